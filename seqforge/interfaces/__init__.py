@@ -1,0 +1,49 @@
+"""What a plugin implements: one file a kind of component."""
+
+from seqforge.interfaces.cell import Cell, State, map_state, scan
+from seqforge.interfaces.corpus import Corpus, Document
+from seqforge.interfaces.events import (
+    DocumentsEncoded,
+    Evaluated,
+    RunFinished,
+    RunStarted,
+    Sampled,
+    StepFinished,
+)
+from seqforge.interfaces.initializer import Initializer
+from seqforge.interfaces.loss import IGNORED_TARGET, Loss
+from seqforge.interfaces.metric import Finding, Metric, Score
+from seqforge.interfaces.optimizer import Optimizer
+from seqforge.interfaces.paths import ExperimentPath
+from seqforge.interfaces.sampler import Sampler, SamplingContext
+from seqforge.interfaces.schedule import Progress, Schedule
+from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
+
+__all__ = [
+    "IGNORED_TARGET",
+    "Cell",
+    "Corpus",
+    "Document",
+    "DocumentsEncoded",
+    "Evaluated",
+    "ExperimentPath",
+    "Finding",
+    "Initializer",
+    "Loss",
+    "Metric",
+    "Optimizer",
+    "Progress",
+    "RunFinished",
+    "RunStarted",
+    "Sampled",
+    "Sampler",
+    "SamplingContext",
+    "Schedule",
+    "Score",
+    "State",
+    "StepFinished",
+    "UnknownSymbolError",
+    "Vocabulary",
+    "map_state",
+    "scan",
+]

@@ -1,0 +1,126 @@
+"""What plugins are told while a run goes on: one value for each hook."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentsEncoded:
+    """Some of a corpus has been turned into tokens.
+
+    Attributes:
+        documents: Documents done so far.
+        size: Bytes of text done so far.
+        done: Whether that was all of it.
+    """
+
+    documents: int
+    size: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run is about to take its first step, or its first since it was resumed.
+
+    Attributes:
+        name: The experiment's name.
+        directory: The run directory.
+        experiment: The experiment as resolved, as tables and plain values.
+        parameters: How many numbers are trained.
+        training_tokens: Tokens in the training split.
+        validation_tokens: Tokens in the validation split.
+        step: Optimizer steps done before.
+        resumed: Whether it goes on from a checkpoint.
+    """
+
+    name: str
+    directory: Path
+    experiment: Mapping[str, Any]
+    parameters: int
+    training_tokens: int
+    validation_tokens: int
+    step: int
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """One optimizer step is done.
+
+    Attributes:
+        step: Optimizer steps done.
+        epoch: Passes over the training split done, in fractions.
+        fraction: The done part of the run, from 0 to 1.
+        loss: The training loss of this step.
+        bits_per_character: The same in bits a character, where the loss is a likelihood.
+        gradient_norm: The gradient's L2 norm before clipping.
+        learning_rate: Of the first parameter group.
+        characters: Characters read in this step.
+        seconds: Training time since the run's first step, evaluations and samples included.
+    """
+
+    step: int
+    epoch: float
+    fraction: float
+    loss: float
+    bits_per_character: float | None
+    gradient_norm: float
+    learning_rate: float
+    characters: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The validation split has been scored.
+
+    Attributes:
+        step: Optimizer steps done.
+        loss: Mean negative log-likelihood in nats a token.
+        bits_per_character: The same in bits a character.
+        perplexity: The exponential of `loss`.
+        best: Whether it is the lowest of the run so far.
+    """
+
+    step: int
+    loss: float
+    bits_per_character: float
+    perplexity: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Samples have been drawn.
+
+    Attributes:
+        step: Optimizer steps done.
+        texts: The samples, each with its prompt.
+        scores: Figures of the experiment's metrics, as `metric.value`.
+    """
+
+    step: int
+    texts: tuple[str, ...]
+    scores: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A run has come to its end, or was stopped; its checkpoint is written.
+
+    Attributes:
+        directory: The run directory.
+        step: Optimizer steps done.
+        reason: Why it ended, in words.
+        complete: Whether it reached its end, and was not interrupted.
+        seconds: Training time since the run's first step.
+    """
+
+    directory: Path
+    step: int
+    reason: str
+    complete: bool
+    seconds: float

@@ -1,0 +1,61 @@
+"""Samplers: from logits to the distribution that the next symbol is drawn from."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqforge.interfaces.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingContext:
+    """What a sampler may know before the first draw.
+
+    Attributes:
+        prompt: Token ids that every sample starts with, `[length]`.
+        batch_size: Samples drawn side by side.
+        length: Symbols that will be drawn for each.
+        vocabulary: Turns token ids into text.
+    """
+
+    prompt: Int[Tensor, " length"]
+    batch_size: int
+    length: int
+    vocabulary: Vocabulary
+
+
+class Sampler(ABC):
+    """Transforms logits; several make a chain, at whose end the engine draws from the softmax.
+
+    A sampler without memory writes `transform` alone. One with memory makes it in `start`, and renews it in
+    `advance`, as a value: nothing is kept on the sampler itself.
+    """
+
+    def start(self, context: SamplingContext) -> Any:
+        """Make the memory before the first draw; by default None.
+
+        Args:
+            context: What is known by then.
+        """
+        return None
+
+    @abstractmethod
+    def transform(self, logits: Float[Tensor, "batch symbols"], memory: Any) -> Float[Tensor, "batch symbols"]:
+        """Give new logits; minus infinity forbids a symbol. At least one of a row must stay finite.
+
+        Args:
+            logits: From the model, or from the sampler before.
+            memory: From `start` or `advance`.
+        """
+
+    def advance(self, memory: Any, tokens: Int[Tensor, " batch"]) -> Any:
+        """Give the memory after a draw; by default the same.
+
+        Args:
+            memory: From `start` or `advance`.
+            tokens: What was drawn.
+        """
+        return memory

@@ -1,0 +1,36 @@
+"""Plugins: hook specifications, discovery, and components by name. Imports no torch until a component is loaded."""
+
+from seqforge.registry.component import Component, resolve
+from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
+from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
+from seqforge.registry.kinds import KINDS, Kind
+from seqforge.registry.options import NestedOption, Options, options_of
+from seqforge.registry.problems import Problem, from_validation, join
+from seqforge.registry.register import Register, Registration
+from seqforge.registry.registry import Registry
+
+__all__ = [
+    "API_VERSION",
+    "DISABLING_VARIABLE",
+    "GROUP",
+    "KINDS",
+    "Component",
+    "Kind",
+    "NestedOption",
+    "Options",
+    "Plugin",
+    "PluginHooks",
+    "PluginState",
+    "Problem",
+    "Register",
+    "Registration",
+    "Registry",
+    "discover",
+    "from_validation",
+    "hookimpl",
+    "hookspec",
+    "join",
+    "new_plugin_manager",
+    "options_of",
+    "resolve",
+]

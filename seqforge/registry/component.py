@@ -1,0 +1,155 @@
+"""A chosen component: which class, with which options, checked before anything is built."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pydantic_core
+from pydantic import ValidationError
+
+from seqforge.errors import PluginError, SeqforgeError
+from seqforge.registry.options import NestedOption, Options, options_of
+from seqforge.registry.problems import Problem, from_validation, join, unknown_key
+from seqforge.registry.register import Registration
+from seqforge.registry.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component as an experiment chose it.
+
+    Attributes:
+        registration: Which one.
+        component: Its class.
+        options: Its plain options by name, as `__init__` takes them.
+        nested: Its options that are components in turn.
+        table: The whole choice as an experiment file writes it, every default included.
+    """
+
+    registration: Registration
+    component: type[Any]
+    options: Mapping[str, Any]
+    nested: Mapping[str, "Component | list[Component]"]
+    table: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its qualified name."""
+        return self.registration.qualified_name
+
+    def build(self, **supplied: Any) -> Any:
+        """Make the component, and the components inside it.
+
+        Args:
+            supplied: What the engine supplies to this kind, such as a cell's `input_size`.
+
+        Raises:
+            PluginError: Where its `__init__` refuses the options, in its own words.
+        """
+        nested = {
+            name: [part.build(**supplied) for part in value] if isinstance(value, list) else value.build(**supplied)
+            for name, value in self.nested.items()
+        }
+        try:
+            return self.component(**supplied, **self.options, **nested)
+        except SeqforgeError:
+            raise
+        except ValueError as error:
+            raise PluginError(f"{self.registration.kind} {self.name!r}: {error}") from error
+
+
+def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:
+    """Find what a table chooses and check its options.
+
+    Args:
+        registry: The installed components.
+        kind: The kind that the table chooses.
+        table: The table: `use`, and options beside it.
+        key: Its key in the experiment, for messages.
+        folder: What relative paths in it are relative to.
+
+    Returns:
+        The component, or everything that is wrong with the table.
+    """
+    if not isinstance(table, Mapping):
+        return [Problem(key, f"must be a table that chooses a {kind}", f'Write {{ use = "NAME" }}, not {table!r}.')]
+    options = dict(cast("Mapping[str, Any]", table))
+    name = options.pop("use", None)
+    if not isinstance(name, str):
+        example = ", ".join(sorted({known.name for known in registry.registrations(kind)}))
+        return [Problem(join(key, "use"), f"must name a {kind}", f"Known: {example}.")]
+    try:
+        registration = registry.find(kind, name)
+        component = registry.load(registration)
+        declared = options_of(component, kind, registration.qualified_name)
+    except PluginError as error:
+        return [Problem(join(key, "use"), error.message, error.hint or "")]
+    return _check(registry, registration, component, declared, options, key, folder)
+
+
+def _check(
+    registry: Registry,
+    registration: Registration,
+    component: type[Any],
+    declared: Options,
+    options: dict[str, Any],
+    key: str,
+    folder: Path,
+) -> Component | list[Problem]:
+    owner = registration.qualified_name
+    problems = [
+        unknown_key(join(key, name), name, declared.names, owner) for name in options if name not in declared.names
+    ]
+    nested: dict[str, Component | list[Component]] = {}
+    for name, option in declared.nested.items():
+        if name in options:
+            chosen = _resolve_nested(registry, option, options[name], join(key, name), folder)
+            if isinstance(chosen, _Problems):
+                problems += chosen
+            else:
+                nested[name] = chosen
+        elif option.required:
+            problems.append(Problem(join(key, name), f"{owner} needs this {option.kind}"))
+    plain = {name: value for name, value in options.items() if name in declared.model.model_fields}
+    try:
+        model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
+    except ValidationError as error:
+        return problems + from_validation(error, key, declared.names, owner)
+    if problems:
+        return problems
+    dumped = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
+    inner = {
+        name: [dict(part.table) for part in value] if isinstance(value, list) else dict(value.table)
+        for name, value in nested.items()
+    }
+    return Component(
+        registration=registration,
+        component=component,
+        options={name: getattr(model, name) for name in type(model).model_fields},
+        nested=nested,
+        table={"use": owner, **dumped, **inner},
+    )
+
+
+class _Problems(list[Problem]):
+    """Tells a list of problems from a list of components."""
+
+
+def _resolve_nested(
+    registry: Registry, option: NestedOption, value: Any, key: str, folder: Path
+) -> Component | list[Component] | _Problems:
+    if not option.many:
+        chosen = resolve(registry, option.kind, value, key, folder)
+        return _Problems(chosen) if isinstance(chosen, list) else chosen
+    if not isinstance(value, list):
+        return _Problems([Problem(key, f"must be a list of tables, each choosing a {option.kind}")])
+    components: list[Component] = []
+    problems = _Problems()
+    for index, table in enumerate(cast("list[Any]", value)):
+        chosen = resolve(registry, option.kind, table, join(key, index), folder)
+        if isinstance(chosen, list):
+            problems += chosen
+        else:
+            components.append(chosen)
+    return problems or components

@@ -1,0 +1,34 @@
+"""The kinds of component that the core knows: a table, free of torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of component.
+
+    Attributes:
+        name: What plugins and experiments call it.
+        interface: Where its interface is, as `module:name`.
+        supplied: Arguments of `__init__` that the engine gives, and an experiment therefore cannot.
+    """
+
+    name: str
+    interface: str
+    supplied: frozenset[str] = frozenset()
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("corpus", "seqforge.interfaces.corpus:Corpus"),
+        Kind("vocabulary", "seqforge.interfaces.vocabulary:Vocabulary"),
+        Kind("cell", "seqforge.interfaces.cell:Cell", supplied=frozenset({"input_size"})),
+        Kind("initializer", "seqforge.interfaces.initializer:Initializer"),
+        Kind("loss", "seqforge.interfaces.loss:Loss"),
+        Kind("optimizer", "seqforge.interfaces.optimizer:Optimizer"),
+        Kind("schedule", "seqforge.interfaces.schedule:Schedule"),
+        Kind("sampler", "seqforge.interfaces.sampler:Sampler"),
+        Kind("metric", "seqforge.interfaces.metric:Metric"),
+    )
+}

@@ -1,0 +1,92 @@
+"""What a plugin is given to name its components with."""
+
+import re
+from dataclasses import dataclass
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A component as its plugin named it.
+
+    Attributes:
+        kind: Its kind, such as `cell`.
+        plugin: The plugin's name.
+        name: The component's short name.
+        target: Where its class is, as `module:Class`.
+        qualified_only: Whether only `plugin/name` finds it.
+    """
+
+    kind: str
+    plugin: str
+    name: str
+    target: str
+    qualified_only: bool
+
+    @property
+    def qualified_name(self) -> str:
+        """The name that is always unique: `plugin/name`."""
+        return f"{self.plugin}/{self.name}"
+
+
+class Register:
+    """Collects a plugin's components: names and import paths, so that nothing is imported before it is used.
+
+    Every method takes a name in lower case with hyphens and a target `module:Class`. A plugin whose component
+    is another implementation of a name that a plugin before it made known registers it `qualified_only`, and so
+    leaves the short name alone.
+
+    Args:
+        plugin: The plugin's name.
+    """
+
+    def __init__(self, plugin: str) -> None:
+        self._plugin = plugin
+        self.registrations: list[Registration] = []
+
+    def corpus(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name a `Corpus`."""
+        self._add("corpus", name, target, qualified_only)
+
+    def vocabulary(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name a `Vocabulary`."""
+        self._add("vocabulary", name, target, qualified_only)
+
+    def cell(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name a `Cell`."""
+        self._add("cell", name, target, qualified_only)
+
+    def initializer(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name an `Initializer`."""
+        self._add("initializer", name, target, qualified_only)
+
+    def loss(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name a `Loss`."""
+        self._add("loss", name, target, qualified_only)
+
+    def optimizer(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name an `Optimizer`."""
+        self._add("optimizer", name, target, qualified_only)
+
+    def schedule(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name a `Schedule`."""
+        self._add("schedule", name, target, qualified_only)
+
+    def sampler(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name a `Sampler`."""
+        self._add("sampler", name, target, qualified_only)
+
+    def metric(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name a `Metric`."""
+        self._add("metric", name, target, qualified_only)
+
+    def _add(self, kind: str, name: str, target: str, qualified_only: bool) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
+        if not _TARGET.fullmatch(target):
+            raise ValueError(f"{kind} {name!r}: target {target!r} must read 'module:Class'")
+        if any((known.kind, known.name) == (kind, name) for known in self.registrations):
+            raise ValueError(f"{kind} {name!r} is registered twice")
+        self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only))

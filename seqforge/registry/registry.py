@@ -1,0 +1,135 @@
+"""Components by name."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import pluggy
+
+from seqforge.errors import PluginError, did_you_mean
+from seqforge.registry.discovery import Plugin, PluginState, discover
+from seqforge.registry.hooks import new_plugin_manager
+from seqforge.registry.kinds import KINDS
+from seqforge.registry.register import Registration
+
+
+class Registry:
+    """The installed plugins and their components.
+
+    A component is `plugin/name`. Its short name works while only one plugin offers it; which plugin was installed
+    first decides nothing.
+
+    Args:
+        plugins: As `discover` gives them.
+    """
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+
+    @classmethod
+    def installed(cls) -> "Registry":
+        """Discover what is installed."""
+        return cls(discover())
+
+    def new_hooks(self) -> pluggy.PluginManager:
+        """Make a manager with every usable plugin registered, to which a caller may add observers of its own."""
+        manager = new_plugin_manager()
+        for plugin in self.plugins:
+            if plugin.module is not None:
+                manager.register(plugin.module, plugin.name)
+        return manager
+
+    @property
+    def unusable(self) -> list[Plugin]:
+        """Plugins that are neither ok nor disabled."""
+        return [plugin for plugin in self.plugins if plugin.state not in (PluginState.OK, PluginState.DISABLED)]
+
+    def registrations(self, kind: str) -> list[Registration]:
+        """List the components of one kind.
+
+        Args:
+            kind: A key of `KINDS`.
+        """
+        return [known for plugin in self.plugins for known in plugin.registrations if known.kind == kind]
+
+    def find(self, kind: str, name: str) -> Registration:
+        """Find a component by its qualified or short name.
+
+        Args:
+            kind: A key of `KINDS`.
+            name: `plugin/name`, or `name` where only one plugin offers it.
+
+        Raises:
+            PluginError: Where there is none, or more than one.
+        """
+        known = self.registrations(kind)
+        if "/" in name:
+            matches = [candidate for candidate in known if candidate.qualified_name == name]
+        else:
+            matches = [candidate for candidate in known if candidate.name == name and not candidate.qualified_only]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            owners = ", ".join(candidate.qualified_name for candidate in matches)
+            raise PluginError(f"{kind} {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
+        raise PluginError(f"no {kind} is called {name!r}", hint=self._hint(kind, name))
+
+    def load(self, registration: Registration) -> type[Any]:
+        """Import a component's class.
+
+        Args:
+            registration: From `find` or `registrations`.
+
+        Raises:
+            PluginError: Where it cannot be imported, or does not implement its kind's interface.
+        """
+        module_name, _, attribute = registration.target.partition(":")
+        try:
+            component = getattr(importlib.import_module(module_name), attribute)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise PluginError(
+                f"{registration.kind} {registration.qualified_name!r} cannot be imported: "
+                f"{type(error).__name__}: {error}",
+                hint=f"The plugin {registration.plugin!r} owns {registration.target}; reinstall or update it.",
+            ) from error
+        if not (isinstance(component, type) and issubclass(component, interface_of(registration.kind))):
+            raise PluginError(
+                f"{registration.kind} {registration.qualified_name!r} is no {registration.kind}: "
+                f"{registration.target} does not derive from {KINDS[registration.kind].interface}",
+                hint=f"This is for the author of the plugin {registration.plugin!r} to mend.",
+            )
+        return component
+
+    def _hint(self, kind: str, name: str) -> str:
+        plugin_name = name.partition("/")[0] if "/" in name else None
+        for plugin in self.plugins:
+            if plugin.name == plugin_name and plugin.state is not PluginState.OK:
+                return (
+                    f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}. "
+                    f"See `seqforge plugins show {plugin.name} --traceback`."
+                )
+        others = [found.qualified_name for found in self.registrations(kind) if name == found.name]
+        if others:
+            return f"Write its qualified name: {' or '.join(others)}."
+        elsewhere = {found.kind for other in KINDS for found in self.registrations(other) if found.name == name}
+        if elsewhere:
+            return f"{name!r} is a {' and a '.join(sorted(elsewhere))}."
+        candidates: set[str] = set()
+        for found in self.registrations(kind):
+            candidates.add(found.qualified_name if found.qualified_only or "/" in name else found.name)
+        hint = did_you_mean(name, candidates)
+        if self.unusable:
+            hint += f" Not usable: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in self.unusable)}."
+        return hint
+
+
+def interface_of(kind: str) -> type[Any]:
+    """Import the interface of a kind.
+
+    Args:
+        kind: A key of `KINDS`.
+    """
+    module_name, _, attribute = KINDS[kind].interface.partition(":")
+    return getattr(importlib.import_module(module_name), attribute)
