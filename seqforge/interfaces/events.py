@@ -29,6 +29,7 @@ class RunStarted:
         name: The experiment's name.
         directory: The run directory.
         experiment: The experiment as resolved, as tables and plain values.
+        corpus: The corpus in its own words.
         parameters: How many numbers are trained.
         training_tokens: Tokens in the training split.
         validation_tokens: Tokens in the validation split.
@@ -39,6 +40,7 @@ class RunStarted:
     name: str
     directory: Path
     experiment: Mapping[str, Any]
+    corpus: str
     parameters: int
     training_tokens: int
     validation_tokens: int

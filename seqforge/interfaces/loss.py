@@ -1,7 +1,6 @@
 """Losses: what training makes small."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ class Loss(nn.Module, ABC):
             from it. Depends on options, so an instance may set it.
     """
 
-    in_nats: ClassVar[bool] | bool = False
+    in_nats: bool = False
 
     @abstractmethod
     def forward(self, outputs: Float[Tensor, "*batch symbols"], targets: Int[Tensor, "*batch"]) -> Float[Tensor, ""]:

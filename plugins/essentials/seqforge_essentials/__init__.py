@@ -28,6 +28,9 @@ def seqforge_register(register: Register) -> None:
     register.optimizer("sgd", "seqforge_essentials.optimizers.sgd:SGD")
     register.optimizer("adam", "seqforge_essentials.optimizers.adam:Adam")
     register.optimizer("adamw", "seqforge_essentials.optimizers.adam:AdamW")
+    register.optimizer("nadam", "seqforge_essentials.optimizers.adam:NAdam")
+    register.optimizer("radam", "seqforge_essentials.optimizers.adam:RAdam")
+    register.optimizer("adamax", "seqforge_essentials.optimizers.adam:Adamax")
     register.optimizer("rmsprop", "seqforge_essentials.optimizers.rmsprop:RMSprop")
     register.optimizer("adagrad", "seqforge_essentials.optimizers.adagrad:Adagrad")
 

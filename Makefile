@@ -1,0 +1,40 @@
+# The two commands of the README: `make run` and `make test`. Both make .venv first, where that was not done.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml)
+
+.PHONY: run test lint docs clean
+
+run: .venv/installed
+	$(BIN)/seqforge run experiments/first-run.toml
+
+test: .venv/installed-for-tests
+	$(BIN)/pytest
+
+lint: .venv/installed-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+docs: .venv/installed-for-tests
+	$(BIN)/pip install -q -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf .venv site .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "seqforge needs Python 3.11 or newer; name one by: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "On Debian and Ubuntu, venv comes by: sudo apt install python3-venv"; exit 1; }
+
+.venv/installed: $(PROJECTS) | .venv/bin/pip
+	$(BIN)/pip install -e . -r plugins/requirements.txt
+	@touch $@
+
+.venv/installed-for-tests: .venv/installed
+	$(BIN)/pip install -e ".[dev]" -r plugins/requirements.txt
+	@touch $@

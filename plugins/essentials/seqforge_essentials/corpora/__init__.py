@@ -1,0 +1,1 @@
+"""Corpora that need nothing but the user's own text."""

@@ -1,0 +1,1 @@
+"""Initializers: the weights before the first step."""

@@ -1,0 +1,1 @@
+"""Optimizers over `torch.optim`, without weight decay on biases."""

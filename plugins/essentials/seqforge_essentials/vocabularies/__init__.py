@@ -1,0 +1,1 @@
+"""Vocabularies: bytes and characters."""

@@ -1,0 +1,26 @@
+"""The vocabulary of bytes."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_essentials.vocabularies.bytes import Bytes
+
+
+@given(st.binary())
+def test_any_bytes_go_through_as_their_own_values(content: bytes):
+    tokens = Bytes().encode(content)
+    assert tokens.dtype == np.uint8
+    assert tokens.tolist() == list(content)
+    for form in (tokens, tokens.astype(np.int64), torch.tensor(tokens.tolist(), dtype=torch.int64), list(content)):
+        assert Bytes().decode(form) == content
+
+
+def test_there_is_nothing_to_learn():
+    vocabulary = Bytes()
+    assert vocabulary.size == 256
+    assert not vocabulary.learns
+    vocabulary.restore(vocabulary.state())
+    with pytest.raises(ValueError, match="no state"):
+        vocabulary.restore({"characters": "abc"})

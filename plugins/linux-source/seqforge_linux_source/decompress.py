@@ -1,0 +1,121 @@
+"""Decompression of a file in chunks, by what its first bytes say it is."""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Generator
+from io import BufferedReader
+from typing import Protocol
+
+import zstandard
+
+from seqforge_linux_source.byte_stream import DamagedArchiveError
+
+CHUNK_SIZE = 1 << 21
+"""Bytes in a chunk, at most. Large, since each chunk costs a hand-over between threads."""
+
+_INPUT_SIZE = 1 << 20
+_MEMORY_LIMIT = 1 << 28
+"""What a decoder may take, in bytes: four times what `xz -9` needs."""
+
+
+class _Decoder(Protocol):
+    """What lzma's and bz2's decoders have in common: at most `max_length` bytes come out of a call."""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+
+
+class _GzipDecoder:
+    """zlib's decoder with the manners of lzma's and bz2's."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        self._full = False
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        output = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+        self._full = len(output) == max_length
+        return output
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def needs_input(self) -> bool:
+        # A full output may have left some inside zlib with no input left over, so that an empty input goes on.
+        return not self._full and not self._decoder.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+
+_DECODERS: dict[bytes, Callable[[], _Decoder]] = {
+    b"\xfd7zXZ\x00": lambda: lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT),
+    b"\x1f\x8b": _GzipDecoder,
+    b"BZh": bz2.BZ2Decompressor,
+}
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+
+
+def decompressed(file: BufferedReader) -> Generator[bytes, None, None]:
+    """Read a file's content, decompressed where it starts like xz, gzip, bzip2 or zstandard.
+
+    However far the content expands, no more than a chunk of it is held.
+
+    Args:
+        file: Open at its start.
+
+    Yields:
+        Chunks of at most `CHUNK_SIZE` bytes, none of them empty.
+
+    Raises:
+        DamagedArchiveError: Where the compressed data are corrupt, end too soon, or want too much memory.
+    """
+    start = file.peek(8)
+    try:
+        if start.startswith(_ZSTANDARD):
+            yield from _zstandard(file)
+            return
+        for magic, new_decoder in _DECODERS.items():
+            if start.startswith(magic):
+                yield from _streams(file, new_decoder)
+                return
+    except (lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
+        raise DamagedArchiveError(f"it cannot be decompressed: {error}") from error
+    while chunk := file.read(CHUNK_SIZE):
+        yield chunk
+
+
+def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Generator[bytes, None, None]:
+    """Decompress stream after stream, since compressors that work in parallel write several."""
+    data = file.read(_INPUT_SIZE)
+    while data:
+        decoder = new_decoder()
+        while not decoder.eof:
+            if not data and decoder.needs_input:
+                data = file.read(_INPUT_SIZE)
+                if not data:
+                    raise DamagedArchiveError("it ends too soon")
+            chunk = decoder.decompress(data, CHUNK_SIZE)
+            data = b""
+            if chunk:
+                yield chunk
+        # Zero bytes between and after streams are padding.
+        data = decoder.unused_data.lstrip(b"\0")
+        while not data and (more := file.read(_INPUT_SIZE)):
+            data = more.lstrip(b"\0")
+
+
+def _zstandard(file: BufferedReader) -> Generator[bytes, None, None]:
+    decoder = zstandard.ZstdDecompressor(max_window_size=_MEMORY_LIMIT)
+    with decoder.stream_reader(file, read_size=_INPUT_SIZE, read_across_frames=True, closefd=False) as reader:
+        while chunk := reader.read(CHUNK_SIZE):
+            yield chunk

@@ -1,0 +1,65 @@
+"""The application: our commands, and those that plugins add."""
+
+from typing import Annotated
+
+import typer
+
+import seqforge
+from seqforge.cli.check import check
+from seqforge.cli.evaluate import evaluate
+from seqforge.cli.plugins import plugins_app
+from seqforge.cli.run import run
+from seqforge.cli.sample import sample
+from seqforge.cli.schema import schema
+from seqforge.cli.terminal import print_error
+from seqforge.cli.trace import trace
+from seqforge.registry import Registry
+
+
+def build_app(registry: Registry) -> typer.Typer:
+    """Put the application together.
+
+    Args:
+        registry: The installed plugins; commands find it as their context's object.
+    """
+    app = typer.Typer(
+        name="seqforge",
+        help="Compose sequence models from plugins, train them, sample them, and judge what they write.",
+        epilog="Start with: seqforge run experiments/first-run.toml",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def common(  # pyright: ignore[reportUnusedFunction]
+        context: typer.Context,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+        ] = False,
+    ) -> None:
+        context.obj = registry
+
+    for command in (run, sample, evaluate, check, schema, trace):
+        app.command()(command)
+    app.add_typer(plugins_app, name="plugins")
+    _add_plugins_commands(app, registry)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seqforge {seqforge.__version__}")
+        raise typer.Exit
+
+
+def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
+    for implementation in registry.new_hooks().hook.seqforge_add_commands.get_hookimpls():
+        try:
+            implementation.function(app)
+        except Exception as error:  # noqa: BLE001 - a plugin's commands must not cost ours
+            reason = f"{type(error).__name__}: {error}"
+            print_error(
+                f"the plugin {implementation.plugin_name!r} could not add its commands: {reason}", kind="warning"
+            )

@@ -1,0 +1,34 @@
+"""`seqforge check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqforge.cli.options import Set
+
+
+def check(
+    context: typer.Context,
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="The experiment file.")],
+    assignments: Set = [],  # noqa: B006 - typer copies it
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print it with every default, as TOML.")] = False,
+) -> None:
+    """Check an experiment file without training: every key, every name, every value.
+
+    [bold]Examples[/]
+
+      seqforge check experiments/first-run.toml
+
+      seqforge check experiments/first-run.toml --set training.batch_size=32 --resolved
+    """
+    from seqforge.experiment import Experiment
+
+    checked = Experiment.load(experiment, assignments, context.obj)
+    if resolved:
+        typer.echo(checked.to_toml(), nl=False)
+        return
+    layers = ", ".join(cell.name for cell in checked.cells)
+    typer.echo(
+        f"{experiment}: fine. {checked.corpus.name}, {checked.vocabulary.name}, {layers}, {checked.optimizer.name}"
+    )

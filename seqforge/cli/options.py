@@ -1,0 +1,54 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqforge.registry import Registry
+
+if TYPE_CHECKING:
+    from seqforge.training import Run
+
+RunPath = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run directory, such as runs/first-run, or one checkpoint in it.")
+]
+Set = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key, such as [bold]model.cells.0.hidden_size=256[/]. Repeatable."
+    ),
+]
+Samplers = Annotated[
+    list[str], typer.Option("--sampler", metavar="NAME", help="Sample by this; repeat it for a chain.")
+]
+CheckpointName = Annotated[
+    str, typer.Option("--checkpoint", metavar="WHICH", help="best, latest, or a step such as 500.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
+
+
+def open_run(
+    path: Path, registry: Registry, checkpoint: str, *, overrides: list[str], samplers: list[str]
+) -> "tuple[Run, str]":
+    """Open what the user pointed at: a run, or one of its checkpoints.
+
+    Args:
+        path: The path as given.
+        registry: The installed components.
+        checkpoint: The checkpoint where `path` names none.
+        overrides: Assignments to the run's experiment.
+        samplers: A chain to use in the place of the experiment's.
+
+    Returns:
+        The run, and the checkpoint's name.
+    """
+    from seqforge.experiment import Experiment, choose, override, read_table
+    from seqforge.training import Run, RunDirectory
+
+    if path.parent.name == "checkpoints" and path.name.startswith("step-"):
+        checkpoint = path.name.removeprefix("step-").lstrip("0") or "0"
+        path = path.parent.parent
+    directory = RunDirectory.open(path)
+    table = override(choose(read_table(directory.experiment), registry, sampler=samplers), overrides)
+    return Run(directory, Experiment.from_table(table, path, registry, origin=directory.experiment)), checkpoint

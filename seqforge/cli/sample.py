@@ -1,0 +1,54 @@
+"""`seqforge sample`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, Set, open_run
+
+
+def sample(
+    context: typer.Context,
+    run: RunPath,
+    prompt: Annotated[
+        str | None, typer.Option(help="What each sample starts with; without one, a line's start.")
+    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Symbols to draw for each sample.")] = 1000,
+    count: Annotated[int, typer.Option(min=1, help="Samples to draw, side by side.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same samples.")] = 0,
+    sampler: Samplers = [],  # noqa: B006 - typer copies it
+    assignments: Set = [],  # noqa: B006
+    checkpoint: CheckpointName = "best",
+    device: Device = "auto",
+) -> None:
+    """Let a trained model write.
+
+    A single sample appears as it is drawn. The chain of samplers is the run's own unless --sampler names another.
+
+    [bold]Examples[/]
+
+      seqforge sample runs/first-run --prompt "static int " --length 500
+
+      seqforge sample runs/first-run --sampler temperature --sampler top-p --set sampler.0.temperature=0.7
+
+      seqforge sample runs/first-run --count 4 --seed 1 --checkpoint latest
+    """
+    from seqforge.cli.progress import printable
+
+    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    # Control characters are kept where another program reads them, and made harmless where a terminal does.
+    shown = printable if sys.stdout.isatty() else str
+    if count == 1:
+        pieces = opened.stream(prompt, length=length, seed=seed, checkpoint=checkpoint, device=device)
+        for index, piece in enumerate(pieces):
+            if index == 0 and prompt:
+                typer.echo(shown(prompt), nl=False)
+            typer.echo(shown(piece), nl=False)
+            sys.stdout.flush()
+        typer.echo()
+        return
+    texts = opened.sample(prompt, length=length, count=count, seed=seed, checkpoint=checkpoint, device=device)
+    for number, text in enumerate(texts, start=1):
+        typer.echo(f"--- sample {number} of {count}")
+        typer.echo(shown(text))

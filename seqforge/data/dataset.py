@@ -1,0 +1,62 @@
+"""Everything that training and evaluation know of the data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqforge.data.cache import encoded_corpus
+from seqforge.data.encoding import Report
+from seqforge.data.splits import Spans, SplitName, split
+from seqforge.data.token_file import TokenFile
+from seqforge.experiment import Experiment
+from seqforge.interfaces import Corpus, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """An encoded corpus with its vocabulary and splits.
+
+    Attributes:
+        description: The corpus in its own words.
+        token_file: The tokens.
+        vocabulary: What they stand for.
+        splits: Which of them are for what.
+    """
+
+    description: str
+    token_file: TokenFile
+    vocabulary: Vocabulary
+    splits: dict[SplitName, Spans]
+
+    def characters_per_token(self, name: SplitName) -> float:
+        """Count how many characters a token of a split stands for on average; 1 for a vocabulary of characters.
+
+        Args:
+            name: The split. A document that it cuts counts in proportion.
+        """
+        file, spans = self.token_file, self.splits[name]
+        documents = np.searchsorted(file.stops, spans.starts, side="right")
+        tokens = np.diff(file.stops, prepend=0)[documents]
+        characters = (spans.stops - spans.starts) * (file.characters[documents] / tokens)
+        return float(characters.sum()) / spans.length if spans.length else 1.0
+
+
+def prepare(experiment: Experiment, report: Report) -> Dataset:
+    """Build the corpus and the vocabulary of an experiment, encode the one with the other, and split it.
+
+    Args:
+        experiment: Names both.
+        report: Is told now and then how far the encoding has come.
+
+    Raises:
+        DataError: Where the corpus is missing, empty or cannot be encoded.
+    """
+    corpus: Corpus = experiment.corpus.build()
+    vocabulary: Vocabulary = experiment.vocabulary.build()
+    chosen = (experiment.corpus, experiment.vocabulary)
+    # With their plugins' versions: a new one may read the same source in another way.
+    choice = {part.name: [dict(part.table), experiment.plugins[part.registration.plugin]] for part in chosen}
+    token_file = encoded_corpus(corpus, vocabulary, choice, report)
+    data = experiment.data
+    splits = split(token_file, data.split, data.validation_fraction, data.test_fraction)
+    return Dataset(corpus.describe(), token_file, vocabulary, splits)

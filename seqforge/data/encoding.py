@@ -1,0 +1,134 @@
+"""Documents into tokens, once, with one document in memory at a time."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from seqforge.data.token_file import FORMAT_VERSION, TOKENS, VOCABULARY, TokenFile
+from seqforge.errors import DataError
+from seqforge.interfaces import Corpus, Document, DocumentsEncoded, Vocabulary
+
+REPORT_SECONDS = 0.2
+"""How often somebody who waits is told how far the encoding has come."""
+
+Report = Callable[[DocumentsEncoded], None]
+
+
+def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
+    """Encode every document of a corpus into a token file.
+
+    A vocabulary that learns is shown every document first; they are kept in a spool file meanwhile, because reading
+    a corpus twice (decompressing an archive, say) costs more than reading the spool.
+
+    Args:
+        corpus: The documents.
+        vocabulary: Learns from them where it learns, and encodes them.
+        folder: An empty folder to write to.
+        report: Is told now and then how much is done.
+
+    Returns:
+        The token file, written but not yet synced.
+
+    Raises:
+        DataError: Where the corpus is empty or cannot be encoded.
+    """
+    documents = _reported(corpus.documents(), report)
+    if vocabulary.learns:
+        spool_path = folder / "spool.tmp"
+        with spool_path.open("w+b") as spool:
+            index = _Index([], [], [])
+            vocabulary.learn(_spooled(documents, spool, index))
+            spool.seek(0)
+            token_file = _write_tokens(_unspooled(spool, index), vocabulary, folder)
+        spool_path.unlink()
+    else:
+        token_file = _write_tokens(documents, vocabulary, folder)
+    (folder / VOCABULARY).write_text(
+        json.dumps({"version": FORMAT_VERSION, "state": vocabulary.state()}), encoding="utf-8"
+    )
+    return token_file
+
+
+def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
+    """Restore a vocabulary from the `vocabulary.json` beside a token file or in a run.
+
+    Args:
+        vocabulary: Takes up the state.
+        path: The file.
+
+    Raises:
+        DataError: Where the file is damaged, or holds another vocabulary's state.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != FORMAT_VERSION:
+            raise ValueError(f"version {content['version']}, this program knows {FORMAT_VERSION}")
+        vocabulary.restore(content["state"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not this vocabulary's state: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    names: list[str]
+    lengths: list[int]
+    characters: list[int]
+
+
+def _reported(documents: Iterator[Document], report: Report) -> Iterator[Document]:
+    count = size = 0
+    last = time.monotonic()
+    for document in documents:
+        count += 1
+        size += len(document.content)
+        if time.monotonic() - last > REPORT_SECONDS:
+            last = time.monotonic()
+            report(DocumentsEncoded(count, size, done=False))
+        yield document
+    report(DocumentsEncoded(count, size, done=True))
+
+
+def _spooled(documents: Iterator[Document], spool: BinaryIO, index: _Index) -> Iterator[bytes]:
+    for document in documents:
+        spool.write(document.content)
+        index.names.append(document.name)
+        index.lengths.append(len(document.content))
+        yield document.content
+
+
+def _unspooled(spool: BinaryIO, index: _Index) -> Iterator[Document]:
+    for name, length in zip(index.names, index.lengths, strict=True):
+        yield Document(name, spool.read(length))
+
+
+def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path) -> TokenFile:
+    dtype = np.min_scalar_type(vocabulary.size - 1) if vocabulary.size else np.dtype(np.uint8)
+    index = _Index([], [], [])
+    with (folder / TOKENS).open("wb") as file:
+        for document in documents:
+            tokens = vocabulary.encode(document.content).astype(dtype, copy=False)
+            if tokens.size == 0:
+                continue
+            file.write(tokens.data)
+            index.names.append(document.name)
+            index.lengths.append(tokens.size)
+            index.characters.append(_count_characters(document.content))
+    if not index.names:
+        raise DataError("the corpus is empty", hint="It yielded no document with a symbol in it.")
+    stops = np.cumsum(np.asarray(index.lengths, dtype=np.int64))
+    token_file = TokenFile(folder, dtype, index.names, stops, np.asarray(index.characters, dtype=np.int64))
+    token_file.write_index()
+    return token_file
+
+
+def _count_characters(content: bytes) -> int:
+    # In UTF-8 a character is one byte that is not a continuation byte (0b10xxxxxx).
+    if content.isascii():
+        return len(content)
+    codes = np.frombuffer(content, dtype=np.uint8)
+    return int(np.count_nonzero((codes & 0xC0) != 0x80))

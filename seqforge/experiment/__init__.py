@@ -1,0 +1,26 @@
+"""Experiments: a strict TOML file, overrides, and error messages that say what to do."""
+
+from seqforge.experiment.choices import choose
+from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.schema import json_schema
+from seqforge.experiment.settings import SECTIONS, Data, Evaluation, Identity, Model, Sampling, Section, Training
+from seqforge.experiment.tables import override, read_table
+from seqforge.experiment.topology import TOPOLOGIES, Topology
+
+__all__ = [
+    "SECTIONS",
+    "TOPOLOGIES",
+    "Data",
+    "Evaluation",
+    "Experiment",
+    "Identity",
+    "Model",
+    "Sampling",
+    "Section",
+    "Topology",
+    "Training",
+    "choose",
+    "json_schema",
+    "override",
+    "read_table",
+]

@@ -1,0 +1,204 @@
+"""Checking an experiment: every section and component, so that all problems can be told at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pydantic_core
+from pydantic import ValidationError
+
+import seqforge
+from seqforge.errors import did_you_mean
+from seqforge.experiment.settings import SECTIONS, Section
+from seqforge.experiment.topology import TOPOLOGIES
+from seqforge.registry import Component, Problem, Registry, from_validation, join, resolve
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+DEFAULT_COMPONENTS = {
+    "vocabulary": "characters",
+    "loss": "cross-entropy",
+    "optimizer": "adam",
+    "schedule": "constant",
+}
+"""The tables that may be left out, and the component that is used then."""
+
+DEFAULT_CELL, DEFAULT_INITIALIZER, DEFAULT_SAMPLER = "lstm", "default", "temperature"
+MAXIMUM_REPEAT = 1000
+
+_TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "plugins"]
+
+
+class Checker:
+    """Turns tables into the parts of an `Experiment`, and collects what is wrong with them.
+
+    Args:
+        registry: The installed components.
+        folder: What relative paths are relative to.
+
+    Attributes:
+        problems: Everything found wrong so far.
+    """
+
+    def __init__(self, registry: Registry, folder: Path) -> None:
+        self.problems: list[Problem] = []
+        self._registry = registry
+        self._folder = folder
+
+    def check(self, table: Mapping[str, Any], default_name: str | None) -> dict[str, Any]:
+        """Check everything.
+
+        Args:
+            table: The experiment's tables.
+            default_name: The name of an experiment that gives none.
+
+        Returns:
+            The arguments of `Experiment`; of use only while `problems` is empty.
+        """
+        for name in table:
+            if name not in _TABLES:
+                self.problems.append(Problem(name, "an experiment has no such table", did_you_mean(name, _TABLES)))
+        model = self._mapping(table, "model")
+        identity = self._mapping(table, "experiment")
+        identity.setdefault("name", default_name or _composed_name(table))
+        plain = {"experiment": identity, "model": {k: model[k] for k in model if k not in ("cells", "initializer")}}
+        sections = {
+            name: self._section(kind, name, plain.get(name, self._mapping(table, name)))
+            for name, kind in SECTIONS.items()
+        }
+        components: dict[str, Component | None] = {"corpus": self._corpus(table)}
+        for kind, default in DEFAULT_COMPONENTS.items():
+            components[kind] = self._component(kind, table.get(kind, {"use": default}), kind)
+        initializer = model.get("initializer", {"use": DEFAULT_INITIALIZER})
+        components["initializer"] = self._component("initializer", initializer, "model.initializer")
+        cells = self._cells(model.get("cells", [{"use": DEFAULT_CELL}]))
+        samplers = self._list("sampler", table.get("sampler", [{"use": DEFAULT_SAMPLER}]), "sampler")
+        metrics = self._list("metric", table.get("metrics", []), "metrics")
+        self._topology(sections["model"])
+        if self.problems:
+            return {}
+        chosen = [*(part for part in components.values() if part), *cells, *samplers, *metrics]
+        versions = self._versions(chosen)
+        return {
+            "identity": sections["experiment"],
+            **{name: section for name, section in sections.items() if name != "experiment"},
+            **components,
+            "cells": tuple(cells),
+            "samplers": tuple(samplers),
+            "metrics": tuple(metrics),
+            "plugins": versions,
+            "table": self._resolved(sections, components, cells, samplers, metrics, versions),
+        }
+
+    def _mapping(self, table: Mapping[str, Any], key: str) -> dict[str, Any]:
+        value = table.get(key, {})
+        if isinstance(value, Mapping):
+            return dict(cast("Mapping[str, Any]", value))
+        self.problems.append(Problem(key, f"must be a table, not {value!r}"))
+        return {}
+
+    def _section(self, kind: type[SectionT], key: str, values: Mapping[str, Any]) -> SectionT | None:
+        try:
+            return kind.model_validate_json(pydantic_core.to_json(values))
+        except ValidationError as error:
+            known = list(kind.model_fields) + (["cells", "initializer"] if key == "model" else [])
+            self.problems += from_validation(error, key, known, f"[{key}]")
+            return None
+
+    def _corpus(self, table: Mapping[str, Any]) -> Component | None:
+        if "corpus" in table:
+            return self._component("corpus", table["corpus"], "corpus")
+        known = ", ".join(sorted(found.name for found in self._registry.registrations("corpus")))
+        self.problems.append(
+            Problem(
+                "corpus", "an experiment needs a corpus", f'Add [corpus] with use = "NAME", or --corpus NAME: {known}.'
+            )
+        )
+        return None
+
+    def _component(self, kind: str, table: Any, key: str) -> Component | None:
+        found = resolve(self._registry, kind, table, key, self._folder)
+        if isinstance(found, list):
+            self.problems += found
+            return None
+        return found
+
+    def _list(self, kind: str, tables: Any, key: str) -> list[Component]:
+        if not isinstance(tables, list):
+            self.problems.append(Problem(key, "must be a list of tables", f"Write [[{key}]] above each."))
+            return []
+        found = [
+            self._component(kind, table, join(key, index)) for index, table in enumerate(cast("list[Any]", tables))
+        ]
+        return [component for component in found if component is not None]
+
+    def _cells(self, tables: Any) -> list[Component]:
+        if not isinstance(tables, list) or not tables:
+            self.problems.append(
+                Problem("model.cells", "must be a list of at least one cell", "Write [[model.cells]].")
+            )
+            return []
+        layers: list[Component] = []
+        for index, table in enumerate(cast("list[Any]", tables)):
+            key = join("model.cells", index)
+            options: Any = table
+            repeat: Any = 1
+            if isinstance(table, Mapping):
+                options = dict(cast("Mapping[str, Any]", table))
+                repeat = options.pop("repeat", 1)
+            if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAXIMUM_REPEAT:
+                self.problems.append(
+                    Problem(join(key, "repeat"), f"must be from 1 to {MAXIMUM_REPEAT}, not {repeat!r}")
+                )
+                continue
+            cell = self._component("cell", options, key)
+            if cell is not None:
+                layers += [cell] * repeat
+        return layers
+
+    def _topology(self, section: Section | None) -> None:
+        name = getattr(section, "topology", "synced")
+        if name not in TOPOLOGIES:
+            self.problems.append(
+                Problem("model.topology", f"no topology is called {name!r}", did_you_mean(name, TOPOLOGIES))
+            )
+        elif name != "synced":
+            wanted = "one label" if TOPOLOGIES[name].writes == "once" else "one sequence to write"
+            self.problems.append(
+                Problem(
+                    "model.topology",
+                    f"topology {name} needs {wanted} an example, and a corpus gives an unlabelled stream of text",
+                    "Use synced, which reads a stream and predicts the next symbol on every step.",
+                )
+            )
+
+    def _versions(self, components: list[Component]) -> dict[str, str]:
+        used = {component.registration.plugin for component in components}
+        plugins = {plugin.name: plugin.version for plugin in self._registry.plugins if plugin.name in used}
+        return {"seqforge": seqforge.__version__, **plugins}
+
+    def _resolved(
+        self,
+        sections: Mapping[str, Section | None],
+        components: Mapping[str, Component | None],
+        cells: list[Component],
+        samplers: list[Component],
+        metrics: list[Component],
+        versions: Mapping[str, str],
+    ) -> dict[str, Any]:
+        table: dict[str, Any] = {
+            name: section.model_dump(mode="json", exclude_none=True) for name, section in sections.items() if section
+        }
+        tables = {kind: dict(component.table) for kind, component in components.items() if component}
+        table["model"] |= {"initializer": tables.pop("initializer"), "cells": [dict(cell.table) for cell in cells]}
+        table |= tables
+        table["sampler"] = [dict(sampler.table) for sampler in samplers]
+        table["metrics"] = [dict(metric.table) for metric in metrics]
+        table["plugins"] = dict(versions)
+        return table
+
+
+def _composed_name(table: Mapping[str, Any]) -> str:
+    corpus = table.get("corpus")
+    chosen = cast("Mapping[str, Any]", corpus).get("use") if isinstance(corpus, Mapping) else None
+    return chosen.replace("/", "-") if isinstance(chosen, str) else "experiment"

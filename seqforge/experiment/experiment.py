@@ -1,0 +1,114 @@
+"""An experiment: plain settings and chosen components, checked as a whole before anything is built."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from seqforge.errors import ExperimentError
+from seqforge.experiment.check import Checker
+from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Sampling, Training
+from seqforge.experiment.tables import override, read_table
+from seqforge.experiment.topology import TOPOLOGIES, Topology
+from seqforge.registry import Component, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What is run: one value, from which everything else follows.
+
+    Attributes:
+        identity: Name and seed.
+        data: Splits and order.
+        model: The network around the cells.
+        training: How long, how fast, how often.
+        evaluation: Scoring while training.
+        sampling: Samples while training.
+        corpus: Where text comes from.
+        vocabulary: How text becomes tokens.
+        cells: One component a layer, the first reading the input.
+        initializer: The weights before the first step.
+        loss: What training makes small.
+        optimizer: How.
+        schedule: The learning rate over the run.
+        samplers: The chain that samples are drawn by.
+        metrics: What samples are judged by.
+        plugins: Versions of the plugins that the components come from.
+        table: All of it as an experiment file writes it, every default included.
+    """
+
+    identity: Identity
+    data: Data
+    model: Model
+    training: Training
+    evaluation: Evaluation
+    sampling: Sampling
+    corpus: Component
+    vocabulary: Component
+    cells: tuple[Component, ...]
+    initializer: Component
+    loss: Component
+    optimizer: Component
+    schedule: Component
+    samplers: tuple[Component, ...]
+    metrics: tuple[Component, ...]
+    plugins: Mapping[str, str]
+    table: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> "Experiment":
+        """Read and check an experiment file.
+
+        Args:
+            path: The TOML file; relative paths in it are relative to its folder.
+            overrides: Assignments such as `training.batch_size=32`, applied before the check.
+            registry: The components; by default those installed.
+
+        Raises:
+            ExperimentError: With everything that is wrong, by key.
+        """
+        path = Path(path)
+        return cls.from_table(override(read_table(path), overrides), path.parent, registry, origin=path)
+
+    @classmethod
+    def from_table(
+        cls,
+        table: Mapping[str, Any],
+        folder: str | Path = ".",
+        registry: Registry | None = None,
+        origin: Path | None = None,
+    ) -> "Experiment":
+        """Check an experiment given as tables and plain values.
+
+        Args:
+            table: As a TOML file would hold it.
+            folder: What relative paths in it are relative to.
+            registry: The components; by default those installed.
+            origin: The file it was read from, for messages and for a name where it gives none.
+
+        Raises:
+            ExperimentError: With everything that is wrong, by key.
+        """
+        checker = Checker(registry or Registry.installed(), Path(folder).resolve())
+        parts = checker.check(table, default_name=origin.stem if origin else None)
+        if checker.problems:
+            raise ExperimentError(_report(checker.problems, origin))
+        return cls(**parts)
+
+    @property
+    def topology(self) -> Topology:
+        """What the model reads and when it writes."""
+        return TOPOLOGIES[self.model.topology]
+
+    def to_toml(self) -> str:
+        """Write the experiment as resolved: every default, and the version of every plugin."""
+        return tomli_w.dumps(self.table, multiline_strings=False)
+
+
+def _report(problems: Sequence[object], origin: Path | None) -> str:
+    place = str(origin) if origin else "the experiment"
+    if len(problems) == 1:
+        return f"{place}: {problems[0]}"
+    return "\n".join([f"{place}: {len(problems)} problems", *(f"  {problem}" for problem in problems)])

@@ -1,0 +1,98 @@
+"""The JSON Schema of an experiment file, for editors: the core's settings and every installed component's options."""
+
+from typing import Any
+
+from seqforge.errors import PluginError
+from seqforge.experiment.check import DEFAULT_COMPONENTS, MAXIMUM_REPEAT
+from seqforge.experiment.settings import SECTIONS
+from seqforge.experiment.topology import TOPOLOGIES
+from seqforge.registry import KINDS, Options, Registration, Registry, options_of
+
+Schema = dict[str, Any]
+
+
+def json_schema(registry: Registry) -> Schema:
+    """Describe what `Experiment.load` accepts with the plugins that are installed.
+
+    Args:
+        registry: The installed components; those that cannot be imported are left out.
+
+    Returns:
+        A JSON Schema, draft 2020-12.
+    """
+    sections = {name: _section(name) for name in SECTIONS}
+    sections["model"]["properties"] |= {"initializer": _reference("initializer"), "cells": _list(_reference("cell"))}
+    sections["model"]["properties"]["topology"]["enum"] = list(TOPOLOGIES)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "seqforge experiment",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            **sections,
+            "corpus": _reference("corpus"),
+            **{kind: _reference(kind) for kind in DEFAULT_COMPONENTS},
+            "sampler": _list(_reference("sampler")),
+            "metrics": _list(_reference("metric")),
+            "plugins": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        "$defs": {kind: _kind(registry, kind) for kind in KINDS},
+    }
+
+
+_REPEAT: Schema = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAXIMUM_REPEAT,
+    "description": "Layers of this kind, one above the other.",
+}
+
+
+def _reference(kind: str) -> Schema:
+    return {"$ref": f"#/$defs/{kind}"}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _section(name: str) -> Schema:
+    schema = SECTIONS[name].model_json_schema()
+    schema["required"] = [key for key in schema.get("required", []) if (name, key) != ("experiment", "name")]
+    return schema
+
+
+def _kind(registry: Registry, kind: str) -> Schema:
+    branches: list[Schema] = []
+    for registration in registry.registrations(kind):
+        try:
+            options = options_of(registry.load(registration), kind, registration.qualified_name)
+        except PluginError:
+            continue
+        branches.append(_component(registry, registration, options))
+    return {"type": "object", "required": ["use"], "oneOf": branches} if branches else {"not": {}}
+
+
+def _component(registry: Registry, registration: Registration, options: Options) -> Schema:
+    schema = options.model.model_json_schema()
+    names = [registration.qualified_name]
+    same = [other for other in registry.registrations(registration.kind) if other.name == registration.name]
+    if not registration.qualified_only and sum(not other.qualified_only for other in same) == 1:
+        names.insert(0, registration.name)
+    properties: Schema = {"use": {"enum": names}, **schema.get("properties", {})}
+    for name, nested in options.nested.items():
+        reference = _reference(nested.kind)
+        properties[name] = _list(reference) if nested.many else reference
+    if registration.kind == "cell":
+        properties["repeat"] = _REPEAT
+    required = [
+        "use",
+        *schema.get("required", []),
+        *(name for name, nested in options.nested.items() if nested.required),
+    ]
+    return {
+        "title": registration.qualified_name,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }

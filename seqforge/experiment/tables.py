@@ -1,0 +1,114 @@
+"""TOML tables: reading, overriding, and choosing other components, before anything is checked."""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from seqforge.errors import ExperimentError
+
+Table = dict[str, Any]
+
+
+def read_table(path: Path) -> Table:
+    """Read a TOML file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ExperimentError: Where it is missing, is no file, or is not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise ExperimentError(f"{path}: no such file", hint=_neighbours(path)) from error
+    except IsADirectoryError as error:
+        raise ExperimentError(
+            f"{path}: is a folder, not an experiment file",
+            hint="To go on with a run, write `seqforge run --resume RUN`.",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExperimentError(
+            f"{path}: not a TOML file: {error}", hint="See https://toml.io for the syntax."
+        ) from error
+    except OSError as error:
+        raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _neighbours(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"The folder {folder} does not exist."
+    files = sorted(file.name for file in folder.glob("*.toml"))[:10]
+    return f"Experiment files in {folder}: {', '.join(files)}." if files else f"{folder} holds no .toml file."
+
+
+def override(table: Table, assignments: Iterable[str]) -> Table:
+    """Apply `key=value` assignments, such as `model.cells.0.hidden_size=256`.
+
+    Args:
+        table: The experiment; left as it is.
+        assignments: Each a dotted key and a TOML value; what is not TOML is taken as a string.
+
+    Returns:
+        A new table.
+
+    Raises:
+        ExperimentError: Where an assignment has no `=`, or its key leads through a plain value.
+    """
+    result = cast("Table", _copied(table))
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ExperimentError(
+                f"--set {assignment}: not of the form key=value",
+                hint="For example: --set training.batch_size=32",
+            )
+        _assign(result, key.strip().split("."), _value(text.strip()), assignment)
+    return result
+
+
+def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> None:
+    place: Any = table
+    for depth, (part, following) in enumerate(zip(parts, [*parts[1:], None], strict=True)):
+        if isinstance(place, list):
+            items = cast("list[Any]", place)
+            if not part.isdecimal() or int(part) > len(items):
+                raise ExperimentError(
+                    f"--set {assignment}: {'.'.join(parts[:depth])} is a list of {len(items)}, and {part!r} none of it",
+                    hint=f"Use an index from 0 to {len(items)}; {len(items)} appends.",
+                )
+            index: Any = int(part)
+            if index == len(items):
+                items.append(None)
+            missing = items[index] is None
+        elif isinstance(place, dict):
+            index = part
+            missing = part not in cast("Table", place)
+        else:
+            raise ExperimentError(
+                f"--set {assignment}: {'.'.join(parts[:depth])} is the plain value {place!r}, which holds no keys"
+            )
+        if following is None:
+            place[index] = value
+            return
+        if missing:
+            place[index] = [] if following == "0" else {}
+        place = cast("Any", place[index])
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in cast("Table", value).items()}
+    if isinstance(value, list):
+        return [_copied(inner) for inner in cast("list[Any]", value)]
+    return value

@@ -1,0 +1,41 @@
+"""The input layer: symbols into vectors."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class OneHotInput(nn.Module):
+    """Each symbol is a unit vector, as in the post: the first cell's input weight holds a row for each symbol.
+
+    Args:
+        symbols: Size of the vocabulary.
+    """
+
+    def __init__(self, symbols: int) -> None:
+        super().__init__()
+        self.output_size = symbols
+        # Not a parameter; follows the model to its device and precision.
+        self.register_buffer("unit_vectors", torch.eye(symbols), persistent=False)
+
+    def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch symbols"]:
+        """Look the unit vectors up."""
+        return nn.functional.embedding(tokens, self.get_buffer("unit_vectors"))
+
+
+class EmbeddingInput(nn.Module):
+    """Each symbol is a learnt vector (Bengio et al. 2003).
+
+    Args:
+        symbols: Size of the vocabulary.
+        embedding_size: Size of a vector.
+    """
+
+    def __init__(self, symbols: int, embedding_size: int) -> None:
+        super().__init__()
+        self.output_size = embedding_size
+        self.embedding = nn.Embedding(symbols, embedding_size)
+
+    def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch embedding"]:
+        """Look the vectors up."""
+        return self.embedding(tokens)

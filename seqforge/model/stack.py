@@ -1,0 +1,82 @@
+"""Cells one above the other."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seqforge.interfaces import Cell, State
+
+States = tuple[State, ...]
+"""The state of every layer, the first layer's first."""
+
+
+class RecurrentStack(nn.Module):
+    """Layers of cells, each reading what the one below writes.
+
+    Dropout falls on what a layer writes, and never on its state (Zaremba et al. 2014, "Recurrent Neural Network
+    Regularization").
+
+    Args:
+        cells: The layers, the lowest first; each reads as many features as the one below it writes.
+        dropout: Probability of dropping each of a layer's outputs while training.
+    """
+
+    def __init__(self, cells: Sequence[Cell[Any]], dropout: float) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(cells)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden_size = cells[-1].hidden_size
+
+    @property
+    def layers(self) -> list[Cell[Any]]:
+        """The cells, the lowest first."""
+        return [cast("Cell[Any]", cell) for cell in self.cells]
+
+    def initial_states(self, batch_size: int) -> States:
+        """Make every layer's state before the first step.
+
+        Args:
+            batch_size: Sequences in the batch.
+        """
+        return tuple(cell.initial_state(batch_size) for cell in self.layers)
+
+    def forward(
+        self, inputs: Float[Tensor, "time batch input"], states: States
+    ) -> tuple[Float[Tensor, "time batch hidden"], States]:
+        """Read a sequence.
+
+        Args:
+            inputs: What the lowest layer reads.
+            states: Every layer's state before it.
+
+        Returns:
+            What the highest layer writes on every step, and every layer's state after the last.
+        """
+        outputs = inputs
+        after: list[State] = []
+        for cell, before in zip(self.layers, states, strict=True):
+            outputs, state = cell(outputs, before)
+            outputs = self.dropout(outputs)
+            after.append(state)
+        return outputs, tuple(after)
+
+    def step(
+        self, inputs: Float[Tensor, "batch input"], states: States
+    ) -> tuple[Float[Tensor, "batch hidden"], States]:
+        """Read one step, without dropout: for generation.
+
+        Args:
+            inputs: What the lowest layer reads.
+            states: Every layer's state before it.
+
+        Returns:
+            What the highest layer writes, and every layer's state after it.
+        """
+        outputs = inputs
+        after: list[State] = []
+        for cell, before in zip(self.layers, states, strict=True):
+            outputs, state = cell.step(cell.project(outputs.unsqueeze(0)).squeeze(0), before)
+            after.append(state)
+        return outputs, tuple(after)

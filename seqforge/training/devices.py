@@ -1,0 +1,27 @@
+"""Where a model is trained or sampled."""
+
+import torch
+
+from seqforge.errors import ExperimentError
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn a device's name into the device.
+
+    Args:
+        name: "auto" (a GPU where there is one, else the CPU), "cpu", "cuda", "cuda:1", "mps", …
+
+    Raises:
+        ExperimentError: Where there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        raise ExperimentError(
+            f"training.device: there is no device {name!r} here", hint=f"Use auto, or one of: {', '.join(available)}."
+        ) from error
+    return device

@@ -1,0 +1,63 @@
+"""`metrics.jsonl`: a line for every logged step, evaluation and sample."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seqforge.files import reported_failures, write_atomically
+
+
+class MetricsLog:
+    """Appends to the file, each line in one write, so that a reader never sees half of one that is not the last.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
+        """Write one line.
+
+        Args:
+            event: "step", "evaluation" or "sample".
+            step: Optimizer steps done.
+            values: The figures; None ones are left out.
+        """
+        record = {"event": event, "step": step, **{key: value for key, value in values.items() if value is not None}}
+        with (
+            reported_failures(f"writing {self._path}", "Then go on with `seqforge run --resume`."),
+            self._path.open("a", encoding="utf-8") as file,
+        ):
+            file.write(json.dumps(record) + "\n")
+
+    def truncate(self, step: int) -> None:
+        """Drop what was written after a checkpoint, as a resumed run will write it again.
+
+        Args:
+            step: The checkpoint's.
+        """
+        if not self._path.exists():
+            return
+        kept = [record for record in read_metrics(self._path) if record["step"] <= step]
+        with reported_failures(f"writing {self._path}"):
+            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read the lines of a `metrics.jsonl`; a last one that was cut off by a crash is left out.
+
+    Args:
+        path: The file; where it is missing there are no lines.
+    """
+    if not path.exists():
+        return []
+    records: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records

@@ -1,0 +1,260 @@
+"""A run, from Python: train, open, sample, evaluate. The command line calls nothing else."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import torch
+
+from seqforge.data import Report, SplitName, evaluation_batches, prepare, read_vocabulary
+from seqforge.errors import DataError
+from seqforge.experiment import Experiment
+from seqforge.files import reported_failures, write_atomically
+from seqforge.generation import sample_texts, stream_text
+from seqforge.interfaces import Sampler, Vocabulary
+from seqforge.model import SequenceModel, build_model
+from seqforge.registry import Component, Registry
+from seqforge.training.checkpoint import Checkpoints, load_model, load_training
+from seqforge.training.devices import choose_device
+from seqforge.training.evaluation import LikelihoodScore, score_likelihood
+from seqforge.training.metrics_log import read_metrics
+from seqforge.training.observers import Observers
+from seqforge.training.run_directory import RunDirectory
+from seqforge.training.samples import score_texts
+from seqforge.training.state import initial_state
+from seqforge.training.trainer import Trainer, training_batches
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run directory, opened.
+
+    Attributes:
+        directory: Its files.
+        experiment: What was run.
+    """
+
+    directory: RunDirectory
+    experiment: Experiment
+
+    @classmethod
+    def open(cls, path: str | Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> "Run":
+        """Open a run directory.
+
+        Args:
+            path: The folder.
+            overrides: Assignments such as `training.minutes=20`, to go on with other settings.
+            registry: The components; by default those installed.
+
+        Raises:
+            RunError: Where it is no run directory.
+            ExperimentError: Where its experiment does not fit the plugins that are installed now.
+        """
+        directory = RunDirectory.open(path)
+        return cls(directory, Experiment.load(directory.experiment, overrides, registry))
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.directory.path
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The run's checkpoints."""
+        return Checkpoints(self.directory.checkpoints)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Read the figures of every logged step, evaluation and sample."""
+        return read_metrics(self.directory.metrics)
+
+    def vocabulary(self) -> Vocabulary:
+        """Read the run's vocabulary."""
+        vocabulary: Vocabulary = self.experiment.vocabulary.build()
+        read_vocabulary(vocabulary, self.directory.vocabulary)
+        return vocabulary
+
+    def model(self, checkpoint: str = "best", device: str = "auto") -> SequenceModel:
+        """Load the run's model, wherever it was trained.
+
+        Args:
+            checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
+            device: Where to put it.
+        """
+        target = choose_device(device)
+        model = build_model(self.experiment, self.vocabulary().size)
+        if checkpoint != "initial":
+            load_model(self.checkpoints.find(checkpoint), model)
+        return model.to(target).eval()
+
+    def sample(
+        self,
+        prompt: str | None = None,
+        *,
+        length: int = 1000,
+        count: int = 1,
+        seed: int = 0,
+        samplers: Sequence[Component] | None = None,
+        checkpoint: str = "best",
+        device: str = "auto",
+    ) -> list[str]:
+        """Draw samples, as one batch.
+
+        Args:
+            prompt: What each starts with; None for a line's start.
+            length: Symbols to draw for each.
+            count: How many.
+            seed: Decides the draws.
+            samplers: The chain; by default the experiment's.
+            checkpoint: Which one.
+            device: Where to draw them.
+
+        Returns:
+            The texts, each with its prompt.
+        """
+        model = self.model(checkpoint, device)
+        chain = self._chain(samplers)
+        return sample_texts(model, self.vocabulary(), chain, prompt, count=count, length=length, seed=seed)
+
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        length: int = 1000,
+        seed: int = 0,
+        samplers: Sequence[Component] | None = None,
+        checkpoint: str = "best",
+        device: str = "auto",
+    ) -> Iterator[str]:
+        """Draw one sample, and give its text, without the prompt, as it comes.
+
+        Args:
+            prompt: What it starts with; None for a line's start.
+            length: Symbols to draw.
+            seed: Decides the draws.
+            samplers: The chain; by default the experiment's.
+            checkpoint: Which one.
+            device: Where to draw it.
+        """
+        model = self.model(checkpoint, device)
+        return stream_text(model, self.vocabulary(), self._chain(samplers), prompt, length=length, seed=seed)
+
+    def evaluate(
+        self,
+        split: SplitName = "validation",
+        *,
+        checkpoint: str = "best",
+        device: str = "auto",
+        report: Report | None = None,
+    ) -> LikelihoodScore:
+        """Score the whole of a split.
+
+        Args:
+            split: Which one.
+            checkpoint: Which one.
+            device: Where to score it.
+            report: Is told how far encoding the corpus has come, where that has to be done again.
+
+        Raises:
+            DataError: Where the split is empty, or the corpus is gone.
+        """
+        dataset = prepare(self.experiment, report or (lambda _: None))
+        spans = dataset.splits[split]
+        if spans.length < 2:
+            raise DataError(f"the {split} split is empty", hint=f"The experiment sets data.{split}_fraction to 0.")
+        training = self.experiment.training
+        batches = evaluation_batches(dataset.token_file, spans, training.batch_size, training.sequence_length)
+        return score_likelihood(self.model(checkpoint, device), batches, dataset.characters_per_token(split))
+
+    def score_samples(self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0) -> dict[str, float]:
+        """Draw samples as `[sampling]` says, and judge them by the experiment's metrics.
+
+        Args:
+            checkpoint: Which one.
+            device: Where to draw them.
+            seed: Decides the draws.
+
+        Returns:
+            Figures by `metric.value`; none where the experiment names no metric.
+        """
+        if not self.experiment.metrics:
+            return {}
+        sampling = self.experiment.sampling
+        texts = self.sample(
+            sampling.prompt,
+            length=sampling.length,
+            count=sampling.count,
+            seed=seed,
+            checkpoint=checkpoint,
+            device=device,
+        )
+        return score_texts({metric.registration.name: metric.build() for metric in self.experiment.metrics}, texts)
+
+    def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
+        return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
+
+
+def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.PluginManager | None = None) -> Run:
+    """Run an experiment in a new run directory, to its end or until it is interrupted.
+
+    Args:
+        experiment: What to run.
+        output: Where runs are kept.
+        hooks: The plugins that watch; by default those installed.
+
+    Returns:
+        The run.
+
+    Raises:
+        DataError: Where the corpus is missing, empty or too short.
+        RunError: Where the loss is no longer finite, or a file cannot be written.
+    """
+    observers = Observers(hooks or Registry.installed().new_hooks())
+    device = choose_device(experiment.training.device)
+    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
+    batches = training_batches(experiment, dataset)
+    with _seeded(experiment):
+        state = initial_state(experiment, dataset.vocabulary.size, device)
+        # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
+        directory = RunDirectory.create(Path(output), experiment.identity.name)
+        with reported_failures(f"writing {directory.path}"):
+            write_atomically(directory.experiment, experiment.to_toml().encode())
+            write_atomically(directory.vocabulary, dataset.token_file.vocabulary.read_bytes())
+        Trainer(experiment, dataset, batches, directory, state, observers).train()
+    return Run(directory, experiment)
+
+
+def resume(run: Run, *, hooks: pluggy.PluginManager | None = None) -> None:
+    """Go on with a run from its latest checkpoint, as if it had never stopped.
+
+    Args:
+        run: As opened, with new settings of `[training]` where it is to run longer.
+        hooks: The plugins that watch; by default those installed.
+
+    Raises:
+        RunError: Where the run has no checkpoint, or one that does not fit, and as `train` does.
+    """
+    experiment = run.experiment
+    observers = Observers(hooks or Registry.installed().new_hooks())
+    checkpoint = run.checkpoints.find("latest")
+    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
+    batches = training_batches(experiment, dataset)
+    with _seeded(experiment):
+        state = initial_state(experiment, dataset.vocabulary.size, choose_device(experiment.training.device))
+        load_training(checkpoint, state, dataset.token_file.fingerprint)
+        best = run.checkpoints.best()
+        if best is not None:
+            state.best_loss = min(state.best_loss, best[1])
+        with reported_failures(f"writing {run.directory.experiment}"):
+            write_atomically(run.directory.experiment, experiment.to_toml().encode())
+        Trainer(experiment, dataset, batches, run.directory, state, observers).train()
+
+
+@contextmanager
+def _seeded(experiment: Experiment) -> Generator[None]:
+    """Seed torch's generators, which dropout draws from, and put them back afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(experiment.identity.seed)
+        yield

@@ -1,0 +1,51 @@
+"""Everything that changes while a model is trained, in one value."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from seqforge.experiment import Experiment
+from seqforge.interfaces import Optimizer, Schedule
+from seqforge.model import SequenceModel, States, build_model
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """What a checkpoint holds, beside the random state.
+
+    Attributes:
+        model: Its parameters are trained.
+        optimizer: With its moments.
+        schedule: With its memory.
+        recurrent: For each batch of an accumulated step, every layer's state; empty before the first step.
+        step: Optimizer steps done.
+        seconds: Training time so far.
+        best_loss: The lowest validation loss so far, in nats a token.
+        stale_evaluations: Evaluations since then.
+    """
+
+    model: SequenceModel
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    recurrent: list[States] = field(default_factory=list[States])
+    step: int = 0
+    seconds: float = 0.0
+    best_loss: float = float("inf")
+    stale_evaluations: int = 0
+
+
+def initial_state(experiment: Experiment, symbols: int, device: torch.device) -> TrainingState:
+    """Make the state before the first step.
+
+    Args:
+        experiment: Names model, optimizer and schedule.
+        symbols: Size of the vocabulary.
+        device: Where the model is trained.
+    """
+    model = build_model(experiment, symbols).to(device)
+    chosen: Optimizer = experiment.optimizer.build()
+    optimizer = chosen.build(model.named_parameters())
+    for group in optimizer.param_groups:
+        # torch's own name for the rate that schedules multiply.
+        group.setdefault("initial_lr", group["lr"])
+    return TrainingState(model, optimizer, experiment.schedule.build())

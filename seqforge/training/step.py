@@ -1,0 +1,106 @@
+"""One optimizer step of truncated backpropagation through time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqforge.data import Batch
+from seqforge.interfaces import Loss, map_state
+from seqforge.model import States
+from seqforge.training.state import TrainingState
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss or its gradient is infinite or not a number; the parameters are as before the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """A step's figures.
+
+    Attributes:
+        loss: Mean over the step's targets.
+        gradient_norm: L2, before clipping.
+        learning_rate: Of the first parameter group.
+    """
+
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+
+
+def train_step(
+    state: TrainingState,
+    batches: Sequence[Batch],
+    loss: Loss,
+    learning_rate_factor: float,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+) -> StepResult:
+    """Read one batch, or several whose gradients are accumulated, and move the parameters once.
+
+    The recurrent state is carried on where a batch continues the one before, cut off from its graph: the truncation
+    (Williams and Peng 1990).
+
+    Args:
+        state: Renewed in place.
+        batches: One for each accumulated gradient, each with rows and state of its own.
+        loss: What is made small.
+        learning_rate_factor: From the schedule.
+        clip_norm: The gradient's L2 norm at most (Pascanu et al. 2013).
+        clip_value: The size of each of its components at most.
+
+    Raises:
+        NonFiniteError: Where loss or gradient is not finite.
+    """
+    device = next(state.model.parameters()).device
+    state.model.train()
+    state.optimizer.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=device)
+    after: list[States] = []
+    for index, batch in enumerate(batches):
+        carried = batch.continues and bool(state.recurrent)
+        before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
+        outputs, states = state.model(batch.inputs.to(device), before)
+        value: Tensor = loss(outputs, batch.targets.to(device)) / len(batches)
+        value.backward()
+        total += value.detach()
+        after.append(detached(states))
+    norm = _clip(list(state.model.parameters()), clip_norm, clip_value)
+    result = StepResult(total.item(), norm, _set_learning_rates(state.optimizer, learning_rate_factor))
+    if not (math.isfinite(result.loss) and math.isfinite(norm)):
+        raise NonFiniteError(f"the loss is {result.loss} and the gradient's norm {norm}")
+    state.optimizer.step()
+    state.recurrent = after
+    state.step += 1
+    return result
+
+
+def detached(states: States) -> States:
+    """Cut states off from the graph that made them.
+
+    Args:
+        states: Every layer's state.
+    """
+    return tuple(map_state(Tensor.detach, state) for state in states)
+
+
+def _clip(parameters: list[nn.Parameter], norm: float | None, value: float | None) -> float:
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    total = nn.utils.get_total_norm(gradients)
+    if norm is not None:
+        nn.utils.clip_grads_with_norm_(parameters, norm, total)
+    if value is not None:
+        nn.utils.clip_grad_value_(parameters, value)
+    return total.item()
+
+
+def _set_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    groups: list[dict[str, Any]] = optimizer.param_groups
+    for group in groups:
+        group["lr"] = group["initial_lr"] * factor
+    return float(groups[0]["lr"])
