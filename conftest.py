@@ -2,12 +2,15 @@
 
 from jaxtyping import install_import_hook
 
-# The registry and the command line name types that they import for the type checker alone, and hold no tensors.
+# Where tensors are. Other modules name types that they import for the type checker alone, or that pydantic checks.
 install_import_hook(
     [
         "seqforge.data",
         "seqforge.generation",
-        "seqforge.interfaces",
+        "seqforge.interfaces.cell",
+        "seqforge.interfaces.initializer",
+        "seqforge.interfaces.loss",
+        "seqforge.interfaces.sampler",
         "seqforge.model",
         "seqforge.testing",
         "seqforge.training",

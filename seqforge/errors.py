@@ -38,7 +38,7 @@ class RunError(SeqforgeError):
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Find the candidate that a mistyped name most likely meant.
+    """Find the candidate that a mistyped name most likely meant, whatever its case.
 
     Args:
         name: The name as written.
@@ -47,8 +47,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     Returns:
         The nearest candidate, or None where nothing is close.
     """
-    matches = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    by_lower_case = {candidate.lower(): candidate for candidate in candidates}
+    matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
+    return by_lower_case[matches[0]] if matches else None
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

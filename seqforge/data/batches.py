@@ -73,7 +73,7 @@ class TrainingBatches:
         # The last symbol of a lane is a target only.
         self.lane_length = (spans.length - 1) // lanes
         self.steps_per_epoch = self.lane_length // sequence_length
-        if self.steps_per_epoch == 0:
+        if self.steps_per_epoch < 1:  # An empty split makes it negative.
             raise DataError(
                 f"the training split holds {spans.length:,} tokens, too few for one batch of {lanes} lanes × "
                 f"{sequence_length} steps, which reads {lanes * sequence_length + 1:,}",

@@ -49,9 +49,8 @@ def encoded_corpus(corpus: Corpus, vocabulary: Vocabulary, choice: Mapping[str, 
     ):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):
-            if not _usable(folder):
+            if not _usable(folder, vocabulary):
                 _encode_into(folder, corpus, vocabulary, report)
-    read_vocabulary(vocabulary, folder / VOCABULARY)
     return TokenFile.open(folder)
 
 
@@ -60,9 +59,10 @@ def _fingerprint(corpus: Corpus, choice: Mapping[str, Any]) -> str:
     return hashlib.blake2b(described.encode(), digest_size=16).hexdigest()
 
 
-def _usable(folder: Path) -> bool:
+def _usable(folder: Path, vocabulary: Vocabulary) -> bool:
     try:
         TokenFile.open(folder)
+        read_vocabulary(vocabulary, folder / VOCABULARY)
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)
         return False

@@ -55,7 +55,10 @@ def prepare(experiment: Experiment, report: Report) -> Dataset:
     vocabulary: Vocabulary = experiment.vocabulary.build()
     chosen = (experiment.corpus, experiment.vocabulary)
     # With their plugins' versions: a new one may read the same source in another way.
-    choice = {part.name: [dict(part.table), experiment.plugins[part.registration.plugin]] for part in chosen}
+    choice = {
+        part.registration.kind: [dict(part.table), {plugin: experiment.plugins[plugin] for plugin in part.plugins}]
+        for part in chosen
+    }
     token_file = encoded_corpus(corpus, vocabulary, choice, report)
     data = experiment.data
     splits = split(token_file, data.split, data.validation_fraction, data.test_fraction)

@@ -42,12 +42,15 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
         spool_path = folder / "spool.tmp"
         with spool_path.open("w+b") as spool:
             index = _Index([], [], [])
-            vocabulary.learn(_spooled(documents, spool, index))
+            contents = _spooled(documents, spool, index)
+            vocabulary.learn(contents)
+            for _ in contents:
+                pass  # A vocabulary that has seen enough may stop; the rest is to be encoded all the same.
             spool.seek(0)
-            token_file = _write_tokens(_unspooled(spool, index), vocabulary, folder)
+            token_file = _write_tokens(_unspooled(spool, index), vocabulary, folder, report)
         spool_path.unlink()
     else:
-        token_file = _write_tokens(documents, vocabulary, folder)
+        token_file = _write_tokens(documents, vocabulary, folder, report)
     (folder / VOCABULARY).write_text(
         json.dumps({"version": FORMAT_VERSION, "state": vocabulary.state()}), encoding="utf-8"
     )
@@ -69,7 +72,7 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         if content["version"] != FORMAT_VERSION:
             raise ValueError(f"version {content['version']}, this program knows {FORMAT_VERSION}")
         vocabulary.restore(content["state"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: not this vocabulary's state: {error}") from error
 
 
@@ -81,16 +84,14 @@ class _Index:
 
 
 def _reported(documents: Iterator[Document], report: Report) -> Iterator[Document]:
-    count = size = 0
+    size = 0
     last = time.monotonic()
-    for document in documents:
-        count += 1
+    for count, document in enumerate(documents, start=1):
         size += len(document.content)
         if time.monotonic() - last > REPORT_SECONDS:
             last = time.monotonic()
             report(DocumentsEncoded(count, size, done=False))
         yield document
-    report(DocumentsEncoded(count, size, done=True))
 
 
 def _spooled(documents: Iterator[Document], spool: BinaryIO, index: _Index) -> Iterator[bytes]:
@@ -106,12 +107,18 @@ def _unspooled(spool: BinaryIO, index: _Index) -> Iterator[Document]:
         yield Document(name, spool.read(length))
 
 
-def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path) -> TokenFile:
+def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
     dtype = np.min_scalar_type(vocabulary.size - 1) if vocabulary.size else np.dtype(np.uint8)
     index = _Index([], [], [])
+    count = size = 0
     with (folder / TOKENS).open("wb") as file:
         for document in documents:
-            tokens = vocabulary.encode(document.content).astype(dtype, copy=False)
+            count += 1
+            size += len(document.content)
+            try:
+                tokens = np.ascontiguousarray(vocabulary.encode(document.content), dtype=dtype)
+            except DataError as error:
+                raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
             if tokens.size == 0:
                 continue
             file.write(tokens.data)
@@ -123,6 +130,7 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder:
     stops = np.cumsum(np.asarray(index.lengths, dtype=np.int64))
     token_file = TokenFile(folder, dtype, index.names, stops, np.asarray(index.characters, dtype=np.int64))
     token_file.write_index()
+    report(DocumentsEncoded(count, size, done=True))
     return token_file
 
 

@@ -88,8 +88,9 @@ class TokenFile:
             characters = np.asarray(index["characters"], dtype=np.int64)
             file = cls(folder, dtype, list(index["names"]), stops, characters)
             whole = (folder / TOKENS).stat().st_size == file.length * dtype.itemsize
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
             raise damaged from error
-        if not whole or dtype.kind != "u" or not len(file.names) == len(stops) == len(characters):
+        ascending = bool((np.diff(stops, prepend=0) > 0).all())
+        if not (whole and ascending and dtype.kind == "u" and len(file.names) == len(stops) == len(characters)):
             raise damaged
         return file

@@ -1,5 +1,6 @@
 """Checking an experiment: every section and component, so that all problems can be told at once."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -11,7 +12,7 @@ import seqforge
 from seqforge.errors import did_you_mean
 from seqforge.experiment.settings import SECTIONS, Section
 from seqforge.experiment.topology import TOPOLOGIES
-from seqforge.registry import Component, Problem, Registry, from_validation, join, resolve
+from seqforge.registry import Component, Problem, Registry, from_validation, join, resolve, shown
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -60,10 +61,11 @@ class Checker:
                 self.problems.append(Problem(name, "an experiment has no such table", did_you_mean(name, _TABLES)))
         model = self._mapping(table, "model")
         identity = self._mapping(table, "experiment")
-        identity.setdefault("name", default_name or _composed_name(table))
+        self._mapping(table, "plugins")  # What a resolved experiment says of versions is for its readers alone.
+        identity.setdefault("name", _fitting_name(default_name or _corpus_name(table)))
         plain = {"experiment": identity, "model": {k: model[k] for k in model if k not in ("cells", "initializer")}}
         sections = {
-            name: self._section(kind, name, plain.get(name, self._mapping(table, name)))
+            name: self._section(kind, name, plain[name] if name in plain else self._mapping(table, name))
             for name, kind in SECTIONS.items()
         }
         components: dict[str, Component | None] = {"corpus": self._corpus(table)}
@@ -94,7 +96,7 @@ class Checker:
         value = table.get(key, {})
         if isinstance(value, Mapping):
             return dict(cast("Mapping[str, Any]", value))
-        self.problems.append(Problem(key, f"must be a table, not {value!r}"))
+        self.problems.append(Problem(key, f"must be a table, not {shown(value)}", f"Write [{key}] above its keys."))
         return {}
 
     def _section(self, kind: type[SectionT], key: str, values: Mapping[str, Any]) -> SectionT | None:
@@ -102,18 +104,15 @@ class Checker:
             return kind.model_validate_json(pydantic_core.to_json(values))
         except ValidationError as error:
             known = list(kind.model_fields) + (["cells", "initializer"] if key == "model" else [])
-            self.problems += from_validation(error, key, known, f"[{key}]")
+            self.problems += from_validation(error, values, key, known, f"[{key}]")
             return None
 
     def _corpus(self, table: Mapping[str, Any]) -> Component | None:
         if "corpus" in table:
             return self._component("corpus", table["corpus"], "corpus")
-        known = ", ".join(sorted(found.name for found in self._registry.registrations("corpus")))
-        self.problems.append(
-            Problem(
-                "corpus", "an experiment needs a corpus", f'Add [corpus] with use = "NAME", or --corpus NAME: {known}.'
-            )
-        )
+        known = did_you_mean("", self._registry.names("corpus"))
+        hint = f'Add [corpus] with use = "NAME", or --corpus NAME. {known}'
+        self.problems.append(Problem("corpus", "an experiment needs a corpus", hint))
         return None
 
     def _component(self, kind: str, table: Any, key: str) -> Component | None:
@@ -148,9 +147,9 @@ class Checker:
                 repeat = options.pop("repeat", 1)
             if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAXIMUM_REPEAT:
                 self.problems.append(
-                    Problem(join(key, "repeat"), f"must be from 1 to {MAXIMUM_REPEAT}, not {repeat!r}")
+                    Problem(join(key, "repeat"), f"must be from 1 to {MAXIMUM_REPEAT}, not {shown(repeat)}")
                 )
-                continue
+                repeat = 1
             cell = self._component("cell", options, key)
             if cell is not None:
                 layers += [cell] * repeat
@@ -173,7 +172,7 @@ class Checker:
             )
 
     def _versions(self, components: list[Component]) -> dict[str, str]:
-        used = {component.registration.plugin for component in components}
+        used = {plugin for component in components for plugin in component.plugins}
         plugins = {plugin.name: plugin.version for plugin in self._registry.plugins if plugin.name in used}
         return {"seqforge": seqforge.__version__, **plugins}
 
@@ -198,7 +197,12 @@ class Checker:
         return table
 
 
-def _composed_name(table: Mapping[str, Any]) -> str:
+def _corpus_name(table: Mapping[str, Any]) -> str:
     corpus = table.get("corpus")
     chosen = cast("Mapping[str, Any]", corpus).get("use") if isinstance(corpus, Mapping) else None
-    return chosen.replace("/", "-") if isinstance(chosen, str) else "experiment"
+    return chosen if isinstance(chosen, str) else ""
+
+
+def _fitting_name(text: str) -> str:
+    """Make a run's name of whatever a file or a corpus is called: "my notes" becomes "my-notes"."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:100] or "experiment"

@@ -10,7 +10,7 @@ import tomli_w
 from seqforge.errors import ExperimentError
 from seqforge.experiment.check import Checker
 from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Sampling, Training
-from seqforge.experiment.tables import override, read_table
+from seqforge.experiment.tables import is_utf8, override, read_table
 from seqforge.experiment.topology import TOPOLOGIES, Topology
 from seqforge.registry import Component, Registry
 
@@ -91,7 +91,13 @@ class Experiment:
         Raises:
             ExperimentError: With everything that is wrong, by key.
         """
-        checker = Checker(registry or Registry.installed(), Path(folder).resolve())
+        folder = Path(folder).resolve()
+        if not is_utf8(str(folder)):
+            raise ExperimentError(
+                f"{str(folder)!r}: the folder's name is not text in UTF-8",
+                hint="Rename it, since the run keeps the experiment with its paths, in UTF-8.",
+            )
+        checker = Checker(registry or Registry.installed(), folder)
         parts = checker.check(table, default_name=origin.stem if origin else None)
         if checker.problems:
             raise ExperimentError(_report(checker.problems, origin))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic.errors import PydanticInvalidForJsonSchema
+
 from seqforge.errors import PluginError
 from seqforge.experiment.check import DEFAULT_COMPONENTS, MAXIMUM_REPEAT
 from seqforge.experiment.settings import SECTIONS
@@ -21,13 +23,15 @@ def json_schema(registry: Registry) -> Schema:
         A JSON Schema, draft 2020-12.
     """
     sections = {name: _section(name) for name in SECTIONS}
-    sections["model"]["properties"] |= {"initializer": _reference("initializer"), "cells": _list(_reference("cell"))}
+    cells = {**_list(_reference("cell")), "minItems": 1}
+    sections["model"]["properties"] |= {"initializer": _reference("initializer"), "cells": cells}
     sections["model"]["properties"]["topology"]["enum"] = list(TOPOLOGIES)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "seqforge experiment",
         "type": "object",
         "additionalProperties": False,
+        "required": ["corpus"],
         "properties": {
             **sections,
             "corpus": _reference("corpus"),
@@ -65,24 +69,23 @@ def _section(name: str) -> Schema:
 def _kind(registry: Registry, kind: str) -> Schema:
     branches: list[Schema] = []
     for registration in registry.registrations(kind):
+        place = f"#/$defs/{kind}/oneOf/{len(branches)}"
         try:
             options = options_of(registry.load(registration), kind, registration.qualified_name)
-        except PluginError:
+            branches.append(_component(registry, registration, options, place))
+        except (PluginError, PydanticInvalidForJsonSchema):
             continue
-        branches.append(_component(registry, registration, options))
     return {"type": "object", "required": ["use"], "oneOf": branches} if branches else {"not": {}}
 
 
-def _component(registry: Registry, registration: Registration, options: Options) -> Schema:
-    schema = options.model.model_json_schema()
-    names = [registration.qualified_name]
-    same = [other for other in registry.registrations(registration.kind) if other.name == registration.name]
-    if not registration.qualified_only and sum(not other.qualified_only for other in same) == 1:
-        names.insert(0, registration.name)
-    properties: Schema = {"use": {"enum": names}, **schema.get("properties", {})}
+def _component(registry: Registry, registration: Registration, options: Options, place: str) -> Schema:
+    # Where a type of an option has a definition of its own, references to it lead to this component's `$defs`.
+    schema = options.model.model_json_schema(ref_template=f"{place}/$defs/{{model}}")
+    properties: Schema = {"use": {"enum": registry.names_of(registration)}, **schema.get("properties", {})}
     for name, nested in options.nested.items():
         reference = _reference(nested.kind)
-        properties[name] = _list(reference) if nested.many else reference
+        described = {"description": nested.description} if nested.description else {}
+        properties[name] = (_list(reference) if nested.many else reference) | described
     if registration.kind == "cell":
         properties["repeat"] = _REPEAT
     required = [
@@ -95,4 +98,5 @@ def _component(registry: Registry, registration: Registration, options: Options)
         "properties": properties,
         "required": required,
         "additionalProperties": False,
+        "$defs": schema.get("$defs", {}),
     }

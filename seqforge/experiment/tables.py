@@ -1,4 +1,4 @@
-"""TOML tables: reading, overriding, and choosing other components, before anything is checked."""
+"""TOML tables: reading them and overriding their values, before anything is checked."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ def read_table(path: Path) -> Table:
             f"{path}: is a folder, not an experiment file",
             hint="To go on with a run, write `seqforge run --resume RUN`.",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # A number of thousands of digits is a ValueError too.
         raise ExperimentError(
             f"{path}: not a TOML file: {error}", hint="See https://toml.io for the syntax."
         ) from error
@@ -45,6 +45,15 @@ def _neighbours(path: Path) -> str:
     return f"Experiment files in {folder}: {', '.join(files)}." if files else f"{folder} holds no .toml file."
 
 
+def is_utf8(text: str) -> bool:
+    """Tell whether a text can be written to a file; what the shell or the file system gave may hold other bytes.
+
+    Args:
+        text: An argument, or a path.
+    """
+    return text.encode(errors="ignore").decode() == text
+
+
 def override(table: Table, assignments: Iterable[str]) -> Table:
     """Apply `key=value` assignments, such as `model.cells.0.hidden_size=256`.
 
@@ -56,17 +65,20 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
         A new table.
 
     Raises:
-        ExperimentError: Where an assignment has no `=`, or its key leads through a plain value.
+        ExperimentError: Where an assignment has no `=`, or its key leads through a plain value or past a list.
     """
     result = cast("Table", _copied(table))
     for assignment in assignments:
+        if not is_utf8(assignment):
+            raise ExperimentError(f"--set {assignment!r}: not text in UTF-8")
         key, equals, text = assignment.partition("=")
-        if not equals or not key.strip():
+        parts = [part.strip() for part in key.split(".")]
+        if not equals or not all(parts):
             raise ExperimentError(
                 f"--set {assignment}: not of the form key=value",
                 hint="For example: --set training.batch_size=32",
             )
-        _assign(result, key.strip().split("."), _value(text.strip()), assignment)
+        _assign(result, parts, _value(text.strip()), assignment)
     return result
 
 
@@ -101,9 +113,10 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return table["value"] if len(table) == 1 else text  # A text of several lines may be TOML, but is no value.
 
 
 def _copied(value: Any) -> Any:

@@ -5,7 +5,7 @@ from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, Plugi
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.kinds import KINDS, Kind
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import Problem, from_validation, join
+from seqforge.registry.problems import Problem, from_validation, join, shown
 from seqforge.registry.register import Register, Registration
 from seqforge.registry.registry import Registry
 
@@ -33,4 +33,5 @@ __all__ = [
     "new_plugin_manager",
     "options_of",
     "resolve",
+    "shown",
 ]

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pydantic_core
 from pydantic import ValidationError
 
-from seqforge.errors import PluginError, SeqforgeError
+from seqforge.errors import PluginError, SeqforgeError, did_you_mean
+from seqforge.registry.kinds import KINDS
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import Problem, from_validation, join, unknown_key
+from seqforge.registry.problems import Problem, from_validation, join, shown, unknown_key
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
 
@@ -38,17 +39,29 @@ class Component:
         """Its qualified name."""
         return self.registration.qualified_name
 
+    @property
+    def plugins(self) -> set[str]:
+        """The plugins that it and the components inside it come from."""
+        inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
+        return {self.registration.plugin}.union(*(part.plugins for parts in inside for part in parts))
+
     def build(self, **supplied: Any) -> Any:
         """Make the component, and the components inside it.
 
         Args:
-            supplied: What the engine supplies to this kind, such as a cell's `input_size`.
+            supplied: What the engine supplies to this kind, such as a cell's `input_size`; components inside are
+                given what is supplied to their kind.
 
         Raises:
             PluginError: Where its `__init__` refuses the options, in its own words.
         """
+
+        def built(part: Component) -> Any:
+            theirs = KINDS[part.registration.kind].supplied
+            return part.build(**{name: value for name, value in supplied.items() if name in theirs})
+
         nested = {
-            name: [part.build(**supplied) for part in value] if isinstance(value, list) else value.build(**supplied)
+            name: [built(part) for part in value] if isinstance(value, list) else built(value)
             for name, value in self.nested.items()
         }
         try:
@@ -73,12 +86,18 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
         The component, or everything that is wrong with the table.
     """
     if not isinstance(table, Mapping):
-        return [Problem(key, f"must be a table that chooses a {kind}", f'Write {{ use = "NAME" }}, not {table!r}.')]
+        return [
+            Problem(
+                key,
+                f"must be a table that chooses {KINDS[kind].with_article}, not {shown(table)}",
+                'Write { use = "NAME" }.',
+            )
+        ]
     options = dict(cast("Mapping[str, Any]", table))
     name = options.pop("use", None)
     if not isinstance(name, str):
-        example = ", ".join(sorted({known.name for known in registry.registrations(kind)}))
-        return [Problem(join(key, "use"), f"must name a {kind}", f"Known: {example}.")]
+        known = did_you_mean("", registry.names(kind))
+        return [Problem(join(key, "use"), f"must name {KINDS[kind].with_article}", known)]
     try:
         registration = registry.find(kind, name)
         component = registry.load(registration)
@@ -111,11 +130,13 @@ def _check(
                 nested[name] = chosen
         elif option.required:
             problems.append(Problem(join(key, name), f"{owner} needs this {option.kind}"))
-    plain = {name: value for name, value in options.items() if name in declared.model.model_fields}
+    # A default counts as if it were written, so that a default path, too, is relative to the experiment.
+    written = {name: value for name, value in options.items() if name in declared.model.model_fields}
+    plain = declared.defaults | written
     try:
         model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
     except ValidationError as error:
-        return problems + from_validation(error, key, declared.names, owner)
+        return problems + from_validation(error, plain, key, declared.names, owner)
     if problems:
         return problems
     dumped = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
@@ -143,7 +164,7 @@ def _resolve_nested(
         chosen = resolve(registry, option.kind, value, key, folder)
         return _Problems(chosen) if isinstance(chosen, list) else chosen
     if not isinstance(value, list):
-        return _Problems([Problem(key, f"must be a list of tables, each choosing a {option.kind}")])
+        return _Problems([Problem(key, f"must be a list of tables, each choosing {KINDS[option.kind].with_article}")])
     components: list[Component] = []
     problems = _Problems()
     for index, table in enumerate(cast("list[Any]", value)):

@@ -3,10 +3,10 @@
 import enum
 import importlib
 import os
+import textwrap
 import traceback
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
@@ -69,52 +69,42 @@ def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str
     if disabled is None:
         disabled = os.environ.get(DISABLING_VARIABLE, "").split(",")
     switched_off = {name.strip() for name in disabled}
-    ordered = sorted(entries, key=lambda entry: (entry.name, _distribution(entry)))
-    uses = Counter(entry.name for entry in ordered)
-    return [_examine(entry, entry.name in switched_off, uses[entry.name]) for entry in ordered]
+    found = sorted((_described(entry) for entry in entries), key=lambda plugin: (plugin.name, plugin.distribution))
+    return [
+        replace(plugin, state=PluginState.DISABLED, reason=f"named in {DISABLING_VARIABLE}")
+        if plugin.name in switched_off
+        else _examined(plugin, [rival.distribution for rival in found if rival.name == plugin.name])
+        for plugin in found
+    ]
 
 
-def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else ""
-
-
-def _examine(entry: EntryPoint, switched_off: bool, uses: int) -> Plugin:
-    def plugin(
-        state: PluginState,
-        reason: str = "",
-        trace: str = "",
-        module: ModuleType | None = None,
-        registrations: Iterable[Registration] = (),
-    ) -> Plugin:
-        return Plugin(
-            name=entry.name,
-            module_name=entry.value,
-            distribution=_distribution(entry),
-            version=entry.dist.version if entry.dist else "",
-            state=state,
-            reason=reason,
-            traceback=trace,
-            module=module,
-            registrations=tuple(registrations),
-        )
-
-    if switched_off:
-        return plugin(PluginState.DISABLED, f"named in {DISABLING_VARIABLE}")
-    if uses > 1:
-        return plugin(
-            PluginState.CONFLICTING, f"{uses} distributions bring a plugin of this name; uninstall all but one"
-        )
+def _described(entry: EntryPoint) -> Plugin:
     try:
-        module = importlib.import_module(entry.value)
+        distribution, version = (entry.dist.name or "", entry.dist.version or "") if entry.dist else ("", "")
+    except Exception:  # noqa: BLE001 - how half-removed metadata fails depends on the version of Python
+        distribution, version = "", ""
+    return Plugin(entry.name, entry.value, distribution, version, PluginState.OK)
+
+
+def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
+    if len(rivals) > 1:
+        owners = " and ".join(rival or "an unknown distribution" for rival in rivals)
+        reason = f"{owners} bring a plugin of this name; uninstall all but one"
+        return replace(plugin, state=PluginState.CONFLICTING, reason=reason)
+    try:
+        module = importlib.import_module(plugin.module_name)
         stated = getattr(module, "SEQFORGE_API", None)
         if stated != API_VERSION:
-            reason = f"made for SEQFORGE_API {stated}, this is {API_VERSION}" if stated else "states no SEQFORGE_API"
-            return plugin(PluginState.INCOMPATIBLE, reason)
-        return plugin(PluginState.OK, module=module, registrations=_registrations(entry.name, module))
+            reason = "states no SEQFORGE_API"
+            if stated is not None:
+                reason = f"made for SEQFORGE_API {stated}, this is {API_VERSION}"
+            return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
+        return replace(plugin, module=module, registrations=tuple(_registrations(plugin.name, module)))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-        return plugin(PluginState.BROKEN, _one_line(error), trace=traceback.format_exc())
+        reason = _one_line(error)
+        return replace(plugin, state=PluginState.BROKEN, reason=reason, traceback=traceback.format_exc())
 
 
 def _registrations(name: str, module: ModuleType) -> list[Registration]:
@@ -128,5 +118,6 @@ def _registrations(name: str, module: ModuleType) -> list[Registration]:
 
 
 def _one_line(error: BaseException) -> str:
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    # All of the words, since pluggy's come to the point on the last line; but no more than a terminal shows.
+    words = textwrap.shorten(str(error), 400, placeholder=" ...")
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -17,6 +17,11 @@ class Kind:
     interface: str
     supplied: frozenset[str] = frozenset()
 
+    @property
+    def with_article(self) -> str:
+        """Its name in a sentence: "a cell", "an optimizer"."""
+        return f"an {self.name}" if self.name[0] in "aeiou" else f"a {self.name}"
+
 
 KINDS = {
     kind.name: kind

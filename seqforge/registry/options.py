@@ -3,6 +3,8 @@
 import inspect
 import types
 import typing
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +46,14 @@ class Options:
     nested: dict[str, NestedOption]
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """The plain options that may be left out and what they are then, but for those that are then None."""
+        fields = self.model.model_fields.items()
+        return {name: field.default for name, field in fields if not field.is_required() and field.default is not None}
+
+    @property
     def names(self) -> list[str]:
-        """Every option, in the order of the signature's kinds: plain ones first."""
+        """Every option: the plain ones first, each group in the order of the signature."""
         return [*self.model.model_fields, *self.nested]
 
 
@@ -58,13 +66,17 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
         owner: Its qualified name, for messages.
 
     Raises:
-        PluginError: Where the signature cannot be an experiment's: an argument without a type, or `*args`.
+        PluginError: Where the signature cannot be an experiment's, as with an argument without a type.
     """
+    supplied = KINDS[kind].supplied
     interfaces = {interface_of(name): name for name in KINDS}
+    arguments = _arguments(component, interface_of(kind), owner)
+    for name in sorted(supplied - {parameter.name for parameter, _ in arguments}):
+        raise _unfit(owner, f"its __init__ takes no {name!r}, which the engine gives")
     plain: dict[str, Any] = {}
     nested: dict[str, NestedOption] = {}
-    for parameter, annotation in _arguments(component, owner):
-        if parameter.name in KINDS[kind].supplied:
+    for parameter, annotation in arguments:
+        if parameter.name in supplied:
             continue
         option = _nested_option(annotation, parameter, interfaces)
         if option is not None:
@@ -72,28 +84,44 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
         else:
             default = ... if parameter.default is parameter.empty else parameter.default
             plain[parameter.name] = (annotation, default)
+    return Options(_model(component.__name__, owner, plain), nested)
+
+
+def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
     config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True, title=owner,
+        title=owner,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
         protected_namespaces=(),
-    )  # fmt: skip
+    )
     try:
-        model = pydantic.create_model(component.__name__, __config__=config, **plain)
-    except pydantic.errors.PydanticUserError as error:
-        raise _unfit(owner, str(error)) from error
-    return Options(model, nested)
+        with warnings.catch_warnings():
+            # An option named as one of pydantic's own methods, such as `copy`.
+            warnings.filterwarnings("error", message="Field name")
+            model = pydantic.create_model(name, __config__=config, **fields)
+    except Exception as error:  # An annotation may fail in as many ways as there are.
+        raise _unfit(owner, str(error).partition("\n")[0].rstrip(".")) from error
+    for reserved in fields.keys() - model.model_fields.keys():
+        raise _unfit(owner, f"pydantic keeps the name {reserved!r} for itself")
+    return model
 
 
-def _arguments(component: type[Any], owner: str) -> list[tuple[inspect.Parameter, Any]]:
-    if component.__init__ is object.__init__:
-        return []
+def _arguments(component: type[Any], interface: type[Any], owner: str) -> list[tuple[inspect.Parameter, Any]]:
+    home = next(parent for parent in component.__mro__ if "__init__" in vars(parent))
+    if home is not interface and issubclass(interface, home):
+        return []  # It has no __init__, and what torch.nn.Module or object takes is no option.
     try:
         hints = typing.get_type_hints(component.__init__, include_extras=True)
-    except NameError as error:
+    except Exception as error:
         raise _unfit(owner, str(error)) from error
     arguments: list[tuple[inspect.Parameter, Any]] = []
     for parameter in list(inspect.signature(component.__init__).parameters.values())[1:]:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise _unfit(owner, f"its __init__ takes *{parameter.name}")
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise _unfit(owner, f"its __init__ takes {parameter.kind.description} {parameter.name!r}")
+        if parameter.name == "use":
+            raise _unfit(owner, "'use' is what an experiment names a component by, and cannot be an option")
         if parameter.name not in hints:
             raise _unfit(owner, f"its argument {parameter.name!r} has no type")
         arguments.append((parameter, hints[parameter.name]))
@@ -103,21 +131,28 @@ def _arguments(component: type[Any], owner: str) -> list[tuple[inspect.Parameter
 def _nested_option(
     annotation: Any, parameter: inspect.Parameter, interfaces: dict[type[Any], str]
 ) -> NestedOption | None:
-    description = ""
-    if typing.get_origin(annotation) is typing.Annotated:
-        annotation, *extras = typing.get_args(annotation)
-        description = next((extra.description or "" for extra in extras if hasattr(extra, "description")), "")
-    alternatives = [annotation]
+    annotation, description = _bare(annotation)
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         alternatives = [part for part in typing.get_args(annotation) if part is not types.NoneType]
-    inner = alternatives[0]
-    many = typing.get_origin(inner) in (list, tuple)
+        if len(alternatives) != 1:
+            return None
+        annotation, inner_description = _bare(alternatives[0])
+        description = description or inner_description
+    many = typing.get_origin(annotation) in (list, Sequence)
     if many:
-        inner = typing.get_args(inner)[0]
-    inner = typing.get_origin(inner) or inner
-    if len(alternatives) != 1 or not isinstance(inner, type) or inner not in interfaces:
+        annotation, _ = _bare(typing.get_args(annotation)[0])
+    interface = typing.get_origin(annotation) or annotation
+    if not isinstance(interface, type) or interface not in interfaces:
         return None
-    return NestedOption(interfaces[inner], parameter.default is parameter.empty, many, description)
+    return NestedOption(interfaces[interface], parameter.default is parameter.empty, many, description)
+
+
+def _bare(annotation: Any) -> tuple[Any, str]:
+    """Part `Annotated[type, Field(description="…")]` into the type and the description."""
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return annotation, ""
+    inner, *extras = typing.get_args(annotation)
+    return inner, next((extra.description or "" for extra in extras if hasattr(extra, "description")), "")
 
 
 def _unfit(owner: str, reason: str) -> PluginError:

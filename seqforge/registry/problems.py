@@ -1,9 +1,12 @@
 """What is wrong with an experiment: each problem with its key, so that all can be told at once."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from seqforge.errors import did_you_mean
 
@@ -48,42 +51,67 @@ def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
     return Problem(key, f"{owner} has no option {name!r}", hint)
 
 
-def from_validation(error: ValidationError, key: str, known: list[str], owner: str) -> list[Problem]:
+def from_validation(
+    error: ValidationError, table: Mapping[str, Any], key: str, known: list[str], owner: str
+) -> list[Problem]:
     """Translate pydantic's errors.
 
     Args:
         error: What pydantic raised.
-        key: The key of the table that was validated.
-        known: The table's options.
-        owner: Who owns the table.
+        table: The table that was validated.
+        key: Its key.
+        known: Its options.
+        owner: Who owns it, such as `essentials/lstm`.
 
     Returns:
         One problem for each place.
     """
-    problems: dict[str, Problem] = {}
+    by_place: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        location = [part for part in detail["loc"] if not _is_branch(part)]
-        place = join(key, *location)
-        if detail["type"] == "extra_forbidden":
-            problem = unknown_key(place, str(location[-1]), known, owner)
-        elif detail["type"] == "missing":
-            problem = Problem(place, f"{owner} needs this option")
-        else:
-            problem = Problem(place, f"{_lowered(detail['msg'])}, not {_shown(detail['input'])}")
-        # Of a union's branches, the first that failed speaks for all.
-        problems.setdefault(place, problem)
-    return list(problems.values())
+        by_place.setdefault(join(key, *_path(detail, table)), []).append(detail)
+    return [_problem(place, details, known, owner) for place, details in by_place.items()]
 
 
-def _is_branch(part: str | int) -> bool:
-    """Tell pydantic's names of union branches (`constrained-int`, `function-after[…]`) from keys."""
-    return isinstance(part, str) and any(mark in part for mark in "[-(")
+def shown(value: Any) -> str:
+    """Show a value in a message: as TOML has it, and not the whole of a long one.
 
-
-def _lowered(message: str) -> str:
-    return message.removeprefix("Input ").removeprefix("Value error, ")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
+    Args:
+        value: The value.
+    """
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
+    """Take the keys and indices out of pydantic's location, which also names the branches of unions."""
+    path: list[str | int] = []
+    value: Any = table
+    for part in detail["loc"]:
+        if isinstance(value, dict) and part in value:
+            value = cast("dict[str | int, Any]", value)[part]
+        elif isinstance(value, list) and isinstance(part, int):
+            value = cast("list[Any]", value)[part]
+        else:
+            continue
+        path.append(part)
+    return [*path, detail["loc"][-1]] if detail["type"] == "missing" else path
+
+
+def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: str) -> Problem:
+    first = details[0]
+    if first["type"] == "extra_forbidden":
+        return unknown_key(place, str(first["loc"][-1]), known, owner)
+    if first["type"] == "missing":
+        return Problem(place, f"{owner} needs this option")
+    if first["type"] == "value_error":
+        return Problem(place, first["msg"].removeprefix("Value error, "))
+    # Several of one place are the branches of a union: should be 'auto' or be greater than 0.
+    wanted, *others = [_wanted(detail["msg"]) for detail in details]
+    wanted = " or ".join([wanted, *(other.removeprefix("should ") for other in others)])
+    return Problem(place, f"{wanted}, not {shown(first['input'])}")
+
+
+def _wanted(message: str) -> str:
+    """Shorten "List should have at least 1 item after validation, not 0" to "should have at least 1 item"."""
+    wanted = re.sub(r"^\w+ (?=should )| after validation, not \d+$", "", message)
+    return wanted.replace("an object", "a table")

@@ -35,7 +35,8 @@ class Registry:
         """Make a manager with every usable plugin registered, to which a caller may add observers of its own."""
         manager = new_plugin_manager()
         for plugin in self.plugins:
-            if plugin.module is not None:
+            # Two plugins may be one module under two names, of which its hooks are called once.
+            if plugin.module is not None and not manager.is_registered(plugin.module):
                 manager.register(plugin.module, plugin.name)
         return manager
 
@@ -51,6 +52,25 @@ class Registry:
             kind: A key of `KINDS`.
         """
         return [known for plugin in self.plugins for known in plugin.registrations if known.kind == kind]
+
+    def names_of(self, registration: Registration) -> list[str]:
+        """List the names by which `find` finds a component, the shortest first.
+
+        Args:
+            registration: The component.
+        """
+        same = [known for known in self.registrations(registration.kind) if known.name == registration.name]
+        if [known for known in same if not known.qualified_only] == [registration]:
+            return [registration.name, registration.qualified_name]
+        return [registration.qualified_name]
+
+    def names(self, kind: str) -> list[str]:
+        """List the shortest name of every component of one kind, in order.
+
+        Args:
+            kind: A key of `KINDS`.
+        """
+        return sorted(self.names_of(registration)[0] for registration in self.registrations(kind))
 
     def find(self, kind: str, name: str) -> Registration:
         """Find a component by its qualified or short name.
@@ -100,28 +120,36 @@ class Registry:
                 f"{registration.target} does not derive from {KINDS[registration.kind].interface}",
                 hint=f"This is for the author of the plugin {registration.plugin!r} to mend.",
             )
+        missing: frozenset[str] = getattr(component, "__abstractmethods__", frozenset())
+        if missing:
+            raise PluginError(
+                f"{registration.kind} {registration.qualified_name!r} is unfinished: "
+                f"{registration.target} does not implement {', '.join(sorted(missing))}",
+                hint=f"This is for the author of the plugin {registration.plugin!r} to mend.",
+            )
         return component
 
     def _hint(self, kind: str, name: str) -> str:
-        plugin_name = name.partition("/")[0] if "/" in name else None
-        for plugin in self.plugins:
-            if plugin.name == plugin_name and plugin.state is not PluginState.OK:
-                return (
-                    f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}. "
-                    f"See `seqforge plugins show {plugin.name} --traceback`."
-                )
-        others = [found.qualified_name for found in self.registrations(kind) if name == found.name]
-        if others:
-            return f"Write its qualified name: {' or '.join(others)}."
-        elsewhere = {found.kind for other in KINDS for found in self.registrations(other) if found.name == name}
+        unusable = [plugin for plugin in self.plugins if plugin.state is not PluginState.OK]
+        for plugin in unusable:
+            if name.startswith(f"{plugin.name}/"):
+                more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
+                return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}"
+        namesakes = [found.qualified_name for found in self.registrations(kind) if name == found.name]
+        if namesakes:
+            return f"Write its qualified name: {' or '.join(namesakes)}."
+        elsewhere = {
+            known.with_article
+            for known in KINDS.values()
+            for found in self.registrations(known.name)
+            if name in (found.name, found.qualified_name)
+        }
         if elsewhere:
-            return f"{name!r} is a {' and a '.join(sorted(elsewhere))}."
-        candidates: set[str] = set()
-        for found in self.registrations(kind):
-            candidates.add(found.qualified_name if found.qualified_only or "/" in name else found.name)
-        hint = did_you_mean(name, candidates)
-        if self.unusable:
-            hint += f" Not usable: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in self.unusable)}."
+            return f"{name!r} is {' and '.join(sorted(elsewhere))}."
+        qualified = [found.qualified_name for found in self.registrations(kind)]
+        hint = did_you_mean(name, qualified if "/" in name else self.names(kind))
+        if unusable:
+            hint += f" Not usable: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
         return hint
 
 

@@ -139,13 +139,13 @@ def load_training(path: Path, state: TrainingState, corpus: str) -> None:
     Raises:
         RunError: Where a file is damaged, or from another experiment or corpus.
     """
-    load_model(path, state.model)
     progress = read_progress(path)
     if progress["corpus"] != corpus:
         raise RunError(
             f"{path}: the corpus is no longer the one that this run was trained on",
             hint="Restore the corpus, or start a new run; `seqforge sample` still works with this one.",
         )
+    load_model(path, state.model)
     tensors = _read_tensors(path / TRAINING)
     device = next(state.model.parameters()).device
     try:
@@ -219,7 +219,8 @@ def _serialized(tensors: dict[str, Tensor]) -> bytes:
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
-        return safetensors.torch.load_file(file)
+        # Copies, because torch aligns its own memory: products of unaligned tensors may differ in the last bit.
+        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
     except (OSError, safetensors.SafetensorError) as error:
         raise RunError(f"{file}: damaged: {error}", hint="Use another checkpoint of the run.") from error
 

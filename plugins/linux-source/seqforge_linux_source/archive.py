@@ -1,7 +1,11 @@
-"""A tar archive as a source, streamed and never unpacked."""
+"""A tar archive as a source, streamed and never unpacked.
+
+Decompression takes nearly all of the time. A thread for it gains nothing: Python's lzma asks for the interpreter's
+lock each time its output grows, and so waits for whoever parses.
+"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +34,7 @@ class Archive:
 
     path: Path
 
-    def files(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
+    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
         """Read the selected files; see `Source.files`."""
         try:
             with self.path.open("rb") as file, closing(decompressed(file)) as chunks:

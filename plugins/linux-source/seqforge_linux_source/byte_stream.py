@@ -19,7 +19,7 @@ class ByteStream:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._chunk = b""
+        self._chunk: bytes = b""
         self._offset = 0
         self.position = 0
 

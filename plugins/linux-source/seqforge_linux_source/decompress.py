@@ -11,10 +11,10 @@ import zstandard
 
 from seqforge_linux_source.byte_stream import DamagedArchiveError
 
-CHUNK_SIZE = 1 << 21
-"""Bytes in a chunk, at most. Large, since each chunk costs a hand-over between threads."""
+CHUNK_SIZE = 1 << 20
+"""Bytes in a chunk, at most."""
 
-_INPUT_SIZE = 1 << 20
+_INPUT_SIZE = 1 << 17
 _MEMORY_LIMIT = 1 << 28
 """What a decoder may take, in bytes: four times what `xz -9` needs."""
 
@@ -65,7 +65,7 @@ _DECODERS: dict[bytes, Callable[[], _Decoder]] = {
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
-def decompressed(file: BufferedReader) -> Generator[bytes, None, None]:
+def decompressed(file: BufferedReader) -> Generator[bytes]:
     """Read a file's content, decompressed where it starts like xz, gzip, bzip2 or zstandard.
 
     However far the content expands, no more than a chunk of it is held.
@@ -73,28 +73,25 @@ def decompressed(file: BufferedReader) -> Generator[bytes, None, None]:
     Args:
         file: Open at its start.
 
-    Yields:
+    Returns:
         Chunks of at most `CHUNK_SIZE` bytes, none of them empty.
 
     Raises:
         DamagedArchiveError: Where the compressed data are corrupt, end too soon, or want too much memory.
     """
     start = file.peek(8)
-    try:
-        if start.startswith(_ZSTANDARD):
-            yield from _zstandard(file)
-            return
-        for magic, new_decoder in _DECODERS.items():
-            if start.startswith(magic):
-                yield from _streams(file, new_decoder)
-                return
-    except (lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-        raise DamagedArchiveError(f"it cannot be decompressed: {error}") from error
+    for magic, new_decoder in _DECODERS.items():
+        if start.startswith(magic):
+            return _streams(file, new_decoder)
+    return _zstandard(file) if start.startswith(_ZSTANDARD) else _plain(file)
+
+
+def _plain(file: BufferedReader) -> Generator[bytes]:
     while chunk := file.read(CHUNK_SIZE):
         yield chunk
 
 
-def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Generator[bytes, None, None]:
+def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Generator[bytes]:
     """Decompress stream after stream, since compressors that work in parallel write several."""
     data = file.read(_INPUT_SIZE)
     while data:
@@ -104,7 +101,10 @@ def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Gener
                 data = file.read(_INPUT_SIZE)
                 if not data:
                     raise DamagedArchiveError("it ends too soon")
-            chunk = decoder.decompress(data, CHUNK_SIZE)
+            try:
+                chunk = decoder.decompress(data, CHUNK_SIZE)
+            except (lzma.LZMAError, zlib.error, OSError) as error:
+                raise _corrupt(error) from error
             data = b""
             if chunk:
                 yield chunk
@@ -114,8 +114,15 @@ def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Gener
             data = more.lstrip(b"\0")
 
 
-def _zstandard(file: BufferedReader) -> Generator[bytes, None, None]:
+def _zstandard(file: BufferedReader) -> Generator[bytes]:
     decoder = zstandard.ZstdDecompressor(max_window_size=_MEMORY_LIMIT)
     with decoder.stream_reader(file, read_size=_INPUT_SIZE, read_across_frames=True, closefd=False) as reader:
-        while chunk := reader.read(CHUNK_SIZE):
-            yield chunk
+        try:
+            while chunk := reader.read(CHUNK_SIZE):
+                yield chunk
+        except zstandard.ZstdError as error:
+            raise _corrupt(error) from error
+
+
+def _corrupt(error: Exception) -> DamagedArchiveError:
+    return DamagedArchiveError(f"it cannot be decompressed: {error}")

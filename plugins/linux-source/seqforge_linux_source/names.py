@@ -3,10 +3,10 @@
 _LONGEST_NAME = 4096
 """Linux's own limit for a path (`PATH_MAX`)."""
 
-_KERNEL_FOLDERS = frozenset(
-    "Documentation LICENSES arch block certs crypto drivers fs include init io_uring ipc kernel lib mm net rust "
-    "samples scripts security sound tools usr virt".split()
-)
+_KERNEL_FOLDERS = {
+    "Documentation", "LICENSES", "arch", "block", "certs", "crypto", "drivers", "fs", "include", "init", "io_uring",
+    "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts", "security", "sound", "tools", "usr", "virt",
+}  # fmt: skip
 
 
 def plain_name(raw: bytes) -> str | None:

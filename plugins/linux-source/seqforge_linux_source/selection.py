@@ -36,9 +36,7 @@ class Selection:
             name: Relative to the kernel's root.
         """
         # The ending first: it is the cheapest to look at, and turns away the most.
-        return (
-            name.endswith(self.suffixes) and self._include.match_file(name) and not self._exclude.match_file(name)
-        )
+        return name.endswith(self.suffixes) and self._include.match_file(name) and not self._exclude.match_file(name)
 
     def __str__(self) -> str:
         return f"include {list(self.include)}, exclude {list(self.exclude)}, suffixes {list(self.suffixes)}"

@@ -1,6 +1,6 @@
 """What every place that holds Linux source can do."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 from seqforge_linux_source.selection import Selection
@@ -12,7 +12,7 @@ LARGEST_FILE = 64 << 20
 class Source(Protocol):
     """A place that holds files under names relative to the kernel's root."""
 
-    def files(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
+    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
         """Read the selected files, one in memory at a time, in a stable order.
 
         Args:

@@ -60,7 +60,7 @@ def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
             if kind == b"x":
                 _read_pax(content, extension)
             else:
-                extension.name = content.rstrip(b"\0")
+                extension.name = content.split(b"\0", 1)[0]
             continue
         if kind in (b"g", b"K", b"X"):
             stream.skip(_padded(size))
@@ -120,19 +120,21 @@ def _extended_header(stream: ByteStream, size: int) -> bytes:
 
 def _read_pax(content: bytes, extension: _Extension) -> None:
     """Read records of the form `length key=value`, the length counting the whole record with its line end."""
-    while content:
-        digits, space, _ = content[:20].partition(b" ")
-        length = int(digits) if space and digits.isdigit() else 0
-        record, content = content[len(digits) + 1 : length - 1], content[length:]
-        key, equals, value = record.partition(b"=")
-        if not equals:
+    start = 0
+    while start < len(content):
+        digits = content[start : start + 20].partition(b" ")[0]
+        stop = start + int(digits) if digits.isdigit() else start
+        key, equals, value = content[start + len(digits) + 1 : stop - 1].partition(b"=")
+        malformed_size = key == b"size" and not (value.isdigit() and len(value) <= 20)
+        if not start < stop <= len(content) or not equals or malformed_size:
             raise DamagedArchiveError("an extended header is malformed")
         if key == b"path":
             extension.name = value
         elif key == b"size":
-            extension.size = int(value) if value.isdigit() and len(value) < 20 else _number(b"-")
+            extension.size = int(value)
         elif key.startswith(b"GNU.sparse."):
             extension.sparse = True
+        start = stop
 
 
 def _skip_sparse_map(stream: ByteStream, header: bytes) -> None:

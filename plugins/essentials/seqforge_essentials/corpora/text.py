@@ -95,8 +95,8 @@ def _canonical(encoding: str) -> str:
         b" ".decode(encoding)
     except UnicodeError:
         pass  # One space is half a character of UTF-16; that the codec said so is enough.
-    except LookupError as error:
-        raise ValueError(f"{error}; Python's names for encodings are meant, such as utf-8 or latin-1") from error
+    except (LookupError, ValueError) as error:
+        raise ValueError(f"encoding {encoding!r}: {error}; write one of Python's, such as utf-8 or latin-1") from error
     return codecs.lookup(encoding).name
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -35,15 +36,8 @@ class Orthogonal(Initializer):
         if is_bias(name):
             parameter.zero_()
         elif parameter.ndim >= 2 and is_recurrent_weight(name):
-            for block in _gates(parameter):
-                nn.init.orthogonal_(block, self._gain)
+            # The gates' square matrices are stacked: [gates·hidden, hidden].
+            for gate in torch.split(parameter, parameter.shape[1]):
+                nn.init.orthogonal_(gate, self._gain)
         elif parameter.ndim >= 2:
             nn.init.xavier_uniform_(parameter)
-
-
-def _gates(weight: Tensor) -> tuple[Tensor, ...]:
-    """Cut a matrix of stacked gates, along its longer side, into square blocks; one of another shape stays whole."""
-    short, long = sorted(weight.shape)
-    if long % short:
-        return (weight,)
-    return weight.chunk(long // short, dim=0 if weight.shape[0] == long else 1)

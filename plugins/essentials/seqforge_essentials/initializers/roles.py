@@ -2,12 +2,13 @@
 
 
 def is_bias(name: str) -> bool:
-    """Tell a bias: `bias`, or `bias_ih_l0` as torch.nn's recurrent modules call it.
+    """Tell a bias: `bias`, `recurrent_bias`, or `bias_ih_l0` as torch.nn's recurrent modules call it.
 
     Args:
         name: The parameter's dotted name.
     """
-    return _last(name).startswith("bias")
+    last = _last(name)
+    return last.startswith("bias") or last.endswith("bias")
 
 
 def is_recurrent_weight(name: str) -> bool:

@@ -14,7 +14,7 @@ from seqforge_essentials.optimizers.options import Epsilon, LearningRate, Weight
 
 _Beta = Annotated[float, Field(ge=0, lt=1)]
 _Beta1 = Annotated[_Beta, Field(description="Decay of the running mean of the gradient.")]
-_Beta2 = Annotated[_Beta, Field(description="Decay of the running mean of its square.")]
+_Beta2 = Annotated[_Beta, Field(description="Decay of the running scale that it is divided by.")]
 
 
 class _Family(Optimizer, ABC):
@@ -23,7 +23,7 @@ class _Family(Optimizer, ABC):
     Args:
         learning_rate: The learning rate.
         beta1: Decay of the running mean of the gradient.
-        beta2: Decay of the running mean of its square.
+        beta2: Decay of the running scale that it is divided by.
         epsilon: Added to the denominator.
         weight_decay: Of the matrices.
     """
@@ -71,7 +71,7 @@ class AdamW(_Family):
     Args:
         learning_rate: The learning rate.
         beta1: Decay of the running mean of the gradient.
-        beta2: Decay of the running mean of its square.
+        beta2: Decay of the running scale that it is divided by.
         epsilon: Added to the denominator.
         weight_decay: Of the matrices, for each step times the learning rate.
     """

@@ -34,8 +34,7 @@ class Bytes(Vocabulary):
         Args:
             tokens: Token ids.
         """
-        # An iterator, since `bytes` would take an array for a buffer and copy its int64s byte by byte.
-        return bytes(iter(tokens))
+        return bytes(tokens)
 
     def state(self) -> dict[str, Any]:
         """Give nothing: nothing is learnt."""

@@ -1,12 +1,14 @@
 """Text files: which are found, how they are named, and what is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge.errors import DataError
 from seqforge_essentials.corpora.text import TextFiles
+
+from seqforge.errors import DataError
 
 
 @pytest.fixture
@@ -98,9 +100,9 @@ def test_a_file_that_vanishes_is_named(tree: Path):
     corpus = TextFiles([tree / "**/*.txt"])
     assert corpus.describe() == f"3 files under {tree}, 9 bytes"
     (tree / "b.txt").unlink()
-    with pytest.raises(DataError, match="b.txt: No such file"):
+    with pytest.raises(DataError, match=r"b\.txt: No such file"):
         names(corpus)
-    with pytest.raises(DataError, match="b.txt: No such file"):
+    with pytest.raises(DataError, match=r"b\.txt: No such file"):
         corpus.fingerprint()
 
 
@@ -113,6 +115,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lamb
 
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32-be", "utf-7"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
+@settings(deadline=None)
 @given(text=TEXT)
 def test_every_encoding_of_a_text_gives_the_text(
     encoding: str, mark: str, text: str, tmp_path_factory: pytest.TempPathFactory
@@ -140,7 +143,7 @@ def test_line_ends_stay(tmp_path: Path):
         (b"a\x80", "ascii", "byte 0x80 at offset 1 is not ascii"),
         (b"a\0b", "utf-16-le", "byte 0x62 at offset 2 is not utf-16-le"),
         (b"\xff\xfea\0\0\xd8", "utf-16", "byte 0x00 at offset 4 is not utf-16"),
-        (b"\\ud800", "unicode_escape", "it cannot be read as unicode_escape"),
+        (b"\\ud800", "unicode_escape", "it cannot be read as unicode-escape"),
     ],
 )
 def test_bytes_that_do_not_decode_are_shown_with_file_and_offset(
@@ -156,7 +159,7 @@ def test_bytes_that_do_not_decode_are_shown_with_file_and_offset(
 
 @pytest.mark.parametrize("encoding", ["utf-9", "", "hex", "rot13", "utf-8\0"])
 def test_an_unknown_encoding_is_refused_at_once(encoding: str):
-    with pytest.raises(ValueError, match="encoding"):
+    with pytest.raises(ValueError, match=f"encoding {re.escape(repr(encoding))}: "):
         TextFiles([Path("x.txt")], encoding=encoding)
 
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge.interfaces import IGNORED_TARGET
 from seqforge_essentials.losses.cross_entropy import CrossEntropy
 from torch import Tensor
+
+from seqforge.interfaces import IGNORED_TARGET
 
 
 @st.composite

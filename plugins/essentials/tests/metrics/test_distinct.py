@@ -2,7 +2,7 @@
 
 import pytest
 import seqforge_essentials.metrics.distinct as distinct
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_essentials.metrics.distinct import Distinct
 
@@ -14,6 +14,7 @@ def test_values_worked_out_by_hand():
     assert Distinct(lengths=(2,), unit="characters").score(["abab", "ba"]).values == {"distinct_2": 2 / 4}
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab \n")), st.sampled_from(["words", "characters"]), st.integers(1, 4))
 def test_it_is_the_share_of_different_runs(texts: list[str], unit: str, length: int):
     runs = []

@@ -1,0 +1,25 @@
+from functools import partial
+from typing import ClassVar
+
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
+
+from seqforge.testing import CellSuite
+
+
+class TestRNN(CellSuite):
+    cells: ClassVar = {"tanh": RNN, "relu": partial(RNN, nonlinearity="relu")}
+
+
+class TestGRU(CellSuite):
+    cells: ClassVar = {"reset-after": GRU, "reset-before": partial(GRU, reset_gate="before")}
+
+
+class TestLSTM(CellSuite):
+    cells: ClassVar = {
+        "plain": LSTM,
+        "peepholes": partial(LSTM, peepholes=True),
+        "coupled": partial(LSTM, coupled_gates=True),
+        "coupled-peepholes": partial(LSTM, coupled_gates=True, peepholes=True),
+    }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _LINUX_RING_H
+#define _LINUX_RING_H
+
+#include <linux/base.h>
+
+/**
+ * struct ring - a queue of bytes in a buffer of fixed size
+ * @bytes:	the buffer, which the caller owns
+ * @size:	its size, a power of two
+ * @written:	bytes ever written; wraps around
+ * @taken:	bytes ever taken; wraps around
+ *
+ * The two counters only grow, so that a full ring and an empty one differ
+ * without a byte being wasted: their difference is the fill.
+ */
+struct ring {
+	u8 *bytes;
+	u32 size;
+	u32 written;
+	u32 taken;
+};
+
+int ring_init(struct ring *ring, void *buffer, u32 size);
+u32 ring_write(struct ring *ring, const void *from, u32 count);
+u32 ring_peek(const struct ring *ring, void *to, u32 count);
+u32 ring_read(struct ring *ring, void *to, u32 count);
+u32 ring_discard(struct ring *ring, u32 count);
+int ring_find(const struct ring *ring, u8 wanted);
+
+static inline u32 ring_fill(const struct ring *ring)
+{
+	return ring->written - ring->taken;
+}
+
+static inline u32 ring_room(const struct ring *ring)
+{
+	return ring->size - ring_fill(ring);
+}
+
+#endif /* _LINUX_RING_H */

@@ -1,0 +1,101 @@
+"""A folder as a source: an unpacked tree, or headers that a system installs."""
+
+import hashlib
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqforge.errors import DataError
+from seqforge_linux_source.names import plain_name
+from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import LARGEST_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder and all below it, in the order of the names. Links are not followed, and `.git` is left alone.
+
+    Attributes:
+        root: The folder.
+        prefix: Where the folder is in the kernel's tree, with a slash at the end, or "" where it is the root.
+        description: What it is, in a sentence.
+    """
+
+    root: Path
+    prefix: str
+    description: str
+
+    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
+        """Read the selected files; see `Source.files`."""
+        for name, entry in self._sorted(selection):
+            yield name, self._read(entry.path)
+
+    def fingerprint(self, selection: Selection) -> str:
+        """Digest names, sizes and times of change of the selected files; see `Source.fingerprint`."""
+        digest = hashlib.blake2b()
+        for name, entry in self._sorted(selection):
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError as error:
+                raise _unreadable(error) from error
+            digest.update(f"{name}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\0".encode())
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """Give the description."""
+        return self.description
+
+    def holds(self, selection: Selection) -> bool:
+        """Tell whether any file is selected.
+
+        Args:
+            selection: Which files.
+
+        Raises:
+            DataError: Where the folder is unreadable.
+        """
+        return any(True for _ in self._selected(selection))
+
+    def _sorted(self, selection: Selection) -> list[tuple[str, os.DirEntry[str]]]:
+        return sorted(self._selected(selection), key=lambda found: found[0])
+
+    def _selected(self, selection: Selection) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        folders = [(self.prefix, os.fspath(self.root))]
+        while folders:
+            prefix, folder = folders.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        name = prefix + entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            if entry.name != ".git":
+                                folders.append((name + "/", entry.path))
+                        elif (
+                            entry.is_file(follow_symlinks=False)
+                            and selection.accepts(name)
+                            and plain_name(os.fsencode(name)) == name
+                        ):
+                            yield name, entry
+            except OSError as error:
+                raise _unreadable(error) from error
+
+    @staticmethod
+    def _read(path: str) -> bytes:
+        try:
+            with Path(path).open("rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+        except OSError as error:
+            raise _unreadable(error) from error
+        if len(content) > LARGEST_FILE:
+            raise DataError(
+                f"{path} has more than {LARGEST_FILE:,} bytes, which is the limit", hint="Leave it out with `exclude`."
+            )
+        return content
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(
+        f"{error.filename} cannot be read: {error.strerror}",
+        hint="A tree must not change while it is read, and all of it must be readable.",
+    )

@@ -1,0 +1,13 @@
+"""Conformance suites and hypothesis strategies for plugin authors; needs the extra `seqforge-core[testing]`."""
+
+try:
+    from seqforge.testing.cell_suite import CellSuite
+    from seqforge.testing.strategies import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
+except ModuleNotFoundError as error:
+    if error.name not in {"hypothesis", "pytest"}:
+        raise
+    raise ImportError(
+        f"seqforge.testing needs {error.name}, which the extra `testing` brings: pip install 'seqforge-core[testing]'"
+    ) from error
+
+__all__ = ["CellCase", "CellFactory", "CellSuite", "cell_cases", "seeds", "sequences", "sizes"]

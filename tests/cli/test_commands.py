@@ -1,0 +1,119 @@
+"""The commands, as a user types them."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+EXPERIMENT = """
+[experiment]
+name = "small"
+[corpus]
+use = "inline"
+text = '''
+{text}
+'''
+[[model.cells]]
+use = "lstm"
+hidden_size = 8
+[data]
+validation_fraction = 0.2
+test_fraction = 0.2
+[training]
+batch_size = 2
+sequence_length = 10
+steps = 6
+[evaluation]
+interval = 3
+[sampling]
+interval = 4
+length = 30
+[[metrics]]
+use = "distinct"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(EXPERIMENT.format(text="\n".join(f"{n} is followed by {n + 1}" for n in range(100))))
+    return path
+
+
+def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp_path: Path) -> None:
+    ran = seqforge("run", file)
+    assert ran.returncode == 0, ran.stderr
+    assert "seqforge sample runs/small" in ran.stdout
+    assert "validation" in ran.stderr
+    assert "sample at step 4" in ran.stderr
+
+    prompt = "4"
+    sampled = seqforge("sample", "runs/small", "--prompt", prompt, "--length", "25", "--seed", "3")
+    assert sampled.returncode == 0, sampled.stderr
+    assert sampled.stdout.startswith(prompt)
+    assert len(sampled.stdout) == 1 + 25 + 1
+    again = seqforge("sample", "runs/small/checkpoints/step-00000006", "--prompt", "4", "--length", "25", "--seed", "3")
+    latest = seqforge(
+        "sample", "runs/small", "--checkpoint", "latest", "--prompt", "4", "--length", "25", "--seed", "3"
+    )
+    assert again.stdout == latest.stdout
+    several = seqforge("sample", "runs/small", "--count", "3", "--length", "5", "--sampler", "top-k",
+                       "--sampler", "greedy", "--set", "sampler.0.k=3")  # fmt: skip
+    assert several.stdout.count("--- sample") == 3, several.stderr
+
+    evaluated = seqforge("evaluate", "runs/small", "--split", "test", "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    figures = json.loads(evaluated.stdout)
+    assert {"loss", "bits_per_character", "perplexity", "tokens", "distinct.distinct_1"} <= figures.keys()
+    assert "bits per character" in seqforge("evaluate", "runs/small").stdout
+
+    resumed = seqforge("run", "--resume", "runs/small", "--set", "training.steps=9")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Resuming at step 6" in resumed.stderr
+    assert (tmp_path / "runs/small/checkpoints/step-00000009").is_dir()
+
+
+def test_options_compose_a_run_without_a_file(seqforge: Callable, tmp_path: Path) -> None:
+    ran = seqforge("run", "--corpus", "inline", "--set", f"corpus.text={'abc ' * 200!r}", "--cell", "gru",
+                   "--optimizer", "sgd", "--sampler", "top-p", "--loss", "cross-entropy", "--output", "here",
+                   "--set", "training.steps=2", "--set", "training.batch_size=2")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    resolved = tomllib.loads((tmp_path / "here/inline/experiment.toml").read_text())
+    assert resolved["model"]["cells"][0]["use"] == "essentials/gru"
+    assert resolved["optimizer"]["use"] == "essentials/sgd"
+    assert [sampler["use"] for sampler in resolved["sampler"]] == ["essentials/top-p"]
+
+
+def test_check_and_schema(seqforge: Callable, file: Path) -> None:
+    checked = seqforge("check", file)
+    assert checked.returncode == 0
+    assert "fine" in checked.stdout
+    resolved = seqforge("check", file, "--resolved", "--set", "model.cells.0.hidden_size=99")
+    assert tomllib.loads(resolved.stdout)["model"]["cells"][0]["hidden_size"] == 99
+    schema = json.loads(seqforge("schema").stdout)
+    assert schema["$defs"]["cell"]["oneOf"]
+
+
+def test_plugins(seqforge: Callable) -> None:
+    listed = seqforge("plugins", "list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()][:3] == ["cudnn", "essentials", "linux-source"]
+    as_json = json.loads(seqforge("plugins", "list", "--json").stdout)
+    assert {plugin["state"] for plugin in as_json if plugin["name"] == "essentials"} == {"ok"}
+    shown = seqforge("plugins", "show", "cudnn")
+    assert "cudnn/lstm" in shown.stdout
+    disabled = seqforge("plugins", "list", SEQFORGE_DISABLE_PLUGINS="cudnn")
+    assert "disabled" in disabled.stdout
+
+
+def test_trace(seqforge: Callable, tmp_path: Path) -> None:
+    hello = Path(__file__).parents[2] / "experiments/hello.toml"
+    assert seqforge("run", hello).returncode == 0
+    assert (tmp_path / "runs/hello/samples/step-00000200.txt").read_text() == "hello"
+    traced = seqforge("trace", "runs/hello", "hello", "--checkpoint", "initial", COLUMNS="100")
+    assert traced.returncode == 0, traced.stderr
+    assert '"l" is read 2 times and wants "l", then "o": only the state can tell them apart.' in traced.stdout
+    coloured = seqforge("trace", "runs/hello", "hello", FORCE_COLOR="1", COLUMNS="100").stdout
+    right, wrong = coloured.count("\x1b[32m"), coloured.count("\x1b[31m")
+    assert (right, wrong) == (4, 12)

@@ -1,0 +1,126 @@
+"""A user's mistake never meets a traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FINE = """
+[corpus]
+use = "inline"
+text = "abcabcabcabcabcabcabcabcabcabcabcabcabcabc"
+[training]
+batch_size = 1
+sequence_length = 5
+steps = 2
+"""
+
+MISTAKES = {
+    "no such file": (["run", "nowhere.toml"], "nowhere.toml: no such file"),
+    "a folder": (["run", "."], "is a folder, not an experiment file"),
+    "not TOML": (["run", "broken.toml"], "broken.toml: not a TOML file"),
+    "a wrong key": (["run", "fine.toml", "--set", "training.batchsize=3"], "Did you mean 'batch_size'?"),
+    "a wrong name": (["run", "fine.toml", "--cell", "lstmm"], "Did you mean 'lstm'?"),
+    "a wrong table": (["check", "fine.toml", "--set", "trainin.steps=3"], "Did you mean 'training'?"),
+    "no corpus": (["run", "--cell", "lstm"], "an experiment needs a corpus"),
+    "a missing path": (["run", "--corpus", "text", "--set", "corpus.files=['none/*.txt']"], "none"),
+    "an empty corpus": (["run", "fine.toml", "--set", "corpus.text=''"], "corpus.text"),
+    "a short corpus": (["run", "fine.toml", "--set", "training.sequence_length=5000"], "too few for one batch"),
+    "a set without =": (["run", "fine.toml", "--set", "training.steps"], "not of the form key=value"),
+    "not a run": (["sample", "."], "not a run directory"),
+    "no run": (["evaluate", "runs/none"], "no such folder"),
+    "resume with a file": (["run", "fine.toml", "--resume", "runs/none"], "--resume goes on with"),
+    "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
+    "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
+    "a shape to come": (["check", "fine.toml", "--set", "model.topology=many-to-one"], "needs one label an example"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "fine.toml").write_text(FINE)
+    (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistakes_are_told_in_words(arguments: list[str], message: str, seqforge: Callable, folder: Path) -> None:
+    result = seqforge(*arguments)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(folder.glob("runs/*"))
+
+
+def test_a_prompt_outside_the_vocabulary(seqforge: Callable, folder: Path) -> None:
+    assert seqforge("run", "fine.toml").returncode == 0
+    result = seqforge("sample", "runs/fine", "--prompt", "abz")
+    assert result.returncode == 1
+    assert "symbol 'z' at position 2 is not in the model's vocabulary" in result.stderr
+    assert "'abc'" in result.stderr
+
+
+def test_a_broken_plugin_costs_one_line(seqforge: Callable, folder: Path) -> None:
+    package = folder / "site"
+    (package / "broken_plugin-1.0.dist-info").mkdir(parents=True)
+    (package / "broken_plugin-1.0.dist-info" / "METADATA").write_text("Name: broken-plugin\nVersion: 1.0\n")
+    (package / "broken_plugin-1.0.dist-info" / "entry_points.txt").write_text(
+        "[seqforge.plugins]\nbroken = broken_plugin\n"
+    )
+    (package / "broken_plugin.py").write_text("import a_module_that_is_not_there\n")
+    ran = seqforge("run", "fine.toml", PYTHONPATH=str(package))
+    assert ran.returncode == 0
+    assert ran.stderr.count("the plugin 'broken' is broken: ModuleNotFoundError") == 1
+    assert "Traceback" not in ran.stderr
+    named = seqforge("run", "fine.toml", "--cell", "broken/cell", PYTHONPATH=str(package))
+    assert named.returncode == 1
+    assert "The plugin 'broken' is broken" in named.stderr
+    shown = seqforge("plugins", "show", "broken", "--traceback", PYTHONPATH=str(package))
+    assert "Traceback" in shown.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_and_says_how_to_resume(number: signal.Signals, seqforge: Callable, folder: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from seqforge.cli import main; main()",
+            "run",
+            "fine.toml",
+            "--set",
+            "training.steps=1000000",
+            "--set",
+            "data.validation_fraction=0",
+        ],
+        cwd=folder,
+        env={**os.environ, "SEQFORGE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = folder / "runs/fine/metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "To go on: seqforge run --resume runs/fine" in errors
+    assert "Traceback" not in errors
+    saved = sorted((folder / "runs/fine/checkpoints").glob("step-*"))[-1]
+    step = int(saved.name.removeprefix("step-"))
+    assert step >= 10
+    resumed = seqforge("run", "--resume", "runs/fine", "--set", f"training.steps={step + 3}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"Resuming at step {step:,}" in resumed.stderr
+
+
+def test_control_characters_do_not_reach_a_terminal() -> None:
+    from seqforge.cli.progress import printable
+
+    assert printable("a\tb\n\x1b[2Jé\x07") == "a\tb\n\N{REPLACEMENT CHARACTER}[2Jé\N{REPLACEMENT CHARACTER}"

@@ -1,0 +1,54 @@
+"""What answers before torch is needed, answers without it."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+from seqforge.cli import main
+sys.argv = ["seqforge", *{arguments!r}]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+assert "torch" not in sys.modules, "torch was imported"
+assert "numpy" not in sys.modules, "numpy was imported"
+"""
+
+COMMANDS = [
+    "--help",
+    "--version",
+    "run --help",
+    "sample --help",
+    "evaluate --help",
+    "check --help",
+    "schema --help",
+    "trace --help",
+    "plugins list",
+    "plugins list --json",
+    "plugins show essentials",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_torch_is_imported(command: str) -> None:
+    program = PROGRAM.format(arguments=command.split())
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+def test_importing_seqforge_imports_no_torch() -> None:
+    program = "import seqforge, sys; assert 'torch' not in sys.modules; assert {*seqforge.__all__} <= {*dir(seqforge)}"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_named_functions_are_there() -> None:
+    import seqforge
+
+    for name in seqforge.__all__:
+        assert getattr(seqforge, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        seqforge.nothing  # noqa: B018

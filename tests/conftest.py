@@ -1,0 +1,66 @@
+"""Small experiments that train in a moment, and the real command in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Experiment, Registry
+
+Result = subprocess.CompletedProcess[str]
+TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} lazy dogs;\n" for number in range(60))
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return Registry.installed()
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def experiment(registry: Registry) -> Callable[..., Experiment]:
+    """Make an experiment of a few steps; keyword arguments replace or extend its tables."""
+
+    def make(**tables: Any) -> Experiment:
+        table: dict[str, Any] = {
+            "experiment": {"name": "small"},
+            "corpus": {"use": "inline", "text": TEXT},
+            "data": {"validation_fraction": 0.2},
+            "model": {"cells": [{"use": "essentials/lstm", "hidden_size": 12}]},
+            "optimizer": {"use": "adam", "learning_rate": 0.01},
+            "training": {"batch_size": 4, "sequence_length": 16, "steps": 12},
+            "evaluation": {"interval": 5},
+            "sampling": {"interval": 7, "length": 20},
+        }
+        for name, values in tables.items():
+            merge = name in table and isinstance(values, dict) and "use" not in values
+            table[name] = {**table[name], **values} if merge else values
+        return Experiment.from_table(table, registry=registry)
+
+    return make
+
+
+@pytest.fixture
+def seqforge(tmp_path: Path) -> Callable[..., Result]:
+    """Run `seqforge` in a folder of the test's own."""
+
+    def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> Result:
+        return subprocess.run(
+            [sys.executable, "-c", "from seqforge.cli import main; main()", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "SEQFORGE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,143 @@
+"""The sampling loop."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqforge import Experiment
+from seqforge.errors import DataError
+from seqforge.generation import encode_prompt, generate, sample_texts, stream_text
+from seqforge.interfaces import Sampler, SamplingContext, Vocabulary
+from seqforge.model import SequenceModel, build_model
+
+MakeExperiment = Callable[..., Experiment]
+ALPHABET = "abcdé\n"
+
+
+@pytest.fixture
+def vocabulary(experiment: MakeExperiment) -> Vocabulary:
+    built: Vocabulary = experiment().vocabulary.build()
+    built.learn([ALPHABET.encode()])
+    return built
+
+
+@pytest.fixture
+def model(experiment: MakeExperiment, vocabulary: Vocabulary) -> SequenceModel:
+    return build_model(experiment(), vocabulary.size)
+
+
+@pytest.fixture
+def plain(experiment: MakeExperiment) -> list[Sampler]:
+    return [experiment(sampler=[{"use": "temperature", "temperature": 1.0}]).samplers[0].build()]
+
+
+@pytest.fixture
+def greedy(experiment: MakeExperiment) -> list[Sampler]:
+    return [experiment(sampler=[{"use": "greedy"}]).samplers[0].build()]
+
+
+def test_greedy_generation_is_the_argmax_of_the_whole_sequence(
+    model: SequenceModel, vocabulary: Vocabulary, greedy: list[Sampler]
+) -> None:
+    prompt = encode_prompt(vocabulary, "ab")
+    drawn = torch.stack(list(generate(model, vocabulary, greedy, prompt, count=1, length=9, seed=0)))
+    whole = torch.cat([prompt, drawn[:, 0]])
+    logits, _ = model(whole.unsqueeze(1), model.initial_states(1))
+    assert torch.equal(logits[len(prompt) - 1 : -1, 0].argmax(-1), drawn[:, 0])
+
+
+def test_draws_follow_the_models_distribution(
+    model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
+) -> None:
+    prompt = encode_prompt(vocabulary, "a")
+    count = 20_000
+    drawn = next(generate(model, vocabulary, plain, prompt, count=count, length=1, seed=3))
+    frequencies = torch.bincount(drawn, minlength=vocabulary.size) / count
+    with torch.no_grad():
+        logits, _ = model(prompt.unsqueeze(1), model.initial_states(1))
+    torch.testing.assert_close(frequencies, logits[-1, 0].softmax(-1), rtol=0, atol=0.015)
+
+
+def test_a_seed_gives_the_same_samples_and_rows_differ(
+    model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
+) -> None:
+    def texts(seed: int) -> list[str]:
+        return sample_texts(model, vocabulary, plain, "ab", count=3, length=30, seed=seed)
+
+    assert texts(1) == texts(1) != texts(2)
+    assert len(set(texts(1))) == 3
+    assert all(text.startswith("ab") and len(text) == 32 for text in texts(1))
+
+
+def test_a_stream_is_the_sample(model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]) -> None:
+    whole = sample_texts(model, vocabulary, plain, "ab", count=1, length=40, seed=5)[0]
+    pieces = list(stream_text(model, vocabulary, plain, "ab", length=40, seed=5))
+    assert "ab" + "".join(pieces) == whole
+    assert len(pieces) == 40
+
+
+def test_characters_of_several_bytes_are_streamed_whole(experiment: MakeExperiment) -> None:
+    vocabulary: Vocabulary = experiment(vocabulary={"use": "bytes"}).vocabulary.build()
+    wanted = "aé€\N{PENGUIN}z".encode()
+
+    class Dictate(Sampler):
+        """Writes given bytes, and then half a character."""
+
+        def start(self, context: SamplingContext) -> int:
+            return 0
+
+        def transform(self, logits: Tensor, memory: Any) -> Tensor:
+            forced = torch.full_like(logits, -torch.inf)
+            forced[:, (wanted + b"\xc3")[memory]] = 0
+            return forced
+
+        def advance(self, memory: Any, tokens: Tensor) -> int:
+            return memory + 1
+
+    model = build_model(experiment(), 256)
+    pieces = list(stream_text(model, vocabulary, [Dictate()], "x", length=len(wanted) + 1, seed=0))
+    assert pieces == ["a", "é", "€", "\N{PENGUIN}", "z", "\N{REPLACEMENT CHARACTER}"]
+
+
+def test_a_chain_is_applied_in_order_and_carries_its_memory(
+    model: SequenceModel, vocabulary: Vocabulary, greedy: list[Sampler]
+) -> None:
+    class NeverTwice(Sampler):
+        """Forbids what was drawn before, row by row."""
+
+        def start(self, context: SamplingContext) -> Tensor:
+            return torch.zeros(context.batch_size, context.vocabulary.size, dtype=torch.bool)
+
+        def transform(self, logits: Tensor, memory: Any) -> Tensor:
+            return logits.masked_fill(memory, -torch.inf)
+
+        def advance(self, memory: Any, tokens: Tensor) -> Tensor:
+            return memory.scatter(1, tokens.unsqueeze(1), True)
+
+    prompt = encode_prompt(vocabulary, "a")
+    drawn = torch.stack(
+        list(generate(model, vocabulary, [NeverTwice(), *greedy], prompt, count=2, length=vocabulary.size, seed=0))
+    )
+    assert sorted(drawn[:, 0].tolist()) == sorted(drawn[:, 1].tolist()) == list(range(vocabulary.size))
+
+
+def test_prompts(vocabulary: Vocabulary, experiment: MakeExperiment) -> None:
+    assert vocabulary.decode(encode_prompt(vocabulary, None).tolist()) == b"\n"
+    with pytest.raises(DataError, match="symbol 'x' at position 2 is not in the model's vocabulary") as caught:
+        encode_prompt(vocabulary, "abx")
+    assert "It knows: '\\nabcdé'" in str(caught.value)
+    with pytest.raises(DataError, match="the prompt is empty"):
+        encode_prompt(vocabulary, "")
+    without_line_break: Vocabulary = experiment().vocabulary.build()
+    without_line_break.learn([b"xyz"])
+    assert encode_prompt(without_line_break, None).tolist() == [0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_model_samples_on_another_device(model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]) -> None:
+    on_cpu = sample_texts(model, vocabulary, plain, "ab", count=2, length=50, seed=1)
+    on_gpu = sample_texts(model.cuda(), vocabulary, plain, "ab", count=2, length=50, seed=1)
+    assert on_cpu == on_gpu

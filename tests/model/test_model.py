@@ -1,0 +1,86 @@
+"""The model around the cells."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from seqforge import Experiment
+from seqforge.model import OneHotInput, build_model
+
+MakeExperiment = Callable[..., Experiment]
+
+
+def test_one_hot_input_selects_a_column_of_the_first_weight() -> None:
+    weight = torch.randn(7, 5)
+    tokens = torch.tensor([[0, 4], [2, 2]])
+    torch.testing.assert_close(OneHotInput(5)(tokens) @ weight.T, weight.T[tokens])
+
+
+def test_one_hot_vectors_are_not_saved(experiment: MakeExperiment) -> None:
+    model = build_model(experiment(), 5)
+    assert not [name for name in model.state_dict() if "unit_vectors" in name]
+
+
+def test_weights_depend_on_the_seed_alone(experiment: MakeExperiment) -> None:
+    torch.manual_seed(1)
+    first = build_model(experiment(), 9).state_dict()
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    second = build_model(experiment(), 9).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    other = build_model(experiment(experiment={"seed": 2}), 9).state_dict()
+    for name, weight in first.items():
+        assert torch.equal(weight, second[name])
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_the_initializer_fills_everything_but_what_cells_set_themselves(experiment: MakeExperiment) -> None:
+    cells = [{"use": "essentials/lstm", "hidden_size": 6, "forget_bias": 3.0}]
+    chosen = experiment(model={"initializer": {"use": "uniform", "scale": 0.08}, "cells": cells, "embedding_size": 4})
+    state = build_model(chosen, 9).state_dict()
+    forget = state.pop("stack.cells.0.bias")[6:12]
+    assert torch.equal(forget, torch.full((6,), 3.0))
+    for name, weight in state.items():
+        assert weight.abs().max() <= 0.08, name
+        assert weight.abs().max() > 0.03, name
+
+
+def test_a_stack_reads_step_by_step_as_it_reads_a_sequence(experiment: MakeExperiment) -> None:
+    cells = [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 5}]
+    model = build_model(experiment(model={"cells": cells, "dropout": 0.5}), 9).eval()
+    tokens = torch.randint(9, (8, 3))
+    whole, _ = model(tokens, model.initial_states(3))
+    states = model.initial_states(3)
+    for step, row in enumerate(tokens):
+        logits, states = model.step(row, states)
+        torch.testing.assert_close(logits, whole[step])
+
+
+def test_dropout_falls_between_layers_and_only_while_training(experiment: MakeExperiment) -> None:
+    cells = [{"use": "essentials/rnn", "hidden_size": 8, "repeat": 2}]
+    model = build_model(experiment(model={"cells": cells, "dropout": 0.5}), 9)
+    tokens = torch.randint(9, (8, 3))
+
+    def outputs() -> tuple[torch.Tensor, Any]:
+        return model(tokens, model.initial_states(3))
+
+    model.train()
+    (first, states), (second, _) = outputs(), outputs()
+    assert not torch.equal(first, second)
+    # The first layer's state never saw a dropped output.
+    model.eval()
+    (third, undropped), (fourth, _) = outputs(), outputs()
+    assert torch.equal(third, fourth)
+    assert torch.equal(states[0].hidden, undropped[0].hidden)
+
+
+@pytest.mark.parametrize("embedding_size", [None, 3])
+def test_parameters_are_those_of_the_papers(embedding_size: int | None, experiment: MakeExperiment) -> None:
+    model_table = {"cells": [{"use": "essentials/lstm", "hidden_size": 10, "repeat": 2}]}
+    chosen = experiment(model=model_table | ({"embedding_size": embedding_size} if embedding_size else {}))
+    count = sum(parameter.numel() for parameter in build_model(chosen, 7).parameters())
+    size = embedding_size or 7
+    embedding = 7 * embedding_size if embedding_size else 0
+    assert count == embedding + 4 * 10 * (size + 10 + 1) + 4 * 10 * (10 + 10 + 1) + 7 * (10 + 1)

@@ -1,0 +1,61 @@
+"""Plugins made for one test: real entry points over modules and distributions in a temporary folder."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from seqforge.registry import GROUP, Plugin, PluginState, Register, Registry
+
+_NUMBERS = itertools.count()
+
+MakeModule = Callable[[str], str]
+MakeEntry = Callable[..., EntryPoint]
+MakeRegistry = Callable[..., Registry]
+
+
+@pytest.fixture
+def make_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeModule]:
+    """Write a module that can be imported, and give its name."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    names: list[str] = []
+
+    def make(source: str) -> str:
+        name = f"made_for_a_test_{next(_NUMBERS)}"
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def make_entry(make_module: MakeModule) -> MakeEntry:
+    """Write a plugin's module, and give its entry point."""
+
+    def make(source: str, name: str = "sample") -> EntryPoint:
+        return EntryPoint(name=name, value=make_module(source), group=GROUP)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_registry() -> MakeRegistry:
+    """Make a registry of one plugin, given `kind/name` and the target of each component."""
+
+    def make(components: dict[str, str], plugin: str = "sample") -> Registry:
+        register = Register(plugin)
+        for key, target in components.items():
+            kind, _, name = key.partition("/")
+            getattr(register, kind)(name, target)
+        registrations = tuple(register.registrations)
+        return Registry([Plugin(plugin, "module", "distribution", "1.0", PluginState.OK, registrations=registrations)])
+
+    return make

@@ -1,0 +1,152 @@
+"""Every state that an installed plugin can be in, over real entry points."""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+
+import pytest
+
+from seqforge.registry import DISABLING_VARIABLE, GROUP, PluginState, discover
+
+MakeEntry = Callable[..., EntryPoint]
+
+WORKING = """
+from seqforge.registry import hookimpl
+
+SEQFORGE_API = 1
+
+@hookimpl
+def seqforge_register(register):
+    register.cell("lstm", "nowhere.at_all:LSTM")
+    register.corpus("text", "nowhere.at_all:Text", qualified_only=True)
+"""
+
+
+def install(folder: Path, distribution: str, plugin: str, module: str, *, version: str = "1.2") -> None:
+    """Write what pip would have written."""
+    metadata = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{plugin} = {module}\n")
+
+
+def test_a_plugin_that_works_is_ok_and_its_components_are_not_imported(make_entry: MakeEntry):
+    [plugin] = discover([make_entry(WORKING)], disabled=[])
+    assert (plugin.name, plugin.state, plugin.reason, plugin.traceback) == ("sample", PluginState.OK, "", "")
+    assert plugin.module is sys.modules[plugin.module_name]
+    assert [(found.kind, found.qualified_name, found.target, found.qualified_only) for found in plugin.registrations] \
+        == [("cell", "sample/lstm", "nowhere.at_all:LSTM", False), ("corpus", "sample/text", "nowhere.at_all:Text", True)]  # fmt: skip
+
+
+def test_a_plugin_that_only_watches_runs_is_ok(make_entry: MakeEntry):
+    [plugin] = discover([make_entry("SEQFORGE_API = 1")], disabled=[])
+    assert (plugin.state, plugin.registrations) == (PluginState.OK, ())
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("raise SystemExit", "SystemExit"),
+        ("raise RuntimeError('no\\n  GPU\\nhere')", "RuntimeError: no GPU here"),
+        (WORKING.replace("SEQFORGE_API = 1", "raise BaseException('odd')"), "BaseException: odd"),
+        (WORKING.replace("(register)", "(register"), "SyntaxError: '(' was never closed"),
+        (WORKING.replace("seqforge_register", "seqforge_regster"), "unknown hook 'seqforge_regster'"),
+        (WORKING.replace("(register)", "(registry)"), "{'registry'} are declared in the hookimpl but can not be found"),
+        (WORKING.replace("register.cell", "1 / 0 #"), "ZeroDivisionError: division by zero"),
+        (WORKING.replace("register.cell", "register.sell"), "'Register' object has no attribute 'sell'"),
+        (WORKING.replace('"lstm"', '"LSTM"'), "cell name 'LSTM' must be lower-case words joined by hyphens"),
+        (WORKING.replace(":LSTM", ".LSTM"), "cell 'lstm': target 'nowhere.at_all.LSTM' must read 'module:Class'"),
+        (WORKING.replace("corpus", "cell").replace("text", "lstm"), "cell 'lstm' is registered twice"),
+    ],
+)
+def test_a_plugin_that_fails_is_broken_and_says_why(make_entry: MakeEntry, source: str, reason: str):
+    [plugin] = discover([make_entry(source)], disabled=[])
+    assert plugin.state is PluginState.BROKEN
+    assert reason in plugin.reason
+    assert "\n" not in plugin.reason
+    assert plugin.traceback.startswith("Traceback (most recent call last):")
+    assert plugin.module is None
+    assert plugin.registrations == ()
+
+
+def test_a_module_that_is_gone_is_broken():
+    [plugin] = discover([EntryPoint("sample", "no_such_module_anywhere", GROUP)], disabled=[])
+    assert plugin.state is PluginState.BROKEN
+    assert plugin.reason == "ModuleNotFoundError: No module named 'no_such_module_anywhere'"
+
+
+def test_ctrl_c_is_not_a_broken_plugin(make_entry: MakeEntry):
+    with pytest.raises(KeyboardInterrupt):
+        discover([make_entry("raise KeyboardInterrupt")], disabled=[])
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("", "states no SEQFORGE_API"),
+        ("SEQFORGE_API = 2", "made for SEQFORGE_API 2, this is 1"),
+        ("SEQFORGE_API = 0", "made for SEQFORGE_API 0, this is 1"),
+        ("SEQFORGE_API = '1'", "made for SEQFORGE_API 1, this is 1"),
+    ],
+)
+def test_a_plugin_for_another_version_is_incompatible(make_entry: MakeEntry, statement: str, reason: str):
+    source = WORKING.replace("SEQFORGE_API = 1", statement).replace('"lstm"', '"Not A Name"')
+    [plugin] = discover([make_entry(source)], disabled=[])
+    # Its hooks are not called, which would have broken it.
+    assert (plugin.state, plugin.reason, plugin.registrations) == (PluginState.INCOMPATIBLE, reason, ())
+
+
+def test_two_distributions_with_one_plugin_name_conflict_and_neither_is_imported(tmp_path: Path):
+    install(tmp_path, "alpha", "sample", "module_of_alpha")
+    install(tmp_path, "beta", "sample", "module_of_beta", version="2.0")
+    install(tmp_path, "gamma", "other", "module_of_gamma")
+    entries = [entry for found in distributions(path=[str(tmp_path)]) for entry in found.entry_points]
+    other, *samples = discover(entries, disabled=[])
+    assert [(plugin.distribution, plugin.version) for plugin in samples] == [("alpha", "1.2"), ("beta", "2.0")]
+    for plugin in samples:
+        assert plugin.state is PluginState.CONFLICTING
+        assert plugin.reason == "alpha and beta bring a plugin of this name; uninstall all but one"
+    assert other.state is PluginState.BROKEN
+
+
+def test_a_disabled_plugin_is_not_imported(make_entry: MakeEntry, monkeypatch: pytest.MonkeyPatch):
+    entries = [make_entry("raise SystemExit", name="first"), make_entry(WORKING, name="second")]
+    monkeypatch.setenv(DISABLING_VARIABLE, "third, first")
+    first, second = discover(entries)
+    assert (first.state, first.reason) == (PluginState.DISABLED, f"named in {DISABLING_VARIABLE}")
+    assert entries[0].value not in sys.modules
+    assert second.state is PluginState.OK
+    monkeypatch.setenv(DISABLING_VARIABLE, "")
+    assert [plugin.state for plugin in discover(entries)] == [PluginState.BROKEN, PluginState.OK]
+
+
+def test_a_broken_plugin_costs_only_itself_and_order_decides_nothing(make_entry: MakeEntry):
+    entries = [make_entry(WORKING, name="zebra"), make_entry("1/0", name="mule"), make_entry(WORKING, name="ant")]
+    plugins = discover(entries, disabled=[])
+    assert [(plugin.name, plugin.state.value) for plugin in plugins] \
+        == [("ant", "ok"), ("mule", "broken"), ("zebra", "ok")]  # fmt: skip
+    assert plugins == discover(reversed(entries), disabled=[])
+
+
+def test_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    install(tmp_path, "seqforge-sample", "installed-for-a-test", "module_installed_for_a_test")
+    (tmp_path / "module_installed_for_a_test.py").write_text(WORKING)
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins = {plugin.name: plugin for plugin in discover(disabled=[])}
+    plugin = plugins["installed-for-a-test"]
+    assert (plugin.state, plugin.distribution, plugin.version) == (PluginState.OK, "seqforge-sample", "1.2")
+    assert [found.qualified_name for found in plugin.registrations] \
+        == ["installed-for-a-test/lstm", "installed-for-a-test/text"]  # fmt: skip
+    assert plugins["essentials"].state is PluginState.OK
+    del sys.modules["module_installed_for_a_test"]
+
+
+def test_a_distribution_whose_metadata_is_gone_is_still_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    install(tmp_path, "half-removed", "half", "module_that_is_gone")
+    (tmp_path / "half_removed-1.2.dist-info" / "METADATA").unlink()
+    monkeypatch.syspath_prepend(tmp_path)
+    [plugin] = [plugin for plugin in discover(disabled=[]) if plugin.name == "half"]
+    assert (plugin.state, plugin.version) == (PluginState.BROKEN, "")

@@ -1,0 +1,131 @@
+"""A run that is interrupted and resumed ends with the bits of one never stopped."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqforge import Registry, Run, resume, train
+from seqforge.interfaces import StepFinished
+from seqforge.registry import hookimpl
+from seqforge.training.checkpoint import MODEL, TRAINING
+from seqforge.training.metrics_log import read_metrics
+
+CELLS: dict[str, list[dict[str, Any]]] = {
+    "rnn": [{"use": "essentials/rnn", "hidden_size": 8, "repeat": 2}],
+    "relu rnn": [{"use": "essentials/rnn", "hidden_size": 8, "nonlinearity": "relu"}],
+    "gru": [{"use": "essentials/gru", "hidden_size": 8, "repeat": 2}],
+    "gru, reset before": [{"use": "essentials/gru", "hidden_size": 8, "reset_gate": "before"}],
+    "lstm": [{"use": "essentials/lstm", "hidden_size": 8, "repeat": 2}],
+    "lstm, peepholes, coupled": [
+        {"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "coupled_gates": True}
+    ],
+    "cudnn rnn": [{"use": "cudnn/rnn", "hidden_size": 8, "repeat": 2}],
+    "cudnn gru": [{"use": "cudnn/gru", "hidden_size": 8, "repeat": 2}],
+    "cudnn lstm": [{"use": "cudnn/lstm", "hidden_size": 8, "repeat": 2}],
+    "unlike layers": [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 10}],
+}
+
+
+class InterruptAt:
+    """A plugin that presses Ctrl-C during one step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @hookimpl
+    def seqforge_step_finished(self, event: StepFinished) -> None:
+        if event.step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def interrupted(experiment: Any, output: Path, step: int, registry: Registry) -> Run:
+    hooks = registry.new_hooks()
+    hooks.register(InterruptAt(step))
+    return train(experiment, output, hooks=hooks)
+
+
+def without_times(run: Run) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in record.items() if key != "seconds"}
+        for record in read_metrics(run.directory.metrics)
+    ]
+
+
+def assert_same_bits(resumed: Run, whole: Run, step: int) -> None:
+    for file in (MODEL, TRAINING):
+        ours, theirs = (run.checkpoints.path(step) / file for run in (resumed, whole))
+        assert ours.read_bytes() == theirs.read_bytes(), file
+    assert without_times(resumed) == without_times(whole)
+    samples = sorted(path.name for path in whole.directory.samples.iterdir())
+    assert samples == sorted(path.name for path in resumed.directory.samples.iterdir())
+    for name in samples:
+        assert (resumed.directory.samples / name).read_text() == (whole.directory.samples / name).read_text()
+
+
+@pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS.keys())
+def test_resumed_run_has_the_bits_of_one_never_stopped(
+    cells: list[dict[str, Any]], experiment: Any, tmp_path: Path, registry: Registry
+) -> None:
+    # Dropout draws random numbers; step 8 is in the middle of an epoch, and between two evaluations and samples.
+    chosen = experiment(model={"cells": cells, "dropout": 0.4}, training={"steps": 12, "log_interval": 1})
+    whole = train(chosen, tmp_path / "whole")
+    stopped = interrupted(chosen, tmp_path / "stopped", 8, registry)
+    assert stopped.checkpoints.steps()[-1] == 8
+    resume(Run.open(stopped.path, registry=registry))
+    assert_same_bits(stopped, whole, 12)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"schedule": {"use": "plateau", "patience": 1}, "evaluation": {"interval": 2}},
+        {"schedule": {"use": "cosine", "warmup_steps": 4}},
+        {"optimizer": {"use": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
+        {"optimizer": {"use": "rmsprop"}},
+        {"optimizer": {"use": "adagrad"}},
+        {"training": {"accumulation": 3, "batch_size": 2, "steps": 12, "sequence_length": 10}},
+        {"vocabulary": {"use": "bytes"}, "model": {"embedding_size": 5, "dropout": 0.5}},
+    ],
+    ids=lambda tables: next(iter(tables)),
+)
+def test_every_part_of_the_state_is_resumed(
+    tables: dict[str, Any], experiment: Any, tmp_path: Path, registry: Registry
+) -> None:
+    chosen = experiment(**tables)
+    whole = train(chosen, tmp_path / "whole")
+    stopped = interrupted(chosen, tmp_path / "stopped", 7, registry)
+    resume(Run.open(stopped.path, registry=registry))
+    assert_same_bits(stopped, whole, 12)
+
+
+def test_stopping_across_an_epoch_boundary(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    chosen = experiment(training={"epochs": 2.5, "batch_size": 8, "sequence_length": 40}, evaluation={"interval": 100})
+    whole = train(chosen, tmp_path / "whole")
+    last = whole.checkpoints.steps()[-1]
+    steps_per_epoch = round(last / 2.5)
+    stopped = interrupted(chosen, tmp_path / "stopped", steps_per_epoch, registry)
+    resume(Run.open(stopped.path, registry=registry))
+    assert_same_bits(stopped, whole, last)
+
+
+def test_a_run_can_be_made_longer(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    """Going on after the end is the same as having set a later end."""
+    whole = train(experiment(training={"steps": 16, "keep_checkpoints": 9}), tmp_path / "whole")
+    short = train(experiment(training={"steps": 12, "keep_checkpoints": 9}), tmp_path / "short")
+    resume(Run.open(short.path, ["training.steps=16"], registry))
+    for file in (MODEL, TRAINING):
+        assert (short.checkpoints.path(16) / file).read_bytes() == (whole.checkpoints.path(16) / file).read_bytes()
+    assert short.experiment.training.steps == 12
+    assert Run.open(short.path, registry=registry).experiment.training.steps == 16
+
+
+def test_training_leaves_the_callers_random_numbers_alone(experiment: Any, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(experiment(), tmp_path)
+    assert torch.equal(torch.rand(3), expected)

@@ -1,0 +1,141 @@
+"""One optimizer step."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from seqforge.data import Batch
+from seqforge.interfaces import IGNORED_TARGET, Loss
+from seqforge.training import NonFiniteError, TrainingState, initial_state, score_likelihood, train_step
+
+CPU = torch.device("cpu")
+SYMBOLS = 5
+
+
+def batch(rows: int, time: int, seed: int = 0, continues: bool = False) -> Batch:
+    tokens = torch.randint(SYMBOLS, (time + 1, rows), generator=torch.Generator().manual_seed(seed))
+    return Batch(tokens[:-1], tokens[1:], continues)
+
+
+def parameters(state: TrainingState) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in state.model.parameters()]
+
+
+@pytest.fixture
+def loss(experiment: Any) -> Loss:
+    return experiment().loss.build()
+
+
+def test_accumulated_gradients_equal_one_large_batch(experiment: Any, loss: Loss) -> None:
+    chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
+    whole, parted = (initial_state(chosen, SYMBOLS, CPU) for _ in range(2))
+    for number in range(3):
+        large = batch(6, 7, seed=number, continues=number > 0)
+        one = train_step(whole, [large], loss, 1.0)
+        three = train_step(parted, large.divided(3), loss, 1.0)
+        assert one.loss == pytest.approx(three.loss, rel=1e-5)
+    for ours, theirs in zip(parameters(parted), parameters(whole), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_state_is_carried_and_cut_off_from_its_graph(experiment: Any, loss: Loss) -> None:
+    state = initial_state(experiment(), SYMBOLS, CPU)
+    train_step(state, [batch(2, 5)], loss, 1.0)
+    carried = state.recurrent[0][0]
+    assert all(not part.requires_grad and part.abs().sum() > 0 for part in carried)
+    fresh = train_step(state, [batch(2, 5, continues=False)], loss, 0.0)
+    state.recurrent = [(carried,)]
+    continued = train_step(state, [batch(2, 5, continues=True)], loss, 0.0)
+    assert continued.loss != fresh.loss
+
+
+def test_the_carry_matters() -> None:
+    """What only the step before knows is learnt from chunks of one symbol with the state carried, and not without."""
+    from seqforge import Experiment
+
+    # "l" is followed by "l" or "o"; chunks of one symbol see no more than the symbol and the state.
+    table = {
+        "experiment": {"name": "carry"},
+        "corpus": {"use": "inline", "text": "unused"},
+        "model": {"cells": [{"use": "essentials/lstm", "hidden_size": 16}]},
+        "optimizer": {"use": "adam", "learning_rate": 0.02},
+    }
+    tokens = torch.tensor([0, 1, 2, 2, 3] * 60)
+
+    def trained(carry: bool) -> float:
+        chosen = Experiment.from_table(table)
+        state = initial_state(chosen, 4, CPU)
+        loss = chosen.loss.build()
+        for _ in range(2):
+            for position in range(len(tokens) - 1):
+                one = Batch(tokens[position].view(1, 1), tokens[position + 1].view(1, 1), carry and position > 0)
+                train_step(state, [one], loss, 1.0)
+        if carry:
+            chunks = [Batch(tokens[:-1].view(-1, 1), tokens[1:].view(-1, 1), continues=False)]
+        else:
+            chunks = [
+                Batch(tokens[i].view(1, 1), tokens[i + 1].view(1, 1), continues=False) for i in range(len(tokens) - 1)
+            ]
+        return score_likelihood(state.model, chunks, 1.0).loss
+
+    # Without a state the two "l"s of five symbols cost ln 2 each.
+    floor_without_state = 2 / 5 * math.log(2)
+    assert trained(carry=False) > 0.9 * floor_without_state
+    assert trained(carry=True) < 0.5 * floor_without_state
+
+
+def test_clipping_by_norm_scales_the_gradient(experiment: Any, loss: Loss) -> None:
+    chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
+    state = initial_state(chosen, SYMBOLS, CPU)
+    before = parameters(state)
+    result = train_step(state, [batch(3, 6)], loss, 1.0, clip_norm=0.01)
+    moved = torch.cat([(old - new).flatten() for old, new in zip(before, parameters(state), strict=True)])
+    assert result.gradient_norm > 0.01
+    assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_clipping_by_value_bounds_each_component(experiment: Any, loss: Loss) -> None:
+    chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
+    state = initial_state(chosen, SYMBOLS, CPU)
+    before = parameters(state)
+    train_step(state, [batch(3, 6)], loss, 1.0, clip_value=0.001)
+    moved = torch.cat([(old - new).flatten() for old, new in zip(before, parameters(state), strict=True)])
+    assert moved.abs().max().item() == pytest.approx(0.001, rel=1e-3)
+
+
+def test_the_schedules_factor_multiplies_the_learning_rate(experiment: Any, loss: Loss) -> None:
+    state = initial_state(experiment(optimizer={"use": "sgd", "learning_rate": 0.5}), SYMBOLS, CPU)
+    rates = [train_step(state, [batch(2, 4)], loss, factor).learning_rate for factor in (1.0, 0.5, 0.25)]
+    assert rates == [0.5, 0.25, 0.125]
+
+
+def test_a_loss_that_is_not_finite_moves_nothing(experiment: Any, loss: Loss) -> None:
+    state = initial_state(experiment(), SYMBOLS, CPU)
+    with torch.no_grad():
+        state.model.head.bias[0] = math.inf
+    before = parameters(state)
+    with pytest.raises(NonFiniteError):
+        train_step(state, [batch(2, 4)], loss, 1.0)
+    assert state.step == 0
+    for old, new in zip(before, parameters(state), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_scores_equal_the_likelihood_by_hand(experiment: Any) -> None:
+    model = initial_state(experiment(), SYMBOLS, CPU).model
+    one = batch(3, 8)
+    targets = one.targets.clone()
+    targets[5:, 2] = IGNORED_TARGET
+    one = Batch(one.inputs, targets, continues=False)
+    score = score_likelihood(model, [one], characters_per_token=2.0)
+    with torch.no_grad():
+        logits, _ = model(one.inputs, model.initial_states(3))
+    kept = one.targets != IGNORED_TARGET
+    nats = -nn.functional.log_softmax(logits, -1)[kept].gather(1, one.targets[kept].unsqueeze(1))
+    assert score.tokens == int(kept.sum()) == 21
+    assert score.loss == pytest.approx(nats.mean().item(), rel=1e-6)
+    assert score.bits_per_character == pytest.approx(score.loss / math.log(2) / 2.0)
+    assert score.perplexity == pytest.approx(math.exp(score.loss))

@@ -1,0 +1,265 @@
+"""Runs: what they write, when they end, and how they fail."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqforge import Experiment, Registry, Run, SeqforgeError, resume, train
+from seqforge.errors import DataError, ExperimentError, RunError
+from seqforge.interfaces import RunFinished, StepFinished
+from seqforge.registry import hookimpl
+from seqforge.training.checkpoint import BEST, MODEL, PROGRESS
+from seqforge.training.metrics_log import MetricsLog, read_metrics
+
+
+class Recorder:
+    """Keeps the last event of each kind."""
+
+    def __init__(self) -> None:
+        self.finished: RunFinished | None = None
+        self.steps: list[StepFinished] = []
+
+    @hookimpl
+    def seqforge_step_finished(self, event: StepFinished) -> None:
+        self.steps.append(event)
+
+    @hookimpl
+    def seqforge_run_finished(self, event: RunFinished) -> None:
+        self.finished = event
+
+
+def recorded(experiment: Experiment, output: Path, registry: Registry) -> tuple[Run, Recorder]:
+    recorder, hooks = Recorder(), registry.new_hooks()
+    hooks.register(recorder)
+    return train(experiment, output, hooks=hooks), recorder
+
+
+def test_a_run_directory_holds_everything(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    chosen = experiment(metrics=[{"use": "distinct"}])
+    run = train(chosen, tmp_path)
+    assert run.path == tmp_path / "small"
+    opened = Run.open(run.path, registry=registry)
+    assert opened.experiment.table == chosen.table
+    assert set(chosen.plugins) == {"seqforge", "essentials"}
+    events = [(record["event"], record["step"]) for record in run.metrics()]
+    assert events == [
+        ("evaluation", 5),
+        ("sample", 7),
+        ("step", 10),
+        ("evaluation", 10),
+        ("evaluation", 12),
+        ("sample", 12),
+    ]
+    assert {path.name for path in run.directory.samples.iterdir()} == {"step-00000007.txt", "step-00000012.txt"}
+    assert "distinct.distinct_1" in run.metrics()[1]
+    assert run.checkpoints.steps()[-1] == 12
+    files = [path.name for path in run.path.rglob("*") if path.is_file()]
+    assert not [name for name in files if name.endswith(("tmp", ".pt", ".pth", ".pkl"))]
+
+
+def test_a_taken_name_gets_a_number(experiment: Any, tmp_path: Path) -> None:
+    chosen = experiment(training={"steps": 1})
+    assert [train(chosen, tmp_path).path.name for _ in range(3)] == ["small", "small-2", "small-3"]
+
+
+def test_training_learns(experiment: Any, tmp_path: Path) -> None:
+    run = train(experiment(training={"steps": 120}, evaluation={"interval": 20}), tmp_path)
+    losses = [record["loss"] for record in run.metrics() if record["event"] == "evaluation"]
+    assert losses[-1] < 0.75 * losses[0]
+    assert run.evaluate().loss == pytest.approx(min(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("training", "steps"), [({"steps": 7}, 7), ({"epochs": 0.5, "batch_size": 4, "sequence_length": 16}, 21)]
+)
+def test_a_run_ends_by_steps_or_epochs(
+    training: dict[str, Any], steps: int, experiment: Any, tmp_path: Path, registry: Registry
+) -> None:
+    table = {"batch_size": 4, "sequence_length": 16, **training}
+    chosen = Experiment.from_table({**experiment().table, "training": table}, registry=registry)
+    run, recorder = recorded(chosen, tmp_path, registry)
+    assert run.checkpoints.steps()[-1] == steps
+    assert recorder.finished is not None
+    assert recorder.finished.complete
+
+
+def test_a_run_ends_by_minutes(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    table = {"batch_size": 4, "sequence_length": 16, "minutes": 0.01}
+    chosen = Experiment.from_table({**experiment().table, "training": table}, registry=registry)
+    _, recorder = recorded(chosen, tmp_path, registry)
+    # The step during which the time ran out is the last one, and not the first.
+    assert [event.seconds < 0.6 for event in recorder.steps[:-1]] == [True] * (len(recorder.steps) - 1)
+    assert recorder.steps[-1].fraction == 1
+
+
+def test_early_stopping_keeps_the_best(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    # A large learning rate soon makes the validation loss worse.
+    chosen = experiment(
+        optimizer={"use": "adam", "learning_rate": 0.5},
+        training={"patience": 2, "steps": 500},
+        evaluation={"interval": 3},
+    )
+    run, recorder = recorded(chosen, tmp_path, registry)
+    losses = {record["step"]: record["loss"] for record in run.metrics() if record["event"] == "evaluation"}
+    best = min(losses, key=lambda step: losses[step])
+    assert recorder.finished is not None
+    assert recorder.finished.reason.startswith("stopped early")
+    assert recorder.finished.step == best + 2 * 3
+    assert run.checkpoints.best() == (best, losses[best])
+    assert run.checkpoints.find("best").name == f"step-{best:08d}"
+    assert (run.checkpoints.path(best) / MODEL).exists()
+
+
+def test_only_the_best_and_the_last_checkpoints_are_kept(experiment: Any, tmp_path: Path) -> None:
+    chosen = experiment(
+        optimizer={"use": "adam", "learning_rate": 0.5},
+        training={"steps": 40, "checkpoint_interval": 2, "keep_checkpoints": 3},
+        evaluation={"interval": 4},
+    )
+    checkpoints = train(chosen, tmp_path).checkpoints
+    best = checkpoints.best()
+    assert best is not None
+    assert set(checkpoints.steps()) == {best[0], 36, 38, 40}
+
+
+def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(experiment: Any, tmp_path: Path) -> None:
+    chosen = experiment(
+        optimizer={"use": "sgd", "learning_rate": 1e38},
+        training={"checkpoint_interval": 1, "steps": 50},
+    )
+    with pytest.raises(RunError) as caught:
+        train(chosen, tmp_path)
+    assert "nan" in caught.value.message or "inf" in caught.value.message
+    assert caught.value.hint is not None
+    assert str(tmp_path / "small" / "checkpoints" / "step-") in caught.value.hint
+
+
+def test_a_corpus_shorter_than_one_batch_is_refused_before_a_run_is_made(experiment: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="too few for one batch of 64 lanes × 500 steps"):
+        train(experiment(training={"batch_size": 64, "sequence_length": 500, "steps": 5}), tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_device_is_refused(experiment: Any, tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match="no device 'cuda:99' here"):
+        train(experiment(training={"device": "cuda:99", "steps": 1}), tmp_path)
+
+
+def test_what_is_not_a_run_directory_is_told(experiment: Any, tmp_path: Path) -> None:
+    run = train(experiment(training={"steps": 1}), tmp_path)
+    with pytest.raises(RunError, match="no such folder") as caught:
+        Run.open(tmp_path / "smal")
+    assert caught.value.hint == f"Runs in {tmp_path}: {run.path}."
+    with pytest.raises(RunError, match="not a run directory"):
+        Run.open(tmp_path)
+    (run.path / "run.json").write_text('{"version": 99}')
+    with pytest.raises(RunError, match="version 99; this program knows version 1"):
+        Run.open(run.path)
+
+
+def test_a_checkpoint_from_another_experiment_is_refused(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    run = train(experiment(training={"steps": 1}), tmp_path)
+    other = Run.open(run.path, ["model.cells.0.hidden_size=13"], registry)
+    with pytest.raises(
+        RunError, match=r"from another experiment: stack.cells.0.input_weight is .* in the checkpoint and"
+    ):
+        other.model()
+    deeper = Run.open(run.path, ["model.cells.0.repeat=2"], registry)
+    with pytest.raises(RunError, match=r"stack.cells.1.bias is only in the experiment's model"):
+        resume(deeper)
+
+
+def test_a_changed_corpus_is_refused(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    run = train(experiment(training={"steps": 1}), tmp_path)
+    text = experiment().corpus.table["text"].replace("fox", "cat").replace("jumps", "jumfx")
+    changed = Run.open(run.path, [f"corpus.text={json.dumps(text)}"], registry)
+    with pytest.raises(RunError, match="the corpus is no longer the one"):
+        resume(changed)
+
+
+def test_a_damaged_checkpoint_is_told(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    run = train(experiment(training={"steps": 1}), tmp_path)
+    path = run.checkpoints.path(1)
+    content = (path / MODEL).read_bytes()
+    (path / MODEL).write_bytes(content[: len(content) // 2])
+    with pytest.raises(RunError, match="damaged"):
+        run.model()
+    (path / MODEL).write_bytes(content)
+    (path / PROGRESS).write_text("{")
+    with pytest.raises(RunError, match="damaged"):
+        resume(run)
+
+
+def test_a_full_disk_is_told(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    run = train(experiment(training={"steps": 3}), tmp_path)
+    run.directory.metrics.unlink()
+    # The kernel's own full disk: every write to it fails with ENOSPC.
+    run.directory.metrics.symlink_to("/dev/full")
+    with pytest.raises(RunError, match="the disk is full"):
+        MetricsLog(run.directory.metrics).append("step", 4, {})
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_fsync, calls = os.fsync, 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 40:
+            raise OSError(28, "No space left on device")
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    chosen = experiment(
+        training={"steps": 50, "checkpoint_interval": 1}, evaluation={"interval": 99}, sampling={"interval": 99}
+    )
+    with pytest.raises(RunError, match="the disk is full") as caught:
+        train(chosen, tmp_path)
+    monkeypatch.undo()
+    run = Run.open(tmp_path / "small")
+    latest = run.checkpoints.find("latest")
+    assert f"The last whole checkpoint is {latest}" in str(caught.value)
+    run.model("latest")
+    assert not list(run.directory.checkpoints.glob(".*"))
+
+
+def test_a_watching_plugin_that_fails_costs_one_line(
+    experiment: Any, tmp_path: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Clumsy:
+        @hookimpl
+        def seqforge_step_finished(self, event: StepFinished) -> None:
+            raise ZeroDivisionError("once is enough")
+
+    hooks = registry.new_hooks()
+    hooks.register(Clumsy(), "clumsy")
+    run = train(experiment(), tmp_path, hooks=hooks)
+    assert run.checkpoints.steps()[-1] == 12
+    assert capsys.readouterr().err.count("'clumsy' failed in seqforge_step_finished") == 1
+
+
+def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path)
+    for step in (1, 2, 3):
+        log.append("step", step, {"loss": 1.0})
+    path.write_text(path.read_text()[:-9])
+    assert [record["step"] for record in read_metrics(path)] == [1, 2]
+    log.truncate(1)
+    assert [record["step"] for record in read_metrics(path)] == [1]
+
+
+def test_the_initial_checkpoint_is_the_seeds(experiment: Any, tmp_path: Path) -> None:
+    run = train(experiment(training={"steps": 2}), tmp_path)
+    first, again, trained = run.model("initial"), run.model("initial"), run.model("latest")
+    assert torch.equal(first.head.weight, again.head.weight)
+    assert not torch.equal(first.head.weight, trained.head.weight)
+    with pytest.raises(SeqforgeError, match="no checkpoint '77'"):
+        run.model("77")
+    assert (run.directory.checkpoints / BEST).exists()
