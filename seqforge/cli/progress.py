@@ -135,8 +135,8 @@ class ProgressDisplay:
         self._remove()
         if not event.complete:
             return
-        minutes = event.seconds / 60
-        stderr().print(f"Done after {event.step:,} steps and {minutes:.1f} minutes: {event.reason}.")
+        time_taken = f"{event.seconds:.1f} seconds" if event.seconds < 60 else f"{event.seconds / 60:.1f} minutes"
+        stderr().print(f"Done after {event.step:,} steps and {time_taken}: {event.reason}.")
         stdout().print(f"The run is in {event.directory}. Next:")
         stdout().print(f"  seqforge sample {event.directory}")
         if self._started is not None and self._started.validation_tokens:

@@ -97,7 +97,7 @@ def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
         if stated != API_VERSION:
             reason = "states no SEQFORGE_API"
             if stated is not None:
-                reason = f"made for SEQFORGE_API {stated}, this is {API_VERSION}"
+                reason = f"made for SEQFORGE_API {stated!r}, this is {API_VERSION}"
             return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
         return replace(plugin, module=module, registrations=tuple(_registrations(plugin.name, module)))
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.registry import DISABLING_VARIABLE, GROUP, PluginState, discover
+from seqforge.registry import DISABLING_VARIABLE, GROUP, PluginState, Registration, discover
 
 MakeEntry = Callable[..., EntryPoint]
 
@@ -35,8 +35,9 @@ def test_a_plugin_that_works_is_ok_and_its_components_are_not_imported(make_entr
     [plugin] = discover([make_entry(WORKING)], disabled=[])
     assert (plugin.name, plugin.state, plugin.reason, plugin.traceback) == ("sample", PluginState.OK, "", "")
     assert plugin.module is sys.modules[plugin.module_name]
-    assert [(found.kind, found.qualified_name, found.target, found.qualified_only) for found in plugin.registrations] \
-        == [("cell", "sample/lstm", "nowhere.at_all:LSTM", False), ("corpus", "sample/text", "nowhere.at_all:Text", True)]  # fmt: skip
+    lstm, text = plugin.registrations
+    assert lstm == Registration("cell", "sample", "lstm", "nowhere.at_all:LSTM", qualified_only=False)
+    assert text == Registration("corpus", "sample", "text", "nowhere.at_all:Text", qualified_only=True)
 
 
 def test_a_plugin_that_only_watches_runs_is_ok(make_entry: MakeEntry):
@@ -89,7 +90,7 @@ def test_ctrl_c_is_not_a_broken_plugin(make_entry: MakeEntry):
         ("", "states no SEQFORGE_API"),
         ("SEQFORGE_API = 2", "made for SEQFORGE_API 2, this is 1"),
         ("SEQFORGE_API = 0", "made for SEQFORGE_API 0, this is 1"),
-        ("SEQFORGE_API = '1'", "made for SEQFORGE_API 1, this is 1"),
+        ("SEQFORGE_API = '1'", "made for SEQFORGE_API '1', this is 1"),
     ],
 )
 def test_a_plugin_for_another_version_is_incompatible(make_entry: MakeEntry, statement: str, reason: str):
@@ -126,8 +127,8 @@ def test_a_disabled_plugin_is_not_imported(make_entry: MakeEntry, monkeypatch: p
 def test_a_broken_plugin_costs_only_itself_and_order_decides_nothing(make_entry: MakeEntry):
     entries = [make_entry(WORKING, name="zebra"), make_entry("1/0", name="mule"), make_entry(WORKING, name="ant")]
     plugins = discover(entries, disabled=[])
-    assert [(plugin.name, plugin.state.value) for plugin in plugins] \
-        == [("ant", "ok"), ("mule", "broken"), ("zebra", "ok")]  # fmt: skip
+    states = [(plugin.name, plugin.state.value) for plugin in plugins]
+    assert states == [("ant", "ok"), ("mule", "broken"), ("zebra", "ok")]
     assert plugins == discover(reversed(entries), disabled=[])
 
 
@@ -138,8 +139,8 @@ def test_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.
     plugins = {plugin.name: plugin for plugin in discover(disabled=[])}
     plugin = plugins["installed-for-a-test"]
     assert (plugin.state, plugin.distribution, plugin.version) == (PluginState.OK, "seqforge-sample", "1.2")
-    assert [found.qualified_name for found in plugin.registrations] \
-        == ["installed-for-a-test/lstm", "installed-for-a-test/text"]  # fmt: skip
+    names = [found.qualified_name for found in plugin.registrations]
+    assert names == ["installed-for-a-test/lstm", "installed-for-a-test/text"]
     assert plugins["essentials"].state is PluginState.OK
     del sys.modules["module_installed_for_a_test"]
 

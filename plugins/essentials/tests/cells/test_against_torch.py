@@ -2,14 +2,16 @@
 
 import pytest
 import torch
-from seqforge_essentials.cells.gru import GRU, GRUState
-from seqforge_essentials.cells.lstm import LSTM, LSTMState
-from seqforge_essentials.cells.rnn import RNN, RNNState
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
+
+from seqforge.interfaces import map_state
 
 INPUT, HIDDEN = 3, 5
 
 
-def assert_same(cell, theirs, inputs, state):
+def assert_same(cell, theirs):
     """Compare outputs, last state, and the gradients of inputs, state and weights."""
     with torch.no_grad():
         theirs.weight_ih_l0.copy_(cell.input_weight)
@@ -18,8 +20,8 @@ def assert_same(cell, theirs, inputs, state):
         theirs.bias_hh_l0.zero_()
         if isinstance(cell, GRU):
             theirs.bias_hh_l0[2 * HIDDEN :] = cell.recurrent_bias
-    inputs = inputs.requires_grad_()
-    state = type(state)(*(tensor.requires_grad_() for tensor in state))
+    inputs = torch.randn(7, 4, INPUT, dtype=torch.float64, requires_grad=True)
+    state = map_state(lambda zeros: torch.randn_like(zeros).requires_grad_(), cell.initial_state(4))
 
     outputs, after = cell(inputs, state)
     given_state = tuple(tensor.unsqueeze(0) for tensor in state)
@@ -34,25 +36,15 @@ def assert_same(cell, theirs, inputs, state):
     torch.testing.assert_close(gradients, expected)
 
 
-def state(kind, count):
-    torch.manual_seed(3)
-    return kind(*torch.randn(count, 4, HIDDEN, dtype=torch.float64).unbind(0))
-
-
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_rnn(nonlinearity):
-    theirs = torch.nn.RNN(INPUT, HIDDEN, nonlinearity=nonlinearity).double()
-    cell = RNN(INPUT, HIDDEN, nonlinearity).double()
-    assert_same(cell, theirs, torch.randn(7, 4, INPUT, dtype=torch.float64), state(RNNState, 1))
+    theirs = torch.nn.RNN(INPUT, HIDDEN, nonlinearity=nonlinearity)
+    assert_same(RNN(INPUT, HIDDEN, nonlinearity).double(), theirs.double())
 
 
 def test_gru():
-    theirs = torch.nn.GRU(INPUT, HIDDEN).double()
-    assert_same(GRU(INPUT, HIDDEN).double(), theirs, torch.randn(7, 4, INPUT, dtype=torch.float64), state(GRUState, 1))
+    assert_same(GRU(INPUT, HIDDEN).double(), torch.nn.GRU(INPUT, HIDDEN).double())
 
 
 def test_lstm():
-    theirs = torch.nn.LSTM(INPUT, HIDDEN).double()
-    assert_same(
-        LSTM(INPUT, HIDDEN).double(), theirs, torch.randn(7, 4, INPUT, dtype=torch.float64), state(LSTMState, 2)
-    )
+    assert_same(LSTM(INPUT, HIDDEN).double(), torch.nn.LSTM(INPUT, HIDDEN).double())

@@ -139,7 +139,7 @@ def test_plateau_resumed_from_its_state_is_as_one_never_stopped(
 def test_plateau_takes_no_account_of_an_improvement_below_its_threshold():
     schedule = Plateau(patience=2, factor=0.5, threshold=0.1, minimum_factor=0.2)
     factors: list[float] = []
-    for loss in (3.0, 2.95, 2.92, 2.8, 2.75, 2.71, 2.7, 2.69):
+    for loss in (3.0, 2.95, 2.92, 2.8, 2.75, 2.71, 2.72, 2.73):
         schedule.observe(loss)
         factors.append(schedule.factor(at()))
     assert factors == [1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2]

@@ -1,0 +1,121 @@
+"""Decompression: each format, several streams, and no more than a chunk at a time."""
+
+import bz2
+import gzip
+import io
+import lzma
+import random
+import zlib
+
+import pytest
+import zstandard
+
+from seqforge_linux_source import decompress
+from seqforge_linux_source.byte_stream import DamagedArchiveError
+from seqforge_linux_source.decompress import decompressed
+
+COMPRESSORS = {
+    "xz": lzma.compress,
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "zstandard": lambda content: zstandard.ZstdCompressor(write_checksum=True).compress(content),
+}
+every_format = pytest.mark.parametrize("compress", COMPRESSORS.values(), ids=COMPRESSORS)
+
+
+def reader(content):
+    return io.BufferedReader(io.BytesIO(content))
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Buffers so small that every loop turns."""
+    monkeypatch.setattr(decompress, "CHUNK_SIZE", 1000)
+    monkeypatch.setattr(decompress, "_INPUT_SIZE", 37)
+
+
+@pytest.fixture(scope="module")
+def text():
+    """Text that compresses, but not to nothing."""
+    return b"".join(b"static int f%d;\n" % random.Random(1).randrange(1 << number % 30) for number in range(2000))
+
+
+@every_format
+def test_a_file_is_read_back(compress, text):
+    assert b"".join(decompressed(reader(compress(text)))) == text
+
+
+@every_format
+@pytest.mark.usefixtures("small_chunks")
+def test_several_streams_are_read_as_one_in_chunks(compress, text):
+    chunks = list(decompressed(reader(compress(text) + compress(text[:77]))))
+
+    assert b"".join(chunks) == text + text[:77]
+    assert all(0 < len(chunk) <= 1000 for chunk in chunks)
+
+
+@pytest.mark.parametrize("compress", [lzma.compress, gzip.compress], ids=["xz", "gzip"])
+@pytest.mark.usefixtures("small_chunks")
+def test_padding_is_passed_over(compress, text):
+    assert b"".join(decompressed(reader(compress(text) + bytes(400) + compress(b"more") + bytes(8)))) == text + b"more"
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("length", [999, 1000, 1001, 2000, 3000])
+def test_gzip_at_the_edges_of_chunks(length):
+    content = bytes(length)
+
+    assert b"".join(decompressed(reader(gzip.compress(content)))) == content
+
+
+def test_what_is_not_compressed_is_given_as_it_is(text):
+    assert b"".join(decompressed(reader(text))) == text
+
+
+@every_format
+def test_corrupt_data_are_an_error(compress, text):
+    packed = bytearray(compress(text))
+    packed[len(packed) // 2] ^= 0x55
+
+    with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
+        list(decompressed(reader(bytes(packed))))
+
+
+@pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
+def test_data_cut_off_are_an_error(name, text):
+    with pytest.raises(DamagedArchiveError, match="ends too soon"):
+        list(decompressed(reader(COMPRESSORS[name](text)[:-3])))
+
+
+@pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
+def test_garbage_behind_the_data_is_an_error(name, text):
+    with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
+        list(decompressed(reader(COMPRESSORS[name](text) + b"garbage of some length")))
+
+
+def test_a_dictionary_that_wants_too_much_memory_is_refused(monkeypatch, text):
+    packed = lzma.compress(text, preset=9)
+    monkeypatch.setattr(decompress, "_MEMORY_LIMIT", 1 << 20)
+
+    with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
+        list(decompressed(reader(packed)))
+
+
+def test_a_window_that_wants_too_much_memory_is_refused(text):
+    parameters = zstandard.ZstdCompressionParameters(window_log=29, enable_ldm=False)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    packed = compressor.compress(text) + compressor.flush()
+
+    with pytest.raises(DamagedArchiveError, match="memory"):
+        list(decompressed(reader(packed)))
+
+
+def test_a_bomb_comes_a_chunk_at_a_time():
+    compressor = zlib.compressobj(9, wbits=31)
+    packed = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(64)) + compressor.flush()
+
+    largest, total = 0, 0
+    for chunk in decompressed(reader(packed)):
+        largest, total = max(largest, len(chunk)), total + len(chunk)
+    assert total == 64 << 20
+    assert largest <= decompress.CHUNK_SIZE

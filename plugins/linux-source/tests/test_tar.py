@@ -1,0 +1,163 @@
+"""Tar: the same files as Python's own reader finds, and nothing that is not a file."""
+
+import io
+import tarfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError
+from seqforge_linux_source.tar import regular_files
+
+names = st.text(st.sampled_from("ab/é. "), min_size=1, max_size=300).filter(lambda name: not name.endswith("/"))
+contents = st.one_of(st.binary(max_size=20), st.integers(0, 2000).map(bytes))
+formats = st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+
+
+def chunks_of(content, size):
+    return (content[start : start + size] for start in range(0, len(content), size))
+
+
+def read(content, chunk_size=1 << 20):
+    stream = ByteStream(chunks_of(content, chunk_size))
+    return [(member.name, stream.take(member.size)) for member in regular_files(stream)]
+
+
+def with_checksum(header):
+    header = header[:148] + b" " * 8 + header[156:]
+    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+
+
+@settings(deadline=None)
+@given(members=st.lists(st.tuples(names, contents), max_size=5), format=formats, chunk_size=st.integers(1, 3000))
+def test_files_are_what_tarfile_wrote(make_tar, members, format, chunk_size):
+    if format == tarfile.USTAR_FORMAT:
+        members = [(name[:80].rstrip("/") or "a", content) for name, content in members]
+    archive = make_tar(members, format)
+
+    assert read(archive, chunk_size) == [(name.encode(), content) for name, content in members]
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_whatever_the_bytes_the_end_is_files_or_a_clear_error(make_tar, data):
+    archive = bytearray(make_tar([("a.c", b"x" * 600), ("b" * 150, b"y")], tarfile.PAX_FORMAT))
+    for _ in range(data.draw(st.integers(0, 4))):
+        archive[data.draw(st.integers(0, 4096))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(archive)))
+
+    try:
+        read(bytes(archive[:cut]), 700)
+    except DamagedArchiveError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+)
+def test_what_is_no_file_is_passed_over(make_tar, kind):
+    odd = tarfile.TarInfo("odd.c")
+    odd.type, odd.linkname = kind, "/etc/passwd"
+
+    assert read(make_tar([("a.c", b"a"), (odd, b""), ("b.c", b"b")])) == [(b"a.c", b"a"), (b"b.c", b"b")]
+
+
+def test_a_link_with_a_size_has_no_content():
+    link = tarfile.TarInfo("odd.c")
+    link.type, link.size = tarfile.LNKTYPE, 5000
+    after = tarfile.TarInfo("b.c")
+
+    assert read(link.tobuf() + after.tobuf() + bytes(1024)) == [(b"b.c", b"")]
+
+
+def test_a_sparse_file_is_passed_over_with_its_map(make_tar):
+    sparse = bytearray(tarfile.TarInfo("holes.c").tobuf(tarfile.GNU_FORMAT))
+    sparse[156:157] = b"S"
+    sparse[482] = 1
+    sparse[124:136] = b"%011o\0" % 3
+    more, last = bytearray(512), bytearray(512)
+    more[504] = 1
+    content = b"abc".ljust(512, b"\0")
+    archive = with_checksum(bytes(sparse)) + bytes(more) + bytes(last) + content + make_tar([("b.c", b"b")])
+
+    assert read(archive) == [(b"b.c", b"b")]
+
+
+def test_a_sparse_file_of_pax_is_passed_over(make_tar):
+    sparse = tarfile.TarInfo("holes.c")
+    sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "holes.c"}
+
+    assert read(make_tar([(sparse, b"1\n0\n"), ("b.c", b"b")], tarfile.PAX_FORMAT)) == [(b"b.c", b"b")]
+
+
+def test_a_comment_for_the_whole_archive_is_passed_over(make_tar):
+    # As `git archive` writes it: the commit.
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "c0ffee"}) as tar:
+        tar.addfile(tarfile.TarInfo("a.c"))
+
+    assert read(buffer.getvalue()) == [(b"a.c", b"")]
+
+
+def test_a_size_of_pax_takes_precedence(make_tar):
+    large = tarfile.TarInfo("large.c")
+    large.pax_headers = {"size": "3"}
+    archive = bytearray(make_tar([(large, b"abc")], tarfile.PAX_FORMAT))
+    start = archive.index(b"large.c")
+    archive[start : start + 512] = with_checksum(
+        bytes(archive[start : start + 124]) + b"%011o\0" % 0 + bytes(archive[start + 136 : start + 512])
+    )
+
+    assert read(bytes(archive)) == [(b"large.c", b"abc")]
+
+
+@pytest.mark.parametrize(
+    "size", [b"\x80" + b"\xff" * 11, b"77777777777\0"], ids=["binary", "octal"]
+)
+def test_a_huge_size_ends_with_the_archive(size):
+    header = bytearray(tarfile.TarInfo("a.c").tobuf())
+    header[124:136] = size
+    stream = ByteStream(chunks_of(with_checksum(bytes(header)) + bytes(4096), 512))
+
+    with pytest.raises(DamagedArchiveError, match="ends too soon"):
+        list(regular_files(stream))
+
+
+@pytest.mark.parametrize("kind", [b"x", b"L"])
+def test_an_extended_header_is_bounded(kind):
+    header = bytearray(tarfile.TarInfo("a.c").tobuf())
+    header[156:157] = kind
+    header[124:136] = b"\x80" + (1 << 40).to_bytes(11, "big")
+
+    with pytest.raises(DamagedArchiveError, match="extended header claims"):
+        read(with_checksum(bytes(header)) + bytes(1024))
+
+
+@pytest.mark.parametrize(
+    "records",
+    [b"0 a=b\n", b"3 a=b\n", b"99 a=b\n", b"6 a=b", b"x a=b\n", b"5 ab\n", b"10 size=x\n", b"9 size=\n", b"\n"],
+)
+def test_a_malformed_extended_header_is_refused(records):
+    header = bytearray(tarfile.TarInfo("a.c").tobuf())
+    header[156:157] = b"x"
+    header[124:136] = b"%011o\0" % len(records)
+    after = tarfile.TarInfo("b.c").tobuf()
+
+    with pytest.raises(DamagedArchiveError, match="malformed"):
+        read(with_checksum(bytes(header)) + records.ljust(512, b"\0") + after + bytes(1024))
+
+
+def test_a_wrong_checksum_is_refused(make_tar):
+    archive = bytearray(make_tar([("a.c", b"a")]))
+    archive[0] ^= 1
+
+    with pytest.raises(DamagedArchiveError, match="should be a tar header"):
+        read(bytes(archive))
+
+
+def test_an_archive_without_its_end_is_cut_off(make_tar):
+    archive = make_tar([("a.c", b"a")])
+
+    with pytest.raises(DamagedArchiveError, match="ends too soon"):
+        read(archive[:1024])

@@ -1,0 +1,203 @@
+"""Finding components by name, and importing them."""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from seqforge.errors import PluginError
+from seqforge.interfaces import Vocabulary
+from seqforge.registry import KINDS, Plugin, PluginState, Register, Registration, Registry, discover, hookimpl
+
+SEQFORGE_API = 1
+
+MakeModule = Callable[[str], str]
+MakeRegistry = Callable[..., Registry]
+
+REGISTRATIONS = {
+    "alpha": [("cell", "lstm", False), ("cell", "gru", False), ("optimizer", "adam", False), ("loss", "adam", False)],
+    "beta": [("cell", "gru", False), ("cell", "lstm", True), ("cell", "minimal", True)],
+}
+
+
+def plugin(
+    name: str, state: PluginState = PluginState.OK, reason: str = "", traceback: str = "", distribution: str = ""
+) -> Plugin:
+    register = Register(name)
+    for kind, component, qualified_only in REGISTRATIONS.get(name, []):
+        getattr(register, kind)(component, "module:Class", qualified_only=qualified_only)
+    registrations = tuple(register.registrations) if state is PluginState.OK else ()
+    return Plugin(name, "module", distribution, "1.0", state, reason, traceback, registrations=registrations)
+
+
+REGISTRY = Registry([plugin("alpha"), plugin("beta")])
+
+
+def mistake(registry: Registry, kind: str, name: str) -> str:
+    with pytest.raises(PluginError) as caught:
+        registry.find(kind, name)
+    return str(caught.value)
+
+
+def test_a_short_name_finds_the_one_component_that_has_it():
+    assert REGISTRY.find("cell", "lstm").qualified_name == "alpha/lstm"
+    assert REGISTRY.find("optimizer", "adam").kind == "optimizer"
+    assert REGISTRY.find("loss", "adam").kind == "loss"
+
+
+def test_a_qualified_name_always_finds_its_component():
+    for kind in KINDS:
+        for registration in REGISTRY.registrations(kind):
+            assert REGISTRY.find(kind, registration.qualified_name) == registration
+
+
+def test_a_short_name_of_two_plugins_lists_its_owners_whichever_came_first():
+    for plugins in (REGISTRY.plugins, REGISTRY.plugins[::-1]):
+        owners = ", ".join(f"{owner.name}/gru" for owner in plugins)
+        said = mistake(Registry(plugins), "cell", "gru")
+        assert said == f"cell 'gru' is offered by more than one plugin\nWrite one of: {owners}."
+
+
+def test_a_component_that_is_qualified_only_needs_its_qualified_name():
+    assert mistake(REGISTRY, "cell", "minimal") == (
+        "no cell is called 'minimal'\nWrite its qualified name: beta/minimal."
+    )
+
+
+def test_the_names_of_a_component_are_those_that_find_it():
+    assert REGISTRY.names("cell") == ["alpha/gru", "beta/gru", "beta/lstm", "beta/minimal", "lstm"]
+    assert REGISTRY.names("corpus") == []
+    for kind in KINDS:
+        for registration in REGISTRY.registrations(kind):
+            for name in REGISTRY.names_of(registration):
+                assert REGISTRY.find(kind, name) == registration
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("cell", "lstn", "Did you mean 'lstm'?"),
+        ("cell", "LSTM", "Did you mean 'lstm'?"),
+        ("cell", "betaminimal", "Did you mean 'beta/minimal'?"),
+        ("cell", "alpha/lstn", "Did you mean 'alpha/lstm'?"),
+        ("cell", "transformer", "Known: alpha/gru, beta/gru, beta/lstm, beta/minimal, lstm."),
+        ("cell", "adam", "'adam' is a loss and an optimizer."),
+        ("cell", "alpha/adam", "'alpha/adam' is a loss and an optimizer."),
+        ("metric", "spelling", "None is installed."),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(kind: str, name: str, hint: str):
+    assert mistake(REGISTRY, kind, name) == f"no {kind} is called {name!r}\n{hint}"
+
+
+def test_an_unknown_name_is_answered_with_the_plugins_that_cannot_be_used():
+    broken = plugin("native", PluginState.BROKEN, "ImportError: no compiler", "Traceback")
+    disabled = plugin("tasks", PluginState.DISABLED, "named in SEQFORGE_DISABLE_PLUGINS")
+    registry = Registry([*REGISTRY.plugins, broken, disabled])
+    assert registry.unusable == [broken]
+    assert mistake(registry, "cell", "lstn") == (
+        "no cell is called 'lstn'\nDid you mean 'lstm'? Not usable: native (broken), tasks (disabled)."
+    )
+    assert mistake(registry, "cell", "native/lstm") == (
+        "no cell is called 'native/lstm'\nThe plugin 'native' is broken: ImportError: no compiler. "
+        "See `seqforge plugins show native --traceback`."
+    )
+    assert mistake(registry, "cell", "tasks/lstm") == (
+        "no cell is called 'tasks/lstm'\nThe plugin 'tasks' is disabled: named in SEQFORGE_DISABLE_PLUGINS."
+    )
+
+
+def test_a_component_is_imported_when_it_is_loaded(make_module: MakeModule, make_registry: MakeRegistry):
+    module = make_module("from seqforge.interfaces import Metric\nclass Count(Metric):\n  def score(self, texts): ...")
+    registry = make_registry({"metric/count": f"{module}:Count"})
+    assert module not in sys.modules
+    component = registry.load(registry.find("metric", "count"))
+    assert component is sys.modules[module].Count
+
+
+class Unfinished(Vocabulary):
+    def encode(self, content: bytes) -> object:
+        return content
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("no_such_module:Any", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("{module}:Missing", "cannot be imported: AttributeError: module '{module}' has no attribute 'Missing'"),
+        ("{exits}:Any", "cannot be imported: SystemExit: 2"),
+        ("{module}:function", "is no vocabulary: {module}:function does not derive from "),
+        ("{module}:Plain", "is no vocabulary: {module}:Plain does not derive from seqforge.interfaces.vocabulary:"),
+        ("{here}:Register", "is no vocabulary: {here}:Register does not derive from "),
+        ("{here}:Unfinished", "is unfinished: {here}:Unfinished does not implement decode, restore, size, state"),
+    ],
+)
+def test_a_component_that_cannot_be_loaded_says_why_and_whose_it_is(
+    make_module: MakeModule, make_registry: MakeRegistry, target: str, reason: str
+):
+    module = make_module("class Plain: ...\ndef function(): ...")
+    exits = make_module("raise SystemExit(2)")
+    names = {"module": module, "exits": exits, "here": __name__}
+    registry = make_registry({"vocabulary/odd": target.format(**names)})
+    with pytest.raises(PluginError) as caught:
+        registry.load(registry.find("vocabulary", "odd"))
+    assert caught.value.message.startswith(f"vocabulary 'sample/odd' {reason.format(**names)}")
+    assert caught.value.hint is not None
+    assert "plugin 'sample'" in caught.value.hint
+
+
+def test_ctrl_c_while_a_component_is_imported_is_ctrl_c(make_module: MakeModule, make_registry: MakeRegistry):
+    registry = make_registry({"cell/slow": f"{make_module('raise KeyboardInterrupt')}:Slow"})
+    with pytest.raises(KeyboardInterrupt):
+        registry.load(registry.find("cell", "slow"))
+
+
+calls: list[str] = []
+
+
+@hookimpl
+def seqforge_run_finished(event: str) -> None:
+    calls.append(event)
+
+
+def test_every_usable_plugin_watches_runs_and_a_module_of_two_names_only_once():
+    entries = [EntryPoint(name, __name__, "seqforge.plugins") for name in ("first", "second")]
+    plugins = discover(entries, disabled=[])
+    assert {found.state for found in plugins} == {PluginState.OK}
+    hooks = Registry([*plugins, plugin("third", PluginState.BROKEN)]).new_hooks()
+    hooks.hook.seqforge_run_finished(event="done")
+    assert calls == ["done"]
+
+
+def test_the_plugins_are_those_that_are_installed():
+    names = [found.name for found in Registry.installed().plugins]
+    assert names == [found.name for found in discover()]
+    assert "essentials" in names
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plugin_names_components_of_every_kind(kind: str):
+    register = Register("sample")
+    getattr(register, kind)("some-name2", "package.module:Class", qualified_only=True)
+    assert register.registrations == [Registration(kind, "sample", "some-name2", "package.module:Class", True)]
+
+
+@pytest.mark.parametrize("name", ["", "LSTM", "min_p", "top p", "top--k", "-top", "top-", "2nd", "naïve", "a/b"])
+def test_a_name_is_lower_case_words_joined_by_hyphens(name: str):
+    with pytest.raises(ValueError, match="must be lower-case words joined by hyphens"):
+        Register("sample").sampler(name, "module:Class")
+
+
+@pytest.mark.parametrize("target", ["", "module", "module.Class", ":Class", "module:", "module:A.B", "a-b:C", "a:B "])
+def test_a_target_is_a_module_and_a_class(target: str):
+    with pytest.raises(ValueError, match="must read 'module:Class'"):
+        Register("sample").sampler("some", target)
+
+
+def test_one_name_may_be_of_two_kinds_but_not_twice_of_one():
+    register = Register("sample")
+    register.sampler("some", "module:Class")
+    register.metric("some", "module:Class")
+    with pytest.raises(ValueError, match="sampler 'some' is registered twice"):
+        register.sampler("some", "module:Other")
