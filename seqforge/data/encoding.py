@@ -1,5 +1,6 @@
 """Documents into tokens, once, with one document in memory at a time."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -110,6 +111,7 @@ def _unspooled(spool: BinaryIO, index: _Index) -> Iterator[Document]:
 def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
     dtype = np.min_scalar_type(vocabulary.size - 1) if vocabulary.size else np.dtype(np.uint8)
     index = _Index([], [], [])
+    digest = hashlib.blake2b(digest_size=16)
     count = size = 0
     with (folder / TOKENS).open("wb") as file:
         for document in documents:
@@ -122,13 +124,16 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder:
             if tokens.size == 0:
                 continue
             file.write(tokens.data)
+            digest.update(tokens.data)
+            digest.update(f"\0{document.name}\0{tokens.size}\0".encode("utf-8", "surrogateescape"))
             index.names.append(document.name)
             index.lengths.append(tokens.size)
             index.characters.append(_count_characters(document.content))
     if not index.names:
         raise DataError("the corpus is empty", hint="It yielded no document with a symbol in it.")
     stops = np.cumsum(np.asarray(index.lengths, dtype=np.int64))
-    token_file = TokenFile(folder, dtype, index.names, stops, np.asarray(index.characters, dtype=np.int64))
+    characters = np.asarray(index.characters, dtype=np.int64)
+    token_file = TokenFile(folder, dtype, index.names, stops, characters, digest.hexdigest())
     token_file.write_index()
     report(DocumentsEncoded(count, size, done=True))
     return token_file

@@ -1,7 +1,6 @@
 """Pieces of a token file read as one long text."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,10 @@ class TokenStream:
 
     def __init__(self, token_file: TokenFile, spans: Spans) -> None:
         self._token_file = token_file
-        self._spans = spans
         # offsets[i] is where piece i begins in the stream; the last is the stream's length.
         self._offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(spans.stops - spans.starts)])
+        # What is added to a position in the stream to find it in the file, for each piece.
+        self._shifts = spans.starts - self._offsets[:-1]
 
     def __len__(self) -> int:
         return int(self._offsets[-1])
@@ -37,16 +37,6 @@ class TokenStream:
         Returns:
             `[stretches, length]`.
         """
-        tokens: NDArray[Any] = self._token_file.map()
-        positions = np.asarray(list(starts), dtype=np.int64)
-        stretches = np.empty((len(positions), length), dtype=np.int64)
+        positions = np.asarray(list(starts), dtype=np.int64)[:, None] + np.arange(length)
         pieces = np.searchsorted(self._offsets, positions, side="right") - 1
-        for row, (position, piece) in enumerate(zip(positions.tolist(), pieces.tolist(), strict=True)):
-            filled = 0
-            while filled < length:
-                start = int(self._spans.starts[piece]) + position + filled - int(self._offsets[piece])
-                stop = min(int(self._spans.stops[piece]), start + length - filled)
-                stretches[row, filled : filled + stop - start] = tokens[start:stop]
-                filled += stop - start
-                piece += 1
-        return stretches
+        return self._token_file.map()[positions + self._shifts[pieces]].astype(np.int64)

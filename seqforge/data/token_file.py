@@ -26,6 +26,7 @@ class TokenFile:
         names: The documents' names, in order.
         stops: For each document, the index one past its last token; ascending, int64.
         characters: For each document, its length in characters, int64.
+        digest: Of tokens and names: two files with the same digest train the same model.
     """
 
     folder: Path
@@ -33,16 +34,12 @@ class TokenFile:
     names: list[str]
     stops: NDArray[np.int64]
     characters: NDArray[np.int64]
+    digest: str
 
     @property
     def length(self) -> int:
         """Tokens in all."""
         return int(self.stops[-1])
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies the corpus, its options and its vocabulary."""
-        return self.folder.name
 
     @property
     def vocabulary(self) -> Path:
@@ -65,6 +62,7 @@ class TokenFile:
             "names": self.names,
             "stops": self.stops.tolist(),
             "characters": self.characters.tolist(),
+            "digest": self.digest,
         }
         (self.folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
@@ -86,7 +84,7 @@ class TokenFile:
             dtype = np.dtype(str(index["dtype"]))
             stops = np.asarray(index["stops"], dtype=np.int64)
             characters = np.asarray(index["characters"], dtype=np.int64)
-            file = cls(folder, dtype, list(index["names"]), stops, characters)
+            file = cls(folder, dtype, list(index["names"]), stops, characters, str(index["digest"]))
             whole = (folder / TOKENS).stat().st_size == file.length * dtype.itemsize
         except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
             raise damaged from error

@@ -28,6 +28,7 @@ DEFAULT_CELL, DEFAULT_INITIALIZER, DEFAULT_SAMPLER = "lstm", "default", "tempera
 MAXIMUM_REPEAT = 1000
 
 _TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "plugins"]
+_IN_MODEL = ["cells", "initializer"]
 
 
 class Checker:
@@ -58,12 +59,12 @@ class Checker:
         """
         for name in table:
             if name not in _TABLES:
-                self.problems.append(Problem(name, "an experiment has no such table", did_you_mean(name, _TABLES)))
+                self.problems.append(Problem(name, "an experiment has no such table", _where_it_belongs(name)))
         model = self._mapping(table, "model")
         identity = self._mapping(table, "experiment")
         self._mapping(table, "plugins")  # What a resolved experiment says of versions is for its readers alone.
         identity.setdefault("name", _fitting_name(default_name or _corpus_name(table)))
-        plain = {"experiment": identity, "model": {k: model[k] for k in model if k not in ("cells", "initializer")}}
+        plain = {"experiment": identity, "model": {key: model[key] for key in model if key not in _IN_MODEL}}
         sections = {
             name: self._section(kind, name, plain[name] if name in plain else self._mapping(table, name))
             for name, kind in SECTIONS.items()
@@ -103,8 +104,7 @@ class Checker:
         try:
             return kind.model_validate_json(pydantic_core.to_json(values))
         except ValidationError as error:
-            known = list(kind.model_fields) + (["cells", "initializer"] if key == "model" else [])
-            self.problems += from_validation(error, values, key, known, f"[{key}]")
+            self.problems += from_validation(error, values, key, _known(key), f"[{key}]")
             return None
 
     def _corpus(self, table: Mapping[str, Any]) -> Component | None:
@@ -147,7 +147,10 @@ class Checker:
                 repeat = options.pop("repeat", 1)
             if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAXIMUM_REPEAT:
                 self.problems.append(
-                    Problem(join(key, "repeat"), f"must be from 1 to {MAXIMUM_REPEAT}, not {shown(repeat)}")
+                    Problem(
+                        join(key, "repeat"),
+                        f"must be a whole number from 1 to {MAXIMUM_REPEAT}, not {shown(repeat)}",
+                    )
                 )
                 repeat = 1
             cell = self._component("cell", options, key)
@@ -162,11 +165,11 @@ class Checker:
                 Problem("model.topology", f"no topology is called {name!r}", did_you_mean(name, TOPOLOGIES))
             )
         elif name != "synced":
-            wanted = "one label" if TOPOLOGIES[name].writes == "once" else "one sequence to write"
+            wanted = "a label" if TOPOLOGIES[name].writes == "once" else "a sequence to write"
             self.problems.append(
                 Problem(
                     "model.topology",
-                    f"topology {name} needs {wanted} an example, and a corpus gives an unlabelled stream of text",
+                    f"topology {name} needs {wanted} for each example, and a corpus gives an unlabelled stream of text",
                     "Use synced, which reads a stream and predicts the next symbol on every step.",
                 )
             )
@@ -195,6 +198,15 @@ class Checker:
         table["metrics"] = [dict(metric.table) for metric in metrics]
         table["plugins"] = dict(versions)
         return table
+
+
+def _known(section: str) -> list[str]:
+    return [*SECTIONS[section].model_fields, *(_IN_MODEL if section == "model" else [])]
+
+
+def _where_it_belongs(name: str) -> str:
+    homes = [f"[{section}]" for section in SECTIONS if name in _known(section)]
+    return f"It belongs in {' or '.join(homes)}." if homes else did_you_mean(name, _TABLES)
 
 
 def _corpus_name(table: Mapping[str, Any]) -> str:

@@ -98,5 +98,5 @@ def _component(registry: Registry, registration: Registration, options: Options,
         "properties": properties,
         "required": required,
         "additionalProperties": False,
-        "$defs": schema.get("$defs", {}),
+        **({"$defs": schema["$defs"]} if "$defs" in schema else {}),
     }

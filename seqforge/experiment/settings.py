@@ -1,8 +1,18 @@
 """The plain settings of an experiment: everything that is not a component."""
 
+import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 DEFAULT_STEPS = 2000
 """How long a run is where the experiment does not say."""
@@ -14,10 +24,26 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def _fit_for_a_folder(name: str) -> str:
+    if not _RUN_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name[:100]!r} cannot name a run. Write letters, digits, '.', '_' and '-', at most 100 of them, "
+            "of which the first is a letter or a digit."
+        )
+    return name
+
+
 class Identity(Section):
     """`[experiment]`: what the run is called, and what its chance starts from."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Names the run directory.")]
+    name: Annotated[
+        str,
+        AfterValidator(_fit_for_a_folder),
+        Field(description="Names the run directory.", json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"}),
+    ]
     seed: Annotated[NonNegativeInt, Field(lt=2**63, description="Seeds weights, dropout, order and samples.")] = 1337
 
 

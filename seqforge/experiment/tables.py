@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError
+from seqforge.registry import shown
 
 Table = dict[str, Any]
 
@@ -88,8 +89,9 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
         if isinstance(place, list):
             items = cast("list[Any]", place)
             if not part.isdecimal() or int(part) > len(items):
+                place_so_far = ".".join(parts[:depth])
                 raise ExperimentError(
-                    f"--set {assignment}: {'.'.join(parts[:depth])} is a list of {len(items)}, and {part!r} none of it",
+                    f"--set {assignment}: {place_so_far} is a list of {len(items)}, and has no place {part!r}",
                     hint=f"Use an index from 0 to {len(items)}; {len(items)} appends.",
                 )
             index: Any = int(part)
@@ -101,7 +103,7 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
             missing = part not in cast("Table", place)
         else:
             raise ExperimentError(
-                f"--set {assignment}: {'.'.join(parts[:depth])} is the plain value {place!r}, which holds no keys"
+                f"--set {assignment}: {'.'.join(parts[:depth])} is the plain value {shown(place)}, which holds no keys"
             )
         if following is None:
             place[index] = value

@@ -90,7 +90,7 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
             Problem(
                 key,
                 f"must be a table that chooses {KINDS[kind].with_article}, not {shown(table)}",
-                'Write { use = "NAME" }.',
+                f'Write {{ use = "{table if isinstance(table, str) else "NAME"}" }}.',
             )
         ]
     options = dict(cast("Mapping[str, Any]", table))
@@ -117,9 +117,12 @@ def _check(
     folder: Path,
 ) -> Component | list[Problem]:
     owner = registration.qualified_name
-    problems = [
-        unknown_key(join(key, name), name, declared.names, owner) for name in options if name not in declared.names
-    ]
+    problems: list[Problem] = []
+    for name in options:
+        if name in KINDS[registration.kind].supplied:
+            problems.append(Problem(join(key, name), f"the engine gives {owner} this option", "Leave it out."))
+        elif name not in declared.names:
+            problems.append(unknown_key(join(key, name), name, declared.names, owner))
     nested: dict[str, Component | list[Component]] = {}
     for name, option in declared.nested.items():
         if name in options:

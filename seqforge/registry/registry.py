@@ -6,7 +6,7 @@ from typing import Any
 
 import pluggy
 
-from seqforge.errors import PluginError, did_you_mean
+from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
 from seqforge.registry.kinds import KINDS
@@ -147,8 +147,9 @@ class Registry:
         if elsewhere:
             return f"{name!r} is {' and '.join(sorted(elsewhere))}."
         qualified = [found.qualified_name for found in self.registrations(kind)]
-        hint = did_you_mean(name, qualified if "/" in name else self.names(kind))
-        if unusable:
+        candidates = qualified if "/" in name else self.names(kind)
+        hint = did_you_mean(name, candidates)
+        if unusable and nearest(name, candidates) is None:
             hint += f" Not usable: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
         return hint
 

@@ -243,7 +243,7 @@ def resume(run: Run, *, hooks: pluggy.PluginManager | None = None) -> None:
     batches = training_batches(experiment, dataset)
     with _seeded(experiment):
         state = initial_state(experiment, dataset.vocabulary.size, choose_device(experiment.training.device))
-        load_training(checkpoint, state, dataset.token_file.fingerprint)
+        load_training(checkpoint, state, dataset.token_file.digest)
         best = run.checkpoints.best()
         if best is not None:
             state.best_loss = min(state.best_loss, best[1])

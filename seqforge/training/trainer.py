@@ -253,4 +253,4 @@ class Trainer:
 
     def _save(self, *, best: bool = False) -> None:
         keep = self._experiment.training.keep_checkpoints
-        self._checkpoints.save(self._state, self._dataset.token_file.fingerprint, best=best, keep=keep)
+        self._checkpoints.save(self._state, self._dataset.token_file.digest, best=best, keep=keep)

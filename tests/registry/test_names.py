@@ -96,9 +96,10 @@ def test_an_unknown_name_is_answered_with_the_plugins_that_cannot_be_used():
     disabled = plugin("tasks", PluginState.DISABLED, "named in SEQFORGE_DISABLE_PLUGINS")
     registry = Registry([*REGISTRY.plugins, broken, disabled])
     assert registry.unusable == [broken]
-    assert mistake(registry, "cell", "lstn") == (
-        "no cell is called 'lstn'\nDid you mean 'lstm'? Not usable: native (broken), tasks (disabled)."
+    assert mistake(registry, "metric", "spelling") == (
+        "no metric is called 'spelling'\nNone is installed. Not usable: native (broken), tasks (disabled)."
     )
+    assert mistake(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
     assert mistake(registry, "cell", "native/lstm") == (
         "no cell is called 'native/lstm'\nThe plugin 'native' is broken: ImportError: no compiler. "
         "See `seqforge plugins show native --traceback`."

@@ -15,7 +15,6 @@ from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 
 from seqforge.errors import RunError
-from seqforge.interfaces import map_state
 from seqforge.testing import cell_cases
 
 PAIRS = {
@@ -30,9 +29,9 @@ pairs = pytest.mark.parametrize(("plain", "fused"), PAIRS.values(), ids=PAIRS.ke
 def read(cell, inputs, state):
     """Read a sequence; give the outputs with the last state, and the gradients by name."""
     inputs = inputs.clone().requires_grad_()
-    state = map_state(lambda tensor: tensor.clone().requires_grad_(), state)
+    state = type(cell.initial_state(1))(*(tensor.clone().requires_grad_() for tensor in state))
     outputs, after = cell(inputs, state)
-    loss = (outputs * outputs).sum() + sum((tensor.sin()).sum() for tensor in after)
+    loss = (outputs * outputs).sum() + sum(tensor.sin().sum() for tensor in after)
     leaves = {"inputs": inputs, **state._asdict(), **dict(cell.named_parameters())}
     gradients = torch.autograd.grad(loss, list(leaves.values()))
     return (outputs, *after), dict(zip(leaves, gradients, strict=True))

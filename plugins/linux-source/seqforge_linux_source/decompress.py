@@ -36,12 +36,9 @@ class _GzipDecoder:
 
     def __init__(self) -> None:
         self._decoder = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        self._full = False
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        output = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
-        self._full = len(output) == max_length
-        return output
+        return self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
 
     @property
     def eof(self) -> bool:
@@ -49,8 +46,8 @@ class _GzipDecoder:
 
     @property
     def needs_input(self) -> bool:
-        # A full output may have left some inside zlib with no input left over, so that an empty input goes on.
-        return not self._full and not self._decoder.unconsumed_tail
+        # A stream's last input is its checksum, which zlib leaves alone while there is output to give.
+        return not self._decoder.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:

@@ -12,7 +12,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 _TIMEOUT = (10, 60)
 """Seconds until a server must be reached, and between two pieces of an answer."""
 
-_PIECE = 1 << 18
+_PIECE_SIZE = 1 << 16
+"""Bytes received at once; what an interruption loses at most."""
+
 _LARGEST_DOWNLOAD = 1 << 30
 """Bytes; a release of Linux has about 150 MB."""
 
@@ -79,7 +81,7 @@ def _receive(response: requests.Response, part: Path, done: int) -> None:
     ):
         task = progress.add_task(part.stem, total=total, completed=done)
         try:
-            for piece in response.iter_content(_PIECE):
+            for piece in response.iter_content(_PIECE_SIZE):
                 done += len(piece)
                 if done > _LARGEST_DOWNLOAD:
                     part.unlink()

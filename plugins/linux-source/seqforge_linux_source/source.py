@@ -1,7 +1,7 @@
 """What every place that holds Linux source can do."""
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from seqforge_linux_source.selection import Selection
 
@@ -9,6 +9,7 @@ LARGEST_FILE = 64 << 20
 """Bytes of the largest file that is read; the largest in Linux has about 20 MB."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """A place that holds files under names relative to the kernel's root."""
 

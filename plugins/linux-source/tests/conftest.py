@@ -60,9 +60,9 @@ def c_files():
 def make_tar():
     """Pack names and contents, or whole `TarInfo`s, into an uncompressed archive."""
 
-    def make(members, format=tarfile.GNU_FORMAT):
+    def make(members, tar_format=tarfile.GNU_FORMAT):
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w", format=format) as archive:
+        with tarfile.open(fileobj=buffer, mode="w", format=tar_format) as archive:
             for member, content in members:
                 info = member if isinstance(member, tarfile.TarInfo) else tarfile.TarInfo(member)
                 info.size = len(content)

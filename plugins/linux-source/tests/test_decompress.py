@@ -9,7 +9,6 @@ import zlib
 
 import pytest
 import zstandard
-
 from seqforge_linux_source import decompress
 from seqforge_linux_source.byte_stream import DamagedArchiveError
 from seqforge_linux_source.decompress import decompressed
@@ -37,7 +36,8 @@ def small_chunks(monkeypatch):
 @pytest.fixture(scope="module")
 def text():
     """Text that compresses, but not to nothing."""
-    return b"".join(b"static int f%d;\n" % random.Random(1).randrange(1 << number % 30) for number in range(2000))
+    generator = random.Random(1)
+    return b"".join(b"static int f%d;\n" % generator.randrange(1 << 30) for _ in range(2000))
 
 
 @every_format
@@ -77,7 +77,7 @@ def test_corrupt_data_are_an_error(compress, text):
     packed = bytearray(compress(text))
     packed[len(packed) // 2] ^= 0x55
 
-    with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
+    with pytest.raises(DamagedArchiveError, match=r"cannot be decompressed|ends too soon"):
         list(decompressed(reader(bytes(packed))))
 
 

@@ -1,0 +1,128 @@
+"""The corpus: every source gives the same documents, and mistakes are met with what to do."""
+
+from pathlib import Path
+
+import pytest
+from seqforge_linux_source.corpus import LinuxSource
+from seqforge_linux_source.locate import Places
+
+from seqforge.errors import DataError
+from seqforge.registry import Component, Registry, resolve
+
+
+def documents(corpus):
+    return [(document.name, document.content) for document in corpus.documents()]
+
+
+def choose(folder=Path("/"), **options):
+    return resolve(Registry.installed(), "corpus", {"use": "linux-source", **options}, "corpus", folder)
+
+
+@pytest.fixture
+def empty_machine(monkeypatch, tmp_path):
+    """No Linux source in any place."""
+    places = Places("", tmp_path / "src", tmp_path / "build", tmp_path / "headers")
+    monkeypatch.setattr(Places, "of_this_machine", lambda: places)
+
+
+def test_an_archive_gives_the_documents(kernel_archive, c_files):
+    assert documents(LinuxSource(source=kernel_archive)) == list(c_files.items())
+
+
+def test_a_tree_gives_the_documents(kernel_tree, c_files):
+    assert documents(LinuxSource(source=kernel_tree)) == list(c_files.items())
+
+
+def test_a_tag_gives_the_documents(kernel_repository, c_files):
+    assert documents(LinuxSource(source=kernel_repository, tag="v6.12")) == list(c_files.items())
+
+
+def test_the_variable_gives_the_documents(kernel_archive, c_files, monkeypatch):
+    monkeypatch.setenv("SEQFORGE_LINUX_SOURCE", str(kernel_archive))
+    corpus = LinuxSource()
+
+    assert documents(corpus) == list(c_files.items())
+    assert str(kernel_archive) in corpus.describe()
+
+
+def test_documents_are_utf8(kernel_archive):
+    found = dict(documents(LinuxSource(source=kernel_archive)))
+
+    assert found["lib/latin.c"].decode() == "/* café */\n"
+    assert found["kernel/sched/core.c"].decode() == "/* été */\n"
+
+
+@pytest.mark.usefixtures("empty_machine")
+def test_without_linux_the_sample_is_read_and_said_so():
+    corpus = LinuxSource(include=("kernel/**", "include/uapi/linux/**"))
+    names = [name for name, _ in documents(corpus)]
+
+    assert "kernel/runq.c" in names
+    assert "include/uapi/linux/echo.h" in names
+    assert not any(name.startswith("lib/") for name in names)
+    assert "NOT Linux" in corpus.describe()
+    assert corpus.fingerprint() == LinuxSource(include=("kernel/**", "include/uapi/linux/**")).fingerprint()
+
+
+@pytest.mark.usefixtures("empty_machine")
+def test_nothing_selected_says_what_was_looked_at_and_for(kernel_tree):
+    for corpus, place in (
+        (LinuxSource(source=kernel_tree, include=("net/**",)), str(kernel_tree)),
+        (LinuxSource(include=("net/**",)), "SEQFORGE_LINUX_SOURCE"),
+    ):
+        with pytest.raises(DataError) as caught:
+            documents(corpus)
+        assert place in caught.value.message
+        assert "include ['net/**']" in caught.value.message
+
+
+def test_the_fingerprint_is_of_source_and_selection(kernel_archive, kernel_tree):
+    options = [
+        {"source": kernel_archive},
+        {"source": kernel_tree},
+        {"source": kernel_archive, "include": ("kernel/**",)},
+        {"source": kernel_archive, "exclude": ("kernel/**",)},
+        {"source": kernel_archive, "suffixes": (".c",)},
+    ]
+    fingerprints = [LinuxSource(**chosen).fingerprint() for chosen in options]
+
+    assert len(set(fingerprints)) == len(options)
+    assert fingerprints == [LinuxSource(**chosen).fingerprint() for chosen in options]
+
+
+def test_options_of_an_experiment_file(kernel_tree):
+    chosen = choose(kernel_tree.parent, source="linux", include=["kernel/**"])
+
+    assert isinstance(chosen, Component)
+    assert [name for name, _ in documents(chosen.build())] == ["kernel/fork.c", "kernel/sched/core.c"]
+    assert chosen.table["source"] == str(kernel_tree)
+    # What a run writes down reads back as the same.
+    assert choose(Path("/"), **{name: value for name, value in chosen.table.items() if name != "use"}) == chosen
+
+
+@pytest.mark.parametrize("word", ["auto", "download"])
+def test_words_are_no_paths(word):
+    assert choose(source=word).options["source"] == word
+    assert choose(Path("/folder"), source=f"./{word}").options["source"] == Path("/folder", word)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("source", 1),
+        ("tag", "--upload-pack=x"),
+        ("tag", "v6.12 v6.13"),
+        ("include", []),
+        ("include", "kernel/**"),
+        ("suffixes", []),
+        ("release", "../6.12"),
+        ("sha256", "0" * 63),
+        ("sha256", "A" * 64),
+        ("mirror", "file:///etc"),
+    ],
+)
+def test_options_that_cannot_be_right_are_refused(option, value):
+    problems = choose(**{option: value})
+
+    assert isinstance(problems, list)
+    assert f"corpus.{option}" in str(problems[0])

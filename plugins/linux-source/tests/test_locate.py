@@ -1,0 +1,145 @@
+"""Where `auto` looks, and in which order."""
+
+import shutil
+
+import pytest
+from seqforge_linux_source.archive import Archive
+from seqforge_linux_source.git import GitTag
+from seqforge_linux_source.locate import Places, find_source, open_source
+from seqforge_linux_source.sample import SAMPLE_ROOT
+from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.tree import Tree
+
+from seqforge.errors import DataError
+
+EVERYTHING = Selection(["**"], [], [".c", ".h"])
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine with nothing on it."""
+    for folder in ("src", "modules", "include"):
+        (tmp_path / folder).mkdir()
+    return Places("", tmp_path / "src", tmp_path / "modules" / "build", tmp_path / "include" / "linux")
+
+
+@pytest.fixture
+def everything(machine, kernel_tree, kernel_tar):
+    """The same with Linux source in every place."""
+    for name in ("linux-source-6.1.tar.xz", "linux-source-6.12.tar.xz", "linux-source-6.9.tar.xz"):
+        (machine.sources / name).write_bytes(kernel_tar)
+    for name in ("linux-6.9", "linux-headers-6.12.48-common"):
+        shutil.copytree(kernel_tree, machine.sources / name)
+    (machine.sources / "linux-headers-6.13-amd64" / "include" / "generated").mkdir(parents=True)
+    (machine.sources / "linux-headers-6.13-amd64" / "include" / "generated" / "a.h").write_text("a")
+    machine.build.symlink_to(shutil.copytree(kernel_tree, machine.build.parent / "tree"))
+    shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
+    return machine
+
+
+def found(places):
+    source = find_source(places, None, EVERYTHING)
+    return source.path if isinstance(source, Archive) else source.root
+
+
+def test_places_are_looked_at_in_order(everything):
+    expected = [
+        everything.sources / "linux-source-6.12.tar.xz",
+        everything.sources / "linux-source-6.9.tar.xz",
+        everything.sources / "linux-source-6.1.tar.xz",
+        everything.sources / "linux-headers-6.12.48-common",
+        everything.sources / "linux-6.9",
+        everything.build,
+        everything.headers,
+    ]
+
+    for path in expected:
+        assert found(everything) == path
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
+    assert found(everything) == SAMPLE_ROOT
+
+
+def test_the_variable_comes_before_everything(everything, kernel_tree):
+    places = Places(str(kernel_tree), everything.sources, everything.build, everything.headers)
+
+    assert found(places) == kernel_tree
+
+
+def test_a_variable_that_leads_nowhere_is_an_error(everything, tmp_path):
+    places = Places(str(tmp_path / "gone"), everything.sources, everything.build, everything.headers)
+
+    with pytest.raises(DataError, match=r"SEQFORGE_LINUX_SOURCE: .*gone does not exist"):
+        find_source(places, None, EVERYTHING)
+
+
+def test_a_tree_without_a_selected_file_is_passed_over(machine, kernel_tree):
+    tree = shutil.copytree(kernel_tree, machine.sources / "linux-headers-6.12-common")
+    shutil.rmtree(tree / "kernel")
+    shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
+
+    assert find_source(machine, None, Selection(["kernel/**"], [], [".c"])).root == SAMPLE_ROOT
+    assert find_source(machine, None, Selection(["include/**"], [], [".h"])).root == tree
+
+
+def test_headers_for_user_space_have_the_names_of_the_kernels_tree(machine, kernel_tree):
+    shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
+
+    for source in (find_source(machine, None, EVERYTHING), open_source(machine.headers, None, machine)):
+        assert [name for name, _ in source.files(EVERYTHING)] == ["include/uapi/linux/fs.h"]
+        assert str(machine.headers) in source.describe()
+
+
+def test_the_fallback_says_that_it_is_not_linux(machine):
+    described = find_source(machine, None, EVERYTHING).describe()
+
+    assert "No Linux source found" in described
+    assert "NOT Linux" in described
+    assert str(machine.sources) in described
+
+
+@pytest.mark.parametrize("name", ["linux-source-6.8.0.tar.bz2"])
+def test_ubuntus_archive_is_found(machine, kernel_tar, name):
+    (machine.sources / name).write_bytes(kernel_tar)
+
+    assert found(machine) == machine.sources / name
+
+
+def test_a_path_is_opened_as_what_it_is(machine, kernel_tree, kernel_archive):
+    assert open_source(kernel_tree, None, machine) == Tree(
+        kernel_tree, "", f"Linux source from the tree {kernel_tree}."
+    )
+    assert open_source(kernel_tree, "v6.12", machine) == GitTag(kernel_tree, "v6.12")
+    assert open_source(kernel_archive, None, machine) == Archive(kernel_archive)
+
+
+def test_a_path_that_leads_nowhere_is_an_error(machine, tmp_path):
+    with pytest.raises(DataError, match="gone does not exist") as caught:
+        open_source(tmp_path / "gone", None, machine)
+    assert '"auto"' in caught.value.hint
+
+    (tmp_path / "dangling").symlink_to("gone")
+    with pytest.raises(DataError, match="does not exist"):
+        open_source(tmp_path / "dangling", None, machine)
+
+
+def test_a_device_is_not_opened(machine):
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        open_source(machine.sources / "/dev/zero", None, machine)
+
+
+def test_a_tag_wants_a_repository(machine, kernel_archive):
+    with pytest.raises(DataError, match="wants a git repository"):
+        open_source(kernel_archive, "v6.12", machine)
+    with pytest.raises(DataError, match="wants a git repository"):
+        find_source(machine, "v6.12", EVERYTHING)
+
+
+def test_a_bare_repository_wants_a_tag(machine, tmp_path, run_git):
+    run_git(tmp_path, "init", "--quiet", "--bare", "bare.git")
+
+    with pytest.raises(DataError, match="bare git repository") as caught:
+        open_source(tmp_path / "bare.git", None, machine)
+    assert "tag" in caught.value.hint

@@ -1,0 +1,66 @@
+"""Debian's linux-source-6.12, where the machine has it: counts, sizes and byte values."""
+
+import re
+from collections import defaultdict
+from contextlib import closing
+from itertools import islice
+
+import pytest
+from seqforge_linux_source.archive import Archive
+from seqforge_linux_source.corpus import LinuxSource
+from seqforge_linux_source.selection import Selection
+
+
+@pytest.fixture(scope="module")
+def census(real_archive):
+    """Number and bytes of files by folder and suffix, and the kernel's version."""
+    counted = defaultdict(lambda: [0, 0])
+    values: set[int] = set()
+    version = ""
+    for name, content in Archive(real_archive).files(Selection(["**"], [], [".c", ".h", "Makefile"])):
+        if name == "Makefile":
+            version = ".".join(re.findall(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", content.decode(), re.MULTILINE))
+        if not name.endswith("Makefile"):
+            places = ["", name.partition("/")[0]]
+            if name.startswith("drivers/gpu/drm/amd/include/asic_reg/"):
+                places.append("asic_reg")
+            for place in places:
+                counted[place, name[-2:]][0] += 1
+                counted[place, name[-2:]][1] += len(content)
+            if name.startswith("kernel/"):
+                values.update(content)
+    if version != "6.12.118":
+        pytest.skip(f"{real_archive} is Linux {version}, and the facts are of Debian's 6.12.118")
+    return counted, values
+
+
+def test_the_whole(census):
+    counted, _ = census
+
+    assert counted["", ".c"] == [34_659, 679_953_909]
+    assert counted["", ".h"] == [25_273, 656_538_410]
+
+
+def test_the_folder_kernel(census):
+    counted, values = census
+
+    assert counted["kernel", ".c"][0] == 435
+    assert counted["kernel", ".h"][0] == 98
+    assert counted["kernel", ".c"][1] + counted["kernel", ".h"][1] == 13_491_892
+    assert len(values) == 107
+
+
+def test_the_generated_registers_are_a_third_of_all_bytes(census):
+    counted, _ = census
+    registers = counted["asic_reg", ".c"][1] + counted["asic_reg", ".h"][1]
+
+    assert 0.35 < registers / (counted["", ".c"][1] + counted["", ".h"][1]) < 0.36
+
+
+def test_documents_of_a_part(real_archive):
+    # The first hundred, so that most of the archive need not be read again.
+    with closing(LinuxSource(source=real_archive, include=("arch/alpha/**",)).documents()) as documents:
+        names = [document.name for document in islice(documents, 100) if document.content.decode()]
+
+    assert len(set(names)) == 100
+    assert all(name.startswith("arch/alpha/") for name in names)

@@ -1,0 +1,92 @@
+"""Trees: order, links, and a fingerprint that notices changes."""
+
+import os
+
+import pytest
+from seqforge_linux_source import tree as tree_module
+from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.tree import Tree
+
+from seqforge.errors import DataError
+
+EVERYTHING = Selection(["**"], [], [".c", ".h"])
+
+
+@pytest.fixture
+def tree(kernel_tree):
+    """The small tree as a source."""
+    return Tree(kernel_tree, "", "A tree.")
+
+
+def test_files_come_in_the_order_of_their_names(tree, files):
+    assert list(tree.files(EVERYTHING)) == sorted(
+        (name, content) for name, content in files.items() if name.endswith((".c", ".h"))
+    )
+
+
+def test_names_are_completed_before_they_are_selected(kernel_tree):
+    headers = Tree(kernel_tree / "include" / "uapi" / "linux", "include/uapi/linux/", "Headers.")
+
+    assert [name for name, _ in headers.files(Selection(["include/uapi/**"], [], [".h"]))] == [
+        "include/uapi/linux/fs.h"
+    ]
+
+
+def test_links_devices_and_gits_own_folder_are_left_alone(tree, tmp_path, files):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "odd.c").write_text("odd")
+    (tree.root / "link.c").symlink_to(outside / "odd.c")
+    (tree.root / "kernel" / "folder").symlink_to(outside)
+    (tree.root / "loop").symlink_to(tree.root)
+    os.mkfifo(tree.root / "pipe.c")
+    (tree.root / ".git").mkdir()
+    (tree.root / ".git" / "odd.c").write_text("odd")
+    (tree.root / "line\nbreak.c").write_text("odd")
+    (tree.root / os.fsdecode(b"latin\xe9.c")).write_text("odd")
+
+    assert {name for name, _ in tree.files(EVERYTHING)} == {name for name in files if name.endswith((".c", ".h"))}
+
+
+def test_the_fingerprint_notices_what_is_selected_and_nothing_else(tree):
+    before = tree.fingerprint(EVERYTHING)
+    assert tree.fingerprint(EVERYTHING) == before
+
+    (tree.root / "COPYING").write_text("changed")
+    assert tree.fingerprint(EVERYTHING) == before
+
+    (tree.root / "new.c").write_text("new")
+    with_new = tree.fingerprint(EVERYTHING)
+    assert with_new != before
+
+    (tree.root / "new.c").rename(tree.root / "newer.c")
+    assert tree.fingerprint(EVERYTHING) != with_new
+
+
+def test_the_fingerprint_notices_a_change_behind_an_old_date(tree):
+    path = tree.root / "kernel" / "fork.c"
+    before = tree.fingerprint(EVERYTHING)
+    status = path.stat()
+
+    path.write_bytes(path.read_bytes().swapcase())
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert tree.fingerprint(EVERYTHING) != before
+
+
+def test_a_large_file_is_refused(tree, monkeypatch):
+    monkeypatch.setattr(tree_module, "LARGEST_FILE", 2000)
+
+    with pytest.raises(DataError, match=r"drivers/char/echo\.c has more than 2,000 bytes"):
+        list(tree.files(EVERYTHING))
+
+
+def test_a_tree_that_vanishes_is_named(tree):
+    found = tree.files(EVERYTHING)
+    next(found)
+    for path in tree.root.glob("*/*.c"):
+        path.unlink()
+
+    with pytest.raises(DataError, match=r"fork\.c cannot be read"):
+        list(found)
+    with pytest.raises(DataError, match="cannot be read"):
+        Tree(tree.root / "gone", "", "").fingerprint(EVERYTHING)

@@ -1,0 +1,36 @@
+"""Corpora made by these tests, and their token files."""
+
+import importlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from seqforge.data import TokenFile, encode_corpus
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def made() -> Iterator[ModuleType]:
+    """The module `made_corpora`, which processes that are started meanwhile can import too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent / "corpora")
+        yield importlib.import_module("made_corpora")
+
+
+@pytest.fixture(scope="session")
+def encoded(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TokenFile]:
+    """Encode documents, given by name, in a folder of their own; in bytes where no vocabulary is given."""
+
+    def encode(documents: Mapping[str, str], vocabulary: Any = None) -> TokenFile:
+        folder = tmp_path_factory.getbasetemp() / f"encoded-{next(_NUMBERS)}"
+        folder.mkdir()
+        return encode_corpus(
+            made.Documents(documents), vocabulary or made.VOCABULARIES["bytes"](), folder, lambda _: None
+        )
+
+    return encode

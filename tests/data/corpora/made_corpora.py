@@ -1,0 +1,115 @@
+"""Corpora that these tests make: a module of its own, so that other processes can import it too."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from seqforge_essentials.vocabularies.bytes import Bytes
+from seqforge_essentials.vocabularies.characters import Characters
+
+from seqforge.data import TokenFile, encoded_corpus
+from seqforge.interfaces import Corpus, Document, Vocabulary
+
+VOCABULARIES: dict[str, type[Vocabulary]] = {"bytes": Bytes, "characters": Characters}
+
+
+class Documents(Corpus):
+    """Documents given by name, which counts how often it is read."""
+
+    def __init__(self, documents: dict[str, str]) -> None:
+        self.contents = {name: text.encode() for name, text in documents.items()}
+        self.readings = 0
+
+    def documents(self) -> Iterator[Document]:
+        self.readings += 1
+        for name, content in self.contents.items():
+            yield Document(name, content)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self.contents).encode()).hexdigest()
+
+    def describe(self) -> str:
+        return f"{len(self.contents)} documents"
+
+
+class Watched(Documents):
+    """Calls a function before each document, with how many there were."""
+
+    def __init__(self, documents: dict[str, str], before: Callable[[int], object]) -> None:
+        super().__init__(documents)
+        self.before = before
+
+    def documents(self) -> Iterator[Document]:
+        for count, document in enumerate(super().documents()):
+            self.before(count)
+            yield document
+
+
+class Generated(Corpus):
+    """Many documents that are nowhere in memory at one time."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self.count = count
+        self.line = "int naïve(void) { return 0x%06x; } /* € */\n"
+        self.lines = size // len((self.line % 0).encode())
+
+    def documents(self) -> Iterator[Document]:
+        for number in range(self.count):
+            yield Document(f"document-{number}", (self.line % number * self.lines).encode())
+
+    def fingerprint(self) -> str:
+        return f"{self.count} {self.lines}"
+
+    def describe(self) -> str:
+        return f"{self.count} documents"
+
+
+TEXTS = {f"document-{number}": f"The document of number {number}, naïve.\n" * 50 for number in range(20)}
+
+
+def encode(corpus: Corpus, vocabulary: str) -> TokenFile:
+    return encoded_corpus(corpus, VOCABULARIES[vocabulary](), {}, lambda _: None)
+
+
+def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Event) -> None:
+    """Encode, and hold the encoding up until the other process, too, has begun to ask for it."""
+
+    def before(count: int) -> None:
+        if count == 0:
+            with log.open("a") as file:
+                file.write("read\n")
+        if count == 5 and not other_started.wait(timeout=60):
+            raise TimeoutError("the other process did not start")
+
+    started.set()
+    encode(Watched(TEXTS, before), vocabulary)
+    with log.open("a") as file:
+        file.write("done\n")
+
+
+class Deadly(Bytes):
+    """A vocabulary whose process is killed while it encodes."""
+
+    def __init__(self) -> None:
+        self.encoded = 0
+
+    def encode(self, content: bytes):
+        self.encoded += 1
+        if self.encoded == 10:
+            os._exit(9)
+        return super().encode(content)
+
+
+def die_while_reading(vocabulary: str) -> None:
+    encode(Watched(TEXTS, lambda count: os._exit(9) if count == 10 else None), vocabulary)
+
+
+def die_while_encoding() -> None:
+    encoded_corpus(Documents(TEXTS), Deadly(), {}, lambda _: None)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,189 @@
+"""Documents to tokens and back, and what is written beside them."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.data import FORMAT_VERSION, VOCABULARY, TokenFile, encode_corpus, read_vocabulary
+from seqforge.errors import DataError
+from seqforge.interfaces import DocumentsEncoded, UnknownSymbolError, Vocabulary
+
+Encode = Callable[..., TokenFile]
+
+NAMES = ["bytes", "characters"]
+every_vocabulary = pytest.mark.parametrize("name", NAMES)
+
+_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+_documents = st.dictionaries(_texts, _texts, max_size=6)
+
+
+def tokens_of(token_file: TokenFile, document: int) -> np.ndarray[Any, Any]:
+    start = token_file.stops[document - 1] if document else 0
+    return token_file.map()[start : token_file.stops[document]]
+
+
+@every_vocabulary
+@given(documents=_documents.filter(lambda documents: any(documents.values())))
+def test_documents_come_back_from_their_tokens(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
+    vocabulary = made.VOCABULARIES[name]()
+    token_file = encoded(documents, vocabulary)
+    texts = {key: text for key, text in documents.items() if text}
+    assert token_file.names == list(texts)
+    for number, text in enumerate(texts.values()):
+        assert vocabulary.decode(tokens_of(token_file, number)).decode() == text
+        assert token_file.characters[number] == len(text)
+    assert token_file.length == len(token_file.map()) == token_file.stops[-1]
+    opened = TokenFile.open(token_file.folder)
+    assert (opened.names, opened.dtype, opened.folder) == (token_file.names, token_file.dtype, token_file.folder)
+    assert np.array_equal(opened.stops, token_file.stops)
+    assert np.array_equal(opened.characters, token_file.characters)
+    restored = made.VOCABULARIES[name]()
+    read_vocabulary(restored, opened.vocabulary)
+    assert restored.size == vocabulary.size
+    assert restored.decode(opened.map()) == "".join(texts.values()).encode()
+
+
+def consecutive(count: int) -> str:
+    """Give so many characters, none of them a surrogate."""
+    return "".join(map(chr, range(0x10000, 0x10000 + count)))
+
+
+@pytest.mark.parametrize(
+    ("symbols", "dtype"), [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)]
+)
+def test_tokens_take_the_smallest_integers_that_hold_the_vocabulary(
+    encoded: Encode, made: ModuleType, symbols: int, dtype: type[Any]
+):
+    vocabulary = made.VOCABULARIES["characters"]()
+    text = consecutive(symbols)
+    token_file = encoded({"one": text, "two": text[-1]}, vocabulary)
+    assert vocabulary.size == symbols
+    assert token_file.dtype == token_file.map().dtype == dtype
+    assert (token_file.folder / "tokens.bin").stat().st_size == (symbols + 1) * np.dtype(dtype).itemsize
+    assert vocabulary.decode(token_file.map()).decode() == text + text[-1]
+
+
+def test_bytes_are_kept_as_bytes(encoded: Encode):
+    token_file = encoded({"one": "naïve"})
+    assert (token_file.folder / "tokens.bin").read_bytes() == "naïve".encode()
+
+
+@every_vocabulary
+@pytest.mark.parametrize("documents", [{}, {"one": ""}, {"one": "", "two": ""}])
+def test_a_corpus_of_nothing_is_told(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
+    with pytest.raises(DataError) as caught:
+        encoded(documents, made.VOCABULARIES[name]())
+    assert str(caught.value) == "the corpus is empty\nIt yielded no document with a symbol in it."
+
+
+@every_vocabulary
+def test_the_corpus_is_read_once_and_no_spool_is_left(made: ModuleType, tmp_path: Path, name: str):
+    corpus = made.Documents(made.TEXTS)
+    encode_corpus(corpus, made.VOCABULARIES[name](), tmp_path, lambda _: None)
+    assert corpus.readings == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["documents.json", "tokens.bin", "vocabulary.json"]
+
+
+@every_vocabulary
+def test_the_end_is_reported_once_with_the_size_of_the_text(made: ModuleType, tmp_path: Path, name: str):
+    events: list[DocumentsEncoded] = []
+    documents = {"one": "naïve", "empty": "", "two": "text"}
+    encode_corpus(made.Documents(documents), made.VOCABULARIES[name](), tmp_path, events.append)
+    assert events[-1] == DocumentsEncoded(documents=3, size=10, done=True)
+    assert not any(event.done for event in events[:-1])
+
+
+def test_progress_is_reported_while_documents_are_read(
+    made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("seqforge.data.encoding.REPORT_SECONDS", -1.0)
+    events: list[DocumentsEncoded] = []
+    encode_corpus(made.Documents({"a": "one", "b": "two"}), made.VOCABULARIES["characters"](), tmp_path, events.append)
+    assert [(event.documents, event.size, event.done) for event in events] == [
+        (1, 3, False),
+        (2, 6, False),
+        (2, 6, True),
+    ]
+
+
+class Letters(Vocabulary):
+    """The 26 letters, told apart by their place in pairs, so that the tokens lie strided in memory."""
+
+    @property
+    def size(self) -> int:
+        return 26
+
+    def encode(self, content: bytes) -> Any:
+        for position, code in enumerate(content):
+            if not 97 <= code <= 122:
+                raise UnknownSymbolError(chr(code), position, hint="Write letters.")
+        return np.repeat(np.frombuffer(content, dtype=np.uint8).astype(np.int64) - 97, 2)[::2]
+
+    def decode(self, tokens: Iterable[int]) -> bytes:
+        return bytes(token + 97 for token in tokens)
+
+    def state(self) -> dict[str, Any]:
+        return {"letters": 26}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if state != {"letters": 26}:
+            raise ValueError("not the letters")
+
+
+class Hasty(Letters):
+    """Has seen enough after the first document."""
+
+    learns = True
+
+    def learn(self, contents: Iterable[bytes]) -> None:
+        assert next(iter(contents)) == b"first"
+
+
+def test_tokens_of_any_type_and_layout_are_written(encoded: Encode):
+    token_file = encoded({"one": "abz"}, Letters())
+    assert token_file.dtype == np.uint8
+    assert token_file.map().tolist() == [0, 1, 25]
+
+
+def test_a_vocabulary_may_stop_learning_early(encoded: Encode):
+    token_file = encoded({"a": "first", "b": "second", "c": "third"}, Hasty())
+    assert token_file.names == ["a", "b", "c"]
+    assert Letters().decode(token_file.map()) == b"firstsecondthird"
+
+
+def test_a_symbol_outside_the_vocabulary_is_told_with_its_document(encoded: Encode):
+    with pytest.raises(DataError) as caught:
+        encoded({"good": "fine", "notes/bad.txt": "not fine"}, Letters())
+    assert str(caught.value) == "notes/bad.txt: ' ' at position 3 is not in the vocabulary\nWrite letters."
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("", "Expecting value"),
+        ("{", "Expecting property name"),
+        ("[]", "list indices must be integers"),
+        ("{}", "'version'"),
+        (json.dumps({"version": FORMAT_VERSION}), "'state'"),
+        (json.dumps({"version": FORMAT_VERSION + 1, "state": {}}), f"version {FORMAT_VERSION + 1}, this program knows"),
+        (json.dumps({"version": FORMAT_VERSION, "state": {}}), "the state of a vocabulary of characters is"),
+        (json.dumps({"version": FORMAT_VERSION, "state": []}), "'list' object has no attribute 'get'"),
+        (json.dumps({"version": FORMAT_VERSION, "state": {"characters": "ba"}}), "must be sorted"),
+    ],
+)
+def test_a_vocabulary_that_cannot_be_read_is_told(made: ModuleType, tmp_path: Path, content: str | None, reason: str):
+    path = tmp_path / VOCABULARY
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError) as caught:
+        read_vocabulary(made.VOCABULARIES["characters"](), path)
+    assert caught.value.message.startswith(f"{path}: not this vocabulary's state: ")
+    assert reason in caught.value.message

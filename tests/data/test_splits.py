@@ -1,0 +1,107 @@
+"""Which tokens are for training, validation and test."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqforge.data import Spans, SplitName, TokenFile, split
+
+Encode = Callable[..., TokenFile]
+
+_documents = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.text("ab", min_size=1), min_size=1)
+_fractions = st.tuples(st.floats(0, 1), st.floats(0, 1)).filter(lambda drawn: sum(drawn) < 1)
+_ways = st.sampled_from(["position", "document"])
+
+
+def indices(spans: Spans) -> list[int]:
+    return [index for start, stop in zip(spans.starts, spans.stops, strict=True) for index in range(start, stop)]
+
+
+def documents_of(token_file: TokenFile, spans: Spans) -> set[str]:
+    return {token_file.names[int(np.searchsorted(token_file.stops, stop))] for stop in spans.stops}
+
+
+@given(documents=_documents, by=_ways, fractions=_fractions)
+def test_every_token_is_in_exactly_one_split(
+    encoded: Encode, documents: dict[str, str], by: Any, fractions: tuple[float, float]
+):
+    token_file = encoded(documents)
+    splits = split(token_file, by, *fractions)
+    assert set(splits) == {"training", "validation", "test"}
+    together = [index for spans in splits.values() for index in indices(spans)]
+    assert sorted(together) == list(range(token_file.length))
+    for spans in splits.values():
+        assert spans.length == len(indices(spans))
+        assert (spans.stops > spans.starts).all()
+        # Each split keeps the order of the corpus.
+        assert indices(spans) == sorted(indices(spans))
+
+
+@given(documents=_documents, fractions=_fractions)
+def test_by_position_the_end_is_held_out_in_its_order(
+    encoded: Encode, documents: dict[str, str], fractions: tuple[float, float]
+):
+    token_file = encoded(documents)
+    splits = split(token_file, "position", *fractions)
+    order: list[SplitName] = ["training", "validation", "test"]
+    assert [index for name in order for index in indices(splits[name])] == list(range(token_file.length))
+    assert splits["validation"].length == pytest.approx(fractions[0] * token_file.length, abs=1)
+    assert splits["test"].length == pytest.approx(fractions[1] * token_file.length, abs=1)
+
+
+def test_by_position_cuts_in_the_middle_of_a_document(encoded: Encode):
+    token_file = encoded({"a": "x" * 40, "b": "y" * 60})
+    splits = split(token_file, "position", 0.2, 0.1)
+    pieces = {name: list(zip(spans.starts, spans.stops, strict=True)) for name, spans in splits.items()}
+    assert pieces == {"training": [(0, 40), (40, 70)], "validation": [(70, 90)], "test": [(90, 100)]}
+    splits = split(token_file, "position", 0.7, 0.1)
+    assert list(zip(splits["validation"].starts, splits["validation"].stops, strict=True)) == [(20, 40), (40, 90)]
+
+
+@pytest.mark.parametrize("by", ["position", "document"])
+def test_nothing_is_held_out_where_nothing_is_asked_for(encoded: Encode, by: Any):
+    splits = split(encoded({"a": "x" * 40, "b": "y" * 60}), by, 0.0, 0.0)
+    assert {name: spans.length for name, spans in splits.items()} == {"training": 100, "validation": 0, "test": 0}
+
+
+@given(documents=_documents, more=_documents, fractions=_fractions)
+@settings(max_examples=50)
+def test_by_document_a_document_stays_in_its_split_as_the_corpus_grows(
+    encoded: Encode, documents: dict[str, str], more: dict[str, str], fractions: tuple[float, float]
+):
+    before, after = encoded(documents), encoded({**more, **documents})
+    old, new = (split(token_file, "document", *fractions) for token_file in (before, after))
+    for name in old:
+        assert documents_of(before, old[name]) == documents_of(after, new[name]) & documents.keys()
+
+
+def test_by_document_the_fractions_are_those_of_the_documents(encoded: Encode):
+    token_file = encoded({f"document {number}": "x" for number in range(4000)})
+    splits = split(token_file, "document", 0.2, 0.1)
+    # Three standard deviations of a binomial distribution.
+    assert splits["validation"].length == pytest.approx(800, abs=76)
+    assert splits["test"].length == pytest.approx(400, abs=57)
+
+
+def test_by_document_a_larger_fraction_takes_more_of_the_same(encoded: Encode):
+    token_file = encoded({f"document {number}": "x" for number in range(300)})
+    held_out = [documents_of(token_file, split(token_file, "document", part, 0.0)["validation"]) for part in (0.1, 0.3)]
+    assert held_out[0] < held_out[1]
+
+
+def test_by_document_the_split_of_a_name_never_changes(encoded: Encode):
+    # A later version that moved documents between splits would let old models be scored on what they were trained on.
+    token_file = encoded({name: "x" for name in ("kernel/fork.c", "kernel/exit.c", "kernel/sched/core.c", "README")})
+    splits = split(token_file, "document", 0.4, 0.2)
+    found = {name: sorted(documents_of(token_file, spans)) for name, spans in splits.items()}
+    assert found == {}
+
+
+def test_pieces_can_be_put_in_another_order():
+    spans = Spans(np.array([0, 5, 7]), np.array([5, 7, 9])).reordered(np.array([2, 0, 1]))
+    assert list(zip(spans.starts, spans.stops, strict=True)) == [(7, 9), (0, 5), (5, 7)]
+    assert spans.length == 9

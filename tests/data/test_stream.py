@@ -1,0 +1,48 @@
+"""Pieces of a token file, read as one text."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.data import Spans, TokenFile, TokenStream
+
+Encode = Callable[..., TokenFile]
+
+LENGTH = 60
+
+
+@pytest.fixture(scope="session")
+def token_file(encoded: Encode) -> TokenFile:
+    return encoded({"one": "".join(map(chr, range(LENGTH)))})
+
+
+_cuts = st.lists(st.integers(0, LENGTH), min_size=2, max_size=12, unique=True).map(sorted)
+
+
+@st.composite
+def _pieces(draw: st.DrawFn) -> Spans:
+    """Some pieces of the file, in some order."""
+    cuts = draw(_cuts)
+    pieces = draw(st.permutations(list(zip(cuts, cuts[1:], strict=False))))
+    chosen = pieces[: draw(st.integers(1, len(pieces)))]
+    starts, stops = np.array(chosen, dtype=np.int64).T
+    return Spans(starts, stops)
+
+
+@given(spans=_pieces(), data=st.data())
+def test_a_stream_is_the_concatenation_of_its_pieces(token_file: TokenFile, spans: Spans, data: st.DataObject):
+    tokens = token_file.map()
+    pieces = [tokens[start:stop] for start, stop in zip(spans.starts, spans.stops, strict=True)]
+    whole = np.concatenate(pieces)
+    stream = TokenStream(token_file, spans)
+    assert len(stream) == len(whole) == spans.length
+    length = data.draw(st.integers(1, len(whole)))
+    starts = data.draw(st.lists(st.integers(0, len(whole) - length), max_size=5))
+    read = stream.read(starts, length)
+    assert read.dtype == np.int64
+    assert read.shape == (len(starts), length)
+    for row, start in zip(read, starts, strict=True):
+        assert np.array_equal(row, whole[start : start + length])

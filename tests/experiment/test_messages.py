@@ -1,0 +1,102 @@
+"""What is said of every mistake that an experiment can hold, word for word, in `messages.txt`.
+
+A case of that file is a line of what was typed, the file `mistake.toml`, and what was said. To write what is said now
+in the place of what was, run this test with SEQFORGE_WRITE_MESSAGES=1, and read the difference.
+"""
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge.errors import ExperimentError, PluginError, SeqforgeError
+from seqforge.experiment import Experiment, choose, override, read_table
+from seqforge.registry import Registry
+
+MESSAGES = Path(__file__).with_name("messages.txt")
+HEADING, SAID = "#### ", "---- said"
+CORPUS = '[corpus]\nuse = "inline"\ntext = "hello"\n'
+"""Stands at the end of every file that says nothing of a corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    title: str
+    typed: str
+    toml: str
+    said: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Case":
+        title, typed, rest = text.split("\n", 2)
+        toml, _, said = rest.partition(f"{SAID}\n")
+        return cls(title, typed.removeprefix("$ seqforge run "), toml, said.strip())
+
+    def render(self) -> str:
+        return f"{HEADING}{self.title}\n$ seqforge run {self.typed}\n{self.toml}{SAID}\n{self.said}\n"
+
+    @property
+    def file(self) -> str:
+        return self.toml if "corpus" in self.toml else f"{self.toml}{CORPUS}"
+
+
+def read_cases() -> tuple[str, list[Case]]:
+    introduction, *cases = MESSAGES.read_text(encoding="utf-8").split(HEADING)
+    return introduction.rstrip("\n") + "\n", [Case.parse(case) for case in cases]
+
+
+INTRODUCTION, CASES = read_cases()
+
+
+def load(case: Case, registry: Registry) -> Experiment:
+    path, *arguments = shlex.split(case.typed)
+    overrides: list[str] = []
+    chosen: dict[str, Any] = {}
+    for option, value in zip(arguments[::2], arguments[1::2], strict=True):
+        if option == "--set":
+            overrides.append(value)
+        else:
+            chosen[option.removeprefix("--")] = [value] if option == "--sampler" else value
+    if not chosen:
+        return Experiment.load(path, overrides, registry)
+    table = override(choose(read_table(Path(path)), registry, **chosen), overrides)
+    return Experiment.from_table(table, registry=registry, origin=Path(path))
+
+
+def said(case: Case, registry: Registry) -> SeqforgeError:
+    Path("mistake.toml").write_text(case.file, encoding="utf-8")
+    with pytest.raises(SeqforgeError) as caught:
+        load(case, registry)
+    return caught.value
+
+
+@pytest.fixture
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+
+@pytest.mark.usefixtures("_in_an_empty_folder")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_every_mistake_is_told_as_the_file_says(case: Case, samples: Registry):
+    error = said(case, samples)
+    assert str(error) == case.said
+    chosen = any(option in case.typed for option in ("--corpus", "--cell", "--loss", "--optimizer", "--sampler"))
+    assert type(error) is (PluginError if chosen else ExperimentError)
+
+
+if "SEQFORGE_WRITE_MESSAGES" in os.environ:
+
+    @pytest.mark.usefixtures("_in_an_empty_folder")
+    def test_write_the_messages(samples: Registry):
+        cases = [replace(case, said=str(said(case, samples))) for case in CASES]
+        MESSAGES.write_text("\n".join([INTRODUCTION, *(case.render() for case in cases)]), encoding="utf-8")
+
+
+def test_no_two_cases_have_one_title():
+    titles = [case.title for case in CASES]
+    assert sorted(set(titles)) == sorted(titles)

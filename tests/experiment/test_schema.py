@@ -1,0 +1,162 @@
+"""The JSON Schema says of a file what the check says of it, as far as a schema can."""
+
+import json
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from seqforge.experiment import Experiment, json_schema
+from seqforge.registry import Registry
+
+EXPERIMENTS = sorted(Path(__file__).parents[2].glob("experiments/*.toml"))
+CORPUS = {"use": "inline", "text": "hello"}
+
+BEYOND_A_SCHEMA = {
+    "two values that do not go together",
+    # JSON has no such numbers.
+    "an infinite number",
+    "a number that is none",
+    # Their names are right; it is the corpus that does not fit them.
+    "the topology one-to-one",
+    "the topology one-to-many",
+    "the topology many-to-one",
+    "the topology many-to-many",
+}
+"""Titles of the cases in messages.txt that only the check can refuse."""
+
+
+def validator(registry: Registry) -> jsonschema.Draft202012Validator:
+    schema = json_schema(registry)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert json.loads(json.dumps(schema)) == schema
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.fixture(scope="session")
+def sampled(samples: Registry) -> jsonschema.Draft202012Validator:
+    return validator(samples)
+
+
+@pytest.fixture(scope="session")
+def installed(registry: Registry) -> jsonschema.Draft202012Validator:
+    return validator(registry)
+
+
+def mistakes() -> list[Any]:
+    """Give the mistaken files of messages.txt, those where the mistake is in the file and the file is TOML."""
+    text = Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")
+    found: list[Any] = []
+    for case in text.split("#### ")[1:]:
+        title, typed, rest = case.split("\n", 2)
+        if shlex.split(typed)[3:] == ["mistake.toml"] and "not a TOML file" not in rest:
+            found.append(pytest.param(title, rest.partition("---- said\n")[0], id=title))
+    return found
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
+def test_every_experiment_that_comes_along_is_accepted(
+    installed: jsonschema.Draft202012Validator, registry: Registry, path: Path
+):
+    installed.validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    installed.validate(tomllib.loads(Experiment.load(path, registry=registry).to_toml()))
+
+
+@pytest.mark.parametrize(("title", "toml"), mistakes())
+def test_what_the_check_refuses_the_schema_refuses_too(sampled: jsonschema.Draft202012Validator, title: str, toml: str):
+    table = tomllib.loads(toml)
+    if "corpus" not in toml:
+        table["corpus"] = CORPUS
+    assert sampled.is_valid(table) == (title in BEYOND_A_SCHEMA)
+
+
+def test_what_the_check_accepts_the_schema_accepts_too(sampled: jsonschema.Draft202012Validator, samples: Registry):
+    table = tomllib.loads(
+        """
+        plugins = { seqforge = "0.0.1" }
+        [experiment]
+        name = "all-of-it"
+        seed = 3
+        [corpus]
+        use = "files"
+        paths = ["a", "b"]
+        [data]
+        split = "document"
+        validation_fraction = 0
+        [model]
+        topology = "synced"
+        embedding_size = 8
+        initializer = { use = "default" }
+        [[model.cells]]
+        use = "lstm"
+        repeat = 2
+        forget_bias = 1
+        [[model.cells]]
+        use = "extra/gru"
+        [[model.cells]]
+        use = "residual"
+        inner = { use = "residual", inner = { use = "basics/lstm", hidden_size = 3 } }
+        [optimizer]
+        use = "adam"
+        decay = "none"
+        [training]
+        epochs = 2
+        minutes = 0.5
+        [sampling]
+        prompt = "h"
+        [[sampler]]
+        use = "by-mode"
+        mode = "slow"
+        [[sampler]]
+        use = "temperature"
+        temperature = 1
+        [[metrics]]
+        use = "distinct"
+        lengths = [2]
+        """
+    )
+    experiment = Experiment.from_table(table, registry=samples)
+    sampled.validate(table)
+    sampled.validate(tomllib.loads(experiment.to_toml()))
+    sampled.validate({"corpus": CORPUS})
+
+
+def test_only_components_that_can_be_used_are_named(samples: Registry):
+    definitions = json_schema(samples)["$defs"]
+    named = {
+        kind: [branch["properties"]["use"]["enum"] for branch in definitions[kind]["oneOf"]] for kind in definitions
+    }
+    assert named["cell"] == [
+        ["lstm", "basics/lstm"],
+        ["basics/gru"],
+        ["extra/gru"],
+        ["extra/lstm"],
+        ["extra/minimal"],
+        ["residual", "extra/residual"],
+    ]
+    assert named["sampler"] == [
+        ["temperature", "basics/temperature"],
+        ["greedy", "basics/greedy"],
+        ["by-mode", "extra/by-mode"],
+    ]
+
+
+def test_options_are_described_for_editors(samples: Registry):
+    schema = json_schema(samples)
+    residual = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch["title"] == "extra/residual")
+    assert residual["properties"]["inner"]["description"] == "What is gone around."
+    gru = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch["title"] == "extra/gru")
+    assert gru["properties"]["hidden_size"]["description"] == "Features."
+    assert gru["properties"]["hidden_size"]["default"] == 128
+    for section in ("experiment", "data", "model", "training", "evaluation", "sampling"):
+        for name, property_schema in schema["properties"][section]["properties"].items():
+            assert "description" in property_schema or name in ("cells", "initializer")
+
+
+def test_without_a_plugin_no_component_is_right():
+    empty = validator(Registry([]))
+    assert not empty.is_valid({"corpus": CORPUS})
+    assert not empty.is_valid({})

@@ -1,0 +1,211 @@
+"""Reading TOML tables, overriding their values, and putting other components into them."""
+
+import copy
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.errors import ExperimentError
+from seqforge.experiment import Experiment, choose, override, read_table
+from seqforge.registry import Registry
+
+TABLE = {"training": {"steps": 3}, "model": {"cells": [{"use": "lstm"}, {"use": "gru"}]}}
+
+
+def assigned(*assignments: str) -> dict[str, Any]:
+    before = copy.deepcopy(TABLE)
+    result = override(TABLE, assignments)
+    assert before == TABLE
+    return result
+
+
+def test_a_file_is_read_as_toml_has_it(tmp_path: Path):
+    path = tmp_path / "experiment.toml"
+    path.write_text('[corpus]\nuse = "inline"\ntext = "naïve"\n', encoding="utf-8")
+    assert read_table(path) == {"corpus": {"use": "inline", "text": "naïve"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff", "not a TOML file: 'utf-8' codec can't decode byte 0xff in position 0"),
+        (b"a = " + b"9" * 5000, "not a TOML file: Exceeds the limit"),
+        (b"a = " + b"[" * 5000, "not a TOML file: "),
+    ],
+)
+def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: str):
+    path = tmp_path / "experiment.toml"
+    path.write_bytes(content)
+    with pytest.raises(ExperimentError) as caught:
+        read_table(path)
+    assert caught.value.message.startswith(f"{path}: {said}")
+
+
+def test_a_path_through_a_file_is_told(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ExperimentError, match="cannot be read: Not a directory"):
+        read_table(tmp_path / "file" / "experiment.toml")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path):
+    path = tmp_path / "experiment.toml"
+    path.touch(mode=0o000)
+    with pytest.raises(ExperimentError, match="cannot be read: Permission denied"):
+        read_table(path)
+
+
+def test_a_value_is_replaced_and_the_rest_stays():
+    assert assigned("training.steps=4") == {**TABLE, "training": {"steps": 4}}
+    assert assigned("training.steps=4", "training.steps=5") == {**TABLE, "training": {"steps": 5}}
+
+
+def test_tables_that_are_missing_are_made():
+    assert assigned("a.b.c=1")["a"] == {"b": {"c": 1}}
+    assert override({}, ["model.cells.0.use=lstm"]) == {"model": {"cells": [{"use": "lstm"}]}}
+
+
+def test_lists_are_indexed_and_appended_to():
+    cells = assigned("model.cells.1.hidden_size=8", "model.cells.2.use=rnn", "model.cells.2.repeat=2")["model"]["cells"]
+    assert cells == [{"use": "lstm"}, {"use": "gru", "hidden_size": 8}, {"use": "rnn", "repeat": 2}]
+    assert assigned("model.cells.0=3")["model"]["cells"] == [3, {"use": "gru"}]
+    assert assigned("model.cells.2=[]")["model"]["cells"] == [{"use": "lstm"}, {"use": "gru"}, []]
+
+
+@pytest.mark.parametrize("key", ["model.cells.3", "model.cells.-1", "model.cells.one", "model.cells.3.use"])
+def test_an_index_outside_a_list_is_told(key: str):
+    with pytest.raises(ExperimentError) as caught:
+        assigned(f"{key}=1")
+    part = key.split(".")[2]
+    assert caught.value.message == f"--set {key}=1: model.cells is a list of 2, and has no place {part!r}"
+    assert caught.value.hint == "Use an index from 0 to 2; 2 appends."
+
+
+def test_a_key_through_a_plain_value_is_told():
+    with pytest.raises(ExperimentError, match=r"training\.steps is the plain value 3, which holds no keys"):
+        assigned("training.steps.first=1")
+
+
+@pytest.mark.parametrize("assignment", ["", "=", "=3", "steps", "a..b=1", ".a=1", "a.=1", " = 3"])
+def test_an_assignment_has_a_key_and_a_value(assignment: str):
+    with pytest.raises(ExperimentError, match="not of the form key=value"):
+        assigned(assignment)
+
+
+def test_an_argument_that_is_no_text_is_told():
+    with pytest.raises(ExperimentError, match=r"^--set 'corpus\.text=\\udcff': not text in UTF-8$"):
+        assigned("corpus.text=\udcff")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("3.5", 3.5),
+        ("1e-3", 0.001),
+        ("true", True),
+        ('"3"', "3"),
+        ("'a = b'", "a = b"),
+        ("[1, 2]", [1, 2]),
+        ("{use = 'lstm', hidden_size = 3}", {"use": "lstm", "hidden_size": 3}),
+        (" 3 ", 3),
+        ("", ""),
+        ("lstm", "lstm"),
+        ("top-p", "top-p"),
+        ("cuda:1", "cuda:1"),
+        ("True", "True"),
+        ("007", "007"),
+        ("a=b", "a=b"),
+        ("the quick brown fox", "the quick brown fox"),
+        ("#include", "#include"),
+        ("1\nsteps = 2", "1\nsteps = 2"),
+        ("1\n[training]", "1\n[training]"),
+        ("9" * 5000, "9" * 5000),
+        ("naïve", "naïve"),
+    ],
+)
+def test_a_value_is_toml_and_what_is_not_is_a_string(text: str, value: Any):
+    assert override({}, [f"key={text}"]) == {"key": value}
+
+
+_keys = st.lists(st.from_regex(r"[a-z_]{1,6}", fullmatch=True), min_size=1, max_size=4)
+_plain = st.integers() | st.booleans() | st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+
+
+@given(keys=_keys, value=_plain | st.lists(_plain, max_size=3))
+def test_whatever_is_assigned_is_found_at_its_key(keys: list[str], value: Any):
+    # A JSON value on one line is a TOML value too.
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
+    found: Any = override({}, [f"{'.'.join(keys)}={text}"])
+    for key in keys:
+        found = found[key]
+    assert found == value
+
+
+def test_another_component_keeps_the_options_that_it_has_too(samples: Registry):
+    table = tomllib.loads(
+        """
+        [training]
+        steps = 3
+        [corpus]
+        use = "inline"
+        text = "hello"
+        [loss]
+        use = "cross-entropy"
+        label_smoothing = 0.1
+        [optimizer]
+        use = "adam"
+        learning_rate = 0.5
+        decay = 0.3
+        [[model.cells]]
+        use = "lstm"
+        hidden_size = 8
+        forget_bias = 2.0
+        repeat = 3
+        [[model.cells]]
+        use = "residual"
+        inner = { use = "lstm" }
+        [[sampler]]
+        use = "temperature"
+        temperature = 0.5
+        """
+    )
+    before = copy.deepcopy(table)
+    chosen = choose(
+        table, samples, corpus="files", cell="extra/gru", loss="cross-entropy", optimizer="sgd", sampler=["greedy"]
+    )
+    assert table == before
+    assert chosen == {
+        "training": {"steps": 3},
+        "corpus": {"use": "files"},
+        "loss": {"use": "cross-entropy", "label_smoothing": 0.1},
+        "optimizer": {"use": "sgd", "learning_rate": 0.5},
+        "model": {"cells": [{"use": "extra/gru", "hidden_size": 8, "repeat": 3}, {"use": "extra/gru"}]},
+        "sampler": [{"use": "greedy"}],
+    }
+    assert choose(table, samples) == table
+
+
+def test_components_compose_an_experiment_without_a_file(samples: Registry):
+    table = choose({}, samples, corpus="inline", cell="lstm", optimizer="sgd", sampler=["temperature", "greedy"])
+    assert table == {
+        "corpus": {"use": "inline"},
+        "model": {"cells": [{"use": "lstm"}]},
+        "optimizer": {"use": "sgd"},
+        "sampler": [{"use": "temperature"}, {"use": "greedy"}],
+    }
+    experiment = Experiment.from_table(override(table, ["corpus.text=hello"]), registry=samples)
+    assert experiment.identity.name == "inline"
+
+
+@pytest.mark.parametrize("wrong", [3, "lstm", [], [3], {"cells": 3}, {"cells": []}, {"cells": ["lstm"]}])
+def test_a_component_may_be_put_where_the_file_is_wrong(samples: Registry, wrong: Any):
+    chosen = choose({"model": wrong, "optimizer": wrong}, samples, cell="lstm", optimizer="sgd")
+    assert chosen["model"]["cells"] == [{"use": "lstm"}]
+    assert chosen["optimizer"] == {"use": "sgd"}

@@ -1,0 +1,432 @@
+"""From a table of an experiment to a component: its options, the components inside it, and how it is built."""
+
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+import tomli_w
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from seqforge.errors import DataError, PluginError
+from seqforge.interfaces import Cell, ExperimentPath, Initializer, Loss, Sampler
+from seqforge.registry import Component, Registry, resolve
+
+MakeRegistry = Callable[..., Registry]
+
+FOLDER = Path("/experiments")
+
+
+class Identity(Sampler):
+    """Samplers of these tests keep what they are given, and change nothing."""
+
+    def transform(self, logits: Tensor, memory: Any) -> Tensor:
+        return logits
+
+
+class NoOptions(Identity):
+    """Has no __init__."""
+
+
+class Configured(Identity):
+    """Has an option of every type that a plugin may want."""
+
+    def __init__(
+        self,
+        size: Annotated[PositiveInt, Field(description="How many.")] = 3,
+        part: Annotated[float, Field(ge=0, lt=1, description="How much.")] = 0.5,
+        enabled: bool = True,
+        text: Annotated[str, Field(min_length=1)] = "a",
+        mode: Literal["fast", "slow"] = "fast",
+        lengths: Annotated[tuple[PositiveInt, ...], Field(max_length=5)] = (1, 2),
+        names: Annotated[list[str], Field(min_length=1)] = ["a"],  # noqa: B006 - nothing changes it
+        weights: dict[str, float] = {},  # noqa: B006
+        limit: int | None = None,
+        steps: Literal["auto"] | PositiveInt = "auto",
+        rates: float | list[PositiveFloat] = 0.1,
+        path: ExperimentPath | None = None,
+        cache: ExperimentPath = Path("cache"),
+    ) -> None:
+        self.given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+
+
+class Required(Identity):
+    def __init__(self, size: PositiveInt, inner: Sampler, others: list[Sampler]) -> None:
+        self.size, self.inner, self.others = size, inner, others
+
+
+class Wrapper(Identity):
+    def __init__(
+        self,
+        inner: Annotated[Sampler, Field(description="What is wrapped.")],
+        before: Annotated[list[Sampler] | None, Field(description="What comes before.")] = None,
+        after: Annotated[Sampler, Field(description="What comes after.")] | None = None,
+        several: Sequence[Annotated[Sampler, Field()]] = (),
+    ) -> None:
+        self.inner, self.before, self.after, self.several = inner, before, after, several
+
+
+class Layer(Cell[tuple[Tensor, ...]]):
+    """A cell around another, with an initializer inside it."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: PositiveInt = 4,
+        inner: Cell[Any] | None = None,
+        weights: Initializer | None = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        self.inner = inner
+        self.weights = weights
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        return ()
+
+    def step(self, projected: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return projected, state
+
+
+class Zeros(Initializer):
+    def __init__(self, value: float = 0.0) -> None:
+        if value < 0:
+            raise ValueError("the value is below nothing")
+        if value > 1:
+            raise DataError("no such value", hint="Take another.")
+
+    def initialize(self, name: str, parameter: Tensor) -> None:
+        parameter.zero_()
+
+
+class PlainLoss(Loss):
+    """Has no __init__ of its own; torch.nn.Module's takes anything."""
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return outputs.mean()
+
+
+@pytest.fixture(scope="session")
+def registry(make_registry: MakeRegistry) -> Registry:
+    samplers = {
+        f"sampler/{kind.__name__.lower()}": f"{__name__}:{kind.__name__}"
+        for kind in (NoOptions, Configured, Required, Wrapper)
+    }
+    others = {"cell/layer": f"{__name__}:Layer", "initializer/zeros": f"{__name__}:Zeros"}
+    return make_registry({**samplers, **others, "loss/plain": f"{__name__}:PlainLoss"})
+
+
+def chosen(registry: Registry, toml: str, kind: str = "sampler") -> Component:
+    found = resolve(registry, kind, tomllib.loads(toml), "key", FOLDER)
+    assert isinstance(found, Component), found
+    return found
+
+
+def problems(registry: Registry, toml: str, kind: str = "sampler") -> list[str]:
+    found = resolve(registry, kind, tomllib.loads(toml), "key", FOLDER)
+    assert isinstance(found, list), found
+    return [str(problem) for problem in found]
+
+
+def test_every_default_is_written_out(registry: Registry):
+    component = chosen(registry, 'use = "configured"')
+    assert component.name == "sample/configured"
+    assert component.table == {
+        "use": "sample/configured",
+        "size": 3,
+        "part": 0.5,
+        "enabled": True,
+        "text": "a",
+        "mode": "fast",
+        "lengths": [1, 2],
+        "names": ["a"],
+        "weights": {},
+        "steps": "auto",
+        "rates": 0.1,
+        "cache": "/experiments/cache",
+    }
+
+
+def test_a_component_is_built_with_what_the_table_says(registry: Registry):
+    built = chosen(registry, 'use = "configured"\nsize = 7\npart = 0\nlengths = [3]\nlimit = -1\nmode = "slow"').build()
+    assert isinstance(built, Configured)
+    assert built.given["size"] == 7
+    assert built.given["part"] == 0.0
+    assert isinstance(built.given["part"], float)
+    assert built.given["lengths"] == (3,)
+    assert built.given["limit"] == -1
+    assert built.given["path"] is None
+
+
+def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for written, path in (("a/../b", "/experiments/a/../b"), ("/a", "/a"), ("~/a", "/home/somebody/a")):
+        built = chosen(registry, f'use = "configured"\npath = "{written}"').build()
+        assert built.given["path"] == Path(path)
+        assert built.given["cache"] == Path("/experiments/cache")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("size = true", "key.size: should be a valid integer, not true"),
+        ('size = "3"', "key.size: should be a valid integer, not '3'"),
+        ("size = 3.0", "key.size: should be a valid integer, not 3.0"),
+        ("size = 0", "key.size: should be greater than 0, not 0"),
+        ("part = 1", "key.part: should be less than 1, not 1"),
+        ('part = "0.5"', "key.part: should be a valid number, not '0.5'"),
+        ("part = true", "key.part: should be a valid number, not true"),
+        ("part = inf", "key.part: should be a finite number, not inf"),
+        ("part = nan", "key.part: should be a finite number, not nan"),
+        ("enabled = 1", "key.enabled: should be a valid boolean, not 1"),
+        ('enabled = "yes"', "key.enabled: should be a valid boolean, not 'yes'"),
+        ("text = 3", "key.text: should be a valid string, not 3"),
+        ('text = ""', "key.text: should have at least 1 character, not ''"),
+        ('mode = "fat"', "key.mode: should be 'fast' or 'slow', not 'fat'"),
+        ("lengths = 3", "key.lengths: should be a valid array, not 3"),
+        ('lengths = [1, "a"]', "key.lengths.1: should be a valid integer, not 'a'"),
+        ("lengths = [1, 1, 1, 1, 1, 1]", "key.lengths: should have at most 5 items, not [1, 1, 1, 1, 1, 1]"),
+        ("names = []", "key.names: should have at least 1 item, not []"),
+        ("weights = 3", "key.weights: should be a table, not 3"),
+        ("weights = {a-b = false}", "key.weights.a-b: should be a valid number, not false"),
+        ("limit = 1.5", "key.limit: should be a valid integer, not 1.5"),
+        ('steps = "some"', "key.steps: should be 'auto' or be a valid integer, not 'some'"),
+        ("steps = 0", "key.steps: should be 'auto' or be greater than 0, not 0"),
+        ('rates = "a"', "key.rates: should be a valid number or be a valid array, not 'a'"),
+        ("path = 3", "key.path: should be a valid string, not 3"),
+        (f'text = 3\nnames = "{"a" * 80}"', f"key.names: should be a valid array, not '{'a' * 56}..."),
+        ("siez = 3", "key.siez: sample/configured has no option 'siez'. Did you mean 'size'?"),
+        ("si-ze = 3", "key.si-ze: sample/configured has no option 'si-ze'. Did you mean 'size'?"),
+    ],
+)
+def test_a_wrong_option_is_told_by_its_key(registry: Registry, option: str, said: str):
+    assert problems(registry, f'use = "configured"\n{option}')[-1] == said
+
+
+def test_all_wrong_options_are_told_at_once(registry: Registry):
+    assert problems(registry, 'use = "required"\nsiez = 1\nsize = 0\nothers = [{use = "noptions"}, 3]') == [
+        "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
+        "key.inner: sample/required needs this sampler",
+        "key.others.0.use: no sampler is called 'noptions'. Did you mean 'nooptions'?",
+        'key.others.1: must be a table that chooses a sampler, not 3. Write { use = "NAME" }.',
+        "key.size: should be greater than 0, not 0",
+    ]
+    assert problems(registry, 'use = "required"\ninner = 1\nothers = {}') == [
+        'key.inner: must be a table that chooses a sampler, not 1. Write { use = "NAME" }.',
+        "key.others: must be a list of tables, each choosing a sampler",
+        "key.size: sample/required needs this option",
+    ]
+
+
+def test_a_component_without_options_takes_none(registry: Registry):
+    assert chosen(registry, 'use = "nooptions"').table == {"use": "sample/nooptions"}
+    assert problems(registry, 'use = "nooptions"\nsize = 1') == [
+        "key.size: sample/nooptions has no option 'size'. sample/nooptions takes no options."
+    ]
+    # Although torch.nn.Module's __init__ takes *args and **kwargs.
+    assert chosen(registry, 'use = "plain"', "loss").table == {"use": "sample/plain"}
+    assert isinstance(chosen(registry, 'use = "plain"', "loss").build(), PlainLoss)
+
+
+@pytest.mark.parametrize("table", ['"lstm"', "3", "[]"])
+def test_a_component_is_a_table(registry: Registry, table: str):
+    value = tomllib.loads(f"value = {table}")["value"]
+    [problem] = resolve(registry, "optimizer", value, "optimizer", FOLDER)
+    said = f"must be a table that chooses an optimizer, not {value!r}"
+    name = "lstm" if value == "lstm" else "NAME"
+    assert str(problem) == f'optimizer: {said}. Write {{ use = "{name}" }}.'
+
+
+@pytest.mark.parametrize("table", ["", "use = 3", "use = []"])
+def test_a_component_has_a_name(registry: Registry, table: str):
+    known = "configured, nooptions, required, wrapper"
+    assert problems(registry, table) == [f"key.use: must name a sampler. Known: {known}."]
+    assert problems(registry, table, "optimizer") == ["key.use: must name an optimizer. None is installed."]
+
+
+def test_components_nest(registry: Registry):
+    component = chosen(
+        registry,
+        """
+        use = "wrapper"
+        inner = { use = "wrapper", inner = { use = "configured", size = 9 } }
+        before = [{ use = "nooptions" }, { use = "configured" }]
+        after = { use = "nooptions" }
+        several = [{ use = "configured", size = 8 }]
+        """,
+    )
+    assert component.table["inner"]["inner"]["size"] == 9
+    assert [part["use"] for part in component.table["before"]] == ["sample/nooptions", "sample/configured"]
+    built = component.build()
+    assert isinstance(built.inner, Wrapper)
+    assert built.inner.inner.given["size"] == 9
+    assert built.inner.before is None
+    assert built.inner.several == ()
+    assert [type(part) for part in built.before] == [NoOptions, Configured]
+    assert isinstance(built.after, NoOptions)
+    assert built.several[0].given["size"] == 8
+
+
+def test_what_is_wrong_inside_a_component_has_its_whole_key(registry: Registry):
+    toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
+    assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
+    assert problems(registry, 'use = "wrapper"') == ["key.inner: sample/wrapper needs this sampler"]
+
+
+def test_what_the_engine_supplies_cannot_be_set(registry: Registry):
+    [problem] = problems(registry, 'use = "layer"\ninput_size = 3', "cell")
+    assert problem == "key.input_size: the engine gives sample/layer this option. Leave it out."
+
+
+def test_what_the_engine_supplies_reaches_the_components_of_its_kind(registry: Registry):
+    toml = 'use = "layer"\ninner = { use = "layer", hidden_size = 2, weights = { use = "zeros" } }'
+    layer = chosen(registry, toml, "cell").build(input_size=5)
+    assert (layer.input_size, layer.inner.input_size, layer.inner.hidden_size) == (5, 5, 2)
+    assert isinstance(layer.inner.weights, Zeros)
+
+
+def test_a_component_knows_every_plugin_it_is_made_of(make_registry: MakeRegistry):
+    alpha = make_registry({"sampler/wrapper": f"{__name__}:Wrapper"}, plugin="alpha")
+    others = [make_registry({"sampler/one": f"{__name__}:NoOptions"}, plugin=name) for name in ("beta", "gamma")]
+    registry = Registry([*alpha.plugins, *others[0].plugins, *others[1].plugins])
+    component = chosen(registry, 'use = "wrapper"\ninner = {use = "beta/one"}\nbefore = [{use = "gamma/one"}]')
+    assert component.plugins == {"alpha", "beta", "gamma"}
+
+
+def test_a_component_that_refuses_its_options_is_named(registry: Registry):
+    with pytest.raises(PluginError, match=r"^initializer 'sample/zeros': the value is below nothing$"):
+        chosen(registry, 'use = "zeros"\nvalue = -1', "initializer").build()
+    with pytest.raises(DataError, match=r"^no such value\nTake another\.$"):
+        chosen(registry, 'use = "zeros"\nvalue = 2', "initializer").build()
+
+
+_words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_positive = st.integers(1, 2**70)
+_finite = st.floats(allow_nan=False, allow_infinity=False)
+_configured = st.fixed_dictionaries(
+    {"use": st.just("configured")},
+    optional={
+        "size": _positive,
+        "part": st.floats(0, 1, exclude_max=True),
+        "enabled": st.booleans(),
+        "text": _words,
+        "mode": st.sampled_from(["fast", "slow"]),
+        "lengths": st.lists(_positive, max_size=5),
+        "names": st.lists(_words, min_size=1, max_size=4),
+        "weights": st.dictionaries(_words, _finite, max_size=4),
+        "limit": st.integers(-(2**70), 2**70),
+        "steps": st.just("auto") | _positive,
+        "rates": _finite | st.lists(st.floats(0, exclude_min=True, allow_infinity=False), max_size=3),
+        "path": st.from_regex(r"[a-zà-ö]{1,5}(/[a-z.]{1,5})?", fullmatch=True),
+    },
+)
+_samplers = st.recursive(
+    _configured | st.just({"use": "nooptions"}),
+    lambda inner: st.fixed_dictionaries(
+        {"use": st.just("wrapper"), "inner": inner},
+        optional={"before": st.lists(inner, max_size=2), "after": inner, "several": st.lists(inner, max_size=2)},
+    ),
+    max_leaves=4,
+)
+
+
+@given(table=_samplers)
+def test_a_resolved_table_resolves_to_itself_through_a_file(registry: Registry, table: dict[str, Any]):
+    first = resolve(registry, "sampler", table, "key", FOLDER)
+    assert isinstance(first, Component)
+    read = tomllib.loads(tomli_w.dumps(first.table))
+    assert read == first.table
+    again = resolve(registry, "sampler", read, "key", Path("/elsewhere"))
+    assert again == first
+    _assert_holds(first.table, table)
+
+
+def _assert_holds(resolved: Any, written: Any) -> None:
+    """Hold a resolved table to everything that was written; names and paths are resolved in other tests."""
+    if isinstance(written, dict):
+        for name, value in written.items():
+            if name not in ("use", "path"):
+                _assert_holds(resolved[name], value)
+    elif isinstance(written, list):
+        assert len(resolved) == len(written)
+        for one, other in zip(resolved, written, strict=True):
+            _assert_holds(one, other)
+    else:
+        assert resolved == written
+
+
+class Variadic(Identity):
+    def __init__(self, size: int = 1, *more: int) -> None: ...
+
+
+class Keywords(Identity):
+    def __init__(self, **more: int) -> None: ...
+
+
+class PositionalOnly(Identity):
+    def __init__(self, size: int, /) -> None: ...
+
+
+class Untyped(Identity):
+    def __init__(self, size) -> None: ...
+
+
+class Unresolvable(Identity):
+    def __init__(self, size: "NoSuchType") -> None: ...  # noqa: F821 # type: ignore[name-defined]
+
+
+class Unfit(Identity):
+    def __init__(self, size: torch.Tensor) -> None: ...
+
+
+class Use(Identity):
+    def __init__(self, use: str) -> None: ...
+
+
+class Copy(Identity):
+    def __init__(self, copy: bool) -> None: ...
+
+
+class Private(Identity):
+    def __init__(self, _size: int) -> None: ...
+
+
+class NestedOddly(Identity):
+    def __init__(self, inner: dict[str, Sampler]) -> None: ...
+
+
+class NoInputSize(Layer):
+    def __init__(self, hidden_size: int = 3) -> None:
+        super().__init__(1, hidden_size)
+
+
+@pytest.mark.parametrize(
+    ("component", "reason"),
+    [
+        (Variadic, "its __init__ takes variadic positional 'more'"),
+        (Keywords, "its __init__ takes variadic keyword 'more'"),
+        (PositionalOnly, "its __init__ takes positional-only 'size'"),
+        (Untyped, "its argument 'size' has no type"),
+        (Unresolvable, "name 'NoSuchType' is not defined"),
+        (Unfit, "Unable to generate pydantic-core schema for <class 'torch.Tensor'>. "),
+        (Use, "'use' is what an experiment names a component by, and cannot be an option"),
+        (Copy, 'Field name "copy" in "Copy" shadows an attribute in parent "BaseModel"'),
+        (Private, "pydantic keeps the name '_size' for itself"),
+        (NestedOddly, "Unable to generate pydantic-core schema for <class 'seqforge.interfaces.sampler.Sampler'>. "),
+        (NoInputSize, "its __init__ takes no 'input_size', which the engine gives"),
+    ],
+)
+def test_a_signature_that_no_experiment_can_fill_is_the_plugins_mistake(
+    make_registry: MakeRegistry, component: type[Any], reason: str
+):
+    kind = "cell" if issubclass(component, Cell) else "sampler"
+    registry = make_registry({f"{kind}/odd": f"{__name__}:{component.__name__}"})
+    [problem] = problems(registry, 'use = "odd"', kind)
+    assert problem.startswith(f"key.use: 'sample/odd' cannot be configured: {reason}")
+    assert problem.endswith(". This is for the author of the plugin 'sample' to mend.")
+    assert ".." not in problem
+    assert "\n" not in problem

@@ -1,0 +1,26 @@
+"""A run directory of every past version still opens, samples, and goes on."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from seqforge import Registry, Run, resume
+from seqforge.training.metrics_log import read_metrics
+
+RUNS = sorted((Path(__file__).parent / "runs").iterdir())
+
+
+@pytest.mark.parametrize("kept", RUNS, ids=lambda path: path.name)
+def test_a_past_versions_run_opens_samples_and_goes_on(kept: Path, tmp_path: Path, registry: Registry) -> None:
+    path = tmp_path / kept.name
+    shutil.copytree(kept, path)
+    run = Run.open(path, registry=registry)
+    sample = next(run.directory.samples.iterdir()).read_text()
+    assert run.sample(run.experiment.sampling.prompt, length=len(sample)) == [sample]
+    logged = [record["loss"] for record in read_metrics(run.directory.metrics) if record["event"] == "evaluation"]
+    assert run.evaluate().loss == pytest.approx(logged[-1], rel=1e-4)
+    steps = run.checkpoints.steps()[-1]
+    longer = Run.open(path, [f"training.steps={steps + 2}"], registry)
+    resume(longer)
+    assert longer.checkpoints.steps()[-1] == steps + 2
