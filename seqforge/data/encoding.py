@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -72,8 +72,11 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != FORMAT_VERSION:
             raise ValueError(f"version {content['version']}, this program knows {FORMAT_VERSION}")
-        vocabulary.restore(content["state"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        state: Any = content["state"]
+        if not isinstance(state, dict):
+            raise ValueError("the state is no table")
+        vocabulary.restore(cast("dict[str, Any]", state))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not this vocabulary's state: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """Pieces of a token file, read as one text."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -26,7 +27,7 @@ _cuts = st.lists(st.integers(0, LENGTH), min_size=2, max_size=12, unique=True).m
 def _pieces(draw: st.DrawFn) -> Spans:
     """Some pieces of the file, in some order."""
     cuts = draw(_cuts)
-    pieces = draw(st.permutations(list(zip(cuts, cuts[1:], strict=False))))
+    pieces = draw(st.permutations(list(itertools.pairwise(cuts))))
     chosen = pieces[: draw(st.integers(1, len(pieces)))]
     starts, stops = np.array(chosen, dtype=np.int64).T
     return Spans(starts, stops)

@@ -1,6 +1,10 @@
 """Archives: what a hostile or damaged one can do, and that nothing stays open."""
 
+import gzip
 import lzma
+import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -132,6 +136,29 @@ def test_the_file_is_closed_with_the_generator(kernel_archive):
 
     found.close()
     assert not is_open(kernel_archive)
+
+
+def test_an_interrupt_ends_the_reading_at_once(tmp_path):
+    # Twenty gigabytes of zeros: whoever is not interrupted reads on for long, and ends with another exit status.
+    member = tarfile.TarInfo("linux/zeros.txt")
+    member.size = 20 << 30
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(gzip.compress(member.tobuf()) + gzip.compress(bytes(1 << 20)) * (20 << 10))
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from seqforge_linux_source.archive import Archive\n"
+        "from seqforge_linux_source.selection import Selection\n"
+        "print('reading', flush=True)\n"
+        "list(Archive(Path(sys.argv[1])).files(Selection(['**'], [], ['.c'])))\n"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
+        assert reader.stdout.readline() == b"reading\n"
+        reader.send_signal(signal.SIGINT)
+        _, complaint = reader.communicate(timeout=60)
+
+    assert reader.returncode == -signal.SIGINT
+    assert b"KeyboardInterrupt" in complaint
 
 
 def test_the_fingerprint_is_of_the_content(kernel_archive, tmp_path):

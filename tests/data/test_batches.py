@@ -1,0 +1,232 @@
+"""Batches: what is read when, and what it is followed by."""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_essentials.vocabularies.characters import Characters
+
+from seqforge.data import Batch, Spans, TokenFile, TrainingBatches, evaluation_batches, split
+from seqforge.data.batches import EVALUATION_LANE
+from seqforge.errors import DataError
+from seqforge.interfaces import IGNORED_TARGET
+
+Encode = Callable[..., TokenFile]
+
+SIZES = [3, 40, 1, 25, 90, 17, 60]
+
+
+@pytest.fixture(scope="session")
+def token_file(encoded: Encode) -> TokenFile:
+    """A corpus in which no two tokens are equal, so that each is known by its value."""
+    symbols = iter(range(0x4000, 0x5000))
+    documents = {f"document {size}": "".join(chr(next(symbols)) for _ in range(size)) for size in SIZES}
+    token_file = encoded(documents, Characters())
+    assert token_file.map().tolist() == list(range(sum(SIZES)))
+    return token_file
+
+
+@pytest.fixture(scope="session")
+def spans(token_file: TokenFile) -> Spans:
+    return split(token_file, "position", 0.0, 0.0)["training"]
+
+
+MakeBatches = Callable[..., TrainingBatches]
+
+
+@pytest.fixture(scope="session")
+def make_batches(token_file: TokenFile, spans: Spans) -> MakeBatches:
+    def make(lanes: int = 3, sequence_length: int = 5, seed: int = 0, shuffle: bool = True) -> TrainingBatches:
+        return TrainingBatches(token_file, spans, lanes, sequence_length, seed, shuffle)
+
+    return make
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    same = torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)
+    return same and one.continues == other.continues
+
+
+def epoch(batches: TrainingBatches, number: int) -> torch.Tensor:
+    """Give an epoch as its lanes, `[batch, time]`, one more symbol at the end of each."""
+    steps = range(number * batches.steps_per_epoch, (number + 1) * batches.steps_per_epoch)
+    read = [batches.batch(step) for step in steps]
+    return torch.cat([*(batch.inputs for batch in read), read[-1].targets[-1:]]).T
+
+
+_shapes = st.tuples(st.integers(1, 6), st.integers(1, 30))
+_seeds = st.integers(0, 2**63 - 1)
+
+
+@given(shape=_shapes, seed=_seeds, steps=st.lists(st.integers(0, 200), min_size=1, max_size=6), shuffle=st.booleans())
+def test_a_batch_depends_on_the_seed_and_the_step_alone(
+    make_batches: MakeBatches, shape: tuple[int, int], seed: int, steps: list[int], shuffle: bool
+):
+    batches = make_batches(*shape, seed, shuffle)
+    in_this_order = {step: batches.batch(step) for step in steps}
+    for step in steps[::-1]:
+        assert equal(make_batches(*shape, seed, shuffle).batch(step), in_this_order[step])
+
+
+@given(shape=_shapes, seed=_seeds, step=st.integers(0, 200))
+def test_targets_are_the_inputs_one_step_later(make_batches: MakeBatches, shape: tuple[int, int], seed: int, step: int):
+    batches = make_batches(*shape, seed)
+    batch, following = batches.batch(step), batches.batch(step + 1)
+    lanes, sequence_length = shape
+    assert batch.inputs.shape == batch.targets.shape == (sequence_length, lanes)
+    assert batch.inputs.dtype == batch.targets.dtype == torch.int64
+    assert torch.equal(batch.inputs[1:], batch.targets[:-1])
+    # The lanes go on where they ended, and start anew with each epoch.
+    assert following.continues == ((step + 1) % batches.steps_per_epoch != 0)
+    if following.continues:
+        assert torch.equal(following.inputs[0], batch.targets[-1])
+
+
+@given(shape=_shapes, seed=_seeds, number=st.integers(0, 3), shuffle=st.booleans())
+def test_an_epoch_reads_every_token_once_but_for_the_remainder(
+    make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int, shuffle: bool
+):
+    batches = make_batches(*shape, seed, shuffle)
+    lanes, sequence_length = shape
+    read = epoch(batches, number)[:, :-1].flatten().tolist()
+    assert len(read) == len(set(read)) == lanes * sequence_length * batches.steps_per_epoch
+    # What is cut: less than a lane's batch in each lane, and less than a symbol a lane at the end.
+    assert sum(SIZES) - len(read) < lanes * (sequence_length + 1) + 1
+
+
+@given(shape=_shapes, seed=_seeds, number=st.integers(0, 3))
+def test_documents_are_read_whole_in_their_new_order(
+    make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int
+):
+    ends = np.cumsum(SIZES) - 1
+    starts = ends + 1 - SIZES
+    for lane in epoch(make_batches(*shape, seed), number).tolist():
+        for symbol, following in itertools.pairwise(lane):
+            assert following == symbol + 1 or (symbol in ends and following in starts)
+
+
+def test_without_shuffling_the_lanes_are_the_text_in_order(make_batches: MakeBatches):
+    batches = make_batches(lanes=4, sequence_length=6, shuffle=False)
+    # 236 tokens: 235 with a target, 58 a lane, of which nine batches of six are read.
+    assert (batches.lane_length, batches.steps_per_epoch) == (58, 9)
+    for number in (0, 1):
+        lanes = epoch(batches, number)
+        assert [lane.tolist() for lane in lanes] == [list(range(start, start + 55)) for start in (0, 58, 116, 174)]
+
+
+def test_epochs_differ_in_order_and_seeds_differ_from_each_other(make_batches: MakeBatches):
+    orders = {(seed, number): epoch(make_batches(1, 1, seed), number) for seed in (0, 1, 2) for number in (0, 1, 2)}
+    assert len({tuple(order.flatten().tolist()) for order in orders.values()}) == 9
+    assert all(torch.equal(order, epoch(make_batches(1, 1, seed), number)) for (seed, number), order in orders.items())
+
+
+def test_the_order_of_a_seed_never_changes(make_batches: MakeBatches):
+    # Else a run that is resumed with a later version would not be what it was.
+    starts = [int(start) for start in np.cumsum(SIZES) - SIZES]
+    order = [starts.index(symbol) for symbol in epoch(make_batches(1, 1, seed=1337), 2)[0].tolist() if symbol in starts]
+    assert order == [5, 6, 3, 1, 4, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("lanes", "sequence_length", "fits"),
+    [(5, 47, True), (5, 48, False), (1, 235, True), (1, 236, False), (235, 1, True), (236, 1, False)],
+)
+def test_a_split_that_is_too_short_is_told(make_batches: MakeBatches, lanes: int, sequence_length: int, fits: bool):
+    if fits:
+        assert make_batches(lanes, sequence_length).steps_per_epoch == 1
+        return
+    with pytest.raises(DataError) as caught:
+        make_batches(lanes, sequence_length)
+    assert str(caught.value) == (
+        f"the training split holds 236 tokens, too few for one batch of {lanes} lanes × {sequence_length} steps, "
+        f"which reads {lanes * sequence_length + 1:,}\n"
+        "Lower training.batch_size or training.sequence_length, hold out less, or give more text."
+    )
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_split_of_nothing_is_told(token_file: TokenFile, length: int):
+    nothing = Spans(np.zeros(length, dtype=np.int64), np.ones(length, dtype=np.int64))
+    with pytest.raises(DataError, match=f"the training split holds {length} tokens, too few"):
+        TrainingBatches(token_file, nothing, 1, 1, 0, True)
+
+
+@given(rows=st.integers(1, 4), parts=st.integers(1, 4), continues=st.booleans())
+def test_a_batch_is_divided_by_its_rows(rows: int, parts: int, continues: bool):
+    inputs = torch.arange(3 * rows * parts).reshape(3, rows * parts)
+    divided = Batch(inputs, inputs + 1, continues).divided(parts)
+    assert len(divided) == parts
+    assert all(part.inputs.shape == (3, rows) and part.continues == continues for part in divided)
+    assert torch.equal(torch.cat([part.inputs for part in divided], dim=1), inputs)
+    assert torch.equal(torch.cat([part.targets for part in divided], dim=1), inputs + 1)
+
+
+LONG = 5 * EVALUATION_LANE
+
+
+@pytest.fixture(scope="session")
+def long_file(encoded: Encode) -> TokenFile:
+    token_file = encoded({"long": "".join(map(chr, range(0x10000, 0x10000 + LONG)))}, Characters())
+    assert token_file.map().tolist() == list(range(LONG))
+    return token_file
+
+
+def stretch(start: int, stop: int) -> Spans:
+    return Spans(np.array([start], dtype=np.int64), np.array([stop], dtype=np.int64))
+
+
+_lengths = st.integers(2, 40) | st.integers(2, LONG)
+
+
+@given(
+    length=_lengths,
+    lanes=st.integers(1, 8),
+    sequence_length=st.sampled_from([1, 3, 100, 1999, 2000, 10**6]),
+    limit=st.none() | st.integers(2, LONG + 5),
+    start=st.integers(0, LONG - 2),
+)
+@settings(deadline=None, max_examples=60)
+def test_an_evaluation_has_every_symbol_but_the_first_as_its_target_once(
+    long_file: TokenFile, length: int, lanes: int, sequence_length: int, limit: int | None, start: int
+):
+    if length / max(lanes, 1) / sequence_length > 500:
+        sequence_length = 100
+    stop = min(start + length, LONG)
+    batches = list(evaluation_batches(long_file, stretch(start, stop), lanes, sequence_length, limit))
+    counted = [batch.targets != IGNORED_TARGET for batch in batches]
+    targets = torch.cat([batch.targets[real] for batch, real in zip(batches, counted, strict=True)])
+    last = min(stop, start + limit) if limit else stop
+    assert sorted(targets.tolist()) == list(range(start + 1, last))
+    # Each target is read right after the symbol before it, of which it is the next.
+    inputs = torch.cat([batch.inputs[real] for batch, real in zip(batches, counted, strict=True)])
+    assert torch.equal(inputs + 1, targets)
+    for batch in batches:
+        assert batch.inputs.shape == batch.targets.shape
+        assert batch.inputs.shape[0] <= sequence_length
+        assert batch.inputs.min() >= 0
+    assert [batch.continues for batch in batches] == [number > 0 for number in range(len(batches))]
+
+
+@given(lanes=st.integers(1, 8), sequence_length=st.integers(100, 3000))
+@settings(deadline=None, max_examples=20)
+def test_the_lanes_of_an_evaluation_go_on_where_they_ended(long_file: TokenFile, lanes: int, sequence_length: int):
+    batches = list(evaluation_batches(long_file, stretch(0, LONG), lanes, sequence_length))
+    assert batches[0].inputs.shape[1] == min(lanes, (LONG - 1) // EVALUATION_LANE)
+    lane_length = math.ceil((LONG - 1) / batches[0].inputs.shape[1])
+    assert batches[0].inputs[0].tolist() == [lane * lane_length for lane in range(batches[0].inputs.shape[1])]
+    for batch, following in itertools.pairwise(batches):
+        ended = batch.targets[-1]
+        real = ended != IGNORED_TARGET
+        assert torch.equal(following.inputs[0][real], ended[real])
+
+
+@pytest.mark.parametrize(("length", "limit"), [(0, None), (1, None), (100, 1)])
+def test_nothing_to_predict_gives_no_batch(token_file: TokenFile, length: int, limit: int | None):
+    spans: Any = stretch(0, length) if length else Spans(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    assert list(evaluation_batches(token_file, spans, 4, 10, limit)) == []
