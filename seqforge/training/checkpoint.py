@@ -140,11 +140,7 @@ def load_training(path: Path, state: TrainingState, corpus: str) -> None:
         RunError: Where a file is damaged, or from another experiment or corpus.
     """
     progress = read_progress(path)
-    if progress["corpus"] != corpus:
-        raise RunError(
-            f"{path}: the corpus is no longer the one that this run was trained on",
-            hint="Restore the corpus, or start a new run; `seqforge sample` still works with this one.",
-        )
+    check_corpus(path, corpus)
     load_model(path, state.model)
     tensors = _read_tensors(path / TRAINING)
     device = next(state.model.parameters()).device
@@ -159,6 +155,23 @@ def load_training(path: Path, state: TrainingState, corpus: str) -> None:
         _restore_random(tensors)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _foreign(path, str(error)) from error
+
+
+def check_corpus(path: Path, corpus: str) -> None:
+    """Refuse a corpus that a checkpoint was not trained on: its text, and the meaning of its tokens, may be others.
+
+    Args:
+        path: A checkpoint's folder.
+        corpus: Identifies the encoded corpus.
+
+    Raises:
+        RunError: Where it is another.
+    """
+    if read_progress(path)["corpus"] != corpus:
+        raise RunError(
+            f"{path}: the corpus is no longer the one that this run was trained on",
+            hint="Restore the corpus, or start a new run; `seqforge sample` still works with this one.",
+        )
 
 
 def read_progress(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from seqforge.generation import sample_texts, stream_text
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import SequenceModel, build_model
 from seqforge.registry import Component, Registry
-from seqforge.training.checkpoint import Checkpoints, load_model, load_training
+from seqforge.training.checkpoint import Checkpoints, check_corpus, load_model, load_training
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, score_likelihood
 from seqforge.training.metrics_log import read_metrics
@@ -159,8 +159,10 @@ class Run:
 
         Raises:
             DataError: Where the split is empty, or the corpus is gone.
+            RunError: Where the corpus is no longer the one that the run was trained on.
         """
         dataset = prepare(self.experiment, report or (lambda _: None))
+        check_corpus(self.checkpoints.find("latest"), dataset.token_file.digest)
         spans = dataset.splits[split]
         if spans.length < 2:
             raise DataError(f"the {split} split is empty", hint=f"The experiment sets data.{split}_fraction to 0.")

@@ -70,8 +70,8 @@ def test_repeated_cells_are_written_one_by_one(samples: Registry):
 
 
 def test_the_plugins_of_components_inside_components_count(samples: Registry):
-    inner = {"use": "residual", "inner": {"use": "lstm"}}
-    experiment = Experiment.from_table({**SMALLEST, "model": {"cells": [inner]}}, registry=samples)
+    around = {"use": "basics/residual", "inner": {"use": "extra/lstm"}}
+    experiment = Experiment.from_table({**SMALLEST, "model": {"cells": [around]}}, registry=samples)
     assert set(experiment.plugins) == {"seqforge", "basics", "extra"}
     alone = Experiment.from_table(SMALLEST, registry=samples)
     assert set(alone.plugins) == {"seqforge", "basics"}

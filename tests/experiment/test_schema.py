@@ -132,10 +132,10 @@ def test_only_components_that_can_be_used_are_named(samples: Registry):
     assert named["cell"] == [
         ["lstm", "basics/lstm"],
         ["basics/gru"],
+        ["residual", "basics/residual"],
         ["extra/gru"],
         ["extra/lstm"],
         ["extra/minimal"],
-        ["residual", "extra/residual"],
     ]
     assert named["sampler"] == [
         ["temperature", "basics/temperature"],
@@ -146,7 +146,7 @@ def test_only_components_that_can_be_used_are_named(samples: Registry):
 
 def test_options_are_described_for_editors(samples: Registry):
     schema = json_schema(samples)
-    residual = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch["title"] == "extra/residual")
+    residual = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch["title"] == "basics/residual")
     assert residual["properties"]["inner"]["description"] == "What is gone around."
     gru = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch["title"] == "extra/gru")
     assert gru["properties"]["hidden_size"]["description"] == "Features."

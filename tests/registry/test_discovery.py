@@ -145,9 +145,15 @@ def test_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.
     del sys.modules["module_installed_for_a_test"]
 
 
-def test_a_distribution_whose_metadata_is_gone_is_still_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("metadata", [None, b"", b"\xff"], ids=["gone", "empty", "damaged"])
+def test_a_distribution_whose_metadata_is_no_good_is_still_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metadata: bytes | None
+):
     install(tmp_path, "half-removed", "half", "module_that_is_gone")
-    (tmp_path / "half_removed-1.2.dist-info" / "METADATA").unlink()
+    file = tmp_path / "half_removed-1.2.dist-info" / "METADATA"
+    file.unlink()
+    if metadata is not None:
+        file.write_bytes(metadata)
     monkeypatch.syspath_prepend(tmp_path)
     [plugin] = [plugin for plugin in discover(disabled=[]) if plugin.name == "half"]
-    assert (plugin.state, plugin.version) == (PluginState.BROKEN, "")
+    assert (plugin.state, plugin.distribution, plugin.version) == (PluginState.BROKEN, "", "")

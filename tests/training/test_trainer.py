@@ -179,6 +179,8 @@ def test_a_changed_corpus_is_refused(experiment: Any, tmp_path: Path, registry: 
     changed = Run.open(run.path, [f"corpus.text={json.dumps(text)}"], registry)
     with pytest.raises(RunError, match="the corpus is no longer the one"):
         resume(changed)
+    with pytest.raises(RunError, match="the corpus is no longer the one"):
+        changed.evaluate()
 
 
 def test_a_damaged_checkpoint_is_told(experiment: Any, tmp_path: Path, registry: Registry) -> None:

@@ -12,6 +12,7 @@ def seqforge_register(register: Register) -> None:
     register.vocabulary("characters", "sample_components:Characters")
     register.cell("lstm", "sample_components:LSTM")
     register.cell("gru", "sample_components:GRU")
+    register.cell("residual", "sample_components:Residual")
     register.initializer("default", "sample_components:Default")
     register.loss("cross-entropy", "sample_components:CrossEntropy")
     register.optimizer("adam", "sample_components:Adam")

@@ -1,4 +1,4 @@
-"""A plugin that shares names with another, wraps its cells, and has two components that cannot be used."""
+"""A plugin that shares names with another, and has two components that cannot be used."""
 
 from seqforge.registry import Register, hookimpl
 
@@ -10,7 +10,6 @@ def seqforge_register(register: Register) -> None:
     register.cell("gru", "sample_components:GRU")
     register.cell("lstm", "sample_components:LSTM", qualified_only=True)
     register.cell("minimal", "sample_components:GRU", qualified_only=True)
-    register.cell("residual", "sample_components:Residual")
     register.cell("gone", "sample_module_that_is_gone:Gone")
     register.sampler("untyped", "sample_components:Untyped")
     register.sampler("by-mode", "sample_components:ByMode")

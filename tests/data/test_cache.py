@@ -1,0 +1,246 @@
+"""Encoded corpora that are kept: found again, made anew where damaged, and whole whatever happens meanwhile."""
+
+import json
+import multiprocessing
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqforge.data import CACHE_VARIABLE, FORMAT_VERSION, TokenFile, cache_folder, encode_corpus, encoded_corpus
+from seqforge.errors import DataError, RunError
+
+NAMES = ["bytes", "characters"]
+every_vocabulary = pytest.mark.parametrize("name", NAMES)
+
+
+@pytest.fixture
+def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where encoded corpora are kept."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kept"))
+    return tmp_path / "kept" / "tokens"
+
+
+def kept(tokens: Path) -> list[Path]:
+    """Everything that is kept, but for the locks, which stay."""
+    return sorted(path for path in tokens.iterdir() if path.suffix != ".lock")
+
+
+def text_of(token_file: TokenFile, vocabulary: Any) -> str:
+    return vocabulary.decode(token_file.map().tolist()).decode()
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(CACHE_VARIABLE, "~/kept")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "kept"
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    if sys.platform == "linux":
+        assert cache_folder() == tmp_path / "caches" / "seqforge"
+
+
+@every_vocabulary
+def test_a_corpus_is_read_once_for_all_runs(made: ModuleType, tokens: Path, name: str):
+    corpora = [made.Documents(made.TEXTS) for _ in range(3)]
+    vocabularies = [made.VOCABULARIES[name]() for _ in corpora]
+    files = [
+        encoded_corpus(corpus, vocabulary, {}, lambda _: None)
+        for corpus, vocabulary in zip(corpora, vocabularies, strict=True)
+    ]
+    assert [corpus.readings for corpus in corpora] == [1, 0, 0]
+    assert len({file.folder for file in files}) == 1
+    for file, vocabulary in zip(files, vocabularies, strict=True):
+        assert text_of(file, vocabulary) == "".join(made.TEXTS.values())
+    assert kept(tokens) == [files[0].folder]
+
+
+def test_other_content_or_other_options_are_encoded_beside(made: ModuleType, tokens: Path):
+    other_content = {**made.TEXTS, "document-3": "other"}
+    other_name = {("renamed" if name == "document-3" else name): text for name, text in made.TEXTS.items()}
+    folders: set[Path] = set()
+    for documents in (made.TEXTS, other_content, other_name):
+        for choice in ({}, {"corpus": {"use": "text"}}, {"corpus": {"use": "text", "encoding": "latin-1"}}):
+            corpus = made.Documents(documents)
+            folders.add(encoded_corpus(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None).folder)
+            assert corpus.readings == 1
+    assert len(folders) == len(kept(tokens)) == 9
+
+
+def test_the_order_in_which_options_stand_does_not_matter(made: ModuleType, tokens: Path):
+    choices = [{"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}]
+    corpora = [made.Documents(made.TEXTS) for _ in choices]
+    for corpus, choice in zip(corpora, choices, strict=True):
+        encoded_corpus(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None)
+    assert [corpus.readings for corpus in corpora] == [1, 0]
+    assert len(kept(tokens)) == 1
+
+
+@every_vocabulary
+def test_two_processes_at_once_encode_once(made: ModuleType, tokens: Path, tmp_path: Path, name: str):
+    context = multiprocessing.get_context("spawn")
+    started = [context.Event(), context.Event()]
+    log = tmp_path / "log"
+    processes = [
+        context.Process(target=made.encode_at_once, args=(name, log, started[number], started[1 - number]))
+        for number in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+        assert process.exitcode == 0
+    # The one that read waited, in the middle of it, until the other asked for the same.
+    assert log.read_text().splitlines() == ["read", "done", "done"]
+    [folder] = kept(tokens)
+    corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
+    assert encoded_corpus(corpus, vocabulary, {}, lambda _: None).folder == folder
+    assert corpus.readings == 0
+    assert text_of(TokenFile.open(folder), vocabulary) == "".join(made.TEXTS.values())
+
+
+@pytest.mark.parametrize(
+    ("death", "name"),
+    [
+        (["die_while_reading", "bytes"], "bytes"),
+        (["die_while_reading", "characters"], "characters"),
+        (["die_while_encoding"], "bytes"),
+    ],
+)
+def test_a_run_that_is_killed_leaves_nothing_that_would_be_taken_for_whole(
+    made: ModuleType, tokens: Path, death: list[str], name: str
+):
+    killed = subprocess.run([sys.executable, made.__file__, *death], check=False)
+    assert killed.returncode == 9
+    [abandoned] = kept(tokens)
+    assert abandoned.suffix == ".tmp"
+    corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
+    token_file = encoded_corpus(corpus, vocabulary, {}, lambda _: None)
+    assert corpus.readings == 1
+    assert abandoned.name.startswith(token_file.folder.name)
+    assert text_of(token_file, vocabulary) == "".join(made.TEXTS.values())
+    assert kept(tokens) == [token_file.folder]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), DataError("no"), MemoryError()], ids=repr)
+@every_vocabulary
+def test_a_run_that_is_interrupted_leaves_nothing(
+    made: ModuleType, tokens: Path, name: str, interruption: BaseException
+):
+    def before(count: int) -> None:
+        if count == 10:
+            raise interruption
+
+    with pytest.raises(type(interruption)):
+        encoded_corpus(made.Watched(made.TEXTS, before), made.VOCABULARIES[name](), {}, lambda _: None)
+    assert kept(tokens) == []
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def change(key: str, value: Any) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+
+    return apply
+
+
+STOPS = np.cumsum([len(f"The document of number {number}, naïve.\n") * 50 for number in range(20)]).tolist()
+
+DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "no tokens": ("tokens.bin", Path.unlink),
+    "too few tokens": ("tokens.bin", shorten),
+    "too many tokens": ("tokens.bin", lambda path: path.write_bytes(path.read_bytes() + b"x")),
+    "no index": ("documents.json", Path.unlink),
+    "half an index": ("documents.json", lambda path: path.write_bytes(path.read_bytes()[:100])),
+    "an empty index": ("documents.json", lambda path: path.write_text("")),
+    "an index of another kind": ("documents.json", lambda path: path.write_text("[]")),
+    "an index that is no text": ("documents.json", lambda path: path.write_bytes(b"\xff\xfe")),
+    "an index of a later version": ("documents.json", change("version", FORMAT_VERSION + 1)),
+    "another type": ("documents.json", change("dtype", "uint16")),
+    "a signed type": ("documents.json", change("dtype", "int8")),
+    "no type": ("documents.json", change("dtype", "characters")),
+    "no documents": ("documents.json", lambda path: (change("stops", [])(path), change("names", [])(path))),
+    "a name too few": ("documents.json", change("names", [f"document-{number}" for number in range(19)])),
+    "documents that end before they begin": ("documents.json", change("stops", [*STOPS[1:19], STOPS[0], STOPS[-1]])),
+    "documents that end nowhere": ("documents.json", change("stops", ["end"] * 20)),
+    "documents that end far away": ("documents.json", change("stops", [2**70] * 20)),
+    "no vocabulary": ("vocabulary.json", Path.unlink),
+    "half a vocabulary": ("vocabulary.json", shorten),
+    "another vocabulary": ("vocabulary.json", change("state", {"merges": []})),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: str):
+    documents = {name: text.replace("ï", "i") for name, text in made.TEXTS.items()}
+
+    def encode() -> tuple[int, str]:
+        corpus, vocabulary = made.Documents(documents), made.VOCABULARIES["characters"]()
+        token_file = encoded_corpus(corpus, vocabulary, {}, lambda _: None)
+        return corpus.readings, text_of(token_file, vocabulary)
+
+    whole = "".join(documents.values())
+    assert encode() == (1, whole)
+    [folder] = kept(tokens)
+    file, apply = DAMAGE[damage]
+    if file != "vocabulary.json":
+        TokenFile.open(folder)
+    apply(folder / file)
+    if file != "vocabulary.json":
+        with pytest.raises(DataError) as caught:
+            TokenFile.open(folder)
+        assert caught.value.message == f"{folder}: not a whole encoded corpus"
+        assert caught.value.hint == "Delete the folder; it will be made anew."
+    assert encode() == (1, whole)
+    assert encode() == (0, whole)
+    assert kept(tokens) == [folder]
+
+
+def test_a_cache_that_is_deleted_is_made_anew(made: ModuleType, tokens: Path):
+    for _ in range(2):
+        corpus = made.Documents(made.TEXTS)
+        encoded_corpus(corpus, made.VOCABULARIES["characters"](), {}, lambda _: None)
+        assert corpus.readings == 1
+        shutil.rmtree(tokens.parent)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is always full")
+def test_a_full_disk_is_told_and_leaves_nothing(made: ModuleType, tokens: Path):
+    def fill(count: int) -> None:
+        if count == 10:
+            [folder] = kept(tokens)
+            (folder / "tokens.bin").symlink_to("/dev/full")
+
+    documents = {f"document-{number}": "text" * 1000 for number in range(20)}
+    with pytest.raises(RunError) as caught:
+        encoded_corpus(made.Watched(documents, fill), made.VOCABULARIES["characters"](), {}, lambda _: None)
+    assert caught.value.message == f"encoding the corpus into {tokens}: the disk is full"
+    assert caught.value.hint == f"Free some space. Another folder can be named in {CACHE_VARIABLE}."
+    assert kept(tokens) == []
+    assert encoded_corpus(made.Documents(documents), made.VOCABULARIES["bytes"](), {}, lambda _: None).length == 80_000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is always full")
+@pytest.mark.parametrize("file", ["tokens.bin", "documents.json", "vocabulary.json"])
+def test_a_disk_may_be_full_at_any_file(made: ModuleType, tmp_path: Path, file: str):
+    (tmp_path / file).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        encode_corpus(made.Documents(made.TEXTS), made.VOCABULARIES["characters"](), tmp_path, lambda _: None)
+
+
+def test_a_cache_that_cannot_be_made_is_told(made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(RunError) as caught:
+        encoded_corpus(made.Documents(made.TEXTS), made.VOCABULARIES["bytes"](), {}, lambda _: None)
+    assert caught.value.message == f"encoding the corpus into {tmp_path}/file/tokens: Not a directory"
+    assert caught.value.hint == f"Another folder can be named in {CACHE_VARIABLE}."

@@ -1,0 +1,48 @@
+"""Memory does not grow with the corpus: a real process prepares and reads 64 MB, and says what it took."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+MEGABYTE = 1_000_000
+SIZE = 64 * MEGABYTE
+BOUND = 16 * MEGABYTE
+"""A document at a time, the index of all, and what the allocator keeps; a quarter of the corpus."""
+
+SCRIPT = """
+import resource, sys
+from seqforge.data import TrainingBatches, evaluation_batches, split
+from made_corpora import Generated, encode
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+def read(count):
+    token_file = encode(Generated(count, 64_000), sys.argv[1])
+    spans = split(token_file, "document", 0.5, 0.0)
+    batches = TrainingBatches(token_file, spans["training"], 32, 100, 0, True)
+    for step in range(0, batches.steps_per_epoch, max(1, batches.steps_per_epoch // 100)):
+        batches.batch(step)
+    for batch in evaluation_batches(token_file, spans["validation"], 32, 1000):
+        pass
+    return token_file.length
+
+read(20)  # Everything is imported, and every buffer made.
+before = peak()
+length = read(int(sys.argv[2]))
+print(length, peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts the peak in kilobytes, others otherwise")
+@pytest.mark.parametrize("vocabulary", ["bytes", "characters"])
+def test_memory_does_not_grow_with_the_corpus(made: ModuleType, vocabulary: str):
+    folder = Path(str(made.__file__)).parent
+    arguments = [sys.executable, "-c", SCRIPT, vocabulary, str(SIZE // 64_000)]
+    finished = subprocess.run(arguments, cwd=folder, check=True, capture_output=True, text=True)
+    length, growth = map(int, finished.stdout.split())
+    assert length > 0.9 * SIZE
+    assert growth < BOUND

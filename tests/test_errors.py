@@ -1,0 +1,52 @@
+"""Errors in words, and the name that was meant."""
+
+import pickle
+
+import pytest
+
+from seqforge.errors import (
+    DataError,
+    ExperimentError,
+    PluginError,
+    RunError,
+    SeqforgeError,
+    did_you_mean,
+    nearest,
+)
+
+
+@pytest.mark.parametrize("kind", [DataError, ExperimentError, PluginError, RunError])
+def test_an_error_is_its_message_and_its_hint(kind: type[SeqforgeError]):
+    error = kind("what is wrong", hint="What to do.")
+    assert (error.message, error.hint, str(error)) == ("what is wrong", "What to do.", "what is wrong\nWhat to do.")
+    assert str(kind("what is wrong")) == "what is wrong"
+    assert isinstance(error, SeqforgeError)
+    # Through a process boundary, as an error in a worker comes.
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (kind, str(error))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("lstm", "lstm"),
+        ("lstn", "lstm"),
+        ("LSTM", "lstm"),
+        ("top_p", "top-p"),
+        ("croos-entropy", "cross-entropy"),
+        ("quaternion", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_name(name: str, found: str | None):
+    assert nearest(name, ["lstm", "gru", "top-p", "top-k", "cross-entropy"]) == found
+
+
+def test_the_nearest_name_is_as_it_is_written():
+    assert nearest("readme", ["Makefile", "README"]) == "README"
+
+
+def test_a_suggestion_is_one_name_or_all_of_them():
+    assert did_you_mean("lstn", ["gru", "lstm"]) == "Did you mean 'lstm'?"
+    assert did_you_mean("quaternion", ["lstm", "gru"]) == "Known: gru, lstm."
+    assert did_you_mean("lstm", []) == "None is installed."

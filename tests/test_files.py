@@ -1,0 +1,71 @@
+"""Files are written whole or not at all, and a failure to write says what to do."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from seqforge.errors import RunError
+from seqforge.files import reported_failures, sync_folder, write_atomically
+
+
+def test_a_file_is_written_and_replaced(tmp_path: Path):
+    path = tmp_path / "state.json"
+    for content in (b"first", b"", b"third\x00\xff"):
+        write_atomically(path, content)
+        assert path.read_bytes() == content
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path):
+    path = tmp_path / "state.json"
+    write_atomically(path, b"old")
+    # Where the temporary file would be, there is a disk that is always full.
+    (tmp_path / f".state.json.{os.getpid()}.tmp").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_the_way_is_not_replaced(tmp_path: Path):
+    path = tmp_path / "state.json"
+    path.mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        write_atomically(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_a_folder_that_exists_is_synced(tmp_path: Path):
+    sync_folder(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "hint"),
+    [
+        (errno.ENOSPC, "the disk is full", "Free some space. Go on with --resume."),
+        (errno.EDQUOT, "the disk is full", "Free some space. Go on with --resume."),
+        (errno.EACCES, "Permission denied", "Go on with --resume."),
+        (errno.EROFS, "Read-only file system", "Go on with --resume."),
+    ],
+)
+def test_a_failure_says_what_was_done_and_what_to_do(number: int, reason: str, hint: str):
+    with pytest.raises(RunError) as caught, reported_failures("writing the checkpoint", "Go on with --resume."):
+        raise OSError(number, os.strerror(number), "/some/file")
+    assert caught.value.message == f"writing the checkpoint: {reason}"
+    assert caught.value.hint == hint
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_a_failure_without_a_consequence_has_no_hint():
+    with pytest.raises(RunError) as caught, reported_failures("writing"):
+        raise OSError("odd")
+    assert (caught.value.message, caught.value.hint) == ("writing: odd", None)
+
+
+def test_other_errors_pass_as_they_are():
+    with pytest.raises(ZeroDivisionError), reported_failures("writing"):
+        1 / 0  # noqa: B018
