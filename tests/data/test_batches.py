@@ -213,17 +213,23 @@ def test_an_evaluation_has_every_symbol_but_the_first_as_its_target_once(
     assert [batch.continues for batch in batches] == [number > 0 for number in range(len(batches))]
 
 
-@given(lanes=st.integers(1, 8), sequence_length=st.integers(100, 3000))
+@given(length=st.integers(LONG - 6, LONG), lanes=st.integers(1, 8), sequence_length=st.integers(100, 3000))
 @settings(deadline=None, max_examples=20)
-def test_the_lanes_of_an_evaluation_go_on_where_they_ended(long_file: TokenFile, lanes: int, sequence_length: int):
-    batches = list(evaluation_batches(long_file, stretch(0, LONG), lanes, sequence_length))
-    assert batches[0].inputs.shape[1] == min(lanes, (LONG - 1) // EVALUATION_LANE)
-    lane_length = math.ceil((LONG - 1) / batches[0].inputs.shape[1])
-    assert batches[0].inputs[0].tolist() == [lane * lane_length for lane in range(batches[0].inputs.shape[1])]
+def test_the_lanes_of_an_evaluation_go_on_where_they_ended(
+    long_file: TokenFile, length: int, lanes: int, sequence_length: int
+):
+    batches = list(evaluation_batches(long_file, stretch(0, length), lanes, sequence_length))
+    columns = batches[0].inputs.shape[1]
+    assert columns == min(lanes, (length - 1) // EVALUATION_LANE)
+    lane_length = math.ceil((length - 1) / columns)
+    assert batches[0].inputs[0].tolist() == [lane * lane_length for lane in range(columns)]
     for batch, following in itertools.pairwise(batches):
         ended = batch.targets[-1]
         real = ended != IGNORED_TARGET
         assert torch.equal(following.inputs[0][real], ended[real])
+    # The last lane's padding is a symbol like any other, of which nothing is asked.
+    assert batches[-1].inputs.min() >= 0
+    assert int((batches[-1].targets == IGNORED_TARGET).sum()) == lane_length * columns - (length - 1)
 
 
 @pytest.mark.parametrize(("length", "limit"), [(0, None), (1, None), (100, 1)])
