@@ -1,5 +1,7 @@
 """The command line: typer commands, one file each."""
 
+import errno
+import io
 import sys
 
 from seqforge.cli.app import build_app
@@ -10,14 +12,32 @@ from seqforge.registry import Registry
 
 def main() -> None:
     """Run the command line; a mistake of the user's is told in words, and never by a traceback."""
+    try:
+        _run()
+    except SeqforgeError as error:
+        print_error(error.message, hint=error.hint)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        print_error("the disk is full" if full else str(error), hint="Free some space." if full else None)
+    except (MemoryError, RuntimeError) as error:
+        # torch says so in words alone, and importing it here to tell would slow every command.
+        if not any(phrase in str(error) for phrase in ("can't allocate memory", "out of memory", "not enough memory")):
+            raise
+        print_error("there is not enough memory", hint="Lower training.batch_size or the cells' hidden_size.")
+    sys.exit(1)
+
+
+def _run() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A model writes, and a prompt holds, what a terminal's encoding may not.
+            stream.reconfigure(errors="replace")
     registry = Registry.installed()
     for plugin in registry.unusable:
         print_error(
             f"the plugin {plugin.name!r} is {plugin.state}: {plugin.reason} (`seqforge plugins show {plugin.name}`)",
             kind="warning",
         )
-    try:
-        build_app(registry)()
-    except SeqforgeError as error:
-        print_error(error.message, hint=error.hint)
-        sys.exit(1)
+    build_app(registry)()

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, RunPath, open_run
-from seqforge.cli.terminal import stderr
 
 
 class Split(enum.StrEnum):
@@ -37,7 +36,7 @@ def evaluate(
     from seqforge.cli.progress import ProgressDisplay
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
-    with ProgressDisplay() as display, stderr().status(f"scoring the {split} split"):
+    with ProgressDisplay() as display:
         score = opened.evaluate(
             split.value, checkpoint=checkpoint, device=device, report=display.seqforge_documents_encoded
         )
@@ -47,13 +46,13 @@ def evaluate(
         "perplexity": score.perplexity,
         "tokens": score.tokens,
     }
-    figures |= opened.score_samples(checkpoint=checkpoint, device=device)
+    samples = opened.score_samples(checkpoint=checkpoint, device=device)
     if as_json:
-        typer.echo(json.dumps({"run": str(run), "split": split.value, "checkpoint": checkpoint, **figures}))
+        typer.echo(json.dumps({"run": str(run), "split": split.value, "checkpoint": checkpoint, **figures, **samples}))
         return
     typer.echo(f"{split.value} split, {score.tokens:,} tokens, {checkpoint} checkpoint")
     typer.echo(f"  loss                {score.loss:.4f} nats a token")
     typer.echo(f"  bits per character  {score.bits_per_character:.4f}")
     typer.echo(f"  perplexity          {score.perplexity:.4f} a token")
-    for name, value in list(figures.items())[4:]:
+    for name, value in samples.items():
         typer.echo(f"  {name:<19} {value:.4f}")

@@ -44,11 +44,9 @@ def open_run(
         The run, and the checkpoint's name.
     """
     from seqforge.experiment import Experiment, choose, override, read_table
-    from seqforge.training import Run, RunDirectory
+    from seqforge.training import Run, RunDirectory, locate
 
-    if path.parent.name == "checkpoints" and path.name.startswith("step-"):
-        checkpoint = path.name.removeprefix("step-").lstrip("0") or "0"
-        path = path.parent.parent
+    path, step = locate(path)
     directory = RunDirectory.open(path)
     table = override(choose(read_table(directory.experiment), registry, sampler=samplers), overrides)
-    return Run(directory, Experiment.from_table(table, path, registry, origin=directory.experiment)), checkpoint
+    return Run(directory, Experiment.from_table(table, path, registry, origin=directory.experiment)), step or checkpoint

@@ -1,5 +1,6 @@
 """What `seqforge run` shows: a plugin like any other, which watches the run's hooks."""
 
+import shlex
 import time
 from types import TracebackType
 
@@ -56,12 +57,14 @@ class ProgressDisplay:
 
     def how_to_resume(self) -> str:
         """Say how to go on with an interrupted run."""
-        if self.finished is not None:
-            saved = f"Stopped at step {self.finished.step:,}; the checkpoint is saved."
-            return f"{saved}\nTo go on: seqforge run --resume {self.finished.directory}"
-        if self._started is not None:
-            return f"To go on from the last checkpoint: seqforge run --resume {self._started.directory}"
-        return "Nothing was lost: no run had started."
+        if self._started is None:
+            return "Interrupted before the run had started."
+        directory = self._started.directory
+        saved = sorted(path.name for path in (directory / "checkpoints").glob("step-*"))
+        if not saved:
+            return "Interrupted before the first checkpoint was saved."
+        step = int(saved[-1].removeprefix("step-"))
+        return f"Interrupted; step {step:,} is saved.\nTo go on: seqforge run --resume {shlex.quote(str(directory))}"
 
     @hookimpl
     def seqforge_documents_encoded(self, event: DocumentsEncoded) -> None:
@@ -138,9 +141,10 @@ class ProgressDisplay:
         time_taken = f"{event.seconds:.1f} seconds" if event.seconds < 60 else f"{event.seconds / 60:.1f} minutes"
         stderr().print(f"Done after {event.step:,} steps and {time_taken}: {event.reason}.")
         stdout().print(f"The run is in {event.directory}. Next:")
-        stdout().print(f"  seqforge sample {event.directory}")
+        path = shlex.quote(str(event.directory))
+        stdout().print(f"  seqforge sample {path}")
         if self._started is not None and self._started.validation_tokens:
-            stdout().print(f"  seqforge evaluate {event.directory}")
+            stdout().print(f"  seqforge evaluate {path}")
 
     def _show(
         self, description: str, figures: str, total: float | None, completed: float = 0.0, force: bool = False

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import pluggy
 import typer
 
-from seqforge.cli.options import Samplers, Set
-from seqforge.cli.terminal import print_error, stderr
+from seqforge.cli.options import Samplers, Set, open_run
+from seqforge.cli.terminal import stderr
 from seqforge.errors import ExperimentError
 from seqforge.registry import Registry
 
@@ -18,7 +18,8 @@ def run(
         Path | None, typer.Argument(metavar="EXPERIMENT.toml", help="The experiment; without one, options compose it.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with a run from its latest checkpoint.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with a run from its latest checkpoint, or from the checkpoint given."),
     ] = None,
     corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Read this corpus.")] = None,
     cell: Annotated[str | None, typer.Option(metavar="NAME", help="Use this cell in every layer.")] = None,
@@ -55,11 +56,8 @@ def run(
                 _start(experiment, chosen, assignments, output, registry, hooks)
         except KeyboardInterrupt:
             display.close()
-            print_error("interrupted", kind="warning", hint=display.how_to_resume())
+            stderr().print(display.how_to_resume())
             raise typer.Exit(130) from None
-    if display.finished is not None and not display.finished.complete:
-        stderr().print(display.how_to_resume())
-        raise typer.Exit(130)
 
 
 def _start(
@@ -87,11 +85,12 @@ def _resume(
     registry: Registry,
     hooks: pluggy.PluginManager,
 ) -> None:
-    from seqforge.training import Run, resume
+    from seqforge.training import resume
 
     if experiment is not None or any(chosen.values()):
         raise ExperimentError(
             "--resume goes on with the run's own experiment, and takes no other and no other components",
             hint="To run longer: seqforge run --resume RUN --set training.steps=5000",
         )
-    resume(Run.open(path, assignments, registry), hooks=hooks)
+    run, checkpoint = open_run(path, registry, "latest", overrides=assignments, samplers=[])
+    resume(run, checkpoint, hooks=hooks)

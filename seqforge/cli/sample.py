@@ -16,7 +16,7 @@ def sample(
     ] = None,
     length: Annotated[int, typer.Option(min=1, help="Symbols to draw for each sample.")] = 1000,
     count: Annotated[int, typer.Option(min=1, help="Samples to draw, side by side.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same samples.")] = 0,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: Set = [],  # noqa: B006
     checkpoint: CheckpointName = "best",

@@ -10,9 +10,12 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from seqforge.data.token_file import FORMAT_VERSION, TOKENS, VOCABULARY, TokenFile
+from seqforge.data.token_file import TOKENS, VOCABULARY, TokenFile
 from seqforge.errors import DataError
 from seqforge.interfaces import Corpus, Document, DocumentsEncoded, Vocabulary
+
+VOCABULARY_VERSION = 1
+"""Of `vocabulary.json`, which lies in every run, and so outlives the cache's format."""
 
 REPORT_SECONDS = 0.2
 """How often somebody who waits is told how far the encoding has come."""
@@ -53,7 +56,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     else:
         token_file = _write_tokens(documents, vocabulary, folder, report)
     (folder / VOCABULARY).write_text(
-        json.dumps({"version": FORMAT_VERSION, "state": vocabulary.state()}), encoding="utf-8"
+        json.dumps({"version": VOCABULARY_VERSION, "state": vocabulary.state()}), encoding="utf-8"
     )
     return token_file
 
@@ -70,8 +73,8 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content["version"] != FORMAT_VERSION:
-            raise ValueError(f"version {content['version']}, this program knows {FORMAT_VERSION}")
+        if content["version"] != VOCABULARY_VERSION:
+            raise ValueError(f"version {content['version']}, this program knows {VOCABULARY_VERSION}")
         state: Any = content["state"]
         if not isinstance(state, dict):
             raise ValueError("the state is no table")
@@ -114,7 +117,8 @@ def _unspooled(spool: BinaryIO, index: _Index) -> Iterator[Document]:
 def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
     dtype = np.min_scalar_type(vocabulary.size - 1) if vocabulary.size else np.dtype(np.uint8)
     index = _Index([], [], [])
-    digest = hashlib.blake2b(digest_size=16)
+    # With the vocabulary: tokens mean nothing without it.
+    digest = hashlib.blake2b(json.dumps(vocabulary.state(), sort_keys=True).encode(), digest_size=16)
     count = size = 0
     with (folder / TOKENS).open("wb") as file:
         for document in documents:

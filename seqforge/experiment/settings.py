@@ -123,7 +123,7 @@ class Evaluation(Section):
 
     interval: Annotated[PositiveInt, Field(description="Steps between two evaluations.")] = 500
     tokens: Annotated[
-        PositiveInt, Field(description="Score at most so many tokens of the split; `seqforge evaluate` scores all.")
+        int, Field(ge=2, description="Score at most so many tokens of the split; `seqforge evaluate` scores all.")
     ] = 1_000_000
 
 

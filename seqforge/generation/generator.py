@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.errors import DataError
-from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.errors import DataError, PluginError, RunError
+from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
 from seqforge.model import SequenceModel
 
 
@@ -63,6 +63,10 @@ def generate(
 
     Yields:
         The symbols drawn, `[count]` at a time, on the CPU.
+
+    Raises:
+        RunError: Where the model's logits are not finite.
+        PluginError: Where a sampler forbids every symbol.
     """
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
@@ -70,9 +74,10 @@ def generate(
     memories = [sampler.start(context) for sampler in samplers]
     model.eval()
     with torch.inference_mode():
-        prompts = prompt.to(device).unsqueeze(1).expand(-1, count)
-        outputs, states = model(prompts, model.initial_states(count))
-        logits = outputs[-1]
+        # The prompt is read once, whatever the count.
+        outputs, states = model(prompt.to(device).unsqueeze(1), model.initial_states(1))
+        logits = outputs[-1].expand(count, -1)
+        states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
     for drawn in range(length):
         with torch.inference_mode():
             tokens = _draw(logits.float().cpu(), samplers, memories, generator)
@@ -89,8 +94,15 @@ def _draw(
     memories: Sequence[object],
     generator: torch.Generator,
 ) -> Int[Tensor, " batch"]:
+    if not torch.isfinite(logits).all():
+        raise RunError("the model's logits are not finite", hint="Sample an earlier checkpoint: --checkpoint STEP.")
     for sampler, memory in zip(samplers, memories, strict=True):
         logits = sampler.transform(logits, memory)
+        if logits.isnan().any() or not (logits.amax(-1).isfinite()).all():
+            raise PluginError(
+                f"the sampler {type(sampler).__name__} leaves no symbol to draw",
+                hint="Take it out of the chain; this is for its author to mend.",
+            )
     return torch.multinomial(logits.softmax(-1), 1, generator=generator).squeeze(1)
 
 

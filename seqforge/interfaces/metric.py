@@ -36,7 +36,7 @@ class Score:
 
 
 class Metric(ABC):
-    """Judges texts: samples at each evaluation and at the end of a run. Texts are never trusted."""
+    """Judges texts: the samples of a run, whenever it draws some. Texts are never trusted."""
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:

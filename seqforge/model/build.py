@@ -25,7 +25,7 @@ def build_model(experiment: Experiment, symbols: int) -> SequenceModel:
     initializer: Initializer = experiment.initializer.build()
     # A fork, so that building a model twice, or for a look only, disturbs nobody's random numbers.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(experiment.identity.seed)
+        torch.default_generator.manual_seed(experiment.identity.seed)
         embedding_size = settings.embedding_size
         input_layer = EmbeddingInput(symbols, embedding_size) if embedding_size else OneHotInput(symbols)
         cells: list[Cell[Any]] = []

@@ -1,10 +1,11 @@
 """Training: the loop, evaluation, checkpoints, run directories, and a run as a Python value."""
 
-from seqforge.training.checkpoint import Checkpoints, load_model
+from seqforge.training.checkpoint import Checkpoints
+from seqforge.training.checkpoint_files import load_model
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.training.run import Run, resume, train
-from seqforge.training.run_directory import RunDirectory
+from seqforge.training.run_directory import RunDirectory, locate
 from seqforge.training.samples import score_texts
 from seqforge.training.state import TrainingState, initial_state
 from seqforge.training.step import NonFiniteError, StepResult, train_step
@@ -23,6 +24,7 @@ __all__ = [
     "choose_device",
     "initial_state",
     "load_model",
+    "locate",
     "resume",
     "score_likelihood",
     "score_texts",

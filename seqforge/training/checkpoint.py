@@ -1,31 +1,24 @@
-"""Checkpoints: safetensors and JSON, whole or not there."""
+"""Checkpoints: whole or not there; the best and the last few are kept."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import safetensors
-import safetensors.torch
 import torch
-from torch import Tensor
 
 from seqforge.errors import RunError
-from seqforge.files import reported_failures, sync_folder, write_atomically
-from seqforge.interfaces import State
-from seqforge.model import SequenceModel, States
-from seqforge.training.optimizer_state import join_optimizer_state, split_optimizer_state
+from seqforge.files import reported_failures, write_atomically
+from seqforge.training.checkpoint_files import write_checkpoint
 from seqforge.training.state import TrainingState
+from seqforge.training.step import NonFiniteError
 
-FORMAT_VERSION = 1
-MODEL, TRAINING, PROGRESS, BEST = "model.safetensors", "training.safetensors", "progress.json", "best.json"
+BEST = "best.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """The checkpoints of a run: the last few, and the best.
+    """The checkpoints of a run.
 
     Attributes:
         folder: Holds a folder `step-00000000` for each, and `best.json`.
@@ -76,200 +69,46 @@ class Checkpoints:
         known = ", ".join(str(step) for step in steps)
         raise RunError(f"{self.folder}: no checkpoint {wanted!r}", hint=f"There are: latest, best, {known}.")
 
-    def save(self, state: TrainingState, corpus: str, *, best: bool = False, keep: int) -> Path:
+    def save(self, state: TrainingState, corpus: str, *, best: bool = False, keep: int) -> None:
         """Write a checkpoint, then drop those that are no longer kept.
 
         Args:
             state: What is saved, with torch's random state.
-            corpus: Identifies the encoded corpus, so that a run is not resumed on another.
+            corpus: The digest of the tokens, so that a run is not resumed on others.
             best: Whether `state.best_loss` is this step's.
             keep: How many of the latest to keep.
 
-        Returns:
-            Its folder.
-
         Raises:
+            NonFiniteError: Where a parameter is not finite; nothing is then written or dropped.
             RunError: Where it cannot be written, as on a full disk; the checkpoints before it are untouched.
         """
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in state.model.parameters()):
+            raise NonFiniteError("a parameter is infinite or not a number")
         path = self.path(state.step)
         before = self.steps()
         consequence = f"The last whole checkpoint is {self.path(before[-1])}." if before else "None was written yet."
         with reported_failures(f"writing the checkpoint {path}", consequence):
             if not path.exists():
-                _write(path, state, corpus)
+                write_checkpoint(path, state, corpus)
             if best:
                 write_atomically(self.folder / BEST, json.dumps({"step": state.step, "loss": state.best_loss}).encode())
-            kept = {*self.steps()[-keep:], *(self.best() or ())}
-            for step in self.steps():
-                if step not in kept:
+            kept_best = self.best()
+            for step in self.steps()[:-keep]:
+                if kept_best is None or step != kept_best[0]:
                     shutil.rmtree(self.path(step))
-        return path
 
+    def drop_after(self, step: int) -> None:
+        """Drop the checkpoints after a step, and what a killed process left: a run goes on from there.
 
-def load_model(path: Path, model: SequenceModel) -> None:
-    """Load parameters into a model.
-
-    Args:
-        path: A checkpoint's folder.
-        model: Built from the run's experiment, on any device.
-
-    Raises:
-        RunError: Where the file is damaged, or from another experiment.
-    """
-    stored = _read_tensors(path / MODEL)
-    expected = model.state_dict()
-    for name in sorted(stored.keys() ^ expected.keys()):
-        where = "only in the checkpoint" if name in stored else "only in the experiment's model"
-        raise _foreign(path, f"{name} is {where}")
-    for name, tensor in expected.items():
-        if stored[name].shape != tensor.shape:
-            shapes = f"{list(stored[name].shape)} in the checkpoint and {list(tensor.shape)} in the experiment's model"
-            raise _foreign(path, f"{name} is {shapes}")
-    model.load_state_dict(stored)
-
-
-def load_training(path: Path, state: TrainingState, corpus: str) -> None:
-    """Load everything that a run needs to go on as if it had never stopped, torch's random state included.
-
-    Args:
-        path: A checkpoint's folder.
-        state: As `initial_state` made it; renewed in place.
-        corpus: Identifies the encoded corpus.
-
-    Raises:
-        RunError: Where a file is damaged, or from another experiment or corpus.
-    """
-    progress = read_progress(path)
-    check_corpus(path, corpus)
-    load_model(path, state.model)
-    tensors = _read_tensors(path / TRAINING)
-    device = next(state.model.parameters()).device
-    try:
-        join_optimizer_state(state.optimizer, tensors, progress["optimizer"])
-        state.schedule.restore(progress["schedule"])
-        state.recurrent = _recurrent(state.model, tensors, progress["batches"], progress["rows"], device)
-        state.step = int(progress["step"])
-        state.seconds = float(progress["seconds"])
-        state.best_loss = float("inf") if progress["best_loss"] is None else float(progress["best_loss"])
-        state.stale_evaluations = int(progress["stale_evaluations"])
-        _restore_random(tensors)
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise _foreign(path, str(error)) from error
-
-
-def check_corpus(path: Path, corpus: str) -> None:
-    """Refuse a corpus that a checkpoint was not trained on: its text, and the meaning of its tokens, may be others.
-
-    Args:
-        path: A checkpoint's folder.
-        corpus: Identifies the encoded corpus.
-
-    Raises:
-        RunError: Where it is another.
-    """
-    if read_progress(path)["corpus"] != corpus:
-        raise RunError(
-            f"{path}: the corpus is no longer the one that this run was trained on",
-            hint="Restore the corpus, or start a new run; `seqforge sample` still works with this one.",
-        )
-
-
-def read_progress(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's `progress.json`.
-
-    Args:
-        path: A checkpoint's folder.
-
-    Raises:
-        RunError: Where it is damaged, or of a version that this program does not know.
-    """
-    file = path / PROGRESS
-    try:
-        progress: Any = json.loads(file.read_text(encoding="utf-8"))
-        version = progress["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{file}: damaged: {error}", hint="Use another checkpoint of the run.") from error
-    if version != FORMAT_VERSION:
-        raise RunError(f"{file}: version {version}; this program knows version {FORMAT_VERSION}")
-    return cast("dict[str, Any]", progress)
-
-
-def _write(path: Path, state: TrainingState, corpus: str) -> None:
-    optimizer_tensors, optimizer_rest = split_optimizer_state(state.optimizer)
-    recurrent = {
-        f"recurrent.{batch}.{layer}.{part}": tensor
-        for batch, states in enumerate(state.recurrent)
-        for layer, layer_state in enumerate(states)
-        for part, tensor in enumerate(layer_state)
-    }
-    progress = {
-        "version": FORMAT_VERSION,
-        "step": state.step,
-        "seconds": state.seconds,
-        "best_loss": state.best_loss if state.best_loss < float("inf") else None,
-        "stale_evaluations": state.stale_evaluations,
-        "schedule": state.schedule.state(),
-        "optimizer": optimizer_rest,
-        "batches": len(state.recurrent),
-        "rows": state.recurrent[0][0][0].shape[0] if state.recurrent else 0,
-        "corpus": corpus,
-    }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir()
-        write_atomically(temporary / MODEL, _serialized(state.model.state_dict()))
-        write_atomically(temporary / TRAINING, _serialized(optimizer_tensors | recurrent | _random_state()))
-        write_atomically(temporary / PROGRESS, json.dumps(progress).encode())
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(path.parent)
-
-
-def _serialized(tensors: dict[str, Tensor]) -> bytes:
-    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-
-
-def _read_tensors(file: Path) -> dict[str, Tensor]:
-    try:
-        # Copies, because torch aligns its own memory: products of unaligned tensors may differ in the last bit.
-        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
-    except (OSError, safetensors.SafetensorError) as error:
-        raise RunError(f"{file}: damaged: {error}", hint="Use another checkpoint of the run.") from error
-
-
-def _recurrent(
-    model: SequenceModel, tensors: dict[str, Tensor], batches: int, rows: int, device: torch.device
-) -> list[States]:
-    def restored(batch: int, layer: int, empty: State) -> State:
-        parts = [tensors[f"recurrent.{batch}.{layer}.{part}"].to(device) for part in range(len(empty))]
-        if [part.shape for part in parts] != [part.shape for part in empty]:
-            raise ValueError(f"the recurrent state of layer {layer} has other shapes")
-        return type(empty)(*parts)
-
-    if not batches:
-        return []
-    template = model.initial_states(rows)
-    return [tuple(restored(batch, layer, empty) for layer, empty in enumerate(template)) for batch in range(batches)]
-
-
-def _random_state() -> dict[str, Tensor]:
-    states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states |= {f"random.cuda.{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
-    return states
-
-
-def _restore_random(tensors: dict[str, Tensor]) -> None:
-    torch.set_rng_state(tensors["random.cpu"])
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            if f"random.cuda.{index}" in tensors:
-                torch.cuda.set_rng_state(tensors[f"random.cuda.{index}"], index)
-
-
-def _foreign(path: Path, reason: str) -> RunError:
-    return RunError(
-        f"{path}: from another experiment: {reason}",
-        hint="A checkpoint goes only with the experiment.toml of its own run.",
-    )
+        Args:
+            step: The step that is gone on from.
+        """
+        with reported_failures(f"dropping later checkpoints of {self.folder}"):
+            for later in self.steps():
+                if later > step:
+                    shutil.rmtree(self.path(later))
+            best = self.best()
+            if best is not None and best[0] > step:
+                (self.folder / BEST).unlink()
+            for abandoned in self.folder.glob(".step-*.tmp"):
+                shutil.rmtree(abandoned)

@@ -18,10 +18,12 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("a device that computes nothing")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
         raise ExperimentError(
-            f"training.device: there is no device {name!r} here", hint=f"Use auto, or one of: {', '.join(available)}."
+            f"device: there is no device {name!r} here", hint=f"Use auto, or one of: {', '.join(available)}."
         ) from error
     return device

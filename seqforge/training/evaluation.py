@@ -10,6 +10,7 @@ from torch import nn
 from seqforge.data import Batch
 from seqforge.interfaces import IGNORED_TARGET
 from seqforge.model import SequenceModel
+from seqforge.training.step import NonFiniteError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ def score_likelihood(model: SequenceModel, batches: Iterable[Batch], characters_
         model: On any device.
         batches: As `evaluation_batches` gives them.
         characters_per_token: Of the split.
+
+    Raises:
+        NonFiniteError: Where the model gives no finite likelihood.
     """
     device = next(model.parameters()).device
     # MPS has no float64; sums are made on the CPU, one number a batch.
@@ -71,4 +75,6 @@ def score_likelihood(model: SequenceModel, batches: Iterable[Batch], characters_
             )
             total += nats.item()
             count += int((batch.targets != IGNORED_TARGET).sum())
+    if not math.isfinite(total):
+        raise NonFiniteError(f"the loss on held-out text is {total}")
     return LikelihoodScore(total / count, count, characters_per_token)

@@ -1,14 +1,19 @@
 """Ctrl-C, and a polite kill, between two steps rather than inside one."""
 
+import contextlib
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ctrl-C, a polite kill, and a terminal that is gone; the last is not known to every system.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_NOTICE = b"\nStopping after this step. Ctrl-C again stops at once, and loses what came after the last checkpoint.\n"
 
 
 class InterruptGuard:
-    """While entered, the first SIGINT or SIGTERM is only noted; the second SIGINT interrupts at once.
+    """While entered, SIGINT, SIGTERM and SIGHUP are only noted; a SIGINT after one interrupts at once.
 
     In any thread but the main one, where Python allows no signal handlers, it notes nothing.
 
@@ -18,12 +23,16 @@ class InterruptGuard:
 
     def __init__(self) -> None:
         self.requested = False
-        self._previous: dict[signal.Signals, signal.Handlers] = {}
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "InterruptGuard":
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._previous[number] = signal.signal(number, self._note)  # pyright: ignore[reportArgumentType]
+                previous = signal.getsignal(number)
+                # A shell's background job ignores Ctrl-C, and None is a handler that Python did not set.
+                if previous not in (None, signal.SIG_IGN):
+                    self._previous[number] = previous
+                    signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -33,6 +42,9 @@ class InterruptGuard:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.requested = True
+        if not self.requested:
+            self.requested = True
+            with contextlib.suppress(OSError):
+                os.write(2, _NOTICE)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqforge.files import reported_failures, write_atomically
 
@@ -47,7 +47,7 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a `metrics.jsonl`; a last one that was cut off by a crash is left out.
+    """Read the lines of a `metrics.jsonl`; those from one on that a crash cut off are left out.
 
     Args:
         path: The file; where it is missing there are no lines.
@@ -55,9 +55,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     records: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            records.append(json.loads(line))
+            record: Any = json.loads(line)
         except ValueError:
             break
+        if not isinstance(record, dict) or not isinstance(cast("dict[str, Any]", record).get("step"), int):
+            break
+        records.append(cast("dict[str, Any]", record))
     return records

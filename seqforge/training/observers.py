@@ -1,5 +1,6 @@
 """Telling plugins what happens, without letting them break the run."""
 
+import contextlib
 import sys
 from typing import Any
 
@@ -27,10 +28,20 @@ class Observers:
         for implementation in reversed(caller.get_hookimpls()):
             try:
                 implementation.function(event)
-            except Exception as error:  # noqa: BLE001 - whatever a watcher does wrong, the run goes on
+            # SystemExit too: rich raises it where the terminal is gone.
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a watcher does wrong, the run goes on
                 self._manager.unregister(implementation.plugin)
-                print(  # noqa: T201
-                    f"seqforge: the plugin {implementation.plugin_name!r} failed in {hook} and is left out from here "
-                    f"on: {type(error).__name__}: {error}",
-                    file=sys.stderr,
+                warn(
+                    f"the plugin {implementation.plugin_name!r} failed in {hook} and is left out from here on: "
+                    f"{type(error).__name__}: {error}"
                 )
+
+
+def warn(message: str) -> None:
+    """Print one line on stderr, where there still is one.
+
+    Args:
+        message: What to say.
+    """
+    with contextlib.suppress(OSError):
+        print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the core's only word to the terminal

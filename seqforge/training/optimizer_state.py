@@ -1,50 +1,88 @@
 """A torch optimizer's state as tensors and plain JSON, for files that hold no pickle."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from seqforge.interfaces import Optimizer
 
 PREFIX = "optimizer."
+Scalars = dict[str, dict[str, bool | int | float | str | None]]
 
 
-def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Take an optimizer's state apart.
+def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], Scalars]:
+    """Take an optimizer's state apart. Its options are the experiment's, and are not part of it.
 
     Args:
         optimizer: Any of torch's.
 
     Returns:
-        Its tensors, named `optimizer.INDEX.NAME`, and the rest: plain JSON values.
+        Its tensors, named `optimizer.INDEX.NAME`, and its other values by index and name.
     """
-    state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {}
-    scalars: dict[str, dict[str, Any]] = {}
-    for index, moments in state["state"].items():
+    scalars: Scalars = {}
+    for index, moments in optimizer.state_dict()["state"].items():
         for name, value in moments.items():
             if isinstance(value, Tensor):
                 tensors[f"{PREFIX}{index}.{name}"] = value
             else:
                 scalars.setdefault(str(index), {})[name] = value
-    return tensors, {"scalars": scalars, "groups": state["param_groups"]}
+    return tensors, scalars
 
 
-def join_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], rest: dict[str, Any]) -> None:
+def join_optimizer_state(
+    optimizer: torch.optim.Optimizer, chosen: Optimizer, tensors: Mapping[str, Tensor], scalars: Scalars
+) -> None:
     """Put an optimizer's state together again.
 
+    Everything is checked first: fused kernels write through these tensors without a look at their sizes.
+
     Args:
-        optimizer: Built as the saved one was.
+        optimizer: New, over the model's parameters.
+        chosen: What built it.
         tensors: From `split_optimizer_state`; other names are passed over.
-        rest: From `split_optimizer_state`.
+        scalars: From `split_optimizer_state`.
 
     Raises:
-        ValueError: Where it is the state of another optimizer.
+        ValueError: Where it is the state of another optimizer, or of other parameters.
     """
+    parameters: list[Tensor] = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Any]] = {}
     for key, value in tensors.items():
         if key.startswith(PREFIX):
             index, _, name = key.removeprefix(PREFIX).partition(".")
-            moments.setdefault(int(index), {})[name] = value
-    for index, values in rest["scalars"].items():
-        moments.setdefault(int(index), {}).update(values)
-    optimizer.load_state_dict({"state": moments, "param_groups": rest["groups"]})
+            moments.setdefault(_index(index, len(parameters)), {})[name] = value
+    for index, values in scalars.items():
+        moments.setdefault(_index(index, len(parameters)), {}).update(values)
+    names = _moment_names(chosen) if moments else set[str]()
+    for index, found in moments.items():
+        if found.keys() != names:
+            raise ValueError(f"the optimizer keeps {_listed(names)}, and the checkpoint {_listed(found.keys())}")
+        for name, value in found.items():
+            fits = not isinstance(value, Tensor) or (
+                value.is_floating_point() and value.shape in (parameters[index].shape, torch.Size([]))
+            )
+            if not fits:
+                raise ValueError(f"the optimizer's {name} of parameter {index} is {list(value.shape)}, {value.dtype}")
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _index(text: str, count: int) -> int:
+    if not text.isdecimal() or int(text) >= count:
+        raise ValueError(f"the optimizer has no parameter {text!r}")
+    return int(text)
+
+
+def _moment_names(chosen: Optimizer) -> set[str]:
+    """See what the optimizer keeps for a parameter, by one step of it on a parameter of its own."""
+    probe = nn.Parameter(torch.zeros(1))
+    probe.grad = torch.zeros(1)
+    optimizer = chosen.build([("probe", probe)])
+    optimizer.step()
+    return set(optimizer.state_dict()["state"].get(0, {}))
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "nothing"

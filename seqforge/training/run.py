@@ -11,21 +11,23 @@ import torch
 
 from seqforge.data import Report, SplitName, evaluation_batches, prepare, read_vocabulary
 from seqforge.errors import DataError
-from seqforge.experiment import Experiment
+from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
 from seqforge.generation import sample_texts, stream_text
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import SequenceModel, build_model
 from seqforge.registry import Component, Registry
-from seqforge.training.checkpoint import Checkpoints, check_corpus, load_model, load_training
+from seqforge.training.checkpoint import Checkpoints
+from seqforge.training.checkpoint_files import check_corpus, load_model, load_training
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, score_likelihood
 from seqforge.training.metrics_log import read_metrics
 from seqforge.training.observers import Observers
+from seqforge.training.resuming import refuse_changes
 from seqforge.training.run_directory import RunDirectory
-from seqforge.training.samples import score_texts
+from seqforge.training.samples import build_metrics, score_texts
 from seqforge.training.state import initial_state
-from seqforge.training.trainer import Trainer, training_batches
+from seqforge.training.trainer import Trainer, build_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,11 @@ class Run:
             RunError: Where the corpus is no longer the one that the run was trained on.
         """
         dataset = prepare(self.experiment, report or (lambda _: None))
-        check_corpus(self.checkpoints.find("latest"), dataset.token_file.digest)
+        trained = "latest" if checkpoint == "initial" else checkpoint
+        check_corpus(self.checkpoints.find(trained), dataset.token_file.digest)
         spans = dataset.splits[split]
         if spans.length < 2:
-            raise DataError(f"the {split} split is empty", hint=f"The experiment sets data.{split}_fraction to 0.")
+            raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
         training = self.experiment.training
         batches = evaluation_batches(dataset.token_file, spans, training.batch_size, training.sequence_length)
         return score_likelihood(self.model(checkpoint, device), batches, dataset.characters_per_token(split))
@@ -181,7 +184,8 @@ class Run:
         Returns:
             Figures by `metric.value`; none where the experiment names no metric.
         """
-        if not self.experiment.metrics:
+        metrics = build_metrics(self.experiment)
+        if not metrics:
             return {}
         sampling = self.experiment.sampling
         texts = self.sample(
@@ -192,14 +196,21 @@ class Run:
             checkpoint=checkpoint,
             device=device,
         )
-        return score_texts({metric.registration.name: metric.build() for metric in self.experiment.metrics}, texts)
+        return score_texts(metrics, texts)
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
 
 
+def _why_empty(experiment: Experiment, split: SplitName) -> str:
+    part = {"training": 1.0, "validation": experiment.data.validation_fraction, "test": experiment.data.test_fraction}
+    if split == "training" or part[split] > 0:
+        return f"The corpus is too small to be split by {experiment.data.split} as [data] says."
+    return f"The experiment sets data.{split}_fraction to 0."
+
+
 def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.PluginManager | None = None) -> Run:
-    """Run an experiment in a new run directory, to its end or until it is interrupted.
+    """Run an experiment in a new run directory, to its end.
 
     Args:
         experiment: What to run.
@@ -210,53 +221,65 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
         The run.
 
     Raises:
+        KeyboardInterrupt: Where it was interrupted; its checkpoint is then written.
         DataError: Where the corpus is missing, empty or too short.
         RunError: Where the loss is no longer finite, or a file cannot be written.
     """
     observers = Observers(hooks or Registry.installed().new_hooks())
     device = choose_device(experiment.training.device)
     dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
-    batches = training_batches(experiment, dataset)
-    with _seeded(experiment):
+    parts = build_parts(experiment, dataset, device)
+    with _seeded(experiment, device):
         state = initial_state(experiment, dataset.vocabulary.size, device)
         # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
         directory = RunDirectory.create(Path(output), experiment.identity.name)
-        with reported_failures(f"writing {directory.path}"):
-            write_atomically(directory.experiment, experiment.to_toml().encode())
-            write_atomically(directory.vocabulary, dataset.token_file.vocabulary.read_bytes())
-        Trainer(experiment, dataset, batches, directory, state, observers).train()
+        with directory.locked():
+            with reported_failures(f"writing {directory.path}"):
+                write_atomically(directory.experiment, experiment.to_toml().encode())
+                write_atomically(directory.vocabulary, dataset.token_file.vocabulary.read_bytes())
+            Trainer(experiment, dataset, parts, directory, state, observers).train()
     return Run(directory, experiment)
 
 
-def resume(run: Run, *, hooks: pluggy.PluginManager | None = None) -> None:
-    """Go on with a run from its latest checkpoint, as if it had never stopped.
+def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager | None = None) -> None:
+    """Go on with a run from a checkpoint, as if it had never stopped.
 
     Args:
-        run: As opened, with new settings of `[training]` where it is to run longer.
+        run: As opened, with new settings where it is to run longer or more slowly.
+        checkpoint: "latest", "best" or a step; later checkpoints are dropped.
         hooks: The plugins that watch; by default those installed.
 
     Raises:
-        RunError: Where the run has no checkpoint, or one that does not fit, and as `train` does.
+        ExperimentError: Where the new settings are such that the run would no longer be the same.
+        RunError: Where the run has no such checkpoint, or one that does not fit, and as `train` does.
     """
-    experiment = run.experiment
+    experiment, directory = run.experiment, run.directory
+    refuse_changes(read_table(directory.experiment), experiment.table)
     observers = Observers(hooks or Registry.installed().new_hooks())
-    checkpoint = run.checkpoints.find("latest")
+    device = choose_device(experiment.training.device)
+    path = run.checkpoints.find(checkpoint)
     dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
-    batches = training_batches(experiment, dataset)
-    with _seeded(experiment):
-        state = initial_state(experiment, dataset.vocabulary.size, choose_device(experiment.training.device))
-        load_training(checkpoint, state, dataset.token_file.digest)
+    parts = build_parts(experiment, dataset, device)
+    with _seeded(experiment, device), directory.locked():
+        state = initial_state(experiment, dataset.vocabulary.size, device)
+        load_training(path, state, experiment, dataset.token_file.digest)
+        run.checkpoints.drop_after(state.step)
         best = run.checkpoints.best()
         if best is not None:
             state.best_loss = min(state.best_loss, best[1])
-        with reported_failures(f"writing {run.directory.experiment}"):
-            write_atomically(run.directory.experiment, experiment.to_toml().encode())
-        Trainer(experiment, dataset, batches, run.directory, state, observers).train()
+        # Only now, when it has shown that it fits.
+        with reported_failures(f"writing {directory.experiment}"):
+            write_atomically(directory.experiment, experiment.to_toml().encode())
+        Trainer(experiment, dataset, parts, directory, state, observers).train()
 
 
 @contextmanager
-def _seeded(experiment: Experiment) -> Generator[None]:
+def _seeded(experiment: Experiment, device: torch.device) -> Generator[None]:
     """Seed torch's generators, which dropout draws from, and put them back afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(experiment.identity.seed)
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(experiment.identity.seed)
+        if gpus:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(experiment.identity.seed)
         yield

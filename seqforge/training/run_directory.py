@@ -1,8 +1,12 @@
 """Where a run lives on disk."""
 
+import contextlib
 import json
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+
+import filelock
 
 from seqforge.errors import RunError
 from seqforge.files import reported_failures, write_atomically
@@ -56,9 +60,13 @@ class RunDirectory:
             RunError: Where that is no run directory, or of a version that this program does not know.
         """
         path = Path(path)
-        if not path.is_dir():
-            reason = "is no folder" if path.exists() else "no such folder"
-            raise RunError(f"{path}: {reason}", hint=_runs_near(path.parent))
+        try:
+            reason = None if path.is_dir() else "is no folder" if path.exists() else "no such folder"
+        except OSError as error:  # a name too long for the system, or a folder that may not be looked into
+            reason = error.strerror
+        if reason:
+            shown = str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…"
+            raise RunError(f"{shown}: {reason}", hint=_runs_near(path.parent))
         try:
             version = json.loads((path / MARKER).read_text(encoding="utf-8"))["version"]
         except FileNotFoundError as error:
@@ -71,6 +79,21 @@ class RunDirectory:
                 hint="Open it with the version of seqforge that its experiment.toml names.",
             )
         return cls(path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Generator[None]:
+        """Keep other processes from training this run.
+
+        Raises:
+            RunError: Where one does.
+        """
+        try:
+            with filelock.FileLock(self.path / ".lock", timeout=0):
+                yield
+        except filelock.Timeout as error:
+            raise RunError(
+                f"{self.path}: another process is training this run", hint="Wait for it, or stop it."
+            ) from error
 
     @property
     def experiment(self) -> Path:
@@ -106,9 +129,28 @@ def _made(path: Path) -> bool:
     return True
 
 
+def locate(path: Path) -> tuple[Path, str | None]:
+    """Tell a run from one of its checkpoints.
+
+    Args:
+        path: Either.
+
+    Returns:
+        The run's folder, and the checkpoint's step where `path` was one.
+    """
+    absolute = path.absolute()
+    if absolute.parent.name == "checkpoints" and absolute.name.startswith("step-"):
+        run = path.parent.parent if len(path.parts) > 2 else absolute.parent.parent
+        return run, absolute.name.removeprefix("step-").lstrip("0") or "0"
+    return path, None
+
+
 def _runs_near(folder: Path) -> str:
-    if not folder.is_dir():
-        return f"The folder {folder} does not exist either."
-    markers = sorted(folder.glob(f"*/{MARKER}"), key=lambda marker: marker.stat().st_mtime, reverse=True)
+    try:
+        markers = sorted(folder.glob(f"*/{MARKER}"), key=lambda marker: marker.stat().st_mtime, reverse=True)
+        if not folder.is_dir():
+            return f"The folder {folder} does not exist either."
+    except OSError:
+        return "A run is a folder that `seqforge run` has made."
     runs = [str(marker.parent) for marker in markers[:10]]
     return f"Runs in {folder}: {', '.join(runs)}." if runs else f"{folder} holds no run."

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from seqforge.experiment import Experiment
 from seqforge.files import reported_failures, write_atomically
 from seqforge.interfaces import Metric
+from seqforge.training.observers import warn
 
 
 def write_samples(folder: Path, step: int, texts: Sequence[str]) -> None:
@@ -24,8 +26,27 @@ def write_samples(folder: Path, step: int, texts: Sequence[str]) -> None:
             write_atomically(folder / f"step-{step:08d}{suffix}.txt", text.encode("utf-8", "replace"))
 
 
+def build_metrics(experiment: Experiment) -> dict[str, Metric]:
+    """Build an experiment's metrics.
+
+    Args:
+        experiment: Names them.
+
+    Returns:
+        The metrics by short name; one that is used twice gets a number behind its name.
+    """
+    metrics: dict[str, Metric] = {}
+    for component in experiment.metrics:
+        name, number = component.registration.name, 1
+        while name in metrics:
+            number += 1
+            name = f"{component.registration.name}-{number}"
+        metrics[name] = component.build()
+    return metrics
+
+
 def score_texts(metrics: Mapping[str, Metric], texts: Sequence[str]) -> dict[str, float]:
-    """Judge texts by every metric.
+    """Judge texts by every metric. One that raises costs its figures and a line on stderr, and not the run.
 
     Args:
         metrics: By name.
@@ -34,6 +55,12 @@ def score_texts(metrics: Mapping[str, Metric], texts: Sequence[str]) -> dict[str
     Returns:
         Figures by `metric.value`.
     """
-    return {
-        f"{name}.{key}": value for name, metric in metrics.items() for key, value in metric.score(texts).values.items()
-    }
+    figures: dict[str, float] = {}
+    for name, metric in metrics.items():
+        try:
+            values = metric.score(texts).values
+        except Exception as error:  # noqa: BLE001 - a model writes what no metric has seen before
+            warn(f"the metric {name!r} failed: {type(error).__name__}: {error}")
+            continue
+        figures |= {f"{name}.{key}": value for key, value in values.items()}
+    return figures

@@ -33,6 +33,11 @@ class TrainingState:
     best_loss: float = float("inf")
     stale_evaluations: int = 0
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is trained."""
+        return next(self.model.parameters()).device
+
 
 def initial_state(experiment: Experiment, symbols: int, device: torch.device) -> TrainingState:
     """Make the state before the first step.

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from seqforge.data import Batch
+from seqforge.errors import RunError
 from seqforge.interfaces import Loss, map_state
 from seqforge.model import States
 from seqforge.training.state import TrainingState
 
 
-class NonFiniteError(ArithmeticError):
-    """The loss or its gradient is infinite or not a number; the parameters are as before the step."""
+class NonFiniteError(RunError):
+    """The loss, its gradient or a parameter is infinite or not a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ def train_step(
         clip_value: The size of each of its components at most.
 
     Raises:
-        NonFiniteError: Where loss or gradient is not finite.
+        NonFiniteError: Where loss or gradient is not finite; the parameters are then as before the step.
     """
-    device = next(state.model.parameters()).device
+    device = state.device
     state.model.train()
     state.optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=device)

@@ -59,7 +59,9 @@ def trace(run: Run, text: str, checkpoint: str = "latest") -> Trace:
     before = _confidences(state, tokens[:-1])
     batch = Batch(tokens[:-1].unsqueeze(1), tokens[1:].unsqueeze(1), continues=False)
     training = experiment.training
-    train_step(state, [batch], loss, 1.0, training.gradient_clip_norm, training.gradient_clip_value)
+    with torch.random.fork_rng(devices=[]):  # dropout draws
+        torch.default_generator.manual_seed(experiment.identity.seed)
+        train_step(state, [batch], loss, 1.0, training.gradient_clip_norm, training.gradient_clip_value)
     return Trace(tokens[:-1], tokens[1:], before, _confidences(state, tokens[:-1]))
 
 

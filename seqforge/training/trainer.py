@@ -1,12 +1,14 @@
 """The training loop."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+
+import torch
 
 from seqforge.data import Dataset, TrainingBatches, evaluation_batches
-from seqforge.errors import RunError
+from seqforge.errors import DataError, RunError
 from seqforge.experiment import Experiment
-from seqforge.generation import sample_texts
+from seqforge.generation import encode_prompt, sample_texts
 from seqforge.interfaces import (
     Evaluated,
     Loss,
@@ -25,7 +27,7 @@ from seqforge.training.limits import progress_of
 from seqforge.training.metrics_log import MetricsLog
 from seqforge.training.observers import Observers
 from seqforge.training.run_directory import RunDirectory
-from seqforge.training.samples import score_texts, write_samples
+from seqforge.training.samples import build_metrics, score_texts, write_samples
 from seqforge.training.state import TrainingState
 from seqforge.training.step import NonFiniteError, StepResult, train_step
 
@@ -54,6 +56,46 @@ def training_batches(experiment: Experiment, dataset: Dataset) -> TrainingBatche
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the loop uses beside the model, built before anything is written.
+
+    Attributes:
+        loss: On the model's device.
+        samplers: The chain.
+        metrics: By name.
+        batches: The training split.
+    """
+
+    loss: Loss
+    samplers: list[Sampler]
+    metrics: dict[str, Metric]
+    batches: TrainingBatches
+
+
+def build_parts(experiment: Experiment, dataset: Dataset, device: torch.device) -> Parts:
+    """Build them, and refuse what would fail only later.
+
+    Args:
+        experiment: Names them.
+        dataset: What is trained on.
+        device: Where the model is.
+
+    Raises:
+        DataError: Where the training split is shorter than one batch, or the samples' prompt cannot be encoded.
+    """
+    try:
+        encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
+    except DataError as error:
+        raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
+    return Parts(
+        loss=experiment.loss.build().to(device),
+        samplers=[sampler.build() for sampler in experiment.samplers],
+        metrics=build_metrics(experiment),
+        batches=training_batches(experiment, dataset),
+    )
+
+
 class Trainer:
     """Takes a training state through its steps, and evaluates, samples, logs and saves at their intervals.
 
@@ -63,7 +105,7 @@ class Trainer:
     Args:
         experiment: What is trained, and how long.
         dataset: What it is trained on and evaluated on.
-        batches: Its training split in batches.
+        parts: Loss, samplers, metrics and batches.
         directory: Where it is written.
         state: New, or loaded from a checkpoint.
         observers: Who is told.
@@ -73,40 +115,56 @@ class Trainer:
         self,
         experiment: Experiment,
         dataset: Dataset,
-        batches: TrainingBatches,
+        parts: Parts,
         directory: RunDirectory,
         state: TrainingState,
         observers: Observers,
     ) -> None:
         self._experiment = experiment
         self._dataset = dataset
-        self._batches = batches
+        self._parts = parts
         self._characters_per_token = dataset.characters_per_token("training")
         self._directory = directory
         self._state = state
         self._observers = observers
         self._log = MetricsLog(directory.metrics)
         self._checkpoints = Checkpoints(directory.checkpoints)
-        self._loss: Loss = experiment.loss.build()
-        self._samplers: list[Sampler] = [sampler.build() for sampler in experiment.samplers]
-        self._metrics: dict[str, Metric] = {metric.registration.name: metric.build() for metric in experiment.metrics}
 
-    def train(self) -> RunFinished:
+    def train(self) -> None:
         """Train until the run's end, or until it is interrupted; the last checkpoint is written in either case.
 
-        Returns:
-            How it ended.
-
         Raises:
-            RunError: Where the loss is no longer finite, or a file cannot be written.
+            KeyboardInterrupt: Where it was interrupted, once the checkpoint is written.
+            RunError: Where the run is already at its end, a number is no longer finite, or a file cannot be written.
+        """
+        reason = self._end()
+        if reason is not None:
+            raise RunError(
+                f"{self._directory.path}: the run has already {reason}",
+                hint="Make it longer: --set training.steps=…, training.epochs=… or training.minutes=…",
+            )
+        self._start()
+        try:
+            reason = self._loop()
+        except BaseException as error:
+            self._tell_finished(str(error) or "interrupted", complete=False)
+            raise
+        self._tell_finished(reason or "interrupted", complete=reason is not None)
+        if reason is None:
+            raise KeyboardInterrupt
+
+    def _loop(self) -> str | None:
+        """Go through the steps.
+
+        Returns:
+            Why the run is at its end, or None where it was interrupted.
         """
         state = self._state
-        self._start()
+        reason = None
         started = time.monotonic() - state.seconds
         with InterruptGuard() as interrupt:
             while (reason := self._end()) is None and not interrupt.requested:
-                progress = self._progress()
-                result = self._step(progress)
+                result = self._step()
                 state.seconds = time.monotonic() - started
                 self._tell_step(result)
                 self._at_intervals()
@@ -115,11 +173,7 @@ class Trainer:
             self._save()
             if reason is not None:
                 self._finish()
-        finished = RunFinished(
-            self._directory.path, state.step, reason or "interrupted", reason is not None, state.seconds
-        )
-        self._observers.notify("seqforge_run_finished", finished)
-        return finished
+        return reason
 
     def _start(self) -> None:
         splits, state = self._dataset.splits, self._state
@@ -148,25 +202,39 @@ class Trainer:
 
     def _progress(self) -> Progress:
         state = self._state
-        return progress_of(self._experiment.training, state.step, self._batches.steps_per_epoch, state.seconds)
+        return progress_of(self._experiment.training, state.step, self._parts.batches.steps_per_epoch, state.seconds)
 
-    def _step(self, progress: Progress) -> StepResult:
+    def _step(self) -> StepResult:
         training, state = self._experiment.training, self._state
-        batches = self._batches.batch(state.step).divided(training.accumulation)
-        factor = state.schedule.factor(progress)
+        batches = self._parts.batches.batch(state.step).divided(training.accumulation)
+        factor = state.schedule.factor(self._progress())
         try:
             return train_step(
-                state, batches, self._loss, factor, training.gradient_clip_norm, training.gradient_clip_value
+                state, batches, self._parts.loss, factor, training.gradient_clip_norm, training.gradient_clip_value
             )
         except NonFiniteError as error:
-            steps = self._checkpoints.steps()
-            good = (
-                f"The last good checkpoint is {self._checkpoints.path(steps[-1])}." if steps else "There is none yet."
+            raise self._diverged(error) from error
+
+    def _diverged(self, error: NonFiniteError) -> NonFiniteError:
+        """Name the checkpoint to go back to: not the one of these very parameters."""
+        state = self._state
+        good = [step for step in self._checkpoints.steps() if step < state.step]
+        if good:
+            path = self._checkpoints.path(good[-1])
+            hint = (
+                f"The last good checkpoint is {path}. Go on from it with a lower rate or clipped gradients:\n"
+                f"seqforge run --resume {path} --set optimizer.learning_rate=… --set training.gradient_clip_norm=1.0"
             )
-            raise RunError(
-                f"step {state.step + 1}: {error}",
-                hint=f"{good} Try a lower optimizer.learning_rate, or training.gradient_clip_norm = 1.0.",
-            ) from error
+        else:
+            hint = (
+                "No checkpoint is earlier. Try a lower optimizer.learning_rate, or training.gradient_clip_norm = 1.0."
+            )
+        return NonFiniteError(f"step {state.step + 1}: {error.message}", hint=hint)
+
+    def _tell_finished(self, reason: str, *, complete: bool) -> None:
+        state = self._state
+        event = RunFinished(self._directory.path, state.step, reason, complete, state.seconds)
+        self._observers.notify("seqforge_run_finished", event)
 
     def _tell_step(self, result: StepResult) -> None:
         training, state = self._experiment.training, self._state
@@ -177,7 +245,7 @@ class Trainer:
             epoch=progress.epoch,
             fraction=progress.fraction,
             loss=result.loss,
-            bits_per_character=bits_per_character(result.loss, ratio) if self._loss.in_nats else None,
+            bits_per_character=bits_per_character(result.loss, ratio) if self._parts.loss.in_nats else None,
             gradient_norm=result.gradient_norm,
             learning_rate=result.learning_rate,
             characters=training.batch_size * training.accumulation * training.sequence_length * ratio,
@@ -190,10 +258,11 @@ class Trainer:
     def _at_intervals(self) -> None:
         experiment, step = self._experiment, self._state.step
         best = step % experiment.evaluation.interval == 0 and self._evaluate()
-        if step % experiment.sampling.interval == 0:
-            self._sample()
+        # Before the sample: what a sampler or a metric gets wrong must not cost steps.
         if best or step % experiment.training.checkpoint_interval == 0:
             self._save(best=best)
+        if step % experiment.sampling.interval == 0:
+            self._sample()
 
     def _finish(self) -> None:
         """Evaluate and sample at the end, where the last step has not just done so."""
@@ -210,7 +279,10 @@ class Trainer:
             Whether it is the best so far.
         """
         state = self._state
-        score = self._score()
+        try:
+            score = self._score()
+        except NonFiniteError as error:
+            raise self._diverged(error) from error
         if score is None:
             return False
         best = score.loss < state.best_loss
@@ -240,17 +312,20 @@ class Trainer:
         texts = sample_texts(
             state.model,
             self._dataset.vocabulary,
-            self._samplers,
+            self._parts.samplers,
             sampling.prompt,
             count=sampling.count,
             length=sampling.length,
             seed=self._experiment.identity.seed + state.step * SAMPLE_SEED_STRIDE,
         )
-        scores = score_texts(self._metrics, texts)
+        scores = score_texts(self._parts.metrics, texts)
         write_samples(self._directory.samples, state.step, texts)
         self._log.append("sample", state.step, scores)
         self._observers.notify("seqforge_sampled", Sampled(state.step, tuple(texts), scores))
 
     def _save(self, *, best: bool = False) -> None:
         keep = self._experiment.training.keep_checkpoints
-        self._checkpoints.save(self._state, self._dataset.token_file.digest, best=best, keep=keep)
+        try:
+            self._checkpoints.save(self._state, self._dataset.token_file.digest, best=best, keep=keep)
+        except NonFiniteError as error:
+            raise self._diverged(error) from error

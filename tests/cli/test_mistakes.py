@@ -37,7 +37,10 @@ MISTAKES = {
     "resume with a file": (["run", "fine.toml", "--resume", "runs/none"], "--resume goes on with"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
-    "a shape to come": (["check", "fine.toml", "--set", "model.topology=many-to-one"], "needs one label an example"),
+    "a shape to come": (
+        ["check", "fine.toml", "--set", "model.topology=many-to-one"],
+        "needs a label for each example",
+    ),
 }
 
 

@@ -65,6 +65,7 @@ _seeds = st.integers(0, 2**63 - 1)
 
 
 @given(shape=_shapes, seed=_seeds, steps=st.lists(st.integers(0, 200), min_size=1, max_size=6), shuffle=st.booleans())
+@settings(deadline=None)
 def test_a_batch_depends_on_the_seed_and_the_step_alone(
     make_batches: MakeBatches, shape: tuple[int, int], seed: int, steps: list[int], shuffle: bool
 ):
@@ -75,6 +76,7 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(
 
 
 @given(shape=_shapes, seed=_seeds, step=st.integers(0, 200))
+@settings(deadline=None)
 def test_targets_are_the_inputs_one_step_later(make_batches: MakeBatches, shape: tuple[int, int], seed: int, step: int):
     batches = make_batches(*shape, seed)
     batch, following = batches.batch(step), batches.batch(step + 1)
@@ -89,6 +91,7 @@ def test_targets_are_the_inputs_one_step_later(make_batches: MakeBatches, shape:
 
 
 @given(shape=_shapes, seed=_seeds, number=st.integers(0, 3), shuffle=st.booleans())
+@settings(deadline=None)
 def test_an_epoch_reads_every_token_once_but_for_the_remainder(
     make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int, shuffle: bool
 ):
@@ -101,6 +104,7 @@ def test_an_epoch_reads_every_token_once_but_for_the_remainder(
 
 
 @given(shape=_shapes, seed=_seeds, number=st.integers(0, 3))
+@settings(deadline=None)
 def test_documents_are_read_whole_in_their_new_order(
     make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int
 ):
@@ -158,6 +162,7 @@ def test_a_split_of_nothing_is_told(token_file: TokenFile, length: int):
 
 
 @given(rows=st.integers(1, 4), parts=st.integers(1, 4), continues=st.booleans())
+@settings(deadline=None)
 def test_a_batch_is_divided_by_its_rows(rows: int, parts: int, continues: bool):
     inputs = torch.arange(3 * rows * parts).reshape(3, rows * parts)
     divided = Batch(inputs, inputs + 1, continues).divided(parts)

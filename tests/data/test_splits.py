@@ -26,6 +26,7 @@ def documents_of(token_file: TokenFile, spans: Spans) -> set[str]:
 
 
 @given(documents=_documents, by=_ways, fractions=_fractions)
+@settings(deadline=None)
 def test_every_token_is_in_exactly_one_split(
     encoded: Encode, documents: dict[str, str], by: Any, fractions: tuple[float, float]
 ):
@@ -42,6 +43,7 @@ def test_every_token_is_in_exactly_one_split(
 
 
 @given(documents=_documents, fractions=_fractions)
+@settings(deadline=None)
 def test_by_position_the_end_is_held_out_in_its_order(
     encoded: Encode, documents: dict[str, str], fractions: tuple[float, float]
 ):
@@ -69,7 +71,7 @@ def test_nothing_is_held_out_where_nothing_is_asked_for(encoded: Encode, by: Any
 
 
 @given(documents=_documents, more=_documents, fractions=_fractions)
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 def test_by_document_a_document_stays_in_its_split_as_the_corpus_grows(
     encoded: Encode, documents: dict[str, str], more: dict[str, str], fractions: tuple[float, float]
 ):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.data import Spans, TokenFile, TokenStream
@@ -34,6 +34,7 @@ def _pieces(draw: st.DrawFn) -> Spans:
 
 
 @given(spans=_pieces(), data=st.data())
+@settings(deadline=None)
 def test_a_stream_is_the_concatenation_of_its_pieces(token_file: TokenFile, spans: Spans, data: st.DataObject):
     tokens = token_file.map()
     pieces = [tokens[start:stop] for start, stop in zip(spans.starts, spans.stops, strict=True)]

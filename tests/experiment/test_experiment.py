@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqforge
@@ -170,6 +170,7 @@ _experiments = st.fixed_dictionaries(
 
 
 @given(table=_experiments)
+@settings(deadline=None)
 def test_a_resolved_experiment_loads_again_as_itself(samples: Registry, table: dict[str, Any]):
     first = Experiment.from_table(table, registry=samples)
     read = tomllib.loads(first.to_toml())
@@ -180,6 +181,7 @@ def test_a_resolved_experiment_loads_again_as_itself(samples: Registry, table: d
 
 
 @given(table=_experiments)
+@settings(deadline=None)
 def test_what_is_written_is_what_is_run(samples: Registry, table: dict[str, Any]):
     experiment = Experiment.from_table(table, registry=samples)
     for section in ("data", "training", "sampling"):

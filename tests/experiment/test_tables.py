@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.errors import ExperimentError
@@ -139,6 +139,7 @@ _plain = st.integers() | st.booleans() | st.text(st.characters(exclude_categorie
 
 
 @given(keys=_keys, value=_plain | st.lists(_plain, max_size=3))
+@settings(deadline=None)
 def test_whatever_is_assigned_is_found_at_its_key(keys: list[str], value: Any):
     # A JSON value on one line is a TOML value too.
     text = json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")

@@ -11,7 +11,7 @@ import torch
 from seqforge import Registry, Run, resume, train
 from seqforge.interfaces import StepFinished
 from seqforge.registry import hookimpl
-from seqforge.training.checkpoint import MODEL, TRAINING
+from seqforge.training.checkpoint_files import MODEL, TRAINING
 from seqforge.training.metrics_log import read_metrics
 
 CELLS: dict[str, list[dict[str, Any]]] = {
@@ -45,7 +45,9 @@ class InterruptAt:
 def interrupted(experiment: Any, output: Path, step: int, registry: Registry) -> Run:
     hooks = registry.new_hooks()
     hooks.register(InterruptAt(step))
-    return train(experiment, output, hooks=hooks)
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment, output, hooks=hooks)
+    return Run.open(next(output.iterdir()), registry=registry)
 
 
 def without_times(run: Run) -> list[dict[str, Any]]:

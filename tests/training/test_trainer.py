@@ -12,8 +12,10 @@ from seqforge import Experiment, Registry, Run, SeqforgeError, resume, train
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
 from seqforge.registry import hookimpl
-from seqforge.training.checkpoint import BEST, MODEL, PROGRESS
+from seqforge.training.checkpoint import BEST
+from seqforge.training.checkpoint_files import MODEL
 from seqforge.training.metrics_log import MetricsLog, read_metrics
+from seqforge.training.progress_file import PROGRESS
 
 
 class Recorder:
@@ -128,16 +130,18 @@ def test_only_the_best_and_the_last_checkpoints_are_kept(experiment: Any, tmp_pa
     assert set(checkpoints.steps()) == {best[0], 36, 38, 40}
 
 
-def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(experiment: Any, tmp_path: Path) -> None:
-    chosen = experiment(
-        optimizer={"use": "sgd", "learning_rate": 1e38},
-        training={"checkpoint_interval": 1, "steps": 50},
-    )
-    with pytest.raises(RunError) as caught:
-        train(chosen, tmp_path)
-    assert "nan" in caught.value.message or "inf" in caught.value.message
+def test_a_loss_that_is_not_finite_names_a_checkpoint_that_can_be_gone_on_from(
+    experiment: Any, tmp_path: Path, registry: Registry
+) -> None:
+    calm = train(experiment(optimizer={"use": "sgd", "learning_rate": 0.1}, training={"steps": 4}), tmp_path)
+    wild = ["optimizer.learning_rate=1e38", "training.steps=50", "training.checkpoint_interval=1"]
+    with pytest.raises(RunError, match=r"step [56]: ") as caught:
+        resume(Run.open(calm.path, wild, registry))
     assert caught.value.hint is not None
-    assert str(tmp_path / "small" / "checkpoints" / "step-") in caught.value.hint
+    assert f"seqforge run --resume {calm.checkpoints.path(4)} " in caught.value.hint
+    resume(Run.open(calm.path, ["optimizer.learning_rate=0.1", "training.steps=6"], registry), "4")
+    assert calm.checkpoints.steps()[-1] == 6
+    assert calm.evaluate().loss < 5
 
 
 def test_a_corpus_shorter_than_one_batch_is_refused_before_a_run_is_made(experiment: Any, tmp_path: Path) -> None:
@@ -170,14 +174,12 @@ def test_a_checkpoint_from_another_experiment_is_refused(experiment: Any, tmp_pa
         RunError, match=r"from another experiment: stack.cells.0.input_weight is .* in the checkpoint and"
     ):
         other.model()
-    deeper = Run.open(run.path, ["model.cells.0.repeat=2"], registry)
-    with pytest.raises(RunError, match=r"stack.cells.1.bias is only in the experiment's model"):
-        resume(deeper)
 
 
 def test_a_changed_corpus_is_refused(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
-    text = experiment().corpus.table["text"].replace("fox", "cat").replace("jumps", "jumfx")
+    # The same tokens in the same order: only the vocabulary knows the difference.
+    text = experiment().corpus.table["text"].replace("z", "}")
     changed = Run.open(run.path, [f"corpus.text={json.dumps(text)}"], registry)
     with pytest.raises(RunError, match="the corpus is no longer the one"):
         resume(changed)

@@ -1,0 +1,99 @@
+"""Signatures of which no experiment file can fill the arguments: a mistake of the plugin, told as such."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqforge.interfaces import Cell, Sampler
+from seqforge.registry import Registry, resolve
+
+MakeRegistry = Callable[..., Registry]
+
+
+class Unchanged(Sampler):
+    def transform(self, logits: Tensor, memory: Any) -> Tensor:
+        return logits
+
+
+class Variadic(Unchanged):
+    def __init__(self, size: int = 1, *more: int) -> None: ...
+
+
+class Keywords(Unchanged):
+    def __init__(self, **more: int) -> None: ...
+
+
+class PositionalOnly(Unchanged):
+    def __init__(self, size: int, /) -> None: ...
+
+
+class Untyped(Unchanged):
+    def __init__(self, size) -> None: ...
+
+
+class Unresolvable(Unchanged):
+    def __init__(self, size: "NoSuchType") -> None: ...  # noqa: F821 # type: ignore[name-defined]
+
+
+class Unfit(Unchanged):
+    def __init__(self, size: torch.Tensor) -> None: ...
+
+
+class Use(Unchanged):
+    def __init__(self, use: str) -> None: ...
+
+
+class Copy(Unchanged):
+    def __init__(self, copy: bool) -> None: ...
+
+
+class Private(Unchanged):
+    def __init__(self, _size: int) -> None: ...
+
+
+class NestedOddly(Unchanged):
+    def __init__(self, inner: dict[str, Sampler]) -> None: ...
+
+
+class NoInputSize(Cell[tuple[Tensor, ...]]):
+    def __init__(self, hidden_size: int = 3) -> None:
+        super().__init__(1, hidden_size)
+
+    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
+        return ()
+
+    def step(self, projected: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return projected, state
+
+
+@pytest.mark.parametrize(
+    ("component", "reason"),
+    [
+        (Variadic, "its __init__ takes variadic positional 'more'"),
+        (Keywords, "its __init__ takes variadic keyword 'more'"),
+        (PositionalOnly, "its __init__ takes positional-only 'size'"),
+        (Untyped, "its argument 'size' has no type"),
+        (Unresolvable, "name 'NoSuchType' is not defined"),
+        (Unfit, "Unable to generate pydantic-core schema for <class 'torch.Tensor'>. "),
+        (Use, "'use' is what an experiment names a component by, and cannot be an option"),
+        (Copy, 'Field name "copy" in "Copy" shadows an attribute in parent "BaseModel"'),
+        (Private, "pydantic keeps the name '_size' for itself"),
+        (NestedOddly, "Unable to generate pydantic-core schema for <class 'seqforge.interfaces.sampler.Sampler'>. "),
+        (NoInputSize, "its __init__ takes no 'input_size', which the engine gives"),
+    ],
+)
+def test_a_signature_that_no_experiment_can_fill_is_the_plugins_mistake(
+    make_registry: MakeRegistry, component: type[Any], reason: str
+):
+    kind = "cell" if issubclass(component, Cell) else "sampler"
+    registry = make_registry({f"{kind}/odd": f"{__name__}:{component.__name__}"})
+    [problem] = resolve(registry, kind, {"use": "odd"}, "key", Path("/experiments"))
+    said = str(problem)
+    assert said.startswith(f"key.use: 'sample/odd' cannot be configured: {reason}")
+    assert said.endswith(". This is for the author of the plugin 'sample' to mend.")
+    assert ".." not in said
+    assert "\n" not in said

@@ -1,0 +1,189 @@
+"""Resuming under other settings, from other checkpoints, and from files that are not to be trusted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from seqforge import Registry, Run, resume, train
+from seqforge.errors import ExperimentError, RunError
+from seqforge.training.checkpoint_files import TRAINING
+from seqforge.training.progress_file import PROGRESS
+
+
+@pytest.fixture
+def run(experiment: Any, tmp_path: Path) -> Run:
+    return train(experiment(training={"steps": 6, "checkpoint_interval": 2, "keep_checkpoints": 9}), tmp_path)
+
+
+def changed(run: Run, registry: Registry, *overrides: str) -> Run:
+    return Run.open(run.path, ["training.steps=8", *overrides], registry)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "training.batch_size=2",
+        "training.sequence_length=8",
+        "training.accumulation=2",
+        "experiment.seed=1",
+        "data.validation_fraction=0.1",
+        "model.cells.0.repeat=2",
+        "model.cells.0.peepholes=true",
+        "optimizer={use='sgd'}",
+        "vocabulary.use='bytes'",
+    ],
+)
+def test_what_the_state_depends_on_cannot_change_and_the_run_is_as_it_was(
+    override: str, run: Run, registry: Registry
+) -> None:
+    before = run.directory.experiment.read_bytes()
+    with pytest.raises(ExperimentError, match=override.partition("=")[0].split(".")[0]):
+        resume(changed(run, registry, override))
+    assert run.directory.experiment.read_bytes() == before
+    resume(changed(run, registry))
+    assert run.checkpoints.steps()[-1] == 8
+
+
+def test_a_new_learning_rate_is_taken_up(run: Run, registry: Registry) -> None:
+    resume(changed(run, registry, "optimizer.learning_rate=0.003", "training.log_interval=1"))
+    assert run.metrics()[-3]["learning_rate"] == 0.003
+
+
+def test_a_run_goes_on_from_an_earlier_checkpoint(run: Run, registry: Registry) -> None:
+    assert run.checkpoints.steps() == [2, 4, 5, 6]
+    resume(changed(run, registry), "4")
+    assert run.checkpoints.steps() == [2, 4, 5, 6, 8]
+    steps = [record["step"] for record in run.metrics() if record["event"] == "evaluation"]
+    assert steps == [5, 8]
+
+
+def test_a_finished_run_says_so(run: Run, registry: Registry) -> None:
+    lines = run.directory.metrics.read_text()
+    with pytest.raises(RunError, match="the run has already reached the end"):
+        resume(Run.open(run.path, registry=registry))
+    assert run.directory.metrics.read_text() == lines
+
+
+def test_one_process_at_a_time_trains_a_run(run: Run, registry: Registry) -> None:
+    with run.directory.locked(), pytest.raises(RunError, match="another process is training this run"):
+        resume(changed(run, registry))
+
+
+def rewritten(run: Run, **tensors: torch.Tensor | None) -> None:
+    file = run.checkpoints.path(6) / TRAINING
+    content = safetensors.torch.load_file(file) | tensors
+    safetensors.torch.save_file({name: tensor for name, tensor in content.items() if tensor is not None}, file)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("optimizer.0.exp_avg", torch.zeros(1)),
+        ("optimizer.0.exp_avg", torch.zeros(3, 3)),
+        ("optimizer.0.exp_avg", torch.zeros(48, 40, dtype=torch.int64)),
+        ("optimizer.0.exp_avg", None),
+        ("optimizer.0.momentum_buffer", torch.zeros(48, 40)),
+        ("optimizer.99.exp_avg", torch.zeros(1)),
+        ("optimizer.x.exp_avg", torch.zeros(1)),
+        ("recurrent.0.0.0", torch.zeros(5, 12)),
+        ("recurrent.0.0.0", torch.zeros(4, 12, dtype=torch.float64)),
+        ("recurrent.0.0.1", None),
+        ("random.cpu", torch.zeros(3, dtype=torch.uint8)),
+        ("random.cpu", None),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(
+    name: str, tensor: torch.Tensor | None, run: Run, registry: Registry
+) -> None:
+    rewritten(run, **{name: tensor})
+    with pytest.raises(RunError, match="from another experiment"):
+        resume(changed(run, registry))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("step", -3),
+        ("step", 1e400),
+        ("step", "6"),
+        ("batches", 0),
+        ("rows", 10**15),
+        ("corpus", None),
+        ("schedule", []),
+        ("optimizer", {"0": {"step": [1]}}),
+        ("version", 2),
+    ],
+)
+def test_plain_values_that_do_not_fit_are_refused(key: str, value: Any, run: Run, registry: Registry) -> None:
+    file = run.checkpoints.path(6) / PROGRESS
+    progress = json.loads(file.read_text())
+    file.write_text(json.dumps({**progress, key: value}))
+    with pytest.raises(RunError, match=r"damaged|from another experiment|version 2"):
+        resume(changed(run, registry))
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[" * 100_000, b"\xff", b'{"version": 1}'])
+def test_a_file_that_is_no_progress_is_damaged(content: bytes, run: Run, registry: Registry) -> None:
+    (run.checkpoints.path(6) / PROGRESS).write_bytes(content)
+    with pytest.raises(RunError, match="damaged"):
+        resume(changed(run, registry))
+
+
+def test_a_prompt_that_cannot_be_encoded_is_refused_before_a_run_is_made(experiment: Any, tmp_path: Path) -> None:
+    with pytest.raises(RunError.__mro__[1], match=r"sampling.prompt: .*'Z' at position 0"):
+        train(experiment(sampling={"prompt": "Z"}), tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_parameter_that_is_not_finite_is_never_saved(
+    run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import seqforge.training.trainer as trainer
+
+    real = trainer.train_step
+
+    def spoiled(state: Any, *arguments: Any) -> Any:
+        result = real(state, *arguments)
+        with torch.no_grad():
+            state.model.head.bias[0] = float("nan")
+        return result
+
+    monkeypatch.setattr(trainer, "train_step", spoiled)
+    with pytest.raises(RunError, match=r"step 8: the loss is nan"):
+        resume(changed(run, registry, "sampling.interval=99"))
+    assert run.checkpoints.steps() == [2, 4, 5, 6]
+
+
+def test_logits_that_are_not_finite_are_told(run: Run) -> None:
+    file = run.checkpoints.path(6) / "model.safetensors"
+    tensors = safetensors.torch.load_file(file)
+    tensors["head.bias"][0] = float("nan")
+    safetensors.torch.save_file(tensors, file)
+    with pytest.raises(RunError, match="logits are not finite"):
+        run.sample(length=5, checkpoint="6")
+    with pytest.raises(RunError, match="the loss on held-out text is nan"):
+        run.evaluate(checkpoint="6")
+
+
+def test_a_metric_that_fails_costs_its_figures(
+    experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = experiment(metrics=[{"use": "distinct"}, {"use": "distinct", "lengths": [2]}], training={"steps": 7})
+    component = chosen.metrics[0].component
+    real = component.score
+
+    def score(self: Any, texts: Any) -> Any:
+        if len(self._lengths) > 1:
+            raise RecursionError("nested too deep")
+        return real(self, texts)
+
+    monkeypatch.setattr(component, "score", score)
+    run = train(chosen, tmp_path)
+    sample = next(record for record in run.metrics() if record["event"] == "sample")
+    assert "distinct-2.distinct_2" in sample
+    assert not [key for key in sample if key.startswith("distinct.")]
+    assert "the metric 'distinct' failed: RecursionError: nested too deep" in capsys.readouterr().err
