@@ -1,6 +1,11 @@
 """Checks the shapes and types that signatures promise, while the tests run."""
 
+import hypothesis
 from jaxtyping import install_import_hook
+
+# How long an example takes is the machine's business: a deadline would fail where it is busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Where tensors are. Other modules name types that they import for the type checker alone, or that pydantic checks.
 install_import_hook(

@@ -105,6 +105,8 @@ def test_an_interrupt_saves_and_says_how_to_resume(number: signal.Signals, seqfo
         env={**os.environ, "SEQFORGE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
+        # As in a terminal, also where the tests themselves run in the background and ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     metrics = folder / "runs/fine/metrics.jsonl"
     deadline = time.monotonic() + 60

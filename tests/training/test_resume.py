@@ -31,7 +31,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
 
 
 class InterruptAt:
-    """A plugin that presses Ctrl-C during one step."""
+    """A plugin that interrupts during one step; by SIGTERM, since a shell's background jobs ignore SIGINT."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -39,7 +39,7 @@ class InterruptAt:
     @hookimpl
     def seqforge_step_finished(self, event: StepFinished) -> None:
         if event.step == self.step:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def interrupted(experiment: Any, output: Path, step: int, registry: Registry) -> Run:
