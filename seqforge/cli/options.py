@@ -1,10 +1,12 @@
 """Arguments and options that several commands share."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqforge.cli.terminal import print_error
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
@@ -49,4 +51,16 @@ def open_run(
     path, step = locate(path)
     directory = RunDirectory.open(path)
     table = override(choose(read_table(directory.experiment), registry, sampler=samplers), overrides)
-    return Run(directory, Experiment.from_table(table, path, registry, origin=directory.experiment)), step or checkpoint
+    experiment = Experiment.from_table(table, path, registry, origin=directory.experiment)
+    _tell_other_versions(table.get("plugins", {}), experiment.plugins)
+    return Run(directory, experiment), step or checkpoint
+
+
+def _tell_other_versions(made_with: Mapping[str, str], installed: Mapping[str, str]) -> None:
+    changes = [
+        f"{name} {made_with[name]}, now {version}"
+        for name, version in installed.items()
+        if made_with.get(name, version) != version
+    ]
+    if changes:
+        print_error(f"this run was made with other versions: {'; '.join(changes)}", kind="warning")

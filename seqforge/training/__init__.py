@@ -4,7 +4,8 @@ from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.checkpoint_files import load_model
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, bits_per_character, score_likelihood
-from seqforge.training.run import Run, resume, train
+from seqforge.training.launch import resume, train
+from seqforge.training.run import Run
 from seqforge.training.run_directory import RunDirectory, locate
 from seqforge.training.samples import score_texts
 from seqforge.training.state import TrainingState, initial_state

@@ -1,33 +1,24 @@
-"""A run, from Python: train, open, sample, evaluate. The command line calls nothing else."""
+"""A run, from Python: open it, sample it, evaluate it."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pluggy
-import torch
-
 from seqforge.data import Report, SplitName, evaluation_batches, prepare, read_vocabulary
 from seqforge.errors import DataError
-from seqforge.experiment import Experiment, read_table
-from seqforge.files import reported_failures, write_atomically
+from seqforge.experiment import Experiment
 from seqforge.generation import sample_texts, stream_text
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import SequenceModel, build_model
 from seqforge.registry import Component, Registry
 from seqforge.training.checkpoint import Checkpoints
-from seqforge.training.checkpoint_files import check_corpus, load_model, load_training
+from seqforge.training.checkpoint_files import check_corpus, load_model
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, score_likelihood
 from seqforge.training.metrics_log import read_metrics
-from seqforge.training.observers import Observers
-from seqforge.training.resuming import refuse_changes
 from seqforge.training.run_directory import RunDirectory
 from seqforge.training.samples import build_metrics, score_texts
-from seqforge.training.state import initial_state
-from seqforge.training.trainer import Trainer, build_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,79 +198,3 @@ def _why_empty(experiment: Experiment, split: SplitName) -> str:
     if split == "training" or part[split] > 0:
         return f"The corpus is too small to be split by {experiment.data.split} as [data] says."
     return f"The experiment sets data.{split}_fraction to 0."
-
-
-def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.PluginManager | None = None) -> Run:
-    """Run an experiment in a new run directory, to its end.
-
-    Args:
-        experiment: What to run.
-        output: Where runs are kept.
-        hooks: The plugins that watch; by default those installed.
-
-    Returns:
-        The run.
-
-    Raises:
-        KeyboardInterrupt: Where it was interrupted; its checkpoint is then written.
-        DataError: Where the corpus is missing, empty or too short.
-        RunError: Where the loss is no longer finite, or a file cannot be written.
-    """
-    observers = Observers(hooks or Registry.installed().new_hooks())
-    device = choose_device(experiment.training.device)
-    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
-    parts = build_parts(experiment, dataset, device)
-    with _seeded(experiment, device):
-        state = initial_state(experiment, dataset.vocabulary.size, device)
-        # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
-        directory = RunDirectory.create(Path(output), experiment.identity.name)
-        with directory.locked():
-            with reported_failures(f"writing {directory.path}"):
-                write_atomically(directory.experiment, experiment.to_toml().encode())
-                write_atomically(directory.vocabulary, dataset.token_file.vocabulary.read_bytes())
-            Trainer(experiment, dataset, parts, directory, state, observers).train()
-    return Run(directory, experiment)
-
-
-def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager | None = None) -> None:
-    """Go on with a run from a checkpoint, as if it had never stopped.
-
-    Args:
-        run: As opened, with new settings where it is to run longer or more slowly.
-        checkpoint: "latest", "best" or a step; later checkpoints are dropped.
-        hooks: The plugins that watch; by default those installed.
-
-    Raises:
-        ExperimentError: Where the new settings are such that the run would no longer be the same.
-        RunError: Where the run has no such checkpoint, or one that does not fit, and as `train` does.
-    """
-    experiment, directory = run.experiment, run.directory
-    refuse_changes(read_table(directory.experiment), experiment.table)
-    observers = Observers(hooks or Registry.installed().new_hooks())
-    device = choose_device(experiment.training.device)
-    path = run.checkpoints.find(checkpoint)
-    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
-    parts = build_parts(experiment, dataset, device)
-    with _seeded(experiment, device), directory.locked():
-        state = initial_state(experiment, dataset.vocabulary.size, device)
-        load_training(path, state, experiment, dataset.token_file.digest)
-        run.checkpoints.drop_after(state.step)
-        best = run.checkpoints.best()
-        if best is not None:
-            state.best_loss = min(state.best_loss, best[1])
-        # Only now, when it has shown that it fits.
-        with reported_failures(f"writing {directory.experiment}"):
-            write_atomically(directory.experiment, experiment.to_toml().encode())
-        Trainer(experiment, dataset, parts, directory, state, observers).train()
-
-
-@contextmanager
-def _seeded(experiment: Experiment, device: torch.device) -> Generator[None]:
-    """Seed torch's generators, which dropout draws from, and put them back afterwards."""
-    gpus = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
-        torch.default_generator.manual_seed(experiment.identity.seed)
-        if gpus:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(experiment.identity.seed)
-        yield

@@ -1,23 +1,18 @@
 """The training loop."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-import torch
-
-from seqforge.data import Dataset, TrainingBatches, evaluation_batches
-from seqforge.errors import DataError, RunError
+from seqforge.data import Dataset, evaluation_batches
+from seqforge.errors import RunError
 from seqforge.experiment import Experiment
-from seqforge.generation import encode_prompt, sample_texts
+from seqforge.generation import sample_texts
 from seqforge.interfaces import (
     Evaluated,
-    Loss,
-    Metric,
     Progress,
     RunFinished,
     RunStarted,
     Sampled,
-    Sampler,
     StepFinished,
 )
 from seqforge.training.checkpoint import Checkpoints
@@ -26,74 +21,14 @@ from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.limits import progress_of
 from seqforge.training.metrics_log import MetricsLog
 from seqforge.training.observers import Observers
+from seqforge.training.parts import Parts
 from seqforge.training.run_directory import RunDirectory
-from seqforge.training.samples import build_metrics, score_texts, write_samples
+from seqforge.training.samples import score_texts, write_samples
 from seqforge.training.state import TrainingState
 from seqforge.training.step import NonFiniteError, StepResult, train_step
 
 SAMPLE_SEED_STRIDE = 1_000_003
 """Keeps the seeds of samples at different steps apart."""
-
-
-def training_batches(experiment: Experiment, dataset: Dataset) -> TrainingBatches:
-    """Cut the training split into batches as an experiment wants them.
-
-    Args:
-        experiment: Gives sizes, seed and order.
-        dataset: Gives the split.
-
-    Raises:
-        DataError: Where the split is shorter than one batch.
-    """
-    training = experiment.training
-    return TrainingBatches(
-        dataset.token_file,
-        dataset.splits["training"],
-        lanes=training.batch_size * training.accumulation,
-        sequence_length=training.sequence_length,
-        seed=experiment.identity.seed,
-        shuffle=experiment.data.shuffle,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the loop uses beside the model, built before anything is written.
-
-    Attributes:
-        loss: On the model's device.
-        samplers: The chain.
-        metrics: By name.
-        batches: The training split.
-    """
-
-    loss: Loss
-    samplers: list[Sampler]
-    metrics: dict[str, Metric]
-    batches: TrainingBatches
-
-
-def build_parts(experiment: Experiment, dataset: Dataset, device: torch.device) -> Parts:
-    """Build them, and refuse what would fail only later.
-
-    Args:
-        experiment: Names them.
-        dataset: What is trained on.
-        device: Where the model is.
-
-    Raises:
-        DataError: Where the training split is shorter than one batch, or the samples' prompt cannot be encoded.
-    """
-    try:
-        encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
-    except DataError as error:
-        raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
-    return Parts(
-        loss=experiment.loss.build().to(device),
-        samplers=[sampler.build() for sampler in experiment.samplers],
-        metrics=build_metrics(experiment),
-        batches=training_batches(experiment, dataset),
-    )
 
 
 class Trainer:

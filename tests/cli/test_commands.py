@@ -69,9 +69,12 @@ def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp
     assert {"loss", "bits_per_character", "perplexity", "tokens", "distinct.distinct_1"} <= figures.keys()
     assert "bits per character" in seqforge("evaluate", "runs/small").stdout
 
+    resolved = tmp_path / "runs/small/experiment.toml"
+    resolved.write_text(resolved.read_text().replace('essentials = "', 'essentials = "0.0.'))
     resumed = seqforge("run", "--resume", "runs/small", "--set", "training.steps=9")
     assert resumed.returncode == 0, resumed.stderr
     assert "Resuming at step 6" in resumed.stderr
+    assert "this run was made with other versions: essentials 0.0." in resumed.stderr
     assert (tmp_path / "runs/small/checkpoints/step-00000009").is_dir()
 
 

@@ -1,0 +1,98 @@
+"""Running an experiment, and going on with a run."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pluggy
+import torch
+
+from seqforge.data import prepare
+from seqforge.experiment import Experiment, read_table
+from seqforge.files import reported_failures, write_atomically
+from seqforge.registry import Registry
+from seqforge.training.checkpoint_files import load_training
+from seqforge.training.devices import choose_device
+from seqforge.training.observers import Observers
+from seqforge.training.parts import build_parts
+from seqforge.training.resuming import refuse_changes
+from seqforge.training.run import Run
+from seqforge.training.run_directory import RunDirectory
+from seqforge.training.state import initial_state
+from seqforge.training.trainer import Trainer
+
+
+def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.PluginManager | None = None) -> Run:
+    """Run an experiment in a new run directory, to its end.
+
+    Args:
+        experiment: What to run.
+        output: Where runs are kept.
+        hooks: The plugins that watch; by default those installed.
+
+    Returns:
+        The run.
+
+    Raises:
+        KeyboardInterrupt: Where it was interrupted; its checkpoint is then written.
+        DataError: Where the corpus is missing, empty or too short.
+        RunError: Where the loss is no longer finite, or a file cannot be written.
+    """
+    observers = Observers(hooks or Registry.installed().new_hooks())
+    device = choose_device(experiment.training.device)
+    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
+    parts = build_parts(experiment, dataset, device)
+    with _seeded(experiment, device):
+        state = initial_state(experiment, dataset.vocabulary.size, device)
+        # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
+        directory = RunDirectory.create(Path(output), experiment.identity.name)
+        with directory.locked():
+            with reported_failures(f"writing {directory.path}"):
+                write_atomically(directory.experiment, experiment.to_toml().encode())
+                write_atomically(directory.vocabulary, dataset.token_file.vocabulary.read_bytes())
+            Trainer(experiment, dataset, parts, directory, state, observers).train()
+    return Run(directory, experiment)
+
+
+def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager | None = None) -> None:
+    """Go on with a run from a checkpoint, as if it had never stopped.
+
+    Args:
+        run: As opened, with new settings where it is to run longer or more slowly.
+        checkpoint: "latest", "best" or a step; later checkpoints are dropped.
+        hooks: The plugins that watch; by default those installed.
+
+    Raises:
+        ExperimentError: Where the new settings are such that the run would no longer be the same.
+        RunError: Where the run has no such checkpoint, or one that does not fit, and as `train` does.
+    """
+    experiment, directory = run.experiment, run.directory
+    refuse_changes(read_table(directory.experiment), experiment.table)
+    observers = Observers(hooks or Registry.installed().new_hooks())
+    device = choose_device(experiment.training.device)
+    path = run.checkpoints.find(checkpoint)
+    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
+    parts = build_parts(experiment, dataset, device)
+    with _seeded(experiment, device), directory.locked():
+        state = initial_state(experiment, dataset.vocabulary.size, device)
+        load_training(path, state, experiment, dataset.token_file.digest)
+        run.checkpoints.drop_after(state.step)
+        best = run.checkpoints.best()
+        if best is not None:
+            state.best_loss = min(state.best_loss, best[1])
+        # Only now, when it has shown that it fits.
+        with reported_failures(f"writing {directory.experiment}"):
+            write_atomically(directory.experiment, experiment.to_toml().encode())
+        Trainer(experiment, dataset, parts, directory, state, observers).train()
+
+
+@contextmanager
+def _seeded(experiment: Experiment, device: torch.device) -> Generator[None]:
+    """Seed torch's generators, which dropout draws from, and put them back afterwards."""
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(experiment.identity.seed)
+        if gpus:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(experiment.identity.seed)
+        yield
