@@ -107,6 +107,13 @@ class Training(Section):
     log_interval: Annotated[PositiveInt, Field(description="Steps between two lines of metrics.jsonl.")] = 10
     checkpoint_interval: Annotated[PositiveInt, Field(description="Steps between two checkpoints.")] = 500
     keep_checkpoints: Annotated[PositiveInt, Field(description="Latest checkpoints kept, beside the best.")] = 2
+    precision: Annotated[
+        Literal["float32", "bfloat16", "auto"],
+        Field(description="Of products; parameters and states are float32. auto: bfloat16 where the processor has it."),
+    ] = "float32"
+    compile: Annotated[
+        bool, Field(description="Compile the pointwise part of factored cells: some seconds at the start, then faster.")
+    ] = False
     device: Annotated[str, Field(description="`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, …")] = "auto"
 
     @model_validator(mode="before")

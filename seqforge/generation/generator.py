@@ -78,6 +78,7 @@ def generate(
         outputs, states = model(prompt.to(device).unsqueeze(1), model.initial_states(1))
         logits = outputs[-1].expand(count, -1)
         states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
+        step = model.stepper(count)
     for drawn in range(length):
         with torch.inference_mode():
             tokens = _draw(logits.float().cpu(), samplers, memories, generator)
@@ -85,7 +86,7 @@ def generate(
         yield tokens
         if drawn + 1 < length:
             with torch.inference_mode():
-                logits, states = model.step(tokens.to(device), states)
+                logits, states = step(tokens.to(device), states)
 
 
 def _draw(

@@ -1,6 +1,6 @@
 """What a plugin implements: one file a kind of component."""
 
-from seqforge.interfaces.cell import Cell, State, map_state, scan
+from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document
 from seqforge.interfaces.events import (
     DocumentsEncoded,
@@ -10,6 +10,7 @@ from seqforge.interfaces.events import (
     Sampled,
     StepFinished,
 )
+from seqforge.interfaces.factored_cell import FactoredCell
 from seqforge.interfaces.initializer import Initializer
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
 from seqforge.interfaces.metric import Finding, Metric, Score
@@ -18,6 +19,7 @@ from seqforge.interfaces.paths import ExperimentPath
 from seqforge.interfaces.sampler import Sampler, SamplingContext
 from seqforge.interfaces.schedule import Progress, Schedule
 from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
+from seqforge.recurrence import product_dtype
 
 __all__ = [
     "IGNORED_TARGET",
@@ -27,6 +29,7 @@ __all__ = [
     "DocumentsEncoded",
     "Evaluated",
     "ExperimentPath",
+    "FactoredCell",
     "Finding",
     "Initializer",
     "Loss",
@@ -42,8 +45,10 @@ __all__ = [
     "Score",
     "State",
     "StepFinished",
+    "Stepper",
     "UnknownSymbolError",
     "Vocabulary",
     "map_state",
+    "product_dtype",
     "scan",
 ]

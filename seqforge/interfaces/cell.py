@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,9 @@ State = tuple[Tensor, ...]
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
+Stepper = Callable[[Tensor, StateT], tuple[Tensor, StateT]]
+"""Reads one step `[batch, input]` (or `[batch]` symbols) from a state; gives the output and the next state."""
+
 
 class Cell(nn.Module, ABC, Generic[StateT]):
     """A recurrent layer, given by its step; tensors are time-major.
@@ -22,10 +25,13 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     An `__init__` takes `input_size` from the engine; its other arguments are the cell's options.
 
     Attributes:
+        reads_symbols: Whether the cell reads, instead of vectors, whole numbers `[time, batch]` too: each stands for
+            the unit vector of its index, so that a product with it is one row of the weight.
         input_size: Features a step reads.
         hidden_size: Features a step writes.
     """
 
+    reads_symbols: ClassVar[bool] = False
     input_size: int
     hidden_size: int
 
@@ -82,7 +88,24 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         Returns:
             The output of every step, and the state after the last.
         """
-        return scan(self.step, self.project(inputs), state)
+        return scan(self._step_in_own_types, self.project(inputs), state)
+
+    def _step_in_own_types(self, projected: Tensor, state: StateT) -> tuple[Tensor, StateT]:
+        """Advance by one step, and keep the state's types: autocast would have it forget by rounding."""
+        output, after = self.step(projected, state)
+        return output, type(state)(*(new.to(old.dtype) for new, old in zip(after, state, strict=True)))
+
+    def stepper(self, batch_size: int) -> Stepper[StateT]:
+        """Prepare to read one step at a time with the parameters as they are, without gradients: for generation.
+
+        Args:
+            batch_size: Sequences that will be read side by side.
+
+        Returns:
+            A function of one step's inputs and a state, which gives the output and the state after it.
+        """
+        del batch_size
+        return lambda inputs, state: self.step(self.project(inputs.unsqueeze(0)).squeeze(0), state)
 
     def set_initial_biases(self) -> None:
         """Set what must hold whatever the initializer did, such as an LSTM's forget bias; by default nothing."""

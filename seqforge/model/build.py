@@ -6,7 +6,7 @@ import torch
 
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Cell, Initializer
-from seqforge.model.input import EmbeddingInput, OneHotInput
+from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import RecurrentStack
 
@@ -27,13 +27,15 @@ def build_model(experiment: Experiment, symbols: int) -> SequenceModel:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.identity.seed)
         embedding_size = settings.embedding_size
-        input_layer = EmbeddingInput(symbols, embedding_size) if embedding_size else OneHotInput(symbols)
+        embedding = EmbeddingInput(symbols, embedding_size) if embedding_size else None
         cells: list[Cell[Any]] = []
-        size = input_layer.output_size
+        size = embedding_size or symbols
         for chosen in experiment.cells:
             cells.append(chosen.build(input_size=size))
             size = cells[-1].hidden_size
-        model = SequenceModel(input_layer, RecurrentStack(cells, settings.dropout), symbols)
+        one_hot = SymbolInput() if cells[0].reads_symbols else OneHotInput(symbols)
+        stack = RecurrentStack(cells, settings.dropout)
+        model = SequenceModel(embedding or one_hot, stack, symbols, experiment.training.precision)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 initializer.initialize(name, parameter)

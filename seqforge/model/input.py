@@ -14,13 +14,20 @@ class OneHotInput(nn.Module):
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
-        self.output_size = symbols
         # Not a parameter; follows the model to its device and precision.
         self.register_buffer("unit_vectors", torch.eye(symbols), persistent=False)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch symbols"]:
         """Look the unit vectors up."""
         return nn.functional.embedding(tokens, self.get_buffer("unit_vectors"))
+
+
+class SymbolInput(nn.Module):
+    """Symbols as they are, for a first cell that reads them in the place of unit vectors."""
+
+    def forward(self, tokens: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
+        """Leave them."""
+        return tokens
 
 
 class EmbeddingInput(nn.Module):
@@ -33,7 +40,6 @@ class EmbeddingInput(nn.Module):
 
     def __init__(self, symbols: int, embedding_size: int) -> None:
         super().__init__()
-        self.output_size = embedding_size
         self.embedding = nn.Embedding(symbols, embedding_size)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch embedding"]:

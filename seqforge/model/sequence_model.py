@@ -1,10 +1,14 @@
 """The model: an input layer, a stack of cells, and a head."""
 
+from collections.abc import Callable
+
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqforge.model.input import EmbeddingInput, OneHotInput
+from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput
+from seqforge.model.precision import Precision, products_in
 from seqforge.model.stack import RecurrentStack, States
+from seqforge.recurrence import product_dtype, recurrent_product
 
 
 class SequenceModel(nn.Module):
@@ -14,10 +18,18 @@ class SequenceModel(nn.Module):
         input_layer: Symbols into vectors.
         stack: The recurrent layers.
         symbols: Size of the vocabulary.
+        precision: Of the products.
     """
 
-    def __init__(self, input_layer: OneHotInput | EmbeddingInput, stack: RecurrentStack, symbols: int) -> None:
+    def __init__(
+        self,
+        input_layer: OneHotInput | SymbolInput | EmbeddingInput,
+        stack: RecurrentStack,
+        symbols: int,
+        precision: Precision = "float32",
+    ) -> None:
         super().__init__()
+        self.precision: Precision = precision
         self.input = input_layer
         self.stack = stack
         self.head = nn.Linear(stack.hidden_size, symbols)
@@ -42,18 +54,32 @@ class SequenceModel(nn.Module):
         Returns:
             Logits of the symbol after each, and every layer's state after the last.
         """
-        outputs, states = self.stack(self.input(tokens), states)
-        return self.head(outputs), states
+        with products_in(self.precision, tokens.device):
+            outputs, states = self.stack(self.input(tokens), states)
+            logits = self.head(outputs)
+        return logits.to(self.head.weight.dtype), states
 
-    def step(self, tokens: Int[Tensor, " batch"], states: States) -> tuple[Float[Tensor, "batch symbols"], States]:
-        """Read one symbol, without dropout: for generation.
+    def stepper(
+        self, batch_size: int
+    ) -> Callable[[Int[Tensor, " batch"], States], tuple[Float[Tensor, "batch symbols"], States]]:
+        """Prepare to read one symbol at a time, with the parameters as they are and without dropout: for generation.
 
         Args:
-            tokens: One symbol a sequence.
-            states: Every layer's state before it.
+            batch_size: Sequences that will be read side by side.
 
         Returns:
-            Logits of the next symbol, and every layer's state after it.
+            A function of one symbol a sequence and of every layer's state before it, which gives logits of the next
+            symbol, and every layer's state after it.
         """
-        outputs, states = self.stack.step(self.input(tokens), states)
-        return self.head(outputs), states
+        weight, bias = self.head.weight.detach(), self.head.bias.detach()
+        with products_in(self.precision, weight.device):
+            read = self.stack.stepper(batch_size)
+            dtype = product_dtype(weight)
+            multiply = recurrent_product(weight, dtype, batch_size)
+
+        def step(tokens: Tensor, states: States) -> tuple[Tensor, States]:
+            with products_in(self.precision, tokens.device):
+                outputs, states = read(self.input(tokens), states)
+            return multiply(outputs.to(dtype)).to(bias.dtype) + bias, states
+
+        return step

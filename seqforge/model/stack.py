@@ -1,9 +1,9 @@
 """Cells one above the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.interfaces import Cell, State
@@ -43,7 +43,7 @@ class RecurrentStack(nn.Module):
         return tuple(cell.initial_state(batch_size) for cell in self.layers)
 
     def forward(
-        self, inputs: Float[Tensor, "time batch input"], states: States
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], states: States
     ) -> tuple[Float[Tensor, "time batch hidden"], States]:
         """Read a sequence.
 
@@ -62,21 +62,24 @@ class RecurrentStack(nn.Module):
             after.append(state)
         return outputs, tuple(after)
 
-    def step(
-        self, inputs: Float[Tensor, "batch input"], states: States
-    ) -> tuple[Float[Tensor, "batch hidden"], States]:
-        """Read one step, without dropout: for generation.
+    def stepper(self, batch_size: int) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:
+        """Prepare to read one step at a time, without dropout: for generation.
 
         Args:
-            inputs: What the lowest layer reads.
-            states: Every layer's state before it.
+            batch_size: Sequences that will be read side by side.
 
         Returns:
-            What the highest layer writes, and every layer's state after it.
+            A function of what the lowest layer reads and of every layer's state, which gives what the highest layer
+            writes, and every layer's state after it.
         """
-        outputs = inputs
-        after: list[State] = []
-        for cell, before in zip(self.layers, states, strict=True):
-            outputs, state = cell.step(cell.project(outputs.unsqueeze(0)).squeeze(0), before)
-            after.append(state)
-        return outputs, tuple(after)
+        steppers = [cell.stepper(batch_size) for cell in self.layers]
+
+        def step(inputs: Tensor, states: States) -> tuple[Tensor, States]:
+            outputs = inputs
+            after: list[State] = []
+            for read, before in zip(steppers, states, strict=True):
+                outputs, state = read(outputs, before)
+                after.append(state)
+            return outputs, tuple(after)
+
+        return step

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from seqforge.experiment import Experiment
-from seqforge.interfaces import Optimizer, Schedule
+from seqforge.interfaces import FactoredCell, Optimizer, Schedule
 from seqforge.model import SequenceModel, States, build_model
 
 
@@ -48,6 +48,10 @@ def initial_state(experiment: Experiment, symbols: int, device: torch.device) ->
         device: Where the model is trained.
     """
     model = build_model(experiment, symbols).to(device)
+    if experiment.training.compile:
+        for module in model.modules():
+            if isinstance(module, FactoredCell):
+                module.compile_pointwise()
     chosen: Optimizer = experiment.optimizer.build()
     optimizer = chosen.build(model.named_parameters())
     for group in optimizer.param_groups:

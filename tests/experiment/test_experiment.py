@@ -36,6 +36,8 @@ def test_everything_but_the_corpus_has_a_default(samples: Registry):
             "log_interval": 10,
             "checkpoint_interval": 500,
             "keep_checkpoints": 2,
+            "precision": "float32",
+            "compile": False,
             "device": "auto",
         },
         "evaluation": {"interval": 500, "tokens": 1_000_000},

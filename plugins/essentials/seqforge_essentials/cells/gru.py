@@ -1,15 +1,14 @@
 """The gated recurrent unit, with either place of its reset gate."""
 
-import math
 from typing import Annotated, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import Cell
+from seqforge.interfaces import Cell, FactoredCell, Stepper
 
 
 class GRUState(NamedTuple):
@@ -22,7 +21,7 @@ class GRUState(NamedTuple):
     hidden: Float[Tensor, "batch hidden"]
 
 
-class GRU(Cell[GRUState]):
+class GRU(FactoredCell[GRUState]):
     """A gated recurrent unit (Cho et al. 2014, arXiv 1406.1078).
 
     Gates come in the order reset, update, candidate (r, z, n).
@@ -50,18 +49,8 @@ class GRU(Cell[GRUState]):
             Field(description="Where the reset gate acts: after the state's product, as in cuDNN, or before it."),
         ] = "after",
     ) -> None:
-        super().__init__(input_size, hidden_size)
-        self.input_weight = nn.Parameter(torch.empty(3 * hidden_size, input_size))
-        self.recurrent_weight = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(3 * hidden_size))
-        self.recurrent_bias = nn.Parameter(torch.empty(hidden_size)) if reset_gate == "after" else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw every parameter from U(-1/√hidden, 1/√hidden), as torch does."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        super().__init__(input_size, hidden_size, 3 * hidden_size)
+        self.recurrent_bias = self.uniform_parameter(hidden_size) if reset_gate == "after" else None
 
     def initial_state(self, batch_size: int) -> GRUState:
         """Make a state of zeros.
@@ -74,16 +63,30 @@ class GRU(Cell[GRUState]):
         """
         return GRUState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
-    def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch gates"]:
-        """Compute W x + b for all steps in one product.
+    def pointwise(
+        self,
+        input_gates: Float[Tensor, "batch gates"],
+        recurrent_gates: Float[Tensor, "batch gates"],
+        state: GRUState,
+    ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
+        """Advance by one step, given both sides' gates, where the reset gate acts after the product.
 
         Args:
-            inputs: The sequence.
+            input_gates: W x + b.
+            recurrent_gates: U h.
+            state: The state before the step.
 
         Returns:
-            The inputs' part of every step's gates.
+            The output and the state after it.
         """
-        return functional.linear(inputs, self.input_weight, self.bias)
+        h = state.hidden
+        input_r, input_z, input_n = input_gates.chunk(3, dim=1)
+        recurrent_r, recurrent_z, recurrent_n = recurrent_gates.chunk(3, dim=1)
+        r = torch.sigmoid(input_r + recurrent_r)
+        z = torch.sigmoid(input_z + recurrent_z)
+        n = torch.tanh(input_n + r * (recurrent_n + self.recurrent_bias))
+        h = (1 - z) * n + z * h
+        return h, GRUState(h)
 
     def step(
         self, projected: Float[Tensor, "batch gates"], state: GRUState
@@ -97,17 +100,42 @@ class GRU(Cell[GRUState]):
         Returns:
             The output and the state after it.
         """
-        h = state.hidden
-        input_r, input_z, input_n = projected.chunk(3, dim=1)
         if self.recurrent_bias is not None:
-            recurrent_r, recurrent_z, recurrent_n = (h @ self.recurrent_weight.t()).chunk(3, dim=1)
-            r = torch.sigmoid(input_r + recurrent_r)
-            z = torch.sigmoid(input_z + recurrent_z)
-            n = torch.tanh(input_n + r * (recurrent_n + self.recurrent_bias))
-        else:
-            weight_r, weight_z, weight_n = self.recurrent_weight.chunk(3)
-            r = torch.sigmoid(torch.addmm(input_r, h, weight_r.t()))
-            z = torch.sigmoid(torch.addmm(input_z, h, weight_z.t()))
-            n = torch.tanh(torch.addmm(input_n, r * h, weight_n.t()))
+            return super().step(projected, state)
+        h = state.hidden
+        input_r, input_z, input_n = projected.to(h.dtype).chunk(3, dim=1)
+        weight_r, weight_z, weight_n = self.recurrent_weight.chunk(3)
+        r = torch.sigmoid(input_r + functional.linear(h, weight_r))
+        z = torch.sigmoid(input_z + functional.linear(h, weight_z))
+        n = torch.tanh(input_n + functional.linear(r * h, weight_n))
         h = (1 - z) * n + z * h
         return h, GRUState(h)
+
+    def forward(
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: GRUState
+    ) -> tuple[Float[Tensor, "time batch hidden"], GRUState]:
+        """Read a whole sequence; with the reset gate before the product, which is then two, step by step.
+
+        Args:
+            inputs: The sequence.
+            state: The state before its first step.
+
+        Returns:
+            The output of every step, and the state after the last.
+        """
+        if self.recurrent_bias is None:
+            return Cell.forward(self, inputs, state)
+        return super().forward(inputs, state)
+
+    def stepper(self, batch_size: int) -> Stepper[GRUState]:
+        """Prepare to read one step at a time.
+
+        Args:
+            batch_size: Sequences that will be read side by side.
+
+        Returns:
+            A function of one step's inputs and a state, which gives the output and the state after it.
+        """
+        if self.recurrent_bias is None:
+            return Cell.stepper(self, batch_size)
+        return super().stepper(batch_size)

@@ -1,15 +1,13 @@
 """Long short-term memory, with its best-known variants."""
 
-import math
 from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from seqforge.interfaces import Cell
+from seqforge.interfaces import FactoredCell
 
 
 class LSTMState(NamedTuple):
@@ -24,7 +22,7 @@ class LSTMState(NamedTuple):
     cell: Float[Tensor, "batch hidden"]
 
 
-class LSTM(Cell[LSTMState]):
+class LSTM(FactoredCell[LSTMState]):
     """Long short-term memory (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000).
 
     Gates come in the order input, forget, candidate, output (i, f, g, o).
@@ -54,23 +52,14 @@ class LSTM(Cell[LSTMState]):
         peepholes: Annotated[bool, Field(description="Whether the gates look at the cell.")] = False,
         coupled_gates: Annotated[bool, Field(description="Whether the input gate is 1 - the forget gate.")] = False,
     ) -> None:
-        super().__init__(input_size, hidden_size)
+        gate_count = 3 if coupled_gates else 4
+        super().__init__(input_size, hidden_size, gate_count * hidden_size)
         self.forget_bias = forget_bias
         self.coupled_gates = coupled_gates
-        self.gate_count = 3 if coupled_gates else 4
-        self.input_weight = nn.Parameter(torch.empty(self.gate_count * hidden_size, input_size))
-        self.recurrent_weight = nn.Parameter(torch.empty(self.gate_count * hidden_size, hidden_size))
-        self.bias = nn.Parameter(torch.empty(self.gate_count * hidden_size))
-        self.input_peephole = nn.Parameter(torch.empty(hidden_size)) if peepholes and not coupled_gates else None
-        self.forget_peephole = nn.Parameter(torch.empty(hidden_size)) if peepholes else None
-        self.output_peephole = nn.Parameter(torch.empty(hidden_size)) if peepholes else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw every parameter from U(-1/√hidden, 1/√hidden), as torch does, but for the forget gate's bias."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        self.gate_count = gate_count
+        self.input_peephole = self.uniform_parameter(hidden_size) if peepholes and not coupled_gates else None
+        self.forget_peephole = self.uniform_parameter(hidden_size) if peepholes else None
+        self.output_peephole = self.uniform_parameter(hidden_size) if peepholes else None
         self.set_initial_biases()
 
     def set_initial_biases(self) -> None:
@@ -90,32 +79,24 @@ class LSTM(Cell[LSTMState]):
         shape = (batch_size, self.hidden_size)
         return LSTMState(self.recurrent_weight.new_zeros(shape), self.recurrent_weight.new_zeros(shape))
 
-    def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch gates"]:
-        """Compute W x + b for all steps in one product.
-
-        Args:
-            inputs: The sequence.
-
-        Returns:
-            The inputs' part of every step's gates.
-        """
-        return functional.linear(inputs, self.input_weight, self.bias)
-
-    def step(
-        self, projected: Float[Tensor, "batch gates"], state: LSTMState
+    def pointwise(
+        self,
+        input_gates: Float[Tensor, "batch gates"],
+        recurrent_gates: Float[Tensor, "batch gates"],
+        state: LSTMState,
     ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
-        """Advance by one step.
+        """Advance by one step, given both sides' gates.
 
         Args:
-            projected: One step of `project`'s result.
-            state: The state before it.
+            input_gates: W x + b.
+            recurrent_gates: U h.
+            state: The state before the step.
 
         Returns:
             The output and the state after it.
         """
-        h, c = state
-        gates = torch.addmm(projected, h, self.recurrent_weight.t())
-        *own_i, f, g, o = gates.chunk(self.gate_count, dim=1)
+        c = state.cell
+        *own_i, f, g, o = (input_gates + recurrent_gates).chunk(self.gate_count, dim=1)
         f = torch.sigmoid(_look(f, self.forget_peephole, c))
         i = 1 - f if self.coupled_gates else torch.sigmoid(_look(own_i[0], self.input_peephole, c))
         c = f * c + i * torch.tanh(g)

@@ -1,0 +1,78 @@
+"""What the native cells share: the kernels where they can run, and plain torch elsewhere."""
+
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from seqforge.interfaces import FactoredCell, product_dtype
+from seqforge_native.layout import interleaved, padded
+from seqforge_native.library import Library, best_library
+from seqforge_native.sequence import Kernel, read_sequence
+
+StateT = TypeVar("StateT", bound=tuple[Any, ...])
+
+
+class NativeCell(FactoredCell[StateT]):
+    """A factored cell whose whole sequence is one call of a compiled kernel.
+
+    Its parameters and mathematics are those of the plugin `essentials`' cell of the same name, and `pointwise` is what
+    is computed where no kernel can run: in other types, on other devices, without a compiler.
+
+    Attributes:
+        kernel: The compiled cell.
+    """
+
+    kernel: Kernel
+
+    @property
+    def recurrent_bias_of_kernel(self) -> Tensor | None:
+        """The bias inside the recurrent side, where the cell has one."""
+        return None
+
+    def forward(
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
+    ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
+        """Read a whole sequence, of at least one step.
+
+        Args:
+            inputs: The sequence.
+            state: The state before its first step.
+
+        Returns:
+            The output of every step, in the products' type, and the state after the last.
+        """
+        dtype = product_dtype(self.recurrent_weight)
+        library = self._library(dtype, state)
+        if library is None:
+            return super().forward(inputs, state)
+        lanes, count = library.lanes, self.kernel.gates
+        weight = interleaved(self.input_weight.t(), count, lanes)
+        bias = interleaved(self.bias, count, lanes)
+        if inputs.is_floating_point():
+            gates, symbols = functional.linear(inputs, weight.t(), bias), None
+        else:
+            gates, symbols = weight + bias, inputs
+        recurrent_bias = self.recurrent_bias_of_kernel
+        outputs, after = read_sequence(
+            self.kernel,
+            library,
+            dtype,
+            gates,
+            symbols,
+            self.recurrent_weight,
+            None if recurrent_bias is None else padded(recurrent_bias, lanes),
+            tuple(padded(part, lanes) for part in state),
+        )
+        hidden_size = self.hidden_size
+        return outputs[..., :hidden_size], type(state)(*(part[:, :hidden_size] for part in after))
+
+    def _library(self, dtype: torch.dtype, state: StateT) -> Library | None:
+        """Choose the kernels, or None where plain torch is to read the sequence."""
+        library = best_library()
+        plain = (self.recurrent_weight, *state)
+        if library is None or not library.computes(dtype):
+            return None
+        return library if all(part.dtype == torch.float32 and part.device.type == "cpu" for part in plain) else None

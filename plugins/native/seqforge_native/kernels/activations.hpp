@@ -1,0 +1,37 @@
+// The nonlinearities of gates, on registers.
+#pragma once
+
+#include "vector.hpp"
+
+namespace seqforge {
+
+// e^x for |x| <= 40 and, beyond, as for ±40: enough for a sigmoid in float32. Cody and Waite's reduction to
+// [-ln 2 / 2, ln 2 / 2], and the polynomial of Cephes (Moshier), whose relative error is about 2e-7.
+inline Vector exponential(Vector x) {
+    x = at_most(broadcast(40.0f), at_least(broadcast(-40.0f), x));
+    Vector n = rounded(x * broadcast(1.44269504088896341f));
+    Vector r = subtract_product(n, broadcast(0.693359375f), x);
+    r = subtract_product(n, broadcast(-2.12194440e-4f), r);
+    Vector p = broadcast(1.9875691500e-4f);
+    p = multiply_add(p, r, broadcast(1.3981999507e-3f));
+    p = multiply_add(p, r, broadcast(8.3334519073e-3f));
+    p = multiply_add(p, r, broadcast(4.1665795894e-2f));
+    p = multiply_add(p, r, broadcast(1.6666665459e-1f));
+    p = multiply_add(p, r, broadcast(5.0000001201e-1f));
+    p = multiply_add(p, r * r, r + broadcast(1.0f));
+    return scaled_by_power(p, n);
+}
+
+inline Vector sigmoid(Vector x) { return reciprocal(broadcast(1.0f) + exponential(zero() - x)); }
+
+// tanh x = 2 σ(2x) - 1, whose absolute error is about 1e-7.
+inline Vector hyperbolic_tangent(Vector x) {
+    Vector s = sigmoid(x + x);
+    return s + s - broadcast(1.0f);
+}
+
+// Derivatives by the value of the function: σ' = s (1 - s), tanh' = 1 - t².
+inline Vector sigmoid_slope(Vector s) { return subtract_product(s, s, s); }
+inline Vector tangent_slope(Vector t) { return subtract_product(t, t, broadcast(1.0f)); }
+
+} // namespace seqforge

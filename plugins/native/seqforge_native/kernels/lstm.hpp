@@ -1,0 +1,63 @@
+// Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000): gates i, f, g, o.
+#pragma once
+
+#include "activations.hpp"
+#include "recurrence.hpp"
+
+namespace seqforge {
+
+struct LSTM {
+    static constexpr int gates = 4, group = 4;
+    static constexpr bool carries_hidden = false;
+
+    template <class Element, int rows, int vectors>
+    static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
+                      Tile<rows, vectors> &sums) {
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < vectors; v++) sums[r][v] = load(gates_in[r] + v * lanes);
+    }
+
+    // c' = f c + i g;  h' = o tanh c'
+    template <class Element, int rows, int vectors>
+    static void finish(const Forward<Element> &call, const Element *const (&)[rows], std::int64_t step, std::int64_t row,
+                       std::int64_t first, const Tile<rows, vectors> &sums) {
+        // Blocks are whole groups of gates: there are no others.
+        if constexpr (vectors == group)
+            for (int r = 0; r < rows; r++) {
+                std::int64_t before = place(call.sizes, step, row + r, first / gates);
+                std::int64_t after = place(call.sizes, step + 1, row + r, first / gates);
+                Vector i = sigmoid(sums[r][0]), f = sigmoid(sums[r][1]);
+                Vector g = hyperbolic_tangent(sums[r][2]), o = sigmoid(sums[r][3]);
+                Vector c = multiply_add(f, load(call.carried + before), i * g);
+                Vector h = o * hyperbolic_tangent(c);
+                store(call.carried + after, c);
+                store(call.hidden + after, h);
+                if (step == call.sizes.steps - 1) store(call.last_hidden + place(call.sizes, 0, row + r, first / gates), h);
+                if (call.activations) {
+                    Element *saved = call.activations + before * gates;
+                    store(saved, i);
+                    store(saved + lanes, f);
+                    store(saved + 2 * lanes, g);
+                    store(saved + 3 * lanes, o);
+                }
+            }
+    }
+
+    template <class Element>
+    static void backward(const Backward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit, Vector dh) {
+        std::int64_t before = place(call.sizes, step, row, unit), after = place(call.sizes, step + 1, row, unit);
+        const Element *saved = call.activations + before * gates;
+        Vector i = load(saved), f = load(saved + lanes), g = load(saved + 2 * lanes), o = load(saved + 3 * lanes);
+        Vector t = hyperbolic_tangent(load(call.cells + after));
+        float *carried = call.cell_gradient + place(call.sizes, 0, row, unit);
+        Vector dc = multiply_add(dh * o, tangent_slope(t), load(carried));
+        Element *gradient = call.input_gradient + before * gates;
+        store(gradient, dc * g * sigmoid_slope(i));
+        store(gradient + lanes, dc * load(call.cells + before) * sigmoid_slope(f));
+        store(gradient + 2 * lanes, dc * i * tangent_slope(g));
+        store(gradient + 3 * lanes, dh * t * sigmoid_slope(o));
+        store(carried, dc * f);
+    }
+};
+
+} // namespace seqforge

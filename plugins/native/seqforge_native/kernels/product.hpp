@@ -1,0 +1,76 @@
+// The product inside a recurrence: a few rows of inputs with a block of columns of packed weights.
+//
+// A block is `vectors` registers wide. Its weights lie in the order in which they are read: depth first, and for
+// bfloat16, whose instruction takes two products at once, in pairs of rows.
+#pragma once
+
+#include "vector.hpp"
+
+namespace seqforge {
+
+// Rows of inputs that an instruction multiplies at once.
+template <class Element> constexpr int depth_step = sizeof(Element) == 2 ? 2 : 1;
+
+template <int rows, int vectors> using Tile = Vector[rows][vectors];
+
+// sums[r][v] += Σ_k inputs[r][k] weights[k][v]
+template <int rows, int vectors>
+inline void accumulate(Tile<rows, vectors> &sums, const float *inputs, std::int64_t stride, const float *weights,
+                       std::int64_t depth) {
+    for (std::int64_t k = 0; k < depth; k++, weights += vectors * lanes) {
+        Vector weight[vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) weight[v] = load(weights + v * lanes);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            Vector input = broadcast(inputs[r * stride + k]);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++) sums[r][v] = multiply_add(weight[v], input, sums[r][v]);
+        }
+    }
+}
+
+#if defined(__AVX512BF16__)
+
+template <int rows, int vectors>
+inline void accumulate(Tile<rows, vectors> &sums, const bfloat16 *inputs, std::int64_t stride, const bfloat16 *weights,
+                       std::int64_t depth) {
+    for (std::int64_t k = 0; k < depth; k += 2, weights += vectors * lanes * 2) {
+        __m512i weight[vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) weight[v] = _mm512_loadu_si512(weights + v * lanes * 2);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            int pair;
+            std::memcpy(&pair, inputs + r * stride + k, sizeof pair);
+            __m512i input = _mm512_set1_epi32(pair);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                sums[r][v].value = _mm512_dpbf16_ps(sums[r][v].value, reinterpret_cast<__m512bh>(weight[v]),
+                                                    reinterpret_cast<__m512bh>(input));
+        }
+    }
+}
+
+#endif
+
+// Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, as even as they can be: a last
+// group of one row would leave most of the processor idle.
+template <int most, class TileOfRows> inline void for_row_groups(std::int64_t first, std::int64_t last, TileOfRows tile) {
+    for (std::int64_t row = first; row < last;) {
+        std::int64_t left = last - row, groups = (left + most - 1) / most, rows = (left + groups - 1) / groups;
+        switch (rows) {
+        case 8: if constexpr (most >= 8) tile.template operator()<8>(row); break;
+        case 7: if constexpr (most >= 7) tile.template operator()<7>(row); break;
+        case 6: if constexpr (most >= 6) tile.template operator()<6>(row); break;
+        case 5: if constexpr (most >= 5) tile.template operator()<5>(row); break;
+        case 4: if constexpr (most >= 4) tile.template operator()<4>(row); break;
+        case 3: tile.template operator()<3>(row); break;
+        case 2: tile.template operator()<2>(row); break;
+        default: tile.template operator()<1>(row); break;
+        }
+        row += rows;
+    }
+}
+
+} // namespace seqforge

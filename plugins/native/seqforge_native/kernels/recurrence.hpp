@@ -1,0 +1,133 @@
+// A recurrence over a whole sequence, forward and backward: what every cell shares.
+//
+// Rows of a batch never meet in a recurrence, so each thread takes rows of its own from the first step to the last and
+// waits for nobody. Hidden units are padded to whole registers; a padded unit is zero and stays zero. Gates are
+// interleaved: for each register of units, one register a gate, so that a tile of the product holds all gates of its
+// units and the pointwise part follows while they are still in registers.
+#pragma once
+
+#include <omp.h>
+
+#include "product.hpp"
+
+namespace seqforge {
+
+struct Sizes {
+    std::int64_t steps, rows, units, threads; // units: registers of hidden units
+};
+
+template <class Element> struct Forward {
+    Sizes sizes;
+    const Element *input_gates;   // [steps, rows, gates], or with symbols a table [symbols, gates]
+    const std::int64_t *symbols;  // [steps, rows], or null
+    const Element *weight;        // packed by pack_forward
+    const float *recurrent_bias;  // GRU: [hidden], of the candidate
+    Element *hidden;              // [steps + 1, rows, hidden]; the first is given
+    float *carried;               // LSTM: cells [steps + 1, rows, hidden], the first given; else [rows, hidden], renewed
+    float *last_hidden;           // LSTM: [rows, hidden]
+    Element *activations;         // [steps, rows, units, saved, lanes], or null where no gradient is wanted
+};
+
+template <class Element> struct Backward {
+    Sizes sizes;
+    const Element *output_gradient; // [steps, rows, hidden]
+    const Element *weight;          // packed by pack_backward
+    const Element *hidden;          // as the forward pass left it
+    const float *cells;             // LSTM: as the forward pass left them
+    const Element *activations;
+    Element *input_gradient;        // [steps, rows, gates]
+    Element *recurrent_gradient;    // [steps, rows, gates]; the same memory where a cell only adds the two
+    float *hidden_gradient;         // [rows, hidden]: of the last state; where wanted, then of the first
+    float *cell_gradient;           // LSTM: [rows, hidden], likewise
+    std::int64_t first_wanted;      // whether the gradient of the first hidden state is
+};
+
+// Where a register of a row's hidden units lies in [steps, rows, hidden].
+inline std::int64_t place(const Sizes &sizes, std::int64_t step, std::int64_t row, std::int64_t unit) {
+    return ((step * sizes.rows + row) * sizes.units + unit) * lanes;
+}
+
+// Tiny numbers as zero, while this lives: arithmetic with denormals takes a hundred times as long.
+class FlushToZero {
+  public:
+    FlushToZero() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+    ~FlushToZero() { _mm_setcsr(before_); }
+    FlushToZero(const FlushToZero &) = delete;
+    FlushToZero &operator=(const FlushToZero &) = delete;
+
+  private:
+    unsigned before_;
+};
+
+// Calls `work(first, last)` on every thread, with the rows that are its own.
+template <class Work> void on_own_rows(const Sizes &sizes, Work work) {
+    const std::int64_t threads = sizes.threads < sizes.rows ? sizes.threads : sizes.rows;
+#pragma omp parallel num_threads(static_cast<int>(threads)) if (threads > 1)
+    {
+        FlushToZero flush;
+        // Fewer threads may come than were asked for.
+        std::int64_t count = omp_get_num_threads(), index = omp_get_thread_num();
+        work(sizes.rows * index / count, sizes.rows * (index + 1) / count);
+    }
+}
+
+// Calls `block.operator()<vectors>(first)` for each block of a product's columns: whole groups, then single registers.
+template <int group, class Block> inline void for_column_blocks(std::int64_t vectors, Block block) {
+    std::int64_t first = 0;
+    for (; first + group <= vectors; first += group) block.template operator()<group>(first);
+    if constexpr (group > 1)
+        for (; first < vectors; first++) block.template operator()<1>(first);
+}
+
+template <class Element, class Cell> void run_forward(const Forward<Element> &call) {
+    const Sizes &sizes = call.sizes;
+    const std::int64_t width = sizes.units * Cell::gates, depth = sizes.units * lanes;
+    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+        for (std::int64_t step = 0; step < sizes.steps; step++)
+            for_column_blocks<Cell::group>(width, [&]<int vectors>(std::int64_t first) {
+                for_row_groups<tile_registers / Cell::group>(first_row, last_row, [&]<int rows>(std::int64_t row) {
+                    const Element *gates[rows];
+                    for (int r = 0; r < rows; r++) {
+                        std::int64_t index = step * sizes.rows + row + r;
+                        gates[r] = call.input_gates + ((call.symbols ? call.symbols[index] : index) * width + first) * lanes;
+                    }
+                    Tile<rows, vectors> sums;
+                    Cell::template begin<Element, rows, vectors>(call, gates, first, sums);
+                    accumulate<rows, vectors>(sums, call.hidden + place(sizes, step, row, 0), depth,
+                                              call.weight + first * lanes * depth, depth);
+                    Cell::template finish<Element, rows, vectors>(call, gates, step, row, first, sums);
+                });
+            });
+    });
+}
+
+template <class Element, class Cell> void run_backward(const Backward<Element> &call) {
+    const Sizes &sizes = call.sizes;
+    const std::int64_t width = sizes.units * Cell::gates, depth = width * lanes, last = sizes.steps - 1;
+    constexpr int group = 4;
+    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+        for (std::int64_t step = last; step >= (call.first_wanted ? -1 : 0); step--)
+            for_column_blocks<group>(sizes.units, [&]<int vectors>(std::int64_t first) {
+                for_row_groups<tile_registers / group>(first_row, last_row, [&]<int rows>(std::int64_t row) {
+                    Tile<rows, vectors> sums;
+                    for (int r = 0; r < rows; r++)
+                        for (int v = 0; v < vectors; v++) {
+                            float *carried = call.hidden_gradient + place(sizes, 0, row + r, first + v);
+                            sums[r][v] = step == last || Cell::carries_hidden ? load(carried) : zero();
+                            if (step >= 0)
+                                sums[r][v] = sums[r][v] + load(call.output_gradient + place(sizes, step, row + r, first + v));
+                        }
+                    if (step < last)
+                        accumulate<rows, vectors>(sums, call.recurrent_gradient + ((step + 1) * sizes.rows + row) * depth,
+                                                  depth, call.weight + first * lanes * depth, depth);
+                    for (int r = 0; r < rows; r++)
+                        for (int v = 0; v < vectors; v++) {
+                            if (step >= 0) Cell::backward(call, step, row + r, first + v, sums[r][v]);
+                            else store(call.hidden_gradient + place(sizes, 0, row + r, first + v), sums[r][v]);
+                        }
+                });
+            });
+    });
+}
+
+} // namespace seqforge

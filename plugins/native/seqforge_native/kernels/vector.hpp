@@ -1,0 +1,109 @@
+// A register of floats, as wide as the instruction set that this file is compiled for allows: AVX-512 or AVX2.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <immintrin.h>
+
+namespace seqforge {
+
+// Numbers of a bfloat16, the upper half of a float32.
+using bfloat16 = std::uint16_t;
+
+#if defined(__AVX512F__)
+
+constexpr int lanes = 16;
+// Sums of a tile that stay in registers, of the 32 there are: the rest hold weights and inputs.
+constexpr int tile_registers = 24;
+
+struct Vector {
+    __m512 value;
+};
+
+inline Vector zero() { return {_mm512_setzero_ps()}; }
+inline Vector broadcast(float x) { return {_mm512_set1_ps(x)}; }
+inline Vector load(const float *from) { return {_mm512_loadu_ps(from)}; }
+inline void store(float *to, Vector x) { _mm512_storeu_ps(to, x.value); }
+inline Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.value, b.value)}; }
+inline Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.value, b.value)}; }
+inline Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.value, b.value)}; }
+// a b + c
+inline Vector multiply_add(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.value, b.value, c.value)}; }
+// c - a b
+inline Vector subtract_product(Vector a, Vector b, Vector c) { return {_mm512_fnmadd_ps(a.value, b.value, c.value)}; }
+// The second operand is given where either is not a number, so that what is not a number stays so.
+inline Vector at_least(Vector bound, Vector x) { return {_mm512_max_ps(bound.value, x.value)}; }
+inline Vector at_most(Vector bound, Vector x) { return {_mm512_min_ps(bound.value, x.value)}; }
+inline Vector rounded(Vector x) { return {_mm512_roundscale_ps(x.value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+// x 2^n for whole n
+inline Vector scaled_by_power(Vector x, Vector n) { return {_mm512_scalef_ps(x.value, n.value)}; }
+// 1 / x for finite x: an estimate of 14 bits, and a step of Newton's.
+inline Vector reciprocal(Vector x) {
+    __m512 estimate = _mm512_rcp14_ps(x.value);
+    return {_mm512_mul_ps(estimate, _mm512_fnmadd_ps(x.value, estimate, _mm512_set1_ps(2.0f)))};
+}
+// 1 where x > 0, else 0
+inline Vector is_positive(Vector x) {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.value, _mm512_setzero_ps(), _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
+}
+inline float sum(Vector x) { return _mm512_reduce_add_ps(x.value); }
+
+#else
+
+constexpr int lanes = 8;
+constexpr int tile_registers = 12;
+
+struct Vector {
+    __m256 value;
+};
+
+inline Vector zero() { return {_mm256_setzero_ps()}; }
+inline Vector broadcast(float x) { return {_mm256_set1_ps(x)}; }
+inline Vector load(const float *from) { return {_mm256_loadu_ps(from)}; }
+inline void store(float *to, Vector x) { _mm256_storeu_ps(to, x.value); }
+inline Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.value, b.value)}; }
+inline Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.value, b.value)}; }
+inline Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.value, b.value)}; }
+inline Vector multiply_add(Vector a, Vector b, Vector c) { return {_mm256_fmadd_ps(a.value, b.value, c.value)}; }
+inline Vector subtract_product(Vector a, Vector b, Vector c) { return {_mm256_fnmadd_ps(a.value, b.value, c.value)}; }
+inline Vector at_least(Vector bound, Vector x) { return {_mm256_max_ps(bound.value, x.value)}; }
+inline Vector at_most(Vector bound, Vector x) { return {_mm256_min_ps(bound.value, x.value)}; }
+inline Vector rounded(Vector x) { return {_mm256_round_ps(x.value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline Vector scaled_by_power(Vector x, Vector n) {
+    __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.value), _mm256_set1_epi32(127)), 23);
+    return {_mm256_mul_ps(x.value, _mm256_castsi256_ps(exponent))};
+}
+inline Vector reciprocal(Vector x) { return {_mm256_div_ps(_mm256_set1_ps(1.0f), x.value)}; }
+inline Vector is_positive(Vector x) {
+    return {_mm256_and_ps(_mm256_cmp_ps(x.value, _mm256_setzero_ps(), _CMP_GT_OQ), _mm256_set1_ps(1.0f))};
+}
+inline float sum(Vector x) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x.value), _mm256_extractf128_ps(x.value, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+#endif
+
+#if defined(__AVX512BF16__)
+
+inline Vector load(const bfloat16 *from) {
+    __m512i halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(halves, 16))};
+}
+inline void store(bfloat16 *to, Vector x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.value)));
+}
+
+#endif
+
+inline void store_element(float *to, float x) { *to = x; }
+
+// Rounds to the nearest, ties to even; what is not a number stays so.
+inline void store_element(bfloat16 *to, float x) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    *to = x != x ? 0x7fc0 : static_cast<bfloat16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+} // namespace seqforge

@@ -1,0 +1,55 @@
+"""The kernels' order of gates: for each register of hidden units, one register a gate."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+
+def registers(hidden_size: int, lanes: int) -> int:
+    """Count the registers that hold the hidden units; the last may be part empty.
+
+    Args:
+        hidden_size: Hidden units.
+        lanes: Numbers in a register.
+    """
+    return -(-hidden_size // lanes)
+
+
+def padded(units: Float[Tensor, "*rows hidden"], lanes: int) -> Float[Tensor, "*rows padded"]:
+    """Fill the last register with zeros.
+
+    Args:
+        units: Numbers of hidden units.
+        lanes: Numbers in a register.
+    """
+    missing = -units.shape[-1] % lanes
+    return functional.pad(units, (0, missing)) if missing else units
+
+
+def interleaved(gates: Float[Tensor, "*rows gates"], count: int, lanes: int) -> Float[Tensor, "*rows padded_gates"]:
+    """Bring gates from the order of the parameters, gate by gate, into the kernels'.
+
+    Args:
+        gates: Of all hidden units, gate by gate.
+        count: Gates of a unit.
+        lanes: Numbers in a register.
+    """
+    rows = gates.shape[:-1]
+    by_gate = padded(gates.unflatten(-1, (count, -1)), lanes)
+    return by_gate.unflatten(-1, (-1, lanes)).transpose(-3, -2).reshape(*rows, -1)
+
+
+def separated(gates: Float[Tensor, "*rows padded_gates"], count: int, hidden_size: int, lanes: int) -> Tensor:
+    """Undo `interleaved`.
+
+    Args:
+        gates: In the kernels' order.
+        count: Gates of a unit.
+        hidden_size: Hidden units.
+        lanes: Numbers in a register.
+
+    Returns:
+        `[*rows, count * hidden]`.
+    """
+    by_unit = gates.unflatten(-1, (-1, count, lanes)).transpose(-3, -2)
+    return by_unit.flatten(-2)[..., :hidden_size].flatten(-2)

@@ -1,0 +1,147 @@
+"""The compiled kernels: which of them this processor can run, and how Python calls them."""
+
+import ctypes
+import importlib.machinery
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqforge.recurrence import instruction_sets
+
+# The best first, each with what it needs of the processor.
+_NEEDS = {
+    "avx512_bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_bf16"},
+    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
+    "avx2": {"avx2", "fma"},
+}
+_SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+
+
+class Forward(ctypes.Structure):
+    """`Forward` of kernels/recurrence.hpp: sizes, then memory."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("steps", "rows", "units", "threads")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "input_gates",
+                "symbols",
+                "weight",
+                "recurrent_bias",
+                "hidden",
+                "carried",
+                "last_hidden",
+                "activations",
+            )
+        ),
+    ]
+
+
+class Backward(ctypes.Structure):
+    """`Backward` of kernels/recurrence.hpp."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("steps", "rows", "units", "threads")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "output_gradient",
+                "weight",
+                "hidden",
+                "cells",
+                "activations",
+                "input_gradient",
+                "recurrent_gradient",
+                "hidden_gradient",
+                "cell_gradient",
+            )
+        ),
+        ("first_wanted", ctypes.c_int64),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Kernels compiled for one instruction set.
+
+    Attributes:
+        name: Of the instruction set.
+        lanes: Numbers in a register.
+        functions: By name and the products' type.
+    """
+
+    name: str
+    lanes: int
+    functions: dict[tuple[str, torch.dtype], Any]
+
+    def call(self, name: str, dtype: torch.dtype, *arguments: Any) -> None:
+        """Call a kernel.
+
+        Args:
+            name: Without prefix and type.
+            dtype: Of the products.
+            arguments: As the C++ function takes them; tensors stand for their memory, None for none.
+        """
+        self.functions[name, dtype](
+            *(argument.data_ptr() if isinstance(argument, torch.Tensor) else argument for argument in arguments)
+        )
+
+    def computes(self, dtype: torch.dtype) -> bool:
+        """Say whether the kernels can multiply in a type."""
+        return ("forward", dtype) in self.functions
+
+
+@cache
+def best_library() -> Library | None:
+    """Load the best kernels that were built and that this processor can run."""
+    return next(iter(runnable_libraries()), None)
+
+
+def runnable_libraries() -> list[Library]:
+    """Load all kernels that were built and that this processor can run, the best first."""
+    found = instruction_sets()
+    paths = {name: built_library(name) for name, needs in _NEEDS.items() if needs <= found}
+    loaded = (_load(name, path) for name, path in paths.items() if path is not None)
+    return [library for library in loaded if library is not None]
+
+
+def built_library(name: str) -> Path | None:
+    """Find the kernels for an instruction set.
+
+    Args:
+        name: Of the instruction set.
+
+    Returns:
+        The shared library, or None where none was built.
+    """
+    folder = Path(__file__).parent
+    candidates = (folder / f"_{name}{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _load(name: str, path: Path) -> Library | None:
+    try:
+        # torch was imported before, so that both share its OpenMP and one pool of threads.
+        handle = ctypes.CDLL(str(path))
+    except OSError:  # such as one that was built for another system
+        return None
+    integer, pointer = ctypes.c_int64, ctypes.c_void_p
+    signatures: dict[str, list[Any]] = {
+        "pack": [integer, pointer, integer, integer, integer, pointer, pointer],
+        "forward": [integer, ctypes.POINTER(Forward)],
+        "backward": [integer, ctypes.POINTER(Backward)],
+        "add_rows": [pointer, pointer, integer, integer, integer, pointer],
+    }
+    functions: dict[tuple[str, torch.dtype], Any] = {}
+    for dtype, suffix in _SUFFIXES.items():
+        for function, arguments in signatures.items():
+            symbol = getattr(handle, f"seqforge_{function}_{suffix}", None)
+            if symbol is not None:
+                symbol.argtypes, symbol.restype = arguments, None
+                functions[function, dtype] = symbol
+    handle.seqforge_lanes.restype = integer
+    return Library(name, handle.seqforge_lanes(), functions)

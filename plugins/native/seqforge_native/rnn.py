@@ -1,0 +1,76 @@
+"""The vanilla RNN on compiled kernels."""
+
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from seqforge_native.cell import NativeCell
+from seqforge_native.sequence import RNN_RELU, RNN_TANH
+
+
+class RNNState(NamedTuple):
+    """An RNN's memory.
+
+    Attributes:
+        hidden: The last output.
+    """
+
+    hidden: Float[Tensor, "batch hidden"]
+
+
+class RNN(NativeCell[RNNState]):
+    """A vanilla recurrent layer (Elman, "Finding Structure in Time", 1990).
+
+    Args:
+        input_size: Features a step reads.
+        hidden_size: Features of the state, which is also the output.
+        nonlinearity: What the sum goes through: `tanh`, or `relu` (Le et al. 2015, arXiv 1504.00941).
+
+    Attributes:
+        input_weight: `[hidden, input]`.
+        recurrent_weight: `[hidden, hidden]`.
+        bias: `[hidden]`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: Annotated[PositiveInt, Field(description="Features of the state and of the output.")] = 128,
+        nonlinearity: Annotated[Literal["tanh", "relu"], Field(description="What the sum goes through.")] = "tanh",
+    ) -> None:
+        super().__init__(input_size, hidden_size, hidden_size)
+        self.nonlinearity, self.kernel = (torch.tanh, RNN_TANH) if nonlinearity == "tanh" else (torch.relu, RNN_RELU)
+
+    def initial_state(self, batch_size: int) -> RNNState:
+        """Make a state of zeros.
+
+        Args:
+            batch_size: Sequences in the batch.
+
+        Returns:
+            The state before the first step.
+        """
+        return RNNState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(
+        self,
+        input_gates: Float[Tensor, "batch gates"],
+        recurrent_gates: Float[Tensor, "batch gates"],
+        state: RNNState,
+    ) -> tuple[Float[Tensor, "batch hidden"], RNNState]:
+        """Advance by one step, given both sides' sums.
+
+        Args:
+            input_gates: W x + b.
+            recurrent_gates: U h.
+            state: The state before the step.
+
+        Returns:
+            The output and the state after it.
+        """
+        del state  # it is in the product
+        h = self.nonlinearity(input_gates + recurrent_gates)
+        return h, RNNState(h)

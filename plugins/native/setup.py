@@ -1,0 +1,22 @@
+"""Builds the kernels once for each instruction set, where there is a compiler that knows it; else installs without."""
+
+import platform
+
+from setuptools import Extension, setup
+
+AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
+INSTRUCTION_SETS = {"avx512_bf16": [*AVX512, "-mavx512bf16"], "avx512": AVX512, "avx2": ["-mavx2", "-mfma"]}
+
+extensions = [
+    Extension(
+        f"seqforge_native._{name}",
+        sources=["seqforge_native/kernels/library.cpp"],
+        depends=["seqforge_native/kernels"],
+        extra_compile_args=["-std=c++20", "-O3", "-fopenmp", "-fvisibility=default", *flags],
+        extra_link_args=["-fopenmp"],
+        optional=True,
+    )
+    for name, flags in INSTRUCTION_SETS.items()
+    if platform.machine() in ("x86_64", "AMD64") and platform.system() == "Linux"
+]
+setup(ext_modules=extensions)

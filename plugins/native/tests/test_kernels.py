@@ -1,0 +1,165 @@
+"""Every kernel against the plain cell in float64."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis.strategies import DataObject
+from seqforge_native import cell as native_cell
+from seqforge_native.cell import NativeCell
+from seqforge_native.gru import GRU
+from seqforge_native.library import Library
+from seqforge_native.lstm import LSTM
+from seqforge_native.rnn import RNN
+from torch import Tensor
+
+from seqforge.interfaces import scan
+
+CELLS: dict[str, Callable[[int, int], NativeCell[Any]]] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "rnn": RNN,
+    "relu": partial(RNN, nonlinearity="relu"),
+}
+# Of the norm. bfloat16 has 8 bits; a ReLU's slope jumps where a rounding changes a sign.
+TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.03}
+RELU_TOLERANCE = 0.15
+
+
+class Case(NamedTuple):
+    cell: NativeCell[Any]
+    inputs: Tensor
+    state: tuple[Tensor, ...]
+
+
+def draw_case(data: DataObject, make_cell: Callable[[int, int], NativeCell[Any]], *, symbols: bool) -> Case:
+    sizes = strategies.integers(1, 9)
+    time, batch = data.draw(sizes), data.draw(strategies.integers(1, 20))
+    input_size, hidden_size = data.draw(sizes), data.draw(strategies.integers(1, 70))
+    torch.manual_seed(data.draw(strategies.integers(0, 999)))
+    cell = make_cell(input_size, hidden_size)
+    state = tuple(torch.randn(batch, hidden_size) / 2 for _ in cell.initial_state(batch))
+    inputs = torch.randint(input_size, (time, batch)) if symbols else torch.randn(time, batch, input_size)
+    return Case(cell, inputs, state)
+
+
+def results(case: Case, read: Callable[..., Any], dtype: torch.dtype) -> list[Tensor]:
+    """Outputs and last state, and the gradients of a weighted sum of them."""
+    cell, inputs, state = case
+    leaves = [part.to(dtype).requires_grad_() for part in state]
+    if inputs.is_floating_point():
+        inputs = inputs.to(dtype).requires_grad_()
+        leaves.append(inputs)
+    outputs, after = read(inputs, type(cell.initial_state(1))(*leaves[: len(state)]))
+    generator = torch.Generator().manual_seed(1)
+    found = [outputs, *after]
+    total = sum((each.double() * torch.randn(each.shape, generator=generator)).sum() for each in found)
+    assert isinstance(total, Tensor)
+    return [*found, *torch.autograd.grad(total, [*leaves, *cell.parameters()])]
+
+
+def plain_results(case: Case) -> list[Tensor]:
+    cell, inputs, state = case
+    double = cell.double()
+    found = results(Case(double, inputs, state), lambda x, s: scan(double.step, double.project(x), s), torch.float64)
+    cell.float()
+    return [each.detach() for each in found]
+
+
+@pytest.mark.parametrize("symbols", [True, False], ids=["symbols", "vectors"])
+@pytest.mark.parametrize("dtype", list(TOLERANCES), ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", list(CELLS))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=strategies.data())
+def test_a_kernel_computes_what_the_plain_cell_computes(
+    data: DataObject,
+    name: str,
+    dtype: torch.dtype,
+    symbols: bool,
+    kernels: Library,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not kernels.computes(dtype):
+        pytest.skip(f"{kernels.name} has no products in {dtype}")
+    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    case = draw_case(data, CELLS[name], symbols=symbols)
+    called: list[str] = []
+    call = Library.call
+
+    def counted(self: Library, function: str, *arguments: Any) -> None:
+        called.append(function)
+        call(self, function, *arguments)
+
+    monkeypatch.setattr(Library, "call", counted)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        fast = results(case, case.cell, torch.float32)
+    assert {"forward", "backward"} <= set(called)
+    assert fast[0].dtype == dtype
+    assert all(part.dtype == torch.float32 for part in fast[1 : 1 + len(case.state)])
+    tolerance = RELU_TOLERANCE if (name, dtype) == ("relu", torch.bfloat16) else TOLERANCES[dtype]
+    for index, (found, expected) in enumerate(zip(fast, plain_results(case), strict=True)):
+        distance = (found.double() - expected).norm()
+        # Beside the size of a result that of the summands counts: those of a saturated gate cancel.
+        scale = expected.norm() + 0.5 * expected.numel() ** 0.5
+        assert distance <= tolerance * scale, f"result {index} is off by {distance}"
+
+
+@pytest.mark.parametrize("name", list(CELLS))
+def test_without_gradients_the_same_is_read(name: str, kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    cell = CELLS[name](5, 33)
+    inputs = torch.randn(7, 3, 5)
+    learning, _ = cell(inputs, cell.initial_state(3))
+    with torch.inference_mode():
+        reading, _ = cell(inputs, cell.initial_state(3))
+    assert torch.equal(learning, reading)
+
+
+@pytest.mark.parametrize("name", list(CELLS))
+def test_the_number_of_threads_changes_nothing(name: str, kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    torch.manual_seed(0)
+    cell = CELLS[name](5, 40)
+    case = Case(cell, torch.randint(5, (6, 13)), tuple(torch.randn(13, 40) for _ in cell.initial_state(1)))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = results(case, cell, torch.float32)
+        torch.set_num_threads(3)
+        three = results(case, cell, torch.float32)
+    finally:
+        torch.set_num_threads(threads)
+    for left, right in zip(one, three, strict=True):
+        torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize("name", list(CELLS))
+def test_what_is_not_a_number_stays_so(name: str, kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    cell = CELLS[name](5, 20)
+    inputs = torch.randn(4, 3, 5)
+    inputs[1, 1, 2] = torch.nan
+    outputs, _ = cell(inputs, cell.initial_state(3))
+    assert outputs[1:, 1].isnan().all()
+    assert outputs[:, [0, 2]].isfinite().all()
+
+
+@pytest.mark.parametrize("symbol", [-1, 5])
+def test_a_symbol_outside_the_table_is_refused(symbol: int, kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    cell = LSTM(5, 8)
+    with pytest.raises(IndexError, match="among the 5"):
+        cell(torch.tensor([[0], [symbol]]), cell.initial_state(1))
+
+
+@pytest.mark.parametrize("name", list(CELLS))
+def test_where_no_kernel_can_run_plain_torch_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = CELLS[name](5, 20)
+    inputs = torch.randint(5, (4, 3))
+    fast, _ = cell(inputs, cell.initial_state(3))
+    monkeypatch.setattr(native_cell, "best_library", lambda: None)
+    plain, _ = cell(inputs, cell.initial_state(3))
+    torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,19 @@
+"""Recurrences of one product and a pointwise part, as fast as torch alone can run them."""
+
+from seqforge.recurrence.compiled import compiled
+from seqforge.recurrence.pointwise import Function, Pointwise, eager
+from seqforge.recurrence.precision import product_dtype
+from seqforge.recurrence.processor import instruction_sets
+from seqforge.recurrence.product import recurrent_product
+from seqforge.recurrence.sequence import read_sequence
+
+__all__ = [
+    "Function",
+    "Pointwise",
+    "compiled",
+    "eager",
+    "instruction_sets",
+    "product_dtype",
+    "read_sequence",
+    "recurrent_product",
+]
