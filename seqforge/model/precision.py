@@ -1,6 +1,5 @@
 """In which type a model's products are computed."""
 
-from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
@@ -11,7 +10,7 @@ Precision = Literal["float32", "bfloat16", "auto"]
 """`auto` is bfloat16 where the device multiplies in it, which is about twice as fast, and float32 elsewhere."""
 
 
-def products_in(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+def products_in(precision: Precision, device: torch.device) -> torch.autocast:
     """Enter a context in which products are computed in a precision; parameters and states stay as they are.
 
     Args:

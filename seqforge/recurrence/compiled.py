@@ -29,7 +29,7 @@ def compiled(module: nn.Module, parameters: Sequence[tuple[str, Tensor]]) -> Poi
         return torch.func.functional_call(module, dict(zip(names, values, strict=True)), arguments)
 
     def pull_back(values: Tensors, arguments: Tensors, gradients: Tensors) -> tuple[Tensors, Tensors]:
-        _, pull = torch.func.vjp(run, values, arguments)
+        pull = torch.func.vjp(run, values, arguments)[1]
         return pull(gradients)
 
     def pull_back_plainly(values: Tensors, arguments: Tensors, gradients: Tensors) -> tuple[Tensors, Tensors]:

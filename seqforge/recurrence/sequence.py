@@ -1,6 +1,6 @@
 """A whole sequence of products and pointwise parts, with the weight's gradient deferred to one product at its end."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -37,9 +37,10 @@ def read_sequence(
     )
     # The types are chosen already, for whatever the pointwise part calls too.
     with torch.autocast(weight.device.type, enabled=False):
-        outputs, *after = _Sequence.apply(
+        results: Tensors = cast("Any", _Sequence).apply(
             pointwise, learning, input_gates, weight, len(state), *state, *pointwise.parameters
         )
+    outputs, *after = results
     return outputs, tuple(after)
 
 
@@ -76,18 +77,18 @@ class _Sequence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, output_gradients: Tensor, *after: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        output_gradients: Tensor = gradients[0].contiguous()
         dtype = output_gradients.dtype
         pointwise: Pointwise = ctx.pointwise
         product = recurrent_product(ctx.weight.t(), dtype, output_gradients.shape[1])
         input_sides: list[Tensor] = []
         recurrent_sides: list[Tensor] = []
         learnt = [torch.zeros_like(parameter) for parameter in pointwise.parameters]
-        output_gradients = output_gradients.contiguous()
-        state: Any = [None if gradient is None else gradient.contiguous() for gradient in after]
+        state: list[Any] = [None if gradient is None else gradient.contiguous() for gradient in gradients[1:]]
         multiplied = torch.zeros_like(ctx.multiplied[0])
         for output, kept in zip(reversed(output_gradients.unbind(0)), reversed(ctx.kept), strict=True):
-            found = pointwise.backward(kept, (output, multiplied, *state))
+            found = cast("list[Any]", pointwise.backward(kept, (output, multiplied, *state)))
             input_side, recurrent_side, *state = found[: 2 + ctx.parts]
             multiplied = product(recurrent_side)
             input_sides.append(input_side)

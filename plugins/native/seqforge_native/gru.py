@@ -1,6 +1,6 @@
 """The gated recurrent unit on compiled kernels."""
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from seqforge_native import sequence
 from seqforge_native.cell import NativeCell
-from seqforge_native.sequence import Kernel
 
 
 class GRUState(NamedTuple):
@@ -38,14 +37,13 @@ class GRU(NativeCell[GRUState]):
         recurrent_bias: `[hidden]`, of the candidate's recurrent part, which the reset gate scales.
     """
 
-    kernel: ClassVar[Kernel] = sequence.GRU
-
     def __init__(
         self,
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Features of the state and of the output.")] = 128,
     ) -> None:
         super().__init__(input_size, hidden_size, 3 * hidden_size)
+        self.kernel = sequence.GRU
         self.recurrent_bias = self.uniform_parameter(hidden_size)
 
     @property

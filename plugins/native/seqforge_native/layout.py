@@ -35,8 +35,8 @@ def interleaved(gates: Float[Tensor, "*rows gates"], count: int, lanes: int) -> 
         lanes: Numbers in a register.
     """
     rows = gates.shape[:-1]
-    by_gate = padded(gates.unflatten(-1, (count, -1)), lanes)
-    return by_gate.unflatten(-1, (-1, lanes)).transpose(-3, -2).reshape(*rows, -1)
+    by_gate = padded(gates.reshape(*rows, count, -1), lanes)
+    return by_gate.reshape(*rows, count, -1, lanes).transpose(-3, -2).reshape(*rows, -1)
 
 
 def separated(gates: Float[Tensor, "*rows padded_gates"], count: int, hidden_size: int, lanes: int) -> Tensor:
@@ -51,5 +51,6 @@ def separated(gates: Float[Tensor, "*rows padded_gates"], count: int, hidden_siz
     Returns:
         `[*rows, count * hidden]`.
     """
-    by_unit = gates.unflatten(-1, (-1, count, lanes)).transpose(-3, -2)
-    return by_unit.flatten(-2)[..., :hidden_size].flatten(-2)
+    rows = gates.shape[:-1]
+    by_gate = gates.reshape(*rows, -1, count, lanes).transpose(-3, -2).reshape(*rows, count, -1)
+    return by_gate[..., :hidden_size].reshape(*rows, -1)

@@ -1,6 +1,6 @@
 """Long short-term memory on compiled kernels."""
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from seqforge_native import sequence
 from seqforge_native.cell import NativeCell
-from seqforge_native.sequence import Kernel
 
 
 class LSTMState(NamedTuple):
@@ -40,8 +39,6 @@ class LSTM(NativeCell[LSTMState]):
         bias: `[4·hidden]`.
     """
 
-    kernel: ClassVar[Kernel] = sequence.LSTM
-
     def __init__(
         self,
         input_size: int,
@@ -49,6 +46,7 @@ class LSTM(NativeCell[LSTMState]):
         forget_bias: Annotated[float, Field(description="The forget gate's bias before training.")] = 1.0,
     ) -> None:
         super().__init__(input_size, hidden_size, 4 * hidden_size)
+        self.kernel = sequence.LSTM
         self.forget_bias = forget_bias
         self.set_initial_biases()
 

@@ -1,7 +1,7 @@
 """A whole sequence on the compiled kernels, and its gradients."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -69,9 +69,10 @@ def read_sequence(
     learning = torch.is_grad_enabled() and any(
         tensor.requires_grad for tensor in (gates, recurrent_weight, *state, recurrent_bias) if tensor is not None
     )
-    outputs, *after = _Sequence.apply(
+    results: tuple[Tensor, ...] = cast("Any", _Sequence).apply(
         kernel, library, dtype, learning, gates, symbols, recurrent_weight, recurrent_bias, *state
     )
+    outputs, *after = results
     return outputs, tuple(after)
 
 
@@ -125,7 +126,8 @@ class _Sequence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, output_gradient: Tensor, *after: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        output_gradient: Tensor = gradients[0].contiguous()
         kernel: Kernel = ctx.kernel
         library: Library = ctx.library
         symbols, recurrent_weight, hidden, carried, activations = ctx.saved_tensors
@@ -140,9 +142,8 @@ class _Sequence(torch.autograd.Function):
         input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
         # Only a GRU's reset gate tells the two sides apart.
         recurrent_gradient = torch.empty_like(input_gradient) if kernel is GRU else input_gradient
-        state = [gradient.clone(memory_format=torch.contiguous_format) for gradient in after]
+        state = [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients[1:]]
         cells, cell_gradient = (carried, state[1]) if kernel is LSTM else (None, None)
-        output_gradient = output_gradient.contiguous()
         call = Backward(
             steps,
             batch,

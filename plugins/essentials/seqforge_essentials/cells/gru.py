@@ -1,6 +1,6 @@
 """The gated recurrent unit, with either place of its reset gate."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -84,7 +84,7 @@ class GRU(FactoredCell[GRUState]):
         recurrent_r, recurrent_z, recurrent_n = recurrent_gates.chunk(3, dim=1)
         r = torch.sigmoid(input_r + recurrent_r)
         z = torch.sigmoid(input_z + recurrent_z)
-        n = torch.tanh(input_n + r * (recurrent_n + self.recurrent_bias))
+        n = torch.tanh(input_n + r * (recurrent_n + cast("Tensor", self.recurrent_bias)))
         h = (1 - z) * n + z * h
         return h, GRUState(h)
 
@@ -124,7 +124,7 @@ class GRU(FactoredCell[GRUState]):
             The output of every step, and the state after the last.
         """
         if self.recurrent_bias is None:
-            return Cell.forward(self, inputs, state)
+            return Cell[GRUState].forward(self, inputs, state)
         return super().forward(inputs, state)
 
     def stepper(self, batch_size: int) -> Stepper[GRUState]:
@@ -137,5 +137,5 @@ class GRU(FactoredCell[GRUState]):
             A function of one step's inputs and a state, which gives the output and the state after it.
         """
         if self.recurrent_bias is None:
-            return Cell.stepper(self, batch_size)
+            return Cell[GRUState].stepper(self, batch_size)
         return super().stepper(batch_size)
