@@ -22,6 +22,7 @@ install_import_hook(
         "seqforge_cudnn",
         "seqforge_essentials",
         "seqforge_linux_source",
+        "seqforge_parallel_cells",
     ],
     "beartype.beartype",
 )
