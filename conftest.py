@@ -26,6 +26,7 @@ install_import_hook(
         "seqforge_essentials",
         "seqforge_linux_source",
         "seqforge_native",
+        "seqforge_parallel_cells",
     ],
     "beartype.beartype",
 )

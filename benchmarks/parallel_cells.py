@@ -1,0 +1,122 @@
+"""How much faster minGRU and minLSTM train than torch.nn.LSTM, at the same hidden sizes.
+
+A step is forward, cross-entropy, backward, clipping and fused Adam, in float32, on one-hot symbols: batch 64, sequence
+100, 128 symbols. Each round times every model once, one after the other; the table gives medians of the rounds' ratios.
+
+    python benchmarks/parallel_cells.py [--rounds 7] [--sizes S M L] [--device cpu]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from seqforge_parallel_cells.min_gru import MinGRU
+from seqforge_parallel_cells.min_lstm import MinLSTM
+from torch import Tensor, nn
+
+SYMBOLS, BATCH, TIME = 128, 64, 100
+SIZES = {"S": (1, 128), "M": (2, 512), "L": (3, 704)}
+"""Layers and hidden size."""
+LEAST_SECONDS = 0.3
+"""What one timing lasts at least, so that small models take several steps."""
+
+
+class CellModel(nn.Module):
+    """Cells of one kind, one above the other, between one-hot symbols and logits."""
+
+    def __init__(self, make_cell: type[MinGRU | MinLSTM], layers: int, hidden_size: int) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(make_cell(hidden_size if n else SYMBOLS, hidden_size) for n in range(layers))
+        self.head = nn.Linear(hidden_size, SYMBOLS)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Give logits from the initial state."""
+        for cell in self.cells:
+            inputs, _ = cell(inputs, cell.initial_state(inputs.shape[1]))
+        return self.head(inputs)
+
+
+class TorchLSTM(nn.Module):
+    """torch.nn.LSTM between the same."""
+
+    def __init__(self, layers: int, hidden_size: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(SYMBOLS, hidden_size, layers)
+        self.head = nn.Linear(hidden_size, SYMBOLS)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Give logits from the initial state."""
+        return self.head(self.lstm(inputs)[0])
+
+
+MODELS: dict[str, Callable[[int, int], nn.Module]] = {
+    "nn.LSTM": TorchLSTM,
+    "min-gru": lambda layers, hidden_size: CellModel(MinGRU, layers, hidden_size),
+    "min-lstm": lambda layers, hidden_size: CellModel(MinLSTM, layers, hidden_size),
+}
+
+
+def training_step(model: nn.Module, tokens: Tensor) -> Callable[[], float]:
+    """Give a function that takes one optimizer step; it returns the loss, for which it waits until all is done."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    one_hot = torch.eye(SYMBOLS, device=tokens.device)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        logits = model(nn.functional.embedding(tokens[:-1], one_hot))
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), tokens[1:].flatten())
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def seconds_a_step(step: Callable[[], float], steps: int) -> float:
+    """Time a few steps."""
+    start = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return (time.perf_counter() - start) / steps
+
+
+def measure(size: str, rounds: int, device: str) -> None:
+    """Print one size's rows."""
+    torch.manual_seed(0)
+    tokens = torch.randint(SYMBOLS, (TIME + 1, BATCH), device=device)
+    models = {name: make(*SIZES[size]).to(device) for name, make in MODELS.items()}
+    steps = {name: training_step(model, tokens) for name, model in models.items()}
+    # The first step allocates, and a GPU compiles; the second tells how many are needed.
+    counts = {name: max(1, round(LEAST_SECONDS / seconds_a_step(step, 1))) for name, step in steps.items() if step()}
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            times[name].append(seconds_a_step(step, counts[name]))
+    for name, model in models.items():
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        speed = BATCH * TIME / statistics.median(times[name])
+        ratio = statistics.median(lstm / own for lstm, own in zip(times["nn.LSTM"], times[name], strict=True))
+        layers, hidden_size = SIZES[size]
+        print(f"{size}: {layers}×{hidden_size:<5} {name:9} {parameters:>12,} {speed:>13,.0f} {ratio:>8.2f}", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    print(
+        f"torch {torch.__version__}, {arguments.device}, {torch.get_num_threads()} threads, {arguments.rounds} rounds"
+    )
+    print(f"{'size':9} {'cell':9} {'parameters':>12} {'characters/s':>13} {'÷ LSTM':>8}")
+    for size in arguments.sizes:
+        measure(size, arguments.rounds, arguments.device)
+
+
+if __name__ == "__main__":
+    main()

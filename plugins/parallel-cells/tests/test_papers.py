@@ -1,0 +1,145 @@
+"""The cells are the paper's: its equations one step at a time, and its log-space scan, in numpy's float64."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_parallel_cells.linear_cell import LinearState, positive
+from seqforge_parallel_cells.min_gru import MinGRU
+from seqforge_parallel_cells.min_lstm import MinLSTM
+
+from seqforge.testing import cell_cases
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+def g(x):
+    return np.where(x >= 0, x + 0.5, sigmoid(x))
+
+
+def log_g(x):
+    return np.where(x >= 0, np.log(np.maximum(x, 0) + 0.5), -softplus(-x))
+
+
+def gates(cell, inputs):
+    """Each gate's W x + b for every step."""
+    weights, biases = (np.split(p.detach().numpy(), len(p) // cell.hidden_size) for p in (cell.input_weight, cell.bias))
+    return [inputs.numpy() @ weight.T + bias for weight, bias in zip(weights, biases, strict=True)]
+
+
+def min_gru(cell, inputs, h):
+    """Appendix B.2.1, sequential mode."""
+    outputs = []
+    for k, candidate in zip(*gates(cell, inputs), strict=True):
+        z = sigmoid(k)
+        h = (1 - z) * h + z * g(candidate)
+        outputs.append(h)
+    return np.stack(outputs)
+
+
+def min_lstm(cell, inputs, h):
+    """Appendix B.2.2, sequential mode, with the gates made to sum to 1."""
+    outputs = []
+    for input_gate, forget_gate, candidate in zip(*gates(cell, inputs), strict=True):
+        i, f = sigmoid(input_gate), sigmoid(forget_gate)
+        h = f / (f + i) * h + i / (f + i) * g(candidate)
+        outputs.append(h)
+    return np.stack(outputs)
+
+
+def log_coefficients_of_min_gru(cell, inputs):
+    k, candidate = gates(cell, inputs)
+    return -softplus(k), -softplus(-k) + log_g(candidate)
+
+
+def log_coefficients_of_min_lstm(cell, inputs):
+    input_gate, forget_gate, candidate = gates(cell, inputs)
+    difference = softplus(-forget_gate) - softplus(-input_gate)
+    return -softplus(difference), -softplus(-difference) + log_g(candidate)
+
+
+def log_space_scan(log_decays, log_addends, start):
+    """Heinsen 2023, arXiv 2311.06281."""
+    sums = np.concatenate([np.zeros_like(log_decays[:1]), np.cumsum(log_decays, axis=0)])
+    values = np.concatenate([np.log(start)[None], log_addends])
+    return np.exp(sums + np.logaddexp.accumulate(values - sums, axis=0))[1:]
+
+
+CELLS = {
+    "min-gru": (MinGRU, min_gru, log_coefficients_of_min_gru),
+    "min-lstm": (MinLSTM, min_lstm, log_coefficients_of_min_lstm),
+}
+every_cell = pytest.mark.parametrize(("cell_class", "equations", "log_coefficients"), CELLS.values(), ids=CELLS.keys())
+times = st.integers(1, 60)
+
+
+@every_cell
+def test_the_outputs_are_the_papers(cell_class, equations, log_coefficients):
+    @settings(max_examples=30)
+    @given(case=cell_cases(cell_class, time=times))
+    def holds(case):
+        cell, inputs, state = case
+        outputs, after = cell(inputs, state)
+        torch.testing.assert_close(outputs, torch.from_numpy(equations(cell, inputs, state.hidden.numpy())))
+        torch.testing.assert_close(after.hidden, outputs[-1])
+        logs = log_space_scan(*log_coefficients(cell, inputs), state.hidden.numpy())
+        torch.testing.assert_close(outputs, torch.from_numpy(logs))
+
+    holds()
+
+
+@every_cell
+def test_a_state_of_zeros_is_the_start(cell_class, equations, log_coefficients):
+    cell = cell_class(3, 4).double()
+    start = cell.initial_state(2)
+    assert torch.equal(start.hidden, torch.zeros(2, 4, dtype=torch.float64))
+    inputs = torch.randn(5, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(cell(inputs, start)[0], torch.from_numpy(equations(cell, inputs, np.zeros((2, 4)))))
+
+
+@given(x=st.floats(-50, 50))
+def test_g_is_the_papers(x):
+    assert positive(torch.tensor(x, dtype=torch.float64)).item() == pytest.approx(float(g(np.float64(x))), rel=1e-14)
+
+
+def test_g_is_positive_and_continuous():
+    values = positive(torch.tensor([-80.0, -1e-6, 0.0, 1e-6, 3.0]))
+    assert (values > 0).all()
+    torch.testing.assert_close(values[1:4], torch.full((3,), 0.5))
+    assert values[4] == 3.5
+
+
+def with_gates(cell_class, *pre_activations, dtype=torch.float32):
+    """A cell of one unit whose gates are given, whatever it reads."""
+    cell = cell_class(1, 1).to(dtype)
+    with torch.no_grad():
+        cell.input_weight.zero_()
+        cell.bias.copy_(torch.tensor(pre_activations))
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("input_gate", "forget_gate", "kept"),
+    [(-300.0, -300.0, 0.5), (-301.0, -300.0, 0.7310586), (-300.0, 0.0, 1.0), (0.0, -300.0, 0.0), (300.0, 300.0, 0.5)],
+)
+def test_the_min_lstms_gates_share_even_where_both_underflow(input_gate, forget_gate, kept):
+    # f/(f + i) as it is written would be 0/0 in the first two.
+    cell = with_gates(MinLSTM, input_gate, forget_gate, 1.5)
+    outputs, _ = cell(torch.zeros(1, 1, 1), LinearState(torch.ones(1, 1)))
+    assert outputs.item() == pytest.approx(kept + (1 - kept) * 2.0, rel=1e-6)
+    outputs.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in cell.parameters())
+
+
+@pytest.mark.parametrize(("update", "output"), [(-1000.0, 0.25), (1000.0, 2.0)])
+def test_the_min_grus_gate_closes_and_opens_wholly(update, output):
+    cell = with_gates(MinGRU, update, 1.5)
+    outputs, _ = cell(torch.zeros(400, 1, 1), LinearState(torch.full((1, 1), 0.25)))
+    assert torch.equal(outputs, torch.full((400, 1, 1), output))
