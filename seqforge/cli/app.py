@@ -6,6 +6,7 @@ import typer
 
 import seqforge
 from seqforge.cli.check import check
+from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
 from seqforge.cli.plugins import plugins_app
 from seqforge.cli.run import run
@@ -41,7 +42,7 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, sample, evaluate, check, schema, trace):
+    for command in (run, sample, evaluate, check, schema, trace, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     _add_plugins_commands(app, registry)

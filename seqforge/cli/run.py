@@ -47,6 +47,9 @@ def run(
     registry: Registry = context.obj
     hooks = registry.new_hooks()
     chosen = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
+    from seqforge.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     with ProgressDisplay() as display:
         hooks.register(display, "progress display")
         try:

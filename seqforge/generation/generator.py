@@ -1,14 +1,19 @@
 """The sampling loop: read the prompt, then draw, read what was drawn, and draw again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
 from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
-from seqforge.model import SequenceModel
+from seqforge.model import SequenceModel, States
+
+_STRETCH = 64
+"""Symbols that are drawn between two looks at them: few enough to be shown, or stopped, at once."""
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " length"]:
@@ -46,11 +51,12 @@ def generate(
     count: int,
     length: int,
     seed: int,
-) -> Iterator[Int[Tensor, " batch"]]:
-    """Draw samples side by side, one symbol of each at a time.
+) -> Iterator[Int[Tensor, "steps batch"]]:
+    """Draw samples side by side.
 
-    Draws are made on the CPU, so that a seed gives the same text whatever device the model is on, as far as its
-    logits are the same. The model is left in evaluation mode.
+    Each symbol is the one at which the distribution function passes a uniform number. Those come from the seed alone,
+    so that a seed gives the same text on any device and by any cell, as far as the logits are the same. The model is
+    left in evaluation mode.
 
     Args:
         model: On any device.
@@ -62,41 +68,78 @@ def generate(
         seed: Decides the draws.
 
     Yields:
-        The symbols drawn, `[count]` at a time, on the CPU.
+        The symbols drawn, on the CPU: some steps at a time, where the model can generate at a stretch, else one.
 
     Raises:
         RunError: Where the model's logits are not finite.
         PluginError: Where a sampler forbids every symbol.
     """
     device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
-    context = SamplingContext(prompt, count, length, vocabulary)
-    memories = [sampler.start(context) for sampler in samplers]
+    uniforms = _uniforms(seed, count)
     model.eval()
     with torch.inference_mode():
         # The prompt is read once, whatever the count.
         outputs, states = model(prompt.to(device).unsqueeze(1), model.initial_states(1))
         logits = outputs[-1].expand(count, -1)
         states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
-        step = model.stepper(count)
+        rules = [sampler.rule() for sampler in samplers]
+        known = [rule for rule in rules if rule is not None]
+        decoder = model.decoder(states, known) if len(known) == len(rules) else None
+    context = SamplingContext(prompt, count, length, vocabulary)
+    memories = [sampler.start(context) for sampler in samplers]
+    if decoder is None:
+        yield from _one_by_one(model, samplers, memories, logits, states, uniforms, length)
+        return
+    with torch.inference_mode():
+        tokens = _draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
+    yield tokens.unsqueeze(0)
+    left = length - 1
+    while left:
+        with torch.inference_mode():
+            wanted = min(left, _STRETCH)
+            drawn = decoder(tokens, uniforms(wanted))
+        if len(drawn) < wanted:
+            raise _not_finite()
+        yield drawn
+        tokens = drawn[-1]
+        left -= wanted
+
+
+def _one_by_one(
+    model: SequenceModel,
+    samplers: Sequence[Sampler],
+    memories: list[Any],
+    logits: Tensor,
+    states: States,
+    uniforms: Callable[[int], Tensor],
+    length: int,
+) -> Iterator[Int[Tensor, "steps batch"]]:
+    with torch.inference_mode():
+        step = model.stepper(len(logits))
     for drawn in range(length):
         with torch.inference_mode():
-            tokens = _draw(logits.float().cpu(), samplers, memories, generator)
+            tokens = _draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
             memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
-        yield tokens
+        yield tokens.unsqueeze(0)
         if drawn + 1 < length:
             with torch.inference_mode():
-                logits, states = step(tokens.to(device), states)
+                logits, states = step(tokens.to(logits.device), states)
+
+
+def _uniforms(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:
+    """Give the numbers of the next steps, the same however many are asked for at a time."""
+    generator = np.random.default_rng(seed)
+    return lambda steps: torch.from_numpy(generator.random((steps, count), dtype=np.float32))
 
 
 def _draw(
     logits: Float[Tensor, "batch symbols"],
     samplers: Sequence[Sampler],
     memories: Sequence[object],
-    generator: torch.Generator,
+    uniforms: Float[Tensor, " batch"],
 ) -> Int[Tensor, " batch"]:
     if not torch.isfinite(logits).all():
-        raise RunError("the model's logits are not finite", hint="Sample an earlier checkpoint: --checkpoint STEP.")
+        raise _not_finite()
     for sampler, memory in zip(samplers, memories, strict=True):
         logits = sampler.transform(logits, memory)
         if logits.isnan().any() or not (logits.amax(-1).isfinite()).all():
@@ -104,7 +147,15 @@ def _draw(
                 f"the sampler {type(sampler).__name__} leaves no symbol to draw",
                 hint="Take it out of the chain; this is for its author to mend.",
             )
-    return torch.multinomial(logits.softmax(-1), 1, generator=generator).squeeze(1)
+    summed = (logits - logits.amax(-1, keepdim=True)).exp().cumsum(-1)
+    reached = (uniforms.unsqueeze(1) * summed[:, -1:]).contiguous()
+    # Rounding may bring a number up to the total itself: the last symbol that is not forbidden takes it.
+    last = summed.argmax(-1)
+    return torch.minimum(torch.searchsorted(summed, reached, right=True).squeeze(1), last)
+
+
+def _not_finite() -> RunError:
+    return RunError("the model's logits are not finite", hint="Sample an earlier checkpoint: --checkpoint STEP.")
 
 
 def _known_symbols(vocabulary: Vocabulary) -> str:

@@ -36,7 +36,7 @@ def stream_text(
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     tokens = encode_prompt(vocabulary, prompt)
     for drawn in generate(model, vocabulary, samplers, tokens, count=1, length=length, seed=seed):
-        piece = decoder.decode(vocabulary.decode(cast("list[int]", drawn.tolist())))
+        piece = decoder.decode(vocabulary.decode(cast("list[int]", drawn[:, 0].tolist())))
         if piece:
             yield piece
     if rest := decoder.decode(b"", final=True):
@@ -69,5 +69,5 @@ def sample_texts(
     """
     tokens = encode_prompt(vocabulary, prompt)
     drawn = list(generate(model, vocabulary, samplers, tokens, count=count, length=length, seed=seed))
-    rows = cast("list[list[int]]", torch.stack(drawn, dim=1).tolist())
+    rows = cast("list[list[int]]", torch.cat(drawn).t().tolist())
     return [(prompt or "") + vocabulary.decode(row).decode("utf-8", "replace") for row in rows]

@@ -2,6 +2,8 @@
 
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document
+from seqforge.interfaces.decoding import Decoder, DecodingCell, Network, Rule
+from seqforge.interfaces.diagnosis import Diagnosis
 from seqforge.interfaces.events import (
     DocumentsEncoded,
     Evaluated,
@@ -25,6 +27,9 @@ __all__ = [
     "IGNORED_TARGET",
     "Cell",
     "Corpus",
+    "Decoder",
+    "DecodingCell",
+    "Diagnosis",
     "Document",
     "DocumentsEncoded",
     "Evaluated",
@@ -34,8 +39,10 @@ __all__ = [
     "Initializer",
     "Loss",
     "Metric",
+    "Network",
     "Optimizer",
     "Progress",
+    "Rule",
     "RunFinished",
     "RunStarted",
     "Sampled",

@@ -7,6 +7,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqforge.interfaces.decoding import Rule
 from seqforge.interfaces.vocabulary import Vocabulary
 
 
@@ -50,6 +51,13 @@ class Sampler(ABC):
             logits: From the model, or from the sampler before.
             memory: From `start` or `advance`.
         """
+
+    def rule(self) -> Rule | None:
+        """Say what `transform` does by a rule that compiled generation can follow; by default None, where it cannot.
+
+        A sampler that has one has no memory.
+        """
+        return None
 
     def advance(self, memory: Any, tokens: Int[Tensor, " batch"]) -> Any:
         """Give the memory after a draw; by default the same.

@@ -1,10 +1,11 @@
 """The model: an input layer, a stack of cells, and a head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqforge.interfaces import Decoder, DecodingCell, Network, Rule
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput
 from seqforge.model.precision import Precision, products_in
 from seqforge.model.stack import RecurrentStack, States
@@ -58,6 +59,24 @@ class SequenceModel(nn.Module):
             outputs, states = self.stack(self.input(tokens), states)
             logits = self.head(outputs)
         return logits.to(self.head.weight.dtype), states
+
+    def decoder(self, states: States, rules: Sequence[Rule]) -> Decoder | None:
+        """Ask the lowest cell whether it can generate at a stretch.
+
+        Args:
+            states: Every layer's, after what was read so far.
+            rules: What is done to the logits before a draw, in order.
+
+        Returns:
+            The decoder, or None where symbols are to be read one by one.
+        """
+        cells = self.stack.layers
+        if not isinstance(cells[0], DecodingCell):
+            return None
+        embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
+        network = Network(cells, embedding, self.head.weight, self.head.bias)
+        with products_in(self.precision, self.head.weight.device):
+            return cells[0].decoder(network, states, rules)
 
     def stepper(
         self, batch_size: int

@@ -11,6 +11,7 @@ from seqforge.registry.register import Register
 if TYPE_CHECKING:
     import typer
 
+    from seqforge.interfaces.diagnosis import Diagnosis
     from seqforge.interfaces.events import (
         DocumentsEncoded,
         Evaluated,
@@ -45,6 +46,15 @@ class PluginHooks:
         Args:
             commands: The application; import what is heavy inside the command.
         """
+
+    @hookspec
+    def seqforge_diagnose(self) -> list[Diagnosis]:
+        """Say for `seqforge doctor` how the plugin finds this machine; import what is heavy inside.
+
+        Returns:
+            What was looked at, and what was found.
+        """
+        return []
 
     @hookspec
     def seqforge_documents_encoded(self, event: DocumentsEncoded) -> None:

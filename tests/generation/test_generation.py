@@ -43,7 +43,7 @@ def test_greedy_generation_is_the_argmax_of_the_whole_sequence(
     model: SequenceModel, vocabulary: Vocabulary, greedy: list[Sampler]
 ) -> None:
     prompt = encode_prompt(vocabulary, "ab")
-    drawn = torch.stack(list(generate(model, vocabulary, greedy, prompt, count=1, length=9, seed=0)))
+    drawn = torch.cat(list(generate(model, vocabulary, greedy, prompt, count=1, length=9, seed=0)))
     whole = torch.cat([prompt, drawn[:, 0]])
     logits, _ = model(whole.unsqueeze(1), model.initial_states(1))
     assert torch.equal(logits[len(prompt) - 1 : -1, 0].argmax(-1), drawn[:, 0])
@@ -54,7 +54,7 @@ def test_draws_follow_the_models_distribution(
 ) -> None:
     prompt = encode_prompt(vocabulary, "a")
     count = 20_000
-    drawn = next(generate(model, vocabulary, plain, prompt, count=count, length=1, seed=3))
+    drawn = next(generate(model, vocabulary, plain, prompt, count=count, length=1, seed=3))[0]
     frequencies = torch.bincount(drawn, minlength=vocabulary.size) / count
     with torch.no_grad():
         logits, _ = model(prompt.unsqueeze(1), model.initial_states(1))
@@ -118,7 +118,7 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
             return memory.scatter(1, tokens.unsqueeze(1), True)
 
     prompt = encode_prompt(vocabulary, "a")
-    drawn = torch.stack(
+    drawn = torch.cat(
         list(generate(model, vocabulary, [NeverTwice(), *greedy], prompt, count=2, length=vocabulary.size, seed=0))
     )
     assert sorted(drawn[:, 0].tolist()) == sorted(drawn[:, 1].tolist()) == list(range(vocabulary.size))

@@ -1,5 +1,6 @@
 """What the native cells share: the kernels where they can run, and plain torch elsewhere."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -7,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import FactoredCell, product_dtype
+from seqforge.interfaces import Decoder, FactoredCell, Network, Rule, State, product_dtype
+from seqforge_native.decoder import NativeDecoder
 from seqforge_native.layout import interleaved, padded
 from seqforge_native.library import Library, best_library
 from seqforge_native.sequence import Kernel, read_sequence
@@ -69,7 +71,27 @@ class NativeCell(FactoredCell[StateT]):
         hidden_size = self.hidden_size
         return outputs[..., :hidden_size], type(state)(*(part[:, :hidden_size] for part in after))
 
-    def _library(self, dtype: torch.dtype, state: StateT) -> Library | None:
+    def decoder(self, network: Network, states: Sequence[State], rules: Sequence[Rule]) -> Decoder | None:
+        """Prepare to generate at a stretch.
+
+        Args:
+            network: The whole model.
+            states: Every layer's, after what was read so far.
+            rules: What is done to the logits before a draw, in order.
+
+        Returns:
+            The decoder, or None where a layer is of another kind, or no kernel can run.
+        """
+        dtype = product_dtype(self.recurrent_weight)
+        cells = [cell for cell in network.cells if isinstance(cell, NativeCell)]
+        library = best_library()
+        if library is None or len(cells) < len(network.cells):
+            return None
+        if not all(cell._library(dtype, state) for cell, state in zip(cells, states, strict=True)):
+            return None
+        return NativeDecoder(library, dtype, network, cells, states, rules)
+
+    def _library(self, dtype: torch.dtype, state: State) -> Library | None:
         """Choose the kernels, or None where plain torch is to read the sequence."""
         library = best_library()
         plain = (self.recurrent_weight, *state)

@@ -11,12 +11,13 @@ import torch
 
 from seqforge.recurrence import instruction_sets
 
-# The best first, each with what it needs of the processor.
-_NEEDS = {
+NEEDS = {
     "avx512_bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_bf16"},
     "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
     "avx2": {"avx2", "fma"},
 }
+"""Instruction sets that kernels are built for, the best first, each with what it needs of the processor."""
+
 _SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 
 
@@ -64,6 +65,52 @@ class Backward(ctypes.Structure):
     ]
 
 
+class Layer(ctypes.Structure):
+    """`Layer` of kernels/decode.hpp."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("cell", "units", "input_units")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "table",
+                "input_weight",
+                "input_bias",
+                "recurrent_weight",
+                "recurrent_bias",
+                "gates",
+                "hidden",
+                "carried",
+                "last_hidden",
+            )
+        ),
+    ]
+
+
+class Decode(ctypes.Structure):
+    """`Decode` of kernels/decode.hpp."""
+
+    _fields_ = [
+        *(
+            (name, ctypes.c_int64)
+            for name in ("rows", "steps", "layer_count", "symbols", "symbol_vectors", "rule_count", "threads")
+        ),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "layers",
+                "head_weight",
+                "head_bias",
+                "rules",
+                "rule_values",
+                "uniforms",
+                "logits",
+                "tokens",
+            )
+        ),
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """Kernels compiled for one instruction set.
@@ -78,15 +125,18 @@ class Library:
     lanes: int
     functions: dict[tuple[str, torch.dtype], Any]
 
-    def call(self, name: str, dtype: torch.dtype, *arguments: Any) -> None:
+    def call(self, name: str, dtype: torch.dtype, *arguments: Any) -> Any:
         """Call a kernel.
 
         Args:
             name: Without prefix and type.
             dtype: Of the products.
             arguments: As the C++ function takes them; tensors stand for their memory, None for none.
+
+        Returns:
+            What the kernel returns.
         """
-        self.functions[name, dtype](
+        return self.functions[name, dtype](
             *(argument.data_ptr() if isinstance(argument, torch.Tensor) else argument for argument in arguments)
         )
 
@@ -104,7 +154,7 @@ def best_library() -> Library | None:
 def runnable_libraries() -> list[Library]:
     """Load all kernels that were built and that this processor can run, the best first."""
     found = instruction_sets()
-    paths = {name: built_library(name) for name, needs in _NEEDS.items() if needs <= found}
+    paths = {name: built_library(name) for name, needs in NEEDS.items() if needs <= found}
     loaded = (_load(name, path) for name, path in paths.items() if path is not None)
     return [library for library in loaded if library is not None]
 
@@ -135,13 +185,15 @@ def _load(name: str, path: Path) -> Library | None:
         "forward": [integer, ctypes.POINTER(Forward)],
         "backward": [integer, ctypes.POINTER(Backward)],
         "add_rows": [pointer, pointer, integer, integer, integer, pointer],
+        "pack_head": [pointer, integer, integer, pointer],
+        "decode": [ctypes.POINTER(Decode)],
     }
     functions: dict[tuple[str, torch.dtype], Any] = {}
     for dtype, suffix in _SUFFIXES.items():
         for function, arguments in signatures.items():
             symbol = getattr(handle, f"seqforge_{function}_{suffix}", None)
             if symbol is not None:
-                symbol.argtypes, symbol.restype = arguments, None
+                symbol.argtypes, symbol.restype = arguments, integer if function == "decode" else None
                 functions[function, dtype] = symbol
     handle.seqforge_lanes.restype = integer
     return Library(name, handle.seqforge_lanes(), functions)

@@ -92,11 +92,12 @@ class _Sequence(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         steps = len(gates) if symbols is None else len(symbols)
         batch, width = state[0].shape
+        hidden_size = recurrent_weight.shape[1]
         units, threads = width // library.lanes, torch.get_num_threads()
         source = gates.to(dtype).contiguous()
         weight = torch.empty(kernel.gates * width, width, dtype=dtype)
         plain_weight = recurrent_weight.contiguous()
-        library.call("pack", dtype, kernel.index, plain_weight, recurrent_weight.shape[1], units, threads, weight, None)
+        library.call("pack", dtype, kernel.index, plain_weight, hidden_size, hidden_size, threads, weight, None)
         hidden = torch.empty(steps + 1, batch, width, dtype=dtype)
         hidden[0] = state[0]
         last_hidden = torch.empty_like(state[0])
@@ -137,7 +138,7 @@ class _Sequence(torch.autograd.Function):
         units, threads = width // library.lanes, torch.get_num_threads()
         weight = torch.empty(width, kernel.gates * width, dtype=dtype)
         library.call(
-            "pack", dtype, kernel.index, recurrent_weight.contiguous(), hidden_size, units, threads, None, weight
+            "pack", dtype, kernel.index, recurrent_weight.contiguous(), hidden_size, hidden_size, threads, None, weight
         )
         input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
         # Only a GRU's reset gate tells the two sides apart.

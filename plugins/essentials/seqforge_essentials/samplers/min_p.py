@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Sampler
+from seqforge.interfaces import Rule, Sampler
 
 
 class MinP(Sampler):
@@ -37,3 +37,7 @@ class MinP(Sampler):
         """
         threshold = logits.amax(dim=-1, keepdim=True) + math.log(self._min_p)
         return logits.masked_fill(logits < threshold, -torch.inf)
+
+    def rule(self) -> Rule:
+        """Say the same as a value."""
+        return Rule("min-p", self._min_p)

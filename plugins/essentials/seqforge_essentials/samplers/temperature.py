@@ -6,7 +6,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Sampler
+from seqforge.interfaces import Rule, Sampler
 
 
 class Temperature(Sampler):
@@ -34,3 +34,7 @@ class Temperature(Sampler):
             memory: None.
         """
         return logits / self._temperature
+
+    def rule(self) -> Rule:
+        """Say the same as a value."""
+        return Rule("temperature", self._temperature)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Sampler
+from seqforge.interfaces import Rule, Sampler
 
 
 class TopK(Sampler):
@@ -31,3 +31,7 @@ class TopK(Sampler):
         """
         kept = logits.topk(min(self._k, logits.shape[-1]), dim=-1).values
         return logits.masked_fill(logits < kept[:, -1:], -torch.inf)
+
+    def rule(self) -> Rule:
+        """Say the same as a value."""
+        return Rule("top-k", self._k)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Sampler
+from seqforge.interfaces import Rule, Sampler
 
 
 class TopP(Sampler):
@@ -38,3 +38,7 @@ class TopP(Sampler):
         forbidden = tail <= 1 - self._p
         forbidden[:, 0] = False
         return logits.masked_fill(forbidden.scatter(-1, order, forbidden), -torch.inf)
+
+    def rule(self) -> Rule:
+        """Say the same as a value."""
+        return Rule("top-p", self._p)

@@ -2,10 +2,8 @@
 //
 // A cell is named by its index: 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu.
 
-#include "gru.hpp"
-#include "lstm.hpp"
+#include "decode.hpp"
 #include "packing.hpp"
-#include "rnn.hpp"
 
 using namespace seqforge;
 
@@ -24,11 +22,11 @@ template <class Use> void with_cell(std::int64_t cell, Use use) {
 }
 
 template <class Element>
-void pack_both(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t units, std::int64_t threads,
-               Element *for_forward, Element *for_backward) {
+void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs, std::int64_t threads,
+                   Element *for_forward, Element *for_backward) {
     with_cell(cell, [&]<class Cell>() {
-        if (for_forward) pack_forward(weight, hidden, units, Cell::gates, Cell::group, threads, for_forward);
-        if (for_backward) pack_backward(weight, hidden, units, Cell::gates, threads, for_backward);
+        if (for_forward) pack_forward(weight, hidden, inputs, Cell::gates, Cell::group, threads, for_forward);
+        if (for_backward) pack_backward(weight, hidden, Cell::gates, threads, for_backward);
     });
 }
 
@@ -51,9 +49,15 @@ void add_rows(const std::int64_t *symbols, const Element *gradient, std::int64_t
 } // namespace
 
 #define ENTRY_POINTS(Element, suffix)                                                                                   \
-    void seqforge_pack_##suffix(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t units,        \
+    void seqforge_pack_##suffix(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs,       \
                                 std::int64_t threads, Element *for_forward, Element *for_backward) {                    \
-        pack_both(cell, weight, hidden, units, threads, for_forward, for_backward);                                     \
+        pack_for_cell(cell, weight, hidden, inputs, threads, for_forward, for_backward);                                \
+    }                                                                                                                   \
+    void seqforge_pack_head_##suffix(const float *weight, std::int64_t outputs, std::int64_t inputs, Element *packed) { \
+        pack_forward(weight, outputs, inputs, 1, 4, 1, packed);                                                         \
+    }                                                                                                                   \
+    std::int64_t seqforge_decode_##suffix(const Decode<Element> *call) {                                                \
+        return decode(*call, [](std::int64_t cell, auto use) { with_cell(cell, use); });                                \
     }                                                                                                                   \
     void seqforge_forward_##suffix(std::int64_t cell, const Forward<Element> *call) {                                   \
         with_cell(cell, [&]<class Cell>() { run_forward<Element, Cell>(*call); });                                      \

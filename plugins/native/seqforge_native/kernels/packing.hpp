@@ -23,20 +23,21 @@ void pack(std::int64_t vectors, int group, std::int64_t depth, std::int64_t thre
     }
 }
 
-// Weights [gates · hidden, hidden] for hidden × gates: columns are interleaved gates, depth is hidden units.
+// Weights [gates · hidden, inputs] for inputs × gates: columns are interleaved gates, depth is inputs.
 template <class Element>
-void pack_forward(const float *weight, std::int64_t hidden, std::int64_t units, int gates, int group, std::int64_t threads,
-                  Element *packed) {
-    pack(units * gates, group, units * lanes, threads, packed, [=](std::int64_t k, std::int64_t vector, int lane) {
+void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs, int gates, int group,
+                  std::int64_t threads, Element *packed) {
+    const std::int64_t vectors = (hidden + lanes - 1) / lanes * gates, depth = (inputs + lanes - 1) / lanes * lanes;
+    pack(vectors, group, depth, threads, packed, [=](std::int64_t k, std::int64_t vector, int lane) {
         std::int64_t unit = vector / gates * lanes + lane, gate = vector % gates;
-        return unit < hidden && k < hidden ? weight[(gate * hidden + unit) * hidden + k] : 0.0f;
+        return unit < hidden && k < inputs ? weight[(gate * hidden + unit) * inputs + k] : 0.0f;
     });
 }
 
 // The same weights for gates × hidden: columns are hidden units, depth is interleaved gates.
 template <class Element>
-void pack_backward(const float *weight, std::int64_t hidden, std::int64_t units, int gates, std::int64_t threads,
-                   Element *packed) {
+void pack_backward(const float *weight, std::int64_t hidden, int gates, std::int64_t threads, Element *packed) {
+    const std::int64_t units = (hidden + lanes - 1) / lanes;
     pack(units, 4, units * gates * lanes, threads, packed, [=](std::int64_t k, std::int64_t vector, int lane) {
         std::int64_t column = vector * lanes + lane, gate = k / lanes % gates, unit = k / lanes / gates * lanes + k % lanes;
         return unit < hidden && column < hidden ? weight[(gate * hidden + unit) * hidden + column] : 0.0f;

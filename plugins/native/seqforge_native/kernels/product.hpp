@@ -30,6 +30,9 @@ inline void accumulate(Tile<rows, vectors> &sums, const float *inputs, std::int6
     }
 }
 
+// Partial sums of a single row: one chain of additions would wait for each to end.
+constexpr int chains = 4;
+
 #if defined(__AVX512BF16__)
 
 template <int rows, int vectors>
@@ -53,6 +56,28 @@ inline void accumulate(Tile<rows, vectors> &sums, const bfloat16 *inputs, std::i
 }
 
 #endif
+
+// The same for a single row, in several sums that are added at the end.
+template <int vectors, class Element>
+inline void accumulate_row(Tile<1, vectors> &sums, const Element *inputs, const Element *weights, std::int64_t depth) {
+    constexpr int step = depth_step<Element>;
+    const std::int64_t quarter = depth / chains / step * step;
+    Tile<chains, vectors> partial;
+    for (int c = 0; c < chains; c++)
+        for (int v = 0; v < vectors; v++) partial[c][v] = c ? zero() : sums[0][v];
+    for (std::int64_t k = 0; k < quarter; k += step)
+#pragma GCC unroll 4
+        for (int c = 0; c < chains; c++) {
+            std::int64_t at = c * quarter + k;
+            Tile<1, vectors> one;
+            for (int v = 0; v < vectors; v++) one[0][v] = partial[c][v];
+            accumulate<1, vectors>(one, inputs + at, 0, weights + at * vectors * lanes, step);
+            for (int v = 0; v < vectors; v++) partial[c][v] = one[0][v];
+        }
+    for (int v = 0; v < vectors; v++) sums[0][v] = (partial[0][v] + partial[1][v]) + (partial[2][v] + partial[3][v]);
+    std::int64_t rest = chains * quarter;
+    accumulate<1, vectors>(sums, inputs + rest, 0, weights + rest * vectors * lanes, depth - rest);
+}
 
 // Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, as even as they can be: a last
 // group of one row would leave most of the processor idle.

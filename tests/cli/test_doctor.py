@@ -1,0 +1,73 @@
+"""`seqforge doctor`."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from seqforge.cli.app import build_app
+from seqforge.interfaces import Diagnosis
+from seqforge.recurrence import instruction_sets
+from seqforge.registry import Registry, hookimpl
+from seqforge.training import machine
+
+
+def findings(*arguments: str) -> dict[str, dict[str, Any]]:
+    result = CliRunner().invoke(build_app(Registry.installed()), ["doctor", "--json", *arguments])
+    assert result.exit_code == 0, result.output
+    return {found["subject"]: found for found in json.loads(result.stdout)}
+
+
+def test_the_machine_and_the_plugins_are_looked_at() -> None:
+    found = findings()
+    assert list(found)[:6] == ["processor", "torch", "threads", "precision", "GPU", "compiler"]
+    assert torch.__version__ in found["torch"]["finding"]
+    assert "native cells" in found
+
+
+def test_it_reads_as_a_list_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    result = CliRunner().invoke(build_app(Registry.installed()), ["doctor"])
+    lines = result.stdout.splitlines()
+    place = next(index for index, line in enumerate(lines) if line.startswith("! compiler"))
+    assert lines[place + 1].strip() == "On Debian and Ubuntu: sudo apt install g++"
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "busy", "advice"),
+    [(2, 2, 0.1, None), (8, 4, 0.0, "OMP_NUM_THREADS=4"), (4, 4, 3.1, "try OMP_NUM_THREADS=1")],
+)
+def test_threads_that_would_wait_are_told(
+    threads: int, cores: int, busy: float, advice: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(machine, "_own_cores", lambda: cores)
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (busy, 0.0, 0.0))
+    found = {diagnosis.subject: diagnosis for diagnosis in machine.diagnose_machine()}["threads"]
+    assert (found.advice is None) == (advice is None)
+    assert advice is None or advice in str(found.advice)
+
+
+def test_a_plugin_that_fails_to_look_costs_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        @hookimpl
+        def seqforge_diagnose(self) -> list[Diagnosis]:
+            raise ValueError("no eyes")
+
+    registry = Registry.installed()
+    hooks = registry.new_hooks()
+    hooks.register(Broken(), "blind")
+    monkeypatch.setattr(Registry, "new_hooks", lambda self: hooks)
+    result = CliRunner().invoke(build_app(registry), ["doctor"])
+    assert result.exit_code == 0
+    assert "the plugin 'blind' could not look: ValueError: no eyes" in result.output
+    assert "native cells" in result.stdout
+
+
+def test_instruction_sets_are_linux_names(tmp_path: Any) -> None:
+    information = tmp_path / "cpuinfo"
+    information.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
+    assert instruction_sets(information) == {"fpu", "avx2", "avx512_bf16"}
+    assert instruction_sets(tmp_path / "none") == frozenset()
