@@ -12,7 +12,7 @@ from seqforge.errors import DataError, PluginError, RunError
 from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
 from seqforge.model import SequenceModel, States
 
-_STRETCH = 64
+_STRETCH = 256
 """Symbols that are drawn between two looks at them: few enough to be shown, or stopped, at once."""
 
 

@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, cast
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn import functional
 
 from seqforge.interfaces.cell import Cell, Stepper
 from seqforge.recurrence import (
+    CellPart,
     Function,
     Pointwise,
     compiled,
@@ -160,7 +160,7 @@ class FactoredCell(Cell[StateT]):
         self._compiled_parts = {}
 
     def _pointwise_part(self, dtype: torch.dtype, state: StateT) -> Pointwise:
-        part = _PointwisePart(self, dtype, type(state))
+        part = CellPart(self, dtype, type(state))
         shared = {"cell.input_weight", "cell.recurrent_weight", "cell.bias"}
         parameters = [(name, value) for name, value in part.named_parameters() if name not in shared]
         if self._compiled_parts is None:
@@ -170,18 +170,3 @@ class FactoredCell(Cell[StateT]):
             pointwise = compiled(part, parameters)
             self._compiled_parts[dtype] = (self, pointwise)
         return pointwise
-
-
-class _PointwisePart(nn.Module):
-    """A cell's pointwise part on plain tuples: the products' type outside, the state's own inside."""
-
-    def __init__(self, cell: FactoredCell[Any], dtype: torch.dtype, state_type: Callable[..., tuple[Any, ...]]) -> None:
-        super().__init__()
-        self.cell = cell
-        self.dtype = dtype
-        self.state_type = state_type
-
-    def forward(self, input_gates: Tensor, recurrent_gates: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        own = tensors[0].dtype
-        output, state = self.cell.pointwise(input_gates.to(own), recurrent_gates.to(own), self.state_type(*tensors))
-        return output.to(self.dtype), state[0].to(self.dtype), *state

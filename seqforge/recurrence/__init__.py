@@ -1,5 +1,6 @@
 """Recurrences of one product and a pointwise part, as fast as torch alone can run them."""
 
+from seqforge.recurrence.cell_part import CellPart
 from seqforge.recurrence.compiled import compiled
 from seqforge.recurrence.pointwise import Function, Pointwise, eager
 from seqforge.recurrence.precision import product_dtype
@@ -8,6 +9,7 @@ from seqforge.recurrence.product import recurrent_product
 from seqforge.recurrence.sequence import read_sequence
 
 __all__ = [
+    "CellPart",
     "Function",
     "Pointwise",
     "compiled",

@@ -57,14 +57,14 @@ class _Sequence(torch.autograd.Function):
         parts: int,
         *tensors: Tensor,
     ) -> Tensors:
-        state = tuple(tensor.contiguous() for tensor in tensors[:parts])
+        state = tuple(tensor.detach().contiguous() for tensor in tensors[:parts])
         dtype = input_gates.dtype
         product = recurrent_product(weight, dtype, len(state[0]))
         multiplied = state[0].to(dtype)
         outputs: list[Tensor] = []
         ctx.pointwise, ctx.weight, ctx.parts = pointwise, weight, parts
         ctx.multiplied, ctx.kept = [], []
-        for gates in input_gates.contiguous().unbind(0):
+        for gates in input_gates.detach().contiguous().unbind(0):
             if learning:
                 ctx.multiplied.append(multiplied)
             (output, multiplied, *after), kept = pointwise.forward((gates, product(multiplied), *state), learning)

@@ -107,6 +107,48 @@ class CellSuite:
         torch.testing.assert_close(fast, plain, rtol=1e-8, atol=1e-9, msg=lambda detail: f"{message}: {detail}")
 
     @given(data=strategies.data())
+    @_SETTINGS
+    def test_symbols_are_unit_vectors(self, make_cell: CellFactory, data: DataObject) -> None:
+        """A cell that reads symbols gives what the unit vectors that they stand for give, gradients included."""
+        cell, inputs, state = data.draw(cell_cases(make_cell))
+        if not cell.reads_symbols:
+            return
+        symbols = inputs.argmax(-1)
+        vectors = torch.nn.functional.one_hot(symbols, cell.input_size).double()
+        _, state, leaves = _with_gradients(cell, inputs, state)
+        short, whole = cell(symbols, state), cell(vectors, state)
+        _assert_close(short, whole, "symbols are read otherwise than unit vectors")
+        message = "the gradients by symbols differ"
+        torch.testing.assert_close(
+            _gradients(short, leaves[1:]), _gradients(whole, leaves[1:]), msg=lambda detail: f"{message}: {detail}"
+        )
+
+    @given(data=strategies.data())
+    @_SETTINGS
+    def test_the_stepper_steps(self, make_cell: CellFactory, data: DataObject) -> None:
+        """The stepper of generation gives, one step at a time, what `step` gives."""
+        cell, inputs, state = data.draw(cell_cases(make_cell))
+        with torch.no_grad():
+            read = cell.stepper(inputs.shape[1])
+            _assert_close(
+                scan(read, inputs, state), scan(cell.step, cell.project(inputs), state), "the stepper differs from step"
+            )
+
+    @given(data=strategies.data())
+    @_SETTINGS
+    def test_products_in_bfloat16_leave_the_state_its_type(self, make_cell: CellFactory, data: DataObject) -> None:
+        """Under autocast the state is as precise as ever, and the outputs are near to float32's."""
+        cell, inputs, state = data.draw(cell_cases(make_cell))
+        cell, inputs = cell.float(), inputs.float()
+        state = map_state(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor, state)
+        expected, _ = cell(inputs, state)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs, after = cell(inputs, state)
+        assert _forms(after) == _forms(state), "under autocast the state changes its type"
+        largest = expected.abs().max().clamp(min=1)
+        assert (outputs.float() - expected).abs().max() <= 0.1 * largest, "under autocast the outputs are others"
+
+    @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=4)
     def test_gradients_are_right(self, make_cell: CellFactory, data: DataObject) -> None:
         """Gradients of parameters, inputs and state agree with finite differences."""

@@ -7,7 +7,7 @@ import torch
 from hypothesis import Phase, given, is_hypothesis_test, settings, strategies
 from torch import nn
 
-from seqforge.interfaces import Cell
+from seqforge.interfaces import Cell, scan
 from seqforge.testing import CellSuite
 
 pytest_plugins = ["pytester"]
@@ -222,7 +222,30 @@ class ClimbsTheLoss(Sound):
         return Uphill.apply(outputs), after
 
 
+class MisreadsSymbols(Sound):
+    reads_symbols = True
+
+    def project(self, inputs):
+        if not inputs.is_floating_point():
+            inputs = torch.nn.functional.one_hot(inputs, self.input_size).to(self.input_weight.dtype) * 1.01
+        return super().project(inputs)
+
+
+class StandsStill(Sound):
+    def stepper(self, batch_size):
+        read = super().stepper(batch_size)
+        return lambda inputs, state: (read(inputs, state)[0], state)
+
+
+class RoundsItsState(Sound):
+    def forward(self, inputs, state):
+        return scan(self.step, self.project(inputs), state)
+
+
 FAULTS = [
+    ("test_symbols_are_unit_vectors", MisreadsSymbols, "read otherwise"),
+    ("test_the_stepper_steps", StandsStill, "stepper differs"),
+    ("test_products_in_bfloat16_leave_the_state_its_type", RoundsItsState, "changes its type"),
     ("test_any_size_is_read", PlainTuple, "no NamedTuple"),
     ("test_any_size_is_read", BatchSecond, "first axis"),
     ("test_any_size_is_read", SingleStepOnly, "forward gives outputs of"),

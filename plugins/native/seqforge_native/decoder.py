@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seqforge.interfaces import Network, Rule
 from seqforge_native import sequence
+from seqforge_native.large_pages import in_large_pages
 from seqforge_native.layout import interleaved, padded
 from seqforge_native.library import Decode, Layer, Library
 from seqforge_native.sequence import Kernel
@@ -132,7 +133,7 @@ class NativeDecoder:
         hidden_size, inputs = len(weight) // kernel.gates, weight.shape[1]
         lanes = self._library.lanes
         rows = -(-hidden_size // lanes) * kernel.gates * lanes
-        packed = torch.empty(rows, -(-inputs // lanes) * lanes, dtype=self._dtype)
+        packed = in_large_pages(rows, -(-inputs // lanes) * lanes, dtype=self._dtype)
         source = weight.contiguous()
         self._library.call("pack", self._dtype, kernel.index, source, hidden_size, inputs, 1, packed, None)
         return self._keep(packed)

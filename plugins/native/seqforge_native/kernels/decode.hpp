@@ -174,8 +174,10 @@ inline void apply_rule(Rule rule, float value, float *logits, std::int64_t count
 
 // The symbol at which the distribution function passes a uniform number; -1 where a logit is not a number.
 inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors, float uniform) {
-    float most = *std::max_element(logits, logits + count);
     for (std::int64_t j = count; j < vectors * lanes; j++) logits[j] = forbidden;
+    Vector best = load(logits);
+    for (std::int64_t v = 1; v < vectors; v++) best = at_least(load(logits + v * lanes), best);
+    const float most = largest(best);
     Vector totals = zero();
     for (std::int64_t v = 0; v < vectors; v++) {
         Vector x = load(logits + v * lanes) - broadcast(most);

@@ -57,26 +57,29 @@ inline void accumulate(Tile<rows, vectors> &sums, const bfloat16 *inputs, std::i
 
 #endif
 
-// The same for a single row, in several sums that are added at the end.
+// The same for a single row, in several sums that take turns. The weights are read once, in one stream, whose way from
+// memory takes longer than the products: they are asked for ahead of their turn.
 template <int vectors, class Element>
 inline void accumulate_row(Tile<1, vectors> &sums, const Element *inputs, const Element *weights, std::int64_t depth) {
-    constexpr int step = depth_step<Element>;
-    const std::int64_t quarter = depth / chains / step * step;
+    constexpr std::int64_t step = depth_step<Element>, turn = chains * step, width = vectors * lanes;
+    constexpr std::int64_t line = 64 / sizeof(Element), ahead = 4096 / sizeof(Element);
     Tile<chains, vectors> partial;
     for (int c = 0; c < chains; c++)
         for (int v = 0; v < vectors; v++) partial[c][v] = c ? zero() : sums[0][v];
-    for (std::int64_t k = 0; k < quarter; k += step)
+    std::int64_t k = 0;
+    for (; k + turn <= depth; k += turn) {
+        for (std::int64_t at = 0; at < turn * width; at += line)
+            _mm_prefetch(reinterpret_cast<const char *>(weights + k * width + ahead + at), _MM_HINT_T0);
 #pragma GCC unroll 4
         for (int c = 0; c < chains; c++) {
-            std::int64_t at = c * quarter + k;
             Tile<1, vectors> one;
             for (int v = 0; v < vectors; v++) one[0][v] = partial[c][v];
-            accumulate<1, vectors>(one, inputs + at, 0, weights + at * vectors * lanes, step);
+            accumulate<1, vectors>(one, inputs + k + c * step, 0, weights + (k + c * step) * width, step);
             for (int v = 0; v < vectors; v++) partial[c][v] = one[0][v];
         }
+    }
     for (int v = 0; v < vectors; v++) sums[0][v] = (partial[0][v] + partial[1][v]) + (partial[2][v] + partial[3][v]);
-    std::int64_t rest = chains * quarter;
-    accumulate<1, vectors>(sums, inputs + rest, 0, weights + rest * vectors * lanes, depth - rest);
+    accumulate<1, vectors>(sums, inputs + k, 0, weights + k * width, depth - k);
 }
 
 // Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, as even as they can be: a last

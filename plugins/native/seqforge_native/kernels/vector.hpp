@@ -47,6 +47,7 @@ inline Vector is_positive(Vector x) {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.value, _mm512_setzero_ps(), _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
 }
 inline float sum(Vector x) { return _mm512_reduce_add_ps(x.value); }
+inline float largest(Vector x) { return _mm512_reduce_max_ps(x.value); }
 
 #else
 
@@ -81,6 +82,11 @@ inline float sum(Vector x) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x.value), _mm256_extractf128_ps(x.value, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+inline float largest(Vector x) {
+    __m128 half = _mm_max_ps(_mm256_castps256_ps128(x.value), _mm256_extractf128_ps(x.value, 1));
+    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
 }
 
 #endif
