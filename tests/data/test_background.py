@@ -1,25 +1,37 @@
 """Bytes consumed on a thread of their own: all of them, in order, joined, and no failure lost."""
 
 import threading
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.data import background
-from seqforge.data.background import MOST_WAITING, in_background
+from seqforge.data.background import in_background
 
 
 @given(st.lists(st.binary(max_size=20)), st.integers(1, 40))
 def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
-    consumed: list[bytes] = []
+    consumed: list[bytes | memoryview] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(background, "BATCH_SIZE", batch_size)
         with in_background(consumed.append) as take:
             for number, piece in enumerate(pieces):
                 take(memoryview(piece) if number % 2 else piece)
     assert b"".join(consumed) == b"".join(pieces)
-    assert all(len(batch) >= batch_size for batch in consumed[:-1])
+    # Two batches that follow one another would not have fitted into one.
+    assert all(len(one) + len(other) > batch_size for one, other in pairwise(consumed[:-1]) if one and other)
+
+
+def test_a_large_piece_is_not_copied():
+    consumed: list[bytes | memoryview] = []
+    large = bytes(2 * background.BATCH_SIZE)
+    with in_background(consumed.append) as take:
+        take(b"small")
+        take(large)
+    assert consumed[0] == b"small"
+    assert consumed[1] is large
 
 
 def test_it_is_another_thread_that_consumes():
@@ -31,7 +43,8 @@ def test_it_is_another_thread_that_consumes():
 
 
 def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(background, "BATCH_SIZE", 1)
+    monkeypatch.setattr(background, "BATCH_SIZE", 0)
+    monkeypatch.setattr(background, "MOST_WAITING", 3)
     goes_on = threading.Event()
     taken: list[bytes] = []
 
@@ -44,7 +57,7 @@ def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
     maker = threading.Thread(target=make)
     maker.start()
     maker.join(0.2)
-    assert len(taken) == MOST_WAITING
+    assert len(taken) == 3
     goes_on.set()
     maker.join()
     assert len(taken) == 10
@@ -52,9 +65,9 @@ def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("pieces", [1, 10])
 def test_a_failure_is_told(monkeypatch: pytest.MonkeyPatch, pieces: int):
-    monkeypatch.setattr(background, "BATCH_SIZE", 1)
+    monkeypatch.setattr(background, "BATCH_SIZE", 0)
 
-    def full(_: bytes) -> None:
+    def full(_: bytes | memoryview) -> None:
         raise OSError("the disk is full")
 
     def make() -> None:

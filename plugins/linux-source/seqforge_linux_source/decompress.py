@@ -14,7 +14,7 @@ from seqforge_linux_source.byte_stream import DamagedArchiveError
 from seqforge_linux_source.xz import Block, blocks_of, decompressed_blocks
 
 CHUNK_SIZE = 1 << 20
-"""Bytes in a chunk, at most, but for the blocks of an .xz file."""
+"""Bytes in a chunk, at most."""
 
 _INPUT_SIZE = 1 << 17
 _THREADS = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
@@ -77,7 +77,7 @@ def decompressed(file: BufferedReader) -> Generator[bytes]:
         file: Open at its start.
 
     Returns:
-        Chunks of at most `CHUNK_SIZE` bytes, or blocks of at most `xz.LARGEST_BLOCK`, none of them empty.
+        Chunks of at most `CHUNK_SIZE` bytes, none of them empty.
 
     Raises:
         DamagedArchiveError: Where the compressed data are corrupt, end too soon, or want too much memory.
@@ -98,7 +98,7 @@ def _plain(file: BufferedReader) -> Generator[bytes]:
 
 def _xz_blocks(file: BufferedReader, blocks: list[Block]) -> Generator[bytes]:
     try:
-        yield from decompressed_blocks(file, blocks, _THREADS, _MEMORY_LIMIT)
+        yield from decompressed_blocks(file, blocks, _THREADS, CHUNK_SIZE, _MEMORY_LIMIT)
     except lzma.LZMAError as error:
         raise _corrupt(error) from error
 

@@ -66,46 +66,59 @@ def blocks_of(file: BufferedReader) -> list[Block] | None:
     return blocks if whole and small else None
 
 
-def decompressed_blocks(file: BufferedReader, blocks: list[Block], threads: int, memory_limit: int) -> Generator[bytes]:
+def decompressed_blocks(
+    file: BufferedReader, blocks: list[Block], threads: int, chunk_size: int, memory_limit: int
+) -> Generator[bytes]:
     """Decompress a file block by block, several at a time; their checksums are compared.
 
     Args:
         file: Open at its start.
         blocks: From `blocks_of`.
-        threads: How many are decompressed at a time; about twice as many are in memory.
+        threads: How many are decompressed at a time; no more are in memory, but for the one that is being read.
+        chunk_size: Bytes that are given at once, at most. Of large chunks malloc would keep several, for each thread.
         memory_limit: What the decoder of each may take, in bytes.
 
     Yields:
-        The blocks' contents, in order.
+        The content, in chunks of which none is empty.
 
     Raises:
         lzma.LZMAError: Where a block is corrupt, or not as the index says.
     """
     flags = file.read(_HEADER_SIZE)[6:8]
-    waiting: deque[Future[bytes]] = deque()
+    waiting: deque[Future[deque[bytes]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for block in blocks:
-                waiting.append(pool.submit(_decompressed, file.read(block.padded_size), block, flags, memory_limit))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
+                if len(waiting) == threads:
+                    yield from _emptied(waiting.popleft().result())
+                data = file.read(block.padded_size)
+                waiting.append(pool.submit(_decompressed, data, block, flags, chunk_size, memory_limit))
             while waiting:
-                yield waiting.popleft().result()
+                yield from _emptied(waiting.popleft().result())
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _decompressed(data: bytes, block: Block, flags: bytes, memory_limit: int) -> bytes:
+def _emptied(chunks: deque[bytes]) -> Generator[bytes]:
+    """Give chunks, and let go of each."""
+    while chunks:
+        yield chunks.popleft()
+
+
+def _decompressed(data: bytes, block: Block, flags: bytes, chunk_size: int, memory_limit: int) -> deque[bytes]:
     """Decompress a block as the only one of a stream of its own, which is what liblzma takes through Python."""
     index = _index([block])
     ends = _ends(flags, len(index))
     decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory_limit)
-    stream = ends[:_HEADER_SIZE] + data + index + ends[_HEADER_SIZE:]
-    content = decoder.decompress(stream, block.size)
-    # Where the output has just been filled, the decoder may still have to compare what comes behind the block.
-    if len(content) != block.size or not (decoder.eof or (not decoder.decompress(b"", 1) and decoder.eof)):
+    chunks = deque([decoder.decompress(ends[:_HEADER_SIZE] + data + index + ends[_HEADER_SIZE:], chunk_size)])
+    size = len(chunks[0])
+    # To the end, and not only to the last byte of content, since checksums come behind it.
+    while chunks[-1] and not decoder.eof and size <= block.size:
+        chunks.append(decoder.decompress(b"", chunk_size))
+        size += len(chunks[-1])
+    if size != block.size or not decoder.eof:
         raise lzma.LZMAError("a block is not as long as the index says")
-    return content
+    return deque(filter(None, chunks))
 
 
 def _read(file: BufferedReader, start: int, size: int) -> bytes:

@@ -101,7 +101,7 @@ def test_a_block_that_is_not_as_the_index_says_is_an_error(field, change):
     first, second = blocks_of(reader(packed))
     wrong = dataclasses.replace(second, **{field: getattr(second, field) + change})
     with pytest.raises(lzma.LZMAError):
-        list(xz.decompressed_blocks(reader(packed), [first, wrong], 2, 1 << 28))
+        list(xz.decompressed_blocks(reader(packed), [first, wrong], 2, 1 << 20, 1 << 28))
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,15 @@ def test_other_files_are_left_to_the_ordinary_decoder(packed):
 
     assert blocks_of(file) is None
     assert file.read() == packed
+
+
+def test_a_block_comes_in_chunks(monkeypatch):
+    monkeypatch.setattr(decompress, "CHUNK_SIZE", 1000)
+    text = random.Random(1).randbytes(2500)
+
+    chunks = list(decompressed(reader(in_blocks([text, text[:1000], text]))))
+    assert [len(chunk) for chunk in chunks] == [1000, 1000, 500, 1000, 1000, 1000, 500]
+    assert b"".join(chunks) == text + text[:1000] + text
 
 
 @pytest.mark.parametrize(("largest", "taken"), [(999, False), (1000, True)])
