@@ -1,10 +1,11 @@
 # The two commands of the README: `make run` and `make test`. Both make .venv first, where that was not done.
+# `make bench` has an environment of its own, since it measures others' libraries too.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: run test lint docs clean
+.PHONY: run test lint docs bench clean
 
 run: .venv/installed
 	$(BIN)/seqforge run experiments/first-run.toml
@@ -22,14 +23,17 @@ docs: .venv/installed-for-tests
 	$(BIN)/pip install -q -e ".[docs]"
 	$(BIN)/mkdocs build --strict
 
-clean:
-	rm -rf .venv site .pytest_cache .ruff_cache .hypothesis
+bench: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks all --markdown docs/benchmarks.md
 
-.venv/bin/pip:
+clean:
+	rm -rf .venv .venv-bench site .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/pip .venv-bench/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "seqforge needs Python 3.11 or newer; name one by: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -m venv .venv || \
-		{ rm -rf .venv; echo "On Debian and Ubuntu, venv comes by: sudo apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(@:/bin/pip=) || \
+		{ rm -rf $(@:/bin/pip=); echo "On Debian and Ubuntu, venv comes by: sudo apt install python3-venv"; exit 1; }
 
 .venv/installed: $(PROJECTS) | .venv/bin/pip
 	$(BIN)/pip install -e . -r plugins/requirements.txt
@@ -37,4 +41,8 @@ clean:
 
 .venv/installed-for-tests: .venv/installed
 	$(BIN)/pip install -e ".[dev]" -r plugins/requirements.txt
+	@touch $@
+
+.venv-bench/installed: $(PROJECTS) | .venv-bench/bin/pip
+	.venv-bench/bin/pip install -e ".[bench]" -r plugins/requirements.txt
 	@touch $@

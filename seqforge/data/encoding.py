@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from seqforge.data.background import in_background
 from seqforge.data.token_file import TOKENS, VOCABULARY, TokenFile
 from seqforge.errors import DataError
 from seqforge.interfaces import Corpus, Document, DocumentsEncoded, Vocabulary
@@ -120,7 +121,11 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder:
     # With the vocabulary: tokens mean nothing without it.
     digest = hashlib.blake2b(json.dumps(vocabulary.state(), sort_keys=True).encode(), digest_size=16)
     count = size = 0
-    with (folder / TOKENS).open("wb") as file:
+    with (
+        (folder / TOKENS).open("wb") as file,
+        in_background(file.write) as write,
+        in_background(digest.update) as update,
+    ):
         for document in documents:
             count += 1
             size += len(document.content)
@@ -130,9 +135,9 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder:
                 raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
             if tokens.size == 0:
                 continue
-            file.write(tokens.data)
-            digest.update(tokens.data)
-            digest.update(f"\0{document.name}\0{tokens.size}\0".encode("utf-8", "surrogateescape"))
+            write(tokens.data)
+            update(tokens.data)
+            update(f"\0{document.name}\0{tokens.size}\0".encode("utf-8", "surrogateescape"))
             index.names.append(document.name)
             index.lengths.append(tokens.size)
             index.characters.append(_count_characters(document.content))

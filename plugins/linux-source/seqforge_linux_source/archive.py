@@ -1,7 +1,8 @@
 """A tar archive as a source, streamed and never unpacked.
 
-Decompression takes nearly all of the time. A thread for it gains nothing: Python's lzma asks for the interpreter's
-lock each time its output grows, and so waits for whoever parses.
+Decompression takes nearly all of the time. A thread for a stream gains nothing: Python's lzma asks for the
+interpreter's lock each time its output grows, and so waits for whoever parses. A thread for a block of many (`xz.py`)
+does, since it asks seldom.
 """
 
 import hashlib

@@ -1,0 +1,52 @@
+"""The command line: `python -m benchmarks TABLE`."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from benchmarks.machine import available_cores, use_cores
+from benchmarks.report import heading, put_into
+from benchmarks.sizes import SIZES
+from benchmarks.tables import corpus, run, sampling, startup, training
+from benchmarks.tables.settings import Settings
+
+TABLES = {
+    "training": training.tables,
+    "sampling": sampling.tables,
+    "run": run.tables,
+    "corpus": corpus.tables,
+    "startup": startup.tables,
+}
+
+
+def main() -> None:
+    """Measure, print the tables as they come, and put them into a file where one is named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="seqforge beside its peers.")
+    parser.add_argument("table", choices=[*TABLES, "all"])
+    parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES), help="sizes of models")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each side that count")
+    parser.add_argument("--threads", type=int, default=min(2, available_cores()), help="threads, on as many cores")
+    parser.add_argument("--archive", type=Path, default=corpus.archive_of_this_machine(), help="a .tar.xz of Linux")
+    parser.add_argument("--markdown", type=Path, help="put the tables into this file, between its two marks")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1 or not 1 <= arguments.threads <= available_cores():
+        parser.error("at least one round, and at most as many threads as there are cores")
+
+    use_cores(arguments.threads)
+    settings = Settings(
+        [SIZES[name] for name in arguments.size], arguments.rounds, arguments.threads, arguments.archive
+    )
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    parts = [heading(command, settings.threads, settings.rounds)]
+    print(parts[0], end="\n\n")
+    for name in TABLES if arguments.table == "all" else [arguments.table]:
+        for table in TABLES[name](settings):
+            parts.append(table.markdown())
+            print(parts[-1], end="\n\n", flush=True)
+    if arguments.markdown is not None:
+        put_into(arguments.markdown, "\n\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The sides: each function sets itself up, then times a round by each clock that it is given."""

@@ -1,0 +1,19 @@
+"""Programs, from their start to their end."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+from benchmarks.worker import Clock
+
+
+def run(clocks: Iterator[Clock], command: list[str]) -> None:
+    """Time a command; what it prints is thrown away.
+
+    Args:
+        clocks: One a round.
+        command: The program and its arguments.
+    """
+    for clock in clocks:
+        with clock:
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=os.environ)

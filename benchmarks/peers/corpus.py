@@ -1,0 +1,95 @@
+"""Linux's source from an archive: read as documents, or prepared for training by the engine.
+
+Each round is a process of its own, as it is where a user starts a run, since what malloc keeps of one preparation would
+count as the memory of the next.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.worker import Clock
+
+
+def time_task(clocks: Iterator[Clock], task: str, archive: str, vocabulary: str = "bytes") -> None:
+    """Time a task, without the imports before it.
+
+    Args:
+        clocks: One a round.
+        task: A key of `TASKS`.
+        archive: A .tar.xz of Linux.
+        vocabulary: The component's name.
+    """
+    for clock in clocks:
+        with tempfile.TemporaryDirectory() as cache:
+            command = [sys.executable, "-m", "benchmarks.peers.corpus", task, archive, vocabulary]
+            environment = {**os.environ, "SEQFORGE_CACHE": cache}
+            output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
+            clock.seconds = float(output)
+
+
+def _read(archive: str, vocabulary: str) -> Callable[[], object]:
+    """Read every .c and .h as documents."""
+    from seqforge import Registry
+
+    registry = Registry.installed()
+    corpus: Any = registry.load(registry.find("corpus", "linux-source"))(source=Path(archive), exclude=())
+    return lambda: sum(1 for _ in corpus.documents())
+
+
+def _prepare(archive: str, vocabulary: str) -> Callable[[], object]:
+    """Go from the archive to token files that are safe on the disk."""
+    from seqforge.data import prepare
+
+    experiment = _experiment(archive, vocabulary)
+    return lambda: prepare(experiment, lambda _: None)
+
+
+def _train(archive: str, vocabulary: str) -> Callable[[], object]:
+    """Go on to a few steps of training."""
+    from seqforge import train
+
+    experiment = _experiment(archive, vocabulary)
+    return lambda: train(experiment, os.environ["SEQFORGE_CACHE"])
+
+
+def _import_torch(archive: str, vocabulary: str) -> Callable[[], object]:
+    """Do nothing further: what counts is the memory."""
+    import torch
+
+    return torch.get_num_threads
+
+
+TASKS: dict[str, Callable[[str, str], Callable[[], object]]] = {
+    "read": _read,
+    "prepare": _prepare,
+    "train": _train,
+    "import torch": _import_torch,
+}
+"""By name; each sets itself up and gives what is to be timed."""
+
+
+def _experiment(archive: str, vocabulary: str) -> Any:
+    from seqforge import Experiment
+
+    return Experiment.from_table(
+        {
+            "experiment": {"name": "benchmark"},
+            "corpus": {"use": "linux-source", "source": archive, "exclude": []},
+            "vocabulary": {"use": vocabulary},
+            "model": {"cells": [{"use": "lstm", "hidden_size": 128}]},
+            "training": {"steps": 10, "device": "cpu"},
+            "evaluation": {"tokens": 20_000},
+        }
+    )
+
+
+if __name__ == "__main__":
+    action = TASKS[sys.argv[1]](*sys.argv[2:])
+    with Clock() as measured:
+        action()
+    print(measured.seconds)

@@ -1,0 +1,48 @@
+"""Draws from an LSTM in numpy alone, one sample at a time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.sizes import SIZES, SYMBOLS
+from benchmarks.worker import Clock
+
+Array = NDArray[np.float32]
+
+
+def sample(clocks: Iterator[Clock], size: str) -> None:
+    """Time draws."""
+    chosen = SIZES[size]
+    generator = np.random.default_rng(1)
+    hidden_size = chosen.hidden_size
+
+    def uniform(*shape: int) -> Array:
+        return generator.uniform(-(hidden_size**-0.5), hidden_size**-0.5, shape).astype(np.float32)
+
+    # A column of the first layer's input weight is the whole product with a unit vector.
+    table = uniform(SYMBOLS, 4 * hidden_size)
+    sizes = [hidden_size, *[2 * hidden_size] * (chosen.layers - 1)]
+    weights = [uniform(4 * hidden_size, features) for features in sizes]
+    biases = [uniform(4 * hidden_size) for _ in sizes]
+    head, head_bias = uniform(SYMBOLS, hidden_size), uniform(SYMBOLS)
+    for clock in clocks:
+        states = [(np.zeros(hidden_size, np.float32), np.zeros(hidden_size, np.float32)) for _ in weights]
+        symbol = 0
+        with clock:
+            for _ in range(chosen.draws):
+                below: list[Array] = []
+                for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+                    hidden, memory = states[layer]
+                    gates = weight @ np.concatenate([*below, hidden]) + bias
+                    states[layer] = _lstm(gates + table[symbol] if layer == 0 else gates, memory)
+                    below = [states[layer][0]]
+                logits = head @ below[0] + head_bias
+                cumulated = np.cumsum(np.exp(logits - logits.max()))
+                symbol = min(int(np.searchsorted(cumulated, generator.random() * cumulated[-1])), SYMBOLS - 1)
+
+
+def _lstm(gates: Array, memory: Array) -> tuple[Array, Array]:
+    enter, forget, candidate, leave = np.split(gates, 4)
+    memory = memory / (1 + np.exp(-forget)) + np.tanh(candidate) / (1 + np.exp(-enter))
+    return np.tanh(memory) / (1 + np.exp(-leave)), memory

@@ -1,0 +1,85 @@
+"""seqforge's own model, made from an experiment just as `seqforge run` makes it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from benchmarks.peers import torch_training
+from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMBOLS
+from benchmarks.worker import Clock
+from seqforge import Experiment, Registry
+from seqforge.experiment import Training
+from seqforge.generation import generate
+from seqforge.interfaces import Vocabulary
+from seqforge.model import build_model
+
+TEXT = "".join(map(chr, range(SYMBOLS)))
+"""A text of as many characters as the models have symbols."""
+
+
+def experiment(cell: str, size: str, precision: str = "float32", text: str = TEXT, **training: Any) -> Experiment:
+    """Make an experiment.
+
+    Args:
+        cell: The component's name.
+        size: The model's size.
+        precision: Of training; anything but "float32" needs a seqforge that knows `training.precision`.
+        text: What is trained on, where anything is.
+        training: Further settings of `[training]`.
+
+    Raises:
+        PluginError: Where there is no such cell.
+    """
+    chosen = SIZES[size]
+    registry = Registry.installed()
+    registry.find("cell", cell)
+    known = {"precision": precision} if "precision" in Training.model_fields else {}
+    never = 1_000_000_000
+    table = {
+        "experiment": {"name": "benchmark"},
+        "corpus": {"use": "inline", "text": text},
+        "vocabulary": {"use": "characters"},
+        "model": {"cells": [{"use": cell, "hidden_size": chosen.hidden_size}] * chosen.layers},
+        "optimizer": {"use": "adam", "learning_rate": 1e-3},
+        "training": {
+            "batch_size": BATCH_SIZE,
+            "sequence_length": SEQUENCE_LENGTH,
+            "gradient_clip_norm": CLIP_NORM,
+            "checkpoint_interval": never,
+            "device": "cpu",
+            "steps": never,
+            **known,
+            **training,
+        },
+        "evaluation": {"interval": never},
+        "sampling": {"interval": never},
+    }
+    return Experiment.from_table(table, registry=registry)
+
+
+def train(clocks: Iterator[Clock], cell: str, size: str, precision: str) -> None:
+    """Time training steps outside the engine, on the engine's model."""
+    model = build_model(experiment(cell, size, precision), SYMBOLS)
+    torch_training.train(
+        clocks,
+        model,
+        lambda tokens: model(tokens, model.initial_states(tokens.shape[1]))[0],
+        SIZES[size].steps,
+        precision,
+    )
+
+
+def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int) -> None:
+    """Time draws by the engine's generator, with the samplers that an experiment has by default."""
+    chosen = experiment(cell, size)
+    model = build_model(chosen, SYMBOLS).eval()
+    vocabulary: Vocabulary = chosen.vocabulary.build()
+    vocabulary.learn([TEXT.encode()])
+    prompt = torch.zeros(1, dtype=torch.int64)
+    for seed, clock in enumerate(clocks):
+        samplers = [sampler.build() for sampler in chosen.samplers]
+        draws = SIZES[size].draws
+        with clock:
+            for _ in generate(model, vocabulary, samplers, prompt, count=batch_size, length=draws, seed=seed):
+                pass

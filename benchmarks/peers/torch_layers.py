@@ -1,0 +1,52 @@
+"""`torch.nn`'s own recurrent layers, as they are mostly used: one-hot in, a linear layer out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.peers import torch_training
+from benchmarks.sizes import SIZES, SYMBOLS
+from benchmarks.worker import Clock
+
+
+class Model(nn.Module):
+    """A stack of `nn.LSTM`, `nn.GRU` or `nn.RNN`, and a head.
+
+    Args:
+        layer: The layer's name in `torch.nn`.
+        layers: How many.
+        hidden_size: Of each.
+    """
+
+    def __init__(self, layer: str, layers: int, hidden_size: int) -> None:
+        super().__init__()
+        self.recurrent = getattr(nn, layer)(SYMBOLS, hidden_size, layers)
+        self.head = nn.Linear(hidden_size, SYMBOLS)
+
+    def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Read symbols `[time, batch]`; give logits `[time, batch, symbols]` and the state."""
+        outputs, state = self.recurrent(functional.one_hot(tokens, SYMBOLS).float(), state)
+        return self.head(outputs), state
+
+
+def train(clocks: Iterator[Clock], layer: str, size: str, precision: str) -> None:
+    """Time training steps."""
+    chosen = SIZES[size]
+    model = Model(layer, chosen.layers, chosen.hidden_size)
+    torch_training.train(clocks, model, lambda tokens: model(tokens)[0], chosen.steps, precision)
+
+
+def sample(clocks: Iterator[Clock], layer: str, size: str, batch_size: int) -> None:
+    """Time draws, a call of the layer for each."""
+    chosen = SIZES[size]
+    model = Model(layer, chosen.layers, chosen.hidden_size).eval()
+    for clock in clocks:
+        with clock, torch.inference_mode():
+            state = None
+            tokens = torch.zeros(1, batch_size, dtype=torch.int64)
+            for _ in range(chosen.draws):
+                logits, state = model(tokens, state)
+                tokens = torch.multinomial(logits[0].softmax(-1), 1).t()

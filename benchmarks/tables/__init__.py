@@ -1,0 +1,1 @@
+"""The tables: which sides each compares, and what it says of them."""

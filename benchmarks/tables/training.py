@@ -1,0 +1,69 @@
+"""Training: characters a second, seqforge's cells beside the others'."""
+
+from collections.abc import Iterator
+
+from benchmarks.machine import malloc_settings, thread_settings
+from benchmarks.paired import Side, alternate
+from benchmarks.report import Table, megabytes
+from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH, Size
+from benchmarks.tables.settings import CELLS, Settings
+
+PEERS = "benchmarks.peers"
+PRECISIONS = ("float32", "bfloat16")
+
+
+def tables(settings: Settings) -> Iterator[Table]:
+    """Measure each kind of cell in each size.
+
+    Args:
+        settings: Sizes, rounds and threads.
+    """
+    environment = thread_settings(settings.threads) | malloc_settings()
+    for size in settings.sizes:
+        for kind in ("LSTM", "GRU", "RNN"):
+            measured = alternate(_sides(kind, size), settings.rounds, environment)
+            base = measured[0]
+            rows = [
+                [one.side.name, f"{one.rate:,.0f}", f"{one.times_as_fast(base):.2f}", megabytes(one.peak)]
+                for one in measured
+            ]
+            columns = ["", "characters/s", f"× {base.side.name}", "peak memory"]
+            yield Table(f"Training, {kind}, {size}", columns, rows)
+
+
+def _sides(kind: str, size: Size) -> list[Side]:
+    characters = BATCH_SIZE * SEQUENCE_LENGTH * size.steps
+    sides = [
+        Side(
+            f"nn.{kind} {precision}",
+            f"{PEERS}.torch_layers:train",
+            {"layer": kind, "size": size.name, "precision": precision},
+            characters,
+        )
+        for precision in PRECISIONS
+    ]
+    sides += [
+        Side(
+            f"`{name.format(kind.lower())}` {precision}",
+            f"{PEERS}.seqforge_models:train",
+            {"cell": name.format(kind.lower()), "size": size.name, "precision": precision},
+            characters,
+        )
+        for name in CELLS
+        for precision in PRECISIONS
+    ]
+    if kind == "LSTM":
+        sides += [
+            Side("JAX lax.scan float32", f"{PEERS}.jax_scan:train", {"size": size.name}, characters),
+            Side("Keras on JAX float32", f"{PEERS}.keras_layers:train", {"size": size.name}, characters),
+        ]
+    if kind == "RNN" and size.layers == 1:
+        sides.append(
+            Side(
+                "numpy min-char-rnn, batch 1",
+                f"{PEERS}.numpy_rnn:train",
+                {"size": size.name},
+                SEQUENCE_LENGTH * size.steps,
+            )
+        )
+    return sides

@@ -1,0 +1,79 @@
+"""Bytes consumed on a thread of their own: all of them, in order, joined, and no failure lost."""
+
+import threading
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.data import background
+from seqforge.data.background import in_background
+
+
+@given(st.lists(st.binary(max_size=20)), st.integers(1, 40))
+def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
+    consumed: list[bytes | memoryview] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(background, "BATCH_SIZE", batch_size)
+        with in_background(consumed.append) as take:
+            for number, piece in enumerate(pieces):
+                take(memoryview(piece) if number % 2 else piece)
+    assert b"".join(consumed) == b"".join(pieces)
+    # Two batches that follow one another would not have fitted into one.
+    assert all(len(one) + len(other) > batch_size for one, other in pairwise(consumed[:-1]) if one and other)
+
+
+def test_a_large_piece_is_not_copied():
+    consumed: list[bytes | memoryview] = []
+    large = bytes(2 * background.BATCH_SIZE)
+    with in_background(consumed.append) as take:
+        take(b"small")
+        take(large)
+    assert consumed[0] == b"small"
+    assert consumed[1] is large
+
+
+def test_it_is_another_thread_that_consumes():
+    threads: list[int] = []
+    with in_background(lambda _: threads.append(threading.get_ident())) as take:
+        take(b"one")
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(background, "BATCH_SIZE", 0)
+    monkeypatch.setattr(background, "MOST_WAITING", 3)
+    goes_on = threading.Event()
+    taken: list[bytes] = []
+
+    def make() -> None:
+        with in_background(lambda _: goes_on.wait()) as take:
+            for number in range(10):
+                take(bytes([number]))
+                taken.append(bytes([number]))
+
+    maker = threading.Thread(target=make)
+    maker.start()
+    maker.join(0.2)
+    assert len(taken) == 3
+    goes_on.set()
+    maker.join()
+    assert len(taken) == 10
+
+
+@pytest.mark.parametrize("pieces", [1, 10])
+def test_a_failure_is_told(monkeypatch: pytest.MonkeyPatch, pieces: int):
+    monkeypatch.setattr(background, "BATCH_SIZE", 0)
+
+    def full(_: bytes | memoryview) -> None:
+        raise OSError("the disk is full")
+
+    def make() -> None:
+        with in_background(full) as take:
+            for _ in range(pieces):
+                take(b"a")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        make()
