@@ -9,10 +9,10 @@ from benchmarks.peers import torch_training
 from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMBOLS
 from benchmarks.worker import Clock
 from seqforge import Experiment, Registry
-from seqforge.experiment import Training
 from seqforge.generation import generate
 from seqforge.interfaces import Vocabulary
 from seqforge.model import build_model
+from seqforge.training.state import initial_state
 
 TEXT = "".join(map(chr, range(SYMBOLS)))
 """A text of as many characters as the models have symbols."""
@@ -24,7 +24,7 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
     Args:
         cell: The component's name.
         size: The model's size.
-        precision: Of training; anything but "float32" needs a seqforge that knows `training.precision`.
+        precision: Of the products.
         text: What is trained on, where anything is.
         training: Further settings of `[training]`.
 
@@ -34,7 +34,6 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
     chosen = SIZES[size]
     registry = Registry.installed()
     registry.find("cell", cell)
-    known = {"precision": precision} if "precision" in Training.model_fields else {}
     never = 1_000_000_000
     table = {
         "experiment": {"name": "benchmark"},
@@ -49,7 +48,7 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
             "checkpoint_interval": never,
             "device": "cpu",
             "steps": never,
-            **known,
+            "precision": precision,
             **training,
         },
         "evaluation": {"interval": never},
@@ -58,9 +57,10 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
     return Experiment.from_table(table, registry=registry)
 
 
-def train(clocks: Iterator[Clock], cell: str, size: str, precision: str) -> None:
+def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, compiled: bool = False) -> None:
     """Time training steps outside the engine, on the engine's model."""
-    model = build_model(experiment(cell, size, precision), SYMBOLS)
+    chosen = experiment(cell, size, precision, compile=compiled)
+    model = initial_state(chosen, SYMBOLS, torch.device("cpu")).model
     torch_training.train(
         clocks,
         model,
@@ -70,9 +70,9 @@ def train(clocks: Iterator[Clock], cell: str, size: str, precision: str) -> None
     )
 
 
-def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int) -> None:
+def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: str) -> None:
     """Time draws by the engine's generator, with the samplers that an experiment has by default."""
-    chosen = experiment(cell, size)
+    chosen = experiment(cell, size, precision)
     model = build_model(chosen, SYMBOLS).eval()
     vocabulary: Vocabulary = chosen.vocabulary.build()
     vocabulary.learn([TEXT.encode()])

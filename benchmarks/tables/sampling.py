@@ -10,6 +10,7 @@ from benchmarks.tables.settings import CELLS, Settings
 
 PEERS = "benchmarks.peers"
 BATCH_SIZES = (1, 64)
+PRECISIONS = ("float32", "bfloat16")
 
 
 def tables(settings: Settings) -> Iterator[Table]:
@@ -45,11 +46,12 @@ def _sides(size: Size, batch_size: int) -> list[Side]:
         sides.append(Side("numpy", f"{PEERS}.numpy_sampling:sample", {"size": size.name}, characters))
     sides += [
         Side(
-            f"`{name.format('lstm')}`",
+            f"`{name.format('lstm')}` {precision}",
             f"{PEERS}.seqforge_models:sample",
-            {"cell": name.format("lstm"), "size": size.name, "batch_size": batch_size},
+            {"cell": name.format("lstm"), "size": size.name, "batch_size": batch_size, "precision": precision},
             characters,
         )
         for name in CELLS
+        for precision in PRECISIONS
     ]
     return sides

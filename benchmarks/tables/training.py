@@ -54,6 +54,12 @@ def _sides(kind: str, size: Size) -> list[Side]:
     ]
     if kind == "LSTM":
         sides += [
+            Side(
+                "`lstm` bfloat16, compiled",
+                f"{PEERS}.seqforge_models:train",
+                {"cell": "lstm", "size": size.name, "precision": "bfloat16", "compiled": True},
+                characters,
+            ),
             Side("JAX lax.scan float32", f"{PEERS}.jax_scan:train", {"size": size.name}, characters),
             Side("Keras on JAX float32", f"{PEERS}.keras_layers:train", {"size": size.name}, characters),
         ]
