@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
@@ -51,11 +51,13 @@ class Cell(nn.Module, ABC, Generic[StateT]):
             A NamedTuple of tensors, each `[batch, …]`.
         """
 
-    def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch projected"]:
+    def project(
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
+    ) -> Float[Tensor, "time batch projected"]:
         """Compute what needs no state, for all steps at once; by default nothing.
 
         Args:
-            inputs: The sequence.
+            inputs: The sequence; symbols come only to a cell that reads them.
 
         Returns:
             What `step` is given, one step at a time.
@@ -77,7 +79,7 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         """
 
     def forward(
-        self, inputs: Float[Tensor, "time batch input"], state: StateT
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
     ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
         """Read a whole sequence, of at least one step.
 
@@ -88,10 +90,11 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         Returns:
             The output of every step, and the state after the last.
         """
-        return scan(self._step_in_own_types, self.project(inputs), state)
+        step = self._step_in_own_types if torch.is_autocast_enabled(inputs.device.type) else self.step
+        return scan(step, self.project(inputs), state)
 
     def _step_in_own_types(self, projected: Tensor, state: StateT) -> tuple[Tensor, StateT]:
-        """Advance by one step, and keep the state's types: autocast would have it forget by rounding."""
+        """Advance by one step, and keep the state's types, which autocast would round."""
         output, after = self.step(projected, state)
         return output, type(state)(*(new.to(old.dtype) for new, old in zip(after, state, strict=True)))
 

@@ -53,16 +53,12 @@ def test_a_new_learning_rate_is_taken_up(run: Run, registry: Registry) -> None:
     assert run.metrics()[-3]["learning_rate"] == 0.003
 
 
-def test_a_cell_may_go_on_as_another_implementation_of_it(
-    experiment: Any, tmp_path: Path, registry: Registry
-) -> None:
+def test_a_cell_may_go_on_as_another_implementation_of_it(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     cells = [{"use": "native/lstm", "hidden_size": 7}]
     native = train(experiment(training={"steps": 6}, model={"cells": cells}), tmp_path)
     resume(changed(native, registry, "model.cells.0.use=lstm"))
     assert Run.open(native.path, registry=registry).experiment.cells[0].name == "essentials/lstm"
-    back = Run.open(
-        native.path, ["training.steps=9", "model.cells.0={use='native/lstm', hidden_size=7}"], registry
-    )
+    back = Run.open(native.path, ["training.steps=9", "model.cells.0={use='native/lstm', hidden_size=7}"], registry)
     resume(back)
     assert native.checkpoints.steps()[-1] == 9
     other = Run.open(native.path, ["training.steps=10", "model.cells.0={use='gru', hidden_size=7}"], registry)

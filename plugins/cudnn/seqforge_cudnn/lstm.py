@@ -94,4 +94,6 @@ class LSTM(Cell[LSTMState]):
         # torch's state has an axis for its layers, and cuDNN takes it only in one piece.
         hidden, cell = (tensor.contiguous().unsqueeze(0) for tensor in state)
         outputs, (hidden, cell) = self.layer(inputs, (hidden, cell))
-        return outputs, LSTMState(hidden.squeeze(0), cell.squeeze(0))
+        # Under autocast torch rounds the state; the next sequence goes on from float32 all the same.
+        own = state.hidden.dtype
+        return outputs, LSTMState(hidden.squeeze(0).to(own), cell.squeeze(0).to(own))

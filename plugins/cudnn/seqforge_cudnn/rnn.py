@@ -82,4 +82,5 @@ class RNN(Cell[RNNState]):
         """
         # torch's state has an axis for its layers, and cuDNN takes it only in one piece.
         outputs, hidden = self.layer(inputs, state.hidden.contiguous().unsqueeze(0))
-        return outputs, RNNState(hidden.squeeze(0))
+        # Under autocast torch may round the state; the next sequence goes on from float32 all the same.
+        return outputs, RNNState(hidden.squeeze(0).to(state.hidden.dtype))

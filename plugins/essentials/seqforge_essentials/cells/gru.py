@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor
-from torch.nn import functional
 
 from seqforge.interfaces import Cell, FactoredCell, Stepper
 
@@ -105,9 +104,9 @@ class GRU(FactoredCell[GRUState]):
         h = state.hidden
         input_r, input_z, input_n = projected.to(h.dtype).chunk(3, dim=1)
         weight_r, weight_z, weight_n = self.recurrent_weight.chunk(3)
-        r = torch.sigmoid(input_r + functional.linear(h, weight_r))
-        z = torch.sigmoid(input_z + functional.linear(h, weight_z))
-        n = torch.tanh(input_n + functional.linear(r * h, weight_n))
+        r = torch.sigmoid(torch.addmm(input_r, h, weight_r.t()))
+        z = torch.sigmoid(torch.addmm(input_z, h, weight_z.t()))
+        n = torch.tanh(torch.addmm(input_n, r * h, weight_n.t()))
         h = (1 - z) * n + z * h
         return h, GRUState(h)
 
