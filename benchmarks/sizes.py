@@ -33,9 +33,9 @@ class Size:
 SIZES = {
     size.name: size
     for size in (
-        Size("S", 1, 128, steps=5, draws=400),
-        Size("M", 2, 512, steps=1, draws=100),
-        Size("L", 3, 704, steps=1, draws=50),
+        Size("S", 1, 128, steps=5, draws=8000),
+        Size("M", 2, 512, steps=1, draws=1000),
+        Size("L", 3, 704, steps=1, draws=300),
     )
 }
 """By name; L has 10.4 million parameters as an LSTM."""
