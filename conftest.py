@@ -19,6 +19,7 @@ install_import_hook(
         "seqforge.model",
         "seqforge.testing",
         "seqforge.training",
+        "seqforge_code_structure.samplers",
         "seqforge_cudnn",
         "seqforge_essentials",
         "seqforge_linux_source",
