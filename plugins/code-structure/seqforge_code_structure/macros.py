@@ -5,13 +5,14 @@ from seqforge_code_structure.lexing.structure import Kind, structure_of_body
 from seqforge_code_structure.stacks import Fault, Stacks
 
 
-def judge_macro(text: str, start: int, stop: int) -> tuple[int, list[Fault]]:
+def judge_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Fault]]:
     """Judge the brackets of a `#define`.
 
     Args:
         text: The whole text.
         start: The directive's first character.
         stop: One past its last.
+        cut: Whether the text was cut in it: then brackets may be open at its end.
 
     Returns:
         How many brackets it has, and where they are wrong.
@@ -28,4 +29,4 @@ def judge_macro(text: str, start: int, stop: int) -> tuple[int, list[Fault]]:
             stacks.open(bracket, position, BOTH)
         elif fault := stacks.close(bracket, position, BOTH):
             faults.append(fault)
-    return count, faults + stacks.unclosed()
+    return count, faults if cut else faults + stacks.unclosed()

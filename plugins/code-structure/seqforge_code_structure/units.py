@@ -14,7 +14,8 @@ Where brackets are wrong, that place may never come. So a unit also ends, though
 conditions hold and
 
 - the line began with `}` in column 0, or
-- behind comments and directives, a definition follows: a head in column 0 and `{` in column 0 on the next line.
+- behind comments and directives a declaration follows: a line in column 0 that begins with two names, such as
+  `static int`, or with a macro in capital letters and its bracket, such as `MODULE_LICENSE(`.
 
 The *kind* of a unit is `complete`; or `head`, for the part of a text up to the first such `}` in column 0, if the
 text is said to begin in the middle; or `tail`, for what follows the last of these ends, if the text is said to be cut.
@@ -33,13 +34,14 @@ from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_CO
 from seqforge_code_structure.limits import MOST_FAULTS
 from seqforge_code_structure.macros import judge_macro
 from seqforge_code_structure.stacks import Fault, Stacks
+from seqforge_code_structure.suspicions import suspicion
 
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
 )
-_DEFINITION_FOLLOWS = re.compile(
-    rf"(?:\s++|{COMMENT}|{LINE_COMMENT}|{DIRECTIVE})*+(?<=\n)(?!(?:if|for|while|switch|do|else|return)\b)"
-    r'[A-Za-z_][^;{}"#]{1,1000}+(?<=\)\n)\{'
+_DECLARATION_FOLLOWS = re.compile(
+    rf"(?:\s++|{COMMENT}|{LINE_COMMENT}|{DIRECTIVE})*+(?<=\n)(?!(?:if|for|while|switch|do|else|return|goto|case)\b)"
+    r"(?:[A-Za-z_]\w*+[ \t]++\**[A-Za-z_]|[A-Z_][A-Z0-9_]*+\()"
 )
 _LONGEST_LINE_OF_A_BRACE = 100
 
@@ -94,7 +96,7 @@ def split(text: str, *, beginning_missing: bool = False, end_missing: bool = Fal
             if division.conditions.compiled and (unit := division.after(match.end() - 1)):
                 yield unit
         elif kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
-            division.follow(match.start(kind), match.end())
+            division.follow(match.start(kind), match.end(), cut=end_missing and match.end() == len(text))
         elif kind == Kind.END:
             break
     if division.unit.start < len(text):
@@ -111,12 +113,14 @@ class _Division:
         self.unit = Unit(0, 0, "head" if beginning_missing else "complete")
         self.brace = -_LONGEST_LINE_OF_A_BRACE
         """The last `}` in column 0."""
+        self.suspicions: dict[int, Fault] = {}
+        """Faults of this unit that only show should it be cut."""
 
-    def follow(self, start: int, stop: int) -> None:
+    def follow(self, start: int, stop: int, cut: bool) -> None:
         """Take note of a directive."""
         unit = self.unit
         if self.conditions.follow(self.text, start, stop) == "define" and self.conditions.compiled:
-            brackets, faults = judge_macro(self.text, start, stop)
+            brackets, faults = judge_macro(self.text, start, stop, cut)
             unit.brackets += brackets
             for fault in faults:
                 unit.add(fault)
@@ -125,13 +129,18 @@ class _Division:
     def after(self, position: int) -> Unit | None:
         """Take note of a bracket or semicolon; give the unit that ends behind it, if one does."""
         character = self.text[position]
+        top = self.stacks.all_true
         if character != ";":
             self._bracket(character, position)
+        # Where there are that many, one more tells nothing.
+        few = character in ";{}" and len(self.suspicions) < MOST_FAULTS
+        if few and (fault := suspicion(self.text, position, self.stacks, top)):
+            self.suspicions[fault.position] = fault
         if character not in ";}" or not (end := _LINE_END.match(self.text, position + 1)):
             return None
         stop = end.end("end") if end["end"] else len(self.text)
         right = self.stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
-        if right or self._brace_began_line(position) or _DEFINITION_FOLLOWS.match(self.text, stop):
+        if right or self._brace_began_line(position) or _DECLARATION_FOLLOWS.match(self.text, stop):
             return self.finish(stop)
         return None
 
@@ -158,13 +167,17 @@ class _Division:
         """End the unit, and begin the next."""
         unit = self.unit
         unit.stop = stop
-        if unit.too_deep:
-            unit.faults, unit.fault_count = [], 0
-        elif not cut:
-            for fault in self.stacks.unclosed():
-                unit.add(fault)
         if cut and unit.kind == "complete":
             unit.kind = "tail"
+        known = {fault.position for fault in unit.faults}
+        late = self.suspicions.values() if unit.kind == "tail" else [] if cut else self.stacks.unclosed()
+        for fault in late:
+            if fault.position not in known:
+                unit.add(fault)
+        if unit.too_deep:
+            unit.faults, unit.fault_count = [], 0
+        unit.faults.sort()
+        self.suspicions = {}
         self.stacks.clear()
         self.unit = Unit(stop, stop, "complete", too_deep=self.conditions.too_deep)
         return unit
