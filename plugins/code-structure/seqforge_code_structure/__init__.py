@@ -1,3 +1,28 @@
 """The structure of C that a model wrote, measured. This module names the components; importing it imports no torch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seqforge.registry import Register, hookimpl
+
+if TYPE_CHECKING:
+    import typer
+
 SEQFORGE_API = 1
+
+
+@hookimpl
+def seqforge_register(register: Register) -> None:
+    """Name the components, each with where its class is."""
+    register.metric("identifiers", "seqforge_code_structure.identifiers.metric:Identifiers")
+
+
+@hookimpl
+def seqforge_add_commands(commands: typer.Typer) -> None:
+    """Add the commands; what is heavy they import when they are called."""
+    from seqforge_code_structure.commands.c_lexicon import c_lexicon
+    from seqforge_code_structure.commands.c_structure import c_structure
+
+    commands.command()(c_structure)
+    commands.command()(c_lexicon)

@@ -1,8 +1,9 @@
 """Brackets in the body of a macro: an island, which neither opens nor closes anything outside."""
 
+from seqforge_code_structure.fault import Fault
 from seqforge_code_structure.lexing.conditions import BOTH
 from seqforge_code_structure.lexing.structure import Kind, structure_of_body
-from seqforge_code_structure.stacks import Fault, Stacks
+from seqforge_code_structure.stacks import Stacks
 
 
 def judge_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Fault]]:

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from seqforge_code_structure.fault import Fault
 from seqforge_code_structure.lexing.conditions import ALL_FALSE, ALL_TRUE, BOTH
 from seqforge_code_structure.limits import DEEPEST_NESTING
 
 OPENER = {")": "(", "]": "[", "}": "{"}
 """Of each closing bracket the one that it closes."""
-
-
-class Fault(NamedTuple):
-    """One place where brackets are wrong.
-
-    Attributes:
-        position: Of the bracket, in characters of the text.
-        message: What is wrong with it.
-    """
-
-    position: int
-    message: str
 
 
 class Open(NamedTuple):

@@ -7,11 +7,13 @@ under 0.2% of the units of Linux.
 
 import re
 
-from seqforge_code_structure.stacks import Fault, Open, Stacks
+from seqforge_code_structure.fault import Fault
+from seqforge_code_structure.stacks import Open, Stacks
 
 _WORD_BEFORE = re.compile(r"(\w*+)\s*+\Z")
 _TAKES_STATEMENTS = re.compile(r"\w*(?:for|[A-Z])\w*|struct_group\w*|sizeof|typeof")
 """Words behind which round brackets may hold semicolons: loops, macros, and types written out."""
+_INDENTED_LINE = re.compile(r"\n(?:[ \t\r]*+\n)*+(?:\t|    )")
 _LONGEST_WORD = 64
 _DEEPEST_INDENTATION = 64
 _LONGEST_LINE = 200
@@ -43,8 +45,8 @@ def suspicion(text: str, position: int, stacks: Stacks, before: Open | None) -> 
 def _semicolon(text: str, position: int, top: Open | None) -> Fault | None:
     """Look for a round or square bracket around a statement, or for no brace around it."""
     if top is None:
-        indented = text.startswith(("\n\t", "\n    "), position + 1)
-        return Fault(position, "a line after ';' is indented, but no brace is open") if indented else None
+        indented = _INDENTED_LINE.match(text, position + 1)
+        return Fault(position, "the line after ';' is indented, but no brace is open") if indented else None
     if top.bracket == "{" and not text[max(0, top.position - 8) : top.position].rstrip().endswith("("):
         top = top.below
     if top is None or top.bracket == "{":

@@ -29,11 +29,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from seqforge_code_structure.fault import Fault
 from seqforge_code_structure.lexing.conditions import Conditions
 from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, structure
 from seqforge_code_structure.limits import MOST_FAULTS
 from seqforge_code_structure.macros import judge_macro
-from seqforge_code_structure.stacks import Fault, Stacks
+from seqforge_code_structure.stacks import Stacks
 from seqforge_code_structure.suspicions import suspicion
 
 _LINE_END = re.compile(

@@ -47,7 +47,9 @@ class Kind(IntEnum):
 
 
 def _compile(directives: bool) -> re.Pattern[str]:
-    between = r"""(?:[^\n/"'*()\[\]{};]++|/(?![*/])|\*(?!/(?!\*))|\n""" + (r"(?![ \t]*+\#))*+" if directives else ")*+")
+    between = r"""(?:[^\n/"'*()\[\]{};]++|/(?![*/])|\*(?!/(?![*/]))|\n""" + (
+        r"(?![ \t]*+\#))*+" if directives else ")*+"
+    )
     never = r"(?!)"
     return re.compile(
         rf"(\A{DIRECTIVE if directives else never})|{between}(?:([()\[\]{{}}])|(;)"
