@@ -34,7 +34,7 @@ class Terminators:
     """What a text has of comments, strings and character literals.
 
     Attributes:
-        total: How many there are by name: `comments` (those in `/* */`), `strings`, `characters` and stray `comment_ends`.
+        total: How many there are: `comments` (as `/* */`), `strings`, `characters`, and stray `comment_ends`.
         wrong: How many of them are wrong.
         faults: Where they are, in order; at most `MOST_FAULTS`.
     """

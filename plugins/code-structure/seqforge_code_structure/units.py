@@ -40,6 +40,7 @@ from seqforge_code_structure.suspicions import suspicion
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
 )
+_BLANK = re.compile(r"[ \t\r]*+(?:\n|\Z)")
 _DECLARATION_FOLLOWS = re.compile(
     rf"(?:\s++|{COMMENT}|{LINE_COMMENT}|{DIRECTIVE})*+(?<=\n)(?!(?:if|for|while|switch|do|else|return|goto|case)\b)"
     r"(?:[A-Za-z_]\w*+[ \t]++\**[A-Za-z_]|[A-Z_][A-Z0-9_]*+\()"
@@ -137,6 +138,8 @@ class _Division:
         few = character in ";{}" and len(self.suspicions) < MOST_FAULTS
         if few and (fault := suspicion(self.text, position, self.stacks, top)):
             self.suspicions[fault.position] = fault
+        if self.stacks.beginning_missing and self._brace_began_line(position) and _BLANK.match(self.text, position + 1):
+            self.stacks.clear()
         if character not in ";}" or not (end := _LINE_END.match(self.text, position + 1)):
             return None
         stop = end.end("end") if end["end"] else len(self.text)

@@ -20,7 +20,7 @@ _DEEPEST_EXPRESSION = 16
 _DIRECTIVE = re.compile(r"\n?[ \t]*+#[ \t]*+(\w*+)")
 _NOT_CODE = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|//.*+|\\\r?\n", re.DOTALL)
 _SYMBOLS = re.compile(r"&&|\|\||!(?!=)|[()]|(?:[^&|!()]|!=|&(?!&)|\|(?!\|))++", re.DOTALL)
-_NEGATED_COMPARISON = re.compile(r"!=|<(?!<)")
+_NEGATED_COMPARISON = re.compile(r"!=|(?<!<)<(?!<)")
 _TESTS_OF_A_NAME = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_MODULE", "IS_REACHABLE")
 _KNOWN = {"0": NEITHER, "1": BOTH, "__cplusplus": NEITHER, "__ASSEMBLY__": NEITHER, "__ASSEMBLER__": NEITHER}
 """Numbers, and names that no compiler of C defines."""
