@@ -100,7 +100,7 @@ def _lines(text: str) -> list[Line]:
         kind = match.lastindex
         if kind == Kind.END or len(lines) >= MOST_LINES:
             break
-        if kind in (Kind.DIRECTIVE, Kind.OPENING_DIRECTIVE):
+        if kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
             conditions.follow(text, match.start(kind), match.end())
             pending = pending and _judge(text, match.end(), open_brackets, conditions.compiled, lines)
         elif kind in (Kind.BRACKET, Kind.SEMICOLON) and conditions.compiled & ALL_TRUE:

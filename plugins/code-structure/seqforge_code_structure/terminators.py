@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 
 from seqforge_code_structure.fault import Fault
 from seqforge_code_structure.lexing.conditions import Conditions
-from seqforge_code_structure.lexing.structure import Kind, structure, structure_of_body
+from seqforge_code_structure.lexing.structure import Kind, may_be_cut, structure, structure_of_body
 from seqforge_code_structure.limits import MOST_FAULTS
 
 _COMMENT_BEGINS = re.compile(r"/\*")
 _QUOTES_OR_COMMENTS = re.compile(r"[\"'/]|\*/")
 _PROSE = frozenset({"error", "warning", "pragma", "include"})
 """Directives whose text is not C."""
-_LONGEST_CHARACTER = 12
 
 _COUNTED = {
     Kind.COMMENT: "comments",
@@ -91,13 +90,9 @@ def _message(text: str, kind: Kind, start: int, stop: int, end_missing: bool) ->
             return "the comment is never ended"
         case Kind.UNTERMINATED_STRING if not cut:
             return "the string is not ended in its line"
-        case Kind.UNTERMINATED_CHARACTER if not (end_missing and _may_be_cut(text, start)):
+        case Kind.UNTERMINATED_CHARACTER if not (end_missing and may_be_cut(text, start)):
             return "the character literal is not ended in its line"
         case Kind.STRAY_COMMENT_END if not cut:
             return "'*/' ends no comment"
         case _:
             return ""
-
-
-def _may_be_cut(text: str, start: int) -> bool:
-    return len(text) - start <= _LONGEST_CHARACTER and "\n" not in text[start:]

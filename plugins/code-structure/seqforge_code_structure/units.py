@@ -31,7 +31,7 @@ from typing import Literal
 
 from seqforge_code_structure.fault import Fault
 from seqforge_code_structure.lexing.conditions import Conditions
-from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, structure
+from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, structure
 from seqforge_code_structure.limits import MOST_FAULTS
 from seqforge_code_structure.macros import judge_macro
 from seqforge_code_structure.stacks import Stacks
@@ -99,7 +99,9 @@ def split(text: str, *, beginning_missing: bool = False, end_missing: bool = Fal
                 yield unit
         elif kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
             division.follow(match.start(kind), match.end(), cut=end_missing and match.end() == len(text))
-        elif kind == Kind.END:
+        elif kind == Kind.END or (
+            kind == Kind.UNTERMINATED_CHARACTER and end_missing and may_be_cut(text, match.end() - 1)
+        ):
             break
     if division.unit.start < len(text):
         yield division.finish(len(text), cut=end_missing)

@@ -175,3 +175,8 @@ def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
 def test_what_follows_a_unit_that_is_too_deep_is_analysed():
     units = list(split("int f(void)\n{\n" + "(" * 300 + ";\n}\n\n" + FUNCTION))
     assert [(unit.too_deep, unit.fault_count) for unit in units] == [(True, 0), (False, 0)]
+
+
+def test_a_character_literal_that_is_cut_opens_and_closes_nothing():
+    assert places("int c = f('}", end_missing=True) == []
+    assert places("int c = f('}\n", end_missing=True) == [11]

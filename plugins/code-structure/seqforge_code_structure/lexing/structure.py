@@ -22,6 +22,9 @@ _REST_OF_DIRECTIVE = (
 DIRECTIVE = rf"[ \t]*+\#{_REST_OF_DIRECTIVE}"
 """A directive from its line's start to its line's end, with the lines that continue it."""
 
+_LONGEST_CHARACTER = 12
+"""Characters of a literal such as `'\\U0001F600'`, without its end."""
+
 
 class Kind(IntEnum):
     """What a structural token is: the number of its group in the pattern."""
@@ -88,3 +91,13 @@ def structure_of_body(text: str, start: int, stop: int) -> Iterator[re.Match[str
         Matches as `structure` gives them.
     """
     return _BODY.finditer(text, start, stop)
+
+
+def may_be_cut(text: str, start: int) -> bool:
+    """Tell whether a character literal without an end may be one that the text's end cuts.
+
+    Args:
+        text: The whole text.
+        start: Where the literal begins.
+    """
+    return len(text) - start <= _LONGEST_CHARACTER and "\n" not in text[start:]
