@@ -45,7 +45,7 @@ class Mode(Enum):
 _CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
 _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
 # Of each mode inside a literal or comment: the mode after certain characters, and after any other.
-_INSIDE = {
+_INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
     Mode.STRING: ({'"': Mode.CODE, "\\": Mode.STRING_ESCAPE}, Mode.STRING),
     Mode.STRING_ESCAPE: ({}, Mode.STRING),
     Mode.CHARACTER_START: ({"\\": Mode.CHARACTER_ESCAPE, "'": Mode.CODE}, Mode.CHARACTER),
