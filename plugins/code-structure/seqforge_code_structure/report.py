@@ -3,11 +3,12 @@
 from seqforge.interfaces import Finding
 from seqforge_code_structure.identifiers.analysis import identifier_findings
 from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.terminators import terminators
 from seqforge_code_structure.units import split
 
 
 def all_findings(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Finding]:
-    """Find faults of brackets, and of identifiers.
+    """Find faults of brackets, of comments and literals, and of identifiers.
 
     Args:
         text: C, or what should be C.
@@ -15,6 +16,7 @@ def all_findings(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Findi
         cut: Whether the text was cut at its end.
     """
     faults = [fault for unit in split(text, end_missing=cut) for fault in unit.faults]
-    found = [Finding(0, fault.position, fault.position + 1, fault.message) for fault in faults]
+    faults += terminators(text, end_missing=cut).faults
+    found = [Finding(0, fault.position, fault.position + fault.length, fault.message) for fault in faults]
     found += identifier_findings(text, lexicon, end_missing=cut)
     return sorted(found, key=lambda finding: finding.start)

@@ -8,9 +8,6 @@ from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.units import split
 
-_NOT_SHOWN = ("undefined_novel", "returns_undeclared")
-"""Novel names are no fault each, only too many of them are; and what is returned undeclared is undefined."""
-
 
 def read_text(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> list[UnitNames]:
     """Read the complete units of a text.
@@ -52,8 +49,12 @@ def findings(number: int, units: Sequence[UnitNames], faults: Sequence[Fault]) -
         units: Its units.
         faults: Their faults.
     """
+    # Novel names are no fault each, only too many of them are; and what is told as undefined needs no second word.
+    told = {fault.start for fault in faults if fault.kind == "undefined"}
     found = [
-        Finding(number, fault.start, fault.stop, fault.message) for fault in faults if fault.kind not in _NOT_SHOWN
+        Finding(number, fault.start, fault.stop, fault.message)
+        for fault in faults
+        if fault.kind != "undefined_novel" and not (fault.kind == "returns_undeclared" and fault.start in told)
     ]
     for unit in units:
         if unit.refusal:

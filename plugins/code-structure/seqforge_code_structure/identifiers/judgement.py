@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.lexicon import Lexicon
-from seqforge_code_structure.identifiers.names import Function
+from seqforge_code_structure.identifiers.names import Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
 
 
@@ -39,20 +39,21 @@ class Context(NamedTuple):
     mentioned: frozenset[str]
 
 
-def _free(function: Function, context: Context, wanted: Callable[[str], bool]) -> Iterator[tuple[str, int, bool]]:
-    """Give the undeclared names that are wanted, each where it first stands, and whether it is ever returned."""
-    returned = {use.name for use in function.free if use.returned and not use.called}
+def _undeclared(
+    function: Function, context: Context, wanted: Callable[[Lexicon, Use], bool], kind: str, message: str
+) -> Iterator[Fault]:
+    """Find wanted uses of undeclared names, each name where it first stands so."""
+    if context.lexicon is None:
+        return
     seen: set[str] = set()
     for use in function.free:
         name = use.name
-        if use.called or name in seen:
+        if use.called or name in seen or not wanted(context.lexicon, use):
             continue
         seen.add(name)
         # The address of a label, `&&label`, reads as a variable.
-        if name in context.declared or name in context.mentioned or name in function.labels:
-            continue
-        if wanted(name):
-            yield name, use.start, name in returned
+        if name not in context.declared and name not in context.mentioned and name not in function.labels:
+            yield Fault(kind, use.start, use.start + len(name), message.format(name))
 
 
 def undefined(function: Function, context: Context) -> Iterator[Fault]:
@@ -62,9 +63,13 @@ def undefined(function: Function, context: Context) -> Iterator[Fault]:
         function: The function.
         context: What it is judged by.
     """
-    if context.lexicon is not None:
-        for name, start, _ in _free(function, context, context.lexicon.must_be_declared):
-            yield Fault("undefined", start, start + len(name), f"undefined identifier {name!r}")
+    return _undeclared(
+        function,
+        context,
+        lambda lexicon, use: lexicon.must_be_declared(use.name),
+        "undefined",
+        "undefined identifier {!r}",
+    )
 
 
 def undefined_novel(function: Function, context: Context) -> Iterator[Fault]:
@@ -74,27 +79,31 @@ def undefined_novel(function: Function, context: Context) -> Iterator[Fault]:
         function: The function.
         context: What it is judged by.
     """
-    if context.lexicon is not None:
-        for name, start, _ in _free(function, context, context.lexicon.is_novel):
-            yield Fault(
-                "undefined_novel", start, start + len(name), f"undefined identifier {name!r}, never seen before"
-            )
+    return _undeclared(
+        function,
+        context,
+        lambda lexicon, use: lexicon.is_novel(use.name),
+        "undefined_novel",
+        "undefined identifier {!r}, never seen before",
+    )
 
 
 def returns_undeclared(function: Function, context: Context) -> Iterator[Fault]:
-    """Find returns of names that are undefined.
+    """Find returns of undeclared names: in an expression, of those that must be declared; alone, of all but globals.
 
     Args:
         function: The function.
         context: What it is judged by.
     """
-    if context.lexicon is not None:
-        must = context.lexicon.must_be_declared
-        returned = {name for name, _, returned in _free(function, context, must) if returned}
-        for use in function.free:
-            if use.returned and not use.called and use.name in returned:
-                message = f"return of the undefined identifier {use.name!r}"
-                yield Fault("returns_undeclared", use.start, use.start + len(use.name), message)
+    return _undeclared(
+        function,
+        context,
+        lambda lexicon, use: (
+            (use.returned and lexicon.must_be_declared(use.name)) or (use.alone and lexicon.may_be_local(use.name))
+        ),
+        "returns_undeclared",
+        "return of the undefined identifier {!r}",
+    )
 
 
 def unused(function: Function, context: Context) -> Iterator[Fault]:

@@ -54,6 +54,15 @@ class Lexicon:
         free, bound, _ = self.counts.get(name, _UNSEEN)
         return bound > 0 and free < GREATEST_FREE_SHARE * (free + bound) and not is_constant(name)
 
+    def may_be_local(self, name: str) -> bool:
+        """Tell whether some function declares a name, or none has it: all but what is known as a global alone.
+
+        Args:
+            name: The name.
+        """
+        free, bound, _ = self.counts.get(name, _UNSEEN)
+        return (bound > 0 or free == 0) and not is_constant(name)
+
     def is_novel(self, name: str) -> bool:
         """Tell whether no function of the training text uses or declares a name.
 

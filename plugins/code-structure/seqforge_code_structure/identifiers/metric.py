@@ -23,7 +23,8 @@ class Identifiers(Metric):
     - `functions`: complete functions; `coverage`: the share of them that parse, and so are scored;
     - shares of scored functions with at least one such fault: `unused` (a local variable that is never used),
       `missing_label` (a goto whose label is not set), and with a lexicon `undefined` (an undeclared name that the
-      training text's functions always declare) and `returns_undeclared` (such a name in a return);
+      training text's functions always declare) and `returns_undeclared` (such a name in a return, or alone in a return
+      any undeclared name that is not known as a global);
     - with a lexicon, `undefined_novel_excess`: the share with an undeclared name that the training text does not have,
       less that share in real code; and `control_…`, each figure of real functions that were held out.
 

@@ -12,12 +12,14 @@ class Use(NamedTuple):
         start: Its first character in the text.
         called: Whether it stands where a call names its function.
         returned: Whether it stands in a `return`.
+        alone: Whether it is all that the `return` returns.
     """
 
     name: str
     start: int
     called: bool
     returned: bool
+    alone: bool
 
 
 @dataclass(slots=True)
@@ -122,19 +124,20 @@ class Scopes:
         """
         return name in self._visible
 
-    def use(self, name: str, start: int, called: bool = False) -> None:
+    def use(self, name: str, start: int, *, called: bool = False, alone: bool = False) -> None:
         """Resolve a name in the scopes that are open.
 
         Args:
             name: The name.
             start: Its first character in the text.
             called: Whether it names the function of a call.
+            alone: Whether it is all that a `return` returns.
         """
         declaration = self._visible.get(name)
         if declaration is not None:
             declaration.used = True
         elif self.function is not None:
-            self.function.free.append(Use(name, start, called, self._returns > 0))
+            self.function.free.append(Use(name, start, called, self._returns > 0, alone))
 
     def mention(self, name: str) -> None:
         """Note that a name stands where a type may: it is used if it is a variable's.

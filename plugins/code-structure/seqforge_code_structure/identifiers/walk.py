@@ -123,7 +123,7 @@ class Walk:
         name = self._text[position : stop + self._offset]
         if role == Role.USE:
             if kind == IDENTIFIER:
-                scopes.use(name, position)
+                scopes.use(name, position, alone=self._frames[-1][2] == RETURN_STATEMENT)
             else:
                 scopes.mention(name)
         elif role == Role.CALL:
