@@ -129,7 +129,7 @@ def missing_label(function: Function, context: Context) -> Iterator[Fault]:
         context: What it is judged by.
     """
     for name, start in function.jumps:
-        if name not in function.labels and name not in context.mentioned:
+        if name not in function.labels:
             yield Fault("missing_label", start, start + len(name), f"goto without a label {name!r}")
 
 

@@ -10,6 +10,7 @@ from seqforge_code_structure.lexing.structure import CHARACTER, COMMENT, DIRECTI
 _COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3
 _NOT_CODE = re.compile(rf"({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{CHARACTER})|(^{DIRECTIVE})", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z_]\w*+")
+_LABEL = re.compile(r"^\s*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
 _DEFINED = re.compile(r"[ \t]*+#[ \t]*+define[ \t]++(\w++)")
 
 
@@ -20,11 +21,13 @@ class Plain(NamedTuple):
         code: As many bytes as the text has characters, ASCII, with line ends where they were.
         defined: Names of macros that the text defines.
         mentioned: Words in directives, and in branches that are not compiled if every condition holds.
+        hidden_labels: Labels that such branches set.
     """
 
     code: bytes
     defined: set[str]
     mentioned: set[str]
+    hidden_labels: set[str]
 
 
 def plain(text: str) -> Plain:
@@ -37,6 +40,7 @@ def plain(text: str) -> Plain:
     conditions = Conditions()
     defined: set[str] = set()
     mentioned: set[str] = set()
+    labels: set[str] = set()
     parts: list[bytes] = []
     position = 0
     dead = False
@@ -49,6 +53,7 @@ def plain(text: str) -> Plain:
                 defined.add(found[1])
             if dead:
                 mentioned.update(_WORD.findall(text, position, start))
+                labels.update(_LABEL.findall(text, position, start))
                 parts.append(blank(code[position:stop]))
             else:
                 parts += code[position:start], blank(code[start:stop])
@@ -60,5 +65,8 @@ def plain(text: str) -> Plain:
                 inside = start, stop
             parts += code[position : inside[0]], blank(code[inside[0] : inside[1]])
             position = inside[1]
+    if dead:
+        mentioned.update(_WORD.findall(text, position))
+        labels.update(_LABEL.findall(text, position))
     parts.append(blank(code[position:]) if dead else code[position:])
-    return Plain(b"".join(parts), defined, mentioned)
+    return Plain(b"".join(parts), defined, mentioned, labels)

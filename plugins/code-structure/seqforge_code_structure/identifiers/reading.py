@@ -65,7 +65,7 @@ def read_unit(text: str, start: int, stop: int) -> UnitNames:
     """
     if stop - start > LONGEST_UNIT:
         return UnitNames(start, stop, f"not analysed: longer than {LONGEST_UNIT:,} characters")
-    code, defined, mentioned = plain(text[start:stop])
+    code, defined, mentioned, hidden_labels = plain(text[start:stop])
     unit = UnitNames(start, stop, defines=_looks_like_definition(code), declared=defined, mentioned=mentioned)
     if _deepest(code) > DEEPEST_NESTING:
         unit.refusal = f"not analysed: nested deeper than {DEEPEST_NESTING}"
@@ -79,6 +79,8 @@ def read_unit(text: str, start: int, stop: int) -> UnitNames:
         unit.refusal = f"not analysed: nested deeper than {DEEPEST_TREE:,}"
         return unit
     unit.functions = walk.scopes.functions
+    for function in unit.functions:
+        function.labels |= hidden_labels
     _forgive_marked(text, unit.functions)
     unit.declared |= walk.scopes.declared
     if tree.root_node.has_error:

@@ -86,6 +86,11 @@ GOLDEN = {
     "a scoped loop": (body("\tfor_each_child_of_node_scoped(jiffies, i) {\n\t\tg(i);\n\t}"), []),
     "goto": (body("\tgoto out;\nout:\n\treturn 0;"), []),
     "goto in vain": (body("\tgoto out;\nerr:\n\treturn 0;"), [("out", "goto without a label 'out'")]),
+    "goto in vain, by a macro, too": (
+        body("#define G goto out\n\tgoto out;"),
+        [("out", "goto without a label 'out'")],
+    ),
+    "a label in a dead branch": (body("\tgoto out;\n#ifndef A\nout:\n#endif\n\treturn 0;"), []),
     "a label's address": (body("\tvoid *ret = &&err;\n\n\tgoto *ret;\nerr:\n\treturn 0;"), None),
     "does not parse": (body("\tint i;\n\treturn );"), [(")", "does not parse")]),
     "characters that take several bytes": (
