@@ -32,7 +32,7 @@ from typing import Literal
 from seqforge_code_structure.fault import Fault
 from seqforge_code_structure.lexing.conditions import Conditions
 from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, structure
-from seqforge_code_structure.limits import MOST_FAULTS
+from seqforge_code_structure.limits import DEEPEST_NESTING, MOST_FAULTS
 from seqforge_code_structure.macros import judge_macro
 from seqforge_code_structure.stacks import Stacks
 from seqforge_code_structure.suspicions import suspicion
@@ -59,7 +59,8 @@ class Unit:
         brackets: Brackets in it that are compiled under some assignment, those of macros included.
         faults: Places where they are wrong, in order; at most `MOST_FAULTS`.
         fault_count: How many there are.
-        too_deep: Whether brackets or conditions nest deeper than `DEEPEST_NESTING`; then they are not analysed.
+        too_deep: Whether brackets or conditions nest deeper than `DEEPEST_NESTING`; then they are not analysed, which
+            is the one thing that `faults` says, of the whole unit.
     """
 
     start: int
@@ -181,7 +182,8 @@ class _Division:
             if fault.position not in known:
                 unit.add(fault)
         if unit.too_deep:
-            unit.faults, unit.fault_count = [], 0
+            words = f"not analysed: nested deeper than {DEEPEST_NESTING}"
+            unit.faults, unit.fault_count = [Fault(unit.start, words, stop - unit.start)], 0
         unit.faults.sort()
         self.suspicions = {}
         self.stacks.clear()

@@ -169,7 +169,9 @@ def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
     (within,) = split(bracket * DEEPEST_NESTING, end_missing=True)
     (beyond,) = split(bracket * (DEEPEST_NESTING + 1), end_missing=True)
     assert (within.too_deep, beyond.too_deep) == (False, True)
-    assert beyond.faults == []
+    assert beyond.fault_count == 0
+    message = f"not analysed: nested deeper than {DEEPEST_NESTING}"
+    assert beyond.faults == [(0, message, len(bracket) * (DEEPEST_NESTING + 1))]
 
 
 def test_what_follows_a_unit_that_is_too_deep_is_analysed():

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from seqforge.interfaces import Finding, Metric, Score
+from seqforge.interfaces import Metric, Score
 from seqforge_code_structure.brackets import begins_inside
-from seqforge_code_structure.limits import DEEPEST_NESTING
 from seqforge_code_structure.metrics.findings import findings, share
 from seqforge_code_structure.units import Unit, split
 
@@ -44,14 +43,8 @@ class Brackets(Metric):
             "tails_balanced": share(sum(map(_right, tails)), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in judged)),
         }
-        return Score(values, tuple(finding for number, unit in judged for finding in _findings(number, unit)))
+        return Score(values, tuple(finding for number, unit in judged for finding in findings(number, unit.faults)))
 
 
 def _right(unit: Unit) -> bool:
     return not unit.fault_count and not unit.too_deep
-
-
-def _findings(number: int, unit: Unit) -> list[Finding]:
-    if unit.too_deep:
-        return [Finding(number, unit.start, unit.stop, f"not analysed: nested deeper than {DEEPEST_NESTING}")]
-    return findings(number, unit.faults)

@@ -66,12 +66,10 @@ class Balanced(Sampler):
             logits: From the model, or from the sampler before.
             memory: Where each sample stands.
         """
-        masks = torch.stack([_allowed(state, memory) for state in memory.states])
-        masked = logits.masked_fill(~masks, -torch.inf)
-        stuck = ~masked.isfinite().any(dim=-1)
-        if stuck.any():
-            masked[stuck] = torch.zeros_like(masked[stuck]).masked_fill(~masks[stuck], -torch.inf)
-        return masked
+        penalties = memory.symbols.penalties([_row(state, memory) for state in memory.states])
+        penalised = logits + penalties
+        stuck = ~penalised.amax(dim=-1, keepdim=True).isfinite()
+        return torch.where(stuck, penalties, penalised)
 
     def advance(self, memory: Writing, tokens: Int[Tensor, " batch"]) -> Writing:
         """Follow what was drawn.
@@ -86,14 +84,13 @@ class Balanced(Sampler):
         return memory._replace(states=states, left=memory.left - 1)
 
 
-def _allowed(state: State, memory: Writing) -> Tensor:
-    """Mark the tokens that may come next; at least one is marked."""
+def _row(state: State, memory: Writing) -> int:
+    """Choose what may come next, as a row of the table."""
     refused = forbidden(state) + memory.never
     if memory.left <= closing_length(state) + _LARGEST_GROWTH + 1:
         rest = closing(state)
         if not rest:
             refused += _OPENERS
         elif len(rest) <= memory.left and memory.symbols.has(rest[0]):
-            return memory.symbols.mask(rest[0], others=False)
-    allowed = memory.symbols.mask(refused, others=True)
-    return allowed if allowed.any() else memory.symbols.mask("", others=True)
+            return memory.symbols.row(rest[0], forbidden=False)
+    return memory.symbols.row(refused, forbidden=True)

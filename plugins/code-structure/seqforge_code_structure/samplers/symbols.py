@@ -1,7 +1,7 @@
-"""The symbols of a vocabulary as characters, and masks over them."""
+"""The symbols of a vocabulary as characters, and a table of what is allowed of them."""
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Float
 from torch import Tensor
 
 from seqforge.errors import ExperimentError
@@ -26,7 +26,8 @@ class Symbols:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.characters = [_character(vocabulary, token) for token in range(vocabulary.size)]
-        self._masks: dict[str, Bool[Tensor, " symbols"]] = {}
+        self._rows: dict[tuple[str, bool], int] = {}
+        self._table = torch.empty(0, vocabulary.size)
 
     def has(self, character: str) -> bool:
         """Tell whether a character can be written.
@@ -36,18 +37,29 @@ class Symbols:
         """
         return character in self.characters
 
-    def mask(self, characters: str, *, others: bool) -> Bool[Tensor, " symbols"]:
-        """Mark tokens; a mask is made once.
+    def row(self, characters: str, *, forbidden: bool) -> int:
+        """Find the row of `penalties` that forbids some tokens, and leaves at least one; a row is made once.
 
         Args:
             characters: What they write.
-            others: Whether to mark all other tokens instead.
+            forbidden: Whether to forbid these, or all others.
         """
-        key = ("^" if others else "=") + characters
-        if key not in self._masks:
-            marks = [(character in characters) is not others for character in self.characters]
-            self._masks[key] = torch.tensor(marks)
-        return self._masks[key]
+        key = (characters, forbidden)
+        if (row := self._rows.get(key)) is not None:
+            return row
+        marks = torch.tensor([(character in characters) is forbidden for character in self.characters])
+        penalty = torch.zeros(len(marks)) if marks.all() else torch.zeros(len(marks)).masked_fill(marks, -torch.inf)
+        self._table = torch.cat([self._table, penalty[None]])
+        self._rows[key] = len(self._table) - 1
+        return self._rows[key]
+
+    def penalties(self, rows: list[int]) -> Float[Tensor, "batch symbols"]:
+        """Give what is added to logits: 0 where a token is allowed, minus infinity elsewhere.
+
+        Args:
+            rows: For each sample its row.
+        """
+        return self._table[rows]
 
 
 def _character(vocabulary: Vocabulary, token: int) -> str:

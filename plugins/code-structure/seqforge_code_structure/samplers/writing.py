@@ -7,7 +7,7 @@ than C asks for, so that the text balances under every assignment of its conditi
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 
 from seqforge_code_structure.limits import DEEPEST_NESTING
@@ -21,7 +21,7 @@ _QUOTED = "'"
 """Stands behind the name of a directive that is not C: whether its quotes enclose something is known too late."""
 
 
-class Mode(Enum):
+class Mode(IntEnum):
     """What a character would be a part of."""
 
     LINE_START = auto()
