@@ -124,7 +124,8 @@ _TABLES: dict[Role, dict[int, Transition]] = {
 _KEPT = (Role.IGNORED, Role.MACRO_PARAMETERS)
 """Roles that hold all the way down."""
 
-TRANSITIONS: dict[Role, tuple[dict[int, Transition], Transition]] = {
-    role: (_TABLES.get(role, {}), (role if role in _KEPT else Role.USE, {})) for role in Role
-}
-"""Of each role, the transitions by a node's kind, and the one of all other nodes."""
+# A tuple, since an enumeration's member is a slow key.
+TRANSITIONS: tuple[tuple[dict[int, Transition], Transition], ...] = tuple(
+    (_TABLES.get(role, {}), (role if role in _KEPT else Role.USE, {})) for role in Role
+)
+"""Of each role in turn, the transitions by a node's kind, and the one of all other nodes."""

@@ -158,7 +158,7 @@ HEAD_RULES = (
     Rule(
         (b"n", b"STATIC", b"FORCE_INLINE"),
         re.compile(
-            rb"\b(?:noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
+            rb"\b(?:\w*noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
             rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
         ),
         _spaces,
@@ -203,8 +203,11 @@ BODY_RULES = (
         "these macros take an object and the name of its member",
     ),
     Rule(
-        (b"each", b"_all_", b"_walk", b"scoped_", b"_threads"),
-        re.compile(rb"\b(?P<name>\w*(?:for_?each|for_all_|_walk|for_other_threads)\w*+|scoped_\w++)(?=\s*+\()"),
+        (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
+        re.compile(
+            rb"\b(?P<name>\w*(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w*+|scoped_\w++)"
+            rb"(?=\s*+\()(?!\s*+" + _ARGUMENTS + rb"\s*+;)"
+        ),
         _instead(b"while"),
         "loops may be macros: a statement follows the brackets",
     ),
