@@ -154,7 +154,8 @@ class _Division:
     def _bracket(self, bracket: str, position: int) -> None:
         unit, stacks, compiled = self.unit, self.stacks, self.conditions.compiled
         unit.brackets += 1
-        if bracket == "}" and (position == 0 or self.text[position - 1] == "\n"):
+        # Where the beginning is missing, nobody knows the first character's column.
+        if bracket == "}" and (self.text[position - 1] == "\n" if position else not stacks.beginning_missing):
             self.brace = position
         if unit.too_deep:
             return

@@ -61,5 +61,5 @@ def test_both_lexers_see_the_same_comments_and_literals(text: str):
 
 @given(TEXTS, st.text("ab\n \\\"'"))
 def test_what_stands_in_a_comment_changes_no_label_around_it(text: str, inside: str):
-    before, after = labels(text + "\n/* */ int x;"), labels(text + f"\n/*{inside}*/ int x;")
+    before, after = labels(text + " \n/* */ int x;"), labels(text + f" \n/*{inside}*/ int x;")
     assert after[-7:].tolist() == before[-7:].tolist()

@@ -70,6 +70,8 @@ def test_what_closes_it_is_allowed_and_leaves_nothing_open(pieces: list[str]):
         ("#if A\n", "#endif\n"),
         ("#if A\n(\n#if B\nx", "\n#endif\n)\n#endif\n"),
         ("#if A\n#end", "if\n"),
+        ("#if A\\", " \n\n#endif\n"),
+        ("#define F (\\", ")"),
         ("#ifdef A", "\n\n#endif\n"),
         ("#pragma don't (", ""),
         ("# include <a", ""),

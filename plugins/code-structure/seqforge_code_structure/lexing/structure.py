@@ -16,7 +16,7 @@ CHARACTER = r"'(?:[^'\\\n]++|\\(?:\r\n|[\s\S]))++'"
 UNTERMINATED_COMMENT = r"/\*[\s\S]*+"
 UNTERMINATED_STRING = r'"(?:[^"\\\n]++|\\(?:\r\n|[\s\S])?)*+'
 _REST_OF_DIRECTIVE = (
-    rf"""(?:[^\n\\/"']++|\\(?:\r\n|[\s\S])?|{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT}|/"""
+    rf"""(?:[^\n\\/"']++|\\(?:\r?\n)?|{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT}|/"""
     rf"""|{STRING}|{CHARACTER}|["'])*+"""
 )
 DIRECTIVE = rf"[ \t]*+\#{_REST_OF_DIRECTIVE}"

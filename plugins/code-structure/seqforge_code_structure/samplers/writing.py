@@ -134,8 +134,6 @@ def after(state: State, character: str) -> State:
             return State(mode, top, (directive + character)[:_LONGEST_NAME], outside)
         if not directive and character in " \t":
             return state
-    if mode is Mode.BACKSLASH and character == "\\":
-        return State(Mode.CODE, top, directive, outside)
     if directive is not None and directive != "define":
         if character in _QUOTES:
             return State(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside)
@@ -208,7 +206,10 @@ def closing(state: State) -> str:
         return _BRANCH.partition("#")[2].removeprefix(state.directive or "") + _closers(
             state.outside and state.outside.below
         )
-    return _ENDS.get(state.mode, "") + _closers(state.top) + _around(state)
+    rest = _ENDS.get(state.mode, "") + _closers(state.top) + _around(state)
+    # Behind a backslash a directive would go on in the next line.
+    continued = state.mode is Mode.BACKSLASH and state.directive is not None and rest.startswith("\n")
+    return " " + rest if continued else rest
 
 
 def _ends_branch(state: State) -> bool:
@@ -224,7 +225,7 @@ def closing_length(state: State) -> int:
     """
     inner = state.top.length if state.top else 0
     outer = state.outside.length if state.outside else 0
-    return len(_ENDS.get(state.mode, "")) + inner + outer + (0 if state.directive is None else 1 + len(_BRANCH))
+    return len(_ENDS.get(state.mode, "")) + inner + outer + (0 if state.directive is None else 2 + len(_BRANCH))
 
 
 def _may_open_branch(state: State) -> bool:
