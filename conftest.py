@@ -22,6 +22,7 @@ install_import_hook(
         "seqforge.recurrence.sequence",
         "seqforge.testing",
         "seqforge.training",
+        "seqforge_code_structure.samplers",
         "seqforge_cudnn",
         "seqforge_essentials",
         "seqforge_linux_source",

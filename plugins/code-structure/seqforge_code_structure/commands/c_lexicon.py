@@ -1,0 +1,93 @@
+"""`seqforge c-lexicon`."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqforge.errors import ExperimentError
+from seqforge.registry import Component, Registry
+
+_REPORT_SECONDS = 10.0
+"""How often a line is printed where there is no terminal."""
+
+_REDRAW_SECONDS = 0.1
+
+
+def c_lexicon(
+    context: typer.Context,
+    experiment: Annotated[
+        Path | None, typer.Argument(metavar="EXPERIMENT.toml", help="The experiment whose corpus is read.")
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where the lexicon is written.")] = Path("lexicon.json"),
+    corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Read this corpus.")] = None,
+    assignments: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the corpus. Repeatable.")
+    ] = [],  # noqa: B006 - typer copies it
+    window: Annotated[
+        int, typer.Option(min=100, help="Characters of a window of the control; about the length of your samples.")
+    ] = 4_000,
+) -> None:
+    """Count the names of a corpus of C, for the metric `identifiers` and for `seqforge c-structure --lexicon`.
+
+    For each name: in how many files functions use it undeclared, and in how many they declare it. A twentieth of the
+    files is left out, and judged by the rest: that is the control.
+
+    [bold]Examples[/]
+
+      seqforge c-lexicon experiments/linux-post.toml --output linux.lexicon.json
+
+      seqforge c-lexicon --corpus linux-source --set corpus.source=linux.tar.xz --output linux.lexicon.json
+    """
+    from seqforge.files import reported_failures, write_atomically
+    from seqforge_code_structure.identifiers.building import build_lexicon
+    from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
+
+    chosen = _corpus(context.obj, experiment, corpus, assignments).build()
+    typer.echo(chosen.describe(), err=True)
+    progress = _Progress()
+    lexicon = build_lexicon(chosen.documents(), progress.show, window)
+    progress.end()
+    with reported_failures(f"writing the lexicon {output}"):
+        write_atomically(output, encode_lexicon(lexicon))
+    typer.echo(f"{output}: {len(lexicon.counts):,} names of {lexicon.files:,} files")
+    for name, value in lexicon.control.items():
+        typer.echo(f"  control {name:<19} {100 * value:7.3f} %")
+
+
+def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
+    from seqforge.experiment import choose, override, read_table
+    from seqforge.registry import resolve
+
+    table = override(choose(read_table(path) if path else {}, registry, corpus=corpus), assignments)
+    if "corpus" not in table:
+        raise ExperimentError(
+            "no corpus to make a lexicon from", hint="Name an experiment file, or a corpus: --corpus linux-source"
+        )
+    resolved = resolve(registry, "corpus", table["corpus"], "corpus", path.parent if path else Path.cwd())
+    if isinstance(resolved, list):
+        raise ExperimentError("\n".join(str(problem) for problem in resolved))
+    return resolved
+
+
+class _Progress:
+    """A line on stderr that is drawn anew, or now and then a line where there is no terminal."""
+
+    def __init__(self) -> None:
+        import sys
+
+        self._terminal = sys.stderr.isatty()
+        self._shown = time.monotonic()
+
+    def show(self, files: int, characters: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < (_REDRAW_SECONDS if self._terminal else _REPORT_SECONDS):
+            return
+        self._shown = now
+        line = f"reading: {files:,} files, {characters / 1e6:,.1f} MB"
+        typer.echo(f"\r{line} " if self._terminal else line, err=True, nl=not self._terminal)
+
+    def end(self) -> None:
+        if self._terminal:
+            typer.echo("\r\033[K", err=True, nl=False)

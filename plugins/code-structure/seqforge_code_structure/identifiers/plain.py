@@ -1,0 +1,72 @@
+"""What of a text is compiled: comments, directives and dead branches become blanks, and literals are emptied."""
+
+import re
+from typing import NamedTuple
+
+from seqforge_code_structure.identifiers.rules import blank
+from seqforge_code_structure.lexing.conditions import ALL_TRUE, Conditions
+from seqforge_code_structure.lexing.structure import CHARACTER, COMMENT, DIRECTIVE, LINE_COMMENT, STRING
+
+_COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3
+_NOT_CODE = re.compile(rf"({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{CHARACTER})|(^{DIRECTIVE})", re.MULTILINE)
+_WORD = re.compile(r"[A-Za-z_]\w*+")
+_LABEL = re.compile(r"^\s*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
+_DEFINED = re.compile(r"[ \t]*+#[ \t]*+define[ \t]++(\w++)")
+
+
+class Plain(NamedTuple):
+    """The code of a text.
+
+    Attributes:
+        code: As many bytes as the text has characters, ASCII, with line ends where they were.
+        defined: Names of macros that the text defines.
+        mentioned: Words in directives, and in branches that are not compiled if every condition holds.
+        hidden_labels: Labels that such branches set.
+    """
+
+    code: bytes
+    defined: set[str]
+    mentioned: set[str]
+    hidden_labels: set[str]
+
+
+def plain(text: str) -> Plain:
+    """Take the code out of a text, as it is compiled where every condition of the preprocessor holds.
+
+    Args:
+        text: C, or what should be C.
+    """
+    code = text.encode("ascii", "replace")
+    conditions = Conditions()
+    defined: set[str] = set()
+    mentioned: set[str] = set()
+    labels: set[str] = set()
+    parts: list[bytes] = []
+    position = 0
+    dead = False
+    for match in _NOT_CODE.finditer(text):
+        start, stop = match.span()
+        kind = match.lastindex
+        if kind == _DIRECTIVE:
+            mentioned.update(_WORD.findall(text, start, stop))
+            if conditions.follow(text, start, stop) == "define" and (found := _DEFINED.match(text, start)):
+                defined.add(found[1])
+            if dead:
+                mentioned.update(_WORD.findall(text, position, start))
+                labels.update(_LABEL.findall(text, position, start))
+                parts.append(blank(code[position:stop]))
+            else:
+                parts += code[position:start], blank(code[start:stop])
+            position = stop
+            dead = not conditions.compiled & ALL_TRUE
+        elif not dead:
+            inside = start + 1, stop - 1
+            if kind == _COMMENT:
+                inside = start, stop
+            parts += code[position : inside[0]], blank(code[inside[0] : inside[1]])
+            position = inside[1]
+    if dead:
+        mentioned.update(_WORD.findall(text, position))
+        labels.update(_LABEL.findall(text, position))
+    parts.append(blank(code[position:]) if dead else code[position:])
+    return Plain(b"".join(parts), defined, mentioned, labels)

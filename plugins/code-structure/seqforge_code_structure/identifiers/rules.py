@@ -1,0 +1,237 @@
+"""What the kernel's macros become before its C is parsed: a table of rewritings, each with its reason."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+Match = re.Match[bytes]
+
+_TO_SPACES = bytes(byte if byte == 0x0A else 0x20 for byte in range(256))
+
+
+def blank(code: bytes) -> bytes:
+    """Turn everything but line ends into spaces.
+
+    Args:
+        code: Any bytes.
+    """
+    return code.translate(_TO_SPACES)
+
+
+class Rule(NamedTuple):
+    """One rewriting, which puts as many bytes as it takes and keeps line ends.
+
+    A name that stays a name stays where it is, since names are read from the text by their places.
+
+    Attributes:
+        hints: The pattern matches only where one of these occurs, which is quicker to see.
+        pattern: What is rewritten.
+        put: What takes its place.
+        reason: Why.
+    """
+
+    hints: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+    put: Callable[[Match], bytes]
+    reason: str
+
+
+def _spaces(match: Match) -> bytes:
+    return blank(match[0])
+
+
+def _instead(word: bytes) -> Callable[[Match], bytes]:
+    """Put a word in the place of the group `name`, where there is room, and leave the rest of the match."""
+
+    def put(match: Match) -> bytes:
+        whole = match[0]
+        start, stop = (position - match.start() for position in match.span("name"))
+        if stop - start < len(word):
+            return whole
+        return whole[:start] + word + blank(whole[start + len(word) : stop]) + whole[stop:]
+
+    return put
+
+
+def _sum(match: Match) -> bytes:
+    return blank(match[0][:-3]) + b" + "
+
+
+def _loop_that_declares(match: Match) -> bytes:
+    # A structure with a bit-field uses the one name and declares the other, each where it stands.
+    head = b"struct{int x:"
+    return head + blank(match["head"][len(head) :]) + match["over"] + b";}" + match["variable"] + b";"
+
+
+def _loop_over_members(match: Match) -> bytes:
+    return b"while" + blank(match["name"][5:]) + match["arguments"] + blank(match["member"])
+
+
+def _type(match: Match) -> bytes:
+    opening, kind = match["opening"], match["type"]
+    if opening[:1] == b"(" and not _CALLEE.search(match.string, max(0, match.start() - 80), match.start()):
+        return match[0]
+    member = match["member"]
+    if member is None or match["record"] is None:
+        return opening + b"0" + blank(kind[1:]) + (member or b"")
+    comma, path = match["comma"], match["path"]
+    return opening + b"0" + blank(kind[1:]) + comma + b"0" + blank(path[1:]) + member[len(comma + path) :]
+
+
+_ARGUMENTS = rb"\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\)"
+"""Balanced brackets, four deep."""
+
+_CALLEE = re.compile(
+    rb"(?<!\w)(?!(?:sizeof|typeof|__typeof__|__typeof|alignof|_Alignof|__alignof__|if|while|for|switch|return)\b)[A-Za-z_]\w*+\s*+\Z"
+)
+_BASIC = (
+    rb"(?:unsigned|signed|long|short|int|char|void|_?[Bb]ool|float|double|__[us](?:8|16|32|64)|[us](?:8|16|32|64))\b"
+)
+_TYPE = (
+    rb"(?:(?P<record>(?:const\s++)?(?:(?:struct|union|enum)\s++\w++|(?:__)?typeof(?:__)?\s*+"
+    + _ARGUMENTS
+    + rb")(?:\s*+\*)*+)"
+    rb"|(?:const\s++)?" + _BASIC + rb"(?:\s++" + _BASIC + rb")*+(?:\s*+\*)*+"
+    rb"|(?:const\s++)?[A-Za-z_]\w*+(?:\s*+\*)++)"
+)
+_MEMBER = (
+    rb"(?P<member>(?P<comma>\s*+,\s*+)(?P<path>[A-Za-z_](?:\w|\.|->)*+)(?:\[[^][,]*+\]|\.\w++|->\w++)*+\s*+(?=\)))?"
+)
+
+_ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|initconst_or_module|exit|exitdata
+|meminit|meminitdata|cpuinit|cpuinitdata|devinit|devinitdata|devexit|ref|refdata|refconst|net_init|net_exit
+|net_initdata|net_exitdata|sched|kprobes|user|kernel|iomem|percpu|rcu|force|bitwise|nocast|private|safe|packed
+|maybe_unused|always_unused|unused|must_check|always_inline|noreturn|cold|hot|pure|attribute_const__|const|malloc
+|used|weak|visible|deprecated|read_mostly|ro_after_init|randomize_layout|no_randomize_layout|designated_init
+|nonstring|noclone|latent_entropy|irq_entry|softirq_entry|exception_irq_entry|lockfunc|cpuidle|nocfi|noscs|flatten
+|no_kcsan|no_kasan_or_inline|no_sanitize_or_inline|no_kmsan_checks|no_sanitize_\w++|no_stack_protector|no_profile
+|naked|bpf_kfunc|bpf_hook|page_aligned_data|page_aligned_bss|cacheline_aligned|cacheline_aligned_in_smp
+|nosavedata|uninitialized""".replace(b"\n", b"")
+
+RULES = (
+    Rule(
+        (b"__",),
+        re.compile(rb"\b__(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()"),
+        _spaces,
+        "annotations such as __init, __user and __packed stand for attributes, or for nothing",
+    ),
+    Rule(
+        (b"__",),
+        re.compile(
+            rb"\b__(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
+            rb"|counted_by|counted_by_le|counted_by_be|printf|scanf|cond_lock|cond_acquires|alloc_size|realloc_size"
+            rb"|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + _ARGUMENTS
+        ),
+        _spaces,
+        "attributes with arguments stand where the grammar knows none",
+    ),
+    Rule(
+        (b"static",),
+        re.compile(
+            rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
+        ),
+        _spaces,
+        "a macro that declares reads as a call where nothing stands before it",
+    ),
+    Rule(
+        (b"...",),
+        re.compile(rb"(?<=[\w)'\]])\s*+\.\.\.(?=\s*+[^\s,)])"),
+        _sum,
+        "ranges, as in `case 1 ... 9`, are GNU C",
+    ),
+    Rule(
+        (b"KERN_",),
+        re.compile(rb"KERN_[A-Z]++(?=\s)"),
+        _spaces,
+        'a macro that stands for a string joins those beside it, but two do not: `KERN_INFO NAME ": text"`',
+    ),
+    Rule(
+        (b"asm_",),
+        re.compile(rb"\b(?P<name>asm_inline|asm_volatile_goto|asm_goto_output)\b"),
+        _instead(b"asm"),
+        "these are the kernel's own names of asm",
+    ),
+)
+"""For all of a unit."""
+
+HEAD_RULES = (
+    Rule(
+        (b"n", b"STATIC", b"FORCE_INLINE"),
+        re.compile(
+            rb"\b(?:\w*noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
+            rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
+        ),
+        _spaces,
+        "annotations before a type are read as another type",
+    ),
+    Rule(
+        (b"(",),
+        re.compile(rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]{5,}+)(?=\s*+" + _ARGUMENTS + rb"\s*+\Z)"),
+        _instead(b"int x"),
+        "`SYSCALL_DEFINE3(name, type, parameter, …)` and its kin define functions, with no type before the name",
+    ),
+)
+"""For what stands before a unit's first `{`."""
+
+BODY_RULES = (
+    Rule(
+        (b"_scoped(",),
+        re.compile(rb"\b(?P<head>\w*for_each_\w*_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)"),
+        _loop_that_declares,
+        "some loops declare their variable",
+    ),
+    Rule(
+        (b"each_entry",),
+        re.compile(
+            rb"\b(?P<name>\w*for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
+            + _ARGUMENTS
+            + rb"|,(?!\s*+[\w.]++\s*+\)))*+)"
+            rb"(?P<member>,\s*+[\w.]++\s*+)(?=\))"
+        ),
+        _loop_over_members,
+        "the last argument of a loop over a list of structures names a member",
+    ),
+    Rule(
+        (b"_size(", b"_entry(", b"dma_unmap_", b"from_timer(", b"from_tasklet("),
+        re.compile(
+            rb"\b(?:(?:struct_size|flex_array_size|list_next_entry|list_prev_entry|dma_unmap_\w++)\((?:[^(),;{}]++|"
+            + _ARGUMENTS
+            + rb")++,\s*+|(?:from_timer|from_tasklet)\([^(),;{}]++,[^(),;{}]++,\s*+)"
+            rb"(?P<name>[A-Za-z_][\w.]*+)(?=\s*+[,)])"
+        ),
+        _instead(b"0"),
+        "these macros take an object and the name of its member",
+    ),
+    Rule(
+        (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
+        re.compile(
+            rb"\b(?P<name>\w*(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w*+|scoped_\w++)"
+            rb"(?=\s*+\()(?!\s*+" + _ARGUMENTS + rb"\s*+;)"
+        ),
+        _instead(b"while"),
+        "loops may be macros: a statement follows the brackets",
+    ),
+    Rule(
+        (b") {",),
+        re.compile(
+            rb"\n[ \t]++(?!(?:while|switch)\b)(?P<name>\w{5,}+)"
+            rb"(?=\s*+\((?:[^(){};]++|\((?:[^(){};]++|\([^(){};]*+\))*+\))*+\) \{)"
+        ),
+        _instead(b"while"),
+        "any other call with a block behind it is such a loop",
+    ),
+    Rule(
+        (b"(",),
+        re.compile(rb"(?P<opening>[(,]\s*+)(?P<type>" + _TYPE + rb")(?=\s*+[,)])" + _MEMBER),
+        _type,
+        "types may be arguments, as in `min_t(unsigned int, a, b)`, and with a structure's type the name of a member, "
+        "as in `container_of(pointer, struct type, member)`",
+    ),
+    Rule(
+        (b"offsetof",),
+        re.compile(rb"(?P<name>offsetof)(?=\s*+\()"),
+        _instead(b"offsetxx"),
+        "what the rule above leaves of `offsetof(struct type, member)` is not what the grammar expects of it",
+    ),
+)
+"""For the rest of it."""

@@ -1,0 +1,1 @@
+"""C as text that may be cut or malformed: tokens, and the conditions of the preprocessor."""

@@ -1,0 +1,188 @@
+"""Conditions of the preprocessor, under two assignments at once: every unknown name true, and every one false.
+
+A set of assignments is two bits: `ALL_TRUE` and `ALL_FALSE`. Code that is right compiles under every assignment, so
+its brackets balance under these two as well, whatever the names mean.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from seqforge_code_structure.limits import DEEPEST_NESTING, LONGEST_CONDITION
+
+ALL_TRUE = 1
+ALL_FALSE = 2
+BOTH = ALL_TRUE | ALL_FALSE
+NEITHER = 0
+
+CONDITIONAL = frozenset({"if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"})
+_DEEPEST_EXPRESSION = 16
+_DIRECTIVE = re.compile(r"\n?[ \t]*+#[ \t]*+(\w*+)")
+_NOT_CODE = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|//.*+|\\\r?\n", re.DOTALL)
+_SYMBOLS = re.compile(r"&&|\|\||!(?!=)|[()]|(?:[^&|!()]|!=|&(?!&)|\|(?!\|))++", re.DOTALL)
+_NEGATED_COMPARISON = re.compile(r"!=|(?<!<)<(?!<)")
+_TESTS_OF_A_NAME = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_MODULE", "IS_REACHABLE")
+_KNOWN = {"0": NEITHER, "1": BOTH, "__cplusplus": NEITHER, "__ASSEMBLY__": NEITHER, "__ASSEMBLER__": NEITHER}
+"""Numbers, and names that no compiler of C defines."""
+
+
+class Level(NamedTuple):
+    """One `#if` that is open.
+
+    Attributes:
+        outside: Assignments under which the text around it is compiled.
+        taken: Assignments under which one of its branches was already compiled.
+    """
+
+    outside: int
+    taken: int
+
+
+class Conditions:
+    """Follows the directives of a text, and knows under which assignments it is compiled here.
+
+    An `#else` or `#endif` without an `#if` changes nothing.
+
+    Attributes:
+        compiled: The assignments under which the text is compiled here.
+    """
+
+    def __init__(self) -> None:
+        self.compiled = BOTH
+        self._levels: list[Level] = []
+        self._deeper = 0
+
+    @property
+    def too_deep(self) -> bool:
+        """Whether conditions nest deeper here than is analysed."""
+        return self._deeper > 0
+
+    def follow(self, text: str, start: int, stop: int) -> str:
+        """Take note of a directive.
+
+        Args:
+            text: The whole text.
+            start: The directive's first character, or the line end before it.
+            stop: One past its last.
+
+        Returns:
+            Its name, such as `define`; "" where it has none.
+        """
+        match = _DIRECTIVE.match(text, start, stop)
+        name = match[1] if match else ""
+        if match and name in CONDITIONAL:
+            self._change(name, text[match.end() : min(stop, match.end() + LONGEST_CONDITION + 1)], text, stop)
+        return name
+
+    def _change(self, name: str, condition: str, text: str, stop: int) -> None:
+        if name in ("if", "ifdef", "ifndef"):
+            if len(self._levels) >= DEEPEST_NESTING:
+                self._deeper += 1
+                return
+            guard = name == "ifndef" and _defines_next(text, stop, condition)
+            true = BOTH if guard else assignments(name, condition)
+            self._levels.append(Level(self.compiled, true))
+            self.compiled &= true
+        elif self._deeper:
+            self._deeper -= name == "endif"
+        elif not self._levels:
+            return
+        elif name == "endif":
+            self.compiled = self._levels.pop().outside
+        else:
+            level = self._levels[-1]
+            true = (BOTH if name == "else" else assignments(name.removeprefix("el"), condition)) & ~level.taken
+            self._levels[-1] = Level(level.outside, level.taken | true)
+            self.compiled = level.outside & true
+
+
+def _defines_next(text: str, position: int, condition: str) -> bool:
+    """Tell whether `#ifndef X` is followed by `#define X`: a guard against a second inclusion, or a default."""
+    name = re.match(r"\s*(\w+)", condition)
+    follows = re.compile(r"\s*#[ \t]*define[ \t]+(\w+)").match(text, position, position + LONGEST_CONDITION)
+    return bool(name and follows and name[1] == follows[1])
+
+
+@lru_cache(maxsize=4096)
+def assignments(name: str, condition: str) -> int:
+    """Evaluate a condition under both assignments.
+
+    Names, and comparisons of names with anything, are unknown; `!=` and `<` count as the contrary of `==` and `>=`.
+
+    Args:
+        name: `if`, `ifdef` or `ifndef`.
+        condition: What stands behind it.
+
+    Returns:
+        The assignments under which it holds.
+    """
+    if len(condition) > LONGEST_CONDITION:
+        return ALL_TRUE
+    plain = _NOT_CODE.sub(" ", condition).strip()
+    if name != "if":
+        plain = plain.split(maxsplit=1)[0] if plain else ""
+        holds = _KNOWN.get(plain, ALL_TRUE) if plain != "1" else ALL_TRUE
+        return holds if name == "ifdef" else BOTH & ~holds
+    symbols = [symbol for raw in _SYMBOLS.findall(plain) if (symbol := raw.strip())]
+    return _Expression(symbols).either(0)
+
+
+class _Expression:
+    """Reads `||`, `&&`, `!` and brackets, and takes all else as it stands."""
+
+    def __init__(self, symbols: list[str]) -> None:
+        self._symbols = symbols
+        self._position = 0
+
+    def _next_is(self, symbol: str) -> bool:
+        found = self._position < len(self._symbols) and self._symbols[self._position] == symbol
+        self._position += found
+        return found
+
+    def either(self, depth: int) -> int:
+        holds = self._all(depth)
+        while self._next_is("||"):
+            holds |= self._all(depth)
+        return holds
+
+    def _all(self, depth: int) -> int:
+        holds = self._single(depth)
+        while self._next_is("&&"):
+            holds &= self._single(depth)
+        return holds
+
+    def _single(self, depth: int) -> int:
+        negated = False
+        while self._next_is("!"):
+            negated = not negated
+        if depth < _DEEPEST_EXPRESSION and self._next_is("("):
+            holds = self.either(depth + 1)
+            self._next_is(")")
+            self._rest()
+        else:
+            holds = self._unknown()
+        return BOTH & ~holds if negated else holds
+
+    def _unknown(self) -> int:
+        words = self._rest()
+        if words[:1] and words[0] in _TESTS_OF_A_NAME:
+            words = [word for word in words[1:] if word not in "()"]
+        plain = " ".join(words)
+        if plain.startswith("defined "):
+            plain = plain.removeprefix("defined ").strip()
+        if plain in _KNOWN:
+            return _KNOWN[plain]
+        return ALL_FALSE if _NEGATED_COMPARISON.search(plain) else ALL_TRUE
+
+    def _rest(self) -> list[str]:
+        """Take everything up to the next `&&`, `||` or closing bracket of this level."""
+        words: list[str] = []
+        depth = 0
+        while self._position < len(self._symbols):
+            symbol = self._symbols[self._position]
+            if depth == 0 and symbol in ("&&", "||", ")"):
+                break
+            depth += (symbol == "(") - (symbol == ")")
+            words.append(symbol)
+            self._position += 1
+        return words

@@ -1,0 +1,121 @@
+"""All tokens of a C text, each with its class; they tile the text, whatever it holds.
+
+The lexer knows no declarations, so that a *type* is a word that names one by itself: C's own, those of Linux such as
+`u32` and `__le16`, any word that ends in `_t`, and the word behind `struct`, `union` or `enum`.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+from seqforge_code_structure.lexing.structure import (
+    CHARACTER,
+    COMMENT,
+    DIRECTIVE,
+    LINE_COMMENT,
+    STRING,
+    UNTERMINATED_COMMENT,
+    UNTERMINATED_STRING,
+    Kind,
+    structure_of_body,
+)
+
+
+class Class(IntEnum):
+    """What a character is a part of."""
+
+    OTHER = 0
+    COMMENT = 1
+    STRING = 2
+    """A string or a character literal, with its quotation marks."""
+    PREPROCESSOR = 3
+    """A directive, but for its comments."""
+    KEYWORD = 4
+    TYPE = 5
+    NUMBER = 6
+    IDENTIFIER = 7
+
+
+class Token(NamedTuple):
+    """A piece of a text.
+
+    Attributes:
+        kind: What it is.
+        start: Its first character.
+        stop: One past its last.
+    """
+
+    kind: Class
+    start: int
+    stop: int
+
+
+_TOKEN = re.compile(
+    rf"(?:(?P<first>\A{DIRECTIVE})|(?P<directive>(?<=\n){DIRECTIVE})"
+    rf"|(?P<comment>{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT})"
+    rf"|(?P<string>{STRING}|{CHARACTER}|{UNTERMINATED_STRING}|')"
+    r"|(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*+)|(?P<word>[^\W\d]\w*+)|(?P<other>\n|[^\S\n]++|[\s\S]))"
+)
+_TYPES_OF_C_AND_LINUX = """
+    void char short int long float double signed unsigned _Bool bool _Complex FILE uint ulong ushort
+    s8 u8 s16 u16 s32 u32 s64 u64 __s8 __u8 __s16 __u16 __s32 __u32 __s64 __u64
+    __le16 __be16 __le32 __be32 __le64 __be64 __sum16 __wsum
+"""
+_KEYWORDS_OF_C_AND_GCC = """
+    struct union enum
+    alignas alignof auto asm break case const constexpr continue default do else extern for goto if inline register
+    restrict return sizeof static static_assert switch thread_local typedef typeof volatile while
+    _Alignas _Alignof _Atomic _Generic _Noreturn _Static_assert _Thread_local
+    __asm__ __attribute__ __const__ __inline __inline__ __restrict __typeof__ __volatile__
+"""
+_TYPES = frozenset(_TYPES_OF_C_AND_LINUX.split())
+_TAGS = frozenset({"struct", "union", "enum"})
+_KEYWORDS = frozenset(_KEYWORDS_OF_C_AND_GCC.split())
+_COMMENTS = (Kind.COMMENT, Kind.LINE_COMMENT, Kind.UNTERMINATED_COMMENT)
+_PLAIN = {"comment": Class.COMMENT, "string": Class.STRING, "number": Class.NUMBER, "other": Class.OTHER}
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Divide a text into tokens; blanks are tokens of the class `OTHER`. Takes time linear in the text.
+
+    Args:
+        text: C, or what should be C.
+
+    Yields:
+        The tokens in order, without a gap.
+    """
+    behind_tag = False
+    for match in _TOKEN.finditer(text):
+        name = match.lastgroup or "other"
+        start, stop = match.span()
+        if name == "word":
+            kind = _word_class(match[0], behind_tag)
+            behind_tag = match[0] in _TAGS
+            yield Token(kind, start, stop)
+        elif name in ("first", "directive"):
+            yield from _directive(text, start, stop)
+        else:
+            behind_tag &= name == "comment" or match[0].isspace()
+            yield Token(_PLAIN[name], start, stop)
+
+
+def _word_class(word: str, behind_tag: bool) -> Class:
+    if word in _KEYWORDS:
+        return Class.KEYWORD
+    if behind_tag or word in _TYPES or word.endswith("_t"):
+        return Class.TYPE
+    return Class.IDENTIFIER
+
+
+def _directive(text: str, start: int, stop: int) -> Iterator[Token]:
+    position = start
+    for match in structure_of_body(text, start, stop):
+        kind = match.lastindex
+        if kind in _COMMENTS and kind is not None:
+            if position < match.start(kind):
+                yield Token(Class.PREPROCESSOR, position, match.start(kind))
+            position = match.end()
+            yield Token(Class.COMMENT, match.start(kind), position)
+    if position < stop:
+        yield Token(Class.PREPROCESSOR, position, stop)

@@ -1,0 +1,1 @@
+"""Metrics of the structure of C, each with the places behind its figures."""

@@ -1,0 +1,1 @@
+"""A sampler that keeps the brackets of C right while it is written."""

@@ -1,0 +1,110 @@
+"""`seqforge c-structure` and `seqforge c-lexicon`."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from seqforge_code_structure.commands import c_structure as module
+from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
+
+import seqforge.cli
+
+FAULTY = "/* é */\nint f(int dev)\n{\n\tint i;\n\n\treturn dev + ret;\n}\n\nint g(void)\n{\n\treturn (1;\n}\n"
+TRAINING = "int f(void)\n{\n\tint ret = 0;\n\n\treturn ret;\n}\n"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["seqforge", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        seqforge.cli.main()
+    return int(exit_.value.code or 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faulty.c").write_text(FAULTY)
+    (tmp_path / "good.c").write_text(TRAINING)
+    (tmp_path / "text").mkdir()
+    for number in range(3):
+        (tmp_path / "text" / f"{number}.c").write_text(TRAINING)
+    return tmp_path
+
+
+@pytest.fixture
+def lexicon(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = folder / "lexicon.json"
+    assert (
+        run(monkeypatch, "c-lexicon", "--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", str(path))
+        == 0
+    )
+    return path
+
+
+def test_findings_look_like_a_compilers(folder: Path, lexicon: Path, monkeypatch, capsys):
+    capsys.readouterr()
+    assert run(monkeypatch, "c-structure", "faulty.c", "good.c", "--lexicon", str(lexicon)) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["faulty.c:4:6: unused variable 'i'", "faulty.c:6:15: undefined identifier 'ret'"]
+    assert "faulty.c:11:9: '(' is not closed before '}'" in lines
+    assert all(line.startswith("faulty.c:") for line in lines)
+
+
+def test_json_gives_lines_columns_and_characters(folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "c-structure", "faulty.c", "--json") == 1
+    first = json.loads(capsys.readouterr().out)[0]
+    start = FAULTY.index("i;")
+    assert first == {
+        "file": "faulty.c", "line": 4, "column": 6, "start": start, "stop": start + 1, "message": "unused variable 'i'"
+    }  # fmt: skip
+
+
+def test_what_is_right_prints_nothing(folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "c-structure", "good.c") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_standard_input_that_was_cut(folder: Path, monkeypatch, capsys):
+    cut = TRAINING + "int g(void)\n{\n\tif (f("
+    for arguments, expected in ((["-", "--cut"], 0), (["-"], 1)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(cut.encode() + b"\xff")))
+        assert run(monkeypatch, "c-structure", *arguments) == expected
+    assert "<stdin>:" in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_told(folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "c-structure", "none.c") == 1
+    assert "none.c cannot be read: No such file" in capsys.readouterr().err
+    monkeypatch.setattr(module, "LARGEST_FILE", 10)
+    assert run(monkeypatch, "c-structure", "good.c") == 1
+    assert "more than 10 bytes" in capsys.readouterr().err
+
+
+def test_a_lexicon_holds_the_corpus(lexicon: Path):
+    found = read_lexicon(lexicon)
+    assert found.files == 3
+    assert found.must_be_declared("ret")
+
+
+def test_an_experiment_names_the_corpus(folder: Path, monkeypatch, capsys):
+    (folder / "experiment.toml").write_text('[corpus]\nuse = "text"\nfiles = ["text/*.c"]\n')
+    assert run(monkeypatch, "c-lexicon", str(folder / "experiment.toml")) == 0
+    assert read_lexicon(folder / "lexicon.json").files == 3
+    assert "lexicon.json: 1 names of 3 files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no corpus to make a lexicon from"),
+        (["--corpus", "linux-sorce"], "linux-source"),
+        (["--corpus", "text", "--set", "corpus.pth=text"], "corpus.pth"),
+        (["none.toml"], "none.toml: no such file"),
+        (["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"], "writing the lexicon"),
+    ],
+)
+def test_mistakes_are_told_in_words(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "c-lexicon", *arguments) == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,140 @@
+"""Fragments of C with the findings that belong to them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.identifiers.analysis import identifier_findings
+from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
+
+PIECES = [
+    *"(){}[];,*&=.:\n\"'#",
+    *("int ", "i", "err", "goto ", "return ", "if ", "for ", "LIST_HEAD(", "SYSCALL_DEFINE1(", "struct s ", "typedef "),
+    *("/*", "*/", "é", "\x00", "\ud800", "\n}\n", "\n{\n", "#if A\n", "\n#else\n", "case 1 ... 2:"),
+]
+TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+
+LEXICON = Lexicon(
+    100,
+    {
+        "i": Count(0, 90),
+        "ret": Count(1, 50),
+        "err": Count(0, 40),
+        "jiffies": Count(30, 0),
+        "list": Count(20, 30),
+        "bp": Count(0, 20, 4),
+        "ERR": Count(0, 3),
+    },
+)
+
+
+def body(statements: str, parameters: str = "void") -> str:
+    return f"static int f({parameters})\n{{\n{statements}\n}}\n"
+
+
+GOLDEN = {
+    "nothing": (body("\tint i = 0;\n\n\treturn i;"), []),
+    "undefined": (body("\treturn g(1) + i;"), [("i", "undefined identifier 'i'")]),
+    "undefined is told once a function": (body("\ti = i + i;\n\treturn 0;"), [("i", "undefined identifier 'i'")]),
+    "a parameter": (body("\treturn i;", "int i"), []),
+    "a parameter's pointer": (body("\treturn i[0];", "const struct s *i[3]"), []),
+    "a function pointer's parameter is none": (
+        body("\treturn i(0);\n\treturn ret;", "int (*i)(int ret)"),
+        [("ret", "undefined identifier 'ret'")],
+    ),
+    "a scope that ended": (
+        body("\t{\n\t\tint i = 1;\n\t\tg(i);\n\t}\n\treturn i;"),
+        [("i", "undefined identifier 'i'")],
+    ),
+    "a loop's variable": (
+        body("\tfor (int i = 0; i < 3; i++)\n\t\tg(i);\n\ti = 1;"),
+        [("i", "undefined identifier 'i'")],
+    ),
+    "an inner name hides an outer one": (
+        body("\tint i = 1;\n\t{\n\t\tint i;\n\t}\n\treturn i;"),
+        [("i", "unused variable 'i'")],
+    ),
+    "a use before the declaration": (body("\ti = 1;\n\tint i;"), [("i", "undefined"), ("i", "unused")]),
+    "unused": (body("\tint ret, i;\n\n\treturn ret;"), [("i", "unused variable 'i'")]),
+    "unused parameters are none of it": (body("\treturn 0;", "int i"), []),
+    "marked as unused": (body("\tint i __maybe_unused;\n\treturn 0;"), []),
+    "marked as unused in front": (body("\t__maybe_unused const int i = 1, ret;\n\treturn 0;"), []),
+    "cleaned up at the end": (body("\tstruct s *i __free(kfree) = g();\n\treturn 0;"), []),
+    "used by a macro that the text defines": ("#define G() g(i)\n" + body("\tint i;\n\n\tG();"), []),
+    "used in a dead branch": (body("\tint i;\n#ifndef A\n\tg(i);\n#endif"), []),
+    "a driver's macros use it": (body("\tint bp;\n"), []),
+    "used as a size": (body("\tint i;\n\tchar ret[sizeof(i)];\n\tg(ret);"), []),
+    "a type's name": (body("\tstruct i *ret = g();\n\treturn ret->err;"), []),
+    "a member and a designator": (body("\tstruct s ret = { .i = 1 };\n\treturn ret.i;"), []),
+    "a global": (body("\treturn jiffies;"), []),
+    "a name that is often free": (body("\treturn g(list);"), []),
+    "but which is returned alone": (body("\treturn list;"), [("list", "return of the undefined identifier 'list'")]),
+    "a new name that is returned alone": (body("\treturn new;"), [("new", "return of the undefined identifier 'new'")]),
+    "a new name": (body("\treturn g(new) + new;"), []),
+    "constants": (body("\treturn ERR;"), []),
+    "a call": (body("\treturn err();"), []),
+    "a file-level declaration, even below": (body("\treturn err;") + "int err;\n", []),
+    "another function's local is not seen": (
+        "static void g(void)\n{\n\tint err = 0;\n\n\th(err);\n}\n\n" + body("\treturn err;"),
+        [("err", "undefined identifier 'err'")],
+    ),
+    "an enumerator": ("enum e { err, i };\n\n" + body("\treturn err + i;"), []),
+    "a macro that declares": (body("\tLIST_HEAD(list);\n\tDECLARE_BITMAP(i, 8);\n\tg(&list, i);"), []),
+    "a macro that does not": (body("\tWARN_ON(i);"), [("i", "undefined identifier 'i'")]),
+    "members among arguments": (body("\tg(container_of(jiffies, struct s, i), offsetof(struct s, err));"), []),
+    "a system call": ("SYSCALL_DEFINE2(f, int, ret, char __user *, err)\n{\n\treturn g(ret, err);\n}\n", []),
+    "the old way of parameters": ("int f(i, ret)\n\tint i;\n\tchar *ret;\n{\n\treturn i + *ret;\n}\n", []),
+    "a scoped loop": (body("\tfor_each_child_of_node_scoped(jiffies, i) {\n\t\tg(i);\n\t}"), []),
+    "goto": (body("\tgoto out;\nout:\n\treturn 0;"), []),
+    "goto in vain": (body("\tgoto out;\nerr:\n\treturn 0;"), [("out", "goto without a label 'out'")]),
+    "goto in vain, by a macro, too": (
+        body("#define G goto out\n\tgoto out;"),
+        [("out", "goto without a label 'out'")],
+    ),
+    "a label in a dead branch": (body("\tgoto out;\n#ifndef A\nout:\n#endif\n\treturn 0;"), []),
+    "a label's address": (body("\tvoid *ret = &&err;\n\n\tgoto *ret;\nerr:\n\treturn 0;"), None),
+    "does not parse": (body("\tint i;\n\treturn );"), [(")", "does not parse")]),
+    "characters that take several bytes": (
+        "/* größe → */\n" + body('\tg("é→", i);'),
+        [("i", "undefined identifier 'i'")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), GOLDEN.values(), ids=GOLDEN)
+def test_findings(text: str, expected: list[tuple[str, str]] | None):
+    found = [(text[finding.start : finding.stop], finding.message) for finding in identifier_findings(text, LEXICON)]
+    if expected is None:
+        # A computed goto is GNU C that the grammar does not know: it must not be called undefined.
+        assert all("undefined" not in message for _, message in found)
+        return
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    assert all(message.startswith(wanted) for (_, message), (_, wanted) in zip(found, expected, strict=True))
+
+
+def test_a_finding_points_at_the_very_place():
+    text = "/* é */\n" + body("\tint ret = 0;\n\n\treturn ret + i;")
+    (finding,) = identifier_findings(text, LEXICON)
+    assert (finding.start, finding.stop) == (text.rindex("i;"), text.rindex("i;") + 1)
+
+
+def test_without_a_lexicon_no_name_is_undefined():
+    assert identifier_findings(body("\tint i;\n\treturn err;")) == identifier_findings(body("\tint i;\n\treturn 0;  "))
+
+
+def test_a_cut_tail_is_not_judged():
+    text = body("\treturn 0;") + "\nint g(void)\n{\n\tint i;\n\tif ("
+    assert identifier_findings(text, LEXICON, end_missing=True) == []
+    assert identifier_findings(text, LEXICON)
+
+
+@given(TEXTS)
+def test_any_text_is_answered_with_places_inside_it(text: str):
+    for finding in identifier_findings(text, LEXICON):
+        assert 0 <= finding.start < finding.stop <= len(text)
+
+
+@given(TEXTS)
+def test_any_body_is_answered(text: str):
+    whole = body(text)
+    for finding in identifier_findings(whole, LEXICON, end_missing=True):
+        assert 0 <= finding.start < finding.stop <= len(whole)

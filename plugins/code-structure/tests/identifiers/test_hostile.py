@@ -1,0 +1,78 @@
+"""Texts made to be deep, long or broken."""
+
+import random
+
+import pytest
+from seqforge_code_structure.identifiers import reading
+from seqforge_code_structure.identifiers.analysis import identifier_findings
+from seqforge_code_structure.identifiers.limits import DEEPEST_TREE, LONGEST_UNIT
+from seqforge_code_structure.limits import DEEPEST_NESTING
+
+FUNCTION = "int f(void)\n{{\n\t{}\n}}\n"
+TOO_DEEP = f"not analysed: nested deeper than {DEEPEST_NESTING}"
+TREE_TOO_DEEP = f"not analysed: nested deeper than {DEEPEST_TREE:,}"
+TOKENS = [
+    *"(){}[];,.*&\"'#=+:\n",
+    "if",
+    "else",
+    "for",
+    "int",
+    "a",
+    "b",
+    "->",
+    "struct",
+    "return",
+    "define",
+    "case",
+    "goto",
+]
+
+DEEP = {
+    "brackets": ("int x = " + "(" * 100_000 + "1" + ")" * 100_000 + ";", TOO_DEEP),
+    "open brackets": ("(" * 100_000, TOO_DEEP),
+    "braces": ("int f(void)\n" + "{" * 100_000, TOO_DEEP),
+    "else if": (FUNCTION.format("if (a)\n\t\tg();\n\telse " * 10_000 + ";"), TREE_TOO_DEEP),
+    "sums": (FUNCTION.format("x = " + "a + " * 10_000 + "1;"), TREE_TOO_DEEP),
+    "stars": ("int " + "*" * 100_000 + "x;", TREE_TOO_DEEP),
+    "casts": (FUNCTION.format("x = " + "(a)" * 10_000 + "b;"), TREE_TOO_DEEP),
+    "conditions": (FUNCTION.format("x = " + "a ? b : " * 10_000 + "1;"), TREE_TOO_DEEP),
+    "a long unit": (FUNCTION.format("x = 1;\n" * (LONGEST_UNIT // 5)), f"longer than {LONGEST_UNIT:,} characters"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), DEEP.values(), ids=DEEP)
+def test_what_is_too_much_is_said(text: str, expected: str):
+    messages = [finding.message for finding in identifier_findings(text)]
+    assert any(expected in message for message in messages)
+    assert len(messages) <= 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\0" * 500_000,
+        "int f(void){ int \0a = 3;\0 return a; }\n" * 2_000,
+        "int f(void) { return \ufffd\ufffd(; }\n" * 2_000,
+        "#if A\n" * 100_000,
+        "a" * 11_000_000,
+        "a = b + c; " * 1_000_000,
+        " ".join(random.Random(1).choices(TOKENS, k=100_000)),
+        bytes(random.Random(2).choices(range(256), k=200_000)).decode("latin-1"),
+        "__aligned(" * 20_000,
+        FUNCTION.format("g(" + "struct a *, " * 20_000 + "b);"),
+        FUNCTION.format("list_for_each_entry(a, " * 5_000),
+        FUNCTION.format("for_each_x_scoped(" * 5_000),
+        FUNCTION.format("a (" * 200 + ") {" * 200),
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_everything_is_answered(text: str):
+    for finding in identifier_findings(text):
+        assert 0 <= finding.start < finding.stop <= len(text)
+
+
+def test_nothing_before_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch):
+    text = FUNCTION.format("x = " + "(" * 200 + "a" + ")" * 200 + ";")
+    assert identifier_findings(text) == []
+    monkeypatch.setattr(reading, "DEEPEST_NESTING", 100)
+    assert [finding.message for finding in identifier_findings(text)] == ["not analysed: nested deeper than 100"]

@@ -1,0 +1,136 @@
+"""The lexicon: made, written, read."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.identifiers import building, lexicon_file
+from seqforge_code_structure.identifiers.building import Counting, build_lexicon, pieces
+from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
+from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon, read_lexicon
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Document
+
+FILES = [
+    "int f(int a)\n{\n\tint unused;\n\n\treturn a + jiffies;\n}\n",
+    "int f(void)\n{\n\tint a = 1;\n\n\treturn a + jiffies + g(jiffies);\n}\n\nint h(void)\n{\n\treturn a;\n}\n",
+    "this ( is no C\n",
+]
+
+
+def built(contents: list[str]) -> Lexicon:
+    documents = [Document(f"{number}.c", content.encode()) for number, content in enumerate(contents)]
+    return build_lexicon(documents, lambda files, characters: None)
+
+
+def test_counts_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(building, "HELD_OUT", 0.0)
+    lexicon = built(FILES)
+    assert lexicon.files == 3
+    assert lexicon.counts == {"a": Count(1, 2), "jiffies": Count(2, 0), "unused": Count(0, 1, 1)}
+
+
+def test_the_held_out_part_is_judged_and_not_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(building, "_place", lambda name: 0.0 if name.startswith("0") else 1.0)
+    lexicon = built([FILES[0], FILES[1]])
+    assert "unused" not in lexicon.counts
+    assert lexicon.control["unused"] == 1.0
+    assert lexicon.control["undefined"] == 0.0
+    assert lexicon.control["parses"] == lexicon.control["coverage"] == 1.0
+
+
+def test_a_long_file_counts_as_several(monkeypatch: pytest.MonkeyPatch):
+    text = FILES[0] * 50
+    assert len(list(pieces(text))) == 1
+    monkeypatch.setattr(building, "LONGEST_PIECE", 200)
+    parts = list(pieces(text))
+    assert len(parts) > 10
+    units = [unit for part in parts for unit in part]
+    assert [unit.start for unit in units] == [0, *(unit.stop for unit in units[:-1])]
+
+
+def test_a_text_without_functions_makes_no_lexicon():
+    with pytest.raises(DataError, match="no function of C"):
+        built(["The quick brown fox.\n"])
+
+
+NAMES = st.from_regex(r"[a-z_]\w{0,5}", fullmatch=True)
+COUNTS = st.builds(Count, *[st.integers(0, 100)] * 3)
+
+
+@given(st.dictionaries(NAMES, COUNTS), st.integers(0), st.dictionaries(NAMES, st.floats(0, 1)))
+def test_written_and_read_it_is_the_same(counts: dict[str, Count], files: int, control: dict[str, float]):
+    lexicon = Lexicon(files, counts, control)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", lambda path, mode: _File(encode_lexicon(lexicon)))
+        assert read_lexicon(Path("x")) == lexicon
+
+
+class _File:
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __enter__(self) -> "_File":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def read(self, limit: int) -> bytes:
+        return self.content[:limit]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seqforge_c_lexicon": 2},
+        {"names": "one two"},
+        {"free": [-1]},
+        {"free": ["1"]},
+        {"free": [1, 2]},
+        {"files": None},
+        {"control": {"unused": "much"}},
+    ],
+)
+def test_another_file_is_refused(change: dict[str, object], tmp_path: Path):
+    good = json.loads(encode_lexicon(Lexicon(1, {"a": Count(1, 2, 3)}, {"unused": 0.5})))
+    path = tmp_path / "lexicon.json"
+    path.write_text(json.dumps(good))
+    assert read_lexicon(path).counts == {"a": Count(1, 2, 3)}
+    path.write_text(json.dumps(good | change))
+    with pytest.raises(DataError, match="no lexicon"):
+        read_lexicon(path)
+
+
+def test_missing_garbled_and_huge_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "lexicon.json"
+    with pytest.raises(DataError, match="No such file"):
+        read_lexicon(path)
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(DataError, match="no lexicon"):
+        read_lexicon(path)
+    monkeypatch.setattr(lexicon_file, "LARGEST_FILE", 1_000)
+    with pytest.raises(DataError, match="more than 1,000 bytes"):
+        read_lexicon(path)
+
+
+def test_which_names_must_be_declared():
+    lexicon = Lexicon(9, {"i": Count(1, 10), "half": Count(5, 5), "free": Count(1, 0), "MAX": Count(0, 9)})
+    assert [name for name in ("i", "half", "free", "MAX", "new") if lexicon.must_be_declared(name)] == ["i"]
+    assert [name for name in ("i", "free", "MAX", "new", "NEW") if lexicon.is_novel(name)] == ["new"]
+
+
+def test_names_that_macros_use_unseen():
+    lexicon = Lexicon(9, {"bp": Count(0, 20, 1), "i": Count(0, 21, 1), "never": Count(3, 0, 0)})
+    assert [name for name in ("bp", "i", "never", "new") if lexicon.may_be_used_unseen(name)] == ["bp"]
+
+
+def test_counts_grow_by_pieces_of_text():
+    counting = Counting()
+    for text in FILES[:2]:
+        for piece in pieces(text):
+            counting.add(piece)
+    assert counting.bound["a"] == 2

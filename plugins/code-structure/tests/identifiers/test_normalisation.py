@@ -1,0 +1,110 @@
+"""Rewriting before the parse."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.identifiers.grammar import LANGUAGE
+from seqforge_code_structure.identifiers.normalisation import normalised
+from seqforge_code_structure.identifiers.plain import plain
+from tree_sitter import Parser
+
+PIECES = st.sampled_from(
+    [
+        *"(){}[];,*.\n\t \"'\\#",
+        "struct foo",
+        "static ",
+        "DEFINE_MUTEX(",
+        "list_for_each_entry(",
+        "for_each_child_of_node_scoped(a, b)",
+        "container_of(p, struct foo, a.b[3])",
+        "__init ",
+        "__aligned(8)",
+        "...",
+        "KERN_INFO ",
+        "offsetof(",
+        "SYSCALL_DEFINE1(x, int, y)",
+        "unsigned int",
+        "#if X\n",
+        "\n#else\n",
+        "\n#endif\n",
+        "/*",
+        "*/",
+        "//",
+        "é",
+        "\x00",
+        "\ud800",
+        "name",
+        " -> ",
+    ]
+)
+TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=60).map("".join))
+
+KERNEL_C = {
+    "annotations": "static int __init f(void)\n{\n\tstruct s *p __free(kfree) = g();\n\n\treturn p->x;\n}\n",
+    "a member of a list": "void f(void)\n{\n\tlist_for_each_entry(p, &head, list)\n\t\tg(p);\n}\n",
+    "a loop of another name": "void f(void)\n{\n\tdo_for_my_queues(p, i) {\n\t\tg(p);\n\t}\n}\n",
+    "a type argument": "int f(void)\n{\n\treturn min_t(unsigned int, a, max_t(struct s *, b, c));\n}\n",
+    "a type and a member": "int f(void)\n{\n\treturn *container_of(p, struct s, u.work[i]);\n}\n",
+    "offsetof": "int f(void)\n{\n\treturn offsetof(struct s, a[3].b);\n}\n",
+    "a range": "int f(int a)\n{\n\tswitch (a) {\n\tcase 1 ... 9:\n\t\treturn 1;\n\t}\n\treturn 0;\n}\n",
+    "a string macro": 'void f(void)\n{\n\tprintk(KERN_INFO NAME ": hello\\n");\n}\n',
+    "a system call": "SYSCALL_DEFINE2(f, int, fd, char __user *, buf)\n{\n\treturn g(fd, buf);\n}\n",
+    "a static macro": "void f(void)\n{\n\tstatic DEFINE_RATELIMIT_STATE(rs, A, B);\n\tg(&rs);\n}\n",
+    "a divided statement": "void f(void)\n{\n\tif (a)\n#ifdef X\n\t\tg();\n\telse\n#endif\n\t\th();\n}\n",
+    "an #else that closes": "void f(void)\n{\n#if X\n\tif (a) {\n#else\n\tif (b) {\n#endif\n\t\tg();\n\t}\n}\n",
+    "a scoped loop": "void f(void)\n{\n\tfor_each_child_of_node_scoped(np, child) {\n\t\tg(child);\n\t}\n}\n",
+}
+
+
+def parses(code: bytes) -> bool:
+    return not Parser(LANGUAGE).parse(code).root_node.has_error
+
+
+@pytest.mark.parametrize("text", KERNEL_C.values(), ids=KERNEL_C)
+def test_kernel_c_parses_once_it_is_rewritten(text: str):
+    assert parses(normalised(plain(text).code))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a type argument",
+        "a type and a member",
+        "offsetof",
+        "a range",
+        "a string macro",
+        "a divided statement",
+        "a loop of another name",
+        "an #else that closes",
+    ],
+)
+def test_it_does_not_parse_as_it_is(name: str):
+    # The others parse by the parser's good luck, and mean something else.
+    assert not parses(KERNEL_C[name].encode())
+
+
+@given(TEXTS)
+def test_length_and_line_ends_stay(text: str):
+    code = plain(text).code
+    rewritten = normalised(code)
+    assert len(code) == len(rewritten) == len(text)
+    assert [i for i, symbol in enumerate(text) if symbol == "\n"] == [
+        i for i, byte in enumerate(rewritten) if byte == 10
+    ]
+
+
+def test_what_is_not_compiled_is_blank():
+    text = 'int a; /* b */ char *c = "d;"; // e\n#if F\nint g;\n#else\nint h;\n#endif\n#define I 1\n'
+    result = plain(text)
+    assert result.code.split() == [b"int", b"a;", b"char", b"*c", b"=", b'"', b'";', b"int", b"g;"]
+    assert result.defined == {"I"}
+    assert {"F", "h", "I"} <= result.mentioned
+    assert "g" not in result.mentioned
+
+
+def test_names_that_stay_stay_where_they_are():
+    text = "void f(void)\n{\n\tfor_each_child_of_node_scoped(np, child) {\n\t}\n}\n"
+    rewritten = normalised(text.encode())
+    for name in (b"np", b"child)"):
+        place = text.encode().index(b"(" + name if name == b"np" else b" " + name) + 1
+        assert rewritten[place : place + 2] == text.encode()[place : place + 2]

@@ -1,0 +1,184 @@
+"""Faults of brackets: by hand, by mutation, and for texts that nobody would write."""
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.limits import DEEPEST_NESTING, MOST_FAULTS
+from seqforge_code_structure.units import split
+
+FUNCTION = """\
+static int f(struct x *x, char c)
+{
+	int a[2] = { 1, x->y[3] };
+
+	for (int i = 0; i < a[0]; i++) {
+		if (c == '{' || g("}\\"{", x)) { /* { */
+			x = (struct x){ 1 };
+		} // )
+	}
+	return (a[1]);
+}
+"""
+DEAD = [range(FUNCTION.index(dead), FUNCTION.index(dead) + len(dead)) for dead in ("'{'", '"}\\"{"', "/* { */", "// )")]
+BRACKETS = [
+    place
+    for place, character in enumerate(FUNCTION)
+    if character in "()[]{}" and not any(place in dead for dead in DEAD)
+]
+
+
+def faults(text: str, **options: bool) -> list[tuple[int, str]]:
+    return [(fault.position, fault.message) for unit in split(text, **options) for fault in unit.faults]
+
+
+def places(text: str, **options: bool) -> list[int]:
+    return [position for position, _ in faults(text, **options)]
+
+
+def test_right_code_has_no_fault():
+    assert faults(FUNCTION) == []
+    assert [unit.brackets for unit in split(FUNCTION)] == [len(BRACKETS)]
+
+
+@given(st.sampled_from(BRACKETS))
+def test_every_deletion_is_found(place: int):
+    assert faults(FUNCTION[:place] + FUNCTION[place + 1 :])
+
+
+@given(st.sampled_from(BRACKETS), st.sampled_from("()[]{}"))
+def test_every_insertion_and_substitution_is_found(place: int, bracket: str):
+    assert faults(FUNCTION[:place] + bracket + FUNCTION[place:])
+    if bracket != FUNCTION[place]:
+        assert faults(FUNCTION[:place] + bracket + FUNCTION[place + 1 :])
+
+
+@given(st.integers(0, len(FUNCTION)))
+def test_no_cut_of_right_code_has_a_fault(stop: int):
+    assert faults(FUNCTION + FUNCTION[:stop], end_missing=True) == []
+    assert faults(FUNCTION[stop:] + FUNCTION, beginning_missing=True, end_missing=True) == [] or "'" in FUNCTION[:stop]
+
+
+@given(st.text(st.characters(exclude_characters="*/\\?")))
+def test_what_stands_in_a_comment_is_passed_over(text: str):
+    assert faults(FUNCTION.replace("/* { */", f"/*{text}*/")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "int a = f(1];\n",
+            [(9, "'(' is not closed before ']'")]
+            and [(11, "']' closes nothing; '(' is open"), (9, "'(' is never closed")],
+        ),
+        ("int a[2;\n", [(5, "'[' is never closed")]),
+        ("}\n", [(0, "'}' closes nothing")]),
+        ("int f(void)\n{\n\tg(a[1);\n}\n", [(18, "'[' is not closed before ')'")]),
+        ("#define BEGIN {\nint x;\n", [(14, "'{' is never closed")]),
+        (
+            "#define F(x) do { g(x); } while (0)\n#define \\\n  # } (\nint x;\n",
+            [(50, "'}' closes nothing"), (52, "'(' is never closed")],
+        ),
+    ],
+)
+def test_places_and_words(text: str, expected: list[tuple[int, str]]):
+    assert faults(text) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        "#ifdef A\n if (x) {\n#else\n if (y) {\n#endif\n }\n",
+        "#ifndef A\n if (x) {\n#endif\n g();\n#if !defined(A)\n }\n#endif\n",
+        "#if A && B\n if (x) {\n#endif\n#if defined(B) && A\n }\n#endif\n",
+        "#if A < 2\n if (x)\n#else\n if (y)\n#endif\n {\n }\n#if A >= 2\n {\n#endif\n#if !(A < 2)\n }\n#endif\n",
+        "#if 0\n { ( don't [\n#endif\n",
+        "#ifdef __cplusplus\n {\n#endif\n",
+        "#if IS_ENABLED(CONFIG_A)\n {\n#elif B\n {\n#else\n {\n#endif\n }\n",
+        "# if A /* ( */\n {\n# endif\n#if A\n }\n#endif\n",
+    ],
+)
+def test_code_is_judged_as_it_would_be_compiled(conditions: str):
+    body = "int f(void)\n{\n" + conditions + "}\n"
+    assert faults(body) == []
+    assert faults(body.replace("}\n", "}}\n", 1)) or "#if 0" in body or "cplusplus" in body
+
+
+def test_a_guard_against_a_second_inclusion_hides_nothing():
+    assert places("#ifndef H\n#define H\nint f(int x;\n#endif\n") == [25]
+
+
+def test_signs_of_a_fault_in_a_cut_tail():
+    begun = "int f(void)\n{\n\tif (g(x)) {\n\t\th();\n\t}\n"
+    assert places(begun, end_missing=True) == []
+    assert places(begun.replace("x))", "x)") + "\tk();\n", end_missing=True) != []
+    assert places(begun.replace("h()", "h(") + "\tk();\n", end_missing=True) == [begun.index("h(") + 1]
+    assert places(begun.replace(") {", ")") + "\tk(", end_missing=True) != []
+    assert places("int f(int a\n{\n", end_missing=True) == [5]
+    assert places("int f(int a)\n\tint b;\n\n\treturn", end_missing=True) == [19]
+
+
+def test_a_fault_costs_its_own_unit_only():
+    broken = FUNCTION.replace("[1]", "[1")
+    assert [unit.fault_count for unit in split(FUNCTION + broken + FUNCTION)] == [0, 1, 0]
+    assert [unit.fault_count for unit in split(FUNCTION[:-2] + FUNCTION + FUNCTION)] == [1, 0, 0]
+
+
+HOSTILE = {
+    "open": "(" * 100_000,
+    "closed": ")" * 200_000,
+    "nested": "int f(void)" + "{" * 20_000 + "}" * 20_000,
+    "NUL": "\0" * 100_000,
+    "surrogates": b"int f(void) { return \xff\xc3(; }\n".decode("utf-8", "surrogateescape") * 3_000,
+    "long line": "a = b + c; " * 100_000,
+    "else if": "int f(void){" + "if(a){}else " * 10_000 + ";}",
+    "#if": "#if A\n" * 100_000,
+    "quotes": "'\"" * 100_000,
+    "comment begins": "/*" * 100_000,
+    "slashes": "/" * 300_001 + "*",
+    "backslashes": '"' + "\\\n" * 100_000,
+    "hashes": "\n#" * 50_000,
+    "blank": ";" + "\n\t " * 100_000 + "x",
+    "lines": ";\n" * 100_000,
+    "declarations": "{\n" + ";\n#define x\n" * 30_000,
+    "pairs": "()" * 100_000,
+    "condition": "#if " + "(" * 500 + "!" * 400 + "\n" + "#if " + "A &&" * 100_000 + "\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_memory_stays_small_whatever_the_text(name: str):
+    text = HOSTILE[name]
+    tracemalloc.start()
+    try:
+        units = 0
+        for unit in split(text, end_missing=True):
+            units += 1
+            assert len(unit.faults) <= MOST_FAULTS <= max(MOST_FAULTS, unit.fault_count)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert units
+    assert peak < 3_000_000 + 3 * len(text)
+
+
+@pytest.mark.parametrize("bracket", ["(", "{", "[", "\n#if A\n"])
+def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
+    (within,) = split(bracket * DEEPEST_NESTING, end_missing=True)
+    (beyond,) = split(bracket * (DEEPEST_NESTING + 1), end_missing=True)
+    assert (within.too_deep, beyond.too_deep) == (False, True)
+    assert beyond.fault_count == 0
+    message = f"not analysed: nested deeper than {DEEPEST_NESTING}"
+    assert beyond.faults == [(0, message, len(bracket) * (DEEPEST_NESTING + 1))]
+
+
+def test_what_follows_a_unit_that_is_too_deep_is_analysed():
+    units = list(split("int f(void)\n{\n" + "(" * 300 + ";\n}\n\n" + FUNCTION))
+    assert [(unit.too_deep, unit.fault_count) for unit in units] == [(True, 0), (False, 0)]
+
+
+def test_a_character_literal_that_is_cut_opens_and_closes_nothing():
+    assert places("int c = f('}", end_missing=True) == []
+    assert places("int c = f('}\n", end_missing=True) == [11]

@@ -1,0 +1,65 @@
+"""Tokens and labels of every character."""
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.labels import CLASSES, labels
+from seqforge_code_structure.lexing.structure import Kind, structure
+from seqforge_code_structure.lexing.tokens import Class, tokens
+
+GOLDEN = Path(__file__).parent / "golden"
+LETTERS = dict(zip(CLASSES, ".csPKTNI", strict=True))
+TEXTS = st.lists(
+    st.sampled_from([*"(){};\"'\\/*#\n\t ax1.é\0", "/*", "*/", "//", "\n#define a ", "struct ", "0x1e-3", "u8"])
+).map("".join)
+
+
+def picture(text: str) -> str:
+    """Write the label of each character below its line."""
+    letters = "".join(LETTERS[CLASSES[label]] for label in labels(text))
+    pictured = "".join("\n" if character == "\n" else letter for character, letter in zip(text, letters, strict=True))
+    return "".join(f"{line}\n{below}\n" for line, below in zip(text.split("\n"), pictured.split("\n"), strict=True))
+
+
+def test_golden_labels():
+    text = (GOLDEN / "labels.c").read_text()
+    assert picture(text) == (GOLDEN / "labels.txt").read_text()
+
+
+def test_the_classes():
+    assert CLASSES == ("other", "comment", "string", "preprocessor", "keyword", "type", "number", "identifier")
+
+
+@given(TEXTS | st.text())
+def test_tokens_tile_the_text_and_every_character_has_a_label(text: str):
+    found = list(tokens(text))
+    assert [token.start for token in found] == [0, *(token.stop for token in found)][: len(found)]
+    assert "".join(text[token.start : token.stop] for token in found) == text
+    assert labels(text).shape == (len(text),)
+    assert labels(text).dtype == np.uint8
+
+
+@given(TEXTS)
+def test_both_lexers_see_the_same_comments_and_literals(text: str):
+    kinds = {
+        Kind.COMMENT: Class.COMMENT,
+        Kind.LINE_COMMENT: Class.COMMENT,
+        Kind.UNTERMINATED_COMMENT: Class.COMMENT,
+        Kind.STRING: Class.STRING,
+        Kind.CHARACTER: Class.STRING,
+        Kind.UNTERMINATED_STRING: Class.STRING,
+        Kind.UNTERMINATED_CHARACTER: Class.STRING,
+        Kind.BRACKET: Class.OTHER,
+    }
+    found = labels(text)
+    for match in structure(text):
+        if (kind := Kind(match.lastindex or Kind.END)) in kinds:
+            assert set(found[match.start(kind) : match.end(kind)]) == {kinds[kind]}
+
+
+@given(TEXTS, st.text("ab\n \\\"'"))
+def test_what_stands_in_a_comment_changes_no_label_around_it(text: str, inside: str):
+    before, after = labels(text + " \n/* */ int x;"), labels(text + f" \n/*{inside}*/ int x;")
+    assert after[-7:].tolist() == before[-7:].tolist()

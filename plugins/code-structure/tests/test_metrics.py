@@ -1,0 +1,90 @@
+"""The metrics: figures worked out by hand, and findings that point into the texts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.brackets import balanced, balanced_prefix, begins_inside
+from seqforge_code_structure.limits import DEEPEST_NESTING
+from seqforge_code_structure.metrics.brackets import Brackets
+from seqforge_code_structure.metrics.indentation import Indentation
+from seqforge_code_structure.metrics.terminators import Terminators
+
+from seqforge.interfaces import Finding, Metric
+
+FUNCTION = "int f(void)\n{\n\treturn g(1);\n}\n\n"
+METRICS = [Brackets(), Terminators(), Indentation()]
+
+
+def test_brackets():
+    inside = "\treturn (0);\n\t}\n}\n\n"
+    wrong = FUNCTION.replace("1)", "1]")
+    values = (
+        Brackets().score([inside + FUNCTION + wrong + "int x;\n" + FUNCTION[:-4], FUNCTION + "}\nint h(int"]).values
+    )
+    assert values == {
+        "balanced": 1 / 3,
+        "units": 3.0,
+        "errors_per_1000": 1000 * 3 / (4 + 6 * 3 + 1),
+        "tails_balanced": 1.0,
+        "too_deep": 0.0,
+    }
+
+
+def test_brackets_of_a_cut_tail_are_counted_apart():
+    values = Brackets().score([FUNCTION + "int f(void)\n{\n\tg(];\n"]).values
+    assert (values["balanced"], values["errors_per_1000"], values["tails_balanced"]) == (1.0, 0.0, 0.0)
+
+
+def test_terminators():
+    score = Terminators().score(["/* a */ \"b\" 'c' */ \n", '"d\n/* e /* f */ g("h']).values
+    assert score == {
+        "unterminated_comments": 1 / 2,
+        "unterminated_strings": 1 / 3,
+        "unterminated_characters": 0.0,
+        "stray_comment_ends": 1 / 2,
+    }
+
+
+def test_indentation():
+    assert Indentation().score([FUNCTION, "{\n\ta;\n\t\tb;\n}\n"]).values == {"agreement": 4 / 5, "lines": 5.0}
+
+
+def test_findings_say_in_which_text():
+    assert Brackets().score(["", "}\n"]).findings == (Finding(1, 0, 1, "'}' closes nothing"),) or begins_inside("}\n")
+    assert Terminators().score(["", "\n*/ \n"]).findings == (Finding(1, 1, 3, "'*/' ends no comment"),)
+
+
+def test_too_deep_is_a_finding():
+    score = Brackets().score(["(" * 100_000])
+    assert score.values["too_deep"] == 1.0
+    assert score.findings == (Finding(0, 0, 100_000, f"not analysed: nested deeper than {DEEPEST_NESTING}"),)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: type(metric).__name__)
+@given(texts=st.lists(st.text("(){}[];\n\t\"'/*#if01 ax\\\0é\ud800") | st.text(), max_size=3))
+def test_whatever_the_texts_the_figures_have_the_same_names(metric: Metric, texts: list[str]):
+    score = metric.score(texts)
+    assert score.values.keys() == metric.score([]).values.keys()
+    assert all(value >= 0 for value in score.values.values())
+    for finding in score.findings:
+        assert 0 <= finding.start < finding.stop <= len(texts[finding.text])
+
+
+@pytest.mark.parametrize("text", [FUNCTION, "", "int x;\n"])
+def test_balanced(text: str):
+    assert balanced(text)
+    assert all(balanced_prefix(text[:stop]) for stop in range(len(text)))
+    assert not balanced(text + "(")
+    assert balanced_prefix(text + "(")
+    assert not balanced(text + "}")
+    assert not balanced_prefix(text + "}")
+    assert balanced_prefix("\tx;\n}\n" + text, beginning_missing=True)
+    assert not balanced_prefix("\tx;\n}\n}\n" + text, beginning_missing=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [("int x;", False), ("\n\n\tx;", True), ("\n} x;", True), ("\n{", False), ("\n#if", False), ("", False)],
+)
+def test_where_a_text_begins(text: str, inside: bool):
+    assert begins_inside(text) is inside

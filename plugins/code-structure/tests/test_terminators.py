@@ -1,0 +1,69 @@
+"""Comments, strings and character literals without an end."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.terminators import terminators
+
+RIGHT = """\
+/* a "comment' (* */ // don't /* mind
+#define QUOTE '"' /* one
+two */ "\\"" \\
+	'\\''
+#error don't
+#if 0
+it's prose
+#endif
+char *s = "/*" "a\\
+b" "*/", c = '\\'';	int x = y */**/ z *// z
+;
+"""
+
+
+def wrong(text: str, **options: bool) -> list[tuple[str, str]]:
+    return [(text[f.position : f.position + f.length], f.message) for f in terminators(text, **options).faults]
+
+
+def test_right_code():
+    found = terminators(RIGHT)
+    assert found.faults == []
+    assert found.total == {"comments": 3, "strings": 4, "characters": 3, "comment_ends": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("int x; /* a */ b */\n", [("*/", "'*/' ends no comment")]),
+        ("int x; /* a\nint y; /* b */\n", [("/*", "the comment is not ended before another begins")]),
+        ("int x; /* a\n", [("/*", "the comment is never ended")]),
+        ("#define A 1 /* a\nint y; /* b */\n", [("/*", "the comment is not ended before another begins")]),
+        ('f("a, "b");\n', [('");', "the string is not ended in its line")]),
+        ("c = 'a;\n", [("'", "the character literal is not ended in its line")]),
+        ("c = '';\n", [("'", "the character literal is not ended in its line")] * 2),
+    ],
+)
+def test_what_is_wrong(text: str, expected: list[tuple[str, str]]):
+    assert wrong(text) == expected
+    assert wrong("#if 0\n" + text + "#endif\n") == [] or "/*" in text
+    assert sum(terminators(text).wrong.values()) == len(expected)
+
+
+@pytest.mark.parametrize("text", ["x = f(/* a", 'x = f("a', "x = f('\\x1"])
+def test_what_is_cut_need_not_be_ended(text: str):
+    assert wrong(text) != []
+    assert wrong(text, end_missing=True) == []
+    assert wrong(text + "\n", end_missing=True) == [] or "/*" not in text
+
+
+@given(st.integers(0, len(RIGHT)))
+def test_no_cut_of_right_code_is_wrong(stop: int):
+    # What would be a directive when whole may be none where it is cut.
+    assert wrong(RIGHT[:stop], end_missing=True) == [] or RIGHT[:stop].splitlines()[-1:][0].startswith("#")
+
+
+@given(st.text("/*\"'\\\n #if01ndefx"), st.booleans())
+def test_whatever_the_text_faults_lie_in_it(text: str, end_missing: bool):
+    found = terminators(text, end_missing=end_missing)
+    assert all(0 <= fault.position < fault.position + fault.length <= len(text) for fault in found.faults)
+    assert len(found.faults) == sum(found.wrong.values())
+    assert all(found.wrong[name] <= found.total[name] for name in found.total)

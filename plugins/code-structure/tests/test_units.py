@@ -1,0 +1,79 @@
+"""Division of a text into units."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.units import split
+
+C = """\
+/* Counts. */
+#include <linux/base.h>
+
+static int count;
+int limits[] = { 1, 2 }; /* two */
+
+struct pair {
+	int left, right;
+} __packed;
+
+#ifdef DOUBLE
+static int twice(int x)
+#else
+static int once(int x)
+#endif
+{
+	if (x) {
+		return x; }
+	return 0;
+}
+EXPORT_SYMBOL(once);
+"""
+
+PIECES = st.sampled_from(
+    [
+        *"(){}[];,#\\\n\t /*\"'x=:\0é",
+        *("/*", "*/", "//", "\n}", "\n{", "\r\n", '"a"', "\n#if A\n", "\n#else\n", "\n#endif\n", "\n#if 0\n"),
+        *("\n#define f(x) (", "\nint f(int x)\n{\n", "\treturn 0;\n}\n", "static struct s x = {\n"),
+    ]
+)
+TEXTS = st.lists(PIECES).map("".join) | st.text()
+
+
+def starts(text: str) -> list[str]:
+    return [text[unit.start : unit.stop].strip().splitlines()[0] for unit in split(text)]
+
+
+def test_a_unit_is_a_declaration_with_what_stands_before_it():
+    assert starts(C) == [
+        "/* Counts. */",
+        "int limits[] = { 1, 2 }; /* two */",
+        "struct pair {",
+        "#ifdef DOUBLE",
+        "EXPORT_SYMBOL(once);",
+    ]
+    assert all(unit.kind == "complete" and not unit.faults for unit in split(C))
+
+
+@pytest.mark.parametrize("lost", ["\t\treturn x; }", "}\nEXPORT"])
+def test_a_missing_brace_costs_its_own_unit_only(lost: str):
+    text = C.replace(lost, lost.replace("}", "")) + "\nstatic int next(void)\n{\n\treturn 1;\n}\n"
+    units = list(split(text))
+    assert [text[unit.start : unit.stop].strip()[:17] for unit in units if not unit.faults][-1] == "static int next(v"
+    assert sum(unit.fault_count for unit in units) == 1
+
+
+@given(TEXTS, st.booleans(), st.booleans())
+def test_units_tile_the_text(text: str, beginning_missing: bool, end_missing: bool):
+    units = list(split(text, beginning_missing=beginning_missing, end_missing=end_missing))
+    assert "".join(text[unit.start : unit.stop] for unit in units) == text
+    assert all(unit.start < unit.stop for unit in units)
+    assert all(unit.start <= fault.position < unit.stop for unit in units for fault in unit.faults)
+    assert [unit.kind == "head" for unit in units] == [beginning_missing and place == 0 for place in range(len(units))]
+    assert all(unit.kind != "tail" for unit in units[: None if not end_missing else -1])
+
+
+@given(TEXTS, TEXTS)
+def test_what_was_divided_stays_so_whatever_follows(text: str, after: str):
+    whole = [unit for unit in split(text, end_missing=True) if unit.kind == "complete"]
+    longer = list(split(text + "\nint x;\n" + after, end_missing=True))
+    assert [unit for unit in longer if unit.stop < len(text)][: len(whole) - 1] == whole[:-1]
