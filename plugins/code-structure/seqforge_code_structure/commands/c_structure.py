@@ -3,12 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Finding
+
+if TYPE_CHECKING:
+    from seqforge.interfaces import Finding
 
 LARGEST_FILE = 64 << 20
 """Bytes of a file that is read."""
@@ -73,7 +75,7 @@ def _read(file: str) -> str:
     return content.decode("utf-8", "replace")
 
 
-def _places(text: str, findings: list[Finding]) -> list[tuple[int, int]]:
+def _places(text: str, findings: "list[Finding]") -> list[tuple[int, int]]:
     """Give the line and the column of each finding, from 1; findings are in the order of the text."""
     places: list[tuple[int, int]] = []
     line, line_start, position = 1, 0, 0
@@ -85,7 +87,7 @@ def _places(text: str, findings: list[Finding]) -> list[tuple[int, int]]:
     return places
 
 
-def _records(file: str, text: str, findings: list[Finding]) -> list[dict[str, object]]:
+def _records(file: str, text: str, findings: "list[Finding]") -> list[dict[str, object]]:
     return [
         {
             "file": file,
@@ -99,7 +101,7 @@ def _records(file: str, text: str, findings: list[Finding]) -> list[dict[str, ob
     ]
 
 
-def _print(file: str, text: str, findings: list[Finding]) -> None:
+def _print(file: str, text: str, findings: "list[Finding]") -> None:
     from rich.console import Console
     from rich.text import Text
 
