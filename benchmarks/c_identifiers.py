@@ -92,7 +92,7 @@ class Mutations:
     """Ways to break a function, each of which gives a mutant, or None where there is no place for it."""
 
     def __init__(self, counting: Counting, chance: random.Random) -> None:
-        names = [name for name in counting.bound if not is_constant(name)]
+        names = sorted(name for name in counting.bound if not is_constant(name))
         self._names, self._weights = names, [counting.bound[name] for name in names]
         self._chance = chance
 

@@ -69,7 +69,7 @@ class Scopes:
         function: The function that is open, if one is.
     """
 
-    __slots__ = ("_hidden", "_returns", "_visible", "declared", "function", "functions")
+    __slots__ = ("_around", "_hidden", "_returns", "_visible", "declared", "function", "functions")
 
     def __init__(self) -> None:
         self.functions: list[Function] = []
@@ -78,6 +78,8 @@ class Scopes:
         self._visible: dict[str, Declaration] = {}
         self._hidden: list[list[tuple[str, Declaration | None]]] = []
         """Of each open scope, what its declarations hid."""
+        self._around = 0
+        """Scopes around the function that is open; malformed text has such."""
         self._returns = 0
 
     def open(self) -> None:
@@ -92,20 +94,19 @@ class Scopes:
             stop: One past its last.
         """
         if self.function is None:
-            self._hidden.clear()
-            self._visible.clear()
+            self._around = len(self._hidden)
             self.function = Function(start, stop)
             self.functions.append(self.function)
         self._hidden.append([])
 
     def close(self) -> None:
-        """End the innermost scope; with the outermost the function ends."""
+        """End the innermost scope; with its outermost a function ends."""
         for name, before in reversed(self._hidden.pop()):
             if before is None:
                 del self._visible[name]
             else:
                 self._visible[name] = before
-        if not self._hidden:
+        if len(self._hidden) == self._around:
             self.function = None
 
     def open_return(self) -> None:

@@ -5,12 +5,17 @@ from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.rules import blank
 from seqforge_code_structure.lexing.conditions import ALL_TRUE, Conditions
-from seqforge_code_structure.lexing.structure import CHARACTER, COMMENT, DIRECTIVE, LINE_COMMENT, STRING
+from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_COMMENT, STRING, UNTERMINATED_STRING
 
 _COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3
-_NOT_CODE = re.compile(rf"({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{CHARACTER})|(^{DIRECTIVE})", re.MULTILINE)
+# Short, and strings to their line's end: else each of many quotes would be sought its end in vain.
+_CHARACTER = r"'(?:[^'\\\n]|\\(?:\r\n|[\s\S])){1,12}+'"
+_NOT_CODE = re.compile(
+    rf"({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{_CHARACTER}|{UNTERMINATED_STRING})|(^{DIRECTIVE})",
+    re.MULTILINE,
+)
 _WORD = re.compile(r"[A-Za-z_]\w*+")
-_LABEL = re.compile(r"^\s*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
+_LABEL = re.compile(r"^[ \t]*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
 _DEFINED = re.compile(r"[ \t]*+#[ \t]*+define[ \t]++(\w++)")
 
 

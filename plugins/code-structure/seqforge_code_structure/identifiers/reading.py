@@ -17,7 +17,7 @@ from seqforge_code_structure.limits import DEEPEST_NESTING
 
 _MARKED = re.compile(r"\b__\w*(?:unused|cleanup|free)")
 _LONGEST_DECLARATION = 200
-_HEAD_NAME = re.compile(rb"^[A-Za-z_][^\n=;({]*?(\w+)\s*(?:\[[^]\n]*\]\s*)?(?:[=;({]|$)", re.MULTILINE)
+_HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def read_unit(text: str, start: int, stop: int) -> UnitNames:
     unit.declared |= walk.scopes.declared
     if tree.root_node.has_error:
         unit.error = min(start + _first_error(tree), stop - 1)
-        unit.declared.update(name.decode() for name in _HEAD_NAME.findall(code))
+        unit.declared |= _names_of_heads(code)
     else:
         unit.defines = bool(unit.functions)
     return unit
@@ -96,13 +96,20 @@ def _looks_like_definition(code: bytes) -> bool:
     return head.endswith(b")") and b";" not in head and b"=" not in head
 
 
+def _names_of_heads(code: bytes) -> set[str]:
+    """Guess what code that does not parse declares: the last word of what begins in column 0, up to `(`, `=` or `;`."""
+    words = (head.split()[-1].lstrip(b"*") for head in _HEAD.findall(code))
+    return {word.decode() for word in words if word}
+
+
 def _forgive_marked(text: str, functions: Iterable[Function]) -> None:
     """Take variables for used whose declaration says that they need not be, or that they are when they go."""
     for function in functions:
         for declaration in function.declarations:
             if declaration.used or not declaration.variable:
                 continue
-            start = text.rfind("\n", function.start, declaration.start) + 1
+            before = max(function.start, declaration.start - _LONGEST_DECLARATION)
+            start = max(before, text.rfind("\n", before, declaration.start))
             stop = text.find(";", declaration.start, declaration.start + _LONGEST_DECLARATION)
             declaration.used = _MARKED.search(text, start, max(stop, declaration.start)) is not None
 

@@ -158,7 +158,7 @@ HEAD_RULES = (
     Rule(
         (b"n", b"STATIC", b"FORCE_INLINE"),
         re.compile(
-            rb"\b(?:\w*noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
+            rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
             rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
         ),
         _spaces,
@@ -176,14 +176,16 @@ HEAD_RULES = (
 BODY_RULES = (
     Rule(
         (b"_scoped(",),
-        re.compile(rb"\b(?P<head>\w*for_each_\w*_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)"),
+        re.compile(
+            rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)"
+        ),
         _loop_that_declares,
         "some loops declare their variable",
     ),
     Rule(
         (b"each_entry",),
         re.compile(
-            rb"\b(?P<name>\w*for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
+            rb"\b(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
             + _ARGUMENTS
             + rb"|,(?!\s*+[\w.]++\s*+\)))*+)"
             rb"(?P<member>,\s*+[\w.]++\s*+)(?=\))"
@@ -205,7 +207,7 @@ BODY_RULES = (
     Rule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
         re.compile(
-            rb"\b(?P<name>\w*(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w*+|scoped_\w++)"
+            rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++)"
             rb"(?=\s*+\()(?!\s*+" + _ARGUMENTS + rb"\s*+;)"
         ),
         _instead(b"while"),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_code_structure.identifiers.analysis import identifier_findings
 from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
+from seqforge_code_structure.identifiers.reading import read_unit
 
 PIECES = [
     *"(){}[];,*&=.:\n\"'#",
@@ -109,6 +110,14 @@ def test_findings(text: str, expected: list[tuple[str, str]] | None):
         return
     assert [name for name, _ in found] == [name for name, _ in expected]
     assert all(message.startswith(wanted) for (_, message), (_, wanted) in zip(found, expected, strict=True))
+
+
+def test_a_function_in_a_block_ends_with_itself():
+    # A block outside of functions is an error; scopes stay in step all the same.
+    text = "{\n\tint f(void)\n\t{\n\t\treturn i;\n\t}\n\tint g(void)\n\t{\n\t\tint ret;\n\t}\n}\n"
+    unit = read_unit(text, 0, len(text))
+    assert [[use.name for use in function.free] for function in unit.functions] == [["i"], []]
+    assert [[local.name for local in function.declarations] for function in unit.functions] == [[], ["ret"]]
 
 
 def test_a_finding_points_at_the_very_place():

@@ -59,6 +59,13 @@ def test_what_is_too_much_is_said(text: str, expected: str):
         " ".join(random.Random(1).choices(TOKENS, k=100_000)),
         bytes(random.Random(2).choices(range(256), k=200_000)).decode("latin-1"),
         "__aligned(" * 20_000,
+        # Each of these took minutes before its pattern was bounded.
+        FUNCTION.format("for_each_a" * 49_000),
+        FUNCTION.format("for_each_x_scoped" * 25_000),
+        FUNCTION.format("int " + ", ".join(f"a{number}" for number in range(60_000)) + ";"),
+        FUNCTION.format('"' + '\\"' * 200_000),
+        FUNCTION.format("\n#ifndef A\n" + "\n" * 400_000 + "\n#endif\n"),
+        "a" * 400_000 + ")\n{\n",
         FUNCTION.format("g(" + "struct a *, " * 20_000 + "b);"),
         FUNCTION.format("list_for_each_entry(a, " * 5_000),
         FUNCTION.format("for_each_x_scoped(" * 5_000),
