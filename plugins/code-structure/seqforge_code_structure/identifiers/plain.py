@@ -65,7 +65,7 @@ def plain(text: str) -> Plain:
             position = stop
             dead = not conditions.compiled & ALL_TRUE
         elif not dead:
-            inside = start + 1, stop - 1
+            inside = start + 1, max(start + 1, stop - 1)
             if kind == _COMMENT:
                 inside = start, stop
             parts += code[position : inside[0]], blank(code[inside[0] : inside[1]])
