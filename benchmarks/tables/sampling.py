@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from benchmarks.machine import malloc_settings, thread_settings
-from benchmarks.paired import Side, alternate
-from benchmarks.report import Table, megabytes
+from benchmarks.paired import Side
+from benchmarks.report import Table
 from benchmarks.sizes import Size
 from benchmarks.tables.settings import CELLS, Settings
+from benchmarks.tables.speeds import speeds
 
 PEERS = "benchmarks.peers"
 BATCH_SIZES = (1, 64)
@@ -19,17 +19,9 @@ def tables(settings: Settings) -> Iterator[Table]:
     Args:
         settings: Sizes, rounds and threads.
     """
-    environment = thread_settings(settings.threads) | malloc_settings()
     for size in settings.sizes:
         for batch_size in BATCH_SIZES:
-            measured = alternate(_sides(size, batch_size), settings.rounds, environment)
-            base = measured[0]
-            rows = [
-                [one.side.name, f"{one.rate:,.0f}", f"{one.times_as_fast(base):.2f}", megabytes(one.peak)]
-                for one in measured
-            ]
-            columns = ["", "characters/s", f"× {base.side.name}", "peak memory"]
-            yield Table(f"Sampling, batch {batch_size}, LSTM, {size}", columns, rows)
+            yield speeds(f"Sampling, batch {batch_size}, LSTM, {size}", _sides(size, batch_size), settings)
 
 
 def _sides(size: Size, batch_size: int) -> list[Side]:

@@ -21,7 +21,6 @@ from seqforge.interfaces.paths import ExperimentPath
 from seqforge.interfaces.sampler import Sampler, SamplingContext
 from seqforge.interfaces.schedule import Progress, Schedule
 from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
-from seqforge.recurrence import product_dtype
 
 __all__ = [
     "IGNORED_TARGET",
@@ -56,6 +55,5 @@ __all__ = [
     "UnknownSymbolError",
     "Vocabulary",
     "map_state",
-    "product_dtype",
     "scan",
 ]

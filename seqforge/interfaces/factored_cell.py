@@ -160,13 +160,15 @@ class FactoredCell(Cell[StateT]):
         self._compiled_parts = {}
 
     def _pointwise_part(self, dtype: torch.dtype, state: StateT) -> Pointwise:
+        if self._compiled_parts is not None:
+            made_for, pointwise = self._compiled_parts.get(dtype, (None, None))
+            if pointwise is not None and made_for is self:  # a copy of the cell has parameters of its own
+                return pointwise
         part = CellPart(self, dtype, type(state))
         shared = {"cell.input_weight", "cell.recurrent_weight", "cell.bias"}
         parameters = [(name, value) for name, value in part.named_parameters() if name not in shared]
         if self._compiled_parts is None:
             return eager(cast("Function", part), [value for _, value in parameters])
-        made_for, pointwise = self._compiled_parts.get(dtype, (None, None))
-        if pointwise is None or made_for is not self:  # a copy of the cell has parameters of its own
-            pointwise = compiled(part, parameters)
-            self._compiled_parts[dtype] = (self, pointwise)
+        pointwise = compiled(part, parameters)
+        self._compiled_parts[dtype] = (self, pointwise)
         return pointwise

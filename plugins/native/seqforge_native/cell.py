@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import Decoder, FactoredCell, Network, Rule, State, product_dtype
+from seqforge.interfaces import Decoder, FactoredCell, Network, Rule, State
+from seqforge.recurrence import product_dtype
 from seqforge_native.decoder import NativeDecoder
 from seqforge_native.layout import interleaved, padded
 from seqforge_native.library import Library, best_library

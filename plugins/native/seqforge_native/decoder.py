@@ -11,7 +11,7 @@ from torch import Tensor
 from seqforge.interfaces import Network, Rule
 from seqforge_native import sequence
 from seqforge_native.large_pages import in_large_pages
-from seqforge_native.layout import interleaved, padded
+from seqforge_native.layout import interleaved, padded, registers
 from seqforge_native.library import Decode, Layer, Library
 from seqforge_native.sequence import Kernel
 
@@ -125,21 +125,23 @@ class NativeDecoder:
     def _read_layer(self, below: "NativeCell[Any]", cell: "NativeCell[Any]", layer: Layer) -> None:
         """Let a layer read the one below."""
         lanes = self._library.lanes
-        layer.input_units = -(-below.hidden_size // lanes)
+        layer.input_units = registers(below.hidden_size, lanes)
         layer.input_weight = self._packed(cell.kernel, cell.input_weight)
         layer.input_bias = self._keep(interleaved(cell.bias, cell.kernel.gates, lanes))
 
     def _packed(self, kernel: Kernel, weight: Tensor) -> int:
         hidden_size, inputs = len(weight) // kernel.gates, weight.shape[1]
         lanes = self._library.lanes
-        rows = -(-hidden_size // lanes) * kernel.gates * lanes
-        packed = in_large_pages(rows, -(-inputs // lanes) * lanes, dtype=self._dtype)
+        rows = registers(hidden_size, lanes) * kernel.gates * lanes
+        packed = in_large_pages(rows, registers(inputs, lanes) * lanes, dtype=self._dtype)
         source = weight.contiguous()
         self._library.call("pack", self._dtype, kernel.index, source, hidden_size, inputs, 1, packed, None)
         return self._keep(packed)
 
     def _packed_head(self, weight: Tensor) -> int:
         (symbols, hidden_size), lanes = weight.shape, self._library.lanes
-        packed = torch.empty(-(-symbols // lanes) * lanes, -(-hidden_size // lanes) * lanes, dtype=self._dtype)
+        packed = torch.empty(
+            registers(symbols, lanes) * lanes, registers(hidden_size, lanes) * lanes, dtype=self._dtype
+        )
         self._library.call("pack_head", self._dtype, weight.contiguous(), symbols, hidden_size, packed)
         return self._keep(packed)

@@ -5,14 +5,14 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def registers(hidden_size: int, lanes: int) -> int:
-    """Count the registers that hold the hidden units; the last may be part empty.
+def registers(numbers: int, lanes: int) -> int:
+    """Count the registers that hold some numbers; the last may be part empty.
 
     Args:
-        hidden_size: Hidden units.
+        numbers: How many.
         lanes: Numbers in a register.
     """
-    return -(-hidden_size // lanes)
+    return -(-numbers // lanes)
 
 
 def padded(units: Float[Tensor, "*rows hidden"], lanes: int) -> Float[Tensor, "*rows padded"]:

@@ -16,6 +16,9 @@
 
 namespace seqforge {
 
+// By which Python names a cell.
+enum CellIndex : std::int64_t { lstm, gru, rnn_tanh, rnn_relu };
+
 template <class Element> struct Layer {
     std::int64_t cell, units, input_units;
     const Element *table;           // the lowest layer's: [symbols, gates] of every symbol; else null
@@ -202,7 +205,6 @@ inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors
 // Gives the number of symbols a row drawn: fewer than asked for where a logit is not finite.
 template <class Element, class WithCell> std::int64_t decode(const Decode<Element> &call, WithCell with_cell) {
     std::int64_t done = call.steps;
-    Decode<Element> shared = call;
     std::atomic<bool> failed{false};
     Barrier barrier(static_cast<int>(call.threads));
     std::int64_t arrived = 0;
@@ -214,7 +216,7 @@ template <class Element, class WithCell> std::int64_t decode(const Decode<Elemen
         const std::int64_t thread = omp_get_thread_num();
         // Where fewer threads came than the barrier counts, one does it all.
         if (arrived == call.threads || thread == 0) {
-            Decode<Element> own = shared;
+            Decode<Element> own = call;
             Barrier alone(1);
             Barrier &meet = arrived == call.threads ? barrier : alone;
             if (arrived != call.threads) own.threads = 1;
@@ -247,7 +249,7 @@ template <class Element, class WithCell> std::int64_t decode(const Decode<Elemen
                 meet.wait();
                 // Every thread turns some layers over, and draws for some rows.
                 for (std::int64_t index = thread; index < own.layer_count; index += own.threads)
-                    turn_over(own, own.layers[index], own.layers[index].cell == 0);
+                    turn_over(own, own.layers[index], own.layers[index].cell == lstm);
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
                     float *logits = own.logits + row * width;
                     for (std::int64_t rule = 0; rule < own.rule_count; rule++)

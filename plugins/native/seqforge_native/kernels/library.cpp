@@ -9,8 +9,6 @@ using namespace seqforge;
 
 namespace {
 
-enum CellIndex { lstm, gru, rnn_tanh, rnn_relu };
-
 // Calls `use.operator()<Cell>()` for the cell of an index.
 template <class Use> void with_cell(std::int64_t cell, Use use) {
     switch (cell) {

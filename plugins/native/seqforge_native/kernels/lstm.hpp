@@ -6,16 +6,9 @@
 
 namespace seqforge {
 
-struct LSTM {
+struct LSTM : StartsFromInputGates {
     static constexpr int gates = 4, group = 4;
     static constexpr bool carries_hidden = false;
-
-    template <class Element, int rows, int vectors>
-    static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
-                      Tile<rows, vectors> &sums) {
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < vectors; v++) sums[r][v] = load(gates_in[r] + v * lanes);
-    }
 
     // c' = f c + i g;  h' = o tanh c'
     template <class Element, int rows, int vectors>

@@ -79,6 +79,16 @@ template <int group, class Block> inline void for_column_blocks(std::int64_t vec
         for (; first < vectors; first++) block.template operator()<1>(first);
 }
 
+// For cells that only add the two sides: the product is added to the inputs' gates.
+struct StartsFromInputGates {
+    template <class Element, int rows, int vectors>
+    static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
+                      Tile<rows, vectors> &sums) {
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < vectors; v++) sums[r][v] = load(gates_in[r] + v * lanes);
+    }
+};
+
 template <class Element, class Cell> void run_forward(const Forward<Element> &call) {
     const Sizes &sizes = call.sizes;
     const std::int64_t width = sizes.units * Cell::gates, depth = sizes.units * lanes;

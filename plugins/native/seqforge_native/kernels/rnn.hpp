@@ -8,16 +8,9 @@ namespace seqforge {
 
 enum class Nonlinearity { tanh, relu };
 
-template <Nonlinearity nonlinearity> struct RNN {
+template <Nonlinearity nonlinearity> struct RNN : StartsFromInputGates {
     static constexpr int gates = 1, group = 4;
     static constexpr bool carries_hidden = false;
-
-    template <class Element, int rows, int vectors>
-    static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
-                      Tile<rows, vectors> &sums) {
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < vectors; v++) sums[r][v] = load(gates_in[r] + v * lanes);
-    }
 
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&)[rows], std::int64_t step, std::int64_t row,
