@@ -14,8 +14,8 @@ from seqforge import Registry, train
 from seqforge.interfaces import StepFinished
 
 _hookimpl = pluggy.HookimplMarker("seqforge")
-_REPETITIONS = 4 * BATCH_SIZE * SEQUENCE_LENGTH // len(TEXT)
-"""Of the text, so that an epoch has a few batches."""
+_REPETITIONS = 80 * BATCH_SIZE * SEQUENCE_LENGTH // len(TEXT)
+"""Of the text, so that an epoch has as many batches as are read at once, and more."""
 
 
 class Pacemaker:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.splits import Spans
@@ -16,6 +17,9 @@ from seqforge.interfaces import IGNORED_TARGET
 
 EVALUATION_LANE = 2000
 """Tokens that a lane of an evaluation reads at least, so that its cold start weighs little."""
+
+READ_AHEAD = 1 << 18
+"""Tokens read from the file at once, for as many steps as they serve: a read's cost is per lane, not per token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class TrainingBatches:
         self._seed = seed
         self._shuffle = shuffle
         self._stream: tuple[int, TokenStream] | None = None
+        self._block: tuple[int, int, NDArray[np.int64]] | None = None
+        self._steps_of_block = max(1, READ_AHEAD // (lanes * sequence_length))
         # The last symbol of a lane is a target only.
         self.lane_length = (spans.length - 1) // lanes
         self.steps_per_epoch = self.lane_length // sequence_length
@@ -87,14 +93,24 @@ class TrainingBatches:
             step: Optimizer steps done before it.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
-        offset = position * self._sequence_length
-        starts = [lane * self.lane_length + offset for lane in range(self._lanes)]
-        tokens = self._epoch_stream(epoch).read(starts, self._sequence_length + 1)
+        block, within = divmod(position, self._steps_of_block)
+        start = within * self._sequence_length
+        tokens = self._epoch_block(epoch, block)[:, start : start + self._sequence_length + 1]
         return Batch(
             inputs=torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)),
             targets=torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T)),
             continues=position > 0,
         )
+
+    def _epoch_block(self, epoch: int, block: int) -> NDArray[np.int64]:
+        """Read what the steps of a block need, `[lanes, tokens]`."""
+        if self._block is None or self._block[:2] != (epoch, block):
+            first = block * self._steps_of_block
+            steps = min(self._steps_of_block, self.steps_per_epoch - first)
+            starts = [lane * self.lane_length + first * self._sequence_length for lane in range(self._lanes)]
+            tokens = self._epoch_stream(epoch).read(starts, steps * self._sequence_length + 1)
+            self._block = (epoch, block, tokens)
+        return self._block[2]
 
     def _epoch_stream(self, epoch: int) -> TokenStream:
         if self._stream is None or self._stream[0] != epoch:

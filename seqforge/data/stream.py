@@ -1,12 +1,12 @@
 """Pieces of a token file read as one long text."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data.splits import Spans
-from seqforge.data.token_file import TokenFile
+from seqforge.data.token_file import TokenFile, Tokens
 
 
 class TokenStream:
@@ -27,7 +27,7 @@ class TokenStream:
     def __len__(self) -> int:
         return int(self._offsets[-1])
 
-    def read(self, starts: Iterable[int], length: int) -> NDArray[np.int64]:
+    def read(self, starts: Sequence[int], length: int) -> NDArray[np.int64]:
         """Read stretches of equal length.
 
         Args:
@@ -37,6 +37,20 @@ class TokenStream:
         Returns:
             `[stretches, length]`.
         """
-        positions = np.asarray(list(starts), dtype=np.int64)[:, None] + np.arange(length)
-        pieces = np.searchsorted(self._offsets, positions, side="right") - 1
-        return self._token_file.map()[positions + self._shifts[pieces]].astype(np.int64)
+        tokens = np.asarray(self._token_file.map())
+        stretches = np.empty((len(starts), length), dtype=np.int64)
+        pieces = np.searchsorted(self._offsets, starts, side="right") - 1
+        for stretch, start, piece in zip(stretches, starts, pieces.tolist(), strict=True):
+            self._copy(tokens, start, piece, stretch)
+        return stretches
+
+    def _copy(self, tokens: Tokens, start: int, piece: int, stretch: NDArray[np.int64]) -> None:
+        """Fill a stretch from the piece in which it starts and those behind it; most lie within one."""
+        filled = 0
+        while filled < len(stretch):
+            position = start + filled
+            length = min(len(stretch) - filled, int(self._offsets[piece + 1]) - position)
+            where = position + int(self._shifts[piece])
+            stretch[filled : filled + length] = tokens[where : where + length]
+            filled += length
+            piece += 1

@@ -75,6 +75,19 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(
         assert equal(make_batches(*shape, seed, shuffle).batch(step), in_this_order[step])
 
 
+@given(shape=_shapes, seed=_seeds, ahead=st.integers(1, 40), shuffle=st.booleans())
+@settings(deadline=None)
+def test_how_much_is_read_at_once_changes_nothing(
+    make_batches: MakeBatches, shape: tuple[int, int], seed: int, ahead: int, shuffle: bool
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqforge.data.batches.READ_AHEAD", ahead)
+        few = make_batches(*shape, seed, shuffle)
+    many = make_batches(*shape, seed, shuffle)
+    for step in range(2 * many.steps_per_epoch + 1):
+        assert equal(few.batch(step), many.batch(step))
+
+
 @given(shape=_shapes, seed=_seeds, step=st.integers(0, 200))
 @settings(deadline=None)
 def test_targets_are_the_inputs_one_step_later(make_batches: MakeBatches, shape: tuple[int, int], seed: int, step: int):
