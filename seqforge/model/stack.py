@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.interfaces import Cell, State
+from seqforge.model.dropout import Dropout
 
 States = tuple[State, ...]
 """The state of every layer, the first layer's first."""
@@ -26,7 +27,7 @@ class RecurrentStack(nn.Module):
     def __init__(self, cells: Sequence[Cell[Any]], dropout: float) -> None:
         super().__init__()
         self.cells = nn.ModuleList(cells)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.hidden_size = cells[-1].hidden_size
 
     @property

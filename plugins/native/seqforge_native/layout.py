@@ -39,18 +39,18 @@ def interleaved(gates: Float[Tensor, "*rows gates"], count: int, lanes: int) -> 
     return by_gate.reshape(*rows, count, -1, lanes).transpose(-3, -2).reshape(*rows, -1)
 
 
-def separated(gates: Float[Tensor, "*rows padded_gates"], count: int, hidden_size: int, lanes: int) -> Tensor:
-    """Undo `interleaved`.
+def separated(rows: Float[Tensor, "padded_gates columns"], count: int, hidden_size: int, lanes: int) -> Tensor:
+    """Bring rows, one a gate, from the kernels' order into that of the parameters.
 
     Args:
-        gates: In the kernels' order.
+        rows: In the kernels' order.
         count: Gates of a unit.
         hidden_size: Hidden units.
         lanes: Numbers in a register.
 
     Returns:
-        `[*rows, count * hidden]`.
+        `[count * hidden, columns]`.
     """
-    rows = gates.shape[:-1]
-    by_gate = gates.reshape(*rows, -1, count, lanes).transpose(-3, -2).reshape(*rows, count, -1)
-    return by_gate[..., :hidden_size].reshape(*rows, -1)
+    columns = rows.shape[-1]
+    by_gate = rows.reshape(-1, count, lanes, columns).transpose(0, 1).reshape(count, -1, columns)
+    return by_gate[:, :hidden_size].reshape(-1, columns)

@@ -164,8 +164,8 @@ class _Sequence(torch.autograd.Function):
             int(ctx.needs_input_grad[8]),
         )
         library.call("backward", dtype, kernel.index, call)
-        weight_gradient = hidden[:-1].flatten(0, 1).t() @ recurrent_gradient.flatten(0, 1)
-        weight_gradient = separated(weight_gradient, kernel.gates, hidden_size, library.lanes)[:hidden_size].t()
+        product = recurrent_gradient.flatten(0, 1).t() @ hidden[:-1].flatten(0, 1)
+        weight_gradient = separated(product, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
         bias_gradient = None
         if kernel is GRU:
             by_unit = recurrent_gradient.view(steps * batch, units, kernel.gates, library.lanes)
@@ -182,7 +182,7 @@ class _Sequence(torch.autograd.Function):
             None,
             input_gradient,
             None,
-            weight_gradient.to(recurrent_weight.dtype),
+            weight_gradient.to(recurrent_weight.dtype, memory_format=torch.contiguous_format),
             bias_gradient,
             *state,
         )
