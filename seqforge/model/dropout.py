@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _CHANCES = 1 << 16
-"""Sixteen random bits decide on a number: its probability is kept to 1/65,536, and the scale is that of what is kept."""
+"""Sixteen random bits decide on a number: the probability is kept to 1/65,536, and the scale is of what is kept."""
 
 
 class Dropout(nn.Module):
