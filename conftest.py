@@ -20,6 +20,7 @@ install_import_hook(
         "seqforge.model",
         "seqforge.recurrence.product",
         "seqforge.recurrence.sequence",
+        "seqforge.recurrence.table",
         "seqforge.testing",
         "seqforge.training",
         "seqforge_code_structure.samplers",

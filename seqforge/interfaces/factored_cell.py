@@ -19,6 +19,7 @@ from seqforge.recurrence import (
     product_dtype,
     read_sequence,
     recurrent_product,
+    rows_of,
 )
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
@@ -96,7 +97,7 @@ class FactoredCell(Cell[StateT]):
         if inputs.is_floating_point():
             return functional.linear(inputs, self.input_weight, self.bias)
         table = self.input_weight.t() + self.bias
-        return functional.embedding(inputs, table).to(product_dtype(self.input_weight))
+        return rows_of(table, inputs, product_dtype(self.input_weight))
 
     def step(
         self, projected: Float[Tensor, "batch gates"], state: StateT

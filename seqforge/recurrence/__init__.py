@@ -7,6 +7,7 @@ from seqforge.recurrence.precision import product_dtype
 from seqforge.recurrence.processor import instruction_sets
 from seqforge.recurrence.product import recurrent_product
 from seqforge.recurrence.sequence import read_sequence
+from seqforge.recurrence.table import rows_of
 
 __all__ = [
     "CellPart",
@@ -18,4 +19,5 @@ __all__ = [
     "product_dtype",
     "read_sequence",
     "recurrent_product",
+    "rows_of",
 ]

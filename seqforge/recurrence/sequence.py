@@ -96,7 +96,9 @@ class _Sequence(torch.autograd.Function):
             for total, part in zip(learnt, found[2 + ctx.parts :], strict=True):
                 total += part
         first, *others = state
-        recurrent_sides.reverse()
-        weight = torch.cat(recurrent_sides).t() @ torch.cat(ctx.multiplied)
-        input_gates = torch.stack(input_sides[::-1])
+        recurrent_gates = torch.stack(recurrent_sides[::-1])
+        # Where the gates are sums of both sides, both have the same gradient, and often as one tensor.
+        same = all(map(Tensor.is_set_to, input_sides, recurrent_sides))
+        input_gates = recurrent_gates if same else torch.stack(input_sides[::-1])
+        weight = recurrent_gates.flatten(0, 1).t() @ torch.cat(ctx.multiplied)
         return None, None, input_gates, weight.to(ctx.weight.dtype), None, first + multiplied, *others, *learnt
