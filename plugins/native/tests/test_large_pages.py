@@ -1,0 +1,36 @@
+"""Tensors in large pages are tensors like any other, whatever the system says."""
+
+import mmap
+
+import pytest
+import torch
+from seqforge_native.large_pages import in_large_pages
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1024, 1024), (1000, 1037), (1, 1 << 21)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_holds_what_is_written_to_it(shape: tuple[int, ...], dtype: torch.dtype):
+    tensor = in_large_pages(*shape, dtype=dtype)
+    assert tensor.shape == shape
+    assert tensor.dtype == dtype
+    assert tensor.is_contiguous()
+    values = torch.randn(shape).to(dtype)
+    tensor.copy_(values)
+    assert torch.equal(tensor, values)
+
+
+def test_it_outlives_the_mapping_that_it_came_from():
+    tensors = [in_large_pages(1 << 20, dtype=torch.float32).fill_(number) for number in range(8)]
+    views = [tensor[::1000] for tensor in tensors]
+    del tensors
+    assert [view.unique().tolist() for view in views] == [[number] for number in range(8)]
+
+
+def test_a_kernel_without_large_pages_gives_small_ones(monkeypatch: pytest.MonkeyPatch):
+    class Refusing(mmap.mmap):
+        def madvise(self, option: int, start: int = 0, length: int = 0) -> None:
+            raise OSError
+
+    monkeypatch.setattr(mmap, "mmap", Refusing)
+    tensor = in_large_pages(1024, 1024, dtype=torch.float32)
+    assert tensor.fill_(2).sum().item() == 2 * 1024 * 1024

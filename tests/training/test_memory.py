@@ -1,0 +1,44 @@
+"""Freed memory: given back to the system by default, kept for the next step after `keep_freed_memory`."""
+
+import mmap
+import platform
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import ctypes
+import resource
+from seqforge.training.memory import keep_freed_memory
+if {keep}:
+    keep_freed_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+size = 24 << 20
+def touch():
+    memory = libc.malloc(size)
+    ctypes.memset(memory, 1, size)
+    libc.free(memory)
+touch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+touch()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the thresholds are glibc's")
+def test_the_next_step_is_given_what_the_last_one_freed():
+    """Counts pages that the system hands out the second time: glibc's own threshold only rises after the first."""
+
+    def faults(*, keep: bool) -> int:
+        program = _PROGRAM.format(keep=keep)
+        # A setting of the caller's would be kept in both.
+        done = subprocess.run([sys.executable, "-c", program], env={}, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    pages = (24 << 20) // mmap.PAGESIZE
+    assert faults(keep=False) > pages // 2
+    assert faults(keep=True) < pages // 10
