@@ -89,7 +89,7 @@ def pad_targets(form: Form, targets: Sequence[NDArray[Any]], end: int | None) ->
     return _padded(targets, IGNORED_TARGET if targets[0].ndim == 1 else np.nan)
 
 
-def _padded(rows: Sequence[NDArray[Any]], padding: float) -> Tensor:
+def _padded(rows: Sequence[NDArray[Any]], padding: int | float) -> Tensor:
     first = rows[0]
     shape = (max(len(row) for row in rows), len(rows), *first.shape[1:])
     padded = np.full(shape, padding, dtype=_wide(first))

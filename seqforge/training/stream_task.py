@@ -75,7 +75,7 @@ class StreamTask:
     @property
     def steps_per_epoch(self) -> float:
         """Optimizer steps of one pass over the training split."""
-        return self.batches.steps_per_epoch
+        return float(self.batches.steps_per_epoch)
 
     def new_state(self) -> TrainingState:
         """Make the state before the first step."""
