@@ -1,6 +1,6 @@
 """Between what a corpus or a person gives and what a model reads and writes."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,5 +141,7 @@ def as_text(form: Form, value: Value) -> str:
     found = readable(form, value)
     if isinstance(found, str):
         return found
-    steps = [" ".join(map(str, step)) if isinstance(step, list) else str(step) for step in found]
-    return ("; " if any(isinstance(step, list) for step in found) else " ").join(steps)
+    steps = cast("list[Any]", found)
+    if steps and isinstance(steps[0], list):
+        return "; ".join(" ".join(map(str, cast("list[Any]", step))) for step in steps)
+    return " ".join(map(str, steps))

@@ -97,7 +97,7 @@ def score_examples(
             scored += len(indices)
             if examination.metrics:
                 written = write_answers(model, file.form, symbols, reading, examination.decoding)
-                for index, answer in zip(indices.tolist(), written, strict=True):
+                for index, answer in zip(map(int, indices), written, strict=True):
                     predicted = decode_target(file.form, dataset.vocabulary, answer.values)
                     answers.append(Answer(file.names[index], predicted, right_targets(dataset, index)))
     figures, reports = _judged(dataset, answers, examination.metrics)
