@@ -112,7 +112,8 @@ def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
         example: Its index.
     """
     file = dataset.file
-    places = range(int(file.target_starts[example]), int(file.target_stops[example]))
+    first = int(file.first_targets(np.array([example]))[0])
+    places = range(first, int(file.target_stops[example]))
     return tuple(decode_target(file.form, dataset.vocabulary, values) for values in file.targets.read(places))
 
 
