@@ -76,7 +76,7 @@ def test_a_resumed_run_has_the_bits_of_one_never_stopped(
     chosen = labelled_experiment(**tables(shape, model={"dropout": 0.3}, training={"steps": 12, **more}))
     whole = train(chosen, tmp_path / "whole")
     # Step 7 is in the middle of an epoch, and between two evaluations.
-    saving = {"steps": 12, "checkpoint_interval": 7, **more}
+    saving = {"steps": 12, "checkpoint_interval": 7, "keep_checkpoints": 9, **more}
     again = train(labelled_experiment(**tables(shape, model={"dropout": 0.3}, training=saving)), tmp_path / "again")
     resume(Run.open(again.path, registry=labelled), "7")
     for file in (MODEL, TRAINING):
