@@ -26,12 +26,11 @@ STRETCH = 50
 
 
 def doubling(steps: Sequence[int]) -> list[int]:
-    """Take of the steps that have a checkpoint the first, about twice that, and so on, and the last."""
-    chosen = [steps[0]]
-    for step in steps:
-        if step >= 2 * chosen[-1]:
-            chosen.append(step)
-    return sorted({*chosen, steps[-1]})
+    """Take of the steps that have a checkpoint the last, the last of the first half, and so on."""
+    chosen = [steps[-1]]
+    while earlier := [step for step in steps if 2 * step <= chosen[-1]]:
+        chosen.append(earlier[-1])
+    return chosen[::-1]
 
 
 def percent(share: Share) -> str:
@@ -77,7 +76,7 @@ def main() -> None:
     """Draw, score, print and plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a run on the source of Linux with a vocabulary of characters")
-    parser.add_argument("--steps", type=int, nargs="+", help="moments; by default the first checkpoint, twice that, …")
+    parser.add_argument("--steps", type=int, nargs="+", help="moments; by default the last, half of that, and so on")
     parser.add_argument("--count", type=int, default=100, help="samples of each")
     parser.add_argument("--length", type=int, default=4_000, help="characters of each")
     parser.add_argument("--temperature", type=float, default=1.0, help="of the run's samples")
