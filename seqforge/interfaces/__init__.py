@@ -15,7 +15,7 @@ from seqforge.interfaces.events import (
 from seqforge.interfaces.factored_cell import FactoredCell
 from seqforge.interfaces.initializer import Initializer
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
-from seqforge.interfaces.metric import Finding, Metric, Score
+from seqforge.interfaces.metric import Finding, LearningMetric, Metric, Score
 from seqforge.interfaces.optimizer import Optimizer
 from seqforge.interfaces.paths import ExperimentPath
 from seqforge.interfaces.sampler import Sampler, SamplingContext
@@ -36,6 +36,7 @@ __all__ = [
     "FactoredCell",
     "Finding",
     "Initializer",
+    "LearningMetric",
     "Loss",
     "Metric",
     "Network",

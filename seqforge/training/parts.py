@@ -9,6 +9,7 @@ from seqforge.errors import DataError
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import Loss, Metric, Sampler
+from seqforge.training.control import score_control
 from seqforge.training.samples import build_metrics
 
 
@@ -20,12 +21,14 @@ class Parts:
         loss: On the model's device.
         samplers: The chain.
         metrics: By name.
+        control: What the metrics say of held-out text.
         batches: The training split.
     """
 
     loss: Loss
     samplers: list[Sampler]
     metrics: dict[str, Metric]
+    control: dict[str, float]
     batches: TrainingBatches
 
 
@@ -44,10 +47,12 @@ def build_parts(experiment: Experiment, dataset: Dataset, device: torch.device) 
         encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
     except DataError as error:
         raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
+    metrics = build_metrics(experiment, dataset)
     return Parts(
         loss=experiment.loss.build().to(device),
         samplers=[sampler.build() for sampler in experiment.samplers],
-        metrics=build_metrics(experiment),
+        metrics=metrics,
+        control=score_control(metrics, experiment, dataset),
         batches=_training_batches(experiment, dataset),
     )
 

@@ -16,6 +16,7 @@ from seqforge.interfaces import (
     StepFinished,
 )
 from seqforge.training.checkpoint import Checkpoints
+from seqforge.training.control import beside
 from seqforge.training.evaluation import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.limits import progress_of
@@ -253,10 +254,10 @@ class Trainer:
             length=sampling.length,
             seed=self._experiment.identity.seed + state.step * SAMPLE_SEED_STRIDE,
         )
-        scores = score_texts(self._parts.metrics, texts)
+        scores, control = score_texts(self._parts.metrics, [texts]), self._parts.control
         write_samples(self._directory.samples, state.step, texts)
-        self._log.append("sample", state.step, scores)
-        self._observers.notify("seqforge_sampled", Sampled(state.step, tuple(texts), scores))
+        self._log.append("sample", state.step, beside(scores, control))
+        self._observers.notify("seqforge_sampled", Sampled(state.step, tuple(texts), scores, control))
 
     def _save(self, *, best: bool = False) -> None:
         keep = self._experiment.training.keep_checkpoints
