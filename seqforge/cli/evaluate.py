@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seqforge.cli.figures import figure_lines
 from seqforge.cli.options import CheckpointName, Device, RunPath, open_run
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def evaluate(
 ) -> None:
     """Score a trained model on what was held out, and by the experiment's metrics.
 
+    Beside each figure of the samples stands its control: the same of real text that was held out, as much at a time.
+
     [bold]Examples[/]
 
       seqforge evaluate runs/first-run
@@ -37,33 +40,32 @@ def evaluate(
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
     """
     from seqforge.cli.progress import ProgressDisplay
-    from seqforge.training import ExampleScore
+    from seqforge.training import ExampleScore, beside
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
-    with ProgressDisplay() as display:
-        score = opened.evaluate(
-            split.value, checkpoint=checkpoint, device=device, report=display.seqforge_documents_encoded
-        )
     what = {"run": str(run), "split": split.value, "checkpoint": checkpoint}
-    if isinstance(score, ExampleScore):
-        _print_examples(score, what, as_json)
-        return
+    with ProgressDisplay() as display:
+        report = display.seqforge_documents_encoded
+        score = opened.evaluate(split.value, checkpoint=checkpoint, device=device, report=report)
+        if isinstance(score, ExampleScore):
+            _print_examples(score, what, as_json)
+            return
+        samples, control = opened.score_samples(checkpoint=checkpoint, device=device, report=report)
     figures: dict[str, float] = {
         "loss": score.loss,
         "bits_per_character": score.bits_per_character,
         "perplexity": score.perplexity,
         "tokens": score.tokens,
     }
-    samples = opened.score_samples(checkpoint=checkpoint, device=device)
     if as_json:
-        typer.echo(json.dumps({**what, **figures, **samples}))
+        typer.echo(json.dumps({**what, **figures, **beside(samples, control)}))
         return
     typer.echo(f"{split.value} split, {score.tokens:,} tokens, {checkpoint} checkpoint")
     typer.echo(f"  loss                {score.loss:.4f} nats a token")
     typer.echo(f"  bits per character  {score.bits_per_character:.4f}")
     typer.echo(f"  perplexity          {score.perplexity:.4f} a token")
-    for name, value in samples.items():
-        typer.echo(f"  {name:<19} {value:.4f}")
+    for line in figure_lines(samples, control):
+        typer.echo(f"  {line}")
 
 
 def _print_examples(score: "ExampleScore", what: dict[str, str], as_json: bool) -> None:

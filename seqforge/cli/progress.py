@@ -7,6 +7,7 @@ from types import TracebackType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from seqforge.cli.figures import figure_lines
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.interfaces.events import DocumentsEncoded, Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.registry import hookimpl
@@ -135,8 +136,8 @@ class ProgressDisplay:
             stderr().rule(f"{what} at step {event.step:,}", style="dim")
             stderr().print(Text(printable(text)))
         stderr().rule(style="dim")
-        if event.scores:
-            stderr().print("  ".join(f"{name} {value:.3f}" for name, value in event.scores.items()))
+        for line in figure_lines(event.scores, event.control):
+            stderr().print(line)
 
     @hookimpl
     def seqforge_run_finished(self, event: RunFinished) -> None:

@@ -1,5 +1,6 @@
 """Everything that training and evaluation know of the data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Corpus, Vocabulary
+
+LONGEST_PIECE = 1 << 20
+"""Tokens of a document that are turned into text at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,21 @@ class Dataset:
         tokens = np.diff(file.stops, prepend=0)[documents]
         characters = (spans.stops - spans.starts) * (file.characters[documents] / tokens)
         return float(characters.sum()) / spans.length if spans.length else 1.0
+
+    def documents(self, name: SplitName) -> Iterator[str]:
+        """Read the text of a split again.
+
+        Args:
+            name: The split.
+
+        Yields:
+            The documents in order, as far as the split has them; one of more than `LONGEST_PIECE` tokens in pieces.
+        """
+        spans = self.splits[name]
+        for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True):
+            for begin in range(start, stop, LONGEST_PIECE):
+                tokens = self.token_file.map()[begin : min(stop, begin + LONGEST_PIECE)].tolist()
+                yield self.vocabulary.decode(tokens).decode("utf-8", "replace")
 
 
 def prepare(experiment: Experiment, report: Report) -> Dataset:

@@ -18,7 +18,7 @@ from seqforge.interfaces.form import Classes, Form, Numbers, Text
 from seqforge.interfaces.initializer import Initializer
 from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
-from seqforge.interfaces.metric import Finding, Metric, Score
+from seqforge.interfaces.metric import Finding, LearningMetric, Metric, Score
 from seqforge.interfaces.optimizer import Optimizer
 from seqforge.interfaces.paths import ExperimentPath
 from seqforge.interfaces.prediction_metric import Answer, PredictionMetric
@@ -46,6 +46,7 @@ __all__ = [
     "Form",
     "Initializer",
     "LabelledCorpus",
+    "LearningMetric",
     "Loss",
     "Metric",
     "Network",

@@ -2,6 +2,7 @@
 
 from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.checkpoint_files import load_model
+from seqforge.training.control import beside
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.training.example_evaluation import ExampleScore
@@ -25,6 +26,7 @@ __all__ = [
     "StepResult",
     "Trace",
     "TrainingState",
+    "beside",
     "bits_per_character",
     "choose_device",
     "initial_state",

@@ -146,7 +146,7 @@ class LabelledTask:
             written = as_text(file.form, decode_target(file.form, vocabulary, answer.values))
             right = " or ".join(as_text(file.form, target) for target in right_targets(self.dataset, index))
             lines.append(f"{file.names[index]}: {_short(written)} (right: {_short(right)})")
-        return Shown(["\n".join(lines) + "\n"], {})
+        return Shown(["\n".join(lines) + "\n"], {}, {})
 
 
 def labelled_task(experiment: Experiment, device: torch.device, report: Report) -> LabelledTask:

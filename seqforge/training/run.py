@@ -14,6 +14,7 @@ from seqforge.model import SequenceModel, build_model
 from seqforge.registry import Component, Registry
 from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.checkpoint_files import check_corpus, load_model
+from seqforge.training.control import score_control
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, score_likelihood
 from seqforge.training.example_evaluation import ExampleScore, score_examples
@@ -252,21 +253,28 @@ class Run:
                 hint=f"To let it answer: seqforge predict {self.path} EXAMPLE",
             )
 
-    def score_samples(self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0) -> dict[str, float]:
-        """Draw samples as `[sampling]` says, and judge them by the experiment's metrics.
+    def score_samples(
+        self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Draw samples as `[sampling]` says, and judge them and held-out text by the experiment's metrics.
 
         Args:
             checkpoint: Which one.
             device: Where to draw them.
             seed: Decides the draws.
+            report: Is told how far encoding the corpus has come, where that has to be done again.
 
         Returns:
-            Figures by `metric.value`; none where the experiment names no metric, or learns from
-            labelled examples, whose metrics judge predictions.
+            Figures of the samples by `metric.value`, and the same of held-out text, cut as the samples are; none where
+            the experiment names no metric, or learns from labelled examples, whose metrics judge predictions.
+
+        Raises:
+            DataError: Where the corpus is gone.
         """
-        metrics = build_metrics(self.experiment)
-        if not metrics or self.experiment.labelled:
-            return {}
+        if not self.experiment.metrics or self.experiment.labelled:
+            return {}, {}
+        dataset = prepare(self.experiment, report or (lambda _: None))
+        metrics = build_metrics(self.experiment, dataset)
         sampling = self.experiment.sampling
         texts = self.sample(
             sampling.prompt,
@@ -276,7 +284,7 @@ class Run:
             checkpoint=checkpoint,
             device=device,
         )
-        return score_texts(metrics, texts)
+        return score_texts(metrics, [texts]), score_control(metrics, self.experiment, dataset)
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]

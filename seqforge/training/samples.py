@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqforge.data import Dataset
 from seqforge.experiment import Experiment
 from seqforge.files import reported_failures, write_atomically
-from seqforge.interfaces import Metric
+from seqforge.interfaces import LearningMetric, Metric, Score
+from seqforge.training.learnt_metrics import teach
 from seqforge.training.observers import warn
 
 
@@ -27,11 +29,12 @@ def write_samples(folder: Path, step: int, texts: Sequence[str]) -> None:
             write_atomically(folder / f"step-{step:08d}{suffix}.txt", text.encode("utf-8", "replace"))
 
 
-def build_metrics(experiment: Experiment) -> dict[str, Any]:
-    """Build an experiment's metrics, of samples or of predictions.
+def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dict[str, Any]:
+    """Build an experiment's metrics, of samples or of predictions, and teach those that learn from the training text.
 
     Args:
         experiment: Names them.
+        dataset: Has the training text; None of labelled examples, where no metric reads it.
 
     Returns:
         The metrics by short name; one that is used twice gets a number behind its name.
@@ -42,26 +45,38 @@ def build_metrics(experiment: Experiment) -> dict[str, Any]:
         while name in metrics:
             number += 1
             name = f"{component.registration.name}-{number}"
-        metrics[name] = component.build()
+        metric = metrics[name] = component.build()
+        if dataset is not None and isinstance(metric, LearningMetric):
+            teach(metric, component, experiment, dataset)
     return metrics
 
 
-def score_texts(metrics: Mapping[str, Metric], texts: Sequence[str]) -> dict[str, float]:
+def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) -> dict[str, float]:
     """Judge texts by every metric. One that raises costs its figures and a line on stderr, and not the run.
 
     Args:
         metrics: By name.
-        texts: The samples.
+        groups: Groups of texts, each judged by itself: the samples are one.
 
     Returns:
-        Figures by `metric.value`.
+        Figures by `metric.value`, each a mean over the groups; without those that are of nothing.
     """
     figures: dict[str, float] = {}
     for name, metric in metrics.items():
         try:
-            values = metric.score(texts).values
+            scores = [metric.score(texts) for texts in groups]
         except Exception as error:  # noqa: BLE001 - a model writes what no metric has seen before
             warn(f"the metric {name!r} failed: {type(error).__name__}: {error}")
             continue
-        figures |= {f"{name}.{key}": value for key, value in values.items()}
+        figures |= {f"{name}.{key}": value for key, value in _means(scores).items()}
     return figures
+
+
+def _means(scores: Sequence[Score]) -> dict[str, float]:
+    means: dict[str, float] = {}
+    for key in scores[0].values:
+        weights = [score.weights.get(key, 1.0) for score in scores]
+        if any(weights):
+            total = sum(weight * score.values[key] for weight, score in zip(weights, scores, strict=True))
+            means[key] = total / sum(weights)
+    return means

@@ -12,6 +12,7 @@ from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt, sample_texts
 from seqforge.interfaces import Loss, Metric, Progress, Sampler
 from seqforge.model import SequenceModel
+from seqforge.training.control import score_control
 from seqforge.training.evaluation import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.training.samples import build_metrics, score_texts
 from seqforge.training.state import TrainingState, initial_state
@@ -33,6 +34,7 @@ class StreamTask:
         loss: On that device.
         samplers: The chain.
         metrics: By name.
+        control: What the metrics say of held-out text.
         batches: The training split.
         characters_per_token: Of the training split.
     """
@@ -43,6 +45,7 @@ class StreamTask:
     loss: Loss
     samplers: Sequence[Sampler]
     metrics: Mapping[str, Metric]
+    control: Mapping[str, float]
     batches: TrainingBatches
     characters_per_token: float
     labelled: bool = field(default=False, init=False)
@@ -131,7 +134,7 @@ class StreamTask:
             length=sampling.length,
             seed=self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE,
         )
-        return Shown(texts, score_texts(self.metrics, texts))
+        return Shown(texts, score_texts(self.metrics, [texts]), self.control)
 
 
 def stream_task(experiment: Experiment, device: torch.device, report: Report) -> StreamTask:
@@ -152,13 +155,15 @@ def stream_task(experiment: Experiment, device: torch.device, report: Report) ->
     except DataError as error:
         raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
     training = experiment.training
+    metrics = build_metrics(experiment, dataset)
     return StreamTask(
         experiment,
         dataset,
         device,
         loss=experiment.loss.build().to(device),
         samplers=[sampler.build() for sampler in experiment.samplers],
-        metrics=build_metrics(experiment),
+        metrics=metrics,
+        control=score_control(metrics, experiment, dataset),
         batches=TrainingBatches(
             dataset.token_file,
             dataset.splits["training"],

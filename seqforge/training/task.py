@@ -1,5 +1,6 @@
 """What differs between learning from a stream of text and from labelled examples, behind one value."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -31,10 +32,12 @@ class Shown(NamedTuple):
     Attributes:
         texts: Samples, or answers to a few examples.
         scores: Figures of the metrics that judge samples, as `metric.value`.
+        control: The same figures of held-out text.
     """
 
     texts: list[str]
-    scores: dict[str, float]
+    scores: Mapping[str, float]
+    control: Mapping[str, float]
 
 
 @runtime_checkable

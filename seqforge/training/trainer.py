@@ -13,6 +13,7 @@ from seqforge.interfaces import (
     StepFinished,
 )
 from seqforge.training.checkpoint import Checkpoints
+from seqforge.training.control import beside
 from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.limits import progress_of
 from seqforge.training.metrics_log import MetricsLog
@@ -220,8 +221,9 @@ class Trainer:
         if shown is None:
             return
         write_samples(self._directory.samples, state.step, shown.texts)
-        self._log.append("sample", state.step, shown.scores)
-        self._observers.notify("seqforge_sampled", Sampled(state.step, tuple(shown.texts), shown.scores))
+        self._log.append("sample", state.step, beside(shown.scores, shown.control))
+        event = Sampled(state.step, tuple(shown.texts), shown.scores, shown.control)
+        self._observers.notify("seqforge_sampled", event)
 
     def _save(self, *, best: bool = False) -> None:
         keep = self._experiment.training.keep_checkpoints

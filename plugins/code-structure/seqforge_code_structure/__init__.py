@@ -20,6 +20,7 @@ def seqforge_register(register: Register) -> None:
     register.metric("brackets", "seqforge_code_structure.metrics.brackets:Brackets")
     register.metric("terminators", "seqforge_code_structure.metrics.terminators:Terminators")
     register.metric("indentation", "seqforge_code_structure.metrics.indentation:Indentation")
+    register.metric("compiles", "seqforge_code_structure.metrics.compiles:Compiles")
     register.metric("identifiers", "seqforge_code_structure.identifiers.metric:Identifiers")
 
 

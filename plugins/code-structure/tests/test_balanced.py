@@ -65,13 +65,11 @@ def draw(prompt: bytes, *, count: int, length: int, seed: int, vocabulary: Words
 
 
 def faults(text: str) -> list[str]:
-    """Faults of a complete text, columns apart."""
-    bare = text.replace("\n{", "\n {").replace("\n}", "\n }")
-    return [fault.message for unit in split(bare) for fault in unit.faults]
+    """Faults of a complete text, as one unit: what stands in column 0 may end a unit whose brackets are open."""
+    return [fault.message for unit in split(text.replace("\n", "\n ")) for fault in unit.faults]
 
 
-# The same examples each time: about one text in some thousands still ends with a fault (seed 136, length 47, "\\n").
-@settings(max_examples=40, derandomize=True)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 200), st.sampled_from([b"\n", b"{\n", b"\n#if 1\n", b"tn a[", b'"\\']))
 def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt: bytes):
     for text in draw(prompt, count=4, length=max(length, 12), seed=seed):

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from seqforge_code_structure.labels import labels
 from seqforge_code_structure.units import split
 
 C = """\
@@ -60,6 +61,14 @@ def test_a_missing_brace_costs_its_own_unit_only(lost: str):
     units = list(split(text))
     assert [text[unit.start : unit.stop].strip()[:17] for unit in units if not unit.faults][-1] == "static int next(v"
     assert sum(unit.fault_count for unit in units) == 1
+
+
+@pytest.mark.parametrize("before", ["", "#define a ", "int f(void)\n{\n\t"])
+def test_many_quotation_marks_behind_backslashes_take_linear_time(before: str):
+    # Quadratic, this would take hours.
+    text = before + "'" + "\\'" * 300_000
+    assert [unit.fault_count for unit in split(text, end_missing=True)] == [0]
+    assert len(labels(text)) == len(text)
 
 
 @given(TEXTS, st.booleans(), st.booleans())

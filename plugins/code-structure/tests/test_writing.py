@@ -22,7 +22,8 @@ def write(pieces: list[str]) -> tuple[str, State]:
 
 def faults(text: str) -> list[str]:
     """Faults but for columns and other signs that are no matter of brackets."""
-    bare = text.replace("\n{", "\n {").replace("\n}", "\n }")
+    # What stands in column 0 may end a unit whose brackets are open.
+    bare = text.replace("\n", "\n ")
     found = [fault.message for unit in split(bare, end_missing=True) for fault in unit.faults]
     return [message for message in found if "closes nothing" in message or "closed before ')" in message]
 
@@ -48,7 +49,7 @@ def test_what_closes_it_is_allowed_and_leaves_nothing_open(pieces: list[str]):
         assert len(closing(state)) < len(rest)
         rest = closing(state)
     complete += "\n"
-    units = list(split(complete.replace("\n}", "\n }").replace("\n{", "\n {")))
+    units = list(split(complete.replace("\n", "\n ")))
     assert [fault.message for unit in units for fault in unit.faults] == []
     # A directive with a name of its own is no C, and its quotes are nobody's.
     assert terminators(complete).faults == [] or "#" in pieces
@@ -103,6 +104,9 @@ def test_what_closes(text: str, rest: str):
         ("#define F (", "]}\n"),
         ("#define F (\\", "]}"),
         ("a *", ")]}/"),
+        ("#if A\n" * 32 + "#", "i"),
+        ("(" * 256 + "\n#", "ei"),
+        ("a\\'", ")]}"),
     ],
 )
 def test_what_is_forbidden(text: str, refused: str):

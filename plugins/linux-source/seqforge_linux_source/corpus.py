@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -74,7 +75,8 @@ class LinuxSource(Corpus):
             Field(description="Where to download from: the folder that holds `v6.x/`.", pattern="^https?://"),
         ] = LINUX_MIRROR,
     ) -> None:
-        self._where = source
+        # A plain string is a path, too: in Python, where nothing has made it one, it must not pass for `auto`.
+        self._where = source if source in ("auto", "download") else Path(source)
         self._tag = tag
         self._selection = Selection(include, exclude, suffixes)
         self._release = Release.choose(release, sha256, mirror) if source == "download" else None

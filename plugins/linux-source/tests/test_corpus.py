@@ -1,5 +1,7 @@
 """The corpus: every source gives the same documents, and mistakes are met with what to do."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,13 @@ def empty_machine(monkeypatch, tmp_path):
 
 def test_an_archive_gives_the_documents(kernel_archive, c_files):
     assert documents(LinuxSource(source=kernel_archive)) == list(c_files.items())
+
+
+def test_a_path_as_a_string_is_a_path(tmp_path):
+    # In a process of its own, where types are not checked.
+    code = "import sys; from seqforge_linux_source.corpus import LinuxSource; LinuxSource(sys.argv[1]).describe()"
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "none")], capture_output=True, text=True)
+    assert f"DataError: {tmp_path / 'none'}" in ran.stderr.splitlines()[-1] or "none" in ran.stderr.splitlines()[-1]
 
 
 def test_a_tree_gives_the_documents(kernel_tree, c_files):

@@ -1,12 +1,14 @@
 """`seqforge c-lexicon`."""
 
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seqforge.errors import ExperimentError
+from seqforge.errors import DataError, ExperimentError
+from seqforge.interfaces import Document
 from seqforge.registry import Component, Registry
 
 _REPORT_SECONDS = 10.0
@@ -25,14 +27,11 @@ def c_lexicon(
     assignments: Annotated[
         list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the corpus. Repeatable.")
     ] = [],  # noqa: B006 - typer copies it
-    window: Annotated[
-        int, typer.Option(min=100, help="Characters of a window of the control; about the length of your samples.")
-    ] = 4_000,
 ) -> None:
-    """Count the names of a corpus of C, for the metric `identifiers` and for `seqforge c-structure --lexicon`.
+    """Count the names of a corpus of C, for `seqforge c-structure --lexicon`.
 
-    For each name: in how many files functions use it undeclared, and in how many they declare it. A twentieth of the
-    files is left out, and judged by the rest: that is the control.
+    For each name: in how many files functions use it undeclared, and in how many they declare it. The metric
+    `identifiers` does so by itself, with the text that its run is trained on.
 
     [bold]Examples[/]
 
@@ -47,13 +46,16 @@ def c_lexicon(
     chosen = _corpus(context.obj, experiment, corpus, assignments).build()
     typer.echo(chosen.describe(), err=True)
     progress = _Progress()
-    lexicon = build_lexicon(chosen.documents(), progress.show, window)
+    lexicon = build_lexicon(progress.followed(chosen.documents()))
     progress.end()
+    if not lexicon.counts:
+        raise DataError(
+            "the corpus has no function of C that names a variable, so its lexicon would be empty",
+            hint="A lexicon is made from the text that a model is trained on, which must be C.",
+        )
     with reported_failures(f"writing the lexicon {output}"):
         write_atomically(output, encode_lexicon(lexicon))
     typer.echo(f"{output}: {len(lexicon.counts):,} names of {lexicon.files:,} files")
-    for name, value in lexicon.control.items():
-        typer.echo(f"  control {name:<19} {100 * value:7.3f} %")
 
 
 def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
@@ -80,12 +82,19 @@ class _Progress:
         self._terminal = sys.stderr.isatty()
         self._shown = time.monotonic()
 
-    def show(self, files: int, characters: int) -> None:
+    def followed(self, documents: Iterable[Document]) -> Iterator[str]:
+        size = 0
+        for number, document in enumerate(documents, start=1):
+            size += len(document.content)
+            yield document.content.decode("utf-8", "replace")
+            self._show(number, size)
+
+    def _show(self, files: int, size: int) -> None:
         now = time.monotonic()
         if now - self._shown < (_REDRAW_SECONDS if self._terminal else _REPORT_SECONDS):
             return
         self._shown = now
-        line = f"reading: {files:,} files, {characters / 1e6:,.1f} MB"
+        line = f"reading: {files:,} files, {size / 1e6:,.1f} MB"
         typer.echo(f"\r{line} " if self._terminal else line, err=True, nl=not self._terminal)
 
     def end(self) -> None:

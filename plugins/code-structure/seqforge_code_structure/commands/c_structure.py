@@ -16,6 +16,7 @@ LARGEST_FILE = 64 << 20
 """Bytes of a file that is read."""
 
 _STANDARD_INPUT = "-"
+_WARNINGS = ("unused", "the line is not indented")
 
 
 def c_structure(
@@ -25,14 +26,19 @@ def c_structure(
         typer.Option(metavar="FILE", help="Names of a training text, from `seqforge c-lexicon`; for undefined names."),
     ] = None,
     cut: Annotated[
-        bool, typer.Option("--cut", help="The text was cut at its end: what is open there is right.")
+        bool,
+        typer.Option(
+            "--cut",
+            help="The text was cut: what is open at its end is right, and so may be what is closed at its start.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """Find faults in the structure of C, such as a model wrote, and print them as a compiler would.
 
-    Brackets, comments and literals that are not closed; variables undefined or unused; jumps without a label. Each
-    function is judged by itself and by what its text declares: headers are not read, and no program is compiled.
+    Brackets, comments and literals that are not closed; lines not indented as deep as their braces are; variables
+    undefined or unused; jumps without a label. Each function is judged by itself and by what its text declares: headers
+    are not read, and no program is compiled.
     Exits with 1 where anything was found.
 
     [bold]Examples[/]
@@ -45,19 +51,20 @@ def c_structure(
     from seqforge_code_structure.report import all_findings
 
     names = read_lexicon(lexicon) if lexicon else None
-    found = False
+    count = 0
     records: list[dict[str, object]] = []
     for file in files:
         text = _read(file)
         findings = all_findings(text, names, cut=cut)
-        found = found or bool(findings)
+        count += len(findings)
         if as_json:
             records += _records(file, text, findings)
         else:
             _print(file, text, findings)
     if as_json:
         typer.echo(json.dumps(records))
-    if found:
+    if count:
+        typer.echo(f"{count:,} finding{'s' * (count > 1)} in {len(files):,} file{'s' * (len(files) > 1)}", err=True)
         raise typer.Exit(1)
 
 
@@ -108,5 +115,5 @@ def _print(file: str, text: str, findings: "list[Finding]") -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     name = "<stdin>" if file == _STANDARD_INPUT else file
     for finding, (line, column) in zip(findings, _places(text, findings), strict=True):
-        style = "yellow" if finding.message.startswith("unused") else "red"
+        style = "yellow" if finding.message.startswith(_WARNINGS) else "red"
         console.print(Text.assemble((f"{name}:{line}:{column}: ", "bold"), (finding.message, style)))

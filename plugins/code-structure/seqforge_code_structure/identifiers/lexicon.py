@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 GREATEST_FREE_SHARE = 0.1
@@ -38,12 +38,10 @@ class Lexicon:
     Attributes:
         files: How many files it was made from.
         counts: By name.
-        control: Shares of real functions that were held out, by the figure's name; what no model need fall below.
     """
 
     files: int
     counts: Mapping[str, Count]
-    control: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def must_be_declared(self, name: str) -> bool:
         """Tell whether a name is one that functions declare, so that an undeclared use is surely a fault.

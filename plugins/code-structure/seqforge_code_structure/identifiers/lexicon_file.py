@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from seqforge.errors import DataError
 from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
@@ -21,7 +21,6 @@ class _Columns(BaseModel):
 
     seqforge_c_lexicon: Literal[1]
     files: Annotated[int, Field(ge=0)]
-    control: dict[str, float]
     names: str
     free: _Counts
     bound: _Counts
@@ -39,7 +38,6 @@ def encode_lexicon(lexicon: Lexicon) -> bytes:
     columns = _Columns(
         seqforge_c_lexicon=1,
         files=lexicon.files,
-        control=dict(lexicon.control),
         names=" ".join(names),
         free=[count.free for count in counts],
         bound=[count.bound for count in counts],
@@ -65,9 +63,21 @@ def read_lexicon(path: Path) -> Lexicon:
     if len(content) > LARGEST_FILE:
         raise DataError(f"the lexicon {path} has more than {LARGEST_FILE:,} bytes, which is the limit")
     try:
-        columns = _Columns.model_validate_json(content)
-        rows = zip(columns.names.split(), columns.free, columns.bound, strict=True)
-        counts = {name: Count(free, bound, columns.idle.get(name, 0)) for name, free, bound in rows}
-    except (ValidationError, ValueError) as error:
+        return decode_lexicon(content)
+    except ValueError as error:
         raise DataError(f"{path} is no lexicon of C that this version can read", hint=_HOW_TO_MAKE) from error
-    return Lexicon(columns.files, counts, columns.control)
+
+
+def decode_lexicon(content: bytes) -> Lexicon:
+    """Read the content of a file.
+
+    Args:
+        content: As `encode_lexicon` gave it.
+
+    Raises:
+        ValueError: Where it is no lexicon of this version.
+    """
+    columns = _Columns.model_validate_json(content)
+    rows = zip(columns.names.split(), columns.free, columns.bound, strict=True)
+    counts = {name: Count(free, bound, columns.idle.get(name, 0)) for name, free, bound in rows}
+    return Lexicon(columns.files, counts)

@@ -14,9 +14,11 @@ LINE_COMMENT = r"//(?:[^\\\n]++|\\[\s\S]?)*+"
 STRING = r'"(?:[^"\\\n]++|\\(?:\r\n|[\s\S]))*+"'
 CHARACTER = r"'(?:[^'\\\n]++|\\(?:\r\n|[\s\S]))++'"
 UNTERMINATED_COMMENT = r"/\*[\s\S]*+"
+ESCAPE = r"\\[\"']"
+"""A quotation mark that begins nothing. Were it taken for a beginning, each of many would be sought its end in vain."""
 UNTERMINATED_STRING = r'"(?:[^"\\\n]++|\\(?:\r\n|[\s\S])?)*+'
 _REST_OF_DIRECTIVE = (
-    rf"""(?:[^\n\\/"']++|\\(?:\r?\n)?|{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT}|/"""
+    rf"""(?:[^\n\\/"']++|{ESCAPE}|\\(?:\r?\n)?|{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT}|/"""
     rf"""|{STRING}|{CHARACTER}|["'])*+"""
 )
 DIRECTIVE = rf"[ \t]*+\#{_REST_OF_DIRECTIVE}"
@@ -50,7 +52,7 @@ class Kind(IntEnum):
 
 
 def _compile(directives: bool) -> re.Pattern[str]:
-    between = r"""(?:[^\n/"'*()\[\]{};]++|/(?![*/])|\*(?!/(?![*/]))|\n""" + (
+    between = rf"""(?:[^\n/"'*()\[\]{{}};\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n""" + (
         r"(?![ \t]*+\#))*+" if directives else ")*+"
     )
     never = r"(?!)"

@@ -13,6 +13,7 @@ from seqforge_code_structure.lexing.structure import (
     CHARACTER,
     COMMENT,
     DIRECTIVE,
+    ESCAPE,
     LINE_COMMENT,
     STRING,
     UNTERMINATED_COMMENT,
@@ -55,7 +56,7 @@ _TOKEN = re.compile(
     rf"(?:(?P<first>\A{DIRECTIVE})|(?P<directive>(?<=\n){DIRECTIVE})"
     rf"|(?P<comment>{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT})"
     rf"|(?P<string>{STRING}|{CHARACTER}|{UNTERMINATED_STRING}|')"
-    r"|(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*+)|(?P<word>[^\W\d]\w*+)|(?P<other>\n|[^\S\n]++|[\s\S]))"
+    rf"|(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*+)|(?P<word>[^\W\d]\w*+)|(?P<other>{ESCAPE}|\n|[^\S\n]++|[\s\S]))"
 )
 _TYPES_OF_C_AND_LINUX = """
     void char short int long float double signed unsigned _Bool bool _Complex FILE uint ulong ushort

@@ -35,15 +35,17 @@ class Brackets(Metric):
         complete = [unit for _, unit in judged if unit.kind == "complete"]
         tails = [unit for _, unit in judged if unit.kind == "tail"]
         analysed = [unit for _, unit in judged if unit.kind != "tail" and not unit.too_deep]
-        errors = sum(unit.fault_count for unit in analysed)
+        errors, brackets = sum(unit.fault_count for unit in analysed), sum(unit.brackets for unit in analysed)
         values = {
             "balanced": share(sum(map(_right, complete)), len(complete)),
             "units": float(len(complete)),
-            "errors_per_1000": 1000 * share(errors, sum(unit.brackets for unit in analysed)),
+            "errors_per_1000": 1000 * share(errors, brackets),
             "tails_balanced": share(sum(map(_right, tails)), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in judged)),
         }
-        return Score(values, tuple(finding for number, unit in judged for finding in findings(number, unit.faults)))
+        places = tuple(finding for number, unit in judged for finding in findings(number, unit.faults))
+        weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
+        return Score(values, places, weights)
 
 
 def _right(unit: Unit) -> bool:

@@ -26,4 +26,4 @@ class Indentation(Metric):
         lines = sum(each.lines for each in judged)
         values = {"agreement": share(sum(each.agreeing for each in judged), lines), "lines": float(lines)}
         places = [finding for number, each in enumerate(judged) for finding in findings(number, each.faults)]
-        return Score(values, tuple(places))
+        return Score(values, tuple(places), {"agreement": lines})

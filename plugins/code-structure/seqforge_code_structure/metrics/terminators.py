@@ -32,9 +32,10 @@ class Terminators(Metric):
             total.update(found.total)
             wrong.update(found.wrong)
             places += findings(number, found.faults)
-        values = {
-            f"unterminated_{name}": share(wrong[name], total[name]) for name in ("comments", "strings", "characters")
-        }
+        names = ("comments", "strings", "characters")
+        values = {f"unterminated_{name}": share(wrong[name], total[name]) for name in names}
+        weights = {f"unterminated_{name}": total[name] for name in names}
         strays = wrong["comment_ends"]
-        values["stray_comment_ends"] = share(strays, strays + total["comments"] - wrong["comments"])
-        return Score(values, tuple(places))
+        ends = weights["stray_comment_ends"] = strays + total["comments"] - wrong["comments"]
+        values["stray_comment_ends"] = share(strays, ends)
+        return Score(values, tuple(places), weights)

