@@ -101,9 +101,8 @@ def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsig
     indices = np.asarray(value)
     fits = indices.dtype.kind in "iu" or not indices.size
     if indices.ndim != (1 if many else 0) or not fits:
-        raise DataError(
-            f"{'indices of classes' if many else 'the index of a class'} were wanted, and not {value!r:.50}"
-        )
+        wanted = "indices of classes were" if many else "the index of a class was"
+        raise DataError(f"{wanted} wanted, and not {value!r:.50}")
     indices = np.atleast_1d(indices)
     if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < count):
         raise DataError(f"there are {count} classes, and an index is not from 0 to {count - 1}")

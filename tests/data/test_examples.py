@@ -124,7 +124,7 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
         (ONCE, Example("odd", "\ud800", 1), "odd: '\\ud800' is no text in UTF-8"),
         (
             Form(Text(), "sequence", Classes(("no", "yes")), "every step"),
-            Example("odd", "abc", [0, 1]),
+            Example("odd", "abc", np.array([0, 1])),
             "odd: 3 steps are read, and 2 are to be written",
         ),
         (
