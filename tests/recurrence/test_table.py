@@ -19,7 +19,7 @@ def test_rows_are_those_of_the_table_rounded(shape: tuple[int, ...], dtype: torc
     expected = torch.zeros(6, 10, dtype=torch.float64)
     expected.index_add_(0, symbols.flatten(), weights.double().flatten(0, -2))
     assert table.grad is not None
-    torch.testing.assert_close(table.grad.double(), expected)
+    torch.testing.assert_close(table.grad.double(), expected, rtol=1e-5, atol=1e-6)  # sums in float32
 
 
 def test_many_small_gradients_are_not_lost():

@@ -155,9 +155,9 @@ def test_a_prompt_that_cannot_be_encoded_is_refused_before_a_run_is_made(experim
 def test_a_parameter_that_is_not_finite_is_never_saved(
     run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import seqforge.training.trainer as trainer
+    import seqforge.training.stream_task as stream_task
 
-    real = trainer.train_step
+    real = stream_task.train_step
 
     def spoiled(state: Any, *arguments: Any) -> Any:
         result = real(state, *arguments)
@@ -165,7 +165,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(
             state.model.head.bias[0] = float("nan")
         return result
 
-    monkeypatch.setattr(trainer, "train_step", spoiled)
+    monkeypatch.setattr(stream_task, "train_step", spoiled)
     with pytest.raises(RunError, match=r"step 8: the loss is nan"):
         resume(changed(run, registry, "sampling.interval=99"))
     assert run.checkpoints.steps() == [2, 4, 5, 6]

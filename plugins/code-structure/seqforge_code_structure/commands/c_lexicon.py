@@ -3,13 +3,15 @@
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqforge.errors import DataError, ExperimentError
-from seqforge.interfaces import Document
 from seqforge.registry import Component, Registry
+
+if TYPE_CHECKING:  # it imports torch, and every command of seqforge imports this one
+    from seqforge.interfaces import Document
 
 _REPORT_SECONDS = 10.0
 """How often a line is printed where there is no terminal."""
@@ -82,7 +84,7 @@ class _Progress:
         self._terminal = sys.stderr.isatty()
         self._shown = time.monotonic()
 
-    def followed(self, documents: Iterable[Document]) -> Iterator[str]:
+    def followed(self, documents: "Iterable[Document]") -> Iterator[str]:
         size = 0
         for number, document in enumerate(documents, start=1):
             size += len(document.content)
