@@ -31,12 +31,14 @@ ONCE = Form(Text(), "sequence", Classes(("no", "yes")), "once")
 class Given(LabelledCorpus):
     def __init__(self, form: Form, examples: list[Example]) -> None:
         self._form, self._examples = form, examples
+        self.readings = 0
 
     @property
     def form(self) -> Form:
         return self._form
 
     def examples(self):
+        self.readings += 1
         yield from self._examples
 
     def fingerprint(self) -> str:
@@ -154,6 +156,19 @@ def test_an_example_that_is_not_of_the_form_is_named(
 def test_an_odd_corpus_is_refused(vocabulary: Vocabulary, tmp_path: Path, examples: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         encode_examples(Given(ONCE, examples), vocabulary, tmp_path, lambda _: None)
+
+
+def test_a_corpus_is_read_once_though_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    form = Form(Text(), "sequence", Text(), "sequence")
+    corpus = Given(form, [Example("one", "ab", "né", ("", "a")), Example("two", "€", "b")])
+    file = encode_examples(corpus, vocabulary, tmp_path, lambda _: None)
+    assert corpus.readings == 1
+    assert vocabulary.state() == {"characters": "abné€"}
+    assert file.inputs.lengths.tolist() == [2, 1]
+    assert file.targets.lengths.tolist() == [2, 0, 1, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "examples.json", "form.json", "inputs.bin", "targets.bin", "vocabulary.json",
+    ]  # fmt: skip
 
 
 FORMS = [
