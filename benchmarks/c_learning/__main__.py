@@ -39,10 +39,13 @@ def percent(share: Share) -> str:
 
 
 def times(share: Share, real: Share) -> str:
-    """Write how often a fault is met for once in real code."""
-    if min(share.total, real.total) < FEWEST or not real.wrong:
+    """Write how often a fault is met for once in real code; at least, where real code has none of so many."""
+    if min(share.total, real.total) < FEWEST:
         return "–"
-    return f"{share.value / real.value:.3g}"
+    # Of n cases without a fault, the share of faults is below 3/n, with a confidence of 95%.
+    least = "" if real.wrong or not share.wrong else "> "
+    ratio = share.value * real.total / (real.wrong or 3)
+    return f"{least}{ratio:,.0f}" if ratio >= 10 else f"{least}{ratio:.2g}"
 
 
 def tables(scores: Mapping[str, Mapping[str, Share]], copied: Mapping[str, float], losses: Mapping[str, float]) -> str:

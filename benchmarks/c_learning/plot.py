@@ -25,14 +25,14 @@ PANELS = {
 }
 """By the title of a panel, its figures and their colours."""
 
-LEAST = 1e-4
+LEAST = 1e-3
 """The share at the lower end of the axis; what is smaller stands there."""
 
 FEWEST = 30
 """A share of fewer than these is not drawn."""
 
 _WIDTH, _HEIGHT, _TOP, _BOTTOM = 900, 470, 50, 330
-_PANEL, _LEFT = 370, 60
+_PANEL, _LEFT, _OTHER = 370, 60, 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Panel:
     def moment(self, step: int) -> float:
         """Place a moment: two of which one is twice the other are equally far apart."""
         first, last = math.log(self.moments[0]), math.log(self.moments[-1])
-        wide = _PANEL - 55 * len(self.others) - 20
+        wide = _PANEL - _OTHER * len(self.others) - 36
         return self.left + 10 + wide * (math.log(step) - first) / max(last - first, 1e-9)
 
     def other(self, name: str) -> float:
         """Place what is no moment."""
-        return self.left + _PANEL - 55 * (len(self.others) - self.others.index(name)) + 30
+        return self.left + _PANEL - _OTHER * (len(self.others) - self.others.index(name) - 0.5)
 
 
 def height(share: float) -> float:
