@@ -37,9 +37,9 @@ MISTAKES = {
     "resume with a file": (["run", "fine.toml", "--resume", "runs/none"], "--resume goes on with"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
-    "a shape to come": (
+    "a shape that the corpus does not fit": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
-        "needs a label for each example",
+        "needs one label an example",
     ),
 }
 
