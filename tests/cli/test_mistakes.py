@@ -37,7 +37,7 @@ MISTAKES = {
     "resume with a file": (["run", "fine.toml", "--resume", "runs/none"], "--resume goes on with"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
-    "a shape without labels": (
+    "a shape that the corpus does not fit": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
         "needs one label an example",
     ),
