@@ -9,9 +9,10 @@ from benchmarks.peers import torch_training
 from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMBOLS
 from benchmarks.worker import Clock
 from seqforge import Experiment, Registry
+from seqforge.errors import PluginError
 from seqforge.generation import generate
 from seqforge.interfaces import Vocabulary
-from seqforge.model import build_model
+from seqforge.model import Precision, build_model
 from seqforge.training.state import initial_state
 
 TEXT = "".join(map(chr, range(SYMBOLS)))
@@ -70,10 +71,17 @@ def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, compile
     )
 
 
-def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: str) -> None:
-    """Time draws by the engine's generator, with the samplers that an experiment has by default."""
-    chosen = experiment(cell, size, precision)
+def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: Precision) -> None:
+    """Time draws by the engine's generator, with the samplers that an experiment has by default.
+
+    Raises:
+        PluginError: Where int8 is asked for, and the cell has no kernels for it here.
+    """
+    chosen = experiment(cell, size)
     model = build_model(chosen, SYMBOLS).eval()
+    model.precision = precision
+    if precision == "int8" and model.decoder(model.initial_states(1), [], int8=True) is None:
+        raise PluginError(f"{cell} has no kernels for int8 here")
     vocabulary: Vocabulary = chosen.vocabulary.build()
     vocabulary.learn([TEXT.encode()])
     prompt = torch.zeros(1, dtype=torch.int64)

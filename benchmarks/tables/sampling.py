@@ -10,7 +10,8 @@ from benchmarks.tables.speeds import speeds
 
 PEERS = "benchmarks.peers"
 BATCH_SIZES = (1, 64)
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "int8")
+"""Cells that have no kernels for one are left out of it."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:

@@ -5,7 +5,13 @@ import platform
 from setuptools import Extension, setup
 
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
-INSTRUCTION_SETS = {"avx512_bf16": [*AVX512, "-mavx512bf16"], "avx512": AVX512, "avx2": ["-mavx2", "-mfma"]}
+VNNI = [*AVX512, "-mavx512vnni"]
+INSTRUCTION_SETS = {
+    "avx512_bf16": [*VNNI, "-mavx512bf16"],
+    "avx512_vnni": VNNI,
+    "avx512": AVX512,
+    "avx2": ["-mavx2", "-mfma"],
+}
 
 extensions = [
     Extension(

@@ -3,6 +3,7 @@
 import errno
 import io
 import sys
+import warnings
 
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
@@ -34,6 +35,7 @@ def _run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A model writes, and a prompt holds, what a terminal's encoding may not.
             stream.reconfigure(errors="replace")
+    warnings.showwarning = _show_warning
     registry = Registry.installed()
     for plugin in registry.unusable:
         print_error(
@@ -41,3 +43,8 @@ def _run() -> None:
             kind="warning",
         )
     build_app(registry)()
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    # Without its place in the code, which is nothing to a user.
+    print_error(str(message), kind="warning")

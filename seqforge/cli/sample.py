@@ -1,11 +1,21 @@
 """`seqforge sample`."""
 
+import enum
 import sys
 from typing import Annotated
 
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, Set, open_run
+
+
+class Precision(enum.StrEnum):
+    """In which type products may be computed."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    int8 = "int8"
+    auto = "auto"
 
 
 def sample(
@@ -21,6 +31,10 @@ def sample(
     assignments: Set = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Of the products, in the place of training.precision; int8 is the fastest on a CPU."),
+    ] = None,
 ) -> None:
     """Let a trained model write.
 
@@ -33,14 +47,19 @@ def sample(
       seqforge sample runs/first-run --sampler temperature --sampler top-p --set sampler.0.temperature=0.7
 
       seqforge sample runs/first-run --count 4 --seed 1 --checkpoint latest
+
+      seqforge sample runs/first-run --precision int8 --length 100000
     """
     from seqforge.cli.progress import printable
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
     # Control characters are kept where another program reads them, and made harmless where a terminal does.
+    products = precision.value if precision else None
     shown = printable if sys.stdout.isatty() else str
     if count == 1:
-        pieces = opened.stream(prompt, length=length, seed=seed, checkpoint=checkpoint, device=device)
+        pieces = opened.stream(
+            prompt, length=length, seed=seed, checkpoint=checkpoint, device=device, precision=products
+        )
         for index, piece in enumerate(pieces):
             if index == 0 and prompt:
                 typer.echo(shown(prompt), nl=False)
@@ -48,7 +67,9 @@ def sample(
             sys.stdout.flush()
         typer.echo()
         return
-    texts = opened.sample(prompt, length=length, count=count, seed=seed, checkpoint=checkpoint, device=device)
+    texts = opened.sample(
+        prompt, length=length, count=count, seed=seed, checkpoint=checkpoint, device=device, precision=products
+    )
     for number, text in enumerate(texts, start=1):
         typer.echo(f"--- sample {number} of {count}")
         typer.echo(shown(text))

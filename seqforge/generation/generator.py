@@ -1,6 +1,7 @@
 """The sampling loop: read the prompt, then draw, read what was drawn, and draw again."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
-from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
+from seqforge.interfaces import Decoder, Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
 from seqforge.model import SequenceModel, States
 
 _STRETCH = 256
@@ -83,9 +84,7 @@ def generate(
         outputs, states = model(prompt.to(device).unsqueeze(1), model.initial_states(1))
         logits = outputs[-1].expand(count, -1)
         states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
-        rules = [sampler.rule() for sampler in samplers]
-        known = [rule for rule in rules if rule is not None]
-        decoder = model.decoder(states, known) if len(known) == len(rules) else None
+        decoder = _decoder(model, states, samplers)
     context = SamplingContext(prompt, count, length, vocabulary)
     memories = [sampler.start(context) for sampler in samplers]
     if decoder is None:
@@ -104,6 +103,21 @@ def generate(
         yield drawn
         tokens = drawn[-1]
         left -= wanted
+
+
+def _decoder(model: SequenceModel, states: States, samplers: Sequence[Sampler]) -> Decoder | None:
+    rules = [rule for rule in (sampler.rule() for sampler in samplers) if rule is not None]
+    has_rules = len(rules) == len(samplers)
+    if model.precision == "int8":
+        decoder = model.decoder(states, rules, int8=True) if has_rules else None
+        if decoder is not None:
+            return decoder
+        warnings.warn(
+            "int8 needs kernels for these cells and this processor (see `seqforge doctor`), samplers without a memory, "
+            "and finite weights; the precision is as with `auto`",
+            stacklevel=3,
+        )
+    return model.decoder(states, rules) if has_rules else None
 
 
 def _one_by_one(

@@ -32,12 +32,14 @@ class Network:
         embedding: `[symbols, input]`, or None where the lowest cell reads symbols themselves.
         head_weight: `[symbols, hidden]`.
         head_bias: `[symbols]`.
+        int8: Whether to multiply in 8 bits.
     """
 
     cells: Sequence[Cell[Any]]
     embedding: Tensor | None
     head_weight: Tensor
     head_bias: Tensor
+    int8: bool = False
 
 
 Decoder = Callable[[Tensor, Tensor], Tensor]
@@ -61,6 +63,6 @@ class DecodingCell(Protocol):
             rules: What is done to the logits before a draw, in order.
 
         Returns:
-            The decoder, or None where it cannot serve this model.
+            The decoder, or None where it cannot serve this model, or not in 8 bits where those are asked for.
         """
         ...

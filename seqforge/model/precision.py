@@ -6,8 +6,11 @@ import torch
 
 from seqforge.recurrence import instruction_sets
 
-Precision = Literal["float32", "bfloat16", "auto"]
-"""`auto` is bfloat16 where the device multiplies in it, which is about twice as fast, and float32 elsewhere."""
+Precision = Literal["float32", "bfloat16", "int8", "auto"]
+"""`auto` is bfloat16 where the device multiplies in it, which is about twice as fast, and float32 elsewhere.
+
+`int8` is of generation, by cells that have kernels for it; whatever else is computed is as with `auto`.
+"""
 
 
 def products_in(precision: Precision, device: torch.device) -> torch.autocast:
@@ -17,7 +20,7 @@ def products_in(precision: Precision, device: torch.device) -> torch.autocast:
         precision: Of the products.
         device: Where they are computed.
     """
-    wanted = precision == "bfloat16" or (precision == "auto" and multiplies_in_bfloat16(device))
+    wanted = precision == "bfloat16" or (precision in ("auto", "int8") and multiplies_in_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 

@@ -171,12 +171,13 @@ class SequenceModel(nn.Module):
         with products_in(self.precision, features.device):
             return self.head(features).to(self.head.weight.dtype)
 
-    def decoder(self, states: States, rules: Sequence[Rule]) -> Decoder | None:
+    def decoder(self, states: States, rules: Sequence[Rule], *, int8: bool = False) -> Decoder | None:
         """Ask the lowest cell whether it can generate at a stretch.
 
         Args:
             states: Every layer's, after what was read so far.
             rules: What is done to the logits before a draw, in order.
+            int8: Whether to multiply in 8 bits.
 
         Returns:
             The decoder, or None where symbols are to be read one by one.
@@ -185,7 +186,7 @@ class SequenceModel(nn.Module):
         if not isinstance(cells[0], DecodingCell):
             return None
         embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
-        network = Network(cells, embedding, self.head.weight, self.head.bias)
+        network = Network(cells, embedding, self.head.weight, self.head.bias, int8)
         with products_in(self.precision, self.head.weight.device):
             return cells[0].decoder(network, states, rules)
 

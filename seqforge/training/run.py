@@ -10,7 +10,7 @@ from seqforge.errors import DataError, RunError
 from seqforge.experiment import Experiment
 from seqforge.generation import sample_texts, stream_text
 from seqforge.interfaces import Form, Sampler, Value, Vocabulary
-from seqforge.model import SequenceModel, build_model
+from seqforge.model import Precision, SequenceModel, build_model
 from seqforge.registry import Component, Registry
 from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.checkpoint_files import check_corpus, load_model
@@ -77,17 +77,21 @@ class Run:
         """Read what the run's examples are made of; None of a language model."""
         return read_form(self.directory.form) if self.experiment.labelled else None
 
-    def model(self, checkpoint: str = "best", device: str = "auto") -> SequenceModel:
+    def model(
+        self, checkpoint: str = "best", device: str = "auto", precision: Precision | None = None
+    ) -> SequenceModel:
         """Load the run's model, wherever it was trained.
 
         Args:
             checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
             device: Where to put it.
+            precision: Of its products; by default the experiment's.
         """
         target = choose_device(device)
         model = build_model(self.experiment, self.vocabulary().size, self.form())
         if checkpoint != "initial":
             load_model(self.checkpoints.find(checkpoint), model)
+        model.precision = precision or model.precision
         return model.to(target).eval()
 
     def sample(
@@ -100,6 +104,7 @@ class Run:
         samplers: Sequence[Component] | None = None,
         checkpoint: str = "best",
         device: str = "auto",
+        precision: Precision | None = None,
     ) -> list[str]:
         """Draw samples, as one batch.
 
@@ -111,6 +116,7 @@ class Run:
             samplers: The chain; by default the experiment's.
             checkpoint: Which one.
             device: Where to draw them.
+            precision: Of the products, such as "int8" or "float32"; by default the experiment's.
 
         Returns:
             The texts, each with its prompt.
@@ -119,7 +125,7 @@ class Run:
             RunError: Where the run learnt from labelled examples.
         """
         self._refuse_examples()
-        model = self.model(checkpoint, device)
+        model = self.model(checkpoint, device, precision)
         chain = self._chain(samplers)
         return sample_texts(model, self.vocabulary(), chain, prompt, count=count, length=length, seed=seed)
 
@@ -132,6 +138,7 @@ class Run:
         samplers: Sequence[Component] | None = None,
         checkpoint: str = "best",
         device: str = "auto",
+        precision: Precision | None = None,
     ) -> Iterator[str]:
         """Draw one sample, and give its text, without the prompt, as it comes.
 
@@ -142,12 +149,13 @@ class Run:
             samplers: The chain; by default the experiment's.
             checkpoint: Which one.
             device: Where to draw it.
+            precision: Of the products, such as "int8" or "float32"; by default the experiment's.
 
         Raises:
             RunError: Where the run learnt from labelled examples.
         """
         self._refuse_examples()
-        model = self.model(checkpoint, device)
+        model = self.model(checkpoint, device, precision)
         return stream_text(model, self.vocabulary(), self._chain(samplers), prompt, length=length, seed=seed)
 
     def predict(

@@ -62,6 +62,11 @@ def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp
     several = seqforge("sample", "runs/small", "--count", "3", "--length", "5", "--sampler", "top-k",
                        "--sampler", "greedy", "--set", "sampler.0.k=3")  # fmt: skip
     assert several.stdout.count("--- sample") == 3, several.stderr
+    for count in ("1", "2"):
+        rounded = seqforge("sample", "runs/small", "--count", count, "--length", "5", "--precision", "int8")
+        assert rounded.returncode == 0
+        assert rounded.stderr.startswith("warning: int8 needs kernels for these cells"), rounded.stderr
+        assert rounded.stderr.count("\n") == 1
 
     evaluated = seqforge("evaluate", "runs/small", "--split", "test", "--json")
     assert evaluated.returncode == 0, evaluated.stderr

@@ -141,3 +141,13 @@ def test_a_model_samples_on_another_device(model: SequenceModel, vocabulary: Voc
     on_cpu = sample_texts(model, vocabulary, plain, "ab", count=2, length=50, seed=1)
     on_gpu = sample_texts(model.cuda(), vocabulary, plain, "ab", count=2, length=50, seed=1)
     assert on_cpu == on_gpu
+
+
+def test_without_kernels_for_int8_a_line_says_so(
+    model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
+) -> None:
+    model.precision = "auto"
+    expected = sample_texts(model, vocabulary, plain, "ab", count=2, length=20, seed=1)
+    model.precision = "int8"
+    with pytest.warns(UserWarning, match="int8 needs kernels for these cells"):
+        assert sample_texts(model, vocabulary, plain, "ab", count=2, length=20, seed=1) == expected

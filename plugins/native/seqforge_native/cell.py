@@ -81,14 +81,17 @@ class NativeCell(FactoredCell[StateT]):
             rules: What is done to the logits before a draw, in order.
 
         Returns:
-            The decoder, or None where a layer is of another kind, or no kernel can run.
+            The decoder, or None where a layer is of another kind, no kernel can run, or none can run in int8 where that
+            is asked for.
         """
-        dtype = product_dtype(self.recurrent_weight)
+        dtype = torch.int8 if network.int8 else product_dtype(self.recurrent_weight)
         cells = [cell for cell in network.cells if isinstance(cell, NativeCell)]
         library = best_library()
         if library is None or len(cells) < len(network.cells):
             return None
         if not all(cell._library(dtype, state) for cell, state in zip(cells, states, strict=True)):
+            return None
+        if network.int8 and not _fits_int8(network):
             return None
         return NativeDecoder(library, dtype, network, cells, states, rules)
 
@@ -99,3 +102,13 @@ class NativeCell(FactoredCell[StateT]):
         if library is None or not library.computes(dtype):
             return None
         return library if all(part.dtype == torch.float32 and part.device.type == "cpu" for part in plain) else None
+
+
+_INT8_DEPTH = 1 << 16
+"""Products of 8 bits that surely add up within 32."""
+
+
+def _fits_int8(network: Network) -> bool:
+    """Say whether weights can be rounded to steps of their largest, and sums of products held."""
+    weights = [parameter for cell in network.cells for parameter in cell.parameters()] + [network.head_weight]
+    return all(weight.shape[-1] <= _INT8_DEPTH and bool(weight.isfinite().all()) for weight in weights)

@@ -23,13 +23,16 @@ _RULES = {kind: index for index, kind in enumerate(("temperature", "top-k", "top
 _SHARED_BYTES = 1 << 20
 """From so many bytes of weights on, reading them takes longer than threads take to meet after each layer."""
 
+_INT8_SCALE_AND_OFFSET = 8
+"""Bytes of a column beside its numbers: `int8_column` of kernels/int8.hpp."""
+
 
 class NativeDecoder:
     """The kernels' own copy of a model, with the state that it carries from call to call.
 
     Args:
         library: Where the kernels are compiled.
-        dtype: Of the products.
+        dtype: Of the products; in int8 all else is float32.
         network: The model, in float32 on the CPU.
         cells: Its cells, all native.
         states: Every layer's, after what was read so far.
@@ -46,6 +49,7 @@ class NativeDecoder:
         rules: Sequence[Rule],
     ) -> None:
         self._library, self._dtype = library, dtype
+        self._kept = torch.float32 if dtype == torch.int8 else dtype
         self._memory: list[Tensor] = []  # what the structures point at
         self._layers = (Layer * len(cells))(
             *(self._layer(cell, state) for cell, state in zip(cells, states, strict=True))
@@ -57,7 +61,8 @@ class NativeDecoder:
         head_bias = padded(network.head_bias, library.lanes)
         head_weight = self._packed_head(network.head_weight)
         shared = sum(tensor.nbytes for tensor in self._memory) >= _SHARED_BYTES
-        self._batch = len(states[0][0])
+        self._batch, self._symbols = len(states[0][0]), symbols
+        self._logits = torch.empty(self._batch, len(head_bias))
         self._call = Decode(
             rows=self._batch,
             layer_count=len(cells),
@@ -70,7 +75,7 @@ class NativeDecoder:
             head_bias=self._keep(head_bias),
             rules=self._keep(torch.tensor([_RULES[rule.kind] for rule in rules], dtype=torch.int64)),
             rule_values=self._keep(torch.tensor([rule.value for rule in rules], dtype=torch.float32)),
-            logits=self._keep(torch.empty(self._batch, len(head_bias))),
+            logits=self._logits.data_ptr(),
         )
 
     def __call__(
@@ -94,6 +99,12 @@ class NativeDecoder:
         drawn = self._library.call("decode", self._dtype, call)
         return tokens[1 : 1 + drawn]
 
+    @property
+    def probabilities(self) -> Float[Tensor, "batch symbols"]:
+        """By which the last symbols were drawn; those below e⁻⁴⁰ times the largest are not exact."""
+        weights = self._logits[:, : self._symbols]
+        return weights / weights.sum(-1, keepdim=True)
+
     def _keep(self, tensor: Tensor) -> int:
         self._memory.append(tensor.contiguous())
         return self._memory[-1].data_ptr()
@@ -109,9 +120,9 @@ class NativeDecoder:
             units=width // lanes,
             recurrent_weight=self._packed(kernel, cell.recurrent_weight),
             recurrent_bias=None if recurrent_bias is None else self._keep(padded(recurrent_bias, lanes)),
-            gates=self._keep(torch.empty(batch, kernel.gates * width, dtype=self._dtype)),
+            gates=self._keep(torch.empty(batch, kernel.gates * width, dtype=self._kept)),
             # The state before a step, and room for that after it.
-            hidden=self._keep(torch.stack([hidden, hidden]).to(self._dtype)),
+            hidden=self._keep(torch.stack([hidden, hidden]).to(self._kept)),
             carried=self._keep(torch.stack([carried, carried])),
             last_hidden=self._keep(torch.empty(batch, width)),
         )
@@ -120,7 +131,7 @@ class NativeDecoder:
         """Give the lowest layer a table of every symbol's gates."""
         weight = cell.input_weight.t()
         rows = (weight if embedding is None else embedding @ weight) + cell.bias
-        layer.table = self._keep(interleaved(rows, cell.kernel.gates, self._library.lanes).to(self._dtype))
+        layer.table = self._keep(interleaved(rows, cell.kernel.gates, self._library.lanes).to(self._kept))
 
     def _read_layer(self, below: "NativeCell[Any]", cell: "NativeCell[Any]", layer: Layer) -> None:
         """Let a layer read the one below."""
@@ -133,15 +144,18 @@ class NativeDecoder:
         hidden_size, inputs = len(weight) // kernel.gates, weight.shape[1]
         lanes = self._library.lanes
         rows = registers(hidden_size, lanes) * kernel.gates * lanes
-        packed = in_large_pages(rows, registers(inputs, lanes) * lanes, dtype=self._dtype)
+        packed = in_large_pages(rows, self._depth(inputs), dtype=self._dtype)
         source = weight.contiguous()
         self._library.call("pack", self._dtype, kernel.index, source, hidden_size, inputs, 1, packed, None)
         return self._keep(packed)
 
     def _packed_head(self, weight: Tensor) -> int:
         (symbols, hidden_size), lanes = weight.shape, self._library.lanes
-        packed = torch.empty(
-            registers(symbols, lanes) * lanes, registers(hidden_size, lanes) * lanes, dtype=self._dtype
-        )
+        packed = torch.empty(registers(symbols, lanes) * lanes, self._depth(hidden_size), dtype=self._dtype)
         self._library.call("pack_head", self._dtype, weight.contiguous(), symbols, hidden_size, packed)
         return self._keep(packed)
+
+    def _depth(self, inputs: int) -> int:
+        """Give the numbers that packed weights take for a column."""
+        depth = registers(inputs, self._library.lanes) * self._library.lanes
+        return depth + _INT8_SCALE_AND_OFFSET if self._dtype == torch.int8 else depth

@@ -12,13 +12,14 @@ import torch
 from seqforge.recurrence import instruction_sets
 
 NEEDS = {
-    "avx512_bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_bf16"},
+    "avx512_bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_vnni", "avx512_bf16"},
+    "avx512_vnni": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_vnni"},
     "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
     "avx2": {"avx2", "fma"},
 }
 """Instruction sets that kernels are built for, the best first, each with what it needs of the processor."""
 
-_SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+_SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.int8: "int8"}
 
 
 class Forward(ctypes.Structure):
@@ -141,8 +142,8 @@ class Library:
         )
 
     def computes(self, dtype: torch.dtype) -> bool:
-        """Say whether the kernels can multiply in a type."""
-        return ("forward", dtype) in self.functions
+        """Say whether the kernels can multiply in a type; in int8 they only generate."""
+        return ("decode", dtype) in self.functions
 
 
 @cache

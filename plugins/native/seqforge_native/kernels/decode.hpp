@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gru.hpp"
+#include "int8.hpp"
 #include "lstm.hpp"
 #include "rnn.hpp"
 
@@ -19,12 +20,13 @@ namespace seqforge {
 // By which Python names a cell.
 enum CellIndex : std::int64_t { lstm, gru, rnn_tanh, rnn_relu };
 
-template <class Element> struct Layer {
+template <class Weight> struct Layer {
+    using Element = typename Inputs<Weight>::Element;
     std::int64_t cell, units, input_units;
     const Element *table;           // the lowest layer's: [symbols, gates] of every symbol; else null
-    const Element *input_weight;    // packed; of the other layers
+    const Weight *input_weight;     // packed; of the other layers
     const float *input_bias;        // [gates]; of the other layers
-    const Element *recurrent_weight;
+    const Weight *recurrent_weight;
     const float *recurrent_bias;    // GRU
     Element *gates;                 // [rows, gates], scratch
     Element *hidden;                // [2, rows, hidden]: before and after the step
@@ -34,10 +36,10 @@ template <class Element> struct Layer {
 
 enum class Rule : std::int64_t { temperature, top_k, top_p, min_p, greedy };
 
-template <class Element> struct Decode {
+template <class Weight> struct Decode {
     std::int64_t rows, steps, layer_count, symbols, symbol_vectors, rule_count, threads;
-    const Layer<Element> *layers;
-    const Element *head_weight;     // packed
+    const Layer<Weight> *layers;
+    const Weight *head_weight;      // packed
     const float *head_bias;
     const std::int64_t *rules;
     const float *rule_values;
@@ -68,13 +70,6 @@ class Barrier {
     std::atomic<int> arrived_{0}, round_{0};
 };
 
-template <class Element, int rows, int vectors>
-inline void multiply(Tile<rows, vectors> &sums, const Element *inputs, std::int64_t stride, const Element *weights,
-                     std::int64_t depth) {
-    if constexpr (rows == 1) accumulate_row<vectors>(sums, inputs, weights, depth);
-    else accumulate<rows, vectors>(sums, inputs, stride, weights, depth);
-}
-
 // The blocks of a product's columns that are a thread's own.
 template <int group, class Block>
 inline void for_own_blocks(std::int64_t vectors, std::int64_t thread, std::int64_t threads, Block block) {
@@ -85,10 +80,16 @@ inline void for_own_blocks(std::int64_t vectors, std::int64_t thread, std::int64
     }
 }
 
-template <class Element, class Cell>
-void decode_layer(const Decode<Element> &call, const Layer<Element> &layer, const Element *inputs,
-                  const std::int64_t *symbols, std::int64_t thread) {
-    const std::int64_t width = layer.units * Cell::gates, depth = layer.units * lanes, input_depth = layer.input_units * lanes;
+// What a thread's products read.
+template <class Weight> struct Operands {
+    Inputs<Weight> below, hidden;
+};
+
+template <class Weight, class Cell>
+void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operands<Weight> &operands,
+                  const typename Inputs<Weight>::Element *inputs, const std::int64_t *symbols, std::int64_t thread) {
+    using Element = typename Inputs<Weight>::Element;
+    const std::int64_t width = layer.units * Cell::gates;
     constexpr int most = tile_registers / Cell::group;
     Forward<Element> step{};
     step.sizes = {1, call.rows, layer.units, 1};
@@ -96,6 +97,8 @@ void decode_layer(const Decode<Element> &call, const Layer<Element> &layer, cons
     step.hidden = layer.hidden;
     step.carried = layer.carried;
     step.last_hidden = layer.last_hidden;
+    if (!layer.table) operands.below.read(inputs, call.rows, layer.input_units * lanes);
+    operands.hidden.read(layer.hidden, call.rows, layer.units * lanes);
     for_own_blocks<Cell::group>(width, thread, call.threads, [&]<int vectors>(std::int64_t first) {
         for_row_groups<most>(0, call.rows, [&]<int rows>(std::int64_t row) {
             const Element *gates[rows];
@@ -105,8 +108,7 @@ void decode_layer(const Decode<Element> &call, const Layer<Element> &layer, cons
                 Tile<rows, vectors> sums;
                 for (int r = 0; r < rows; r++)
                     for (int v = 0; v < vectors; v++) sums[r][v] = load(layer.input_bias + (first + v) * lanes);
-                multiply<Element, rows, vectors>(sums, inputs + row * input_depth, input_depth,
-                                                 layer.input_weight + first * lanes * input_depth, input_depth);
+                operands.below.template multiply<rows, vectors>(sums, row, layer.input_weight, first);
                 for (int r = 0; r < rows; r++) {
                     Element *to = layer.gates + ((row + r) * width + first) * lanes;
                     for (int v = 0; v < vectors; v++) store(to + v * lanes, sums[r][v]);
@@ -115,15 +117,14 @@ void decode_layer(const Decode<Element> &call, const Layer<Element> &layer, cons
             }
             Tile<rows, vectors> sums;
             Cell::template begin<Element, rows, vectors>(step, gates, first, sums);
-            multiply<Element, rows, vectors>(sums, layer.hidden + row * depth, depth,
-                                             layer.recurrent_weight + first * lanes * depth, depth);
+            operands.hidden.template multiply<rows, vectors>(sums, row, layer.recurrent_weight, first);
             Cell::template finish<Element, rows, vectors>(step, gates, 0, row, first, sums);
         });
     });
 }
 
 // What was after the step is before the next.
-template <class Element> void turn_over(const Decode<Element> &call, const Layer<Element> &layer, bool has_cells) {
+template <class Weight> void turn_over(const Decode<Weight> &call, const Layer<Weight> &layer, bool has_cells) {
     const std::int64_t size = call.rows * layer.units * lanes;
     std::copy_n(layer.hidden + size, size, layer.hidden);
     if (has_cells) std::copy_n(layer.carried + size, size, layer.carried);
@@ -203,7 +204,7 @@ inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors
 }
 
 // Gives the number of symbols a row drawn: fewer than asked for where a logit is not finite.
-template <class Element, class WithCell> std::int64_t decode(const Decode<Element> &call, WithCell with_cell) {
+template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight> &call, WithCell with_cell) {
     std::int64_t done = call.steps;
     std::atomic<bool> failed{false};
     Barrier barrier(static_cast<int>(call.threads));
@@ -216,31 +217,31 @@ template <class Element, class WithCell> std::int64_t decode(const Decode<Elemen
         const std::int64_t thread = omp_get_thread_num();
         // Where fewer threads came than the barrier counts, one does it all.
         if (arrived == call.threads || thread == 0) {
-            Decode<Element> own = call;
+            Decode<Weight> own = call;
             Barrier alone(1);
             Barrier &meet = arrived == call.threads ? barrier : alone;
             if (arrived != call.threads) own.threads = 1;
             std::vector<std::int64_t> order;
+            Operands<Weight> operands;
             for (std::int64_t step = 0; step < own.steps && !failed.load(std::memory_order_relaxed); step++) {
                 const std::int64_t *symbols = own.tokens + step * own.rows;
-                const Element *inputs = nullptr;
+                const typename Inputs<Weight>::Element *inputs = nullptr;
                 for (std::int64_t index = 0; index < own.layer_count; index++) {
-                    const Layer<Element> &layer = own.layers[index];
+                    const Layer<Weight> &layer = own.layers[index];
                     with_cell(layer.cell, [&]<class Cell>() {
-                        decode_layer<Element, Cell>(own, layer, inputs, symbols, thread);
+                        decode_layer<Weight, Cell>(own, layer, operands, inputs, symbols, thread);
                     });
                     meet.wait();
                     inputs = layer.hidden + own.rows * layer.units * lanes;
                 }
-                const Layer<Element> &top = own.layers[own.layer_count - 1];
-                const std::int64_t depth = top.units * lanes, width = own.symbol_vectors * lanes;
+                const std::int64_t width = own.symbol_vectors * lanes;
+                operands.below.read(inputs, own.rows, own.layers[own.layer_count - 1].units * lanes);
                 for_own_blocks<4>(own.symbol_vectors, thread, own.threads, [&]<int vectors>(std::int64_t first) {
                     for_row_groups<tile_registers / 4>(0, own.rows, [&]<int rows>(std::int64_t row) {
                         Tile<rows, vectors> sums;
                         for (int r = 0; r < rows; r++)
                             for (int v = 0; v < vectors; v++) sums[r][v] = load(own.head_bias + (first + v) * lanes);
-                        multiply<Element, rows, vectors>(sums, inputs + row * depth, depth,
-                                                         own.head_weight + first * lanes * depth, depth);
+                        operands.below.template multiply<rows, vectors>(sums, row, own.head_weight, first);
                         for (int r = 0; r < rows; r++)
                             for (int v = 0; v < vectors; v++)
                                 store(own.logits + (row + r) * width + (first + v) * lanes, sums[r][v]);

@@ -24,7 +24,9 @@ void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, 
                    Element *for_forward, Element *for_backward) {
     with_cell(cell, [&]<class Cell>() {
         if (for_forward) pack_forward(weight, hidden, inputs, Cell::gates, Cell::group, threads, for_forward);
-        if (for_backward) pack_backward(weight, hidden, Cell::gates, threads, for_backward);
+        // In 8 bits nothing is trained.
+        if constexpr (sizeof(Element) > 1)
+            if (for_backward) pack_backward(weight, hidden, Cell::gates, threads, for_backward);
     });
 }
 
@@ -46,17 +48,19 @@ void add_rows(const std::int64_t *symbols, const Element *gradient, std::int64_t
 
 } // namespace
 
-#define ENTRY_POINTS(Element, suffix)                                                                                   \
+#define GENERATION(Weight, suffix)                                                                                      \
     void seqforge_pack_##suffix(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs,       \
-                                std::int64_t threads, Element *for_forward, Element *for_backward) {                    \
+                                std::int64_t threads, Weight *for_forward, Weight *for_backward) {                      \
         pack_for_cell(cell, weight, hidden, inputs, threads, for_forward, for_backward);                                \
     }                                                                                                                   \
-    void seqforge_pack_head_##suffix(const float *weight, std::int64_t outputs, std::int64_t inputs, Element *packed) { \
+    void seqforge_pack_head_##suffix(const float *weight, std::int64_t outputs, std::int64_t inputs, Weight *packed) {  \
         pack_forward(weight, outputs, inputs, 1, 4, 1, packed);                                                         \
     }                                                                                                                   \
-    std::int64_t seqforge_decode_##suffix(const Decode<Element> *call) {                                                \
+    std::int64_t seqforge_decode_##suffix(const Decode<Weight> *call) {                                                 \
         return decode(*call, [](std::int64_t cell, auto use) { with_cell(cell, use); });                                \
-    }                                                                                                                   \
+    }
+
+#define SEQUENCES(Element, suffix)                                                                                      \
     void seqforge_forward_##suffix(std::int64_t cell, const Forward<Element> *call) {                                   \
         with_cell(cell, [&]<class Cell>() { run_forward<Element, Cell>(*call); });                                      \
     }                                                                                                                   \
@@ -72,10 +76,16 @@ extern "C" {
 
 std::int64_t seqforge_lanes() { return lanes; }
 
-ENTRY_POINTS(float, float32)
+GENERATION(float, float32)
+SEQUENCES(float, float32)
 
 #if defined(__AVX512BF16__)
-ENTRY_POINTS(bfloat16, bfloat16)
+GENERATION(bfloat16, bfloat16)
+SEQUENCES(bfloat16, bfloat16)
+#endif
+
+#if defined(__AVX512VNNI__)
+GENERATION(std::int8_t, int8)
 #endif
 
 } // extern "C"

@@ -5,22 +5,28 @@
 
 namespace seqforge {
 
-// Columns in blocks of `group` registers and then single ones, and within a block depth first.
-// `number(k, vector, lane)` gives the number at depth k, in the column at a register and a lane of it.
+// Calls `block(first, count)` for the registers of each block of columns: `group` of them, and then single ones.
+template <class Block> void for_blocks(std::int64_t vectors, int group, std::int64_t threads, Block block) {
+    const std::int64_t groups = vectors / group, blocks = groups + vectors % group;
+#pragma omp parallel for num_threads(static_cast<int>(threads)) if (threads > 1)
+    for (std::int64_t index = 0; index < blocks; index++) {
+        if (index < groups) block(index * group, group);
+        else block(groups * group + (index - groups), 1);
+    }
+}
+
+// Within a block depth comes first. `number(k, vector, lane)` gives the number at depth k, in the column at a register
+// and a lane of it.
 template <class Element, class Number>
 void pack(std::int64_t vectors, int group, std::int64_t depth, std::int64_t threads, Element *packed, Number number) {
     constexpr int together = depth_step<Element>;
-    const std::int64_t groups = vectors / group, blocks = groups + vectors % group;
-#pragma omp parallel for num_threads(static_cast<int>(threads)) if (threads > 1)
-    for (std::int64_t block = 0; block < blocks; block++) {
-        const bool whole = block < groups;
-        const std::int64_t first = whole ? block * group : groups * group + (block - groups);
+    for_blocks(vectors, group, threads, [=](std::int64_t first, int count) {
         Element *to = packed + first * lanes * depth;
         for (std::int64_t k = 0; k < depth; k += together)
-            for (std::int64_t v = first; v < first + (whole ? group : 1); v++)
+            for (std::int64_t v = first; v < first + count; v++)
                 for (int lane = 0; lane < lanes; lane++)
                     for (int pair = 0; pair < together; pair++) store_element(to++, number(k + pair, v, lane));
-    }
+    });
 }
 
 // Weights [gates · hidden, inputs] for inputs × gates: columns are interleaved gates, depth is inputs.

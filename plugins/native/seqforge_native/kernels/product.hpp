@@ -82,6 +82,30 @@ inline void accumulate_row(Tile<1, vectors> &sums, const Element *inputs, const 
     accumulate<1, vectors>(sums, inputs + k, 0, weights + k * width, depth - k);
 }
 
+// Rows of inputs made ready for products with weights of some type: of these, as they are kept.
+template <class Weight> class Inputs {
+  public:
+    using Element = Weight;
+
+    void read(const Element *numbers, std::int64_t, std::int64_t depth) {
+        numbers_ = numbers;
+        depth_ = depth;
+    }
+
+    // sums[r][v] += Σ_k inputs[row + r][k] weights[k][first + v], for a block of columns of packed weights
+    template <int rows, int vectors>
+    void multiply(Tile<rows, vectors> &sums, std::int64_t row, const Weight *weights, std::int64_t first) const {
+        const Element *inputs = numbers_ + row * depth_;
+        const Weight *block = weights + first * lanes * depth_;
+        if constexpr (rows == 1) accumulate_row<vectors>(sums, inputs, block, depth_);
+        else accumulate<rows, vectors>(sums, inputs, depth_, block, depth_);
+    }
+
+  private:
+    const Element *numbers_ = nullptr;
+    std::int64_t depth_ = 0;
+};
+
 // Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, as even as they can be: a last
 // group of one row would leave most of the processor idle.
 template <int most, class TileOfRows> inline void for_row_groups(std::int64_t first, std::int64_t last, TileOfRows tile) {

@@ -1,0 +1,71 @@
+"""What sampling in int8 costs: bits per character of a run's validation split, by the very kernels that generate.
+
+Reads the split as it stands, in rows side by side, through the decoder in each precision; every symbol is given, and
+what was to be drawn is scored. Prints how much more than in float32, with the standard error of the paired difference,
+taken over stretches of the text since symbols beside one another are not independent.
+
+    python benchmarks/int8_quality.py RUN [--checkpoint best] [--tokens 200000]
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+import torch
+from seqforge_native.decoder import NativeDecoder
+from torch import Tensor
+
+from seqforge.data import evaluation_batches, prepare
+from seqforge.interfaces import IGNORED_TARGET
+from seqforge.model import Precision, SequenceModel
+from seqforge.training import Run
+
+ROWS, STRETCH = 64, 64
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
+
+
+def bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Score a text `[steps, rows]`: bits a symbol."""
+    model.precision = precision
+    rows = inputs.shape[1]
+    draws = torch.zeros(1, rows)
+    scored: list[Tensor] = []
+    with torch.inference_mode():
+        decoder = model.decoder(model.initial_states(rows), [], int8=precision == "int8")
+        if not isinstance(decoder, NativeDecoder):
+            raise SystemExit(f"no kernels for this model in {precision}: see `seqforge doctor`")
+        for symbols, next_symbols in zip(inputs, targets.clamp_min(0), strict=True):
+            decoder(symbols, draws)
+            scored.append(-decoder.probabilities.gather(1, next_symbols.unsqueeze(1)).squeeze(1).double().log2())
+    return torch.stack(scored)
+
+
+def main() -> None:
+    """Score and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--checkpoint", default="best")
+    parser.add_argument("--tokens", type=int, default=200_000)
+    arguments = parser.parse_args()
+    run = Run.open(arguments.run)
+    dataset = prepare(run.experiment, lambda _: None)
+    spans = dataset.splits["validation"]
+    batches = list(evaluation_batches(dataset.token_file, spans, ROWS, STRETCH, arguments.tokens))
+    inputs = torch.cat([batch.inputs for batch in batches])
+    targets = torch.cat([batch.targets for batch in batches])
+    scored = (targets != IGNORED_TARGET).double()
+    model = run.model(arguments.checkpoint, "cpu")
+    symbols = int(scored.sum())
+    print(f"{arguments.run.name}, {arguments.checkpoint} checkpoint, {symbols:,} symbols of the validation split")
+    found = {precision: bits(model, precision, inputs, targets) * scored for precision in PRECISIONS}
+    plain = found["float32"].sum()
+    for precision, own in found.items():
+        by_stretch = torch.stack([part.sum(0) for part in (own - found["float32"]).split(STRETCH)]).flatten()
+        error = by_stretch.std() * math.sqrt(len(by_stretch)) / plain
+        characters = symbols * dataset.characters_per_token("validation")
+        rise = (own.sum() / plain - 1).item()
+        print(f"{precision:<9} {own.sum() / characters:.5f} bits a character, {rise:+.4%} ± {error:.4%}")
+
+
+if __name__ == "__main__":
+    main()

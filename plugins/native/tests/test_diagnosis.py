@@ -1,0 +1,30 @@
+"""What `seqforge doctor` says of the kernels."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from seqforge_native import diagnosis
+from seqforge_native.library import NEEDS, Library
+
+
+@pytest.mark.parametrize(
+    ("processor", "finding", "advice"),
+    [
+        ("avx512", "in float32; sampling in int8 needs AVX-512 VNNI, which this processor has not", None),
+        ("avx512_vnni", "in float32; none for int8 were built", "Install seqforge-native anew."),
+    ],
+)
+def test_why_there_is_no_int8(
+    processor: str, finding: str, advice: str | None, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = {key: function for key, function in kernels.functions.items() if key[1] == torch.float32}
+    monkeypatch.setattr(diagnosis, "best_library", lambda: replace(kernels, functions=functions))
+    monkeypatch.setattr(diagnosis, "instruction_sets", lambda: frozenset(NEEDS[processor]))
+    found = diagnosis.diagnose()
+    assert (found.finding, found.advice) == (f"kernels for {kernels.name}, {finding}", advice)
+
+
+def test_int8_is_told(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "best_library", lambda: kernels)
+    assert diagnosis.diagnose().finding.endswith("and in int8 for sampling") == kernels.computes(torch.int8)

@@ -1,0 +1,217 @@
+"""Generation in 8 bits against the same arithmetic written out, and against float32."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings, strategies
+from hypothesis.strategies import DataObject
+from seqforge_native import cell as native_cell
+from seqforge_native.cell import NativeCell
+from seqforge_native.decoder import NativeDecoder
+from seqforge_native.gru import GRU
+from seqforge_native.library import Library
+from seqforge_native.lstm import LSTM
+from seqforge_native.rnn import RNN
+from torch import Tensor
+
+from seqforge import Experiment
+from seqforge.generation import generate
+from seqforge.interfaces import Network, State
+from seqforge.model import build_model
+
+CELLS: dict[str, Callable[[int, int], NativeCell[Any]]] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "rnn": RNN,
+    "relu": partial(RNN, nonlinearity="relu"),
+}
+LEAST = torch.tensor(1e-30)
+
+
+@pytest.fixture(autouse=True)
+def chosen(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not kernels.computes(torch.int8):
+        pytest.skip(f"{kernels.name} has no products in int8")
+    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+
+
+def draw_network(data: DataObject, name: str) -> tuple[Network, list[State]]:
+    """A model whose logits differ, and a state in which its last symbol left it."""
+    torch.manual_seed(data.draw(strategies.integers(0, 999)))
+    symbols, batch = data.draw(strategies.integers(2, 40)), data.draw(strategies.integers(1, 9))
+    sizes = data.draw(strategies.lists(strategies.integers(1, 40), min_size=1, max_size=3))
+    embedding = torch.randn(symbols, 5) if data.draw(strategies.booleans()) else None
+    inputs = [symbols if embedding is None else 5, *sizes[:-1]]
+    cells = [CELLS[name](*shape) for shape in zip(inputs, sizes, strict=True)]
+    states = [type(cell.initial_state(1))(*map(torch.randn_like, cell.initial_state(batch))) for cell in cells]
+    head = torch.randn(symbols, sizes[-1]) * 2, torch.randn(symbols)
+    return Network(cells, embedding, *head, int8=True), states
+
+
+def probabilities(network: Network, states: list[State], symbols: Tensor) -> Tensor:
+    """By which the kernels draw, after each of some symbols `[steps, batch]`."""
+    found: list[Tensor] = []
+    with torch.inference_mode():
+        cell = network.cells[0]
+        assert isinstance(cell, NativeCell)
+        decoder = cell.decoder(network, states, [])
+        assert isinstance(decoder, NativeDecoder)
+        for step in symbols:
+            assert len(decoder(step, torch.zeros(1, len(step)))) == 1
+            found.append(decoder.probabilities.clone())
+    return torch.stack(found)
+
+
+def rounded(rows: Tensor) -> Tensor:
+    """Each row in whole steps of a 127th of its largest number."""
+    scale = torch.maximum(rows.abs().amax(1, keepdim=True), LEAST) / 127
+    return (rows / scale).round().double() * scale.double()
+
+
+def is_near_tie(rows: Tensor) -> bool:
+    """Whether the kernels' last bit, in float32, may decide which way a number is rounded."""
+    steps = rows / (torch.maximum(rows.abs().amax(1, keepdim=True), LEAST.double()) / 127)
+    return bool(((steps - steps.floor() - 0.5).abs() < 5e-4).any())
+
+
+def reference(network: Network, states: list[State], symbols: Tensor) -> tuple[Tensor, bool]:
+    """The same in float64, one step of symbols `[batch]` on: what is rounded is the same, what is summed exact.
+
+    Also says whether a number that is rounded is near to a tie.
+    """
+    inputs: Tensor | None = None
+    near_tie = False
+    for cell, state in zip(network.cells, states, strict=True):
+        assert isinstance(cell, NativeCell)
+        if inputs is None:
+            rows = cell.input_weight.t() if network.embedding is None else network.embedding @ cell.input_weight.t()
+            gates = (rows + cell.bias).double()[symbols]
+        else:
+            gates = rounded(inputs.float()) @ rounded(cell.input_weight).t() + cell.bias.double()
+        recurrent = rounded(state[0]) @ rounded(cell.recurrent_weight).t()
+        before = type(state)(*(part.double() for part in state))
+        inputs, _ = copy.deepcopy(cell).double().pointwise(gates, recurrent, before)
+        near_tie |= is_near_tie(inputs)
+    assert inputs is not None
+    logits = rounded(inputs.float()) @ rounded(network.head_weight).t() + network.head_bias.double()
+    return logits.softmax(-1), near_tie
+
+
+@pytest.mark.parametrize("name", list(CELLS))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
+@given(data=strategies.data())
+def test_the_kernels_compute_what_is_written_out(data: DataObject, name: str) -> None:
+    network, states = draw_network(data, name)
+    symbols = torch.randint(len(network.head_bias), (len(states[0][0]),))
+    with torch.no_grad():
+        expected, near_tie = reference(network, states, symbols)
+    assume(not near_tie)
+    found = probabilities(network, states, symbols.unsqueeze(0))[0].double()
+    torch.testing.assert_close(found, expected, rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(CELLS))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=strategies.data())
+def test_draws_are_near_to_those_of_float32(data: DataObject, name: str) -> None:
+    network, states = draw_network(data, name)
+    symbols = torch.randint(len(network.head_bias), (8, len(states[0][0])))
+    plain = probabilities(replace(network, int8=False), states, symbols)
+    moved = (probabilities(network, states, symbols) - plain).abs().sum(-1) / 2
+    # Of the probability; models of a few units have their errors averaged least.
+    assert moved.mean() < 0.03, f"{moved.mean()} of the probability is elsewhere"
+    assert moved.max() < 0.2
+
+
+def test_threads_change_nothing() -> None:
+    torch.manual_seed(0)
+    cells = [LSTM(20, 256), LSTM(256, 256)]
+    states: list[State] = [cell.initial_state(1) for cell in cells]
+    network = Network(cells, None, torch.randn(20, 256), torch.randn(20), int8=True)
+    symbols = torch.randint(20, (50, 1))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = probabilities(network, states, symbols)
+        torch.set_num_threads(3)
+        assert torch.equal(probabilities(network, states, symbols), one)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-38, 3e-33, 1e30, 3e38])
+def test_weights_of_any_size_are_taken(size: float) -> None:
+    torch.manual_seed(0)
+    cell = LSTM(3, 17)
+    with torch.no_grad():
+        cell.recurrent_weight.copy_(torch.tensor(size).copysign(cell.recurrent_weight))
+    state = [type(cell.initial_state(1))(torch.full((2, 17), 0.5), torch.zeros(2, 17))]
+    network = Network([cell], None, torch.randn(4, 17), torch.randn(4), int8=True)
+    symbols = torch.tensor([0, 2])
+    with torch.no_grad():
+        expected, near_tie = reference(network, state, symbols)
+    assert not near_tie
+    found = probabilities(network, state, symbols.unsqueeze(0))[0].double()
+    torch.testing.assert_close(found, expected, rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [torch.inf, -torch.inf, torch.nan])
+@pytest.mark.parametrize("place", ["input_weight", "recurrent_weight", "bias", "head"])
+def test_weights_that_are_not_finite_are_left_to_floats(number: float, place: str) -> None:
+    cells = [GRU(3, 5), GRU(5, 5)]
+    head = torch.randn(4, 5)
+    with torch.no_grad():
+        (head if place == "head" else getattr(cells[1], place)).view(-1)[3] = number
+    network = Network(cells, None, head, torch.zeros(4), int8=True)
+    assert cells[0].decoder(network, [cell.initial_state(1) for cell in cells], []) is None
+
+
+def test_where_kernels_have_no_int8_others_are_left_to_generate(
+    kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = {key: function for key, function in kernels.functions.items() if key[1] != torch.int8}
+    monkeypatch.setattr(native_cell, "best_library", lambda: replace(kernels, functions=functions))
+    cell = LSTM(3, 5)
+    network = Network([cell], None, torch.randn(4, 5), torch.zeros(4), int8=True)
+    assert cell.decoder(network, [cell.initial_state(1)], []) is None
+    assert cell.decoder(replace(network, int8=False), [cell.initial_state(1)], []) is not None
+
+
+def test_the_engine_asks_for_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = Experiment.from_table(
+        {
+            "experiment": {"name": "test"},
+            "corpus": {"use": "inline", "text": "hello"},
+            "vocabulary": {"use": "bytes"},
+            "model": {"cells": [{"use": "native/gru", "hidden_size": 6}]},
+        }
+    )
+    model = build_model(experiment, 5)
+    model.precision = "int8"
+    types: list[torch.dtype] = []
+    call = Library.call
+
+    def noted(self: Library, name: str, dtype: torch.dtype, *arguments: Any) -> Any:
+        types.extend([dtype] if name == "decode" else [])
+        return call(self, name, dtype, *arguments)
+
+    monkeypatch.setattr(Library, "call", noted)
+    samplers = [component.build() for component in experiment.samplers]
+    list(generate(model, experiment.vocabulary.build(), samplers, torch.tensor([0]), count=2, length=9, seed=0))
+    assert types == [torch.int8]
+
+
+@pytest.mark.parametrize("number", [torch.inf, torch.nan])
+def test_a_state_that_is_not_finite_is_told(number: float) -> None:
+    cell = RNN(3, 33, nonlinearity="relu")
+    state = cell.initial_state(2)
+    state.hidden[1, 20] = number
+    network = Network([cell], None, torch.randn(4, 33), torch.zeros(4), int8=True)
+    decoder = cell.decoder(network, [state], [])
+    assert decoder is not None
+    assert len(decoder(torch.tensor([0, 2]), torch.zeros(1, 2))) == 0
