@@ -42,5 +42,6 @@ def _hashes(tokens: NDArray[np.uint8], length: int) -> NDArray[np.uint64]:
     count = len(tokens) - length + 1
     hashes = np.zeros(count, dtype=np.uint64)
     for offset in range(length):
-        hashes = hashes * _FACTOR + tokens[offset : offset + count] + np.uint64(1)
+        hashes *= _FACTOR
+        hashes += tokens[offset : offset + count]
     return hashes
