@@ -16,7 +16,7 @@ class Copies:
 
     def __init__(self, tokens: NDArray[np.uint8], length: int) -> None:
         self.length = length
-        self._hashes = np.unique(_hashes(tokens, length))
+        self._hashes = np.sort(_hashes(tokens, length))
 
     def share(self, texts: NDArray[np.uint8]) -> float:
         """Give the part of all symbols that are within a stretch which the text has, too.
