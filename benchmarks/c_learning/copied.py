@@ -16,7 +16,7 @@ class Copies:
 
     def __init__(self, tokens: NDArray[np.uint8], length: int) -> None:
         self.length = length
-        self._hashes = np.unique(_hashes(tokens, length))
+        self._hashes = np.sort(_hashes(tokens, length))
 
     def share(self, texts: NDArray[np.uint8]) -> float:
         """Give the part of all symbols that are within a stretch which the text has, too.
@@ -42,5 +42,6 @@ def _hashes(tokens: NDArray[np.uint8], length: int) -> NDArray[np.uint64]:
     count = len(tokens) - length + 1
     hashes = np.zeros(count, dtype=np.uint64)
     for offset in range(length):
-        hashes = hashes * _FACTOR + tokens[offset : offset + count] + np.uint64(1)
+        hashes *= _FACTOR
+        hashes += tokens[offset : offset + count]
     return hashes
