@@ -12,6 +12,7 @@ install_import_hook(
     [
         "seqforge.data",
         "seqforge.generation",
+        "seqforge.interfaces.attention",
         "seqforge.interfaces.cell",
         "seqforge.interfaces.factored_cell",
         "seqforge.interfaces.initializer",

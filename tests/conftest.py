@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seqforge import Experiment, Registry
+from seqforge.registry import Plugin, PluginState, Register
 
 Result = subprocess.CompletedProcess[str]
 TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} lazy dogs;\n" for number in range(60))
@@ -18,6 +19,41 @@ TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number}
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     return Registry.installed()
+
+
+@pytest.fixture(scope="session")
+def labelled(registry: Registry) -> Iterator[Registry]:
+    """The installed plugins, and one whose corpus `made` gives labelled examples of any form, with a metric `exact`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent / "made")
+        register = Register("made")
+        register.corpus("made", "made_examples:Made")
+        register.metric("exact", "made_examples:Exact")
+        found = tuple(register.registrations)
+        yield Registry([*registry.plugins, Plugin("made", "", "", "1", PluginState.OK, registrations=found)])
+
+
+@pytest.fixture
+def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
+    """Make an experiment on labelled examples; keyword arguments replace or extend its tables."""
+
+    def make(**tables: Any) -> Experiment:
+        table: dict[str, Any] = {
+            "experiment": {"name": "made"},
+            "corpus": {"use": "made"},
+            "data": {"validation_fraction": 0.2},
+            "model": {"topology": "many-to-one", "cells": [{"use": "essentials/gru", "hidden_size": 8}]},
+            "optimizer": {"use": "adam", "learning_rate": 0.02},
+            "training": {"batch_size": 8, "steps": 12},
+            "evaluation": {"interval": 5},
+            "sampling": {"interval": 7},
+        }
+        for name, values in tables.items():
+            merge = name in table and isinstance(values, dict) and "use" not in values
+            table[name] = {**table[name], **values} if merge else values
+        return Experiment.from_table(table, registry=labelled)
+
+    return make
 
 
 @pytest.fixture(autouse=True)

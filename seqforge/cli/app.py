@@ -9,6 +9,7 @@ from seqforge.cli.check import check
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
 from seqforge.cli.plugins import plugins_app
+from seqforge.cli.predict import predict
 from seqforge.cli.run import run
 from seqforge.cli.sample import sample
 from seqforge.cli.schema import schema
@@ -42,7 +43,7 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, sample, evaluate, check, schema, trace, doctor):
+    for command in (run, sample, predict, evaluate, check, schema, trace, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     _add_plugins_commands(app, registry)

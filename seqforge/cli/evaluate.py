@@ -2,11 +2,14 @@
 
 import enum
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, RunPath, open_run
+
+if TYPE_CHECKING:
+    from seqforge.training import ExampleScore
 
 
 class Split(enum.StrEnum):
@@ -25,7 +28,7 @@ def evaluate(
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Score a trained model on held-out text, and its samples by the experiment's metrics.
+    """Score a trained model on what was held out, and by the experiment's metrics.
 
     [bold]Examples[/]
 
@@ -34,12 +37,17 @@ def evaluate(
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
     """
     from seqforge.cli.progress import ProgressDisplay
+    from seqforge.training import ExampleScore
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
     with ProgressDisplay() as display:
         score = opened.evaluate(
             split.value, checkpoint=checkpoint, device=device, report=display.seqforge_documents_encoded
         )
+    what = {"run": str(run), "split": split.value, "checkpoint": checkpoint}
+    if isinstance(score, ExampleScore):
+        _print_examples(score, what, as_json)
+        return
     figures: dict[str, float] = {
         "loss": score.loss,
         "bits_per_character": score.bits_per_character,
@@ -48,7 +56,7 @@ def evaluate(
     }
     samples = opened.score_samples(checkpoint=checkpoint, device=device)
     if as_json:
-        typer.echo(json.dumps({"run": str(run), "split": split.value, "checkpoint": checkpoint, **figures, **samples}))
+        typer.echo(json.dumps({**what, **figures, **samples}))
         return
     typer.echo(f"{split.value} split, {score.tokens:,} tokens, {checkpoint} checkpoint")
     typer.echo(f"  loss                {score.loss:.4f} nats a token")
@@ -56,3 +64,17 @@ def evaluate(
     typer.echo(f"  perplexity          {score.perplexity:.4f} a token")
     for name, value in samples.items():
         typer.echo(f"  {name:<19} {value:.4f}")
+
+
+def _print_examples(score: "ExampleScore", what: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        figures = {"loss": score.loss, "examples": score.examples, **score.figures}
+        typer.echo(json.dumps({**what, **figures, "reports": dict(score.reports)}))
+        return
+    typer.echo(f"{what['split']} split, {score.examples:,} examples, {what['checkpoint']} checkpoint")
+    width = max(len(name) for name in ("loss", *score.figures))
+    typer.echo(f"  {'loss':<{width}}  {score.loss:.4f}")
+    for name, value in score.figures.items():
+        typer.echo(f"  {name:<{width}}  {value:.4f}")
+    for name, report in score.reports.items():
+        typer.echo(f"\n{name}\n{report}")

@@ -81,7 +81,8 @@ class ProgressDisplay:
         self._started = event
         self._previous_seconds = None
         stderr().print(f"Corpus: {event.corpus}")
-        tokens = f"{event.training_tokens:,} training and {event.validation_tokens:,} validation tokens"
+        unit = "examples" if event.labelled else "tokens"
+        tokens = f"{event.training_tokens:,} training and {event.validation_tokens:,} validation {unit}"
         stderr().print(f"Model: {event.parameters:,} parameters, {tokens}")
         verb = f"Resuming at step {event.step:,}" if event.resumed else "Run"
         stderr().print(f"{verb}: {event.directory}")
@@ -100,7 +101,8 @@ class ProgressDisplay:
             self._loss = SPEED_SMOOTHING * self._loss + (1 - SPEED_SMOOTHING) * loss
         self._previous_seconds = event.seconds
         unit = "loss" if event.bits_per_character is None else "bits/char"
-        figures = f"step {event.step:,}  {self._loss:.3f} {unit}  {self._speed:,.0f} chars/s  {self._time_left(event)}"
+        read = "steps" if self._started is not None and self._started.labelled else "chars"
+        figures = f"step {event.step:,}  {self._loss:.3f} {unit}  {self._speed:,.0f} {read}/s  {self._time_left(event)}"
         self._show("training", figures, total=1.0, completed=event.fraction)
 
     def _time_left(self, event: StepFinished) -> str:
@@ -116,6 +118,10 @@ class ProgressDisplay:
     def seqforge_evaluated(self, event: Evaluated) -> None:
         """Print an evaluation."""
         best = ", the best so far" if event.best else ""
+        if event.bits_per_character is None:
+            scores = "".join(f"  {name} {value:.4f}" for name, value in event.scores.items())
+            stderr().print(f"step {event.step:,}: validation loss {event.loss:.4f}{scores}{best}")
+            return
         stderr().print(
             f"step {event.step:,}: validation {event.bits_per_character:.3f} bits/char "
             f"(loss {event.loss:.4f} nats){best}"
@@ -125,7 +131,8 @@ class ProgressDisplay:
     def seqforge_sampled(self, event: Sampled) -> None:
         """Print samples, and what the metrics say of them."""
         for text in event.texts:
-            stderr().rule(f"sample at step {event.step:,}", style="dim")
+            what = "answers" if self._started is not None and self._started.labelled else "sample"
+            stderr().rule(f"{what} at step {event.step:,}", style="dim")
             stderr().print(Text(printable(text)))
         stderr().rule(style="dim")
         if event.scores:
@@ -142,7 +149,8 @@ class ProgressDisplay:
         stderr().print(f"Done after {event.step:,} steps and {time_taken}: {event.reason}.")
         stdout().print(f"The run is in {event.directory}. Next:")
         path = shlex.quote(str(event.directory))
-        stdout().print(f"  seqforge sample {path}")
+        labelled = self._started is not None and self._started.labelled
+        stdout().print(f"  seqforge predict {path} EXAMPLE" if labelled else f"  seqforge sample {path}")
         if self._started is not None and self._started.validation_tokens:
             stdout().print(f"  seqforge evaluate {path}")
 

@@ -1,30 +1,54 @@
 """Data: encoding documents to token files, splits, streams and batches."""
 
 from seqforge.data.batches import Batch, TrainingBatches, evaluation_batches
-from seqforge.data.cache import CACHE_VARIABLE, cache_folder, encoded_corpus
+from seqforge.data.cache import CACHE_VARIABLE, cache_folder, encoded_corpus, encoded_examples
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
+from seqforge.data.example_encoding import encode_examples
+from seqforge.data.example_file import ExampleFile
+from seqforge.data.example_values import as_text, decode_target, encode_input, encode_target, readable
+from seqforge.data.form_file import FORM, read_form
+from seqforge.data.labelled_batch import LabelledBatch, pad_inputs, pad_targets
+from seqforge.data.labelled_batches import LabelledBatches, evaluation_examples
+from seqforge.data.labelled_dataset import LabelledDataset, prepare_examples
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.stream import TokenStream
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 
 __all__ = [
     "CACHE_VARIABLE",
+    "FORM",
     "FORMAT_VERSION",
     "VOCABULARY",
     "Batch",
     "Dataset",
+    "ExampleFile",
+    "LabelledBatch",
+    "LabelledBatches",
+    "LabelledDataset",
     "Report",
     "Spans",
     "SplitName",
     "TokenFile",
     "TokenStream",
     "TrainingBatches",
+    "as_text",
     "cache_folder",
+    "decode_target",
     "encode_corpus",
+    "encode_examples",
+    "encode_input",
+    "encode_target",
     "encoded_corpus",
+    "encoded_examples",
     "evaluation_batches",
+    "evaluation_examples",
+    "pad_inputs",
+    "pad_targets",
     "prepare",
+    "prepare_examples",
+    "read_form",
     "read_vocabulary",
+    "readable",
     "split",
 ]

@@ -5,20 +5,24 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 import platformdirs
 
 from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
+from seqforge.data.example_encoding import encode_examples
+from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError
 from seqforge.files import reported_failures, sync_folder
-from seqforge.interfaces import Corpus, Vocabulary
+from seqforge.interfaces import Corpus, LabelledCorpus, Vocabulary
 
 CACHE_VARIABLE = "SEQFORGE_CACHE"
+
+Encoded = TypeVar("Encoded", TokenFile, ExampleFile)
 
 
 def cache_folder() -> Path:
@@ -43,25 +47,58 @@ def encoded_corpus(corpus: Corpus, vocabulary: Vocabulary, choice: Mapping[str, 
         DataError: Where the corpus is missing, empty or cannot be encoded.
         RunError: Where the cache cannot be written, as on a full disk.
     """
-    folder = cache_folder() / "tokens" / _fingerprint(corpus, choice)
+    folder = cache_folder() / "tokens" / _fingerprint(FORMAT_VERSION, corpus.fingerprint(), choice)
+
+    def encode(into: Path) -> None:
+        encode_corpus(corpus, vocabulary, into, report)
+
+    return _cached(folder, TokenFile.open, encode, vocabulary)
+
+
+def encoded_examples(
+    corpus: LabelledCorpus, vocabulary: Vocabulary, choice: Mapping[str, Any], report: Report
+) -> ExampleFile:
+    """Open a labelled corpus's encoded examples, and encode them first where that was never done, likewise.
+
+    Args:
+        corpus: The examples.
+        vocabulary: Takes up what was learnt, where it learns.
+        choice: The corpus and vocabulary as the experiment chose them, options included.
+        report: Is told now and then how far the encoding has come.
+
+    Raises:
+        DataError: Where the corpus is missing, empty or cannot be encoded.
+        RunError: Where the cache cannot be written, as on a full disk.
+    """
+    folder = cache_folder() / "examples" / _fingerprint(EXAMPLES_VERSION, corpus.fingerprint(), choice)
+
+    def encode(into: Path) -> None:
+        encode_examples(corpus, vocabulary, into, report)
+
+    return _cached(folder, ExampleFile.open, encode, vocabulary)
+
+
+def _fingerprint(version: int, source: str, choice: Mapping[str, Any]) -> str:
+    described = json.dumps([version, source, choice], sort_keys=True)
+    return hashlib.blake2b(described.encode(), digest_size=16).hexdigest()
+
+
+def _cached(
+    folder: Path, open_it: Callable[[Path], Encoded], encode: Callable[[Path], None], vocabulary: Vocabulary
+) -> Encoded:
     with reported_failures(
         f"encoding the corpus into {folder.parent}", f"Another folder can be named in {CACHE_VARIABLE}."
     ):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):
-            if not _usable(folder, vocabulary):
-                _encode_into(folder, corpus, vocabulary, report)
-    return TokenFile.open(folder)
+            if not _usable(folder, open_it, vocabulary):
+                _encode_into(folder, encode)
+    return open_it(folder)
 
 
-def _fingerprint(corpus: Corpus, choice: Mapping[str, Any]) -> str:
-    described = json.dumps([FORMAT_VERSION, corpus.fingerprint(), choice], sort_keys=True)
-    return hashlib.blake2b(described.encode(), digest_size=16).hexdigest()
-
-
-def _usable(folder: Path, vocabulary: Vocabulary) -> bool:
+def _usable(folder: Path, open_it: Callable[[Path], object], vocabulary: Vocabulary) -> bool:
     try:
-        TokenFile.open(folder)
+        open_it(folder)
         read_vocabulary(vocabulary, folder / VOCABULARY)
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)
@@ -69,13 +106,13 @@ def _usable(folder: Path, vocabulary: Vocabulary) -> bool:
     return True
 
 
-def _encode_into(folder: Path, corpus: Corpus, vocabulary: Vocabulary, report: Report) -> None:
+def _encode_into(folder: Path, encode: Callable[[Path], None]) -> None:
     # Left behind only by a process that was killed, whose lock is therefore free again.
     for abandoned in folder.parent.glob(f"{folder.name}.*.tmp"):
         shutil.rmtree(abandoned, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
-        encode_corpus(corpus, vocabulary, temporary, report)
+        encode(temporary)
         for file in temporary.iterdir():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())

@@ -1,6 +1,7 @@
 """Everything that training and evaluation know of the data."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,13 +54,20 @@ def prepare(experiment: Experiment, report: Report) -> Dataset:
     """
     corpus: Corpus = experiment.corpus.build()
     vocabulary: Vocabulary = experiment.vocabulary.build()
-    chosen = (experiment.corpus, experiment.vocabulary)
-    # With their plugins' versions: a new one may read the same source in another way.
-    choice = {
-        part.registration.kind: [dict(part.table), {plugin: experiment.plugins[plugin] for plugin in part.plugins}]
-        for part in chosen
-    }
-    token_file = encoded_corpus(corpus, vocabulary, choice, report)
+    token_file = encoded_corpus(corpus, vocabulary, choice_of(experiment), report)
     data = experiment.data
     splits = split(token_file, data.split, data.validation_fraction, data.test_fraction)
     return Dataset(corpus.describe(), token_file, vocabulary, splits)
+
+
+def choice_of(experiment: Experiment) -> dict[str, Any]:
+    """Say which corpus and vocabulary an experiment chose, options included, as plain values.
+
+    Args:
+        experiment: Names both.
+    """
+    # With their plugins' versions: a new one may read the same source in another way.
+    return {
+        part.registration.kind: [dict(part.table), {plugin: experiment.plugins[plugin] for plugin in part.plugins}]
+        for part in (experiment.corpus, experiment.vocabulary)
+    }

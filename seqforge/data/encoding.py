@@ -56,10 +56,20 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
         spool_path.unlink()
     else:
         token_file = _write_tokens(documents, vocabulary, folder, report)
+    write_vocabulary(vocabulary, folder)
+    return token_file
+
+
+def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
+    """Write what a vocabulary learnt, as `vocabulary.json`.
+
+    Args:
+        vocabulary: Has learnt.
+        folder: Where to.
+    """
     (folder / VOCABULARY).write_text(
         json.dumps({"version": VOCABULARY_VERSION, "state": vocabulary.state()}), encoding="utf-8"
     )
-    return token_file
 
 
 def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:

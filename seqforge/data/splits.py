@@ -54,11 +54,11 @@ def split(
     starts = np.concatenate([np.zeros(1, dtype=np.int64), token_file.stops[:-1]])
     whole = Spans(starts, token_file.stops)
     if by == "document":
-        place = np.array([_place(name) for name in token_file.names])
+        places = np.array([place(name) for name in token_file.names])
         return {
-            "training": _selected(whole, place >= test_fraction + validation_fraction),
-            "validation": _selected(whole, (place >= test_fraction) & (place < test_fraction + validation_fraction)),
-            "test": _selected(whole, place < test_fraction),
+            "training": _selected(whole, places >= test_fraction + validation_fraction),
+            "validation": _selected(whole, (places >= test_fraction) & (places < test_fraction + validation_fraction)),
+            "test": _selected(whole, places < test_fraction),
         }
     length = token_file.length
     validation_start = round(length * (1 - validation_fraction - test_fraction))
@@ -70,8 +70,12 @@ def split(
     }
 
 
-def _place(name: str) -> float:
-    """Put a document at a fixed place in [0, 1)."""
+def place(name: str) -> float:
+    """Put a document, or an example, at a fixed place in [0, 1).
+
+    Args:
+        name: Its name.
+    """
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 

@@ -3,7 +3,17 @@
 from seqforge.experiment.choices import choose
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.schema import json_schema
-from seqforge.experiment.settings import SECTIONS, Data, Evaluation, Identity, Model, Sampling, Section, Training
+from seqforge.experiment.settings import (
+    SECTIONS,
+    Data,
+    Evaluation,
+    Identity,
+    Model,
+    Prediction,
+    Sampling,
+    Section,
+    Training,
+)
 from seqforge.experiment.tables import override, read_table
 from seqforge.experiment.topology import TOPOLOGIES, Topology
 
@@ -15,6 +25,7 @@ __all__ = [
     "Experiment",
     "Identity",
     "Model",
+    "Prediction",
     "Sampling",
     "Section",
     "Topology",

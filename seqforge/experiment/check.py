@@ -11,7 +11,7 @@ from pydantic import ValidationError
 import seqforge
 from seqforge.errors import did_you_mean
 from seqforge.experiment.settings import SECTIONS, Section
-from seqforge.experiment.topology import TOPOLOGIES
+from seqforge.experiment.shape import Choice, is_labelled, misfits, unknown_topology
 from seqforge.registry import Component, Problem, Registry, from_validation, join, resolve, shown
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -27,8 +27,11 @@ DEFAULT_COMPONENTS = {
 DEFAULT_CELL, DEFAULT_INITIALIZER, DEFAULT_SAMPLER = "lstm", "default", "temperature"
 MAXIMUM_REPEAT = 1000
 
+SHOWN_EXAMPLES = 5
+"""Labelled examples that are answered at a sampling interval, where the experiment does not say."""
+
 _TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "plugins"]
-_IN_MODEL = ["cells", "initializer"]
+_IN_MODEL = ["cells", "attention", "initializer"]
 
 
 class Checker:
@@ -64,20 +67,30 @@ class Checker:
         identity = self._mapping(table, "experiment")
         self._mapping(table, "plugins")  # What a resolved experiment says of versions is for its readers alone.
         identity.setdefault("name", _fitting_name(default_name or _corpus_name(table)))
-        plain = {"experiment": identity, "model": {key: model[key] for key in model if key not in _IN_MODEL}}
+        corpus = self._corpus(table)
+        data, sampling = self._mapping(table, "data"), self._mapping(table, "sampling")
+        if corpus is not None and is_labelled(corpus):
+            data.setdefault("split", "document")
+            sampling.setdefault("count", SHOWN_EXAMPLES)
+        model_section = {key: model[key] for key in model if key not in _IN_MODEL}
+        plain = {"experiment": identity, "data": data, "model": model_section, "sampling": sampling}
         sections = {
             name: self._section(kind, name, plain[name] if name in plain else self._mapping(table, name))
             for name, kind in SECTIONS.items()
         }
-        components: dict[str, Component | None] = {"corpus": self._corpus(table)}
+        components: dict[str, Component | None] = {"corpus": corpus}
         for kind, default in DEFAULT_COMPONENTS.items():
             components[kind] = self._component(kind, table.get(kind, {"use": default}), kind)
         initializer = model.get("initializer", {"use": DEFAULT_INITIALIZER})
         components["initializer"] = self._component("initializer", initializer, "model.initializer")
+        attention = "attention" in model
+        components["attention"] = (
+            self._component("attention", model["attention"], "model.attention") if attention else None
+        )
         cells = self._cells(model.get("cells", [{"use": DEFAULT_CELL}]))
         samplers = self._list("sampler", table.get("sampler", [{"use": DEFAULT_SAMPLER}]), "sampler")
         metrics = self._list("metric", table.get("metrics", []), "metrics")
-        self._topology(sections["model"])
+        self._shape(sections, components, metrics)
         if self.problems:
             return {}
         chosen = [*(part for part in components.values() if part), *cells, *samplers, *metrics]
@@ -158,21 +171,21 @@ class Checker:
                 layers += [cell] * repeat
         return layers
 
-    def _topology(self, section: Section | None) -> None:
-        name = getattr(section, "topology", "synced")
-        if name not in TOPOLOGIES:
-            self.problems.append(
-                Problem("model.topology", f"no topology is called {name!r}", did_you_mean(name, TOPOLOGIES))
-            )
-        elif name != "synced":
-            wanted = "a label" if TOPOLOGIES[name].writes == "once" else "a sequence to write"
-            self.problems.append(
-                Problem(
-                    "model.topology",
-                    f"topology {name} needs {wanted} for each example, and a corpus gives an unlabelled stream of text",
-                    "Use synced, which reads a stream and predicts the next symbol on every step.",
-                )
-            )
+    def _shape(
+        self,
+        sections: Mapping[str, Section | None],
+        components: Mapping[str, Component | None],
+        metrics: list[Component],
+    ) -> None:
+        unknown = unknown_topology(getattr(sections["model"], "topology", "synced"))
+        if unknown is not None:
+            self.problems.append(unknown)
+            return
+        known = {name: section.model_dump() for name, section in sections.items() if section is not None}
+        corpus, loss = components["corpus"], components["loss"]
+        # What goes together is looked at once its parts are known.
+        if len(known) == len(sections) and corpus is not None and loss is not None:
+            self.problems += misfits(Choice(known, corpus, loss, components["attention"], metrics))
 
     def _versions(self, components: list[Component]) -> dict[str, str]:
         used = {plugin for component in components for plugin in component.plugins}
@@ -192,7 +205,8 @@ class Checker:
             name: section.model_dump(mode="json", exclude_none=True) for name, section in sections.items() if section
         }
         tables = {kind: dict(component.table) for kind, component in components.items() if component}
-        table["model"] |= {"initializer": tables.pop("initializer"), "cells": [dict(cell.table) for cell in cells]}
+        table["model"] |= {name: tables.pop(name) for name in ("attention", "initializer") if name in tables}
+        table["model"]["cells"] = [dict(cell.table) for cell in cells]
         table |= tables
         table["sampler"] = [dict(sampler.table) for sampler in samplers]
         table["metrics"] = [dict(metric.table) for metric in metrics]

@@ -9,7 +9,8 @@ import tomli_w
 
 from seqforge.errors import ExperimentError
 from seqforge.experiment.check import Checker
-from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Sampling, Training
+from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
+from seqforge.experiment.shape import is_labelled
 from seqforge.experiment.tables import is_utf8, override, read_table
 from seqforge.experiment.topology import TOPOLOGIES, Topology
 from seqforge.registry import Component, Registry
@@ -25,10 +26,12 @@ class Experiment:
         model: The network around the cells.
         training: How long, how fast, how often.
         evaluation: Scoring while training.
+        prediction: How sequences are written for examples.
         sampling: Samples while training.
-        corpus: Where text comes from.
+        corpus: Where text, or labelled examples, come from.
         vocabulary: How text becomes tokens.
         cells: One component a layer, the first reading the input.
+        attention: Where a writer looks; None for a writer that does not.
         initializer: The weights before the first step.
         loss: What training makes small.
         optimizer: How.
@@ -44,10 +47,12 @@ class Experiment:
     model: Model
     training: Training
     evaluation: Evaluation
+    prediction: Prediction
     sampling: Sampling
     corpus: Component
     vocabulary: Component
     cells: tuple[Component, ...]
+    attention: Component | None
     initializer: Component
     loss: Component
     optimizer: Component
@@ -107,6 +112,11 @@ class Experiment:
     def topology(self) -> Topology:
         """What the model reads and when it writes."""
         return TOPOLOGIES[self.model.topology]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the corpus gives labelled examples, and not a stream of text."""
+        return is_labelled(self.corpus)
 
     def to_toml(self) -> str:
         """Write the experiment as resolved: every default, and the version of every plugin."""

@@ -24,7 +24,11 @@ def json_schema(registry: Registry) -> Schema:
     """
     sections = {name: _section(name) for name in SECTIONS}
     cells = {**_list(_reference("cell")), "minItems": 1}
-    sections["model"]["properties"] |= {"initializer": _reference("initializer"), "cells": cells}
+    sections["model"]["properties"] |= {
+        "attention": _reference("attention"),
+        "initializer": _reference("initializer"),
+        "cells": cells,
+    }
     sections["model"]["properties"]["topology"]["enum"] = list(TOPOLOGIES)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

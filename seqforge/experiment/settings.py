@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -54,7 +55,8 @@ class Data(Section):
         Literal["position", "document"],
         Field(
             description="Hold out the end of the text (position), or whole documents chosen by a hash of their "
-            "names, so that a document stays in its split as the corpus grows (document)."
+            "names, so that a document stays in its split as the corpus grows (document). Labelled examples are "
+            "split by their names, or as their corpus says."
         ),
     ] = "position"
     validation_fraction: Annotated[
@@ -82,6 +84,9 @@ class Model(Section):
     dropout: Annotated[
         float, Field(ge=0, lt=1, description="Part of each layer's outputs dropped (Zaremba et al. 2014).")
     ] = 0.0
+    bidirectional: Annotated[
+        bool, Field(description="Read backwards too (Schuster and Paliwal 1997), where all is there before it is read.")
+    ] = False
 
 
 class Training(Section):
@@ -92,6 +97,19 @@ class Training(Section):
     accumulation: Annotated[
         PositiveInt, Field(description="Batches whose gradients make one step; each carries its own state.")
     ] = 1
+    batch_tokens: Annotated[
+        PositiveInt,
+        Field(description="Of labelled examples: steps of a batch at most, read and written, padding included."),
+    ] = 32_768
+    scheduled_sampling: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Part of the symbols that a writer reads, by the run's end, from what it wrote itself, and not "
+            "from what was right; it grows from 0 (Bengio et al. 2015).",
+        ),
+    ] = 0.0
     steps: Annotated[PositiveInt | None, Field(description="Stop after so many optimizer steps.")] = None
     epochs: Annotated[PositiveFloat | None, Field(description="Stop after so many passes over the corpus.")] = None
     minutes: Annotated[PositiveFloat | None, Field(description="Stop after so many minutes.")] = None
@@ -134,12 +152,27 @@ class Evaluation(Section):
     ] = 1_000_000
 
 
+class Prediction(Section):
+    """`[prediction]`: how a sequence is written for an example."""
+
+    beam: Annotated[
+        PositiveInt, Field(description="Width of the beam search; 1 takes the likeliest symbol on each step.")
+    ] = 1
+    length_normalization: Annotated[
+        NonNegativeFloat,
+        Field(description="α of Wu et al. 2016: how much a longer sequence is helped against a shorter."),
+    ] = 0.0
+    length: Annotated[PositiveInt, Field(description="Symbols to write at most.")] = 200
+
+
 class Sampling(Section):
     """`[sampling]`: samples drawn while training, by the chain of `[[sampler]]`."""
 
     interval: Annotated[PositiveInt, Field(description="Steps between two samples.")] = 1000
     length: Annotated[PositiveInt, Field(description="Symbols to draw.")] = 300
-    count: Annotated[PositiveInt, Field(description="Samples to draw.")] = 1
+    count: Annotated[
+        PositiveInt, Field(description="Samples to draw; of labelled examples, how many to answer (by default 5).")
+    ] = 1
     prompt: Annotated[
         str | None, Field(min_length=1, description="What each sample starts with; absent: a line's start.")
     ] = None
@@ -151,6 +184,7 @@ SECTIONS: dict[str, type[Section]] = {
     "model": Model,
     "training": Training,
     "evaluation": Evaluation,
+    "prediction": Prediction,
     "sampling": Sampling,
 }
 """The sections by the name of their table."""

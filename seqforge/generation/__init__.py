@@ -1,6 +1,22 @@
-"""Generation: the sampling loop, over any chain of samplers."""
+"""Generation: the sampling loop over any chain of samplers, and answers to examples."""
 
+from seqforge.generation.answers import Decoding, RawAnswer, write_answers
+from seqforge.generation.beam import Written, beam_search
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.generation.text import sample_texts, stream_text
+from seqforge.generation.writing import draw_sequences
+from seqforge.generation.written_symbols import WrittenSymbols
 
-__all__ = ["encode_prompt", "generate", "sample_texts", "stream_text"]
+__all__ = [
+    "Decoding",
+    "RawAnswer",
+    "Written",
+    "WrittenSymbols",
+    "beam_search",
+    "draw_sequences",
+    "encode_prompt",
+    "generate",
+    "sample_texts",
+    "stream_text",
+    "write_answers",
+]

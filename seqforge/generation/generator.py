@@ -75,7 +75,7 @@ def generate(
         PluginError: Where a sampler forbids every symbol.
     """
     device = next(model.parameters()).device
-    uniforms = _uniforms(seed, count)
+    uniforms = uniforms_of(seed, count)
     model.eval()
     with torch.inference_mode():
         # The prompt is read once, whatever the count.
@@ -91,7 +91,7 @@ def generate(
         yield from _one_by_one(model, samplers, memories, logits, states, uniforms, length)
         return
     with torch.inference_mode():
-        tokens = _draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
+        tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
     yield tokens.unsqueeze(0)
     left = length - 1
     while left:
@@ -99,7 +99,7 @@ def generate(
             wanted = min(left, _STRETCH)
             drawn = decoder(tokens, uniforms(wanted))
         if len(drawn) < wanted:
-            raise _not_finite()
+            raise not_finite()
         yield drawn
         tokens = drawn[-1]
         left -= wanted
@@ -118,7 +118,7 @@ def _one_by_one(
         step = model.stepper(len(logits))
     for drawn in range(length):
         with torch.inference_mode():
-            tokens = _draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
+            tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
             memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
         yield tokens.unsqueeze(0)
         if drawn + 1 < length:
@@ -126,20 +126,37 @@ def _one_by_one(
                 logits, states = step(tokens.to(logits.device), states)
 
 
-def _uniforms(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:
-    """Give the numbers of the next steps, the same however many are asked for at a time."""
+def uniforms_of(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:
+    """Give the numbers of the next steps, the same however many are asked for at a time.
+
+    Args:
+        seed: Decides them.
+        count: Samples.
+    """
     generator = np.random.default_rng(seed)
     return lambda steps: torch.from_numpy(generator.random((steps, count), dtype=np.float32))
 
 
-def _draw(
+def draw(
     logits: Float[Tensor, "batch symbols"],
     samplers: Sequence[Sampler],
     memories: Sequence[object],
     uniforms: Float[Tensor, " batch"],
 ) -> Int[Tensor, " batch"]:
+    """Draw a symbol for each row.
+
+    Args:
+        logits: From the model.
+        samplers: The chain.
+        memories: Of each sampler.
+        uniforms: Where each row's distribution function is passed.
+
+    Raises:
+        RunError: Where a logit is not finite.
+        PluginError: Where a sampler forbids every symbol.
+    """
     if not torch.isfinite(logits).all():
-        raise _not_finite()
+        raise not_finite()
     for sampler, memory in zip(samplers, memories, strict=True):
         logits = sampler.transform(logits, memory)
         if logits.isnan().any() or not (logits.amax(-1).isfinite()).all():
@@ -154,7 +171,8 @@ def _draw(
     return torch.minimum(torch.searchsorted(summed, reached, right=True).squeeze(1), last)
 
 
-def _not_finite() -> RunError:
+def not_finite() -> RunError:
+    """Say that a model is beyond use."""
     return RunError("the model's logits are not finite", hint="Sample an earlier checkpoint: --checkpoint STEP.")
 
 

@@ -1,5 +1,6 @@
 """What a plugin implements: one file a kind of component."""
 
+from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document
 from seqforge.interfaces.decoding import Decoder, DecodingCell, Network, Rule
@@ -13,18 +14,24 @@ from seqforge.interfaces.events import (
     StepFinished,
 )
 from seqforge.interfaces.factored_cell import FactoredCell
+from seqforge.interfaces.form import Classes, Form, Numbers, Text
 from seqforge.interfaces.initializer import Initializer
+from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
 from seqforge.interfaces.metric import Finding, Metric, Score
 from seqforge.interfaces.optimizer import Optimizer
 from seqforge.interfaces.paths import ExperimentPath
+from seqforge.interfaces.prediction_metric import Answer, PredictionMetric
 from seqforge.interfaces.sampler import Sampler, SamplingContext
 from seqforge.interfaces.schedule import Progress, Schedule
 from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
 
 __all__ = [
     "IGNORED_TARGET",
+    "Answer",
+    "Attention",
     "Cell",
+    "Classes",
     "Corpus",
     "Decoder",
     "DecodingCell",
@@ -32,14 +39,19 @@ __all__ = [
     "Document",
     "DocumentsEncoded",
     "Evaluated",
+    "Example",
     "ExperimentPath",
     "FactoredCell",
     "Finding",
+    "Form",
     "Initializer",
+    "LabelledCorpus",
     "Loss",
     "Metric",
     "Network",
+    "Numbers",
     "Optimizer",
+    "PredictionMetric",
     "Progress",
     "Rule",
     "RunFinished",
@@ -52,7 +64,9 @@ __all__ = [
     "State",
     "StepFinished",
     "Stepper",
+    "Text",
     "UnknownSymbolError",
+    "Value",
     "Vocabulary",
     "map_state",
     "scan",

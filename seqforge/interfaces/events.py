@@ -31,10 +31,11 @@ class RunStarted:
         experiment: The experiment as resolved, as tables and plain values.
         corpus: The corpus in its own words.
         parameters: How many numbers are trained.
-        training_tokens: Tokens in the training split.
-        validation_tokens: Tokens in the validation split.
+        training_tokens: Tokens in the training split; of labelled examples, examples.
+        validation_tokens: The same in the validation split.
         step: Optimizer steps done before.
         resumed: Whether it goes on from a checkpoint.
+        labelled: Whether it learns from labelled examples.
     """
 
     name: str
@@ -46,6 +47,7 @@ class RunStarted:
     validation_tokens: int
     step: int
     resumed: bool
+    labelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class StepFinished:
         bits_per_character: The same in bits a character, where the loss is a likelihood.
         gradient_norm: The gradient's L2 norm before clipping.
         learning_rate: Of the first parameter group.
-        characters: Characters read in this step.
+        characters: Characters read in this step; of labelled examples, steps read.
         seconds: Training time since the run's first step, evaluations and samples included.
     """
 
@@ -81,17 +83,19 @@ class Evaluated:
 
     Attributes:
         step: Optimizer steps done.
-        loss: Mean negative log-likelihood in nats a token.
-        bits_per_character: The same in bits a character.
-        perplexity: The exponential of `loss`.
-        best: Whether it is the lowest of the run so far.
+        loss: Mean negative log-likelihood in nats a token; of labelled examples, the mean loss a target.
+        bits_per_character: The same in bits a character; None of labelled examples.
+        perplexity: The exponential of `loss`; None of labelled examples.
+        best: Whether the loss is the lowest of the run so far.
+        scores: Of labelled examples, figures of the experiment's metrics, as `metric.value`.
     """
 
     step: int
     loss: float
-    bits_per_character: float
-    perplexity: float
+    bits_per_character: float | None
+    perplexity: float | None
     best: bool
+    scores: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,12 @@ class Score:
     Attributes:
         values: Figures by name; the names are short, in full words, and the same at every call.
         findings: The places behind the figures.
+        report: What a person may want to read beside the figures, such as a confusion matrix, in lines.
     """
 
     values: dict[str, float]
     findings: tuple[Finding, ...] = field(default=())
+    report: str = ""
 
 
 class Metric(ABC):

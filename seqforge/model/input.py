@@ -1,4 +1,4 @@
-"""The input layer: symbols into vectors."""
+"""The input layer: symbols, or vectors, into what the first cell reads."""
 
 import torch
 from jaxtyping import Float, Int
@@ -45,3 +45,20 @@ class EmbeddingInput(nn.Module):
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch embedding"]:
         """Look the vectors up."""
         return self.embedding(tokens)
+
+
+class VectorInput(nn.Module):
+    """Vectors as they are, or projected to another size.
+
+    Args:
+        size: Numbers of a vector.
+        embedding_size: Size to project to; None to leave them.
+    """
+
+    def __init__(self, size: int, embedding_size: int | None) -> None:
+        super().__init__()
+        self.projection = nn.Linear(size, embedding_size) if embedding_size else nn.Identity()
+
+    def forward(self, vectors: Float[Tensor, "*batch size"]) -> Float[Tensor, "*batch input"]:
+        """Project them."""
+        return self.projection(vectors)

@@ -1,39 +1,55 @@
-"""The model: an input layer, a stack of cells, and a head."""
+"""The model: an input layer, a stack of cells, a head, and a writer where a new sequence is written."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqforge.interfaces import Decoder, DecodingCell, Network, Rule
-from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput
+from seqforge.interfaces import Cell, Decoder, DecodingCell, Network, Rule
+from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.precision import Precision, products_in
+from seqforge.model.reading import Reading
 from seqforge.model.stack import RecurrentStack, States
+from seqforge.model.writer import Source, Writer
 from seqforge.recurrence import product_dtype, recurrent_product
 
 
 class SequenceModel(nn.Module):
-    """Reads symbols and writes, on every step, a logit for each symbol that may come next.
+    """Reads, and then writes: once, on every step that it reads, or a new sequence.
+
+    A language model reads a stream, chunk by chunk with its states carried, and writes on every step a logit for each
+    symbol that may come next: `forward` and `stepper`. Of labelled examples, `read` takes each whole; then
+    `write_once`, `write_on_every_step` or a writer says the rest, as the topology has it.
 
     Args:
-        input_layer: Symbols into vectors.
+        input_layer: What is read, into what the lowest layer reads.
         stack: The recurrent layers.
-        symbols: Size of the vocabulary.
+        outputs: What is written at one time: logits, or numbers.
         precision: Of the products.
+        writer: Writes new sequences; None where the topology writes none.
     """
 
     def __init__(
         self,
-        input_layer: OneHotInput | SymbolInput | EmbeddingInput,
+        input_layer: OneHotInput | SymbolInput | EmbeddingInput | VectorInput,
         stack: RecurrentStack,
-        symbols: int,
+        outputs: int,
         precision: Precision = "float32",
+        writer: Writer | None = None,
     ) -> None:
         super().__init__()
         self.precision: Precision = precision
         self.input = input_layer
         self.stack = stack
-        self.head = nn.Linear(stack.hidden_size, symbols)
+        self.writer = writer
+        self.head = nn.Linear((writer.stack if writer else stack).hidden_size, outputs)
+
+    @property
+    def cells(self) -> list[Cell[Any]]:
+        """Every layer of every stack."""
+        stacks = [self.stack, *([self.writer.stack] if self.writer else [])]
+        return [cell for stack in stacks for cell in (*stack.layers, *stack.backward_layers)]
 
     def initial_states(self, batch_size: int) -> States:
         """Make every layer's state before the first symbol.
@@ -59,6 +75,101 @@ class SequenceModel(nn.Module):
             outputs, states = self.stack(self.input(tokens), states)
             logits = self.head(outputs)
         return logits.to(self.head.weight.dtype), states
+
+    def read(
+        self, inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"], lengths: Int[Tensor, " batch"]
+    ) -> Reading:
+        """Read whole examples.
+
+        Args:
+            inputs: Symbols or vectors; beyond a row's length, padding.
+            lengths: Steps of each row.
+        """
+        with products_in(self.precision, inputs.device):
+            return self.stack.read(self.input(inputs), lengths)
+
+    def write_once(self, reading: Reading) -> Float[Tensor, "batch outputs"]:
+        """Write once, when all has been read.
+
+        Args:
+            reading: What was read.
+        """
+        return self._written(reading.last)
+
+    def write_on_every_step(self, reading: Reading) -> Float[Tensor, "time batch outputs"]:
+        """Write on every step that was read.
+
+        Args:
+            reading: What was read.
+        """
+        return self._written(reading.outputs)
+
+    def source(self, reading: Reading) -> Source:
+        """Prepare to write new sequences; of a model that has a writer.
+
+        Args:
+            reading: What was read.
+        """
+        with products_in(self.precision, reading.last.device):
+            return self._writer.source(reading)
+
+    def write_states(self, batch_size: int) -> States:
+        """Make the state of every layer of the writer before its first step.
+
+        Args:
+            batch_size: Sequences in the batch.
+        """
+        return self._writer.stack.initial_states(batch_size)
+
+    def write(
+        self, symbols: Int[Tensor, "steps batch"], source: Source, states: States | None = None
+    ) -> tuple[Float[Tensor, "steps batch symbols"], States]:
+        """Write on some steps before each of which the last symbol is known; of a model that has a writer.
+
+        Args:
+            symbols: Those symbols.
+            source: What was read.
+            states: Every layer's state before the first step; None at the start.
+
+        Returns:
+            Logits of the next symbols, and every layer's state after the last step.
+        """
+        before = self.write_states(symbols.shape[1]) if states is None else states
+        with products_in(self.precision, symbols.device):
+            outputs, after = self._writer(symbols, source, before)
+        return self._written(outputs), after
+
+    def writing_stepper(
+        self, batch_size: int
+    ) -> Callable[[Int[Tensor, " batch"], Source, States], tuple[Float[Tensor, "batch symbols"], States]]:
+        """Prepare to write one symbol at a time, without gradients or dropout: for generation.
+
+        Args:
+            batch_size: Sequences that will be written side by side.
+
+        Returns:
+            A function of the last symbols, of what was read and of every layer's state, which gives logits of the
+            next symbols, and every layer's state after it.
+        """
+        with products_in(self.precision, self.head.weight.device):
+            advance = self._writer.stepper(batch_size)
+
+        def step(symbols: Tensor, source: Source, states: States) -> tuple[Tensor, States]:
+            with products_in(self.precision, symbols.device):
+                outputs, states = advance(symbols, source, states)
+            return self._written(outputs), states
+
+        return step
+
+    @property
+    def _writer(self) -> Writer:
+        if self.writer is None:
+            raise TypeError("a model without a writer writes no new sequence")
+        return self.writer
+
+    def _written(self, features: Tensor) -> Tensor:
+        with products_in(self.precision, features.device):
+            return self.head(features).to(self.head.weight.dtype)
 
     def decoder(self, states: States, rules: Sequence[Rule]) -> Decoder | None:
         """Ask the lowest cell whether it can generate at a stretch.

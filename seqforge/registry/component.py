@@ -164,16 +164,27 @@ def _resolve_nested(
     registry: Registry, option: NestedOption, value: Any, key: str, folder: Path
 ) -> Component | list[Component] | _Problems:
     if not option.many:
-        chosen = resolve(registry, option.kind, value, key, folder)
-        return _Problems(chosen) if isinstance(chosen, list) else chosen
+        return _resolve_inner(registry, option, value, key, folder)
     if not isinstance(value, list):
         return _Problems([Problem(key, f"must be a list of tables, each choosing {KINDS[option.kind].with_article}")])
     components: list[Component] = []
     problems = _Problems()
     for index, table in enumerate(cast("list[Any]", value)):
-        chosen = resolve(registry, option.kind, table, join(key, index), folder)
-        if isinstance(chosen, list):
+        chosen = _resolve_inner(registry, option, table, join(key, index), folder)
+        if isinstance(chosen, _Problems):
             problems += chosen
         else:
             components.append(chosen)
     return problems or components
+
+
+def _resolve_inner(
+    registry: Registry, option: NestedOption, table: Any, key: str, folder: Path
+) -> Component | _Problems:
+    chosen = resolve(registry, option.kind, table, key, folder)
+    if isinstance(chosen, list):
+        return _Problems(chosen)
+    if not issubclass(chosen.component, option.interface):
+        wanted = f"{chosen.name} is no {option.interface.__name__}, which is wanted here"
+        return _Problems([Problem(join(key, "use"), wanted)])
+    return chosen

@@ -9,12 +9,12 @@ class Kind:
 
     Attributes:
         name: What plugins and experiments call it.
-        interface: Where its interface is, as `module:name`.
+        interfaces: Where its interface is, as `module:name`; several, where it comes in more than one shape.
         supplied: Arguments of `__init__` that the engine gives, and an experiment therefore cannot.
     """
 
     name: str
-    interface: str
+    interfaces: tuple[str, ...]
     supplied: frozenset[str] = frozenset()
 
     @property
@@ -26,14 +26,25 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("corpus", "seqforge.interfaces.corpus:Corpus"),
-        Kind("vocabulary", "seqforge.interfaces.vocabulary:Vocabulary"),
-        Kind("cell", "seqforge.interfaces.cell:Cell", supplied=frozenset({"input_size"})),
-        Kind("initializer", "seqforge.interfaces.initializer:Initializer"),
-        Kind("loss", "seqforge.interfaces.loss:Loss"),
-        Kind("optimizer", "seqforge.interfaces.optimizer:Optimizer"),
-        Kind("schedule", "seqforge.interfaces.schedule:Schedule"),
-        Kind("sampler", "seqforge.interfaces.sampler:Sampler"),
-        Kind("metric", "seqforge.interfaces.metric:Metric"),
+        Kind(
+            "corpus",
+            ("seqforge.interfaces.corpus:Corpus", "seqforge.interfaces.labelled_corpus:LabelledCorpus"),
+        ),
+        Kind("vocabulary", ("seqforge.interfaces.vocabulary:Vocabulary",)),
+        Kind("cell", ("seqforge.interfaces.cell:Cell",), supplied=frozenset({"input_size"})),
+        Kind(
+            "attention",
+            ("seqforge.interfaces.attention:Attention",),
+            supplied=frozenset({"query_size", "memory_size"}),
+        ),
+        Kind("initializer", ("seqforge.interfaces.initializer:Initializer",)),
+        Kind("loss", ("seqforge.interfaces.loss:Loss",)),
+        Kind("optimizer", ("seqforge.interfaces.optimizer:Optimizer",)),
+        Kind("schedule", ("seqforge.interfaces.schedule:Schedule",)),
+        Kind("sampler", ("seqforge.interfaces.sampler:Sampler",)),
+        Kind(
+            "metric",
+            ("seqforge.interfaces.metric:Metric", "seqforge.interfaces.prediction_metric:PredictionMetric"),
+        ),
     )
 }

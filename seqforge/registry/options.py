@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from seqforge.errors import PluginError
 from seqforge.registry.kinds import KINDS
-from seqforge.registry.registry import interface_of
+from seqforge.registry.registry import interfaces_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,14 @@ class NestedOption:
 
     Attributes:
         kind: The kind of component.
+        interface: What it must implement, where its kind comes in more than one shape.
         required: Whether it must be given.
         many: Whether it is a list.
         description: What it is for.
     """
 
     kind: str
+    interface: type[Any]
     required: bool
     many: bool
     description: str
@@ -69,8 +71,8 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
         PluginError: Where the signature cannot be an experiment's, as with an argument without a type.
     """
     supplied = KINDS[kind].supplied
-    interfaces = {interface_of(name): name for name in KINDS}
-    arguments = _arguments(component, interface_of(kind), owner)
+    interfaces = {interface: name for name in KINDS for interface in interfaces_of(name)}
+    arguments = _arguments(component, interfaces_of(kind), owner)
     for name in sorted(supplied - {parameter.name for parameter, _ in arguments}):
         raise _unfit(owner, f"its __init__ takes no {name!r}, which the engine gives")
     plain: dict[str, Any] = {}
@@ -108,9 +110,11 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
     return model
 
 
-def _arguments(component: type[Any], interface: type[Any], owner: str) -> list[tuple[inspect.Parameter, Any]]:
+def _arguments(
+    component: type[Any], interfaces: tuple[type[Any], ...], owner: str
+) -> list[tuple[inspect.Parameter, Any]]:
     home = next(parent for parent in component.__mro__ if "__init__" in vars(parent))
-    if home is not interface and issubclass(interface, home):
+    if home not in interfaces and any(issubclass(interface, home) for interface in interfaces):
         return []  # It has no __init__, and what torch.nn.Module or object takes is no option.
     try:
         hints = typing.get_type_hints(component.__init__, include_extras=True)
@@ -144,7 +148,7 @@ def _nested_option(
     interface = typing.get_origin(annotation) or annotation
     if not isinstance(interface, type) or interface not in interfaces:
         return None
-    return NestedOption(interfaces[interface], parameter.default is parameter.empty, many, description)
+    return NestedOption(interfaces[interface], interface, parameter.default is parameter.empty, many, description)
 
 
 def _bare(annotation: Any) -> tuple[Any, str]:

@@ -47,7 +47,7 @@ class Register:
         self.registrations: list[Registration] = []
 
     def corpus(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Corpus`."""
+        """Name a `Corpus` or a `LabelledCorpus`."""
         self._add("corpus", name, target, qualified_only)
 
     def vocabulary(self, name: str, target: str, *, qualified_only: bool = False) -> None:
@@ -57,6 +57,10 @@ class Register:
     def cell(self, name: str, target: str, *, qualified_only: bool = False) -> None:
         """Name a `Cell`."""
         self._add("cell", name, target, qualified_only)
+
+    def attention(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Name an `Attention`."""
+        self._add("attention", name, target, qualified_only)
 
     def initializer(self, name: str, target: str, *, qualified_only: bool = False) -> None:
         """Name an `Initializer`."""
@@ -79,7 +83,7 @@ class Register:
         self._add("sampler", name, target, qualified_only)
 
     def metric(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Metric`."""
+        """Name a `Metric` or a `PredictionMetric`."""
         self._add("metric", name, target, qualified_only)
 
     def _add(self, kind: str, name: str, target: str, qualified_only: bool) -> None:

@@ -114,10 +114,10 @@ class Registry:
                 f"{type(error).__name__}: {error}",
                 hint=f"The plugin {registration.plugin!r} owns {registration.target}; reinstall or update it.",
             ) from error
-        if not (isinstance(component, type) and issubclass(component, interface_of(registration.kind))):
+        if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
             raise PluginError(
                 f"{registration.kind} {registration.qualified_name!r} is no {registration.kind}: "
-                f"{registration.target} does not derive from {KINDS[registration.kind].interface}",
+                f"{registration.target} does not derive from {' or '.join(KINDS[registration.kind].interfaces)}",
                 hint=f"This is for the author of the plugin {registration.plugin!r} to mend.",
             )
         missing: frozenset[str] = getattr(component, "__abstractmethods__", frozenset())
@@ -154,11 +154,11 @@ class Registry:
         return hint
 
 
-def interface_of(kind: str) -> type[Any]:
-    """Import the interface of a kind.
+def interfaces_of(kind: str) -> tuple[type[Any], ...]:
+    """Import the interfaces of a kind.
 
     Args:
         kind: A key of `KINDS`.
     """
-    module_name, _, attribute = KINDS[kind].interface.partition(":")
-    return getattr(importlib.import_module(module_name), attribute)
+    places = (place.partition(":") for place in KINDS[kind].interfaces)
+    return tuple(getattr(importlib.import_module(module), attribute) for module, _, attribute in places)

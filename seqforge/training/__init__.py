@@ -4,7 +4,9 @@ from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.checkpoint_files import load_model
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, bits_per_character, score_likelihood
+from seqforge.training.example_evaluation import ExampleScore
 from seqforge.training.launch import resume, train
+from seqforge.training.predicting import Prediction
 from seqforge.training.run import Run
 from seqforge.training.run_directory import RunDirectory, locate
 from seqforge.training.samples import score_texts
@@ -14,8 +16,10 @@ from seqforge.training.trace import Trace, trace
 
 __all__ = [
     "Checkpoints",
+    "ExampleScore",
     "LikelihoodScore",
     "NonFiniteError",
+    "Prediction",
     "Run",
     "RunDirectory",
     "StepResult",

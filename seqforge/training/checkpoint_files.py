@@ -162,9 +162,9 @@ def _recurrent(
                 raise ValueError(f"the recurrent state of layer {layer} is {list(part.shape)}, {part.dtype}")
         return type(empty)(*parts)
 
-    if progress.step == 0:
-        return []
     training = experiment.training
+    if progress.step == 0 or experiment.labelled:
+        return []
     if (progress.batches, progress.rows) != (training.accumulation, training.batch_size):
         raise ValueError(
             f"it holds {progress.batches} × {progress.rows} recurrent states, and the experiment has "

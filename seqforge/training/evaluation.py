@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seqforge.data import Batch
-from seqforge.interfaces import IGNORED_TARGET
+from seqforge.interfaces import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel
 from seqforge.training.step import NonFiniteError
 
@@ -36,6 +36,15 @@ class LikelihoodScore:
     def perplexity(self) -> float:
         """The exponential of the loss, a token."""
         return math.exp(self.loss) if self.loss < 700 else math.inf
+
+    def event(self, step: int, *, best: bool) -> Evaluated:
+        """Say it to those who watch.
+
+        Args:
+            step: Optimizer steps done.
+            best: Whether the loss is the lowest of the run so far.
+        """
+        return Evaluated(step, self.loss, self.bits_per_character, self.perplexity, best)
 
 
 def bits_per_character(nats_per_token: float, characters_per_token: float) -> float:

@@ -7,18 +7,19 @@ from pathlib import Path
 import pluggy
 import torch
 
-from seqforge.data import prepare
+from seqforge.data import Report
 from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
 from seqforge.registry import Registry
 from seqforge.training.checkpoint_files import load_training
 from seqforge.training.devices import choose_device
+from seqforge.training.labelled_task import labelled_task
 from seqforge.training.observers import Observers
-from seqforge.training.parts import build_parts
 from seqforge.training.resuming import refuse_changes
 from seqforge.training.run import Run
 from seqforge.training.run_directory import RunDirectory
-from seqforge.training.state import initial_state
+from seqforge.training.stream_task import stream_task
+from seqforge.training.task import Task
 from seqforge.training.trainer import Trainer
 
 
@@ -40,17 +41,17 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
     """
     observers = Observers(hooks or Registry.installed().new_hooks())
     device = choose_device(experiment.training.device)
-    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
-    parts = build_parts(experiment, dataset, device)
+    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
     with _seeded(experiment, device):
-        state = initial_state(experiment, dataset.vocabulary.size, device)
+        state = task.new_state()
         # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
         directory = RunDirectory.create(Path(output), experiment.identity.name)
         with directory.locked():
             with reported_failures(f"writing {directory.path}"):
                 write_atomically(directory.experiment, experiment.to_toml().encode())
-                write_atomically(directory.vocabulary, dataset.token_file.vocabulary.read_bytes())
-            Trainer(experiment, dataset, parts, directory, state, observers).train()
+                for file in task.files:
+                    write_atomically(directory.path / file.name, file.read_bytes())
+            Trainer(experiment, task, directory, state, observers).train()
     return Run(directory, experiment)
 
 
@@ -71,11 +72,10 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     observers = Observers(hooks or Registry.installed().new_hooks())
     device = choose_device(experiment.training.device)
     path = run.checkpoints.find(checkpoint)
-    dataset = prepare(experiment, lambda event: observers.notify("seqforge_documents_encoded", event))
-    parts = build_parts(experiment, dataset, device)
+    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
     with _seeded(experiment, device), directory.locked():
-        state = initial_state(experiment, dataset.vocabulary.size, device)
-        load_training(path, state, experiment, dataset.token_file.digest)
+        state = task.new_state()
+        load_training(path, state, experiment, task.digest)
         run.checkpoints.drop_after(state.step)
         best = run.checkpoints.best()
         if best is not None:
@@ -83,7 +83,11 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
         # Only now, when it has shown that it fits.
         with reported_failures(f"writing {directory.experiment}"):
             write_atomically(directory.experiment, experiment.to_toml().encode())
-        Trainer(experiment, dataset, parts, directory, state, observers).train()
+        Trainer(experiment, task, directory, state, observers).train()
+
+
+def _task(experiment: Experiment, device: torch.device, report: Report) -> Task:
+    return (labelled_task if experiment.labelled else stream_task)(experiment, device, report)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from seqforge.experiment import Training
 from seqforge.interfaces import Progress
 
 
-def progress_of(training: Training, step: int, steps_per_epoch: int, seconds: float) -> Progress:
+def progress_of(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:
     """Measure how far a run has come.
 
     Args:

@@ -1,22 +1,25 @@
-"""A run, from Python: open it, sample it, evaluate it."""
+"""A run, from Python: open it, sample it, let it predict, evaluate it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqforge.data import Report, SplitName, evaluation_batches, prepare, read_vocabulary
-from seqforge.errors import DataError
+from seqforge.data import Report, SplitName, evaluation_batches, prepare, prepare_examples, read_form, read_vocabulary
+from seqforge.errors import DataError, RunError
 from seqforge.experiment import Experiment
 from seqforge.generation import sample_texts, stream_text
-from seqforge.interfaces import Sampler, Vocabulary
+from seqforge.interfaces import Form, Sampler, Value, Vocabulary
 from seqforge.model import SequenceModel, build_model
 from seqforge.registry import Component, Registry
 from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.checkpoint_files import check_corpus, load_model
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, score_likelihood
+from seqforge.training.example_evaluation import ExampleScore, score_examples
+from seqforge.training.labelled_task import examination
 from seqforge.training.metrics_log import read_metrics
+from seqforge.training.predicting import Prediction, predict
 from seqforge.training.run_directory import RunDirectory
 from seqforge.training.samples import build_metrics, score_texts
 
@@ -69,6 +72,10 @@ class Run:
         read_vocabulary(vocabulary, self.directory.vocabulary)
         return vocabulary
 
+    def form(self) -> Form | None:
+        """Read what the run's examples are made of; None of a language model."""
+        return read_form(self.directory.form) if self.experiment.labelled else None
+
     def model(self, checkpoint: str = "best", device: str = "auto") -> SequenceModel:
         """Load the run's model, wherever it was trained.
 
@@ -77,7 +84,7 @@ class Run:
             device: Where to put it.
         """
         target = choose_device(device)
-        model = build_model(self.experiment, self.vocabulary().size)
+        model = build_model(self.experiment, self.vocabulary().size, self.form())
         if checkpoint != "initial":
             load_model(self.checkpoints.find(checkpoint), model)
         return model.to(target).eval()
@@ -106,7 +113,11 @@ class Run:
 
         Returns:
             The texts, each with its prompt.
+
+        Raises:
+            RunError: Where the run learnt from labelled examples.
         """
+        self._refuse_examples()
         model = self.model(checkpoint, device)
         chain = self._chain(samplers)
         return sample_texts(model, self.vocabulary(), chain, prompt, count=count, length=length, seed=seed)
@@ -130,9 +141,61 @@ class Run:
             samplers: The chain; by default the experiment's.
             checkpoint: Which one.
             device: Where to draw it.
+
+        Raises:
+            RunError: Where the run learnt from labelled examples.
         """
+        self._refuse_examples()
         model = self.model(checkpoint, device)
         return stream_text(model, self.vocabulary(), self._chain(samplers), prompt, length=length, seed=seed)
+
+    def predict(
+        self,
+        inputs: Sequence[Value],
+        *,
+        beam: int | None = None,
+        length: int | None = None,
+        samplers: Sequence[Component] = (),
+        seed: int = 0,
+        checkpoint: str = "best",
+        device: str = "auto",
+    ) -> list[Prediction]:
+        """Answer examples.
+
+        Args:
+            inputs: What is read for each: a text, or an array of numbers, `[size]` or `[steps, size]`.
+            beam: Width of the beam search where sequences are written; by default the experiment's.
+            length: Symbols to write at most; by default the experiment's.
+            samplers: A chain to draw sequences by in the place of the search.
+            seed: Decides the draws.
+            checkpoint: Which one.
+            device: Where to answer them.
+
+        Returns:
+            An answer for each.
+
+        Raises:
+            RunError: Where the run is a language model.
+            DataError: Where an input is not of the run's form.
+        """
+        form = self.form()
+        if form is None:
+            raise RunError(
+                f"{self.path}: a language model, which predicts nothing of an example",
+                hint=f"To let it write: seqforge sample {self.path}",
+            )
+        decoding = examination(self.experiment, choose_device("cpu"), limited=False).decoding
+        decoding = replace(
+            decoding,
+            beam=beam or decoding.beam,
+            length=length or decoding.length,
+            samplers=[sampler.build() for sampler in samplers],
+            seed=seed,
+        )
+        training = self.experiment.training
+        model = self.model(checkpoint, device)
+        bounds = training.batch_size, training.batch_tokens
+        return predict(model, form, self.vocabulary(), inputs, decoding, *bounds)
 
     def evaluate(
         self,
@@ -141,7 +204,7 @@ class Run:
         checkpoint: str = "best",
         device: str = "auto",
         report: Report | None = None,
-    ) -> LikelihoodScore:
+    ) -> LikelihoodScore | ExampleScore:
         """Score the whole of a split.
 
         Args:
@@ -150,19 +213,44 @@ class Run:
             device: Where to score it.
             report: Is told how far encoding the corpus has come, where that has to be done again.
 
+        Returns:
+            Of a language model, how well it predicts; of labelled examples, the loss and what the metrics say.
+
         Raises:
             DataError: Where the split is empty, or the corpus is gone.
             RunError: Where the corpus is no longer the one that the run was trained on.
         """
-        dataset = prepare(self.experiment, report or (lambda _: None))
-        trained = "latest" if checkpoint == "initial" else checkpoint
-        check_corpus(self.checkpoints.find(trained), dataset.token_file.digest)
+        report = report or (lambda _: None)
+        if self.experiment.labelled:
+            return self._score_examples(split, checkpoint, device, report)
+        dataset = prepare(self.experiment, report)
+        self._check_corpus(checkpoint, dataset.token_file.digest)
         spans = dataset.splits[split]
         if spans.length < 2:
             raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
         training = self.experiment.training
         batches = evaluation_batches(dataset.token_file, spans, training.batch_size, training.sequence_length)
         return score_likelihood(self.model(checkpoint, device), batches, dataset.characters_per_token(split))
+
+    def _score_examples(self, split: SplitName, checkpoint: str, device: str, report: Report) -> ExampleScore:
+        dataset = prepare_examples(self.experiment, report)
+        self._check_corpus(checkpoint, dataset.file.digest)
+        examples = dataset.splits[split]
+        if not len(examples):
+            raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
+        how = examination(self.experiment, choose_device(device), limited=False)
+        return score_examples(self.model(checkpoint, device), dataset, examples, how)
+
+    def _check_corpus(self, checkpoint: str, digest: str) -> None:
+        trained = "latest" if checkpoint == "initial" else checkpoint
+        check_corpus(self.checkpoints.find(trained), digest)
+
+    def _refuse_examples(self) -> None:
+        if self.experiment.labelled:
+            raise RunError(
+                f"{self.path}: learnt from labelled examples, and is no language model to draw samples from",
+                hint=f"To let it answer: seqforge predict {self.path} EXAMPLE",
+            )
 
     def score_samples(self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0) -> dict[str, float]:
         """Draw samples as `[sampling]` says, and judge them by the experiment's metrics.
@@ -173,10 +261,11 @@ class Run:
             seed: Decides the draws.
 
         Returns:
-            Figures by `metric.value`; none where the experiment names no metric.
+            Figures by `metric.value`; none where the experiment names no metric, or learns from
+            labelled examples, whose metrics judge predictions.
         """
         metrics = build_metrics(self.experiment)
-        if not metrics:
+        if not metrics or self.experiment.labelled:
             return {}
         sampling = self.experiment.sampling
         texts = self.sample(

@@ -106,6 +106,11 @@ class RunDirectory:
         return self.path / "vocabulary.json"
 
     @property
+    def form(self) -> Path:
+        """What labelled examples are made of; not there in a run of a language model."""
+        return self.path / "form.json"
+
+    @property
     def metrics(self) -> Path:
         """Figures of every logged step, evaluation and sample, a JSON object a line."""
         return self.path / "metrics.jsonl"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from seqforge.experiment import Experiment
 from seqforge.files import reported_failures, write_atomically
@@ -26,8 +27,8 @@ def write_samples(folder: Path, step: int, texts: Sequence[str]) -> None:
             write_atomically(folder / f"step-{step:08d}{suffix}.txt", text.encode("utf-8", "replace"))
 
 
-def build_metrics(experiment: Experiment) -> dict[str, Metric]:
-    """Build an experiment's metrics.
+def build_metrics(experiment: Experiment) -> dict[str, Any]:
+    """Build an experiment's metrics, of samples or of predictions.
 
     Args:
         experiment: Names them.
@@ -35,7 +36,7 @@ def build_metrics(experiment: Experiment) -> dict[str, Metric]:
     Returns:
         The metrics by short name; one that is used twice gets a number behind its name.
     """
-    metrics: dict[str, Metric] = {}
+    metrics: dict[str, Any] = {}
     for component in experiment.metrics:
         name, number = component.registration.name, 1
         while name in metrics:

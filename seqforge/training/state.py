@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from seqforge.experiment import Experiment
-from seqforge.interfaces import FactoredCell, Optimizer, Schedule
+from seqforge.interfaces import FactoredCell, Form, Optimizer, Schedule
 from seqforge.model import SequenceModel, States, build_model
 
 
@@ -17,7 +17,8 @@ class TrainingState:
         model: Its parameters are trained.
         optimizer: With its moments.
         schedule: With its memory.
-        recurrent: For each batch of an accumulated step, every layer's state; empty before the first step.
+        recurrent: For each batch of an accumulated step, every layer's state; empty before the first step, and
+            where examples are read whole.
         step: Optimizer steps done.
         seconds: Training time so far.
         best_loss: The lowest validation loss so far, in nats a token.
@@ -39,15 +40,18 @@ class TrainingState:
         return next(self.model.parameters()).device
 
 
-def initial_state(experiment: Experiment, symbols: int, device: torch.device) -> TrainingState:
+def initial_state(
+    experiment: Experiment, symbols: int, device: torch.device, form: Form | None = None
+) -> TrainingState:
     """Make the state before the first step.
 
     Args:
         experiment: Names model, optimizer and schedule.
         symbols: Size of the vocabulary.
         device: Where the model is trained.
+        form: What labelled examples are made of; None for a language model.
     """
-    model = build_model(experiment, symbols).to(device)
+    model = build_model(experiment, symbols, form).to(device)
     if experiment.training.compile:
         for module in model.modules():
             if isinstance(module, FactoredCell):

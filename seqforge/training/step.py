@@ -1,7 +1,7 @@
-"""One optimizer step of truncated backpropagation through time."""
+"""One optimizer step, and that of truncated backpropagation through time."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,24 +59,51 @@ def train_step(
         NonFiniteError: Where loss or gradient is not finite; the parameters are then as before the step.
     """
     device = state.device
+    after: list[States] = []
+
+    def losses() -> Iterator[Tensor]:
+        for index, batch in enumerate(batches):
+            carried = batch.continues and bool(state.recurrent)
+            before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
+            outputs, states = state.model(batch.inputs.to(device), before)
+            after.append(detached(states))
+            yield loss(outputs, batch.targets.to(device)) / len(batches)
+
+    result = optimizer_step(state, losses(), learning_rate_factor, clip_norm, clip_value)
+    state.recurrent = after
+    return result
+
+
+def optimizer_step(
+    state: TrainingState,
+    losses: Iterator[Tensor],
+    learning_rate_factor: float,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+) -> StepResult:
+    """Move the parameters once, against the gradient of a sum of losses.
+
+    Args:
+        state: Renewed in place.
+        losses: Each is computed when the gradient of the one before has been, so that one graph is there at a time.
+        learning_rate_factor: From the schedule.
+        clip_norm: The gradient's L2 norm at most (Pascanu et al. 2013).
+        clip_value: The size of each of its components at most.
+
+    Raises:
+        NonFiniteError: Where loss or gradient is not finite; the parameters are then as before the step.
+    """
     state.model.train()
     state.optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=device)
-    after: list[States] = []
-    for index, batch in enumerate(batches):
-        carried = batch.continues and bool(state.recurrent)
-        before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
-        outputs, states = state.model(batch.inputs.to(device), before)
-        value: Tensor = loss(outputs, batch.targets.to(device)) / len(batches)
+    total = torch.zeros((), device=state.device)
+    for value in losses:
         value.backward()
         total += value.detach()
-        after.append(detached(states))
     norm = _clip(list(state.model.parameters()), clip_norm, clip_value)
     result = StepResult(total.item(), norm, _set_learning_rates(state.optimizer, learning_rate_factor))
     if not (math.isfinite(result.loss) and math.isfinite(norm)):
         raise NonFiniteError(f"the loss is {result.loss} and the gradient's norm {norm}")
     state.optimizer.step()
-    state.recurrent = after
     state.step += 1
     return result
 

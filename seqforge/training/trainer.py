@@ -3,12 +3,9 @@
 import time
 from dataclasses import asdict
 
-from seqforge.data import Dataset, evaluation_batches
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
-from seqforge.generation import sample_texts
 from seqforge.interfaces import (
-    Evaluated,
     Progress,
     RunFinished,
     RunStarted,
@@ -16,19 +13,15 @@ from seqforge.interfaces import (
     StepFinished,
 )
 from seqforge.training.checkpoint import Checkpoints
-from seqforge.training.evaluation import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.limits import progress_of
 from seqforge.training.metrics_log import MetricsLog
 from seqforge.training.observers import Observers
-from seqforge.training.parts import Parts
 from seqforge.training.run_directory import RunDirectory
-from seqforge.training.samples import score_texts, write_samples
+from seqforge.training.samples import write_samples
 from seqforge.training.state import TrainingState
-from seqforge.training.step import NonFiniteError, StepResult, train_step
-
-SAMPLE_SEED_STRIDE = 1_000_003
-"""Keeps the seeds of samples at different steps apart."""
+from seqforge.training.step import NonFiniteError
+from seqforge.training.task import Task, TaskStep
 
 
 class Trainer:
@@ -39,8 +32,7 @@ class Trainer:
 
     Args:
         experiment: What is trained, and how long.
-        dataset: What it is trained on and evaluated on.
-        parts: Loss, samplers, metrics and batches.
+        task: What it is trained on, evaluated on, and lets the model write.
         directory: Where it is written.
         state: New, or loaded from a checkpoint.
         observers: Who is told.
@@ -49,16 +41,13 @@ class Trainer:
     def __init__(
         self,
         experiment: Experiment,
-        dataset: Dataset,
-        parts: Parts,
+        task: Task,
         directory: RunDirectory,
         state: TrainingState,
         observers: Observers,
     ) -> None:
         self._experiment = experiment
-        self._dataset = dataset
-        self._parts = parts
-        self._characters_per_token = dataset.characters_per_token("training")
+        self._task = task
         self._directory = directory
         self._state = state
         self._observers = observers
@@ -111,17 +100,18 @@ class Trainer:
         return reason
 
     def _start(self) -> None:
-        splits, state = self._dataset.splits, self._state
+        task, state = self._task, self._state
         started = RunStarted(
             name=self._experiment.identity.name,
             directory=self._directory.path,
             experiment=self._experiment.table,
-            corpus=self._dataset.description,
+            corpus=task.description,
             parameters=sum(parameter.numel() for parameter in state.model.parameters()),
-            training_tokens=splits["training"].length,
-            validation_tokens=splits["validation"].length,
+            training_tokens=task.training_size,
+            validation_tokens=task.validation_size,
             step=state.step,
             resumed=state.step > 0,
+            labelled=task.labelled,
         )
         self._log.truncate(state.step)
         self._observers.notify("seqforge_run_started", started)
@@ -137,16 +127,11 @@ class Trainer:
 
     def _progress(self) -> Progress:
         state = self._state
-        return progress_of(self._experiment.training, state.step, self._parts.batches.steps_per_epoch, state.seconds)
+        return progress_of(self._experiment.training, state.step, self._task.steps_per_epoch, state.seconds)
 
-    def _step(self) -> StepResult:
-        training, state = self._experiment.training, self._state
-        batches = self._parts.batches.batch(state.step).divided(training.accumulation)
-        factor = state.schedule.factor(self._progress())
+    def _step(self) -> TaskStep:
         try:
-            return train_step(
-                state, batches, self._parts.loss, factor, training.gradient_clip_norm, training.gradient_clip_value
-            )
+            return self._task.step(self._state, self._progress())
         except NonFiniteError as error:
             raise self._diverged(error) from error
 
@@ -171,22 +156,20 @@ class Trainer:
         event = RunFinished(self._directory.path, state.step, reason, complete, state.seconds)
         self._observers.notify("seqforge_run_finished", event)
 
-    def _tell_step(self, result: StepResult) -> None:
-        training, state = self._experiment.training, self._state
-        ratio = self._characters_per_token
-        progress = self._progress()
+    def _tell_step(self, taken: TaskStep) -> None:
+        state, result, progress = self._state, taken.result, self._progress()
         event = StepFinished(
             step=state.step,
             epoch=progress.epoch,
             fraction=progress.fraction,
             loss=result.loss,
-            bits_per_character=bits_per_character(result.loss, ratio) if self._parts.loss.in_nats else None,
+            bits_per_character=taken.bits_per_character,
             gradient_norm=result.gradient_norm,
             learning_rate=result.learning_rate,
-            characters=training.batch_size * training.accumulation * training.sequence_length * ratio,
+            characters=taken.characters,
             seconds=state.seconds,
         )
-        if state.step % training.log_interval == 0:
+        if state.step % self._experiment.training.log_interval == 0:
             self._log.append("step", state.step, asdict(event))
         self._observers.notify("seqforge_step_finished", event)
 
@@ -215,7 +198,7 @@ class Trainer:
         """
         state = self._state
         try:
-            score = self._score()
+            score = self._task.evaluate(state.model)
         except NonFiniteError as error:
             raise self._diverged(error) from error
         if score is None:
@@ -224,43 +207,25 @@ class Trainer:
         state.best_loss = min(score.loss, state.best_loss)
         state.stale_evaluations = 0 if best else state.stale_evaluations + 1
         state.schedule.observe(score.loss)
-        event = Evaluated(state.step, score.loss, score.bits_per_character, score.perplexity, best)
-        self._log.append("evaluation", state.step, asdict(event) | {"seconds": state.seconds})
+        event = score.event(state.step, best=best)
+        figures = asdict(event)
+        figures |= figures.pop("scores")
+        self._log.append("evaluation", state.step, figures | {"seconds": state.seconds})
         self._observers.notify("seqforge_evaluated", event)
         return best
 
-    def _score(self) -> LikelihoodScore | None:
-        spans, training = self._dataset.splits["validation"], self._experiment.training
-        if spans.length < 2:
-            return None
-        batches = evaluation_batches(
-            self._dataset.token_file,
-            spans,
-            training.batch_size,
-            training.sequence_length,
-            limit=self._experiment.evaluation.tokens,
-        )
-        return score_likelihood(self._state.model, batches, self._dataset.characters_per_token("validation"))
-
     def _sample(self) -> None:
-        sampling, state = self._experiment.sampling, self._state
-        texts = sample_texts(
-            state.model,
-            self._dataset.vocabulary,
-            self._parts.samplers,
-            sampling.prompt,
-            count=sampling.count,
-            length=sampling.length,
-            seed=self._experiment.identity.seed + state.step * SAMPLE_SEED_STRIDE,
-        )
-        scores = score_texts(self._parts.metrics, texts)
-        write_samples(self._directory.samples, state.step, texts)
-        self._log.append("sample", state.step, scores)
-        self._observers.notify("seqforge_sampled", Sampled(state.step, tuple(texts), scores))
+        state = self._state
+        shown = self._task.show(state.model, state.step)
+        if shown is None:
+            return
+        write_samples(self._directory.samples, state.step, shown.texts)
+        self._log.append("sample", state.step, shown.scores)
+        self._observers.notify("seqforge_sampled", Sampled(state.step, tuple(shown.texts), shown.scores))
 
     def _save(self, *, best: bool = False) -> None:
         keep = self._experiment.training.keep_checkpoints
         try:
-            self._checkpoints.save(self._state, self._dataset.token_file.digest, best=best, keep=keep)
+            self._checkpoints.save(self._state, self._task.digest, best=best, keep=keep)
         except NonFiniteError as error:
             raise self._diverged(error) from error

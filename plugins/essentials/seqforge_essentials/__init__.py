@@ -23,7 +23,12 @@ def seqforge_register(register: Register) -> None:
     register.initializer("normal", "seqforge_essentials.initializers.normal:Normal")
     register.initializer("orthogonal", "seqforge_essentials.initializers.orthogonal:Orthogonal")
 
+    register.attention("additive", "seqforge_essentials.attentions.additive:Additive")
+    register.attention("multiplicative", "seqforge_essentials.attentions.multiplicative:Multiplicative")
+
     register.loss("cross-entropy", "seqforge_essentials.losses.cross_entropy:CrossEntropy")
+    register.loss("mean-squared-error", "seqforge_essentials.losses.mean_squared_error:MeanSquaredError")
+    register.loss("ctc", "seqforge_essentials.losses.ctc:CTC")
 
     register.optimizer("sgd", "seqforge_essentials.optimizers.sgd:SGD")
     register.optimizer("adam", "seqforge_essentials.optimizers.adam:Adam")

@@ -1,1 +1,1 @@
-"""Losses: cross-entropy."""
+"""Losses: cross-entropy, mean squared error, and connectionist temporal classification."""

@@ -1,0 +1,1 @@
+"""Attentions: additive and multiplicative."""

@@ -1,0 +1,109 @@
+"""`seqforge predict`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from seqforge.cli.options import CheckpointName, Device, RunPath, Set, open_run
+from seqforge.errors import DataError
+
+MAXIMUM_LINE = 16 * 1024 * 1024
+"""Characters of a line that is read: no honest example comes near it."""
+
+
+def predict(
+    context: typer.Context,
+    run: RunPath,
+    examples: Annotated[
+        list[str] | None, typer.Argument(metavar="[EXAMPLE]…", help="The examples; without any, lines are read.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read examples from this file, one a line; - or nothing: stdin.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line: input, output and confidence.")
+    ] = False,
+    beam: Annotated[
+        int | None, typer.Option(min=1, help="Width of the beam search, where sequences are written.")
+    ] = None,
+    length: Annotated[int | None, typer.Option(min=1, help="Symbols to write at most.")] = None,
+    sampler: Annotated[
+        list[str], typer.Option("--sampler", metavar="NAME", help="Draw sequences by this; repeat it for a chain.")
+    ] = [],  # noqa: B006 - typer copies it
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same.")] = 0,
+    assignments: Set = [],  # noqa: B006
+    checkpoint: CheckpointName = "best",
+    device: Device = "auto",
+) -> None:
+    """Let a model that learnt from labelled examples answer new ones.
+
+    A text is read as it stands. Numbers are a JSON list such as [0, 0.5, 1], and steps of numbers a list of lists.
+
+    [bold]Examples[/]
+
+      seqforge predict runs/names Tanaka "O'Neill" --json
+
+      seqforge predict runs/pronounce --beam 5 < words.txt
+
+      seqforge predict runs/digits --file images.jsonl
+    """
+    from seqforge.cli.progress import printable
+    from seqforge.interfaces import Text
+
+    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    given = list(examples) if examples else list(_lines(file))
+    form = opened.form()
+    inputs = given if form is None or isinstance(form.reads, Text) else [_numbers(line) for line in given]
+    found = opened.predict(
+        inputs,
+        beam=beam,
+        length=length,
+        samplers=opened.experiment.samplers if sampler else (),
+        seed=seed,
+        checkpoint=checkpoint,
+        device=device,
+    )
+    # Control characters are kept where another program reads them, and made harmless where a terminal does.
+    shown = printable if sys.stdout.isatty() else str
+    for line, prediction in zip(given, found, strict=True):
+        if as_json:
+            answer = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
+            typer.echo(json.dumps(answer))
+        else:
+            typer.echo(shown(prediction.text))
+
+
+def _lines(file: Path | None) -> Iterator[str]:
+    if file is None or str(file) == "-":
+        yield from _bounded(sys.stdin, "standard input")
+        return
+    try:
+        with file.open(encoding="utf-8") as opened:
+            yield from _bounded(opened, str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
+        raise DataError(f"{file}: cannot be read: {reason}") from error
+
+
+def _bounded(file: TextIO, name: str) -> Iterator[str]:
+    number = 0
+    while line := file.readline(MAXIMUM_LINE):
+        number += 1
+        if not line.endswith("\n") and len(line) == MAXIMUM_LINE:
+            raise DataError(f"{name}: line {number} is longer than {MAXIMUM_LINE:,} characters")
+        yield line.removesuffix("\n")
+
+
+def _numbers(line: str) -> Any:
+    import numpy as np
+
+    try:
+        return np.asarray(json.loads(line), dtype=np.float32)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{line[:60]!r} is no list of numbers", hint="Write [0, 0.5, 1], or a list of such lists, as JSON."
+        ) from error

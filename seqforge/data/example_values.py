@@ -1,0 +1,145 @@
+"""Between what a corpus or a person gives and what a model reads and writes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Classes, Form, Numbers, Text, UnknownSymbolError, Value, Vocabulary
+
+
+def encode_input(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
+    """Turn what is read into numbers.
+
+    Args:
+        form: What examples are made of.
+        vocabulary: Of text.
+        value: The input.
+
+    Returns:
+        Tokens `[steps]`, or float32 `[steps, size]`; one vector is one step.
+
+    Raises:
+        DataError: Where it is not of this form, or empty.
+    """
+    match form.reads:
+        case Text():
+            tokens = _encode_text(vocabulary, value)
+        case Numbers(size):
+            tokens = _encode_numbers(value, size, many=form.read == "sequence")
+    if not len(tokens):
+        raise DataError("an input is empty", hint="Give at least one step to read.")
+    return tokens
+
+
+def encode_target(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
+    """Turn what is right to write into numbers.
+
+    Args:
+        form: What examples are made of.
+        vocabulary: Of text.
+        value: The target.
+
+    Returns:
+        Tokens `[steps]`, or float32 `[steps, size]`; what is written once is one step.
+
+    Raises:
+        DataError: Where it is not of this form.
+    """
+    match form.writes:
+        case Text():
+            return _encode_text(vocabulary, value)
+        case Numbers(size):
+            return _encode_numbers(value, size, many=form.written != "once")
+        case Classes(names):
+            return _encode_classes(value, len(names), many=form.written != "once")
+
+
+def decode_target(form: Form, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
+    """Turn what a model wrote, or `encode_target` gave, into the form's terms.
+
+    Args:
+        form: What examples are made of.
+        vocabulary: Of text.
+        values: Tokens `[steps]`, or numbers `[steps, size]`.
+    """
+    if isinstance(form.writes, Text):
+        return vocabulary.decode(values.tolist()).decode("utf-8", "replace")
+    if form.written != "once":
+        return values
+    return int(values[0]) if isinstance(form.writes, Classes) else values[0]
+
+
+def _encode_text(vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
+    if not isinstance(value, str):
+        raise DataError(f"a text was wanted, and not {type(value).__name__}")
+    try:
+        return vocabulary.encode(value.encode("utf-8"))
+    except UnknownSymbolError:
+        raise
+    except UnicodeEncodeError as error:
+        raise DataError(f"{value[:50]!r} is no text in UTF-8") from error
+
+
+def _encode_numbers(value: Value, size: int, *, many: bool) -> NDArray[np.float32]:
+    try:
+        numbers = np.asarray(value, dtype=np.float32)
+    except (ValueError, TypeError) as error:
+        raise DataError("numbers were wanted") from error
+    if not many and numbers.ndim == 1:
+        numbers = numbers[None]
+    if numbers.ndim != 2 or numbers.shape[1] != size or not (many or len(numbers) == 1):
+        wanted = f"steps of {size} numbers each" if many else f"{size} numbers"
+        raise DataError(f"{wanted} were wanted, and not an array of shape {list(np.shape(value))}")
+    if not np.isfinite(numbers).all():
+        raise DataError("a number is infinite or not a number")
+    return numbers
+
+
+def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsignedinteger[Any]]:
+    indices = np.asarray(value)
+    fits = indices.dtype.kind in "iu" or not indices.size
+    if indices.ndim != (1 if many else 0) or not fits:
+        raise DataError(
+            f"{'indices of classes' if many else 'the index of a class'} were wanted, and not {value!r:.50}"
+        )
+    indices = np.atleast_1d(indices)
+    if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < count):
+        raise DataError(f"there are {count} classes, and an index is not from 0 to {count - 1}")
+    return indices.astype(np.min_scalar_type(max(count - 1, 0)))
+
+
+def readable(form: Form, value: Value) -> Any:
+    """Turn what was written, in the form's terms, into what a person or another program reads.
+
+    Args:
+        form: What examples are made of.
+        value: A target, or an answer.
+
+    Returns:
+        Of text, the text; of a class its name, of several a list of names; of numbers, lists of them.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(form.writes, Classes):
+        names = form.writes.names
+        return names[value] if isinstance(value, int) else [names[index] for index in value]
+    return np.asarray(value).tolist()
+
+
+def as_text(form: Form, value: Value) -> str:
+    """Turn what was written, in the form's terms, into one text.
+
+    Args:
+        form: What examples are made of.
+        value: A target, or an answer.
+
+    Returns:
+        Names and numbers apart by spaces, steps of several numbers apart by semicolons.
+    """
+    found = readable(form, value)
+    if isinstance(found, str):
+        return found
+    steps = [" ".join(map(str, step)) if isinstance(step, list) else str(step) for step in found]
+    return ("; " if any(isinstance(step, list) for step in found) else " ").join(steps)

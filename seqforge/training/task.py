@@ -1,0 +1,97 @@
+"""What differs between learning from a stream of text and from labelled examples, behind one value."""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from seqforge.interfaces import Progress
+from seqforge.model import SequenceModel
+from seqforge.training.evaluation import LikelihoodScore
+from seqforge.training.example_evaluation import ExampleScore
+from seqforge.training.state import TrainingState
+from seqforge.training.step import StepResult
+
+
+class TaskStep(NamedTuple):
+    """A step's figures, as a task sees them.
+
+    Attributes:
+        result: Of the optimizer.
+        bits_per_character: The loss in bits a character, where it is a likelihood of text.
+        characters: Characters, or steps of examples, that were read.
+    """
+
+    result: StepResult
+    bits_per_character: float | None
+    characters: float
+
+
+class Shown(NamedTuple):
+    """What a model writes at a sampling interval.
+
+    Attributes:
+        texts: Samples, or answers to a few examples.
+        scores: Figures of the metrics that judge samples, as `metric.value`.
+    """
+
+    texts: list[str]
+    scores: dict[str, float]
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What a model learns from, and how it is scored and shown.
+
+    Attributes:
+        description: The corpus in its own words.
+        digest: Of the encoded corpus, so that a run is not resumed on another.
+        files: What a run keeps of the corpus.
+        labelled: Whether these are labelled examples.
+        training_size: Tokens, or examples, of the training split.
+        validation_size: The same of the validation split.
+        steps_per_epoch: Optimizer steps of one pass over the training split.
+    """
+
+    @property
+    def description(self) -> str: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+    @property
+    def files(self) -> list[Path]: ...  # noqa: D102
+    @property
+    def labelled(self) -> bool: ...  # noqa: D102
+    @property
+    def training_size(self) -> int: ...  # noqa: D102
+    @property
+    def validation_size(self) -> int: ...  # noqa: D102
+    @property
+    def steps_per_epoch(self) -> float: ...  # noqa: D102
+
+    def new_state(self) -> TrainingState:
+        """Make the state before the first step."""
+        ...
+
+    def step(self, state: TrainingState, progress: Progress) -> TaskStep:
+        """Take one optimizer step.
+
+        Args:
+            state: Renewed in place.
+            progress: How far the run has come.
+        """
+        ...
+
+    def evaluate(self, model: SequenceModel) -> LikelihoodScore | ExampleScore | None:
+        """Score the validation split, or the part of it that the experiment names; None where it is empty.
+
+        Args:
+            model: Left in evaluation mode.
+        """
+        ...
+
+    def show(self, model: SequenceModel, step: int) -> Shown | None:
+        """Let the model write; None where there is nothing to write for.
+
+        Args:
+            model: Left in evaluation mode.
+            step: Optimizer steps done.
+        """
+        ...

@@ -1,0 +1,136 @@
+"""Batches of examples: every one once an epoch, bounded, and a function of their number."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqforge.data import ExampleFile, LabelledBatches, evaluation_examples
+from seqforge.data.ragged import RaggedFile
+from seqforge.errors import DataError
+from seqforge.interfaces import IGNORED_TARGET, Classes, Form, Text
+
+FORM = Form(Text(), "sequence", Classes(("a", "b")), "sequence")
+_SETTINGS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+_NUMBERS = itertools.count()
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.lists(st.integers(0, 30), min_size=1, max_size=3)), min_size=1)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
+    """Make examples of some lengths to read, each with targets of some lengths; a step of example n is n."""
+
+    def ragged(path: Path, rows: list[Any]) -> RaggedFile:
+        whole = np.concatenate([np.asarray(row, dtype=np.uint16) for row in rows])
+        path.write_bytes(whole.tobytes())
+        return RaggedFile(path, np.dtype(np.uint16), 0, np.cumsum([len(row) for row in rows]).astype(np.int64))
+
+    def make(lengths: list[tuple[int, list[int]]]) -> ExampleFile:
+        number = next(_NUMBERS)
+        inputs = ragged(tmp_path / f"{number}.inputs", [[index] * read for index, (read, _) in enumerate(lengths)])
+        targets = [[index] * written for index, (_, several) in enumerate(lengths) for written in several]
+        stops = np.cumsum([len(several) for _, several in lengths]).astype(np.int64)
+        names = [str(index) for index in range(len(lengths))]
+        splits: list[Any] = [None] * len(lengths)
+        right = ragged(tmp_path / f"{number}.targets", targets)
+        return ExampleFile(tmp_path, FORM, names, splits, inputs, right, stops, "")
+
+    return make
+
+
+@_SETTINGS
+@given(lengths=LENGTHS, rows=st.integers(1, 9), tokens=st.integers(61, 200), seed=st.integers(0, 9), data=st.data())
+def test_every_example_comes_once_an_epoch(
+    made: Any, lengths: Any, rows: int, tokens: int, seed: int, data: Any
+) -> None:
+    file = made(lengths)
+    chosen = np.array(sorted(data.draw(st.sets(st.integers(0, len(lengths) - 1), min_size=1))))
+    batches = LabelledBatches(file, chosen, rows, tokens, seed, shuffle=True, end=2)
+    for epoch in range(3):
+        assert sorted(np.concatenate(batches.order(epoch)).tolist()) == chosen.tolist()
+    first = epoch_of = batches.batches_per_epoch
+    seen = [batches.batch(first + number) for number in range(epoch_of)]
+    found = [row for batch in seen for row in batch.inputs[0].tolist()]
+    assert sorted(found) == chosen.tolist()
+
+
+@_SETTINGS
+@given(lengths=LENGTHS, rows=st.integers(1, 9), tokens=st.integers(61, 200))
+def test_no_batch_is_larger_than_it_may_be(made: Any, lengths: Any, rows: int, tokens: int) -> None:
+    file = made(lengths)
+    batches = LabelledBatches(file, np.arange(len(lengths)), rows, tokens, 0, shuffle=True, end=2)
+    for number in range(3 * batches.batches_per_epoch):
+        batch = batches.batch(number)
+        assert 1 <= batch.inputs.shape[1] <= rows
+        assert (len(batch.inputs) + len(batch.targets)) * batch.inputs.shape[1] <= tokens
+
+
+@_SETTINGS
+@given(lengths=LENGTHS, number=st.integers(0, 200), seed=st.integers(0, 9))
+def test_a_batch_is_a_function_of_seed_and_number(made: Any, lengths: Any, number: int, seed: int) -> None:
+    file = made(lengths)
+
+    def batches(other: int = 0) -> LabelledBatches:
+        return LabelledBatches(file, np.arange(len(lengths)), 4, 200, seed + other, shuffle=True, end=2)
+
+    walked = batches()
+    for before in range(number % 7):
+        walked.batch(before)
+    one, two = walked.batch(number), batches().batch(number)
+    assert one.inputs.equal(two.inputs)
+    assert one.targets.equal(two.targets)
+
+
+def test_another_seed_gives_another_order(made: Any) -> None:
+    file = made([(3, [1])] * 40)
+    orders = [LabelledBatches(file, np.arange(40), 8, 100, seed, shuffle=True, end=None).order(0) for seed in (1, 2)]
+    assert np.concatenate(orders[0]).tolist() != np.concatenate(orders[1]).tolist()
+
+
+def test_rows_are_padded_behind_their_own_steps(made: Any) -> None:
+    file = made([(3, [2]), (1, [0])])
+    (_, batch), *_ = evaluation_examples(file, np.array([0, 1]), 8, 100, end=2)
+    rows = {int(batch.inputs[0, row]): row for row in range(2)}
+    long, short = rows[0], rows[1]
+    assert batch.lengths.tolist()[long] == 3
+    assert batch.inputs[:, short].tolist() == [1, 0, 0]
+    assert batch.targets[:, long].tolist() == [0, 0, 2]
+    assert batch.targets[:, short].tolist() == [2, IGNORED_TARGET, IGNORED_TARGET]
+    assert batch.counted == 4
+
+
+def test_several_targets_take_turns(made: Any) -> None:
+    file = made([(3, [1, 2, 3])])
+    batches = LabelledBatches(file, np.array([0]), 4, 100, 0, shuffle=True, end=None)
+    assert [len(batches.batch(epoch).targets) for epoch in range(4)] == [1, 2, 3, 1]
+
+
+@_SETTINGS
+@given(lengths=LENGTHS, limit=st.integers(1, 400))
+def test_an_evaluation_reads_each_example_once_within_its_limit(made: Any, lengths: Any, limit: int) -> None:
+    file = made(lengths)
+    everything = np.arange(len(lengths))
+    whole = [index for part, _ in evaluation_examples(file, everything, 5, 200, None) for index in part.tolist()]
+    assert sorted(whole) == everything.tolist()
+    part = [index for some, _ in evaluation_examples(file, everything, 5, 200, None, limit) for index in some.tolist()]
+    assert len(set(part)) == len(part)
+    steps = sum(lengths[index][0] + max(lengths[index][1]) for index in part)
+    assert steps <= limit or len(part) == 1
+
+
+def test_an_example_longer_than_a_batch_is_named(made: Any) -> None:
+    file = made([(3, [1]), (50, [60])])
+    with pytest.raises(DataError, match="the example '1' has 111 steps, and a batch may have 110"):
+        LabelledBatches(file, np.array([0]), 4, 110, 0, shuffle=True, end=None)
+    LabelledBatches(file, np.array([0]), 4, 111, 0, shuffle=True, end=None)
+
+
+def test_a_split_without_examples_is_refused(made: Any) -> None:
+    with pytest.raises(DataError, match="no example"):
+        LabelledBatches(made([(3, [1])]), np.array([], dtype=np.int64), 4, 110, 0, shuffle=True, end=None)

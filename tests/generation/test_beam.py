@@ -1,0 +1,124 @@
+"""Sequences written for examples: beam search against brute force, greedy, and draws by a chain."""
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqforge.generation import WrittenSymbols, beam_search, draw_sequences
+from seqforge.generation.answers import collapsed
+from seqforge.interfaces import Classes, Form, Text
+from seqforge.model import Reading, SequenceModel, build_model
+
+FORM = Form(Text(), "sequence", Classes(("x", "y")), "sequence")
+END = 2
+
+
+def made_model(labelled_experiment: Any, seed: int, attention: str | None = None) -> SequenceModel:
+    table: dict[str, Any] = {"topology": "many-to-many", "initializer": {"use": "uniform", "scale": 2.0}}
+    if attention:
+        table["attention"] = {"use": attention}
+    corpus = {"use": "made", "written": "sequence"}
+    return build_model(labelled_experiment(experiment={"seed": seed}, corpus=corpus, model=table), 3, FORM).eval()
+
+
+def read(model: SequenceModel, lengths: list[int], seed: int) -> Reading:
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randint(3, (max(lengths), len(lengths)), generator=generator)
+    return model.read(inputs, torch.tensor(lengths))
+
+
+def log_probability(model: SequenceModel, reading: Reading, row: int, symbols: tuple[int, ...]) -> float:
+    """Of a sequence and its end, by teacher forcing."""
+    one = reading.rows(torch.tensor([row]))
+    known = torch.tensor([[END], *([symbol] for symbol in symbols)])
+    logits, _ = model.write(known, model.source(one))
+    wanted = torch.tensor([*symbols, END])
+    return float(logits[:, 0].log_softmax(-1).gather(1, wanted.unsqueeze(1)).sum())
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 2**20),
+    lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    normalization=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
+    length=st.integers(1, 4),
+    attention=st.sampled_from([None, "additive"]),
+)
+def test_a_beam_that_holds_everything_is_brute_force(
+    labelled_experiment: Any, seed: int, lengths: list[int], normalization: float, length: int, attention: str | None
+) -> None:
+    model = made_model(labelled_experiment, seed, attention)
+    sequences = [found for count in range(length + 1) for found in itertools.product((0, 1), repeat=count)]
+    with torch.no_grad():
+        reading = read(model, lengths, seed)
+        found = beam_search(model, reading, width=2**length, normalization=normalization, length=length)
+        for row, written in enumerate(found):
+            scores = {
+                symbols: log_probability(model, reading, row, symbols) / ((6 + len(symbols)) / 6) ** normalization
+                for symbols in sequences
+            }
+            best = max(scores.values())
+            assert scores[tuple(written.symbols)] == pytest.approx(best, abs=1e-4)
+            expected = log_probability(model, reading, row, tuple(written.symbols))
+            assert written.log_probability == pytest.approx(expected, abs=1e-4)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**20), lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_a_beam_of_one_takes_the_likeliest_symbol_on_each_step(
+    labelled_experiment: Any, labelled: Any, seed: int, lengths: list[int]
+) -> None:
+    model = made_model(labelled_experiment, seed)
+    greedy = labelled_experiment(sampler=[{"use": "greedy"}]).samplers[0].build()
+    vocabulary = labelled_experiment().vocabulary.build()
+    with torch.no_grad():
+        reading = read(model, lengths, seed)
+        one = beam_search(model, reading, width=1, normalization=0.0, length=6)
+        drawn = draw_sequences(model, WrittenSymbols(FORM, vocabulary), [greedy], reading, length=6, seed=1)
+    assert [written.symbols for written in one] == [written.symbols for written in drawn]
+
+
+def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: Any) -> None:
+    with torch.no_grad():
+        for seed in range(5):
+            model = made_model(labelled_experiment, seed)
+            reading = read(model, [2, 4], seed)
+            narrow, whole = (beam_search(model, reading, width=width, normalization=0.0, length=4) for width in (1, 16))
+            pairs = zip(narrow, whole, strict=True)
+            assert all(one.log_probability <= all_.log_probability + 1e-5 for one, all_ in pairs)
+
+
+def test_rows_in_a_batch_are_written_as_they_are_alone(labelled_experiment: Any) -> None:
+    model = made_model(labelled_experiment, 7, "multiplicative")
+    with torch.no_grad():
+        reading = read(model, [1, 4, 2], 3)
+        together = beam_search(model, reading, width=3, normalization=0.6, length=5)
+        for row, written in enumerate(together):
+            (alone,) = beam_search(model, reading.rows(torch.tensor([row])), width=3, normalization=0.6, length=5)
+            assert alone.symbols == written.symbols
+
+
+def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
+    model = made_model(labelled_experiment, 11)
+    chain = [labelled_experiment(sampler=[{"use": "temperature", "temperature": 1.0}]).samplers[0].build()]
+    symbols = WrittenSymbols(FORM, labelled_experiment().vocabulary.build())
+    with torch.no_grad():
+        reading = read(model, [3], 2)
+        many = reading.rows(torch.zeros(4000, dtype=torch.int64))
+        drawn = draw_sequences(model, symbols, chain, many, length=3, seed=5)
+        empty = sum(not written.symbols for written in drawn) / len(drawn)
+        assert empty == pytest.approx(math.exp(log_probability(model, reading, 0, ())), abs=0.03)
+        for written in drawn[:50]:
+            if len(written.symbols) < 3:
+                wanted = log_probability(model, reading, 0, tuple(written.symbols))
+                assert written.log_probability == pytest.approx(wanted, abs=1e-4)
+
+
+def test_an_alignment_becomes_its_sequence() -> None:
+    assert collapsed(torch.tensor([3, 0, 0, 3, 0, 1, 1, 3]), blank=3).tolist() == [0, 0, 1]
+    assert collapsed(torch.tensor([3, 3]), blank=3).tolist() == []

@@ -1,0 +1,82 @@
+"""A labelled corpus of any form, whose answers can be learnt from what is read."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from seqforge.interfaces import Answer, Classes, Example, Form, LabelledCorpus, Numbers, PredictionMetric, Score, Text
+
+Part = Literal["text", "numbers", "classes"]
+CLASSES = ("vowel", "consonant", "other")
+LETTERS = "aebcd."
+
+
+class Made(LabelledCorpus):
+    """Strings of letters, or their codes, of one to `longest` steps."""
+
+    def __init__(
+        self,
+        reads: Literal["text", "numbers"] = "text",
+        read: Literal["vector", "sequence"] = "sequence",
+        writes: Part = "classes",
+        written: Literal["once", "every step", "sequence"] = "once",
+        count: int = 60,
+        longest: int = 9,
+        alternatives: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self._options = (reads, read, writes, written, count, longest, alternatives, seed)
+        self._count, self._longest, self._alternatives, self._seed = count, longest, alternatives, seed
+        parts = {"text": Text(), "numbers": Numbers(3), "classes": Classes(CLASSES)}
+        self._form = Form(parts[reads], read, parts[writes], written)
+
+    @property
+    def form(self) -> Form:
+        return self._form
+
+    def examples(self) -> Iterator[Example]:
+        generator = np.random.default_rng(self._seed)
+        for number in range(self._count):
+            length = int(generator.integers(1, self._longest + 1)) if self._form.read == "sequence" else 1
+            letters = [LETTERS[index] for index in generator.integers(0, len(LETTERS), length)]
+            others = tuple(self._target(letters * (turn + 2)) for turn in range(self._alternatives))
+            yield Example(f"example-{number}", self._input(letters), self._target(letters), others)
+
+    def _input(self, letters: list[str]) -> str | np.ndarray:
+        if isinstance(self._form.reads, Text):
+            return "".join(letters)
+        codes = np.array([[LETTERS.index(letter) / 6, kind(letter), 1.0] for letter in letters])
+        return codes if self._form.read == "sequence" else codes[0]
+
+    def _target(self, letters: list[str]):
+        kinds = np.array([kind(letter) for letter in letters])
+        form = self._form
+        if isinstance(form.writes, Text):
+            return "".join(letters).upper()
+        if isinstance(form.writes, Numbers):
+            rows = np.stack([kinds, kinds + 1, -kinds], axis=-1) / 3
+            return rows[-1] if form.written == "once" else rows
+        return int(kinds[-1]) if form.written == "once" else kinds
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(repr(self._options).encode()).hexdigest()
+
+    def describe(self) -> str:
+        return f"{self._count} made examples"
+
+
+def kind(letter: str) -> int:
+    return 0 if letter in "ae" else 2 if letter == "." else 1
+
+
+class Exact(PredictionMetric):
+    """The share of answers that are right."""
+
+    def fits(self, form: Form) -> bool:
+        return not isinstance(form.writes, Numbers)
+
+    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+        right = [any(np.array_equal(answer.predicted, target) for target in answer.targets) for answer in answers]
+        return Score({"share": float(np.mean(right))}, report=f"{sum(right)} of {len(right)}")

@@ -1,0 +1,192 @@
+"""Runs on labelled examples: they learn, answer, and are resumed bit for bit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from seqforge import Registry, Run, resume, train
+from seqforge.cli.app import build_app
+from seqforge.errors import DataError, RunError, SeqforgeError
+from seqforge.training import ExampleScore
+from seqforge.training.checkpoint_files import MODEL, TRAINING
+from seqforge.training.metrics_log import read_metrics
+
+VECTOR = {"reads": "numbers", "read": "vector"}
+SHAPES: dict[str, dict[str, Any]] = {
+    "one-to-one": {"corpus": {"use": "made", **VECTOR}, "model": {"topology": "one-to-one"}},
+    "one-to-many": {
+        "corpus": {"use": "made", **VECTOR, "writes": "text", "written": "sequence"},
+        "model": {"topology": "one-to-many"},
+    },
+    "many-to-one": {"corpus": {"use": "made"}, "model": {"embedding_size": 4}},
+    "many-to-one, both ways": {"corpus": {"use": "made"}, "model": {"bidirectional": True}},
+    "many-to-many": {
+        "corpus": {"use": "made", "written": "sequence", "longest": 4, "alternatives": 1},
+        "model": {"topology": "many-to-many", "attention": {"use": "additive"}},
+    },
+    "synced": {"corpus": {"use": "made", "written": "every step"}, "model": {"topology": "synced"}},
+    "aligned": {
+        "corpus": {"use": "made", "written": "sequence"},
+        "model": {"topology": "synced"},
+        "loss": {"use": "ctc"},
+    },
+}
+
+
+def tables(shape: str, **more: Any) -> dict[str, Any]:
+    chosen = {**SHAPES[shape], "metrics": [{"use": "exact"}]}
+    for name, values in more.items():
+        chosen[name] = {**chosen.get(name, {}), **values}
+    return chosen
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_run_learns_and_is_scored(labelled_experiment: Any, labelled: Registry, tmp_path: Path, shape: str) -> None:
+    corpus = {**SHAPES[shape]["corpus"], "count": 300, "longest": 3}
+    training = {"steps": 150, "batch_size": 32}
+    chosen = labelled_experiment(
+        **tables(shape, corpus=corpus, training=training), optimizer={"learning_rate": 0.03},
+        evaluation={"interval": 50},
+    )  # fmt: skip
+    run = train(chosen, tmp_path)
+    evaluations = [record for record in run.metrics() if record["event"] == "evaluation"]
+    assert evaluations[-1]["loss"] < 0.6 * evaluations[0]["loss"] or evaluations[-1]["exact.share"] == 1.0
+    assert evaluations[-1]["exact.share"] > 0.6
+    opened = Run.open(run.path, registry=labelled)
+    score = opened.evaluate()
+    assert isinstance(score, ExampleScore)
+    assert score.loss == pytest.approx(min(record["loss"] for record in evaluations), rel=1e-4)
+    assert score.reports["exact"].endswith(f"of {score.examples}")
+    answers = (run.directory.samples / "step-00000150.txt").read_text().splitlines()
+    assert len(answers) == 5
+    assert all("(right: " in line for line in answers)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_resumed_run_has_the_bits_of_one_never_stopped(
+    labelled_experiment: Any, labelled: Registry, tmp_path: Path, shape: str
+) -> None:
+    more: dict[str, Any] = {"accumulation": 2} if shape == "synced" else {}
+    if "many-to-many" in shape:
+        more["scheduled_sampling"] = 0.5
+    chosen = labelled_experiment(**tables(shape, model={"dropout": 0.3}, training={"steps": 12, **more}))
+    whole = train(chosen, tmp_path / "whole")
+    # Step 7 is in the middle of an epoch, and between two evaluations.
+    saving = {"steps": 12, "checkpoint_interval": 7, **more}
+    again = train(labelled_experiment(**tables(shape, model={"dropout": 0.3}, training=saving)), tmp_path / "again")
+    resume(Run.open(again.path, registry=labelled), "7")
+    for file in (MODEL, TRAINING):
+        ours, theirs = (run.checkpoints.path(12) / file for run in (again, whole))
+        assert ours.read_bytes() == theirs.read_bytes(), file
+    assert without_times(again) == without_times(whole)
+
+
+def without_times(run: Run) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in record.items() if key != "seconds"}
+        for record in read_metrics(run.directory.metrics)
+    ]
+
+
+@pytest.fixture
+def trained(labelled_experiment: Any, tmp_path: Path) -> Any:
+    def make(shape: str, **more: Any) -> Run:
+        return train(labelled_experiment(**tables(shape, training={"steps": 3}, **more)), tmp_path / "runs")
+
+    return make
+
+
+def test_answers_are_in_the_order_of_the_questions(trained: Any) -> None:
+    run = trained("many-to-one")
+    questions = ["a", "abcabca", "d", ".", "ebd"] * 9
+    together = run.predict(questions)
+    assert len(together) == 45
+    for question, answer in zip(questions[:5], together[:5], strict=True):
+        (alone,) = run.predict([question])
+        assert alone.output == answer.output
+        assert alone.output in ("vowel", "consonant", "other")
+        assert alone.text == alone.output
+        assert alone.confidence == pytest.approx(answer.confidence, abs=1e-5)
+        assert 1 / 3 <= alone.confidence <= 1
+
+
+def test_a_run_predicts_where_its_corpus_is_gone(trained: Any, labelled: Registry, monkeypatch: Any) -> None:
+    run = trained("many-to-many")
+    import made_examples
+
+    monkeypatch.delattr(made_examples.Made, "examples")
+    monkeypatch.setattr(made_examples.Made, "__abstractmethods__", frozenset())
+    one, two = (Run.open(run.path, registry=labelled).predict(["ab"], beam=beam)[0] for beam in (1, 4))
+    assert set(one.output) <= {"vowel", "consonant", "other"}
+    assert one.text == " ".join(one.output)
+    assert two.confidence >= one.confidence - 1e-6
+
+
+def test_a_length_limit_is_kept(trained: Any) -> None:
+    run = trained("many-to-many")
+    assert all(len(answer.output) <= 2 for answer in run.predict(["ab", "cde"], length=2))
+
+
+def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, experiment: Any, tmp_path: Path) -> None:
+    run = trained("many-to-one")
+    for draw in (run.sample, lambda: list(run.stream())):
+        with pytest.raises(RunError, match="labelled examples") as caught:
+            draw()
+        assert "seqforge predict" in str(caught.value)
+    language_model = train(experiment(training={"steps": 1}), tmp_path / "text")
+    with pytest.raises(RunError, match="a language model") as caught:
+        language_model.predict(["hello"])
+    assert "seqforge sample" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "question", "said"),
+    [
+        ("many-to-one", "", "example 1: an input is empty"),
+        ("many-to-one", "x", "example 1: 'x' at position 0 is not in the vocabulary"),
+        ("one-to-one", np.zeros(4), "example 1: 3 numbers were wanted"),
+        ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number is infinite"),
+    ],
+)
+def test_what_cannot_be_read_is_told(trained: Any, shape: str, question: Any, said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        trained(shape).predict([question])
+    assert str(caught.value).startswith(said)
+
+
+def test_the_command_reads_arguments_files_and_standard_input(trained: Any, labelled: Registry, tmp_path: Path) -> None:
+    run = trained("many-to-one")
+    app, runner = build_app(labelled), CliRunner()
+    spoken = runner.invoke(app, ["predict", str(run.path), "ab", "."])
+    assert spoken.exit_code == 0, spoken.output
+    assert spoken.stdout.split() == [answer.output for answer in run.predict(["ab", "."])]
+    piped = runner.invoke(app, ["predict", str(run.path), "--json"], input="ab\n.\n")
+    lines = [json.loads(line) for line in piped.stdout.splitlines()]
+    assert [line["input"] for line in lines] == ["ab", "."]
+    assert [line["output"] for line in lines] == spoken.stdout.split()
+    (tmp_path / "questions.txt").write_text("ab\n.")
+    filed = runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "questions.txt")])
+    assert filed.stdout == spoken.stdout
+
+
+def test_the_command_reads_numbers_as_json(trained: Any, labelled: Registry) -> None:
+    run = trained("one-to-one")
+    app, runner = build_app(labelled), CliRunner()
+    assert runner.invoke(app, ["predict", str(run.path), "[0, 1, 0.5]"]).exit_code == 0
+    wrong = runner.invoke(app, ["predict", str(run.path), "[0, 1"])
+    assert isinstance(wrong.exception, SeqforgeError)
+    assert "is no list of numbers" in str(wrong.exception)
+
+
+def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> None:
+    run = trained("many-to-one")
+    app, runner = build_app(labelled), CliRunner()
+    shown = runner.invoke(app, ["evaluate", str(run.path)])
+    assert "exact.share" in shown.stdout
+    assert f"of {run.evaluate().examples}" in shown.stdout
+    figures = json.loads(runner.invoke(app, ["evaluate", str(run.path), "--json"]).stdout)
+    assert figures["exact.share"] == run.evaluate().figures["exact.share"]
