@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from seqforge.interfaces import Example, Form, LabelledCorpus, Numbers, Text
 from seqforge_tasks.corpora.captions import SIZE, SLANT, THICKNESS, captions
-from seqforge_tasks.corpora.handwriting import DESCRIPTION, SIDE, example_name, fingerprint, handwriting
+from seqforge_tasks.corpora.handwriting import DESCRIPTION, SIDE, example_name, fingerprint, handwriting, standardized
 from seqforge_tasks.corpora.measures import measure
 
 
@@ -25,7 +25,7 @@ class DigitCaptions(LabelledCorpus):
         images, labels = handwriting()
         for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
             first, *others = captions(label, measure(image))
-            yield Example(example_name(index), image.reshape(-1), first, tuple(others))
+            yield Example(example_name(index), standardized(image).reshape(-1), first, tuple(others))
 
     def fingerprint(self) -> str:
         """Digest the images and the grammar; see `LabelledCorpus.fingerprint`."""

@@ -6,11 +6,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Numbers
-from seqforge_tasks.corpora.handwriting import DESCRIPTION, NAMES, SIDE, example_name, fingerprint, handwriting
+from seqforge_tasks.corpora.handwriting import (
+    DESCRIPTION,
+    NAMES,
+    SIDE,
+    example_name,
+    fingerprint,
+    handwriting,
+    standardized,
+)
 
 
 class Digits(LabelledCorpus):
-    """Handwritten digits, each labelled by what it shows.
+    """Handwritten digits, each labelled by what it shows. A pixel is read as (ink - 0.3) / 0.375, with ink from 0 to 1.
 
     Args:
         read: "pixels" for one vector of 64 numbers, "rows" for the image's eight rows from top to bottom.
@@ -37,7 +45,7 @@ class Digits(LabelledCorpus):
         """Yield every image, in the data set's order; see `LabelledCorpus.examples`."""
         images, labels = handwriting()
         shape = -1 if self._read == "pixels" else (SIDE, SIDE)
-        for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+        for index, (image, label) in enumerate(zip(standardized(images), labels.tolist(), strict=True)):
             yield Example(example_name(index), image.reshape(shape), label)
 
     def fingerprint(self) -> str:

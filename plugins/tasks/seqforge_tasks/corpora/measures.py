@@ -11,8 +11,8 @@ class Measures(NamedTuple):
 
     Attributes:
         size: Radius of gyration, in pixels: the root mean square distance of the ink from its centre.
-        thickness: Ink by size, in pixels: a stroke's width is its area by its length, and the length goes with the size.
-        slant: Columns to the right that the ink moves for each row upwards (Castro et al. 2019, "Morpho-MNIST").
+        thickness: Ink by size, in pixels: a stroke is as wide as its area by its length, which goes with the size.
+        slant: Columns to the right that ink moves for each row upwards (Castro et al. 2019, "Morpho-MNIST").
     """
 
     size: float

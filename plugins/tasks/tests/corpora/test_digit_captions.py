@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_tasks.corpora.captions import SIZE, SLANT, THICKNESS, captions
 from seqforge_tasks.corpora.digit_captions import DigitCaptions
-from seqforge_tasks.corpora.handwriting import handwriting
+from seqforge_tasks.corpora.handwriting import handwriting, standardized
 from seqforge_tasks.corpora.measures import Measures, measure
 
 EXAMPLES = list(DigitCaptions().examples())
@@ -78,7 +78,7 @@ def test_only_a_bound_that_is_near_makes_two_words_right():
 def test_captions_are_those_of_the_image():
     images, labels = handwriting()
     for example, image, label in zip(EXAMPLES, images, labels.tolist(), strict=True):
-        np.testing.assert_array_equal(example.input, image.ravel())
+        np.testing.assert_array_equal(example.input, standardized(image).ravel())
         assert [example.target, *example.alternatives] == captions(label, measure(image))
 
 
