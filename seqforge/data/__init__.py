@@ -6,7 +6,7 @@ from seqforge.data.dataset import Dataset, prepare
 from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile
-from seqforge.data.example_values import as_text, decode_target, encode_input, encode_target, readable
+from seqforge.data.example_values import as_text, decode_target, encode_input, readable
 from seqforge.data.form_file import FORM, read_form
 from seqforge.data.labelled_batch import LabelledBatch, pad_inputs, pad_targets
 from seqforge.data.labelled_batches import LabelledBatches, evaluation_examples
@@ -38,7 +38,6 @@ __all__ = [
     "encode_corpus",
     "encode_examples",
     "encode_input",
-    "encode_target",
     "encoded_corpus",
     "encoded_examples",
     "evaluation_batches",

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,19 +14,24 @@ from numpy.typing import NDArray
 
 from seqforge.data.encoding import REPORT_SECONDS, Report, write_vocabulary
 from seqforge.data.example_file import INPUTS, TARGETS, ExampleFile
-from seqforge.data.example_values import encode_input, encode_target
+from seqforge.data.example_values import raw_input, raw_target
 from seqforge.data.form_file import FORM, write_form
 from seqforge.data.ragged import RaggedFile
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, DocumentsEncoded, Example, Form, LabelledCorpus, Numbers, Vocabulary
+from seqforge.interfaces import Classes, DocumentsEncoded, Example, Form, LabelledCorpus, Numbers, Text, Vocabulary
+
+_TEXTS_AT_ONCE = 1000
+"""Texts that are in memory at one time while they become tokens."""
 
 
 def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path, report: Report) -> ExampleFile:
     """Encode every example of a labelled corpus.
 
+    The examples are read once: texts are kept as they are until the vocabulary has learnt from all of them.
+
     Args:
-        corpus: The examples; read twice where there is text and the vocabulary learns.
+        corpus: The examples.
         vocabulary: Learns from their texts, both read and written, and encodes them.
         folder: An empty folder to write to.
         report: Is told now and then how much is done.
@@ -38,46 +43,45 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
         DataError: Where there is no example, or one is not of the corpus's form.
     """
     form = corpus.form
-    if vocabulary.learns:
-        vocabulary.learn(_texts(corpus) if form.text else iter(()))
+    index = _Index([], [], [])
+    with ExitStack() as files:
+        inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(form.reads))
+        targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(form.writes))
+        texts = _texts(_reported(corpus.examples(), inputs, report), form, inputs, targets, index)
+        if vocabulary.learns:
+            vocabulary.learn(texts)
+        for _ in texts:
+            pass  # A vocabulary that has seen enough may stop; the rest is to be encoded all the same.
+    if not index.names:
+        raise DataError("the corpus is empty", hint="It yielded no example.")
+    if len(set(index.names)) < len(index.names):
+        raise DataError("two examples have the same name", hint="This is for the author of the corpus to mend.")
     write_vocabulary(vocabulary, folder)
     write_form(form, folder / FORM)
-    names: list[str] = []
-    splits: list[SplitName | None] = []
-    target_stops: list[int] = []
-    with ExitStack() as files:
-        inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(form.reads, vocabulary))
-        targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(form.writes, vocabulary))
-        for example in _reported(corpus.examples(), inputs, report):
-            try:
-                _encode(example, form, vocabulary, inputs, targets)
-            except DataError as error:
-                raise DataError(f"{example.name}: {error.message}", hint=error.hint) from error
-            names.append(example.name)
-            splits.append(example.split)
-            target_stops.append(len(targets.stops))
-    if not names:
-        raise DataError("the corpus is empty", hint="It yielded no example.")
-    if len(set(names)) < len(names):
-        raise DataError("two examples have the same name", hint="This is for the author of the corpus to mend.")
-    described = json.dumps([vocabulary.state(), (folder / FORM).read_text(), names, splits, target_stops])
-    digest = hashlib.blake2b(described.encode("utf-8", "surrogatepass"), digest_size=16)
-    for writer in (inputs, targets):
-        digest.update(writer.digest.digest())
-        digest.update(np.asarray(writer.stops, dtype=np.int64).tobytes())
+    stops = np.asarray(index.target_stops, dtype=np.int64)
+    owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
     file = ExampleFile(
         folder,
         form,
-        names,
-        splits,
-        inputs.finished(folder / INPUTS, form.reads),
-        targets.finished(folder / TARGETS, form.writes),
-        np.asarray(target_stops, dtype=np.int64),
-        digest.hexdigest(),
+        index.names,
+        index.splits,
+        _finished(folder / INPUTS, form.reads, inputs, vocabulary, index.names),
+        _finished(folder / TARGETS, form.writes, targets, vocabulary, [index.names[owner] for owner in owners]),
+        stops,
+        digest="",
     )
+    _refuse_unlike_lengths(file, owners)
+    file = replace(file, digest=_digest(file, vocabulary))
     file.write_index()
-    report(DocumentsEncoded(len(names), inputs.size, done=True))
+    report(DocumentsEncoded(len(index.names), inputs.size, done=True))
     return file
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    names: list[str]
+    splits: list[SplitName | None]
+    target_stops: list[int]
 
 
 @dataclass(slots=True)
@@ -86,43 +90,82 @@ class _Writer:
     dtype: np.dtype[Any]
     stops: list[int] = field(default_factory=list[int])
     size: int = 0
-    digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
     def write(self, values: NDArray[Any]) -> None:
         content = np.ascontiguousarray(values, dtype=self.dtype).tobytes()
         self.file.write(content)
-        self.digest.update(content)
         self.size += len(content)
         self.stops.append((self.stops[-1] if self.stops else 0) + len(values))
 
-    def finished(self, path: Path, part: object) -> RaggedFile:
-        width = part.size if isinstance(part, Numbers) else 0
-        return RaggedFile(path, self.dtype, width, np.asarray(self.stops, dtype=np.int64))
+
+def _texts(
+    examples: Iterator[Example], form: Form, inputs: _Writer, targets: _Writer, index: _Index
+) -> Iterator[bytes]:
+    """Write the examples, their texts in UTF-8, and yield the texts."""
+    for example in examples:
+        try:
+            read = raw_input(form, example.input)
+            written = [raw_target(form, target) for target in (example.target, *example.alternatives)]
+        except DataError as error:
+            raise DataError(f"{example.name}: {error.message}", hint=error.hint) from error
+        inputs.write(read)
+        for values in written:
+            targets.write(values)
+        index.names.append(example.name)
+        index.splits.append(example.split)
+        index.target_stops.append(len(targets.stops))
+        if isinstance(form.reads, Text):
+            yield read.tobytes()
+        if isinstance(form.writes, Text):
+            yield from (values.tobytes() for values in written)
 
 
-def _encode(example: Example, form: Form, vocabulary: Vocabulary, inputs: _Writer, targets: _Writer) -> None:
-    read = encode_input(form, vocabulary, example.input)
-    for target in (example.target, *example.alternatives):
-        written = encode_target(form, vocabulary, target)
-        if form.written == "every step" and len(written) != len(read):
-            raise DataError(f"{len(read)} steps are read, and {len(written)} are to be written")
-        targets.write(written)
-    inputs.write(read)
+def _finished(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary, owners: list[str]) -> RaggedFile:
+    """Give what was written as a file of sequences; texts become tokens only now."""
+    width = part.size if isinstance(part, Numbers) else 0
+    file = RaggedFile(path, raw.dtype, width, np.asarray(raw.stops, dtype=np.int64))
+    if not isinstance(part, Text):
+        return file
+    aside = path.with_suffix(".tmp")
+    path.rename(aside)
+    file = replace(file, path=aside)
+    with path.open("wb") as opened:
+        tokens = _Writer(opened, np.min_scalar_type(max(vocabulary.size - 1, 0)))
+        for start in range(0, len(owners), _TEXTS_AT_ONCE):
+            some = range(start, min(start + _TEXTS_AT_ONCE, len(owners)))
+            for owner, text in zip(owners[start:], file.read(some), strict=False):
+                try:
+                    tokens.write(vocabulary.encode(text.tobytes()))
+                except DataError as error:
+                    raise DataError(f"{owner}: {error.message}", hint=error.hint) from error
+    aside.unlink()
+    return RaggedFile(path, tokens.dtype, 0, np.asarray(tokens.stops, dtype=np.int64))
 
 
-def _texts(corpus: LabelledCorpus) -> Iterator[bytes]:
-    for example in corpus.examples():
-        for value in (example.input, example.target, *example.alternatives):
-            if isinstance(value, str):
-                # What is no UTF-8 is refused, by name, when it is encoded.
-                yield value.encode("utf-8", "replace")
+def _refuse_unlike_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:
+    if file.form.written != "every step":
+        return
+    read, written = file.inputs.lengths[owners], file.targets.lengths
+    for target in np.flatnonzero(read != written)[:1]:
+        name = file.names[int(owners[target])]
+        raise DataError(f"{name}: {read[target]} steps are read, and {written[target]} are to be written")
 
 
-def _dtype(part: object, vocabulary: Vocabulary) -> np.dtype[Any]:
+def _digest(file: ExampleFile, vocabulary: Vocabulary) -> str:
+    described = json.dumps([vocabulary.state(), (file.folder / FORM).read_text(), file.names, file.splits])
+    digest = hashlib.blake2b(described.encode("utf-8", "surrogatepass"), digest_size=16)
+    for part in (file.inputs.stops, file.targets.stops, file.target_stops):
+        digest.update(part.tobytes())
+    for sequences in (file.inputs, file.targets):
+        with sequences.path.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def _dtype(part: object) -> np.dtype[Any]:
     if isinstance(part, Numbers):
         return np.dtype(np.float32)
-    symbols = len(part.names) if isinstance(part, Classes) else vocabulary.size
-    return np.min_scalar_type(max(symbols - 1, 0))
+    return np.min_scalar_type(max(len(part.names) - 1, 0)) if isinstance(part, Classes) else np.dtype(np.uint8)
 
 
 def _reported(examples: Iterator[Example], inputs: _Writer, report: Report) -> Iterator[Example]:

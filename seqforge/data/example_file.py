@@ -48,14 +48,17 @@ class ExampleFile:
         """The file of what the vocabulary learnt."""
         return self.folder / VOCABULARY
 
-    @property
-    def target_starts(self) -> NDArray[np.int64]:
-        """For each example, the index of its first target."""
-        return np.concatenate([np.zeros(1, dtype=np.int64), self.target_stops[:-1]])
+    def first_targets(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the index of the first target of some examples.
+
+        Args:
+            examples: Which.
+        """
+        return np.where(examples > 0, self.target_stops[examples - 1], 0)
 
     def longest_targets(self) -> NDArray[np.int64]:
         """Give the steps of each example's longest target."""
-        return np.maximum.reduceat(self.targets.lengths, self.target_starts)
+        return np.maximum.reduceat(self.targets.lengths, self.first_targets(np.arange(len(self.names))))
 
     def split(self, validation_fraction: float, test_fraction: float) -> dict[SplitName, NDArray[np.int64]]:
         """Divide the examples, as the corpus says where it says so, and else by a hash of their names.

@@ -1,12 +1,12 @@
 """Between what a corpus or a person gives and what a model reads and writes."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Form, Numbers, Text, UnknownSymbolError, Value, Vocabulary
+from seqforge.interfaces import Classes, Form, Numbers, Text, Value, Vocabulary
 
 
 def encode_input(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
@@ -23,33 +23,49 @@ def encode_input(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[An
     Raises:
         DataError: Where it is not of this form, or empty.
     """
-    match form.reads:
-        case Text():
-            tokens = _encode_text(vocabulary, value)
-        case Numbers(size):
-            tokens = _encode_numbers(value, size, many=form.read == "sequence")
-    if not len(tokens):
-        raise DataError("an input is empty", hint="Give at least one step to read.")
-    return tokens
+    raw = raw_input(form, value)
+    return vocabulary.encode(raw.tobytes()) if isinstance(form.reads, Text) else raw
 
 
-def encode_target(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
-    """Turn what is right to write into numbers.
+def raw_input(form: Form, value: Value) -> NDArray[Any]:
+    """Turn what is read into numbers that ask for no vocabulary: a text into its bytes.
 
     Args:
         form: What examples are made of.
-        vocabulary: Of text.
+        value: The input.
+
+    Returns:
+        Bytes of UTF-8, uint8 `[bytes]`, or float32 `[steps, size]`; one vector is one step.
+
+    Raises:
+        DataError: Where it is not of this form, or empty.
+    """
+    match form.reads:
+        case Text():
+            numbers = _bytes_of(value)
+        case Numbers(size):
+            numbers = _encode_numbers(value, size, many=form.read == "sequence")
+    if not len(numbers):
+        raise DataError("an input is empty", hint="Give at least one step to read.")
+    return numbers
+
+
+def raw_target(form: Form, value: Value) -> NDArray[Any]:
+    """Turn what is right to write into numbers that ask for no vocabulary.
+
+    Args:
+        form: What examples are made of.
         value: The target.
 
     Returns:
-        Tokens `[steps]`, or float32 `[steps, size]`; what is written once is one step.
+        Bytes of UTF-8, indices of classes `[steps]`, or float32 `[steps, size]`; what is written once is one step.
 
     Raises:
         DataError: Where it is not of this form.
     """
     match form.writes:
         case Text():
-            return _encode_text(vocabulary, value)
+            return _bytes_of(value)
         case Numbers(size):
             return _encode_numbers(value, size, many=form.written != "once")
         case Classes(names):
@@ -57,7 +73,7 @@ def encode_target(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[A
 
 
 def decode_target(form: Form, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
-    """Turn what a model wrote, or `encode_target` gave, into the form's terms.
+    """Turn what a model wrote, or an example file holds, into the form's terms.
 
     Args:
         form: What examples are made of.
@@ -71,13 +87,11 @@ def decode_target(form: Form, vocabulary: Vocabulary, values: NDArray[Any]) -> V
     return int(values[0]) if isinstance(form.writes, Classes) else values[0]
 
 
-def _encode_text(vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
+def _bytes_of(value: Value) -> NDArray[np.uint8]:
     if not isinstance(value, str):
         raise DataError(f"a text was wanted, and not {type(value).__name__}")
     try:
-        return vocabulary.encode(value.encode("utf-8"))
-    except UnknownSymbolError:
-        raise
+        return np.frombuffer(value.encode("utf-8"), dtype=np.uint8)
     except UnicodeEncodeError as error:
         raise DataError(f"{value[:50]!r} is no text in UTF-8") from error
 
@@ -101,9 +115,8 @@ def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsig
     indices = np.asarray(value)
     fits = indices.dtype.kind in "iu" or not indices.size
     if indices.ndim != (1 if many else 0) or not fits:
-        raise DataError(
-            f"{'indices of classes' if many else 'the index of a class'} were wanted, and not {value!r:.50}"
-        )
+        wanted = "indices of classes were" if many else "the index of a class was"
+        raise DataError(f"{wanted} wanted, and not {value!r:.50}")
     indices = np.atleast_1d(indices)
     if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < count):
         raise DataError(f"there are {count} classes, and an index is not from 0 to {count - 1}")
@@ -141,5 +154,7 @@ def as_text(form: Form, value: Value) -> str:
     found = readable(form, value)
     if isinstance(found, str):
         return found
-    steps = [" ".join(map(str, step)) if isinstance(step, list) else str(step) for step in found]
-    return ("; " if any(isinstance(step, list) for step in found) else " ").join(steps)
+    steps = cast("list[Any]", found)
+    if steps and isinstance(steps[0], list):
+        return "; ".join(" ".join(map(str, cast("list[Any]", step))) for step in steps)
+    return " ".join(map(str, steps))

@@ -56,7 +56,7 @@ def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, en
         end: The symbol that ends a new sequence; None where nothing does.
     """
     inputs = file.inputs.read(examples)
-    starts = file.target_starts[examples]
+    starts = file.first_targets(examples)
     targets = file.targets.read(starts + turn % (file.target_stops[examples] - starts))
     return LabelledBatch(
         pad_inputs(inputs),

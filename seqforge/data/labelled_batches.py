@@ -109,7 +109,7 @@ def evaluation_examples(
 def _refuse_longer(file: ExampleFile, tokens: int) -> None:
     """Refuse a corpus of which an example alone is more than a batch may be, held out or not."""
     steps = file.inputs.lengths + file.longest_targets() + 1
-    longest = int(steps.argmax())
+    longest = int(np.argmax(steps))
     if steps[longest] > tokens:
         raise DataError(
             f"the example {file.names[longest]!r} has {steps[longest]:,} steps, and a batch may have {tokens:,}",
@@ -128,8 +128,8 @@ def _buckets(
     buckets: list[tuple[NDArray[np.int64], int]] = []
     start = 0
     while start < len(examples):
-        shortest = read[start] + written[start]
-        stop = int(np.searchsorted(read + written, SPREAD * shortest, side="right"))
+        shortest = int(read[start] + written[start])
+        stop = int((read + written <= SPREAD * shortest).sum())
         stop = min(max(stop, start + rows), len(examples))
         # A batch is padded to the longest read and the longest written, of which each may be of another example.
         padded = int(read[start:stop].max() + written[start:stop].max())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -68,7 +68,7 @@ def write_answers(
         ]
     if form.written == "once":
         return _once(model.write_once(reading), isinstance(form.writes, Numbers))
-    lengths: list[int] = reading.lengths.tolist()
+    lengths = cast("list[int]", reading.lengths.tolist())
     outputs = model.write_on_every_step(reading).cpu()
     if isinstance(form.writes, Numbers):
         return [RawAnswer(outputs[:length, row].numpy(), None) for row, length in enumerate(lengths)]
@@ -86,7 +86,7 @@ def collapsed(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
         path: A symbol for each step.
         blank: The symbol that stands for none.
     """
-    kept = torch.unique_consecutive(path)
+    kept = cast("Tensor", torch.unique_consecutive(path))
     return kept[kept != blank]
 
 
@@ -106,5 +106,7 @@ def _once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> list[RawAns
     if numbers:
         return [RawAnswer(row[None], None) for row in outputs.cpu().numpy()]
     confidences, likeliest = outputs.float().softmax(-1).max(-1)
-    pairs = zip(likeliest.tolist(), confidences.tolist(), strict=True)
-    return [RawAnswer(np.array([index], dtype=np.int64), confidence) for index, confidence in pairs]
+    return [
+        RawAnswer(np.array([int(index)], dtype=np.int64), float(confidence))
+        for index, confidence in zip(likeliest, confidences, strict=True)
+    ]

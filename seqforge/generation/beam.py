@@ -1,6 +1,7 @@
 """Beam search: the likeliest sequence that a writer writes, as far as a beam of some width can see."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -67,9 +68,9 @@ def beam_search(
                              symbols.unsqueeze(-1)], dim=-1)  # fmt: skip
         ended = symbols == end
         scores = (live / _penalty(written, normalization)).masked_fill(~ended, -torch.inf)
-        for row in (scores.amax(1) > best_scores).nonzero().flatten().tolist():
+        for row in cast("list[int]", (scores.amax(1) > best_scores).nonzero().flatten().tolist()):
             place = int(scores[row].argmax())
-            best[row] = Written(history[row, place, :-1].tolist(), float(live[row, place]))
+            best[row] = Written(cast("list[int]", history[row, place, :-1].tolist()), float(live[row, place]))
             best_scores[row] = scores[row, place]
         live = live.masked_fill(ended, -torch.inf)
         # More symbols make no sequence likelier, and none is helped by more than by the greatest length.

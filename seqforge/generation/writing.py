@@ -1,6 +1,7 @@
 """Sequences drawn by a chain of samplers, from what was read."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 
@@ -54,6 +55,6 @@ def draw_sequences(
         ended |= drawn == symbols.end
         if bool(ended.all()):
             break
-        for row in (~ended).nonzero().flatten().tolist():
+        for row in cast("list[int]", (~ended).nonzero().flatten().tolist()):
             written[row].append(int(drawn[row]))
-    return [Written(row, total) for row, total in zip(written, totals.tolist(), strict=True)]
+    return [Written(row, float(total)) for row, total in zip(written, totals, strict=True)]

@@ -97,7 +97,7 @@ class RecurrentStack(nn.Module):
             there, _ = cell(outputs, cell.initial_state(len(lengths)))
             back, _ = backward(reversed_rows(outputs, lengths), backward.initial_state(len(lengths)))
             outputs = self.dropout(torch.cat([there, reversed_rows(back, lengths)], dim=-1))
-        there, back = outputs.split([self.layers[-1].hidden_size, self.backward_layers[-1].hidden_size], dim=-1)
+        there, back = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
         return Reading(outputs, torch.cat([at_ends(there, lengths), back[0]], dim=-1), lengths)
 
     def stepper(self, batch_size: int) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:

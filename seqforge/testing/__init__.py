@@ -1,6 +1,7 @@
 """Conformance suites and hypothesis strategies for plugin authors; needs the extra `seqforge-core[testing]`."""
 
 try:
+    from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
     from seqforge.testing.cell_suite import CellSuite
     from seqforge.testing.strategies import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
 except ModuleNotFoundError as error:
@@ -10,4 +11,14 @@ except ModuleNotFoundError as error:
         f"seqforge.testing needs {error.name}, which the extra `testing` brings: pip install 'seqforge-core[testing]'"
     ) from error
 
-__all__ = ["CellCase", "CellFactory", "CellSuite", "cell_cases", "seeds", "sequences", "sizes"]
+__all__ = [
+    "AttentionFactory",
+    "AttentionSuite",
+    "CellCase",
+    "CellFactory",
+    "CellSuite",
+    "cell_cases",
+    "seeds",
+    "sequences",
+    "sizes",
+]

@@ -97,7 +97,7 @@ def score_examples(
             scored += len(indices)
             if examination.metrics:
                 written = write_answers(model, file.form, symbols, reading, examination.decoding)
-                for index, answer in zip(indices.tolist(), written, strict=True):
+                for index, answer in zip(map(int, indices), written, strict=True):
                     predicted = decode_target(file.form, dataset.vocabulary, answer.values)
                     answers.append(Answer(file.names[index], predicted, right_targets(dataset, index)))
     figures, reports = _judged(dataset, answers, examination.metrics)
@@ -112,7 +112,8 @@ def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
         example: Its index.
     """
     file = dataset.file
-    places = range(int(file.target_starts[example]), int(file.target_stops[example]))
+    first = int(file.first_targets(np.array([example]))[0])
+    places = range(first, int(file.target_stops[example]))
     return tuple(decode_target(file.form, dataset.vocabulary, values) for values in file.targets.read(places))
 
 

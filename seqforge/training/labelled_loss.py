@@ -62,6 +62,7 @@ def _silent_after_ends(
     Each alignment then goes on over the padding in one way, of probability 1: the loss is that of the row alone.
     """
     padding = torch.arange(len(outputs), device=lengths.device).unsqueeze(1) >= lengths
-    silence = torch.full_like(outputs[0, 0], torch.finfo(outputs.dtype).min / 4)
+    # Not merely unlikely: a sequence that no alignment of the row itself gives must not find one in the padding.
+    silence = torch.full_like(outputs[0, 0], -torch.inf)
     silence[-1] = 0
     return torch.where(padding.unsqueeze(-1), silence, outputs)

@@ -183,15 +183,25 @@ def examination(experiment: Experiment, device: torch.device, *, limited: bool) 
         device: Where the model is.
         limited: Whether only as much of a split is scored as the experiment says.
     """
-    training, prediction = experiment.training, experiment.prediction
+    training = experiment.training
     return Examination(
         experiment.loss.build().to(device),
         build_metrics(experiment),
-        Decoding(prediction.beam, prediction.length_normalization, prediction.length),
+        decoding(experiment),
         training.batch_size,
         training.batch_tokens,
         experiment.evaluation.tokens if limited else None,
     )
+
+
+def decoding(experiment: Experiment) -> Decoding:
+    """Say how an experiment writes sequences.
+
+    Args:
+        experiment: Says it.
+    """
+    prediction = experiment.prediction
+    return Decoding(prediction.beam, prediction.length_normalization, prediction.length)
 
 
 def _short(text: str) -> str:

@@ -7,7 +7,7 @@ from seqforge.errors import ExperimentError
 from seqforge.registry import join
 
 FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
-         "training.accumulation", "optimizer.use", "schedule.use")  # fmt: skip
+         "training.accumulation", "training.batch_tokens", "optimizer.use", "schedule.use")  # fmt: skip
 """What the weights, the order of the data and the carried state depend on."""
 
 
@@ -21,7 +21,9 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     Raises:
         ExperimentError: Naming every such key.
     """
-    changes = [change for key in FIXED for change in _changes(_at(before, key), _at(now, key), key)]
+    # A run of an earlier version may not have the key; it then was at its default.
+    known = [key for key in FIXED if _at(before, key) is not None]
+    changes = [change for key in known for change in _changes(_at(before, key), _at(now, key), key)]
     if changes:
         raise ExperimentError(
             "a resumed run keeps what its state depends on: " + "; ".join(changes),

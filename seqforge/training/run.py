@@ -17,7 +17,7 @@ from seqforge.training.checkpoint_files import check_corpus, load_model
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, score_likelihood
 from seqforge.training.example_evaluation import ExampleScore, score_examples
-from seqforge.training.labelled_task import examination
+from seqforge.training.labelled_task import decoding, examination
 from seqforge.training.metrics_log import read_metrics
 from seqforge.training.predicting import Prediction, predict
 from seqforge.training.run_directory import RunDirectory
@@ -184,18 +184,18 @@ class Run:
                 f"{self.path}: a language model, which predicts nothing of an example",
                 hint=f"To let it write: seqforge sample {self.path}",
             )
-        decoding = examination(self.experiment, choose_device("cpu"), limited=False).decoding
-        decoding = replace(
-            decoding,
-            beam=beam or decoding.beam,
-            length=length or decoding.length,
+        default = decoding(self.experiment)
+        chosen = replace(
+            default,
+            beam=beam or default.beam,
+            length=length or default.length,
             samplers=[sampler.build() for sampler in samplers],
             seed=seed,
         )
         training = self.experiment.training
         model = self.model(checkpoint, device)
         bounds = training.batch_size, training.batch_tokens
-        return predict(model, form, self.vocabulary(), inputs, decoding, *bounds)
+        return predict(model, form, self.vocabulary(), inputs, chosen, *bounds)
 
     def evaluate(
         self,

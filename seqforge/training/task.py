@@ -39,32 +39,42 @@ class Shown(NamedTuple):
 
 @runtime_checkable
 class Task(Protocol):
-    """What a model learns from, and how it is scored and shown.
-
-    Attributes:
-        description: The corpus in its own words.
-        digest: Of the encoded corpus, so that a run is not resumed on another.
-        files: What a run keeps of the corpus.
-        labelled: Whether these are labelled examples.
-        training_size: Tokens, or examples, of the training split.
-        validation_size: The same of the validation split.
-        steps_per_epoch: Optimizer steps of one pass over the training split.
-    """
+    """What a model learns from, and how it is scored and shown."""
 
     @property
-    def description(self) -> str: ...  # noqa: D102
+    def description(self) -> str:
+        """The corpus in its own words."""
+        ...
+
     @property
-    def digest(self) -> str: ...  # noqa: D102
+    def digest(self) -> str:
+        """Of the encoded corpus, so that a run is not resumed on another."""
+        ...
+
     @property
-    def files(self) -> list[Path]: ...  # noqa: D102
+    def files(self) -> list[Path]:
+        """What a run keeps of the corpus."""
+        ...
+
     @property
-    def labelled(self) -> bool: ...  # noqa: D102
+    def labelled(self) -> bool:
+        """Whether these are labelled examples."""
+        ...
+
     @property
-    def training_size(self) -> int: ...  # noqa: D102
+    def training_size(self) -> int:
+        """Tokens, or examples, of the training split."""
+        ...
+
     @property
-    def validation_size(self) -> int: ...  # noqa: D102
+    def validation_size(self) -> int:
+        """The same of the validation split."""
+        ...
+
     @property
-    def steps_per_epoch(self) -> float: ...  # noqa: D102
+    def steps_per_epoch(self) -> float:
+        """Optimizer steps of one pass over the training split."""
+        ...
 
     def new_state(self) -> TrainingState:
         """Make the state before the first step."""

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.data import Batch
-from seqforge.errors import DataError
+from seqforge.errors import DataError, RunError
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import Loss
 from seqforge.training.run import Run
@@ -44,9 +44,15 @@ def trace(run: Run, text: str, checkpoint: str = "latest") -> Trace:
         checkpoint: "latest", "best", a step, or "initial" for the weights before the first step.
 
     Raises:
+        RunError: Where the run learnt from labelled examples.
         DataError: Where the text is too short, or holds a symbol that the vocabulary does not.
     """
     experiment = run.experiment
+    if experiment.labelled:
+        raise RunError(
+            f"{run.path}: learnt from labelled examples, and expects no next symbol",
+            hint=f"To let it answer: seqforge predict {run.path} EXAMPLE",
+        )
     vocabulary = run.vocabulary()
     tokens = encode_prompt(vocabulary, text)
     if len(tokens) < 2:

@@ -153,7 +153,7 @@ def test_options_are_described_for_editors(samples: Registry):
     assert gru["properties"]["hidden_size"]["default"] == 128
     for section in ("experiment", "data", "model", "training", "evaluation", "sampling"):
         for name, property_schema in schema["properties"][section]["properties"].items():
-            assert "description" in property_schema or name in ("cells", "initializer")
+            assert "description" in property_schema or name in ("attention", "cells", "initializer")
 
 
 def test_without_a_plugin_no_component_is_right():

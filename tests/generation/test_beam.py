@@ -56,7 +56,7 @@ def test_a_beam_that_holds_everything_is_brute_force(
     sequences = [found for count in range(length + 1) for found in itertools.product((0, 1), repeat=count)]
     with torch.no_grad():
         reading = read(model, lengths, seed)
-        found = beam_search(model, reading, width=2**length, normalization=normalization, length=length)
+        found = beam_search(model, reading, width=3**length, normalization=normalization, length=length)
         for row, written in enumerate(found):
             scores = {
                 symbols: log_probability(model, reading, row, symbols) / ((6 + len(symbols)) / 6) ** normalization
@@ -88,7 +88,7 @@ def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: An
         for seed in range(5):
             model = made_model(labelled_experiment, seed)
             reading = read(model, [2, 4], seed)
-            narrow, whole = (beam_search(model, reading, width=width, normalization=0.0, length=4) for width in (1, 16))
+            narrow, whole = (beam_search(model, reading, width=width, normalization=0.0, length=4) for width in (1, 81))
             pairs = zip(narrow, whole, strict=True)
             assert all(one.log_probability <= all_.log_probability + 1e-5 for one, all_ in pairs)
 

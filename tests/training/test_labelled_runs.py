@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from seqforge import Registry, Run, resume, train
 from seqforge.cli.app import build_app
-from seqforge.errors import DataError, RunError, SeqforgeError
-from seqforge.training import ExampleScore
+from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
+from seqforge.training import ExampleScore, trace
 from seqforge.training.checkpoint_files import MODEL, TRAINING
 from seqforge.training.metrics_log import read_metrics
 
@@ -76,7 +76,7 @@ def test_a_resumed_run_has_the_bits_of_one_never_stopped(
     chosen = labelled_experiment(**tables(shape, model={"dropout": 0.3}, training={"steps": 12, **more}))
     whole = train(chosen, tmp_path / "whole")
     # Step 7 is in the middle of an epoch, and between two evaluations.
-    saving = {"steps": 12, "checkpoint_interval": 7, **more}
+    saving = {"steps": 12, "checkpoint_interval": 7, "keep_checkpoints": 9, **more}
     again = train(labelled_experiment(**tables(shape, model={"dropout": 0.3}, training=saving)), tmp_path / "again")
     resume(Run.open(again.path, registry=labelled), "7")
     for file in (MODEL, TRAINING):
@@ -190,3 +190,23 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
     assert f"of {run.evaluate().examples}" in shown.stdout
     figures = json.loads(runner.invoke(app, ["evaluate", str(run.path), "--json"]).stdout)
     assert figures["exact.share"] == run.evaluate().figures["exact.share"]
+
+
+def test_tracing_points_at_predicting(trained: Any) -> None:
+    with pytest.raises(RunError, match="expects no next symbol"):
+        trace(trained("many-to-one"), "ab")
+
+
+def test_batches_of_other_sizes_are_another_run(trained: Any, labelled: Registry) -> None:
+    run = trained("many-to-one")
+    longer = ["training.steps=5"]
+    with pytest.raises(ExperimentError, match=r"training\.batch_tokens was 32768, not 100"):
+        resume(Run.open(run.path, [*longer, "training.batch_tokens=100"], labelled))
+    resume(Run.open(run.path, longer, labelled))
+    assert run.checkpoints.steps()[-1] == 5
+
+
+def test_products_may_be_in_bfloat16(labelled_experiment: Any, tmp_path: Path) -> None:
+    for shape in SHAPES:
+        run = train(labelled_experiment(**tables(shape, training={"steps": 2, "precision": "bfloat16"})), tmp_path)
+        assert run.evaluate().loss > 0

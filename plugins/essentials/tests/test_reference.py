@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seqforge.registry import KINDS as REGISTRY_KINDS
 from seqforge.registry import Component, Registry, options_of, resolve
 
 PAGE = (Path(__file__).parents[3] / "docs" / "components.md").read_text(encoding="utf-8")
@@ -17,6 +18,7 @@ KINDS = {
     "Corpora": "corpus",
     "Vocabularies": "vocabulary",
     "Initializers": "initializer",
+    "Attentions": "attention",
     "Losses": "loss",
     "Optimizers": "optimizer",
     "Schedules": "schedule",
@@ -42,7 +44,7 @@ def examples(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for code in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL):
         tables = tomllib.loads(code)
         if "model" in tables:
-            yield "initializer", tables.pop("model")["initializer"]
+            yield from tables.pop("model").items()
         for name, table in tables.items():
             yield from (
                 (KIND_OF_TABLE.get(name, name), each) for each in (table if isinstance(table, list) else [table])
@@ -83,7 +85,7 @@ def test_its_example_is_right(kind: str, name: str, tmp_path: Path):
     for of, table in chosen:
         component = resolve(REGISTRY, of, table, of, tmp_path)
         assert isinstance(component, Component), component
-        component.build()
+        component.build(**dict.fromkeys(REGISTRY_KINDS[of].supplied, 4))
 
 
 def test_every_example_is_right(tmp_path: Path):

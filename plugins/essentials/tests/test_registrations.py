@@ -18,7 +18,7 @@ REGISTRATIONS = [
 ]
 REQUIRED: dict[str, dict[str, Any]] = {"corpus/text": {"files": ["*.txt"]}, "corpus/inline": {"text": "hello"}}
 """Options of the components that cannot do without."""
-SUPPLIED = {"input_size": 3}
+SUPPLIED = {"input_size": 3, "query_size": 4, "memory_size": 5}
 """What the engine would supply."""
 
 

@@ -21,3 +21,4 @@ def seqforge_register(register: Register) -> None:
     register.sampler("temperature", "sample_components:Temperature")
     register.sampler("greedy", "sample_components:Greedy")
     register.metric("distinct", "sample_components:Distinct")
+    register.attention("additive", "sample_components:Additive")

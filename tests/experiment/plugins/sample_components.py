@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from seqforge.interfaces import (
+    Attention,
     Cell,
     Corpus,
     Document,
@@ -88,6 +89,14 @@ class LSTM(GRU):
 class Residual(GRU):
     def __init__(self, input_size: int, inner: Annotated[Cell[Any], Field(description="What is gone around.")]) -> None:
         super().__init__(input_size, inner.hidden_size)
+
+
+class Additive(Attention):
+    def __init__(self, query_size: int, memory_size: int, size: PositiveInt | None = None) -> None:
+        super().__init__(query_size, memory_size)
+
+    def score(self, queries: Tensor, projected: Tensor) -> Tensor:
+        return queries
 
 
 class Default(Initializer):

@@ -18,22 +18,19 @@ class Additive(Attention):
     Args:
         query_size: Features of a step that is written.
         memory_size: Features of a step that was read.
-        size: Units of the network; None for as many as a query has features.
+        size: Units of the network.
     """
 
     def __init__(
         self,
         query_size: int,
         memory_size: int,
-        size: Annotated[
-            PositiveInt | None, Field(description="Units of the scoring network; absent: the query's size.")
-        ] = None,
+        size: Annotated[PositiveInt, Field(description="Units of the scoring network.")] = 128,
     ) -> None:
         super().__init__(query_size, memory_size)
-        units = size or query_size
-        self.query = nn.Linear(query_size, units)
-        self.memory = nn.Linear(memory_size, units, bias=False)
-        self.energy = nn.Linear(units, 1, bias=False)
+        self.query = nn.Linear(query_size, size)
+        self.memory = nn.Linear(memory_size, size, bias=False)
+        self.energy = nn.Linear(size, 1, bias=False)
 
     def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch units"]:
         """Compute U m, once for all queries.

@@ -15,7 +15,7 @@ class CTC(Loss):
 
     Graves et al. 2006, "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with Recurrent
     Neural Networks". The last symbol of the outputs is the blank. A sequence that no alignment can give, as one with
-    more symbols than there are steps, is left out.
+    more symbols than there are steps, adds nothing.
     """
 
     aligns: ClassVar[bool] = True

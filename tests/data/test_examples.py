@@ -1,0 +1,233 @@
+"""Labelled corpora into example files, and files that are not what they say."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqforge import Registry
+from seqforge.data import (
+    ExampleFile,
+    LabelledDataset,
+    as_text,
+    decode_target,
+    encode_examples,
+    prepare_examples,
+    read_form,
+    readable,
+)
+from seqforge.data.form_file import write_form
+from seqforge.errors import DataError
+from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Numbers, Text, Vocabulary
+
+ONCE = Form(Text(), "sequence", Classes(("no", "yes")), "once")
+
+
+class Given(LabelledCorpus):
+    def __init__(self, form: Form, examples: list[Example]) -> None:
+        self._form, self._examples = form, examples
+        self.readings = 0
+
+    @property
+    def form(self) -> Form:
+        return self._form
+
+    def examples(self):
+        self.readings += 1
+        yield from self._examples
+
+    def fingerprint(self) -> str:
+        return "given"
+
+    def describe(self) -> str:
+        return "given examples"
+
+
+@pytest.fixture
+def vocabulary(experiment: Any) -> Vocabulary:
+    return experiment().vocabulary.build()
+
+
+@pytest.fixture
+def prepared(labelled_experiment: Any) -> Callable[..., LabelledDataset]:
+    def make(**tables: Any) -> LabelledDataset:
+        return prepare_examples(labelled_experiment(**tables), lambda _: None)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("corpus", "topology", "loss"),
+    [
+        ({}, "many-to-one", "cross-entropy"),
+        ({"written": "every step"}, "synced", "cross-entropy"),
+        ({"writes": "text", "written": "sequence", "alternatives": 2}, "many-to-many", "cross-entropy"),
+        ({"reads": "numbers", "writes": "numbers", "written": "every step"}, "synced", "mean-squared-error"),
+        ({"reads": "numbers", "read": "vector", "writes": "numbers"}, "one-to-one", "mean-squared-error"),
+    ],
+)
+def test_examples_come_back_as_they_went_in(
+    prepared: Any, labelled: Registry, labelled_experiment: Any, corpus: dict[str, Any], topology: str, loss: str
+) -> None:
+    tables = {"corpus": {"use": "made", **corpus}, "model": {"topology": topology}, "loss": {"use": loss}}
+    dataset = prepared(**tables)
+    again = prepared(**tables)
+    assert again.file.digest == dataset.file.digest
+    assert ExampleFile.open(dataset.file.folder).form == dataset.file.form
+    source: LabelledCorpus = labelled_experiment(**tables).corpus.build()
+    file = dataset.file
+    for index, example in enumerate(source.examples()):
+        (read,) = file.inputs.read([index])
+        if isinstance(example.input, str):
+            assert dataset.vocabulary.decode(read.tolist()).decode() == example.input
+        else:
+            np.testing.assert_allclose(read, np.atleast_2d(example.input), rtol=1e-6)
+        first = int(file.first_targets(np.array([index]))[0])
+        found = file.targets.read(range(first, int(file.target_stops[index])))
+        for values, target in zip(found, (example.target, *example.alternatives), strict=True):
+            decoded = decode_target(file.form, dataset.vocabulary, values)
+            if isinstance(target, (str, int)):
+                assert decoded == target
+            else:
+                np.testing.assert_allclose(decoded, target, rtol=1e-6)
+
+
+def test_splits_are_by_name_and_stay(prepared: Any) -> None:
+    small, large = (prepared(corpus={"use": "made", "count": count}, data={"test_fraction": 0.2}) for count in (50, 90))
+    for name in ("training", "validation", "test"):
+        names = {small.file.names[index] for index in small.splits[name]}
+        assert names <= {large.file.names[index] for index in large.splits[name]}
+    everything = np.concatenate(list(small.splits.values()))
+    assert sorted(everything.tolist()) == list(range(50))
+    assert len(small.splits["validation"]) > 0
+
+
+def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    examples = [Example(str(number), "a", 0, split=("test", "validation")[number % 2]) for number in range(6)]
+    file = encode_examples(Given(ONCE, [*examples, Example("left", "a", 1)]), vocabulary, tmp_path, lambda _: None)
+    splits = file.split(0.0, 0.0)
+    assert splits["test"].tolist() == [0, 2, 4]
+    assert splits["validation"].tolist() == [1, 3, 5]
+    assert splits["training"].tolist() == [6]
+
+
+@pytest.mark.parametrize(
+    ("form", "example", "said"),
+    [
+        (ONCE, Example("odd", "", 0), "odd: an input is empty"),
+        (ONCE, Example("odd", "a", 2), "odd: there are 2 classes, and an index is not from 0 to 1"),
+        (ONCE, Example("odd", "a", "yes"), "odd: the index of a class was wanted"),
+        (ONCE, Example("odd", np.zeros(3), 1), "odd: a text was wanted"),
+        (ONCE, Example("odd", "\ud800", 1), "odd: '\\ud800' is no text in UTF-8"),
+        (
+            Form(Text(), "sequence", Classes(("no", "yes")), "every step"),
+            Example("odd", "abc", np.array([0, 1])),
+            "odd: 3 steps are read, and 2 are to be written",
+        ),
+        (
+            Form(Numbers(2), "sequence", Classes(("no",)), "once"),
+            Example("odd", np.zeros((3, 4)), 0),
+            "odd: steps of 2 numbers each were wanted, and not an array of shape [3, 4]",
+        ),
+        (
+            Form(Numbers(2), "vector", Numbers(1), "once"),
+            Example("odd", np.zeros(2), np.array([np.nan])),
+            "odd: a number is infinite or not a number",
+        ),
+    ],
+)
+def test_an_example_that_is_not_of_the_form_is_named(
+    vocabulary: Vocabulary, tmp_path: Path, form: Form, example: Example, said: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        encode_examples(Given(form, [example]), vocabulary, tmp_path, lambda _: None)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("examples", "said"),
+    [([], "the corpus is empty"), ([Example("a", "x", 0)] * 2, "two examples have the same name")],
+)
+def test_an_odd_corpus_is_refused(vocabulary: Vocabulary, tmp_path: Path, examples: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        encode_examples(Given(ONCE, examples), vocabulary, tmp_path, lambda _: None)
+
+
+def test_a_corpus_is_read_once_though_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    form = Form(Text(), "sequence", Text(), "sequence")
+    corpus = Given(form, [Example("one", "ab", "né", ("", "a")), Example("two", "€", "b")])
+    file = encode_examples(corpus, vocabulary, tmp_path, lambda _: None)
+    assert corpus.readings == 1
+    assert vocabulary.state() == {"characters": "abné€"}
+    assert file.inputs.lengths.tolist() == [2, 1]
+    assert file.targets.lengths.tolist() == [2, 0, 1, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "examples.json", "form.json", "inputs.bin", "targets.bin", "vocabulary.json",
+    ]  # fmt: skip
+
+
+FORMS = [
+    ONCE,
+    Form(Numbers(3), "vector", Text(), "sequence"),
+    Form(Numbers(3), "sequence", Numbers(2), "every step"),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_comes_back_from_its_file(tmp_path: Path, form: Form) -> None:
+    write_form(form, tmp_path / "form.json")
+    assert read_form(tmp_path / "form.json") == form
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
+    file = tmp_path / "form.json"
+    write_form(data.draw(st.sampled_from(FORMS)), file)
+    table = json.loads(file.read_text())
+    key = data.draw(st.sampled_from(sorted(table)))
+    table[key] = data.draw(st.sampled_from([None, 3, "other", {}, {"kind": "numbers", "size": "x"}, []]))
+    file.write_text(json.dumps(table))
+    with pytest.raises(DataError, match="not the form"):
+        read_form(file)
+
+
+@pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "form.json"])
+def test_a_damaged_file_is_encoded_anew(prepared: Any, name: str) -> None:
+    dataset = prepared()
+    path = dataset.file.folder / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError):
+        ExampleFile.open(dataset.file.folder)
+    assert prepared().file.digest == dataset.file.digest
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (Text(), "vector", Classes(("a",)), "once"),
+        (Text(), "sequence", Text(), "once"),
+        (Text(), "sequence", Numbers(1), "sequence"),
+        (Numbers(1), "vector", Classes(("a",)), "every step"),
+        (Text(), "sequence", Classes(()), "once"),
+        (Text(), "sequence", Classes(("a", "a")), "once"),
+        (Numbers(0), "vector", Classes(("a",)), "once"),
+    ],
+)
+def test_forms_that_cannot_be_are_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"text|numbers|vector|classes|number"):
+        Form(*wrong)
+
+
+def test_answers_as_people_read_them() -> None:
+    labels = Form(Text(), "sequence", Classes(("no", "yes")), "every step")
+    assert readable(labels, np.array([1, 0])) == ["yes", "no"]
+    assert as_text(labels, np.array([1, 0])) == "yes no"
+    assert readable(ONCE, 1) == as_text(ONCE, 1) == "yes"
+    numbers = Form(Text(), "sequence", Numbers(2), "every step")
+    assert as_text(numbers, np.array([[1.0, 2.0], [3.0, 4.0]])) == "1.0 2.0; 3.0 4.0"
