@@ -15,6 +15,8 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Name the components, each with where its class is."""
+    register.corpus("c-characters", "seqforge_code_structure.labelled_characters:LabelledCharacters")
+
     register.sampler("balanced", "seqforge_code_structure.samplers.balanced:Balanced")
 
     register.metric("brackets", "seqforge_code_structure.metrics.brackets:Brackets")

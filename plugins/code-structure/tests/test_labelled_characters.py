@@ -1,0 +1,91 @@
+"""The corpus of labelled characters: pieces tile their documents, and so do their labels."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.labelled_characters import LabelledCharacters, pieces
+from seqforge_code_structure.labels import CLASSES, labels
+
+from seqforge.interfaces import Classes, Corpus, Document
+from seqforge.registry import Component, Registry, resolve
+
+
+class Documents(Corpus):
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+
+    def documents(self) -> Iterator[Document]:
+        for number, text in enumerate(self._texts):
+            yield Document(f"{number}.c", text.encode())
+
+    def fingerprint(self) -> str:
+        return repr(self._texts)
+
+    def describe(self) -> str:
+        return f"{len(self._texts)} texts"
+
+
+texts = st.text(st.sampled_from("/*ab1\"'\\#; \né"), max_size=60)
+
+
+@given(st.lists(texts, max_size=3), st.integers(1, 30))
+def test_pieces_and_their_labels_tile_the_documents(documents: list[str], length: int):
+    examples = list(LabelledCharacters(Documents(documents), length).examples())
+    assert len({example.name for example in examples}) == len(examples)
+    assert "".join(example.input for example in examples) == "".join(documents)
+    for example in examples:
+        assert 1 <= len(example.input) <= length
+        assert len(example.input) == len(example.target)
+    joined = [label for example in examples for label in example.target]
+    np.testing.assert_array_equal(joined, [label for text in documents for label in labels(text)])
+
+
+@given(texts, st.integers(1, 30))
+def test_a_piece_begins_at_a_line_unless_its_line_is_longer(text: str, length: int):
+    for start, _ in pieces(text, length):
+        line = text[:start].rfind("\n") + 1
+        assert start == line or start - line >= length
+
+
+def test_a_piece_within_a_comment_is_labelled_as_one():
+    examples = list(LabelledCharacters(Documents(["/* one\n two\n */ int\n"]), length=8).examples())
+    assert [example.input for example in examples] == ["/* one\n", " two\n", " */ int\n"]
+    assert [CLASSES[label] for label in examples[1].target] == ["comment"] * 5
+
+
+def test_all_pieces_of_a_document_are_in_one_split():
+    documents = [f"int a{number};\n" * 5 for number in range(400)]
+    examples = list(LabelledCharacters(Documents(documents), 20, 0.25).examples())
+    splits = {}
+    for example in examples:
+        assert splits.setdefault(example.name.partition("@")[0], example.split) == example.split
+    held_out = sum(split == "validation" for split in splits.values())
+    assert 60 < held_out < 140
+    assert set(splits.values()) == {"training", "validation"}
+
+
+def test_the_fingerprint_follows_source_and_options():
+    found = {
+        LabelledCharacters(source, *options).fingerprint()
+        for source in (Documents(["a"]), Documents(["b"]))
+        for options in ((), (100,), (100, 0.5))
+    }
+    assert len(found) == 6
+
+
+def test_the_source_is_a_table_of_its_own(tmp_path):
+    table = {"use": "c-characters", "source": {"use": "inline", "text": "int x; /* y */\n"}}
+    component = resolve(Registry.installed(), "corpus", table, "corpus", tmp_path)
+    assert isinstance(component, Component), component
+    corpus = component.build()
+    assert corpus.form.writes == Classes(CLASSES)
+    assert [example.input for example in corpus.examples()] == ["int x; /* y */\n"]
+    assert "15 bytes" in corpus.describe()
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_an_empty_document_has_no_piece(text: str):
+    assert len(list(LabelledCharacters(Documents([text])).examples())) == len(text)

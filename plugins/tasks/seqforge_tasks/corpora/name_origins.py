@@ -1,0 +1,88 @@
+"""The corpus `name-origins`."""
+
+import hashlib
+import importlib
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Text
+
+_FORMAT = 1
+"""Raised whenever the same version of Faker would yield other examples than before."""
+
+_ORIGINS = {
+    "Croatian": ("hr_HR.last_names",),
+    "Dutch": ("nl_NL.last_names",),
+    "English": ("en_GB.last_names",),
+    "Estonian": ("et_EE.last_names_est",),
+    "Finnish": ("fi_FI.last_names",),
+    "French": ("fr_FR.last_names", "fr_QC.last_names"),
+    "German": ("de_AT.last_names", "de_DE.last_names"),
+    "Irish": ("ga_IE.last_names",),
+    "Italian": ("it_IT.last_names",),
+    "Polish": ("pl_PL.unisex_last_names",),
+    "Slovak": ("sk_SK.last_names",),
+    "Spanish": ("es_ES.last_names", "es_MX.last_names"),
+    "Swedish": ("sv_SE.last_names",),
+}
+"""Lists of surnames by origin. All are in Latin letters: another script would give its origin away."""
+
+
+class NameOrigins(LabelledCorpus):
+    """Surnames of thirteen origins, from the lists that the package Faker ships under the MIT licence.
+
+    A name that has several origins is left out, since no answer to it would be right. Names are in Unicode's form NFC.
+    """
+
+    @property
+    def form(self) -> Form:
+        """A text to read, and one label to write."""
+        return Form(Text(), "sequence", Classes(tuple(_ORIGINS)), "once")
+
+    def examples(self) -> Iterator[Example]:
+        """Yield every name, origin by origin; see `LabelledCorpus.examples`.
+
+        Raises:
+            DataError: Where the installed Faker has no such list.
+        """
+        for label, names in enumerate(self._names):
+            for name in names:
+                yield Example(name, name, label)
+
+    def fingerprint(self) -> str:
+        """Digest the version of Faker and the choice of lists; see `LabelledCorpus.fingerprint`."""
+        chosen = json.dumps([_FORMAT, version("faker"), _ORIGINS])
+        return hashlib.blake2b(chosen.encode(), digest_size=16).hexdigest()
+
+    def describe(self) -> str:
+        """Say how many names there are; see `LabelledCorpus.describe`."""
+        count = sum(map(len, self._names))
+        return f"{count:,} surnames of {len(_ORIGINS)} origins, which come with Faker {version('faker')}"
+
+    @cached_property
+    def _names(self) -> list[list[str]]:
+        # Case aside, and with ss for ß, "DE LUCA" and "De Luca" are one name.
+        origins = [
+            {name.casefold(): name for place in places for name in sorted(_surnames(place))}
+            for places in _ORIGINS.values()
+        ]
+        found = Counter(key for names in origins for key in names)
+        return [sorted(name for key, name in names.items() if found[key] == 1) for names in origins]
+
+
+def _surnames(place: str) -> Iterator[str]:
+    locale, _, attribute = place.partition(".")
+    try:
+        provider: Any = importlib.import_module(f"faker.providers.person.{locale}").Provider
+        names: list[str] = list(getattr(provider, attribute))
+    except (ImportError, AttributeError) as error:
+        raise DataError(
+            f"Faker {version('faker')} has no list {place}", hint="Another version has: pip install 'faker>=37,<41'"
+        ) from error
+    return (unicodedata.normalize("NFC", name.strip()) for name in names)

