@@ -71,7 +71,7 @@ def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, compile
     )
 
 
-def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: Precision) -> None:
+def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: Precision, draws: int) -> None:
     """Time draws by the engine's generator, with the samplers that an experiment has by default.
 
     Raises:
@@ -87,7 +87,6 @@ def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int, preci
     prompt = torch.zeros(1, dtype=torch.int64)
     for seed, clock in enumerate(clocks):
         samplers = [sampler.build() for sampler in chosen.samplers]
-        draws = SIZES[size].draws
         with clock:
             for _ in generate(model, vocabulary, samplers, prompt, count=batch_size, length=draws, seed=seed):
                 pass
