@@ -157,14 +157,14 @@ class Mutations:
         return None
 
     def unused(self, real: Real) -> Mutant | None:
-        """Every use of a local becomes another name of the function's."""
+        """Every use of a local becomes another of the function's names; directives and dead branches have none."""
         others = [found.name for found in real.function.declarations]
         if not real.locals:
             return None
         local = self._chance.choice(real.locals)
         places = real.uses(local)
         others = [name for name in others if name != local.name] or ["jiffies"]
-        if not places:
+        if not places or local.name in real.unit.mentioned:
             return None
         text, other = real.text, self._chance.choice(others)
         for start in reversed(places):

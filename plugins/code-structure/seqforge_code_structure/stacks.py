@@ -11,6 +11,9 @@ from seqforge_code_structure.limits import DEEPEST_NESTING
 OPENER = {")": "(", "]": "[", "}": "{"}
 """Of each closing bracket the one that it closes."""
 
+KIND = {"(": 1, "[": 2, "{": 4}
+"""Of each opening bracket its bit among the kinds of brackets that are open."""
+
 
 class Open(NamedTuple):
     """A bracket that is open, on top of those around it; a stack is its topmost bracket, or None.
@@ -20,12 +23,19 @@ class Open(NamedTuple):
         bracket: `(`, `[` or `{`.
         position: Where it stands in the text.
         depth: How many are open, this one included.
+        kinds: Of which kinds they are, as bits of `KIND`.
     """
 
     below: Open | None
     bracket: str
     position: int
     depth: int
+    kinds: int
+
+
+def _opened(top: Open | None, bracket: str, position: int) -> Open:
+    depth, kinds = (top.depth, top.kinds) if top else (0, 0)
+    return Open(top, bracket, position, depth + 1, kinds | KIND[bracket])
 
 
 class Stacks:
@@ -72,14 +82,12 @@ class Stacks:
         """
         same = self.all_true is self.all_false
         if compiled & ALL_TRUE:
-            top = self.all_true
-            self.all_true = Open(top, bracket, position, top.depth + 1 if top else 1)
+            self.all_true = _opened(self.all_true, bracket, position)
         if compiled & ALL_FALSE:
             if same and compiled == BOTH:
                 self.all_false = self.all_true
             else:
-                top = self.all_false
-                self.all_false = Open(top, bracket, position, top.depth + 1 if top else 1)
+                self.all_false = _opened(self.all_false, bracket, position)
 
     def close(self, bracket: str, position: int, compiled: int) -> Fault | None:
         """Close a bracket.
@@ -112,14 +120,13 @@ class Stacks:
         opener = OPENER[bracket]
         if top.bracket == opener:
             return top.below, None
+        if not top.kinds & KIND[opener] and not self.beginning_missing:
+            return top, Fault(position, f"{bracket!r} closes nothing; {top.bracket!r} is open")
+        # What is passed over here is closed, so that all such walks together are as long as the text.
         match: Open | None = top
         while match is not None and match.bracket != opener:
             match = match.below
-        if match is None:
-            if self.beginning_missing:
-                return None, Fault(top.position, f"{top.bracket!r} is not closed before {bracket!r}")
-            return top, Fault(position, f"{bracket!r} closes nothing; {top.bracket!r} is open")
-        return match.below, Fault(top.position, f"{top.bracket!r} is not closed before {bracket!r}")
+        return match.below if match else None, Fault(top.position, f"{top.bracket!r} is not closed before {bracket!r}")
 
     def unclosed(self) -> list[Fault]:
         """Give what is still open under either assignment, as faults in order; an end without its beginning counts."""

@@ -8,7 +8,7 @@ under 0.2% of the units of Linux.
 import re
 
 from seqforge_code_structure.fault import Fault
-from seqforge_code_structure.stacks import Open, Stacks
+from seqforge_code_structure.stacks import KIND, Open, Stacks
 
 _WORD_BEFORE = re.compile(r"(\w*+)\s*+\Z")
 _TAKES_STATEMENTS = re.compile(r"\w*(?:for|[A-Z])\w*|struct_group\w*|sizeof|typeof")
@@ -72,11 +72,9 @@ def _closing(text: str, position: int, stacks: Stacks, before: Open | None) -> F
     tabs = position - text.rfind("\n", max(0, position - _DEEPEST_INDENTATION), position) - 1
     if stacks.all_true is not stacks.all_false or text.count("\t", position - tabs, position) != tabs or before is None:
         return None
-    depth, top = 0, stacks.all_true
-    while top is not None:
-        if top.bracket != "{":
-            return None
-        depth, top = depth + 1, top.below
+    depth, kinds = (top.depth, top.kinds) if (top := stacks.all_true) else (0, 0)
+    if kinds & ~KIND["{"]:
+        return None
     line = text.rfind("\n", max(0, before.position - _LONGEST_LINE), before.position) + 1
     same = text.count("\t", line, line + tabs) == tabs and text[line + tabs : line + tabs + 1] != "\t"
     if tabs == depth or (tabs < depth and same):

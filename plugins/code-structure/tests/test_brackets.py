@@ -174,6 +174,12 @@ def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
     assert beyond.faults == [(0, message, len(bracket) * (DEEPEST_NESTING + 1))]
 
 
+def test_many_brackets_that_close_nothing_take_linear_time():
+    # Quadratic, this would take hours.
+    (unit,) = split("#define a " + "(" * 300_000 + "}" * 300_000)
+    assert unit.fault_count == 600_000
+
+
 def test_what_follows_a_unit_that_is_too_deep_is_analysed():
     units = list(split("int f(void)\n{\n" + "(" * 300 + ";\n}\n\n" + FUNCTION))
     assert [(unit.too_deep, unit.fault_count) for unit in units] == [(True, 0), (False, 0)]

@@ -11,6 +11,9 @@ GREATEST_FREE_SHARE = 0.1
 LEAST_IDLE_SHARE = 0.05
 """Of the files that bind a name, the share in which it goes unused from which on macros are taken to use it unseen."""
 
+LEAST_IDLE = 2
+"""Files in which it must go unused at least: one alone may be a mistake."""
+
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -76,7 +79,7 @@ class Lexicon:
             name: The name.
         """
         _, bound, idle = self.counts.get(name, _UNSEEN)
-        return idle > 0 and idle >= LEAST_IDLE_SHARE * bound
+        return idle >= LEAST_IDLE and idle >= LEAST_IDLE_SHARE * bound
 
 
 def is_constant(name: str) -> bool:

@@ -184,7 +184,7 @@ def forbidden(state: State) -> str:
     if mode not in _CODE:
         return "*" if mode is Mode.COMMENT_SLASH else ""
     if mode is Mode.DIRECTIVE_NAME and not directive:
-        # `#else`, `#elif` and `#endif` end a branch, which must be there and balanced; `#if` and its kin open one.
+        # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced. `#if` opens one more.
         deep = outside is not None and outside.length >= DEEPEST_NESTING
         return ("" if outside and outside.closer == _BRANCH else "e") + ("i" if deep else "")
     if directive is not None and directive != "define":
