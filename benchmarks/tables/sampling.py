@@ -11,7 +11,7 @@ from benchmarks.tables.speeds import speeds
 PEERS = "benchmarks.peers"
 BATCH_SIZES = (1, 64)
 LONGER = 10
-"""Times as many symbols a round for one stream of a kernel, whose round would else be packing weights for a good part."""
+"""Times as many symbols a round for one stream of a kernel, whose round would else be packing weights in good part."""
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 """Cells that have no kernels for one are left out of it."""
