@@ -29,13 +29,15 @@ def score_control(metrics: Mapping[str, Metric], experiment: Experiment, dataset
     Returns:
         Figures by `metric.value`, each the mean over the groups; none where the split is empty.
     """
+    if not metrics:
+        return {}
     sampling = experiment.sampling
     groups = max(1, WINDOWS // sampling.count)
     texts = held_out_windows(
         dataset, sampling.prompt, count=groups * sampling.count, length=sampling.length, seed=experiment.identity.seed
     )
     grouped = [texts[start : start + sampling.count] for start in range(0, len(texts), sampling.count)]
-    return score_texts(metrics, grouped) if grouped and metrics else {}
+    return score_texts(metrics, grouped) if grouped else {}
 
 
 def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length: int, seed: int) -> list[str]:
