@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqforge.generation.generator import not_finite
+from seqforge.generation.generator import refuse_not_finite
 from seqforge.interfaces import map_state
 from seqforge.model import Reading, SequenceModel
 
@@ -83,8 +83,7 @@ def beam_search(
 
 
 def _log_probabilities(logits: Float[Tensor, "batch symbols"]) -> Float[Tensor, "batch symbols"]:
-    if not torch.isfinite(logits).all():
-        raise not_finite()
+    refuse_not_finite(logits)
     return logits.float().log_softmax(-1)
 
 

@@ -99,7 +99,7 @@ def generate(
             wanted = min(left, _STRETCH)
             drawn = decoder(tokens, uniforms(wanted))
         if len(drawn) < wanted:
-            raise not_finite()
+            raise _not_finite()
         yield drawn
         tokens = drawn[-1]
         left -= wanted
@@ -170,8 +170,7 @@ def draw(
         RunError: Where a logit is not finite.
         PluginError: Where a sampler forbids every symbol.
     """
-    if not _is_finite(logits):
-        raise not_finite()
+    refuse_not_finite(logits)
     for sampler, memory in zip(samplers, memories, strict=True):
         logits = sampler.transform(logits, memory)
         # On numbers, not on tensors: they are few, and this is done at every step.
@@ -187,13 +186,21 @@ def draw(
     return torch.minimum(torch.searchsorted(summed, reached, right=True).squeeze(1), last)
 
 
-def _is_finite(numbers: Tensor) -> bool:
+def refuse_not_finite(logits: Float[Tensor, "batch symbols"]) -> None:
+    """Refuse what a model that is beyond use writes.
+
+    Args:
+        logits: From the model.
+
+    Raises:
+        RunError: Where a logit is not finite.
+    """
     # Half the time of `isfinite().all()`. What is not a number comes through, and compares as false.
-    return -math.inf < numbers.amin().item() and numbers.amax().item() < math.inf
+    if not (-math.inf < logits.amin().item() and logits.amax().item() < math.inf):
+        raise _not_finite()
 
 
-def not_finite() -> RunError:
-    """Say that a model is beyond use."""
+def _not_finite() -> RunError:
     return RunError("the model's logits are not finite", hint="Sample an earlier checkpoint: --checkpoint STEP.")
 
 
