@@ -13,7 +13,7 @@ from seqforge.generation import Decoding, WrittenSymbols, write_answers
 from seqforge.interfaces import Answer, Evaluated, Loss, PredictionMetric, Value
 from seqforge.model import SequenceModel
 from seqforge.training.labelled_loss import labelled_loss
-from seqforge.training.observers import warn
+from seqforge.training.samples import judged
 from seqforge.training.step import NonFiniteError
 
 
@@ -100,7 +100,7 @@ def score_examples(
                 for index, answer in zip(map(int, indices), written, strict=True):
                     predicted = decode_target(file.form, dataset.vocabulary, answer.values)
                     answers.append(Answer(file.names[index], predicted, right_targets(dataset, index)))
-    figures, reports = _judged(dataset, answers, examination.metrics)
+    figures, reports = _figures(dataset, answers, examination.metrics)
     return ExampleScore(total / max(counted, 1), scored, figures, reports)
 
 
@@ -117,18 +117,12 @@ def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
     return tuple(decode_target(file.form, dataset.vocabulary, values) for values in file.targets.read(places))
 
 
-def _judged(
+def _figures(
     dataset: LabelledDataset, answers: list[Answer], metrics: Mapping[str, PredictionMetric]
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Let every metric judge. One that raises costs its figures and a line on stderr, and not the run."""
     figures: dict[str, float] = {}
     reports: dict[str, str] = {}
-    for name, metric in metrics.items():
-        try:
-            score = metric.score(dataset.file.form, answers)
-        except Exception as error:  # noqa: BLE001 - a model writes what no metric has seen before
-            warn(f"the metric {name!r} failed: {type(error).__name__}: {error}")
-            continue
+    for name, score in judged(metrics, lambda metric: metric.score(dataset.file.form, answers)):
         figures |= {f"{name}.{key}": value for key, value in score.values.items()}
         if score.report:
             reports[name] = score.report

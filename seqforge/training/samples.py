@@ -1,8 +1,8 @@
 """Samples of a run: written down, and judged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seqforge.data import Dataset
 from seqforge.experiment import Experiment
@@ -10,6 +10,9 @@ from seqforge.files import reported_failures, write_atomically
 from seqforge.interfaces import LearningMetric, Metric, Score
 from seqforge.training.learnt_metrics import teach
 from seqforge.training.observers import warn
+
+MetricT = TypeVar("MetricT")
+JudgementT = TypeVar("JudgementT")
 
 
 def write_samples(folder: Path, step: int, texts: Sequence[str]) -> None:
@@ -52,7 +55,7 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dic
 
 
 def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Judge texts by every metric. One that raises costs its figures and a line on stderr, and not the run.
+    """Judge texts by every metric.
 
     Args:
         metrics: By name.
@@ -62,14 +65,28 @@ def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) 
         Figures by `metric.value`, each a mean over the groups; without those that are of nothing.
     """
     figures: dict[str, float] = {}
+    for name, scores in judged(metrics, lambda metric: [metric.score(texts) for texts in groups]):
+        figures |= {f"{name}.{key}": value for key, value in _means(scores).items()}
+    return figures
+
+
+def judged(metrics: Mapping[str, MetricT], judge: Callable[[MetricT], JudgementT]) -> Iterator[tuple[str, JudgementT]]:
+    """Let every metric judge. One that raises costs its figures and a line on stderr, and not the run.
+
+    Args:
+        metrics: By name.
+        judge: Asks one.
+
+    Yields:
+        The name of each that answered, and what it said.
+    """
     for name, metric in metrics.items():
         try:
-            scores = [metric.score(texts) for texts in groups]
+            judgement = judge(metric)
         except Exception as error:  # noqa: BLE001 - a model writes what no metric has seen before
             warn(f"the metric {name!r} failed: {type(error).__name__}: {error}")
             continue
-        figures |= {f"{name}.{key}": value for key, value in _means(scores).items()}
-    return figures
+        yield name, judgement
 
 
 def _means(scores: Sequence[Score]) -> dict[str, float]:
