@@ -36,8 +36,8 @@ def _write(
     """Write with the right symbols before each step (teacher forcing, Williams and Zipser 1989), or some drawn ones."""
     end = model.head.out_features - 1
     # The first step reads the end, which nothing else is read before; padding reads it too, and is not counted.
-    start = targets.new_full((1, targets.shape[1]), end)
-    known = torch.cat([start, targets[:-1]]).where(torch.cat([start, targets[:-1]]) >= 0, end)
+    before = torch.cat([targets.new_full((1, targets.shape[1]), end), targets[:-1]])
+    known = before.where(before >= 0, end)
     if not sampled:
         return model.write(known, source)[0]
     # Scheduled sampling (Bengio et al. 2015): a step's draw is read by the next, so that they are gone one by one.
