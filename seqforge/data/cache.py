@@ -91,19 +91,21 @@ def _cached(
     ):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):
-            if not _usable(folder, open_it, vocabulary):
+            opened = _opened(folder, open_it, vocabulary)
+            if opened is None:
                 _encode_into(folder, encode)
-    return open_it(folder)
+                opened = open_it(folder)
+    return opened
 
 
-def _usable(folder: Path, open_it: Callable[[Path], object], vocabulary: Vocabulary) -> bool:
+def _opened(folder: Path, open_it: Callable[[Path], Encoded], vocabulary: Vocabulary) -> Encoded | None:
     try:
-        open_it(folder)
+        opened = open_it(folder)
         read_vocabulary(vocabulary, folder / VOCABULARY)
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)
-        return False
-    return True
+        return None
+    return opened
 
 
 def _encode_into(folder: Path, encode: Callable[[Path], None]) -> None:
