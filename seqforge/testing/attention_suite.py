@@ -11,6 +11,7 @@ from torch import Tensor
 
 from seqforge.interfaces import Attention
 from seqforge.testing.strategies import seeds, sizes
+from seqforge.testing.tables import run_on_each
 
 AttentionFactory = Callable[[int, int], Attention]
 """Makes an attention, given its query size and its memory size: its class, or `functools.partial(Class, option=…)`."""
@@ -57,11 +58,7 @@ class AttentionSuite:
         Raises:
             UsageError: Where the subclass names no attention.
         """
-        attentions = getattr(self, "attentions", {})
-        if not attentions:
-            raise pytest.UsageError(f"{type(self).__name__} must name its attentions: attentions = {{'plain': Mine}}")
-        if "make" in metafunc.fixturenames:
-            metafunc.parametrize("make", list(attentions.values()), ids=list(attentions))
+        run_on_each(self, metafunc, "attentions", "make", "Mine")
 
     @given(data=strategies.data())
     @_SETTINGS

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seqforge.interfaces import Cell, State, map_state, scan
 from seqforge.testing.strategies import CellFactory, cell_cases, new_cell, seeds, sizes
+from seqforge.testing.tables import run_on_each
 
 Reading = tuple[Tensor, State]
 """What reading a sequence gives: outputs `[time, batch, hidden]`, and the state after the last step."""
@@ -60,11 +61,7 @@ class CellSuite:
         Raises:
             UsageError: Where the subclass names no cell.
         """
-        cells = getattr(self, "cells", {})
-        if not cells:
-            raise pytest.UsageError(f"{type(self).__name__} must name its cells: cells = {{'plain': MyCell}}")
-        if "make_cell" in metafunc.fixturenames:
-            metafunc.parametrize("make_cell", list(cells.values()), ids=list(cells))
+        run_on_each(self, metafunc, "cells", "make_cell", "MyCell")
 
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=20)
