@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from seqforge_code_structure.identifiers.building import Counting, pieces
+from seqforge_code_structure.identifiers.building import build_lexicon
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 
 from benchmarks.c_learning.ngram import NGram
 from seqforge import Run
-from seqforge.data import SplitName, prepare
+from seqforge.data import prepare
 from seqforge.files import write_atomically
 from seqforge.interfaces import Vocabulary
 
@@ -56,11 +56,7 @@ class Source:
 
     def lexicon(self) -> Lexicon:
         """Count the names of the training split."""
-        counting = Counting()
-        for text in self.training_documents:
-            for piece in pieces(text):
-                counting.add(piece)
-        return counting.lexicon(len(self.training_documents))
+        return build_lexicon(self.training_documents)
 
 
 def read(run: Run) -> Source:
@@ -70,16 +66,14 @@ def read(run: Run) -> Source:
         run: With a vocabulary of at most 256 symbols, each a character.
     """
     dataset = prepare(run.experiment, lambda progress: None)
-    tokens, vocabulary = dataset.token_file.map(), dataset.vocabulary
-
-    def documents(name: SplitName) -> list[NDArray[np.uint8]]:
-        spans = dataset.splits[name]
-        return [tokens[start:stop].astype(np.uint8) for start, stop in zip(spans.starts, spans.stops, strict=True)]
-
-    def texts(name: SplitName) -> list[str]:
-        return [vocabulary.decode(document.tolist()).decode() for document in documents(name)]
-
-    return Source(vocabulary, np.concatenate(documents("training")), texts("training"), texts("validation"))
+    tokens, spans = dataset.token_file.map(), dataset.splits["training"]
+    training = [tokens[start:stop] for start, stop in zip(spans.starts, spans.stops, strict=True)]
+    return Source(
+        dataset.vocabulary,
+        np.concatenate(training).astype(np.uint8),
+        list(dataset.documents("training")),
+        list(dataset.documents("validation")),
+    )
 
 
 def kept(path: Path, make: Callable[[], Any]) -> Any:
