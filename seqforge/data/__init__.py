@@ -8,10 +8,10 @@ from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.example_values import as_text, decode_target, encode_input, readable
 from seqforge.data.form_file import FORM, read_form
-from seqforge.data.labelled_batch import LabelledBatch, pad_inputs, pad_targets
+from seqforge.data.labelled_batch import LabelledBatch, pad_inputs, pad_targets, read_batch
 from seqforge.data.labelled_batches import LabelledBatches, evaluation_examples
 from seqforge.data.labelled_dataset import LabelledDataset, prepare_examples
-from seqforge.data.splits import Spans, SplitName, split
+from seqforge.data.splits import Spans, SplitName, place, split
 from seqforge.data.stream import TokenStream
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 
@@ -44,8 +44,10 @@ __all__ = [
     "evaluation_examples",
     "pad_inputs",
     "pad_targets",
+    "place",
     "prepare",
     "prepare_examples",
+    "read_batch",
     "read_form",
     "read_vocabulary",
     "readable",

@@ -15,8 +15,8 @@ from seqforge.data import (
     Report,
     as_text,
     decode_target,
-    pad_inputs,
     prepare_examples,
+    read_batch,
 )
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, WrittenSymbols, write_answers
@@ -134,11 +134,10 @@ class LabelledTask:
         generator = np.random.default_rng(self.experiment.identity.seed)
         chosen = generator.permutation(examples)[: self.experiment.sampling.count]
         file, vocabulary = self.dataset.file, self.dataset.vocabulary
-        inputs = file.inputs.read(chosen)
-        lengths = torch.tensor([len(steps) for steps in inputs], device=self.device)
+        batch = read_batch(file, chosen).to(self.device)
         model.eval()
         with torch.inference_mode():
-            reading = model.read(pad_inputs(inputs).to(self.device), lengths)
+            reading = model.read(batch.inputs, batch.lengths)
             symbols = WrittenSymbols(file.form, vocabulary)
             answers = write_answers(model, file.form, symbols, reading, self.examination.decoding)
         lines: list[str] = []

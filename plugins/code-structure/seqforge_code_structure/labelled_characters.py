@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
+from seqforge.data import place
 from seqforge.interfaces import Classes, Corpus, Example, Form, LabelledCorpus, Text
 from seqforge_code_structure.labels import CLASSES, labels
 
@@ -55,7 +56,7 @@ class LabelledCharacters(LabelledCorpus):
         for document in self._source.documents():
             text = document.content.decode("utf-8", "replace")
             classes = labels(text)
-            held_out = _place(document.name) < self._validation_fraction
+            held_out = place(document.name) < self._validation_fraction
             for start, stop in pieces(text, self._length):
                 yield Example(
                     f"{document.name}@{start}",
@@ -91,9 +92,3 @@ def pieces(text: str, length: int) -> Iterator[tuple[int, int]]:
             stop = text.rfind("\n", start, stop) + 1 or stop
         yield start, stop
         start = stop
-
-
-def _place(name: str) -> float:
-    """Put a document at a fixed place in [0, 1)."""
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
