@@ -13,7 +13,7 @@ from seqforge.interfaces.events import (
     Sampled,
     StepFinished,
 )
-from seqforge.interfaces.factored_cell import FactoredCell
+from seqforge.interfaces.factored_cell import FactoredCell, SequenceReader
 from seqforge.interfaces.form import Classes, Form, Numbers, Text
 from seqforge.interfaces.initializer import Initializer
 from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
@@ -62,6 +62,7 @@ __all__ = [
     "SamplingContext",
     "Schedule",
     "Score",
+    "SequenceReader",
     "State",
     "StepFinished",
     "Stepper",

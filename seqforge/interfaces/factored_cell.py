@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, cast
 
 import torch
@@ -23,6 +24,9 @@ from seqforge.recurrence import (
 )
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
+
+SequenceReader = Callable[["FactoredCell[Any]", Tensor, Any], tuple[Tensor, Any] | None]
+"""Does for a cell, its inputs and its state what the cell's `forward` does, or gives None where it cannot."""
 
 
 class FactoredCell(Cell[StateT]):
@@ -51,6 +55,7 @@ class FactoredCell(Cell[StateT]):
         self.input_weight = self.uniform_parameter(gates_size, input_size)
         self.recurrent_weight = self.uniform_parameter(gates_size, hidden_size)
         self.bias = self.uniform_parameter(gates_size)
+        self._reader: SequenceReader | None = None
         self._compiled_parts: dict[torch.dtype, tuple[FactoredCell[Any], Pointwise]] | None = None
 
     def uniform_parameter(self, *shape: int) -> nn.Parameter:
@@ -126,6 +131,9 @@ class FactoredCell(Cell[StateT]):
         Returns:
             The output of every step, in the products' type, and the state after the last.
         """
+        read = self._reader and self._reader(self, inputs, state)
+        if read is not None:
+            return read
         projected = self.project(inputs)
         outputs, after = read_sequence(
             self._pointwise_part(projected.dtype, state), projected, self.recurrent_weight, state
@@ -156,8 +164,13 @@ class FactoredCell(Cell[StateT]):
 
         return step
 
-    def compile_pointwise(self) -> None:
-        """Have `forward` run the pointwise part compiled, from its next call on."""
+    def compile_pointwise(self, reader: SequenceReader | None = None) -> None:
+        """Have `forward` run the pointwise part compiled, from its next call on.
+
+        Args:
+            reader: Reads whole sequences, if it can; else torch compiles the pointwise part.
+        """
+        self._reader = reader
         self._compiled_parts = {}
 
     def _pointwise_part(self, dtype: torch.dtype, state: StateT) -> Pointwise:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import torch
 
 from seqforge.experiment import Experiment
-from seqforge.interfaces import FactoredCell, Form, Optimizer, Schedule
+from seqforge.interfaces import Form, Optimizer, Schedule
 from seqforge.model import SequenceModel, States, build_model
+from seqforge.training.compiling import compile_cells
 
 
 @dataclass(slots=True)
@@ -53,9 +54,7 @@ def initial_state(
     """
     model = build_model(experiment, symbols, form).to(device)
     if experiment.training.compile:
-        for module in model.modules():
-            if isinstance(module, FactoredCell):
-                module.compile_pointwise()
+        compile_cells(model)
     chosen: Optimizer = experiment.optimizer.build()
     optimizer = chosen.build(model.named_parameters())
     for group in optimizer.param_groups:

@@ -1,11 +1,11 @@
-"""RNN, GRU and LSTM on fused C++ kernels. This module names them; importing it imports no torch."""
+"""RNN, GRU and LSTM on fused C++ kernels, and kernels for others' cells. Importing this module imports no torch."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqforge.registry import Register, hookimpl
 
 if TYPE_CHECKING:
-    from seqforge.interfaces import Diagnosis
+    from seqforge.interfaces import Diagnosis, FactoredCell, SequenceReader
 
 SEQFORGE_API = 1
 
@@ -16,6 +16,14 @@ def seqforge_register(register: Register) -> None:
     register.cell("rnn", "seqforge_native.rnn:RNN", qualified_only=True)
     register.cell("gru", "seqforge_native.gru:GRU", qualified_only=True)
     register.cell("lstm", "seqforge_native.lstm:LSTM", qualified_only=True)
+
+
+@hookimpl
+def seqforge_sequence_reader(cell: "FactoredCell[Any]") -> "SequenceReader | None":
+    """Make a kernel for a factored cell, where `training.compile` asks for it."""
+    from seqforge_native.traced.reader import sequence_reader
+
+    return sequence_reader(cell)
 
 
 @hookimpl

@@ -156,7 +156,7 @@ def runnable_libraries() -> list[Library]:
     """Load all kernels that were built and that this processor can run, the best first."""
     found = instruction_sets()
     paths = {name: built_library(name) for name, needs in NEEDS.items() if needs <= found}
-    loaded = (_load(name, path) for name, path in paths.items() if path is not None)
+    loaded = (load_library(name, path) for name, path in paths.items() if path is not None)
     return [library for library in loaded if library is not None]
 
 
@@ -174,7 +174,16 @@ def built_library(name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _load(name: str, path: Path) -> Library | None:
+def load_library(name: str, path: Path) -> Library | None:
+    """Load compiled kernels.
+
+    Args:
+        name: The instruction set that they were built for.
+        path: The shared library.
+
+    Returns:
+        Its functions, or None where it cannot be loaded.
+    """
     try:
         # torch was imported before, so that both share its OpenMP and one pool of threads.
         handle = ctypes.CDLL(str(path))

@@ -62,10 +62,7 @@ def read_sequence(
         IndexError: Where a symbol is not in the table.
     """
     if symbols is not None:
-        least, most = torch.aminmax(symbols)
-        if least < 0 or most >= len(gates):
-            raise IndexError(f"a symbol is not among the {len(gates)} that the cell reads")
-        symbols = symbols.contiguous()
+        symbols = checked_symbols(symbols, len(gates))
     learning = torch.is_grad_enabled() and any(
         tensor.requires_grad for tensor in (gates, recurrent_weight, *state, recurrent_bias) if tensor is not None
     )
@@ -74,6 +71,43 @@ def read_sequence(
     )
     outputs, *after = results
     return outputs, tuple(after)
+
+
+def checked_symbols(symbols: Int[Tensor, "time batch"], count: int) -> Int[Tensor, "time batch"]:
+    """Make sure that symbols are rows of a table, and lie in memory as the kernels read them.
+
+    Args:
+        symbols: What is read.
+        count: Rows of the table.
+
+    Raises:
+        IndexError: Where a symbol is not in the table.
+    """
+    least, most = torch.aminmax(symbols)
+    if least < 0 or most >= count:
+        raise IndexError(f"a symbol is not among the {count} that the cell reads")
+    return symbols.contiguous()
+
+
+def rows_gradient(
+    library: Library,
+    symbols: Int[Tensor, "time batch"],
+    gradient: Float[Tensor, "time batch gates"],
+    count: int,
+) -> Float[Tensor, "symbols gates"]:
+    """Add the gradients of what was looked up in a table to its rows.
+
+    Args:
+        library: The kernels.
+        symbols: Which rows were looked up.
+        gradient: Of each.
+        count: Rows of the table.
+    """
+    gates = gradient.shape[-1]
+    table = torch.zeros(count, gates)
+    vectors, threads = gates // library.lanes, torch.get_num_threads()
+    library.call("add_rows", gradient.dtype, symbols, gradient, symbols.numel(), vectors, threads, table)
+    return table
 
 
 class _Sequence(torch.autograd.Function):
@@ -171,10 +205,7 @@ class _Sequence(torch.autograd.Function):
             by_unit = recurrent_gradient.view(steps * batch, units, kernel.gates, library.lanes)
             bias_gradient = by_unit[:, :, 2].sum(0, dtype=torch.float32).flatten()
         if symbols is not None:
-            table_gradient = torch.zeros(ctx.table_size, kernel.gates * width)
-            vectors = kernel.gates * units
-            library.call("add_rows", dtype, symbols, input_gradient, symbols.numel(), vectors, threads, table_gradient)
-            input_gradient = table_gradient
+            input_gradient = rows_gradient(library, symbols, input_gradient, ctx.table_size)
         return (
             None,
             None,

@@ -5,10 +5,10 @@
 
 namespace seqforge {
 
-// e^x for |x| <= 40 and, beyond, as for ±40: enough for a sigmoid in float32. Cody and Waite's reduction to
+// e^x for |x| <= 60 and, beyond, as for ±60: more than enough for a sigmoid in float32. Cody and Waite's reduction to
 // [-ln 2 / 2, ln 2 / 2], and the polynomial of Cephes (Moshier), whose relative error is about 2e-7.
 inline Vector exponential(Vector x) {
-    x = at_most(broadcast(40.0f), at_least(broadcast(-40.0f), x));
+    x = at_most(broadcast(60.0f), at_least(broadcast(-60.0f), x));
     Vector n = rounded(x * broadcast(1.44269504088896341f));
     Vector r = subtract_product(n, broadcast(0.693359375f), x);
     r = subtract_product(n, broadcast(-2.12194440e-4f), r);
@@ -20,6 +20,12 @@ inline Vector exponential(Vector x) {
     p = multiply_add(p, r, broadcast(5.0000001201e-1f));
     p = multiply_add(p, r * r, r + broadcast(1.0f));
     return scaled_by_power(p, n);
+}
+
+// e^x for any x, infinity and zero included: the square of the root.
+inline Vector exponential_of_any(Vector x) {
+    Vector root = exponential(x * broadcast(0.5f));
+    return root * root;
 }
 
 inline Vector sigmoid(Vector x) { return reciprocal(broadcast(1.0f) + exponential(zero() - x)); }

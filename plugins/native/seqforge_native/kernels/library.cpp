@@ -4,6 +4,7 @@
 
 #include "decode.hpp"
 #include "packing.hpp"
+#include "rows.hpp"
 
 using namespace seqforge;
 
@@ -22,28 +23,7 @@ template <class Use> void with_cell(std::int64_t cell, Use use) {
 template <class Element>
 void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, std::int64_t inputs, std::int64_t threads,
                    Element *for_forward, Element *for_backward) {
-    with_cell(cell, [&]<class Cell>() {
-        if (for_forward) pack_forward(weight, hidden, inputs, Cell::gates, Cell::group, threads, for_forward);
-        // In 8 bits nothing is trained.
-        if constexpr (sizeof(Element) > 1)
-            if (for_backward) pack_backward(weight, hidden, Cell::gates, threads, for_backward);
-    });
-}
-
-// table_gradient[symbols[n]] += gradient[n], each thread for columns of its own
-template <class Element>
-void add_rows(const std::int64_t *symbols, const Element *gradient, std::int64_t count, std::int64_t vectors,
-              std::int64_t threads, float *table_gradient) {
-#pragma omp parallel num_threads(static_cast<int>(threads)) if (threads > 1)
-    {
-        std::int64_t own = omp_get_thread_num(), all = omp_get_num_threads();
-        std::int64_t first = vectors * own / all, last = vectors * (own + 1) / all;
-        for (std::int64_t n = 0; n < count; n++)
-            for (std::int64_t v = first; v < last; v++) {
-                float *to = table_gradient + (symbols[n] * vectors + v) * lanes;
-                store(to, load(to) + load(gradient + (n * vectors + v) * lanes));
-            }
-    }
+    with_cell(cell, [&]<class Cell>() { pack_for<Cell>(weight, hidden, inputs, threads, for_forward, for_backward); });
 }
 
 } // namespace

@@ -79,6 +79,12 @@ template <int group, class Block> inline void for_column_blocks(std::int64_t vec
         for (; first < vectors; first++) block.template operator()<1>(first);
 }
 
+// Rows of a tile whose sums stay in registers, as far as `for_row_groups` goes.
+template <int vectors> constexpr int rows_at_once = tile_registers / vectors < 8 ? tile_registers / vectors : 8;
+
+// Whether what a cell writes is its hidden state, as that of most is.
+template <class Cell> constexpr bool outputs_hidden = true;
+
 // For cells that only add the two sides: the product is added to the inputs' gates.
 struct StartsFromInputGates {
     template <class Element, int rows, int vectors>
@@ -89,13 +95,22 @@ struct StartsFromInputGates {
     }
 };
 
-template <class Element, class Cell> void run_forward(const Forward<Element> &call) {
+// Asks memory for the next block of some rows of gates. Of a table they lie near already; of a sequence each row is read
+// once, from afar.
+template <int rows, int vectors, class Element> inline void ask_for(const Element *const (&gates)[rows]) {
+    constexpr int together = 64 / sizeof(Element) / lanes;
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v += together)
+            _mm_prefetch(reinterpret_cast<const char *>(gates[r] + (vectors + v) * lanes), _MM_HINT_T0);
+}
+
+template <class Element, class Cell, class Call> void run_forward(const Call &call) {
     const Sizes &sizes = call.sizes;
     const std::int64_t width = sizes.units * Cell::gates, depth = sizes.units * lanes;
     on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
         for (std::int64_t step = 0; step < sizes.steps; step++)
             for_column_blocks<Cell::group>(width, [&]<int vectors>(std::int64_t first) {
-                for_row_groups<tile_registers / Cell::group>(first_row, last_row, [&]<int rows>(std::int64_t row) {
+                for_row_groups<rows_at_once<Cell::group>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
                     const Element *gates[rows];
                     for (int r = 0; r < rows; r++) {
                         std::int64_t index = step * sizes.rows + row + r;
@@ -103,6 +118,7 @@ template <class Element, class Cell> void run_forward(const Forward<Element> &ca
                     }
                     Tile<rows, vectors> sums;
                     Cell::template begin<Element, rows, vectors>(call, gates, first, sums);
+                    if (!call.symbols) ask_for<rows, vectors>(gates);
                     accumulate<rows, vectors>(sums, call.hidden + place(sizes, step, row, 0), depth,
                                               call.weight + first * lanes * depth, depth);
                     Cell::template finish<Element, rows, vectors>(call, gates, step, row, first, sums);
@@ -111,20 +127,20 @@ template <class Element, class Cell> void run_forward(const Forward<Element> &ca
     });
 }
 
-template <class Element, class Cell> void run_backward(const Backward<Element> &call) {
+template <class Element, class Cell, class Call> void run_backward(const Call &call) {
     const Sizes &sizes = call.sizes;
     const std::int64_t width = sizes.units * Cell::gates, depth = width * lanes, last = sizes.steps - 1;
     constexpr int group = 4;
     on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
         for (std::int64_t step = last; step >= (call.first_wanted ? -1 : 0); step--)
             for_column_blocks<group>(sizes.units, [&]<int vectors>(std::int64_t first) {
-                for_row_groups<tile_registers / group>(first_row, last_row, [&]<int rows>(std::int64_t row) {
+                for_row_groups<rows_at_once<group>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
                     Tile<rows, vectors> sums;
                     for (int r = 0; r < rows; r++)
                         for (int v = 0; v < vectors; v++) {
                             float *carried = call.hidden_gradient + place(sizes, 0, row + r, first + v);
                             sums[r][v] = step == last || Cell::carries_hidden ? load(carried) : zero();
-                            if (step >= 0)
+                            if (step >= 0 && outputs_hidden<Cell>)
                                 sums[r][v] = sums[r][v] + load(call.output_gradient + place(sizes, step, row + r, first + v));
                         }
                     if (step < last)

@@ -46,6 +46,23 @@ inline Vector reciprocal(Vector x) {
 inline Vector is_positive(Vector x) {
     return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.value, _mm512_setzero_ps(), _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
 }
+inline Vector operator/(Vector a, Vector b) { return {_mm512_div_ps(a.value, b.value)}; }
+inline Vector square_root(Vector x) { return {_mm512_sqrt_ps(x.value)}; }
+// 1 where the relation holds, else 0
+inline Vector is_greater(Vector a, Vector b) {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.value, b.value, _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
+}
+inline Vector is_at_least(Vector a, Vector b) {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.value, b.value, _CMP_GE_OQ), _mm512_set1_ps(1.0f))};
+}
+// a where the condition is not 0, else b
+inline Vector where(Vector condition, Vector a, Vector b) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(condition.value, _mm512_setzero_ps(), _CMP_NEQ_UQ), b.value, a.value)};
+}
+// a where it is not a number, else b
+inline Vector unless_number(Vector a, Vector b) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.value, a.value, _CMP_UNORD_Q), b.value, a.value)};
+}
 inline float sum(Vector x) { return _mm512_reduce_add_ps(x.value); }
 inline float largest(Vector x) { return _mm512_reduce_max_ps(x.value); }
 
@@ -78,6 +95,20 @@ inline Vector reciprocal(Vector x) { return {_mm256_div_ps(_mm256_set1_ps(1.0f),
 inline Vector is_positive(Vector x) {
     return {_mm256_and_ps(_mm256_cmp_ps(x.value, _mm256_setzero_ps(), _CMP_GT_OQ), _mm256_set1_ps(1.0f))};
 }
+inline Vector operator/(Vector a, Vector b) { return {_mm256_div_ps(a.value, b.value)}; }
+inline Vector square_root(Vector x) { return {_mm256_sqrt_ps(x.value)}; }
+inline Vector is_greater(Vector a, Vector b) {
+    return {_mm256_and_ps(_mm256_cmp_ps(a.value, b.value, _CMP_GT_OQ), _mm256_set1_ps(1.0f))};
+}
+inline Vector is_at_least(Vector a, Vector b) {
+    return {_mm256_and_ps(_mm256_cmp_ps(a.value, b.value, _CMP_GE_OQ), _mm256_set1_ps(1.0f))};
+}
+inline Vector where(Vector condition, Vector a, Vector b) {
+    return {_mm256_blendv_ps(b.value, a.value, _mm256_cmp_ps(condition.value, _mm256_setzero_ps(), _CMP_NEQ_UQ))};
+}
+inline Vector unless_number(Vector a, Vector b) {
+    return {_mm256_blendv_ps(b.value, a.value, _mm256_cmp_ps(a.value, a.value, _CMP_UNORD_Q))};
+}
 inline float sum(Vector x) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x.value), _mm256_extractf128_ps(x.value, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -102,6 +133,10 @@ inline void store(bfloat16 *to, Vector x) {
 }
 
 #endif
+
+// The greater and the lesser of two; what is not a number stays so, in either place.
+inline Vector greater_of(Vector a, Vector b) { return unless_number(a, at_least(a, b)); }
+inline Vector lesser_of(Vector a, Vector b) { return unless_number(a, at_most(a, b)); }
 
 inline void store_element(float *to, float x) { *to = x; }
 

@@ -1,0 +1,120 @@
+// A recurrence whose pointwise part was traced and written by `seqforge_native.traced`; it includes this.
+#pragma once
+
+#include "activations.hpp"
+#include "packing.hpp"
+#include "recurrence.hpp"
+#include "rows.hpp"
+
+namespace seqforge {
+
+template <class Element> struct TracedForward : Forward<Element> {
+    float *others;           // the state's parts but the first: each [steps + 1, rows, hidden], the first step's given
+    const float *parameters; // [registers of parameters, hidden]
+    Element *outputs;        // [steps, rows, hidden], where the output is not the hidden state
+    const float *filled;     // [lanes]: 1 for each unit of the last register, else 0
+};
+
+template <class Element> struct TracedBackward : Backward<Element> {
+    const float *others;        // as the forward pass left them
+    float *other_gradients;     // each [rows, hidden]: of the last state, then of the first
+    const float *parameters;
+    float *parameter_gradients; // [threads, registers of parameters, hidden]
+    std::int64_t parameter_count;
+    const float *filled;
+};
+
+// Where a register of hidden units lies: in what has a row for each step, and in what has one row for all.
+struct Place {
+    std::int64_t before, after, once, unit, step;
+    Place(const Sizes &sizes, std::int64_t step, std::int64_t row, std::int64_t unit)
+        : before(place(sizes, step, row, unit)), after(place(sizes, step + 1, row, unit)), once(place(sizes, 0, row, unit)),
+          unit(unit), step(step) {}
+};
+
+// Where a further part of the state lies, of which `each` rows belong to one.
+inline std::int64_t part(const Sizes &sizes, std::int64_t index, std::int64_t each) {
+    return place(sizes, 0, index * each, 0);
+}
+
+// Zero in the units that only fill the last register, whatever a cell makes of them.
+template <class Call> inline Vector filled(const Call &call, const Place &at, Vector x) {
+    return at.unit + 1 < call.sizes.units ? x : where(load(call.filled), x, zero());
+}
+
+template <class Program, class Element>
+inline void keep_hidden(const TracedForward<Element> &call, const Place &at, Vector hidden) {
+    hidden = filled(call, at, hidden);
+    store(call.hidden + at.after, hidden);
+    if (Program::reads_hidden || at.step == call.sizes.steps - 1) store(call.carried + at.once, hidden);
+}
+
+// Each thread has sums of its own.
+template <class Element>
+inline void add_to_parameter(const TracedBackward<Element> &call, const Place &at, std::int64_t index, Vector gradient) {
+    std::int64_t first = (omp_get_thread_num() * call.parameter_count + index) * call.sizes.units;
+    float *sum = call.parameter_gradients + (first + at.unit) * lanes;
+    store(sum, load(sum) + gradient);
+}
+
+// The traced step as `run_forward` and `run_backward` take a cell.
+template <class Program> struct Traced : Program {
+    template <class Element, int rows, int vectors>
+    static void begin(const TracedForward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
+                      Tile<rows, vectors> &sums) {
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < vectors; v++)
+                sums[r][v] = Program::starts_from_input[v % Program::gates] ? load(gates_in[r] + v * lanes) : zero();
+    }
+
+    template <class Element, int rows, int vectors>
+    static void finish(const TracedForward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
+                       std::int64_t row, std::int64_t first, const Tile<rows, vectors> &sums) {
+        // Blocks are whole units: there are no others.
+        if constexpr (vectors % Program::gates == 0)
+            for (int r = 0; r < rows; r++)
+                for (int v = 0; v < vectors; v += Program::gates)
+                    Program::forward(call, Place(call.sizes, step, row + r, (first + v) / Program::gates), sums[r] + v,
+                                     gates_in[r] + v * lanes);
+    }
+
+    template <class Element>
+    static void backward(const TracedBackward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit,
+                         Vector hidden_gradient) {
+        Program::backward_at(call, Place(call.sizes, step, row, unit), hidden_gradient);
+    }
+};
+
+template <class Program> constexpr bool outputs_hidden<Traced<Program>> = Program::outputs_hidden;
+
+} // namespace seqforge
+
+// What Python calls, by the names that the built-in cells' library has; the cell's index says nothing here.
+#define TRACED_FUNCTIONS(Program, Element, suffix)                                                                      \
+    void seqforge_pack_##suffix(std::int64_t, const float *weight, std::int64_t hidden, std::int64_t inputs,            \
+                                std::int64_t threads, Element *for_forward, Element *for_backward) {                    \
+        seqforge::pack_for<Program>(weight, hidden, inputs, threads, for_forward, for_backward);                        \
+    }                                                                                                                   \
+    void seqforge_forward_##suffix(std::int64_t, const seqforge::TracedForward<Element> *call) {                        \
+        seqforge::run_forward<Element, seqforge::Traced<Program>>(*call);                                               \
+    }                                                                                                                   \
+    void seqforge_backward_##suffix(std::int64_t, const seqforge::TracedBackward<Element> *call) {                      \
+        seqforge::run_backward<Element, seqforge::Traced<Program>>(*call);                                              \
+    }                                                                                                                   \
+    void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \
+                                    std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
+        seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
+    }
+
+#if defined(__AVX512BF16__)
+#define TRACED_BFLOAT16(Program) TRACED_FUNCTIONS(Program, seqforge::bfloat16, bfloat16)
+#else
+#define TRACED_BFLOAT16(Program)
+#endif
+
+#define TRACED_LIBRARY(Program)                                                                                         \
+    extern "C" {                                                                                                        \
+    std::int64_t seqforge_lanes() { return seqforge::lanes; }                                                           \
+    TRACED_FUNCTIONS(Program, float, float32)                                                                           \
+    TRACED_BFLOAT16(Program)                                                                                            \
+    }

@@ -1,0 +1,172 @@
+"""A planned step as C++, number by number in registers."""
+
+from collections.abc import Mapping, Sequence
+
+from seqforge_native.traced.expression import Node, needed_by
+from seqforge_native.traced.program import Program
+
+_CALLS = {
+    "neg": "zero() - {0}",
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "exp": "exponential_of_any({0})",
+    "sigmoid": "sigmoid({0})",
+    "tanh": "hyperbolic_tangent({0})",
+    "sqrt": "square_root({0})",
+    "maximum": "greater_of({0}, {1})",
+    "minimum": "lesser_of({0}, {1})",
+    "greater": "is_greater({0}, {1})",
+    "at_least_as_great": "is_at_least({0}, {1})",
+    "where": "where({0}, {1}, {2})",
+}
+
+_TEMPLATE = """\
+#include "traced.hpp"
+
+namespace seqforge {{
+
+struct Program {{
+    static constexpr int gates = {gates}, group = {group}, saved_vectors = {saved};
+    static constexpr bool carries_hidden = {carries_hidden}, outputs_hidden = {outputs_hidden};
+    static constexpr bool reads_hidden = {reads_hidden};
+    static constexpr bool starts_from_input[gates] = {{{starts}}};
+
+    template <class Element>
+    static void forward(const TracedForward<Element> &call, const Place &at, const Vector *sums,
+                        const Element *gates_in) {{
+{forward}
+    }}
+
+    template <class Element>
+    static void backward_at(const TracedBackward<Element> &call, const Place &at, Vector hidden_gradient) {{
+{backward}
+    }}
+}};
+
+}} // namespace seqforge
+
+TRACED_LIBRARY(seqforge::Program)
+"""
+
+
+def write_source(program: Program) -> str:
+    """Write the C++ of a kernel.
+
+    Args:
+        program: The planned step.
+
+    Returns:
+        A source that includes `traced.hpp`.
+    """
+    trace = program.trace
+    return _TEMPLATE.format(
+        gates=trace.gates,
+        # Whole units; of cells with one gate several, so that the product's registers are full.
+        group=trace.gates if trace.gates > 1 else 4,
+        saved=len(program.saved),
+        carries_hidden=_boolean(not trace.state[0].is_constant(0.0)),
+        outputs_hidden=_boolean(trace.writes_hidden),
+        reads_hidden=_boolean(program.reads_hidden),
+        starts=", ".join(_boolean(node is not None) for node in program.sums),
+        forward=_forward(program),
+        backward=_backward(program),
+    )
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _forward(program: Program) -> str:
+    trace = program.trace
+    sums = {node: f"sums[{gate}]" for gate, node in enumerate(program.sums) if node is not None}
+    lines = _statements([*trace.outputs, *program.saved], sums, forward=True)
+    output, hidden, *others = trace.outputs
+    lines.append(f"keep_hidden<Program>(call, at, {_name(hidden)});")
+    if not trace.writes_hidden:
+        lines.append(f"store(call.outputs + at.before, {_name(output)});")
+    lines += [f"store({_other(index)} + at.after, {_name(node)});" for index, node in enumerate(others)]
+    if program.saved:
+        saved = [
+            f"store(call.activations + at.before * saved_vectors + {slot} * lanes, {_name(node)});"
+            for slot, node in enumerate(program.saved)
+        ]
+        lines += ["if (call.activations) {", *(f"    {line}" for line in saved), "}"]
+    return _indented(lines)
+
+
+def _backward(program: Program) -> str:
+    trace = program.trace
+    given = {
+        node: f"load(call.activations + at.before * saved_vectors + {slot} * lanes)"
+        for slot, node in enumerate(program.saved)
+    }
+    lines = _statements(program.gradients, given, forward=False)
+    sides = [("input", trace.input_gates)]
+    if not program.one_gradient:
+        sides.append(("recurrent", trace.recurrent_gates))
+    for side, nodes in sides:
+        lines += [
+            f"store(call.{side}_gradient + at.before * gates + {gate} * lanes, filled(call, at, {_name(node)}));"
+            for gate, node in enumerate(nodes)
+        ]
+    hidden, *others = trace.state
+    if not hidden.is_constant(0.0):
+        lines.append(f"store(call.hidden_gradient + at.once, filled(call, at, {_name(hidden)}));")
+    lines += [
+        f"store({_other_gradient(index)} + at.once, filled(call, at, {_name(node)}));"
+        for index, node in enumerate(others)
+    ]
+    lines += [
+        f"add_to_parameter(call, at, {index}, filled(call, at, {_name(node)}));"
+        for index, node in enumerate(trace.parameters)
+        if not node.is_constant(0.0)
+    ]
+    return _indented(lines)
+
+
+def _statements(roots: Sequence[Node], given: Mapping[Node, str], *, forward: bool) -> list[str]:
+    return [
+        f"const Vector {_name(node)} = {given.get(node) or _expression(node, forward=forward)};"
+        for node in needed_by(roots, list(given))
+    ]
+
+
+def _expression(node: Node, *, forward: bool) -> str:
+    match node.operation:
+        case "constant":
+            return f"broadcast(static_cast<float>({node.value!r}))"
+        case "input_gate":
+            return f"load(gates_in + {node.index} * lanes)"
+        case "recurrent_gate":
+            return f"sums[{node.index}]"
+        case "state" if node.index:
+            return f"load({_other(node.index - 1)} + at.before)"
+        case "state":
+            return "load(call.carried + at.once)" if forward else "load(call.hidden + at.before)"
+        case "parameter":
+            return f"load(call.parameters + ({node.index} * call.sizes.units + at.unit) * lanes)"
+        case "output_gradient":
+            return "load(call.output_gradient + at.before)"
+        case "state_gradient":
+            return f"load({_other_gradient(node.index - 1)} + at.once)" if node.index else "hidden_gradient"
+        case operation:
+            return _CALLS[operation].format(*map(_name, node.arguments))
+
+
+def _other(index: int) -> str:
+    return f"call.others + part(call.sizes, {index}, (call.sizes.steps + 1) * call.sizes.rows)"
+
+
+def _other_gradient(index: int) -> str:
+    return f"call.other_gradients + part(call.sizes, {index}, call.sizes.rows)"
+
+
+def _name(node: Node) -> str:
+    return f"v{node.number}"
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"        {line}" for line in lines)

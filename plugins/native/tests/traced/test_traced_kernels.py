@@ -1,0 +1,303 @@
+"""Kernels made of cells' own pointwise parts, against the plain cells in float64."""
+
+import copy
+import subprocess
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, given, settings, strategies
+from seqforge_native.gru import GRU
+from seqforge_native.library import NEEDS
+from seqforge_native.lstm import LSTM
+from seqforge_native.rnn import RNN
+from seqforge_native.traced import build, reader
+from seqforge_native.traced.reader import sequence_reader
+from torch import Tensor
+
+from seqforge.interfaces import FactoredCell, SequenceReader, scan
+from seqforge.recurrence import instruction_sets
+
+SETS = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
+TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.03}
+
+pytestmark = pytest.mark.skipif(not SETS, reason="this processor has no AVX2")
+
+
+class Memory(NamedTuple):
+    hidden: Tensor
+    total: Tensor
+
+
+class TwoParts(FactoredCell[Memory]):
+    """A state of two parts; a subclass says how many gates, and what is done with them."""
+
+    gates = 2
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, self.gates * hidden_size)
+        self.leak = self.uniform_parameter(hidden_size)
+        self.scales = self.uniform_parameter(2 * hidden_size)
+
+    def initial_state(self, batch_size: int) -> Memory:
+        zeros = self.bias.new_zeros(batch_size, self.hidden_size)
+        return Memory(zeros, zeros)
+
+
+class Leaky(TwoParts):
+    """Parameters in the pointwise part, one of them two registers wide, and an output that is not the hidden state."""
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates * self.scales).chunk(2, dim=1)
+        total = state.total * torch.sigmoid(self.leak) + torch.sigmoid(gate) * torch.tanh(candidate)
+        return total.square(), Memory(torch.tanh(total), total)
+
+
+class ManyOperations(TwoParts):
+    """Whatever arithmetic a cell may do; padded units would be infinite, or not numbers at all."""
+
+    gates = 5
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        a, b, c, d, e = (recurrent_gates + input_gates).split(self.hidden_size, dim=1)
+        tail = input_gates[:, 3 * self.hidden_size :]
+        d, e = torch.addcmul(torch.cat([d, e], 1), tail, tail, value=0.1).chunk(2, 1)
+        total = torch.exp(-torch.relu(a)) * state.total + 0.3 * b.clamp(-1, 1)
+        ratio = 1 / (0.5 + state.hidden.square() + torch.sqrt(1 + c**2))
+        chosen = torch.where(d > 0.1, d, 2 * e)
+        hidden = torch.maximum(torch.minimum(total * ratio, chosen), -torch.nn.functional.silu(total) - 1)
+        return hidden, Memory(hidden, total - self.leak.unsqueeze(0) / 2)
+
+
+class OneGate(TwoParts):
+    """Several units fill a register's tile, and the hidden state is read beside its product."""
+
+    gates = 1
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        hidden = 0.5 * state.hidden + torch.tanh(input_gates + recurrent_gates * state.total)
+        return hidden, Memory(hidden, 0.9 * state.total + 0.1)
+
+
+CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
+    "lstm": LSTM,
+    "gru": GRU,
+    "rnn": RNN,
+    "leaky": Leaky,
+    "many operations": ManyOperations,
+    "one gate": OneGate,
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _also_native_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "best_library", lambda: None)
+
+
+def kernel_for(
+    cell: FactoredCell[Any], monkeypatch: pytest.MonkeyPatch, instruction_set: str | None = None
+) -> SequenceReader:
+    """Make a kernel, for one instruction set alone where it is named."""
+    if instruction_set is not None:
+        monkeypatch.setattr(reader, "NEEDS", {instruction_set: NEEDS[instruction_set]})
+    made = sequence_reader(cell)
+    assert made is not None
+    return made
+
+
+def results(cell: FactoredCell[Any], inputs: Tensor, state: Any, read: Callable[..., Any]) -> list[Tensor]:
+    """Outputs and last state, and the gradients of a weighted sum of them."""
+    leaves = [part.to(cell.bias.dtype).requires_grad_() for part in state]
+    if inputs.is_floating_point():
+        inputs = inputs.to(cell.bias.dtype).requires_grad_()
+        leaves.append(inputs)
+    outputs, after = read(inputs, type(state)(*leaves[: len(state)]))
+    generator = torch.Generator().manual_seed(1)
+    found = [outputs, *after]
+    total = torch.stack([(each.double() * torch.randn(each.shape, generator=generator)).sum() for each in found]).sum()
+    gradients = torch.autograd.grad(total, [*leaves, *cell.parameters()], allow_unused=True, materialize_grads=True)
+    return [each.detach() for each in (*found, *gradients)]
+
+
+def plain_results(cell: FactoredCell[Any], inputs: Tensor, state: Any) -> list[Tensor]:
+    double = copy.deepcopy(cell).double()
+    return results(double, inputs, state, lambda x, s: scan(double.step, double.project(x), s))
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize("dtype", list(TOLERANCES), ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", list(CELLS))
+@settings(
+    max_examples=12,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=strategies.data())
+def test_a_traced_kernel_computes_what_the_cell_says(
+    data: strategies.DataObject,
+    name: str,
+    dtype: torch.dtype,
+    instruction_set: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
+        pytest.skip(f"{instruction_set} has no products in bfloat16")
+    if dtype == torch.bfloat16 and name == "many operations":
+        pytest.skip("it jumps, so that what is rounded may lie on another side")
+    time, batch, input_size = (data.draw(strategies.integers(1, most)) for most in (9, 20, 9))
+    torch.manual_seed(data.draw(strategies.integers(0, 999)))
+    cell = CELLS[name](input_size, data.draw(strategies.integers(1, 70)))
+    read = kernel_for(cell, monkeypatch, instruction_set)
+    state = type(cell.initial_state(1))(*(torch.randn_like(part) / 2 for part in cell.initial_state(batch)))
+    symbols = data.draw(strategies.booleans())
+    inputs = torch.randint(input_size, (time, batch)) if symbols else torch.randn(time, batch, input_size)
+
+    def read_fast(inputs: Tensor, state: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            return read(cell, inputs, state)
+
+    fast = results(cell, inputs, state, read_fast)
+    assert fast[0].dtype == dtype
+    assert all(part.dtype == torch.float32 for part in fast[1 : 1 + len(state)])
+    compared = zip(fast, plain_results(cell, inputs, state), strict=True)
+    for index, (found, expected) in enumerate(compared):
+        distance = (found.double() - expected).norm()
+        scale = expected.norm() + 0.5 * expected.numel() ** 0.5
+        assert distance <= TOLERANCES[dtype] * scale, f"result {index} is off by {distance}"
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    cell = Leaky(5, 40)
+    read = kernel_for(cell, monkeypatch)
+    inputs, state = torch.randint(5, (6, 13)), Memory(torch.randn(13, 40), torch.randn(13, 40))
+    threads = torch.get_num_threads()
+    found: list[list[Tensor]] = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            found.append(results(cell, inputs, state, lambda x, s: read(cell, x, s)))
+    finally:
+        torch.set_num_threads(threads)
+    for left, right in zip(*found, strict=True):
+        torch.testing.assert_close(left, right)
+
+
+def test_what_is_not_a_number_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = ManyOperations(5, 20)
+    inputs = torch.randn(4, 3, 5)
+    inputs[1, 1, 2] = torch.nan
+    read = kernel_for(cell, monkeypatch)
+    found = read(cell, inputs, cell.initial_state(3))
+    assert found is not None
+    assert found[0][1:, 1].isnan().all()
+    assert found[0][:, [0, 2]].isfinite().all()
+
+
+def test_a_copy_reads_by_its_own_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Leaky(5, 20)
+    cell.compile_pointwise(kernel_for(cell, monkeypatch))
+    other = copy.deepcopy(cell)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(2)
+    inputs = torch.randint(5, (4, 3))
+    found, _ = other(inputs, other.initial_state(3))
+    expected, _ = scan(other.step, other.project(inputs), other.initial_state(3))
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(found, cell(inputs, cell.initial_state(3))[0])
+
+
+def test_a_cell_in_float64_is_read_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Leaky(5, 20)
+    read = kernel_for(cell, monkeypatch)
+    double = cell.double()
+    assert read(double, torch.randint(5, (4, 3)), double.initial_state(3)) is None
+    assert sequence_reader(double) is None
+
+
+class AcrossUnits(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        hidden = torch.softmax(input_gates + recurrent_gates, dim=1)[:, : self.hidden_size]
+        return hidden, Memory(hidden, state.total)
+
+
+class AcrossTheBatch(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = torch.tanh(candidate - gate.mean(0, keepdim=True))
+        return hidden, Memory(hidden, state.total)
+
+
+class Turned(TwoParts):
+    """Its gates lie unit by unit, so that no register holds one gate."""
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        by_unit = (input_gates + recurrent_gates).reshape(len(input_gates), self.hidden_size, 2)
+        hidden = torch.tanh(by_unit[:, :, 0] * by_unit[:, :, 1])
+        return hidden, Memory(hidden, state.total)
+
+
+class Shifted(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        hidden = torch.tanh((input_gates + recurrent_gates)[:, 1 : 1 + self.hidden_size])
+        return hidden, Memory(hidden, state.total)
+
+
+class Looking(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = torch.tanh(gate if bool(candidate.sum() > 0) else candidate)
+        return hidden, Memory(hidden, state.total)
+
+
+class OwnProjection(Leaky):
+    def project(self, inputs: Tensor) -> Tensor:
+        return super().project(inputs) * 2
+
+
+@pytest.mark.parametrize("kind", [AcrossUnits, AcrossTheBatch, Turned, Shifted, Looking, OwnProjection])
+def test_what_is_more_than_arithmetic_within_a_unit_is_left_to_torch(kind: type[TwoParts]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sequence_reader(kind(5, 6)) is None
+
+
+def test_thirteen_gates_are_too_many() -> None:
+    class Wide(Leaky):
+        gates = 13
+
+    assert sequence_reader(Wide(5, 6)) is None
+
+
+def test_a_kernel_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
+    kernel_for(OneGate(5, 6), monkeypatch)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
+    kernel_for(OneGate(7, 9), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"), [("no compiler", "there is no C\\+\\+ compiler"), ("a compiler that fails", "not today")]
+)
+def test_without_a_compiler_a_warning_says_so(
+    trouble: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\necho 'not today' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setattr(build.shutil, "which", lambda _: None if trouble == "no compiler" else str(compiler))
+    with pytest.warns(UserWarning, match=f"no kernel can be compiled for Leaky: {said}"):
+        assert sequence_reader(Leaky(5, 6)) is None
+    assert not list(tmp_path.glob("kernels/*"))
