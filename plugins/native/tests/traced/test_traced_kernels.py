@@ -16,7 +16,7 @@ from seqforge_native.lstm import LSTM
 from seqforge_native.rnn import RNN
 from seqforge_native.traced import build, reader
 from seqforge_native.traced.reader import sequence_reader
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqforge.interfaces import FactoredCell, SequenceReader, scan
 from seqforge.recurrence import instruction_sets
@@ -39,7 +39,7 @@ class TwoParts(FactoredCell[Memory]):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, self.gates * hidden_size)
-        self.leak = self.uniform_parameter(hidden_size)
+        self.leak = nn.Parameter(torch.empty(hidden_size).uniform_(1, 2))
         self.scales = self.uniform_parameter(2 * hidden_size)
 
     def initial_state(self, batch_size: int) -> Memory:
@@ -57,7 +57,7 @@ class Leaky(TwoParts):
 
 
 class ManyOperations(TwoParts):
-    """Whatever arithmetic a cell may do; padded units would be infinite, or not numbers at all."""
+    """Whatever arithmetic a cell may do."""
 
     gates = 5
 
@@ -73,12 +73,12 @@ class ManyOperations(TwoParts):
 
 
 class OneGate(TwoParts):
-    """Several units fill a register's tile, and the hidden state is read beside its product."""
+    """Several units fill a register's tile, the hidden state is read beside its product, and padding is 0 / 0."""
 
     gates = 1
 
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
-        hidden = 0.5 * state.hidden + torch.tanh(input_gates + recurrent_gates * state.total)
+        hidden = 0.5 * state.hidden + torch.tanh((input_gates + recurrent_gates * state.total) / self.leak)
         return hidden, Memory(hidden, 0.9 * state.total + 0.1)
 
 
