@@ -97,12 +97,13 @@ def optimizer_step(
     """
     if not state.model.training:  # to say so to every module takes longer than to ask the one
         state.model.train()
-    state.optimizer.zero_grad(set_to_none=True)
+    for parameter in state.parameters:
+        parameter.grad = None
     parts: list[Tensor] = []
     for value in losses:
         value.backward()
         parts.append(value.detach())
-    norm = _clip(list(state.model.parameters()), clip_norm, clip_value)
+    norm = _clip(state.parameters, clip_norm, clip_value)
     loss = reduce(torch.add, parts).item()
     result = StepResult(loss, norm, _set_learning_rates(state.optimizer, learning_rate_factor))
     if not (math.isfinite(result.loss) and math.isfinite(norm)):
