@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.splits import Spans
@@ -24,7 +23,7 @@ READ_AHEAD = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch.
+    """One batch, to be read only: a batch and the next may share memory.
 
     Attributes:
         inputs: What is read, `[time, batch]`.
@@ -42,6 +41,8 @@ class Batch:
         Args:
             parts: How many; the rows are a multiple of it.
         """
+        if parts == 1:
+            return [self]
         inputs, targets = self.inputs.chunk(parts, dim=1), self.targets.chunk(parts, dim=1)
         return [Batch(part, wanted, self.continues) for part, wanted in zip(inputs, targets, strict=True)]
 
@@ -74,7 +75,7 @@ class TrainingBatches:
         self._seed = seed
         self._shuffle = shuffle
         self._stream: tuple[int, TokenStream] | None = None
-        self._block: tuple[int, int, NDArray[np.int64]] | None = None
+        self._block: tuple[int, int, Int[Tensor, "time batch"]] | None = None
         self._steps_of_block = max(1, READ_AHEAD // (lanes * sequence_length))
         # The last symbol of a lane is a target only.
         self.lane_length = (spans.length - 1) // lanes
@@ -95,21 +96,18 @@ class TrainingBatches:
         epoch, position = divmod(step, self.steps_per_epoch)
         block, within = divmod(position, self._steps_of_block)
         start = within * self._sequence_length
-        tokens = self._epoch_block(epoch, block)[:, start : start + self._sequence_length + 1]
-        return Batch(
-            inputs=torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)),
-            targets=torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T)),
-            continues=position > 0,
-        )
+        stop = start + self._sequence_length
+        tokens = self._epoch_block(epoch, block)
+        return Batch(inputs=tokens[start:stop], targets=tokens[start + 1 : stop + 1], continues=position > 0)
 
-    def _epoch_block(self, epoch: int, block: int) -> NDArray[np.int64]:
-        """Read what the steps of a block need, `[lanes, tokens]`."""
+    def _epoch_block(self, epoch: int, block: int) -> Int[Tensor, "time batch"]:
+        """Read what the steps of a block need, so that each step's part of it is a view."""
         if self._block is None or self._block[:2] != (epoch, block):
             first = block * self._steps_of_block
             steps = min(self._steps_of_block, self.steps_per_epoch - first)
             starts = [lane * self.lane_length + first * self._sequence_length for lane in range(self._lanes)]
             tokens = self._epoch_stream(epoch).read(starts, steps * self._sequence_length + 1)
-            self._block = (epoch, block, tokens)
+            self._block = (epoch, block, torch.as_tensor(np.ascontiguousarray(tokens.T)))
         return self._block[2]
 
     def _epoch_stream(self, epoch: int) -> TokenStream:

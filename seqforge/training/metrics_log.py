@@ -29,9 +29,9 @@ class MetricsLog:
         record = {"event": event, "step": step, **{key: value for key, value in values.items() if value is not None}}
         with (
             reported_failures(f"writing {self._path}", "Then go on with `seqforge run --resume`."),
-            self._path.open("a", encoding="utf-8") as file,
+            self._path.open("ab") as file,
         ):
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps(record).encode() + b"\n")
 
     def truncate(self, step: int) -> None:
         """Drop what was written after a checkpoint, as a resumed run will write it again.

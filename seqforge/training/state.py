@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import torch
+from torch import nn
 
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Form, Optimizer, Schedule
@@ -24,6 +25,7 @@ class TrainingState:
         seconds: Training time so far.
         best_loss: The lowest validation loss so far, in nats a token.
         stale_evaluations: Evaluations since then.
+        parameters: The model's, listed once.
     """
 
     model: SequenceModel
@@ -34,11 +36,15 @@ class TrainingState:
     seconds: float = 0.0
     best_loss: float = float("inf")
     stale_evaluations: int = 0
+    parameters: list[nn.Parameter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parameters = list(self.model.parameters())
 
     @property
     def device(self) -> torch.device:
         """Where the model is trained."""
-        return next(self.model.parameters()).device
+        return self.parameters[0].device
 
 
 def initial_state(

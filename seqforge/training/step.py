@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -67,7 +68,8 @@ def train_step(
             before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
             outputs, states = state.model(batch.inputs.to(device), before)
             after.append(detached(states))
-            yield loss(outputs, batch.targets.to(device)) / len(batches)
+            value = loss(outputs, batch.targets.to(device))
+            yield value if len(batches) == 1 else value / len(batches)
 
     result = optimizer_step(state, losses(), learning_rate_factor, clip_norm, clip_value)
     state.recurrent = after
@@ -93,14 +95,17 @@ def optimizer_step(
     Raises:
         NonFiniteError: Where loss or gradient is not finite; the parameters are then as before the step.
     """
-    state.model.train()
-    state.optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=state.device)
+    if not state.model.training:  # to say so to every module takes longer than to ask the one
+        state.model.train()
+    for parameter in state.parameters:
+        parameter.grad = None
+    parts: list[Tensor] = []
     for value in losses:
         value.backward()
-        total += value.detach()
-    norm = _clip(list(state.model.parameters()), clip_norm, clip_value)
-    result = StepResult(total.item(), norm, _set_learning_rates(state.optimizer, learning_rate_factor))
+        parts.append(value.detach())
+    norm = _clip(state.parameters, clip_norm, clip_value)
+    loss = reduce(torch.add, parts).item()
+    result = StepResult(loss, norm, _set_learning_rates(state.optimizer, learning_rate_factor))
     if not (math.isfinite(result.loss) and math.isfinite(norm)):
         raise NonFiniteError(f"the loss is {result.loss} and the gradient's norm {norm}")
     state.optimizer.step()
@@ -120,11 +125,13 @@ def detached(states: States) -> States:
 def _clip(parameters: list[nn.Parameter], norm: float | None, value: float | None) -> float:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total = nn.utils.get_total_norm(gradients)
-    if norm is not None:
+    found = total.item()
+    # torch multiplies every gradient by min(1, norm / (found + 1e-6)); where that is surely 1, it need not be done.
+    if norm is not None and found + 1e-6 > 0.999 * norm:
         nn.utils.clip_grads_with_norm_(parameters, norm, total)
     if value is not None:
         nn.utils.clip_grad_value_(parameters, value)
-    return total.item()
+    return found
 
 
 def _set_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:

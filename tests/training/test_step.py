@@ -24,6 +24,17 @@ def parameters(state: TrainingState) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in state.model.parameters()]
 
 
+class Scaled(Loss):
+    """A loss made smaller or larger."""
+
+    def __init__(self, loss: Loss, scale: float) -> None:
+        super().__init__()
+        self.loss, self.scale = loss, scale
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return self.loss(outputs, targets) * self.scale
+
+
 @pytest.fixture
 def loss(experiment: Any) -> Loss:
     return experiment().loss.build()
@@ -95,6 +106,31 @@ def test_clipping_by_norm_scales_the_gradient(experiment: Any, loss: Loss) -> No
     moved = torch.cat([(old - new).flatten() for old, new in zip(before, parameters(state), strict=True)])
     assert result.gradient_norm > 0.01
     assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 0.999, 1 - 1e-6, 1.0, 1 + 1e-6, 1.001, 2.0, 1e6])
+def test_clipping_by_norm_is_torchs_to_the_bit(experiment: Any, loss: Loss, share: float) -> None:
+    """Where the norm is below the bound, at it and above, for bounds of any size: no gradient is left out wrongly."""
+    chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
+    for scale in (1e-9, 1e-6, 1e-3, 1.0, 1e3):
+        scaled = Scaled(loss, scale)
+        norm = train_step(initial_state(chosen, SYMBOLS, CPU), [batch(3, 6)], scaled, 1.0).gradient_norm
+        state, plain = (initial_state(chosen, SYMBOLS, CPU) for _ in range(2))
+        result = train_step(state, [batch(3, 6)], scaled, 1.0, clip_norm=norm * share)
+        assert result.gradient_norm == norm
+        one = batch(3, 6)
+        scaled(plain.model(one.inputs, plain.model.initial_states(3))[0], one.targets).backward()
+        nn.utils.clip_grad_norm_(plain.model.parameters(), norm * share)
+        plain.optimizer.step()
+        for ours, torchs in zip(parameters(state), parameters(plain), strict=True):
+            assert torch.equal(ours, torchs)
+
+
+def test_a_model_that_was_evaluated_is_trained_as_before(experiment: Any, loss: Loss) -> None:
+    state = initial_state(experiment(), SYMBOLS, CPU)
+    state.model.eval()
+    train_step(state, [batch(2, 4)], loss, 1.0)
+    assert all(module.training for module in state.model.modules())
 
 
 def test_clipping_by_value_bounds_each_component(experiment: Any, loss: Loss) -> None:

@@ -19,11 +19,15 @@ def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_deca
         weight_decay: Of the matrices.
 
     Returns:
-        The groups that hold anything, as `torch.optim` takes them, each with its `weight_decay`.
+        The groups that hold anything, as `torch.optim` takes them, each with its `weight_decay`. Where nothing decays
+        it is one, since an optimizer's step takes its time for each group; the order of the parameters, by which a
+        checkpoint knows them, is the same.
     """
     decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in parameters:
         (others if parameter.ndim < 2 or is_bias(name) else decayed).append(parameter)
+    if not weight_decay:
+        return [{"params": decayed + others, "weight_decay": 0.0}]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]

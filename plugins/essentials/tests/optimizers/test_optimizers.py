@@ -137,6 +137,17 @@ def test_groups_hold_every_parameter_once_and_none_is_empty():
     assert len(parameter_groups([("head.bias", model.gain)], 0.3)) == 1
 
 
+@pytest.mark.parametrize("component", [SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad])
+def test_a_checkpoint_knows_the_parameters_whether_they_decay_or_not(component: Callable[..., Optimizer]):
+    backwards = list(Model().named_parameters())[::-1]  # what does not decay comes first
+    orders = [
+        [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
+        for optimizer in (component(weight_decay=decay).build(backwards) for decay in (0.0, 0.5))
+    ]
+    assert orders[0] == orders[1]
+    assert len(component(weight_decay=0.0).build(backwards).param_groups) == 1
+
+
 def test_the_fused_kernel_is_used_where_there_is_one():
     for component, algorithm in ((Adam, torch.optim.Adam), (SGD, torch.optim.SGD)):
         optimizer = component().build(Model().named_parameters())
