@@ -1,6 +1,7 @@
 """Corpora of which codes are kept, and those of which token ids are: the tokens are the same."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.data import TokenFile
+from seqforge.errors import DataError
 from seqforge.interfaces import CodedVocabulary
 from seqforge.interfaces.coded_vocabulary import distinct_codes
 
@@ -90,6 +92,13 @@ def test_a_document_of_characters_takes_the_smallest_integers_that_hold_its_own(
     token_file = encoded(documents, made.VOCABULARIES["characters"]())
     assert np.diff(token_file.ends, prepend=0).tolist() == [3, width * len(text), 4 * 6]
     assert (token_file.folder / "tokens.bin").stat().st_size == token_file.ends[-1]
+
+
+def test_a_document_that_ends_inside_a_token_is_damage(encoded: Encode, made: ModuleType):
+    token_file = encoded({"one": "€€", "two": "€€"}, made.VOCABULARIES["characters"]())
+    replace(token_file, ends=token_file.ends - [1, 0]).write_index()
+    with pytest.raises(DataError, match="not a whole encoded corpus"):
+        TokenFile.open(token_file.folder)
 
 
 @given(st.lists(st.lists(st.integers(0, 3000)) | st.lists(st.integers(0, 255))), st.integers(1, 5))
