@@ -67,7 +67,9 @@ def read(run: Run) -> Source:
     """
     dataset = prepare(run.experiment, lambda progress: None)
     tokens, spans = dataset.token_file.map(), dataset.splits["training"]
-    training = [tokens[start:stop] for start, stop in zip(spans.starts, spans.stops, strict=True)]
+    training = [
+        tokens.read(start, stop) for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True)
+    ]
     return Source(
         dataset.vocabulary,
         np.concatenate(training).astype(np.uint8),

@@ -57,7 +57,7 @@ class Dataset:
         spans = self.splits[name]
         for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True):
             for begin in range(start, stop, LONGEST_PIECE):
-                tokens = self.token_file.map()[begin : min(stop, begin + LONGEST_PIECE)].tolist()
+                tokens = self.token_file.map().read(begin, min(stop, begin + LONGEST_PIECE)).tolist()
                 yield self.vocabulary.decode(tokens).decode("utf-8", "replace")
 
 

@@ -1,19 +1,21 @@
 """Documents into tokens, once, with one document in memory at a time."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 
-from seqforge.data.background import in_background
-from seqforge.data.token_file import TOKENS, VOCABULARY, TokenFile
+from seqforge.data.mapped_tokens import Tokens
+from seqforge.data.spool import learnt_from
+from seqforge.data.token_file import VOCABULARY, TokenFile
+from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
-from seqforge.interfaces import Corpus, Document, DocumentsEncoded, Vocabulary
+from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Vocabulary
+from seqforge.interfaces.coded_vocabulary import distinct_codes
 
 VOCABULARY_VERSION = 1
 """Of `vocabulary.json`, which lies in every run, and so outlives the cache's format."""
@@ -27,8 +29,8 @@ Report = Callable[[DocumentsEncoded], None]
 def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
     """Encode every document of a corpus into a token file.
 
-    A vocabulary that learns is shown every document first; they are kept in a spool file meanwhile, because reading
-    a corpus twice (decompressing an archive, say) costs more than reading the spool.
+    Of a vocabulary with codes the codes are written, while it is collected which there are. One that learns otherwise
+    is shown every document before the first is encoded.
 
     Args:
         corpus: The documents.
@@ -43,20 +45,20 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
         DataError: Where the corpus is empty or cannot be encoded.
     """
     documents = _reported(corpus.documents(), report)
-    if vocabulary.learns:
-        spool_path = folder / "spool.tmp"
-        with spool_path.open("w+b") as spool:
-            index = _Index([], [], [])
-            contents = _spooled(documents, spool, index)
-            vocabulary.learn(contents)
-            for _ in contents:
-                pass  # A vocabulary that has seen enough may stop; the rest is to be encoded all the same.
-            spool.seek(0)
-            token_file = _write_tokens(_unspooled(spool, index), vocabulary, folder, report)
-        spool_path.unlink()
+    writer = TokenWriter(folder)
+    codes = None
+    if isinstance(vocabulary, CodedVocabulary):
+        with closing(writer.written(documents, vocabulary.codes)) as written:
+            codes = distinct_codes(written)
+        vocabulary.adopt(codes)
+    elif vocabulary.learns:
+        with learnt_from(documents, vocabulary, folder) as again:
+            _write_tokens(again, vocabulary, writer)
     else:
-        token_file = _write_tokens(documents, vocabulary, folder, report)
+        _write_tokens(documents, vocabulary, writer)
+    token_file = writer.finish(vocabulary, codes)
     write_vocabulary(vocabulary, folder)
+    report(DocumentsEncoded(writer.documents, writer.size, done=True))
     return token_file
 
 
@@ -94,13 +96,6 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         raise DataError(f"{path}: not this vocabulary's state: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
-    names: list[str]
-    lengths: list[int]
-    characters: list[int]
-
-
 def _reported(documents: Iterator[Document], report: Report) -> Iterator[Document]:
     size = 0
     last = time.monotonic()
@@ -112,58 +107,12 @@ def _reported(documents: Iterator[Document], report: Report) -> Iterator[Documen
         yield document
 
 
-def _spooled(documents: Iterator[Document], spool: BinaryIO, index: _Index) -> Iterator[bytes]:
-    for document in documents:
-        spool.write(document.content)
-        index.names.append(document.name)
-        index.lengths.append(len(document.content))
-        yield document.content
+def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer: TokenWriter) -> None:
+    dtype = token_type(vocabulary)
 
+    def encode(content: bytes) -> Tokens:
+        return np.asarray(vocabulary.encode(content), dtype=dtype)
 
-def _unspooled(spool: BinaryIO, index: _Index) -> Iterator[Document]:
-    for name, length in zip(index.names, index.lengths, strict=True):
-        yield Document(name, spool.read(length))
-
-
-def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
-    dtype = np.min_scalar_type(vocabulary.size - 1) if vocabulary.size else np.dtype(np.uint8)
-    index = _Index([], [], [])
-    # With the vocabulary: tokens mean nothing without it.
-    digest = hashlib.blake2b(json.dumps(vocabulary.state(), sort_keys=True).encode(), digest_size=16)
-    count = size = 0
-    with (
-        (folder / TOKENS).open("wb") as file,
-        in_background(file.write) as write,
-        in_background(digest.update) as update,
-    ):
-        for document in documents:
-            count += 1
-            size += len(document.content)
-            try:
-                tokens = np.ascontiguousarray(vocabulary.encode(document.content), dtype=dtype)
-            except DataError as error:
-                raise DataError(f"{document.name}: {error.message}", hint=error.hint) from error
-            if tokens.size == 0:
-                continue
-            write(tokens.data)
-            update(tokens.data)
-            update(f"\0{document.name}\0{tokens.size}\0".encode("utf-8", "surrogateescape"))
-            index.names.append(document.name)
-            index.lengths.append(tokens.size)
-            index.characters.append(_count_characters(document.content))
-    if not index.names:
-        raise DataError("the corpus is empty", hint="It yielded no document with a symbol in it.")
-    stops = np.cumsum(np.asarray(index.lengths, dtype=np.int64))
-    characters = np.asarray(index.characters, dtype=np.int64)
-    token_file = TokenFile(folder, dtype, index.names, stops, characters, digest.hexdigest())
-    token_file.write_index()
-    report(DocumentsEncoded(count, size, done=True))
-    return token_file
-
-
-def _count_characters(content: bytes) -> int:
-    # In UTF-8 a character is one byte that is not a continuation byte (0b10xxxxxx).
-    if content.isascii():
-        return len(content)
-    codes = np.frombuffer(content, dtype=np.uint8)
-    return int(np.count_nonzero((codes & 0xC0) != 0x80))
+    with closing(writer.written(documents, encode)) as written:
+        for _ in written:
+            pass

@@ -48,6 +48,14 @@ class ExampleFile:
         """The file of what the vocabulary learnt."""
         return self.folder / VOCABULARY
 
+    def has_digest(self, digest: str) -> bool:
+        """Tell whether a digest is that of these examples.
+
+        Args:
+            digest: Of an example file.
+        """
+        return digest == self.digest
+
     def first_targets(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the index of the first target of some examples.
 

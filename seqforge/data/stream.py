@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.data.mapped_tokens import MappedTokens
 from seqforge.data.splits import Spans
-from seqforge.data.token_file import TokenFile, Tokens
+from seqforge.data.token_file import TokenFile
 
 
 class TokenStream:
@@ -37,20 +38,20 @@ class TokenStream:
         Returns:
             `[stretches, length]`.
         """
-        tokens = np.asarray(self._token_file.map())
+        tokens = self._token_file.map()
         stretches = np.empty((len(starts), length), dtype=np.int64)
         pieces = np.searchsorted(self._offsets, starts, side="right") - 1
         for stretch, start, piece in zip(stretches, starts, pieces.tolist(), strict=True):
             self._copy(tokens, start, piece, stretch)
         return stretches
 
-    def _copy(self, tokens: Tokens, start: int, piece: int, stretch: NDArray[np.int64]) -> None:
+    def _copy(self, tokens: MappedTokens, start: int, piece: int, stretch: NDArray[np.int64]) -> None:
         """Fill a stretch from the piece in which it starts and those behind it; most lie within one."""
         filled = 0
         while filled < len(stretch):
             position = start + filled
             length = min(len(stretch) - filled, int(self._offsets[piece + 1]) - position)
             where = position + int(self._shifts[piece])
-            stretch[filled : filled + length] = tokens[where : where + length]
+            stretch[filled : filled + length] = tokens.read(where, where + length)
             filled += length
             piece += 1

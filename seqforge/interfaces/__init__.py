@@ -2,6 +2,7 @@
 
 from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
+from seqforge.interfaces.coded_vocabulary import CodedVocabulary
 from seqforge.interfaces.corpus import Corpus, Document
 from seqforge.interfaces.decoding import Decoder, DecodingCell, Network, Rule
 from seqforge.interfaces.diagnosis import Diagnosis
@@ -32,6 +33,7 @@ __all__ = [
     "Attention",
     "Cell",
     "Classes",
+    "CodedVocabulary",
     "Corpus",
     "Decoder",
     "DecodingCell",

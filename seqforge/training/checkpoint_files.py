@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import safetensors
@@ -20,6 +20,9 @@ from seqforge.training.progress_file import FORMAT_VERSION, PROGRESS, SavedProgr
 from seqforge.training.state import TrainingState
 
 MODEL, TRAINING = "model.safetensors", "training.safetensors"
+
+HasDigest = Callable[[str], bool]
+"""Tells whether a digest, perhaps of an earlier version, is that of an encoded corpus."""
 
 
 def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
@@ -88,20 +91,20 @@ def load_model(path: Path, model: SequenceModel) -> None:
     model.load_state_dict(stored)
 
 
-def load_training(path: Path, state: TrainingState, experiment: Experiment, corpus: str) -> None:
+def load_training(path: Path, state: TrainingState, experiment: Experiment, has_digest: HasDigest) -> None:
     """Load everything that a run needs to go on as if it had never stopped, torch's random state included.
 
     Args:
         path: A checkpoint's folder.
         state: As `initial_state` made it; renewed in place.
         experiment: The run's.
-        corpus: The digest of the tokens.
+        has_digest: The corpus's.
 
     Raises:
         RunError: Where a file is damaged, or from another experiment or corpus.
     """
     progress = read_progress(path)
-    check_corpus(path, corpus)
+    check_corpus(path, has_digest)
     load_model(path, state.model)
     tensors = _read_tensors(path / TRAINING)
     chosen: Optimizer = experiment.optimizer.build()
@@ -118,17 +121,17 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, corp
     state.stale_evaluations = progress.stale_evaluations
 
 
-def check_corpus(path: Path, corpus: str) -> None:
+def check_corpus(path: Path, has_digest: HasDigest) -> None:
     """Refuse a corpus that a checkpoint was not trained on: its text, and the meaning of its tokens, may be others.
 
     Args:
         path: A checkpoint's folder.
-        corpus: The digest of the tokens.
+        has_digest: The corpus's.
 
     Raises:
         RunError: Where it is another.
     """
-    if read_progress(path).corpus != corpus:
+    if not has_digest(read_progress(path).corpus):
         raise RunError(
             f"{path}: the corpus is no longer the one that this run was trained on",
             hint="Restore the corpus, or start a new run; `seqforge sample` still works with this one.",

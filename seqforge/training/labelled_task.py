@@ -62,6 +62,14 @@ class LabelledTask:
         """Of the examples."""
         return self.dataset.file.digest
 
+    def has_digest(self, digest: str) -> bool:
+        """Tell whether a digest is that of the examples.
+
+        Args:
+            digest: What a checkpoint keeps.
+        """
+        return self.dataset.file.has_digest(digest)
+
     @property
     def files(self) -> list[Path]:
         """What the vocabulary learnt, and what examples are made of."""

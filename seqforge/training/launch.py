@@ -75,7 +75,7 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
     with _seeded(experiment, device), directory.locked():
         state = task.new_state()
-        load_training(path, state, experiment, task.digest)
+        load_training(path, state, experiment, task.has_digest)
         run.checkpoints.drop_after(state.step)
         best = run.checkpoints.best()
         if best is not None:

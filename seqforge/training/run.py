@@ -13,7 +13,7 @@ from seqforge.interfaces import Form, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model
 from seqforge.registry import Component, Registry
 from seqforge.training.checkpoint import Checkpoints
-from seqforge.training.checkpoint_files import check_corpus, load_model
+from seqforge.training.checkpoint_files import HasDigest, check_corpus, load_model
 from seqforge.training.control import score_control
 from seqforge.training.devices import choose_device
 from seqforge.training.evaluation import LikelihoodScore, score_likelihood
@@ -233,7 +233,7 @@ class Run:
         if self.experiment.labelled:
             return self._score_examples(split, checkpoint, device, report)
         dataset = prepare(self.experiment, report)
-        self._check_corpus(checkpoint, dataset.token_file.digest)
+        self._check_corpus(checkpoint, dataset.token_file.has_digest)
         spans = dataset.splits[split]
         if spans.length < 2:
             raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
@@ -243,16 +243,16 @@ class Run:
 
     def _score_examples(self, split: SplitName, checkpoint: str, device: str, report: Report) -> ExampleScore:
         dataset = prepare_examples(self.experiment, report)
-        self._check_corpus(checkpoint, dataset.file.digest)
+        self._check_corpus(checkpoint, dataset.file.has_digest)
         examples = dataset.splits[split]
         if not len(examples):
             raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
         how = examination(self.experiment, choose_device(device), limited=False)
         return score_examples(self.model(checkpoint, device), dataset, examples, how)
 
-    def _check_corpus(self, checkpoint: str, digest: str) -> None:
+    def _check_corpus(self, checkpoint: str, has_digest: HasDigest) -> None:
         trained = "latest" if checkpoint == "initial" else checkpoint
-        check_corpus(self.checkpoints.find(trained), digest)
+        check_corpus(self.checkpoints.find(trained), has_digest)
 
     def _refuse_examples(self) -> None:
         if self.experiment.labelled:

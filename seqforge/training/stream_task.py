@@ -60,6 +60,14 @@ class StreamTask:
         """Of the tokens."""
         return self.dataset.token_file.digest
 
+    def has_digest(self, digest: str) -> bool:
+        """Tell whether a digest is that of the tokens.
+
+        Args:
+            digest: What a checkpoint keeps.
+        """
+        return self.dataset.token_file.has_digest(digest)
+
     @property
     def files(self) -> list[Path]:
         """What the vocabulary learnt."""

@@ -54,6 +54,14 @@ class Task(Protocol):
         """Of the encoded corpus, so that a run is not resumed on another."""
         ...
 
+    def has_digest(self, digest: str) -> bool:
+        """Tell whether a digest, perhaps of an earlier version, is that of the encoded corpus.
+
+        Args:
+            digest: What a checkpoint keeps.
+        """
+        ...
+
     @property
     def files(self) -> list[Path]:
         """What a run keeps of the corpus."""

@@ -28,7 +28,7 @@ def token_file(encoded: Encode) -> TokenFile:
     symbols = iter(range(0x4000, 0x5000))
     documents = {f"document {size}": "".join(chr(next(symbols)) for _ in range(size)) for size in SIZES}
     token_file = encoded(documents, Characters())
-    assert token_file.map().tolist() == list(range(sum(SIZES)))
+    assert token_file.map().read().tolist() == list(range(sum(SIZES)))
     return token_file
 
 
@@ -191,7 +191,7 @@ LONG = 5 * EVALUATION_LANE
 @pytest.fixture(scope="session")
 def long_file(encoded: Encode) -> TokenFile:
     token_file = encoded({"long": "".join(map(chr, range(0x10000, 0x10000 + LONG)))}, Characters())
-    assert token_file.map().tolist() == list(range(LONG))
+    assert token_file.map().read().tolist() == list(range(LONG))
     return token_file
 
 

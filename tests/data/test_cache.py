@@ -33,7 +33,7 @@ def kept(tokens: Path) -> list[Path]:
 
 
 def text_of(token_file: TokenFile, vocabulary: Any) -> str:
-    return vocabulary.decode(token_file.map().tolist()).decode()
+    return vocabulary.decode(token_file.map().read().tolist()).decode()
 
 
 def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -166,6 +166,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "an index that is no text": ("documents.json", lambda path: path.write_bytes(b"\xff\xfe")),
     "an index of a later version": ("documents.json", change("version", FORMAT_VERSION + 1)),
     "another type": ("documents.json", change("dtype", "uint16")),
+    "a type that is no integer": ("documents.json", change("dtype", "float32")),
     "a signed type": ("documents.json", change("dtype", "int8")),
     "no type": ("documents.json", change("dtype", "characters")),
     "no documents": ("documents.json", lambda path: (change("stops", [])(path), change("names", [])(path))),
@@ -173,6 +174,16 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "documents that end before they begin": ("documents.json", change("stops", [*STOPS[1:19], STOPS[0], STOPS[-1]])),
     "documents that end nowhere": ("documents.json", change("stops", ["end"] * 20)),
     "documents that end far away": ("documents.json", change("stops", [2**70] * 20)),
+    "a document of no whole width": (
+        "documents.json",
+        change("ends", [*STOPS[:18], STOPS[18] + 1, STOPS[-1]]),
+    ),
+    "a document of no width": ("documents.json", change("ends", [0, *STOPS[1:]])),
+    "a document too few in the file": ("documents.json", change("ends", STOPS[1:])),
+    "a symbol too many": ("documents.json", change("codes", list(range(300)))),
+    "symbols out of order": ("documents.json", change("codes", [1, 0])),
+    "no symbols": ("documents.json", change("codes", [])),
+    "a symbol below zero": ("documents.json", change("codes", [-1, 0])),
     "no vocabulary": ("vocabulary.json", Path.unlink),
     "half a vocabulary": ("vocabulary.json", shorten),
     "another vocabulary": ("vocabulary.json", change("state", {"merges": []})),
@@ -214,15 +225,19 @@ def test_a_cache_that_is_deleted_is_made_anew(made: ModuleType, tokens: Path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is always full")
-def test_a_full_disk_is_told_and_leaves_nothing(made: ModuleType, tokens: Path):
-    def fill(count: int) -> None:
-        if count == 10:
-            [folder] = kept(tokens)
-            (folder / "tokens.bin").symlink_to("/dev/full")
+@every_vocabulary
+def test_a_full_disk_is_told_and_leaves_nothing(
+    made: ModuleType, tokens: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    def encode_on_a_full_disk(corpus: Any, vocabulary: Any, folder: Path, report: Any) -> TokenFile:
+        (folder / "tokens.bin").symlink_to("/dev/full")
+        return encode_corpus(corpus, vocabulary, folder, report)
 
     documents = {f"document-{number}": "text" * 1000 for number in range(20)}
-    with pytest.raises(RunError) as caught:
-        encoded_corpus(made.Watched(documents, fill), made.VOCABULARIES["characters"](), {}, lambda _: None)
+    with monkeypatch.context() as patch:
+        patch.setattr("seqforge.data.cache.encode_corpus", encode_on_a_full_disk)
+        with pytest.raises(RunError) as caught:
+            encoded_corpus(made.Documents(documents), made.VOCABULARIES[name](), {}, lambda _: None)
     assert caught.value.message == f"encoding the corpus into {tokens}: the disk is full"
     assert caught.value.hint == f"Free some space. Another folder can be named in {CACHE_VARIABLE}."
     assert kept(tokens) == []

@@ -38,7 +38,7 @@ def test_an_experiment_is_prepared(prepared: Prepare, tmp_path: Path):
     dataset = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": 0.2, "test_fraction": 0.1})
     size = sum(len(text.encode()) for text in FILES.values())
     assert dataset.token_file.names == ["a.txt", "b.txt"]
-    assert dataset.token_file.map().tobytes() == "".join(FILES.values()).encode()
+    assert dataset.token_file.map().read().tobytes() == "".join(FILES.values()).encode()
     assert dataset.vocabulary.size == 256
     assert sum(spans.length for spans in dataset.splits.values()) == size
     assert dataset.splits["validation"].length == pytest.approx(0.2 * size, abs=1)

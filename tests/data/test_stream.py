@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,9 +16,15 @@ Encode = Callable[..., TokenFile]
 LENGTH = 60
 
 
-@pytest.fixture(scope="session")
-def token_file(encoded: Encode) -> TokenFile:
-    return encoded({"one": "".join(map(chr, range(LENGTH)))})
+@pytest.fixture(scope="session", params=["bytes", "characters"])
+def token_file(request: pytest.FixtureRequest, encoded: Encode, made: ModuleType) -> TokenFile:
+    """One document of bytes; or three of characters, in integers of other widths."""
+    if request.param == "bytes":
+        return encoded({"one": "".join(map(chr, range(LENGTH)))})
+    documents = {"one": range(1, 8), "two": range(0x3B0, 0x3C9), "three": range(0x1F500, 0x1F500 + LENGTH - 32)}
+    return encoded(
+        {name: "".join(map(chr, codes)) for name, codes in documents.items()}, made.VOCABULARIES[request.param]()
+    )
 
 
 _cuts = st.lists(st.integers(0, LENGTH), min_size=2, max_size=12, unique=True).map(sorted)
@@ -36,7 +43,7 @@ def _pieces(draw: st.DrawFn) -> Spans:
 @given(spans=_pieces(), data=st.data())
 @settings(deadline=None)
 def test_a_stream_is_the_concatenation_of_its_pieces(token_file: TokenFile, spans: Spans, data: st.DataObject):
-    tokens = token_file.map()
+    tokens = token_file.map().read()
     pieces = [tokens[start:stop] for start, stop in zip(spans.starts, spans.stops, strict=True)]
     whole = np.concatenate(pieces)
     stream = TokenStream(token_file, spans)

@@ -3,9 +3,10 @@
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 from seqforge_essentials.vocabularies.bytes import Bytes
 from seqforge_essentials.vocabularies.characters import Characters
@@ -88,6 +89,34 @@ def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Ev
     encode(Watched(TEXTS, before), vocabulary)
     with log.open("a") as file:
         file.write("done\n")
+
+
+class WithoutCodes(Vocabulary):
+    """The same as another vocabulary, but that it has no codes: a stranger's, which learns before it encodes."""
+
+    learns = True
+
+    def __init__(self, inner: Vocabulary) -> None:
+        self.inner = inner
+
+    def learn(self, contents: Iterable[bytes]) -> None:
+        self.inner.learn(contents)
+
+    @property
+    def size(self) -> int:
+        return self.inner.size
+
+    def encode(self, content: bytes) -> Any:
+        return self.inner.encode(content)
+
+    def decode(self, tokens: Iterable[int]) -> bytes:
+        return self.inner.decode(tokens)
+
+    def state(self) -> dict[str, Any]:
+        return self.inner.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.inner.restore(state)
 
 
 class Deadly(Bytes):

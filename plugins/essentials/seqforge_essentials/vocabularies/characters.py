@@ -1,12 +1,12 @@
 """Characters: the Unicode code points of a corpus."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.interfaces import UnknownSymbolError, Vocabulary
+from seqforge.interfaces import CodedVocabulary, UnknownSymbolError
 from seqforge_essentials.vocabularies.code_points import code_points
 
 _CODE_SPACE = 0x110000
@@ -15,31 +15,43 @@ _UNKNOWN = 0xFF
 """No token id of a character of ASCII: those come first, and are fewer."""
 
 
-class Characters(Vocabulary):
+class Characters(CodedVocabulary):
     """The code points that occur in a corpus, in their own order, so that token ids do not depend on its order."""
 
-    learns: ClassVar[bool] = True
-
     def __init__(self) -> None:
-        self._adopt(np.empty(0, dtype=np.uint32))
+        self.adopt(np.empty(0, dtype=np.uint32))
 
-    def learn(self, contents: Iterable[bytes]) -> None:
-        """Collect the characters of a corpus in one pass; memory does not grow with it.
+    def codes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
+        """Give the code points of a text.
 
         Args:
-            contents: The documents' contents, in UTF-8.
+            content: UTF-8 text.
+
+        Returns:
+            Code points `[length]`, in the smallest unsigned integers that hold them; of ASCII the bytes themselves,
+            read-only.
 
         Raises:
-            DataError: Where a content is not UTF-8.
+            DataError: Where the content is not UTF-8.
         """
-        seen = np.zeros(_CODE_SPACE, dtype=np.bool_)
-        for content in contents:
-            # Of ASCII only what is new: nearly always nothing, as a deletion tells many times faster than a look-up.
-            known = seen[:_ASCII].nonzero()[0].astype(np.uint8).tobytes()
-            new = content.translate(None, known) if content.isascii() else content
-            for codes in code_points(new):
-                seen[codes] = True
-        self._adopt(np.flatnonzero(seen).astype(np.uint32))
+        if content.isascii():
+            return np.frombuffer(content, dtype=np.uint8)
+        pieces = [piece.astype(np.min_scalar_type(int(piece.max(initial=0)))) for piece in code_points(content)]
+        return np.concatenate(pieces)
+
+    def adopt(self, codes: NDArray[np.uint32]) -> None:
+        """Take up the characters that occur.
+
+        Args:
+            codes: Their code points, ascending `[size]`.
+        """
+        self._characters = codes.astype("<u4").tobytes().decode("utf-32-le")
+        # From each code point its token id, or -1: a look-up is many times as fast as a search in the sorted codes.
+        self._tokens = np.full(_CODE_SPACE, -1, dtype=np.int32)
+        self._tokens[codes] = np.arange(len(codes), dtype=np.int32)
+        # The same for ASCII, as `bytes.translate` takes it, which is faster still.
+        self._ascii = self._tokens[:_ASCII].astype(np.uint8).tobytes() + bytes([_UNKNOWN] * _ASCII)
+        self._dtype = np.min_scalar_type(max(len(codes) - 1, 0))
 
     @property
     def size(self) -> int:
@@ -106,13 +118,4 @@ class Characters(Vocabulary):
         codes = np.frombuffer(characters.encode("utf-32-le"), dtype="<u4")
         if (codes[1:] <= codes[:-1]).any():
             raise ValueError("the characters of a vocabulary must be sorted, and each must stand there once")
-        self._adopt(codes.astype(np.uint32))
-
-    def _adopt(self, codes: NDArray[np.uint32]) -> None:
-        self._characters = codes.astype("<u4").tobytes().decode("utf-32-le")
-        # From each code point its token id, or -1: a look-up is many times as fast as a search in the sorted codes.
-        self._tokens = np.full(_CODE_SPACE, -1, dtype=np.int32)
-        self._tokens[codes] = np.arange(len(codes), dtype=np.int32)
-        # The same for ASCII, as `bytes.translate` takes it, which is faster still.
-        self._ascii = self._tokens[:_ASCII].astype(np.uint8).tobytes() + bytes([_UNKNOWN] * _ASCII)
-        self._dtype = np.min_scalar_type(max(len(codes) - 1, 0))
+        self.adopt(codes.astype(np.uint32))

@@ -49,6 +49,13 @@ class TestInPieces:
         assert vocabulary.decode(tokens.tolist()) == text.encode()
 
     @settings(deadline=None)
+    @given(TEXT)
+    def test_codes_are_code_points_in_the_smallest_integers_that_hold_them(self, text: str):
+        codes = Characters().codes(text.encode())
+        assert codes.tolist() == [ord(character) for character in text]
+        assert codes.dtype == np.min_scalar_type(max(map(ord, text), default=0))
+
+    @settings(deadline=None)
     @given(st.text("abéя漢😀"), st.text("abéя漢😀", max_size=30))
     def test_an_unknown_character_is_named_with_its_first_place(self, known: str, text: str):
         vocabulary = learnt(known)

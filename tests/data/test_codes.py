@@ -1,0 +1,112 @@
+"""Corpora of which codes are kept, and those of which token ids are: the tokens are the same."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqforge.data import TokenFile
+from seqforge.errors import DataError
+from seqforge.interfaces import CodedVocabulary
+from seqforge.interfaces.coded_vocabulary import distinct_codes
+
+Encode = Callable[..., TokenFile]
+
+_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+_documents = st.dictionaries(_texts, _texts, max_size=6).filter(lambda documents: any(documents.values()))
+
+
+@given(documents=_documents, data=st.data())
+@settings(deadline=None)
+def test_codes_and_ids_give_the_same_tokens_as_the_vocabulary_that_learnt(
+    encoded: Encode, made: ModuleType, documents: dict[str, str], data: st.DataObject
+):
+    learnt = made.VOCABULARIES["characters"]()
+    learnt.learn(text.encode() for text in documents.values())
+    expected = np.concatenate([learnt.encode(text.encode()) for text in documents.values()])
+    start = data.draw(st.integers(0, len(expected) - 1))
+    stop = data.draw(st.integers(start + 1, len(expected)))
+    by_codes, by_ids = made.VOCABULARIES["characters"](), made.WithoutCodes(made.VOCABULARIES["characters"]())
+    for vocabulary in (by_codes, by_ids):
+        token_file = encoded(documents, vocabulary)
+        assert vocabulary.state() == learnt.state()
+        for file in (token_file, TokenFile.open(token_file.folder)):
+            read = file.map().read()
+            assert read.dtype == file.dtype == expected.dtype
+            assert read.tolist() == expected.tolist()
+            assert file.map().read(start, stop).tolist() == expected[start:stop].tolist()
+
+
+class Halves(CodedVocabulary):
+    """Bytes with a code of 32 bits and gaps between: twice the value, and one more."""
+
+    def __init__(self) -> None:
+        self.known: list[int] = []
+
+    def codes(self, content: bytes) -> Any:
+        return np.frombuffer(content, dtype=np.uint8).astype(np.uint32) * 2 + 1
+
+    def adopt(self, codes: Any) -> None:
+        self.known = codes.tolist()
+
+    @property
+    def size(self) -> int:
+        return len(self.known)
+
+    def encode(self, content: bytes) -> Any:
+        return np.array([self.known.index(code) for code in self.codes(content).tolist()], dtype=np.int64)
+
+    def decode(self, tokens: Iterable[int]) -> bytes:
+        return bytes(self.known[token] // 2 for token in tokens)
+
+    def state(self) -> dict[str, Any]:
+        return {"known": self.known}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.known = state["known"]
+
+
+@given(documents=_documents)
+@settings(deadline=None)
+def test_a_strangers_codes_give_the_tokens_that_it_encodes(encoded: Encode, documents: dict[str, str]):
+    vocabulary = Halves()
+    token_file = encoded(documents, vocabulary)
+    whole = "".join(documents.values()).encode()
+    assert vocabulary.known == sorted({2 * byte + 1 for byte in whole})
+    assert token_file.map().read().tolist() == vocabulary.encode(whole).tolist()
+    assert vocabulary.decode(token_file.map().read().tolist()) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "width"), [("plain", 1), ("na\u00efve", 1), ("\u20ac", 2), ("\ufb00", 2), ("x \U0001f525", 4)]
+)
+def test_a_document_of_characters_takes_the_smallest_integers_that_hold_its_own(
+    encoded: Encode, made: ModuleType, text: str, width: int
+):
+    documents = {"before": "odd", "this": text, "after": "\U0001f525 more"}
+    token_file = encoded(documents, made.VOCABULARIES["characters"]())
+    assert np.diff(token_file.ends, prepend=0).tolist() == [3, width * len(text), 4 * 6]
+    assert (token_file.folder / "tokens.bin").stat().st_size == token_file.ends[-1]
+
+
+def test_a_document_that_ends_inside_a_token_is_damage(encoded: Encode, made: ModuleType):
+    token_file = encoded({"one": "€€", "two": "€€"}, made.VOCABULARIES["characters"]())
+    replace(token_file, ends=token_file.ends - [1, 0]).write_index()
+    with pytest.raises(DataError, match="not a whole encoded corpus"):
+        TokenFile.open(token_file.folder)
+
+
+@given(st.lists(st.lists(st.integers(0, 3000)) | st.lists(st.integers(0, 255))), st.integers(1, 5))
+@settings(deadline=None)
+def test_distinct_codes_are_the_sorted_set(documents: list[list[int]], piece: int):
+    arrays = [np.array(codes, dtype=np.min_scalar_type(max(codes, default=0))) for codes in documents]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqforge.interfaces.coded_vocabulary._PIECE", piece)
+        codes = distinct_codes(arrays)
+    assert codes.dtype == np.uint32
+    assert codes.tolist() == sorted(set().union(*documents))
