@@ -24,6 +24,8 @@ def all_findings(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Findi
     faults += indentation(text).faults
     found = findings(0, faults)
     found += identifier_findings(text, lexicon, beginning_missing=headless, end_missing=cut)
-    # What is too deep is so for its brackets, which are found first, and for its names.
-    once = {(finding.start, finding.message): finding for finding in reversed(found)}
-    return sorted(once.values(), key=lambda finding: (finding.start, -finding.stop))
+    once: dict[tuple[int, str], Finding] = {}
+    for finding in found:
+        # What is too deep is so for its brackets and for its names.
+        once.setdefault((finding.start, finding.message), finding)
+    return sorted(once.values(), key=lambda finding: finding.start)

@@ -126,13 +126,14 @@ class Automaton:
             token: What was drawn.
         """
         number, stack = place
-        if self.known[number, token] == _UNKNOWN:
-            self._learn(number, token)
         entry = self.known[number, token]
         if entry == _UNKNOWN:
-            return self.place(after(self.state(place), self.symbols.characters[token]))
+            self._learn(number, token)
+            entry = self.known[number, token]
         if entry >= 0:
             return Place(entry, stack)
+        if entry == _UNKNOWN:
+            return self.place(after(self.state(place), self.symbols.characters[token]))
         pops, push, number = self._actions[-2 - entry]
         if pops:
             stack, number = stack[:-pops], stack[-pops]

@@ -94,14 +94,16 @@ class Balanced(Sampler):
         automaton, left, free = memory.automaton, memory.left - 1, memory.free - 1
         places = memory.places if memory.guide is None else _places_of(memory.guide)
         known, kinds, limits = automaton.known, memory.kinds, memory.limits
-        moved = [
-            place if known[place[0], token] == place[0] else automaton.follow(place, token)
-            for place, token in zip(places, drawn, strict=True)
-        ]
-        if not free or (moved != places and any(len(place.stack) > ROOM for place in moved)):
+        moved, same = places, True
+        for sample, (place, token) in enumerate(zip(places, drawn, strict=True)):
+            if known[place[0], token] != place[0]:
+                if same:
+                    moved, same = places.copy(), False
+                moved[sample] = automaton.follow(place, token)
+        if not free or (not same and any(len(place[1]) > ROOM for place in moved)):
             return _writing(automaton, [automaton.state(place) for place in moved], left)
-        if moved != memory.places:
-            kinds = [automaton.kinds[place.number] for place in moved]
+        if not same or memory.guide is not None:
+            kinds = [automaton.kinds[place[0]] for place in moved]
             limits = limits if kinds == memory.kinds else automaton.symbols.of_kinds(kinds)
         return Writing(automaton, [], moved, None, kinds, limits, left, free)
 
