@@ -4,7 +4,7 @@ A twentieth of the files, by a hash of their names, is held out; the lexicon is 
 function is judged by itself, without the file around it, and so are mutants of it, one of a kind for each function
 that has a place for it. Times are of the CPU, on one core.
 
-    python benchmarks/c_identifiers.py [ARCHIVE.tar.xz] [--part 0.1] [--seed 1]
+    python benchmarks/c_identifiers.py [ARCHIVE.tar.xz] [--part 0.1] [--begin 0.5] [--seed 1]
 """
 
 import argparse
@@ -120,6 +120,10 @@ class Mutations:
         """One use of a local becomes a local of the function before."""
         return self._renamed(real, lambda old: self._chance.choice(real.neighbour)) if real.neighbour else None
 
+    def others(self, real: Real, locals_: Sequence[str]) -> Mutant | None:
+        """One use of a local becomes a local of any other held-out function."""
+        return self._renamed(real, lambda old: self._chance.choice(locals_))
+
     def mistyped(self, real: Real) -> Mutant | None:
         """One use of a local of four letters or more loses a letter."""
 
@@ -232,6 +236,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", nargs="?", default=os.environ.get("SEQFORGE_LINUX_SOURCE"), help="Linux, as .tar.xz")
     parser.add_argument("--part", type=float, default=1.0, help="part of the training files that the lexicon is of")
+    parser.add_argument("--begin", type=float, default=0.0, help="where the hashes of the files held out begin")
     parser.add_argument("--seed", type=int, default=1, help="of the mutants")
     arguments = parser.parse_args()
     if not arguments.archive or not Path(arguments.archive).is_file():
@@ -243,7 +248,7 @@ def main() -> None:
     seconds = 0.0
     for document in corpus.documents():
         text = document.content.decode()
-        where = place(document.name)
+        where = (place(document.name) - arguments.begin) % 1
         if where < HELD_OUT:
             held_out.append(text)
         elif (where - HELD_OUT) / (1 - HELD_OUT) < arguments.part:
@@ -280,9 +285,11 @@ def main() -> None:
         for match in RETURNED.finditer(real.code.decode())
         if match[1] in {found.name for found in real.function.declarations}
     ]
+    locals_ = [found.name for real in reals for found in real.function.declarations if found.variable]
     either = ("undefined", "undefined_novel")
     rows: list[tuple[str, Callable[[Real], Mutant | None], Sequence[str]]] = [
         ("renamed to a local of the training text", mutations.renamed, ("undefined",)),
+        ("renamed to a local of any held-out function", lambda real: mutations.others(real, locals_), ("undefined",)),
         ("renamed to a local of the function before", mutations.neighbours, ("undefined",)),
         ("  the same, or novel", mutations.neighbours, either),
         ("mistyped", mutations.mistyped, ("undefined",)),

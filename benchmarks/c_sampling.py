@@ -1,55 +1,92 @@
 """What the sampler `code-structure/balanced` adds to the time that sampling takes, in CPU time on one core.
 
-Alternates sampling with and without it, for models of two sizes with random weights over the vocabulary of bytes; the
-prompt opens a few brackets. Prints the median of each, and of their ratios.
+Alternates sampling with and without it, symbol by symbol and, where a model's cells have kernels for that, at a
+stretch. Takes the models of runs, which write what they have learnt; without one, models of two sizes with random
+weights over the vocabulary of bytes, whose text is noise, so that brackets open at random and ever deeper. Prints the
+median of each, and of their ratios.
 
-    python benchmarks/c_sampling.py [--rounds 5]
+    python benchmarks/c_sampling.py [RUN …] [--rounds 7] [--length 2000]
 """
 
 import argparse
 import statistics
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from seqforge_code_structure.samplers.balanced import Balanced
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.samplers.temperature import Temperature
 from seqforge_essentials.vocabularies.bytes import Bytes
+from torch import Tensor
 
 from seqforge.generation import encode_prompt, generate
-from seqforge.interfaces import Sampler
+from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
+from seqforge.training import Run
 
-COUNT, LENGTH = 8, 500
+COUNTS = (1, 8, 100)
+PROMPT = "}\n\nstatic int "
 
 
-def seconds(model: SequenceModel, samplers: list[Sampler]) -> float:
+class Stepping(Sampler):
+    """A temperature that no kernel follows."""
+
+    _temperature = Temperature()
+
+    def transform(self, logits: Tensor, memory: None) -> Tensor:
+        """Divide by it."""
+        return self._temperature.transform(logits, memory)
+
+
+def seconds(model: SequenceModel, vocabulary: Vocabulary, samplers: list[Sampler], count: int, length: int) -> float:
     """Draw samples once."""
-    prompt = encode_prompt(Bytes(), "int f(void)\n{\n\tg(a[")
+    prompt = encode_prompt(vocabulary, PROMPT)
     start = time.process_time()
-    for _ in generate(model, Bytes(), samplers, prompt, count=COUNT, length=LENGTH, seed=1):
+    for _ in generate(model, vocabulary, samplers, prompt, count=count, length=length, seed=1):
         pass
     return time.process_time() - start
+
+
+def models(runs: list[Path], settings: list[str]) -> Iterator[tuple[str, SequenceModel, Vocabulary]]:
+    """Open the runs' models, or make some."""
+    for path in runs:
+        run = Run.open(path, settings)
+        yield path.name, run.model("best", "cpu"), run.vocabulary()
+    for layers, size in () if runs else ((1, 128), (3, 512)):
+        cells = [LSTM(size if layer else 256, size) for layer in range(layers)]
+        yield f"{layers} × LSTM {size}", SequenceModel(OneHotInput(256), RecurrentStack(cells, 0.0), 256), Bytes()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("runs", type=Path, nargs="*", metavar="RUN")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--length", type=int, default=2000)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `seqforge run`")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for layers, size in ((1, 128), (3, 512)):
-        cells = [LSTM(size if layer else 256, size) for layer in range(layers)]
-        model = SequenceModel(OneHotInput(256), RecurrentStack(cells, 0.0), 256)
-        plain, balanced = [], []
-        for _ in range(rounds):
-            plain.append(seconds(model, [Temperature()]))
-            balanced.append(seconds(model, [Balanced(), Temperature()]))
-        ratio = statistics.median(with_it / without for with_it, without in zip(balanced, plain, strict=True))
-        print(
-            f"{layers} × LSTM {size}, {COUNT} samples of {LENGTH}: {statistics.median(plain):.2f} s, "
-            f"with it {statistics.median(balanced):.2f} s, {100 * (ratio - 1):+.1f}%"
-        )
+    for name, model, vocabulary in models(arguments.runs, arguments.set):
+        ways: dict[str, Sampler] = {"symbol by symbol": Stepping()}
+        if model.decoder(model.initial_states(1), []) is not None:
+            ways["at a stretch"] = Temperature()
+        for way, temperature in ways.items():
+            for count in COUNTS:
+                chains = {"without": [temperature], "with": [Balanced(), temperature]}
+                taken: dict[str, list[float]] = {which: [] for which in chains}
+                for _ in range(arguments.rounds):
+                    for which, chain in chains.items():
+                        taken[which].append(seconds(model, vocabulary, chain, count, arguments.length))
+                ratio = statistics.median(
+                    with_it / without for with_it, without in zip(taken["with"], taken["without"], strict=True)
+                )
+                without, with_it = (1e6 * statistics.median(times) / arguments.length for times in taken.values())
+                print(
+                    f"{name}, {way}, {count} × {arguments.length:,}: {without:.2f} µs a step, "
+                    f"with it {with_it:.2f} µs, {100 * (ratio - 1):+.1f}%"
+                )
 
 
 if __name__ == "__main__":

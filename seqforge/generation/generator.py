@@ -84,40 +84,63 @@ def generate(
         outputs, states = model(prompt.to(device).unsqueeze(1), model.initial_states(1))
         logits = outputs[-1].expand(count, -1)
         states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
-        decoder = _decoder(model, states, samplers)
     context = SamplingContext(prompt, count, length, vocabulary)
     memories = [sampler.start(context) for sampler in samplers]
+    with torch.inference_mode():
+        decoder = _decoder(model, states, samplers, memories)
     if decoder is None:
         yield from _one_by_one(model, samplers, memories, logits, states, uniforms, length)
         return
     with torch.inference_mode():
         tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
+        memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
     yield tokens.unsqueeze(0)
-    left = length - 1
-    while left:
-        with torch.inference_mode():
-            wanted = min(left, _STRETCH)
-            drawn = decoder(tokens, uniforms(wanted))
-        if len(drawn) < wanted:
-            raise _not_finite()
-        yield drawn
-        tokens = drawn[-1]
-        left -= wanted
+    yield from _at_a_stretch(decoder, samplers, memories, tokens, uniforms, length - 1)
 
 
-def _decoder(model: SequenceModel, states: States, samplers: Sequence[Sampler]) -> Decoder | None:
-    rules = [rule for rule in (sampler.rule() for sampler in samplers) if rule is not None]
-    has_rules = len(rules) == len(samplers)
+def _decoder(
+    model: SequenceModel, states: States, samplers: Sequence[Sampler], memories: Sequence[Any]
+) -> Decoder | None:
+    guided = bool(samplers) and samplers[0].guide(memories[0]) is not None
+    ruled = samplers[1:] if guided else samplers
+    rules = [rule for rule in (sampler.rule() for sampler in ruled) if rule is not None]
+    has_rules = len(rules) == len(ruled)
     if model.precision == "int8":
         decoder = model.decoder(states, rules, int8=True) if has_rules else None
         if decoder is not None:
             return decoder
         warnings.warn(
-            "int8 needs kernels for these cells and this processor (see `seqforge doctor`), samplers without a memory, "
-            "and finite weights; the precision is as with `auto`",
+            "int8 needs kernels for these cells and this processor (see `seqforge doctor`), samplers that kernels can "
+            "follow, and finite weights; the precision is as with `auto`",
             stacklevel=3,
         )
     return model.decoder(states, rules) if has_rules else None
+
+
+def _at_a_stretch(
+    decoder: Decoder,
+    samplers: Sequence[Sampler],
+    memories: Sequence[Any],
+    tokens: Tensor,
+    uniforms: Callable[[int], Tensor],
+    left: int,
+) -> Iterator[Int[Tensor, "steps batch"]]:
+    first = samplers[0] if samplers else None
+    memory = memories[0] if samplers else None
+    while left:
+        numbers = uniforms(min(left, _STRETCH))
+        left -= len(numbers)
+        while len(numbers):
+            guide = first.guide(memory) if first else None
+            wanted = numbers[: guide.steps] if guide else numbers
+            with torch.inference_mode():
+                drawn = decoder(tokens, wanted, guide)
+            if len(drawn) < len(wanted) and not (guide and bool((guide.states < 0).any())):
+                raise _not_finite()
+            if first and guide:
+                memory = first.guided(memory, guide, drawn)
+            yield drawn
+            tokens, numbers = drawn[-1], numbers[len(drawn) :]
 
 
 def _one_by_one(
@@ -171,19 +194,34 @@ def draw(
         PluginError: Where a sampler forbids every symbol.
     """
     refuse_not_finite(logits)
+    transformed = logits
     for sampler, memory in zip(samplers, memories, strict=True):
-        logits = sampler.transform(logits, memory)
-        # On numbers, not on tensors: they are few, and this is done at every step.
-        if not all(map(math.isfinite, cast("list[float]", logits.amax(-1).tolist()))):
-            raise PluginError(
-                f"the sampler {type(sampler).__name__} leaves no symbol to draw",
-                hint="Take it out of the chain; this is for its author to mend.",
-            )
-    summed = (logits - logits.amax(-1, keepdim=True)).exp().cumsum(-1)
+        transformed = sampler.transform(transformed, memory)
+    most = transformed.amax(-1, keepdim=True)
+    if not _all_finite(most):
+        raise _no_symbol(logits, samplers, memories)
+    summed = (transformed - most).exp().cumsum(-1)
     reached = (uniforms.unsqueeze(1) * summed[:, -1:]).contiguous()
     # Rounding may bring a number up to the total itself: the last symbol that is not forbidden takes it.
     last = summed.argmax(-1)
     return torch.minimum(torch.searchsorted(summed, reached, right=True).squeeze(1), last)
+
+
+def _all_finite(numbers: Tensor) -> bool:
+    # On numbers, not on tensors: they are few, and this is done at every step.
+    return all(map(math.isfinite, cast("list[float]", numbers.flatten().tolist())))
+
+
+def _no_symbol(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
+    """Find the sampler that left a sample nothing."""
+    for sampler, memory in zip(samplers, memories, strict=True):
+        logits = sampler.transform(logits, memory)
+        if not _all_finite(logits.amax(-1)):
+            return PluginError(
+                f"the sampler {type(sampler).__name__} leaves no symbol to draw",
+                hint="Take it out of the chain; this is for its author to mend.",
+            )
+    return PluginError("the samplers leave no symbol to draw, but not each time that they are asked")
 
 
 def refuse_not_finite(logits: Float[Tensor, "batch symbols"]) -> None:

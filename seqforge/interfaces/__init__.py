@@ -4,7 +4,7 @@ from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.coded_vocabulary import CodedVocabulary
 from seqforge.interfaces.corpus import Corpus, Document
-from seqforge.interfaces.decoding import Decoder, DecodingCell, Network, Rule
+from seqforge.interfaces.decoding import Decoder, DecodingCell, Guide, Network, Rule
 from seqforge.interfaces.diagnosis import Diagnosis
 from seqforge.interfaces.events import (
     DocumentsEncoded,
@@ -46,6 +46,7 @@ __all__ = [
     "FactoredCell",
     "Finding",
     "Form",
+    "Guide",
     "Initializer",
     "LabelledCorpus",
     "LearningMetric",

@@ -1,6 +1,6 @@
 """Generation at a stretch: what a cell may offer where a model is of its kind all through."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -42,12 +42,50 @@ class Network:
     int8: bool = False
 
 
-Decoder = Callable[[Tensor, Tensor], Tensor]
-"""Goes on from the symbols `[batch]` that were drawn last, by uniform numbers `[steps, batch]` in [0, 1).
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """What a sampler with a memory does to logits, as a pushdown automaton that compiled code can follow.
 
-Each picks the symbol at which the distribution function passes it. Gives the symbols `[steps, batch]`, or fewer steps
-where the logits of the next are not finite; carries its state from call to call.
-"""
+    Attributes:
+        states: `[batch]`, int64, the state of each sample. A decoder moves them on in place; where it is not known what
+            follows a symbol, it leaves the complement, `-1 - state`, and stops after that symbol.
+        following: `[states, symbols]`, int32: the state after each symbol; -1 where that is not known yet; or -2, -3
+            and so on for the first, the second of the actions.
+        actions: `[actions, 3]`, int32: how many numbers to pop off the sample's stack; the number to push after that,
+            or -1; and the state to go to, or -1 for the number that was popped last.
+        limits: `[states, symbols]`, float32, what the logits are cut to in each state, before any rule: infinity, or
+            minus infinity where a symbol is forbidden.
+        stacks: `[batch, depth]`, int32; a decoder writes them in place. What would need more room is not known.
+        heights: `[batch]`, int64, how many numbers are on each stack.
+        steps: Symbols that may be drawn by it for each sample, at least one.
+    """
+
+    states: Tensor
+    following: Tensor
+    actions: Tensor
+    limits: Tensor
+    stacks: Tensor
+    heights: Tensor
+    steps: int
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Goes on from what was drawn last, and carries the model's state from call to call."""
+
+    def __call__(self, last: Tensor, uniforms: Tensor, guide: Guide | None = None) -> Tensor:
+        """Draw: each uniform number picks the symbol at which the distribution function passes it.
+
+        Args:
+            last: The symbols `[batch]` that were drawn last.
+            uniforms: `[steps, batch]`, in [0, 1).
+            guide: What is forbidden as the samples grow; its states are moved on.
+
+        Returns:
+            The symbols `[steps, batch]`. Fewer steps where the guide stopped, which some of its states then tell, or
+            where the logits of the next step are not finite, and then none of them does.
+        """
+        ...
 
 
 @runtime_checkable

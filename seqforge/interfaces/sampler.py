@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces.decoding import Rule
+from seqforge.interfaces.decoding import Guide, Rule
 from seqforge.interfaces.vocabulary import Vocabulary
 
 
@@ -66,4 +66,26 @@ class Sampler(ABC):
             memory: From `start` or `advance`.
             tokens: What was drawn.
         """
+        return memory
+
+    def guide(self, memory: Any) -> Guide | None:
+        """Say what `transform` does by tables that compiled generation can follow; by default None, where it cannot.
+
+        Asked of the first sampler of a chain, before each stretch.
+
+        Args:
+            memory: From `start`, `advance` or `guided`.
+        """
+        return None
+
+    def guided(self, memory: Any, guide: Guide, tokens: Int[Tensor, "steps batch"]) -> Any:
+        """Give the memory after what was drawn by a guide; by default by `advance`, a step at a time.
+
+        Args:
+            memory: That the guide was made of.
+            guide: The guide, with its states where the draws left them.
+            tokens: What was drawn, at least one step.
+        """
+        for drawn in tokens:
+            memory = self.advance(memory, drawn)
         return memory

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqforge import Experiment
-from seqforge.errors import DataError
+from seqforge.errors import DataError, PluginError
 from seqforge.generation import encode_prompt, generate, sample_texts, stream_text
 from seqforge.interfaces import Sampler, SamplingContext, Vocabulary
 from seqforge.model import SequenceModel, build_model
@@ -122,6 +122,20 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
         list(generate(model, vocabulary, [NeverTwice(), *greedy], prompt, count=2, length=vocabulary.size, seed=0))
     )
     assert sorted(drawn[:, 0].tolist()) == sorted(drawn[:, 1].tolist()) == list(range(vocabulary.size))
+
+
+def test_the_sampler_that_leaves_nothing_is_named(
+    model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
+) -> None:
+    class Nothing(Sampler):
+        """Forbids everything to the second sample."""
+
+        def transform(self, logits: Tensor, memory: Any) -> Tensor:
+            return logits.index_fill(0, torch.tensor([1]), -torch.inf)
+
+    prompt = encode_prompt(vocabulary, "a")
+    with pytest.raises(PluginError, match="the sampler Nothing leaves no symbol to draw"):
+        list(generate(model, vocabulary, [*plain, Nothing(), *plain], prompt, count=2, length=2, seed=0))
 
 
 def test_prompts(vocabulary: Vocabulary, experiment: MakeExperiment) -> None:

@@ -24,4 +24,8 @@ def all_findings(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Findi
     faults += indentation(text).faults
     found = findings(0, faults)
     found += identifier_findings(text, lexicon, beginning_missing=headless, end_missing=cut)
-    return sorted(found, key=lambda finding: finding.start)
+    once: dict[tuple[int, str], Finding] = {}
+    for finding in found:
+        # What is too deep is so for its brackets and for its names.
+        once.setdefault((finding.start, finding.message), finding)
+    return sorted(once.values(), key=lambda finding: finding.start)

@@ -8,12 +8,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqforge_code_structure.samplers.automaton import Automaton
 from seqforge_code_structure.samplers.balanced import Balanced
+from seqforge_code_structure.samplers.symbols import Symbols
+from seqforge_code_structure.samplers.writing import State, after
 from seqforge_code_structure.terminators import terminators
 from seqforge_code_structure.units import split
 
 from seqforge.errors import ExperimentError
-from seqforge.interfaces import SamplingContext, Vocabulary
+from seqforge.interfaces import Guide, SamplingContext, Vocabulary
 
 
 class Words(Vocabulary):
@@ -75,6 +78,83 @@ def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt:
     for text in draw(prompt, count=4, length=max(length, 12), seed=seed):
         assert faults(text + "\n") == []
         assert [fault.message for fault in terminators(text + "\n").faults if "comment" in fault.message] == []
+
+
+def step(guide: Guide, row: int, token: int) -> bool:
+    """Move a sample on as compiled code does, and tell whether it is known how."""
+    entry = int(guide.following[guide.states[row], token])
+    if entry == -1:
+        guide.states[row] = -1 - guide.states[row]
+        return False
+    pops, push, target = (0, -1, entry) if entry >= 0 else guide.actions[-2 - entry].tolist()
+    if push >= 0 and guide.heights[row] - pops == guide.stacks.shape[1]:
+        guide.states[row] = -1 - guide.states[row]
+        return False
+    guide.heights[row] -= pops
+    guide.states[row] = target if target >= 0 else guide.stacks[row, guide.heights[row]]
+    if push >= 0:
+        guide.stacks[row, guide.heights[row]] = push
+        guide.heights[row] += 1
+    return True
+
+
+def guided(prompt: bytes, tokens: torch.Tensor) -> tuple[list[torch.Tensor], int]:
+    """Follow what was drawn as compiled code does; give what is allowed at each step, and how often that stopped."""
+    sampler, (length, count) = Balanced(), tokens.shape
+    memory, allowed, stops = sampler.start(context(prompt, count, length)), list[torch.Tensor](), 0
+    while len(allowed) < length:
+        guide, begun = sampler.guide(memory), len(allowed)
+        stops += 1
+        for drawn in tokens[begun : begun + guide.steps].tolist():
+            allowed.append(guide.limits[guide.states] > 0)
+            known = [step(guide, row, token) for row, token in enumerate(drawn)]
+            if not all(known):
+                break
+        memory = sampler.guided(memory, guide, tokens[begun : len(allowed)])
+    return allowed, stops
+
+
+PROMPTS = [
+    b"\n",
+    b"{\n",
+    b"\n#if 1\n",
+    b"tn a[",
+    b'"\\',
+    b"{\n#define (",
+    b"#define [ // (",
+    b"{" * 29,
+    b"\n#if a\n" * 31,
+]
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 400), st.sampled_from(PROMPTS))
+def test_a_guide_forbids_the_same(seed: int, length: int, prompt: bytes):
+    sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
+    memory = sampler.start(context(prompt, 3, length))
+    allowed, drawn = list[torch.Tensor](), list[torch.Tensor]()
+    for _ in range(length):
+        transformed = sampler.transform(torch.randn(3, CHARACTERS.size, generator=generator), memory)
+        allowed.append(transformed.isfinite())
+        drawn.append(transformed.argmax(-1))
+        memory = sampler.advance(memory, drawn[-1])
+    assert torch.equal(torch.stack(guided(prompt, torch.stack(drawn))[0]), torch.stack(allowed))
+
+
+def test_a_guide_soon_knows_all_that_follows_however_deep_it_stands():
+    text = b"".join(b"{" * deep + b'\n(a[0]="(") /* ( */;' + b"}" * deep for deep in range(25))
+    tokens = torch.as_tensor(CHARACTERS.encode(text)).unsqueeze(1)
+    assert guided(b"\n", tokens)[1] < 90
+
+
+@given(st.lists(st.sampled_from([*CHARACTERS.words, b"\n#if", b"\n#endif\n", b"\n#define"]), max_size=60))
+def test_places_in_the_automaton_stand_for_states(words: list[bytes]):
+    automaton, state = Automaton(Symbols(CHARACTERS)), State()
+    place = automaton.place(state)
+    for token in CHARACTERS.encode(b"".join(words)).tolist():
+        place, state = automaton.follow(place, token), after(state, CHARACTERS.words[token].decode())
+        assert place == automaton.place(state)
+        assert automaton.state(place) == state
 
 
 def test_all_bytes_are_symbols():

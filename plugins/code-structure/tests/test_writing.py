@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqforge_code_structure.samplers.automaton import far, near
 from seqforge_code_structure.samplers.writing import Mode, State, after, closing, closing_length, forbidden
 from seqforge_code_structure.terminators import terminators
 from seqforge_code_structure.units import split
@@ -53,6 +54,17 @@ def test_what_closes_it_is_allowed_and_leaves_nothing_open(pieces: list[str]):
     assert [fault.message for unit in units for fault in unit.faults] == []
     # A directive with a name of its own is no C, and its quotes are nobody's.
     assert terminators(complete).faults == [] or "#" in pieces
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(WORDS), max_size=40), st.integers(0, 400))
+def test_while_the_end_is_far_it_is_near_to_none(pieces: list[str], left: int):
+    states = [State()]
+    for character in "".join(pieces):
+        states.append(after(states[-1], character))
+    for position, state in enumerate(states):
+        for steps, later in enumerate(states[position : position + 1 + far([state], left)]):
+            assert left - steps > near(later) or not far([state], left)
 
 
 @pytest.mark.parametrize(

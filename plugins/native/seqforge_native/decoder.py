@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import Network, Rule
+from seqforge.interfaces import Guide, Network, Rule
 from seqforge_native import sequence
 from seqforge_native.large_pages import in_large_pages
 from seqforge_native.layout import interleaved, padded, registers
@@ -79,16 +79,17 @@ class NativeDecoder:
         )
 
     def __call__(
-        self, last: Int[Tensor, " batch"], uniforms: Float[Tensor, "steps batch"]
+        self, last: Int[Tensor, " batch"], uniforms: Float[Tensor, "steps batch"], guide: Guide | None = None
     ) -> Int[Tensor, "drawn batch"]:
         """Go on.
 
         Args:
             last: The symbols that were drawn last.
             uniforms: Numbers in [0, 1), by which the next are drawn.
+            guide: What is forbidden as the samples grow; its states are moved on.
 
         Returns:
-            The symbols; fewer steps where the logits of the next are not finite.
+            The symbols; fewer steps where the guide stopped, or where the logits of the next are not finite.
         """
         steps = len(uniforms)
         tokens = torch.empty(steps + 1, self._batch, dtype=torch.int64)
@@ -96,6 +97,9 @@ class NativeDecoder:
         uniforms = uniforms.contiguous()
         call = self._call
         call.steps, call.uniforms, call.tokens = steps, uniforms.data_ptr(), tokens.data_ptr()
+        for name in ("states", "following", "actions", "limits", "stacks", "heights"):
+            setattr(call, name, getattr(guide, name).data_ptr() if guide else None)
+        call.depth = guide.stacks.shape[1] if guide else 0
         drawn = self._library.call("decode", self._dtype, call)
         return tokens[1 : 1 + drawn]
 

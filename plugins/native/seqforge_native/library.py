@@ -107,8 +107,15 @@ class Decode(ctypes.Structure):
                 "uniforms",
                 "logits",
                 "tokens",
+                "states",
+                "following",
+                "actions",
+                "limits",
+                "stacks",
+                "heights",
             )
         ),
+        ("depth", ctypes.c_int64),
     ]
 
 

@@ -12,6 +12,7 @@ from seqforge_native.library import Library
 from seqforge import Experiment
 from seqforge.errors import RunError
 from seqforge.generation import generate
+from seqforge.interfaces import Guide, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {
@@ -43,8 +44,60 @@ def confident_model(experiment: Experiment, symbols: int) -> SequenceModel:
     return model
 
 
-def text(experiment: Experiment, model: SequenceModel, count: int, length: int) -> torch.Tensor:
-    samplers = [component.build() for component in experiment.samplers]
+Turn = tuple[int, tuple[int, ...]]
+
+
+class Turns(Sampler):
+    """Forbids every third symbol, by turns; the first pushes the turn on a stack of three, and the second pops it.
+
+    It tells what follows only once it was drawn, and asks to be asked every 50 symbols.
+    """
+
+    def __init__(self, symbols: int) -> None:
+        thirds = torch.arange(symbols) % 3
+        self.limits = torch.stack([torch.where(thirds == turn, -torch.inf, torch.inf) for turn in range(3)])
+        self.actions = torch.tensor([(0, turn, (turn + 1) % 3) for turn in range(3)] + [(1, -1, -1)]).int()
+
+    def start(self, context: SamplingContext) -> tuple[list[Turn], torch.Tensor]:
+        return [(0, ())] * context.batch_size, torch.full(self.limits.shape, -1).int()
+
+    def transform(self, logits: torch.Tensor, memory: Any) -> torch.Tensor:
+        return logits.minimum(self.limits[[turn for turn, _ in memory[0]]])
+
+    def advance(self, memory: Any, tokens: torch.Tensor) -> Any:
+        return [self.after(*place, token) for place, token in zip(memory[0], tokens.tolist(), strict=True)], memory[1]
+
+    def after(self, turn: int, stack: tuple[int, ...], token: int) -> Turn:
+        if token == 0 and len(stack) < 3:
+            return (turn + 1) % 3, (*stack, turn)
+        if token == 1 and stack:
+            return stack[-1], stack[:-1]
+        return (turn + token + 1) % 3, stack
+
+    def guide(self, memory: Any) -> Guide:
+        states, heights = (torch.tensor(numbers) for numbers in zip(*((t, len(s)) for t, s in memory[0]), strict=True))
+        stacks = torch.tensor([[*stack, 0, 0, 0][:3] for _, stack in memory[0]]).int()
+        return Guide(states, memory[1], self.actions, self.limits, stacks, heights, steps=50)
+
+    def guided(self, memory: Any, guide: Guide, tokens: torch.Tensor) -> Any:
+        after = super().guided(memory, guide, tokens)
+        last = tokens[-1].tolist()
+        rows = zip(after[0], guide.states.tolist(), guide.stacks.tolist(), guide.heights.tolist(), last, strict=True)
+        for (turn, stack), state, numbers, height, token in rows:
+            if state >= 0:
+                assert (turn, stack) == (state, tuple(numbers[:height]))
+            elif token > 1:
+                guide.following[-1 - state, token] = turn
+            else:
+                guide.following[-1 - state, token] = -2 - (3 if token else -1 - state)
+        return after
+
+
+def text(
+    experiment: Experiment, model: SequenceModel, count: int, length: int, first: Sampler | None = None
+) -> torch.Tensor:
+    samplers = [first] if first else []
+    samplers += [component.build() for component in experiment.samplers]
     vocabulary = experiment.vocabulary.build()
     prompt = torch.tensor([0, 1])
     return torch.cat(list(generate(model, vocabulary, samplers, prompt, count=count, length=length, seed=3)))
@@ -85,6 +138,25 @@ def test_the_kernels_write_what_is_written_symbol_by_symbol(
     assert same >= 0.6 or torch.equal(fast[:5], plain[:5])
 
 
+@pytest.mark.parametrize("chain", list(SAMPLERS))
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=strategies.data())
+def test_the_kernels_follow_a_guide(
+    data: DataObject, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, symbols = data.draw(strategies.integers(1, 9)), data.draw(strategies.integers(2, 40))
+    experiment = make([{"use": "native/lstm", "hidden_size": 20}], SAMPLERS[chain])
+    model = confident_model(experiment, symbols)
+    monkeypatch.setattr(native_cell, "best_library", lambda: None)
+    plain = text(experiment, model, count, 270, Turns(symbols))
+    with monkeypatch.context() as patch:
+        patch.setattr(native_cell, "best_library", lambda: kernels)
+        patch.setattr(SequenceModel, "stepper", None)  # a call would fail
+        fast = text(experiment, model, count, 270, Turns(symbols))
+    same = (fast == plain).all(dim=0).float().mean()
+    assert same >= 0.6 or torch.equal(fast[:5], plain[:5])
+
+
 def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
     experiment = make([{"use": "native/lstm", "hidden_size": 256, "repeat": 2}], SAMPLERS["temperature"])
@@ -95,11 +167,17 @@ def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.Monke
         one = text(experiment, model, 1, 100)
         torch.set_num_threads(3)
         assert torch.equal(text(experiment, model, 1, 100), one)
+        guided = text(experiment, model, 5, 100, Turns(20))
+        torch.set_num_threads(1)
+        assert torch.equal(text(experiment, model, 5, 100, Turns(20)), guided)
     finally:
         torch.set_num_threads(threads)
 
 
-def test_logits_that_are_not_finite_are_told(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", [None, Turns(4)], ids=["alone", "guided"])
+def test_logits_that_are_not_finite_are_told(
+    first: Sampler | None, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
     experiment = make([{"use": "native/rnn", "hidden_size": 8}], SAMPLERS["temperature"])
     model = build_model(experiment, 4)
@@ -108,7 +186,7 @@ def test_logits_that_are_not_finite_are_told(kernels: Library, monkeypatch: pyte
         cell.input_weight[:, 2] = torch.nan  # what reading the third symbol leads to
         model.head.bias.copy_(torch.tensor([-9.0, -9.0, 9.0, -9.0]))
     with pytest.raises(RunError, match="not finite"):
-        text(experiment, model, 2, 10)
+        text(experiment, model, 2, 10, first)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +80,7 @@ def _read(file: str) -> str:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
     if len(content) > LARGEST_FILE:
         raise DataError(f"{file} has more than {LARGEST_FILE:,} bytes, which is the limit", hint="Divide it.")
-    return content.decode("utf-8", "replace")
+    return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")
 
 
 def _places(text: str, findings: "list[Finding]") -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The symbols of a vocabulary as characters, and a table of what is allowed of them."""
+"""The symbols of a vocabulary as characters."""
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ class Symbols:
 
     Attributes:
         characters: Of each token, the character that it writes.
+        limits: By kind, what logits are cut to: infinity, or minus infinity where a token is forbidden.
 
     Raises:
         ExperimentError: Where a symbol is more than a character.
@@ -27,8 +28,8 @@ class Symbols:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.characters = [_character(vocabulary, token) for token in range(vocabulary.size)]
-        self._rows: dict[tuple[str, bool], int] = {}
-        self._table = torch.empty(0, vocabulary.size)
+        self.limits = np.empty((0, vocabulary.size), dtype=np.float32)
+        self._kinds: dict[tuple[str, bool], int] = {}
 
     def has(self, character: str) -> bool:
         """Tell whether a character can be written.
@@ -38,30 +39,28 @@ class Symbols:
         """
         return character in self.characters
 
-    def row(self, characters: str, *, forbidden: bool) -> int:
-        """Find the row of `penalties` that forbids some tokens, and leaves at least one; a row is made once.
+    def kind(self, characters: str, *, forbidden: bool = True) -> int:
+        """Find the row of `limits` that forbids some tokens, and leaves at least one; a row is made once.
 
         Args:
             characters: What they write.
             forbidden: Whether to forbid these, or all others.
         """
         key = (characters, forbidden)
-        if (row := self._rows.get(key)) is not None:
-            return row
-        marks = torch.tensor([(character in characters) is forbidden for character in self.characters])
-        penalty = torch.zeros(len(marks)) if marks.all() else torch.zeros(len(marks)).masked_fill(marks, -torch.inf)
-        self._table = torch.cat([self._table, penalty[None]])
-        self._rows[key] = len(self._table) - 1
-        return self._rows[key]
+        if (found := self._kinds.get(key)) is None:
+            marks = np.array([(character in characters) is forbidden for character in self.characters])
+            found = self._kinds[key] = len(self.limits)
+            limits = np.where(marks & ~marks.all(), -np.inf, np.inf).astype(np.float32)
+            self.limits = np.append(self.limits, limits[None], axis=0)
+        return found
 
-    def penalties(self, rows: list[int]) -> Float[Tensor, "batch symbols"]:
-        """Give what is added to logits: 0 where a token is allowed, minus infinity elsewhere.
+    def of_kinds(self, kinds: list[int]) -> Float[Tensor, "kinds symbols"]:
+        """Give rows of `limits`.
 
         Args:
-            rows: For each sample its row.
+            kinds: Which.
         """
-        # By numpy: for a few rows it takes a third of the time.
-        return torch.from_numpy(np.take(self._table.numpy(), rows, axis=0))
+        return torch.from_numpy(self.limits.take(kinds, axis=0))
 
 
 def _character(vocabulary: Vocabulary, token: int) -> str:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from seqforge_code_structure.limits import DEEPEST_NESTING
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
-_BRANCH = "\n#endif\n"
+BRANCH = "\n#endif\n"
 _OPENS_BRANCH = frozenset({"if", "ifdef", "ifndef"})
-_LONGEST_NAME = 8
+_NAMES = ("if", "ifdef", "ifndef", "endif", "define")
+_OTHER_NAME = "x"
 _QUOTES = "\"'"
 _QUOTED = "'"
 """Stands behind the name of a directive that is not C: whether its quotes enclose something is known too late."""
@@ -44,7 +45,7 @@ class Mode(IntEnum):
     LINE_COMMENT_ESCAPE = auto()
 
 
-_SIGNS = frozenset("\n#\"'/*\\()[]{}")
+SIGNS = frozenset("\n#\"'/*\\()[]{}")
 """Characters that may change more than a line's start, or the name of a directive."""
 _LASTING = frozenset({Mode.CODE, Mode.STRING, Mode.CHARACTER, Mode.COMMENT, Mode.LINE_COMMENT})
 _CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
@@ -98,7 +99,8 @@ class State(NamedTuple):
     Attributes:
         mode: What the next character would be a part of.
         top: What is open; inside a directive, in it alone.
-        directive: The directive's name as far as it is written; None outside of directives.
+        directive: The directive's name as far as it is written, or `x` where it is none that matters; None outside of
+            directives.
         outside: Inside a directive, what is open around it.
     """
 
@@ -119,7 +121,7 @@ def after(state: State, character: str) -> State:
         The state behind it: most often the very same, which is what most characters make no difference to.
     """
     mode, top, directive, outside = state
-    if mode in _LASTING and character not in _SIGNS:
+    if mode in _LASTING and character not in SIGNS:
         return state
     if mode in _INSIDE:
         if character == "\n" and (mode in _LITERALS or mode is Mode.LINE_COMMENT):
@@ -143,7 +145,7 @@ def after(state: State, character: str) -> State:
             return State(Mode.DIRECTIVE_NAME, None, "", top)
     elif mode is Mode.DIRECTIVE_NAME and directive is not None:
         if character.isalnum() or character == "_":
-            return State(mode, top, (directive + character)[:_LONGEST_NAME], outside)
+            return State(mode, top, _name(directive + character), outside)
         if not directive and character in " \t":
             return state
     if directive is not None and directive != "define":
@@ -157,14 +159,38 @@ def after(state: State, character: str) -> State:
     return State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside)
 
 
+def _name(written: str) -> str:
+    """Keep what may become the name of a directive that matters here."""
+    return written if any(name.startswith(written) for name in _NAMES) else _OTHER_NAME
+
+
+def lasts(state: State) -> bool:
+    """Tell whether a state is the same after any character but `SIGNS`.
+
+    Args:
+        state: Before it.
+    """
+    return state.mode in _LASTING
+
+
+def is_like_others(state: State, character: str) -> bool:
+    """Tell whether all characters but `SIGNS` and blanks lead to one state, and this is one of them.
+
+    Args:
+        state: Before it.
+        character: One character.
+    """
+    return state.mode is not Mode.DIRECTIVE_NAME and character not in SIGNS and character not in " \t"
+
+
 def _line_ended(state: State) -> State:
     if state.directive is None:
         return State(Mode.LINE_START, state.top)
     top = state.outside
     directive = state.directive.rstrip(_QUOTED)
     if directive in _OPENS_BRANCH:
-        top = Open(top, _BRANCH, len(_BRANCH) + (top.length if top else 0))
-    elif directive == "endif" and top and top.closer == _BRANCH:
+        top = Open(top, BRANCH, len(BRANCH) + (top.length if top else 0))
+    elif directive == "endif" and top and top.closer == BRANCH:
         top = top.below
     return State(Mode.LINE_START, top)
 
@@ -186,7 +212,7 @@ def forbidden(state: State) -> str:
     if mode is Mode.DIRECTIVE_NAME and not directive:
         # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced. `#if` opens one more.
         deep = outside is not None and outside.length >= DEEPEST_NESTING
-        return ("" if outside and outside.closer == _BRANCH else "e") + ("i" if deep else "")
+        return ("" if outside and outside.closer == BRANCH else "e") + ("i" if deep else "")
     if directive is not None and directive != "define":
         return "/" if mode is Mode.STAR else "*" if mode is Mode.SLASH and directive.endswith(_QUOTED) else ""
     symbols = _CLOSERS_BUT.get(top.closer if top else "", ")]}")
@@ -216,7 +242,7 @@ def closing(state: State) -> str:
     if state.mode is Mode.LINE_START:
         return _closers(state.top).removeprefix("\n")
     if state.mode is Mode.DIRECTIVE_NAME and _ends_branch(state):
-        return _BRANCH.partition("#")[2].removeprefix(state.directive or "") + _closers(
+        return BRANCH.partition("#")[2].removeprefix(state.directive or "") + _closers(
             state.outside and state.outside.below
         )
     rest = _ENDS.get(state.mode, "") + _closers(state.top) + _around(state)
@@ -227,7 +253,7 @@ def closing(state: State) -> str:
 
 def _ends_branch(state: State) -> bool:
     """Tell whether the directive that is being written may become the `#endif` of a branch."""
-    return bool(state.outside) and state.outside.closer == _BRANCH and "endif".startswith(state.directive or "")
+    return bool(state.outside) and state.outside.closer == BRANCH and "endif".startswith(state.directive or "")
 
 
 def closing_length(state: State) -> int:
@@ -238,7 +264,7 @@ def closing_length(state: State) -> int:
     """
     inner = state.top.length if state.top else 0
     outer = state.outside.length if state.outside else 0
-    return len(_ENDS.get(state.mode, "")) + inner + outer + (0 if state.directive is None else 2 + len(_BRANCH))
+    return len(_ENDS.get(state.mode, "")) + inner + outer + (0 if state.directive is None else 2 + len(BRANCH))
 
 
 def _may_open_branch(state: State) -> bool:

@@ -52,6 +52,18 @@ def test_findings_look_like_a_compilers(folder: Path, lexicon: Path, monkeypatch
     assert all(line.startswith("faulty.c:") for line in lines)
 
 
+def test_what_is_not_analysed_is_said_once(folder: Path, monkeypatch, capsys):
+    (folder / "deep.c").write_text("(" * 1000)
+    assert run(monkeypatch, "c-structure", "deep.c") == 1
+    assert capsys.readouterr().out.splitlines() == ["deep.c:1:1: not analysed: nested deeper than 256"]
+
+
+def test_a_byte_order_mark_is_passed_over(folder: Path, monkeypatch, capsys):
+    (folder / "marked.c").write_bytes(b"\xef\xbb\xbf" + TRAINING.encode())
+    assert run(monkeypatch, "c-structure", "marked.c") == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_warnings_and_faults_have_colours_on_a_terminal(folder: Path, monkeypatch, capsys):
     (folder / "lines.c").write_text("int f(void)\n{\n  return 1;\n\t\treturn 2;\n\treturn (3;\n\treturn 4;\n}\n")
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -46,6 +46,14 @@ template <class Weight> struct Decode {
     const float *uniforms;          // [steps, rows], in [0, 1)
     float *logits;                  // [rows, symbol_vectors · lanes], scratch
     std::int64_t *tokens;           // [steps + 1, rows]; the first are given
+    // A pushdown automaton whose states forbid symbols, or null.
+    std::int64_t *states;           // [rows]; -1 - state where nothing is known of what follows
+    const std::int32_t *following;  // [states, symbols]: a state; -1 where it is not known; -2 - an action
+    const std::int32_t *actions;    // [actions, 3]: how many to pop, what to push or -1, where to go or -1 for the popped
+    const float *limits;            // [states, symbols]; logits are cut to them
+    std::int32_t *stacks;           // [rows, depth]
+    std::int64_t *heights;          // [rows]
+    std::int64_t depth;
 };
 
 // All threads wait for the last. A thread that waits long lets others have the processor.
@@ -203,10 +211,31 @@ inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors
     return last;
 }
 
-// Gives the number of symbols a row drawn: fewer than asked for where a logit is not finite.
+// Moves a row's automaton on; tells whether it knew how.
+template <class Weight> bool move_on(const Decode<Weight> &call, std::int64_t row, std::int64_t token) {
+    std::int64_t &state = call.states[row], &height = call.heights[row];
+    std::int32_t *stack = call.stacks + row * call.depth;
+    const std::int64_t next = call.following[state * call.symbols + token];
+    if (next >= 0) {
+        state = next;
+        return true;
+    }
+    const std::int32_t *action = call.actions + 3 * (-2 - next);
+    if (next == -1 || height < action[0] || (action[1] >= 0 && height - action[0] >= call.depth)) {
+        state = -1 - state;
+        return false;
+    }
+    height -= action[0];
+    state = action[2] < 0 ? stack[height] : action[2];
+    if (action[1] >= 0) stack[height++] = action[1];
+    return true;
+}
+
+// Gives the number of symbols a row drawn: fewer than asked for where a logit is not finite, and no state is then
+// below 0, or where a row's automaton does not know what follows the last.
 template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight> &call, WithCell with_cell) {
     std::int64_t done = call.steps;
-    std::atomic<bool> failed{false};
+    std::atomic<bool> failed{false}, stopped{false};
     Barrier barrier(static_cast<int>(call.threads));
     std::int64_t arrived = 0;
 #pragma omp parallel num_threads(static_cast<int>(call.threads)) if (call.threads > 1)
@@ -223,7 +252,10 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
             if (arrived != call.threads) own.threads = 1;
             std::vector<std::int64_t> order;
             Operands<Weight> operands;
-            for (std::int64_t step = 0; step < own.steps && !failed.load(std::memory_order_relaxed); step++) {
+            const auto goes_on = [&] {
+                return !failed.load(std::memory_order_relaxed) && !stopped.load(std::memory_order_relaxed);
+            };
+            for (std::int64_t step = 0; step < own.steps && goes_on(); step++) {
                 const std::int64_t *symbols = own.tokens + step * own.rows;
                 const typename Inputs<Weight>::Element *inputs = nullptr;
                 for (std::int64_t index = 0; index < own.layer_count; index++) {
@@ -253,17 +285,24 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                     turn_over(own, own.layers[index], own.layers[index].cell == lstm);
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
                     float *logits = own.logits + row * width;
+                    if (own.states) {
+                        const float *limit = own.limits + own.states[row] * own.symbols;
+                        for (std::int64_t j = 0; j < own.symbols; j++) logits[j] = std::min(logits[j], limit[j]);
+                    }
                     for (std::int64_t rule = 0; rule < own.rule_count; rule++)
                         apply_rule(static_cast<Rule>(own.rules[rule]), own.rule_values[rule], logits, own.symbols, order);
                     std::int64_t token = draw(logits, own.symbols, own.symbol_vectors, own.uniforms[step * own.rows + row]);
                     if (token < 0) failed.store(true, std::memory_order_relaxed);
+                    else if (own.states && !move_on(own, row, token)) stopped.store(true, std::memory_order_relaxed);
                     own.tokens[(step + 1) * own.rows + row] = std::max<std::int64_t>(token, 0);
                 }
                 meet.wait();
-                if (thread == 0 && failed.load(std::memory_order_relaxed)) done = step;
+                if (thread == 0 && !goes_on()) done = failed.load(std::memory_order_relaxed) ? step : step + 1;
             }
         }
     }
+    if (failed.load(std::memory_order_relaxed) && call.states)
+        for (std::int64_t row = 0; row < call.rows; row++) call.states[row] = std::max<std::int64_t>(call.states[row], 0);
     return done;
 }
 

@@ -1,0 +1,72 @@
+"""What the sampler `code-structure/balanced` does to a model's C: samples with and without it, by the same seeds.
+
+Prints each fault beside held-out windows, and how much the samples differ among themselves, as a table in Markdown.
+
+    python -m benchmarks.c_learning.balanced runs/linux-code-structure [--temperature 0.5]
+"""
+
+import argparse
+
+from seqforge_code_structure.samplers.balanced import Balanced
+from seqforge_essentials.metrics.distinct import Distinct
+from seqforge_essentials.samplers.temperature import Temperature
+
+from benchmarks.c_learning.plot import FEWEST
+from benchmarks.c_learning.scores import FAULTS, Share, shares
+from benchmarks.c_learning.texts import PROMPT, kept, read
+from benchmarks.report import Table
+from seqforge import Run
+from seqforge.generation import sample_texts
+from seqforge.interfaces import Sampler
+
+WORDS = (2, 4)
+"""Lengths of the runs of words among which are counted those that differ from one another."""
+
+
+def shown(share: Share) -> str:
+    """Write a share with its interval, of enough cases."""
+    if share.total < FEWEST:
+        return f"– ({share.wrong} of {share.total})"
+    return f"{100 * share.value:.3g} % ({100 * share.low:.3g}–{100 * share.high:.3g})"
+
+
+def main() -> None:
+    """Draw, score and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="a run on the source of Linux with a vocabulary of characters")
+    parser.add_argument("--count", type=int, default=100, help="samples each way")
+    parser.add_argument("--length", type=int, default=4_000, help="characters of each")
+    parser.add_argument("--temperature", type=float, default=1.0)
+    arguments = parser.parse_args()
+    run = Run.open(arguments.run)
+    count, length, temperature = arguments.count, arguments.length, arguments.temperature
+    source = read(run)
+    texts = {"real code": list(source.windows(length))}
+    model = run.model("best", "cpu")
+    plain: list[Sampler] = [Temperature(temperature)]
+    for name, chain in (("without it", plain), ("with it", [Balanced(), *plain])):
+        path = run.path / "learning" / f"{count}x{length}" / f"{name.replace(' ', '-')}-at-{temperature}.json"
+        drawn = kept(
+            path,
+            lambda chain=chain: sample_texts(
+                model, source.vocabulary, chain, PROMPT, count=count, length=length, seed=1
+            ),
+        )
+        texts[name] = [text.removeprefix(PROMPT) for text in drawn]
+
+    lexicon = source.lexicon()
+    scores = {name: shares(column, lexicon) for name, column in texts.items()}
+    rows = [[label, *(shown(column[name]) for column in scores.values())] for name, label in FAULTS.items()]
+    rows.insert(0, ["functions that parse", *(f"{column['undefined'].total:,}" for column in scores.values())])
+    rows.insert(0, ["complete units", *(f"{column['brackets'].total:,}" for column in scores.values())])
+    distinct = [Distinct(WORDS).score(column[:count]).values for column in texts.values()]
+    rows += [
+        [f"runs of {words} words that differ", *(f"{100 * each[f'distinct_{words}']:.3g} %" for each in distinct)]
+        for words in WORDS
+    ]
+    print(f"{len(texts['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
+    print(Table("Shares", ["", *scores], rows).markdown())
+
+
+if __name__ == "__main__":
+    main()
