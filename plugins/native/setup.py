@@ -1,6 +1,7 @@
 """Builds the kernels once for each instruction set, where there is a compiler that knows it; else installs without."""
 
 import platform
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -17,7 +18,7 @@ extensions = [
     Extension(
         f"seqforge_native._{name}",
         sources=["seqforge_native/kernels/library.cpp"],
-        depends=["seqforge_native/kernels"],
+        depends=[str(header) for header in sorted(Path("seqforge_native/kernels").glob("*.hpp"))],
         extra_compile_args=["-std=c++20", "-O3", "-fopenmp", "-fvisibility=default", *flags],
         extra_link_args=["-fopenmp"],
         optional=True,

@@ -2,8 +2,8 @@
 //
 // A cell is named by its index: 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu.
 
+#include "cell_weights.hpp"
 #include "decode.hpp"
-#include "packing.hpp"
 #include "rows.hpp"
 
 using namespace seqforge;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "activations.hpp"
-#include "packing.hpp"
+#include "cell_weights.hpp"
 #include "recurrence.hpp"
 #include "rows.hpp"
 
