@@ -5,6 +5,10 @@
 // add is 128 times the sum of a column, and is taken off at the start. All else, the state too, is float32.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
 #include "packing.hpp"
 
 #if defined(__AVX512VNNI__)

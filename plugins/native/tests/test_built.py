@@ -1,0 +1,15 @@
+"""That kernels which should have been built are there: installing passes over what cannot be compiled."""
+
+import shutil
+
+import pytest
+from seqforge_native.library import NEEDS, runnable_libraries
+
+from seqforge.recurrence import instruction_sets
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")
+def test_every_instruction_set_of_this_processor_has_kernels() -> None:
+    assert [library.name for library in runnable_libraries()] == [
+        name for name, needs in NEEDS.items() if needs <= instruction_sets()
+    ]
