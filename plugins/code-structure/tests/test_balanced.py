@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_code_structure.samplers.automaton import Automaton
 from seqforge_code_structure.samplers.balanced import Balanced
-from seqforge_code_structure.samplers.symbols import Symbols
+from seqforge_code_structure.samplers.symbols import Symbols, characters_of
 from seqforge_code_structure.samplers.writing import State, after
 from seqforge_code_structure.terminators import terminators
 from seqforge_code_structure.units import split
@@ -149,7 +149,7 @@ def test_a_guide_soon_knows_all_that_follows_however_deep_it_stands():
 
 @given(st.lists(st.sampled_from([*CHARACTERS.words, b"\n#if", b"\n#endif\n", b"\n#define"]), max_size=60))
 def test_places_in_the_automaton_stand_for_states(words: list[bytes]):
-    automaton, state = Automaton(Symbols(CHARACTERS)), State()
+    automaton, state = Automaton(Symbols(characters_of(CHARACTERS))), State()
     place = automaton.place(state)
     for token in CHARACTERS.encode(b"".join(words)).tolist():
         place, state = automaton.follow(place, token), after(state, CHARACTERS.words[token].decode())

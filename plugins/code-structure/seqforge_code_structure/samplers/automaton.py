@@ -7,6 +7,7 @@ to return to: an opener pushes one, as does the `#` of a directive, and a closer
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -200,6 +201,16 @@ def _outermost_first(opened: Open | None) -> Iterator[Open]:
         chain.append(opened)
         opened = opened.below
     return reversed(chain)
+
+
+@lru_cache(maxsize=4)
+def automaton_of(characters: tuple[str, ...]) -> Automaton:
+    """Give the automaton of a vocabulary: what one sample taught it serves the next.
+
+    Args:
+        characters: What each token writes.
+    """
+    return Automaton(Symbols(characters))
 
 
 def near(state: State) -> int:

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.interfaces import Guide, Sampler, SamplingContext
-from seqforge_code_structure.samplers.automaton import ROOM, Automaton, Place, far, near
-from seqforge_code_structure.samplers.symbols import Symbols
+from seqforge_code_structure.samplers.automaton import ROOM, Automaton, Place, automaton_of, far, near
+from seqforge_code_structure.samplers.symbols import characters_of
 from seqforge_code_structure.samplers.writing import State, after, closing, forbidden
 
 _LEAST = torch.tensor(-1e30)
@@ -61,11 +61,11 @@ class Balanced(Sampler):
         Raises:
             ExperimentError: Where the vocabulary has symbols of several characters.
         """
-        symbols = Symbols(context.vocabulary)
+        automaton = automaton_of(characters_of(context.vocabulary))
         state = State()
         for token in cast("list[int]", context.prompt.tolist()):
-            state = after(state, symbols.characters[token])
-        return _writing(Automaton(symbols), [state] * context.batch_size, context.length)
+            state = after(state, automaton.symbols.characters[token])
+        return _writing(automaton, [state] * context.batch_size, context.length)
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Writing) -> Float[Tensor, "batch symbols"]:
         """Forbid what must not come next.

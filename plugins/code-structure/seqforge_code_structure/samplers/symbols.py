@@ -1,5 +1,7 @@
 """The symbols of a vocabulary as characters."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,22 +15,19 @@ _OTHER = "x"
 
 
 class Symbols:
-    """What each token of a vocabulary writes.
+    """What each token of a vocabulary writes, and which of them are forbidden together.
 
     Args:
-        vocabulary: One whose symbols are single characters, or bytes.
+        characters: Of each token, the character that it writes.
 
     Attributes:
-        characters: Of each token, the character that it writes.
+        characters: The same.
         limits: By kind, what logits are cut to: infinity, or minus infinity where a token is forbidden.
-
-    Raises:
-        ExperimentError: Where a symbol is more than a character.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.characters = [_character(vocabulary, token) for token in range(vocabulary.size)]
-        self.limits = np.empty((0, vocabulary.size), dtype=np.float32)
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = characters
+        self.limits = np.empty((0, len(characters)), dtype=np.float32)
         self._kinds: dict[tuple[str, bool], int] = {}
 
     def has(self, character: str) -> bool:
@@ -61,6 +60,18 @@ class Symbols:
             kinds: Which.
         """
         return torch.from_numpy(self.limits.take(kinds, axis=0))
+
+
+def characters_of(vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Tell what each token of a vocabulary writes.
+
+    Args:
+        vocabulary: One whose symbols are single characters, or bytes.
+
+    Raises:
+        ExperimentError: Where a symbol is more than a character.
+    """
+    return tuple(_character(vocabulary, token) for token in range(vocabulary.size))
 
 
 def _character(vocabulary: Vocabulary, token: int) -> str:
