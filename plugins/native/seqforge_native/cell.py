@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from seqforge.interfaces import Decoder, FactoredCell, Network, Rule, State
 from seqforge.recurrence import product_dtype
 from seqforge_native.decoder import NativeDecoder
-from seqforge_native.layout import interleaved, padded
+from seqforge_native.inputs import input_gates
+from seqforge_native.layout import padded
 from seqforge_native.library import Library, best_library
 from seqforge_native.sequence import Kernel, read_sequence
 
@@ -51,13 +51,8 @@ class NativeCell(FactoredCell[StateT]):
         library = self._library(dtype, state)
         if library is None:
             return super().forward(inputs, state)
-        lanes, count = library.lanes, self.kernel.gates
-        weight = interleaved(self.input_weight.t(), count, lanes)
-        bias = interleaved(self.bias, count, lanes)
-        if inputs.is_floating_point():
-            gates, symbols = functional.linear(inputs, weight.t(), bias), None
-        else:
-            gates, symbols = weight + bias, inputs
+        lanes = library.lanes
+        gates, symbols = input_gates(self, inputs, self.kernel.gates, lanes)
         recurrent_bias = self.recurrent_bias_of_kernel
         outputs, after = read_sequence(
             self.kernel,

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from seqforge.interfaces import FactoredCell, SequenceReader
 from seqforge.recurrence import instruction_sets, product_dtype
 from seqforge_native.cell import NativeCell
-from seqforge_native.layout import interleaved, padded
+from seqforge_native.inputs import input_gates
+from seqforge_native.layout import padded
 from seqforge_native.library import NEEDS, best_library
 from seqforge_native.traced.build import CompilationError, build
 from seqforge_native.traced.kernel import TracedKernel
@@ -55,13 +55,8 @@ def _read(kernel: TracedKernel, cell: FactoredCell[Any], inputs: Tensor, state: 
     plain = (cell.recurrent_weight, *state)
     if ("forward", dtype) not in library.functions or not all(_is_plain(tensor) for tensor in plain):
         return None
-    lanes, count, hidden_size = library.lanes, kernel.program.trace.gates, cell.hidden_size
-    weight = interleaved(cell.input_weight.t(), count, lanes)
-    bias = interleaved(cell.bias, count, lanes)
-    if inputs.is_floating_point():
-        gates, symbols = functional.linear(inputs, weight.t(), bias), None
-    else:
-        gates, symbols = weight + bias, inputs
+    lanes, hidden_size = library.lanes, cell.hidden_size
+    gates, symbols = input_gates(cell, inputs, kernel.program.trace.gates, lanes)
     outputs, after = read_sequence(
         kernel,
         dtype,
