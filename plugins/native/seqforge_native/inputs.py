@@ -4,10 +4,10 @@ from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from seqforge.interfaces import FactoredCell
 from seqforge_native.layout import interleaved
+from seqforge_native.product import linear
 
 
 def input_gates(
@@ -30,5 +30,5 @@ def input_gates(
     weight = interleaved(cell.input_weight.t(), count, lanes)
     bias = interleaved(cell.bias, count, lanes)
     if inputs.is_floating_point():
-        return functional.linear(inputs, weight.t(), bias), None
+        return linear(inputs, weight.t(), bias), None
     return weight + bias, inputs

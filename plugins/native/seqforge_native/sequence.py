@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from seqforge_native.layout import separated
 from seqforge_native.library import Backward, Forward, Library
+from seqforge_native.product import product
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,8 @@ class _Sequence(torch.autograd.Function):
             int(ctx.needs_input_grad[8]),
         )
         library.call("backward", dtype, kernel.index, call)
-        product = recurrent_gradient.flatten(0, 1).t() @ hidden[:-1].flatten(0, 1)
-        weight_gradient = separated(product, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
+        by_gate = product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
+        weight_gradient = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
         bias_gradient = None
         if kernel is GRU:
             by_unit = recurrent_gradient.view(steps * batch, units, kernel.gates, library.lanes)
