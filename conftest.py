@@ -19,6 +19,7 @@ install_import_hook(
         "seqforge.interfaces.loss",
         "seqforge.interfaces.sampler",
         "seqforge.model",
+        "seqforge.recurrence.matrices",
         "seqforge.recurrence.product",
         "seqforge.recurrence.sequence",
         "seqforge.recurrence.table",

@@ -17,6 +17,7 @@ from seqforge.recurrence import (
     Pointwise,
     compiled,
     eager,
+    linear,
     product_dtype,
     read_sequence,
     recurrent_product,
@@ -100,7 +101,7 @@ class FactoredCell(Cell[StateT]):
             The inputs' side of every step's gates.
         """
         if inputs.is_floating_point():
-            return functional.linear(inputs, self.input_weight, self.bias)
+            return linear(inputs, self.input_weight, self.bias)
         table = self.input_weight.t() + self.bias
         return rows_of(table, inputs, product_dtype(self.input_weight))
 

@@ -2,6 +2,7 @@
 
 from seqforge.recurrence.cell_part import CellPart
 from seqforge.recurrence.compiled import compiled
+from seqforge.recurrence.matrices import linear, matrix_product
 from seqforge.recurrence.pointwise import Function, Pointwise, eager
 from seqforge.recurrence.precision import product_dtype
 from seqforge.recurrence.processor import instruction_sets
@@ -16,6 +17,8 @@ __all__ = [
     "compiled",
     "eager",
     "instruction_sets",
+    "linear",
+    "matrix_product",
     "product_dtype",
     "read_sequence",
     "recurrent_product",

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from seqforge.recurrence.matrices import matrix_product
 from seqforge.recurrence.pointwise import Pointwise, Tensors
 from seqforge.recurrence.product import recurrent_product
 
@@ -100,5 +101,5 @@ class _Sequence(torch.autograd.Function):
         # Where the gates are sums of both sides, both have the same gradient, and often as one tensor.
         same = all(map(Tensor.is_set_to, input_sides, recurrent_sides))
         input_gates = recurrent_gates if same else torch.stack(input_sides[::-1])
-        weight = recurrent_gates.flatten(0, 1).t() @ torch.cat(ctx.multiplied)
+        weight = matrix_product(recurrent_gates.flatten(0, 1).t(), torch.cat(ctx.multiplied))
         return None, None, input_gates, weight.to(ctx.weight.dtype), None, first + multiplied, *others, *learnt

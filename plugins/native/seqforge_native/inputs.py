@@ -6,8 +6,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.interfaces import FactoredCell
+from seqforge.recurrence import linear
 from seqforge_native.layout import interleaved
-from seqforge_native.product import linear
 
 
 def input_gates(

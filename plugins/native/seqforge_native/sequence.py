@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from seqforge.recurrence import matrix_product
 from seqforge_native.layout import separated
 from seqforge_native.library import Backward, Forward, Library
-from seqforge_native.product import product
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class _Sequence(torch.autograd.Function):
             int(ctx.needs_input_grad[8]),
         )
         library.call("backward", dtype, kernel.index, call)
-        by_gate = product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
+        by_gate = matrix_product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
         weight_gradient = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
         bias_gradient = None
         if kernel is GRU:

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from seqforge.recurrence import matrix_product
 from seqforge_native.layout import separated
-from seqforge_native.product import product
 from seqforge_native.sequence import checked_symbols, rows_gradient
 from seqforge_native.traced.kernel import TracedBackward, TracedForward, TracedKernel
 
@@ -141,7 +141,7 @@ class _TracedSequence(torch.autograd.Function):
             filled=filled.data_ptr(),
         )
         library.call("backward", dtype, 0, call)
-        by_gate = product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
+        by_gate = matrix_product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
         weight_gradient = separated(by_gate, count, hidden_size, library.lanes)[:, :hidden_size]
         if symbols is not None:
             input_gradient = rows_gradient(library, symbols, input_gradient, ctx.table_size)

@@ -14,7 +14,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
-def product(left: Float[Tensor, "rows depth"], right: Float[Tensor, "depth columns"]) -> Float[Tensor, "rows columns"]:
+def matrix_product(
+    left: Float[Tensor, "rows depth"], right: Float[Tensor, "depth columns"]
+) -> Float[Tensor, "rows columns"]:
     """Multiply two matrices; no gradient flows to them.
 
     Args:
@@ -57,8 +59,8 @@ class _Linear(torch.autograd.Function):
         gradient: Tensor = gradients[0].flatten(0, -2)
         wanted = ctx.needs_input_grad
         return (
-            product(gradient, weight).view_as(inputs) if wanted[0] else None,
-            product(gradient.t(), inputs.flatten(0, -2)) if wanted[1] else None,
+            matrix_product(gradient, weight).view_as(inputs) if wanted[0] else None,
+            matrix_product(gradient.t(), inputs.flatten(0, -2)) if wanted[1] else None,
             gradient.sum(0) if wanted[2] else None,
         )
 

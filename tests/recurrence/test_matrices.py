@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 from hypothesis import given, strategies
-from seqforge_native import product as native_product
-from seqforge_native.product import linear, product
 from torch import Tensor
 from torch.nn import functional
+
+from seqforge.recurrence import matrices
+from seqforge.recurrence.matrices import linear, matrix_product
 
 sizes = strategies.integers(1, 70)
 
@@ -25,10 +26,10 @@ def operator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
     trouble = {"gone": gone, "wrong": wrong}.get(request.param)
     if trouble is not None:
-        monkeypatch.setattr(native_product, "_by_onednn", trouble)
-    native_product._onednn_multiplies.cache_clear()
+        monkeypatch.setattr(matrices, "_by_onednn", trouble)
+    matrices._onednn_multiplies.cache_clear()
     yield request.param
-    native_product._onednn_multiplies.cache_clear()
+    matrices._onednn_multiplies.cache_clear()
 
 
 def test_a_product_is_the_product_whatever_the_operator_does(operator: str) -> None:
@@ -37,7 +38,9 @@ def test_a_product_is_the_product_whatever_the_operator_does(operator: str) -> N
         torch.manual_seed(seed)
         left = torch.randn(depth, rows).t() if turned else torch.randn(rows, depth)
         right = torch.randn(depth, columns)
-        torch.testing.assert_close(product(left, right).double(), left.double() @ right.double(), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            matrix_product(left, right).double(), left.double() @ right.double(), rtol=1e-4, atol=1e-4
+        )
 
     check()
 
