@@ -22,12 +22,6 @@ class Program:
     saved: tuple[Node, ...]
 
     @property
-    def gradients(self) -> tuple[Node, ...]:
-        """All that the backward pass computes."""
-        trace = self.trace
-        return (*trace.input_gates, *trace.recurrent_gates, *trace.state, *trace.parameters)
-
-    @property
     def one_gradient(self) -> bool:
         """Whether both sides of the gates have the same gradient."""
         return self.trace.input_gates == self.trace.recurrent_gates
@@ -35,7 +29,7 @@ class Program:
     @property
     def reads_hidden(self) -> bool:
         """Whether the hidden state is read beside its product."""
-        nodes = needed_by([*self.trace.outputs, *self.gradients], self.saved)
+        nodes = needed_by([*self.trace.outputs, *self.trace.gradients], self.saved)
         return any(node.operation == "state" and node.index == 0 for node in nodes)
 
 
@@ -46,13 +40,12 @@ def plan(trace: Trace) -> Program:
         trace: The step.
     """
     sums = _sums(trace)
-    gradients = (*trace.input_gates, *trace.recurrent_gates, *trace.state, *trace.parameters)
     worth_keeping = [
         node
-        for node in needed_by([*trace.outputs, *gradients])
+        for node in needed_by([*trace.outputs, *trace.gradients])
         if (node.operation in TRANSCENDENTAL or _is_gate(node) or node in sums) and not (node.learning or node.shared)
     ]
-    saved = [node for node in needed_by(gradients, worth_keeping) if node in worth_keeping]
+    saved = [node for node in needed_by(trace.gradients, worth_keeping) if node in worth_keeping]
     return Program(trace, sums, tuple(saved))
 
 
@@ -62,7 +55,7 @@ def _is_gate(node: Node) -> bool:
 
 def _sums(trace: Trace) -> tuple[Node | None, ...]:
     """Find the gates of which only the sum of both sides is read: there the product begins from the inputs' side."""
-    nodes = needed_by([*trace.outputs, *trace.input_gates, *trace.recurrent_gates, *trace.state, *trace.parameters])
+    nodes = needed_by([*trace.outputs, *trace.gradients])
     return tuple(_sum_of(gate, nodes) for gate in range(trace.gates))
 
 

@@ -103,7 +103,7 @@ def _backward(program: Program) -> str:
         node: f"load(call.activations + at.before * saved_vectors + {slot} * lanes)"
         for slot, node in enumerate(program.saved)
     }
-    lines = _statements(program.gradients, given, forward=False)
+    lines = _statements(trace.gradients, given, forward=False)
     sides = [("input", trace.input_gates)]
     if not program.one_gradient:
         sides.append(("recurrent", trace.recurrent_gates))

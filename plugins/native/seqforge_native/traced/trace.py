@@ -46,6 +46,11 @@ class Trace:
     parameters: tuple[Node, ...]
 
     @property
+    def gradients(self) -> tuple[Node, ...]:
+        """All that the backward pass computes."""
+        return (*self.input_gates, *self.recurrent_gates, *self.state, *self.parameters)
+
+    @property
     def writes_hidden(self) -> bool:
         """Whether the output is the new hidden state, the first of the state."""
         return self.outputs[0] is self.outputs[1]
