@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
+from seqforge.generation.guide_checks import refuse_wrong_guide
 from seqforge.interfaces import Decoder, Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
 from seqforge.model import SequenceModel, States
 
@@ -74,7 +75,7 @@ def generate(
 
     Raises:
         RunError: Where the model's logits are not finite.
-        PluginError: Where a sampler forbids every symbol.
+        PluginError: Where a sampler forbids every symbol, or gives a wrong guide.
     """
     device = next(model.parameters()).device
     uniforms = uniforms_of(seed, count)
@@ -86,8 +87,11 @@ def generate(
         states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
     context = SamplingContext(prompt, count, length, vocabulary)
     memories = [sampler.start(context) for sampler in samplers]
+    guide = samplers[0].guide(memories[0]) if samplers else None
+    if guide:
+        refuse_wrong_guide(samplers[0], guide, batch_size=count, symbols=logits.shape[-1])
     with torch.inference_mode():
-        decoder = _decoder(model, states, samplers, memories)
+        decoder = _decoder(model, states, samplers[1:] if guide else samplers)
     if decoder is None:
         yield from _one_by_one(model, samplers, memories, logits, states, uniforms, length)
         return
@@ -98,13 +102,9 @@ def generate(
     yield from _at_a_stretch(decoder, samplers, memories, tokens, uniforms, length - 1)
 
 
-def _decoder(
-    model: SequenceModel, states: States, samplers: Sequence[Sampler], memories: Sequence[Any]
-) -> Decoder | None:
-    guided = bool(samplers) and samplers[0].guide(memories[0]) is not None
-    ruled = samplers[1:] if guided else samplers
-    rules = [rule for rule in (sampler.rule() for sampler in ruled) if rule is not None]
-    has_rules = len(rules) == len(ruled)
+def _decoder(model: SequenceModel, states: States, samplers: Sequence[Sampler]) -> Decoder | None:
+    rules = [rule for rule in (sampler.rule() for sampler in samplers) if rule is not None]
+    has_rules = len(rules) == len(samplers)
     if model.precision == "int8":
         decoder = model.decoder(states, rules, int8=True) if has_rules else None
         if decoder is not None:
@@ -132,10 +132,9 @@ def _at_a_stretch(
         left -= len(numbers)
         while len(numbers):
             guide = first.guide(memory) if first else None
-            wanted = numbers[: guide.steps] if guide else numbers
             with torch.inference_mode():
-                drawn = decoder(tokens, wanted, guide)
-            if len(drawn) < len(wanted) and not (guide and bool((guide.states < 0).any())):
+                drawn = decoder(tokens, numbers, guide)
+            if len(drawn) < len(numbers) and not (guide and bool((guide.states < 0).any())):
                 raise _not_finite()
             if first and guide:
                 memory = first.guided(memory, guide, drawn)

@@ -4,7 +4,7 @@ from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.coded_vocabulary import CodedVocabulary
 from seqforge.interfaces.corpus import Corpus, Document
-from seqforge.interfaces.decoding import Decoder, DecodingCell, Guide, Network, Rule
+from seqforge.interfaces.decoding import FORBIDDEN, Decoder, DecodingCell, Guide, Network, Rule
 from seqforge.interfaces.diagnosis import Diagnosis
 from seqforge.interfaces.events import (
     DocumentsEncoded,
@@ -28,6 +28,7 @@ from seqforge.interfaces.schedule import Progress, Schedule
 from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
 
 __all__ = [
+    "FORBIDDEN",
     "IGNORED_TARGET",
     "Answer",
     "Attention",

@@ -42,31 +42,46 @@ class Network:
     int8: bool = False
 
 
+FORBIDDEN = 127
+"""The cost of a symbol that a guide never allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guide:
     """What a sampler with a memory does to logits, as a pushdown automaton that compiled code can follow.
 
+    What a sample has begun and must end is told by weights: a sample owes as many symbols as its state and the states
+    on its stack weigh together. Before any rule, a symbol is forbidden whose cost would make it owe more than will be
+    left to draw, or more than the most. Where that leaves none, those of the lowest cost are allowed. A sample that
+    owes too much already is only kept from owing more.
+
+    All tensors are contiguous and on the CPU.
+
     Attributes:
-        states: `[batch]`, int64, the state of each sample. A decoder moves them on in place; where it is not known what
+        states: `[batch]`, int32, the state of each sample. A decoder moves them on in place; where it is not known what
             follows a symbol, it leaves the complement, `-1 - state`, and stops after that symbol.
-        following: `[states, symbols]`, int32: the state after each symbol; -1 where that is not known yet; or -2, -3
+        following: `[states, symbols]`, int32: the state after each symbol; -1 where that is not known; or -2, -3
             and so on for the first, the second of the actions.
-        actions: `[actions, 3]`, int32: how many numbers to pop off the sample's stack; the number to push after that,
-            or -1; and the state to go to, or -1 for the number that was popped last.
-        limits: `[states, symbols]`, float32, what the logits are cut to in each state, before any rule: infinity, or
-            minus infinity where a symbol is forbidden.
+        actions: `[actions, 3]`, int32: how many states to pop off the sample's stack; the state to push after that,
+            or -1; and the state to go to, or -1 for the one that was popped last.
+        costs: `[states, symbols]`, int8, how much more a sample owes after each symbol, or `FORBIDDEN`; the lowest of a
+            state is not that.
+        weights: `[states]`, int32, symbols that end what a state has begun.
         stacks: `[batch, depth]`, int32; a decoder writes them in place. What would need more room is not known.
-        heights: `[batch]`, int64, how many numbers are on each stack.
-        steps: Symbols that may be drawn by it for each sample, at least one.
+        heights: `[batch]`, int32, how many states are on each stack.
+        left: Symbols still to be drawn for each sample.
+        most: Symbols that a sample may owe.
     """
 
     states: Tensor
     following: Tensor
     actions: Tensor
-    limits: Tensor
+    costs: Tensor
+    weights: Tensor
     stacks: Tensor
     heights: Tensor
-    steps: int
+    left: int
+    most: int
 
 
 @runtime_checkable

@@ -8,15 +8,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_code_structure.samplers.automaton import Automaton
-from seqforge_code_structure.samplers.balanced import Balanced
-from seqforge_code_structure.samplers.symbols import Symbols, characters_of
-from seqforge_code_structure.samplers.writing import State, after
+from seqforge_code_structure.limits import DEEPEST_NESTING
+from seqforge_code_structure.samplers.automaton import BOTTOM
+from seqforge_code_structure.samplers.balanced import Balanced, Writing
+from seqforge_code_structure.samplers.symbols import characters_of
+from seqforge_code_structure.samplers.tables import automaton_of
+from seqforge_code_structure.samplers.writing import State, after, length_to_close
 from seqforge_code_structure.terminators import terminators
 from seqforge_code_structure.units import split
 
+from seqforge import Experiment
 from seqforge.errors import ExperimentError
+from seqforge.generation import generate
 from seqforge.interfaces import Guide, SamplingContext, Vocabulary
+from seqforge.model import SequenceModel, build_model
 
 
 class Words(Vocabulary):
@@ -80,7 +85,18 @@ def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt:
         assert [fault.message for fault in terminators(text + "\n").faults if "comment" in fault.message] == []
 
 
-def step(guide: Guide, row: int, token: int) -> bool:
+def allowed_by(guide: Guide, step: int) -> torch.Tensor:
+    """Tell what a guide allows at one of its steps, as compiled code does."""
+    rows: list[torch.Tensor] = []
+    for state, stack, height in zip(guide.states, guide.stacks, guide.heights, strict=True):
+        owed = int(guide.weights[torch.cat([stack[:height], state[None]])].sum())
+        room = guide.left - step - 1 - owed
+        room = min(room if room >= -1 else 0, max(guide.most - owed, 0))
+        rows.append(guide.costs[state] <= min(126, max(room, int(guide.costs[state].min()))))
+    return torch.stack(rows)
+
+
+def move(guide: Guide, row: int, token: int) -> bool:
     """Move a sample on as compiled code does, and tell whether it is known how."""
     entry = int(guide.following[guide.states[row], token])
     if entry == -1:
@@ -98,20 +114,19 @@ def step(guide: Guide, row: int, token: int) -> bool:
     return True
 
 
-def guided(prompt: bytes, tokens: torch.Tensor) -> tuple[list[torch.Tensor], int]:
-    """Follow what was drawn as compiled code does; give what is allowed at each step, and how often that stopped."""
+def guided(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
+    """Follow what was drawn as compiled code does, and give what is allowed at each step."""
     sampler, (length, count) = Balanced(), tokens.shape
-    memory, allowed, stops = sampler.start(context(prompt, count, length)), list[torch.Tensor](), 0
+    memory, allowed = sampler.start(context(prompt, count, length, vocabulary)), list[torch.Tensor]()
     while len(allowed) < length:
         guide, begun = sampler.guide(memory), len(allowed)
-        stops += 1
-        for drawn in tokens[begun : begun + guide.steps].tolist():
-            allowed.append(guide.limits[guide.states] > 0)
-            known = [step(guide, row, token) for row, token in enumerate(drawn)]
+        for step, drawn in enumerate(tokens[begun : begun + 100].tolist()):
+            allowed.append(allowed_by(guide, step))
+            known = [move(guide, row, token) for row, token in enumerate(drawn)]
             if not all(known):
                 break
         memory = sampler.guided(memory, guide, tokens[begun : len(allowed)])
-    return allowed, stops
+    return torch.stack(allowed)
 
 
 PROMPTS = [
@@ -122,39 +137,100 @@ PROMPTS = [
     b'"\\',
     b"{\n#define (",
     b"#define [ // (",
-    b"{" * 29,
-    b"\n#if a\n" * 31,
+    b"{" * 254,
+    b"(" * 300,
+    b"\n#if a\n" * 36,
 ]
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 10_000), st.integers(1, 400), st.sampled_from(PROMPTS))
-def test_a_guide_forbids_the_same(seed: int, length: int, prompt: bytes):
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 400),
+    st.sampled_from(PROMPTS),
+    st.just(set(CHARACTERS.words)) | st.sets(st.sampled_from(CHARACTERS.words)),
+)
+def test_a_guide_forbids_the_same(seed: int, length: int, prompt: bytes, words: set[bytes]):
+    vocabulary = Words(sorted(words | {bytes([value]) for value in prompt}))
     sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
-    memory = sampler.start(context(prompt, 3, length))
+    memory = sampler.start(context(prompt, 3, length, vocabulary))
     allowed, drawn = list[torch.Tensor](), list[torch.Tensor]()
     for _ in range(length):
-        transformed = sampler.transform(torch.randn(3, CHARACTERS.size, generator=generator), memory)
+        transformed = sampler.transform(torch.randn(3, vocabulary.size, generator=generator), memory)
         allowed.append(transformed.isfinite())
         drawn.append(transformed.argmax(-1))
         memory = sampler.advance(memory, drawn[-1])
-    assert torch.equal(torch.stack(guided(prompt, torch.stack(drawn))[0]), torch.stack(allowed))
-
-
-def test_a_guide_soon_knows_all_that_follows_however_deep_it_stands():
-    text = b"".join(b"{" * deep + b'\n(a[0]="(") /* ( */;' + b"}" * deep for deep in range(25))
-    tokens = torch.as_tensor(CHARACTERS.encode(text)).unsqueeze(1)
-    assert guided(b"\n", tokens)[1] < 90
+    assert torch.equal(guided(prompt, torch.stack(drawn), vocabulary), torch.stack(allowed))
 
 
 @given(st.lists(st.sampled_from([*CHARACTERS.words, b"\n#if", b"\n#endif\n", b"\n#define"]), max_size=60))
-def test_places_in_the_automaton_stand_for_states(words: list[bytes]):
-    automaton, state = Automaton(Symbols(characters_of(CHARACTERS))), State()
-    place = automaton.place(state)
+def test_the_automaton_follows_the_grammar(words: list[bytes]):
+    automaton = automaton_of(characters_of(CHARACTERS))
+    number, numbers = 0, BOTTOM
+    state, stack = State(), list[State]()
     for token in CHARACTERS.encode(b"".join(words)).tolist():
-        place, state = automaton.follow(place, token), after(state, CHARACTERS.words[token].decode())
-        assert place == automaton.place(state)
-        assert automaton.state(place) == state
+        number, numbers = automaton.follow(number, numbers, token)
+        following, pushed, drops = after(state, CHARACTERS.words[token].decode())
+        while drops and stack and stack[-1].directive is not None:
+            stack.pop()
+        stack += [pushed] if pushed else []
+        state = following or stack.pop()
+        assert automaton.states[number] == state
+        assert [automaton.states[waiting] for waiting in numbers.numbers()] == stack
+        assert numbers.owed == sum(map(length_to_close, stack))
+
+
+def owed(memory: Writing) -> list[int]:
+    weights = memory.automaton.weights[memory.states].tolist()
+    return [weight + stack.owed for weight, stack in zip(weights, memory.stacks, strict=True)]
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.integers(1, 600), st.sampled_from(PROMPTS))
+def test_no_more_is_open_than_can_be_closed(seed: int, length: int, prompt: bytes):
+    sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
+    memory = sampler.start(context(prompt, 2, length))
+    room = sampler.guide(memory).stacks.shape[1]
+    for left in range(length, 0, -1):
+        before = owed(memory)
+        # Openers are likely, so that much is open.
+        logits = torch.randn(2, CHARACTERS.size, generator=generator)
+        logits[:, CHARACTERS.encode(b"([{")] += 2
+        memory = sampler.advance(memory, sampler.transform(logits, memory).argmax(-1))
+        for now, was in zip(owed(memory), before, strict=True):
+            assert now <= left - 1 or left < was
+            assert now <= max(DEEPEST_NESTING, was)
+        assert all(len(stack.numbers()) <= room for stack in memory.stacks)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_kernels_write_what_is_written_symbol_by_symbol(count: int, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("seqforge_native")
+    experiment = Experiment.from_table(
+        {
+            "experiment": {"name": "test"},
+            "corpus": {"use": "inline", "text": "hello"},
+            "vocabulary": {"use": "bytes"},
+            "model": {"cells": [{"use": "native/lstm", "hidden_size": 24}]},
+            "training": {"precision": "float32"},
+        }
+    )
+    model = build_model(experiment, CHARACTERS.size)
+    prompt = torch.as_tensor(CHARACTERS.encode(b"\n#define (// a"))
+
+    def write() -> torch.Tensor:
+        pieces = list(generate(model, CHARACTERS, [Balanced()], prompt, count=count, length=900, seed=2))
+        lengths.append(len(pieces))
+        return torch.cat(pieces)
+
+    lengths: list[int] = []
+    fast = write()
+    if lengths == [900]:
+        pytest.skip("no kernels for this processor")
+    monkeypatch.setattr(SequenceModel, "decoder", lambda *_: None)
+    assert torch.equal(fast, write())
+    # The first symbol, then 256 at a time, and one stop where the macro of the prompt ends with a bracket open.
+    assert lengths[0] <= 1 + 4 + count
 
 
 def test_all_bytes_are_symbols():
@@ -183,7 +259,8 @@ def test_at_the_end_nothing_but_the_closer_is_allowed():
 def test_what_the_length_does_not_allow_is_not_closed():
     sampler = Balanced()
     memory = sampler.start(context(b"{{{{{{", 1, 3))
-    assert sampler.transform(torch.zeros(1, CHARACTERS.size), memory).isfinite().sum() == CHARACTERS.size - 2
+    refused = ~sampler.transform(torch.zeros(1, CHARACTERS.size), memory).isfinite().squeeze()
+    assert CHARACTERS.decode(refused.nonzero().flatten().tolist()) == b"\"'()[]{"
 
 
 def test_after_a_sampler_that_left_nothing_that_is_allowed():

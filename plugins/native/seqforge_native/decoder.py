@@ -97,9 +97,11 @@ class NativeDecoder:
         uniforms = uniforms.contiguous()
         call = self._call
         call.steps, call.uniforms, call.tokens = steps, uniforms.data_ptr(), tokens.data_ptr()
-        for name in ("states", "following", "actions", "limits", "stacks", "heights"):
-            setattr(call, name, getattr(guide, name).data_ptr() if guide else None)
-        call.depth = guide.stacks.shape[1] if guide else 0
+        call.states = None
+        if guide:
+            for name in ("states", "following", "actions", "costs", "weights", "stacks", "heights"):
+                setattr(call, name, getattr(guide, name).data_ptr())
+            call.depth, call.left, call.most = guide.stacks.shape[1], guide.left, guide.most
         drawn = self._library.call("decode", self._dtype, call)
         return tokens[1 : 1 + drawn]
 

@@ -110,12 +110,13 @@ class Decode(ctypes.Structure):
                 "states",
                 "following",
                 "actions",
-                "limits",
+                "costs",
+                "weights",
                 "stacks",
                 "heights",
             )
         ),
-        ("depth", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("depth", "left", "most")),
     ]
 
 

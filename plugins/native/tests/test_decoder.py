@@ -12,7 +12,7 @@ from seqforge_native.library import Library
 from seqforge import Experiment
 from seqforge.errors import RunError
 from seqforge.generation import generate
-from seqforge.interfaces import Guide, Sampler, SamplingContext
+from seqforge.interfaces import FORBIDDEN, Guide, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {
@@ -50,22 +50,44 @@ Turn = tuple[int, tuple[int, ...]]
 class Turns(Sampler):
     """Forbids every third symbol, by turns; the first pushes the turn on a stack of three, and the second pops it.
 
-    It tells what follows only once it was drawn, and asks to be asked every 50 symbols.
+    A turn weighs as much as its number, and no more than five may be owed. What follows is told once it was drawn.
     """
 
+    MOST = 5
+
     def __init__(self, symbols: int) -> None:
-        thirds = torch.arange(symbols) % 3
-        self.limits = torch.stack([torch.where(thirds == turn, -torch.inf, torch.inf) for turn in range(3)])
+        tokens, turns = torch.arange(symbols), torch.arange(3).unsqueeze(1)
+        self.weights = torch.arange(3).int()
+        costs = (turns + tokens + 1) % 3 - turns
+        costs[:, :1] = (turns + 1) % 3
+        costs[:, 1:2] = -turns
+        forbidden = tokens % 3 == turns
+        if symbols < 4:  # One symbol has to be left.
+            forbidden[:, -1] = False
+        self.costs = costs.where(~forbidden, FORBIDDEN).to(torch.int8)
         self.actions = torch.tensor([(0, turn, (turn + 1) % 3) for turn in range(3)] + [(1, -1, -1)]).int()
 
-    def start(self, context: SamplingContext) -> tuple[list[Turn], torch.Tensor]:
-        return [(0, ())] * context.batch_size, torch.full(self.limits.shape, -1).int()
+    def start(self, context: SamplingContext) -> tuple[list[Turn], torch.Tensor, int]:
+        return [(0, ())] * context.batch_size, torch.full(self.costs.shape, -1).int(), context.length
 
     def transform(self, logits: torch.Tensor, memory: Any) -> torch.Tensor:
-        return logits.minimum(self.limits[[turn for turn, _ in memory[0]]])
+        refused = torch.stack([self.refused(place, memory[2]) for place in memory[0]])
+        return logits.masked_fill(refused, -torch.inf)
+
+    def refused(self, place: Turn, left: int) -> torch.Tensor:
+        turn, stack = place
+        owed, costs = turn + sum(stack), self.costs[turn].long()
+        refused = costs == FORBIDDEN
+        if owed <= left:
+            refused |= owed + costs > left - 1
+        else:
+            refused |= costs > 0
+        refused |= (owed + costs > self.MOST) & (costs > 0)
+        return refused if not refused.all() else costs > costs.min()
 
     def advance(self, memory: Any, tokens: torch.Tensor) -> Any:
-        return [self.after(*place, token) for place, token in zip(memory[0], tokens.tolist(), strict=True)], memory[1]
+        places = [self.after(*place, token) for place, token in zip(memory[0], tokens.tolist(), strict=True)]
+        return places, memory[1], memory[2] - 1
 
     def after(self, turn: int, stack: tuple[int, ...], token: int) -> Turn:
         if token == 0 and len(stack) < 3:
@@ -75,9 +97,10 @@ class Turns(Sampler):
         return (turn + token + 1) % 3, stack
 
     def guide(self, memory: Any) -> Guide:
-        states, heights = (torch.tensor(numbers) for numbers in zip(*((t, len(s)) for t, s in memory[0]), strict=True))
-        stacks = torch.tensor([[*stack, 0, 0, 0][:3] for _, stack in memory[0]]).int()
-        return Guide(states, memory[1], self.actions, self.limits, stacks, heights, steps=50)
+        places, following, left = memory
+        states, heights = torch.tensor([(turn, len(stack)) for turn, stack in places]).int().T.contiguous()
+        stacks = torch.tensor([[*stack, 0, 0, 0][:3] for _, stack in places]).int()
+        return Guide(states, following, self.actions, self.costs, self.weights, stacks, heights, left, self.MOST)
 
     def guided(self, memory: Any, guide: Guide, tokens: torch.Tensor) -> Any:
         after = super().guided(memory, guide, tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -10,13 +11,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.interfaces import Guide, Sampler, SamplingContext
-from seqforge_code_structure.samplers.automaton import ROOM, Automaton, Place, automaton_of, far, near
+from seqforge_code_structure.limits import DEEPEST_NESTING
+from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack
 from seqforge_code_structure.samplers.symbols import characters_of
-from seqforge_code_structure.samplers.writing import State, after, closing, forbidden
+from seqforge_code_structure.samplers.tables import automaton_of
 
 _LEAST = torch.tensor(-1e30)
 """A logit so low that nothing is drawn by it, unless all that are allowed are as low."""
-_OPENERS = "([{\"'/#\\"
 
 
 class Writing(NamedTuple):
@@ -24,32 +25,29 @@ class Writing(NamedTuple):
 
     Attributes:
         automaton: Of texts.
-        texts: What is known of each sample, where an end may be near or a stack is full; else empty.
-        places: Else where each stands in the automaton.
-        guide: Or what tells where, after draws by it.
-        kinds: Of each, what is forbidden, where no guide tells.
-        limits: The same as what logits are cut to.
+        states: Where each sample stands in it.
+        stacks: What waits of each.
+        near: While more symbols are left, only what is never allowed is forbidden.
         left: Symbols still to be drawn for each.
-        free: Symbols that each may be given, whatever they are, while the ends are far.
+        limits: What logits are cut to.
     """
 
     automaton: Automaton
-    texts: list[State]
-    places: list[Place]
-    guide: Guide | None
-    kinds: list[int]
-    limits: Float[Tensor, "batch symbols"]
+    states: list[int]
+    stacks: list[Stack]
+    near: int
     left: int
-    free: int
+    limits: Float[Tensor, "batch symbols"]
 
 
 class Balanced(Sampler):
     """Keeps a sample from closing what is not open, and has it close what is open before its end.
 
     It knows comments, strings, character literals and directives as a compiler does; each branch of an `#if` and each
-    macro must be balanced in itself. Once the symbols left are just enough to close everything, it allows nothing else;
-    where a prompt leaves more open than that, it closes nothing. Put it first: kernels can then follow it; and if the
-    samplers before it left no symbol that is allowed, all that are allowed become equally likely.
+    macro must be balanced in itself. Something may be opened while enough symbols are left to close it and what is
+    around it; where a prompt leaves too much open for that, nothing more is opened, and nothing need be closed. Put it
+    first: kernels can then follow it; and if the samplers before it left no symbol that is allowed, all that are
+    allowed become equally likely.
     """
 
     def start(self, context: SamplingContext) -> Writing:
@@ -62,10 +60,11 @@ class Balanced(Sampler):
             ExperimentError: Where the vocabulary has symbols of several characters.
         """
         automaton = automaton_of(characters_of(context.vocabulary))
-        state = State()
+        state, stack = 0, BOTTOM
         for token in cast("list[int]", context.prompt.tolist()):
-            state = after(state, automaton.symbols.characters[token])
-        return _writing(automaton, [state] * context.batch_size, context.length)
+            state, stack = automaton.follow(state, stack, token)
+        count = context.batch_size
+        return _writing(automaton, [state] * count, [stack] * count, context.length)
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Writing) -> Float[Tensor, "batch symbols"]:
         """Forbid what must not come next.
@@ -74,10 +73,7 @@ class Balanced(Sampler):
             logits: From the model, or from the sampler before.
             memory: Where each sample stands.
         """
-        limits, kinds, guide = memory.limits, memory.automaton.kinds, memory.guide
-        if guide is not None:
-            limits = memory.automaton.symbols.of_kinds([kinds[place.number] for place in _places_of(guide)])
-        return logits.clamp(_LEAST, limits)
+        return logits.clamp(_LEAST, memory.limits)
 
     def advance(self, memory: Writing, tokens: Int[Tensor, " batch"]) -> Writing:
         """Follow what was drawn.
@@ -86,26 +82,21 @@ class Balanced(Sampler):
             memory: Where each sample stood.
             tokens: What was drawn for each.
         """
+        automaton, states, stacks, near, left, limits = memory
+        entries, left = automaton.entries, left - 1
         drawn = cast("list[int]", tokens.tolist())
-        if memory.texts:
-            characters = memory.automaton.symbols.characters
-            texts = [after(text, characters[token]) for text, token in zip(memory.texts, drawn, strict=True)]
-            return _writing(memory.automaton, texts, memory.left - 1)
-        automaton, left, free = memory.automaton, memory.left - 1, memory.free - 1
-        places = memory.places if memory.guide is None else _places_of(memory.guide)
-        known, kinds, limits = automaton.known, memory.kinds, memory.limits
-        moved, same = places, True
-        for sample, (place, token) in enumerate(zip(places, drawn, strict=True)):
-            if known[place[0], token] != place[0]:
-                if same:
-                    moved, same = places.copy(), False
-                moved[sample] = automaton.follow(place, token)
-        if not free or (not same and any(len(place[1]) > ROOM for place in moved)):
-            return _writing(automaton, [automaton.state(place) for place in moved], left)
-        if not same or memory.guide is not None:
-            kinds = [automaton.kinds[place[0]] for place in moved]
-            limits = limits if kinds == memory.kinds else automaton.symbols.of_kinds(kinds)
-        return Writing(automaton, [], moved, None, kinds, limits, left, free)
+        moved = [entries[state][token] for state, token in zip(states, drawn, strict=True)]
+        if min(moved) < 0:
+            stacks = stacks.copy()
+            for sample, entry in enumerate(moved):
+                if entry < 0:
+                    moved[sample], stack = automaton.follow(states[sample], stacks[sample], drawn[sample])
+                    stacks[sample] = stack
+                    if stack.owed + automaton.slack > near:
+                        near = _near(automaton, stack)
+        elif moved == states and left > near:
+            return Writing(automaton, states, stacks, near, left, limits)
+        return Writing(automaton, moved, stacks, near, left, _limits(automaton, moved, stacks, near, left))
 
     def guide(self, memory: Writing) -> Guide:
         """Say the same as tables.
@@ -113,22 +104,23 @@ class Balanced(Sampler):
         Args:
             memory: Where each sample stands.
         """
-        automaton, before = memory.automaton, memory.guide
-        if before is not None:
-            states, stacks, heights = before.states.clone(), before.stacks.clone(), before.heights.clone()
-        else:
-            # Near an end, each text is a state of its own, of which nothing is known.
-            states = torch.tensor([place.number for place in memory.places] or range(len(memory.texts)))
-            heights = torch.tensor([len(place.stack) for place in memory.places] or [0] * len(memory.texts))
-            stacks = torch.zeros((len(states), ROOM), dtype=torch.int32)
-            for row, place in zip(stacks.numpy(), memory.places, strict=False):
-                row[: len(place.stack)] = place.stack
-        if memory.texts:
-            following, limits = torch.full(memory.limits.shape, -1, dtype=torch.int32), memory.limits
-        else:
-            following, limits = torch.from_numpy(automaton.following), torch.from_numpy(automaton.limits)
-        actions = torch.from_numpy(automaton.actions)
-        return Guide(states, following, actions, limits, stacks, heights, max(1, memory.free))
+        automaton, states, stacks, _, left, _ = memory
+        numbers = [stack.numbers() for stack in stacks]
+        # What waits takes a character or more to close, but for the outermost; so that there is always room.
+        rows = np.zeros((len(stacks), max(DEEPEST_NESTING, *map(len, numbers)) + 2), dtype=np.int32)
+        for row, waiting in zip(rows, numbers, strict=True):
+            row[: len(waiting)] = waiting
+        return Guide(
+            states=torch.tensor(states, dtype=torch.int32),
+            following=automaton.following,
+            actions=automaton.actions,
+            costs=automaton.costs,
+            weights=automaton.weights,
+            stacks=torch.from_numpy(rows),
+            heights=torch.tensor(list(map(len, numbers)), dtype=torch.int32),
+            left=left,
+            most=DEEPEST_NESTING,
+        )
 
     def guided(self, memory: Writing, guide: Guide, tokens: Int[Tensor, "steps batch"]) -> Writing:
         """Follow what was drawn by the tables.
@@ -138,48 +130,43 @@ class Balanced(Sampler):
             guide: Where its draws left them.
             tokens: What was drawn.
         """
-        if memory.texts:
-            return self.advance(memory, tokens[-1])
-        automaton, left, free = memory.automaton, memory.left - len(tokens), memory.free - len(tokens)
-        states, stacks, heights = guide.states.numpy(), guide.stacks.numpy(), guide.heights.numpy()
-        found: dict[int, Place] = {}
-        for sample in np.flatnonzero(states < 0).tolist():
-            states[sample] = -1 - states[sample]
-            place = Place(int(states[sample]), tuple(stacks[sample, : heights[sample]].tolist()))
-            found[sample] = automaton.follow(place, int(tokens[-1, sample]))
-        if not free or any(len(place.stack) > ROOM for place in found.values()):
-            places = [found.get(sample, place) for sample, place in enumerate(_places_of(guide))]
-            return _writing(automaton, [automaton.state(place) for place in places], left)
-        for sample, (number, stack) in found.items():
-            states[sample], heights[sample] = number, len(stack)
-            stacks[sample, : len(stack)] = stack
-        return Writing(automaton, [], [], guide, [], memory.limits, left, free)
+        automaton = memory.automaton
+        states, heights = cast("list[int]", guide.states.tolist()), cast("list[int]", guide.heights.tolist())
+        rows = cast("list[list[int]]", guide.stacks[:, : max(heights)].tolist())
+        stacks: list[Stack] = []
+        for row, height in zip(rows, heights, strict=True):
+            stack = BOTTOM
+            for number in row[:height]:
+                stack = automaton.on_top(number, stack)
+            stacks.append(stack)
+        if min(states) < 0:
+            for sample, token in enumerate(cast("list[int]", tokens[-1].tolist())):
+                if states[sample] < 0:
+                    states[sample], stacks[sample] = automaton.follow(-1 - states[sample], stacks[sample], token)
+        return _writing(automaton, states, stacks, memory.left - len(tokens))
 
 
-def _writing(automaton: Automaton, texts: list[State], left: int) -> Writing:
-    free = far(texts, left)
-    places = [automaton.place(text) for text in texts] if free else []
-    if any(len(place.stack) > ROOM for place in places):
-        places, free = [], 0
-    kinds = [automaton.kinds[place.number] for place in places] or [_kind(automaton, text, left) for text in texts]
-    limits = automaton.symbols.of_kinds(kinds)
-    return Writing(automaton, [] if free else texts, places, None, kinds, limits, left, free)
+def _writing(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Writing:
+    near = max(_near(automaton, stack) for stack in stacks)
+    return Writing(automaton, states, stacks, near, left, _limits(automaton, states, stacks, near, left))
 
 
-def _places_of(guide: Guide) -> list[Place]:
-    states, heights = cast("list[int]", guide.states.tolist()), cast("list[int]", guide.heights.tolist())
-    stacks = cast("list[list[int]]", guide.stacks.tolist())
-    rows = zip(states, stacks, heights, strict=True)
-    return [Place(number, tuple(stack[:height])) for number, stack, height in rows]
+def _near(automaton: Automaton, stack: Stack) -> int:
+    """Give the number of symbols left from which on a sample has to be watched."""
+    near = automaton.slack + stack.owed
+    return near if near <= DEEPEST_NESTING else sys.maxsize
 
 
-def _kind(automaton: Automaton, text: State, left: int) -> int:
-    """Tell what is forbidden where an end may be near."""
-    refused, symbols = forbidden(text) + automaton.never, automaton.symbols
-    if left <= near(text):
-        rest = closing(text)
-        if not rest:
-            refused += _OPENERS
-        elif len(rest) <= left and symbols.has(rest[0]):
-            return symbols.kind(rest[0], forbidden=False)
-    return symbols.kind(refused)
+def _limits(
+    automaton: Automaton, states: list[int], stacks: list[Stack], near: int, left: int
+) -> Float[Tensor, "batch symbols"]:
+    if left > near:
+        return torch.from_numpy(automaton.limits.take(states, axis=0))
+    costs = automaton.costs.numpy().take(states, axis=0)
+    owed = automaton.weights.numpy().take(states) + [stack.owed for stack in stacks]
+    room = left - 1 - owed
+    room = np.where(room < -1, 0, room)
+    room = np.minimum(room, np.maximum(DEEPEST_NESTING - owed, 0))
+    # One symbol has to be left.
+    room = np.maximum(room, costs.min(axis=1))
+    return torch.from_numpy(np.where(costs > room[:, None], -np.inf, np.inf).astype(np.float32))

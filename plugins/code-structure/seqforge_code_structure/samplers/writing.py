@@ -1,31 +1,31 @@
-"""Where a text that is being written stands: its lexical mode, and what is open.
+"""How a text that is being written goes on: a grammar of what opens and closes, as a pushdown automaton.
 
-A state is a value; `after` gives the next one for each character. What must not come next is told by `forbidden`, and
-what would close all that is open by `closing`. The branches of `#if` must each be balanced in themselves, which is more
-than C asks for, so that the text balances under every assignment of its conditions.
+A state knows the lexical mode and the innermost of what is open; what is around that waits on a stack, as states to
+return to. `after` gives the move for each character, `forbidden` what must not come next, and `closer` the character by
+which what is open is closed soonest. The branches of `#if` must each be balanced in themselves, which is more than C
+asks for, so that the text balances under every assignment of its conditions.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, auto
+from functools import cache
 from typing import NamedTuple
 
-from seqforge_code_structure.limits import DEEPEST_NESTING
-
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
-BRANCH = "\n#endif\n"
-_OPENS_BRANCH = frozenset({"if", "ifdef", "ifndef"})
+_CLOSERS_BUT = {")": "]}", "]": ")}", "}": ")]"}
 _NAMES = ("if", "ifdef", "ifndef", "endif", "define")
 _OTHER_NAME = "x"
+_NAMES_ALIKE = {"if": "if", "ifdef": "if", "ifndef": "if", "endif": "endif", "define": "define"}
 _QUOTES = "\"'"
 _QUOTED = "'"
 """Stands behind the name of a directive that is not C: whether its quotes enclose something is known too late."""
+BRANCH = "#endif\n"
+"""Closes what an `#if` opened, from a line's start."""
 
 
 class Mode(IntEnum):
     """What a character would be a part of."""
-
-    __hash__ = int.__hash__  # That of enumerations is written in Python, and slow.
 
     LINE_START = auto()
     CODE = auto()
@@ -45,9 +45,7 @@ class Mode(IntEnum):
     LINE_COMMENT_ESCAPE = auto()
 
 
-SIGNS = frozenset("\n#\"'/*\\()[]{}")
-"""Characters that may change more than a line's start, or the name of a directive."""
-_LASTING = frozenset({Mode.CODE, Mode.STRING, Mode.CHARACTER, Mode.COMMENT, Mode.LINE_COMMENT})
+_SIGNS = frozenset("\n\t #\"'/*\\()[]{}").union(*_NAMES)
 _CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
 _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
 # Of each mode inside a literal or comment: the mode after certain characters, and after any other.
@@ -63,34 +61,21 @@ _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
     Mode.LINE_COMMENT: ({"\\": Mode.LINE_COMMENT_ESCAPE}, Mode.LINE_COMMENT),
     Mode.LINE_COMMENT_ESCAPE: ({}, Mode.LINE_COMMENT),
 }
+# By which each of them is ended soonest.
 _ENDS = {
     Mode.STRING: '"',
-    Mode.STRING_ESCAPE: '\\"',
-    Mode.CHARACTER_START: "0'",
+    Mode.STRING_ESCAPE: "\\",
+    Mode.CHARACTER_START: " ",
     Mode.CHARACTER: "'",
-    Mode.CHARACTER_ESCAPE: "0'",
-    Mode.COMMENT: "*/",
+    Mode.CHARACTER_ESCAPE: "0",
+    Mode.COMMENT: "*",
     Mode.COMMENT_STAR: "/",
-    Mode.COMMENT_SLASH: " */",
+    Mode.COMMENT_SLASH: " ",
     Mode.LINE_COMMENT: "\n",
-    Mode.LINE_COMMENT_ESCAPE: " \n",
+    Mode.LINE_COMMENT_ESCAPE: " ",
 }
 # In code, what a character leads to unless it is a bracket, a line's end, or a `#` that begins a directive.
 _CODE_MODES = {'"': Mode.STRING, "'": Mode.CHARACTER_START, "/": Mode.SLASH, "*": Mode.STAR, "\\": Mode.BACKSLASH}
-
-
-class Open(NamedTuple):
-    """Something that is open, on top of what was opened before it.
-
-    Attributes:
-        below: What is open around it, or None.
-        closer: What closes it: a bracket, or an `#endif` with its lines' ends.
-        length: Characters that close it and all below it.
-    """
-
-    below: Open | None
-    closer: str
-    length: int
 
 
 class State(NamedTuple):
@@ -98,65 +83,76 @@ class State(NamedTuple):
 
     Attributes:
         mode: What the next character would be a part of.
-        top: What is open; inside a directive, in it alone.
-        directive: The directive's name as far as it is written, or `x` where it is none that matters; None outside of
-            directives.
-        outside: Inside a directive, what is open around it.
+        top: What closes the innermost thing that is open, or ""; inside a directive, in it alone.
+        directive: The directive's name as far as it is written, or one that stands for it; None outside of directives.
+        outside: Inside a directive, the top around it.
     """
 
     mode: Mode = Mode.LINE_START
-    top: Open | None = None
+    top: str = ""
     directive: str | None = None
-    outside: Open | None = None
+    outside: str = ""
 
 
-def after(state: State, character: str) -> State:
+class Move(NamedTuple):
+    """What a character does.
+
+    Attributes:
+        state: Where it leads; None for the state on top of the stack, which it takes off.
+        pushed: What it puts on the stack, or None.
+        drops: Whether it takes off the stack, besides, all that is inside the directive.
+    """
+
+    state: State | None
+    pushed: State | None = None
+    drops: bool = False
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """Those that it leads to or puts on the stack."""
+        return tuple(state for state in (self.state, self.pushed) if state is not None)
+
+
+def after(state: State, character: str) -> Move:
     """Write a character. One that is forbidden is passed over as a compiler would.
 
     Args:
         state: Before it.
         character: One character.
-
-    Returns:
-        The state behind it: most often the very same, which is what most characters make no difference to.
     """
     mode, top, directive, outside = state
-    if mode in _LASTING and character not in SIGNS:
-        return state
     if mode in _INSIDE:
         if character == "\n" and (mode in _LITERALS or mode is Mode.LINE_COMMENT):
             return _line_ended(state)
         special, other = _INSIDE[mode]
-        return State(special.get(character, other), top, directive, outside)
+        return Move(State(special.get(character, other), top, directive, outside))
     if mode is Mode.BACKSLASH and character in _QUOTES:
-        return State(Mode.CODE, top, directive, outside)
+        return Move(State(Mode.CODE, top, directive, outside))
     if mode is Mode.SLASH and character in "/*":
-        return State(Mode.COMMENT if character == "*" else Mode.LINE_COMMENT, top, directive, outside)
+        return Move(State(Mode.COMMENT if character == "*" else Mode.LINE_COMMENT, top, directive, outside))
     if character == "\n":
-        return (
-            State(Mode.CODE, top, directive, outside)
-            if mode is Mode.BACKSLASH and directive is not None
-            else _line_ended(state)
-        )
+        continued = mode is Mode.BACKSLASH and directive is not None
+        return Move(State(Mode.CODE, top, directive, outside)) if continued else _line_ended(state)
     if mode is Mode.LINE_START:
         if character in " \t":
-            return state
+            return Move(state)
         if character == "#":
-            return State(Mode.DIRECTIVE_NAME, None, "", top)
+            return Move(State(Mode.DIRECTIVE_NAME, "", "", top))
     elif mode is Mode.DIRECTIVE_NAME and directive is not None:
         if character.isalnum() or character == "_":
-            return State(mode, top, _name(directive + character), outside)
+            return Move(State(mode, top, _name(directive + character), outside))
         if not directive and character in " \t":
-            return state
+            return Move(state)
+        directive = _NAMES_ALIKE.get(directive, _OTHER_NAME)
+    following = State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside)
     if directive is not None and directive != "define":
         if character in _QUOTES:
-            return State(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside)
-    else:
-        if character in "([{":
-            top = Open(top, _CLOSER[character], 1 + (top.length if top else 0))
-        elif top and character == top.closer:
-            top = top.below
-    return State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside)
+            return Move(State(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside))
+    elif character in _CLOSER:
+        return Move(following._replace(top=_CLOSER[character]), pushed=following)
+    elif character == top:
+        return Move(None)
+    return Move(following)
 
 
 def _name(written: str) -> str:
@@ -164,35 +160,30 @@ def _name(written: str) -> str:
     return written if any(name.startswith(written) for name in _NAMES) else _OTHER_NAME
 
 
-def lasts(state: State) -> bool:
-    """Tell whether a state is the same after any character but `SIGNS`.
+def _line_ended(state: State) -> Move:
+    line_start = State(Mode.LINE_START, state.top if state.directive is None else state.outside)
+    if state.directive is not None and state.top:
+        return Move(line_start, drops=True)
+    name = _settled_name(state)
+    if name == "if":
+        return Move(State(Mode.LINE_START, BRANCH), pushed=line_start)
+    return Move(None if name == "endif" and state.outside == BRANCH else line_start)
+
+
+def _settled_name(state: State) -> str | None:
+    """Give what the directive's name stands for, if it was complete; None for one that does not matter."""
+    return _NAMES_ALIKE.get((state.directive or "").rstrip(_QUOTED))
+
+
+def stands_for(character: str) -> str:
+    """Give the character by which every move is the same.
 
     Args:
-        state: Before it.
-    """
-    return state.mode in _LASTING
-
-
-def is_like_others(state: State, character: str) -> bool:
-    """Tell whether all characters but `SIGNS` and blanks lead to one state, and this is one of them.
-
-    Args:
-        state: Before it.
         character: One character.
     """
-    return state.mode is not Mode.DIRECTIVE_NAME and character not in SIGNS and character not in " \t"
-
-
-def _line_ended(state: State) -> State:
-    if state.directive is None:
-        return State(Mode.LINE_START, state.top)
-    top = state.outside
-    directive = state.directive.rstrip(_QUOTED)
-    if directive in _OPENS_BRANCH:
-        top = Open(top, BRANCH, len(BRANCH) + (top.length if top else 0))
-    elif directive == "endif" and top and top.closer == BRANCH:
-        top = top.below
-    return State(Mode.LINE_START, top)
+    if character in _SIGNS:
+        return character
+    return _OTHER_NAME if character.isalnum() or character == "_" else ";"
 
 
 def forbidden(state: State) -> str:
@@ -210,14 +201,11 @@ def forbidden(state: State) -> str:
     if mode not in _CODE:
         return "*" if mode is Mode.COMMENT_SLASH else ""
     if mode is Mode.DIRECTIVE_NAME and not directive:
-        # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced. `#if` opens one more.
-        deep = outside is not None and outside.length >= DEEPEST_NESTING
-        return ("" if outside and outside.closer == BRANCH else "e") + ("i" if deep else "")
+        # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced.
+        return "" if outside == BRANCH else "e"
     if directive is not None and directive != "define":
         return "/" if mode is Mode.STAR else "*" if mode is Mode.SLASH and directive.endswith(_QUOTED) else ""
-    symbols = _CLOSERS_BUT.get(top.closer if top else "", ")]}")
-    if top and top.length >= DEEPEST_NESTING:
-        symbols += "([{"
+    symbols = _CLOSERS_BUT.get(top, ")]}")
     if mode is Mode.STAR or (mode is Mode.SLASH and directive and top):
         symbols += "/"
     if directive and top and mode is not Mode.BACKSLASH:
@@ -225,66 +213,35 @@ def forbidden(state: State) -> str:
     return symbols
 
 
-_CLOSERS_BUT = {")": "]}", "]": ")}", "}": ")]"}
-
-
-def closing(state: State) -> str:
-    """Give a short text that would close all that is open; "" where nothing is.
-
-    Once its first character is written, what remains is shorter.
+def closer(state: State) -> str:
+    """Give the character by which what is open is closed soonest, which is never forbidden; "" where nothing is.
 
     Args:
         state: Before it.
     """
-    comment = state.mode in (Mode.LINE_COMMENT, Mode.LINE_COMMENT_ESCAPE)
-    if not (state.top or state.outside or _may_open_branch(state) or (state.mode in _ENDS and not comment)):
+    mode, top, directive, outside = state
+    may_open_branch = mode is Mode.DIRECTIVE_NAME or _settled_name(state) == "if"
+    ends_anyhow = mode in (Mode.LINE_COMMENT, Mode.LINE_COMMENT_ESCAPE)
+    if not (top or outside or may_open_branch or (mode in _ENDS and not ends_anyhow)):
         return ""
-    if state.mode is Mode.LINE_START:
-        return _closers(state.top).removeprefix("\n")
-    if state.mode is Mode.DIRECTIVE_NAME and _ends_branch(state):
-        return BRANCH.partition("#")[2].removeprefix(state.directive or "") + _closers(
-            state.outside and state.outside.below
-        )
-    rest = _ENDS.get(state.mode, "") + _closers(state.top) + _around(state)
+    if mode in _ENDS:
+        return _ENDS[mode]
+    if mode is Mode.DIRECTIVE_NAME and outside == BRANCH and BRANCH.startswith(f"#{directive}"):
+        return BRANCH.removeprefix(f"#{directive}")[0]
+    if top and (top != BRANCH or mode is Mode.LINE_START):
+        return top[0]
     # Behind a backslash a directive would go on in the next line.
-    continued = state.mode is Mode.BACKSLASH and state.directive is not None and rest.startswith("\n")
-    return " " + rest if continued else rest
+    return " " if mode is Mode.BACKSLASH and directive is not None else "\n"
 
 
-def _ends_branch(state: State) -> bool:
-    """Tell whether the directive that is being written may become the `#endif` of a branch."""
-    return bool(state.outside) and state.outside.closer == BRANCH and "endif".startswith(state.directive or "")
-
-
-def closing_length(state: State) -> int:
-    """Give a bound on the length of `closing`, at once.
+@cache
+def length_to_close(state: State) -> int:
+    """Give the number of characters that close what a state has open, without what its stack has.
 
     Args:
-        state: Before it.
+        state: Before them.
     """
-    inner = state.top.length if state.top else 0
-    outer = state.outside.length if state.outside else 0
-    return len(_ENDS.get(state.mode, "")) + inner + outer + (0 if state.directive is None else 2 + len(BRANCH))
-
-
-def _may_open_branch(state: State) -> bool:
-    """Tell whether the line that is being written is an `#if`, or may become one."""
-    return state.mode is Mode.DIRECTIVE_NAME or (state.directive or "").rstrip(_QUOTED) in _OPENS_BRANCH
-
-
-def _around(state: State) -> str:
-    """Close what is around a directive, behind its line."""
-    if state.directive is None:
-        return ""
-    outside = _line_ended(state).top
-    ended = state.mode in (Mode.LINE_COMMENT, Mode.LINE_COMMENT_ESCAPE)
-    needed = not ended and (outside is not None or _may_open_branch(state))
-    return ("\n" if needed else "") + _closers(outside)
-
-
-def _closers(top: Open | None) -> str:
-    closers: list[str] = []
-    while top is not None:
-        closers.append(top.closer)
-        top = top.below
-    return "".join(closers)
+    character = closer(state)
+    if not character:
+        return 0
+    return 1 + sum(map(length_to_close, after(state, character).states))

@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["seqforge_code_structure"]):
     from seqforge_code_structure.metrics.indentation import Indentation
     from seqforge_code_structure.metrics.terminators import Terminators
     from seqforge_code_structure.report import all_findings
-    from seqforge_code_structure.samplers.writing import State, after, closing, closing_length, forbidden
+    from seqforge_code_structure.samplers.writing import State, after, closer, forbidden, length_to_close
     from seqforge_code_structure.units import split
 
 PIECES = [
@@ -89,17 +89,26 @@ def judge(data: bytes) -> None:
 
 def write(text: str) -> None:
     """Write what the sampler allows of a text, close what is open, and hold the whole to the judge of brackets."""
-    state, written = State(), ""
+    state, stack, written = State(), list[State](), ""
     for character in text:
         if character not in forbidden(state):
-            written, state = written + character, after(state, character)
-    assert len(closing(state)) <= closing_length(state)
-    while rest := closing(state):
-        assert rest[0] not in forbidden(state)
-        written, state = written + rest[0], after(state, rest[0])
-        assert len(closing(state)) < len(rest)
+            written, state = written + character, moved(state, stack, character)
+    for left in range(sum(map(length_to_close, [*stack, state])), 0, -1):
+        assert sum(map(length_to_close, [*stack, state])) == left
+        character = closer(state)
+        assert character not in forbidden(state)
+        written, state = written + character, moved(state, stack, character)
+    assert not closer(state)
     # Indented, since what stands in column 0 may end a unit whose brackets are open.
     assert not [fault for unit in split((written + "\n").replace("\n", "\n ")) for fault in unit.faults], written
+
+
+def moved(state: State, stack: list[State], character: str) -> State:
+    """Write a character."""
+    following, pushed, drops = after(state, character)
+    assert not drops
+    stack += [pushed] if pushed else []
+    return following or stack.pop()
 
 
 def test_one_input(data: bytes) -> None:

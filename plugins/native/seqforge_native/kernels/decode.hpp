@@ -47,13 +47,14 @@ template <class Weight> struct Decode {
     float *logits;                  // [rows, symbol_vectors · lanes], scratch
     std::int64_t *tokens;           // [steps + 1, rows]; the first are given
     // A pushdown automaton whose states forbid symbols, or null.
-    std::int64_t *states;           // [rows]; -1 - state where nothing is known of what follows
+    std::int32_t *states;           // [rows]; -1 - state where nothing is known of what follows
     const std::int32_t *following;  // [states, symbols]: a state; -1 where it is not known; -2 - an action
     const std::int32_t *actions;    // [actions, 3]: how many to pop, what to push or -1, where to go or -1 for the popped
-    const float *limits;            // [states, symbols]; logits are cut to them
+    const std::int8_t *costs;       // [states, symbols], what each symbol adds to what a row owes; 127 is forbidden
+    const std::int32_t *weights;    // [states], symbols that end what a state has begun
     std::int32_t *stacks;           // [rows, depth]
-    std::int64_t *heights;          // [rows]
-    std::int64_t depth;
+    std::int32_t *heights;          // [rows]
+    std::int64_t depth, left, most; // symbols that are left to draw for each row; and that a row may owe
 };
 
 // All threads wait for the last. A thread that waits long lets others have the processor.
@@ -211,12 +212,36 @@ inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors
     return last;
 }
 
+// Symbols that end what a row has begun.
+template <class Weight> std::int64_t owed(const Decode<Weight> &call, std::int64_t row) {
+    std::int64_t sum = call.weights[call.states[row]];
+    for (std::int64_t index = 0; index < call.heights[row]; index++)
+        sum += call.weights[call.stacks[row * call.depth + index]];
+    return sum;
+}
+
+// Forbids what a row's automaton does: what would leave it owing more than it may.
+template <class Weight>
+void forbid(const Decode<Weight> &call, std::int64_t row, std::int64_t left, std::int64_t owed, float *logits) {
+    const std::int8_t *costs = call.costs + call.states[row] * call.symbols;
+    std::int64_t room = left - 1 - owed;
+    if (room < -1) room = 0;
+    room = std::min(room, std::max<std::int64_t>(call.most - owed, 0));
+    // One symbol has to be left.
+    if (room < 126) room = std::max<std::int64_t>(room, *std::min_element(costs, costs + call.symbols));
+    const std::int8_t bound = static_cast<std::int8_t>(std::min<std::int64_t>(room, 126));
+    // A sum, so that what is not finite stays so.
+    for (std::int64_t j = 0; j < call.symbols; j++) logits[j] += costs[j] > bound ? forbidden : 0.0f;
+}
+
 // Moves a row's automaton on; tells whether it knew how.
-template <class Weight> bool move_on(const Decode<Weight> &call, std::int64_t row, std::int64_t token) {
-    std::int64_t &state = call.states[row], &height = call.heights[row];
+template <class Weight>
+bool move_on(const Decode<Weight> &call, std::int64_t row, std::int64_t token, std::int64_t &owed) {
+    std::int32_t &state = call.states[row], &height = call.heights[row];
     std::int32_t *stack = call.stacks + row * call.depth;
-    const std::int64_t next = call.following[state * call.symbols + token];
+    const std::int32_t next = call.following[state * call.symbols + token];
     if (next >= 0) {
+        owed += call.weights[next] - call.weights[state];
         state = next;
         return true;
     }
@@ -228,6 +253,7 @@ template <class Weight> bool move_on(const Decode<Weight> &call, std::int64_t ro
     height -= action[0];
     state = action[2] < 0 ? stack[height] : action[2];
     if (action[1] >= 0) stack[height++] = action[1];
+    owed = seqforge::owed(call, row);
     return true;
 }
 
@@ -250,7 +276,8 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
             Barrier alone(1);
             Barrier &meet = arrived == call.threads ? barrier : alone;
             if (arrived != call.threads) own.threads = 1;
-            std::vector<std::int64_t> order;
+            std::vector<std::int64_t> order, owing(own.states ? own.rows : 0);
+            for (std::size_t row = 0; row < owing.size(); row++) owing[row] = owed(own, row);
             Operands<Weight> operands;
             const auto goes_on = [&] {
                 return !failed.load(std::memory_order_relaxed) && !stopped.load(std::memory_order_relaxed);
@@ -285,15 +312,12 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                     turn_over(own, own.layers[index], own.layers[index].cell == lstm);
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
                     float *logits = own.logits + row * width;
-                    if (own.states) {
-                        const float *limit = own.limits + own.states[row] * own.symbols;
-                        for (std::int64_t j = 0; j < own.symbols; j++) logits[j] = std::min(logits[j], limit[j]);
-                    }
+                    if (own.states) forbid(own, row, own.left - step, owing[row], logits);
                     for (std::int64_t rule = 0; rule < own.rule_count; rule++)
                         apply_rule(static_cast<Rule>(own.rules[rule]), own.rule_values[rule], logits, own.symbols, order);
                     std::int64_t token = draw(logits, own.symbols, own.symbol_vectors, own.uniforms[step * own.rows + row]);
                     if (token < 0) failed.store(true, std::memory_order_relaxed);
-                    else if (own.states && !move_on(own, row, token)) stopped.store(true, std::memory_order_relaxed);
+                    else if (own.states && !move_on(own, row, token, owing[row])) stopped.store(true, std::memory_order_relaxed);
                     own.tokens[(step + 1) * own.rows + row] = std::max<std::int64_t>(token, 0);
                 }
                 meet.wait();
@@ -302,7 +326,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
         }
     }
     if (failed.load(std::memory_order_relaxed) && call.states)
-        for (std::int64_t row = 0; row < call.rows; row++) call.states[row] = std::max<std::int64_t>(call.states[row], 0);
+        for (std::int64_t row = 0; row < call.rows; row++) call.states[row] = std::max(call.states[row], 0);
     return done;
 }
 

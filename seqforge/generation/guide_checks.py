@@ -1,0 +1,74 @@
+"""What is asked of a sampler's guide before compiled code follows it, which looks at nothing twice."""
+
+from collections.abc import Iterator
+
+import torch
+
+from seqforge.errors import PluginError
+from seqforge.interfaces import FORBIDDEN, Guide, Sampler
+
+_TYPES = {
+    "states": torch.int32,
+    "following": torch.int32,
+    "actions": torch.int32,
+    "costs": torch.int8,
+    "weights": torch.int32,
+    "stacks": torch.int32,
+    "heights": torch.int32,
+}
+
+
+def refuse_wrong_guide(sampler: Sampler, guide: Guide, *, batch_size: int, symbols: int) -> None:
+    """Refuse a guide that compiled code would follow out of its tables.
+
+    Args:
+        sampler: Whose guide it is.
+        guide: Its first.
+        batch_size: Samples.
+        symbols: In the vocabulary.
+
+    Raises:
+        PluginError: Saying what is wrong with it.
+    """
+    for fault in _faults(guide, batch_size, symbols):
+        raise PluginError(
+            f"the guide of the sampler {type(sampler).__name__} is wrong: {fault}",
+            hint="This is for its author to mend; `seqforge.interfaces.Guide` says what is asked of one.",
+        )
+
+
+def _faults(guide: Guide, batch_size: int, symbols: int) -> Iterator[str]:
+    for name, dtype in _TYPES.items():
+        table = getattr(guide, name)
+        if table.dtype != dtype or table.device.type != "cpu" or not table.is_contiguous():
+            yield f"{name} is not a contiguous tensor of {dtype} on the CPU"
+    count = len(guide.weights)
+    shapes = {
+        "states": (batch_size,),
+        "following": (count, symbols),
+        "actions": (len(guide.actions), 3),
+        "costs": (count, symbols),
+        "stacks": (batch_size, guide.stacks.shape[-1]),
+        "heights": (batch_size,),
+    }
+    for name, shape in shapes.items():
+        if getattr(guide, name).shape != shape:
+            yield f"{name} has the shape {list(getattr(guide, name).shape)}, not {list(shape)}"
+    depth = guide.stacks.shape[-1]
+    on_stacks = torch.arange(depth) < guide.heights.unsqueeze(1)
+    yield from _out_of_range("states", guide.states, 0, count)
+    yield from _out_of_range("following", guide.following, -1 - len(guide.actions), count)
+    yield from _out_of_range("what is pushed or gone to", guide.actions[:, 1:], -1, count)
+    yield from _out_of_range("what is popped", guide.actions[:, 0], 0, depth + 1)
+    yield from _out_of_range("heights", guide.heights, 0, depth + 1)
+    yield from _out_of_range("stacks", guide.stacks[on_stacks], 0, count)
+    if (guide.costs.numpy().min(axis=1) == FORBIDDEN).any():
+        yield "a state forbids every symbol"
+
+
+def _out_of_range(name: str, numbers: torch.Tensor, least: int, stop: int) -> Iterator[str]:
+    if not numbers.numel():
+        return
+    lowest, highest = numbers.numpy().min(), numbers.numpy().max()
+    if lowest < least or highest >= stop:
+        yield f"{name} must be from {least} to {stop - 1}, and has {lowest if lowest < least else highest}"
