@@ -178,6 +178,12 @@ def test_the_kernels_follow_a_guide(
         fast = text(experiment, model, count, 270, Turns(symbols))
     same = (fast == plain).all(dim=0).float().mean()
     assert same >= 0.6 or torch.equal(fast[:5], plain[:5])
+    turns = Turns(symbols)
+    memory = turns.start(SamplingContext(torch.tensor([0, 1]), count, 270, experiment.vocabulary.build()))
+    for tokens in fast:
+        allowed = turns.transform(torch.zeros(count, symbols), memory).isfinite()
+        assert allowed[torch.arange(count), tokens].all()
+        memory = turns.advance(memory, tokens)
 
 
 def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
