@@ -42,6 +42,8 @@ def main() -> None:
     count, length, temperature = arguments.count, arguments.length, arguments.temperature
     source = read(run)
     texts = {"real code": list(source.windows(length))}
+    if not texts["real code"]:
+        parser.error(f"no held-out file is {length:,} characters long: is this the source that the run was trained on?")
     model = run.model("best", "cpu")
     plain: list[Sampler] = [Temperature(temperature)]
     for name, chain in (("without it", plain), ("with it", [Balanced(), *plain])):
