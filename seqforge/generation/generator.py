@@ -125,21 +125,21 @@ def _at_a_stretch(
     uniforms: Callable[[int], Tensor],
     left: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
-    first = samplers[0] if samplers else None
-    memory = memories[0] if samplers else None
+    memory, guide = (memories[0], samplers[0].guide(memories[0])) if samplers else (None, None)
     while left:
         numbers = uniforms(min(left, _STRETCH))
         left -= len(numbers)
         while len(numbers):
-            guide = first.guide(memory) if first else None
             with torch.inference_mode():
                 drawn = decoder(tokens, numbers, guide)
-            if len(drawn) < len(numbers) and not (guide and bool((guide.states < 0).any())):
+            is_stopped = guide is not None and guide.states.min().item() < 0
+            if len(drawn) < len(numbers) and not is_stopped:
                 raise _not_finite()
-            if first and guide:
-                memory = first.guided(memory, guide, drawn)
             yield drawn
             tokens, numbers = drawn[-1], numbers[len(drawn) :]
+            if guide and is_stopped:
+                memory = samplers[0].guided(memory, guide, tokens)
+                guide = samplers[0].guide(memory)
 
 
 def _one_by_one(

@@ -46,7 +46,7 @@ FORBIDDEN = 127
 """The cost of a symbol that a guide never allows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Guide:
     """What a sampler with a memory does to logits, as a pushdown automaton that compiled code can follow.
 
@@ -55,11 +55,11 @@ class Guide:
     left to draw, or more than the most. Where that leaves none, those of the lowest cost are allowed. A sample that
     owes too much already is only kept from owing more.
 
-    All tensors are contiguous and on the CPU.
+    All tensors are contiguous and on the CPU. A decoder moves states, stacks, heights and what is left on in place.
 
     Attributes:
-        states: `[batch]`, int32, the state of each sample. A decoder moves them on in place; where it is not known what
-            follows a symbol, it leaves the complement, `-1 - state`, and stops after that symbol.
+        states: `[batch]`, int32, the state of each sample. Where it is not known what follows a symbol, a decoder
+            leaves the complement, `-1 - state`, and stops after that symbol.
         following: `[states, symbols]`, int32: the state after each symbol; -1 where that is not known; or -2, -3
             and so on for the first, the second of the actions.
         actions: `[actions, 3]`, int32: how many states to pop off the sample's stack; the state to push after that,
@@ -67,7 +67,7 @@ class Guide:
         costs: `[states, symbols]`, int8, how much more a sample owes after each symbol, or `FORBIDDEN`; the lowest of a
             state is not that.
         weights: `[states]`, int32, symbols that end what a state has begun.
-        stacks: `[batch, depth]`, int32; a decoder writes them in place. What would need more room is not known.
+        stacks: `[batch, depth]`, int32. What would need more room is not known.
         heights: `[batch]`, int32, how many states are on each stack.
         left: Symbols still to be drawn for each sample.
         most: Symbols that a sample may owe.
@@ -94,7 +94,7 @@ class Decoder(Protocol):
         Args:
             last: The symbols `[batch]` that were drawn last.
             uniforms: `[steps, batch]`, in [0, 1).
-            guide: What is forbidden as the samples grow; its states are moved on.
+            guide: What is forbidden as the samples grow; it is moved on.
 
         Returns:
             The symbols `[steps, batch]`. Fewer steps where the guide stopped, which some of its states then tell, or

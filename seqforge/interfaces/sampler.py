@@ -7,6 +7,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqforge.errors import PluginError
 from seqforge.interfaces.decoding import Guide, Rule
 from seqforge.interfaces.vocabulary import Vocabulary
 
@@ -71,21 +72,24 @@ class Sampler(ABC):
     def guide(self, memory: Any) -> Guide | None:
         """Say what `transform` does by tables that compiled generation can follow; by default None, where it cannot.
 
-        Asked of the first sampler of a chain, before each stretch.
+        Asked of the first sampler of a chain, before the first stretch and after `guided`.
 
         Args:
             memory: From `start`, `advance` or `guided`.
         """
         return None
 
-    def guided(self, memory: Any, guide: Guide, tokens: Int[Tensor, "steps batch"]) -> Any:
-        """Give the memory after what was drawn by a guide; by default by `advance`, a step at a time.
+    def guided(self, memory: Any, guide: Guide, tokens: Int[Tensor, " batch"]) -> Any:
+        """Give the memory after a guide stopped, since what follows the last symbol of a sample was not known to it.
+
+        A sampler whose guides may stop has to write this.
 
         Args:
             memory: That the guide was made of.
-            guide: The guide, with its states where the draws left them.
-            tokens: What was drawn, at least one step.
+            guide: Where the draws left it.
+            tokens: What was drawn last.
         """
-        for drawn in tokens:
-            memory = self.advance(memory, drawn)
-        return memory
+        raise PluginError(
+            f"a guide of the sampler {type(self).__name__} stopped, and the sampler does not say how to go on",
+            hint="This is for its author to mend: `Sampler.guided` gives the memory after such a stop.",
+        )

@@ -85,12 +85,12 @@ def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt:
         assert [fault.message for fault in terminators(text + "\n").faults if "comment" in fault.message] == []
 
 
-def allowed_by(guide: Guide, step: int) -> torch.Tensor:
-    """Tell what a guide allows at one of its steps, as compiled code does."""
+def allowed_by(guide: Guide) -> torch.Tensor:
+    """Tell what a guide allows, as compiled code does."""
     rows: list[torch.Tensor] = []
     for state, stack, height in zip(guide.states, guide.stacks, guide.heights, strict=True):
         owed = int(guide.weights[torch.cat([stack[:height], state[None]])].sum())
-        room = guide.left - step - 1 - owed
+        room = guide.left - 1 - owed
         room = min(room if room >= -1 else 0, max(guide.most - owed, 0))
         rows.append(guide.costs[state] <= min(126, max(room, int(guide.costs[state].min()))))
     return torch.stack(rows)
@@ -117,15 +117,15 @@ def move(guide: Guide, row: int, token: int) -> bool:
 def guided(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
     """Follow what was drawn as compiled code does, and give what is allowed at each step."""
     sampler, (length, count) = Balanced(), tokens.shape
-    memory, allowed = sampler.start(context(prompt, count, length, vocabulary)), list[torch.Tensor]()
-    while len(allowed) < length:
-        guide, begun = sampler.guide(memory), len(allowed)
-        for step, drawn in enumerate(tokens[begun : begun + 100].tolist()):
-            allowed.append(allowed_by(guide, step))
-            known = [move(guide, row, token) for row, token in enumerate(drawn)]
-            if not all(known):
-                break
-        memory = sampler.guided(memory, guide, tokens[begun : len(allowed)])
+    memory = sampler.start(context(prompt, count, length, vocabulary))
+    guide, allowed = sampler.guide(memory), list[torch.Tensor]()
+    for drawn in tokens:
+        allowed.append(allowed_by(guide))
+        known = [move(guide, row, token) for row, token in enumerate(drawn.tolist())]
+        guide.left -= 1
+        if not all(known):
+            memory = sampler.guided(memory, guide, drawn)
+            guide = sampler.guide(memory)
     return torch.stack(allowed)
 
 

@@ -86,7 +86,7 @@ class NativeDecoder:
         Args:
             last: The symbols that were drawn last.
             uniforms: Numbers in [0, 1), by which the next are drawn.
-            guide: What is forbidden as the samples grow; its states are moved on.
+            guide: What is forbidden as the samples grow; it is moved on.
 
         Returns:
             The symbols; fewer steps where the guide stopped, or where the logits of the next are not finite.
@@ -103,6 +103,8 @@ class NativeDecoder:
                 setattr(call, name, getattr(guide, name).data_ptr())
             call.depth, call.left, call.most = guide.stacks.shape[1], guide.left, guide.most
         drawn = self._library.call("decode", self._dtype, call)
+        if guide:
+            guide.left -= drawn
         return tokens[1 : 1 + drawn]
 
     @property

@@ -10,7 +10,7 @@ from seqforge_native import cell as native_cell
 from seqforge_native.library import Library
 
 from seqforge import Experiment
-from seqforge.errors import RunError
+from seqforge.errors import PluginError, RunError
 from seqforge.generation import generate
 from seqforge.interfaces import FORBIDDEN, Guide, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
@@ -103,17 +103,19 @@ class Turns(Sampler):
         return Guide(states, following, self.actions, self.costs, self.weights, stacks, heights, left, self.MOST)
 
     def guided(self, memory: Any, guide: Guide, tokens: torch.Tensor) -> Any:
-        after = super().guided(memory, guide, tokens)
-        last = tokens[-1].tolist()
-        rows = zip(after[0], guide.states.tolist(), guide.stacks.tolist(), guide.heights.tolist(), last, strict=True)
-        for (turn, stack), state, numbers, height, token in rows:
+        places: list[Turn] = []
+        rows = zip(guide.states.tolist(), guide.stacks.tolist(), guide.heights.tolist(), tokens.tolist(), strict=True)
+        for state, numbers, height, token in rows:
+            stack = tuple(numbers[:height])
             if state >= 0:
-                assert (turn, stack) == (state, tuple(numbers[:height]))
-            elif token > 1:
-                guide.following[-1 - state, token] = turn
+                places.append((state, stack))
+                continue
+            places.append(self.after(-1 - state, stack, token))
+            if token > 1:
+                guide.following[-1 - state, token] = places[-1][0]
             else:
                 guide.following[-1 - state, token] = -2 - (3 if token else -1 - state)
-        return after
+        return places, memory[1], guide.left
 
 
 def text(
@@ -184,6 +186,14 @@ def test_the_kernels_follow_a_guide(
         allowed = turns.transform(torch.zeros(count, symbols), memory).isfinite()
         assert allowed[torch.arange(count), tokens].all()
         memory = turns.advance(memory, tokens)
+
+
+def test_a_guide_that_stops_wants_a_sampler_that_goes_on(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    monkeypatch.setattr(Turns, "guided", Sampler.guided)
+    experiment = make([{"use": "native/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
+    with pytest.raises(PluginError, match="a guide of the sampler Turns stopped"):
+        text(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 
 def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,28 +122,25 @@ class Balanced(Sampler):
             most=DEEPEST_NESTING,
         )
 
-    def guided(self, memory: Writing, guide: Guide, tokens: Int[Tensor, "steps batch"]) -> Writing:
-        """Follow what was drawn by the tables.
+    def guided(self, memory: Writing, guide: Guide, tokens: Int[Tensor, " batch"]) -> Writing:
+        """Go on where a line's end drops what is inside a directive, which the tables do not tell.
 
         Args:
             memory: Where each sample stood.
             guide: Where its draws left them.
-            tokens: What was drawn.
+            tokens: What was drawn last.
         """
         automaton = memory.automaton
-        states, heights = cast("list[int]", guide.states.tolist()), cast("list[int]", guide.heights.tolist())
-        rows = cast("list[list[int]]", guide.stacks[:, : max(heights)].tolist())
-        stacks: list[Stack] = []
-        for row, height in zip(rows, heights, strict=True):
-            stack = BOTTOM
-            for number in row[:height]:
-                stack = automaton.on_top(number, stack)
-            stacks.append(stack)
-        if min(states) < 0:
-            for sample, token in enumerate(cast("list[int]", tokens[-1].tolist())):
-                if states[sample] < 0:
-                    states[sample], stacks[sample] = automaton.follow(-1 - states[sample], stacks[sample], token)
-        return _writing(automaton, states, stacks, memory.left - len(tokens))
+        states, drawn = cast("list[int]", guide.states.tolist()), cast("list[int]", tokens.tolist())
+        stacks = [BOTTOM] * len(states)
+        rows = cast("list[list[int]]", guide.stacks.tolist())
+        for sample, height in enumerate(cast("list[int]", guide.heights.tolist())):
+            for number in rows[sample][:height]:
+                stacks[sample] = automaton.on_top(number, stacks[sample])
+            if states[sample] < 0:
+                before = -1 - states[sample]
+                states[sample], stacks[sample] = automaton.follow(before, stacks[sample], drawn[sample])
+        return _writing(automaton, states, stacks, guide.left)
 
 
 def _writing(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Writing:

@@ -15,6 +15,7 @@ with atheris.instrument_imports(include=["seqforge_code_structure"]):
     from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
     from seqforge_code_structure.identifiers.metric import Identifiers
     from seqforge_code_structure.labels import labels
+    from seqforge_code_structure.limits import DEEPEST_NESTING
     from seqforge_code_structure.metrics.brackets import Brackets
     from seqforge_code_structure.metrics.indentation import Indentation
     from seqforge_code_structure.metrics.terminators import Terminators
@@ -89,11 +90,12 @@ def judge(data: bytes) -> None:
 
 def write(text: str) -> None:
     """Write what the sampler allows of a text, close what is open, and hold the whole to the judge of brackets."""
-    state, stack, written = State(), list[State](), ""
+    state, stack, written, owed = State(), list[State](), "", 0
     for character in text:
-        if character not in forbidden(state):
-            written, state = written + character, moved(state, stack, character)
-    for left in range(sum(map(length_to_close, [*stack, state])), 0, -1):
+        longer = sum(map(length_to_close, after(state, character).states)) - length_to_close(state)
+        if character not in forbidden(state) and owed + longer <= DEEPEST_NESTING:
+            written, state, owed = written + character, moved(state, stack, character), owed + longer
+    for left in range(owed, 0, -1):
         assert sum(map(length_to_close, [*stack, state])) == left
         character = closer(state)
         assert character not in forbidden(state)
