@@ -146,7 +146,7 @@ def test_what_closes(text: str, rest: str):
         ("#define F (", "]}\n"),
         ("#define F (\\", "]}"),
         ("a *", ")]}/"),
-        ("#pragma don't /", "*"),
+        ("#pragma don't /", "/*"),
         ("a\\'", ")]}"),
     ],
 )

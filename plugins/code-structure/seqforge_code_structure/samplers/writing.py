@@ -19,7 +19,10 @@ _OTHER_NAME = "x"
 _NAMES_ALIKE = {"if": "if", "ifdef": "if", "ifndef": "if", "endif": "endif", "define": "define"}
 _QUOTES = "\"'"
 _QUOTED = "'"
-"""Stands behind the name of a directive that is not C: whether its quotes enclose something is known too late."""
+"""Stands behind the name of a directive that is not C: whether its quotes enclose something is known too late.
+
+No comment may begin behind them: it could be a literal's, and what is in it be none.
+"""
 BRANCH = "#endif\n"
 """Closes what an `#if` opened, from a line's start."""
 
@@ -204,7 +207,7 @@ def forbidden(state: State) -> str:
         # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced.
         return "" if outside == BRANCH else "e"
     if directive is not None and directive != "define":
-        return "/" if mode is Mode.STAR else "*" if mode is Mode.SLASH and directive.endswith(_QUOTED) else ""
+        return "/" if mode is Mode.STAR else "/*" if mode is Mode.SLASH and directive.endswith(_QUOTED) else ""
     symbols = _CLOSERS_BUT.get(top, ")]}")
     if mode is Mode.STAR or (mode is Mode.SLASH and directive and top):
         symbols += "/"
