@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
-from seqforge.generation.guide_checks import refuse_wrong_guide
-from seqforge.interfaces import Decoder, Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
+from seqforge.generation.guides import further_guide, guide_of
+from seqforge.interfaces import Decoder, Guide, Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
 from seqforge.model import SequenceModel, States
 
 _STRETCH = 256
@@ -87,19 +87,16 @@ def generate(
         states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
     context = SamplingContext(prompt, count, length, vocabulary)
     memories = [sampler.start(context) for sampler in samplers]
-    guide = samplers[0].guide(memories[0]) if samplers else None
-    if guide:
-        refuse_wrong_guide(samplers[0], guide, batch_size=count, symbols=logits.shape[-1])
-    with torch.inference_mode():
-        decoder = _decoder(model, states, samplers[1:] if guide else samplers)
-    if decoder is None:
-        yield from _one_by_one(model, samplers, memories, logits, states, uniforms, length)
-        return
     with torch.inference_mode():
         tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
         memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
+        guide = guide_of(samplers[0], memories[0], *logits.shape) if samplers else None
+        decoder = _decoder(model, states, samplers[1:] if guide else samplers)
     yield tokens.unsqueeze(0)
-    yield from _at_a_stretch(decoder, samplers, memories, tokens, uniforms, length - 1)
+    if decoder is None:
+        yield from _one_by_one(model, samplers, memories, states, tokens, uniforms, length - 1)
+    else:
+        yield from _at_a_stretch(decoder, samplers, memories, guide, tokens, uniforms, length - 1)
 
 
 def _decoder(model: SequenceModel, states: States, samplers: Sequence[Sampler]) -> Decoder | None:
@@ -121,11 +118,12 @@ def _at_a_stretch(
     decoder: Decoder,
     samplers: Sequence[Sampler],
     memories: Sequence[Any],
-    tokens: Tensor,
+    guide: Guide | None,
+    tokens: Int[Tensor, " batch"],
     uniforms: Callable[[int], Tensor],
     left: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
-    memory, guide = (memories[0], samplers[0].guide(memories[0])) if samplers else (None, None)
+    memory = memories[0] if guide else None
     while left:
         numbers = uniforms(min(left, _STRETCH))
         left -= len(numbers)
@@ -139,28 +137,27 @@ def _at_a_stretch(
             tokens, numbers = drawn[-1], numbers[len(drawn) :]
             if guide and is_stopped:
                 memory = samplers[0].guided(memory, guide, tokens)
-                guide = samplers[0].guide(memory)
+                guide = further_guide(samplers[0], memory, guide)
 
 
 def _one_by_one(
     model: SequenceModel,
     samplers: Sequence[Sampler],
     memories: list[Any],
-    logits: Tensor,
     states: States,
+    tokens: Int[Tensor, " batch"],
     uniforms: Callable[[int], Tensor],
-    length: int,
+    left: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
+    device = next(model.parameters()).device
     with torch.inference_mode():
-        step = model.stepper(len(logits))
-    for drawn in range(length):
+        step = model.stepper(len(tokens))
+    for _ in range(left):
         with torch.inference_mode():
+            logits, states = step(tokens.to(device), states)
             tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
             memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
         yield tokens.unsqueeze(0)
-        if drawn + 1 < length:
-            with torch.inference_mode():
-                logits, states = step(tokens.to(logits.device), states)
 
 
 def uniforms_of(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:

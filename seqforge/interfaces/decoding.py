@@ -63,7 +63,8 @@ class Guide:
         following: `[states, symbols]`, int32: the state after each symbol; -1 where that is not known; or -2, -3
             and so on for the first, the second of the actions.
         actions: `[actions, 3]`, int32: how many states to pop off the sample's stack; the state to push after that,
-            or -1; and the state to go to, or -1 for the one that was popped last.
+            or -1; and the state to go to, or -1 for the one that was popped last. To pop more than there are is not
+            known either.
         costs: `[states, symbols]`, int8, how much more a sample owes after each symbol, or `FORBIDDEN`; the lowest of a
             state is not that.
         weights: `[states]`, int32, symbols that end what a state has begun.

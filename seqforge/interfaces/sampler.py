@@ -72,7 +72,7 @@ class Sampler(ABC):
     def guide(self, memory: Any) -> Guide | None:
         """Say what `transform` does by tables that compiled generation can follow; by default None, where it cannot.
 
-        Asked of the first sampler of a chain, before the first stretch and after `guided`.
+        Asked of the first sampler of a chain, after the first draw and after each `guided`.
 
         Args:
             memory: From `start`, `advance` or `guided`.

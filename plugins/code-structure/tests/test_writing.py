@@ -3,11 +3,20 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_code_structure.samplers.writing import Mode, State, after, closer, forbidden, length_to_close, stands_for
+from seqforge_code_structure.samplers.writing import (
+    FRAGMENT,
+    Mode,
+    State,
+    after,
+    closer,
+    forbidden,
+    length_to_close,
+    stands_for,
+)
 from seqforge_code_structure.terminators import terminators
 from seqforge_code_structure.units import split
 
-ALPHABET = "()[]{}\"'\\/*#\n\t ;ax=,0"
+ALPHABET = "()[]{}\"'\\/*#\n\r\t ;ax=,0" + FRAGMENT
 WORDS = [*ALPHABET, "\n#if A\n", "\n#else\n", "\n#endif\n", "\n#define f(x) ", "\n#pragma don't\n", "/*", "//", "'a'"]
 
 
@@ -118,11 +127,13 @@ def written(text: str) -> Text:
         ("#pragma don't (", ""),
         ("# include <a", ""),
         ("a # b", ""),
-        ("{\n#define f( // a", "\n}"),
+        ("{\n#define f(([ // a", "\n}"),
+        ("{\n#define f \\\r\n(", ")\n}"),
     ],
 )
 def test_what_closes(text: str, rest: str):
     found = written(text)
+    assert found.length_to_close == len(rest)
     while character := closer(found.state):
         found.write(character)
     assert found.written == text + rest
@@ -133,10 +144,12 @@ def test_what_closes(text: str, rest: str):
     [
         ("", ")]}"),
         ("(", "]}"),
-        ("#", "e"),
+        ("#", "e" + FRAGMENT),
+        ("#if", FRAGMENT),
+        ("#if a", ""),
         ("#if A\n", ")]}"),
-        ("#if A\n#", ""),
-        ("#if A\n(\n#", "e"),
+        ("#if A\n#", FRAGMENT),
+        ("#if A\n(\n#", "e" + FRAGMENT),
         ("#if A\n(\n)#", "]})"),
         ('"', "\n"),
         ('"\\', ""),
@@ -144,7 +157,10 @@ def test_what_closes(text: str, rest: str):
         ("/* )", ""),
         ("/* /", "*"),
         ("#define F (", "]}\n"),
-        ("#define F (\\", "]}"),
+        ("#define F (\\", "]}\r"),
+        ("#if A \\", "\r"),
+        ("a \\", ")]}"),
+        ("#define F (/", "]}\n/"),
         ("a *", ")]}/"),
         ("#pragma don't /", "/*"),
         ("a\\'", ")]}"),

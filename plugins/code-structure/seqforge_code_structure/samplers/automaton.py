@@ -51,13 +51,13 @@ class Automaton:
     Attributes:
         characters: What each token writes.
         states: By number; the first is that of an empty text.
-        following: The state after each token, or an action. What drops all that is inside a
-            directive is unknown.
+        following: The state after each token, or an action. What drops all that is inside a directive is unknown.
         actions: Those of `following`.
-        costs: By how many characters each token makes longer what closes everything.
+        costs: By how many characters each token makes longer what closes everything, or `FORBIDDEN`.
         weights: Characters that close what a state has open, without what its stack has.
         limits: `[states, symbols]`, minus infinity where a token is forbidden, however far the end is; else infinity.
         slack: What a state's weight and a token's cost come to at most.
+        entries: `following` as lists, where single numbers are looked up three times as fast.
     """
 
     characters: tuple[str, ...]
@@ -70,7 +70,6 @@ class Automaton:
     slack: int
 
     def __post_init__(self) -> None:
-        # As lists, where single numbers are looked up three times as fast.
         self.entries = cast("list[list[int]]", self.following.tolist())
         self._actions = cast("list[Action]", self.actions.tolist())
         self._weights = cast("list[int]", self.weights.tolist())

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import Guide, Sampler, SamplingContext
+from seqforge.interfaces import FORBIDDEN, Guide, Sampler, SamplingContext
 from seqforge_code_structure.limits import DEEPEST_NESTING
 from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack
 from seqforge_code_structure.samplers.symbols import characters_of
@@ -165,5 +165,5 @@ def _limits(
     room = np.where(room < -1, 0, room)
     room = np.minimum(room, np.maximum(DEEPEST_NESTING - owed, 0))
     # One symbol has to be left.
-    room = np.maximum(room, costs.min(axis=1))
+    room = np.minimum(np.maximum(room, costs.min(axis=1)), FORBIDDEN - 1)
     return torch.from_numpy(np.where(costs > room[:, None], -np.inf, np.inf).astype(np.float32))

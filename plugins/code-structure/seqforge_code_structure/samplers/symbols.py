@@ -2,9 +2,7 @@
 
 from seqforge.errors import ExperimentError
 from seqforge.interfaces import Vocabulary
-
-_OTHER = "x"
-"""Stands for a byte that is a part of a character."""
+from seqforge_code_structure.samplers.writing import FRAGMENT
 
 
 def characters_of(vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -22,7 +20,7 @@ def characters_of(vocabulary: Vocabulary) -> tuple[str, ...]:
 def _character(vocabulary: Vocabulary, token: int) -> str:
     content = vocabulary.decode([token])
     if len(content) == 1 and not content.isascii():
-        return _OTHER
+        return FRAGMENT
     text = content.decode("utf-8", "replace")
     if len(text) != 1:
         raise ExperimentError(

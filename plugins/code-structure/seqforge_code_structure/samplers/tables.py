@@ -45,10 +45,9 @@ def automaton_of(characters: tuple[str, ...]) -> Automaton:
         for column, kind in enumerate(kinds):
             move = after(state, kind)
             following[number, column] = _entry(move, numbers, actions)
-            is_refused = kind in refused or (state not in unclosable and not unclosable.isdisjoint(move.states))
-            costs[number, column] = (
-                FORBIDDEN if is_refused else sum(lengths[into] for into in move.states) - lengths[state]
-            )
+            opens_for_good = not unclosable.isdisjoint(move.states) and (state not in unclosable or move.pushed)
+            longer = sum(lengths[into] for into in move.states) - lengths[state]
+            costs[number, column] = FORBIDDEN if kind in refused or opens_for_good else longer
     # One symbol has to be left.
     costs[(costs == FORBIDDEN).all(axis=1)] = 0
     columns = [kinds.index(stands_for(character)) for character in characters]

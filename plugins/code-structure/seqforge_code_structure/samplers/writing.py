@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS_BUT = {")": "]}", "]": ")}", "}": ")]"}
-_NAMES = ("if", "ifdef", "ifndef", "endif", "define")
 _OTHER_NAME = "x"
 _NAMES_ALIKE = {"if": "if", "ifdef": "if", "ifndef": "if", "endif": "endif", "define": "define"}
 _QUOTES = "\"'"
@@ -23,6 +22,8 @@ _QUOTED = "'"
 
 No comment may begin behind them: it could be a literal's, and what is in it be none.
 """
+FRAGMENT = "\ufffd"
+"""Stands for a byte that is a part of a character."""
 BRANCH = "#endif\n"
 """Closes what an `#if` opened, from a line's start."""
 
@@ -48,7 +49,7 @@ class Mode(IntEnum):
     LINE_COMMENT_ESCAPE = auto()
 
 
-_SIGNS = frozenset("\n\t #\"'/*\\()[]{}").union(*_NAMES)
+_SIGNS = frozenset("\n\r\t #\"'/*\\()[]{}" + FRAGMENT).union(*_NAMES_ALIKE)
 _CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
 _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
 # Of each mode inside a literal or comment: the mode after certain characters, and after any other.
@@ -117,11 +118,14 @@ class Move(NamedTuple):
 
 
 def after(state: State, character: str) -> Move:
-    """Write a character. One that is forbidden is passed over as a compiler would.
+    """Tell what a character does. One that is forbidden is passed over as a compiler would.
 
     Args:
         state: Before it.
         character: One character.
+
+    Returns:
+        Where it leads, and what that does to the stack.
     """
     mode, top, directive, outside = state
     if mode in _INSIDE:
@@ -131,8 +135,14 @@ def after(state: State, character: str) -> Move:
         return Move(State(special.get(character, other), top, directive, outside))
     if mode is Mode.BACKSLASH and character in _QUOTES:
         return Move(State(Mode.CODE, top, directive, outside))
-    if mode is Mode.SLASH and character in "/*":
-        return Move(State(Mode.COMMENT if character == "*" else Mode.LINE_COMMENT, top, directive, outside))
+    if mode is Mode.BACKSLASH and character == "\r" and directive is not None:
+        return Move(state)
+    if mode is Mode.SLASH and character == "*":
+        return Move(State(Mode.COMMENT, top, directive, outside))
+    if mode is Mode.SLASH and character == "/":
+        # A directive's brackets that are open now are so for good.
+        drops = directive is not None and top != ""
+        return Move(State(Mode.LINE_COMMENT, "" if drops else top, directive, outside), drops=drops)
     if character == "\n":
         continued = mode is Mode.BACKSLASH and directive is not None
         return Move(State(Mode.CODE, top, directive, outside)) if continued else _line_ended(state)
@@ -160,7 +170,7 @@ def after(state: State, character: str) -> Move:
 
 def _name(written: str) -> str:
     """Keep what may become the name of a directive that matters here."""
-    return written if any(name.startswith(written) for name in _NAMES) else _OTHER_NAME
+    return written if any(name.startswith(written) for name in _NAMES_ALIKE) else _OTHER_NAME
 
 
 def _line_ended(state: State) -> Move:
@@ -203,15 +213,22 @@ def forbidden(state: State) -> str:
         return "\n'" if mode is Mode.CHARACTER_START else "\n"
     if mode not in _CODE:
         return "*" if mode is Mode.COMMENT_SLASH else ""
-    if mode is Mode.DIRECTIVE_NAME and not directive:
+    symbols = ""
+    if mode is Mode.DIRECTIVE_NAME:
         # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced.
-        return "" if outside == BRANCH else "e"
-    if directive is not None and directive != "define":
-        return "/" if mode is Mode.STAR else "/*" if mode is Mode.SLASH and directive.endswith(_QUOTED) else ""
-    symbols = _CLOSERS_BUT.get(top, ")]}")
-    if mode is Mode.STAR or (mode is Mode.SLASH and directive and top):
+        symbols += "e" if not directive and outside != BRANCH else ""
+        # Whether its character goes on with the name is known too late.
+        symbols += FRAGMENT
+    if mode is Mode.STAR:
         symbols += "/"
-    if directive and top and mode is not Mode.BACKSLASH:
+    if mode is Mode.SLASH and directive is not None:
+        symbols += "/*" if directive.endswith(_QUOTED) else "/" if top else ""
+    if mode is Mode.BACKSLASH and directive is not None:
+        # It would stand between the backslash and a line's end.
+        symbols += "\r"
+    if directive is None or directive == "define":
+        symbols += _CLOSERS_BUT.get(top, ")]}")
+    if directive is not None and top and mode is not Mode.BACKSLASH:
         symbols += "\n"
     return symbols
 

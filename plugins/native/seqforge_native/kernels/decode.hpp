@@ -213,7 +213,7 @@ inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors
 }
 
 // Symbols that end what a row has begun.
-template <class Weight> std::int64_t owed(const Decode<Weight> &call, std::int64_t row) {
+template <class Weight> std::int64_t count_owed(const Decode<Weight> &call, std::int64_t row) {
     std::int64_t sum = call.weights[call.states[row]];
     for (std::int64_t index = 0; index < call.heights[row]; index++)
         sum += call.weights[call.stacks[row * call.depth + index]];
@@ -245,15 +245,15 @@ bool move_on(const Decode<Weight> &call, std::int64_t row, std::int64_t token, s
         state = next;
         return true;
     }
-    const std::int32_t *action = call.actions + 3 * (-2 - next);
-    if (next == -1 || height < action[0] || (action[1] >= 0 && height - action[0] >= call.depth)) {
+    const std::int32_t *action = next == -1 ? nullptr : call.actions + 3 * (-2 - next);
+    if (!action || height < action[0] || (action[1] >= 0 && height - action[0] >= call.depth)) {
         state = -1 - state;
         return false;
     }
     height -= action[0];
     state = action[2] < 0 ? stack[height] : action[2];
     if (action[1] >= 0) stack[height++] = action[1];
-    owed = seqforge::owed(call, row);
+    owed = count_owed(call, row);
     return true;
 }
 
@@ -277,7 +277,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
             Barrier &meet = arrived == call.threads ? barrier : alone;
             if (arrived != call.threads) own.threads = 1;
             std::vector<std::int64_t> order, owing(own.states ? own.rows : 0);
-            for (std::size_t row = 0; row < owing.size(); row++) owing[row] = owed(own, row);
+            for (std::size_t row = 0; row < owing.size(); row++) owing[row] = count_owed(own, row);
             Operands<Weight> operands;
             const auto goes_on = [&] {
                 return !failed.load(std::memory_order_relaxed) && !stopped.load(std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 """What is asked of a sampler's guide before compiled code follows it, which looks at nothing twice."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -18,23 +19,48 @@ _TYPES = {
 }
 
 
-def refuse_wrong_guide(sampler: Sampler, guide: Guide, *, batch_size: int, symbols: int) -> None:
-    """Refuse a guide that compiled code would follow out of its tables.
+def guide_of(sampler: Sampler, memory: Any, batch_size: int, symbols: int) -> Guide | None:
+    """Ask a sampler for its guide, and refuse one that compiled code would follow out of its tables.
 
     Args:
-        sampler: Whose guide it is.
-        guide: Its first.
+        sampler: The first of a chain.
+        memory: What it knows.
         batch_size: Samples.
         symbols: In the vocabulary.
+
+    Returns:
+        The guide, or None where the sampler gives none.
 
     Raises:
         PluginError: Saying what is wrong with it.
     """
-    for fault in _faults(guide, batch_size, symbols):
+    guide = sampler.guide(memory)
+    for fault in _faults(guide, batch_size, symbols) if guide else ():
         raise PluginError(
             f"the guide of the sampler {type(sampler).__name__} is wrong: {fault}",
             hint="This is for its author to mend; `seqforge.interfaces.Guide` says what is asked of one.",
         )
+    return guide
+
+
+def further_guide(sampler: Sampler, memory: Any, stopped: Guide) -> Guide:
+    """Ask a sampler for another guide, and refuse none as well as a wrong one.
+
+    Args:
+        sampler: The first of a chain.
+        memory: What it knows.
+        stopped: The guide that it gave before.
+
+    Raises:
+        PluginError: Saying what is wrong with it.
+    """
+    guide = guide_of(sampler, memory, len(stopped.states), stopped.costs.shape[1])
+    if guide is None:
+        raise PluginError(
+            f"the sampler {type(sampler).__name__} gave a guide, and after that stopped gives none",
+            hint="This is for its author to mend; `seqforge.interfaces.Sampler.guide` says when one is asked for.",
+        )
+    return guide
 
 
 def _faults(guide: Guide, batch_size: int, symbols: int) -> Iterator[str]:
@@ -42,8 +68,9 @@ def _faults(guide: Guide, batch_size: int, symbols: int) -> Iterator[str]:
         table = getattr(guide, name)
         if table.dtype != dtype or table.device.type != "cpu" or not table.is_contiguous():
             yield f"{name} is not a contiguous tensor of {dtype} on the CPU"
-    count = len(guide.weights)
+    count = guide.weights.numel()
     shapes = {
+        "weights": (count,),
         "states": (batch_size,),
         "following": (count, symbols),
         "actions": (len(guide.actions), 3),
@@ -62,6 +89,8 @@ def _faults(guide: Guide, batch_size: int, symbols: int) -> Iterator[str]:
     yield from _out_of_range("what is popped", guide.actions[:, 0], 0, depth + 1)
     yield from _out_of_range("heights", guide.heights, 0, depth + 1)
     yield from _out_of_range("stacks", guide.stacks[on_stacks], 0, count)
+    if ((guide.actions[:, 0] == 0) & (guide.actions[:, 2] < 0)).any():
+        yield "an action goes to the state that it popped, and pops none"
     if (guide.costs.numpy().min(axis=1) == FORBIDDEN).any():
         yield "a state forbids every symbol"
 

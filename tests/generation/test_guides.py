@@ -7,14 +7,17 @@ import pytest
 import torch
 
 from seqforge.errors import PluginError
-from seqforge.generation.guide_checks import refuse_wrong_guide
+from seqforge.generation.guides import further_guide, guide_of
 from seqforge.interfaces import FORBIDDEN, Guide, Sampler
 
 
 class Guided(Sampler):
-    """Does nothing."""
+    """Its memory is its guide."""
 
-    def transform(self, logits: torch.Tensor, memory: None) -> torch.Tensor:
+    def guide(self, memory: Guide | None) -> Guide | None:
+        return memory
+
+    def transform(self, logits: torch.Tensor, memory: Guide | None) -> torch.Tensor:
         return logits
 
 
@@ -32,7 +35,14 @@ GUIDE = Guide(
 
 
 def test_a_right_guide_is_followed():
-    refuse_wrong_guide(Guided(), GUIDE, batch_size=3, symbols=4)
+    assert guide_of(Guided(), GUIDE, 3, 4) is GUIDE
+    assert further_guide(Guided(), GUIDE, GUIDE) is GUIDE
+
+
+def test_no_guide_is_none_but_after_another():
+    assert guide_of(Guided(), None, 3, 4) is None
+    with pytest.raises(PluginError, match="the sampler Guided gave a guide, and after that stopped gives none"):
+        further_guide(Guided(), None, GUIDE)
 
 
 def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
@@ -48,6 +58,8 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
         ({"costs": GUIDE.costs.T.contiguous().T}, "costs is not a contiguous tensor of torch.int8"),
         ({"following": GUIDE.following[:, :3].contiguous()}, r"following has the shape \[2, 3\], not \[2, 4\]"),
         ({"weights": torch.zeros(3, dtype=torch.int32)}, r"following has the shape \[2, 4\], not \[3, 4\]"),
+        ({"weights": GUIDE.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
+        ({"actions": changed("actions", (1, 0), 0)}, "an action goes to the state that it popped, and pops none"),
         ({"heights": GUIDE.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
         ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, and has 2"),
         ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, and has -1"),
@@ -61,4 +73,4 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
 )
 def test_a_wrong_guide_is_refused(change: dict[str, Any], message: str):
     with pytest.raises(PluginError, match=f"the guide of the sampler Guided is wrong: {message}"):
-        refuse_wrong_guide(Guided(), replace(GUIDE, **change), batch_size=3, symbols=4)
+        guide_of(Guided(), replace(GUIDE, **change), 3, 4)
