@@ -76,14 +76,16 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     with _seeded(experiment, device), directory.locked():
         state = task.new_state()
         load_training(path, state, experiment, task.has_digest)
+        trainer = Trainer(experiment, task, directory, state, observers)
+        trainer.refuse_at_end()
         run.checkpoints.drop_after(state.step)
         best = run.checkpoints.best()
         if best is not None:
             state.best_loss = min(state.best_loss, best[1])
-        # Only now, when it has shown that it fits.
+        # Only now, when it has shown that it fits and goes on.
         with reported_failures(f"writing {directory.experiment}"):
             write_atomically(directory.experiment, experiment.to_toml().encode())
-        Trainer(experiment, task, directory, state, observers).train()
+        trainer.train()
 
 
 def _task(experiment: Experiment, device: torch.device, report: Report) -> Task:

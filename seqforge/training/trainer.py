@@ -55,12 +55,11 @@ class Trainer:
         self._log = MetricsLog(directory.metrics)
         self._checkpoints = Checkpoints(directory.checkpoints)
 
-    def train(self) -> None:
-        """Train until the run's end, or until it is interrupted; the last checkpoint is written in either case.
+    def refuse_at_end(self) -> None:
+        """Refuse to go on with a run that is at its end.
 
         Raises:
-            KeyboardInterrupt: Where it was interrupted, once the checkpoint is written.
-            RunError: Where the run is already at its end, a number is no longer finite, or a file cannot be written.
+            RunError: Where it is.
         """
         reason = self._end()
         if reason is not None:
@@ -68,6 +67,14 @@ class Trainer:
                 f"{self._directory.path}: the run has already {reason}",
                 hint="Make it longer: --set training.steps=…, training.epochs=… or training.minutes=…",
             )
+
+    def train(self) -> None:
+        """Train until the run's end, or until it is interrupted; the last checkpoint is written in either case.
+
+        Raises:
+            KeyboardInterrupt: Where it was interrupted, once the checkpoint is written.
+            RunError: Where a number is no longer finite, or a file cannot be written.
+        """
         self._start()
         try:
             reason = self._loop()

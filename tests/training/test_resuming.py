@@ -81,6 +81,13 @@ def test_a_finished_run_says_so(run: Run, registry: Registry) -> None:
     assert run.directory.metrics.read_text() == lines
 
 
+def test_a_run_whose_end_is_before_the_checkpoint_loses_nothing(run: Run, registry: Registry) -> None:
+    before = run.checkpoints.steps(), run.checkpoints.best(), run.directory.experiment.read_bytes()
+    with pytest.raises(RunError, match="the run has already reached the end"):
+        resume(Run.open(run.path, ["training.steps=4"], registry), "4")
+    assert (run.checkpoints.steps(), run.checkpoints.best(), run.directory.experiment.read_bytes()) == before
+
+
 def test_one_process_at_a_time_trains_a_run(run: Run, registry: Registry) -> None:
     with run.directory.locked(), pytest.raises(RunError, match="another process is training this run"):
         resume(changed(run, registry))
