@@ -6,7 +6,7 @@ from typing import cast
 import torch
 
 from seqforge.generation.beam import Written
-from seqforge.generation.generator import draw, uniforms_of
+from seqforge.generation.generator import draw, refuse_not_finite, uniforms_of
 from seqforge.generation.written_symbols import WrittenSymbols
 from seqforge.interfaces import Sampler, SamplingContext
 from seqforge.model import Reading, SequenceModel
@@ -28,7 +28,7 @@ def draw_sequences(
         symbols: What it writes.
         samplers: The chain; each transforms what the one before gave.
         reading: What was read.
-        length: Symbols to draw at most.
+        length: Symbols to draw at most; then a sequence ends, whatever that costs it.
         seed: Decides the draws.
 
     Raises:
@@ -57,4 +57,10 @@ def draw_sequences(
             break
         for row in cast("list[int]", (~ended).nonzero().flatten().tolist()):
             written[row].append(int(drawn[row]))
+    else:
+        # What was cut off ends here, whatever that costs it, as in a beam search.
+        logits, _ = step(drawn.to(device), source, states)
+        refuse_not_finite(logits)
+        ends = logits.float().cpu().log_softmax(-1)[:, symbols.end]
+        totals += ends.masked_fill(ended, 0.0)
     return [Written(row, float(total)) for row, total in zip(written, totals, strict=True)]

@@ -1,9 +1,10 @@
 """Answers to examples that a person, or another program, gives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from seqforge.data import as_text, decode_target, encode_input, pad_inputs, readable
@@ -56,6 +57,7 @@ def predict(
     device = next(model.parameters()).device
     symbols = WrittenSymbols(form, vocabulary)
     answers: dict[int, RawAnswer] = {}
+    seeds = np.random.default_rng(decoding.seed)
     waiting = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
     model.eval()
     while waiting:
@@ -65,7 +67,9 @@ def predict(
         with torch.inference_mode():
             batch = pad_inputs([encoded[index] for index in chosen]).to(device)
             lengths = torch.tensor([len(encoded[index]) for index in chosen], device=device)
-            written = write_answers(model, form, symbols, model.read(batch, lengths), decoding)
+            # Each batch draws by numbers of its own.
+            own = replace(decoding, seed=seeds.integers(2**63).item())
+            written = write_answers(model, form, symbols, model.read(batch, lengths), own)
         answers |= dict(zip(chosen, written, strict=True))
     return [_prediction(form, vocabulary, answers[index]) for index in range(len(encoded))]
 

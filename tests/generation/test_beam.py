@@ -81,6 +81,9 @@ def test_a_beam_of_one_takes_the_likeliest_symbol_on_each_step(
         one = beam_search(model, reading, width=1, normalization=0.0, length=6)
         drawn = draw_sequences(model, WrittenSymbols(FORM, vocabulary), [greedy], reading, length=6, seed=1)
     assert [written.symbols for written in one] == [written.symbols for written in drawn]
+    # That of the end, too, where a sequence was cut.
+    probabilities = [[written.log_probability for written in found] for found in (one, drawn)]
+    assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-4)
 
 
 def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: Any) -> None:
@@ -114,9 +117,8 @@ def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
         empty = sum(not written.symbols for written in drawn) / len(drawn)
         assert empty == pytest.approx(math.exp(log_probability(model, reading, 0, ())), abs=0.03)
         for written in drawn[:50]:
-            if len(written.symbols) < 3:
-                wanted = log_probability(model, reading, 0, tuple(written.symbols))
-                assert written.log_probability == pytest.approx(wanted, abs=1e-4)
+            wanted = log_probability(model, reading, 0, tuple(written.symbols))
+            assert written.log_probability == pytest.approx(wanted, abs=1e-4)
 
 
 def test_an_alignment_becomes_its_sequence() -> None:
