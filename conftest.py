@@ -14,6 +14,7 @@ install_import_hook(
         "seqforge.generation",
         "seqforge.interfaces.attention",
         "seqforge.interfaces.cell",
+        "seqforge.interfaces.decoding",
         "seqforge.interfaces.factored_cell",
         "seqforge.interfaces.initializer",
         "seqforge.interfaces.loss",

@@ -130,14 +130,15 @@ def _at_a_stretch(
         while len(numbers):
             with torch.inference_mode():
                 drawn = decoder(tokens, numbers, guide)
-            is_stopped = guide is not None and guide.states.min().item() < 0
-            if len(drawn) < len(numbers) and not is_stopped:
+            if len(drawn):
+                yield drawn
+                tokens, numbers = drawn[-1], numbers[len(drawn) :]
+            if guide and guide.states.min().item() < 0:
+                with torch.inference_mode():
+                    memory = samplers[0].guided(memory, guide, tokens)
+                    guide = further_guide(samplers[0], memory, guide)
+            elif len(numbers):
                 raise _not_finite()
-            yield drawn
-            tokens, numbers = drawn[-1], numbers[len(drawn) :]
-            if guide and is_stopped:
-                memory = samplers[0].guided(memory, guide, tokens)
-                guide = further_guide(samplers[0], memory, guide)
 
 
 def _one_by_one(

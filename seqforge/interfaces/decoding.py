@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from jaxtyping import Float, Int, Int8, Int32
 from torch import Tensor
 
 from seqforge.interfaces.cell import Cell, State
@@ -29,16 +30,16 @@ class Network:
 
     Attributes:
         cells: The layers, the lowest first.
-        embedding: `[symbols, input]`, or None where the lowest cell reads symbols themselves.
-        head_weight: `[symbols, hidden]`.
-        head_bias: `[symbols]`.
+        embedding: What the lowest cell reads of each symbol, or None where it reads symbols themselves.
+        head_weight: From the uppermost layer to logits.
+        head_bias: The same.
         int8: Whether to multiply in 8 bits.
     """
 
     cells: Sequence[Cell[Any]]
-    embedding: Tensor | None
-    head_weight: Tensor
-    head_bias: Tensor
+    embedding: Float[Tensor, "symbols input"] | None
+    head_weight: Float[Tensor, "symbols hidden"]
+    head_bias: Float[Tensor, " symbols"]
     int8: bool = False
 
 
@@ -58,29 +59,29 @@ class Guide:
     All tensors are contiguous and on the CPU. A decoder moves states, stacks, heights and what is left on in place.
 
     Attributes:
-        states: `[batch]`, int32, the state of each sample. Where it is not known what follows a symbol, a decoder
+        states: The state of each sample. Where it is not known what follows a symbol, a decoder
             leaves the complement, `-1 - state`, and stops after that symbol.
-        following: `[states, symbols]`, int32: the state after each symbol; -1 where that is not known; or -2, -3
+        following: The state after each symbol; -1 where that is not known; or -2, -3
             and so on for the first, the second of the actions.
-        actions: `[actions, 3]`, int32: how many states to pop off the sample's stack; the state to push after that,
+        actions: How many states to pop off the sample's stack; the state to push after that,
             or -1; and the state to go to, or -1 for the one that was popped last. To pop more than there are is not
             known either.
-        costs: `[states, symbols]`, int8, how much more a sample owes after each symbol, or `FORBIDDEN`; the lowest of a
+        costs: How much more a sample owes after each symbol, or `FORBIDDEN`; the lowest of a
             state is not that.
-        weights: `[states]`, int32, symbols that end what a state has begun.
-        stacks: `[batch, depth]`, int32. What would need more room is not known.
-        heights: `[batch]`, int32, how many states are on each stack.
+        weights: Symbols that end what a state has begun.
+        stacks: States to return to. What would need more room is not known.
+        heights: How many states are on each stack.
         left: Symbols still to be drawn for each sample.
         most: Symbols that a sample may owe.
     """
 
-    states: Tensor
-    following: Tensor
-    actions: Tensor
-    costs: Tensor
-    weights: Tensor
-    stacks: Tensor
-    heights: Tensor
+    states: Int32[Tensor, " batch"]
+    following: Int32[Tensor, "states symbols"]
+    actions: Int32[Tensor, "actions 3"]
+    costs: Int8[Tensor, "states symbols"]
+    weights: Int32[Tensor, " states"]
+    stacks: Int32[Tensor, "batch depth"]
+    heights: Int32[Tensor, " batch"]
     left: int
     most: int
 
@@ -89,16 +90,18 @@ class Guide:
 class Decoder(Protocol):
     """Goes on from what was drawn last, and carries the model's state from call to call."""
 
-    def __call__(self, last: Tensor, uniforms: Tensor, guide: Guide | None = None) -> Tensor:
+    def __call__(
+        self, last: Int[Tensor, " batch"], uniforms: Float[Tensor, "steps batch"], guide: Guide | None = None
+    ) -> Int[Tensor, "drawn batch"]:
         """Draw: each uniform number picks the symbol at which the distribution function passes it.
 
         Args:
-            last: The symbols `[batch]` that were drawn last.
-            uniforms: `[steps, batch]`, in [0, 1).
+            last: The symbols that were drawn last.
+            uniforms: In [0, 1).
             guide: What is forbidden as the samples grow; it is moved on.
 
         Returns:
-            The symbols `[steps, batch]`. Fewer steps where the guide stopped, which some of its states then tell, or
+            The symbols. Fewer steps where the guide stopped, which some of its states then tell, or
             where the logits of the next step are not finite, and then none of them does.
         """
         ...

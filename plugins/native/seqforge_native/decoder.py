@@ -109,7 +109,7 @@ class NativeDecoder:
 
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:
-        """By which the last symbols were drawn; those below e⁻⁴⁰ times the largest are not exact."""
+        """By which the last symbols were drawn; those below e⁻⁶⁰ times the largest are not exact."""
         weights = self._logits[:, : self._symbols]
         return weights / weights.sum(-1, keepdim=True)
 

@@ -34,4 +34,4 @@ class TopK(Sampler):
 
     def rule(self) -> Rule:
         """Say the same as a value."""
-        return Rule("top-k", self._k)
+        return Rule("top-k", float(self._k))
