@@ -1,5 +1,7 @@
 """Arithmetic on the values of a traced cell."""
 
+import math
+
 from torch import Tensor
 
 from seqforge_native.traced.expression import Graph
@@ -23,8 +25,15 @@ class Arithmetic:
 
         Args:
             value: Either.
+
+        Raises:
+            UntraceableError: Where the number is infinite or none.
         """
-        return value if isinstance(value, Value) else Value((self._graph.constant(float(value)),), "shared")
+        if isinstance(value, Value):
+            return value
+        if not math.isfinite(value):
+            raise UntraceableError(f"the number {value}")
+        return Value((self._graph.constant(float(value)),), "shared")
 
     def apply(self, operation: str, *values: Value | float | int) -> Value:
         """Compute number by number.

@@ -87,6 +87,10 @@ def _clamped(arithmetic: Arithmetic, value: Any, least: Any = None, most: Any = 
     return value if most is None else arithmetic.apply("minimum", value, most)
 
 
+def _clamped_from_above(arithmetic: Arithmetic, value: Any, most: Any) -> Value:
+    return _clamped(arithmetic, value, None, most)
+
+
 def _compared(arithmetic: Arithmetic, left: Any, right: Any, *, swapped: bool, operation: str) -> Value:
     return arithmetic.apply(operation, *((right, left) if swapped else (left, right)))
 
@@ -212,7 +216,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.pow.Tensor_Scalar: _power,
     _aten.clamp.default: _clamped,
     _aten.clamp_min.default: _clamped,
-    _aten.clamp_max.default: partial(_clamped, least=None),
+    _aten.clamp_max.default: _clamped_from_above,
     _aten.addcmul.default: _multiplied_and_added,
     _aten.sigmoid_backward.default: _sigmoid_gradient,
     _aten.tanh_backward.default: _tanh_gradient,

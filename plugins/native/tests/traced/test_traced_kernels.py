@@ -65,7 +65,7 @@ class ManyOperations(TwoParts):
         a, b, c, d, e = (recurrent_gates + input_gates).split(self.hidden_size, dim=1)
         tail = input_gates[:, 3 * self.hidden_size :]
         d, e = torch.addcmul(torch.cat([d, e], 1), tail, tail, value=0.1).chunk(2, 1)
-        total = torch.exp(-torch.relu(a)) * state.total + 0.3 * b.clamp(-1, 1)
+        total = torch.exp(-torch.relu(a)) * state.total + 0.3 * b.clamp(-1, 1).clamp_max(0.9).clamp_min(-0.8)
         ratio = 1 / (0.5 + state.hidden.square() + torch.sqrt(1 + c**2))
         chosen = torch.where(d > 0.1, d, 2 * e)
         hidden = torch.maximum(torch.minimum(total * ratio, chosen), -torch.nn.functional.silu(total) - 1)
@@ -266,7 +266,14 @@ class OwnProjection(Leaky):
         return super().project(inputs) * 2
 
 
-@pytest.mark.parametrize("kind", [AcrossUnits, AcrossTheBatch, Turned, Shifted, Looking, OwnProjection])
+class Boundless(TwoParts):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        hidden = torch.sigmoid(torch.where(gate > 0, candidate, -torch.inf))
+        return hidden, Memory(hidden, state.total)
+
+
+@pytest.mark.parametrize("kind", [Boundless, AcrossUnits, AcrossTheBatch, Turned, Shifted, Looking, OwnProjection])
 def test_what_is_more_than_arithmetic_within_a_unit_is_left_to_torch(kind: type[TwoParts]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
