@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_code_structure.limits import DEEPEST_NESTING
 from seqforge_code_structure.samplers.automaton import BOTTOM
-from seqforge_code_structure.samplers.balanced import Balanced, Writing
+from seqforge_code_structure.samplers.balanced import Balanced, Memory
+from seqforge_code_structure.samplers.grammar import State, after, length_to_close
 from seqforge_code_structure.samplers.symbols import characters_of
 from seqforge_code_structure.samplers.tables import automaton_of
-from seqforge_code_structure.samplers.writing import State, after, length_to_close
 from seqforge_code_structure.terminators import terminators
 from seqforge_code_structure.units import split
 
@@ -197,7 +197,7 @@ def test_the_automaton_follows_the_grammar(words: list[bytes]):
         assert numbers.owed == sum(map(length_to_close, stack))
 
 
-def owed(memory: Writing) -> list[int]:
+def owed(memory: Memory) -> list[int]:
     weights = memory.automaton.weights[memory.states].tolist()
     return [weight + stack.owed for weight, stack in zip(weights, memory.stacks, strict=True)]
 
@@ -307,7 +307,12 @@ def test_what_a_vocabulary_cannot_close_is_not_opened():
     assert Balanced().transform(torch.zeros(1, 4), memory).isfinite().tolist() == [[True, False, True, False]]
 
 
-@pytest.mark.parametrize("word", [b"int", b"", "éa".encode()])
+@pytest.mark.parametrize("word", [b"int", "éa".encode()])
 def test_symbols_of_several_characters_are_refused(word: bytes):
     with pytest.raises(ExperimentError, match="symbols of one character, and symbol 1 is"):
         Balanced().start(context(b"a", 1, 5, Words([b"a", word])))
+
+
+def test_a_symbol_that_ends_an_answer_is_refused():
+    with pytest.raises(ExperimentError, match="is for models of running text"):
+        Balanced().start(context(b"a", 1, 5, Words([b"a", b""])))

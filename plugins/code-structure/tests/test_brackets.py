@@ -70,8 +70,7 @@ def test_what_stands_in_a_comment_is_passed_over(text: str):
     [
         (
             "int a = f(1];\n",
-            [(9, "'(' is not closed before ']'")]
-            and [(11, "']' closes nothing; '(' is open"), (9, "'(' is never closed")],
+            [(11, "']' closes nothing; '(' is open"), (9, "'(' is never closed")],
         ),
         ("int a[2;\n", [(5, "'[' is never closed")]),
         ("}\n", [(0, "'}' closes nothing")]),

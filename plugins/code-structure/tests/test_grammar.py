@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_code_structure.samplers.writing import (
+from seqforge_code_structure.samplers.grammar import (
     FRAGMENT,
     Mode,
     State,
@@ -129,6 +129,10 @@ def written(text: str) -> Text:
         ("a # b", ""),
         ("{\n#define f(([ // a", "\n}"),
         ("{\n#define f \\\r\n(", ")\n}"),
+        ('f("a\\\r', '")'),
+        ('f("a\\\r\nb', '")'),
+        ('f("a\\\r"', ")"),
+        ("f('\\\r\n", "')"),
     ],
 )
 def test_what_closes(text: str, rest: str):

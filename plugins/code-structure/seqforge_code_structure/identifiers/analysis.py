@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from seqforge.interfaces import Finding
-from seqforge_code_structure.identifiers.judgement import Fault, judge
+from seqforge_code_structure.identifiers.judgement import NameFault, judge
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.units import split
@@ -38,10 +38,10 @@ def identifier_findings(
         Findings in the order of the text, each of text 0.
     """
     units = read_text(text, beginning_missing=beginning_missing, end_missing=end_missing)
-    return findings(0, units, judge(units, lexicon)[1])
+    return findings_of(0, units, judge(units, lexicon)[1])
 
 
-def findings(number: int, units: Sequence[UnitNames], faults: Sequence[Fault]) -> list[Finding]:
+def findings_of(number: int, units: Sequence[UnitNames], faults: Sequence[NameFault]) -> list[Finding]:
     """Turn what was found in a text into findings.
 
     Args:

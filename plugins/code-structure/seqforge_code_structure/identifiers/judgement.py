@@ -7,9 +7,10 @@ from typing import NamedTuple
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.names import Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
+from seqforge_code_structure.share import share
 
 
-class Fault(NamedTuple):
+class NameFault(NamedTuple):
     """One place where names are wrong.
 
     Attributes:
@@ -41,7 +42,7 @@ class Context(NamedTuple):
 
 def _undeclared(
     function: Function, context: Context, wanted: Callable[[Lexicon, Use], bool], kind: str, message: str
-) -> Iterator[Fault]:
+) -> Iterator[NameFault]:
     """Find wanted uses of undeclared names, each name where it first stands so."""
     if context.lexicon is None:
         return
@@ -53,10 +54,10 @@ def _undeclared(
         seen.add(name)
         # The address of a label, `&&label`, reads as a variable.
         if name not in context.declared and name not in context.mentioned and name not in function.labels:
-            yield Fault(kind, use.start, use.start + len(name), message.format(name))
+            yield NameFault(kind, use.start, use.start + len(name), message.format(name))
 
 
-def undefined(function: Function, context: Context) -> Iterator[Fault]:
+def undefined(function: Function, context: Context) -> Iterator[NameFault]:
     """Find uses of names that functions always declare, and this one does not.
 
     Args:
@@ -72,7 +73,7 @@ def undefined(function: Function, context: Context) -> Iterator[Fault]:
     )
 
 
-def undefined_novel(function: Function, context: Context) -> Iterator[Fault]:
+def undefined_novel(function: Function, context: Context) -> Iterator[NameFault]:
     """Find uses of undeclared names that the training text does not have; real code has some, too.
 
     Args:
@@ -88,7 +89,7 @@ def undefined_novel(function: Function, context: Context) -> Iterator[Fault]:
     )
 
 
-def returns_undeclared(function: Function, context: Context) -> Iterator[Fault]:
+def returns_undeclared(function: Function, context: Context) -> Iterator[NameFault]:
     """Find returns of undeclared names: in an expression, of those that must be declared; alone, of all but globals.
 
     Args:
@@ -106,7 +107,7 @@ def returns_undeclared(function: Function, context: Context) -> Iterator[Fault]:
     )
 
 
-def unused(function: Function, context: Context) -> Iterator[Fault]:
+def unused(function: Function, context: Context) -> Iterator[NameFault]:
     """Find local variables that are never used.
 
     Args:
@@ -118,10 +119,10 @@ def unused(function: Function, context: Context) -> Iterator[Fault]:
         if not declaration.variable or declaration.used or name in context.mentioned or name in function.labels:
             continue
         if context.lexicon is None or not context.lexicon.may_be_used_unseen(name):
-            yield Fault("unused", declaration.start, declaration.start + len(name), f"unused variable {name!r}")
+            yield NameFault("unused", declaration.start, declaration.start + len(name), f"unused variable {name!r}")
 
 
-def missing_label(function: Function, context: Context) -> Iterator[Fault]:
+def missing_label(function: Function, context: Context) -> Iterator[NameFault]:
     """Find jumps to labels that the function does not set.
 
     Args:
@@ -130,10 +131,10 @@ def missing_label(function: Function, context: Context) -> Iterator[Fault]:
     """
     for name, start in function.jumps:
         if name not in function.labels:
-            yield Fault("missing_label", start, start + len(name), f"goto without a label {name!r}")
+            yield NameFault("missing_label", start, start + len(name), f"goto without a label {name!r}")
 
 
-KINDS: dict[str, Callable[[Function, Context], Iterator[Fault]]] = {
+KINDS: dict[str, Callable[[Function, Context], Iterator[NameFault]]] = {
     "undefined": undefined,
     "undefined_novel": undefined_novel,
     "returns_undeclared": returns_undeclared,
@@ -143,7 +144,7 @@ KINDS: dict[str, Callable[[Function, Context], Iterator[Fault]]] = {
 """What is looked for in a function, by the name of its figure."""
 
 
-def judge(units: Sequence[UnitNames], lexicon: Lexicon | None) -> tuple[Counter[str], list[Fault]]:
+def judge(units: Sequence[UnitNames], lexicon: Lexicon | None) -> tuple[Counter[str], list[NameFault]]:
     """Judge the complete units of one text.
 
     Args:
@@ -160,7 +161,7 @@ def judge(units: Sequence[UnitNames], lexicon: Lexicon | None) -> tuple[Counter[
         frozenset[str]().union(*(unit.mentioned for unit in units)),
     )
     counts: Counter[str] = Counter()
-    faults: list[Fault] = []
+    faults: list[NameFault] = []
     for unit in units:
         counts["units"] += 1
         counts["parsed"] += unit.parses
@@ -187,10 +188,6 @@ def shares(counts: Counter[str]) -> dict[str, float]:
         `parses`, a share of the units; `coverage`, a share of the functions; and by each of `KINDS`, a share of the
         scored functions. 0 where there are none.
     """
-    figures = {"parses": _share(counts["parsed"], counts["units"])}
-    figures["coverage"] = _share(counts["scored"], counts["functions"])
-    return figures | {kind: _share(counts[kind], counts["scored"]) for kind in KINDS}
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+    figures = {"parses": share(counts["parsed"], counts["units"])}
+    figures["coverage"] = share(counts["scored"], counts["functions"])
+    return figures | {kind: share(counts[kind], counts["scored"]) for kind in KINDS}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from seqforge.errors import DataError
 from seqforge.interfaces import Finding, LearningMetric, Score
 from seqforge_code_structure.brackets import begins_inside
-from seqforge_code_structure.identifiers.analysis import findings, read_text
+from seqforge_code_structure.identifiers.analysis import findings_of, read_text
 from seqforge_code_structure.identifiers.building import build_lexicon
 from seqforge_code_structure.identifiers.judgement import KINDS, judge, shares
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -72,7 +72,7 @@ class Identifiers(LearningMetric):
             units = read_text(text, beginning_missing=begins_inside(text), end_missing=True)
             counts, faults = judge(units, self._lexicon)
             total += counts
-            found += findings(number, units, faults)
+            found += findings_of(number, units, faults)
         weights = {"parses": total["units"], "coverage": total["functions"], **dict.fromkeys(KINDS, total["scored"])}
         values = {"functions": float(total["functions"]), **shares(total)}
         return Score(values, tuple(found), weights)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from seqforge.interfaces import Metric, Score
 from seqforge_code_structure.brackets import begins_inside
 from seqforge_code_structure.compiler import compiles, find_compiler
-from seqforge_code_structure.metrics.findings import share
+from seqforge_code_structure.share import share
 from seqforge_code_structure.units import split
 
 MOST_UNITS = 200

@@ -14,13 +14,3 @@ def findings(text: int, faults: Iterable[Fault]) -> list[Finding]:
         faults: Of that text.
     """
     return [Finding(text, fault.position, fault.position + fault.length, fault.message) for fault in faults]
-
-
-def share(part: int, whole: int) -> float:
-    """Divide; 0 of 0 is 0.
-
-    Args:
-        part: How many of them.
-        whole: Of how many.
-    """
-    return part / whole if whole else 0.0

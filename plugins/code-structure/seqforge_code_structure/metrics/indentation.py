@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from seqforge.interfaces import Metric, Score
 from seqforge_code_structure.indentation import indentation
-from seqforge_code_structure.metrics.findings import findings, share
+from seqforge_code_structure.metrics.findings import findings
+from seqforge_code_structure.share import share
 
 
 class Indentation(Metric):

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from seqforge.interfaces import Finding, Metric, Score
-from seqforge_code_structure.metrics.findings import findings, share
+from seqforge_code_structure.metrics.findings import findings
+from seqforge_code_structure.share import share
 from seqforge_code_structure.terminators import terminators
 
 

@@ -1,4 +1,4 @@
-"""The grammar of `writing` as tables of numbers, with a stack."""
+"""The `grammar` as tables of numbers, with a stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Int8, Int32
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge_code_structure.samplers.writing import State, after
+from seqforge_code_structure.samplers.grammar import State, after
 
 Action = tuple[int, int, int]
 """As of a `Guide`."""

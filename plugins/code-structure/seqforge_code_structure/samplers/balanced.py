@@ -20,7 +20,7 @@ _LEAST = torch.tensor(-1e30)
 """A logit so low that nothing is drawn by it, unless all that are allowed are as low."""
 
 
-class Writing(NamedTuple):
+class Memory(NamedTuple):
     """What is known of the samples after a draw.
 
     Attributes:
@@ -50,7 +50,7 @@ class Balanced(Sampler):
     allowed become equally likely.
     """
 
-    def start(self, context: SamplingContext) -> Writing:
+    def start(self, context: SamplingContext) -> Memory:
         """Read the prompt, in which anything goes.
 
         Args:
@@ -64,9 +64,9 @@ class Balanced(Sampler):
         for token in cast("list[int]", context.prompt.tolist()):
             state, stack = automaton.follow(state, stack, token)
         count = context.batch_size
-        return _writing(automaton, [state] * count, [stack] * count, context.length)
+        return _memory(automaton, [state] * count, [stack] * count, context.length)
 
-    def transform(self, logits: Float[Tensor, "batch symbols"], memory: Writing) -> Float[Tensor, "batch symbols"]:
+    def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
         """Forbid what must not come next.
 
         Args:
@@ -75,7 +75,7 @@ class Balanced(Sampler):
         """
         return logits.clamp(_LEAST, memory.limits)
 
-    def advance(self, memory: Writing, tokens: Int[Tensor, " batch"]) -> Writing:
+    def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
         """Follow what was drawn.
 
         Args:
@@ -95,10 +95,10 @@ class Balanced(Sampler):
                     if stack.owed + automaton.slack > near:
                         near = _near(automaton, stack)
         elif moved == states and left > near:
-            return Writing(automaton, states, stacks, near, left, limits)
-        return Writing(automaton, moved, stacks, near, left, _limits(automaton, moved, stacks, near, left))
+            return Memory(automaton, states, stacks, near, left, limits)
+        return Memory(automaton, moved, stacks, near, left, _limits(automaton, moved, stacks, near, left))
 
-    def guide(self, memory: Writing) -> Guide:
+    def guide(self, memory: Memory) -> Guide:
         """Say the same as tables.
 
         Args:
@@ -122,7 +122,7 @@ class Balanced(Sampler):
             most=DEEPEST_NESTING,
         )
 
-    def guided(self, memory: Writing, guide: Guide, tokens: Int[Tensor, " batch"]) -> Writing:
+    def guided(self, memory: Memory, guide: Guide, tokens: Int[Tensor, " batch"]) -> Memory:
         """Go on where a line's end drops what is inside a directive, which the tables do not tell.
 
         Args:
@@ -140,12 +140,12 @@ class Balanced(Sampler):
             if states[sample] < 0:
                 before = -1 - states[sample]
                 states[sample], stacks[sample] = automaton.follow(before, stacks[sample], drawn[sample])
-        return _writing(automaton, states, stacks, guide.left)
+        return _memory(automaton, states, stacks, guide.left)
 
 
-def _writing(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Writing:
+def _memory(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Memory:
     near = max(_near(automaton, stack) for stack in stacks)
-    return Writing(automaton, states, stacks, near, left, _limits(automaton, states, stacks, near, left))
+    return Memory(automaton, states, stacks, near, left, _limits(automaton, states, stacks, near, left))
 
 
 def _near(automaton: Automaton, stack: Stack) -> int:

@@ -39,9 +39,11 @@ class Mode(IntEnum):
     DIRECTIVE_NAME = auto()
     STRING = auto()
     STRING_ESCAPE = auto()
+    STRING_RETURN = auto()
     CHARACTER_START = auto()
     CHARACTER = auto()
     CHARACTER_ESCAPE = auto()
+    CHARACTER_RETURN = auto()
     COMMENT = auto()
     COMMENT_STAR = auto()
     COMMENT_SLASH = auto()
@@ -55,10 +57,13 @@ _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
 # Of each mode inside a literal or comment: the mode after certain characters, and after any other.
 _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
     Mode.STRING: ({'"': Mode.CODE, "\\": Mode.STRING_ESCAPE}, Mode.STRING),
-    Mode.STRING_ESCAPE: ({}, Mode.STRING),
+    Mode.STRING_ESCAPE: ({"\r": Mode.STRING_RETURN}, Mode.STRING),
+    # A line's end may follow, which then continues the literal, or anything else.
+    Mode.STRING_RETURN: ({'"': Mode.CODE, "\\": Mode.STRING_ESCAPE}, Mode.STRING),
     Mode.CHARACTER_START: ({"\\": Mode.CHARACTER_ESCAPE, "'": Mode.CODE}, Mode.CHARACTER),
     Mode.CHARACTER: ({"\\": Mode.CHARACTER_ESCAPE, "'": Mode.CODE}, Mode.CHARACTER),
-    Mode.CHARACTER_ESCAPE: ({}, Mode.CHARACTER),
+    Mode.CHARACTER_ESCAPE: ({"\r": Mode.CHARACTER_RETURN}, Mode.CHARACTER),
+    Mode.CHARACTER_RETURN: ({"\\": Mode.CHARACTER_ESCAPE, "'": Mode.CODE}, Mode.CHARACTER),
     Mode.COMMENT: ({"*": Mode.COMMENT_STAR, "/": Mode.COMMENT_SLASH}, Mode.COMMENT),
     Mode.COMMENT_STAR: ({"*": Mode.COMMENT_STAR, "/": Mode.CODE}, Mode.COMMENT),
     Mode.COMMENT_SLASH: ({"*": Mode.COMMENT_STAR, "/": Mode.COMMENT_SLASH}, Mode.COMMENT),
@@ -69,9 +74,11 @@ _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
 _ENDS = {
     Mode.STRING: '"',
     Mode.STRING_ESCAPE: "\\",
+    Mode.STRING_RETURN: '"',
     Mode.CHARACTER_START: " ",
     Mode.CHARACTER: "'",
     Mode.CHARACTER_ESCAPE: "0",
+    Mode.CHARACTER_RETURN: "'",
     Mode.COMMENT: "*",
     Mode.COMMENT_STAR: "/",
     Mode.COMMENT_SLASH: " ",

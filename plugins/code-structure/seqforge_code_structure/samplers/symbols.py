@@ -2,7 +2,7 @@
 
 from seqforge.errors import ExperimentError
 from seqforge.interfaces import Vocabulary
-from seqforge_code_structure.samplers.writing import FRAGMENT
+from seqforge_code_structure.samplers.grammar import FRAGMENT
 
 
 def characters_of(vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -21,6 +21,11 @@ def _character(vocabulary: Vocabulary, token: int) -> str:
     content = vocabulary.decode([token])
     if len(content) == 1 and not content.isascii():
         return FRAGMENT
+    if not content:
+        raise ExperimentError(
+            "the sampler code-structure/balanced is for models of running text, and this one writes an end of its own",
+            hint="Take the sampler out of the chain.",
+        )
     text = content.decode("utf-8", "replace")
     if len(text) != 1:
         raise ExperimentError(

@@ -12,7 +12,7 @@ import torch
 
 from seqforge.interfaces import FORBIDDEN
 from seqforge_code_structure.samplers.automaton import UNKNOWN, Action, Automaton
-from seqforge_code_structure.samplers.writing import (
+from seqforge_code_structure.samplers.grammar import (
     Move,
     State,
     after,

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["seqforge_code_structure"]):
     from seqforge_code_structure.metrics.indentation import Indentation
     from seqforge_code_structure.metrics.terminators import Terminators
     from seqforge_code_structure.report import all_findings
-    from seqforge_code_structure.samplers.writing import State, after, closer, forbidden, length_to_close
+    from seqforge_code_structure.samplers.grammar import State, after, closer, forbidden, length_to_close
     from seqforge_code_structure.units import split
 
 PIECES = [
