@@ -78,15 +78,16 @@ def predict(
 
 
 def _lines(file: Path | None) -> Iterator[str]:
-    if file is None or str(file) == "-":
-        yield from _bounded(sys.stdin, "standard input")
-        return
+    name = "standard input" if file is None or str(file) == "-" else str(file)
     try:
-        with file.open(encoding="utf-8") as opened:
-            yield from _bounded(opened, str(file))
+        if file is None or str(file) == "-":
+            yield from _bounded(sys.stdin, name)
+        else:
+            with file.open(encoding="utf-8") as opened:
+                yield from _bounded(opened, name)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
-        raise DataError(f"{file}: cannot be read: {reason}") from error
+        raise DataError(f"{name}: cannot be read: {reason}") from error
 
 
 def _bounded(file: TextIO, name: str) -> Iterator[str]:

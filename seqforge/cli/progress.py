@@ -60,12 +60,16 @@ class ProgressDisplay:
         """Say how to go on with an interrupted run."""
         if self._started is None:
             return "Interrupted before the run had started."
+        from seqforge.training.checkpoint import Checkpoints
+        from seqforge.training.run_directory import RunDirectory
+
         directory = self._started.directory
-        saved = sorted(path.name for path in (directory / "checkpoints").glob("step-*"))
+        saved = Checkpoints(RunDirectory(directory).checkpoints).steps()
         if not saved:
             return "Interrupted before the first checkpoint was saved."
-        step = int(saved[-1].removeprefix("step-"))
-        return f"Interrupted; step {step:,} is saved.\nTo go on: seqforge run --resume {shlex.quote(str(directory))}"
+        return (
+            f"Interrupted; step {saved[-1]:,} is saved.\nTo go on: seqforge run --resume {shlex.quote(str(directory))}"
+        )
 
     @hookimpl
     def seqforge_documents_encoded(self, event: DocumentsEncoded) -> None:

@@ -1,7 +1,7 @@
 """Data: encoding documents to token files, splits, streams and batches."""
 
 from seqforge.data.batches import Batch, TrainingBatches, evaluation_batches
-from seqforge.data.cache import CACHE_VARIABLE, cache_folder, encoded_corpus, encoded_examples
+from seqforge.data.cache import encoded_corpus, encoded_examples
 from seqforge.data.dataset import Dataset, prepare
 from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
@@ -16,7 +16,6 @@ from seqforge.data.stream import TokenStream
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 
 __all__ = [
-    "CACHE_VARIABLE",
     "FORM",
     "FORMAT_VERSION",
     "VOCABULARY",
@@ -33,7 +32,6 @@ __all__ = [
     "TokenStream",
     "TrainingBatches",
     "as_text",
-    "cache_folder",
     "decode_target",
     "encode_corpus",
     "encode_examples",

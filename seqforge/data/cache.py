@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import filelock
-import platformdirs
 
 from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
@@ -18,17 +17,10 @@ from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError
 from seqforge.files import reported_failures, sync_folder
+from seqforge.folders import CACHE_VARIABLE, cache_folder
 from seqforge.interfaces import Corpus, LabelledCorpus, Vocabulary
 
-CACHE_VARIABLE = "SEQFORGE_CACHE"
-
 Encoded = TypeVar("Encoded", TokenFile, ExampleFile)
-
-
-def cache_folder() -> Path:
-    """Where encoded corpora are kept: `SEQFORGE_CACHE`, or the user's cache directory."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("seqforge", appauthor=False)
 
 
 def encoded_corpus(corpus: Corpus, vocabulary: Vocabulary, choice: Mapping[str, Any], report: Report) -> TokenFile:

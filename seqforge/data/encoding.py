@@ -16,6 +16,7 @@ from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Vocabulary
 from seqforge.interfaces.coded_vocabulary import distinct_codes
+from seqforge.json_files import read_json
 
 VOCABULARY_VERSION = 1
 """Of `vocabulary.json`, which lies in every run, and so outlives the cache's format."""
@@ -85,7 +86,7 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         DataError: Where the file is damaged, or holds another vocabulary's state.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(path)
         if content["version"] != VOCABULARY_VERSION:
             raise ValueError(f"version {content['version']}, this program knows {VOCABULARY_VERSION}")
         state: Any = content["state"]

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Form, Numbers, Text
+from seqforge.json_files import read_json
 
 FORM = "form.json"
 FORM_VERSION = 1
@@ -38,7 +39,7 @@ def read_form(path: Path) -> Form:
         DataError: Where it is damaged, or of a version that this program does not know.
     """
     try:
-        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = read_json(path)
         if table["version"] != FORM_VERSION:
             raise ValueError(f"version {table['version']}, this program knows {FORM_VERSION}")
         reads = _part(table["reads"])

@@ -10,6 +10,9 @@ from seqforge.registry import shown
 
 Table = dict[str, Any]
 
+MAXIMUM_DEPTH = 64
+"""Tables and lists inside one another; no honest experiment comes near it."""
+
 
 def read_table(path: Path) -> Table:
     """Read a TOML file.
@@ -18,11 +21,11 @@ def read_table(path: Path) -> Table:
         path: The file.
 
     Raises:
-        ExperimentError: Where it is missing, is no file, or is not TOML.
+        ExperimentError: Where it is missing, is no file, is not TOML, or nests too deep.
     """
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            table = tomllib.load(file)
     except FileNotFoundError as error:
         raise ExperimentError(f"{path}: no such file", hint=_neighbours(path)) from error
     except IsADirectoryError as error:
@@ -36,6 +39,23 @@ def read_table(path: Path) -> Table:
         ) from error
     except OSError as error:
         raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from error
+    if _is_too_deep(table):
+        raise ExperimentError(f"{path}: more than {MAXIMUM_DEPTH} tables or lists stand in one another")
+    return table
+
+
+def _is_too_deep(table: Table) -> bool:
+    # A level at a time: to call oneself for each would be what it guards against.
+    level: list[Any] = [table]
+    for _ in range(MAXIMUM_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("Table", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def _neighbours(path: Path) -> str:
@@ -66,7 +86,8 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
         A new table.
 
     Raises:
-        ExperimentError: Where an assignment has no `=`, or its key leads through a plain value or past a list.
+        ExperimentError: Where an assignment has no `=`, its key leads through a plain value or past a list, or
+            what comes of it nests too deep.
     """
     result = cast("Table", _copied(table))
     for assignment in assignments:
@@ -80,6 +101,8 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
                 hint="For example: --set training.batch_size=32",
             )
         _assign(result, parts, _value(text.strip()), assignment)
+    if _is_too_deep(result):
+        raise ExperimentError(f"--set: more than {MAXIMUM_DEPTH} tables or lists would stand in one another")
     return result
 
 

@@ -5,12 +5,14 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, ValidationInfo
 
+from seqforge.folders import expanded
+
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     """Join a path to the experiment's folder, and expand a leading `~`."""
     context = cast("dict[str, Any]", info.context or {})
     folder: Path = context.get("folder", Path.cwd())
-    return folder / path.expanduser()
+    return folder / expanded(path)
 
 
 ExperimentPath = Annotated[Path, AfterValidator(_resolve)]

@@ -9,6 +9,7 @@ import torch
 
 from seqforge.errors import RunError
 from seqforge.files import reported_failures, write_atomically
+from seqforge.json_files import read_json
 from seqforge.training.checkpoint_files import write_checkpoint
 from seqforge.training.state import TrainingState
 from seqforge.training.step import NonFiniteError
@@ -34,7 +35,7 @@ class Checkpoints:
     def best(self) -> tuple[int, float] | None:
         """Give step and validation loss of the best, or None where nothing was evaluated."""
         try:
-            best = json.loads((self.folder / BEST).read_text(encoding="utf-8"))
+            best = read_json(self.folder / BEST)
             return int(best["step"]), float(best["loss"])
         except (OSError, ValueError, KeyError, TypeError):
             return None

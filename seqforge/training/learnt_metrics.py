@@ -5,10 +5,11 @@ import json
 
 import filelock
 
-from seqforge.data import Dataset, cache_folder
+from seqforge.data import Dataset
 from seqforge.errors import DataError
 from seqforge.experiment import Experiment
 from seqforge.files import reported_failures, write_atomically
+from seqforge.folders import cache_folder
 from seqforge.interfaces import LearningMetric
 from seqforge.registry import Component
 from seqforge.training.observers import warn

@@ -10,6 +10,7 @@ import filelock
 
 from seqforge.errors import RunError
 from seqforge.files import reported_failures, write_atomically
+from seqforge.json_files import read_json
 
 FORMAT_VERSION = 1
 MARKER = "run.json"
@@ -68,7 +69,7 @@ class RunDirectory:
             shown = str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…"
             raise RunError(f"{shown}: {reason}", hint=_runs_near(path.parent))
         try:
-            version = json.loads((path / MARKER).read_text(encoding="utf-8"))["version"]
+            version = read_json(path / MARKER)["version"]
         except FileNotFoundError as error:
             raise RunError(f"{path}: not a run directory: it holds no {MARKER}", hint=_runs_near(path)) from error
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -29,6 +29,10 @@ MISTAKES = {
     "a wrong table": (["check", "fine.toml", "--set", "trainin.steps=3"], "Did you mean 'training'?"),
     "no corpus": (["run", "--cell", "lstm"], "an experiment needs a corpus"),
     "a missing path": (["run", "--corpus", "text", "--set", "corpus.files=['none/*.txt']"], "none"),
+    "the home of nobody": (
+        ["run", "--corpus", "linux-source", "--set", "corpus.source=~nobody-of-this-name/linux"],
+        "there is no user of that name",
+    ),
     "an empty corpus": (["run", "fine.toml", "--set", "corpus.text=''"], "corpus.text"),
     "a short corpus": (["run", "fine.toml", "--set", "training.sequence_length=5000"], "too few for one batch"),
     "a set without =": (["run", "fine.toml", "--set", "training.steps"], "not of the form key=value"),
@@ -112,6 +116,7 @@ def test_an_interrupt_saves_and_says_how_to_resume(number: signal.Signals, seqfo
     deadline = time.monotonic() + 60
     while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
+    (folder / "runs/fine/checkpoints/step-00000001-good").mkdir()  # a copy that somebody made
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqforge.data import CACHE_VARIABLE, FORMAT_VERSION, TokenFile, cache_folder, encode_corpus, encoded_corpus
+from seqforge.data import FORMAT_VERSION, TokenFile, encode_corpus, encoded_corpus
 from seqforge.errors import DataError, RunError
+from seqforge.folders import CACHE_VARIABLE, cache_folder
 
 NAMES = ["bytes", "characters"]
 every_vocabulary = pytest.mark.parametrize("name", NAMES)

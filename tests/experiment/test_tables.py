@@ -37,6 +37,8 @@ def test_a_file_is_read_as_toml_has_it(tmp_path: Path):
         (b"\xff", "not a TOML file: 'utf-8' codec can't decode byte 0xff in position 0"),
         (b"a = " + b"9" * 5000, "not a TOML file: Exceeds the limit"),
         (b"a = " + b"[" * 5000, "not a TOML file: "),
+        (b"[" + b"a." * 5000 + b"a]", "more than 64 tables or lists stand in one another"),
+        (b"[" + b"a." * 63 + b"a]", "more than 64 tables or lists stand in one another"),
     ],
 )
 def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: str):
@@ -45,6 +47,14 @@ def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: st
     with pytest.raises(ExperimentError) as caught:
         read_table(path)
     assert caught.value.message.startswith(f"{path}: {said}")
+
+
+def test_tables_may_stand_in_one_another(tmp_path: Path):
+    path = tmp_path / "experiment.toml"
+    path.write_bytes(b"[" + b"a." * 62 + b"a]")
+    assert list(read_table(path)) == ["a"]
+    with pytest.raises(ExperimentError, match="more than 64 tables or lists would stand in one another"):
+        override({}, ["a." * 70 + "a=1"])
 
 
 def test_a_path_through_a_file_is_told(tmp_path: Path):

@@ -126,6 +126,15 @@ def test_a_run_predicts_where_its_corpus_is_gone(trained: Any, labelled: Registr
     assert two.confidence >= one.confidence - 1e-6
 
 
+def test_examples_of_several_batches_draw_by_numbers_of_their_own(trained: Any) -> None:
+    run = trained("many-to-many")
+    questions = ["ab"] * 2 * run.experiment.training.batch_size
+    answers = [answer.text for answer in run.predict(questions, samplers=run.experiment.samplers, seed=3)]
+    half = len(answers) // 2
+    assert answers[:half] != answers[half:]
+    assert answers == [answer.text for answer in run.predict(questions, samplers=run.experiment.samplers, seed=3)]
+
+
 def test_a_length_limit_is_kept(trained: Any) -> None:
     run = trained("many-to-many")
     assert all(len(answer.output) <= 2 for answer in run.predict(["ab", "cde"], length=2))
@@ -171,6 +180,11 @@ def test_the_command_reads_arguments_files_and_standard_input(trained: Any, labe
     (tmp_path / "questions.txt").write_text("ab\n.")
     filed = runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "questions.txt")])
     assert filed.stdout == spoken.stdout
+    (tmp_path / "questions.txt").write_bytes(b"ab\n\xff")
+    for given in ({"input": b"\xff"}, {"args": ["--file", str(tmp_path / "questions.txt")]}):
+        wrong = runner.invoke(app, ["predict", str(run.path), *given.pop("args", [])], **given)
+        assert isinstance(wrong.exception, DataError)
+        assert str(wrong.exception).endswith("cannot be read: not text in UTF-8")
 
 
 def test_the_command_reads_numbers_as_json(trained: Any, labelled: Registry) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from seqforge.data import cache_folder, prepare
+from seqforge.data import prepare
 from seqforge.errors import DataError
+from seqforge.folders import cache_folder
 from seqforge.interfaces import LearningMetric, Score
 from seqforge.training.learnt_metrics import teach
 

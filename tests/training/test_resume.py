@@ -28,6 +28,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "cudnn lstm": [{"use": "cudnn/lstm", "hidden_size": 8, "repeat": 2}],
     "native lstm": [{"use": "native/lstm", "hidden_size": 8, "repeat": 2}],
     "native gru": [{"use": "native/gru", "hidden_size": 20}],
+    "native rnn": [{"use": "native/rnn", "hidden_size": 20}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 8, "repeat": 2}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 8, "repeat": 2}],
     "unlike layers": [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 10}],

@@ -1,6 +1,5 @@
 """A release of Linux fetched from kernel.org, or a mirror of it, as a source."""
 
-import os
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pooch  # pyright: ignore[reportMissingTypeStubs]
 import requests
 
 from seqforge.errors import DataError, ExperimentError
+from seqforge.folders import cache_folder
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.resume import InterruptedDownloadError, download_on
 from seqforge_linux_source.selection import Selection
@@ -69,9 +69,7 @@ class Release:
 
     @property
     def _path(self) -> Path:
-        chosen = os.environ.get("SEQFORGE_CACHE")
-        cache = Path(chosen).expanduser() if chosen else Path(pooch.os_cache("seqforge"))
-        return cache / "linux-source" / self.url.rpartition("/")[2]
+        return cache_folder() / "linux-source" / self.url.rpartition("/")[2]
 
     def _fetch(self) -> Path:
         """Fetch the release, or find it fetched.

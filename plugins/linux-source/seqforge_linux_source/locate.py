@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
+from seqforge.folders import expanded
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.git import GitTag
 from seqforge_linux_source.sample import sample
@@ -58,7 +59,11 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
         DataError: Where `SEQFORGE_LINUX_SOURCE` names what cannot be read, or a tree is unreadable.
     """
     if places.variable:
-        return open_source(Path(places.variable).expanduser(), tag, places, named_by=f"{VARIABLE}: ")
+        try:
+            chosen = expanded(places.variable)
+        except ValueError as error:
+            raise DataError(f"{VARIABLE}: {error}") from error
+        return open_source(chosen, tag, places, named_by=f"{VARIABLE}: ")
     if tag is not None:
         raise DataError(
             f'tag = {tag!r} wants a git repository, and source = "auto" looks for none',
