@@ -1,7 +1,8 @@
-"""How much faster minGRU and minLSTM train than torch.nn.LSTM, at the same hidden sizes.
+"""How much faster minGRU and minLSTM train than LSTMs, torch's own and the native one, at the same hidden sizes.
 
 A step is forward, cross-entropy, backward, clipping and fused Adam, in float32, on one-hot symbols: batch 64, sequence
 100, 128 symbols. Each round times every model once, one after the other; the table gives medians of the rounds' ratios.
+On a CPU it is the processor's time on one core, on a GPU what the clock says.
 
     python benchmarks/parallel_cells.py [--rounds 7] [--sizes S M L] [--device cpu]
 """
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from seqforge_native.lstm import LSTM
 from seqforge_parallel_cells.min_gru import MinGRU
 from seqforge_parallel_cells.min_lstm import MinLSTM
 from torch import Tensor, nn
@@ -26,7 +28,7 @@ LEAST_SECONDS = 0.3
 class CellModel(nn.Module):
     """Cells of one kind, one above the other, between one-hot symbols and logits."""
 
-    def __init__(self, make_cell: type[MinGRU | MinLSTM], layers: int, hidden_size: int) -> None:
+    def __init__(self, make_cell: type[MinGRU | MinLSTM | LSTM], layers: int, hidden_size: int) -> None:
         super().__init__()
         self.cells = nn.ModuleList(make_cell(hidden_size if n else SYMBOLS, hidden_size) for n in range(layers))
         self.head = nn.Linear(hidden_size, SYMBOLS)
@@ -53,6 +55,7 @@ class TorchLSTM(nn.Module):
 
 MODELS: dict[str, Callable[[int, int], nn.Module]] = {
     "nn.LSTM": TorchLSTM,
+    "native/lstm": lambda layers, hidden_size: CellModel(LSTM, layers, hidden_size),
     "min-gru": lambda layers, hidden_size: CellModel(MinGRU, layers, hidden_size),
     "min-lstm": lambda layers, hidden_size: CellModel(MinLSTM, layers, hidden_size),
 }
@@ -75,32 +78,37 @@ def training_step(model: nn.Module, tokens: Tensor) -> Callable[[], float]:
     return step
 
 
-def seconds_a_step(step: Callable[[], float], steps: int) -> float:
+def seconds_a_step(step: Callable[[], float], steps: int, clock: Callable[[], float]) -> float:
     """Time a few steps."""
-    start = time.perf_counter()
+    start = clock()
     for _ in range(steps):
         step()
-    return (time.perf_counter() - start) / steps
+    return (clock() - start) / steps
 
 
 def measure(size: str, rounds: int, device: str) -> None:
     """Print one size's rows."""
     torch.manual_seed(0)
+    clock = time.process_time if device == "cpu" else time.perf_counter
     tokens = torch.randint(SYMBOLS, (TIME + 1, BATCH), device=device)
     models = {name: make(*SIZES[size]).to(device) for name, make in MODELS.items()}
     steps = {name: training_step(model, tokens) for name, model in models.items()}
     # The first step allocates, and a GPU compiles; the second tells how many are needed.
-    counts = {name: max(1, round(LEAST_SECONDS / seconds_a_step(step, 1))) for name, step in steps.items() if step()}
+    counts = {
+        name: max(1, round(LEAST_SECONDS / seconds_a_step(step, 1, clock))) for name, step in steps.items() if step()
+    }
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            times[name].append(seconds_a_step(step, counts[name]))
+            times[name].append(seconds_a_step(step, counts[name], clock))
     for name, model in models.items():
         parameters = sum(parameter.numel() for parameter in model.parameters())
         speed = BATCH * TIME / statistics.median(times[name])
         ratio = statistics.median(lstm / own for lstm, own in zip(times["nn.LSTM"], times[name], strict=True))
         layers, hidden_size = SIZES[size]
-        print(f"{size}: {layers}×{hidden_size:<5} {name:9} {parameters:>12,} {speed:>13,.0f} {ratio:>8.2f}", flush=True)
+        print(
+            f"{size}: {layers}×{hidden_size:<5} {name:11} {parameters:>12,} {speed:>13,.0f} {ratio:>10.2f}", flush=True
+        )
 
 
 def main() -> None:
@@ -110,10 +118,9 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    print(
-        f"torch {torch.__version__}, {arguments.device}, {torch.get_num_threads()} threads, {arguments.rounds} rounds"
-    )
-    print(f"{'size':9} {'cell':9} {'parameters':>12} {'characters/s':>13} {'÷ LSTM':>8}")
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, {arguments.device}, {arguments.rounds} rounds")
+    print(f"{'size':9} {'cell':11} {'parameters':>12} {'characters/s':>13} {'÷ nn.LSTM':>10}")
     for size in arguments.sizes:
         measure(size, arguments.rounds, arguments.device)
 

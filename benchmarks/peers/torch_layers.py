@@ -50,3 +50,22 @@ def sample(clocks: Iterator[Clock], layer: str, size: str, batch_size: int) -> N
             for _ in range(chosen.draws):
                 logits, state = model(tokens, state)
                 tokens = torch.multinomial(logits[0].softmax(-1), 1).t()
+
+
+def sample_by_cells(clocks: Iterator[Clock], size: str, batch_size: int) -> None:
+    """Time draws by `nn.LSTMCell`, a call of each layer's cell for each."""
+    chosen = SIZES[size]
+    input_sizes = [SYMBOLS, *[chosen.hidden_size] * (chosen.layers - 1)]
+    cells = [nn.LSTMCell(input_size, chosen.hidden_size) for input_size in input_sizes]
+    head = nn.Linear(chosen.hidden_size, SYMBOLS)
+    for clock in clocks:
+        with clock, torch.inference_mode():
+            zeros = torch.zeros(batch_size, chosen.hidden_size)
+            states = [(zeros, zeros) for _ in cells]
+            tokens = torch.zeros(batch_size, dtype=torch.int64)
+            for _ in range(chosen.draws):
+                read = functional.one_hot(tokens, SYMBOLS).float()
+                for layer, cell in enumerate(cells):
+                    states[layer] = cell(read, states[layer])
+                    read = states[layer][0]
+                tokens = torch.multinomial(head(read).softmax(-1), 1).squeeze(1)

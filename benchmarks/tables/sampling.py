@@ -43,7 +43,13 @@ def _sides(size: Size, batch_size: int) -> list[Side]:
             f"{PEERS}.torch_layers:sample",
             {"layer": "LSTM", "size": size.name, "batch_size": batch_size},
             characters,
-        )
+        ),
+        Side(
+            "nn.LSTMCell, a call a layer",
+            f"{PEERS}.torch_layers:sample_by_cells",
+            {"size": size.name, "batch_size": batch_size},
+            characters,
+        ),
     ]
     if batch_size == 1:
         sides.append(Side("numpy", f"{PEERS}.numpy_sampling:sample", {"size": size.name}, characters))
