@@ -24,7 +24,7 @@ class Scale(NamedTuple):
 
 
 # The bounds of size and thickness are near the medians of the data, those of slant at a tenth of a column a row. Each
-# margin leaves about one image in ten between two words.
+# margin leaves about one image in twenty between two words.
 SIZE = Scale(("small", "large"), (2.6,), 0.02)
 THICKNESS = Scale(("thin", "thick"), (7.5,), 0.1)
 SLANT = Scale(("leaning left", "upright", "leaning right"), (-0.1, 0.1), 0.01)
