@@ -8,7 +8,7 @@ import warnings
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
 from seqforge.errors import SeqforgeError
-from seqforge.registry import Registry
+from seqforge.registry import Registry, is_out_of_memory
 
 
 def main() -> None:
@@ -23,8 +23,7 @@ def main() -> None:
         full = error.errno == errno.ENOSPC
         print_error("the disk is full" if full else str(error), hint="Free some space." if full else None)
     except (MemoryError, RuntimeError) as error:
-        # torch says so in words alone, and importing it here to tell would slow every command.
-        if not any(phrase in str(error) for phrase in ("can't allocate memory", "out of memory", "not enough memory")):
+        if not is_out_of_memory(error):
             raise
         print_error("there is not enough memory", hint="Lower training.batch_size or the cells' hidden_size.")
     sys.exit(1)

@@ -2,15 +2,12 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from seqforge.cli.terminal import print_error, stdout
 from seqforge.registry import Registry
-
-if TYPE_CHECKING:
-    from seqforge.interfaces import Diagnosis
 
 
 def doctor(
@@ -21,13 +18,17 @@ def doctor(
     Looks at the processor's instruction sets, torch's build, threads and cores, GPU and compiler; plugins add what
     they know, such as which kernels were built.
     """
+    from seqforge.interfaces import Diagnosis
     from seqforge.training.machine import diagnose_machine
 
     registry: Registry = context.obj
     found = diagnose_machine()
     for implementation in registry.new_hooks().hook.seqforge_diagnose.get_hookimpls():
         try:
-            found.extend(cast("list[Diagnosis]", implementation.function()))
+            said = cast("list[Any]", implementation.function())
+            if not all(isinstance(one, Diagnosis) for one in said):
+                raise TypeError("it gave what is no Diagnosis")
+            found.extend(said)
         except Exception as error:  # noqa: BLE001 - one plugin's trouble must not hide what others say
             reason = f"{type(error).__name__}: {error}"
             print_error(f"the plugin {implementation.plugin_name!r} could not look: {reason}", kind="warning")

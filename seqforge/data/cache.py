@@ -15,7 +15,7 @@ from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
-from seqforge.errors import DataError
+from seqforge.errors import DataError, PluginError
 from seqforge.files import reported_failures, sync_folder
 from seqforge.folders import CACHE_VARIABLE, cache_folder
 from seqforge.interfaces import Corpus, LabelledCorpus, Vocabulary
@@ -70,7 +70,9 @@ def encoded_examples(
     return _cached(folder, ExampleFile.open, encode, vocabulary)
 
 
-def _fingerprint(version: int, source: str, choice: Mapping[str, Any]) -> str:
+def _fingerprint(version: int, source: Any, choice: Mapping[str, Any]) -> str:
+    if not isinstance(source, str):
+        raise PluginError(f"the fingerprint of the corpus is a {type(source).__name__}, not a str")
     described = json.dumps([version, source, choice], sort_keys=True)
     return hashlib.blake2b(described.encode(), digest_size=16).hexdigest()
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from seqforge.data.spool import learnt_from
 from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
-from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Vocabulary
+from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.interfaces.coded_vocabulary import distinct_codes
 from seqforge.json_files import read_json
 
@@ -24,6 +24,7 @@ VOCABULARY_VERSION = 1
 REPORT_SECONDS = 0.2
 """How often somebody who waits is told how far the encoding has come."""
 
+ItemT = TypeVar("ItemT", Document, Example)
 Report = Callable[[DocumentsEncoded], None]
 
 
@@ -45,7 +46,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     Raises:
         DataError: Where the corpus is empty or cannot be encoded.
     """
-    documents = _reported(corpus.documents(), report)
+    documents = _reported(read_from(corpus.documents()), report)
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):
@@ -95,6 +96,25 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         vocabulary.restore(cast("dict[str, Any]", state))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not this vocabulary's state: {error}") from error
+
+
+def read_from(items: Iterator[ItemT]) -> Iterator[ItemT]:
+    """Give what a corpus yields; that a file of it cannot be read is told as that, and not as the cache's.
+
+    Args:
+        items: Documents, or examples.
+
+    Raises:
+        DataError: Where the corpus meets an OSError.
+    """
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except OSError as error:
+            raise DataError(f"the corpus cannot be read: {error}") from error
+        yield item
 
 
 def _reported(documents: Iterator[Document], report: Report) -> Iterator[Document]:

@@ -3,16 +3,17 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.encoding import REPORT_SECONDS, Report, write_vocabulary
+from seqforge.data.encoding import REPORT_SECONDS, Report, read_from, write_vocabulary
 from seqforge.data.example_file import INPUTS, TARGETS, ExampleFile
 from seqforge.data.example_values import raw_input, raw_target
 from seqforge.data.form_file import FORM, write_form
@@ -47,7 +48,7 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
     with ExitStack() as files:
         inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(form.reads))
         targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(form.writes))
-        texts = _texts(_reported(corpus.examples(), inputs, report), form, inputs, targets, index)
+        texts = _texts(_reported(read_from(corpus.examples()), inputs, report), form, inputs, targets, index)
         if vocabulary.learns:
             vocabulary.learn(texts)
         for _ in texts:
@@ -55,7 +56,10 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
     if not index.names:
         raise DataError("the corpus is empty", hint="It yielded no example.")
     if len(set(index.names)) < len(index.names):
-        raise DataError("two examples have the same name", hint="This is for the author of the corpus to mend.")
+        twice = Counter(index.names).most_common(1)[0][0]
+        raise DataError(
+            f"two examples have the same name, {twice!r}", hint="This is for the author of the corpus to mend."
+        )
     write_vocabulary(vocabulary, folder)
     write_form(form, folder / FORM)
     stops = np.asarray(index.target_stops, dtype=np.int64)
@@ -103,6 +107,11 @@ def _texts(
 ) -> Iterator[bytes]:
     """Write the examples, their texts in UTF-8, and yield the texts."""
     for example in examples:
+        if example.split not in (None, *get_args(SplitName)):
+            known = ", ".join(map(repr, get_args(SplitName)))
+            raise DataError(
+                f"{example.name}: there is no split {example.split!r}", hint=f"The corpus may say {known} or None."
+            )
         try:
             read = raw_input(form, example.input)
             written = [raw_target(form, target) for target in (example.target, *example.alternatives)]

@@ -8,7 +8,7 @@ from seqforge.errors import PluginError, SeqforgeError, did_you_mean
 from seqforge.experiment.settings import SECTIONS
 from seqforge.experiment.topology import TOPOLOGIES, Topology
 from seqforge.interfaces import Classes, Form, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
-from seqforge.registry import Component, Problem, join
+from seqforge.registry import Component, Problem, fault, join, told
 
 _OF_STREAMS = ("training.sequence_length", "sampling.length", "sampling.prompt")
 _OF_EXAMPLES = ("training.batch_tokens", "training.scheduled_sampling", "prediction.beam",
@@ -55,9 +55,16 @@ def form_of(corpus: Component) -> Form:
     """
     built: LabelledCorpus = corpus.build()
     try:
-        return built.form
+        form: Any = built.form
+    except SeqforgeError:
+        raise
     except ValueError as error:
         raise PluginError(f"corpus {corpus.name!r}: {error}") from error
+    except Exception as error:
+        raise fault("corpus", corpus.name, f"it cannot say its form: {told(error, corpus.component)}") from error
+    if not isinstance(form, Form):
+        raise fault("corpus", corpus.name, f"its form is a {type(form).__name__}, not a Form")
+    return form
 
 
 def unknown_topology(name: str) -> Problem | None:

@@ -194,6 +194,12 @@ def draw(
     transformed = logits
     for sampler, memory in zip(samplers, memories, strict=True):
         transformed = sampler.transform(transformed, memory)
+    if transformed.shape != logits.shape:
+        chain = ", ".join(type(sampler).__name__ for sampler in samplers)
+        raise PluginError(
+            f"the samplers {chain} make {list(transformed.shape)} of logits {list(logits.shape)}",
+            hint="This is for the author of one of them to mend.",
+        )
     most = transformed.amax(-1, keepdim=True)
     if not _all_finite(most):
         raise _no_symbol(logits, samplers, memories)

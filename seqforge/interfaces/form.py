@@ -1,7 +1,7 @@
 """What an example is made of: what goes in, what comes out, and when."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Form:
     written: Literal["once", "every step", "sequence"]
 
     def __post_init__(self) -> None:
+        self._refuse_other_words()
         if isinstance(self.reads, Text) and self.read != "sequence":
             raise ValueError("text is read as a sequence")
         if isinstance(self.writes, Text) and self.written != "sequence":
@@ -63,6 +64,23 @@ class Form:
         for part in (self.reads, self.writes):
             if isinstance(part, Numbers) and part.size < 1:
                 raise ValueError("there must be at least one number")
+
+    def _refuse_other_words(self) -> None:
+        """Refuse what a type checker would have found."""
+        for name, kinds in (("reads", (Text, Numbers)), ("writes", (Text, Numbers, Classes))):
+            part = getattr(self, name)
+            if not isinstance(part, kinds):
+                known = ", ".join(f"{kind.__name__}(…)" for kind in kinds)
+                raise ValueError(f"{name} is {part!r}, and must be one of {known}")
+        for name, words in (("read", ("vector", "sequence")), ("written", ("once", "every step", "sequence"))):
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, and must be one of {', '.join(words)}")
+        for part in (self.reads, self.writes):
+            if isinstance(part, Numbers) and type(part.size) is not int:
+                raise ValueError(f"the size {part.size!r} is no whole number")
+            names: Any = part.names if isinstance(part, Classes) else ()
+            if not isinstance(names, tuple):
+                raise ValueError(f"the names of the classes are a {type(names).__name__}, not a tuple")
 
     @property
     def text(self) -> bool:

@@ -6,6 +6,7 @@ import torch
 
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Attention, Cell, Form, Initializer, Loss, Numbers
+from seqforge.model.cell_check import refuse_unfit
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import RecurrentStack
@@ -22,6 +23,9 @@ def build_model(experiment: Experiment, symbols: int, form: Form | None = None) 
 
     Returns:
         The model, on the CPU.
+
+    Raises:
+        PluginError: Where a component cannot be made, or a cell is not as its interface says.
     """
     initializer: Initializer = experiment.initializer.build()
     # A fork, so that building a model twice, or for a look only, disturbs nobody's random numbers.
@@ -79,6 +83,7 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
     backward: list[Cell[Any]] = []
     for chosen in experiment.cells:
         cells.append(chosen.build(input_size=size))
+        refuse_unfit(cells[-1], chosen)
         if both:
             backward.append(chosen.build(input_size=size))
         size = cells[-1].hidden_size * (2 if both else 1)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from seqforge.errors import PluginError, SeqforgeError, did_you_mean
 from seqforge.registry.kinds import KINDS
 from seqforge.registry.options import NestedOption, Options, options_of
+from seqforge.registry.plugin_faults import fault, is_out_of_memory, told
 from seqforge.registry.problems import Problem, from_validation, join, shown, unknown_key
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
@@ -53,7 +54,7 @@ class Component:
                 given what is supplied to their kind.
 
         Raises:
-            PluginError: Where its `__init__` refuses the options, in its own words.
+            PluginError: Where its `__init__` refuses the options, in its own words, or fails.
         """
 
         def built(part: Component) -> Any:
@@ -70,6 +71,11 @@ class Component:
             raise
         except ValueError as error:
             raise PluginError(f"{self.registration.kind} {self.name!r}: {error}") from error
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            reason = f"it cannot be made: {told(error, self.component)}"
+            raise fault(self.registration.kind, self.name, reason) from error
 
 
 def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:

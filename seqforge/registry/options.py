@@ -10,6 +10,7 @@ from typing import Any
 
 import pydantic
 from pydantic import BaseModel, ConfigDict
+from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
 from seqforge.registry.kinds import KINDS
@@ -104,7 +105,15 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
             warnings.filterwarnings("error", message="Field name")
             model = pydantic.create_model(name, __config__=config, **fields)
     except Exception as error:  # An annotation may fail in as many ways as there are.
-        raise _unfit(owner, str(error).partition("\n")[0].rstrip(".")) from error
+        if len(fields) > 1:
+            for argument, field in fields.items():
+                _model(name, owner, {argument: field})  # Where it is one alone, it is named.
+        reason = str(error).partition("\n")[0].rstrip(".")
+        if isinstance(error, PydanticSchemaGenerationError):
+            argument, (annotation, _) = next(iter(fields.items()))
+            shown = annotation.__name__ if isinstance(annotation, type) else annotation
+            reason = f"its argument {argument!r} has the type {shown}, which no experiment can write"
+        raise _unfit(owner, reason) from error
     for reserved in fields.keys() - model.model_fields.keys():
         raise _unfit(owner, f"pydantic keeps the name {reserved!r} for itself")
     return model

@@ -13,7 +13,7 @@ from seqforge.generation import Decoding, WrittenSymbols, write_answers
 from seqforge.interfaces import Answer, Evaluated, Loss, PredictionMetric, Value
 from seqforge.model import SequenceModel
 from seqforge.training.labelled_loss import labelled_loss
-from seqforge.training.samples import judged
+from seqforge.training.samples import checked, judged
 from seqforge.training.step import NonFiniteError
 
 
@@ -122,7 +122,7 @@ def _figures(
 ) -> tuple[dict[str, float], dict[str, str]]:
     figures: dict[str, float] = {}
     reports: dict[str, str] = {}
-    for name, score in judged(metrics, lambda metric: metric.score(dataset.file.form, answers)):
+    for name, score in judged(metrics, lambda metric: checked(metric.score(dataset.file.form, answers))):
         figures |= {f"{name}.{key}": value for key, value in score.values.items()}
         if score.report:
             reports[name] = score.report

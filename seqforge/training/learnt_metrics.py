@@ -2,16 +2,17 @@
 
 import hashlib
 import json
+from typing import Any
 
 import filelock
 
 from seqforge.data import Dataset
-from seqforge.errors import DataError
+from seqforge.errors import SeqforgeError
 from seqforge.experiment import Experiment
 from seqforge.files import reported_failures, write_atomically
 from seqforge.folders import cache_folder
 from seqforge.interfaces import LearningMetric
-from seqforge.registry import Component
+from seqforge.registry import Component, fault, told
 from seqforge.training.observers import warn
 
 
@@ -26,6 +27,7 @@ def teach(metric: LearningMetric, component: Component, experiment: Experiment, 
 
     Raises:
         RunError: Where the cache cannot be written, as on a full disk.
+        PluginError: Where the metric cannot learn.
     """
     folder = cache_folder() / "metrics"
     path = folder / _fingerprint(component, experiment, dataset)
@@ -35,13 +37,21 @@ def teach(metric: LearningMetric, component: Component, experiment: Experiment, 
             if path.exists():
                 try:
                     metric.restore(path.read_bytes())
-                except DataError:
+                except Exception:  # noqa: BLE001 - it may have been kept by another version of the metric
                     path.unlink()
                 else:
                     return
             warn(f"the metric {component.name} reads the training text, this once")
-            metric.learn(dataset.documents("training"))
-            write_atomically(path, metric.state())
+            try:
+                metric.learn(dataset.documents("training"))
+                state: Any = metric.state()
+            except (SeqforgeError, OSError):
+                raise
+            except Exception as error:
+                raise fault("metric", component.name, f"it cannot learn: {told(error, type(metric))}") from error
+            if not isinstance(state, bytes):
+                raise fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
+            write_atomically(path, state)
 
 
 def _fingerprint(component: Component, experiment: Experiment, dataset: Dataset) -> str:

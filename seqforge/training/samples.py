@@ -1,6 +1,8 @@
 """Samples of a run: written down, and judged."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +10,7 @@ from seqforge.data import Dataset
 from seqforge.experiment import Experiment
 from seqforge.files import reported_failures, write_atomically
 from seqforge.interfaces import LearningMetric, Metric, Score
+from seqforge.registry import told
 from seqforge.training.learnt_metrics import teach
 from seqforge.training.observers import warn
 
@@ -65,8 +68,8 @@ def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) 
         Figures by `metric.value`, each a mean over the groups; without those that are of nothing.
     """
     figures: dict[str, float] = {}
-    for name, scores in judged(metrics, lambda metric: [metric.score(texts) for texts in groups]):
-        figures |= {f"{name}.{key}": value for key, value in _means(scores).items()}
+    for name, means in judged(metrics, lambda metric: _means([checked(metric.score(texts)) for texts in groups])):
+        figures |= {f"{name}.{key}": value for key, value in means.items()}
     return figures
 
 
@@ -84,9 +87,28 @@ def judged(metrics: Mapping[str, MetricT], judge: Callable[[MetricT], JudgementT
         try:
             judgement = judge(metric)
         except Exception as error:  # noqa: BLE001 - a model writes what no metric has seen before
-            warn(f"the metric {name!r} failed: {type(error).__name__}: {error}")
+            warn(f"the metric {name!r} failed: {told(error, type(metric))}")
             continue
         yield name, judgement
+
+
+def checked(score: Any) -> Score:
+    """Make plain numbers of a metric's figures, which may be numpy's or a tensor's.
+
+    Args:
+        score: What the metric said.
+
+    Raises:
+        TypeError: Where that is no score, or a figure no number.
+        ValueError: Where a figure is not finite, which no line of JSON can hold.
+    """
+    if not isinstance(score, Score):
+        raise TypeError(f"it gave a {type(score).__name__}, not a Score")
+    values = {name: float(value) for name, value in score.values.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ValueError(f"its figure {name!r} is {value}")
+    return replace(score, values=values)
 
 
 def _means(scores: Sequence[Score]) -> dict[str, float]:

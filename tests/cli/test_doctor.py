@@ -66,6 +66,21 @@ def test_a_plugin_that_fails_to_look_costs_a_line(monkeypatch: pytest.MonkeyPatc
     assert "native cells" in result.stdout
 
 
+def test_what_is_no_diagnosis_costs_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chatty:
+        @hookimpl
+        def seqforge_diagnose(self) -> list[Any]:
+            return ["fine"]
+
+    registry = Registry.installed()
+    hooks = registry.new_hooks()
+    hooks.register(Chatty(), "chatty")
+    monkeypatch.setattr(Registry, "new_hooks", lambda self: hooks)
+    result = CliRunner().invoke(build_app(registry), ["doctor"])
+    assert result.exit_code == 0
+    assert "the plugin 'chatty' could not look: TypeError: it gave what is no Diagnosis" in result.output
+
+
 def test_instruction_sets_are_linux_names(tmp_path: Any) -> None:
     information = tmp_path / "cpuinfo"
     information.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")

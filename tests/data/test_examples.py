@@ -151,11 +151,26 @@ def test_an_example_that_is_not_of_the_form_is_named(
 
 @pytest.mark.parametrize(
     ("examples", "said"),
-    [([], "the corpus is empty"), ([Example("a", "x", 0)] * 2, "two examples have the same name")],
+    [
+        ([], "the corpus is empty"),
+        ([Example("a", "x", 0)] * 2, "two examples have the same name, 'a'"),
+        ([Example("a", "x", 0, split="train")], "a: there is no split 'train'"),  # pyright: ignore[reportArgumentType]
+    ],
 )
 def test_an_odd_corpus_is_refused(vocabulary: Vocabulary, tmp_path: Path, examples: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         encode_examples(Given(ONCE, examples), vocabulary, tmp_path, lambda _: None)
+
+
+def test_a_corpus_that_cannot_be_read_is_told_as_that(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    def examples() -> Any:
+        yield Example("a", "x", 0)
+        (tmp_path / "nowhere").open()
+
+    corpus = Given(ONCE, [])
+    corpus.examples = examples
+    with pytest.raises(DataError, match="the corpus cannot be read: .*No such file or directory: '.*nowhere'"):
+        encode_examples(corpus, vocabulary, tmp_path, lambda _: None)
 
 
 def test_a_corpus_is_read_once_though_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:

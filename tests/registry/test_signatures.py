@@ -78,11 +78,11 @@ class NoInputSize(Cell[tuple[Tensor, ...]]):
         (PositionalOnly, "its __init__ takes positional-only 'size'"),
         (Untyped, "its argument 'size' has no type"),
         (Unresolvable, "name 'NoSuchType' is not defined"),
-        (Unfit, "Unable to generate pydantic-core schema for <class 'torch.Tensor'>. "),
+        (Unfit, "its argument 'size' has the type Tensor, which no experiment can write. "),
         (Use, "'use' is what an experiment names a component by, and cannot be an option"),
         (Copy, 'Field name "copy" in "Copy" shadows an attribute in parent "BaseModel"'),
         (Private, "pydantic keeps the name '_size' for itself"),
-        (NestedOddly, "Unable to generate pydantic-core schema for <class 'seqforge.interfaces.sampler.Sampler'>. "),
+        (NestedOddly, "its argument 'inner' has the type dict[str, seqforge.interfaces.sampler.Sampler], which no exp"),
         (NoInputSize, "its __init__ takes no 'input_size', which the engine gives"),
     ],
 )

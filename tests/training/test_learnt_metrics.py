@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seqforge.data import prepare
-from seqforge.errors import DataError
+from seqforge.errors import DataError, PluginError
 from seqforge.folders import cache_folder
 from seqforge.interfaces import LearningMetric, Score
 from seqforge.training.learnt_metrics import teach
@@ -75,10 +75,20 @@ def test_another_split_or_other_options_are_learnt_anew(chosen: Any) -> None:
 def test_what_was_kept_and_is_damaged_is_learnt_anew(chosen: Any) -> None:
     taught(chosen())
     (kept,) = (path for path in (cache_folder() / "metrics").iterdir() if path.suffix != ".lock")
-    kept.write_bytes(b"see")
-    assert taught(chosen()).text == TEXT[: len(TEXT) // 2]
-    assert kept.read_bytes().startswith(b"seen:")
-    assert Seen.times == 2
+    for times, damaged in enumerate((b"see", b"seen:\xff"), start=2):  # one is refused, and the other fails
+        kept.write_bytes(damaged)
+        assert taught(chosen()).text == TEXT[: len(TEXT) // 2]
+        assert kept.read_bytes().startswith(b"seen:")
+        assert Seen.times == times
+
+
+def test_a_metric_that_cannot_learn_is_named(chosen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Seen, "state", lambda self: "seen")
+    with pytest.raises(PluginError, match="metric 'essentials/distinct': its state is a str, not bytes"):
+        taught(chosen())
+    monkeypatch.setattr(Seen, "learn", lambda self, documents: 1 / 0)
+    with pytest.raises(PluginError, match=r"it cannot learn: ZeroDivisionError: .* line \d+\)"):
+        taught(chosen())
 
 
 def test_long_documents_come_in_pieces(chosen: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
