@@ -2,8 +2,10 @@
 
 import errno
 import io
+import os
 import sys
 import warnings
+from pathlib import Path
 
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
@@ -25,11 +27,17 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print_error("there is not enough memory", hint="Lower training.batch_size or the cells' hidden_size.")
+        print_error(
+            "there is not enough memory",
+            hint="Lower training.batch_size, training.sequence_length or the cells' hidden_size; of samples, --count.",
+        )
     sys.exit(1)
 
 
 def _run() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we run
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A model writes, and a prompt holds, what a terminal's encoding may not.

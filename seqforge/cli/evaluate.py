@@ -2,6 +2,7 @@
 
 import enum
 import json
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,7 +59,8 @@ def evaluate(
         "tokens": score.tokens,
     }
     if as_json:
-        typer.echo(json.dumps({**what, **figures, **beside(samples, control)}))
+        finite = {key: value if math.isfinite(value) else None for key, value in figures.items()}
+        typer.echo(json.dumps({**what, **finite, **beside(samples, control)}))
         return
     typer.echo(f"{split.value} split, {score.tokens:,} tokens, {checkpoint} checkpoint")
     typer.echo(f"  loss                {score.loss:.4f} nats a token")

@@ -21,6 +21,14 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a key, such as [bold]model.cells.0.hidden_size=256[/]. Repeatable."
     ),
 ]
+SetOfRun = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the run's, such as [bold]sampler.0.temperature=0.5[/]. Repeatable.",
+    ),
+]
 Samplers = Annotated[
     list[str], typer.Option("--sampler", metavar="NAME", help="Sample by this; repeat it for a chain.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, RunPath, Set, open_run
+from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open_run
 from seqforge.errors import DataError
 
 MAXIMUM_LINE = 16 * 1024 * 1024
@@ -35,7 +35,7 @@ def predict(
         list[str], typer.Option("--sampler", metavar="NAME", help="Draw sequences by this; repeat it for a chain.")
     ] = [],  # noqa: B006 - typer copies it
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same.")] = 0,
-    assignments: Set = [],  # noqa: B006
+    assignments: SetOfRun = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
 ) -> None:
@@ -96,7 +96,8 @@ def _bounded(file: TextIO, name: str) -> Iterator[str]:
         number += 1
         if not line.endswith("\n") and len(line) == MAXIMUM_LINE:
             raise DataError(f"{name}: line {number} is longer than {MAXIMUM_LINE:,} characters")
-        yield line.removesuffix("\n")
+        # What editors on other systems leave behind is no part of an example.
+        yield line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff" if number == 1 else "")
 
 
 def _numbers(line: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, Set, open_run
+from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, SetOfRun, open_run
 
 
 class Precision(enum.StrEnum):
@@ -28,7 +28,7 @@ def sample(
     count: Annotated[int, typer.Option(min=1, help="Samples to draw, side by side.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same samples.")] = 0,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
-    assignments: Set = [],  # noqa: B006
+    assignments: SetOfRun = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     precision: Annotated[

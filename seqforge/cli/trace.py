@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqforge.cli.options import RunPath, Set, open_run
+from seqforge.cli.options import RunPath, SetOfRun, open_run
 from seqforge.cli.terminal import stdout
 
 if TYPE_CHECKING:
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from seqforge.training import Trace
 
 WHOLE_VOCABULARY = 8
-"""Up to so many symbols, all are shown; of more, the likeliest."""
+"""Up to so many symbols, all are shown, where the terminal is as wide; of more, the right one and the likeliest."""
+
+_FIRST_COLUMNS, _COLUMN = 18, 15
+"""Characters of a line that the read and the wanted symbol take, and each further one with its confidences."""
 
 
 def trace(
@@ -23,7 +26,7 @@ def trace(
     checkpoint: Annotated[
         str, typer.Option(metavar="WHICH", help="latest, best, a step, or initial: the weights before the first step.")
     ] = "latest",
-    assignments: Set = [],  # noqa: B006 - typer copies it
+    assignments: SetOfRun = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Show what the model expects on every step of a text, before and after one parameter update.
 
@@ -62,15 +65,16 @@ def _table(traced: "Trace", symbols: list[str]) -> "Table":
     from rich.text import Text
 
     table = Table(title="confidence in the next symbol, before → after one update")
-    table.add_column("reads")
-    table.add_column("wants")
-    whole = len(symbols) <= WHOLE_VOCABULARY
-    columns = symbols if whole else [f"likeliest {rank + 1}" for rank in range(WHOLE_VOCABULARY)]
+    table.add_column("reads", no_wrap=True)
+    table.add_column("wants", no_wrap=True)
+    count = max(2, min(WHOLE_VOCABULARY, (stdout().width - _FIRST_COLUMNS) // _COLUMN))
+    whole = len(symbols) <= count
+    columns = symbols if whole else ["right", *(f"other {rank}" for rank in range(1, count))]
     for column in columns:
         table.add_column(Text(column), justify="right", no_wrap=True)
     for step in range(len(traced.inputs)):
         target = int(traced.targets[step])
-        order = range(len(symbols)) if whole else _likeliest(traced, step, target)
+        order = range(len(symbols)) if whole else _likeliest(traced, step, target)[:count]
         cells = [
             Text(
                 ("" if whole else f"{symbols[symbol]} ")
@@ -86,7 +90,7 @@ def _table(traced: "Trace", symbols: list[str]) -> "Table":
 def _likeliest(traced: "Trace", step: int, target: int) -> list[int]:
     """The right symbol, and then the likeliest of the others."""
     order = [int(symbol) for symbol in traced.before[step].argsort(descending=True)]
-    return [target, *(symbol for symbol in order if symbol != target)][:WHOLE_VOCABULARY]
+    return [target, *(symbol for symbol in order if symbol != target)]
 
 
 def _ambiguities(traced: "Trace", symbols: list[str]) -> list[str]:

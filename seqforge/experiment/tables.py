@@ -1,5 +1,6 @@
 """TOML tables: reading them and overriding their values, before anything is checked."""
 
+import codecs
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,9 @@ from seqforge.errors import ExperimentError
 from seqforge.registry import shown
 
 Table = dict[str, Any]
+
+MAXIMUM_SIZE = 1024 * 1024
+"""Bytes of a file; no honest experiment comes near it."""
 
 MAXIMUM_DEPTH = 64
 """Tables and lists inside one another; no honest experiment comes near it."""
@@ -25,7 +29,10 @@ def read_table(path: Path) -> Table:
     """
     try:
         with path.open("rb") as file:
-            table = tomllib.load(file)
+            content = file.read(MAXIMUM_SIZE + 1)
+        if len(content) > MAXIMUM_SIZE:
+            raise ValueError(f"it is larger than {MAXIMUM_SIZE:,} bytes")
+        table = tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
     except FileNotFoundError as error:
         raise ExperimentError(f"{path}: no such file", hint=_neighbours(path)) from error
     except IsADirectoryError as error:

@@ -9,7 +9,10 @@ from typing import Any
 
 # Ctrl-C, a polite kill, and a terminal that is gone; the last is not known to every system.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-_NOTICE = b"\nStopping after this step. Ctrl-C again stops at once, and loses what came after the last checkpoint.\n"
+_NOTICE = (
+    b"\nStopping after this step, and the evaluation or sample that it may bring. "
+    b"Ctrl-C again stops at once, and loses what came after the last checkpoint.\n"
+)
 
 
 class InterruptGuard:

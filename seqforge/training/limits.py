@@ -14,13 +14,22 @@ def progress_of(training: Training, step: int, steps_per_epoch: int | float, sec
         seconds: Training time so far.
     """
     epoch = step / steps_per_epoch
-    done = [
-        amount / limit
-        for amount, limit in (
-            (step, training.steps),
-            (epoch, training.epochs),
-            (seconds, training.minutes and training.minutes * 60),
-        )
-        if limit
-    ]
-    return Progress(step, epoch, min(1.0, max(done, default=0.0)))
+    done = _shares(training, step, epoch, seconds)
+    return Progress(step, epoch, min(1.0, max(done.values(), default=0.0)))
+
+
+def reached(training: Training, progress: Progress, seconds: float) -> list[str]:
+    """Name the keys of `[training]` whose limits a run has reached.
+
+    Args:
+        training: Says how long the run is.
+        progress: How far it is.
+        seconds: Training time so far.
+    """
+    shares = _shares(training, progress.step, progress.epoch, seconds)
+    return [f"training.{key}" for key, share in shares.items() if share >= 1]
+
+
+def _shares(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
+    amounts = {"steps": step, "epochs": epoch, "minutes": seconds / 60}
+    return {key: amount / limit for key, amount in amounts.items() if (limit := getattr(training, key))}

@@ -1,6 +1,7 @@
 """`metrics.jsonl`: a line for every logged step, evaluation and sample."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -24,9 +25,11 @@ class MetricsLog:
         Args:
             event: "step", "evaluation" or "sample".
             step: Optimizer steps done.
-            values: The figures; None ones are left out.
+            values: The figures; None, and what is not finite, is left out.
         """
-        record = {"event": event, "step": step, **{key: value for key, value in values.items() if value is not None}}
+        # Neither is a figure that a line of JSON can hold.
+        known = {key: value for key, value in values.items() if value is not None and not _is_endless(value)}
+        record = {"event": event, "step": step, **known}
         with (
             reported_failures(f"writing {self._path}", "Then go on with `seqforge run --resume`."),
             self._path.open("ab") as file,
@@ -44,6 +47,10 @@ class MetricsLog:
         kept = [record for record in read_metrics(self._path) if record["step"] <= step]
         with reported_failures(f"writing {self._path}"):
             write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
+
+
+def _is_endless(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

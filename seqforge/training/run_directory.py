@@ -9,6 +9,7 @@ from pathlib import Path
 import filelock
 
 from seqforge.errors import RunError
+from seqforge.experiment.tables import is_utf8
 from seqforge.files import reported_failures, write_atomically
 from seqforge.json_files import read_json
 
@@ -37,6 +38,11 @@ class RunDirectory:
         Raises:
             RunError: Where it cannot be written.
         """
+        if not is_utf8(str(parent)):
+            raise RunError(
+                f"{str(parent)!r}: the folder's name is not text in UTF-8",
+                hint="Name another place with --output, since the run could not be opened there.",
+            )
         with reported_failures(f"making a run directory in {parent}", "Name another place with --output."):
             parent.mkdir(parents=True, exist_ok=True)
             path, number = parent / name, 1

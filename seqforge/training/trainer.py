@@ -15,7 +15,7 @@ from seqforge.interfaces import (
 from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.control import beside
 from seqforge.training.interrupts import InterruptGuard
-from seqforge.training.limits import progress_of
+from seqforge.training.limits import progress_of, reached
 from seqforge.training.metrics_log import MetricsLog
 from seqforge.training.observers import Observers
 from seqforge.training.run_directory import RunDirectory
@@ -63,9 +63,12 @@ class Trainer:
         """
         reason = self._end()
         if reason is not None:
+            state, training = self._state, self._experiment.training
+            keys = reached(training, self._progress(), state.seconds) or ["training.patience"]
+            now = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
             raise RunError(
                 f"{self._directory.path}: the run has already {reason}",
-                hint="Make it longer: --set training.steps=…, training.epochs=… or training.minutes=…",
+                hint=f"It is at {now}. Set more: {' '.join(f'--set {key}=…' for key in keys)}",
             )
 
     def train(self) -> None:

@@ -127,3 +127,17 @@ def test_trace(seqforge: Callable, tmp_path: Path) -> None:
     coloured = seqforge("trace", "runs/hello", "hello", FORCE_COLOR="1", COLUMNS="100").stdout
     right, wrong = coloured.count("\x1b[32m"), coloured.count("\x1b[31m")
     assert (right, wrong) == (4, 12)
+    for columns in ("70", "80", "200"):
+        lines = seqforge("trace", "runs/hello", "hello", COLUMNS=columns).stdout.splitlines()
+        assert max(map(len, lines[:4])) <= int(columns)
+        assert "…" not in "".join(lines)
+    # Where not all symbols have room, the right one comes first.
+    assert "right" not in lines[2]
+    narrow = seqforge("trace", "runs/hello", "hello", COLUMNS="70").stdout.splitlines()
+    assert [cell.strip() for cell in narrow[2].strip("┃").split("┃")] == [
+        "reads",
+        "wants",
+        "right",
+        "other 1",
+        "other 2",
+    ]

@@ -134,3 +134,19 @@ def test_control_characters_do_not_reach_a_terminal() -> None:
     from seqforge.cli.progress import printable
 
     assert printable("a\tb\n\x1b[2Jé\x07") == "a\tb\n\N{REPLACEMENT CHARACTER}[2Jé\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("arguments", [["sample", "runs/none"], ["predict", "runs/none"], ["doctor"]])
+def test_streams_may_be_closed(arguments: list[str], folder: Path) -> None:
+    command = [sys.executable, "-c", "from seqforge.cli import main; main()", *arguments]
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" <&- >&-', "sh", *command], cwd=folder, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert "Traceback" not in closed.stderr
+    assert closed.returncode == (0 if arguments == ["doctor"] else 1)
+
+
+def test_a_folder_that_could_not_be_opened_again_is_refused(seqforge: Callable, folder: Path) -> None:
+    result = seqforge("run", "fine.toml", "--output", "o\udcff")
+    assert "the folder's name is not text in UTF-8" in result.stderr
+    assert not list(folder.glob("o*"))

@@ -169,7 +169,7 @@ def test_a_corpus_that_cannot_be_read_is_told_as_that(vocabulary: Vocabulary, tm
 
     corpus = Given(ONCE, [])
     corpus.examples = examples
-    with pytest.raises(DataError, match="the corpus cannot be read: .*No such file or directory: '.*nowhere'"):
+    with pytest.raises(DataError, match=r"the corpus cannot be read: .*No such file or directory: '.*nowhere'"):
         encode_examples(corpus, vocabulary, tmp_path, lambda _: None)
 
 

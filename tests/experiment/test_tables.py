@@ -38,6 +38,7 @@ def test_a_file_is_read_as_toml_has_it(tmp_path: Path):
         (b"a = " + b"9" * 5000, "not a TOML file: Exceeds the limit"),
         (b"a = " + b"[" * 5000, "not a TOML file: "),
         (b"[" + b"a." * 5000 + b"a]", "more than 64 tables or lists stand in one another"),
+        (b"#" * 1024 * 1024 + b"#", "not a TOML file: it is larger than 1,048,576 bytes"),
         (b"[" + b"a." * 63 + b"a]", "more than 64 tables or lists stand in one another"),
     ],
 )
@@ -47,6 +48,12 @@ def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: st
     with pytest.raises(ExperimentError) as caught:
         read_table(path)
     assert caught.value.message.startswith(f"{path}: {said}")
+
+
+def test_a_mark_of_the_byte_order_is_passed_over(tmp_path: Path):
+    path = tmp_path / "experiment.toml"
+    path.write_bytes(b"\xef\xbb\xbfa = 1")
+    assert read_table(path) == {"a": 1}
 
 
 def test_tables_may_stand_in_one_another(tmp_path: Path):

@@ -180,6 +180,12 @@ def test_the_command_reads_arguments_files_and_standard_input(trained: Any, labe
     (tmp_path / "questions.txt").write_text("ab\n.")
     filed = runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "questions.txt")])
     assert filed.stdout == spoken.stdout
+    (tmp_path / "questions.txt").write_bytes(b"\xef\xbb\xbfab\r\n.\r\n")
+    assert (
+        runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "questions.txt")]).stdout == filed.stdout
+    )
+    marked = runner.invoke(app, ["predict", str(run.path)], input=b"\xef\xbb\xbfab\r\n.\r\n")
+    assert marked.stdout == filed.stdout
     (tmp_path / "questions.txt").write_bytes(b"ab\n\xff")
     for given in ({"input": b"\xff"}, {"args": ["--file", str(tmp_path / "questions.txt")]}):
         wrong = runner.invoke(app, ["predict", str(run.path), *given.pop("args", [])], **given)

@@ -76,8 +76,9 @@ def test_a_run_goes_on_from_an_earlier_checkpoint(run: Run, registry: Registry) 
 
 def test_a_finished_run_says_so(run: Run, registry: Registry) -> None:
     lines = run.directory.metrics.read_text()
-    with pytest.raises(RunError, match="the run has already reached the end"):
-        resume(Run.open(run.path, registry=registry))
+    with pytest.raises(RunError, match="the run has already reached the end") as caught:
+        resume(Run.open(run.path, ["training.minutes=100"], registry))
+    assert caught.value.hint == "It is at training.steps = 6. Set more: --set training.steps=…"
     assert run.directory.metrics.read_text() == lines
 
 

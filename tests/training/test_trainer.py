@@ -269,3 +269,9 @@ def test_the_initial_checkpoint_is_the_seeds(experiment: Any, tmp_path: Path) ->
     with pytest.raises(SeqforgeError, match="no checkpoint '77'"):
         run.model("77")
     assert (run.directory.checkpoints / BEST).exists()
+
+
+def test_what_no_line_of_json_can_hold_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    MetricsLog(path).append("evaluation", 1, {"loss": 1.0, "perplexity": float("inf"), "a": float("nan"), "b": None})
+    assert path.read_text() == '{"event": "evaluation", "step": 1, "loss": 1.0}\n'

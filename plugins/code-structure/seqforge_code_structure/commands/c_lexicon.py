@@ -42,10 +42,18 @@ def c_lexicon(
       seqforge c-lexicon --corpus linux-source --set corpus.source=linux.tar.xz --output linux.lexicon.json
     """
     from seqforge.files import reported_failures, write_atomically
+    from seqforge.interfaces import Corpus
     from seqforge_code_structure.identifiers.building import build_lexicon
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 
+    if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):
+        raise DataError(f"{output}: not a place for a file", hint="Name another by --output.")
     chosen = _corpus(context.obj, experiment, corpus, assignments).build()
+    if not isinstance(chosen, Corpus):
+        raise ExperimentError(
+            "the corpus gives labelled examples, and a lexicon is made from files of C",
+            hint="Name the corpus of text itself: --corpus linux-source",
+        )
     typer.echo(chosen.describe(), err=True)
     progress = _Progress()
     lexicon = build_lexicon(progress.followed(chosen.documents()))

@@ -40,7 +40,7 @@ def c_structure(
     Brackets, comments and literals that are not closed; lines not indented as deep as their braces are; variables
     undefined or unused; jumps without a label. Each function is judged by itself and by what its text declares: headers
     are not read, and no program is compiled.
-    Exits with 1 where anything was found.
+    Exits with 1 where anything was found, and with 2 where a file cannot be read.
 
     [bold]Examples[/]
 
@@ -52,10 +52,15 @@ def c_structure(
     from seqforge_code_structure.report import all_findings
 
     names = read_lexicon(lexicon) if lexicon else None
-    count = 0
+    count = unread = 0
     records: list[dict[str, object]] = []
     for file in files:
-        text = _read(file)
+        try:
+            text = _read(file)
+        except DataError as error:
+            typer.echo(f"error: {error}", err=True)
+            unread += 1
+            continue
         findings = all_findings(text, names, cut=cut)
         count += len(findings)
         if as_json:
@@ -65,8 +70,10 @@ def c_structure(
     if as_json:
         typer.echo(json.dumps(records))
     if count:
-        typer.echo(f"{count:,} finding{'s' * (count > 1)} in {len(files):,} file{'s' * (len(files) > 1)}", err=True)
-        raise typer.Exit(1)
+        read = len(files) - unread
+        typer.echo(f"{count:,} finding{'s' * (count > 1)} in {read:,} file{'s' * (read > 1)}", err=True)
+    if count or unread:
+        raise typer.Exit(2 if unread else 1)
 
 
 def _read(file: str) -> str:

@@ -105,10 +105,14 @@ def test_standard_input_that_was_cut(folder: Path, monkeypatch, capsys):
 
 
 def test_what_cannot_be_read_is_told(folder: Path, monkeypatch, capsys):
-    assert run(monkeypatch, "c-structure", "none.c") == 1
-    assert "none.c cannot be read: No such file" in capsys.readouterr().err
+    (folder / "bad.c").write_text("int x;\n)\n")
+    assert run(monkeypatch, "c-structure", "none.c", "bad.c") == 2
+    said = capsys.readouterr()
+    assert "error: none.c cannot be read: No such file" in said.err
+    assert "2 findings in 1 file" in said.err
+    assert "bad.c:2:1: ')' closes nothing" in said.out
     monkeypatch.setattr(module, "LARGEST_FILE", 10)
-    assert run(monkeypatch, "c-structure", "good.c") == 1
+    assert run(monkeypatch, "c-structure", "good.c") == 2
     assert "more than 10 bytes" in capsys.readouterr().err
 
 
@@ -133,7 +137,11 @@ def test_an_experiment_names_the_corpus(folder: Path, monkeypatch, capsys):
         (["--corpus", "linux-sorce"], "linux-source"),
         (["--corpus", "text", "--set", "corpus.pth=text"], "corpus.pth"),
         (["none.toml"], "none.toml: no such file"),
-        (["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"], "writing the lexicon"),
+        (["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"], "not a place for a"),
+        (
+            ["--corpus", "c-characters", "--set", "corpus.source={use='inline',text='a'}"],
+            "the corpus gives labelled examples",
+        ),
     ],
 )
 def test_mistakes_are_told_in_words(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
