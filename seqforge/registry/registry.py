@@ -149,6 +149,9 @@ class Registry:
         qualified = [found.qualified_name for found in self.registrations(kind)]
         candidates = qualified if "/" in name else self.names(kind)
         hint = did_you_mean(name, candidates)
+        owner, slash, _ = name.partition("/")
+        if slash and owner not in {plugin.name for plugin in self.plugins}:
+            hint = f"No plugin {owner!r} is installed. {hint}"
         if unusable and nearest(name, candidates) is None:
             hint += f" Not usable: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
         return hint

@@ -3,7 +3,7 @@
 import time
 from dataclasses import asdict
 
-from seqforge.errors import RunError
+from seqforge.errors import RunError, SeqforgeError
 from seqforge.experiment import Experiment
 from seqforge.interfaces import (
     Progress,
@@ -12,12 +12,13 @@ from seqforge.interfaces import (
     Sampled,
     StepFinished,
 )
+from seqforge.registry import is_out_of_memory
 from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.control import beside
 from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.limits import progress_of, reached
 from seqforge.training.metrics_log import MetricsLog
-from seqforge.training.observers import Observers
+from seqforge.training.observers import Observers, warn
 from seqforge.training.run_directory import RunDirectory
 from seqforge.training.samples import write_samples
 from seqforge.training.state import TrainingState
@@ -227,7 +228,16 @@ class Trainer:
 
     def _sample(self) -> None:
         state = self._state
-        shown = self._task.show(state.model, state.step)
+        try:
+            shown = self._task.show(state.model, state.step)
+        except SeqforgeError:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            # A sample is for looking at: what a sampler does wrong must not cost a night's training.
+            warn(f"no sample of step {state.step:,}: {type(error).__name__}: {error}")
+            return
         if shown is None:
             return
         write_samples(self._directory.samples, state.step, shown.texts)

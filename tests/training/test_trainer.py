@@ -275,3 +275,14 @@ def test_what_no_line_of_json_can_hold_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     MetricsLog(path).append("evaluation", 1, {"loss": 1.0, "perplexity": float("inf"), "a": float("nan"), "b": None})
     assert path.read_text() == '{"event": "evaluation", "step": 1, "loss": 1.0}\n'
+
+
+def test_a_sampler_that_fails_costs_the_sample_alone(
+    experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = experiment()
+    monkeypatch.setattr(chosen.samplers[0].component, "transform", lambda self, logits, memory: 1 / 0)
+    run = train(chosen, tmp_path)
+    assert run.checkpoints.steps()[-1] == 12
+    assert "seqforge: no sample of step 7: ZeroDivisionError: division by zero" in capsys.readouterr().err
+    assert not list(run.directory.samples.iterdir())
