@@ -170,9 +170,12 @@ def test_a_traced_kernel_computes_what_the_cell_says(
     assert fast[0].dtype == dtype
     assert all(part.dtype == torch.float32 for part in fast[1 : 1 + len(state)])
     compared = zip(fast, plain_results(cell, inputs, state), strict=True)
+    first_parameter = 1 + 2 * len(state) + (not symbols)
     for index, (found, expected) in enumerate(compared):
         distance = (found.double() - expected).norm()
-        scale = expected.norm() + 0.5 * expected.numel() ** 0.5
+        # What is summed over steps and rows may come to little, and is rounded as its terms are.
+        size = 0.5 if index < first_parameter else max(0.5, 0.1 * (time * batch) ** 0.5)
+        scale = expected.norm() + size * expected.numel() ** 0.5
         assert distance <= TOLERANCES[dtype] * scale, f"result {index} is off by {distance}"
 
 
