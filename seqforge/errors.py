@@ -37,6 +37,18 @@ class RunError(SeqforgeError):
     """A run directory or checkpoint that cannot be used, or a run that had to stop."""
 
 
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell a want of memory, which torch says in words alone, from a fault.
+
+    Args:
+        error: What was raised.
+    """
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Find the candidate that a mistyped name most likely meant, whatever its case.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
-from seqforge.errors import SeqforgeError
-from seqforge.registry import Registry, is_out_of_memory
+from seqforge.errors import SeqforgeError, is_out_of_memory
+from seqforge.registry import Registry
 
 
 def main() -> None:

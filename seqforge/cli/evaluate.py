@@ -59,8 +59,7 @@ def evaluate(
         "tokens": score.tokens,
     }
     if as_json:
-        finite = {key: value if math.isfinite(value) else None for key, value in figures.items()}
-        typer.echo(json.dumps({**what, **finite, **beside(samples, control)}))
+        typer.echo(json.dumps({**what, **_finite(figures), **beside(samples, control)}))
         return
     typer.echo(f"{split.value} split, {score.tokens:,} tokens, {checkpoint} checkpoint")
     typer.echo(f"  loss                {score.loss:.4f} nats a token")
@@ -70,10 +69,15 @@ def evaluate(
         typer.echo(f"  {line}")
 
 
+def _finite(figures: dict[str, float]) -> dict[str, float | None]:
+    """Put None, which JSON can write, in the place of what is not finite."""
+    return {key: value if math.isfinite(value) else None for key, value in figures.items()}
+
+
 def _print_examples(score: "ExampleScore", what: dict[str, str], as_json: bool) -> None:
     if as_json:
         figures = {"loss": score.loss, "examples": score.examples, **score.figures}
-        typer.echo(json.dumps({**what, **figures, "reports": dict(score.reports)}))
+        typer.echo(json.dumps({**what, **_finite(figures), "reports": dict(score.reports)}))
         return
     typer.echo(f"{what['split']} split, {score.examples:,} examples, {what['checkpoint']} checkpoint")
     width = max(len(name) for name in ("loss", *score.figures))

@@ -16,7 +16,7 @@ from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.interfaces.coded_vocabulary import distinct_codes
-from seqforge.json_files import read_json
+from seqforge.reading import read_json
 
 VOCABULARY_VERSION = 1
 """Of `vocabulary.json`, which lies in every run, and so outlives the cache's format."""

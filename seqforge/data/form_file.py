@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Form, Numbers, Text
-from seqforge.json_files import read_json
+from seqforge.reading import read_json
 
 FORM = "form.json"
 FORM_VERSION = 1

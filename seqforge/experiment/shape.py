@@ -8,7 +8,7 @@ from seqforge.errors import PluginError, SeqforgeError, did_you_mean
 from seqforge.experiment.settings import SECTIONS
 from seqforge.experiment.topology import TOPOLOGIES, Topology
 from seqforge.interfaces import Classes, Form, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
-from seqforge.registry import Component, Problem, fault, join, told
+from seqforge.registry import Component, Problem, blamed, fault, join
 
 _OF_STREAMS = ("training.sequence_length", "sampling.length", "sampling.prompt")
 _OF_EXAMPLES = ("training.batch_tokens", "training.scheduled_sampling", "prediction.beam",
@@ -54,14 +54,11 @@ def form_of(corpus: Component) -> Form:
         SeqforgeError: Where it cannot say.
     """
     built: LabelledCorpus = corpus.build()
-    try:
-        form: Any = built.form
-    except SeqforgeError:
-        raise
-    except ValueError as error:
-        raise PluginError(f"corpus {corpus.name!r}: {error}") from error
-    except Exception as error:
-        raise fault("corpus", corpus.name, f"it cannot say its form: {told(error, corpus.component)}") from error
+    with blamed("corpus", corpus.name, corpus.component, "it cannot say its form"):
+        try:
+            form: Any = built.form
+        except ValueError as error:
+            raise PluginError(f"corpus {corpus.name!r}: {error}") from error
     if not isinstance(form, Form):
         raise fault("corpus", corpus.name, f"its form is a {type(form).__name__}, not a Form")
     return form

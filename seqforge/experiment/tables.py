@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError
+from seqforge.reading import read_bounded
 from seqforge.registry import shown
 
 Table = dict[str, Any]
@@ -28,10 +29,7 @@ def read_table(path: Path) -> Table:
         ExperimentError: Where it is missing, is no file, is not TOML, or nests too deep.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAXIMUM_SIZE + 1)
-        if len(content) > MAXIMUM_SIZE:
-            raise ValueError(f"it is larger than {MAXIMUM_SIZE:,} bytes")
+        content = read_bounded(path, MAXIMUM_SIZE)
         table = tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
     except FileNotFoundError as error:
         raise ExperimentError(f"{path}: no such file", hint=_neighbours(path)) from error

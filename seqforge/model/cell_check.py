@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seqforge.interfaces import Cell
-from seqforge.registry import Component, fault, is_out_of_memory, told
+from seqforge.registry import Component, blamed, fault
 
 _ROWS = 2
 
@@ -23,17 +23,12 @@ def refuse_unfit(cell: Cell[Any], component: Component) -> None:
     Raises:
         PluginError: Saying what is wrong with it.
     """
-    try:
-        with torch.no_grad():
-            before = cell.initial_state(_ROWS)
-            reason = _state_fault(before)
-            if reason is None:
-                outputs, after = cell(torch.zeros(1, _ROWS, cell.input_size), before)
-                reason = _step_fault(cell, outputs, before, after)
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise fault("cell", component.name, f"it cannot read a step: {told(error, type(cell))}") from error
+    with blamed("cell", component.name, type(cell), "it cannot read a step"), torch.no_grad():
+        before = cell.initial_state(_ROWS)
+        reason = _state_fault(before)
+        if reason is None:
+            outputs, after = cell(torch.zeros(1, _ROWS, cell.input_size), before)
+            reason = _step_fault(cell, outputs, before, after)
     if reason is not None:
         raise fault("cell", component.name, reason)
 

@@ -5,7 +5,7 @@ from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, Plugi
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.kinds import KINDS, Kind
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.plugin_faults import fault, is_out_of_memory, told
+from seqforge.registry.plugin_faults import blamed, fault, told
 from seqforge.registry.problems import Problem, from_validation, join, shown
 from seqforge.registry.register import Register, Registration
 from seqforge.registry.registry import Registry
@@ -26,12 +26,12 @@ __all__ = [
     "Register",
     "Registration",
     "Registry",
+    "blamed",
     "discover",
     "fault",
     "from_validation",
     "hookimpl",
     "hookspec",
-    "is_out_of_memory",
     "join",
     "new_plugin_manager",
     "options_of",

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pydantic_core
 from pydantic import ValidationError
 
-from seqforge.errors import PluginError, SeqforgeError, did_you_mean
+from seqforge.errors import PluginError, did_you_mean
 from seqforge.registry.kinds import KINDS
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.plugin_faults import fault, is_out_of_memory, told
+from seqforge.registry.plugin_faults import blamed
 from seqforge.registry.problems import Problem, from_validation, join, shown, unknown_key
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
@@ -65,17 +65,11 @@ class Component:
             name: [built(part) for part in value] if isinstance(value, list) else built(value)
             for name, value in self.nested.items()
         }
-        try:
-            return self.component(**supplied, **self.options, **nested)
-        except SeqforgeError:
-            raise
-        except ValueError as error:
-            raise PluginError(f"{self.registration.kind} {self.name!r}: {error}") from error
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            reason = f"it cannot be made: {told(error, self.component)}"
-            raise fault(self.registration.kind, self.name, reason) from error
+        with blamed(self.registration.kind, self.name, self.component, "it cannot be made"):
+            try:
+                return self.component(**supplied, **self.options, **nested)
+            except ValueError as error:
+                raise PluginError(f"{self.registration.kind} {self.name!r}: {error}") from error
 
 
 def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:

@@ -14,6 +14,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
 from seqforge.registry.kinds import KINDS
+from seqforge.registry.plugin_faults import for_the_author
 from seqforge.registry.registry import interfaces_of
 
 
@@ -171,5 +172,5 @@ def _bare(annotation: Any) -> tuple[Any, str]:
 def _unfit(owner: str, reason: str) -> PluginError:
     return PluginError(
         f"{owner!r} cannot be configured: {reason}",
-        hint=f"This is for the author of the plugin {owner.partition('/')[0]!r} to mend.",
+        hint=for_the_author(owner),
     )

@@ -1,20 +1,11 @@
 """What a plugin's code does wrong, told with its place, for the author of the plugin."""
 
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from seqforge.errors import PluginError
-
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell a want of memory, which torch says in words alone, from a fault.
-
-    Args:
-        error: What was raised.
-    """
-    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
+from seqforge.errors import PluginError, SeqforgeError, is_out_of_memory
 
 
 def told(error: BaseException, component: type[object]) -> str:
@@ -41,6 +32,36 @@ def fault(kind: str, name: str, reason: str) -> PluginError:
         name: Its qualified name.
         reason: What it does wrong.
     """
-    return PluginError(
-        f"{kind} {name!r}: {reason}", hint=f"This is for the author of the plugin {name.partition('/')[0]!r} to mend."
-    )
+    return PluginError(f"{kind} {name!r}: {reason}", hint=for_the_author(name))
+
+
+def for_the_author(name: str) -> str:
+    """Say who has to mend a component.
+
+    Args:
+        name: Its qualified name.
+    """
+    return f"This is for the author of the plugin {name.partition('/')[0]!r} to mend."
+
+
+@contextmanager
+def blamed(kind: str, name: str, component: type[object], doing: str) -> Generator[None]:
+    """Blame a component for what is raised inside, unless it says itself what is wrong.
+
+    Args:
+        kind: Of component.
+        name: Its qualified name.
+        component: Its class.
+        doing: What it cannot do, such as "it cannot be made".
+
+    Raises:
+        PluginError: Where anything is raised but a `SeqforgeError`, or a want of memory.
+    """
+    try:
+        yield
+    except SeqforgeError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise fault(kind, name, f"{doing}: {told(error, component)}") from error

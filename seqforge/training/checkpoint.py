@@ -9,7 +9,7 @@ import torch
 
 from seqforge.errors import RunError
 from seqforge.files import reported_failures, write_atomically
-from seqforge.json_files import read_json
+from seqforge.reading import read_json
 from seqforge.training.checkpoint_files import write_checkpoint
 from seqforge.training.state import TrainingState
 from seqforge.training.step import NonFiniteError

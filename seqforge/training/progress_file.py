@@ -7,11 +7,10 @@ import pydantic_core
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from seqforge.errors import RunError
+from seqforge.reading import read_bounded
 
 FORMAT_VERSION = 1
 PROGRESS = "progress.json"
-MAXIMUM_SIZE = 16 * 1024 * 1024
-"""No honest file comes near it; a larger one is not read."""
 
 
 class SavedProgress(BaseModel):
@@ -59,8 +58,7 @@ def read_progress(checkpoint: Path) -> SavedProgress:
     """
     file = checkpoint / PROGRESS
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MAXIMUM_SIZE)
+        content = read_bounded(file)
         version = pydantic_core.from_json(content)["version"]
         if version == FORMAT_VERSION:
             return SavedProgress.model_validate_json(content)

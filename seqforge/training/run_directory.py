@@ -11,7 +11,7 @@ import filelock
 from seqforge.errors import RunError
 from seqforge.experiment.tables import is_utf8
 from seqforge.files import reported_failures, write_atomically
-from seqforge.json_files import read_json
+from seqforge.reading import read_json
 
 FORMAT_VERSION = 1
 MARKER = "run.json"

@@ -3,7 +3,7 @@
 import time
 from dataclasses import asdict
 
-from seqforge.errors import RunError, SeqforgeError
+from seqforge.errors import RunError, SeqforgeError, is_out_of_memory
 from seqforge.experiment import Experiment
 from seqforge.interfaces import (
     Progress,
@@ -12,7 +12,6 @@ from seqforge.interfaces import (
     Sampled,
     StepFinished,
 )
-from seqforge.registry import is_out_of_memory
 from seqforge.training.checkpoint import Checkpoints
 from seqforge.training.control import beside
 from seqforge.training.interrupts import InterruptGuard

@@ -50,35 +50,30 @@ def test_threads_that_would_wait_are_told(
     assert advice is None or advice in str(found.advice)
 
 
-def test_a_plugin_that_fails_to_look_costs_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        @hookimpl
-        def seqforge_diagnose(self) -> list[Diagnosis]:
-            raise ValueError("no eyes")
+class Broken:
+    @hookimpl
+    def seqforge_diagnose(self) -> list[Diagnosis]:
+        raise ValueError("no eyes")
 
+
+class Chatty:
+    @hookimpl
+    def seqforge_diagnose(self) -> list[Any]:
+        return ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said"), [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it gave what is no Diagnosis")]
+)
+def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry.installed()
     hooks = registry.new_hooks()
-    hooks.register(Broken(), "blind")
+    hooks.register(plugin, "blind")
     monkeypatch.setattr(Registry, "new_hooks", lambda self: hooks)
     result = CliRunner().invoke(build_app(registry), ["doctor"])
     assert result.exit_code == 0
-    assert "the plugin 'blind' could not look: ValueError: no eyes" in result.output
+    assert f"the plugin 'blind' could not look: {said}" in result.output
     assert "native cells" in result.stdout
-
-
-def test_what_is_no_diagnosis_costs_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Chatty:
-        @hookimpl
-        def seqforge_diagnose(self) -> list[Any]:
-            return ["fine"]
-
-    registry = Registry.installed()
-    hooks = registry.new_hooks()
-    hooks.register(Chatty(), "chatty")
-    monkeypatch.setattr(Registry, "new_hooks", lambda self: hooks)
-    result = CliRunner().invoke(build_app(registry), ["doctor"])
-    assert result.exit_code == 0
-    assert "the plugin 'chatty' could not look: TypeError: it gave what is no Diagnosis" in result.output
 
 
 def test_instruction_sets_are_linux_names(tmp_path: Any) -> None:

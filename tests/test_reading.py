@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.json_files import MAXIMUM_SIZE, read_json
+from seqforge.reading import MAXIMUM_SIZE, read_json
 
 
 def test_what_was_written_is_read(tmp_path: Path):
