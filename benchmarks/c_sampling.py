@@ -21,10 +21,10 @@ from seqforge_essentials.samplers.temperature import Temperature
 from seqforge_essentials.vocabularies.bytes import Bytes
 from torch import Tensor
 
+from seqforge.api import Run
 from seqforge.generation import encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import OneHotInput, RecurrentStack, SequenceModel
-from seqforge.training import Run
 
 COUNTS = (1, 8, 100)
 PROMPT = "}\n\nstatic int "

@@ -15,10 +15,10 @@ import torch
 from seqforge_native.decoder import NativeDecoder
 from torch import Tensor
 
+from seqforge.api import Run
 from seqforge.data import evaluation_batches, prepare
 from seqforge.interfaces import IGNORED_TARGET
 from seqforge.model import Precision, SequenceModel
-from seqforge.training import Run
 
 ROWS, STRETCH = 64, 64
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
+    from seqforge.api import Run, resume, train
     from seqforge.experiment import Experiment
     from seqforge.registry import Registry
-    from seqforge.training import Run, resume, train
 
 __version__ = version("seqforge-core")
 
@@ -22,9 +22,9 @@ __all__ = ["Experiment", "Registry", "Run", "SeqforgeError", "__version__", "res
 _HOMES = {
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
-    "Run": "seqforge.training",
-    "resume": "seqforge.training",
-    "train": "seqforge.training",
+    "Run": "seqforge.api",
+    "resume": "seqforge.api",
+    "train": "seqforge.api",
 }
 
 

@@ -1,6 +1,8 @@
 """Errors that a user can mend: what is wrong, where, and what to do about it."""
 
+import contextlib
 import difflib
+import sys
 from collections.abc import Iterable
 
 
@@ -35,6 +37,20 @@ class DataError(SeqforgeError):
 
 class RunError(SeqforgeError):
     """A run directory or checkpoint that cannot be used, or a run that had to stop."""
+
+
+class NonFiniteError(RunError):
+    """The loss, its gradient or a parameter is infinite or not a number."""
+
+
+def warn(message: str) -> None:
+    """Print one line on stderr; do nothing if stderr is closed.
+
+    Args:
+        message: The text of the line.
+    """
+    with contextlib.suppress(OSError):
+        print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the only line that the core prints
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from seqforge.errors import RunError
-from seqforge.files import reported_failures, sync_folder, write_atomically
+from seqforge.files import (
+    CACHE_VARIABLE,
+    MAXIMUM_SIZE,
+    cache_folder,
+    expanded,
+    read_json,
+    reported_failures,
+    sync_folder,
+    write_atomically,
+)
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path):
@@ -69,3 +78,40 @@ def test_a_failure_without_a_consequence_has_no_hint():
 def test_other_errors_pass_as_they_are():
     with pytest.raises(ZeroDivisionError), reported_failures("writing"):
         1 / 0  # noqa: B018
+
+
+def test_a_home_directory_is_put_in(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert expanded("~/a") == Path("/home/someone/a")
+    assert expanded("a/~") == Path("a/~")
+
+
+def test_the_home_directory_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ValueError, match="~nobody-of-this-name/a: there is no user of that name"):
+        expanded("~nobody-of-this-name/a")
+    monkeypatch.setenv(CACHE_VARIABLE, "~nobody-of-this-name/a")
+    with pytest.raises(RunError, match=f"{CACHE_VARIABLE}: ~nobody-of-this-name/a: there is no user"):
+        cache_folder()
+
+
+def test_what_was_written_is_read(tmp_path: Path):
+    path = tmp_path / "a.json"
+    path.write_text('{"a": ["ß", 1, null]}', encoding="utf-8")
+    assert read_json(path) == {"a": ["ß", 1, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[" * 100_000, "nested too deep"),
+        (b" " * MAXIMUM_SIZE + b"1", "larger than 16,777,216 bytes"),
+        (b"\xff", "can't decode"),
+        (b"{", "Expecting"),
+    ],
+    ids=["deep", "large", "no text", "cut"],
+)
+def test_what_is_none_is_a_value_error(tmp_path: Path, content: bytes, said: str):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        read_json(path)

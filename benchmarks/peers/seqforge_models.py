@@ -9,11 +9,11 @@ from benchmarks.peers import torch_training
 from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMBOLS
 from benchmarks.worker import Clock
 from seqforge import Experiment, Registry
+from seqforge.checkpoints.training_state import initial_state
 from seqforge.errors import PluginError
 from seqforge.generation import generate
 from seqforge.interfaces import Vocabulary
 from seqforge.model import Precision, build_model
-from seqforge.training.state import initial_state
 
 TEXT = "".join(map(chr, range(SYMBOLS)))
 """A text of as many characters as the models have symbols."""

@@ -18,8 +18,8 @@ def doctor(
     Looks at the processor's instruction sets, torch's build, threads and cores, GPU and compiler; plugins add what
     they know, such as which kernels were built.
     """
+    from seqforge.hardware.machine import diagnose_machine
     from seqforge.interfaces import Diagnosis
-    from seqforge.training.machine import diagnose_machine
 
     registry: Registry = context.obj
     found = diagnose_machine()

@@ -11,7 +11,7 @@ from seqforge.cli.figures import figure_lines
 from seqforge.cli.options import CheckpointName, Device, RunPath, open_run
 
 if TYPE_CHECKING:
-    from seqforge.training import ExampleScore
+    from seqforge.evaluation import ExampleScore
 
 
 class Split(enum.StrEnum):
@@ -41,7 +41,7 @@ def evaluate(
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
     """
     from seqforge.cli.progress import ProgressDisplay
-    from seqforge.training import ExampleScore, beside
+    from seqforge.evaluation import ExampleScore, beside
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
     what = {"run": str(run), "split": split.value, "checkpoint": checkpoint}

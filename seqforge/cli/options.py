@@ -10,7 +10,7 @@ from seqforge.cli.terminal import print_error
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
-    from seqforge.training import Run
+    from seqforge.api import Run
 
 RunPath = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run directory, such as runs/first-run, or one checkpoint in it.")
@@ -53,8 +53,9 @@ def open_run(
     Returns:
         The run, and the checkpoint's name.
     """
+    from seqforge.api import Run
     from seqforge.experiment import Experiment, choose, override, read_table
-    from seqforge.training import Run, RunDirectory, locate
+    from seqforge.runs import RunDirectory, locate
 
     path, step = locate(path)
     directory = RunDirectory.open(path)

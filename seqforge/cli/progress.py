@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seqforge.cli.figures import figure_lines
 from seqforge.cli.terminal import stderr, stdout
-from seqforge.interfaces.events import DocumentsEncoded, Evaluated, RunFinished, RunStarted, Sampled, StepFinished
+from seqforge.events import DocumentsEncoded, Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.registry import hookimpl
 
 PLAIN_SECONDS = 10.0
@@ -60,8 +60,8 @@ class ProgressDisplay:
         """Say how to go on with an interrupted run."""
         if self._started is None:
             return "Interrupted before the run had started."
-        from seqforge.training.checkpoint import Checkpoints
-        from seqforge.training.run_directory import RunDirectory
+        from seqforge.checkpoints.checkpoints import Checkpoints
+        from seqforge.runs.directory import RunDirectory
 
         directory = self._started.directory
         saved = Checkpoints(RunDirectory(directory).checkpoints).steps()

@@ -71,8 +71,8 @@ def _start(
     registry: Registry,
     hooks: pluggy.PluginManager,
 ) -> None:
+    from seqforge.api import train
     from seqforge.experiment import Experiment, choose, override, read_table
-    from seqforge.training import train
 
     table = read_table(path) if path is not None else {}
     table = override(choose(table, registry, **chosen), assignments)
@@ -88,7 +88,7 @@ def _resume(
     registry: Registry,
     hooks: pluggy.PluginManager,
 ) -> None:
-    from seqforge.training import resume
+    from seqforge.api import resume
 
     if experiment is not None or any(chosen.values()):
         raise ExperimentError(

@@ -10,7 +10,7 @@ from seqforge.cli.terminal import stdout
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seqforge.training import Trace
+    from seqforge.api import Trace
 
 WHOLE_VOCABULARY = 8
 """Up to so many symbols, all are shown, where the terminal is as wide; of more, the right one and the likeliest."""
@@ -36,7 +36,7 @@ def trace(
 
       seqforge trace runs/hello hello --checkpoint initial
     """
-    from seqforge.training import trace as trace_text
+    from seqforge.api import trace as trace_text
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
     traced = trace_text(opened, text, checkpoint)

@@ -16,8 +16,7 @@ from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError, PluginError
-from seqforge.files import reported_failures, sync_folder
-from seqforge.folders import CACHE_VARIABLE, cache_folder
+from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures, sync_folder
 from seqforge.interfaces import Corpus, LabelledCorpus, Vocabulary
 
 Encoded = TypeVar("Encoded", TokenFile, ExampleFile)

@@ -2,21 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from seqforge.data.mapped_tokens import Tokens
-from seqforge.data.spool import learnt_from
 from seqforge.data.token_file import VOCABULARY, TokenFile
 from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
+from seqforge.files import read_json
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.interfaces.coded_vocabulary import distinct_codes
-from seqforge.reading import read_json
 
 VOCABULARY_VERSION = 1
 """Of `vocabulary.json`, which lies in every run, and so outlives the cache's format."""
@@ -54,7 +53,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
             codes = distinct_codes(written)
         vocabulary.adopt(codes)
     elif vocabulary.learns:
-        with learnt_from(documents, vocabulary, folder) as again:
+        with _learnt_from(documents, vocabulary, folder) as again:
             _write_tokens(again, vocabulary, writer)
     else:
         _write_tokens(documents, vocabulary, writer)
@@ -137,3 +136,36 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer:
     with closing(writer.written(documents, encode)) as written:
         for _ in written:
             pass
+
+
+@contextmanager
+def _learnt_from(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path) -> Generator[Iterator[Document]]:
+    """Show a vocabulary every document, and give them all once more.
+
+    Reading a corpus twice (decompressing an archive, say) would cost more than writing and reading a file.
+
+    Args:
+        documents: The corpus.
+        vocabulary: Learns.
+        folder: Where the file lies meanwhile.
+
+    Yields:
+        The documents again.
+    """
+    path = folder / "spool.tmp"
+    index: list[tuple[str, int]] = []
+    with path.open("w+b") as spool:
+
+        def contents() -> Iterator[bytes]:
+            for document in documents:
+                spool.write(document.content)
+                index.append((document.name, len(document.content)))
+                yield document.content
+
+        shown = contents()
+        vocabulary.learn(shown)
+        for _ in shown:
+            pass  # A vocabulary that has seen enough may stop; the rest is to be encoded all the same.
+        spool.seek(0)
+        yield (Document(name, spool.read(length)) for name, length in index)
+    path.unlink()

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from seqforge.data.encoding import REPORT_SECONDS, Report, read_from, write_vocabulary
 from seqforge.data.example_file import INPUTS, TARGETS, ExampleFile
+from seqforge.data.example_spec_file import FORM, write_form
 from seqforge.data.example_values import raw_input, raw_target
-from seqforge.data.form_file import FORM, write_form
 from seqforge.data.ragged import RaggedFile
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError

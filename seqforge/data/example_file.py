@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.form_file import FORM, read_form
+from seqforge.data.example_spec_file import FORM, read_form
 from seqforge.data.ragged import RaggedFile
 from seqforge.data.splits import SplitName, place
 from seqforge.data.token_file import VOCABULARY
@@ -47,14 +47,6 @@ class ExampleFile:
     def vocabulary(self) -> Path:
         """The file of what the vocabulary learnt."""
         return self.folder / VOCABULARY
-
-    def has_digest(self, digest: str) -> bool:
-        """Tell whether a digest is that of these examples.
-
-        Args:
-            digest: Of an example file.
-        """
-        return digest == self.digest
 
     def first_targets(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the index of the first target of some examples.

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.earlier_digest import digest_of_version_1
 from seqforge.data.mapped_tokens import MappedTokens, Tokens
 from seqforge.errors import DataError
 
@@ -52,14 +51,6 @@ class TokenFile:
     def vocabulary(self) -> Path:
         """The file of what the vocabulary learnt."""
         return self.folder / VOCABULARY
-
-    def has_digest(self, digest: str) -> bool:
-        """Tell whether a digest is that of this corpus, also where an earlier version of the format made it.
-
-        Args:
-            digest: Of a token file.
-        """
-        return digest == self.digest or digest == digest_of_version_1(self)
 
     def map(self) -> MappedTokens:
         """Map the tokens into memory, read-only.

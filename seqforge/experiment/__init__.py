@@ -1,7 +1,7 @@
 """Experiments: a strict TOML file, overrides, and error messages that say what to do."""
 
-from seqforge.experiment.choices import choose
 from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.overrides import choose
 from seqforge.experiment.schema import json_schema
 from seqforge.experiment.settings import (
     SECTIONS,

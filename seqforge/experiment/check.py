@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 import seqforge
 from seqforge.errors import did_you_mean
+from seqforge.experiment.compatibility import Choice, is_labelled, misfits, unknown_topology
 from seqforge.experiment.settings import SECTIONS, Section
-from seqforge.experiment.shape import Choice, is_labelled, misfits, unknown_topology
 from seqforge.registry import Component, Problem, Registry, from_validation, join, resolve, shown
 
 SectionT = TypeVar("SectionT", bound=Section)

@@ -9,8 +9,8 @@ import tomli_w
 
 from seqforge.errors import ExperimentError
 from seqforge.experiment.check import Checker
+from seqforge.experiment.compatibility import is_labelled
 from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
-from seqforge.experiment.shape import is_labelled
 from seqforge.experiment.tables import is_utf8, override, read_table
 from seqforge.experiment.topology import TOPOLOGIES, Topology
 from seqforge.registry import Component, Registry

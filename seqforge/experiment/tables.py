@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError
-from seqforge.reading import read_bounded
+from seqforge.files import read_bounded
 from seqforge.registry import shown
 
 Table = dict[str, Any]

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
-from seqforge.generation.guides import further_guide, guide_of
+from seqforge.generation.validate_guide import further_guide, guide_of
 from seqforge.interfaces import Decoder, Guide, Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
 from seqforge.model import SequenceModel, States
 

@@ -1,12 +1,6 @@
 """What a plugin implements: one file a kind of component."""
 
-from seqforge.interfaces.attention import Attention
-from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
-from seqforge.interfaces.coded_vocabulary import CodedVocabulary
-from seqforge.interfaces.corpus import Corpus, Document
-from seqforge.interfaces.decoding import FORBIDDEN, Decoder, DecodingCell, Guide, Network, Rule
-from seqforge.interfaces.diagnosis import Diagnosis
-from seqforge.interfaces.events import (
+from seqforge.events import (
     DocumentsEncoded,
     Evaluated,
     RunFinished,
@@ -14,8 +8,14 @@ from seqforge.interfaces.events import (
     Sampled,
     StepFinished,
 )
+from seqforge.interfaces.attention import Attention
+from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
+from seqforge.interfaces.coded_vocabulary import CodedVocabulary
+from seqforge.interfaces.corpus import Corpus, Document
+from seqforge.interfaces.diagnosis import Diagnosis
+from seqforge.interfaces.example_spec import Classes, Form, Numbers, Text
 from seqforge.interfaces.factored_cell import FactoredCell, SequenceReader
-from seqforge.interfaces.form import Classes, Form, Numbers, Text
+from seqforge.interfaces.generation_kernel import FORBIDDEN, Decoder, DecodingCell, Guide, Network, Rule
 from seqforge.interfaces.initializer import Initializer
 from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss

@@ -10,8 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqforge.interfaces.cell import Cell, Stepper
-from seqforge.recurrence import (
+from seqforge.cells import (
     CellPart,
     Function,
     Pointwise,
@@ -23,6 +22,7 @@ from seqforge.recurrence import (
     recurrent_product,
     rows_of,
 )
+from seqforge.interfaces.cell import Cell, Stepper
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 

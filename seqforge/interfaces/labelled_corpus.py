@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from seqforge.interfaces.form import Form
+from seqforge.interfaces.example_spec import Form
 
 Value = str | int | NDArray[Any]
 """Of text, a `str`; of a class, its index; of numbers, or of classes by step, an array whose first axis is time."""

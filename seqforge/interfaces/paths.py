@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, ValidationInfo
 
-from seqforge.folders import expanded
+from seqforge.files import expanded
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:

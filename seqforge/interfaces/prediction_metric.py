@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqforge.interfaces.form import Form
+from seqforge.interfaces.example_spec import Form
 from seqforge.interfaces.labelled_corpus import Value
 from seqforge.interfaces.metric import Score
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import PluginError
-from seqforge.interfaces.decoding import Guide, Rule
+from seqforge.interfaces.generation_kernel import Guide, Rule
 from seqforge.interfaces.vocabulary import Vocabulary
 
 

@@ -6,11 +6,11 @@ import torch
 
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Attention, Cell, Form, Initializer, Loss, Numbers
-from seqforge.model.cell_check import refuse_unfit
+from seqforge.model.decoder import Writer
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.model.stack import RecurrentStack
-from seqforge.model.writer import Writer
+from seqforge.model.validate_cell import refuse_unfit
 
 
 def build_model(experiment: Experiment, symbols: int, form: Form | None = None) -> SequenceModel:

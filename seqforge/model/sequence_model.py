@@ -6,13 +6,13 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqforge.cells import product_dtype, recurrent_product
 from seqforge.interfaces import Cell, Decoder, DecodingCell, Network, Rule
+from seqforge.model.decoder import Source, Writer
+from seqforge.model.encoder_output import Reading
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.precision import Precision, products_in
-from seqforge.model.reading import Reading
 from seqforge.model.stack import RecurrentStack, States
-from seqforge.model.writer import Source, Writer
-from seqforge.recurrence import product_dtype, recurrent_product
 
 
 class SequenceModel(nn.Module):

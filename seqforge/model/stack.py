@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqforge.interfaces import Cell, State
 from seqforge.model.dropout import Dropout
-from seqforge.model.reading import Reading, at_ends, reversed_rows
+from seqforge.model.encoder_output import Reading, at_ends, reversed_rows
 
 States = tuple[State, ...]
 """The state of every layer, the first layer's first."""

@@ -11,8 +11,7 @@ from seqforge.registry.register import Register
 if TYPE_CHECKING:
     import typer
 
-    from seqforge.interfaces.diagnosis import Diagnosis
-    from seqforge.interfaces.events import (
+    from seqforge.events import (
         DocumentsEncoded,
         Evaluated,
         RunFinished,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         Sampled,
         StepFinished,
     )
+    from seqforge.interfaces.diagnosis import Diagnosis
     from seqforge.interfaces.factored_cell import FactoredCell, SequenceReader
 
 API_VERSION = 1

@@ -1,10 +1,10 @@
 """Telling plugins what happens, without letting them break the run."""
 
-import contextlib
-import sys
 from typing import Any
 
 import pluggy
+
+from seqforge.errors import warn
 
 
 class Observers:
@@ -35,13 +35,3 @@ class Observers:
                     f"the plugin {implementation.plugin_name!r} failed in {hook} and is left out from here on: "
                     f"{type(error).__name__}: {error}"
                 )
-
-
-def warn(message: str) -> None:
-    """Print one line on stderr, where there still is one.
-
-    Args:
-        message: What to say.
-    """
-    with contextlib.suppress(OSError):
-        print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the core's only word to the terminal

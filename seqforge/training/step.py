@@ -9,15 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqforge.checkpoints.training_state import TrainingState
 from seqforge.data import Batch
-from seqforge.errors import RunError
+from seqforge.errors import NonFiniteError
 from seqforge.interfaces import Loss, map_state
 from seqforge.model import States
-from seqforge.training.state import TrainingState
-
-
-class NonFiniteError(RunError):
-    """The loss, its gradient or a parameter is infinite or not a number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from seqforge.checkpoints.training_state import TrainingState
+from seqforge.evaluation.examples import ExampleScore
+from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.interfaces import Progress
 from seqforge.model import SequenceModel
-from seqforge.training.evaluation import LikelihoodScore
-from seqforge.training.example_evaluation import ExampleScore
-from seqforge.training.state import TrainingState
 from seqforge.training.step import StepResult
 
 
@@ -52,14 +52,6 @@ class Task(Protocol):
     @property
     def digest(self) -> str:
         """Of the encoded corpus, so that a run is not resumed on another."""
-        ...
-
-    def has_digest(self, digest: str) -> bool:
-        """Tell whether a digest, perhaps of an earlier version, is that of the encoded corpus.
-
-        Args:
-            digest: What a checkpoint keeps.
-        """
         ...
 
     @property

@@ -3,7 +3,11 @@
 import time
 from dataclasses import asdict
 
-from seqforge.errors import RunError, SeqforgeError, is_out_of_memory
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.checkpoints.training_state import TrainingState
+from seqforge.errors import NonFiniteError, RunError, SeqforgeError, is_out_of_memory, warn
+from seqforge.evaluation.baseline import beside
+from seqforge.evaluation.samples import write_samples
 from seqforge.experiment import Experiment
 from seqforge.interfaces import (
     Progress,
@@ -12,16 +16,11 @@ from seqforge.interfaces import (
     Sampled,
     StepFinished,
 )
-from seqforge.training.checkpoint import Checkpoints
-from seqforge.training.control import beside
+from seqforge.runs.directory import RunDirectory
+from seqforge.runs.metrics_log import MetricsLog
 from seqforge.training.interrupts import InterruptGuard
-from seqforge.training.limits import progress_of, reached
-from seqforge.training.metrics_log import MetricsLog
-from seqforge.training.observers import Observers, warn
-from seqforge.training.run_directory import RunDirectory
-from seqforge.training.samples import write_samples
-from seqforge.training.state import TrainingState
-from seqforge.training.step import NonFiniteError
+from seqforge.training.observers import Observers
+from seqforge.training.progress import progress_of, reached
 from seqforge.training.task import Task, TaskStep
 
 

@@ -8,10 +8,9 @@ import torch
 from typer.testing import CliRunner
 
 from seqforge.cli.app import build_app
+from seqforge.hardware import instruction_sets, machine
 from seqforge.interfaces import Diagnosis
-from seqforge.recurrence import instruction_sets
 from seqforge.registry import Registry, hookimpl
-from seqforge.training import machine
 
 
 def findings(*arguments: str) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ from seqforge.data import (
     read_form,
     readable,
 )
-from seqforge.data.form_file import write_form
+from seqforge.data.example_spec_file import write_form
 from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Numbers, Text, Vocabulary
 

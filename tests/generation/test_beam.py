@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqforge.generation import WrittenSymbols, beam_search, draw_sequences
-from seqforge.generation.answers import collapsed
+from seqforge.generation.predictions import collapsed
 from seqforge.interfaces import Classes, Form, Text
 from seqforge.model import Reading, SequenceModel, build_model
 

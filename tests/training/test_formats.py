@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqforge import Registry, Run, resume
-from seqforge.training.metrics_log import read_metrics
+from seqforge.runs.metrics_log import read_metrics
 
 RUNS = sorted((Path(__file__).parent / "runs").iterdir())
 

@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Registry, Run, resume, train
+from seqforge.api import trace
+from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
-from seqforge.training import ExampleScore, trace
-from seqforge.training.checkpoint_files import MODEL, TRAINING
-from seqforge.training.metrics_log import read_metrics
+from seqforge.evaluation import ExampleScore
+from seqforge.runs.metrics_log import read_metrics
 
 VECTOR = {"reads": "numbers", "read": "vector"}
 SHAPES: dict[str, dict[str, Any]] = {

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from seqforge import Registry, Run, resume, train
+from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.interfaces import StepFinished
 from seqforge.registry import hookimpl
-from seqforge.training.checkpoint_files import MODEL, TRAINING
-from seqforge.training.metrics_log import read_metrics
+from seqforge.runs.metrics_log import read_metrics
 
 CELLS: dict[str, list[dict[str, Any]]] = {
     "rnn": [{"use": "essentials/rnn", "hidden_size": 8, "repeat": 2}],

@@ -9,9 +9,9 @@ import safetensors.torch
 import torch
 
 from seqforge import Registry, Run, resume, train
+from seqforge.checkpoints.files import TRAINING
+from seqforge.checkpoints.progress_file import PROGRESS
 from seqforge.errors import ExperimentError, RunError
-from seqforge.training.checkpoint_files import TRAINING
-from seqforge.training.progress_file import PROGRESS
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_prompt_that_cannot_be_encoded_is_refused_before_a_run_is_made(experim
 def test_a_parameter_that_is_not_finite_is_never_saved(
     run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import seqforge.training.stream_task as stream_task
+    import seqforge.tasks.language_model as stream_task
 
     real = stream_task.train_step
 

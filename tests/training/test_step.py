@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from seqforge.checkpoints import TrainingState, initial_state
 from seqforge.data import Batch
+from seqforge.errors import NonFiniteError
+from seqforge.evaluation import score_likelihood
 from seqforge.interfaces import IGNORED_TARGET, Loss
-from seqforge.training import NonFiniteError, TrainingState, initial_state, score_likelihood, train_step
+from seqforge.training import train_step
 
 CPU = torch.device("cpu")
 SYMBOLS = 5

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from seqforge import Experiment, Registry, Run, SeqforgeError, resume, train
+from seqforge.checkpoints.checkpoints import BEST
+from seqforge.checkpoints.files import MODEL
+from seqforge.checkpoints.progress_file import PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
 from seqforge.registry import hookimpl
-from seqforge.training.checkpoint import BEST
-from seqforge.training.checkpoint_files import MODEL
-from seqforge.training.metrics_log import MetricsLog, read_metrics
-from seqforge.training.progress_file import PROGRESS
+from seqforge.runs.metrics_log import MetricsLog, read_metrics
 
 
 class Recorder:

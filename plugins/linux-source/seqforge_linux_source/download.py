@@ -10,7 +10,7 @@ import pooch  # pyright: ignore[reportMissingTypeStubs]
 import requests
 
 from seqforge.errors import DataError, ExperimentError
-from seqforge.folders import cache_folder
+from seqforge.files import cache_folder
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.resume import InterruptedDownloadError, download_on
 from seqforge_linux_source.selection import Selection

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge.folders import expanded
+from seqforge.files import expanded
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.git import GitTag
 from seqforge_linux_source.sample import sample

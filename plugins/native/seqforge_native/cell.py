@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqforge.cells import product_dtype
 from seqforge.interfaces import Decoder, FactoredCell, Network, Rule, State
-from seqforge.recurrence import product_dtype
 from seqforge_native.decoder import NativeDecoder
 from seqforge_native.inputs import input_gates
 from seqforge_native.layout import padded

@@ -2,8 +2,8 @@
 
 import torch
 
+from seqforge.hardware import instruction_sets
 from seqforge.interfaces import Diagnosis
-from seqforge.recurrence import instruction_sets
 from seqforge_native.library import NEEDS, Library, best_library, built_library
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqforge.cells import linear
 from seqforge.interfaces import FactoredCell
-from seqforge.recurrence import linear
 from seqforge_native.layout import interleaved
 
 

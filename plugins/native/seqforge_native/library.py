@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from seqforge.recurrence import instruction_sets
+from seqforge.hardware import instruction_sets
 
 NEEDS = {
     "avx512_bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_vnni", "avx512_bf16"},

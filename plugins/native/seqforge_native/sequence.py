@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqforge.recurrence import matrix_product
+from seqforge.cells import matrix_product
 from seqforge_native.layout import separated
 from seqforge_native.library import Backward, Forward, Library
 

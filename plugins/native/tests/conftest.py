@@ -3,7 +3,7 @@
 import pytest
 from seqforge_native import library
 
-from seqforge.recurrence import instruction_sets
+from seqforge.hardware import instruction_sets
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from seqforge_native.library import NEEDS, runnable_libraries
 
-from seqforge.recurrence import instruction_sets
+from seqforge.hardware import instruction_sets
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")

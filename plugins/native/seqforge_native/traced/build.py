@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from seqforge.folders import cache_folder
+from seqforge.files import cache_folder
 from seqforge_native.library import NEEDS, Library, load_library
 
 KERNELS = Path(__file__).parent.parent / "kernels"

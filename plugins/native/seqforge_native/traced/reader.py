@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqforge.cells import product_dtype
+from seqforge.hardware import instruction_sets
 from seqforge.interfaces import FactoredCell, SequenceReader
-from seqforge.recurrence import instruction_sets, product_dtype
 from seqforge_native.cell import NativeCell
 from seqforge_native.inputs import input_gates
 from seqforge_native.layout import padded

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqforge.recurrence import matrix_product
+from seqforge.cells import matrix_product
 from seqforge_native.layout import separated
 from seqforge_native.sequence import checked_symbols, rows_gradient
 from seqforge_native.traced.kernel import TracedBackward, TracedForward, TracedKernel

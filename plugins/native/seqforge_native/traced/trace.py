@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch._decomp import core_aten_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from seqforge.cells import CellPart
 from seqforge.interfaces import FactoredCell
-from seqforge.recurrence import CellPart
 from seqforge_native.traced.arithmetic import Arithmetic
 from seqforge_native.traced.expression import Graph, Node
 from seqforge_native.traced.interpretation import interpret

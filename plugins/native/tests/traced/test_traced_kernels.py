@@ -18,8 +18,8 @@ from seqforge_native.traced import build, reader
 from seqforge_native.traced.reader import sequence_reader
 from torch import Tensor, nn
 
+from seqforge.hardware import instruction_sets
 from seqforge.interfaces import FactoredCell, SequenceReader, scan
-from seqforge.recurrence import instruction_sets
 
 SETS = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
 TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.03}

@@ -1,0 +1,104 @@
+"""Running an experiment, and going on with a run."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pluggy
+import torch
+
+from seqforge.api.run import Run
+from seqforge.checkpoints.files import load_training
+from seqforge.data import Report
+from seqforge.experiment import Experiment, read_table
+from seqforge.files import reported_failures, write_atomically
+from seqforge.hardware.devices import choose_device
+from seqforge.registry import Registry
+from seqforge.runs.directory import RunDirectory
+from seqforge.runs.resume import refuse_changes
+from seqforge.tasks.labelled_examples import labelled_task
+from seqforge.tasks.language_model import stream_task
+from seqforge.training.observers import Observers
+from seqforge.training.task import Task
+from seqforge.training.trainer import Trainer
+
+
+def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.PluginManager | None = None) -> Run:
+    """Run an experiment in a new run directory, to its end.
+
+    Args:
+        experiment: What to run.
+        output: Where runs are kept.
+        hooks: The plugins that watch; by default those installed.
+
+    Returns:
+        The run.
+
+    Raises:
+        KeyboardInterrupt: Where it was interrupted; its checkpoint is then written.
+        DataError: Where the corpus is missing, empty or too short.
+        RunError: Where the loss is no longer finite, or a file cannot be written.
+    """
+    observers = Observers(hooks or Registry.installed().new_hooks())
+    device = choose_device(experiment.training.device)
+    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
+    with _seeded(experiment, device):
+        state = task.new_state()
+        # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
+        directory = RunDirectory.create(Path(output), experiment.identity.name)
+        with directory.locked():
+            with reported_failures(f"writing {directory.path}"):
+                write_atomically(directory.experiment, experiment.to_toml().encode())
+                for file in task.files:
+                    write_atomically(directory.path / file.name, file.read_bytes())
+            Trainer(experiment, task, directory, state, observers).train()
+    return Run(directory, experiment)
+
+
+def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager | None = None) -> None:
+    """Go on with a run from a checkpoint, as if it had never stopped.
+
+    Args:
+        run: As opened, with new settings where it is to run longer or more slowly.
+        checkpoint: "latest", "best" or a step; later checkpoints are dropped.
+        hooks: The plugins that watch; by default those installed.
+
+    Raises:
+        ExperimentError: Where the new settings are such that the run would no longer be the same.
+        RunError: Where the run has no such checkpoint, or one that does not fit, and as `train` does.
+    """
+    experiment, directory = run.experiment, run.directory
+    refuse_changes(read_table(directory.experiment), experiment.table)
+    observers = Observers(hooks or Registry.installed().new_hooks())
+    device = choose_device(experiment.training.device)
+    path = run.checkpoints.find(checkpoint)
+    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
+    with _seeded(experiment, device), directory.locked():
+        state = task.new_state()
+        load_training(path, state, experiment, task.digest)
+        trainer = Trainer(experiment, task, directory, state, observers)
+        trainer.refuse_at_end()
+        run.checkpoints.drop_after(state.step)
+        best = run.checkpoints.best()
+        if best is not None:
+            state.best_loss = min(state.best_loss, best[1])
+        # Only now, when it has shown that it fits and goes on.
+        with reported_failures(f"writing {directory.experiment}"):
+            write_atomically(directory.experiment, experiment.to_toml().encode())
+        trainer.train()
+
+
+def _task(experiment: Experiment, device: torch.device, report: Report) -> Task:
+    return (labelled_task if experiment.labelled else stream_task)(experiment, device, report)
+
+
+@contextmanager
+def _seeded(experiment: Experiment, device: torch.device) -> Generator[None]:
+    """Seed torch's generators, which dropout draws from, and put them back afterwards."""
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(experiment.identity.seed)
+        if gpus:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(experiment.identity.seed)
+        yield

@@ -1,0 +1,7 @@
+"""Checkpoints: the training state, and the files that it is saved to and loaded from."""
+
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.checkpoints.files import load_model
+from seqforge.checkpoints.training_state import TrainingState, initial_state
+
+__all__ = ["Checkpoints", "TrainingState", "initial_state", "load_model"]

@@ -1,0 +1,129 @@
+"""Scoring held-out examples: the loss, and what metrics say of the answers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqforge.data import LabelledDataset, decode_target, evaluation_examples
+from seqforge.errors import NonFiniteError
+from seqforge.evaluation.example_loss import example_loss
+from seqforge.evaluation.samples import checked, judged
+from seqforge.generation import Decoding, WrittenSymbols, write_answers
+from seqforge.interfaces import Answer, Evaluated, Loss, PredictionMetric, Value
+from seqforge.model import SequenceModel
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleScore:
+    """How well a model answers.
+
+    Attributes:
+        loss: Mean a target, by the loss that the run is trained with.
+        examples: Examples scored.
+        figures: Of the metrics, as `metric.value`.
+        reports: What metrics have to say beside figures, by metric.
+    """
+
+    loss: float
+    examples: int
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+    reports: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def event(self, step: int, *, best: bool) -> Evaluated:
+        """Say it to those who watch.
+
+        Args:
+            step: Optimizer steps done.
+            best: Whether the loss is the lowest of the run so far.
+        """
+        return Evaluated(step, self.loss, None, None, best, self.figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """How examples are scored.
+
+    Attributes:
+        loss: On the model's device.
+        metrics: By name.
+        decoding: How sequences are written.
+        rows: Examples of a batch at most.
+        tokens: Steps of a batch at most.
+        limit: Steps scored at most; None for all.
+    """
+
+    loss: Loss
+    metrics: Mapping[str, PredictionMetric]
+    decoding: Decoding
+    rows: int
+    tokens: int
+    limit: int | None = None
+
+
+def score_examples(
+    model: SequenceModel, dataset: LabelledDataset, examples: NDArray[np.int64], examination: Examination
+) -> ExampleScore:
+    """Let a model answer examples, and score the answers. The model is left in evaluation mode.
+
+    Args:
+        model: On any device.
+        dataset: Holds the examples.
+        examples: Which; at least one.
+        examination: How.
+
+    Raises:
+        NonFiniteError: Where the model gives no finite loss.
+    """
+    file, device = dataset.file, next(model.parameters()).device
+    total, counted, scored = 0.0, 0, 0
+    answers: list[Answer] = []
+    symbols = WrittenSymbols(file.form, dataset.vocabulary)
+    end = symbols.end if model.writer is not None else None
+    model.eval()
+    batches = evaluation_examples(file, examples, examination.rows, examination.tokens, end, examination.limit)
+    with torch.inference_mode():
+        for indices, batch in batches:
+            there = batch.to(device)
+            reading = model.read(there.inputs, there.lengths)
+            value = example_loss(model, file.form, reading, there, examination.loss).item()
+            if not math.isfinite(value):
+                raise NonFiniteError(f"the loss on held-out examples is {value}")
+            total += value * batch.counted
+            counted += batch.counted
+            scored += len(indices)
+            if examination.metrics:
+                written = write_answers(model, file.form, symbols, reading, examination.decoding)
+                for index, answer in zip(map(int, indices), written, strict=True):
+                    predicted = decode_target(file.form, dataset.vocabulary, answer.values)
+                    answers.append(Answer(file.names[index], predicted, right_targets(dataset, index)))
+    figures, reports = _figures(dataset, answers, examination.metrics)
+    return ExampleScore(total / max(counted, 1), scored, figures, reports)
+
+
+def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
+    """Give what is right for an example, in its form's terms.
+
+    Args:
+        dataset: Holds it.
+        example: Its index.
+    """
+    file = dataset.file
+    first = int(file.first_targets(np.array([example]))[0])
+    places = range(first, int(file.target_stops[example]))
+    return tuple(decode_target(file.form, dataset.vocabulary, values) for values in file.targets.read(places))
+
+
+def _figures(
+    dataset: LabelledDataset, answers: list[Answer], metrics: Mapping[str, PredictionMetric]
+) -> tuple[dict[str, float], dict[str, str]]:
+    figures: dict[str, float] = {}
+    reports: dict[str, str] = {}
+    for name, score in judged(metrics, lambda metric: checked(metric.score(dataset.file.form, answers))):
+        figures |= {f"{name}.{key}": value for key, value in score.values.items()}
+        if score.report:
+            reports[name] = score.report
+    return figures, reports

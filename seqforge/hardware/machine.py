@@ -1,0 +1,71 @@
+"""How fast this machine can train, and what is in its way."""
+
+import os
+import platform
+import shutil
+
+import torch
+
+from seqforge.hardware import instruction_sets
+from seqforge.hardware.devices import multiplies_in_bfloat16
+from seqforge.interfaces import Diagnosis
+
+_NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
+
+
+def diagnose_machine() -> list[Diagnosis]:
+    """Look at the processor, torch, threads, GPU and compiler."""
+    return [_processor(), _torch(), _threads(), _precision(), _gpu(), _compiler()]
+
+
+def _processor() -> Diagnosis:
+    known = [name for name in _NOTEWORTHY if name in instruction_sets()]
+    return Diagnosis("processor", f"{platform.machine()}, {', '.join(known) or 'no instruction sets that matter here'}")
+
+
+def _torch() -> Diagnosis:
+    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
+    onednn = "oneDNN" if torch.backends.mkldnn.is_available() else "no oneDNN"
+    return Diagnosis("torch", f"{torch.__version__}, {build} build, {onednn}, Python {platform.python_version()}")
+
+
+def _threads() -> Diagnosis:
+    threads, cores, busy = torch.get_num_threads(), _own_cores(), os.getloadavg()[0]
+    finding = f"{threads} threads on {cores} cores, of which about {min(busy, cores):.1f} are busy"
+    if threads > cores:
+        return Diagnosis("threads", finding, f"More threads than cores wait for one another: OMP_NUM_THREADS={cores}")
+    free = max(1, round(cores - busy))
+    if threads > free:
+        return Diagnosis(
+            "threads", finding, f"Threads that wait for a core slow small models tenfold: try OMP_NUM_THREADS={free}"
+        )
+    return Diagnosis("threads", finding)
+
+
+def _own_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _precision() -> Diagnosis:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if multiplies_in_bfloat16(device):
+        return Diagnosis("precision", "training.precision = 'auto' is bfloat16 here")
+    return Diagnosis("precision", f"training.precision = 'auto' is float32: the {device.type} has no bfloat16 products")
+
+
+def _gpu() -> Diagnosis:
+    if not torch.cuda.is_available():
+        return Diagnosis("GPU", "none that torch can use")
+    return Diagnosis("GPU", ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())))
+
+
+def _compiler() -> Diagnosis:
+    found = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
+    if found is None:
+        return Diagnosis(
+            "compiler",
+            "none: training.compile would run cells as they are written",
+            "On Debian and Ubuntu: sudo apt install g++",
+        )
+    return Diagnosis("compiler", f"{shutil.which(found)}, for training.compile")

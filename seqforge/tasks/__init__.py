@@ -1,0 +1,1 @@
+"""Tasks: learning from a stream of text, and learning from labelled examples."""

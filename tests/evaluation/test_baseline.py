@@ -1,0 +1,115 @@
+"""The control: held-out text that is cut and judged as samples are."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Run, train
+from seqforge.data import Dataset, prepare
+from seqforge.evaluation import baseline, beside, score_texts
+from seqforge.evaluation.baseline import held_out_windows, score_control
+from seqforge.interfaces import Metric, Sampled, Score
+from seqforge.registry import Registry, hookimpl
+
+
+@pytest.fixture
+def dataset(experiment: Any) -> Dataset:
+    return prepare(experiment(), lambda _: None)
+
+
+class Letters(Metric):
+    """Counts letters, and how many of them are an a."""
+
+    def score(self, texts: Sequence[str]) -> Score:
+        text = "".join(texts)
+        share = text.count("a") / len(text) if text else 0.0
+        return Score({"a": share, "letters": float(len(text))}, weights={"a": len(text)})
+
+
+def test_windows_begin_with_a_line_and_have_the_length_of_samples(dataset: Dataset) -> None:
+    text = "".join(dataset.documents("validation"))
+    windows = held_out_windows(dataset, None, count=20, length=30, seed=1)
+    assert [len(window) for window in windows] == [30] * 20
+    assert all("\n" + window in text for window in windows)
+    assert windows == held_out_windows(dataset, None, count=20, length=30, seed=1)
+    assert windows != held_out_windows(dataset, None, count=20, length=30, seed=2)
+
+
+def test_windows_follow_the_prompt(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(dataset.documents("validation"))
+    windows = held_out_windows(dataset, "quick", count=20, length=30, seed=1)
+    assert all(window.startswith("quick") and len(window) == 35 and window in text for window in windows)
+    monkeypatch.setattr(baseline, "SEARCHED", 120)
+    assert len(set(held_out_windows(dataset, "quick", count=20, length=30, seed=1))) > 5
+
+
+def test_where_the_prompt_never_occurs_they_begin_with_a_line(dataset: Dataset) -> None:
+    assert held_out_windows(dataset, "lazybones", count=4, length=30, seed=1) == held_out_windows(
+        dataset, None, count=4, length=30, seed=1
+    )
+
+
+def test_a_split_that_is_shorter_is_a_window(dataset: Dataset, experiment: Any) -> None:
+    text = "".join(dataset.documents("validation"))
+    assert held_out_windows(dataset, None, count=1, length=len(text) + 1, seed=1) == [text]
+    empty = experiment(data={"validation_fraction": 0.0})
+    assert held_out_windows(prepare(empty, lambda _: None), None, count=1, length=10, seed=1) == []
+    assert score_control({"letters": Letters()}, empty, prepare(empty, lambda _: None)) == {}
+
+
+def test_figures_of_groups_are_averaged_by_their_weights() -> None:
+    figures = score_texts({"letters": Letters()}, [["a", "b"], [], ["abbbbbb", "b"]])
+    assert figures == {"letters.a": 2 / 10, "letters.letters": 10 / 3}
+    assert score_texts({"letters": Letters()}, [[], [""]]) == {"letters.letters": 0.0}
+
+
+@pytest.mark.parametrize("count", [1, 3, 100])
+def test_windows_are_judged_as_many_at_a_time_as_there_are_samples(count: int, experiment: Any) -> None:
+    chosen = experiment(sampling={"count": count})
+    figures = score_control({"letters": Letters()}, chosen, prepare(chosen, lambda _: None))
+    assert figures["letters.letters"] == 20 * count
+
+
+def test_the_control_stands_behind_each_figure() -> None:
+    assert list(beside({"x": 1.0, "y": 2.0}, {"y": 3.0, "z": 4.0}).items()) == [
+        ("x", 1.0),
+        ("y", 2.0),
+        ("y.control", 3.0),
+    ]
+
+
+def test_a_run_logs_and_tells_the_control(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    told: list[Sampled] = []
+
+    class Listener:
+        @hookimpl
+        def seqforge_sampled(self, event: Sampled) -> None:
+            told.append(event)
+
+    hooks = registry.new_hooks()
+    hooks.register(Listener())
+    chosen = experiment(metrics=[{"use": "distinct", "lengths": [1]}])
+    run = train(chosen, tmp_path, hooks=hooks)
+    samples = [record for record in run.metrics() if record["event"] == "sample"]
+    expected = {record["distinct.distinct_1.control"] for record in samples}
+    assert len(samples) == len(told) == 2
+    assert len(expected) == 1
+    assert 0.5 < expected.pop() == told[0].control["distinct.distinct_1"] <= 1.0
+
+    scores, again = Run.open(run.path, registry=registry).score_samples()
+    assert scores.keys() == again.keys() == {"distinct.distinct_1"}
+    assert again == told[0].control
+
+
+def test_the_command_prints_the_control(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
+    train(experiment(metrics=[{"use": "distinct", "lengths": [1]}]), tmp_path / "runs")
+    printed = seqforge("evaluate", "runs/small")
+    figures = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)
+    value, reference = figures["distinct.distinct_1"], figures["distinct.distinct_1.control"]
+    line = printed.stdout.splitlines()[-1].split()
+    assert line == [
+        "distinct.distinct_1", f"{value:.4f}", "control", f"{reference:.4f}", "excess", f"{value - reference:+.4f}"
+    ]  # fmt: skip

@@ -1,0 +1,48 @@
+"""What a metric answers is looked at before it is used: a wrong one costs its figures, and not the run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqforge.evaluation.samples import score_texts
+from seqforge.interfaces import Metric, Score
+
+
+class Says(Metric):
+    """Answers whatever it was given, one thing after the other."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def score(self, texts: Sequence[str]) -> Score:
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "TypeError: it gave a NoneType, not a Score"),
+        ({"a": 1.0}, "TypeError: it gave a dict, not a Score"),
+        (Score({"a": "x"}), "ValueError: could not convert string to float: 'x'"),  # pyright: ignore[reportArgumentType]
+        (Score({"a": float("nan")}), "ValueError: its figure 'a' is nan"),
+        (Score([1.0]), "AttributeError: 'list' object has no attribute 'items'"),  # pyright: ignore[reportArgumentType]
+    ],
+)
+def test_a_wrong_answer_costs_its_figures(answer: Any, said: str, capsys: pytest.CaptureFixture[str]):
+    assert score_texts({"wrong": Says(answer), "right": Says(Score({"b": 2.0}))}, [["text"]]) == {"right.b": 2.0}
+    assert f"seqforge: the metric 'wrong' failed: {said}" in capsys.readouterr().err
+
+
+def test_names_that_change_cost_them_too(capsys: pytest.CaptureFixture[str]):
+    assert score_texts({"wrong": Says(Score({"a": 1.0}), Score({"b": 1.0}))}, [["one"], ["two"]]) == {}
+    assert "the metric 'wrong' failed: KeyError: 'a'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [np.float32(2), np.int64(2), torch.tensor(2.0), 2, True + True])
+def test_numbers_of_other_libraries_become_plain(number: Any):
+    figures = score_texts({"right": Says(Score({"a": number}))}, [["text"]])
+    assert figures == {"right.a": 2.0}
+    assert type(figures["right.a"]) is float

@@ -1,0 +1,79 @@
+"""A guide that compiled code would follow out of its tables is refused."""
+
+from copy import copy
+from typing import Any
+
+import pytest
+import torch
+
+from seqforge.errors import PluginError
+from seqforge.generation.validate_guide import further_guide, guide_of
+from seqforge.interfaces import FORBIDDEN, Guide, Sampler
+
+
+class Guided(Sampler):
+    """Its memory is its guide."""
+
+    def guide(self, memory: Guide | None) -> Guide | None:
+        return memory
+
+    def transform(self, logits: torch.Tensor, memory: Guide | None) -> torch.Tensor:
+        return logits
+
+
+GUIDE = Guide(
+    states=torch.tensor([0, 1, 1], dtype=torch.int32),
+    following=torch.tensor([[0, 1, -1, -2], [-3, 1, 0, 0]], dtype=torch.int32),
+    actions=torch.tensor([[0, 1, 0], [1, -1, -1]], dtype=torch.int32),
+    costs=torch.tensor([[0, 1, 0, 1], [-1, FORBIDDEN, 0, 0]], dtype=torch.int8),
+    weights=torch.tensor([0, 1], dtype=torch.int32),
+    stacks=torch.tensor([[0, 7, 7], [1, 1, 0], [7, 7, 7]], dtype=torch.int32),
+    heights=torch.tensor([1, 3, 0], dtype=torch.int32),
+    left=10,
+    most=5,
+)
+
+
+def test_a_right_guide_is_followed():
+    assert guide_of(Guided(), GUIDE, 3, 4) is GUIDE
+    assert further_guide(Guided(), GUIDE, GUIDE) is GUIDE
+
+
+def test_no_guide_is_none_but_after_another():
+    assert guide_of(Guided(), None, 3, 4) is None
+    with pytest.raises(PluginError, match="the sampler Guided gave a guide, and after that stopped gives none"):
+        further_guide(Guided(), None, GUIDE)
+
+
+def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
+    table = getattr(GUIDE, name).clone()
+    table[index] = value
+    return table
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"states": GUIDE.states.long()}, "states is not a contiguous tensor of torch.int32 on the CPU"),
+        ({"costs": GUIDE.costs.T.contiguous().T}, "costs is not a contiguous tensor of torch.int8"),
+        ({"following": GUIDE.following[:, :3].contiguous()}, r"following has the shape \[2, 3\], not \[2, 4\]"),
+        ({"weights": torch.zeros(3, dtype=torch.int32)}, r"following has the shape \[2, 4\], not \[3, 4\]"),
+        ({"weights": GUIDE.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
+        ({"actions": changed("actions", (1, 0), 0)}, "an action goes to the state that it popped, and pops none"),
+        ({"heights": GUIDE.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
+        ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, and has 2"),
+        ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, and has -1"),
+        ({"following": changed("following", (0, 0), -4)}, "following must be from -3 to 1, and has -4"),
+        ({"actions": changed("actions", (0, 1), 2)}, "what is pushed or gone to must be from -1 to 1, and has 2"),
+        ({"actions": changed("actions", (0, 0), -1)}, "what is popped must be from 0 to 3, and has -1"),
+        ({"heights": changed("heights", (0,), 4)}, "heights must be from 0 to 3, and has 4"),
+        ({"stacks": changed("stacks", (1, 2), 2)}, "stacks must be from 0 to 1, and has 2"),
+        ({"costs": changed("costs", (1,), FORBIDDEN)}, "a state forbids every symbol"),
+    ],
+)
+def test_a_wrong_guide_is_refused(change: dict[str, Any], message: str):
+    guide = copy(GUIDE)
+    for name, table in change.items():
+        setattr(guide, name, table)
+    with pytest.raises(PluginError, match=f"the guide of the sampler Guided is wrong: {message}"):
+        guide_of(Guided(), guide, 3, 4)

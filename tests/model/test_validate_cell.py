@@ -1,0 +1,135 @@
+"""A cell that would only be resumed or sampled wrongly is refused before it is trained."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from seqforge import Experiment
+from seqforge.errors import PluginError
+from seqforge.interfaces import Cell
+from seqforge.model import build_model
+from seqforge.model.validate_cell import refuse_unfit
+
+
+class Memory(NamedTuple):
+    hidden: Any
+
+
+class Unfit(Cell[Any]):
+    """What a subclass gets wrong is one thing; this one is right."""
+
+    def __init__(self, input_size: int, hidden_size: int = 3) -> None:
+        super().__init__(input_size, hidden_size)
+        self.weight = torch.nn.Parameter(torch.zeros(input_size, hidden_size))
+
+    def initial_state(self, batch_size: int) -> Any:
+        return Memory(self.weight.new_zeros(batch_size, self.hidden_size))
+
+    def step(self, projected: Any, state: Any) -> Any:
+        hidden = projected @ self.weight + state.hidden
+        return hidden, Memory(hidden)
+
+
+class Plain(Unfit):
+    def initial_state(self, batch_size: int) -> Any:
+        return (torch.zeros(batch_size, 3),)
+
+
+class OneRow(Unfit):
+    def initial_state(self, batch_size: int) -> Any:
+        return Memory(torch.zeros(3))
+
+
+class Number(Unfit):
+    def initial_state(self, batch_size: int) -> Any:
+        return Memory(0.0)
+
+
+class Growing(Unfit):
+    def step(self, projected: Any, state: Any) -> Any:
+        hidden = projected @ self.weight
+        return hidden, Memory(torch.cat([state.hidden, hidden], dim=1))
+
+
+class Doubling(Unfit):
+    def step(self, projected: Any, state: Any) -> Any:
+        hidden = projected @ self.weight
+        return hidden, Memory(hidden.double())
+
+
+class Forgetting(Unfit):
+    def step(self, projected: Any, state: Any) -> Any:
+        return projected @ self.weight, (state.hidden,)
+
+
+class Wide(Unfit):
+    def step(self, projected: Any, state: Any) -> Any:
+        return torch.cat([state.hidden, state.hidden], dim=1), state
+
+
+class Raising(Unfit):
+    def step(self, projected: Any, state: Any) -> Any:
+        return projected.foo, state
+
+
+@pytest.fixture
+def component(experiment: Any) -> Any:
+    return experiment().cells[0]
+
+
+def test_a_right_cell_passes(component: Any):
+    refuse_unfit(Unfit(4), component)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Plain, "its initial state is a tuple, not a NamedTuple of tensors"),
+        (OneRow, r"'hidden' of its state for a batch of 2 is \[3\], not a tensor \[2, …\]"),
+        (Number, r"'hidden' of its state for a batch of 2 is float, not a tensor \[2, …\]"),
+        (
+            Growing,
+            r"'hidden' of its state is torch.float32 \[2, 3\] before a step, and t.*32 \[2, 6\] after it",
+        ),
+        (
+            Doubling,
+            r"'hidden' of its state is torch.float32 \[2, 3\] before a step, and t.*64 \[2, 3\] after it",
+        ),
+        (Forgetting, "its state is a Memory before a step, and a tuple after it"),
+        (Wide, r"its output of one step for a batch of 2 is \[1, 2, 6\], not \[1, 2, 3\]"),
+        (Raising, r"it cannot read a step: AttributeError: .* \(test_validate_cell.py, line \d+\)"),
+    ],
+)
+def test_what_is_wrong_is_told(kind: type[Unfit], said: str, component: Any):
+    with pytest.raises(PluginError, match=f"^cell 'essentials/lstm': {said}") as caught:
+        refuse_unfit(kind(4), component)
+    assert caught.value.hint == "This is for the author of the plugin 'essentials' to mend."
+
+
+def test_a_model_is_not_built_of_it(experiment: Any):
+    chosen: Experiment = experiment()
+    unfit = replace(chosen.cells[0], component=Growing, options={"hidden_size": 3})
+    with pytest.raises(PluginError, match="before a step"):
+        build_model(replace(chosen, cells=(unfit,)), 5)
+
+
+def test_a_cell_that_cannot_be_made_is_told(experiment: Any):
+    class Unmade(Unfit):
+        def __init__(self, input_size: int) -> None:  # pyright: ignore[reportMissingSuperCall]
+            self.weight = torch.nn.Parameter(torch.zeros(input_size))
+
+    cell = replace(experiment().cells[0], component=Unmade, options={})
+    with pytest.raises(PluginError, match=r"cell 'essentials/lstm': it cannot be made: AttributeError: .*, line \d+\)"):
+        cell.build(input_size=3)
+
+
+def test_a_want_of_memory_is_nobodys_fault(experiment: Any):
+    class Large(Unfit):
+        def __init__(self, input_size: int) -> None:  # pyright: ignore[reportMissingSuperCall]
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    cell = replace(experiment().cells[0], component=Large, options={})
+    with pytest.raises(RuntimeError, match="allocate"):
+        cell.build(input_size=3)
