@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 
 import torch
-from seqforge_native.decoder import NativeDecoder
+from seqforge_native.generation import NativeGenerationKernel
 from torch import Tensor
 
 from seqforge.api import Run
@@ -32,7 +32,7 @@ def bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Te
     scored: list[Tensor] = []
     with torch.inference_mode():
         decoder = model.decoder(model.initial_states(rows), [], int8=precision == "int8")
-        if not isinstance(decoder, NativeDecoder):
+        if not isinstance(decoder, NativeGenerationKernel):
             raise SystemExit(f"no kernels for this model in {precision}: see `seqforge doctor`")
         for symbols, next_symbols in zip(inputs, targets.clamp_min(0), strict=True):
             decoder(symbols, draws)

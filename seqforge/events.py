@@ -106,13 +106,13 @@ class Sampled:
         step: Optimizer steps done.
         texts: The samples, each with its prompt.
         scores: Figures of the experiment's metrics, as `metric.value`.
-        control: The same figures of held-out text, cut as the samples are; not all figures need have one.
+        baseline: The same figures of held-out text, cut as the samples are; not all figures need have one.
     """
 
     step: int
     texts: tuple[str, ...]
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
-    control: Mapping[str, float] = field(default_factory=dict[str, float])
+    baseline: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)

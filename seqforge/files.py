@@ -117,12 +117,12 @@ def cache_folder() -> Path:
     if not chosen:
         return platformdirs.user_cache_path("seqforge", appauthor=False)
     try:
-        return expanded(chosen)
+        return expand_home(chosen)
     except ValueError as error:
         raise RunError(f"{CACHE_VARIABLE}: {error}") from error
 
 
-def expanded(path: str | Path) -> Path:
+def expand_home(path: str | Path) -> Path:
     """Put a home directory in the place of a leading `~` or `~name`.
 
     Args:

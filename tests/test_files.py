@@ -11,7 +11,7 @@ from seqforge.files import (
     CACHE_VARIABLE,
     MAXIMUM_SIZE,
     cache_folder,
-    expanded,
+    expand_home,
     read_json,
     reported_failures,
     sync_folder,
@@ -82,13 +82,13 @@ def test_other_errors_pass_as_they_are():
 
 def test_a_home_directory_is_put_in(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/someone")
-    assert expanded("~/a") == Path("/home/someone/a")
-    assert expanded("a/~") == Path("a/~")
+    assert expand_home("~/a") == Path("/home/someone/a")
+    assert expand_home("a/~") == Path("a/~")
 
 
 def test_the_home_directory_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ValueError, match="~nobody-of-this-name/a: there is no user of that name"):
-        expanded("~nobody-of-this-name/a")
+        expand_home("~nobody-of-this-name/a")
     monkeypatch.setenv(CACHE_VARIABLE, "~nobody-of-this-name/a")
     with pytest.raises(RunError, match=f"{CACHE_VARIABLE}: ~nobody-of-this-name/a: there is no user"):
         cache_folder()

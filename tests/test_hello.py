@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seqforge import Experiment, Registry, Run, train
-from seqforge.api import Trace, trace
+from seqforge.api import Inspection, inspect
 from seqforge.errors import DataError
 
 HELLO = Path(__file__).parents[1] / "experiments/hello.toml"
@@ -17,7 +17,7 @@ def run(tmp_path: Path, registry: Registry) -> Run:
     return train(Experiment.load(HELLO, registry=registry), tmp_path)
 
 
-def right(traced: Trace, when: str) -> torch.Tensor:
+def right(traced: Inspection, when: str) -> torch.Tensor:
     """The confidence given to the right symbol on each step."""
     return getattr(traced, when).gather(1, traced.targets.unsqueeze(1)).squeeze(1)
 
@@ -28,14 +28,14 @@ def test_the_vocabulary_is_that_of_the_post(run: Run) -> None:
 
 
 def test_one_update_raises_the_right_symbols_confidence_on_every_step(run: Run) -> None:
-    traced = trace(run, "hello", "initial")
+    traced = inspect(run, "hello", "initial")
     assert (right(traced, "after") > right(traced, "before")).all()
     for confidences in (traced.before, traced.after):
         torch.testing.assert_close(confidences.sum(-1), torch.ones(4))
 
 
 def test_the_state_tells_the_two_ls_apart(run: Run) -> None:
-    traced = trace(run, "hello")
+    traced = inspect(run, "hello")
     vocabulary = run.vocabulary()
     l, o = (int(vocabulary.encode(symbol)[0]) for symbol in (b"l", b"o"))  # noqa: E741
     assert traced.inputs.tolist()[2:] == [l, l]
@@ -53,7 +53,7 @@ def test_the_trained_model_spells_hello(run: Run) -> None:
 
 def test_a_trace_leaves_the_run_as_it_is(run: Run) -> None:
     files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    first, second = trace(run, "hello"), trace(run, "hello")
+    first, second = inspect(run, "hello"), inspect(run, "hello")
     assert torch.equal(first.after, second.after)
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
 
@@ -61,4 +61,4 @@ def test_a_trace_leaves_the_run_as_it_is(run: Run) -> None:
 @pytest.mark.parametrize(("text", "message"), [("h", "too short to trace"), ("hallo", "symbol 'a' at position 1")])
 def test_texts_that_cannot_be_traced(text: str, message: str, run: Run) -> None:
     with pytest.raises(DataError, match=message):
-        trace(run, text)
+        inspect(run, text)

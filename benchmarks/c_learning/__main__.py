@@ -113,8 +113,8 @@ def main() -> None:
     print(tables(scores, copied, losses))
     if arguments.plot:
         moments = {step: scores[f"step {step:,}"] for step in steps}
-        beside = {name: scores[name] for name in (*(f"{order}-gram" for order in ORDERS), "real code")}
-        arguments.plot.write_text(plot(moments, beside), encoding="utf-8")
+        with_baselines = {name: scores[name] for name in (*(f"{order}-gram" for order in ORDERS), "real code")}
+        arguments.plot.write_text(plot(moments, with_baselines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ PROMPT = "\n}\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DecoderContext:
     """The text that a run was trained on, and what was held out.
 
     Attributes:
@@ -59,7 +59,7 @@ class Source:
         return build_lexicon(self.training_documents)
 
 
-def read(run: Run) -> Source:
+def read(run: Run) -> DecoderContext:
     """Read the text of a run, from the cache where it is there.
 
     Args:
@@ -70,7 +70,7 @@ def read(run: Run) -> Source:
     training = [
         tokens.read(start, stop) for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True)
     ]
-    return Source(
+    return DecoderContext(
         dataset.vocabulary,
         np.concatenate(training).astype(np.uint8),
         list(dataset.documents("training")),
@@ -104,7 +104,7 @@ def written(run: Run, step: int, count: int, length: int) -> list[str]:
     return [text.removeprefix(PROMPT) for text in texts]
 
 
-def written_by(model: NGram, source: Source, count: int, length: int) -> list[str]:
+def written_by(model: NGram, source: DecoderContext, count: int, length: int) -> list[str]:
     """Let an n-gram model write, each text after another of the contexts that end with the prompt.
 
     Args:

@@ -16,7 +16,7 @@ from seqforge.training.step import train_step
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Inspection:
     """A text's confidences.
 
     Attributes:
@@ -32,7 +32,7 @@ class Trace:
     after: Float[Tensor, "time symbols"]
 
 
-def trace(run: Run, text: str, checkpoint: str = "latest") -> Trace:
+def inspect(run: Run, text: str, checkpoint: str = "latest") -> Inspection:
     """Walk through a text as Karpathy's post walks through "hello".
 
     The run itself is left as it is: the update is made on a copy, by the experiment's own optimizer and loss,
@@ -68,7 +68,7 @@ def trace(run: Run, text: str, checkpoint: str = "latest") -> Trace:
     with torch.random.fork_rng(devices=[]):  # dropout draws
         torch.default_generator.manual_seed(experiment.identity.seed)
         train_step(state, [batch], loss, 1.0, training.gradient_clip_norm, training.gradient_clip_value)
-    return Trace(tokens[:-1], tokens[1:], before, _confidences(state, tokens[:-1]))
+    return Inspection(tokens[:-1], tokens[1:], before, _confidences(state, tokens[:-1]))
 
 
 def _confidences(state: TrainingState, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:

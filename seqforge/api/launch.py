@@ -15,7 +15,7 @@ from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
 from seqforge.registry import Registry
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.resume import refuse_changes
+from seqforge.runs.resume import check_changes
 from seqforge.tasks.labelled_examples import labelled_task
 from seqforge.tasks.language_model import stream_task
 from seqforge.training.observers import Observers
@@ -68,7 +68,7 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
         RunError: Where the run has no such checkpoint, or one that does not fit, and as `train` does.
     """
     experiment, directory = run.experiment, run.directory
-    refuse_changes(read_table(directory.experiment), experiment.table)
+    check_changes(read_table(directory.experiment), experiment.table)
     observers = Observers(hooks or Registry.installed().new_hooks())
     device = choose_device(experiment.training.device)
     path = run.checkpoints.find(checkpoint)

@@ -9,8 +9,8 @@ import torch
 
 from seqforge.data import as_text, decode_target, encode_input, pad_inputs, readable
 from seqforge.errors import DataError
-from seqforge.generation import Decoding, RawAnswer, WrittenSymbols, write_answers
-from seqforge.interfaces import Form, Value, Vocabulary
+from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predict_examples
+from seqforge.interfaces import ExampleSpec, Value, Vocabulary
 from seqforge.model import SequenceModel
 
 
@@ -32,7 +32,7 @@ class Prediction:
 
 def predict(
     model: SequenceModel,
-    form: Form,
+    spec: ExampleSpec,
     vocabulary: Vocabulary,
     inputs: Sequence[Value],
     decoding: Decoding,
@@ -43,7 +43,7 @@ def predict(
 
     Args:
         model: On any device; left in evaluation mode.
-        form: What examples are made of.
+        spec: What examples are made of.
         vocabulary: Of text.
         inputs: What is read for each.
         decoding: How sequences are written.
@@ -53,10 +53,10 @@ def predict(
     Raises:
         DataError: Where an input is not of the form.
     """
-    encoded = [_encoded(form, vocabulary, value, number) for number, value in enumerate(inputs, start=1)]
+    encoded = [_encoded(spec, vocabulary, value, number) for number, value in enumerate(inputs, start=1)]
     device = next(model.parameters()).device
-    symbols = WrittenSymbols(form, vocabulary)
-    answers: dict[int, RawAnswer] = {}
+    symbols = TargetVocabulary(spec, vocabulary)
+    predictions: dict[int, RawPrediction] = {}
     seeds = np.random.default_rng(decoding.seed)
     waiting = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
     model.eval()
@@ -69,18 +69,18 @@ def predict(
             lengths = torch.tensor([len(encoded[index]) for index in chosen], device=device)
             # Each batch draws by numbers of its own.
             own = replace(decoding, seed=seeds.integers(2**63).item())
-            written = write_answers(model, form, symbols, model.read(batch, lengths), own)
-        answers |= dict(zip(chosen, written, strict=True))
-    return [_prediction(form, vocabulary, answers[index]) for index in range(len(encoded))]
+            written = predict_examples(model, spec, symbols, model.encode(batch, lengths), own)
+        predictions |= dict(zip(chosen, written, strict=True))
+    return [_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
 
 
-def _encoded(form: Form, vocabulary: Vocabulary, value: Value, number: int) -> Any:
+def _encoded(spec: ExampleSpec, vocabulary: Vocabulary, value: Value, number: int) -> Any:
     try:
-        return encode_input(form, vocabulary, value)
+        return encode_input(spec, vocabulary, value)
     except DataError as error:
         raise DataError(f"example {number}: {error.message}", hint=error.hint) from error
 
 
-def _prediction(form: Form, vocabulary: Vocabulary, answer: RawAnswer) -> Prediction:
-    value = decode_target(form, vocabulary, answer.values)
-    return Prediction(readable(form, value), as_text(form, value), answer.confidence)
+def _prediction(spec: ExampleSpec, vocabulary: Vocabulary, prediction: RawPrediction) -> Prediction:
+    value = decode_target(spec, vocabulary, prediction.values)
+    return Prediction(readable(spec, value), as_text(spec, value), prediction.confidence)

@@ -8,21 +8,29 @@ from typing import Any
 from seqforge.api.predict import Prediction, predict
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import check_corpus, load_model
-from seqforge.data import Report, SplitName, evaluation_batches, prepare, prepare_examples, read_form, read_vocabulary
+from seqforge.data import (
+    Report,
+    SplitName,
+    evaluation_batches,
+    prepare,
+    prepare_examples,
+    read_example_spec,
+    read_vocabulary,
+)
 from seqforge.errors import DataError, RunError
-from seqforge.evaluation.baseline import score_control
+from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.examples import ExampleScore, score_examples
 from seqforge.evaluation.likelihood import LikelihoodScore, score_likelihood
 from seqforge.evaluation.samples import build_metrics, score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import sample_texts, stream_text
 from seqforge.hardware.devices import choose_device
-from seqforge.interfaces import Form, Sampler, Value, Vocabulary
+from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model
 from seqforge.registry import Component, Registry
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import read_metrics
-from seqforge.tasks.labelled_examples import decoding, examination
+from seqforge.tasks.labelled_examples import decoding, example_scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +81,9 @@ class Run:
         read_vocabulary(vocabulary, self.directory.vocabulary)
         return vocabulary
 
-    def form(self) -> Form | None:
+    def spec(self) -> ExampleSpec | None:
         """Read what the run's examples are made of; None of a language model."""
-        return read_form(self.directory.form) if self.experiment.labelled else None
+        return read_example_spec(self.directory.spec) if self.experiment.labelled else None
 
     def model(
         self, checkpoint: str = "best", device: str = "auto", precision: Precision | None = None
@@ -88,7 +96,7 @@ class Run:
             precision: Of its products; by default the experiment's.
         """
         target = choose_device(device)
-        model = build_model(self.experiment, self.vocabulary().size, self.form())
+        model = build_model(self.experiment, self.vocabulary().size, self.spec())
         if checkpoint != "initial":
             load_model(self.checkpoints.find(checkpoint), model)
         model.precision = precision or model.precision
@@ -187,8 +195,8 @@ class Run:
             RunError: Where the run is a language model.
             DataError: Where an input is not of the run's form.
         """
-        form = self.form()
-        if form is None:
+        spec = self.spec()
+        if spec is None:
             raise RunError(
                 f"{self.path}: a language model, which predicts nothing of an example",
                 hint=f"To let it write: seqforge sample {self.path}",
@@ -204,7 +212,7 @@ class Run:
         training = self.experiment.training
         model = self.model(checkpoint, device)
         bounds = training.batch_size, training.batch_tokens
-        return predict(model, form, self.vocabulary(), inputs, chosen, *bounds)
+        return predict(model, spec, self.vocabulary(), inputs, chosen, *bounds)
 
     def evaluate(
         self,
@@ -247,7 +255,7 @@ class Run:
         examples = dataset.splits[split]
         if not len(examples):
             raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
-        how = examination(self.experiment, choose_device(device), limited=False)
+        how = example_scoring(self.experiment, choose_device(device), limited=False)
         return score_examples(self.model(checkpoint, device), dataset, examples, how)
 
     def _check_corpus(self, checkpoint: str, digest: str) -> None:
@@ -292,7 +300,7 @@ class Run:
             checkpoint=checkpoint,
             device=device,
         )
-        return score_texts(metrics, [texts]), score_control(metrics, self.experiment, dataset)
+        return score_texts(metrics, [texts]), score_baseline(metrics, self.experiment, dataset)
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]

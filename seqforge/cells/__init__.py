@@ -4,7 +4,7 @@ from seqforge.cells.compiled import compiled
 from seqforge.cells.matrices import linear, matrix_product
 from seqforge.cells.pointwise import CellPart, Function, Pointwise, eager
 from seqforge.cells.precision import product_dtype
-from seqforge.cells.product import recurrent_product, rows_of
+from seqforge.cells.product import embed_rows, recurrent_product
 from seqforge.cells.sequence import read_sequence
 
 __all__ = [
@@ -13,10 +13,10 @@ __all__ = [
     "Pointwise",
     "compiled",
     "eager",
+    "embed_rows",
     "linear",
     "matrix_product",
     "product_dtype",
     "read_sequence",
     "recurrent_product",
-    "rows_of",
 ]

@@ -63,7 +63,7 @@ def _can_pack(outputs: int, inputs: int, batch_size: int, dtype: torch.dtype) ->
     )
 
 
-def rows_of(
+def embed_rows(
     table: Float[Tensor, "symbols features"], symbols: Int[Tensor, "*batch"], dtype: torch.dtype
 ) -> Float[Tensor, "*batch features"]:
     """Look rows up, rounded to a type; their gradients are summed in the table's own.

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seqforge.experiment import Experiment
-from seqforge.interfaces import Form, Optimizer, Schedule
+from seqforge.interfaces import ExampleSpec, Optimizer, Schedule
 from seqforge.model import SequenceModel, States, build_model
 from seqforge.model.choose_backend import compile_cells
 
@@ -48,7 +48,7 @@ class TrainingState:
 
 
 def initial_state(
-    experiment: Experiment, symbols: int, device: torch.device, form: Form | None = None
+    experiment: Experiment, symbols: int, device: torch.device, spec: ExampleSpec | None = None
 ) -> TrainingState:
     """Make the state before the first step.
 
@@ -56,9 +56,9 @@ def initial_state(
         experiment: Names model, optimizer and schedule.
         symbols: Size of the vocabulary.
         device: Where the model is trained.
-        form: What labelled examples are made of; None for a language model.
+        spec: What labelled examples are made of; None for a language model.
     """
-    model = build_model(experiment, symbols, form).to(device)
+    model = build_model(experiment, symbols, spec).to(device)
     if experiment.training.compile:
         compile_cells(model)
     chosen: Optimizer = experiment.optimizer.build()

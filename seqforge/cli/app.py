@@ -8,13 +8,13 @@ import seqforge
 from seqforge.cli.check import check
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
+from seqforge.cli.inspect import inspect
 from seqforge.cli.plugins import plugins_app
 from seqforge.cli.predict import predict
 from seqforge.cli.run import run
 from seqforge.cli.sample import sample
 from seqforge.cli.schema import schema
 from seqforge.cli.terminal import print_error
-from seqforge.cli.trace import trace
 from seqforge.registry import Registry
 
 
@@ -43,7 +43,7 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, sample, predict, evaluate, check, schema, trace, doctor):
+    for command in (run, sample, predict, evaluate, check, schema, inspect, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     _add_plugins_commands(app, registry)

@@ -41,7 +41,7 @@ def evaluate(
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
     """
     from seqforge.cli.progress import ProgressDisplay
-    from seqforge.evaluation import ExampleScore, beside
+    from seqforge.evaluation import ExampleScore, with_baselines
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
     what = {"run": str(run), "split": split.value, "checkpoint": checkpoint}
@@ -51,7 +51,7 @@ def evaluate(
         if isinstance(score, ExampleScore):
             _print_examples(score, what, as_json)
             return
-        samples, control = opened.score_samples(checkpoint=checkpoint, device=device, report=report)
+        samples, baseline = opened.score_samples(checkpoint=checkpoint, device=device, report=report)
     figures: dict[str, float] = {
         "loss": score.loss,
         "bits_per_character": score.bits_per_character,
@@ -59,13 +59,13 @@ def evaluate(
         "tokens": score.tokens,
     }
     if as_json:
-        typer.echo(json.dumps({**what, **_finite(figures), **beside(samples, control)}))
+        typer.echo(json.dumps({**what, **_finite(figures), **with_baselines(samples, baseline)}))
         return
     typer.echo(f"{split.value} split, {score.tokens:,} tokens, {checkpoint} checkpoint")
     typer.echo(f"  loss                {score.loss:.4f} nats a token")
     typer.echo(f"  bits per character  {score.bits_per_character:.4f}")
     typer.echo(f"  perplexity          {score.perplexity:.4f} a token")
-    for line in figure_lines(samples, control):
+    for line in figure_lines(samples, baseline):
         typer.echo(f"  {line}")
 
 

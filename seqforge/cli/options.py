@@ -54,12 +54,12 @@ def open_run(
         The run, and the checkpoint's name.
     """
     from seqforge.api import Run
-    from seqforge.experiment import Experiment, choose, override, read_table
+    from seqforge.experiment import Experiment, override, read_table, replace_components
     from seqforge.runs import RunDirectory, locate
 
     path, step = locate(path)
     directory = RunDirectory.open(path)
-    table = override(choose(read_table(directory.experiment), registry, sampler=samplers), overrides)
+    table = override(replace_components(read_table(directory.experiment), registry, sampler=samplers), overrides)
     experiment = Experiment.from_table(table, path, registry, origin=directory.experiment)
     _tell_other_versions(table.get("plugins", {}), experiment.plugins)
     return Run(directory, experiment), step or checkpoint

@@ -56,8 +56,8 @@ def predict(
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
     given = list(examples) if examples else list(_lines(file))
-    form = opened.form()
-    inputs = given if form is None or isinstance(form.reads, Text) else [_numbers(line) for line in given]
+    spec = opened.spec()
+    inputs = given if spec is None or isinstance(spec.input, Text) else [_numbers(line) for line in given]
     found = opened.predict(
         inputs,
         beam=beam,

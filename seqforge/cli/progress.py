@@ -140,7 +140,7 @@ class ProgressDisplay:
             stderr().rule(f"{what} at step {event.step:,}", style="dim")
             stderr().print(Text(printable(text)))
         stderr().rule(style="dim")
-        for line in figure_lines(event.scores, event.control):
+        for line in figure_lines(event.scores, event.baseline):
             stderr().print(line)
 
     @hookimpl

@@ -72,10 +72,10 @@ def _start(
     hooks: pluggy.PluginManager,
 ) -> None:
     from seqforge.api import train
-    from seqforge.experiment import Experiment, choose, override, read_table
+    from seqforge.experiment import Experiment, override, read_table, replace_components
 
     table = read_table(path) if path is not None else {}
-    table = override(choose(table, registry, **chosen), assignments)
+    table = override(replace_components(table, registry, **chosen), assignments)
     folder = path.parent if path is not None else Path.cwd()
     train(Experiment.from_table(table, folder, registry, origin=path), output, hooks=hooks)
 

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data.example_file import ExampleFile
-from seqforge.data.padded_batch import LabelledBatch, read_batch
+from seqforge.data.padded_batch import PaddedBatch, read_batch
 from seqforge.errors import DataError
 
 SPREAD = 1.2
 """How much longer than the shortest the longest example of a bucket may be, where the bucket fills a batch."""
 
 
-class LabelledBatches:
+class BucketedBatches:
     """Batches of training examples, each a pure function of the seed and of its number.
 
     The examples are put in buckets of about the same length, once. In each epoch every bucket is put in a new order
@@ -55,7 +55,7 @@ class LabelledBatches:
         self._epoch: tuple[int, list[NDArray[np.int64]]] | None = None
         self.batches_per_epoch = sum(parts for _, parts in self._buckets)
 
-    def batch(self, number: int) -> LabelledBatch:
+    def batch(self, number: int) -> PaddedBatch:
         """Give one batch.
 
         Args:
@@ -82,7 +82,7 @@ class LabelledBatches:
 
 def evaluation_examples(
     file: ExampleFile, examples: NDArray[np.int64], rows: int, tokens: int, end: int | None, limit: int | None = None
-) -> Iterator[tuple[NDArray[np.int64], LabelledBatch]]:
+) -> Iterator[tuple[NDArray[np.int64], PaddedBatch]]:
     """Read a split once, in buckets, the shortest examples first.
 
     Args:

@@ -53,7 +53,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
             codes = distinct_codes(written)
         vocabulary.adopt(codes)
     elif vocabulary.learns:
-        with _learnt_from(documents, vocabulary, folder) as again:
+        with _spool_documents(documents, vocabulary, folder) as again:
             _write_tokens(again, vocabulary, writer)
     else:
         _write_tokens(documents, vocabulary, writer)
@@ -139,7 +139,9 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer:
 
 
 @contextmanager
-def _learnt_from(documents: Iterator[Document], vocabulary: Vocabulary, folder: Path) -> Generator[Iterator[Document]]:
+def _spool_documents(
+    documents: Iterator[Document], vocabulary: Vocabulary, folder: Path
+) -> Generator[Iterator[Document]]:
     """Show a vocabulary every document, and give them all once more.
 
     Reading a corpus twice (decompressing an archive, say) would cost more than writing and reading a file.

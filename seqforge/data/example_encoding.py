@@ -15,12 +15,21 @@ from numpy.typing import NDArray
 
 from seqforge.data.encoding import REPORT_SECONDS, Report, read_from, write_vocabulary
 from seqforge.data.example_file import INPUTS, TARGETS, ExampleFile
-from seqforge.data.example_spec_file import FORM, write_form
+from seqforge.data.example_spec_file import EXAMPLE_SPEC, write_example_spec
 from seqforge.data.example_values import raw_input, raw_target
 from seqforge.data.ragged import RaggedFile
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, DocumentsEncoded, Example, Form, LabelledCorpus, Numbers, Text, Vocabulary
+from seqforge.interfaces import (
+    Classes,
+    DocumentsEncoded,
+    Example,
+    ExampleSpec,
+    LabelledCorpus,
+    Numbers,
+    Text,
+    Vocabulary,
+)
 
 _TEXTS_AT_ONCE = 1000
 """Texts that are in memory at one time while they become tokens."""
@@ -43,12 +52,12 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
     Raises:
         DataError: Where there is no example, or one is not of the corpus's form.
     """
-    form = corpus.form
+    spec = corpus.spec
     index = _Index([], [], [])
     with ExitStack() as files:
-        inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(form.reads))
-        targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(form.writes))
-        texts = _texts(_reported(read_from(corpus.examples()), inputs, report), form, inputs, targets, index)
+        inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(spec.input))
+        targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(spec.target))
+        texts = _texts(_reported(read_from(corpus.examples()), inputs, report), spec, inputs, targets, index)
         if vocabulary.learns:
             vocabulary.learn(texts)
         for _ in texts:
@@ -61,16 +70,16 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
             f"two examples have the same name, {twice!r}", hint="This is for the author of the corpus to mend."
         )
     write_vocabulary(vocabulary, folder)
-    write_form(form, folder / FORM)
+    write_example_spec(spec, folder / EXAMPLE_SPEC)
     stops = np.asarray(index.target_stops, dtype=np.int64)
     owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
     file = ExampleFile(
         folder,
-        form,
+        spec,
         index.names,
         index.splits,
-        _finished(folder / INPUTS, form.reads, inputs, vocabulary, index.names),
-        _finished(folder / TARGETS, form.writes, targets, vocabulary, [index.names[owner] for owner in owners]),
+        _finished(folder / INPUTS, spec.input, inputs, vocabulary, index.names),
+        _finished(folder / TARGETS, spec.target, targets, vocabulary, [index.names[owner] for owner in owners]),
         stops,
         digest="",
     )
@@ -103,7 +112,7 @@ class _Writer:
 
 
 def _texts(
-    examples: Iterator[Example], form: Form, inputs: _Writer, targets: _Writer, index: _Index
+    examples: Iterator[Example], spec: ExampleSpec, inputs: _Writer, targets: _Writer, index: _Index
 ) -> Iterator[bytes]:
     """Write the examples, their texts in UTF-8, and yield the texts."""
     for example in examples:
@@ -113,8 +122,8 @@ def _texts(
                 f"{example.name}: there is no split {example.split!r}", hint=f"The corpus may say {known} or None."
             )
         try:
-            read = raw_input(form, example.input)
-            written = [raw_target(form, target) for target in (example.target, *example.alternatives)]
+            read = raw_input(spec, example.input)
+            written = [raw_target(spec, target) for target in (example.target, *example.alternatives)]
         except DataError as error:
             raise DataError(f"{example.name}: {error.message}", hint=error.hint) from error
         inputs.write(read)
@@ -123,9 +132,9 @@ def _texts(
         index.names.append(example.name)
         index.splits.append(example.split)
         index.target_stops.append(len(targets.stops))
-        if isinstance(form.reads, Text):
+        if isinstance(spec.input, Text):
             yield read.tobytes()
-        if isinstance(form.writes, Text):
+        if isinstance(spec.target, Text):
             yield from (values.tobytes() for values in written)
 
 
@@ -152,7 +161,7 @@ def _finished(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary, ow
 
 
 def _refuse_unlike_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:
-    if file.form.written != "every step":
+    if file.spec.output_mode != "every step":
         return
     read, written = file.inputs.lengths[owners], file.targets.lengths
     for target in np.flatnonzero(read != written)[:1]:
@@ -161,7 +170,7 @@ def _refuse_unlike_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None
 
 
 def _digest(file: ExampleFile, vocabulary: Vocabulary) -> str:
-    described = json.dumps([vocabulary.state(), (file.folder / FORM).read_text(), file.names, file.splits])
+    described = json.dumps([vocabulary.state(), (file.folder / EXAMPLE_SPEC).read_text(), file.names, file.splits])
     digest = hashlib.blake2b(described.encode("utf-8", "surrogatepass"), digest_size=16)
     for part in (file.inputs.stops, file.targets.stops, file.target_stops):
         digest.update(part.tobytes())

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.example_spec_file import FORM, read_form
+from seqforge.data.example_spec_file import EXAMPLE_SPEC, read_example_spec
 from seqforge.data.ragged import RaggedFile
 from seqforge.data.splits import SplitName, place
 from seqforge.data.token_file import VOCABULARY
 from seqforge.errors import DataError
-from seqforge.interfaces import Form
+from seqforge.interfaces import ExampleSpec
 
 EXAMPLES_VERSION = 1
 INPUTS, TARGETS, EXAMPLES = "inputs.bin", "targets.bin", "examples.json"
@@ -25,7 +25,7 @@ class ExampleFile:
 
     Attributes:
         folder: Holds `inputs.bin`, `targets.bin`, `examples.json`, `form.json` and `vocabulary.json`.
-        form: What every example is made of.
+        spec: What every example is made of.
         names: The examples' names, in order.
         splits: The split that the corpus states for each; None where it states none.
         inputs: What is read, a sequence for each example.
@@ -35,7 +35,7 @@ class ExampleFile:
     """
 
     folder: Path
-    form: Form
+    spec: ExampleSpec
     names: list[str]
     splits: list[SplitName | None]
     inputs: RaggedFile
@@ -113,7 +113,7 @@ class ExampleFile:
                 raise damaged
             file = cls(
                 folder,
-                read_form(folder / FORM),
+                read_example_spec(folder / EXAMPLE_SPEC),
                 list(index["names"]),
                 list(index["splits"]),
                 RaggedFile.from_table(folder / INPUTS, index["inputs"]),

@@ -6,30 +6,30 @@ from typing import Any, cast
 
 from seqforge.errors import DataError
 from seqforge.files import read_json
-from seqforge.interfaces import Classes, Form, Numbers, Text
+from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
 
-FORM = "form.json"
-FORM_VERSION = 1
+EXAMPLE_SPEC = "example_spec.json"
+EXAMPLE_SPEC_VERSION = 1
 
 
-def write_form(form: Form, path: Path) -> None:
+def write_example_spec(spec: ExampleSpec, path: Path) -> None:
     """Write a form.
 
     Args:
-        form: What is written.
+        spec: What is written.
         path: The file.
     """
     table = {
-        "version": FORM_VERSION,
-        "reads": _part_table(form.reads),
-        "read": form.read,
-        "writes": _part_table(form.writes),
-        "written": form.written,
+        "version": EXAMPLE_SPEC_VERSION,
+        "reads": _part_table(spec.input),
+        "read": spec.input_kind,
+        "writes": _part_table(spec.target),
+        "written": spec.output_mode,
     }
     path.write_text(json.dumps(table), encoding="utf-8")
 
 
-def read_form(path: Path) -> Form:
+def read_example_spec(path: Path) -> ExampleSpec:
     """Read a form.
 
     Args:
@@ -40,14 +40,14 @@ def read_form(path: Path) -> Form:
     """
     try:
         table: dict[str, Any] = read_json(path)
-        if table["version"] != FORM_VERSION:
-            raise ValueError(f"version {table['version']}, this program knows {FORM_VERSION}")
+        if table["version"] != EXAMPLE_SPEC_VERSION:
+            raise ValueError(f"version {table['version']}, this program knows {EXAMPLE_SPEC_VERSION}")
         reads = _part(table["reads"])
         if isinstance(reads, Classes) or table["read"] not in ("vector", "sequence"):
             raise ValueError("nothing reads so")
         if table["written"] not in ("once", "every step", "sequence"):
             raise ValueError("nothing writes so")
-        return Form(reads, table["read"], _part(table["writes"]), table["written"])
+        return ExampleSpec(reads, table["read"], _part(table["writes"]), table["written"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not the form of a run's examples: {error}") from error
 

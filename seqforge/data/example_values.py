@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Form, Numbers, Text, Value, Vocabulary
+from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text, Value, Vocabulary
 
 
-def encode_input(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
+def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
     """Turn what is read into numbers.
 
     Args:
-        form: What examples are made of.
+        spec: What examples are made of.
         vocabulary: Of text.
         value: The input.
 
@@ -23,15 +23,15 @@ def encode_input(form: Form, vocabulary: Vocabulary, value: Value) -> NDArray[An
     Raises:
         DataError: Where it is not of this form, or empty.
     """
-    raw = raw_input(form, value)
-    return vocabulary.encode(raw.tobytes()) if isinstance(form.reads, Text) else raw
+    raw = raw_input(spec, value)
+    return vocabulary.encode(raw.tobytes()) if isinstance(spec.input, Text) else raw
 
 
-def raw_input(form: Form, value: Value) -> NDArray[Any]:
+def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Turn what is read into numbers that ask for no vocabulary: a text into its bytes.
 
     Args:
-        form: What examples are made of.
+        spec: What examples are made of.
         value: The input.
 
     Returns:
@@ -40,21 +40,21 @@ def raw_input(form: Form, value: Value) -> NDArray[Any]:
     Raises:
         DataError: Where it is not of this form, or empty.
     """
-    match form.reads:
+    match spec.input:
         case Text():
             numbers = _bytes_of(value)
         case Numbers(size):
-            numbers = _encode_numbers(value, size, many=form.read == "sequence")
+            numbers = _encode_numbers(value, size, many=spec.input_kind == "sequence")
     if not len(numbers):
         raise DataError("an input is empty", hint="Give at least one step to read.")
     return numbers
 
 
-def raw_target(form: Form, value: Value) -> NDArray[Any]:
+def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Turn what is right to write into numbers that ask for no vocabulary.
 
     Args:
-        form: What examples are made of.
+        spec: What examples are made of.
         value: The target.
 
     Returns:
@@ -63,28 +63,28 @@ def raw_target(form: Form, value: Value) -> NDArray[Any]:
     Raises:
         DataError: Where it is not of this form.
     """
-    match form.writes:
+    match spec.target:
         case Text():
             return _bytes_of(value)
         case Numbers(size):
-            return _encode_numbers(value, size, many=form.written != "once")
+            return _encode_numbers(value, size, many=spec.output_mode != "once")
         case Classes(names):
-            return _encode_classes(value, len(names), many=form.written != "once")
+            return _encode_classes(value, len(names), many=spec.output_mode != "once")
 
 
-def decode_target(form: Form, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
+def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
     """Turn what a model wrote, or an example file holds, into the form's terms.
 
     Args:
-        form: What examples are made of.
+        spec: What examples are made of.
         vocabulary: Of text.
         values: Tokens `[steps]`, or numbers `[steps, size]`.
     """
-    if isinstance(form.writes, Text):
+    if isinstance(spec.target, Text):
         return vocabulary.decode(values.tolist()).decode("utf-8", "replace")
-    if form.written != "once":
+    if spec.output_mode != "once":
         return values
-    return int(values[0]) if isinstance(form.writes, Classes) else values[0]
+    return int(values[0]) if isinstance(spec.target, Classes) else values[0]
 
 
 def _bytes_of(value: Value) -> NDArray[np.uint8]:
@@ -123,11 +123,11 @@ def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsig
     return indices.astype(np.min_scalar_type(max(count - 1, 0)))
 
 
-def readable(form: Form, value: Value) -> Any:
+def readable(spec: ExampleSpec, value: Value) -> Any:
     """Turn what was written, in the form's terms, into what a person or another program reads.
 
     Args:
-        form: What examples are made of.
+        spec: What examples are made of.
         value: A target, or an answer.
 
     Returns:
@@ -135,23 +135,23 @@ def readable(form: Form, value: Value) -> Any:
     """
     if isinstance(value, str):
         return value
-    if isinstance(form.writes, Classes):
-        names = form.writes.names
+    if isinstance(spec.target, Classes):
+        names = spec.target.names
         return names[value] if isinstance(value, int) else [names[index] for index in value]
     return np.asarray(value).tolist()
 
 
-def as_text(form: Form, value: Value) -> str:
+def as_text(spec: ExampleSpec, value: Value) -> str:
     """Turn what was written, in the form's terms, into one text.
 
     Args:
-        form: What examples are made of.
+        spec: What examples are made of.
         value: A target, or an answer.
 
     Returns:
         Names and numbers apart by spaces, steps of several numbers apart by semicolons.
     """
-    found = readable(form, value)
+    found = readable(spec, value)
     if isinstance(found, str):
         return found
     steps = cast("list[Any]", found)

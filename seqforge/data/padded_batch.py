@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.example_file import ExampleFile
-from seqforge.interfaces import IGNORED_TARGET, Form
+from seqforge.interfaces import IGNORED_TARGET, ExampleSpec
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledBatch:
+class PaddedBatch:
     """Some examples.
 
     Attributes:
@@ -37,16 +37,16 @@ class LabelledBatch:
             return int((~targets.isnan()).any(-1).sum())
         return int((targets != IGNORED_TARGET).sum())
 
-    def to(self, device: torch.device) -> "LabelledBatch":
+    def to(self, device: torch.device) -> "PaddedBatch":
         """Put it on a device.
 
         Args:
             device: Which.
         """
-        return LabelledBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
+        return PaddedBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
 
 
-def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, end: int | None = None) -> LabelledBatch:
+def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, end: int | None = None) -> PaddedBatch:
     """Read examples into a batch.
 
     Args:
@@ -58,10 +58,10 @@ def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, en
     inputs = file.inputs.read(examples)
     starts = file.first_targets(examples)
     targets = file.targets.read(starts + turn % (file.target_stops[examples] - starts))
-    return LabelledBatch(
+    return PaddedBatch(
         pad_inputs(inputs),
         torch.tensor([len(steps) for steps in inputs]),
-        pad_targets(file.form, targets, end),
+        pad_targets(file.spec, targets, end),
     )
 
 
@@ -74,15 +74,15 @@ def pad_inputs(inputs: Sequence[NDArray[Any]]) -> Int[Tensor, "time batch"] | Fl
     return _padded(inputs, 0)
 
 
-def pad_targets(form: Form, targets: Sequence[NDArray[Any]], end: int | None) -> Tensor:
+def pad_targets(spec: ExampleSpec, targets: Sequence[NDArray[Any]], end: int | None) -> Tensor:
     """Put targets side by side.
 
     Args:
-        form: What they are made of.
+        spec: What they are made of.
         targets: Of each row.
         end: The symbol that ends a new sequence; None where nothing does.
     """
-    if form.written == "once":
+    if spec.output_mode == "once":
         return torch.as_tensor(np.concatenate(targets).astype(_wide(targets[0])))
     if end is not None:
         targets = [np.append(steps.astype(np.int64), end) for steps in targets]

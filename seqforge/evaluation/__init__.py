@@ -1,8 +1,8 @@
 """Evaluation: the likelihood of text, scores of examples and samples, and the baseline on held-out text."""
 
-from seqforge.evaluation.baseline import beside
+from seqforge.evaluation.baseline import with_baselines
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.evaluation.samples import score_texts
 
-__all__ = ["ExampleScore", "LikelihoodScore", "beside", "bits_per_character", "score_likelihood", "score_texts"]
+__all__ = ["ExampleScore", "LikelihoodScore", "bits_per_character", "score_likelihood", "score_texts", "with_baselines"]

@@ -18,7 +18,7 @@ SEARCHED = 4096
 """Tokens at a random place that are searched for the prompt, or for a line's start."""
 
 
-def score_control(metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset) -> dict[str, float]:
+def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset) -> dict[str, float]:
     """Judge held-out text as the samples of an experiment are judged: in groups of as many texts, as long.
 
     Args:
@@ -80,19 +80,19 @@ def _behind(mark: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.in
     return np.flatnonzero((np.lib.stride_tricks.sliding_window_view(tokens, len(mark)) == mark).all(axis=1)) + len(mark)
 
 
-def beside(scores: Mapping[str, float], control: Mapping[str, float]) -> dict[str, float]:
+def with_baselines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
     """Put each figure's control behind it, for a line of JSON.
 
     Args:
         scores: Figures of samples, by name.
-        control: Those of held-out text.
+        baseline: Those of held-out text.
 
     Returns:
-        The figures by `name` and, where there is one, the control by `name.control`.
+        The figures by `name` and, where there is one, the control by `name.baseline`.
     """
     record: dict[str, float] = {}
     for name, value in scores.items():
         record[name] = value
-        if name in control:
-            record[f"{name}.control"] = control[name]
+        if name in baseline:
+            record[f"{name}.baseline"] = baseline[name]
     return record

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from seqforge.data import LabelledDataset, decode_target, evaluation_examples
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.example_loss import example_loss
-from seqforge.evaluation.samples import checked, judged
-from seqforge.generation import Decoding, WrittenSymbols, write_answers
-from seqforge.interfaces import Answer, Evaluated, Loss, PredictionMetric, Value
+from seqforge.evaluation.samples import scores_of_each, validated_score
+from seqforge.generation import Decoding, TargetVocabulary, predict_examples
+from seqforge.interfaces import Evaluated, ExamplePrediction, Loss, PredictionMetric, Value
 from seqforge.model import SequenceModel
 
 
@@ -44,7 +44,7 @@ class ExampleScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
+class ExampleScoring:
     """How examples are scored.
 
     Attributes:
@@ -65,7 +65,7 @@ class Examination:
 
 
 def score_examples(
-    model: SequenceModel, dataset: LabelledDataset, examples: NDArray[np.int64], examination: Examination
+    model: SequenceModel, dataset: LabelledDataset, examples: NDArray[np.int64], example_scoring: ExampleScoring
 ) -> ExampleScore:
     """Let a model answer examples, and score the answers. The model is left in evaluation mode.
 
@@ -73,34 +73,36 @@ def score_examples(
         model: On any device.
         dataset: Holds the examples.
         examples: Which; at least one.
-        examination: How.
+        example_scoring: How.
 
     Raises:
         NonFiniteError: Where the model gives no finite loss.
     """
     file, device = dataset.file, next(model.parameters()).device
     total, counted, scored = 0.0, 0, 0
-    answers: list[Answer] = []
-    symbols = WrittenSymbols(file.form, dataset.vocabulary)
-    end = symbols.end if model.writer is not None else None
+    predictions: list[ExamplePrediction] = []
+    symbols = TargetVocabulary(file.spec, dataset.vocabulary)
+    end = symbols.end if model.decoder is not None else None
     model.eval()
-    batches = evaluation_examples(file, examples, examination.rows, examination.tokens, end, examination.limit)
+    batches = evaluation_examples(
+        file, examples, example_scoring.rows, example_scoring.tokens, end, example_scoring.limit
+    )
     with torch.inference_mode():
         for indices, batch in batches:
             there = batch.to(device)
-            reading = model.read(there.inputs, there.lengths)
-            value = example_loss(model, file.form, reading, there, examination.loss).item()
+            encoded = model.encode(there.inputs, there.lengths)
+            value = example_loss(model, file.spec, encoded, there, example_scoring.loss).item()
             if not math.isfinite(value):
                 raise NonFiniteError(f"the loss on held-out examples is {value}")
             total += value * batch.counted
             counted += batch.counted
             scored += len(indices)
-            if examination.metrics:
-                written = write_answers(model, file.form, symbols, reading, examination.decoding)
-                for index, answer in zip(map(int, indices), written, strict=True):
-                    predicted = decode_target(file.form, dataset.vocabulary, answer.values)
-                    answers.append(Answer(file.names[index], predicted, right_targets(dataset, index)))
-    figures, reports = _figures(dataset, answers, examination.metrics)
+            if example_scoring.metrics:
+                written = predict_examples(model, file.spec, symbols, encoded, example_scoring.decoding)
+                for index, prediction in zip(map(int, indices), written, strict=True):
+                    predicted = decode_target(file.spec, dataset.vocabulary, prediction.values)
+                    predictions.append(ExamplePrediction(file.names[index], predicted, right_targets(dataset, index)))
+    figures, reports = _figures(dataset, predictions, example_scoring.metrics)
     return ExampleScore(total / max(counted, 1), scored, figures, reports)
 
 
@@ -114,15 +116,17 @@ def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
     file = dataset.file
     first = int(file.first_targets(np.array([example]))[0])
     places = range(first, int(file.target_stops[example]))
-    return tuple(decode_target(file.form, dataset.vocabulary, values) for values in file.targets.read(places))
+    return tuple(decode_target(file.spec, dataset.vocabulary, values) for values in file.targets.read(places))
 
 
 def _figures(
-    dataset: LabelledDataset, answers: list[Answer], metrics: Mapping[str, PredictionMetric]
+    dataset: LabelledDataset, predictions: list[ExamplePrediction], metrics: Mapping[str, PredictionMetric]
 ) -> tuple[dict[str, float], dict[str, str]]:
     figures: dict[str, float] = {}
     reports: dict[str, str] = {}
-    for name, score in judged(metrics, lambda metric: checked(metric.score(dataset.file.form, answers))):
+    for name, score in scores_of_each(
+        metrics, lambda metric: validated_score(metric.score(dataset.file.spec, predictions))
+    ):
         figures |= {f"{name}.{key}": value for key, value in score.values.items()}
         if score.report:
             reports[name] = score.report

@@ -10,11 +10,11 @@ from seqforge.data import Dataset
 from seqforge.errors import SeqforgeError, warn
 from seqforge.experiment import Experiment
 from seqforge.files import cache_folder, reported_failures, write_atomically
-from seqforge.interfaces import LearningMetric
-from seqforge.registry import Component, fault, told
+from seqforge.interfaces import FittedMetric
+from seqforge.registry import Component, describe_error, plugin_fault
 
 
-def teach(metric: LearningMetric, component: Component, experiment: Experiment, dataset: Dataset) -> None:
+def fit_metric(metric: FittedMetric, component: Component, experiment: Experiment, dataset: Dataset) -> None:
     """Let a metric learn from the training split, or take up what was learnt from the same text before.
 
     Args:
@@ -41,14 +41,16 @@ def teach(metric: LearningMetric, component: Component, experiment: Experiment, 
                     return
             warn(f"the metric {component.name} reads the training text, this once")
             try:
-                metric.learn(dataset.documents("training"))
+                metric.fit(dataset.documents("training"))
                 state: Any = metric.state()
             except (SeqforgeError, OSError):
                 raise
             except Exception as error:
-                raise fault("metric", component.name, f"it cannot learn: {told(error, type(metric))}") from error
+                raise plugin_fault(
+                    "metric", component.name, f"it cannot learn: {describe_error(error, type(metric))}"
+                ) from error
             if not isinstance(state, bytes):
-                raise fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
+                raise plugin_fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
             write_atomically(path, state)
 
 

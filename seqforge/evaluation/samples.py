@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from seqforge.data import Dataset
 from seqforge.errors import warn
-from seqforge.evaluation.fitted_metrics import teach
+from seqforge.evaluation.fitted_metrics import fit_metric
 from seqforge.experiment import Experiment
 from seqforge.files import reported_failures, write_atomically
-from seqforge.interfaces import LearningMetric, Metric, Score
-from seqforge.registry import told
+from seqforge.interfaces import FittedMetric, Metric, Score
+from seqforge.registry import describe_error
 
 MetricT = TypeVar("MetricT")
 JudgementT = TypeVar("JudgementT")
@@ -52,8 +52,8 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dic
             number += 1
             name = f"{component.registration.name}-{number}"
         metric = metrics[name] = component.build()
-        if dataset is not None and isinstance(metric, LearningMetric):
-            teach(metric, component, experiment, dataset)
+        if dataset is not None and isinstance(metric, FittedMetric):
+            fit_metric(metric, component, experiment, dataset)
     return metrics
 
 
@@ -68,12 +68,16 @@ def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) 
         Figures by `metric.value`, each a mean over the groups; without those that are of nothing.
     """
     figures: dict[str, float] = {}
-    for name, means in judged(metrics, lambda metric: _means([checked(metric.score(texts)) for texts in groups])):
+    for name, means in scores_of_each(
+        metrics, lambda metric: _means([validated_score(metric.score(texts)) for texts in groups])
+    ):
         figures |= {f"{name}.{key}": value for key, value in means.items()}
     return figures
 
 
-def judged(metrics: Mapping[str, MetricT], judge: Callable[[MetricT], JudgementT]) -> Iterator[tuple[str, JudgementT]]:
+def scores_of_each(
+    metrics: Mapping[str, MetricT], judge: Callable[[MetricT], JudgementT]
+) -> Iterator[tuple[str, JudgementT]]:
     """Let every metric judge. One that raises costs its figures and a line on stderr, and not the run.
 
     Args:
@@ -87,12 +91,12 @@ def judged(metrics: Mapping[str, MetricT], judge: Callable[[MetricT], JudgementT
         try:
             judgement = judge(metric)
         except Exception as error:  # noqa: BLE001 - a model writes what no metric has seen before
-            warn(f"the metric {name!r} failed: {told(error, type(metric))}")
+            warn(f"the metric {name!r} failed: {describe_error(error, type(metric))}")
             continue
         yield name, judgement
 
 
-def checked(score: Any) -> Score:
+def validated_score(score: Any) -> Score:
     """Make plain numbers of a metric's figures, which may be numpy's or a tensor's.
 
     Args:

@@ -1,7 +1,7 @@
 """Experiments: a strict TOML file, overrides, and error messages that say what to do."""
 
 from seqforge.experiment.experiment import Experiment
-from seqforge.experiment.overrides import choose
+from seqforge.experiment.overrides import replace_components
 from seqforge.experiment.schema import json_schema
 from seqforge.experiment.settings import (
     SECTIONS,
@@ -30,8 +30,8 @@ __all__ = [
     "Section",
     "Topology",
     "Training",
-    "choose",
     "json_schema",
     "override",
     "read_table",
+    "replace_components",
 ]

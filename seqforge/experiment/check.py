@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import seqforge
 from seqforge.errors import did_you_mean
-from seqforge.experiment.compatibility import Choice, is_labelled, misfits, unknown_topology
+from seqforge.experiment.compatibility import Selection, incompatibilities, is_labelled, unknown_topology
 from seqforge.experiment.settings import SECTIONS, Section
 from seqforge.registry import Component, Problem, Registry, from_validation, join, resolve, shown
 
@@ -185,7 +185,7 @@ class Checker:
         corpus, loss = components["corpus"], components["loss"]
         # What goes together is looked at once its parts are known.
         if len(known) == len(sections) and corpus is not None and loss is not None:
-            self.problems += misfits(Choice(known, corpus, loss, components["attention"], metrics))
+            self.problems += incompatibilities(Selection(known, corpus, loss, components["attention"], metrics))
 
     def _versions(self, components: list[Component]) -> dict[str, str]:
         used = {plugin for component in components for plugin in component.plugins}

@@ -7,8 +7,8 @@ from typing import Any
 from seqforge.errors import PluginError, SeqforgeError, did_you_mean
 from seqforge.experiment.settings import SECTIONS
 from seqforge.experiment.topology import TOPOLOGIES, Topology
-from seqforge.interfaces import Classes, Form, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
-from seqforge.registry import Component, Problem, blamed, fault, join
+from seqforge.interfaces import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
+from seqforge.registry import Component, Problem, blame_plugin, join, plugin_fault
 
 _OF_STREAMS = ("training.sequence_length", "sampling.length", "sampling.prompt")
 _OF_EXAMPLES = ("training.batch_tokens", "training.scheduled_sampling", "prediction.beam",
@@ -17,7 +17,7 @@ _OF_WRITING = ("training.scheduled_sampling", "prediction.beam", "prediction.len
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Selection:
     """What has to go together.
 
     Attributes:
@@ -44,7 +44,7 @@ def is_labelled(corpus: Component) -> bool:
     return issubclass(corpus.component, LabelledCorpus)
 
 
-def form_of(corpus: Component) -> Form:
+def example_spec_of(corpus: Component) -> ExampleSpec:
     """Ask a labelled corpus what its examples are made of.
 
     Args:
@@ -54,14 +54,14 @@ def form_of(corpus: Component) -> Form:
         SeqforgeError: Where it cannot say.
     """
     built: LabelledCorpus = corpus.build()
-    with blamed("corpus", corpus.name, corpus.component, "it cannot say its form"):
+    with blame_plugin("corpus", corpus.name, corpus.component, "it cannot say its form"):
         try:
-            form: Any = built.form
+            spec: Any = built.spec
         except ValueError as error:
             raise PluginError(f"corpus {corpus.name!r}: {error}") from error
-    if not isinstance(form, Form):
-        raise fault("corpus", corpus.name, f"its form is a {type(form).__name__}, not a Form")
-    return form
+    if not isinstance(spec, ExampleSpec):
+        raise plugin_fault("corpus", corpus.name, f"its form is a {type(spec).__name__}, not a Form")
+    return spec
 
 
 def unknown_topology(name: str) -> Problem | None:
@@ -75,108 +75,108 @@ def unknown_topology(name: str) -> Problem | None:
     return Problem("model.topology", f"no topology is called {name!r}", did_you_mean(name, TOPOLOGIES))
 
 
-def misfits(choice: Choice) -> Iterator[Problem]:
+def incompatibilities(selection: Selection) -> Iterator[Problem]:
     """Refuse what does not go together.
 
     Args:
-        choice: What the experiment chose; its topology has a known name.
+        selection: What the experiment chose; its topology has a known name.
 
     Yields:
         Everything that is wrong.
     """
-    topology = TOPOLOGIES[choice.sections["model"]["topology"]]
-    if not is_labelled(choice.corpus):
-        yield from _stream_misfits(choice, topology)
+    topology = TOPOLOGIES[selection.sections["model"]["topology"]]
+    if not is_labelled(selection.corpus):
+        yield from _stream_incompatibilities(selection, topology)
         return
     try:
-        form = form_of(choice.corpus)
+        spec = example_spec_of(selection.corpus)
     except SeqforgeError as error:
         yield Problem("corpus", error.message, error.hint or "")
         return
-    yield from _labelled_misfits(choice, topology, form)
+    yield from _labelled_incompatibilities(selection, topology, spec)
 
 
-def _stream_misfits(choice: Choice, topology: Topology) -> Iterator[Problem]:
-    corpus = choice.corpus.registration.name
+def _stream_incompatibilities(selection: Selection, topology: Topology) -> Iterator[Problem]:
+    corpus = selection.corpus.registration.name
     if topology.name != "synced":
-        needs = "one label an example" if topology.writes == "once" else "a sequence to write for each example"
+        needs = "one label an example" if topology.output_mode == "once" else "a sequence to write for each example"
         yield Problem(
             "model.topology",
             f"topology {topology.name} needs {needs}; {corpus} gives an unlabelled stream",
             "Use synced, which predicts the next symbol on every step.",
         )
         return
-    if choice.sections["model"]["bidirectional"]:
+    if selection.sections["model"]["bidirectional"]:
         yield Problem(
             "model.bidirectional",
             "a language model cannot read backwards: it would see the symbol that it is to predict",
             "Leave it out.",
         )
-    if choice.attention is not None:
+    if selection.attention is not None:
         yield Problem("model.attention", f"a writer attends; with {corpus} there is nothing to write", "Leave it out.")
-    loss: type[Loss] = choice.loss.component
+    loss: type[Loss] = selection.loss.component
     if loss.compares != "symbols" or loss.aligns:
-        yield Problem("loss.use", f"{choice.loss.name} cannot compare symbols one by one", "Use cross-entropy.")
-    for index, metric in enumerate(choice.metrics):
+        yield Problem("loss.use", f"{selection.loss.name} cannot compare symbols one by one", "Use cross-entropy.")
+    for index, metric in enumerate(selection.metrics):
         if issubclass(metric.component, PredictionMetric):
             wanted = f"{metric.name} judges answers to labelled examples; {corpus} gives an unlabelled stream"
             yield Problem(join("metrics", index, "use"), wanted)
-    yield from _changed(choice, _OF_EXAMPLES, f"is for labelled examples; {corpus} gives an unlabelled stream")
+    yield from _changed(selection, _OF_EXAMPLES, f"is for labelled examples; {corpus} gives an unlabelled stream")
 
 
-def _labelled_misfits(choice: Choice, topology: Topology, form: Form) -> Iterator[Problem]:
-    corpus = choice.corpus.registration.name
-    loss: type[Loss] = choice.loss.component
-    aligned = form.read == form.written == "sequence" and loss.aligns
+def _labelled_incompatibilities(selection: Selection, topology: Topology, spec: ExampleSpec) -> Iterator[Problem]:
+    corpus = selection.corpus.registration.name
+    loss: type[Loss] = selection.loss.component
+    aligned = spec.input_kind == spec.output_mode == "sequence" and loss.aligns
     wanted = next(
         known.name
         for known in TOPOLOGIES.values()
-        if (known.reads, known.writes) == (form.read, "every step" if aligned else form.written)
+        if (known.input_kind, known.output_mode) == (spec.input_kind, "every step" if aligned else spec.output_mode)
     )
     if topology.name != wanted:
         yield Problem(
             "model.topology",
-            f"topology {topology.name} reads {_READS[topology.reads]} and writes {_WRITES[topology.writes]}; "
-            f"{corpus} gives {_described(form)}" + (f", which {choice.loss.name} aligns" if aligned else ""),
+            f"topology {topology.name} reads {_READS[topology.input_kind]} and writes {_WRITES[topology.output_mode]}; "
+            f"{corpus} gives {_described(spec)}" + (f", which {selection.loss.name} aligns" if aligned else ""),
             f"Use {wanted}.",
         )
-    numbers = isinstance(form.writes, Numbers)
+    numbers = isinstance(spec.target, Numbers)
     if numbers != (loss.compares == "numbers") or (loss.aligns and not aligned):
         what = "numbers" if numbers else "symbols one by one"
         fitting = "mean-squared-error" if numbers else "cross-entropy"
         yield Problem(
-            "loss.use", f"{choice.loss.name} cannot compare {what}, which {corpus} gives to write", f"Use {fitting}."
+            "loss.use", f"{selection.loss.name} cannot compare {what}, which {corpus} gives to write", f"Use {fitting}."
         )
-    if choice.sections["model"]["bidirectional"] and form.read == "vector":
+    if selection.sections["model"]["bidirectional"] and spec.input_kind == "vector":
         yield Problem("model.bidirectional", f"{corpus} gives one vector to read, which has no other direction")
-    writes = form.written == "sequence" and not aligned
-    if choice.attention is not None and not (writes and form.read == "sequence"):
+    writes = spec.output_mode == "sequence" and not aligned
+    if selection.attention is not None and not (writes and spec.input_kind == "sequence"):
         yield Problem("model.attention", "only many-to-many writes with a sequence to look back at", "Leave it out.")
-    if choice.sections["data"]["split"] != "document":
+    if selection.sections["data"]["split"] != "document":
         yield Problem(
             "data.split", "labelled examples are split by their names, or as their corpus says", "Leave it out."
         )
-    for index, metric in enumerate(choice.metrics):
-        yield from _metric_misfits(metric, join("metrics", index, "use"), corpus, form)
-    yield from _changed(choice, _OF_STREAMS, f"is for streams of text; {corpus} gives labelled examples")
+    for index, metric in enumerate(selection.metrics):
+        yield from _metric_incompatibilities(metric, join("metrics", index, "use"), corpus, spec)
+    yield from _changed(selection, _OF_STREAMS, f"is for streams of text; {corpus} gives labelled examples")
     if not writes:
-        yield from _changed(choice, _OF_WRITING, f"is for writing new sequences, of which {corpus} gives none")
+        yield from _changed(selection, _OF_WRITING, f"is for writing new sequences, of which {corpus} gives none")
 
 
-def _metric_misfits(metric: Component, key: str, corpus: str, form: Form) -> Iterator[Problem]:
+def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: ExampleSpec) -> Iterator[Problem]:
     if not issubclass(metric.component, PredictionMetric):
         yield Problem(key, f"{metric.name} judges samples of a language model; {corpus} gives labelled examples")
         return
     built: PredictionMetric = metric.build()
-    if not built.fits(form):
-        yield Problem(key, f"{metric.name} cannot judge what {corpus} gives: {_described(form)}")
+    if not built.fits(spec):
+        yield Problem(key, f"{metric.name} cannot judge what {corpus} gives: {_described(spec)}")
 
 
-def _changed(choice: Choice, keys: Sequence[str], reason: str) -> Iterator[Problem]:
+def _changed(selection: Selection, keys: Sequence[str], reason: str) -> Iterator[Problem]:
     """Refuse settings that would do nothing, where they are not at their defaults."""
     for key in keys:
         section, name = key.split(".")
-        value = choice.sections[section].get(name)
+        value = selection.sections[section].get(name)
         if value != SECTIONS[section].model_fields[name].default:
             yield Problem(key, reason, "Leave it out.")
 
@@ -185,12 +185,12 @@ _READS = {"vector": "one vector", "sequence": "a sequence"}
 _WRITES = {"once": "once", "every step": "on every step", "sequence": "a new sequence"}
 
 
-def _described(form: Form) -> str:
-    read = "a text" if isinstance(form.reads, Text) else _READS[form.read]
-    what = "numbers" if isinstance(form.writes, Numbers) else "label"
+def _described(spec: ExampleSpec) -> str:
+    read = "a text" if isinstance(spec.input, Text) else _READS[spec.input_kind]
+    what = "numbers" if isinstance(spec.target, Numbers) else "label"
     written = {
         "once": "numbers" if what == "numbers" else "one label",
         "every step": "numbers for each step" if what == "numbers" else "a label for each step",
-        "sequence": "a sequence of labels to write" if isinstance(form.writes, Classes) else "a text to write",
-    }[form.written]
+        "sequence": "a sequence of labels to write" if isinstance(spec.target, Classes) else "a text to write",
+    }[spec.output_mode]
     return f"examples of {read} and {written}"

@@ -7,7 +7,7 @@ from seqforge.experiment.tables import Table
 from seqforge.registry import Registry, options_of
 
 
-def choose(
+def replace_components(
     table: Table,
     registry: Registry,
     *,

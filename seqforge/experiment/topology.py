@@ -1,4 +1,4 @@
-"""The five shapes of the post: what a model reads, and when it writes."""
+"""The five shapes of the post: what a model input_kind, and when it output_mode."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,26 +8,26 @@ from typing import Literal
 class Topology:
     """One shape of sequence model.
 
-    Source: Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks" (2015), first figure.
+    DecoderContext: Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks" (2015), first figure.
 
     Attributes:
         name: What an experiment calls it.
-        reads: One vector, or a sequence of steps.
-        writes: Once, on every step that is read, or a new sequence.
+        input_kind: One vector, or a sequence of steps.
+        output_mode: Once, on every step that is read, or a new sequence.
     """
 
     name: str
-    reads: Literal["vector", "sequence"]
-    writes: Literal["once", "every step", "sequence"]
+    input_kind: Literal["vector", "sequence"]
+    output_mode: Literal["once", "every step", "sequence"]
 
 
 TOPOLOGIES = {
     topology.name: topology
     for topology in (
-        Topology("one-to-one", reads="vector", writes="once"),
-        Topology("one-to-many", reads="vector", writes="sequence"),
-        Topology("many-to-one", reads="sequence", writes="once"),
-        Topology("many-to-many", reads="sequence", writes="sequence"),
-        Topology("synced", reads="sequence", writes="every step"),
+        Topology("one-to-one", input_kind="vector", output_mode="once"),
+        Topology("one-to-many", input_kind="vector", output_mode="sequence"),
+        Topology("many-to-one", input_kind="sequence", output_mode="once"),
+        Topology("many-to-many", input_kind="sequence", output_mode="sequence"),
+        Topology("synced", input_kind="sequence", output_mode="every step"),
     )
 }

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqforge.generation.generator import refuse_not_finite
+from seqforge.generation.generator import check_finite
 from seqforge.interfaces import map_state
-from seqforge.model import Reading, SequenceModel
+from seqforge.model import EncoderOutput, SequenceModel
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class DecodedSequence:
     """A sequence that was written.
 
     Attributes:
@@ -26,8 +26,8 @@ class Written:
 
 
 def beam_search(
-    model: SequenceModel, reading: Reading, *, width: int, normalization: float, length: int
-) -> list[Written]:
+    model: SequenceModel, encoded: EncoderOutput, *, width: int, normalization: float, length: int
+) -> list[DecodedSequence]:
     """Write a sequence for each row.
 
     On each step the likeliest `width` continuations are kept (Graves 2012; Sutskever et al. 2014); one that ends
@@ -37,7 +37,7 @@ def beam_search(
 
     Args:
         model: In evaluation mode, with a writer.
-        reading: What was read.
+        encoded: What was read.
         width: Of the beam.
         normalization: α; 0 for the log-probability itself.
         length: Symbols to write at most; then a sequence ends, whatever that costs it.
@@ -45,20 +45,20 @@ def beam_search(
     Raises:
         RunError: Where the model's logits are not finite.
     """
-    rows, device = len(reading.lengths), reading.lengths.device
+    rows, device = len(encoded.lengths), encoded.lengths.device
     end = model.head.out_features - 1
-    source = model.source(reading).rows(torch.arange(rows, device=device).repeat_interleave(width))
-    step = model.writing_stepper(rows * width)
-    states = model.write_states(rows * width)
+    decoder_context = model.decoder_context(encoded).rows(torch.arange(rows, device=device).repeat_interleave(width))
+    step = model.decoder_stepper(rows * width)
+    states = model.decoder_states(rows * width)
     symbols = torch.full((rows * width,), end, device=device)
     live = torch.full((rows, width), -torch.inf, device=device)
     live[:, 0] = 0
     history = torch.empty((rows, width, 0), dtype=torch.int64, device=device)
-    best = [Written([], -torch.inf)] * rows
+    best = [DecodedSequence([], -torch.inf)] * rows
     best_scores = torch.full((rows,), -torch.inf, device=device)
     offsets = torch.arange(rows, device=device).unsqueeze(1) * width
     for written in range(1, length + 2):
-        logits, states = step(symbols, source, states)
+        logits, states = step(symbols, decoder_context, states)
         totals = live.unsqueeze(-1) + _log_probabilities(logits).view(rows, width, -1)
         if written > length:
             totals[..., :end] = -torch.inf
@@ -70,7 +70,7 @@ def beam_search(
         scores = (live / _penalty(written, normalization)).masked_fill(~ended, -torch.inf)
         for row in cast("list[int]", (scores.amax(1) > best_scores).nonzero().flatten().tolist()):
             place = int(scores[row].argmax())
-            best[row] = Written(cast("list[int]", history[row, place, :-1].tolist()), float(live[row, place]))
+            best[row] = DecodedSequence(cast("list[int]", history[row, place, :-1].tolist()), float(live[row, place]))
             best_scores[row] = scores[row, place]
         live = live.masked_fill(ended, -torch.inf)
         # More symbols make no sequence likelier, and none is helped by more than by the greatest length.
@@ -83,7 +83,7 @@ def beam_search(
 
 
 def _log_probabilities(logits: Float[Tensor, "batch symbols"]) -> Float[Tensor, "batch symbols"]:
-    refuse_not_finite(logits)
+    check_finite(logits)
     return logits.float().log_softmax(-1)
 
 

@@ -5,29 +5,29 @@ from typing import cast
 
 import torch
 
-from seqforge.generation.beam import Written
-from seqforge.generation.generator import draw, refuse_not_finite, uniforms_of
-from seqforge.generation.target_vocabulary import WrittenSymbols
+from seqforge.generation.beam import DecodedSequence
+from seqforge.generation.generator import check_finite, draw, uniforms_of
+from seqforge.generation.target_vocabulary import TargetVocabulary
 from seqforge.interfaces import Sampler, SamplingContext
-from seqforge.model import Reading, SequenceModel
+from seqforge.model import EncoderOutput, SequenceModel
 
 
 def draw_sequences(
     model: SequenceModel,
-    symbols: WrittenSymbols,
+    symbols: TargetVocabulary,
     samplers: Sequence[Sampler],
-    reading: Reading,
+    encoded: EncoderOutput,
     *,
     length: int,
     seed: int,
-) -> list[Written]:
+) -> list[DecodedSequence]:
     """Draw a sequence for each row, to its end.
 
     Args:
         model: In evaluation mode, with a writer.
         symbols: What it writes.
         samplers: The chain; each transforms what the one before gave.
-        reading: What was read.
+        encoded: What was read.
         length: Symbols to draw at most; then a sequence ends, whatever that costs it.
         seed: Decides the draws.
 
@@ -35,10 +35,10 @@ def draw_sequences(
         RunError: Where the model's logits are not finite.
         PluginError: Where a sampler forbids every symbol.
     """
-    rows, device = len(reading.lengths), reading.lengths.device
+    rows, device = len(encoded.lengths), encoded.lengths.device
     uniforms = uniforms_of(seed, rows)
-    source = model.source(reading)
-    step, states = model.writing_stepper(rows), model.write_states(rows)
+    decoder_context = model.decoder_context(encoded)
+    step, states = model.decoder_stepper(rows), model.decoder_states(rows)
     drawn = torch.full((rows,), symbols.end)
     context = SamplingContext(drawn[:1], rows, length, symbols)
     memories = [sampler.start(context) for sampler in samplers]
@@ -46,7 +46,7 @@ def draw_sequences(
     totals = torch.zeros(rows)
     written: list[list[int]] = [[] for _ in range(rows)]
     for _ in range(length):
-        logits, states = step(drawn.to(device), source, states)
+        logits, states = step(drawn.to(device), decoder_context, states)
         logits = logits.float().cpu()
         drawn = draw(logits, samplers, memories, uniforms(1)[0])
         memories = [sampler.advance(memory, drawn) for sampler, memory in zip(samplers, memories, strict=True)]
@@ -59,8 +59,8 @@ def draw_sequences(
             written[row].append(int(drawn[row]))
     else:
         # What was cut off ends here, whatever that costs it, as in a beam search.
-        logits, _ = step(drawn.to(device), source, states)
-        refuse_not_finite(logits)
+        logits, _ = step(drawn.to(device), decoder_context, states)
+        check_finite(logits)
         ends = logits.float().cpu().log_softmax(-1)[:, symbols.end]
         totals += ends.masked_fill(ended, 0.0)
-    return [Written(row, float(total)) for row, total in zip(written, totals, strict=True)]
+    return [DecodedSequence(row, float(total)) for row, total in zip(written, totals, strict=True)]

@@ -11,8 +11,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
-from seqforge.generation.validate_guide import further_guide, guide_of
-from seqforge.interfaces import Decoder, Guide, Sampler, SamplingContext, UnknownSymbolError, Vocabulary, map_state
+from seqforge.generation.validate_automaton import first_automaton, next_automaton
+from seqforge.interfaces import (
+    ConstraintAutomaton,
+    GenerationKernel,
+    Sampler,
+    SamplingContext,
+    UnknownSymbolError,
+    Vocabulary,
+    map_state,
+)
 from seqforge.model import SequenceModel, States
 
 _STRETCH = 256
@@ -90,58 +98,58 @@ def generate(
     with torch.inference_mode():
         tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
         memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
-        guide = guide_of(samplers[0], memories[0], *logits.shape) if samplers else None
-        decoder = _decoder(model, states, samplers[1:] if guide else samplers)
+        automaton = first_automaton(samplers[0], memories[0], *logits.shape) if samplers else None
+        kernel = _generation_kernel(model, states, samplers[1:] if automaton else samplers)
     yield tokens.unsqueeze(0)
-    if decoder is None:
-        yield from _one_by_one(model, samplers, memories, states, tokens, uniforms, length - 1)
+    if kernel is None:
+        yield from _draw_step_by_step(model, samplers, memories, states, tokens, uniforms, length - 1)
     else:
-        yield from _at_a_stretch(decoder, samplers, memories, guide, tokens, uniforms, length - 1)
+        yield from _draw_with_kernel(kernel, samplers, memories, automaton, tokens, uniforms, length - 1)
 
 
-def _decoder(model: SequenceModel, states: States, samplers: Sequence[Sampler]) -> Decoder | None:
-    rules = [rule for rule in (sampler.rule() for sampler in samplers) if rule is not None]
+def _generation_kernel(model: SequenceModel, states: States, samplers: Sequence[Sampler]) -> GenerationKernel | None:
+    rules = [rule for rule in (sampler.logit_rule() for sampler in samplers) if rule is not None]
     has_rules = len(rules) == len(samplers)
     if model.precision == "int8":
-        decoder = model.decoder(states, rules, int8=True) if has_rules else None
-        if decoder is not None:
-            return decoder
+        kernel = model.generation_kernel(states, rules, int8=True) if has_rules else None
+        if kernel is not None:
+            return kernel
         warnings.warn(
             "int8 needs kernels for these cells and this processor (see `seqforge doctor`), samplers that kernels can "
             "follow, and finite weights; the precision is as with `auto`",
             stacklevel=3,
         )
-    return model.decoder(states, rules) if has_rules else None
+    return model.generation_kernel(states, rules) if has_rules else None
 
 
-def _at_a_stretch(
-    decoder: Decoder,
+def _draw_with_kernel(
+    kernel: GenerationKernel,
     samplers: Sequence[Sampler],
     memories: Sequence[Any],
-    guide: Guide | None,
+    automaton: ConstraintAutomaton | None,
     tokens: Int[Tensor, " batch"],
     uniforms: Callable[[int], Tensor],
     left: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
-    memory = memories[0] if guide else None
+    memory = memories[0] if automaton else None
     while left:
         numbers = uniforms(min(left, _STRETCH))
         left -= len(numbers)
         while len(numbers):
             with torch.inference_mode():
-                drawn = decoder(tokens, numbers, guide)
+                drawn = kernel(tokens, numbers, automaton)
             if len(drawn):
                 yield drawn
                 tokens, numbers = drawn[-1], numbers[len(drawn) :]
-            if guide and guide.states.min().item() < 0:
+            if automaton and automaton.states.min().item() < 0:
                 with torch.inference_mode():
-                    memory = samplers[0].guided(memory, guide, tokens)
-                    guide = further_guide(samplers[0], memory, guide)
+                    memory = samplers[0].memory_after_stop(memory, automaton, tokens)
+                    automaton = next_automaton(samplers[0], memory, automaton)
             elif len(numbers):
                 raise _not_finite()
 
 
-def _one_by_one(
+def _draw_step_by_step(
     model: SequenceModel,
     samplers: Sequence[Sampler],
     memories: list[Any],
@@ -190,7 +198,7 @@ def draw(
         RunError: Where a logit is not finite.
         PluginError: Where a sampler forbids every symbol.
     """
-    refuse_not_finite(logits)
+    check_finite(logits)
     transformed = logits
     for sampler, memory in zip(samplers, memories, strict=True):
         transformed = sampler.transform(transformed, memory)
@@ -227,7 +235,7 @@ def _no_symbol(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[o
     return PluginError("the samplers leave no symbol to draw, but not each time that they are asked")
 
 
-def refuse_not_finite(logits: Float[Tensor, "batch symbols"]) -> None:
+def check_finite(logits: Float[Tensor, "batch symbols"]) -> None:
     """Refuse what a model that is beyond use writes.
 
     Args:

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.generation.beam import Written, beam_search
+from seqforge.generation.beam import DecodedSequence, beam_search
 from seqforge.generation.decode import draw_sequences
-from seqforge.generation.target_vocabulary import WrittenSymbols
-from seqforge.interfaces import Form, Numbers, Sampler
-from seqforge.model import Reading, SequenceModel
+from seqforge.generation.target_vocabulary import TargetVocabulary
+from seqforge.interfaces import ExampleSpec, Numbers, Sampler
+from seqforge.model import EncoderOutput, SequenceModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Decoding:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RawAnswer:
+class RawPrediction:
     """What was written for one row.
 
     Attributes:
@@ -49,34 +49,34 @@ class RawAnswer:
     confidence: float | None
 
 
-def write_answers(
-    model: SequenceModel, form: Form, symbols: WrittenSymbols, reading: Reading, decoding: Decoding
-) -> list[RawAnswer]:
+def predict_examples(
+    model: SequenceModel, spec: ExampleSpec, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
+) -> list[RawPrediction]:
     """Answer each row.
 
     Args:
         model: In evaluation mode.
-        form: What examples are made of.
+        spec: What examples are made of.
         symbols: What a writer writes.
-        reading: What was read.
+        encoded: What was read.
         decoding: How a sequence is written.
     """
-    if model.writer is not None:
+    if model.decoder is not None:
         return [
-            RawAnswer(np.array(one.symbols, dtype=np.int64), float(np.exp(one.log_probability)))
-            for one in _written(model, symbols, reading, decoding)
+            RawPrediction(np.array(one.symbols, dtype=np.int64), float(np.exp(one.log_probability)))
+            for one in _written(model, symbols, encoded, decoding)
         ]
-    if form.written == "once":
-        return _once(model.write_once(reading), isinstance(form.writes, Numbers))
-    lengths = cast("list[int]", reading.lengths.tolist())
-    outputs = model.write_on_every_step(reading).cpu()
-    if isinstance(form.writes, Numbers):
-        return [RawAnswer(outputs[:length, row].numpy(), None) for row, length in enumerate(lengths)]
+    if spec.output_mode == "once":
+        return _once(model.predict_once(encoded), isinstance(spec.target, Numbers))
+    lengths = cast("list[int]", encoded.lengths.tolist())
+    outputs = model.predict_each_step(encoded).cpu()
+    if isinstance(spec.target, Numbers):
+        return [RawPrediction(outputs[:length, row].numpy(), None) for row, length in enumerate(lengths)]
     likeliest = outputs.argmax(-1)
     rows = [likeliest[:length, row] for row, length in enumerate(lengths)]
-    if form.written == "sequence":
+    if spec.output_mode == "sequence":
         rows = [collapsed(row, blank=outputs.shape[-1] - 1) for row in rows]
-    return [RawAnswer(row.numpy(), None) for row in rows]
+    return [RawPrediction(row.numpy(), None) for row in rows]
 
 
 def collapsed(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
@@ -90,23 +90,25 @@ def collapsed(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
     return kept[kept != blank]
 
 
-def _written(model: SequenceModel, symbols: WrittenSymbols, reading: Reading, decoding: Decoding) -> list[Written]:
+def _written(
+    model: SequenceModel, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
+) -> list[DecodedSequence]:
     if decoding.samplers:
-        return draw_sequences(model, symbols, decoding.samplers, reading, length=decoding.length, seed=decoding.seed)
+        return draw_sequences(model, symbols, decoding.samplers, encoded, length=decoding.length, seed=decoding.seed)
     return beam_search(
         model,
-        reading,
+        encoded,
         width=decoding.beam,
         normalization=decoding.length_normalization,
         length=decoding.length,
     )
 
 
-def _once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> list[RawAnswer]:
+def _once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> list[RawPrediction]:
     if numbers:
-        return [RawAnswer(row[None], None) for row in outputs.cpu().numpy()]
+        return [RawPrediction(row[None], None) for row in outputs.cpu().numpy()]
     confidences, likeliest = outputs.float().softmax(-1).max(-1)
     return [
-        RawAnswer(np.array([int(index)], dtype=np.int64), float(confidence))
+        RawPrediction(np.array([int(index)], dtype=np.int64), float(confidence))
         for index, confidence in zip(likeliest, confidences, strict=True)
     ]

@@ -6,21 +6,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.interfaces import Classes, Form, Vocabulary
+from seqforge.interfaces import Classes, ExampleSpec, Vocabulary
 
 
-class WrittenSymbols(Vocabulary):
+class TargetVocabulary(Vocabulary):
     """What a writer's symbols stand for, as samplers ask of a vocabulary; the last is the end, which is no text.
 
     Args:
-        form: What is written.
+        spec: What is written.
         vocabulary: Of text.
     """
 
-    def __init__(self, form: Form, vocabulary: Vocabulary) -> None:
-        self._names = form.writes.names if isinstance(form.writes, Classes) else None
+    def __init__(self, spec: ExampleSpec, vocabulary: Vocabulary) -> None:
+        self._names = spec.target.names if isinstance(spec.target, Classes) else None
         self._vocabulary = vocabulary
-        self.end = form.outputs(vocabulary.size)
+        self.end = spec.output_size(vocabulary.size)
 
     @property
     def size(self) -> int:

@@ -13,16 +13,23 @@ from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.coded_vocabulary import CodedVocabulary
 from seqforge.interfaces.corpus import Corpus, Document
 from seqforge.interfaces.diagnosis import Diagnosis
-from seqforge.interfaces.example_spec import Classes, Form, Numbers, Text
+from seqforge.interfaces.example_spec import Classes, ExampleSpec, Numbers, Text
 from seqforge.interfaces.factored_cell import FactoredCell, SequenceReader
-from seqforge.interfaces.generation_kernel import FORBIDDEN, Decoder, DecodingCell, Guide, Network, Rule
+from seqforge.interfaces.generation_kernel import (
+    FORBIDDEN,
+    ConstraintAutomaton,
+    GeneratingCell,
+    GenerationKernel,
+    GenerationModel,
+    LogitRule,
+)
 from seqforge.interfaces.initializer import Initializer
 from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
-from seqforge.interfaces.metric import Finding, LearningMetric, Metric, Score
+from seqforge.interfaces.metric import Finding, FittedMetric, Metric, Score
 from seqforge.interfaces.optimizer import Optimizer
 from seqforge.interfaces.paths import ExperimentPath
-from seqforge.interfaces.prediction_metric import Answer, PredictionMetric
+from seqforge.interfaces.prediction_metric import ExamplePrediction, PredictionMetric
 from seqforge.interfaces.sampler import Sampler, SamplingContext
 from seqforge.interfaces.schedule import Progress, Schedule
 from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
@@ -30,35 +37,35 @@ from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
 __all__ = [
     "FORBIDDEN",
     "IGNORED_TARGET",
-    "Answer",
     "Attention",
     "Cell",
     "Classes",
     "CodedVocabulary",
+    "ConstraintAutomaton",
     "Corpus",
-    "Decoder",
-    "DecodingCell",
     "Diagnosis",
     "Document",
     "DocumentsEncoded",
     "Evaluated",
     "Example",
+    "ExamplePrediction",
+    "ExampleSpec",
     "ExperimentPath",
     "FactoredCell",
     "Finding",
-    "Form",
-    "Guide",
+    "FittedMetric",
+    "GeneratingCell",
+    "GenerationKernel",
+    "GenerationModel",
     "Initializer",
     "LabelledCorpus",
-    "LearningMetric",
+    "LogitRule",
     "Loss",
     "Metric",
-    "Network",
     "Numbers",
     "Optimizer",
     "PredictionMetric",
     "Progress",
-    "Rule",
     "RunFinished",
     "RunStarted",
     "Sampled",

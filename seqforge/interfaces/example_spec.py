@@ -1,20 +1,20 @@
-"""What an example is made of: what goes in, what comes out, and when."""
+"""The shape of labelled examples: input, target, and when the target is predicted."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text, in the symbols of the experiment's vocabulary; a value is a `str`."""
+    """Text, encoded by the experiment's vocabulary. A value is a `str`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Real numbers; a value is an array `[size]`, or `[steps, size]` where there is one on every step.
+    """Real numbers. A value is an array `[size]`, or `[steps, size]` if there are numbers on every step.
 
     Attributes:
-        size: How many there are, at one time.
+        size: Number of values in one vector.
     """
 
     size: int
@@ -22,80 +22,88 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """One of some classes; a value is the index of one, or an array `[steps]` of them.
+    """One of several classes. A value is a class index, or an array `[steps]` of indices.
 
     Attributes:
-        names: What they are called, in order; each once, and none is empty.
+        names: Names of the classes, in order; unique and not empty.
     """
 
     names: tuple[str, ...]
 
 
+InputKind = Literal["vector", "sequence"]
+OutputMode = Literal["once", "every step", "sequence"]
+
+
 @dataclass(frozen=True, slots=True)
-class Form:
-    """What every example of a labelled corpus is made of.
+class ExampleSpec:
+    """The shape of every example of a labelled corpus: its input, its target, and when the target is predicted.
 
     Attributes:
-        reads: What is read.
-        read: One vector, or a sequence. Text is a sequence.
-        writes: What is to be written.
-        written: Once, on every step that is read, or as a new sequence. Text is a sequence.
+        input: What the model reads.
+        input_kind: `vector` for one vector, `sequence` for a sequence of steps. Text is a sequence.
+        target: What the model predicts.
+        output_mode: When it predicts: `once` after the whole input, on `every step` of the input, or as a new
+            `sequence`. Text is a sequence.
+
+    Raises:
+        ValueError: If the parts do not go together.
     """
 
-    reads: Text | Numbers
-    read: Literal["vector", "sequence"]
-    writes: Text | Numbers | Classes
-    written: Literal["once", "every step", "sequence"]
+    input: Text | Numbers
+    input_kind: InputKind
+    target: Text | Numbers | Classes
+    output_mode: OutputMode
 
     def __post_init__(self) -> None:
-        self._refuse_other_words()
-        if isinstance(self.reads, Text) and self.read != "sequence":
-            raise ValueError("text is read as a sequence")
-        if isinstance(self.writes, Text) and self.written != "sequence":
-            raise ValueError("text is written as a sequence")
-        if isinstance(self.writes, Numbers) and self.written == "sequence":
-            raise ValueError("a new sequence is written in text or in classes, since numbers cannot say where it ends")
-        if self.read == "vector" and self.written == "every step":
-            raise ValueError("one vector has no steps to write on")
-        if isinstance(self.writes, Classes) and (
-            len(set(self.writes.names)) < max(len(self.writes.names), 1) or not all(self.writes.names)
+        self._check_types()
+        if isinstance(self.input, Text) and self.input_kind != "sequence":
+            raise ValueError("text is a sequence: set input_kind to 'sequence'")
+        if isinstance(self.target, Text) and self.output_mode != "sequence":
+            raise ValueError("text is a sequence: set output_mode to 'sequence'")
+        if isinstance(self.target, Numbers) and self.output_mode == "sequence":
+            raise ValueError("a new sequence consists of text or classes; numbers cannot mark its end")
+        if self.input_kind == "vector" and self.output_mode == "every step":
+            raise ValueError("a single vector has no steps to predict on")
+        if isinstance(self.target, Classes) and (
+            len(set(self.target.names)) < max(len(self.target.names), 1) or not all(self.target.names)
         ):
-            raise ValueError("the classes need names, each once, and none of them empty")
-        for part in (self.reads, self.writes):
+            raise ValueError("the names of the classes must be unique and not empty")
+        for part in (self.input, self.target):
             if isinstance(part, Numbers) and part.size < 1:
-                raise ValueError("there must be at least one number")
+                raise ValueError("the size must be at least 1")
 
-    def _refuse_other_words(self) -> None:
-        """Refuse what a type checker would have found."""
-        for name, kinds in (("reads", (Text, Numbers)), ("writes", (Text, Numbers, Classes))):
+    def _check_types(self) -> None:
+        """Check at run time what a type checker would find."""
+        for name, kinds in (("input", (Text, Numbers)), ("target", (Text, Numbers, Classes))):
             part = getattr(self, name)
             if not isinstance(part, kinds):
                 known = ", ".join(f"{kind.__name__}(…)" for kind in kinds)
-                raise ValueError(f"{name} is {part!r}, and must be one of {known}")
-        for name, words in (("read", ("vector", "sequence")), ("written", ("once", "every step", "sequence"))):
+                raise ValueError(f"{name} is {part!r}; it must be one of {known}")
+        for name, words in (("input_kind", get_args(InputKind)), ("output_mode", get_args(OutputMode))):
             if getattr(self, name) not in words:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, and must be one of {', '.join(words)}")
-        for part in (self.reads, self.writes):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(words)}")
+        for part in (self.input, self.target):
             if isinstance(part, Numbers) and type(part.size) is not int:
-                raise ValueError(f"the size {part.size!r} is no whole number")
+                raise ValueError(f"the size {part.size!r} is not an integer")
             names: Any = part.names if isinstance(part, Classes) else ()
             if not isinstance(names, tuple):
                 raise ValueError(f"the names of the classes are a {type(names).__name__}, not a tuple")
 
     @property
-    def text(self) -> bool:
-        """Whether there is text, so that a vocabulary is of use."""
-        return isinstance(self.reads, Text) or isinstance(self.writes, Text)
+    def has_text(self) -> bool:
+        """Whether the input or the target is text, which needs a vocabulary."""
+        return isinstance(self.input, Text) or isinstance(self.target, Text)
 
-    def outputs(self, symbols: int) -> int:
-        """Count what a model writes at one time: numbers, or a logit for each class or symbol.
+    def output_size(self, vocabulary_size: int) -> int:
+        """Return the size of one output: numbers, or one logit for each class or symbol.
 
         Args:
-            symbols: Size of the vocabulary.
+            vocabulary_size: Number of symbols of the vocabulary.
         """
-        match self.writes:
+        match self.target:
             case Text():
-                return symbols
+                return vocabulary_size
             case Numbers(size):
                 return size
             case Classes(names):

@@ -16,11 +16,11 @@ from seqforge.cells import (
     Pointwise,
     compiled,
     eager,
+    embed_rows,
     linear,
     product_dtype,
     read_sequence,
     recurrent_product,
-    rows_of,
 )
 from seqforge.interfaces.cell import Cell, Stepper
 
@@ -103,7 +103,7 @@ class FactoredCell(Cell[StateT]):
         if inputs.is_floating_point():
             return linear(inputs, self.input_weight, self.bias)
         table = self.input_weight.t() + self.bias
-        return rows_of(table, inputs, product_dtype(self.input_weight))
+        return embed_rows(table, inputs, product_dtype(self.input_weight))
 
     def step(
         self, projected: Float[Tensor, "batch gates"], state: StateT

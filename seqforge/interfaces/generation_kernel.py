@@ -11,7 +11,7 @@ from seqforge.interfaces.cell import Cell, State
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LogitRule:
     """What a sampler without memory does to logits, as a value that compiled code can follow.
 
     Attributes:
@@ -25,7 +25,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class GenerationModel:
     """A model that reads symbols and writes logits, in parts.
 
     Attributes:
@@ -48,7 +48,7 @@ FORBIDDEN = 127
 
 
 @dataclass(slots=True)
-class Guide:
+class ConstraintAutomaton:
     """What a sampler with a memory does to logits, as a pushdown automaton that compiled code can follow.
 
     What a sample has begun and must end is told by weights: a sample owes as many symbols as its state and the states
@@ -87,18 +87,21 @@ class Guide:
 
 
 @runtime_checkable
-class Decoder(Protocol):
+class GenerationKernel(Protocol):
     """Goes on from what was drawn last, and carries the model's state from call to call."""
 
     def __call__(
-        self, last: Int[Tensor, " batch"], uniforms: Float[Tensor, "steps batch"], guide: Guide | None = None
+        self,
+        last: Int[Tensor, " batch"],
+        uniforms: Float[Tensor, "steps batch"],
+        automaton: ConstraintAutomaton | None = None,
     ) -> Int[Tensor, "drawn batch"]:
         """Draw: each uniform number picks the symbol at which the distribution function passes it.
 
         Args:
             last: The symbols that were drawn last.
             uniforms: In [0, 1).
-            guide: What is forbidden as the samples grow; it is moved on.
+            automaton: What is forbidden as the samples grow; it is moved on.
 
         Returns:
             The symbols. Fewer steps where the guide stopped, which some of its states then tell, or
@@ -108,10 +111,12 @@ class Decoder(Protocol):
 
 
 @runtime_checkable
-class DecodingCell(Protocol):
+class GeneratingCell(Protocol):
     """A cell that can generate at a stretch; the engine asks the lowest."""
 
-    def decoder(self, network: Network, states: Sequence[State], rules: Sequence[Rule]) -> Decoder | None:
+    def generation_kernel(
+        self, network: GenerationModel, states: Sequence[State], rules: Sequence[LogitRule]
+    ) -> GenerationKernel | None:
         """Prepare to generate.
 
         Args:

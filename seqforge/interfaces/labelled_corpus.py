@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from seqforge.interfaces.example_spec import Form
+from seqforge.interfaces.example_spec import ExampleSpec
 
 Value = str | int | NDArray[Any]
 """Of text, a `str`; of a class, its index; of numbers, or of classes by step, an array whose first axis is time."""
@@ -40,7 +40,7 @@ class LabelledCorpus(ABC):
 
     @property
     @abstractmethod
-    def form(self) -> Form:
+    def spec(self) -> ExampleSpec:
         """What every example is made of. Must be cheap: an experiment is checked by it, before anything is read."""
 
     @abstractmethod

@@ -55,7 +55,7 @@ class Metric(ABC):
         """
 
 
-class LearningMetric(Metric):
+class FittedMetric(Metric):
     """A metric that judges by what the training text holds.
 
     Before its first `score` the engine calls `learn`, or `restore` with the state of a metric of the same options that
@@ -63,7 +63,7 @@ class LearningMetric(Metric):
     """
 
     @abstractmethod
-    def learn(self, documents: Iterator[str]) -> None:
+    def fit(self, documents: Iterator[str]) -> None:
         """Read the training text.
 
         Args:

@@ -5,14 +5,14 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, ValidationInfo
 
-from seqforge.files import expanded
+from seqforge.files import expand_home
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     """Join a path to the experiment's folder, and expand a leading `~`."""
     context = cast("dict[str, Any]", info.context or {})
     folder: Path = context.get("folder", Path.cwd())
-    return folder / expanded(path)
+    return folder / expand_home(path)
 
 
 ExperimentPath = Annotated[Path, AfterValidator(_resolve)]

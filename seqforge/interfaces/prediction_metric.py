@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqforge.interfaces.example_spec import Form
+from seqforge.interfaces.example_spec import ExampleSpec
 from seqforge.interfaces.labelled_corpus import Value
 from seqforge.interfaces.metric import Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+class ExamplePrediction:
     """What a model wrote for one example.
 
     Attributes:
@@ -29,21 +29,21 @@ class PredictionMetric(ABC):
     """Judges the answers to the examples of a split."""
 
     @abstractmethod
-    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Judge answers.
 
         Args:
-            form: What they are made of.
-            answers: At least one; what was predicted may be of any length.
+            spec: What they are made of.
+            predictions: At least one; what was predicted may be of any length.
 
         Raises:
             ValueError: Where the metric has nothing to say of this form.
         """
 
     @abstractmethod
-    def fits(self, form: Form) -> bool:
+    def fits(self, spec: ExampleSpec) -> bool:
         """Say whether the metric can judge answers of a form; an experiment is checked by it.
 
         Args:
-            form: What the answers would be made of.
+            spec: What the answers would be made of.
         """

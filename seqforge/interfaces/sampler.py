@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import PluginError
-from seqforge.interfaces.generation_kernel import Guide, Rule
+from seqforge.interfaces.generation_kernel import ConstraintAutomaton, LogitRule
 from seqforge.interfaces.vocabulary import Vocabulary
 
 
@@ -53,7 +53,7 @@ class Sampler(ABC):
             memory: From `start` or `advance`.
         """
 
-    def rule(self) -> Rule | None:
+    def logit_rule(self) -> LogitRule | None:
         """Say what `transform` does by a rule that compiled generation can follow; by default None, where it cannot.
 
         A sampler that has one has no memory.
@@ -69,27 +69,27 @@ class Sampler(ABC):
         """
         return memory
 
-    def guide(self, memory: Any) -> Guide | None:
+    def automaton(self, memory: Any) -> ConstraintAutomaton | None:
         """Say what `transform` does by tables that compiled generation can follow; by default None, where it cannot.
 
-        Asked of the first sampler of a chain, after the first draw and after each `guided`.
+        Asked of the first sampler of a chain, after the first draw and after each `memory_after_stop`.
 
         Args:
-            memory: From `start`, `advance` or `guided`.
+            memory: From `start`, `advance` or `memory_after_stop`.
         """
         return None
 
-    def guided(self, memory: Any, guide: Guide, tokens: Int[Tensor, " batch"]) -> Any:
+    def memory_after_stop(self, memory: Any, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Any:
         """Give the memory after a guide stopped, since what follows the last symbol of a sample was not known to it.
 
         A sampler whose guides may stop has to write this.
 
         Args:
             memory: That the guide was made of.
-            guide: Where the draws left it.
+            stopped: Where the draws left it.
             tokens: What was drawn last.
         """
         raise PluginError(
-            f"a guide of the sampler {type(self).__name__} stopped, and the sampler does not say how to go on",
-            hint="This is for its author to mend: `Sampler.guided` gives the memory after such a stop.",
+            f"the automaton of the sampler {type(self).__name__} stopped, and the sampler does not say how to go on",
+            hint="This is for its author to mend: `Sampler.memory_after_stop` gives the memory after such a stop.",
         )

@@ -8,34 +8,34 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.interfaces import Attention
-from seqforge.model.encoder_output import Reading
+from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import EmbeddingInput, OneHotInput
 from seqforge.model.stack import RecurrentStack, States
 
 
-class Source(NamedTuple):
+class DecoderContext(NamedTuple):
     """What a writer keeps of a reading while it writes.
 
     Attributes:
         summary: What it reads on every step beside its own last symbol.
-        reading: What was read.
+        encoded: What was read.
         projected: The reader's outputs as the attention has prepared them; without attention, as they are.
     """
 
     summary: Float[Tensor, "batch memory"]
-    reading: Reading
+    encoded: EncoderOutput
     projected: Float[Tensor, "time batch projected"]
 
-    def rows(self, indices: Int[Tensor, " rows"]) -> "Source":
+    def rows(self, indices: Int[Tensor, " rows"]) -> "DecoderContext":
         """Take some rows, each as often as it is named.
 
         Args:
             indices: Which.
         """
-        return Source(self.summary[indices], self.reading.rows(indices), self.projected[:, indices])
+        return DecoderContext(self.summary[indices], self.encoded.rows(indices), self.projected[:, indices])
 
 
-class Writer(nn.Module):
+class Decoder(nn.Module):
     """Reads, on every step, its own last symbol and a summary of what was read; writes what the next symbol is told by.
 
     The summary comes from the reader's last outputs through a learnt bridge, and is read on every step (Cho et al.
@@ -66,32 +66,32 @@ class Writer(nn.Module):
         self.attention = attention
         self.combination = nn.Linear(memory_size + stack.hidden_size, stack.hidden_size) if attention else None
 
-    def source(self, reading: Reading) -> Source:
+    def decoder_context(self, encoded: EncoderOutput) -> DecoderContext:
         """Prepare to write from a reading.
 
         Args:
-            reading: What was read.
+            encoded: What was read.
         """
-        projected = reading.outputs if self.attention is None else self.attention.project(reading.outputs)
-        return Source(torch.tanh(self.bridge(reading.last)), reading, projected)
+        projected = encoded.outputs if self.attention is None else self.attention.project(encoded.outputs)
+        return DecoderContext(torch.tanh(self.bridge(encoded.last)), encoded, projected)
 
     def forward(
-        self, symbols: Int[Tensor, "steps batch"], source: Source, states: States
+        self, symbols: Int[Tensor, "steps batch"], decoder_context: DecoderContext, states: States
     ) -> tuple[Float[Tensor, "steps batch hidden"], States]:
         """Write on each of some steps whose symbols are known.
 
         Args:
             symbols: The last symbol before each step.
-            source: What was read.
+            decoder_context: What was read.
             states: Every layer's state before the first step.
 
         Returns:
             What the next symbols are told by, and every layer's state after the last step.
         """
-        outputs, states = self.stack(self._inputs(symbols, source), states)
-        return self._attended(outputs, source), states
+        outputs, states = self.stack(self._inputs(symbols, decoder_context), states)
+        return self._attended(outputs, decoder_context), states
 
-    def stepper(self, batch_size: int) -> Callable[[Tensor, Source, States], tuple[Tensor, States]]:
+    def stepper(self, batch_size: int) -> Callable[[Tensor, DecoderContext, States], tuple[Tensor, States]]:
         """Prepare to write one step at a time, without gradients or dropout: for generation.
 
         Args:
@@ -103,19 +103,19 @@ class Writer(nn.Module):
         """
         read = self.stack.stepper(batch_size)
 
-        def step(symbols: Tensor, source: Source, states: States) -> tuple[Tensor, States]:
-            outputs, states = read(self._inputs(symbols.unsqueeze(0), source).squeeze(0), states)
-            return self._attended(outputs.unsqueeze(0), source).squeeze(0), states
+        def step(symbols: Tensor, decoder_context: DecoderContext, states: States) -> tuple[Tensor, States]:
+            outputs, states = read(self._inputs(symbols.unsqueeze(0), decoder_context).squeeze(0), states)
+            return self._attended(outputs.unsqueeze(0), decoder_context).squeeze(0), states
 
         return step
 
-    def _inputs(self, symbols: Tensor, source: Source) -> Tensor:
-        summaries = source.summary.expand(len(symbols), *source.summary.shape)
+    def _inputs(self, symbols: Tensor, decoder_context: DecoderContext) -> Tensor:
+        summaries = decoder_context.summary.expand(len(symbols), *decoder_context.summary.shape)
         return torch.cat([self.input(symbols), summaries], dim=-1)
 
-    def _attended(self, outputs: Tensor, source: Source) -> Tensor:
+    def _attended(self, outputs: Tensor, decoder_context: DecoderContext) -> Tensor:
         if self.attention is None or self.combination is None:
             return outputs
-        reading = source.reading
-        found, _ = self.attention(outputs, reading.outputs, source.projected, reading.lengths)
+        encoded = decoder_context.encoded
+        found, _ = self.attention(outputs, encoded.outputs, decoder_context.projected, encoded.lengths)
         return torch.tanh(self.combination(torch.cat([found, outputs], dim=-1)))

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-class Reading(NamedTuple):
+class EncoderOutput(NamedTuple):
     """Examples that were read.
 
     Attributes:
@@ -20,16 +20,16 @@ class Reading(NamedTuple):
     last: Float[Tensor, "batch features"]
     lengths: Int[Tensor, " batch"]
 
-    def rows(self, indices: Int[Tensor, " rows"]) -> "Reading":
+    def rows(self, indices: Int[Tensor, " rows"]) -> "EncoderOutput":
         """Take some rows, each as often as it is named.
 
         Args:
             indices: Which.
         """
-        return Reading(self.outputs[:, indices], self.last[indices], self.lengths[indices])
+        return EncoderOutput(self.outputs[:, indices], self.last[indices], self.lengths[indices])
 
 
-def at_ends(outputs: Float[Tensor, "time batch features"], lengths: Int[Tensor, " batch"]) -> Tensor:
+def last_outputs(outputs: Float[Tensor, "time batch features"], lengths: Int[Tensor, " batch"]) -> Tensor:
     """Take each row's output on its own last step.
 
     A cell gives the state after the batch's last step alone, which for a shorter row has gone on over padding. What
@@ -45,7 +45,7 @@ def at_ends(outputs: Float[Tensor, "time batch features"], lengths: Int[Tensor, 
     return outputs[lengths - 1, torch.arange(len(lengths), device=lengths.device)]
 
 
-def reversed_rows(steps: Tensor, lengths: Int[Tensor, " batch"]) -> Tensor:
+def reverse_rows(steps: Tensor, lengths: Int[Tensor, " batch"]) -> Tensor:
     """Turn each row around within its own length, and leave its padding behind it.
 
     Args:

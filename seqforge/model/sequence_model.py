@@ -7,9 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.cells import product_dtype, recurrent_product
-from seqforge.interfaces import Cell, Decoder, DecodingCell, Network, Rule
-from seqforge.model.decoder import Source, Writer
-from seqforge.model.encoder_output import Reading
+from seqforge.interfaces import Cell, GeneratingCell, GenerationKernel, GenerationModel, LogitRule
+from seqforge.model.decoder import Decoder, DecoderContext
+from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.precision import Precision, products_in
 from seqforge.model.stack import RecurrentStack, States
@@ -20,14 +20,14 @@ class SequenceModel(nn.Module):
 
     A language model reads a stream, chunk by chunk with its states carried, and writes on every step a logit for each
     symbol that may come next: `forward` and `stepper`. Of labelled examples, `read` takes each whole; then
-    `write_once`, `write_on_every_step` or a writer says the rest, as the topology has it.
+    `predict_once`, `predict_each_step` or a writer says the rest, as the topology has it.
 
     Args:
         input_layer: What is read, into what the lowest layer reads.
         stack: The recurrent layers.
         outputs: What is written at one time: logits, or numbers.
         precision: Of the products.
-        writer: Writes new sequences; None where the topology writes none.
+        decoder: Writes new sequences; None where the topology writes none.
     """
 
     def __init__(
@@ -36,19 +36,19 @@ class SequenceModel(nn.Module):
         stack: RecurrentStack,
         outputs: int,
         precision: Precision = "float32",
-        writer: Writer | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
         super().__init__()
         self.precision: Precision = precision
         self.input = input_layer
         self.stack = stack
-        self.writer = writer
-        self.head = nn.Linear((writer.stack if writer else stack).hidden_size, outputs)
+        self.decoder = decoder
+        self.head = nn.Linear((decoder.stack if decoder else stack).hidden_size, outputs)
 
     @property
     def cells(self) -> list[Cell[Any]]:
         """Every layer of every stack."""
-        stacks = [self.stack, *([self.writer.stack] if self.writer else [])]
+        stacks = [self.stack, *([self.decoder.stack] if self.decoder else [])]
         return [cell for stack in stacks for cell in (*stack.layers, *stack.backward_layers)]
 
     def initial_states(self, batch_size: int) -> States:
@@ -76,9 +76,9 @@ class SequenceModel(nn.Module):
             logits = self.head(outputs)
         return logits.to(self.head.weight.dtype), states
 
-    def read(
+    def encode(
         self, inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"], lengths: Int[Tensor, " batch"]
-    ) -> Reading:
+    ) -> EncoderOutput:
         """Read whole examples.
 
         Args:
@@ -86,62 +86,62 @@ class SequenceModel(nn.Module):
             lengths: Steps of each row.
         """
         with products_in(self.precision, inputs.device):
-            return self.stack.read(self.input(inputs), lengths)
+            return self.stack.encode(self.input(inputs), lengths)
 
-    def write_once(self, reading: Reading) -> Float[Tensor, "batch outputs"]:
+    def predict_once(self, encoded: EncoderOutput) -> Float[Tensor, "batch outputs"]:
         """Write once, when all has been read.
 
         Args:
-            reading: What was read.
+            encoded: What was read.
         """
-        return self._written(reading.last)
+        return self._head_outputs(encoded.last)
 
-    def write_on_every_step(self, reading: Reading) -> Float[Tensor, "time batch outputs"]:
+    def predict_each_step(self, encoded: EncoderOutput) -> Float[Tensor, "time batch outputs"]:
         """Write on every step that was read.
 
         Args:
-            reading: What was read.
+            encoded: What was read.
         """
-        return self._written(reading.outputs)
+        return self._head_outputs(encoded.outputs)
 
-    def source(self, reading: Reading) -> Source:
+    def decoder_context(self, encoded: EncoderOutput) -> DecoderContext:
         """Prepare to write new sequences; of a model that has a writer.
 
         Args:
-            reading: What was read.
+            encoded: What was read.
         """
-        with products_in(self.precision, reading.last.device):
-            return self._writer.source(reading)
+        with products_in(self.precision, encoded.last.device):
+            return self._decoder.decoder_context(encoded)
 
-    def write_states(self, batch_size: int) -> States:
+    def decoder_states(self, batch_size: int) -> States:
         """Make the state of every layer of the writer before its first step.
 
         Args:
             batch_size: Sequences in the batch.
         """
-        return self._writer.stack.initial_states(batch_size)
+        return self._decoder.stack.initial_states(batch_size)
 
-    def write(
-        self, symbols: Int[Tensor, "steps batch"], source: Source, states: States | None = None
+    def decode(
+        self, symbols: Int[Tensor, "steps batch"], decoder_context: DecoderContext, states: States | None = None
     ) -> tuple[Float[Tensor, "steps batch symbols"], States]:
         """Write on some steps before each of which the last symbol is known; of a model that has a writer.
 
         Args:
             symbols: Those symbols.
-            source: What was read.
+            decoder_context: What was read.
             states: Every layer's state before the first step; None at the start.
 
         Returns:
             Logits of the next symbols, and every layer's state after the last step.
         """
-        before = self.write_states(symbols.shape[1]) if states is None else states
+        before = self.decoder_states(symbols.shape[1]) if states is None else states
         with products_in(self.precision, symbols.device):
-            outputs, after = self._writer(symbols, source, before)
-        return self._written(outputs), after
+            outputs, after = self._decoder(symbols, decoder_context, before)
+        return self._head_outputs(outputs), after
 
-    def writing_stepper(
+    def decoder_stepper(
         self, batch_size: int
-    ) -> Callable[[Int[Tensor, " batch"], Source, States], tuple[Float[Tensor, "batch symbols"], States]]:
+    ) -> Callable[[Int[Tensor, " batch"], DecoderContext, States], tuple[Float[Tensor, "batch symbols"], States]]:
         """Prepare to write one symbol at a time, without gradients or dropout: for generation.
 
         Args:
@@ -152,26 +152,28 @@ class SequenceModel(nn.Module):
             next symbols, and every layer's state after it.
         """
         with products_in(self.precision, self.head.weight.device):
-            advance = self._writer.stepper(batch_size)
+            advance = self._decoder.stepper(batch_size)
 
-        def step(symbols: Tensor, source: Source, states: States) -> tuple[Tensor, States]:
+        def step(symbols: Tensor, decoder_context: DecoderContext, states: States) -> tuple[Tensor, States]:
             with products_in(self.precision, symbols.device):
-                outputs, states = advance(symbols, source, states)
-            return self._written(outputs), states
+                outputs, states = advance(symbols, decoder_context, states)
+            return self._head_outputs(outputs), states
 
         return step
 
     @property
-    def _writer(self) -> Writer:
-        if self.writer is None:
+    def _decoder(self) -> Decoder:
+        if self.decoder is None:
             raise TypeError("a model without a writer writes no new sequence")
-        return self.writer
+        return self.decoder
 
-    def _written(self, features: Tensor) -> Tensor:
+    def _head_outputs(self, features: Tensor) -> Tensor:
         with products_in(self.precision, features.device):
             return self.head(features).to(self.head.weight.dtype)
 
-    def decoder(self, states: States, rules: Sequence[Rule], *, int8: bool = False) -> Decoder | None:
+    def generation_kernel(
+        self, states: States, rules: Sequence[LogitRule], *, int8: bool = False
+    ) -> GenerationKernel | None:
         """Ask the lowest cell whether it can generate at a stretch.
 
         Args:
@@ -183,12 +185,12 @@ class SequenceModel(nn.Module):
             The decoder, or None where symbols are to be read one by one.
         """
         cells = self.stack.layers
-        if not isinstance(cells[0], DecodingCell):
+        if not isinstance(cells[0], GeneratingCell):
             return None
         embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
-        network = Network(cells, embedding, self.head.weight, self.head.bias, int8)
+        network = GenerationModel(cells, embedding, self.head.weight, self.head.bias, int8)
         with products_in(self.precision, self.head.weight.device):
-            return cells[0].decoder(network, states, rules)
+            return cells[0].generation_kernel(network, states, rules)
 
     def stepper(
         self, batch_size: int

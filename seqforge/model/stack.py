@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqforge.interfaces import Cell, State
 from seqforge.model.dropout import Dropout
-from seqforge.model.encoder_output import Reading, at_ends, reversed_rows
+from seqforge.model.encoder_output import EncoderOutput, last_outputs, reverse_rows
 
 States = tuple[State, ...]
 """The state of every layer, the first layer's first."""
@@ -78,11 +78,11 @@ class RecurrentStack(nn.Module):
             after.append(state)
         return outputs, tuple(after)
 
-    def read(
+    def encode(
         self,
         inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"],
         lengths: Int[Tensor, " batch"],
-    ) -> Reading:
+    ) -> EncoderOutput:
         """Read whole examples, each from its own start to its own end.
 
         Args:
@@ -91,14 +91,14 @@ class RecurrentStack(nn.Module):
         """
         if not self.backward_cells:
             outputs, _ = self(inputs, self.initial_states(len(lengths)))
-            return Reading(outputs, at_ends(outputs, lengths), lengths)
+            return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
         outputs = inputs
         for cell, backward in zip(self.layers, self.backward_layers, strict=True):
             there, _ = cell(outputs, cell.initial_state(len(lengths)))
-            back, _ = backward(reversed_rows(outputs, lengths), backward.initial_state(len(lengths)))
-            outputs = self.dropout(torch.cat([there, reversed_rows(back, lengths)], dim=-1))
+            back, _ = backward(reverse_rows(outputs, lengths), backward.initial_state(len(lengths)))
+            outputs = self.dropout(torch.cat([there, reverse_rows(back, lengths)], dim=-1))
         there, back = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
-        return Reading(outputs, torch.cat([at_ends(there, lengths), back[0]], dim=-1), lengths)
+        return EncoderOutput(outputs, torch.cat([last_outputs(there, lengths), back[0]], dim=-1), lengths)
 
     def stepper(self, batch_size: int) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:
         """Prepare to read one step at a time, without dropout: for generation.

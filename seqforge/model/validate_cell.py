@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from seqforge.interfaces import Cell
-from seqforge.registry import Component, blamed, fault
+from seqforge.registry import Component, blame_plugin, plugin_fault
 
 _ROWS = 2
 
 
-def refuse_unfit(cell: Cell[Any], component: Component) -> None:
+def validate_cell(cell: Cell[Any], component: Component) -> None:
     """Let a cell read one step, and refuse one whose state or output is not what its interface says.
 
     Such a cell may well train; it is only resumed or sampled wrongly, long afterwards.
@@ -23,14 +23,14 @@ def refuse_unfit(cell: Cell[Any], component: Component) -> None:
     Raises:
         PluginError: Saying what is wrong with it.
     """
-    with blamed("cell", component.name, type(cell), "it cannot read a step"), torch.no_grad():
+    with blame_plugin("cell", component.name, type(cell), "it cannot read a step"), torch.no_grad():
         before = cell.initial_state(_ROWS)
         reason = _state_fault(before)
         if reason is None:
             outputs, after = cell(torch.zeros(1, _ROWS, cell.input_size), before)
             reason = _step_fault(cell, outputs, before, after)
     if reason is not None:
-        raise fault("cell", component.name, reason)
+        raise plugin_fault("cell", component.name, reason)
 
 
 def _state_fault(state: Any) -> str | None:

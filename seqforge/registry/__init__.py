@@ -5,7 +5,7 @@ from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, Plugi
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.kinds import KINDS, Kind
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.plugin_faults import blamed, fault, told
+from seqforge.registry.plugin_faults import blame_plugin, describe_error, plugin_fault
 from seqforge.registry.problems import Problem, from_validation, join, shown
 from seqforge.registry.register import Register, Registration
 from seqforge.registry.registry import Registry
@@ -26,16 +26,16 @@ __all__ = [
     "Register",
     "Registration",
     "Registry",
-    "blamed",
+    "blame_plugin",
+    "describe_error",
     "discover",
-    "fault",
     "from_validation",
     "hookimpl",
     "hookspec",
     "join",
     "new_plugin_manager",
     "options_of",
+    "plugin_fault",
     "resolve",
     "shown",
-    "told",
 ]

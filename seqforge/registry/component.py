@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.registry.kinds import KINDS
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.plugin_faults import blamed
+from seqforge.registry.plugin_faults import blame_plugin
 from seqforge.registry.problems import Problem, from_validation, join, shown, unknown_key
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
@@ -65,7 +65,7 @@ class Component:
             name: [built(part) for part in value] if isinstance(value, list) else built(value)
             for name, value in self.nested.items()
         }
-        with blamed(self.registration.kind, self.name, self.component, "it cannot be made"):
+        with blame_plugin(self.registration.kind, self.name, self.component, "it cannot be made"):
             try:
                 return self.component(**supplied, **self.options, **nested)
             except ValueError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from seqforge.errors import PluginError, SeqforgeError, is_out_of_memory
 
 
-def told(error: BaseException, component: type[object]) -> str:
+def describe_error(error: BaseException, component: type[object]) -> str:
     """Say what was raised, and in which line of the component's package.
 
     Args:
@@ -24,7 +24,7 @@ def told(error: BaseException, component: type[object]) -> str:
     return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
 
 
-def fault(kind: str, name: str, reason: str) -> PluginError:
+def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
     """Blame a component.
 
     Args:
@@ -45,7 +45,7 @@ def for_the_author(name: str) -> str:
 
 
 @contextmanager
-def blamed(kind: str, name: str, component: type[object], doing: str) -> Generator[None]:
+def blame_plugin(kind: str, name: str, component: type[object], doing: str) -> Generator[None]:
     """Blame a component for what is raised inside, unless it says itself what is wrong.
 
     Args:
@@ -64,4 +64,4 @@ def blamed(kind: str, name: str, component: type[object], doing: str) -> Generat
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise fault(kind, name, f"{doing}: {told(error, component)}") from error
+        raise plugin_fault(kind, name, f"{doing}: {describe_error(error, component)}") from error

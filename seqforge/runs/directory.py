@@ -112,9 +112,9 @@ class RunDirectory:
         return self.path / "vocabulary.json"
 
     @property
-    def form(self) -> Path:
+    def spec(self) -> Path:
         """What labelled examples are made of; not there in a run of a language model."""
-        return self.path / "form.json"
+        return self.path / "example_spec.json"
 
     @property
     def metrics(self) -> Path:

@@ -11,7 +11,7 @@ FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size"
 """What the weights, the order of the data and the carried state depend on."""
 
 
-def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse settings with which a resumed run would be another run.
 
     Args:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from seqforge.checkpoints.training_state import TrainingState, initial_state
 from seqforge.data import (
-    FORM,
-    LabelledBatches,
+    EXAMPLE_SPEC,
+    BucketedBatches,
     LabelledDataset,
     Report,
     as_text,
@@ -20,14 +20,14 @@ from seqforge.data import (
     read_batch,
 )
 from seqforge.evaluation.example_loss import example_loss
-from seqforge.evaluation.examples import Examination, ExampleScore, right_targets, score_examples
+from seqforge.evaluation.examples import ExampleScore, ExampleScoring, right_targets, score_examples
 from seqforge.evaluation.samples import build_metrics
 from seqforge.experiment import Experiment
-from seqforge.generation import Decoding, WrittenSymbols, write_answers
+from seqforge.generation import Decoding, TargetVocabulary, predict_examples
 from seqforge.interfaces import Progress
 from seqforge.model import SequenceModel
 from seqforge.training.step import optimizer_step
-from seqforge.training.task import Shown, TaskStep
+from seqforge.training.task import TaskSample, TaskStep
 
 _SHOWN_LENGTH = 200
 """Characters of an answer that are shown while training."""
@@ -41,15 +41,15 @@ class LabelledTask:
         experiment: What is trained, and how.
         dataset: What it is trained and evaluated on.
         device: Where.
-        examination: How held-out examples are scored; its loss is what is trained by.
+        example_scoring: How held-out examples are scored; its loss is what is trained by.
         batches: The training split.
     """
 
     experiment: Experiment
     dataset: LabelledDataset
     device: torch.device
-    examination: Examination
-    batches: LabelledBatches
+    example_scoring: ExampleScoring
+    batches: BucketedBatches
     labelled: bool = field(default=True, init=False)
 
     @property
@@ -65,7 +65,7 @@ class LabelledTask:
     @property
     def files(self) -> list[Path]:
         """What the vocabulary learnt, and what examples are made of."""
-        return [self.dataset.file.vocabulary, self.dataset.file.folder / FORM]
+        return [self.dataset.file.vocabulary, self.dataset.file.folder / EXAMPLE_SPEC]
 
     @property
     def training_size(self) -> int:
@@ -84,7 +84,7 @@ class LabelledTask:
 
     def new_state(self) -> TrainingState:
         """Make the state before the first step."""
-        return initial_state(self.experiment, self.dataset.vocabulary.size, self.device, self.dataset.file.form)
+        return initial_state(self.experiment, self.dataset.vocabulary.size, self.device, self.dataset.file.spec)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step.
@@ -93,7 +93,7 @@ class LabelledTask:
             state: Renewed in place.
             progress: How far the run has come.
         """
-        training, form = self.experiment.training, self.dataset.file.form
+        training, spec = self.experiment.training, self.dataset.file.spec
         first = state.step * training.accumulation
         batches = [self.batches.batch(first + index) for index in range(training.accumulation)]
         # Each target weighs the same, in whichever batch of the step it is.
@@ -103,8 +103,8 @@ class LabelledTask:
         def losses() -> Iterator[Tensor]:
             for batch in batches:
                 there = batch.to(self.device)
-                reading = state.model.read(there.inputs, there.lengths)
-                value = example_loss(state.model, form, reading, there, self.examination.loss, sampled)
+                encoded = state.model.encode(there.inputs, there.lengths)
+                value = example_loss(state.model, spec, encoded, there, self.example_scoring.loss, sampled)
                 yield value * (batch.counted / counted)
 
         factor = state.schedule.factor(progress)
@@ -118,9 +118,9 @@ class LabelledTask:
             model: Left in evaluation mode.
         """
         examples = self.dataset.splits["validation"]
-        return score_examples(model, self.dataset, examples, self.examination) if len(examples) else None
+        return score_examples(model, self.dataset, examples, self.example_scoring) if len(examples) else None
 
-    def show(self, model: SequenceModel, step: int) -> Shown | None:
+    def sample(self, model: SequenceModel, step: int) -> TaskSample | None:
         """Answer a few examples of the validation split, the same at every step.
 
         Args:
@@ -137,15 +137,15 @@ class LabelledTask:
         batch = read_batch(file, chosen).to(self.device)
         model.eval()
         with torch.inference_mode():
-            reading = model.read(batch.inputs, batch.lengths)
-            symbols = WrittenSymbols(file.form, vocabulary)
-            answers = write_answers(model, file.form, symbols, reading, self.examination.decoding)
+            encoded = model.encode(batch.inputs, batch.lengths)
+            symbols = TargetVocabulary(file.spec, vocabulary)
+            predictions = predict_examples(model, file.spec, symbols, encoded, self.example_scoring.decoding)
         lines: list[str] = []
-        for index, answer in zip(chosen.tolist(), answers, strict=True):
-            written = as_text(file.form, decode_target(file.form, vocabulary, answer.values))
-            right = " or ".join(as_text(file.form, target) for target in right_targets(self.dataset, index))
+        for index, prediction in zip(chosen.tolist(), predictions, strict=True):
+            written = as_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
+            right = " or ".join(as_text(file.spec, target) for target in right_targets(self.dataset, index))
             lines.append(f"{file.names[index]}: {_short(written)} (right: {_short(right)})")
-        return Shown(["\n".join(lines) + "\n"], {}, {})
+        return TaskSample(["\n".join(lines) + "\n"], {}, {})
 
 
 def labelled_task(experiment: Experiment, device: torch.device, report: Report) -> LabelledTask:
@@ -161,20 +161,20 @@ def labelled_task(experiment: Experiment, device: torch.device, report: Report) 
     """
     dataset = prepare_examples(experiment, report)
     training = experiment.training
-    writes = experiment.topology.writes == "sequence"
-    batches = LabelledBatches(
+    writes = experiment.topology.output_mode == "sequence"
+    batches = BucketedBatches(
         dataset.file,
         dataset.splits["training"],
         training.batch_size,
         training.batch_tokens,
         experiment.identity.seed,
         experiment.data.shuffle,
-        WrittenSymbols(dataset.file.form, dataset.vocabulary).end if writes else None,
+        TargetVocabulary(dataset.file.spec, dataset.vocabulary).end if writes else None,
     )
-    return LabelledTask(experiment, dataset, device, examination(experiment, device, limited=True), batches)
+    return LabelledTask(experiment, dataset, device, example_scoring(experiment, device, limited=True), batches)
 
 
-def examination(experiment: Experiment, device: torch.device, *, limited: bool) -> Examination:
+def example_scoring(experiment: Experiment, device: torch.device, *, limited: bool) -> ExampleScoring:
     """Say how an experiment scores examples.
 
     Args:
@@ -183,7 +183,7 @@ def examination(experiment: Experiment, device: torch.device, *, limited: bool) 
         limited: Whether only as much of a split is scored as the experiment says.
     """
     training = experiment.training
-    return Examination(
+    return ExampleScoring(
         experiment.loss.build().to(device),
         build_metrics(experiment),
         decoding(experiment),

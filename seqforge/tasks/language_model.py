@@ -9,7 +9,7 @@ import torch
 from seqforge.checkpoints.training_state import TrainingState, initial_state
 from seqforge.data import Dataset, Report, TrainingBatches, evaluation_batches, prepare
 from seqforge.errors import DataError
-from seqforge.evaluation.baseline import score_control
+from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.evaluation.samples import build_metrics, score_texts
 from seqforge.experiment import Experiment
@@ -17,7 +17,7 @@ from seqforge.generation import encode_prompt, sample_texts
 from seqforge.interfaces import Loss, Metric, Progress, Sampler
 from seqforge.model import SequenceModel
 from seqforge.training.step import train_step
-from seqforge.training.task import Shown, TaskStep
+from seqforge.training.task import TaskSample, TaskStep
 
 SAMPLE_SEED_STRIDE = 1_000_003
 """Keeps the seeds of samples at different steps apart."""
@@ -34,7 +34,7 @@ class StreamTask:
         loss: On that device.
         samplers: The chain.
         metrics: By name.
-        control: What the metrics say of held-out text.
+        baseline: What the metrics say of held-out text.
         batches: The training split.
         characters_per_token: Of the training split.
     """
@@ -45,7 +45,7 @@ class StreamTask:
     loss: Loss
     samplers: Sequence[Sampler]
     metrics: Mapping[str, Metric]
-    control: Mapping[str, float]
+    baseline: Mapping[str, float]
     batches: TrainingBatches
     characters_per_token: float
     labelled: bool = field(default=False, init=False)
@@ -117,7 +117,7 @@ class StreamTask:
         )
         return score_likelihood(model, batches, self.dataset.characters_per_token("validation"))
 
-    def show(self, model: SequenceModel, step: int) -> Shown:
+    def sample(self, model: SequenceModel, step: int) -> TaskSample:
         """Draw samples, and judge them.
 
         Args:
@@ -134,7 +134,7 @@ class StreamTask:
             length=sampling.length,
             seed=self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE,
         )
-        return Shown(texts, score_texts(self.metrics, [texts]), self.control)
+        return TaskSample(texts, score_texts(self.metrics, [texts]), self.baseline)
 
 
 def stream_task(experiment: Experiment, device: torch.device, report: Report) -> StreamTask:
@@ -163,7 +163,7 @@ def stream_task(experiment: Experiment, device: torch.device, report: Report) ->
         loss=experiment.loss.build().to(device),
         samplers=[sampler.build() for sampler in experiment.samplers],
         metrics=metrics,
-        control=score_control(metrics, experiment, dataset),
+        baseline=score_baseline(metrics, experiment, dataset),
         batches=TrainingBatches(
             dataset.token_file,
             dataset.splits["training"],

@@ -14,7 +14,7 @@ from seqforge.interfaces import Cell, State, map_state, scan
 from seqforge.testing.strategies import CellFactory, cell_cases, new_cell, seeds, sizes
 from seqforge.testing.tables import run_on_each
 
-Reading = tuple[Tensor, State]
+EncoderOutput = tuple[Tensor, State]
 """What reading a sequence gives: outputs `[time, batch, hidden]`, and the state after the last step."""
 
 
@@ -186,7 +186,7 @@ class CellSuite:
         cell, inputs, state = data.draw(cell_cases(make_cell))
         inputs, state, leaves = _with_gradients(cell.train(), inputs, state)
 
-        def read() -> tuple[Reading, tuple[Tensor, ...]]:
+        def read() -> tuple[EncoderOutput, tuple[Tensor, ...]]:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 reading = cell(inputs, state)
@@ -266,7 +266,7 @@ class CellSuite:
         assert losses[-1] < losses[0], f"20 steps of Adam raise the loss from {losses[0]:.6f} to {losses[-1]:.6f}"
 
 
-def _assert_close(actual: Reading, expected: Reading, claim: str) -> None:
+def _assert_close(actual: EncoderOutput, expected: EncoderOutput, claim: str) -> None:
     torch.testing.assert_close(
         (actual[0], *actual[1]),
         (expected[0], *expected[1]),
@@ -288,7 +288,7 @@ def _rows(state: State, rows: slice) -> State:
     return map_state(lambda tensor: tensor[rows], state)
 
 
-def _differentiable(reading: Reading) -> tuple[Tensor, ...]:
+def _differentiable(reading: EncoderOutput) -> tuple[Tensor, ...]:
     outputs, state = reading
     return (outputs, *(tensor for tensor in state if tensor.is_floating_point()))
 
@@ -301,7 +301,7 @@ def _with_gradients(cell: Cell[Any], inputs: Tensor, state: State) -> tuple[Tens
     return inputs, state, (inputs, *(tensor for tensor in state if tensor.requires_grad), *parameters)
 
 
-def _gradients(reading: Reading, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _gradients(reading: EncoderOutput, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Differentiate a sum of the outputs and the state that weighs every number differently."""
     total = torch.zeros((), dtype=reading[0].dtype)
     for tensor in _differentiable(reading):

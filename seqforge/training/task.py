@@ -26,18 +26,18 @@ class TaskStep(NamedTuple):
     characters: float
 
 
-class Shown(NamedTuple):
+class TaskSample(NamedTuple):
     """What a model writes at a sampling interval.
 
     Attributes:
         texts: Samples, or answers to a few examples.
         scores: Figures of the metrics that judge samples, as `metric.value`.
-        control: The same figures of held-out text.
+        baseline: The same figures of held-out text.
     """
 
     texts: list[str]
     scores: Mapping[str, float]
-    control: Mapping[str, float]
+    baseline: Mapping[str, float]
 
 
 @runtime_checkable
@@ -100,7 +100,7 @@ class Task(Protocol):
         """
         ...
 
-    def show(self, model: SequenceModel, step: int) -> Shown | None:
+    def sample(self, model: SequenceModel, step: int) -> TaskSample | None:
         """Let the model write; None where there is nothing to write for.
 
         Args:

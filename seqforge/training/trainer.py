@@ -6,7 +6,7 @@ from dataclasses import asdict
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, is_out_of_memory, warn
-from seqforge.evaluation.baseline import beside
+from seqforge.evaluation.baseline import with_baselines
 from seqforge.evaluation.samples import write_samples
 from seqforge.experiment import Experiment
 from seqforge.interfaces import (
@@ -227,7 +227,7 @@ class Trainer:
     def _sample(self) -> None:
         state = self._state
         try:
-            shown = self._task.show(state.model, state.step)
+            shown = self._task.sample(state.model, state.step)
         except SeqforgeError:
             raise
         except Exception as error:
@@ -239,8 +239,8 @@ class Trainer:
         if shown is None:
             return
         write_samples(self._directory.samples, state.step, shown.texts)
-        self._log.append("sample", state.step, beside(shown.scores, shown.control))
-        event = Sampled(state.step, tuple(shown.texts), shown.scores, shown.control)
+        self._log.append("sample", state.step, with_baselines(shown.scores, shown.baseline))
+        event = Sampled(state.step, tuple(shown.texts), shown.scores, shown.baseline)
         self._observers.notify("seqforge_sampled", event)
 
     def _save(self, *, best: bool = False) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from seqforge.cells import rows_of
+from seqforge.cells import embed_rows
 
 
 @pytest.mark.parametrize("shape", [(7,), (5, 3), (1, 1)])
@@ -12,7 +12,7 @@ from seqforge.cells import rows_of
 def test_rows_are_those_of_the_table_rounded(shape: tuple[int, ...], dtype: torch.dtype):
     table = torch.randn(6, 10, requires_grad=True)
     symbols = torch.randint(6, shape)
-    rows = rows_of(table, symbols, dtype)
+    rows = embed_rows(table, symbols, dtype)
     assert torch.equal(rows, functional.embedding(symbols, table).to(dtype))
     weights = torch.randn(*shape, 10).to(dtype)
     rows.backward(weights)
@@ -24,7 +24,7 @@ def test_rows_are_those_of_the_table_rounded(shape: tuple[int, ...], dtype: torc
 
 def test_many_small_gradients_are_not_lost():
     table = torch.zeros(2, 4, requires_grad=True)
-    rows_of(table, torch.zeros(5000, dtype=torch.int64), torch.bfloat16).backward(torch.ones(5000, 4).bfloat16())
+    embed_rows(table, torch.zeros(5000, dtype=torch.int64), torch.bfloat16).backward(torch.ones(5000, 4).bfloat16())
     assert table.grad is not None
     # In bfloat16 a sum of ones ends at 256.
     assert table.grad[0].tolist() == [5000.0] * 4
@@ -32,4 +32,4 @@ def test_many_small_gradients_are_not_lost():
 
 def test_a_symbol_outside_the_table_is_an_error():
     with pytest.raises(IndexError):
-        rows_of(torch.randn(3, 4, requires_grad=True), torch.tensor([3]), torch.bfloat16)
+        embed_rows(torch.randn(3, 4, requires_grad=True), torch.tensor([3]), torch.bfloat16)

@@ -121,19 +121,19 @@ def test_trace(seqforge: Callable, tmp_path: Path) -> None:
     hello = Path(__file__).parents[2] / "experiments/hello.toml"
     assert seqforge("run", hello).returncode == 0
     assert (tmp_path / "runs/hello/samples/step-00000200.txt").read_text() == "hello"
-    traced = seqforge("trace", "runs/hello", "hello", "--checkpoint", "initial", COLUMNS="100")
+    traced = seqforge("inspect", "runs/hello", "hello", "--checkpoint", "initial", COLUMNS="100")
     assert traced.returncode == 0, traced.stderr
     assert '"l" is read 2 times and wants "l", then "o": only the state can tell them apart.' in traced.stdout
-    coloured = seqforge("trace", "runs/hello", "hello", FORCE_COLOR="1", COLUMNS="100").stdout
+    coloured = seqforge("inspect", "runs/hello", "hello", FORCE_COLOR="1", COLUMNS="100").stdout
     right, wrong = coloured.count("\x1b[32m"), coloured.count("\x1b[31m")
     assert (right, wrong) == (4, 12)
     for columns in ("70", "80", "200"):
-        lines = seqforge("trace", "runs/hello", "hello", COLUMNS=columns).stdout.splitlines()
+        lines = seqforge("inspect", "runs/hello", "hello", COLUMNS=columns).stdout.splitlines()
         assert max(map(len, lines[:4])) <= int(columns)
         assert "…" not in "".join(lines)
     # Where not all symbols have room, the right one comes first.
     assert "right" not in lines[2]
-    narrow = seqforge("trace", "runs/hello", "hello", COLUMNS="70").stdout.splitlines()
+    narrow = seqforge("inspect", "runs/hello", "hello", COLUMNS="70").stdout.splitlines()
     assert [cell.strip() for cell in narrow[2].strip("┃").split("┃")] == [
         "reads",
         "wants",

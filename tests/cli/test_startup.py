@@ -25,7 +25,7 @@ COMMANDS = [
     "evaluate --help",
     "check --help",
     "schema --help",
-    "trace --help",
+    "inspect --help",
     "plugins list",
     "plugins list --json",
     "plugins show essentials",

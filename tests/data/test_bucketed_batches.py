@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.data import ExampleFile, LabelledBatches, evaluation_examples
+from seqforge.data import BucketedBatches, ExampleFile, evaluation_examples
 from seqforge.data.ragged import RaggedFile
 from seqforge.errors import DataError
-from seqforge.interfaces import IGNORED_TARGET, Classes, Form, Text
+from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Text
 
-FORM = Form(Text(), "sequence", Classes(("a", "b")), "sequence")
+EXAMPLE_SPEC = ExampleSpec(Text(), "sequence", Classes(("a", "b")), "sequence")
 _SETTINGS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 _NUMBERS = itertools.count()
 
@@ -39,7 +39,7 @@ def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
         names = [str(index) for index in range(len(lengths))]
         splits: list[Any] = [None] * len(lengths)
         right = ragged(tmp_path / f"{number}.targets", targets)
-        return ExampleFile(tmp_path, FORM, names, splits, inputs, right, stops, "")
+        return ExampleFile(tmp_path, EXAMPLE_SPEC, names, splits, inputs, right, stops, "")
 
     return make
 
@@ -51,7 +51,7 @@ def test_every_example_comes_once_an_epoch(
 ) -> None:
     file = made(lengths)
     chosen = np.array(sorted(data.draw(st.sets(st.integers(0, len(lengths) - 1), min_size=1))))
-    batches = LabelledBatches(file, chosen, rows, tokens, seed, shuffle=True, end=2)
+    batches = BucketedBatches(file, chosen, rows, tokens, seed, shuffle=True, end=2)
     for epoch in range(3):
         assert sorted(np.concatenate(batches.order(epoch)).tolist()) == chosen.tolist()
     first = epoch_of = batches.batches_per_epoch
@@ -64,7 +64,7 @@ def test_every_example_comes_once_an_epoch(
 @given(lengths=LENGTHS, rows=st.integers(1, 9), tokens=st.integers(61, 200))
 def test_no_batch_is_larger_than_it_may_be(made: Any, lengths: Any, rows: int, tokens: int) -> None:
     file = made(lengths)
-    batches = LabelledBatches(file, np.arange(len(lengths)), rows, tokens, 0, shuffle=True, end=2)
+    batches = BucketedBatches(file, np.arange(len(lengths)), rows, tokens, 0, shuffle=True, end=2)
     for number in range(3 * batches.batches_per_epoch):
         batch = batches.batch(number)
         assert 1 <= batch.inputs.shape[1] <= rows
@@ -76,8 +76,8 @@ def test_no_batch_is_larger_than_it_may_be(made: Any, lengths: Any, rows: int, t
 def test_a_batch_is_a_function_of_seed_and_number(made: Any, lengths: Any, number: int, seed: int) -> None:
     file = made(lengths)
 
-    def batches(other: int = 0) -> LabelledBatches:
-        return LabelledBatches(file, np.arange(len(lengths)), 4, 200, seed + other, shuffle=True, end=2)
+    def batches(other: int = 0) -> BucketedBatches:
+        return BucketedBatches(file, np.arange(len(lengths)), 4, 200, seed + other, shuffle=True, end=2)
 
     walked = batches()
     for before in range(number % 7):
@@ -89,7 +89,7 @@ def test_a_batch_is_a_function_of_seed_and_number(made: Any, lengths: Any, numbe
 
 def test_another_seed_gives_another_order(made: Any) -> None:
     file = made([(3, [1])] * 40)
-    orders = [LabelledBatches(file, np.arange(40), 8, 100, seed, shuffle=True, end=None).order(0) for seed in (1, 2)]
+    orders = [BucketedBatches(file, np.arange(40), 8, 100, seed, shuffle=True, end=None).order(0) for seed in (1, 2)]
     assert np.concatenate(orders[0]).tolist() != np.concatenate(orders[1]).tolist()
 
 
@@ -107,7 +107,7 @@ def test_rows_are_padded_behind_their_own_steps(made: Any) -> None:
 
 def test_several_targets_take_turns(made: Any) -> None:
     file = made([(3, [1, 2, 3])])
-    batches = LabelledBatches(file, np.array([0]), 4, 100, 0, shuffle=True, end=None)
+    batches = BucketedBatches(file, np.array([0]), 4, 100, 0, shuffle=True, end=None)
     assert [len(batches.batch(epoch).targets) for epoch in range(4)] == [1, 2, 3, 1]
 
 
@@ -127,10 +127,10 @@ def test_an_evaluation_reads_each_example_once_within_its_limit(made: Any, lengt
 def test_an_example_longer_than_a_batch_is_named(made: Any) -> None:
     file = made([(3, [1]), (50, [60])])
     with pytest.raises(DataError, match="the example '1' has 111 steps, and a batch may have 110"):
-        LabelledBatches(file, np.array([0]), 4, 110, 0, shuffle=True, end=None)
-    LabelledBatches(file, np.array([0]), 4, 111, 0, shuffle=True, end=None)
+        BucketedBatches(file, np.array([0]), 4, 110, 0, shuffle=True, end=None)
+    BucketedBatches(file, np.array([0]), 4, 111, 0, shuffle=True, end=None)
 
 
 def test_a_split_without_examples_is_refused(made: Any) -> None:
     with pytest.raises(DataError, match="no example"):
-        LabelledBatches(made([(3, [1])]), np.array([], dtype=np.int64), 4, 110, 0, shuffle=True, end=None)
+        BucketedBatches(made([(3, [1])]), np.array([], dtype=np.int64), 4, 110, 0, shuffle=True, end=None)

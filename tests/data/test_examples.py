@@ -18,24 +18,24 @@ from seqforge.data import (
     decode_target,
     encode_examples,
     prepare_examples,
-    read_form,
+    read_example_spec,
     readable,
 )
-from seqforge.data.example_spec_file import write_form
+from seqforge.data.example_spec_file import write_example_spec
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Numbers, Text, Vocabulary
+from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
 
-ONCE = Form(Text(), "sequence", Classes(("no", "yes")), "once")
+ONCE = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once")
 
 
 class Given(LabelledCorpus):
-    def __init__(self, form: Form, examples: list[Example]) -> None:
-        self._form, self._examples = form, examples
+    def __init__(self, spec: ExampleSpec, examples: list[Example]) -> None:
+        self._spec, self._examples = spec, examples
         self.readings = 0
 
     @property
-    def form(self) -> Form:
-        return self._form
+    def spec(self) -> ExampleSpec:
+        return self._spec
 
     def examples(self):
         self.readings += 1
@@ -78,7 +78,7 @@ def test_examples_come_back_as_they_went_in(
     dataset = prepared(**tables)
     again = prepared(**tables)
     assert again.file.digest == dataset.file.digest
-    assert ExampleFile.open(dataset.file.folder).form == dataset.file.form
+    assert ExampleFile.open(dataset.file.folder).spec == dataset.file.spec
     source: LabelledCorpus = labelled_experiment(**tables).corpus.build()
     file = dataset.file
     for index, example in enumerate(source.examples()):
@@ -90,7 +90,7 @@ def test_examples_come_back_as_they_went_in(
         first = int(file.first_targets(np.array([index]))[0])
         found = file.targets.read(range(first, int(file.target_stops[index])))
         for values, target in zip(found, (example.target, *example.alternatives), strict=True):
-            decoded = decode_target(file.form, dataset.vocabulary, values)
+            decoded = decode_target(file.spec, dataset.vocabulary, values)
             if isinstance(target, (str, int)):
                 assert decoded == target
             else:
@@ -117,7 +117,7 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
 
 
 @pytest.mark.parametrize(
-    ("form", "example", "said"),
+    ("spec", "example", "said"),
     [
         (ONCE, Example("odd", "", 0), "odd: an input is empty"),
         (ONCE, Example("odd", "a", 2), "odd: there are 2 classes, and an index is not from 0 to 1"),
@@ -125,27 +125,27 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
         (ONCE, Example("odd", np.zeros(3), 1), "odd: a text was wanted"),
         (ONCE, Example("odd", "\ud800", 1), "odd: '\\ud800' is no text in UTF-8"),
         (
-            Form(Text(), "sequence", Classes(("no", "yes")), "every step"),
+            ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step"),
             Example("odd", "abc", np.array([0, 1])),
             "odd: 3 steps are read, and 2 are to be written",
         ),
         (
-            Form(Numbers(2), "sequence", Classes(("no",)), "once"),
+            ExampleSpec(Numbers(2), "sequence", Classes(("no",)), "once"),
             Example("odd", np.zeros((3, 4)), 0),
             "odd: steps of 2 numbers each were wanted, and not an array of shape [3, 4]",
         ),
         (
-            Form(Numbers(2), "vector", Numbers(1), "once"),
+            ExampleSpec(Numbers(2), "vector", Numbers(1), "once"),
             Example("odd", np.zeros(2), np.array([np.nan])),
             "odd: a number is infinite or not a number",
         ),
     ],
 )
 def test_an_example_that_is_not_of_the_form_is_named(
-    vocabulary: Vocabulary, tmp_path: Path, form: Form, example: Example, said: str
+    vocabulary: Vocabulary, tmp_path: Path, spec: ExampleSpec, example: Example, said: str
 ) -> None:
     with pytest.raises(DataError) as caught:
-        encode_examples(Given(form, [example]), vocabulary, tmp_path, lambda _: None)
+        encode_examples(Given(spec, [example]), vocabulary, tmp_path, lambda _: None)
     assert str(caught.value).startswith(said)
 
 
@@ -174,45 +174,45 @@ def test_a_corpus_that_cannot_be_read_is_told_as_that(vocabulary: Vocabulary, tm
 
 
 def test_a_corpus_is_read_once_though_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:
-    form = Form(Text(), "sequence", Text(), "sequence")
-    corpus = Given(form, [Example("one", "ab", "né", ("", "a")), Example("two", "€", "b")])
+    spec = ExampleSpec(Text(), "sequence", Text(), "sequence")
+    corpus = Given(spec, [Example("one", "ab", "né", ("", "a")), Example("two", "€", "b")])
     file = encode_examples(corpus, vocabulary, tmp_path, lambda _: None)
     assert corpus.readings == 1
     assert vocabulary.state() == {"characters": "abné€"}
     assert file.inputs.lengths.tolist() == [2, 1]
     assert file.targets.lengths.tolist() == [2, 0, 1, 1]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "examples.json", "form.json", "inputs.bin", "targets.bin", "vocabulary.json",
+        "example_spec.json", "examples.json", "inputs.bin", "targets.bin", "vocabulary.json",
     ]  # fmt: skip
 
 
 FORMS = [
     ONCE,
-    Form(Numbers(3), "vector", Text(), "sequence"),
-    Form(Numbers(3), "sequence", Numbers(2), "every step"),
+    ExampleSpec(Numbers(3), "vector", Text(), "sequence"),
+    ExampleSpec(Numbers(3), "sequence", Numbers(2), "every step"),
 ]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_form_comes_back_from_its_file(tmp_path: Path, form: Form) -> None:
-    write_form(form, tmp_path / "form.json")
-    assert read_form(tmp_path / "form.json") == form
+@pytest.mark.parametrize("spec", FORMS)
+def test_a_form_comes_back_from_its_file(tmp_path: Path, spec: ExampleSpec) -> None:
+    write_example_spec(spec, tmp_path / "example_spec.json")
+    assert read_example_spec(tmp_path / "example_spec.json") == spec
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
-    file = tmp_path / "form.json"
-    write_form(data.draw(st.sampled_from(FORMS)), file)
+    file = tmp_path / "example_spec.json"
+    write_example_spec(data.draw(st.sampled_from(FORMS)), file)
     table = json.loads(file.read_text())
     key = data.draw(st.sampled_from(sorted(table)))
     table[key] = data.draw(st.sampled_from([None, 3, "other", {}, {"kind": "numbers", "size": "x"}, []]))
     file.write_text(json.dumps(table))
     with pytest.raises(DataError, match="not the form"):
-        read_form(file)
+        read_example_spec(file)
 
 
-@pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "form.json"])
+@pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "example_spec.json"])
 def test_a_damaged_file_is_encoded_anew(prepared: Any, name: str) -> None:
     dataset = prepared()
     path = dataset.file.folder / name
@@ -235,14 +235,14 @@ def test_a_damaged_file_is_encoded_anew(prepared: Any, name: str) -> None:
     ],
 )
 def test_forms_that_cannot_be_are_refused(wrong: Any) -> None:
-    with pytest.raises(ValueError, match=r"text|numbers|vector|classes|number"):
-        Form(*wrong)
+    with pytest.raises(ValueError, match=r"text|numbers|vector|classes|number|size"):
+        ExampleSpec(*wrong)
 
 
 def test_answers_as_people_read_them() -> None:
-    labels = Form(Text(), "sequence", Classes(("no", "yes")), "every step")
+    labels = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step")
     assert readable(labels, np.array([1, 0])) == ["yes", "no"]
     assert as_text(labels, np.array([1, 0])) == "yes no"
     assert readable(ONCE, 1) == as_text(ONCE, 1) == "yes"
-    numbers = Form(Text(), "sequence", Numbers(2), "every step")
+    numbers = ExampleSpec(Text(), "sequence", Numbers(2), "every step")
     assert as_text(numbers, np.array([[1.0, 2.0], [3.0, 4.0]])) == "1.0 2.0; 3.0 4.0"

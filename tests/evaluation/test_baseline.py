@@ -9,8 +9,8 @@ import pytest
 
 from seqforge import Run, train
 from seqforge.data import Dataset, prepare
-from seqforge.evaluation import baseline, beside, score_texts
-from seqforge.evaluation.baseline import held_out_windows, score_control
+from seqforge.evaluation import baseline, score_texts, with_baselines
+from seqforge.evaluation.baseline import held_out_windows, score_baseline
 from seqforge.interfaces import Metric, Sampled, Score
 from seqforge.registry import Registry, hookimpl
 
@@ -57,7 +57,7 @@ def test_a_split_that_is_shorter_is_a_window(dataset: Dataset, experiment: Any) 
     assert held_out_windows(dataset, None, count=1, length=len(text) + 1, seed=1) == [text]
     empty = experiment(data={"validation_fraction": 0.0})
     assert held_out_windows(prepare(empty, lambda _: None), None, count=1, length=10, seed=1) == []
-    assert score_control({"letters": Letters()}, empty, prepare(empty, lambda _: None)) == {}
+    assert score_baseline({"letters": Letters()}, empty, prepare(empty, lambda _: None)) == {}
 
 
 def test_figures_of_groups_are_averaged_by_their_weights() -> None:
@@ -69,15 +69,15 @@ def test_figures_of_groups_are_averaged_by_their_weights() -> None:
 @pytest.mark.parametrize("count", [1, 3, 100])
 def test_windows_are_judged_as_many_at_a_time_as_there_are_samples(count: int, experiment: Any) -> None:
     chosen = experiment(sampling={"count": count})
-    figures = score_control({"letters": Letters()}, chosen, prepare(chosen, lambda _: None))
+    figures = score_baseline({"letters": Letters()}, chosen, prepare(chosen, lambda _: None))
     assert figures["letters.letters"] == 20 * count
 
 
 def test_the_control_stands_behind_each_figure() -> None:
-    assert list(beside({"x": 1.0, "y": 2.0}, {"y": 3.0, "z": 4.0}).items()) == [
+    assert list(with_baselines({"x": 1.0, "y": 2.0}, {"y": 3.0, "z": 4.0}).items()) == [
         ("x", 1.0),
         ("y", 2.0),
-        ("y.control", 3.0),
+        ("y.baseline", 3.0),
     ]
 
 
@@ -94,21 +94,21 @@ def test_a_run_logs_and_tells_the_control(experiment: Any, tmp_path: Path, regis
     chosen = experiment(metrics=[{"use": "distinct", "lengths": [1]}])
     run = train(chosen, tmp_path, hooks=hooks)
     samples = [record for record in run.metrics() if record["event"] == "sample"]
-    expected = {record["distinct.distinct_1.control"] for record in samples}
+    expected = {record["distinct.distinct_1.baseline"] for record in samples}
     assert len(samples) == len(told) == 2
     assert len(expected) == 1
-    assert 0.5 < expected.pop() == told[0].control["distinct.distinct_1"] <= 1.0
+    assert 0.5 < expected.pop() == told[0].baseline["distinct.distinct_1"] <= 1.0
 
     scores, again = Run.open(run.path, registry=registry).score_samples()
     assert scores.keys() == again.keys() == {"distinct.distinct_1"}
-    assert again == told[0].control
+    assert again == told[0].baseline
 
 
 def test_the_command_prints_the_control(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
     train(experiment(metrics=[{"use": "distinct", "lengths": [1]}]), tmp_path / "runs")
     printed = seqforge("evaluate", "runs/small")
     figures = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)
-    value, reference = figures["distinct.distinct_1"], figures["distinct.distinct_1.control"]
+    value, reference = figures["distinct.distinct_1"], figures["distinct.distinct_1.baseline"]
     line = printed.stdout.splitlines()[-1].split()
     assert line == [
         "distinct.distinct_1", f"{value:.4f}", "control", f"{reference:.4f}", "excess", f"{value - reference:+.4f}"

@@ -8,20 +8,20 @@ import pytest
 
 from seqforge.data import prepare
 from seqforge.errors import DataError, PluginError
-from seqforge.evaluation.fitted_metrics import teach
+from seqforge.evaluation.fitted_metrics import fit_metric
 from seqforge.files import cache_folder
-from seqforge.interfaces import LearningMetric, Score
+from seqforge.interfaces import FittedMetric, Score
 
 TEXT = "first half\n" + "x" * 50 + "second half" + "y" * 50
 
 
-class Seen(LearningMetric):
+class Seen(FittedMetric):
     """Knows the text that it was shown."""
 
     times = 0
     text = ""
 
-    def learn(self, documents: Iterator[str]) -> None:
+    def fit(self, documents: Iterator[str]) -> None:
         Seen.times += 1
         self.text = "".join(documents)
 
@@ -44,7 +44,7 @@ def _never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def taught(chosen: Any) -> Seen:
     metric = Seen()
-    teach(metric, chosen.metrics[0], chosen, prepare(chosen, lambda _: None))
+    fit_metric(metric, chosen.metrics[0], chosen, prepare(chosen, lambda _: None))
     return metric
 
 
@@ -86,7 +86,7 @@ def test_a_metric_that_cannot_learn_is_named(chosen: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(Seen, "state", lambda self: "seen")
     with pytest.raises(PluginError, match="metric 'essentials/distinct': its state is a str, not bytes"):
         taught(chosen())
-    monkeypatch.setattr(Seen, "learn", lambda self, documents: 1 / 0)
+    monkeypatch.setattr(Seen, "fit", lambda self, documents: 1 / 0)
     with pytest.raises(PluginError, match=r"it cannot learn: ZeroDivisionError: .* line \d+\)"):
         taught(chosen())
 

@@ -14,15 +14,15 @@ from seqforge.interfaces import Metric, Score
 class Says(Metric):
     """Answers whatever it was given, one thing after the other."""
 
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
+    def __init__(self, *predictions: Any) -> None:
+        self.predictions = list(predictions)
 
     def score(self, texts: Sequence[str]) -> Score:
-        return self.answers.pop(0)
+        return self.predictions.pop(0)
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("prediction", "said"),
     [
         (None, "TypeError: it gave a NoneType, not a Score"),
         ({"a": 1.0}, "TypeError: it gave a dict, not a Score"),
@@ -31,8 +31,8 @@ class Says(Metric):
         (Score([1.0]), "AttributeError: 'list' object has no attribute 'items'"),  # pyright: ignore[reportArgumentType]
     ],
 )
-def test_a_wrong_answer_costs_its_figures(answer: Any, said: str, capsys: pytest.CaptureFixture[str]):
-    assert score_texts({"wrong": Says(answer), "right": Says(Score({"b": 2.0}))}, [["text"]]) == {"right.b": 2.0}
+def test_a_wrong_answer_costs_its_figures(prediction: Any, said: str, capsys: pytest.CaptureFixture[str]):
+    assert score_texts({"wrong": Says(prediction), "right": Says(Score({"b": 2.0}))}, [["text"]]) == {"right.b": 2.0}
     assert f"seqforge: the metric 'wrong' failed: {said}" in capsys.readouterr().err
 
 

@@ -120,7 +120,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a form that cannot be": (
         {"corpus": made(read="vector")},
-        "corpus: corpus 'made/made': text is read as a sequence",
+        "corpus: corpus 'made/made': text is a sequence: set input_kind to 'sequence'",
     ),
 }
 

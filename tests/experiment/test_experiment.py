@@ -209,7 +209,7 @@ def test_a_resolved_experiment_is_read_from_its_file(tmp_path: Path, samples: Re
 
 
 def test_the_topologies_are_the_five_of_the_post():
-    shapes = {name: (topology.reads, topology.writes) for name, topology in TOPOLOGIES.items()}
+    shapes = {name: (topology.input_kind, topology.output_mode) for name, topology in TOPOLOGIES.items()}
     assert shapes == {
         "one-to-one": ("vector", "once"),
         "one-to-many": ("vector", "sequence"),

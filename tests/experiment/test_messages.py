@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from seqforge.errors import ExperimentError, PluginError, SeqforgeError
-from seqforge.experiment import Experiment, choose, override, read_table
+from seqforge.experiment import Experiment, override, read_table, replace_components
 from seqforge.registry import Registry
 
 MESSAGES = Path(__file__).with_name("messages.txt")
@@ -62,7 +62,7 @@ def load(case: Case, registry: Registry) -> Experiment:
             chosen[option.removeprefix("--")] = [value] if option == "--sampler" else value
     if not chosen:
         return Experiment.load(path, overrides, registry)
-    table = override(choose(read_table(Path(path)), registry, **chosen), overrides)
+    table = override(replace_components(read_table(Path(path)), registry, **chosen), overrides)
     return Experiment.from_table(table, registry=registry, origin=Path(path))
 
 

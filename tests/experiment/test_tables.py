@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.errors import ExperimentError
-from seqforge.experiment import Experiment, choose, override, read_table
+from seqforge.experiment import Experiment, override, read_table, replace_components
 from seqforge.registry import Registry
 
 TABLE = {"training": {"steps": 3}, "model": {"cells": [{"use": "lstm"}, {"use": "gru"}]}}
@@ -195,7 +195,7 @@ def test_another_component_keeps_the_options_that_it_has_too(samples: Registry):
         """
     )
     before = copy.deepcopy(table)
-    chosen = choose(
+    chosen = replace_components(
         table, samples, corpus="files", cell="extra/gru", loss="cross-entropy", optimizer="sgd", sampler=["greedy"]
     )
     assert table == before
@@ -207,11 +207,13 @@ def test_another_component_keeps_the_options_that_it_has_too(samples: Registry):
         "model": {"cells": [{"use": "extra/gru", "hidden_size": 8, "repeat": 3}, {"use": "extra/gru"}]},
         "sampler": [{"use": "greedy"}],
     }
-    assert choose(table, samples) == table
+    assert replace_components(table, samples) == table
 
 
 def test_components_compose_an_experiment_without_a_file(samples: Registry):
-    table = choose({}, samples, corpus="inline", cell="lstm", optimizer="sgd", sampler=["temperature", "greedy"])
+    table = replace_components(
+        {}, samples, corpus="inline", cell="lstm", optimizer="sgd", sampler=["temperature", "greedy"]
+    )
     assert table == {
         "corpus": {"use": "inline"},
         "model": {"cells": [{"use": "lstm"}]},
@@ -224,6 +226,6 @@ def test_components_compose_an_experiment_without_a_file(samples: Registry):
 
 @pytest.mark.parametrize("wrong", [3, "lstm", [], [3], {"cells": 3}, {"cells": []}, {"cells": ["lstm"]}])
 def test_a_component_may_be_put_where_the_file_is_wrong(samples: Registry, wrong: Any):
-    chosen = choose({"model": wrong, "optimizer": wrong}, samples, cell="lstm", optimizer="sgd")
+    chosen = replace_components({"model": wrong, "optimizer": wrong}, samples, cell="lstm", optimizer="sgd")
     assert chosen["model"]["cells"] == [{"use": "lstm"}]
     assert chosen["optimizer"] == {"use": "sgd"}

@@ -9,12 +9,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqforge.generation import WrittenSymbols, beam_search, draw_sequences
+from seqforge.generation import TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.predictions import collapsed
-from seqforge.interfaces import Classes, Form, Text
-from seqforge.model import Reading, SequenceModel, build_model
+from seqforge.interfaces import Classes, ExampleSpec, Text
+from seqforge.model import EncoderOutput, SequenceModel, build_model
 
-FORM = Form(Text(), "sequence", Classes(("x", "y")), "sequence")
+EXAMPLE_SPEC = ExampleSpec(Text(), "sequence", Classes(("x", "y")), "sequence")
 END = 2
 
 
@@ -23,20 +23,22 @@ def made_model(labelled_experiment: Any, seed: int, attention: str | None = None
     if attention:
         table["attention"] = {"use": attention}
     corpus = {"use": "made", "written": "sequence"}
-    return build_model(labelled_experiment(experiment={"seed": seed}, corpus=corpus, model=table), 3, FORM).eval()
+    return build_model(
+        labelled_experiment(experiment={"seed": seed}, corpus=corpus, model=table), 3, EXAMPLE_SPEC
+    ).eval()
 
 
-def read(model: SequenceModel, lengths: list[int], seed: int) -> Reading:
+def read(model: SequenceModel, lengths: list[int], seed: int) -> EncoderOutput:
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randint(3, (max(lengths), len(lengths)), generator=generator)
-    return model.read(inputs, torch.tensor(lengths))
+    return model.encode(inputs, torch.tensor(lengths))
 
 
-def log_probability(model: SequenceModel, reading: Reading, row: int, symbols: tuple[int, ...]) -> float:
+def log_probability(model: SequenceModel, encoded: EncoderOutput, row: int, symbols: tuple[int, ...]) -> float:
     """Of a sequence and its end, by teacher forcing."""
-    one = reading.rows(torch.tensor([row]))
+    one = encoded.rows(torch.tensor([row]))
     known = torch.tensor([[END], *([symbol] for symbol in symbols)])
-    logits, _ = model.write(known, model.source(one))
+    logits, _ = model.decode(known, model.decoder_context(one))
     wanted = torch.tensor([*symbols, END])
     return float(logits[:, 0].log_softmax(-1).gather(1, wanted.unsqueeze(1)).sum())
 
@@ -55,16 +57,16 @@ def test_a_beam_that_holds_everything_is_brute_force(
     model = made_model(labelled_experiment, seed, attention)
     sequences = [found for count in range(length + 1) for found in itertools.product((0, 1), repeat=count)]
     with torch.no_grad():
-        reading = read(model, lengths, seed)
-        found = beam_search(model, reading, width=3**length, normalization=normalization, length=length)
+        encoded = read(model, lengths, seed)
+        found = beam_search(model, encoded, width=3**length, normalization=normalization, length=length)
         for row, written in enumerate(found):
             scores = {
-                symbols: log_probability(model, reading, row, symbols) / ((6 + len(symbols)) / 6) ** normalization
+                symbols: log_probability(model, encoded, row, symbols) / ((6 + len(symbols)) / 6) ** normalization
                 for symbols in sequences
             }
             best = max(scores.values())
             assert scores[tuple(written.symbols)] == pytest.approx(best, abs=1e-4)
-            expected = log_probability(model, reading, row, tuple(written.symbols))
+            expected = log_probability(model, encoded, row, tuple(written.symbols))
             assert written.log_probability == pytest.approx(expected, abs=1e-4)
 
 
@@ -77,9 +79,9 @@ def test_a_beam_of_one_takes_the_likeliest_symbol_on_each_step(
     greedy = labelled_experiment(sampler=[{"use": "greedy"}]).samplers[0].build()
     vocabulary = labelled_experiment().vocabulary.build()
     with torch.no_grad():
-        reading = read(model, lengths, seed)
-        one = beam_search(model, reading, width=1, normalization=0.0, length=6)
-        drawn = draw_sequences(model, WrittenSymbols(FORM, vocabulary), [greedy], reading, length=6, seed=1)
+        encoded = read(model, lengths, seed)
+        one = beam_search(model, encoded, width=1, normalization=0.0, length=6)
+        drawn = draw_sequences(model, TargetVocabulary(EXAMPLE_SPEC, vocabulary), [greedy], encoded, length=6, seed=1)
     assert [written.symbols for written in one] == [written.symbols for written in drawn]
     # That of the end, too, where a sequence was cut.
     probabilities = [[written.log_probability for written in found] for found in (one, drawn)]
@@ -90,8 +92,8 @@ def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: An
     with torch.no_grad():
         for seed in range(5):
             model = made_model(labelled_experiment, seed)
-            reading = read(model, [2, 4], seed)
-            narrow, whole = (beam_search(model, reading, width=width, normalization=0.0, length=4) for width in (1, 81))
+            encoded = read(model, [2, 4], seed)
+            narrow, whole = (beam_search(model, encoded, width=width, normalization=0.0, length=4) for width in (1, 81))
             pairs = zip(narrow, whole, strict=True)
             assert all(one.log_probability <= all_.log_probability + 1e-5 for one, all_ in pairs)
 
@@ -99,25 +101,25 @@ def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: An
 def test_rows_in_a_batch_are_written_as_they_are_alone(labelled_experiment: Any) -> None:
     model = made_model(labelled_experiment, 7, "multiplicative")
     with torch.no_grad():
-        reading = read(model, [1, 4, 2], 3)
-        together = beam_search(model, reading, width=3, normalization=0.6, length=5)
+        encoded = read(model, [1, 4, 2], 3)
+        together = beam_search(model, encoded, width=3, normalization=0.6, length=5)
         for row, written in enumerate(together):
-            (alone,) = beam_search(model, reading.rows(torch.tensor([row])), width=3, normalization=0.6, length=5)
+            (alone,) = beam_search(model, encoded.rows(torch.tensor([row])), width=3, normalization=0.6, length=5)
             assert alone.symbols == written.symbols
 
 
 def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
     model = made_model(labelled_experiment, 11)
     chain = [labelled_experiment(sampler=[{"use": "temperature", "temperature": 1.0}]).samplers[0].build()]
-    symbols = WrittenSymbols(FORM, labelled_experiment().vocabulary.build())
+    symbols = TargetVocabulary(EXAMPLE_SPEC, labelled_experiment().vocabulary.build())
     with torch.no_grad():
-        reading = read(model, [3], 2)
-        many = reading.rows(torch.zeros(4000, dtype=torch.int64))
+        encoded = read(model, [3], 2)
+        many = encoded.rows(torch.zeros(4000, dtype=torch.int64))
         drawn = draw_sequences(model, symbols, chain, many, length=3, seed=5)
         empty = sum(not written.symbols for written in drawn) / len(drawn)
-        assert empty == pytest.approx(math.exp(log_probability(model, reading, 0, ())), abs=0.03)
+        assert empty == pytest.approx(math.exp(log_probability(model, encoded, 0, ())), abs=0.03)
         for written in drawn[:50]:
-            wanted = log_probability(model, reading, 0, tuple(written.symbols))
+            wanted = log_probability(model, encoded, 0, tuple(written.symbols))
             assert written.log_probability == pytest.approx(wanted, abs=1e-4)
 
 

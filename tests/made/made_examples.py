@@ -6,7 +6,17 @@ from typing import Literal
 
 import numpy as np
 
-from seqforge.interfaces import Answer, Classes, Example, Form, LabelledCorpus, Numbers, PredictionMetric, Score, Text
+from seqforge.interfaces import (
+    Classes,
+    Example,
+    ExamplePrediction,
+    ExampleSpec,
+    LabelledCorpus,
+    Numbers,
+    PredictionMetric,
+    Score,
+    Text,
+)
 
 Part = Literal["text", "numbers", "classes"]
 CLASSES = ("vowel", "consonant", "other")
@@ -30,35 +40,35 @@ class Made(LabelledCorpus):
         self._options = (reads, read, writes, written, count, longest, alternatives, seed)
         self._count, self._longest, self._alternatives, self._seed = count, longest, alternatives, seed
         parts = {"text": Text(), "numbers": Numbers(3), "classes": Classes(CLASSES)}
-        self._form = Form(parts[reads], read, parts[writes], written)
+        self._spec = ExampleSpec(parts[reads], read, parts[writes], written)
 
     @property
-    def form(self) -> Form:
-        return self._form
+    def spec(self) -> ExampleSpec:
+        return self._spec
 
     def examples(self) -> Iterator[Example]:
         generator = np.random.default_rng(self._seed)
         for number in range(self._count):
-            length = int(generator.integers(1, self._longest + 1)) if self._form.read == "sequence" else 1
+            length = int(generator.integers(1, self._longest + 1)) if self._spec.input_kind == "sequence" else 1
             letters = [LETTERS[index] for index in generator.integers(0, len(LETTERS), length)]
             others = tuple(self._target(letters * (turn + 2)) for turn in range(self._alternatives))
             yield Example(f"example-{number}", self._input(letters), self._target(letters), others)
 
     def _input(self, letters: list[str]) -> str | np.ndarray:
-        if isinstance(self._form.reads, Text):
+        if isinstance(self._spec.input, Text):
             return "".join(letters)
         codes = np.array([[LETTERS.index(letter) / 6, kind(letter), 1.0] for letter in letters])
-        return codes if self._form.read == "sequence" else codes[0]
+        return codes if self._spec.input_kind == "sequence" else codes[0]
 
     def _target(self, letters: list[str]):
         kinds = np.array([kind(letter) for letter in letters])
-        form = self._form
-        if isinstance(form.writes, Text):
+        spec = self._spec
+        if isinstance(spec.target, Text):
             return "".join(letters).upper()
-        if isinstance(form.writes, Numbers):
+        if isinstance(spec.target, Numbers):
             rows = np.stack([kinds, kinds + 1, -kinds], axis=-1) / 3
-            return rows[-1] if form.written == "once" else rows
-        return int(kinds[-1]) if form.written == "once" else kinds
+            return rows[-1] if spec.output_mode == "once" else rows
+        return int(kinds[-1]) if spec.output_mode == "once" else kinds
 
     def fingerprint(self) -> str:
         return hashlib.sha256(repr(self._options).encode()).hexdigest()
@@ -74,9 +84,12 @@ def kind(letter: str) -> int:
 class Exact(PredictionMetric):
     """The share of answers that are right."""
 
-    def fits(self, form: Form) -> bool:
-        return not isinstance(form.writes, Numbers)
+    def fits(self, spec: ExampleSpec) -> bool:
+        return not isinstance(spec.target, Numbers)
 
-    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
-        right = [any(np.array_equal(answer.predicted, target) for target in answer.targets) for answer in answers]
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
+        right = [
+            any(np.array_equal(prediction.predicted, target) for target in prediction.targets)
+            for prediction in predictions
+        ]
         return Score({"share": float(np.mean(right))}, report=f"{sum(right)} of {len(right)}")

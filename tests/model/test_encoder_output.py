@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqforge.data import LabelledBatch
+from seqforge.data import PaddedBatch
 from seqforge.evaluation.example_loss import example_loss
-from seqforge.interfaces import IGNORED_TARGET, Classes, Form, Numbers, Text
+from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
 from seqforge.model import SequenceModel, build_model
-from seqforge.model.encoder_output import reversed_rows
+from seqforge.model.encoder_output import reverse_rows
 
 CELLS: dict[str, list[dict[str, Any]]] = {
     "rnn": [{"use": "essentials/rnn", "hidden_size": 5, "repeat": 2}],
@@ -30,77 +30,77 @@ CELLS: dict[str, list[dict[str, Any]]] = {
 SYMBOLS = 4
 NAMES = Classes(("x", "y", "z"))
 
-SHAPES: dict[str, tuple[Form, dict[str, Any], str]] = {
-    "once": (Form(Text(), "sequence", NAMES, "once"), {"topology": "many-to-one"}, "cross-entropy"),
-    "vectors": (Form(Numbers(2), "sequence", NAMES, "once"), {"topology": "many-to-one"}, "cross-entropy"),
-    "numbers": (Form(Text(), "sequence", Numbers(3), "once"), {"topology": "many-to-one"}, "mean-squared-error"),
-    "every step": (Form(Text(), "sequence", NAMES, "every step"), {"topology": "synced"}, "cross-entropy"),
+SHAPES: dict[str, tuple[ExampleSpec, dict[str, Any], str]] = {
+    "once": (ExampleSpec(Text(), "sequence", NAMES, "once"), {"topology": "many-to-one"}, "cross-entropy"),
+    "vectors": (ExampleSpec(Numbers(2), "sequence", NAMES, "once"), {"topology": "many-to-one"}, "cross-entropy"),
+    "numbers": (ExampleSpec(Text(), "sequence", Numbers(3), "once"), {"topology": "many-to-one"}, "mean-squared-error"),
+    "every step": (ExampleSpec(Text(), "sequence", NAMES, "every step"), {"topology": "synced"}, "cross-entropy"),
     "numbers on every step": (
-        Form(Text(), "sequence", Numbers(3), "every step"),
+        ExampleSpec(Text(), "sequence", Numbers(3), "every step"),
         {"topology": "synced"},
         "mean-squared-error",
     ),
-    "sequence": (Form(Text(), "sequence", NAMES, "sequence"), {"topology": "many-to-many"}, "cross-entropy"),
+    "sequence": (ExampleSpec(Text(), "sequence", NAMES, "sequence"), {"topology": "many-to-many"}, "cross-entropy"),
     "attending": (
-        Form(Text(), "sequence", NAMES, "sequence"),
+        ExampleSpec(Text(), "sequence", NAMES, "sequence"),
         {"topology": "many-to-many", "attention": {"use": "additive"}},
         "cross-entropy",
     ),
     "multiplicative": (
-        Form(Text(), "sequence", NAMES, "sequence"),
+        ExampleSpec(Text(), "sequence", NAMES, "sequence"),
         {"topology": "many-to-many", "attention": {"use": "multiplicative"}, "embedding_size": 3},
         "cross-entropy",
     ),
-    "aligned": (Form(Text(), "sequence", NAMES, "sequence"), {"topology": "synced"}, "ctc"),
+    "aligned": (ExampleSpec(Text(), "sequence", NAMES, "sequence"), {"topology": "synced"}, "ctc"),
 }
 
 
 def model_and_loss(
     labelled_experiment: Any, shape: str, cells: list[dict[str, Any]], both: bool
-) -> tuple[SequenceModel, Form, Any]:
-    form, table, loss = SHAPES[shape]
+) -> tuple[SequenceModel, ExampleSpec, Any]:
+    spec, table, loss = SHAPES[shape]
     parts = {Text: "text", Numbers: "numbers", Classes: "classes"}
     corpus = {
         "use": "made",
-        "reads": parts[type(form.reads)],
-        "writes": parts[type(form.writes)],
-        "written": form.written,
+        "reads": parts[type(spec.input)],
+        "writes": parts[type(spec.target)],
+        "written": spec.output_mode,
     }
     experiment = labelled_experiment(
         corpus=corpus, model={**table, "cells": cells, "bidirectional": both}, loss={"use": loss}
     )
-    model = build_model(experiment, SYMBOLS, form).eval()
-    return model, form, experiment.loss.build()
+    model = build_model(experiment, SYMBOLS, spec).eval()
+    return model, spec, experiment.loss.build()
 
 
-def made_batch(form: Form, lengths: list[int], written: list[int], seed: int, loss: Any) -> LabelledBatch:
+def made_batch(spec: ExampleSpec, lengths: list[int], written: list[int], seed: int, loss: Any) -> PaddedBatch:
     generator = torch.Generator().manual_seed(seed)
     rows, time = len(lengths), max(lengths)
     inputs = torch.zeros((time, rows), dtype=torch.int64)
-    if isinstance(form.reads, Numbers):
+    if isinstance(spec.input, Numbers):
         inputs = torch.zeros((time, rows, 2))
-    steps = {"once": [1] * rows, "every step": lengths}.get(form.written, [count + 1 for count in written])
+    steps = {"once": [1] * rows, "every step": lengths}.get(spec.output_mode, [count + 1 for count in written])
     if loss.aligns:
         steps = [max(1, length // 2) for length in lengths]
-    numbers = isinstance(form.writes, Numbers)
+    numbers = isinstance(spec.target, Numbers)
     shape = (max(steps), rows, 3) if numbers else (max(steps), rows)
     targets = torch.full(shape, torch.nan) if numbers else torch.full(shape, IGNORED_TARGET)
     for row, (length, count) in enumerate(zip(lengths, steps, strict=True)):
-        if isinstance(form.reads, Numbers):
+        if isinstance(spec.input, Numbers):
             inputs[:length, row] = torch.randn(length, 2, generator=generator)
         else:
             inputs[:length, row] = torch.randint(SYMBOLS, (length,), generator=generator)
         targets[:count, row] = (
             torch.randn(count, 3, generator=generator) if numbers else torch.randint(3, (count,), generator=generator)
         )
-    return LabelledBatch(inputs, torch.tensor(lengths), targets[0] if form.written == "once" else targets)
+    return PaddedBatch(inputs, torch.tensor(lengths), targets[0] if spec.output_mode == "once" else targets)
 
 
-def row_of(batch: LabelledBatch, form: Form, row: int, written: int) -> LabelledBatch:
+def row_of(batch: PaddedBatch, spec: ExampleSpec, row: int, written: int) -> PaddedBatch:
     length = int(batch.lengths[row])
     place = slice(row, row + 1)
-    targets = batch.targets[place] if form.written == "once" else batch.targets[:written, place]
-    return LabelledBatch(batch.inputs[:length, place], batch.lengths[place], targets)
+    targets = batch.targets[place] if spec.output_mode == "once" else batch.targets[:written, place]
+    return PaddedBatch(batch.inputs[:length, place], batch.lengths[place], targets)
 
 
 def gradients(model: SequenceModel, value: Tensor) -> tuple[Tensor, ...]:
@@ -123,27 +123,27 @@ def test_a_padded_batch_gives_what_its_examples_give_alone(
     seed: int,
     padding: int,
 ) -> None:
-    model, form, loss = model_and_loss(labelled_experiment, shape, cells, both)
+    model, spec, loss = model_and_loss(labelled_experiment, shape, cells, both)
     written = [(length * 3 + seed) % 5 for length in lengths]
-    batch = made_batch(form, lengths, written, seed, loss)
+    batch = made_batch(spec, lengths, written, seed, loss)
     # Padding that no row fills, and that holds anything, weighs nothing either.
     junk = torch.full((padding, *batch.inputs.shape[1:]), 1, dtype=batch.inputs.dtype)
-    padded = LabelledBatch(torch.cat([batch.inputs, junk]), batch.lengths, batch.targets)
-    if form.written == "every step":
+    padded = PaddedBatch(torch.cat([batch.inputs, junk]), batch.lengths, batch.targets)
+    if spec.output_mode == "every step":
         value = torch.nan if batch.targets.is_floating_point() else IGNORED_TARGET
         more = torch.full((padding, *batch.targets.shape[1:]), value, dtype=batch.targets.dtype)
-        padded = LabelledBatch(padded.inputs, batch.lengths, torch.cat([batch.targets, more]))
+        padded = PaddedBatch(padded.inputs, batch.lengths, torch.cat([batch.targets, more]))
 
-    together = example_loss(model, form, model.read(padded.inputs, padded.lengths), padded, loss)
+    together = example_loss(model, spec, model.encode(padded.inputs, padded.lengths), padded, loss)
     total = together * padded.counted
     alone = torch.zeros(())
     for row in range(len(lengths)):
-        one = row_of(batch, form, row, 0 if form.written == "once" else int(
+        one = row_of(batch, spec, row, 0 if spec.output_mode == "once" else int(
             (~batch.targets[:, row].isnan()).all(-1).sum() if batch.targets.is_floating_point()
             else (batch.targets[:, row] != IGNORED_TARGET).sum()
         ))  # fmt: skip
-        reading = model.read(one.inputs, one.lengths)
-        alone = alone + example_loss(model, form, reading, one, loss) * one.counted
+        encoded = model.encode(one.inputs, one.lengths)
+        alone = alone + example_loss(model, spec, encoded, one, loss) * one.counted
     torch.testing.assert_close(total, alone, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(gradients(model, total), gradients(model, alone), rtol=1e-3, atol=2e-5)
 
@@ -151,11 +151,11 @@ def test_a_padded_batch_gives_what_its_examples_give_alone(
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_rows_are_turned_around_within_their_own_lengths(lengths: list[int], seed: int) -> None:
     steps = torch.randn(max(lengths), len(lengths), 2, generator=torch.Generator().manual_seed(seed))
-    there = reversed_rows(steps, torch.tensor(lengths))
+    there = reverse_rows(steps, torch.tensor(lengths))
     for row, length in enumerate(lengths):
         assert there[:length, row].equal(steps[:length, row].flip(0))
         assert there[length:, row].equal(steps[length:, row])
-    assert reversed_rows(there, torch.tensor(lengths)).equal(steps)
+    assert reverse_rows(there, torch.tensor(lengths)).equal(steps)
 
 
 def test_reading_both_ways_sees_what_comes_later(labelled_experiment: Any) -> None:
@@ -164,15 +164,15 @@ def test_reading_both_ways_sees_what_comes_later(labelled_experiment: Any) -> No
     other = torch.tensor([[0], [1], [2], [0]])
     for both in (False, True):
         model, _, _ = model_and_loss(labelled_experiment, "every step", CELLS["gru"], both)
-        one, two = (model.write_on_every_step(model.read(steps, lengths)) for steps in (inputs, other))
+        one, two = (model.predict_each_step(model.encode(steps, lengths)) for steps in (inputs, other))
         assert one[0].equal(two[0]) is not both
 
 
 def test_scheduled_sampling_with_nothing_sampled_is_teacher_forcing(labelled_experiment: Any) -> None:
-    model, form, loss = model_and_loss(labelled_experiment, "attending", CELLS["lstm"], False)
-    batch = made_batch(form, [3, 5], [2, 4], 1, loss)
-    reading = model.read(batch.inputs, batch.lengths)
-    known = example_loss(model, form, reading, batch, loss)
-    torch.testing.assert_close(example_loss(model, form, reading, batch, loss, sampled=1e-12), known)
+    model, spec, loss = model_and_loss(labelled_experiment, "attending", CELLS["lstm"], False)
+    batch = made_batch(spec, [3, 5], [2, 4], 1, loss)
+    encoded = model.encode(batch.inputs, batch.lengths)
+    known = example_loss(model, spec, encoded, batch, loss)
+    torch.testing.assert_close(example_loss(model, spec, encoded, batch, loss, sampled=1e-12), known)
     torch.manual_seed(0)
-    assert not example_loss(model, form, reading, batch, loss, sampled=1.0).isclose(known)
+    assert not example_loss(model, spec, encoded, batch, loss, sampled=1.0).isclose(known)

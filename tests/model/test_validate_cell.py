@@ -10,7 +10,7 @@ from seqforge import Experiment
 from seqforge.errors import PluginError
 from seqforge.interfaces import Cell
 from seqforge.model import build_model
-from seqforge.model.validate_cell import refuse_unfit
+from seqforge.model.validate_cell import validate_cell
 
 
 class Memory(NamedTuple):
@@ -80,7 +80,7 @@ def component(experiment: Any) -> Any:
 
 
 def test_a_right_cell_passes(component: Any):
-    refuse_unfit(Unfit(4), component)
+    validate_cell(Unfit(4), component)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_right_cell_passes(component: Any):
 )
 def test_what_is_wrong_is_told(kind: type[Unfit], said: str, component: Any):
     with pytest.raises(PluginError, match=f"^cell 'essentials/lstm': {said}") as caught:
-        refuse_unfit(kind(4), component)
+        validate_cell(kind(4), component)
     assert caught.value.hint == "This is for the author of the plugin 'essentials' to mend."
 
 

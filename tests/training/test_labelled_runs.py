@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Registry, Run, resume, train
-from seqforge.api import trace
+from seqforge.api import inspect
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
@@ -62,9 +62,9 @@ def test_a_run_learns_and_is_scored(labelled_experiment: Any, labelled: Registry
     assert isinstance(score, ExampleScore)
     assert score.loss == pytest.approx(min(record["loss"] for record in evaluations), rel=1e-4)
     assert score.reports["exact"].endswith(f"of {score.examples}")
-    answers = (run.directory.samples / "step-00000300.txt").read_text().splitlines()
-    assert len(answers) == 5
-    assert all("(right: " in line for line in answers)
+    predictions = (run.directory.samples / "step-00000300.txt").read_text().splitlines()
+    assert len(predictions) == 5
+    assert all("(right: " in line for line in predictions)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -106,12 +106,12 @@ def test_answers_are_in_the_order_of_the_questions(trained: Any) -> None:
     questions = ["a", "abcabca", "d", ".", "ebd"] * 9
     together = run.predict(questions)
     assert len(together) == 45
-    for question, answer in zip(questions[:5], together[:5], strict=True):
+    for question, prediction in zip(questions[:5], together[:5], strict=True):
         (alone,) = run.predict([question])
-        assert alone.output == answer.output
+        assert alone.output == prediction.output
         assert alone.output in ("vowel", "consonant", "other")
         assert alone.text == alone.output
-        assert alone.confidence == pytest.approx(answer.confidence, abs=1e-5)
+        assert alone.confidence == pytest.approx(prediction.confidence, abs=1e-5)
         assert 1 / 3 <= alone.confidence <= 1
 
 
@@ -130,15 +130,17 @@ def test_a_run_predicts_where_its_corpus_is_gone(trained: Any, labelled: Registr
 def test_examples_of_several_batches_draw_by_numbers_of_their_own(trained: Any) -> None:
     run = trained("many-to-many")
     questions = ["ab"] * 2 * run.experiment.training.batch_size
-    answers = [answer.text for answer in run.predict(questions, samplers=run.experiment.samplers, seed=3)]
-    half = len(answers) // 2
-    assert answers[:half] != answers[half:]
-    assert answers == [answer.text for answer in run.predict(questions, samplers=run.experiment.samplers, seed=3)]
+    predictions = [prediction.text for prediction in run.predict(questions, samplers=run.experiment.samplers, seed=3)]
+    half = len(predictions) // 2
+    assert predictions[:half] != predictions[half:]
+    assert predictions == [
+        prediction.text for prediction in run.predict(questions, samplers=run.experiment.samplers, seed=3)
+    ]
 
 
 def test_a_length_limit_is_kept(trained: Any) -> None:
     run = trained("many-to-many")
-    assert all(len(answer.output) <= 2 for answer in run.predict(["ab", "cde"], length=2))
+    assert all(len(prediction.output) <= 2 for prediction in run.predict(["ab", "cde"], length=2))
 
 
 def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, experiment: Any, tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_the_command_reads_arguments_files_and_standard_input(trained: Any, labe
     app, runner = build_app(labelled), CliRunner()
     spoken = runner.invoke(app, ["predict", str(run.path), "ab", "."])
     assert spoken.exit_code == 0, spoken.output
-    assert spoken.stdout.split() == [answer.output for answer in run.predict(["ab", "."])]
+    assert spoken.stdout.split() == [prediction.output for prediction in run.predict(["ab", "."])]
     piped = runner.invoke(app, ["predict", str(run.path), "--json"], input="ab\n.\n")
     lines = [json.loads(line) for line in piped.stdout.splitlines()]
     assert [line["input"] for line in lines] == ["ab", "."]
@@ -215,7 +217,7 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
 
 def test_tracing_points_at_predicting(trained: Any) -> None:
     with pytest.raises(RunError, match="expects no next symbol"):
-        trace(trained("many-to-one"), "ab")
+        inspect(trained("many-to-one"), "ab")
 
 
 def test_batches_of_other_sizes_are_another_run(trained: Any, labelled: Registry) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 
 from seqforge.data import place
-from seqforge.interfaces import Classes, Corpus, Example, Form, LabelledCorpus, Text
+from seqforge.interfaces import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
 from seqforge_code_structure.labels import CLASSES, labels
 
 _FORMAT = 1
@@ -47,9 +47,9 @@ class LabelledCharacters(LabelledCorpus):
         self._validation_fraction = validation_fraction
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> ExampleSpec:
         """A text to read, and a label on every step."""
-        return Form(Text(), "sequence", Classes(CLASSES), "every step")
+        return ExampleSpec(Text(), "sequence", Classes(CLASSES), "every step")
 
     def examples(self) -> Iterator[Example]:
         """Yield the pieces of every document; see `LabelledCorpus.examples`."""

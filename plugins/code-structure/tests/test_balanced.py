@@ -20,7 +20,7 @@ from seqforge_code_structure.units import split
 from seqforge import Experiment
 from seqforge.errors import ExperimentError
 from seqforge.generation import generate
-from seqforge.interfaces import Guide, SamplingContext, Vocabulary
+from seqforge.interfaces import ConstraintAutomaton, SamplingContext, Vocabulary
 from seqforge.model import SequenceModel, build_model
 
 
@@ -85,47 +85,47 @@ def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt:
         assert [fault.message for fault in terminators(text + "\n").faults if "comment" in fault.message] == []
 
 
-def allowed_by(guide: Guide) -> torch.Tensor:
+def allowed_by(automaton: ConstraintAutomaton) -> torch.Tensor:
     """Tell what a guide allows, as compiled code does."""
     rows: list[torch.Tensor] = []
-    for state, stack, height in zip(guide.states, guide.stacks, guide.heights, strict=True):
-        owed = int(guide.weights[torch.cat([stack[:height], state[None]])].sum())
-        room = guide.left - 1 - owed
-        room = min(room if room >= -1 else 0, max(guide.most - owed, 0))
-        rows.append(guide.costs[state] <= min(126, max(room, int(guide.costs[state].min()))))
+    for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
+        owed = int(automaton.weights[torch.cat([stack[:height], state[None]])].sum())
+        room = automaton.left - 1 - owed
+        room = min(room if room >= -1 else 0, max(automaton.most - owed, 0))
+        rows.append(automaton.costs[state] <= min(126, max(room, int(automaton.costs[state].min()))))
     return torch.stack(rows)
 
 
-def move(guide: Guide, row: int, token: int) -> bool:
+def move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
     """Move a sample on as compiled code does, and tell whether it is known how."""
-    entry = int(guide.following[guide.states[row], token])
+    entry = int(automaton.following[automaton.states[row], token])
     if entry == -1:
-        guide.states[row] = -1 - guide.states[row]
+        automaton.states[row] = -1 - automaton.states[row]
         return False
-    pops, push, target = (0, -1, entry) if entry >= 0 else guide.actions[-2 - entry].tolist()
-    if push >= 0 and guide.heights[row] - pops == guide.stacks.shape[1]:
-        guide.states[row] = -1 - guide.states[row]
+    pops, push, target = (0, -1, entry) if entry >= 0 else automaton.actions[-2 - entry].tolist()
+    if push >= 0 and automaton.heights[row] - pops == automaton.stacks.shape[1]:
+        automaton.states[row] = -1 - automaton.states[row]
         return False
-    guide.heights[row] -= pops
-    guide.states[row] = target if target >= 0 else guide.stacks[row, guide.heights[row]]
+    automaton.heights[row] -= pops
+    automaton.states[row] = target if target >= 0 else automaton.stacks[row, automaton.heights[row]]
     if push >= 0:
-        guide.stacks[row, guide.heights[row]] = push
-        guide.heights[row] += 1
+        automaton.stacks[row, automaton.heights[row]] = push
+        automaton.heights[row] += 1
     return True
 
 
-def guided(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
+def memory_after_stop(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
     """Follow what was drawn as compiled code does, and give what is allowed at each step."""
     sampler, (length, count) = Balanced(), tokens.shape
     memory = sampler.start(context(prompt, count, length, vocabulary))
-    guide, allowed = sampler.guide(memory), list[torch.Tensor]()
+    automaton, allowed = sampler.automaton(memory), list[torch.Tensor]()
     for drawn in tokens:
-        allowed.append(allowed_by(guide))
-        known = [move(guide, row, token) for row, token in enumerate(drawn.tolist())]
-        guide.left -= 1
+        allowed.append(allowed_by(automaton))
+        known = [move(automaton, row, token) for row, token in enumerate(drawn.tolist())]
+        automaton.left -= 1
         if not all(known):
-            memory = sampler.guided(memory, guide, drawn)
-            guide = sampler.guide(memory)
+            memory = sampler.memory_after_stop(memory, automaton, drawn)
+            automaton = sampler.automaton(memory)
     return torch.stack(allowed)
 
 
@@ -165,7 +165,7 @@ def test_a_guide_forbids_the_same(seed: int, length: int, prompt: bytes, words: 
         allowed.append(transformed.isfinite())
         drawn.append(transformed.argmax(-1))
         memory = sampler.advance(memory, drawn[-1])
-    assert torch.equal(guided(prompt, torch.stack(drawn), vocabulary), torch.stack(allowed))
+    assert torch.equal(memory_after_stop(prompt, torch.stack(drawn), vocabulary), torch.stack(allowed))
 
 
 @pytest.mark.parametrize("written", [b"", b"{" * 231])
@@ -207,7 +207,7 @@ def owed(memory: Memory) -> list[int]:
 def test_no_more_is_open_than_can_be_closed(seed: int, length: int, prompt: bytes):
     sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
     memory = sampler.start(context(prompt, 2, length))
-    room = sampler.guide(memory).stacks.shape[1]
+    room = sampler.automaton(memory).stacks.shape[1]
     for left in range(length, 0, -1):
         before = owed(memory)
         # Openers are likely, so that much is open.
@@ -244,7 +244,7 @@ def test_kernels_write_what_is_written_symbol_by_symbol(count: int, monkeypatch:
     fast = write()
     if lengths == [900]:
         pytest.skip("no kernels for this processor")
-    monkeypatch.setattr(SequenceModel, "decoder", lambda *_: None)
+    monkeypatch.setattr(SequenceModel, "generation_kernel", lambda *_: None)
     assert torch.equal(fast, write())
     assert lengths[0] == 1 + 4  # the first symbol, then 256 at a time
 

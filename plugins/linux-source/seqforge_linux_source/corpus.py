@@ -15,7 +15,7 @@ from seqforge.interfaces import Corpus, Document, ExperimentPath
 from seqforge_linux_source.download import LINUX_MIRROR, Release
 from seqforge_linux_source.locate import Places, find_source, open_source
 from seqforge_linux_source.selection import Selection
-from seqforge_linux_source.source import Source
+from seqforge_linux_source.source import DecoderContext
 
 _FORMAT = 1
 """Raised whenever the same source and options would yield other documents than before."""
@@ -109,7 +109,7 @@ class LinuxSource(Corpus):
         return self._source.describe()
 
     @cached_property
-    def _source(self) -> Source:
+    def _source(self) -> DecoderContext:
         if self._release is not None:
             return self._release
         places = Places.of_this_machine()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge.files import expanded
+from seqforge.files import expand_home
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.git import GitTag
 from seqforge_linux_source.sample import sample
 from seqforge_linux_source.selection import Selection
-from seqforge_linux_source.source import Source
+from seqforge_linux_source.source import DecoderContext
 from seqforge_linux_source.tree import Tree
 
 VARIABLE = "SEQFORGE_LINUX_SOURCE"
@@ -45,7 +45,7 @@ class Places:
         return f"{VARIABLE}, {self.sources}/linux-source-*.tar.xz, {self.sources}/linux-*, {self.build}, {self.headers}"
 
 
-def find_source(places: Places, tag: str | None, selection: Selection) -> Source:
+def find_source(places: Places, tag: str | None, selection: Selection) -> DecoderContext:
     """Find Linux source: the first place that has it, or the sample that comes with the plugin.
 
     A tree is passed over where nothing in it is selected. An archive is taken unread.
@@ -60,7 +60,7 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
     """
     if places.variable:
         try:
-            chosen = expanded(places.variable)
+            chosen = expand_home(places.variable)
         except ValueError as error:
             raise DataError(f"{VARIABLE}: {error}") from error
         return open_source(chosen, tag, places, named_by=f"{VARIABLE}: ")
@@ -83,7 +83,7 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
     return sample(str(places))
 
 
-def open_source(path: Path, tag: str | None, places: Places, named_by: str = "") -> Source:
+def open_source(path: Path, tag: str | None, places: Places, named_by: str = "") -> DecoderContext:
     """Open Linux source at a path.
 
     Args:

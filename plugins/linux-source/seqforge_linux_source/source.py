@@ -10,7 +10,7 @@ LARGEST_FILE = 64 << 20
 
 
 @runtime_checkable
-class Source(Protocol):
+class DecoderContext(Protocol):
     """A place that holds files under names relative to the kernel's root."""
 
     def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:

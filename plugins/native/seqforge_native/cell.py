@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.cells import product_dtype
-from seqforge.interfaces import Decoder, FactoredCell, Network, Rule, State
-from seqforge_native.decoder import NativeDecoder
+from seqforge.interfaces import FactoredCell, GenerationKernel, GenerationModel, LogitRule, State
+from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.inputs import input_gates
 from seqforge_native.layout import padded
 from seqforge_native.library import Library, best_library
@@ -67,7 +67,9 @@ class NativeCell(FactoredCell[StateT]):
         hidden_size = self.hidden_size
         return outputs[..., :hidden_size], type(state)(*(part[:, :hidden_size] for part in after))
 
-    def decoder(self, network: Network, states: Sequence[State], rules: Sequence[Rule]) -> Decoder | None:
+    def generation_kernel(
+        self, network: GenerationModel, states: Sequence[State], rules: Sequence[LogitRule]
+    ) -> GenerationKernel | None:
         """Prepare to generate at a stretch.
 
         Args:
@@ -88,7 +90,7 @@ class NativeCell(FactoredCell[StateT]):
             return None
         if network.int8 and not _fits_int8(network):
             return None
-        return NativeDecoder(library, dtype, network, cells, states, rules)
+        return NativeGenerationKernel(library, dtype, network, cells, states, rules)
 
     def _library(self, dtype: torch.dtype, state: State) -> Library | None:
         """Choose the kernels, or None where plain torch is to read the sequence."""
@@ -103,7 +105,7 @@ _INT8_DEPTH = 1 << 16
 """Products of 8 bits that surely add up within 32."""
 
 
-def _fits_int8(network: Network) -> bool:
+def _fits_int8(network: GenerationModel) -> bool:
     """Say whether weights can be rounded to steps of their largest, and sums of products held."""
     weights = [parameter for cell in network.cells for parameter in cell.parameters()] + [network.head_weight]
     return all(weight.shape[-1] <= _INT8_DEPTH and bool(weight.isfinite().all()) for weight in weights)

@@ -89,7 +89,7 @@ class Layer(ctypes.Structure):
 
 
 class Decode(ctypes.Structure):
-    """`Decode` of kernels/decode.hpp, and the `Guide` of kernels/guide.hpp in it."""
+    """`Decode` of kernels/decode.hpp, and the `ConstraintAutomaton` of kernels/guide.hpp in it."""
 
     _fields_ = [
         *(

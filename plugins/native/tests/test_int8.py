@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings, strategies
 from hypothesis.strategies import DataObject
 from seqforge_native import cell as native_cell
 from seqforge_native.cell import NativeCell
-from seqforge_native.decoder import NativeDecoder
+from seqforge_native.generation_kernel import NativeGenerationKernel
 from seqforge_native.gru import GRU
 from seqforge_native.library import Library
 from seqforge_native.lstm import LSTM
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.generation import generate
-from seqforge.interfaces import Network, State
+from seqforge.interfaces import GenerationModel, State
 from seqforge.model import build_model
 
 CELLS: dict[str, Callable[[int, int], NativeCell[Any]]] = {
@@ -40,7 +40,7 @@ def chosen(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
 
 
-def draw_network(data: DataObject, name: str) -> tuple[Network, list[State]]:
+def draw_network(data: DataObject, name: str) -> tuple[GenerationModel, list[State]]:
     """A model whose logits differ, and a state in which its last symbol left it."""
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     symbols, batch = data.draw(strategies.integers(2, 40)), data.draw(strategies.integers(1, 9))
@@ -50,20 +50,20 @@ def draw_network(data: DataObject, name: str) -> tuple[Network, list[State]]:
     cells = [CELLS[name](*shape) for shape in zip(inputs, sizes, strict=True)]
     states = [type(cell.initial_state(1))(*map(torch.randn_like, cell.initial_state(batch))) for cell in cells]
     head = torch.randn(symbols, sizes[-1]) * 2, torch.randn(symbols)
-    return Network(cells, embedding, *head, int8=True), states
+    return GenerationModel(cells, embedding, *head, int8=True), states
 
 
-def probabilities(network: Network, states: list[State], symbols: Tensor) -> Tensor:
+def probabilities(network: GenerationModel, states: list[State], symbols: Tensor) -> Tensor:
     """By which the kernels draw, after each of some symbols `[steps, batch]`."""
     found: list[Tensor] = []
     with torch.inference_mode():
         cell = network.cells[0]
         assert isinstance(cell, NativeCell)
-        decoder = cell.decoder(network, states, [])
-        assert isinstance(decoder, NativeDecoder)
+        generation_kernel = cell.generation_kernel(network, states, [])
+        assert isinstance(generation_kernel, NativeGenerationKernel)
         for step in symbols:
-            assert len(decoder(step, torch.zeros(1, len(step)))) == 1
-            found.append(decoder.probabilities.clone())
+            assert len(generation_kernel(step, torch.zeros(1, len(step)))) == 1
+            found.append(generation_kernel.probabilities.clone())
     return torch.stack(found)
 
 
@@ -79,7 +79,7 @@ def is_near_tie(rows: Tensor) -> bool:
     return bool(((steps - steps.floor() - 0.5).abs() < 5e-4).any())
 
 
-def reference(network: Network, states: list[State], symbols: Tensor) -> tuple[Tensor, bool]:
+def reference(network: GenerationModel, states: list[State], symbols: Tensor) -> tuple[Tensor, bool]:
     """The same in float64, one step of symbols `[batch]` on: what is rounded is the same, what is summed exact.
 
     Also says whether a number that is rounded is near to a tie.
@@ -132,7 +132,7 @@ def test_threads_change_nothing() -> None:
     torch.manual_seed(0)
     cells = [LSTM(20, 256), LSTM(256, 256)]
     states: list[State] = [cell.initial_state(1) for cell in cells]
-    network = Network(cells, None, torch.randn(20, 256), torch.randn(20), int8=True)
+    network = GenerationModel(cells, None, torch.randn(20, 256), torch.randn(20), int8=True)
     symbols = torch.randint(20, (50, 1))
     threads = torch.get_num_threads()
     try:
@@ -151,7 +151,7 @@ def test_weights_of_any_size_are_taken(size: float) -> None:
     with torch.no_grad():
         cell.recurrent_weight.copy_(torch.tensor(size).copysign(cell.recurrent_weight))
     state = [type(cell.initial_state(1))(torch.full((2, 17), 0.5), torch.zeros(2, 17))]
-    network = Network([cell], None, torch.randn(4, 17), torch.randn(4), int8=True)
+    network = GenerationModel([cell], None, torch.randn(4, 17), torch.randn(4), int8=True)
     symbols = torch.tensor([0, 2])
     with torch.no_grad():
         expected, near_tie = reference(network, state, symbols)
@@ -167,8 +167,8 @@ def test_weights_that_are_not_finite_are_left_to_floats(number: float, place: st
     head = torch.randn(4, 5)
     with torch.no_grad():
         (head if place == "head" else getattr(cells[1], place)).view(-1)[3] = number
-    network = Network(cells, None, head, torch.zeros(4), int8=True)
-    assert cells[0].decoder(network, [cell.initial_state(1) for cell in cells], []) is None
+    network = GenerationModel(cells, None, head, torch.zeros(4), int8=True)
+    assert cells[0].generation_kernel(network, [cell.initial_state(1) for cell in cells], []) is None
 
 
 def test_where_kernels_have_no_int8_others_are_left_to_generate(
@@ -177,9 +177,9 @@ def test_where_kernels_have_no_int8_others_are_left_to_generate(
     functions = {key: function for key, function in kernels.functions.items() if key[1] != torch.int8}
     monkeypatch.setattr(native_cell, "best_library", lambda: replace(kernels, functions=functions))
     cell = LSTM(3, 5)
-    network = Network([cell], None, torch.randn(4, 5), torch.zeros(4), int8=True)
-    assert cell.decoder(network, [cell.initial_state(1)], []) is None
-    assert cell.decoder(replace(network, int8=False), [cell.initial_state(1)], []) is not None
+    network = GenerationModel([cell], None, torch.randn(4, 5), torch.zeros(4), int8=True)
+    assert cell.generation_kernel(network, [cell.initial_state(1)], []) is None
+    assert cell.generation_kernel(replace(network, int8=False), [cell.initial_state(1)], []) is not None
 
 
 def test_the_engine_asks_for_int8(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +211,7 @@ def test_a_state_that_is_not_finite_is_told(number: float) -> None:
     cell = RNN(3, 33, nonlinearity="relu")
     state = cell.initial_state(2)
     state.hidden[1, 20] = number
-    network = Network([cell], None, torch.randn(4, 33), torch.zeros(4), int8=True)
-    decoder = cell.decoder(network, [state], [])
-    assert decoder is not None
-    assert len(decoder(torch.tensor([0, 2]), torch.zeros(1, 2))) == 0
+    network = GenerationModel([cell], None, torch.randn(4, 33), torch.zeros(4), int8=True)
+    generation_kernel = cell.generation_kernel(network, [state], [])
+    assert generation_kernel is not None
+    assert len(generation_kernel(torch.tensor([0, 2]), torch.zeros(1, 2))) == 0

@@ -69,10 +69,10 @@ def c_lexicon(
 
 
 def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
-    from seqforge.experiment import choose, override, read_table
+    from seqforge.experiment import override, read_table, replace_components
     from seqforge.registry import resolve
 
-    table = override(choose(read_table(path) if path else {}, registry, corpus=corpus), assignments)
+    table = override(replace_components(read_table(path) if path else {}, registry, corpus=corpus), assignments)
     if "corpus" not in table:
         raise ExperimentError(
             "no corpus to make a lexicon from", hint="Name an experiment file, or a corpus: --corpus linux-source"

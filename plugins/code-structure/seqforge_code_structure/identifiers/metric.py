@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Finding, LearningMetric, Score
+from seqforge.interfaces import Finding, FittedMetric, Score
 from seqforge_code_structure.brackets import begins_inside
 from seqforge_code_structure.identifiers.analysis import findings_of, read_text
 from seqforge_code_structure.identifiers.building import build_lexicon
@@ -13,7 +13,7 @@ from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon
 
 
-class Identifiers(LearningMetric):
+class Identifiers(FittedMetric):
     """What is wrong with names in the functions of C samples: undefined, unused, returned or jumped to in vain.
 
     It learns from the training text which names functions declare, and which they take for granted. A function is
@@ -31,7 +31,7 @@ class Identifiers(LearningMetric):
     def __init__(self) -> None:
         self._lexicon = Lexicon(0, {})
 
-    def learn(self, documents: Iterator[str]) -> None:
+    def fit(self, documents: Iterator[str]) -> None:
         """Count in how many files each name is declared, and in how many it is not.
 
         Args:

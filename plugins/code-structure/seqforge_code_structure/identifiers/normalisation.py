@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seqforge_code_structure.identifiers.rules import BODY_RULES, HEAD_RULES, RULES, Rule
+from seqforge_code_structure.identifiers.rules import BODY_RULES, HEAD_RULES, RULES, LogitRule
 
 
 def normalised(code: bytes) -> bytes:
@@ -21,7 +21,7 @@ def normalised(code: bytes) -> bytes:
     return _rewritten(code[:body], HEAD_RULES) + _rewritten(code[body:], BODY_RULES)
 
 
-def _rewritten(code: bytes, rules: Sequence[Rule]) -> bytes:
+def _rewritten(code: bytes, rules: Sequence[LogitRule]) -> bytes:
     for rule in rules:
         if not rule.hints or any(hint in code for hint in rule.hints):
             code = rule.pattern.sub(rule.put, code)

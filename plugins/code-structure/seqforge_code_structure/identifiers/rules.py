@@ -18,7 +18,7 @@ def blank(code: bytes) -> bytes:
     return code.translate(_TO_SPACES)
 
 
-class Rule(NamedTuple):
+class LogitRule(NamedTuple):
     """One rewriting, which puts as many bytes as it takes and keeps line ends.
 
     A name that stays a name stays where it is, since names are read from the text by their places.
@@ -109,13 +109,13 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nosavedata|uninitialized""".replace(b"\n", b"")
 
 RULES = (
-    Rule(
+    LogitRule(
         (b"__",),
         re.compile(rb"\b__(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()"),
         _spaces,
         "annotations such as __init, __user and __packed stand for attributes, or for nothing",
     ),
-    Rule(
+    LogitRule(
         (b"__",),
         re.compile(
             rb"\b__(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
@@ -125,7 +125,7 @@ RULES = (
         _spaces,
         "attributes with arguments stand where the grammar knows none",
     ),
-    Rule(
+    LogitRule(
         (b"static",),
         re.compile(
             rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
@@ -133,19 +133,19 @@ RULES = (
         _spaces,
         "a macro that declares reads as a call where nothing stands before it",
     ),
-    Rule(
+    LogitRule(
         (b"...",),
         re.compile(rb"(?<=[\w)'\]])\s*+\.\.\.(?=\s*+[^\s,)])"),
         _sum,
         "ranges, as in `case 1 ... 9`, are GNU C",
     ),
-    Rule(
+    LogitRule(
         (b"KERN_",),
         re.compile(rb"KERN_[A-Z]++(?=\s)"),
         _spaces,
         'a macro that stands for a string joins those beside it, but two do not: `KERN_INFO NAME ": text"`',
     ),
-    Rule(
+    LogitRule(
         (b"asm_",),
         re.compile(rb"\b(?P<name>asm_inline|asm_volatile_goto|asm_goto_output)\b"),
         _instead(b"asm"),
@@ -155,7 +155,7 @@ RULES = (
 """For all of a unit."""
 
 HEAD_RULES = (
-    Rule(
+    LogitRule(
         (b"n", b"STATIC", b"FORCE_INLINE"),
         re.compile(
             rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
@@ -164,7 +164,7 @@ HEAD_RULES = (
         _spaces,
         "annotations before a type are read as another type",
     ),
-    Rule(
+    LogitRule(
         (b"(",),
         re.compile(rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]{5,}+)(?=\s*+" + _ARGUMENTS + rb"\s*+\Z)"),
         _instead(b"int x"),
@@ -174,7 +174,7 @@ HEAD_RULES = (
 """For what stands before a unit's first `{`."""
 
 BODY_RULES = (
-    Rule(
+    LogitRule(
         (b"_scoped(",),
         re.compile(
             rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)"
@@ -182,7 +182,7 @@ BODY_RULES = (
         _loop_that_declares,
         "some loops declare their variable",
     ),
-    Rule(
+    LogitRule(
         (b"each_entry",),
         re.compile(
             rb"\b(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
@@ -193,7 +193,7 @@ BODY_RULES = (
         _loop_over_members,
         "the last argument of a loop over a list of structures names a member",
     ),
-    Rule(
+    LogitRule(
         (b"_size(", b"_entry(", b"dma_unmap_", b"from_timer(", b"from_tasklet("),
         re.compile(
             rb"\b(?:(?:struct_size|flex_array_size|list_next_entry|list_prev_entry|dma_unmap_\w++)\((?:[^(),;{}]++|"
@@ -204,7 +204,7 @@ BODY_RULES = (
         _instead(b"0"),
         "these macros take an object and the name of its member",
     ),
-    Rule(
+    LogitRule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
         re.compile(
             rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++)"
@@ -213,7 +213,7 @@ BODY_RULES = (
         _instead(b"while"),
         "loops may be macros: a statement follows the brackets",
     ),
-    Rule(
+    LogitRule(
         (b") {",),
         re.compile(
             rb"\n[ \t]++(?!(?:while|switch)\b)(?P<name>\w{5,}+)"
@@ -222,14 +222,14 @@ BODY_RULES = (
         _instead(b"while"),
         "any other call with a block behind it is such a loop",
     ),
-    Rule(
+    LogitRule(
         (b"(",),
         re.compile(rb"(?P<opening>[(,]\s*+)(?P<type>" + _TYPE + rb")(?=\s*+[,)])" + _MEMBER),
         _type,
         "types may be arguments, as in `min_t(unsigned int, a, b)`, and with a structure's type the name of a member, "
         "as in `container_of(pointer, struct type, member)`",
     ),
-    Rule(
+    LogitRule(
         (b"offsetof",),
         re.compile(rb"(?P<name>offsetof)(?=\s*+\()"),
         _instead(b"offsetxx"),

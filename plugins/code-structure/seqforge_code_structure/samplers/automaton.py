@@ -13,7 +13,7 @@ from torch import Tensor
 from seqforge_code_structure.samplers.grammar import State, after
 
 Action = tuple[int, int, int]
-"""As of a `Guide`."""
+"""As of a `ConstraintAutomaton`."""
 UNKNOWN = -1
 """The entry for what follows where no action tells it."""
 
@@ -46,7 +46,7 @@ BOTTOM = Stack(0, None, 0)
 
 @dataclass(eq=False, repr=False)
 class Automaton:
-    """Tables of how a text may go on; what their numbers mean is told by `Guide`.
+    """Tables of how a text may go on; what their numbers mean is told by `ConstraintAutomaton`.
 
     Attributes:
         characters: What each token writes.

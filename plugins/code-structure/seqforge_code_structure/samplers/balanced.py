@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import FORBIDDEN, Guide, Sampler, SamplingContext
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 from seqforge_code_structure.limits import DEEPEST_NESTING
 from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack
 from seqforge_code_structure.samplers.symbols import characters_of
@@ -98,7 +98,7 @@ class Balanced(Sampler):
             return Memory(automaton, states, stacks, near, left, limits)
         return Memory(automaton, moved, stacks, near, left, _limits(automaton, moved, stacks, near, left))
 
-    def guide(self, memory: Memory) -> Guide:
+    def automaton(self, memory: Memory) -> ConstraintAutomaton:
         """Say the same as tables.
 
         Args:
@@ -110,7 +110,7 @@ class Balanced(Sampler):
         rows = np.zeros((len(stacks), max(DEEPEST_NESTING, *map(len, numbers)) + 2), dtype=np.int32)
         for row, waiting in zip(rows, numbers, strict=True):
             row[: len(waiting)] = waiting
-        return Guide(
+        return ConstraintAutomaton(
             states=torch.tensor(states, dtype=torch.int32),
             following=automaton.following,
             actions=automaton.actions,
@@ -122,25 +122,25 @@ class Balanced(Sampler):
             most=DEEPEST_NESTING,
         )
 
-    def guided(self, memory: Memory, guide: Guide, tokens: Int[Tensor, " batch"]) -> Memory:
+    def memory_after_stop(self, memory: Memory, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
         """Go on where a line's end drops what is inside a directive, which the tables do not tell.
 
         Args:
             memory: Where each sample stood.
-            guide: Where its draws left them.
+            stopped: Where its draws left them.
             tokens: What was drawn last.
         """
         automaton = memory.automaton
-        states, drawn = cast("list[int]", guide.states.tolist()), cast("list[int]", tokens.tolist())
+        states, drawn = cast("list[int]", stopped.states.tolist()), cast("list[int]", tokens.tolist())
         stacks = [BOTTOM] * len(states)
-        rows = cast("list[list[int]]", guide.stacks.tolist())
-        for sample, height in enumerate(cast("list[int]", guide.heights.tolist())):
+        rows = cast("list[list[int]]", stopped.stacks.tolist())
+        for sample, height in enumerate(cast("list[int]", stopped.heights.tolist())):
             for number in rows[sample][:height]:
                 stacks[sample] = automaton.on_top(number, stacks[sample])
             if states[sample] < 0:
                 before = -1 - states[sample]
                 states[sample], stacks[sample] = automaton.follow(before, stacks[sample], drawn[sample])
-        return _memory(automaton, states, stacks, guide.left)
+        return _memory(automaton, states, stacks, stopped.left)
 
 
 def _memory(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Memory:

@@ -18,7 +18,7 @@ CUT = "int f(void)\n{\n\tif (a"
 @pytest.fixture
 def metric() -> Identifiers:
     metric = Identifiers()
-    metric.learn(iter([GOOD, GOOD]))
+    metric.fit(iter([GOOD, GOOD]))
     return metric
 
 
@@ -86,9 +86,9 @@ def test_in_a_run_it_learns_from_the_training_text_and_has_a_control(tmp_path: P
     run = train(Experiment.from_table(table), tmp_path / "runs")
     (sample,) = (record for record in run.metrics() if record["event"] == "sample")
     # `i` is known as declared, since the training text says so; what else the held-out text declares, it does not.
-    scores, control = run.score_samples()
-    assert control["identifiers.undefined"] == pytest.approx(0.5, abs=0.1)
-    assert control["identifiers.unused"] == pytest.approx(0.5, abs=0.1)
-    assert control["identifiers.missing_label"] == 0.0
+    scores, baseline = run.score_samples()
+    assert baseline["identifiers.undefined"] == pytest.approx(0.5, abs=0.1)
+    assert baseline["identifiers.unused"] == pytest.approx(0.5, abs=0.1)
+    assert baseline["identifiers.missing_label"] == 0.0
     assert "identifiers.functions" in scores
-    assert sample["identifiers.functions.control"] == control["identifiers.functions"] > 1
+    assert sample["identifiers.functions.baseline"] == baseline["identifiers.functions"] > 1

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seqforge.interfaces import Rule, Sampler
+from seqforge.interfaces import LogitRule, Sampler
 
 
 class Greedy(Sampler):
@@ -20,6 +20,6 @@ class Greedy(Sampler):
         likeliest = logits.argmax(dim=-1, keepdim=True)
         return torch.full_like(logits, -torch.inf).scatter(-1, likeliest, 0.0)
 
-    def rule(self) -> Rule:
+    def logit_rule(self) -> LogitRule:
         """Say the same as a value."""
-        return Rule("greedy")
+        return LogitRule("greedy")

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Rule, Sampler
+from seqforge.interfaces import LogitRule, Sampler
 
 
 class MinP(Sampler):
@@ -38,6 +38,6 @@ class MinP(Sampler):
         threshold = logits.amax(dim=-1, keepdim=True) + math.log(self._min_p)
         return logits.masked_fill(logits < threshold, -torch.inf)
 
-    def rule(self) -> Rule:
+    def logit_rule(self) -> LogitRule:
         """Say the same as a value."""
-        return Rule("min-p", self._min_p)
+        return LogitRule("min-p", self._min_p)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Rule, Sampler
+from seqforge.interfaces import LogitRule, Sampler
 
 
 class Temperature(Sampler):
@@ -35,6 +35,6 @@ class Temperature(Sampler):
         """
         return logits / self._temperature
 
-    def rule(self) -> Rule:
+    def logit_rule(self) -> LogitRule:
         """Say the same as a value."""
-        return Rule("temperature", self._temperature)
+        return LogitRule("temperature", self._temperature)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Rule, Sampler
+from seqforge.interfaces import LogitRule, Sampler
 
 
 class TopK(Sampler):
@@ -32,6 +32,6 @@ class TopK(Sampler):
         kept = logits.topk(min(self._k, logits.shape[-1]), dim=-1).values
         return logits.masked_fill(logits < kept[:, -1:], -torch.inf)
 
-    def rule(self) -> Rule:
+    def logit_rule(self) -> LogitRule:
         """Say the same as a value."""
-        return Rule("top-k", float(self._k))
+        return LogitRule("top-k", float(self._k))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from seqforge.interfaces import Rule, Sampler
+from seqforge.interfaces import LogitRule, Sampler
 
 
 class TopP(Sampler):
@@ -39,6 +39,6 @@ class TopP(Sampler):
         forbidden[:, 0] = False
         return logits.masked_fill(forbidden.scatter(-1, order, forbidden), -torch.inf)
 
-    def rule(self) -> Rule:
+    def logit_rule(self) -> LogitRule:
         """Say the same as a value."""
-        return Rule("top-p", self._p)
+        return LogitRule("top-p", self._p)

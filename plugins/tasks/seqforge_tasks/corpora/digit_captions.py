@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from seqforge.interfaces import Example, Form, LabelledCorpus, Numbers, Text
+from seqforge.interfaces import Example, ExampleSpec, LabelledCorpus, Numbers, Text
 from seqforge_tasks.corpora.captions import SIZE, SLANT, THICKNESS, captions
 from seqforge_tasks.corpora.handwriting import DESCRIPTION, SIDE, example_name, fingerprint, handwriting, standardized
 from seqforge_tasks.corpora.measures import measure
@@ -16,9 +16,9 @@ class DigitCaptions(LabelledCorpus):
     """
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> ExampleSpec:
         """All pixels as one vector to read, and a text to write."""
-        return Form(Numbers(SIDE * SIDE), "vector", Text(), "sequence")
+        return ExampleSpec(Numbers(SIDE * SIDE), "vector", Text(), "sequence")
 
     def examples(self) -> Iterator[Example]:
         """Yield every image, in the data set's order; see `LabelledCorpus.examples`."""

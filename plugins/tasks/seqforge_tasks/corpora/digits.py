@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Numbers
+from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Numbers
 from seqforge_tasks.corpora.handwriting import (
     DESCRIPTION,
     NAMES,
@@ -34,12 +34,12 @@ class Digits(LabelledCorpus):
         self._read = read
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> ExampleSpec:
         """One vector or a sequence to read, and one of ten labels to write."""
         digit = Classes(NAMES)
         if self._read == "pixels":
-            return Form(Numbers(SIDE * SIDE), "vector", digit, "once")
-        return Form(Numbers(SIDE), "sequence", digit, "once")
+            return ExampleSpec(Numbers(SIDE * SIDE), "vector", digit, "once")
+        return ExampleSpec(Numbers(SIDE), "sequence", digit, "once")
 
     def examples(self) -> Iterator[Example]:
         """Yield every image, in the data set's order; see `LabelledCorpus.examples`."""

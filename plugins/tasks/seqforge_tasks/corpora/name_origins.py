@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Text
+from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
 """Raised whenever the same version of Faker would yield other examples than before."""
@@ -41,9 +41,9 @@ class NameOrigins(LabelledCorpus):
     """
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> ExampleSpec:
         """A text to read, and one label to write."""
-        return Form(Text(), "sequence", Classes(tuple(_ORIGINS)), "once")
+        return ExampleSpec(Text(), "sequence", Classes(tuple(_ORIGINS)), "once")
 
     def examples(self) -> Iterator[Example]:
         """Yield every name, origin by origin; see `LabelledCorpus.examples`.

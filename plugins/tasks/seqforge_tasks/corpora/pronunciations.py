@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError
-from seqforge.interfaces import Classes, Example, Form, LabelledCorpus, Text
+from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
 """Raised whenever the same version of the dictionary would yield other examples than before."""
@@ -32,9 +32,9 @@ class Pronunciations(LabelledCorpus):
     """
 
     @property
-    def form(self) -> Form:
+    def spec(self) -> ExampleSpec:
         """A word to read, and a sequence of phonemes to write."""
-        return Form(Text(), "sequence", Classes(_PHONEMES), "sequence")
+        return ExampleSpec(Text(), "sequence", Classes(_PHONEMES), "sequence")
 
     def examples(self) -> Iterator[Example]:
         """Yield every word, in the dictionary's order; see `LabelledCorpus.examples`.

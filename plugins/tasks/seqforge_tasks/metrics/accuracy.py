@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from seqforge.interfaces import Answer, Form, PredictionMetric, Score
+from seqforge.interfaces import ExamplePrediction, ExampleSpec, PredictionMetric, Score
 from seqforge_tasks.metrics.confusion_counts import confusion_counts, labels
 
 
@@ -22,17 +22,17 @@ class Accuracy(PredictionMetric):
     ) -> None:
         self._per_class = per_class
 
-    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Compare labels.
 
         Args:
-            form: What the answers are made of.
-            answers: At least one; each as long as its targets.
+            spec: What the answers are made of.
+            predictions: At least one; each as long as its targets.
 
         Returns:
             The figure `overall`, and `of_` with the name of each class; 0 of a class that is right nowhere.
         """
-        names, counts = confusion_counts(form, answers)
+        names, counts = confusion_counts(spec, predictions)
         right, wanted = np.diag(counts), counts.sum(axis=1)
         shares = right / np.maximum(wanted, 1)
         values = {"overall": float(right.sum() / max(wanted.sum(), 1))}
@@ -40,10 +40,10 @@ class Accuracy(PredictionMetric):
             values |= {f"of_{name}": float(share) for name, share in zip(names, shares, strict=True)}
         return Score(values)
 
-    def fits(self, form: Form) -> bool:
+    def fits(self, spec: ExampleSpec) -> bool:
         """Judge labels of examples, or of their steps.
 
         Args:
-            form: What the answers would be made of.
+            spec: What the answers would be made of.
         """
-        return labels(form)
+        return labels(spec)

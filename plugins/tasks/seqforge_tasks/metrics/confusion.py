@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.interfaces import Answer, Form, PredictionMetric, Score
+from seqforge.interfaces import ExamplePrediction, ExampleSpec, PredictionMetric, Score
 from seqforge_tasks.metrics.confusion_counts import confusion_counts, labels
 
 _HEADING = 6
@@ -15,25 +15,25 @@ _HEADING = 6
 class Confusion(PredictionMetric):
     """The confusion matrix: how often each class was taken for each. It is printed; its figures are `accuracy`'s."""
 
-    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Count.
 
         Args:
-            form: What the answers are made of.
-            answers: At least one; each as long as its targets.
+            spec: What the answers are made of.
+            predictions: At least one; each as long as its targets.
 
         Returns:
             A report, a row for what was right and a column for what was predicted.
         """
-        return Score({}, report=_table(*confusion_counts(form, answers)))
+        return Score({}, report=_table(*confusion_counts(spec, predictions)))
 
-    def fits(self, form: Form) -> bool:
+    def fits(self, spec: ExampleSpec) -> bool:
         """Judge labels of examples, or of their steps.
 
         Args:
-            form: What the answers would be made of.
+            spec: What the answers would be made of.
         """
-        return labels(form)
+        return labels(spec)
 
 
 def _table(names: Sequence[str], counts: NDArray[np.int64]) -> str:

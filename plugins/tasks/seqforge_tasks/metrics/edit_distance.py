@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seqforge.interfaces import Answer, Form, PredictionMetric, Score
+from seqforge.interfaces import ExamplePrediction, ExampleSpec, PredictionMetric, Score
 from seqforge_tasks.metrics.edits import edits
 
 
@@ -13,26 +13,26 @@ class EditDistance(PredictionMetric):
     are right, the nearest counts.
     """
 
-    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Count edits.
 
         Args:
-            form: What the answers are made of.
-            answers: At least one.
+            spec: What the answers are made of.
+            predictions: At least one.
 
         Returns:
             The figures `mean`, edits an answer, and `rate`, edits a symbol of what was right.
         """
-        del form
-        counted = [edits(answer) for answer in answers]
+        del spec
+        counted = [edits(prediction) for prediction in predictions]
         distance = sum(one.distance for one in counted)
         length = sum(one.length for one in counted)
-        return Score({"mean": distance / len(answers), "rate": distance / max(length, 1)})
+        return Score({"mean": distance / len(predictions), "rate": distance / max(length, 1)})
 
-    def fits(self, form: Form) -> bool:
+    def fits(self, spec: ExampleSpec) -> bool:
         """Judge new sequences, of symbols or of classes.
 
         Args:
-            form: What the answers would be made of.
+            spec: What the answers would be made of.
         """
-        return form.written == "sequence"
+        return spec.output_mode == "sequence"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from seqforge.interfaces import Answer, Value
+from seqforge.interfaces import ExamplePrediction, Value
 
 
 class Edits(NamedTuple):
@@ -20,14 +20,14 @@ class Edits(NamedTuple):
     length: int
 
 
-def edits(answer: Answer) -> Edits:
+def edits(prediction: ExamplePrediction) -> Edits:
     """Count the edits to the nearest target, the longest of those that are as near.
 
     Args:
-        answer: Its values are texts, classes or arrays of classes.
+        prediction: Its values are texts, classes or arrays of classes.
     """
-    predicted = _symbols(answer.predicted)
-    targets = [_symbols(target) for target in answer.targets]
+    predicted = _symbols(prediction.predicted)
+    targets = [_symbols(target) for target in prediction.targets]
     found = (Edits(Levenshtein.distance(predicted, target), len(target)) for target in targets)
     return min(found, key=lambda one: (one.distance, -one.length))
 

@@ -2,30 +2,30 @@
 
 from collections.abc import Sequence
 
-from seqforge.interfaces import Answer, Form, Numbers, PredictionMetric, Score
+from seqforge.interfaces import ExamplePrediction, ExampleSpec, Numbers, PredictionMetric, Score
 from seqforge_tasks.metrics.edits import edits
 
 
 class ExactMatch(PredictionMetric):
     """The share of answers that are, symbol by symbol, one of those that are right."""
 
-    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Compare whole answers.
 
         Args:
-            form: What they are made of.
-            answers: At least one.
+            spec: What they are made of.
+            predictions: At least one.
 
         Returns:
             The figure `share`, from 0 to 1.
         """
-        del form
-        return Score({"share": sum(edits(answer).distance == 0 for answer in answers) / len(answers)})
+        del spec
+        return Score({"share": sum(edits(prediction).distance == 0 for prediction in predictions) / len(predictions)})
 
-    def fits(self, form: Form) -> bool:
+    def fits(self, spec: ExampleSpec) -> bool:
         """Judge anything but numbers.
 
         Args:
-            form: What the answers would be made of.
+            spec: What the answers would be made of.
         """
-        return not isinstance(form.writes, Numbers)
+        return not isinstance(spec.target, Numbers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seqforge.interfaces import Answer, Classes, Form, PredictionMetric, Score
+from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, PredictionMetric, Score
 from seqforge_tasks.metrics.edits import edits
 
 
@@ -12,28 +12,28 @@ class Pronunciation(PredictionMetric):
     Yao and Zweig 2015, "Sequence-to-Sequence Neural Net Models for Grapheme-to-Phoneme Conversion".
     """
 
-    def score(self, form: Form, answers: Sequence[Answer]) -> Score:
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Count edits of phonemes.
 
         Args:
-            form: What the answers are made of.
-            answers: At least one; each is a word.
+            spec: What the answers are made of.
+            predictions: At least one; each is a word.
 
         Returns:
             The figures `word_error_rate`, the share of words of which a phoneme is wrong, missing or too much, and
             `phoneme_error_rate`, edits a phoneme of what was right.
         """
-        del form
-        counted = [edits(answer) for answer in answers]
+        del spec
+        counted = [edits(prediction) for prediction in predictions]
         wrong = sum(one.distance > 0 for one in counted)
         phonemes = sum(one.length for one in counted)
         distance = sum(one.distance for one in counted)
-        return Score({"word_error_rate": wrong / len(answers), "phoneme_error_rate": distance / max(phonemes, 1)})
+        return Score({"word_error_rate": wrong / len(predictions), "phoneme_error_rate": distance / max(phonemes, 1)})
 
-    def fits(self, form: Form) -> bool:
+    def fits(self, spec: ExampleSpec) -> bool:
         """Judge new sequences of classes, which are the phonemes.
 
         Args:
-            form: What the answers would be made of.
+            spec: What the answers would be made of.
         """
-        return isinstance(form.writes, Classes) and form.written == "sequence"
+        return isinstance(spec.target, Classes) and spec.output_mode == "sequence"

@@ -34,8 +34,8 @@ def test_ink_is_from_0_to_1():
 
 def test_a_shape_is_as_the_form_says():
     for corpus, shape in ((Digits(), (64,)), (Digits("rows"), (8, 8))):
-        assert isinstance(corpus.form.reads, Numbers)
-        assert corpus.form.reads.size == shape[-1]
+        assert isinstance(corpus.spec.input, Numbers)
+        assert corpus.spec.input.size == shape[-1]
         assert next(corpus.examples()).input.shape == shape
 
 

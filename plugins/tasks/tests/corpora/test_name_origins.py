@@ -14,9 +14,9 @@ EXAMPLES = list(NameOrigins().examples())
 
 
 def names_of(origin: str) -> set[str]:
-    form = NameOrigins().form
-    assert isinstance(form.writes, Classes)
-    return {example.input for example in EXAMPLES if form.writes.names[example.target] == origin}
+    spec = NameOrigins().spec
+    assert isinstance(spec.target, Classes)
+    return {example.input for example in EXAMPLES if spec.target.names[example.target] == origin}
 
 
 def test_no_name_comes_twice_whatever_its_case():

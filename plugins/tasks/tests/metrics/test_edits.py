@@ -10,13 +10,13 @@ from seqforge_tasks.metrics.edit_distance import EditDistance
 from seqforge_tasks.metrics.exact_match import ExactMatch
 from seqforge_tasks.metrics.pronunciation import Pronunciation
 
-from seqforge.interfaces import Answer, Classes, Form, Numbers, Text
+from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 
-TEXTS = Form(Numbers(2), "vector", Text(), "sequence")
-PHONEMES = Form(Text(), "sequence", Classes(("AA", "B", "K")), "sequence")
-LABEL = Form(Numbers(2), "vector", Classes(("no", "yes")), "once")
-TAGS = Form(Text(), "sequence", Classes(("no", "yes")), "every step")
-NUMBER = Form(Numbers(2), "vector", Numbers(1), "once")
+TEXTS = ExampleSpec(Numbers(2), "vector", Text(), "sequence")
+PHONEMES = ExampleSpec(Text(), "sequence", Classes(("AA", "B", "K")), "sequence")
+LABEL = ExampleSpec(Numbers(2), "vector", Classes(("no", "yes")), "once")
+TAGS = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step")
+NUMBER = ExampleSpec(Numbers(2), "vector", Numbers(1), "once")
 
 
 def levenshtein(one: str, other: str) -> int:
@@ -31,12 +31,12 @@ def levenshtein(one: str, other: str) -> int:
 
 
 words = st.text("abé", max_size=6)
-answers = st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=3)), min_size=1, max_size=5)
+predictions = st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=3)), min_size=1, max_size=5)
 
 
-@given(answers)
+@given(predictions)
 def test_figures_are_those_of_the_definition(pairs: list[tuple[str, list[str]]]):
-    texts = [Answer("", predicted, tuple(targets)) for predicted, targets in pairs]
+    texts = [ExamplePrediction("", predicted, tuple(targets)) for predicted, targets in pairs]
     nearest = [
         min((levenshtein(predicted, target), -len(target)) for target in targets) for predicted, targets in pairs
     ]
@@ -49,7 +49,9 @@ def test_figures_are_those_of_the_definition(pairs: list[tuple[str, list[str]]])
     assert ExactMatch().score(TEXTS, texts).values == {"share": pytest.approx(1 - wrong / len(pairs))}
     # A text is a sequence of code points, as a pronunciation is one of phonemes.
     phonemes = [
-        Answer("", np.array([*map(ord, predicted)], dtype=np.int64), tuple(np.array([*map(ord, t)]) for t in targets))
+        ExamplePrediction(
+            "", np.array([*map(ord, predicted)], dtype=np.int64), tuple(np.array([*map(ord, t)]) for t in targets)
+        )
         for predicted, targets in pairs
     ]
     assert Pronunciation().score(PHONEMES, phonemes).values == {
@@ -60,19 +62,21 @@ def test_figures_are_those_of_the_definition(pairs: list[tuple[str, list[str]]])
 
 def test_values_worked_out_by_hand():
     found = [
-        Answer("tomato", np.array([0, 1, 2]), (np.array([0, 1, 1, 2]), np.array([0, 1, 2]))),
-        Answer("bat", np.array([1, 0]), (np.array([1, 0, 2, 2]), np.array([0]))),
+        ExamplePrediction("tomato", np.array([0, 1, 2]), (np.array([0, 1, 1, 2]), np.array([0, 1, 2]))),
+        ExamplePrediction("bat", np.array([1, 0]), (np.array([1, 0, 2, 2]), np.array([0]))),
     ]
     # Nearest of the second is one edit away, and has one phoneme.
     assert Pronunciation().score(PHONEMES, found).values == {"word_error_rate": 0.5, "phoneme_error_rate": 1 / 4}
 
 
 def test_a_label_matches_or_not():
-    assert ExactMatch().score(LABEL, [Answer("a", 1, (1,)), Answer("b", 1, (0,))]).values == {"share": 0.5}
+    assert ExactMatch().score(LABEL, [ExamplePrediction("a", 1, (1,)), ExamplePrediction("b", 1, (0,))]).values == {
+        "share": 0.5
+    }
 
 
 def test_what_each_can_judge():
     forms = (TEXTS, PHONEMES, LABEL, TAGS, NUMBER)
-    assert [ExactMatch().fits(form) for form in forms] == [True, True, True, True, False]
-    assert [EditDistance().fits(form) for form in forms] == [True, True, False, False, False]
-    assert [Pronunciation().fits(form) for form in forms] == [False, True, False, False, False]
+    assert [ExactMatch().fits(spec) for spec in forms] == [True, True, True, True, False]
+    assert [EditDistance().fits(spec) for spec in forms] == [True, True, False, False, False]
+    assert [Pronunciation().fits(spec) for spec in forms] == [False, True, False, False, False]

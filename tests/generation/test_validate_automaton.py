@@ -7,21 +7,21 @@ import pytest
 import torch
 
 from seqforge.errors import PluginError
-from seqforge.generation.validate_guide import further_guide, guide_of
-from seqforge.interfaces import FORBIDDEN, Guide, Sampler
+from seqforge.generation.validate_automaton import first_automaton, next_automaton
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 
 class Guided(Sampler):
     """Its memory is its guide."""
 
-    def guide(self, memory: Guide | None) -> Guide | None:
+    def automaton(self, memory: ConstraintAutomaton | None) -> ConstraintAutomaton | None:
         return memory
 
-    def transform(self, logits: torch.Tensor, memory: Guide | None) -> torch.Tensor:
+    def transform(self, logits: torch.Tensor, memory: ConstraintAutomaton | None) -> torch.Tensor:
         return logits
 
 
-GUIDE = Guide(
+GUIDE = ConstraintAutomaton(
     states=torch.tensor([0, 1, 1], dtype=torch.int32),
     following=torch.tensor([[0, 1, -1, -2], [-3, 1, 0, 0]], dtype=torch.int32),
     actions=torch.tensor([[0, 1, 0], [1, -1, -1]], dtype=torch.int32),
@@ -35,14 +35,14 @@ GUIDE = Guide(
 
 
 def test_a_right_guide_is_followed():
-    assert guide_of(Guided(), GUIDE, 3, 4) is GUIDE
-    assert further_guide(Guided(), GUIDE, GUIDE) is GUIDE
+    assert first_automaton(Guided(), GUIDE, 3, 4) is GUIDE
+    assert next_automaton(Guided(), GUIDE, GUIDE) is GUIDE
 
 
 def test_no_guide_is_none_but_after_another():
-    assert guide_of(Guided(), None, 3, 4) is None
+    assert first_automaton(Guided(), None, 3, 4) is None
     with pytest.raises(PluginError, match="the sampler Guided gave a guide, and after that stopped gives none"):
-        further_guide(Guided(), None, GUIDE)
+        next_automaton(Guided(), None, GUIDE)
 
 
 def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
@@ -72,8 +72,8 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
     ],
 )
 def test_a_wrong_guide_is_refused(change: dict[str, Any], message: str):
-    guide = copy(GUIDE)
+    automaton = copy(GUIDE)
     for name, table in change.items():
-        setattr(guide, name, table)
+        setattr(automaton, name, table)
     with pytest.raises(PluginError, match=f"the guide of the sampler Guided is wrong: {message}"):
-        guide_of(Guided(), guide, 3, 4)
+        first_automaton(Guided(), automaton, 3, 4)

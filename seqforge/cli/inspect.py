@@ -10,7 +10,7 @@ from seqforge.cli.terminal import stdout
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seqforge.api import Trace
+    from seqforge.api import Inspection
 
 WHOLE_VOCABULARY = 8
 """Up to so many symbols, all are shown, where the terminal is as wide; of more, the right one and the likeliest."""
@@ -19,7 +19,7 @@ _FIRST_COLUMNS, _COLUMN = 18, 15
 """Characters of a line that the read and the wanted symbol take, and each further one with its confidences."""
 
 
-def trace(
+def inspect(
     context: typer.Context,
     run: RunPath,
     text: Annotated[str, typer.Argument(help='The text to walk through, such as "hello".')],
@@ -36,7 +36,7 @@ def trace(
 
       seqforge trace runs/hello hello --checkpoint initial
     """
-    from seqforge.api import trace as trace_text
+    from seqforge.api import inspect as trace_text
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
     traced = trace_text(opened, text, checkpoint)
@@ -60,7 +60,7 @@ def shown(symbol: bytes) -> str:
     return text if text.isprintable() and not text.isspace() else repr(text)[1:-1].replace(" ", "␣")
 
 
-def _table(traced: "Trace", symbols: list[str]) -> "Table":
+def _table(traced: "Inspection", symbols: list[str]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
@@ -87,13 +87,13 @@ def _table(traced: "Trace", symbols: list[str]) -> "Table":
     return table
 
 
-def _likeliest(traced: "Trace", step: int, target: int) -> list[int]:
+def _likeliest(traced: "Inspection", step: int, target: int) -> list[int]:
     """The right symbol, and then the likeliest of the others."""
     order = [int(symbol) for symbol in traced.before[step].argsort(descending=True)]
     return [target, *(symbol for symbol in order if symbol != target)]
 
 
-def _ambiguities(traced: "Trace", symbols: list[str]) -> list[str]:
+def _ambiguities(traced: "Inspection", symbols: list[str]) -> list[str]:
     """Name symbols that want different things at different steps: what a model without a state cannot know."""
     wants: dict[int, list[int]] = {}
     for symbol, target in zip(traced.inputs, traced.targets, strict=True):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import Guide, Network, Rule
+from seqforge.interfaces import ConstraintAutomaton, GenerationModel, LogitRule
 from seqforge_native import sequence
 from seqforge_native.large_pages import in_large_pages
 from seqforge_native.layout import interleaved, padded, registers
@@ -27,7 +27,7 @@ _INT8_SCALE_AND_OFFSET = 8
 """Bytes of a column beside its numbers: `int8_column` of kernels/int8.hpp."""
 
 
-class NativeDecoder:
+class NativeGenerationKernel:
     """The kernels' own copy of a model, with the state that it carries from call to call.
 
     Args:
@@ -43,10 +43,10 @@ class NativeDecoder:
         self,
         library: Library,
         dtype: torch.dtype,
-        network: Network,
+        network: GenerationModel,
         cells: "Sequence[NativeCell[Any]]",
         states: Sequence[tuple[Tensor, ...]],
-        rules: Sequence[Rule],
+        rules: Sequence[LogitRule],
     ) -> None:
         self._library, self._dtype = library, dtype
         self._kept = torch.float32 if dtype == torch.int8 else dtype
@@ -79,14 +79,17 @@ class NativeDecoder:
         )
 
     def __call__(
-        self, last: Int[Tensor, " batch"], uniforms: Float[Tensor, "steps batch"], guide: Guide | None = None
+        self,
+        last: Int[Tensor, " batch"],
+        uniforms: Float[Tensor, "steps batch"],
+        automaton: ConstraintAutomaton | None = None,
     ) -> Int[Tensor, "drawn batch"]:
         """Go on.
 
         Args:
             last: The symbols that were drawn last.
             uniforms: Numbers in [0, 1), by which the next are drawn.
-            guide: What is forbidden as the samples grow; it is moved on.
+            automaton: What is forbidden as the samples grow; it is moved on.
 
         Returns:
             The symbols; fewer steps where the guide stopped, or where the logits of the next are not finite.
@@ -98,13 +101,13 @@ class NativeDecoder:
         call = self._call
         call.steps, call.uniforms, call.tokens = steps, uniforms.data_ptr(), tokens.data_ptr()
         call.states = None
-        if guide:
+        if automaton:
             for name in ("states", "following", "actions", "costs", "weights", "stacks", "heights"):
-                setattr(call, name, getattr(guide, name).data_ptr())
-            call.depth, call.left, call.most = guide.stacks.shape[1], guide.left, guide.most
+                setattr(call, name, getattr(automaton, name).data_ptr())
+            call.depth, call.left, call.most = automaton.stacks.shape[1], automaton.left, automaton.most
         drawn = self._library.call("decode", self._dtype, call)
-        if guide:
-            guide.left -= drawn
+        if automaton:
+            automaton.left -= drawn
         return tokens[1 : 1 + drawn]
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from seqforge.errors import PluginError
-from seqforge.interfaces import FORBIDDEN, Guide, Sampler
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 _TYPES = {
     "states": torch.int32,
@@ -19,7 +19,7 @@ _TYPES = {
 }
 
 
-def guide_of(sampler: Sampler, memory: Any, batch_size: int, symbols: int) -> Guide | None:
+def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int) -> ConstraintAutomaton | None:
     """Ask a sampler for its guide, and refuse one that compiled code would follow out of its tables.
 
     Args:
@@ -34,16 +34,16 @@ def guide_of(sampler: Sampler, memory: Any, batch_size: int, symbols: int) -> Gu
     Raises:
         PluginError: Saying what is wrong with it.
     """
-    guide = sampler.guide(memory)
-    for fault in _faults(guide, batch_size, symbols) if guide else ():
+    automaton = sampler.automaton(memory)
+    for plugin_fault in _faults(automaton, batch_size, symbols) if automaton else ():
         raise PluginError(
-            f"the guide of the sampler {type(sampler).__name__} is wrong: {fault}",
+            f"the guide of the sampler {type(sampler).__name__} is wrong: {plugin_fault}",
             hint="This is for its author to mend; `seqforge.interfaces.Guide` says what is asked of one.",
         )
-    return guide
+    return automaton
 
 
-def further_guide(sampler: Sampler, memory: Any, stopped: Guide) -> Guide:
+def next_automaton(sampler: Sampler, memory: Any, stopped: ConstraintAutomaton) -> ConstraintAutomaton:
     """Ask a sampler for another guide, and refuse none as well as a wrong one.
 
     Args:
@@ -54,44 +54,44 @@ def further_guide(sampler: Sampler, memory: Any, stopped: Guide) -> Guide:
     Raises:
         PluginError: Saying what is wrong with it.
     """
-    guide = guide_of(sampler, memory, len(stopped.states), stopped.costs.shape[1])
-    if guide is None:
+    automaton = first_automaton(sampler, memory, len(stopped.states), stopped.costs.shape[1])
+    if automaton is None:
         raise PluginError(
             f"the sampler {type(sampler).__name__} gave a guide, and after that stopped gives none",
             hint="This is for its author to mend; `seqforge.interfaces.Sampler.guide` says when one is asked for.",
         )
-    return guide
+    return automaton
 
 
-def _faults(guide: Guide, batch_size: int, symbols: int) -> Iterator[str]:
+def _faults(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> Iterator[str]:
     for name, dtype in _TYPES.items():
-        table = getattr(guide, name)
+        table = getattr(automaton, name)
         if table.dtype != dtype or table.device.type != "cpu" or not table.is_contiguous():
             yield f"{name} is not a contiguous tensor of {dtype} on the CPU"
-    count = guide.weights.numel()
+    count = automaton.weights.numel()
     shapes = {
         "weights": (count,),
         "states": (batch_size,),
         "following": (count, symbols),
-        "actions": (len(guide.actions), 3),
+        "actions": (len(automaton.actions), 3),
         "costs": (count, symbols),
-        "stacks": (batch_size, guide.stacks.shape[-1]),
+        "stacks": (batch_size, automaton.stacks.shape[-1]),
         "heights": (batch_size,),
     }
     for name, shape in shapes.items():
-        if getattr(guide, name).shape != shape:
-            yield f"{name} has the shape {list(getattr(guide, name).shape)}, not {list(shape)}"
-    depth = guide.stacks.shape[-1]
-    on_stacks = torch.arange(depth) < guide.heights.unsqueeze(1)
-    yield from _out_of_range("states", guide.states, 0, count)
-    yield from _out_of_range("following", guide.following, -1 - len(guide.actions), count)
-    yield from _out_of_range("what is pushed or gone to", guide.actions[:, 1:], -1, count)
-    yield from _out_of_range("what is popped", guide.actions[:, 0], 0, depth + 1)
-    yield from _out_of_range("heights", guide.heights, 0, depth + 1)
-    yield from _out_of_range("stacks", guide.stacks[on_stacks], 0, count)
-    if ((guide.actions[:, 0] == 0) & (guide.actions[:, 2] < 0)).any():
+        if getattr(automaton, name).shape != shape:
+            yield f"{name} has the shape {list(getattr(automaton, name).shape)}, not {list(shape)}"
+    depth = automaton.stacks.shape[-1]
+    on_stacks = torch.arange(depth) < automaton.heights.unsqueeze(1)
+    yield from _out_of_range("states", automaton.states, 0, count)
+    yield from _out_of_range("following", automaton.following, -1 - len(automaton.actions), count)
+    yield from _out_of_range("what is pushed or gone to", automaton.actions[:, 1:], -1, count)
+    yield from _out_of_range("what is popped", automaton.actions[:, 0], 0, depth + 1)
+    yield from _out_of_range("heights", automaton.heights, 0, depth + 1)
+    yield from _out_of_range("stacks", automaton.stacks[on_stacks], 0, count)
+    if ((automaton.actions[:, 0] == 0) & (automaton.actions[:, 2] < 0)).any():
         yield "an action goes to the state that it popped, and pops none"
-    if (guide.costs.numpy().min(axis=1) == FORBIDDEN).any():
+    if (automaton.costs.numpy().min(axis=1) == FORBIDDEN).any():
         yield "a state forbids every symbol"
 
 

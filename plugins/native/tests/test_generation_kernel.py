@@ -13,7 +13,7 @@ from seqforge import Experiment
 from seqforge.errors import PluginError, RunError
 from seqforge.generation import generate
 from seqforge.generation.generator import draw, uniforms_of
-from seqforge.interfaces import FORBIDDEN, Guide, Sampler, SamplingContext
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
 from seqforge.model import SequenceModel, build_model
 
 SAMPLERS: dict[str, list[dict[str, Any]]] = {
@@ -103,17 +103,25 @@ class Turns(Sampler):
             return stack[-1], stack[:-1]
         return (turn + token + 1) % 3, stack
 
-    def guide(self, memory: Any) -> Guide:
+    def automaton(self, memory: Any) -> ConstraintAutomaton:
         places, tables, left = memory
         if not tables:
             tables.append(torch.full(self.costs.shape, -1).int())
         states, heights = torch.tensor([(turn, len(stack)) for turn, stack in places]).int().T.contiguous()
         stacks = torch.tensor([[*stack, 0, 0, 0][:3] for _, stack in places]).int()
-        return Guide(states, tables[0], self.actions, self.costs, self.weights, stacks, heights, left, self.MOST)
+        return ConstraintAutomaton(
+            states, tables[0], self.actions, self.costs, self.weights, stacks, heights, left, self.MOST
+        )
 
-    def guided(self, memory: Any, guide: Guide, tokens: torch.Tensor) -> Any:
+    def memory_after_stop(self, memory: Any, stopped: ConstraintAutomaton, tokens: torch.Tensor) -> Any:
         places: list[Turn] = []
-        rows = zip(guide.states.tolist(), guide.stacks.tolist(), guide.heights.tolist(), tokens.tolist(), strict=True)
+        rows = zip(
+            stopped.states.tolist(),
+            stopped.stacks.tolist(),
+            stopped.heights.tolist(),
+            tokens.tolist(),
+            strict=True,
+        )
         for state, numbers, height, token in rows:
             stack = tuple(numbers[:height])
             if state >= 0:
@@ -121,10 +129,10 @@ class Turns(Sampler):
                 continue
             places.append(self.after(-1 - state, stack, token))
             if token > 1:
-                guide.following[-1 - state, token] = places[-1][0]
+                stopped.following[-1 - state, token] = places[-1][0]
             else:
-                guide.following[-1 - state, token] = -2 - (3 if token else -1 - state)
-        return places, memory[1], guide.left
+                stopped.following[-1 - state, token] = -2 - (3 if token else -1 - state)
+        return places, memory[1], stopped.left
 
 
 def text(
@@ -216,9 +224,9 @@ def test_the_kernels_follow_a_guide(
 
 def test_a_guide_that_stops_wants_a_sampler_that_goes_on(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
-    monkeypatch.setattr(Turns, "guided", Sampler.guided)
+    monkeypatch.setattr(Turns, "memory_after_stop", Sampler.memory_after_stop)
     experiment = make([{"use": "native/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
-    with pytest.raises(PluginError, match="a guide of the sampler Turns stopped"):
+    with pytest.raises(PluginError, match="the automaton of the sampler Turns stopped"):
         text(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 
@@ -232,16 +240,16 @@ def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.Monke
         one = text(experiment, model, 1, 100)
         torch.set_num_threads(3)
         assert torch.equal(text(experiment, model, 1, 100), one)
-        guided = text(experiment, model, 5, 100, Turns(20))
+        memory_after_stop = text(experiment, model, 5, 100, Turns(20))
         torch.set_num_threads(1)
-        assert torch.equal(text(experiment, model, 5, 100, Turns(20)), guided)
+        assert torch.equal(text(experiment, model, 5, 100, Turns(20)), memory_after_stop)
     finally:
         torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("chain", list(SAMPLERS))
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-@pytest.mark.parametrize("first", [None, Turns(4)], ids=["alone", "guided"])
+@pytest.mark.parametrize("first", [None, Turns(4)], ids=["alone", "constrained"])
 def test_logits_that_are_not_finite_are_told(
     first: Sampler | None, bad: float, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,5 +283,5 @@ def test_what_kernels_do_not_know_is_written_symbol_by_symbol(
     cells: list[dict[str, Any]], samplers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = make([cell | {"hidden_size": 6} for cell in cells], samplers)
-    monkeypatch.setattr(native_cell, "NativeDecoder", None)  # a call would fail
+    monkeypatch.setattr(native_cell, "NativeGenerationKernel", None)  # a call would fail
     assert text(experiment, build_model(experiment, 5), 1, 8).shape == (8, 1)
