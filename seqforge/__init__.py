@@ -13,11 +13,11 @@ from seqforge.errors import SeqforgeError
 if TYPE_CHECKING:
     from seqforge.api import Run, resume, train
     from seqforge.experiment import Experiment
-    from seqforge.registry import Registry
+    from seqforge.registry import Registry, use
 
 __version__ = version("seqforge-core")
 
-__all__ = ["Experiment", "Registry", "Run", "SeqforgeError", "__version__", "resume", "train"]
+__all__ = ["Experiment", "Registry", "Run", "SeqforgeError", "__version__", "resume", "train", "use"]
 
 _HOMES = {
     "Experiment": "seqforge.experiment",
@@ -25,6 +25,7 @@ _HOMES = {
     "Run": "seqforge.api",
     "resume": "seqforge.api",
     "train": "seqforge.api",
+    "use": "seqforge.registry",
 }
 
 

@@ -51,7 +51,7 @@ def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
         for name, values in tables.items():
             merge = name in table and isinstance(values, dict) and "use" not in values
             table[name] = {**table[name], **values} if merge else values
-        return Experiment.from_table(table, registry=labelled)
+        return Experiment.from_dict(table, registry=labelled)
 
     return make
 
@@ -79,7 +79,7 @@ def experiment(registry: Registry) -> Callable[..., Experiment]:
         for name, values in tables.items():
             merge = name in table and isinstance(values, dict) and "use" not in values
             table[name] = {**table[name], **values} if merge else values
-        return Experiment.from_table(table, registry=registry)
+        return Experiment.from_dict(table, registry=registry)
 
     return make
 

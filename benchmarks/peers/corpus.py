@@ -76,7 +76,7 @@ TASKS: dict[str, Callable[[str, str], Callable[[], object]]] = {
 def _experiment(archive: str, vocabulary: str) -> Any:
     from seqforge import Experiment
 
-    return Experiment.from_table(
+    return Experiment.from_dict(
         {
             "experiment": {"name": "benchmark"},
             "corpus": {"use": "linux-source", "source": archive, "exclude": []},

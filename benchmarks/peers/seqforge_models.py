@@ -55,7 +55,7 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
         "evaluation": {"interval": never},
         "sampling": {"interval": never},
     }
-    return Experiment.from_table(table, registry=registry)
+    return Experiment.from_dict(table, registry=registry)
 
 
 def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, compiled: bool = False) -> None:

@@ -13,7 +13,6 @@ from seqforge.data import Report
 from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
-from seqforge.registry import Registry
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes
 from seqforge.tasks.labelled_examples import labelled_task
@@ -29,7 +28,7 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
     Args:
         experiment: What to run.
         output: Where runs are kept.
-        hooks: The plugins that watch; by default those installed.
+        hooks: The plugins that watch; by default those of the experiment's registry.
 
     Returns:
         The run.
@@ -39,7 +38,7 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
         DataError: Where the corpus is missing, empty or too short.
         RunError: Where the loss is no longer finite, or a file cannot be written.
     """
-    observers = Observers(hooks or Registry.installed().new_hooks())
+    observers = Observers(hooks or experiment.registry.new_hooks())
     device = choose_device(experiment.training.device)
     task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
     with _seeded(experiment, device):
@@ -61,7 +60,7 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     Args:
         run: As opened, with new settings where it is to run longer or more slowly.
         checkpoint: "latest", "best" or a step; later checkpoints are dropped.
-        hooks: The plugins that watch; by default those installed.
+        hooks: The plugins that watch; by default those of the experiment's registry.
 
     Raises:
         ExperimentError: Where the new settings are such that the run would no longer be the same.
@@ -69,7 +68,7 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     """
     experiment, directory = run.experiment, run.directory
     check_changes(read_table(directory.experiment), experiment.table)
-    observers = Observers(hooks or Registry.installed().new_hooks())
+    observers = Observers(hooks or experiment.registry.new_hooks())
     device = choose_device(experiment.training.device)
     path = run.checkpoints.find(checkpoint)
     task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))

@@ -60,7 +60,7 @@ def open_run(
     path, step = locate(path)
     directory = RunDirectory.open(path)
     table = override(replace_components(read_table(directory.experiment), registry, sampler=samplers), overrides)
-    experiment = Experiment.from_table(table, path, registry, origin=directory.experiment)
+    experiment = Experiment.from_dict(table, path, registry, origin=directory.experiment)
     _tell_other_versions(table.get("plugins", {}), experiment.plugins)
     return Run(directory, experiment), step or checkpoint
 

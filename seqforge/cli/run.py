@@ -77,7 +77,7 @@ def _start(
     table = read_table(path) if path is not None else {}
     table = override(replace_components(table, registry, **chosen), assignments)
     folder = path.parent if path is not None else Path.cwd()
-    train(Experiment.from_table(table, folder, registry, origin=path), output, hooks=hooks)
+    train(Experiment.from_dict(table, folder, registry, origin=path), output, hooks=hooks)
 
 
 def _resume(

@@ -12,7 +12,7 @@ import seqforge
 from seqforge.errors import did_you_mean
 from seqforge.experiment.compatibility import Selection, incompatibilities, is_labelled, unknown_topology
 from seqforge.experiment.settings import SECTIONS, Section
-from seqforge.registry import Component, Problem, Registry, from_validation, join, resolve, shown
+from seqforge.registry import SESSION, Component, Problem, Registry, from_validation, join, resolve, shown
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -189,6 +189,7 @@ class Checker:
 
     def _versions(self, components: list[Component]) -> dict[str, str]:
         used = {plugin for component in components for plugin in component.plugins}
+        used.discard(SESSION)  # A class that was defined in a session has no version.
         plugins = {plugin.name: plugin.version for plugin in self._registry.plugins if plugin.name in used}
         return {"seqforge": seqforge.__version__, **plugins}
 

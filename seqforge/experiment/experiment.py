@@ -1,7 +1,7 @@
-"""An experiment: plain settings and chosen components, checked as a whole before anything is built."""
+"""An experiment: settings and components, checked as a whole before anything is built."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +13,62 @@ from seqforge.experiment.compatibility import is_labelled
 from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
 from seqforge.experiment.tables import is_utf8, override, read_table
 from seqforge.experiment.topology import TOPOLOGIES, Topology
-from seqforge.registry import Component, Registry
+from seqforge.registry import Choice, Component, Registry, Use, plain_tables, use, with_classes_of
+
+Settings = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Experiment:
-    """What is run: one value, from which everything else follows.
+    """An immutable description of a run: settings and components.
+
+    Create one in Python, or with `load` from a file, or with `from_dict` from tables. All three make the same checks.
+
+    Args:
+        corpus: Source of text or of labelled examples. Every component is a `use(…)`, or a name or a class alone.
+        vocabulary: Conversion of text to tokens; `characters` by default.
+        cells: One cell for each layer, the first reading the input; one `lstm` by default.
+        attention: Attention of the decoder over the encoder output; none by default.
+        initializer: Initial weights; `default` by default.
+        loss: Training objective; `cross-entropy` by default.
+        optimizer: Update rule; `adam` by default.
+        schedule: Learning rate over the run; `constant` by default.
+        samplers: Chain of samplers, in order; `temperature` by default.
+        metrics: Metrics of samples or of predictions.
+        data: Keys of `[data]`.
+        model: Keys of `[model]`, components excepted.
+        training: Keys of `[training]`, such as `{"steps": 2000}`.
+        evaluation: Keys of `[evaluation]`.
+        prediction: Keys of `[prediction]`.
+        sampling: Keys of `[sampling]`.
+        name: Name of the run directory; the name of the corpus by default.
+        seed: Seed of weights, dropout, order and samples.
+        registry: Registered components; those of the installed plugins by default.
 
     Attributes:
         identity: Name and seed.
         data: Splits and order.
         model: The network around the cells.
-        training: How long, how fast, how often.
-        evaluation: Scoring while training.
-        prediction: How sequences are written for examples.
-        sampling: Samples while training.
-        corpus: Where text, or labelled examples, come from.
-        vocabulary: How text becomes tokens.
-        cells: One component a layer, the first reading the input.
-        attention: Where a writer looks; None for a writer that does not.
-        initializer: The weights before the first step.
-        loss: What training makes small.
-        optimizer: How.
-        schedule: The learning rate over the run.
-        samplers: The chain that samples are drawn by.
-        metrics: What samples are judged by.
-        plugins: Versions of the plugins that the components come from.
-        table: All of it as an experiment file writes it, every default included.
+        training: Length, batches and intervals of training.
+        evaluation: Evaluation while training.
+        prediction: Decoding of sequences for examples.
+        sampling: Samples drawn while training.
+        corpus: Source of text or of labelled examples.
+        vocabulary: Conversion of text to tokens.
+        cells: One component for each layer, the first reading the input.
+        attention: Attention of the decoder, or None.
+        initializer: Initial weights.
+        loss: Training objective.
+        optimizer: Update rule.
+        schedule: Learning rate over the run.
+        samplers: Chain of samplers.
+        metrics: Metrics of samples or of predictions.
+        plugins: Versions of the plugins that own the components.
+        table: The whole experiment as a file holds it, every default included.
+        registry: The registry that the components were found in.
+
+    Raises:
+        ExperimentError: If anything is wrong; the message lists every problem with its key.
     """
 
     identity: Identity
@@ -61,6 +90,49 @@ class Experiment:
     metrics: tuple[Component, ...]
     plugins: Mapping[str, str]
     table: Mapping[str, Any]
+    registry: Registry = field(repr=False, compare=False)
+
+    def __init__(
+        self,
+        *,
+        corpus: Choice,
+        vocabulary: Choice | None = None,
+        cells: Sequence[Choice] | None = None,
+        attention: Choice | None = None,
+        initializer: Choice | None = None,
+        loss: Choice | None = None,
+        optimizer: Choice | None = None,
+        schedule: Choice | None = None,
+        samplers: Sequence[Choice] | None = None,
+        metrics: Sequence[Choice] | None = None,
+        data: Settings | None = None,
+        model: Settings | None = None,
+        training: Settings | None = None,
+        evaluation: Settings | None = None,
+        prediction: Settings | None = None,
+        sampling: Settings | None = None,
+        name: str | None = None,
+        seed: int | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        network = {"cells": _uses(cells), "attention": _uses(attention), "initializer": _uses(initializer)}
+        table = {
+            "experiment": _given({"name": name, "seed": seed}),
+            "corpus": _uses(corpus),
+            "vocabulary": _uses(vocabulary),
+            "model": {**(model or {}), **_given(network)},
+            "loss": _uses(loss),
+            "optimizer": _uses(optimizer),
+            "schedule": _uses(schedule),
+            "sampler": _uses(samplers),
+            "metrics": _uses(metrics),
+            "data": data,
+            "training": training,
+            "evaluation": evaluation,
+            "prediction": prediction,
+            "sampling": sampling,
+        }
+        self._fill(_given(table), ".", registry, None)
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> "Experiment":
@@ -69,44 +141,53 @@ class Experiment:
         Args:
             path: The TOML file; relative paths in it are relative to its folder.
             overrides: Assignments such as `training.batch_size=32`, applied before the check.
-            registry: The components; by default those installed.
+            registry: Registered components; those of the installed plugins by default.
 
         Raises:
-            ExperimentError: With everything that is wrong, by key.
+            ExperimentError: If anything is wrong; the message lists every problem with its key.
         """
         path = Path(path)
-        return cls.from_table(override(read_table(path), overrides), path.parent, registry, origin=path)
+        return cls.from_dict(override(read_table(path), overrides), path.parent, registry, origin=path)
 
     @classmethod
-    def from_table(
+    def from_dict(
         cls,
         table: Mapping[str, Any],
         folder: str | Path = ".",
         registry: Registry | None = None,
         origin: Path | None = None,
     ) -> "Experiment":
-        """Check an experiment given as tables and plain values.
+        """Check an experiment that is given as tables, as a TOML file holds them.
 
         Args:
-            table: As a TOML file would hold it.
-            folder: What relative paths in it are relative to.
-            registry: The components; by default those installed.
-            origin: The file it was read from, for messages and for a name where it gives none.
+            table: The tables; a component may be a `use(…)`.
+            folder: Folder that relative paths are relative to.
+            registry: Registered components; those of the installed plugins by default.
+            origin: The file that the tables were read from: named in messages, and the default name of the run.
 
         Raises:
-            ExperimentError: With everything that is wrong, by key.
+            ExperimentError: If anything is wrong; the message lists every problem with its key.
         """
+        experiment = object.__new__(cls)
+        experiment._fill(table, folder, registry, origin)
+        return experiment
+
+    def _fill(
+        self, table: Mapping[str, Any], folder: str | Path, registry: Registry | None, origin: Path | None
+    ) -> None:
         folder = Path(folder).resolve()
         if not is_utf8(str(folder)):
             raise ExperimentError(
                 f"{str(folder)!r}: the folder's name is not text in UTF-8",
                 hint="Rename it, since the run keeps the experiment with its paths, in UTF-8.",
             )
-        checker = Checker(registry or Registry.installed(), folder)
-        parts = checker.check(table, default_name=origin.stem if origin else None)
+        registry = with_classes_of(table, registry or Registry.installed())
+        checker = Checker(registry, folder)
+        parts = checker.check(plain_tables(table, registry), default_name=origin.stem if origin else None)
         if checker.problems:
             raise ExperimentError(_report(checker.problems, origin))
-        return cls(**parts)
+        for name, value in (parts | {"registry": registry}).items():
+            object.__setattr__(self, name, value)
 
     @property
     def topology(self) -> Topology:
@@ -128,3 +209,14 @@ def _report(problems: Sequence[object], origin: Path | None) -> str:
     if len(problems) == 1:
         return f"{place}: {problems[0]}"
     return "\n".join([f"{place}: {len(problems)} problems", *(f"  {problem}" for problem in problems)])
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _uses(choice: Choice | Sequence[Choice] | None) -> Any:
+    """Return `use(choice)` for a name or a class, also in a list."""
+    if choice is None or isinstance(choice, Use):
+        return choice
+    return use(choice) if isinstance(choice, str | type) else [_uses(each) for each in choice]

@@ -140,7 +140,8 @@ class Training(Section):
         if not isinstance(values, dict):
             return values
         given = cast("dict[str, Any]", values)
-        return given if {"steps", "epochs", "minutes"} & given.keys() else {**given, "steps": DEFAULT_STEPS}
+        limits = (given.get(name) for name in ("steps", "epochs", "minutes"))
+        return {**given, "steps": DEFAULT_STEPS} if all(limit is None for limit in limits) else given
 
 
 class Evaluation(Section):

@@ -7,14 +7,17 @@ from seqforge.registry.kinds import KINDS, Kind
 from seqforge.registry.options import NestedOption, Options, options_of
 from seqforge.registry.plugin_faults import blame_plugin, describe_error, plugin_fault
 from seqforge.registry.problems import Problem, from_validation, join, shown
-from seqforge.registry.register import Register, Registration
+from seqforge.registry.register import SESSION, Register, Registration
 from seqforge.registry.registry import Registry
+from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
 
 __all__ = [
     "API_VERSION",
     "DISABLING_VARIABLE",
     "GROUP",
     "KINDS",
+    "SESSION",
+    "Choice",
     "Component",
     "Kind",
     "NestedOption",
@@ -26,6 +29,7 @@ __all__ = [
     "Register",
     "Registration",
     "Registry",
+    "Use",
     "blame_plugin",
     "describe_error",
     "discover",
@@ -35,7 +39,10 @@ __all__ = [
     "join",
     "new_plugin_manager",
     "options_of",
+    "plain_tables",
     "plugin_fault",
     "resolve",
     "shown",
+    "use",
+    "with_classes_of",
 ]

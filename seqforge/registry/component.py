@@ -140,6 +140,11 @@ def _check(
         model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
     except ValidationError as error:
         return problems + from_validation(error, plain, key, declared.names, owner)
+    problems += [
+        Problem(join(key, name), "cannot be None", "Leave it out to use its default.")
+        for name, value in written.items()
+        if value is None and declared.model.model_fields[name].default is not None
+    ]
     if problems:
         return problems
     dumped = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}

@@ -11,10 +11,11 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from seqforge.registry.hooks import API_VERSION, new_plugin_manager
-from seqforge.registry.register import Register, Registration
+from seqforge.registry.register import SESSION, Register, Registration
 
 GROUP = "seqforge.plugins"
 DISABLING_VARIABLE = "SEQFORGE_DISABLE_PLUGINS"
+RESERVED_NAMES = (SESSION, "seqforge")
 
 
 class PluginState(enum.StrEnum):
@@ -39,7 +40,6 @@ class Plugin:
         state: Whether it can be used.
         reason: Why not, in one line.
         traceback: What Python said, where it is broken.
-        module: The entry module, where it is ok.
         registrations: Its components.
     """
 
@@ -50,7 +50,6 @@ class Plugin:
     state: PluginState
     reason: str = ""
     traceback: str = ""
-    module: ModuleType | None = None
     registrations: tuple[Registration, ...] = ()
 
 
@@ -91,6 +90,9 @@ def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
         owners = " and ".join(rival or "an unknown distribution" for rival in rivals)
         reason = f"{owners} bring a plugin of this name; uninstall all but one"
         return replace(plugin, state=PluginState.CONFLICTING, reason=reason)
+    if plugin.name in RESERVED_NAMES:
+        reason = f"the name {plugin.name!r} is reserved"
+        return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
     try:
         module = importlib.import_module(plugin.module_name)
         stated = getattr(module, "SEQFORGE_API", None)
@@ -99,7 +101,7 @@ def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
             if stated is not None:
                 reason = f"made for SEQFORGE_API {stated!r}, this is {API_VERSION}"
             return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
-        return replace(plugin, module=module, registrations=tuple(_registrations(plugin.name, module)))
+        return replace(plugin, registrations=tuple(_registrations(plugin.name, module)))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqforge.errors import PluginError, SeqforgeError, is_out_of_memory
+from seqforge.registry.register import SESSION
 
 
 def describe_error(error: BaseException, component: type[object]) -> str:
@@ -36,12 +37,15 @@ def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
 
 
 def for_the_author(name: str) -> str:
-    """Say who has to mend a component.
+    """Return the hint that names who has to correct a component.
 
     Args:
-        name: Its qualified name.
+        name: Qualified name of the component.
     """
-    return f"This is for the author of the plugin {name.partition('/')[0]!r} to mend."
+    owner, _, class_name = name.partition("/")
+    if owner == SESSION:
+        return f"Correct the class {class_name}."
+    return f"This is for the author of the plugin {owner!r} to mend."
 
 
 @contextmanager

@@ -1,7 +1,11 @@
 """What a plugin is given to name its components with."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+SESSION = "session"
+"""Owner of components that no plugin registers: classes that were defined in a Python session."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -17,6 +21,7 @@ class Registration:
         name: The component's short name.
         target: Where its class is, as `module:Class`.
         qualified_only: Whether only `plugin/name` finds it.
+        component: The class itself, if it was defined in a session; None if it is imported from `target`.
     """
 
     kind: str
@@ -24,6 +29,7 @@ class Registration:
     name: str
     target: str
     qualified_only: bool
+    component: type[Any] | None = field(default=None, repr=False)
 
     @property
     def qualified_name(self) -> str:

@@ -1,7 +1,8 @@
 """Components by name."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pluggy
@@ -10,7 +11,8 @@ from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
 from seqforge.registry.kinds import KINDS
-from seqforge.registry.register import Registration
+from seqforge.registry.plugin_faults import for_the_author
+from seqforge.registry.register import SESSION, Registration
 
 
 class Registry:
@@ -31,13 +33,55 @@ class Registry:
         """Discover what is installed."""
         return cls(discover())
 
+    def with_components(self, classes: Iterable[type[Any]]) -> "Registry":
+        """Return a registry that also has classes which were defined in a Python session.
+
+        Such a component is called `session/ClassName`. It replaces an earlier session component of the same kind and
+        name.
+
+        Args:
+            classes: Classes that implement an interface, such as subclasses of `Cell`.
+
+        Raises:
+            PluginError: If a class implements no interface, or if two have the same kind and name.
+        """
+        added: dict[tuple[str, str], Registration] = {}
+        for component in dict.fromkeys(classes):
+            kind, name = kind_of(component), component.__name__
+            if (kind, name) in added:
+                raise PluginError(f"two {kind} classes are called {name!r}", hint="Rename one of them.")
+            target = f"{component.__module__}:{component.__qualname__}"
+            added[kind, name] = Registration(kind, SESSION, name, target, qualified_only=True, component=component)
+        plugins = [plugin for plugin in self.plugins if plugin.name != SESSION]
+        earlier = [known for plugin in self.plugins if plugin.name == SESSION for known in plugin.registrations]
+        kept = [known for known in earlier if (known.kind, known.name) not in added]
+        session = Plugin(SESSION, "", "", "", PluginState.OK, registrations=(*kept, *added.values()))
+        return Registry([*plugins, session] if session.registrations else plugins)
+
+    def registration_of(self, component: type[Any]) -> Registration | None:
+        """Return the registration of a class, or None if neither a plugin nor a session registers it.
+
+        Args:
+            component: The class.
+        """
+        for plugin in self.plugins:
+            for registration in plugin.registrations:
+                if registration.target.rpartition(":")[2] == component.__name__:
+                    with suppress(PluginError):
+                        if _imported(registration) is component:
+                            return registration
+        return None
+
     def new_hooks(self) -> pluggy.PluginManager:
         """Make a manager with every usable plugin registered, to which a caller may add observers of its own."""
         manager = new_plugin_manager()
         for plugin in self.plugins:
-            # Two plugins may be one module under two names, of which its hooks are called once.
-            if plugin.module is not None and not manager.is_registered(plugin.module):
-                manager.register(plugin.module, plugin.name)
+            if plugin.state is not PluginState.OK or not plugin.module_name:
+                continue
+            module = importlib.import_module(plugin.module_name)
+            # Two plugins may be one module under two names; its hooks are called once.
+            if not manager.is_registered(module):
+                manager.register(module, plugin.name)
         return manager
 
     @property
@@ -103,29 +147,19 @@ class Registry:
         Raises:
             PluginError: Where it cannot be imported, or does not implement its kind's interface.
         """
-        module_name, _, attribute = registration.target.partition(":")
-        try:
-            component = getattr(importlib.import_module(module_name), attribute)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise PluginError(
-                f"{registration.kind} {registration.qualified_name!r} cannot be imported: "
-                f"{type(error).__name__}: {error}",
-                hint=f"The plugin {registration.plugin!r} owns {registration.target}; reinstall or update it.",
-            ) from error
+        component = _imported(registration)
         if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
             raise PluginError(
                 f"{registration.kind} {registration.qualified_name!r} is no {registration.kind}: "
                 f"{registration.target} does not derive from {' or '.join(KINDS[registration.kind].interfaces)}",
-                hint=f"This is for the author of the plugin {registration.plugin!r} to mend.",
+                hint=for_the_author(registration.qualified_name),
             )
         missing: frozenset[str] = getattr(component, "__abstractmethods__", frozenset())
         if missing:
             raise PluginError(
                 f"{registration.kind} {registration.qualified_name!r} is unfinished: "
                 f"{registration.target} does not implement {', '.join(sorted(missing))}",
-                hint=f"This is for the author of the plugin {registration.plugin!r} to mend.",
+                hint=for_the_author(registration.qualified_name),
             )
         return component
 
@@ -146,15 +180,54 @@ class Registry:
         }
         if elsewhere:
             return f"{name!r} is {' and '.join(sorted(elsewhere))}."
+        owner, slash, short = name.partition("/")
+        if slash and owner == SESSION:
+            return (
+                f"It is a class that was defined in a Python session. "
+                f"Open the run with the class: Run.open(path, components=[{short}])."
+            )
         qualified = [found.qualified_name for found in self.registrations(kind)]
         candidates = qualified if "/" in name else self.names(kind)
         hint = did_you_mean(name, candidates)
-        owner, slash, _ = name.partition("/")
         if slash and owner not in {plugin.name for plugin in self.plugins}:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if unusable and nearest(name, candidates) is None:
             hint += f" Not usable: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
         return hint
+
+
+def _imported(registration: Registration) -> Any:
+    if registration.component is not None:
+        return registration.component
+    module_name, _, attribute = registration.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginError(
+            f"{registration.kind} {registration.qualified_name!r} cannot be imported: {type(error).__name__}: {error}",
+            hint=f"The plugin {registration.plugin!r} owns {registration.target}; reinstall or update it.",
+        ) from error
+
+
+def kind_of(component: type[Any]) -> str:
+    """Return the kind of component that a class is.
+
+    Args:
+        component: The class.
+
+    Raises:
+        PluginError: If it implements no interface.
+    """
+    for kind in KINDS:
+        if issubclass(component, interfaces_of(kind)):
+            return kind
+    bases = ", ".join(place.partition(":")[2] for kind in KINDS.values() for place in kind.interfaces)
+    raise PluginError(
+        f"{component.__name__} is not a component: it derives from no interface",
+        hint=f"Derive it from one of: {bases}.",
+    )
 
 
 def interfaces_of(kind: str) -> tuple[type[Any], ...]:

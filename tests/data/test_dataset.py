@@ -29,7 +29,7 @@ def prepared(tmp_path: Path, registry: Registry) -> Prepare:
             "data": {"validation_fraction": 0.0},
             **tables,
         }
-        return prepare(Experiment.from_table(table, tmp_path, registry), lambda _: None)
+        return prepare(Experiment.from_dict(table, tmp_path, registry), lambda _: None)
 
     return make
 

@@ -18,7 +18,7 @@ SMALLEST = {"corpus": {"use": "inline", "text": "hello"}}
 
 
 def test_everything_but_the_corpus_has_a_default(samples: Registry):
-    experiment = Experiment.from_table(SMALLEST, registry=samples)
+    experiment = Experiment.from_dict(SMALLEST, registry=samples)
     assert experiment.table == {
         "experiment": {"name": "inline", "seed": 1337},
         "data": {"split": "position", "validation_fraction": 0.05, "test_fraction": 0.0, "shuffle": True},
@@ -62,14 +62,14 @@ def test_everything_but_the_corpus_has_a_default(samples: Registry):
 
 @pytest.mark.parametrize("end", ["steps", "epochs", "minutes"])
 def test_a_run_that_ends_otherwise_has_no_limit_of_steps(samples: Registry, end: str):
-    training = Experiment.from_table({**SMALLEST, "training": {end: 3}}, registry=samples).training
+    training = Experiment.from_dict({**SMALLEST, "training": {end: 3}}, registry=samples).training
     limits = {name: getattr(training, name) for name in ("steps", "epochs", "minutes")}
     assert limits == {"steps": None, "epochs": None, "minutes": None, end: 3}
 
 
 def test_repeated_cells_are_written_one_by_one(samples: Registry):
     cells = [{"use": "lstm", "repeat": 2, "hidden_size": 8}, {"use": "extra/gru"}]
-    experiment = Experiment.from_table({**SMALLEST, "model": {"cells": cells}}, registry=samples)
+    experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": cells}}, registry=samples)
     assert [cell.name for cell in experiment.cells] == ["basics/lstm", "basics/lstm", "extra/gru"]
     assert [cell["hidden_size"] for cell in experiment.table["model"]["cells"]] == [8, 8, 128]
     assert not any("repeat" in cell for cell in experiment.table["model"]["cells"])
@@ -77,9 +77,9 @@ def test_repeated_cells_are_written_one_by_one(samples: Registry):
 
 def test_the_plugins_of_components_inside_components_count(samples: Registry):
     around = {"use": "basics/residual", "inner": {"use": "extra/lstm"}}
-    experiment = Experiment.from_table({**SMALLEST, "model": {"cells": [around]}}, registry=samples)
+    experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": [around]}}, registry=samples)
     assert set(experiment.plugins) == {"seqforge", "basics", "extra"}
-    alone = Experiment.from_table(SMALLEST, registry=samples)
+    alone = Experiment.from_dict(SMALLEST, registry=samples)
     assert set(alone.plugins) == {"seqforge", "basics"}
 
 
@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_written_down_is_told(tmp_path: Path, samples: R
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
     with pytest.raises(ExperimentError, match=r"\\udcff': the folder's name is not text in UTF-8"):
-        Experiment.from_table(SMALLEST, os.fsdecode(folder), samples)
+        Experiment.from_dict(SMALLEST, os.fsdecode(folder), samples)
 
 
 _names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
@@ -178,10 +178,10 @@ _experiments = st.fixed_dictionaries(
 @given(table=_experiments)
 @settings(deadline=None)
 def test_a_resolved_experiment_loads_again_as_itself(samples: Registry, table: dict[str, Any]):
-    first = Experiment.from_table(table, registry=samples)
+    first = Experiment.from_dict(table, registry=samples)
     read = tomllib.loads(first.to_toml())
     assert read == first.table
-    again = Experiment.from_table(read, "/elsewhere", samples)
+    again = Experiment.from_dict(read, "/elsewhere", samples)
     assert again == first
     assert again.to_toml() == first.to_toml()
 
@@ -189,7 +189,7 @@ def test_a_resolved_experiment_loads_again_as_itself(samples: Registry, table: d
 @given(table=_experiments)
 @settings(deadline=None)
 def test_what_is_written_is_what_is_run(samples: Registry, table: dict[str, Any]):
-    experiment = Experiment.from_table(table, registry=samples)
+    experiment = Experiment.from_dict(table, registry=samples)
     for section in ("data", "training", "sampling"):
         for key, value in table.get(section, {}).items():
             assert getattr(getattr(experiment, section), key) == value
@@ -203,7 +203,7 @@ def test_what_is_written_is_what_is_run(samples: Registry, table: dict[str, Any]
 def test_a_resolved_experiment_is_read_from_its_file(tmp_path: Path, samples: Registry):
     path = tmp_path / "a.toml"
     table = {"corpus": {"use": "files", "paths": ["x"]}, "sampler": [{"use": "by-mode", "mode": "slow"}]}
-    first = Experiment.from_table(table, tmp_path, samples)
+    first = Experiment.from_dict(table, tmp_path, samples)
     path.write_text(first.to_toml(), encoding="utf-8")
     assert Experiment.load(path, registry=samples) == first
 

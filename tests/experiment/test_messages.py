@@ -63,7 +63,7 @@ def load(case: Case, registry: Registry) -> Experiment:
     if not chosen:
         return Experiment.load(path, overrides, registry)
     table = override(replace_components(read_table(Path(path)), registry, **chosen), overrides)
-    return Experiment.from_table(table, registry=registry, origin=Path(path))
+    return Experiment.from_dict(table, registry=registry, origin=Path(path))
 
 
 def said(case: Case, registry: Registry) -> SeqforgeError:

@@ -118,7 +118,7 @@ def test_what_the_check_accepts_the_schema_accepts_too(sampled: jsonschema.Draft
         lengths = [2]
         """
     )
-    experiment = Experiment.from_table(table, registry=samples)
+    experiment = Experiment.from_dict(table, registry=samples)
     sampled.validate(table)
     sampled.validate(tomllib.loads(experiment.to_toml()))
     sampled.validate({"corpus": CORPUS})

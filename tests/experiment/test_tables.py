@@ -220,7 +220,7 @@ def test_components_compose_an_experiment_without_a_file(samples: Registry):
         "optimizer": {"use": "sgd"},
         "sampler": [{"use": "temperature"}, {"use": "greedy"}],
     }
-    experiment = Experiment.from_table(override(table, ["corpus.text=hello"]), registry=samples)
+    experiment = Experiment.from_dict(override(table, ["corpus.text=hello"]), registry=samples)
     assert experiment.identity.name == "inline"
 
 

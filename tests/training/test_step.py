@@ -80,7 +80,7 @@ def test_the_carry_matters() -> None:
     tokens = torch.tensor([0, 1, 2, 2, 3] * 60)
 
     def trained(carry: bool) -> float:
-        chosen = Experiment.from_table(table)
+        chosen = Experiment.from_dict(table)
         state = initial_state(chosen, 4, CPU)
         loss = chosen.loss.build()
         for _ in range(2):

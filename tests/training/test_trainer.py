@@ -82,7 +82,7 @@ def test_a_run_ends_by_steps_or_epochs(
     training: dict[str, Any], steps: int, experiment: Any, tmp_path: Path, registry: Registry
 ) -> None:
     table = {"batch_size": 4, "sequence_length": 16, **training}
-    chosen = Experiment.from_table({**experiment().table, "training": table}, registry=registry)
+    chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
     run, recorder = recorded(chosen, tmp_path, registry)
     assert run.checkpoints.steps()[-1] == steps
     assert recorder.finished is not None
@@ -91,7 +91,7 @@ def test_a_run_ends_by_steps_or_epochs(
 
 def test_a_run_ends_by_minutes(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     table = {"batch_size": 4, "sequence_length": 16, "minutes": 0.01}
-    chosen = Experiment.from_table({**experiment().table, "training": table}, registry=registry)
+    chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
     _, recorder = recorded(chosen, tmp_path, registry)
     # No step begins after the time has run out; the last one, or the evaluation after it, reaches past it.
     assert all(event.seconds < 0.6 for event in recorder.steps[:-1])

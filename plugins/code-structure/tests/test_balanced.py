@@ -223,7 +223,7 @@ def test_no_more_is_open_than_can_be_closed(seed: int, length: int, prompt: byte
 @pytest.mark.parametrize("count", [1, 5])
 def test_kernels_write_what_is_written_symbol_by_symbol(count: int, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("seqforge_native")
-    experiment = Experiment.from_table(
+    experiment = Experiment.from_dict(
         {
             "experiment": {"name": "test"},
             "corpus": {"use": "inline", "text": "hello"},

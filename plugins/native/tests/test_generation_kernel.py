@@ -33,7 +33,7 @@ NEAR_TIES = 2
 
 
 def make(cells: list[dict[str, Any]], samplers: list[dict[str, Any]], **model: Any) -> Experiment:
-    return Experiment.from_table(
+    return Experiment.from_dict(
         {
             "experiment": {"name": "test"},
             "corpus": {"use": "inline", "text": "hello"},

@@ -183,7 +183,7 @@ def test_where_kernels_have_no_int8_others_are_left_to_generate(
 
 
 def test_the_engine_asks_for_int8(monkeypatch: pytest.MonkeyPatch) -> None:
-    experiment = Experiment.from_table(
+    experiment = Experiment.from_dict(
         {
             "experiment": {"name": "test"},
             "corpus": {"use": "inline", "text": "hello"},

@@ -83,7 +83,7 @@ def test_in_a_run_it_learns_from_the_training_text_and_has_a_control(tmp_path: P
         "sampling": {"length": 300},
         "metrics": [{"use": "identifiers"}],
     }
-    run = train(Experiment.from_table(table), tmp_path / "runs")
+    run = train(Experiment.from_dict(table), tmp_path / "runs")
     (sample,) = (record for record in run.metrics() if record["event"] == "sample")
     # `i` is known as declared, since the training text says so; what else the held-out text declares, it does not.
     scores, baseline = run.score_samples()

@@ -1,0 +1,125 @@
+"""Components chosen in Python: a name or a class with options, and its conversion to a plain table."""
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, cast
+
+from seqforge.errors import ExperimentError, PluginError
+from seqforge.registry.problems import join, shown
+from seqforge.registry.register import Registration
+from seqforge.registry.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A component and its options, as Python code chooses them.
+
+    Attributes:
+        component: Name of a registered component, or a class that implements an interface.
+        options: Options of the component, by name.
+    """
+
+    component: str | type[Any]
+    options: Mapping[str, Any]
+
+
+Choice = Use | str | type[Any]
+"""A component in an argument of `Experiment`; a name or a class alone stands for `use(name_or_class)`."""
+
+
+def use(component: str | type[Any], /, **options: Any) -> Use:
+    """Choose a component for an experiment.
+
+    Nothing is checked or built yet: `Experiment` checks the name and the options as it checks those of a file.
+
+    Args:
+        component: Name of a registered component, or a class that implements an interface.
+        options: Options of the component, as in an experiment file. An option that is a component is a `use(…)` too.
+
+    Raises:
+        PluginError: If the component is neither a name nor a class.
+    """
+    if not isinstance(component, str | type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PluginError(
+            f"use() takes a component's name or class, not {shown(component)}",
+            hint='For example: use("lstm", hidden_size=256), or use(MyCell, hidden_size=256).',
+        )
+    return Use(component, options)
+
+
+def with_classes_of(tables: Any, registry: Registry) -> Registry:
+    """Return a registry that also knows the classes in `use(…)` values that no plugin registers.
+
+    Args:
+        tables: Tables, lists and values of an experiment.
+        registry: The registry to start from.
+
+    Raises:
+        PluginError: If a class implements no interface, or if two have the same kind and name.
+    """
+    classes = [component for component in _classes_in(tables) if registry.registration_of(component) is None]
+    return registry.with_components(classes) if classes else registry
+
+
+def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
+    """Convert Python values to those that an experiment file holds.
+
+    Each `use(…)` and each class becomes a table, a path becomes text, and a NumPy number becomes a number.
+
+    Args:
+        value: Tables, lists and values of an experiment.
+        registry: A registry that knows every class in them.
+        key: Dotted key of the value, for messages.
+
+    Raises:
+        ExperimentError: If a value is of a type that no file can hold.
+    """
+    match value:
+        case Use(component=component, options=options):
+            inner = plain_tables(options, registry, key)
+            if isinstance(component, str):
+                return {"use": component, **inner}
+            registration = cast("Registration", registry.registration_of(component))
+            return {"use": registration.qualified_name, **inner}
+        case type():
+            return plain_tables(Use(value, {}), registry, key)
+        case Mapping():
+            items = cast("Mapping[Any, Any]", value).items()
+            return {str(name): plain_tables(inner, registry, join(key, str(name))) for name, inner in items}
+        case list() | tuple():
+            values = cast("list[Any]", value)
+            return [plain_tables(inner, registry, join(key, index)) for index, inner in enumerate(values)]
+        case None | bool() | str() | datetime.date() | datetime.time():
+            return value
+        case Path():
+            return str(value)
+        case Integral():
+            return int(value)
+        case Real():
+            return float(value)
+        case _:
+            raise ExperimentError(
+                f"the experiment: {key}: {shown(value)} is no value that an experiment can hold",
+                hint="Write text, a number, true or false, a list, a table, a path, or use(…).",
+            )
+
+
+def _classes_in(value: Any) -> Iterator[type[Any]]:
+    match value:
+        case Use(component=component, options=options):
+            if isinstance(component, type):
+                yield component
+            yield from _classes_in(options)
+        case type():
+            yield value
+        case Mapping():
+            for inner in cast("Mapping[Any, Any]", value).values():
+                yield from _classes_in(inner)
+        case list() | tuple():
+            for inner in cast("list[Any]", value):
+                yield from _classes_in(inner)
+        case _:
+            pass

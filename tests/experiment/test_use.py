@@ -1,0 +1,169 @@
+"""Components by name or by class, and the Python constructor of an experiment."""
+
+import pickle
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+from pydantic import Field, PositiveInt
+
+import seqforge as sf
+from seqforge.errors import ExperimentError, PluginError
+from seqforge.interfaces import Loss, Metric, Sampler
+from seqforge.registry import Registry
+
+CORPUS = sf.use("inline", text="hello")
+
+
+class Cold(Sampler):
+    """A sampler that no plugin registers."""
+
+    def __init__(self, size: Annotated[PositiveInt, Field(description="Some size.")] = 3) -> None:
+        self.size = size
+
+    def sample(self, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+
+class Chain(Sampler):
+    """A sampler around a sampler."""
+
+    def __init__(self, inner: Sampler, path: Path = Path("here")) -> None:
+        self.inner, self.path = inner, path
+
+    def sample(self, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+
+for sampler in (Cold, Chain):
+    sampler.__abstractmethods__ = frozenset()  # pyright: ignore - only their options matter here
+
+
+def test_a_constructor_makes_what_a_file_makes(samples: Registry, tmp_path: Path) -> None:
+    experiment = sf.Experiment(
+        corpus=CORPUS,
+        vocabulary="characters",
+        cells=["lstm", sf.use("basics/gru", hidden_size=np.int64(7), repeat=2)],
+        initializer="default",
+        loss="cross-entropy",
+        optimizer=sf.use("adam", learning_rate=np.float32(0.5)),
+        schedule=None,
+        samplers=["greedy", sf.use("temperature", temperature=0.5)],
+        metrics=[sf.use("distinct", lengths=(1, 2))],
+        data={"shuffle": False},
+        model={"dropout": 0.5},
+        training={"minutes": 3, "steps": None},
+        name="mine",
+        seed=5,
+        registry=samples,
+    )
+    path = tmp_path / "mine.toml"
+    path.write_text(experiment.to_toml())
+    assert sf.Experiment.load(path, registry=samples) == experiment
+    assert experiment.registry is samples
+    assert [cell.options["hidden_size"] for cell in experiment.cells] == [128, 7, 7]
+    assert experiment.optimizer.options["learning_rate"] == 0.5
+    assert (experiment.identity.name, experiment.identity.seed) == ("mine", 5)
+    assert (experiment.training.steps, experiment.model.dropout) == (None, 0.5)
+
+
+def test_a_class_of_the_session_is_a_component(samples: Registry) -> None:
+    samplers = [Cold, sf.use(Chain, inner=sf.use(Cold, size=9), path=Path("there"))]
+    experiment = sf.Experiment(corpus=CORPUS, samplers=samplers, registry=samples)
+    assert [sampler.name for sampler in experiment.samplers] == ["session/Cold", "session/Chain"]
+    assert experiment.table["sampler"][0] == {"use": "session/Cold", "size": 3}
+    assert experiment.table["sampler"][1]["inner"] == {"use": "session/Cold", "size": 9}
+    built = experiment.samplers[1].build()
+    assert isinstance(built, Chain)
+    assert isinstance(built.inner, Cold)
+    assert (built.inner.size, built.path) == (9, Path("there"))
+    assert list(experiment.plugins) == ["seqforge", "basics"]
+    assert not any(plugin.name == "session" for plugin in samples.plugins)  # A registry is a value.
+    again = sf.Experiment.from_dict(experiment.table, registry=experiment.registry)
+    assert again == experiment
+    assert pickle.loads(pickle.dumps(experiment)) == experiment
+
+
+def test_a_class_that_a_plugin_registers_keeps_its_name(samples: Registry) -> None:
+    lstm = samples.load(samples.find("cell", "lstm"))
+    experiment = sf.Experiment(corpus=CORPUS, cells=[sf.use(lstm, hidden_size=5)], registry=samples)
+    assert experiment.cells[0].name == "basics/lstm"
+    assert experiment.registry is samples
+
+
+def test_a_run_names_the_class_that_is_missing(samples: Registry) -> None:
+    table = tomllib.loads(sf.Experiment(corpus=CORPUS, samplers=[Cold], registry=samples).to_toml())
+    with pytest.raises(ExperimentError) as caught:
+        sf.Experiment.from_dict(table, registry=samples)
+    assert str(caught.value) == (
+        "the experiment: sampler.0.use: no sampler is called 'session/Cold'. It is a class that was defined in a "
+        "Python session. Open the run with the class: Run.open(path, components=[Cold])."
+    )
+    experiment = sf.Experiment.from_dict(table, registry=samples.with_components([Cold]))
+    assert experiment.samplers[0].component is Cold
+
+
+def test_a_later_class_of_one_name_replaces_the_earlier(samples: Registry) -> None:
+    def define(default: int) -> type[Sampler]:
+        class Same(Cold):
+            def __init__(self, size: int = default) -> None:
+                self.size = size
+
+        return Same
+
+    first, second = define(1), define(2)
+    registry = samples.with_components([first, Cold]).with_components([second])
+    assert registry.load(registry.find("sampler", "session/Same")) is second
+    assert registry.load(registry.find("sampler", "session/Cold")) is Cold
+    with pytest.raises(PluginError, match="two sampler classes are called 'Same'"):
+        samples.with_components([first, second])
+
+
+class Plain:
+    """No component."""
+
+
+class Untyped(Cold):
+    """A sampler with an option that no file can write."""
+
+    def __init__(self, size) -> None:
+        self.size = size
+
+
+class Unfinished(Metric):
+    """A metric without its method."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"samplers": [sf.use(Cold, size=0)]}, "sampler.0.size: should be greater than 0, not 0"),
+        ({"samplers": [sf.use(Cold, sice=2)]}, "session/Cold has no option 'sice'. Did you mean 'size'?"),
+        ({"samplers": [sf.use(Cold, size=None)]}, "sampler.0.size: should be a valid integer, not None"),
+        ({"samplers": [Chain]}, "session/Chain needs this sampler"),
+        ({"samplers": [sf.use(Chain, inner="greedy")]}, "must be a table that chooses a sampler, not 'greedy'"),
+        ({"samplers": [Untyped]}, "argument 'size' has no type. Correct the class Untyped."),
+        ({"metrics": [Unfinished]}, "does not implement score. Correct the class Unfinished."),
+        ({"cells": [Cold]}, "no cell is called 'session/Cold'. 'session/Cold' is a sampler."),
+        ({"cells": [sf.use("lstm", hidden_size=print)]}, "hidden_size: <built-in function print> is no value that"),
+        ({"training": {"steps": Cold}}, "training.steps: should be a valid integer, not {'use': 'session/Cold'}"),
+        ({"training": {3: 4}}, "training.3: [training] has no option '3'"),
+        ({"loss": Plain}, "Plain is not a component: it derives from no interface"),
+    ],
+)
+def test_what_is_wrong_is_an_error_in_words(samples: Registry, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises((ExperimentError, PluginError)) as caught:
+        sf.Experiment(corpus=CORPUS, registry=samples, **arguments)
+    assert message in str(caught.value).replace("\n", ". ")
+
+
+def test_an_object_is_no_choice() -> None:
+    with pytest.raises(PluginError, match="takes a component's name or class"):
+        sf.use(Cold())  # pyright: ignore
+
+
+def test_the_interfaces_are_no_components(samples: Registry) -> None:
+    with pytest.raises(ExperimentError, match="is unfinished"):
+        sf.Experiment(corpus=CORPUS, loss=Loss, registry=samples)
