@@ -42,7 +42,7 @@ def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
             "experiment": {"name": "made"},
             "corpus": {"use": "made"},
             "data": {"validation_fraction": 0.2},
-            "model": {"topology": "many-to-one", "cells": [{"use": "essentials/gru", "hidden_size": 8}]},
+            "model": {"cells": [{"use": "essentials/gru", "hidden_size": 8}]},
             "optimizer": {"use": "adam", "learning_rate": 0.02},
             "training": {"batch_size": 8, "steps": 12},
             "evaluation": {"interval": 5},

@@ -17,7 +17,7 @@ from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError, PluginError
 from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures, sync_folder
-from seqforge.interfaces import Corpus, LabelledCorpus, Vocabulary
+from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 Encoded = TypeVar("Encoded", TokenFile, ExampleFile)
 
@@ -47,12 +47,13 @@ def encoded_corpus(corpus: Corpus, vocabulary: Vocabulary, choice: Mapping[str, 
 
 
 def encoded_examples(
-    corpus: LabelledCorpus, vocabulary: Vocabulary, choice: Mapping[str, Any], report: Report
+    corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, choice: Mapping[str, Any], report: Report
 ) -> ExampleFile:
     """Open a labelled corpus's encoded examples, and encode them first where that was never done, likewise.
 
     Args:
         corpus: The examples.
+        spec: Their shape.
         vocabulary: Takes up what was learnt, where it learns.
         choice: The corpus and vocabulary as the experiment chose them, options included.
         report: Is told now and then how far the encoding has come.
@@ -64,7 +65,7 @@ def encoded_examples(
     folder = cache_folder() / "examples" / _fingerprint(EXAMPLES_VERSION, corpus.fingerprint(), choice)
 
     def encode(into: Path) -> None:
-        encode_examples(corpus, vocabulary, into, report)
+        encode_examples(corpus, spec, vocabulary, into, report)
 
     return _cached(folder, ExampleFile.open, encode, vocabulary)
 

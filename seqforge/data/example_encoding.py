@@ -35,13 +35,16 @@ _TEXTS_AT_ONCE = 1000
 """Texts that are in memory at one time while they become tokens."""
 
 
-def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path, report: Report) -> ExampleFile:
+def encode_examples(
+    corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, folder: Path, report: Report
+) -> ExampleFile:
     """Encode every example of a labelled corpus.
 
     The examples are read once: texts are kept as they are until the vocabulary has learnt from all of them.
 
     Args:
         corpus: The examples.
+        spec: Their shape.
         vocabulary: Learns from their texts, both read and written, and encodes them.
         folder: An empty folder to write to.
         report: Is told now and then how much is done.
@@ -52,7 +55,6 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
     Raises:
         DataError: Where there is no example, or one is not of the corpus's form.
     """
-    spec = corpus.spec
     index = _Index([], [], [])
     with ExitStack() as files:
         inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(spec.input))

@@ -1,6 +1,7 @@
 """Everything that training and evaluation know of labelled examples."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from seqforge.data.encoding import Report
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import SplitName
 from seqforge.experiment import Experiment
-from seqforge.interfaces import LabelledCorpus, Vocabulary
+from seqforge.interfaces import ExampleSpec, LabelledCorpus, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
     """
     corpus: LabelledCorpus = experiment.corpus.build()
     vocabulary: Vocabulary = experiment.vocabulary.build()
-    file = encoded_examples(corpus, vocabulary, choice_of(experiment), report)
+    spec = cast("ExampleSpec", experiment.example_spec)
+    file = encoded_examples(corpus, spec, vocabulary, choice_of(experiment), report)
     data = experiment.data
     return LabelledDataset(
         corpus.describe(), file, vocabulary, file.split(data.validation_fraction, data.test_fraction)

@@ -1,5 +1,6 @@
 """Experiments: a strict TOML file, overrides, and error messages that say what to do."""
 
+from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.overrides import replace_components
 from seqforge.experiment.schema import json_schema
@@ -15,7 +16,6 @@ from seqforge.experiment.settings import (
     Training,
 )
 from seqforge.experiment.tables import override, read_table
-from seqforge.experiment.topology import TOPOLOGIES, Topology
 
 __all__ = [
     "SECTIONS",

@@ -9,9 +9,16 @@ import pydantic_core
 from pydantic import ValidationError
 
 import seqforge
-from seqforge.errors import did_you_mean
-from seqforge.experiment.compatibility import Selection, incompatibilities, is_labelled, unknown_topology
+from seqforge.errors import SeqforgeError, did_you_mean
+from seqforge.experiment.compatibility import (
+    Selection,
+    derive_topology,
+    example_spec_of,
+    incompatibilities,
+    is_labelled,
+)
 from seqforge.experiment.settings import SECTIONS, Section
+from seqforge.interfaces import ExampleSpec
 from seqforge.registry import SESSION, Component, Problem, Registry, from_validation, join, resolve, shown
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -90,7 +97,7 @@ class Checker:
         cells = self._cells(model.get("cells", [{"use": DEFAULT_CELL}]))
         samplers = self._list("sampler", table.get("sampler", [{"use": DEFAULT_SAMPLER}]), "sampler")
         metrics = self._list("metric", table.get("metrics", []), "metrics")
-        self._shape(sections, components, metrics)
+        spec = self._example_spec(sections, components, metrics)
         if self.problems:
             return {}
         chosen = [*(part for part in components.values() if part), *cells, *samplers, *metrics]
@@ -103,6 +110,7 @@ class Checker:
             "samplers": tuple(samplers),
             "metrics": tuple(metrics),
             "plugins": versions,
+            "example_spec": spec,
             "table": self._resolved(sections, components, cells, samplers, metrics, versions),
         }
 
@@ -171,21 +179,28 @@ class Checker:
                 layers += [cell] * repeat
         return layers
 
-    def _shape(
+    def _example_spec(
         self,
-        sections: Mapping[str, Section | None],
+        sections: dict[str, Section | None],
         components: Mapping[str, Component | None],
         metrics: list[Component],
-    ) -> None:
-        unknown = unknown_topology(getattr(sections["model"], "topology", "synced"))
-        if unknown is not None:
-            self.problems.append(unknown)
-            return
-        known = {name: section.model_dump() for name, section in sections.items() if section is not None}
+    ) -> ExampleSpec | None:
+        """Check what has to fit together, fill in the topology, and return the shape of the examples."""
         corpus, loss = components["corpus"], components["loss"]
-        # What goes together is looked at once its parts are known.
-        if len(known) == len(sections) and corpus is not None and loss is not None:
-            self.problems += incompatibilities(Selection(known, corpus, loss, components["attention"], metrics))
+        known = {name: section for name, section in sections.items() if section is not None}
+        if len(known) < len(sections) or corpus is None or loss is None:
+            return None  # These problems come first.
+        try:
+            spec = example_spec_of(corpus)
+        except SeqforgeError as error:
+            self.problems.append(Problem("corpus", error.message, error.hint or ""))
+            return None
+        values = {name: section.model_dump() for name, section in known.items()}
+        selection = Selection(values, corpus, spec, loss, components["attention"], metrics)
+        self.problems += incompatibilities(selection)
+        topology = derive_topology(spec, loss.component).name
+        sections["model"] = known["model"].model_copy(update={"topology": topology})
+        return spec
 
     def _versions(self, components: list[Component]) -> dict[str, str]:
         used = {plugin for component in components for plugin in component.plugins}

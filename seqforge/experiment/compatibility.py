@@ -1,179 +1,218 @@
-"""Whether topology, corpus, loss and metrics go together: what is refused, in words, before anything is read."""
+"""Topologies, and whether topology, corpus, loss and metrics fit together. Nothing is built or read to find out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from seqforge.errors import PluginError, SeqforgeError, did_you_mean
+from seqforge.errors import PluginError
 from seqforge.experiment.settings import SECTIONS
-from seqforge.experiment.topology import TOPOLOGIES, Topology
 from seqforge.interfaces import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
 from seqforge.registry import Component, Problem, blame_plugin, join, plugin_fault
 
-_OF_STREAMS = ("training.sequence_length", "sampling.length", "sampling.prompt")
-_OF_EXAMPLES = ("training.batch_tokens", "training.scheduled_sampling", "prediction.beam",
-                "prediction.length_normalization", "prediction.length")  # fmt: skip
-_OF_WRITING = ("training.scheduled_sampling", "prediction.beam", "prediction.length_normalization", "prediction.length")
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """A shape of sequence model: one of the five in the first figure of Karpathy's blog post.
+
+    Reference: Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks" (2015).
+
+    Attributes:
+        name: Value of `model.topology`.
+        input_kind: One vector, or a sequence of steps.
+        output_mode: One output after the input, an output on every step of the input, or a new sequence.
+    """
+
+    name: str
+    input_kind: Literal["vector", "sequence"]
+    output_mode: Literal["once", "every step", "sequence"]
+
+
+TOPOLOGIES = {
+    topology.name: topology
+    for topology in (
+        Topology("one-to-one", input_kind="vector", output_mode="once"),
+        Topology("one-to-many", input_kind="vector", output_mode="sequence"),
+        Topology("many-to-one", input_kind="sequence", output_mode="once"),
+        Topology("many-to-many", input_kind="sequence", output_mode="sequence"),
+        Topology("synced", input_kind="sequence", output_mode="every step"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What has to go together.
+    """The parts of an experiment that have to fit together.
 
     Attributes:
         sections: Every section, as plain values, by name.
-        corpus: Where text or examples come from.
-        loss: What training makes small.
-        attention: Where a writer looks, if it does.
-        metrics: What samples, or predictions, are judged by.
+        corpus: Source of text or of labelled examples.
+        example_spec: Shape of the examples; None for a stream of text.
+        loss: Training objective.
+        attention: Attention of the decoder, or None.
+        metrics: Metrics of samples or of predictions.
     """
 
     sections: Mapping[str, Mapping[str, Any]]
     corpus: Component
+    example_spec: ExampleSpec | None
     loss: Component
     attention: Component | None
     metrics: Sequence[Component]
 
 
 def is_labelled(corpus: Component) -> bool:
-    """Say whether a corpus gives labelled examples, and not a stream of text.
+    """Return whether a corpus yields labelled examples, and not a stream of text.
 
     Args:
-        corpus: As the experiment chose it.
+        corpus: The chosen corpus.
     """
     return issubclass(corpus.component, LabelledCorpus)
 
 
-def example_spec_of(corpus: Component) -> ExampleSpec:
-    """Ask a labelled corpus what its examples are made of.
+def example_spec_of(corpus: Component) -> ExampleSpec | None:
+    """Return the shape of a corpus's examples, or None for a stream of text. The corpus is not built.
 
     Args:
-        corpus: As the experiment chose it.
+        corpus: The chosen corpus.
 
     Raises:
-        SeqforgeError: Where it cannot say.
+        PluginError: If the corpus cannot compute its example spec.
     """
-    built: LabelledCorpus = corpus.build()
-    with blame_plugin("corpus", corpus.name, corpus.component, "it cannot say its form"):
+    if not is_labelled(corpus):
+        return None
+    labelled: type[LabelledCorpus] = corpus.component
+    inner = {name: part for name, part in corpus.nested.items() if isinstance(part, Component)}
+    specs = {name: example_spec_of(part) for name, part in inner.items() if is_labelled(part)}
+    with blame_plugin("corpus", corpus.name, labelled, "its example_spec fails"):
         try:
-            spec: Any = built.spec
+            spec: Any = labelled.example_spec({**corpus.options, **specs})
         except ValueError as error:
             raise PluginError(f"corpus {corpus.name!r}: {error}") from error
     if not isinstance(spec, ExampleSpec):
-        raise plugin_fault("corpus", corpus.name, f"its form is a {type(spec).__name__}, not a Form")
+        raise plugin_fault(
+            "corpus", corpus.name, f"its example_spec returns a {type(spec).__name__}, not an ExampleSpec"
+        )
     return spec
 
 
-def unknown_topology(name: str) -> Problem | None:
-    """Refuse a name that no topology has.
+def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
+    """Return the topology that a corpus and a loss need.
 
     Args:
-        name: As the experiment has it.
+        spec: Shape of the examples; None for a stream of text, of which every next symbol is predicted.
+        loss: Class of the loss. If it aligns sequences, the model has an output on every step of the input.
     """
-    if name in TOPOLOGIES:
-        return None
-    return Problem("model.topology", f"no topology is called {name!r}", did_you_mean(name, TOPOLOGIES))
+    if spec is None:
+        return TOPOLOGIES["synced"]
+    output_mode = "every step" if _is_aligned(spec, loss) else spec.output_mode
+    return next(
+        topology
+        for topology in TOPOLOGIES.values()
+        if (topology.input_kind, topology.output_mode) == (spec.input_kind, output_mode)
+    )
 
 
 def incompatibilities(selection: Selection) -> Iterator[Problem]:
-    """Refuse what does not go together.
+    """Find what does not fit together.
 
     Args:
-        selection: What the experiment chose; its topology has a known name.
+        selection: The chosen parts.
 
     Yields:
-        Everything that is wrong.
+        Every problem, with its key.
     """
-    topology = TOPOLOGIES[selection.sections["model"]["topology"]]
-    if not is_labelled(selection.corpus):
-        yield from _stream_incompatibilities(selection, topology)
-        return
-    try:
-        spec = example_spec_of(selection.corpus)
-    except SeqforgeError as error:
-        yield Problem("corpus", error.message, error.hint or "")
-        return
-    yield from _labelled_incompatibilities(selection, topology, spec)
+    if selection.example_spec is None:
+        yield from _stream_incompatibilities(selection)
+    else:
+        yield from _labelled_incompatibilities(selection, selection.example_spec)
 
 
-def _stream_incompatibilities(selection: Selection, topology: Topology) -> Iterator[Problem]:
+def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
     corpus = selection.corpus.registration.name
-    if topology.name != "synced":
-        needs = "one label an example" if topology.output_mode == "once" else "a sequence to write for each example"
+    stated = selection.sections["model"]["topology"] or "synced"
+    if stated != "synced":
+        needs = "one target" if TOPOLOGIES[stated].output_mode == "once" else "a target sequence"
         yield Problem(
             "model.topology",
-            f"topology {topology.name} needs {needs}; {corpus} gives an unlabelled stream",
-            "Use synced, which predicts the next symbol on every step.",
+            f"{stated} needs {needs} for each example, but {corpus} is a stream of text without targets",
+            "Leave it out: a model of a stream is synced, and predicts the next symbol on every step.",
         )
         return
     if selection.sections["model"]["bidirectional"]:
         yield Problem(
             "model.bidirectional",
-            "a language model cannot read backwards: it would see the symbol that it is to predict",
+            "a language model cannot read backwards, since it would read the symbols that it has to predict",
             "Leave it out.",
         )
     if selection.attention is not None:
-        yield Problem("model.attention", f"a writer attends; with {corpus} there is nothing to write", "Leave it out.")
+        yield Problem(
+            "model.attention", "only a decoder uses attention, but a language model has none", "Leave it out."
+        )
     loss: type[Loss] = selection.loss.component
     if loss.compares != "symbols" or loss.aligns:
-        yield Problem("loss.use", f"{selection.loss.name} cannot compare symbols one by one", "Use cross-entropy.")
+        yield Problem("loss.use", f"{selection.loss.name} cannot compare single symbols", "Use cross-entropy.")
     for index, metric in enumerate(selection.metrics):
         if issubclass(metric.component, PredictionMetric):
-            wanted = f"{metric.name} judges answers to labelled examples; {corpus} gives an unlabelled stream"
-            yield Problem(join("metrics", index, "use"), wanted)
-    yield from _changed(selection, _OF_EXAMPLES, f"is for labelled examples; {corpus} gives an unlabelled stream")
+            problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
+            yield Problem(join("metrics", index, "use"), problem, "Leave it out.")
+    yield from _changed(selection, _OF_EXAMPLES, f"applies to labelled examples only, but {corpus} is a stream of text")
 
 
-def _labelled_incompatibilities(selection: Selection, topology: Topology, spec: ExampleSpec) -> Iterator[Problem]:
+def _labelled_incompatibilities(selection: Selection, spec: ExampleSpec) -> Iterator[Problem]:
     corpus = selection.corpus.registration.name
     loss: type[Loss] = selection.loss.component
-    aligned = spec.input_kind == spec.output_mode == "sequence" and loss.aligns
-    wanted = next(
-        known.name
-        for known in TOPOLOGIES.values()
-        if (known.input_kind, known.output_mode) == (spec.input_kind, "every step" if aligned else spec.output_mode)
-    )
-    if topology.name != wanted:
-        yield Problem(
-            "model.topology",
-            f"topology {topology.name} reads {_READS[topology.input_kind]} and writes {_WRITES[topology.output_mode]}; "
-            f"{corpus} gives {_described(spec)}" + (f", which {selection.loss.name} aligns" if aligned else ""),
-            f"Use {wanted}.",
-        )
+    aligned = _is_aligned(spec, loss)
+    derived = derive_topology(spec, loss).name
+    stated = selection.sections["model"]["topology"] or derived
+    if stated != derived:
+        topology = TOPOLOGIES[stated]
+        shape = f"{_INPUTS[topology.input_kind]} and predicts {_OUTPUTS[topology.output_mode]}"
+        examples = _described(spec) + (f", which {selection.loss.name} aligns with the input" if aligned else "")
+        problem = f"{stated} reads {shape}, but {corpus} has {examples}"
+        yield Problem("model.topology", problem, f"Leave it out, or use {derived}.")
     numbers = isinstance(spec.target, Numbers)
     if numbers != (loss.compares == "numbers") or (loss.aligns and not aligned):
-        what = "numbers" if numbers else "symbols one by one"
+        what = "numbers" if numbers else "single symbols"
         fitting = "mean-squared-error" if numbers else "cross-entropy"
-        yield Problem(
-            "loss.use", f"{selection.loss.name} cannot compare {what}, which {corpus} gives to write", f"Use {fitting}."
-        )
+        problem = f"{selection.loss.name} cannot compare {what}, the targets of {corpus}"
+        yield Problem("loss.use", problem, f"Use {fitting}.")
     if selection.sections["model"]["bidirectional"] and spec.input_kind == "vector":
-        yield Problem("model.bidirectional", f"{corpus} gives one vector to read, which has no other direction")
-    writes = spec.output_mode == "sequence" and not aligned
-    if selection.attention is not None and not (writes and spec.input_kind == "sequence"):
-        yield Problem("model.attention", "only many-to-many writes with a sequence to look back at", "Leave it out.")
+        problem = f"an input of {corpus} is one vector, which has no second direction"
+        yield Problem("model.bidirectional", problem, "Leave it out.")
+    decodes = spec.output_mode == "sequence" and not aligned
+    if selection.attention is not None and not (decodes and spec.input_kind == "sequence"):
+        problem = "only the decoder of a many-to-many model can attend to an input sequence"
+        yield Problem("model.attention", problem, "Leave it out.")
     if selection.sections["data"]["split"] != "document":
-        yield Problem(
-            "data.split", "labelled examples are split by their names, or as their corpus says", "Leave it out."
-        )
+        problem = "labelled examples are split by their names, or as their corpus states"
+        yield Problem("data.split", problem, "Leave it out.")
     for index, metric in enumerate(selection.metrics):
         yield from _metric_incompatibilities(metric, join("metrics", index, "use"), corpus, spec)
-    yield from _changed(selection, _OF_STREAMS, f"is for streams of text; {corpus} gives labelled examples")
-    if not writes:
-        yield from _changed(selection, _OF_WRITING, f"is for writing new sequences, of which {corpus} gives none")
+    yield from _changed(selection, _OF_STREAMS, f"applies to streams of text only, but {corpus} has labelled examples")
+    if not decodes:
+        yield from _changed(selection, _OF_DECODERS, f"applies to decoders only, but a model of {corpus} has none")
 
 
 def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: ExampleSpec) -> Iterator[Problem]:
     if not issubclass(metric.component, PredictionMetric):
-        yield Problem(key, f"{metric.name} judges samples of a language model; {corpus} gives labelled examples")
-        return
-    built: PredictionMetric = metric.build()
-    if not built.fits(spec):
-        yield Problem(key, f"{metric.name} cannot judge what {corpus} gives: {_described(spec)}")
+        problem = f"{metric.name} scores samples of a language model, but {corpus} has labelled examples"
+        yield Problem(key, problem, "Leave it out.")
+    elif not metric.component.fits(spec):
+        yield Problem(key, f"{metric.name} cannot score predictions for {corpus}, which has {_described(spec)}")
+
+
+_OF_STREAMS = ("training.sequence_length", "sampling.length", "sampling.prompt")
+_OF_DECODERS = (
+    "training.scheduled_sampling",
+    "prediction.beam",
+    "prediction.length_normalization",
+    "prediction.length",
+)
+_OF_EXAMPLES = ("training.batch_tokens", *_OF_DECODERS)
 
 
 def _changed(selection: Selection, keys: Sequence[str], reason: str) -> Iterator[Problem]:
-    """Refuse settings that would do nothing, where they are not at their defaults."""
+    """Yield a problem for each setting that would have no effect but is not at its default."""
     for key in keys:
         section, name = key.split(".")
         value = selection.sections[section].get(name)
@@ -181,16 +220,21 @@ def _changed(selection: Selection, keys: Sequence[str], reason: str) -> Iterator
             yield Problem(key, reason, "Leave it out.")
 
 
-_READS = {"vector": "one vector", "sequence": "a sequence"}
-_WRITES = {"once": "once", "every step": "on every step", "sequence": "a new sequence"}
+def _is_aligned(spec: ExampleSpec, loss: type[Loss]) -> bool:
+    return loss.aligns and spec.input_kind == spec.output_mode == "sequence"
+
+
+_INPUTS = {"vector": "one vector", "sequence": "a sequence"}
+_OUTPUTS = {"once": "one target", "every step": "a target for every step", "sequence": "a new sequence"}
 
 
 def _described(spec: ExampleSpec) -> str:
-    read = "a text" if isinstance(spec.input, Text) else _READS[spec.input_kind]
-    what = "numbers" if isinstance(spec.target, Numbers) else "label"
-    written = {
-        "once": "numbers" if what == "numbers" else "one label",
-        "every step": "numbers for each step" if what == "numbers" else "a label for each step",
-        "sequence": "a sequence of labels to write" if isinstance(spec.target, Classes) else "a text to write",
-    }[spec.output_mode]
-    return f"examples of {read} and {written}"
+    vectors = {"vector": "one vector", "sequence": "a sequence of vectors"}
+    read = "text" if isinstance(spec.input, Text) else vectors[spec.input_kind]
+    target = "numbers" if isinstance(spec.target, Numbers) else "a class"
+    targets = {
+        "once": target,
+        "every step": f"{target} for every step",
+        "sequence": "a sequence of classes" if isinstance(spec.target, Classes) else "a text",
+    }
+    return f"{read} as input and {targets[spec.output_mode]} as target"

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import tomli_w
 
 from seqforge.errors import ExperimentError
 from seqforge.experiment.check import Checker
-from seqforge.experiment.compatibility import is_labelled
+from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
 from seqforge.experiment.tables import is_utf8, override, read_table
-from seqforge.experiment.topology import TOPOLOGIES, Topology
+from seqforge.interfaces import ExampleSpec
 from seqforge.registry import Choice, Component, Registry, Use, plain_tables, use, with_classes_of
 
 Settings = Mapping[str, Any]
@@ -64,6 +64,7 @@ class Experiment:
         samplers: Chain of samplers.
         metrics: Metrics of samples or of predictions.
         plugins: Versions of the plugins that own the components.
+        example_spec: Shape of the labelled examples; None if the corpus is a stream of text.
         table: The whole experiment as a file holds it, every default included.
         registry: The registry that the components were found in.
 
@@ -89,6 +90,7 @@ class Experiment:
     samplers: tuple[Component, ...]
     metrics: tuple[Component, ...]
     plugins: Mapping[str, str]
+    example_spec: ExampleSpec | None
     table: Mapping[str, Any]
     registry: Registry = field(repr=False, compare=False)
 
@@ -191,13 +193,13 @@ class Experiment:
 
     @property
     def topology(self) -> Topology:
-        """What the model reads and when it writes."""
-        return TOPOLOGIES[self.model.topology]
+        """Shape of the model: its kind of input, and when it has an output."""
+        return TOPOLOGIES[cast("str", self.model.topology)]
 
     @property
     def labelled(self) -> bool:
-        """Whether the corpus gives labelled examples, and not a stream of text."""
-        return is_labelled(self.corpus)
+        """Whether the corpus yields labelled examples, and not a stream of text."""
+        return self.example_spec is not None
 
     def to_toml(self) -> str:
         """Write the experiment as resolved: every default, and the version of every plugin."""

@@ -7,7 +7,6 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from seqforge.errors import PluginError
 from seqforge.experiment.check import DEFAULT_COMPONENTS, MAXIMUM_REPEAT
 from seqforge.experiment.settings import SECTIONS
-from seqforge.experiment.topology import TOPOLOGIES
 from seqforge.registry import KINDS, Options, Registration, Registry, options_of
 
 Schema = dict[str, Any]
@@ -29,7 +28,6 @@ def json_schema(registry: Registry) -> Schema:
         "initializer": _reference("initializer"),
         "cells": cells,
     }
-    sections["model"]["properties"]["topology"]["enum"] = list(TOPOLOGIES)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "seqforge experiment",

@@ -77,7 +77,10 @@ class Data(Section):
 class Model(Section):
     """`[model]`: the network around the cells, which stand beside it in `[[model.cells]]`."""
 
-    topology: Annotated[str, Field(description="What is read and when something is written.")] = "synced"
+    topology: Annotated[
+        Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None,
+        Field(description="Shape of the model. By default it follows from the corpus and the loss."),
+    ] = None
     embedding_size: Annotated[
         PositiveInt | None, Field(description="Learn a vector of this size for each symbol; absent: one-hot.")
     ] = None

@@ -1,7 +1,7 @@
-"""Labelled corpora: where examples come from, each with what is right to write."""
+"""Labelled corpora: sources of examples, each with an input and a target."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 from seqforge.interfaces.example_spec import ExampleSpec
 
 Value = str | int | NDArray[Any]
-"""Of text, a `str`; of a class, its index; of numbers, or of classes by step, an array whose first axis is time."""
+"""A `str` for text, an index for one class, an array whose first axis is time for numbers or several classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One example.
+    """An example with its target.
 
     Attributes:
-        name: A stable name, unique in the corpus. Splits hash it.
-        input: What is read, as the corpus's form says; at least one step.
-        target: What is right to write.
-        alternatives: Other targets that are as right. Training takes one in each epoch, in turn; metrics see all.
-        split: Where the corpus itself says which examples are for what; None leaves it to the hash of the name.
+        name: Stable name, unique in the corpus. The split of an example follows from a hash of its name.
+        input: Input, of the kind that the corpus's example spec states; at least one step.
+        target: Target.
+        alternatives: Other targets that are equally correct. Training takes one in each epoch, in turn; metrics get
+            all of them.
+        split: Split of the example, if the corpus itself assigns one.
     """
 
     name: str
@@ -33,34 +34,44 @@ class Example:
 
 
 class LabelledCorpus(ABC):
-    """Yields named examples of one form; the engine does vocabulary, encoding, caching, splits and batches.
+    """A corpus of named examples of one shape. The engine encodes, caches, splits and batches them.
 
-    An `__init__` must be cheap: it keeps options, and reads nothing large.
+    An `__init__` only stores its options: it reads no data.
     """
 
-    @property
+    @classmethod
     @abstractmethod
-    def spec(self) -> ExampleSpec:
-        """What every example is made of. Must be cheap: an experiment is checked by it, before anything is read."""
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the shape of the examples of a corpus with these options.
+
+        An experiment is checked with it before any component is built or any data is read, so it must be cheap.
+
+        Args:
+            options: Options of `__init__` by name, defaults included. Of options that are components, only labelled
+                corpora are included, each as its own `ExampleSpec`.
+
+        Raises:
+            ValueError: If there is no such shape for these options.
+        """
 
     @abstractmethod
     def examples(self) -> Iterator[Example]:
         """Yield every example, in a stable order, one in memory at a time.
 
         Raises:
-            DataError: Where the source is missing, unreadable or empty.
+            DataError: If the source is missing, unreadable or empty.
         """
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Digest the source and the options: the same digest only where `examples` would yield the same.
+        """Return a digest of the source and the options. Equal digests mean that `examples` yields the same.
 
-        Must be much cheaper than reading the examples. The engine names its cache by it.
+        It must be much cheaper than reading the examples, since the engine looks for its cache by it.
 
         Raises:
-            DataError: Where the source is missing or unreadable.
+            DataError: If the source is missing or unreadable.
         """
 
     @abstractmethod
     def describe(self) -> str:
-        """Say in a line or two what will be read and where it was found, for the person who waits."""
+        """Return a line or two about the source and where it was found, for the user who waits."""

@@ -1,4 +1,4 @@
-"""Metrics of predictions: what is said of what a model wrote, beside what was right."""
+"""Metrics of predictions: scores of predictions for labelled examples against their targets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,13 +11,12 @@ from seqforge.interfaces.metric import Score
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExamplePrediction:
-    """What a model wrote for one example.
+    """A prediction for one example.
 
     Attributes:
-        name: The example's.
-        predicted: What was written, in the form's terms: of text a `str`, of one class its index, of numbers or of
-            several classes an array.
-        targets: What was right, in the same terms: one, or several that are as right.
+        name: Name of the example.
+        predicted: Predicted value: a `str` for text, an index for one class, an array for numbers or several classes.
+        targets: Targets of the same kind: one, or several that are equally correct.
     """
 
     name: str
@@ -26,24 +25,27 @@ class ExamplePrediction:
 
 
 class PredictionMetric(ABC):
-    """Judges the answers to the examples of a split."""
+    """A metric of the predictions for the examples of a split."""
 
     @abstractmethod
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Judge answers.
+        """Score predictions.
 
         Args:
-            spec: What they are made of.
-            predictions: At least one; what was predicted may be of any length.
+            spec: Shape of the examples.
+            predictions: At least one prediction; a predicted sequence may have any length.
 
         Raises:
-            ValueError: Where the metric has nothing to say of this form.
+            ValueError: If the metric does not apply to this shape.
         """
 
+    @classmethod
     @abstractmethod
-    def fits(self, spec: ExampleSpec) -> bool:
-        """Say whether the metric can judge answers of a form; an experiment is checked by it.
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether the metric can score predictions of a shape.
+
+        An experiment is checked with it before any component is built.
 
         Args:
-            spec: What the answers would be made of.
+            spec: Shape of the examples.
         """

@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from seqforge.errors import did_you_mean
+from seqforge.errors import did_you_mean, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,9 @@ def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: s
     # Several of one place are the branches of a union: should be 'auto' or be greater than 0.
     wanted, *others = [_wanted(detail["msg"]) for detail in details]
     wanted = " or ".join([wanted, *(other.removeprefix("should ") for other in others)])
-    return Problem(place, f"{wanted}, not {shown(first['input'])}")
+    choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
+    meant = nearest(first["input"], choices) if isinstance(first["input"], str) else None
+    return Problem(place, f"{wanted}, not {shown(first['input'])}", f"Did you mean {meant!r}?" if meant else "")
 
 
 def _wanted(message: str) -> str:

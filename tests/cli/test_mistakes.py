@@ -43,7 +43,7 @@ MISTAKES = {
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
     "a shape that the corpus does not fit": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
-        "needs one label an example",
+        "needs one target for each example",
     ),
 }
 

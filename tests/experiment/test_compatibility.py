@@ -1,11 +1,17 @@
 """What goes together, and what is refused in which words."""
 
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from seqforge import Experiment, Registry, use
 from seqforge.errors import ExperimentError
+from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
+from seqforge.registry import Component
 
+CLASSES = ("vowel", "consonant", "other")
 STREAM = {"use": "inline", "text": "hello"}
 
 
@@ -22,11 +28,85 @@ FITTING: dict[str, dict[str, Any]] = {
 }
 
 
+def test_a_loss_that_aligns_makes_a_sequence_synced(labelled_experiment: Any) -> None:
+    experiment = labelled_experiment(corpus=made(written="sequence"), loss={"use": "ctc"})
+    assert experiment.topology.name == "synced"
+    assert experiment.table["model"]["topology"] == "synced"
+
+
+def test_a_check_builds_nothing(labelled_experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("a check builds a component")
+
+    monkeypatch.setattr(Component, "build", refuse)
+    experiment = labelled_experiment(**FITTING["many-to-one"], model={"bidirectional": True})
+    assert experiment.example_spec == experiment.corpus.component.example_spec(experiment.corpus.options)
+
+
+class Around(LabelledCorpus):
+    """A labelled corpus around another one."""
+
+    def __init__(self, inner: LabelledCorpus, first: int = 3) -> None:
+        self.inner, self.first = inner, first
+
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        assert options["first"] == 3
+        return options["inner"]
+
+    def examples(self) -> Iterator[Example]:
+        return islice(self.inner.examples(), self.first)
+
+    def fingerprint(self) -> str:
+        return self.inner.fingerprint()
+
+    def describe(self) -> str:
+        return self.inner.describe()
+
+
+class Broken(Around):
+    """A labelled corpus whose example spec fails."""
+
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        raise KeyError(options["first"])
+
+
+class Wrong(Around):
+    """A labelled corpus whose example spec is of another type."""
+
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        return options["first"]
+
+
+def test_a_corpus_around_a_corpus_knows_its_shape(labelled: Registry) -> None:
+    experiment = Experiment(corpus=use(Around, inner=use("made", written="every step")), registry=labelled)
+    assert experiment.example_spec == ExampleSpec(Text(), "sequence", Classes(CLASSES), "every step")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "said"),
+    [
+        (Broken, r"its example_spec fails: KeyError: 3 \(test_compatibility.py, line \d+\). Correct the class Broken."),
+        (Wrong, "its example_spec returns a int, not an ExampleSpec. Correct the class Wrong."),
+    ],
+)
+def test_a_corpus_whose_shape_is_unknown_is_refused(labelled: Registry, corpus: Any, said: str) -> None:
+    with pytest.raises(ExperimentError, match=said):
+        Experiment(corpus=use(corpus, inner=use("made")), registry=labelled)
+
+
 @pytest.mark.parametrize("topology", FITTING)
 @pytest.mark.parametrize("both", [False, True])
-def test_every_topology_takes_examples_of_its_form(labelled_experiment: Any, topology: str, both: bool) -> None:
-    both = both and not topology.startswith("one")
-    experiment = labelled_experiment(**FITTING[topology], model={"topology": topology, "bidirectional": both})
+@pytest.mark.parametrize("stated", [False, True])
+def test_a_topology_follows_from_the_examples(
+    labelled_experiment: Any, topology: str, both: bool, stated: bool
+) -> None:
+    model: dict[str, Any] = {"bidirectional": both and not topology.startswith("one")}
+    if stated:
+        model["topology"] = topology
+    experiment = labelled_experiment(**FITTING[topology], model=model)
     assert experiment.labelled
     assert experiment.topology.name == topology
     assert experiment.data.split == "document"
@@ -37,86 +117,94 @@ def test_every_topology_takes_examples_of_its_form(labelled_experiment: Any, top
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a stream for one label": (
-        {"corpus": STREAM, "data": {"split": "position"}},
-        "model.topology: topology many-to-one needs one label an example; inline gives an unlabelled stream. "
-        "Use synced, which predicts the next symbol on every step.",
+        {"corpus": STREAM, "model": {"topology": "many-to-one"}},
+        "model.topology: many-to-one needs one target for each example, but inline is a stream of text "
+        "without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on every "
+        "step.",
     ),
     "a stream for a sequence": (
         {"corpus": STREAM, "model": {"topology": "many-to-many"}},
-        "model.topology: topology many-to-many needs a sequence to write for each example; inline gives an unlabelled "
-        "stream. Use synced, which predicts the next symbol on every step.",
+        "model.topology: many-to-many needs a target sequence for each example, but inline is a stream of "
+        "text without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on "
+        "every step.",
     ),
     "a language model both ways": (
-        {"corpus": STREAM, "model": {"topology": "synced", "bidirectional": True}},
-        "model.bidirectional: a language model cannot read backwards: it would see the symbol that it is to predict. "
-        "Leave it out.",
+        {"corpus": STREAM, "model": {"bidirectional": True}},
+        "model.bidirectional: a language model cannot read backwards, since it would read the symbols that it"
+        " has to predict. Leave it out.",
     ),
     "a language model that attends": (
-        {"corpus": STREAM, "model": {"topology": "synced", "attention": {"use": "additive"}}},
-        "model.attention: a writer attends; with inline there is nothing to write. Leave it out.",
+        {"corpus": STREAM, "model": {"attention": {"use": "additive"}}},
+        "model.attention: only a decoder uses attention, but a language model has none. Leave it out.",
     ),
     "a language model by squares": (
-        {"corpus": STREAM, "model": {"topology": "synced"}, "loss": {"use": "mean-squared-error"}},
-        "loss.use: essentials/mean-squared-error cannot compare symbols one by one. Use cross-entropy.",
+        {"corpus": STREAM, "loss": {"use": "mean-squared-error"}},
+        "loss.use: essentials/mean-squared-error cannot compare single symbols. Use cross-entropy.",
     ),
     "a language model's answers": (
-        {"corpus": STREAM, "model": {"topology": "synced"}, "metrics": [{"use": "exact"}]},
-        "metrics.0.use: made/exact judges answers to labelled examples; inline gives an unlabelled stream",
+        {"corpus": STREAM, "metrics": [{"use": "exact"}]},
+        "metrics.0.use: made/exact scores predictions for labelled examples, but inline is a stream of text. "
+        "Leave it out.",
     ),
     "a language model's beam": (
-        {"corpus": STREAM, "model": {"topology": "synced"}, "prediction": {"beam": 4}},
-        "prediction.beam: is for labelled examples; inline gives an unlabelled stream. Leave it out.",
+        {"corpus": STREAM, "prediction": {"beam": 4}},
+        "prediction.beam: applies to labelled examples only, but inline is a stream of text. Leave it out.",
     ),
     "labels of steps for one label": (
-        {"corpus": made(written="every step")},
-        "model.topology: topology many-to-one reads a sequence and writes once; made gives examples of a text and a "
-        "label for each step. Use synced.",
+        {"corpus": made(written="every step"), "model": {"topology": "many-to-one"}},
+        "model.topology: many-to-one reads a sequence and predicts one target, but made has text as input and"
+        " a class for every step as target. Leave it out, or use synced.",
     ),
     "one vector for a sequence": (
-        {"corpus": made(reads="numbers", read="vector", writes="text", written="sequence")},
-        "model.topology: topology many-to-one reads a sequence and writes once; made gives examples of one vector and "
-        "a text to write. Use one-to-many.",
+        {
+            "corpus": made(reads="numbers", read="vector", writes="text", written="sequence"),
+            "model": {"topology": "many-to-one"},
+        },
+        "model.topology: many-to-one reads a sequence and predicts one target, but made has one vector as "
+        "input and a text as target. Leave it out, or use one-to-many.",
     ),
     "an alignment": (
         {"corpus": made(written="sequence"), "model": {"topology": "many-to-many"}, "loss": {"use": "ctc"}},
-        "model.topology: topology many-to-many reads a sequence and writes a new sequence; made gives examples of a "
-        "text and a sequence of labels to write, which essentials/ctc aligns. Use synced.",
+        "model.topology: many-to-many reads a sequence and predicts a new sequence, but made has text as "
+        "input and a sequence of classes as target, which essentials/ctc aligns with the input. Leave it out,"
+        " or use synced.",
     ),
     "numbers by cross-entropy": (
         {"corpus": made(writes="numbers")},
-        "loss.use: essentials/cross-entropy cannot compare numbers, which made gives to write. Use mean-squared-error.",
+        "loss.use: essentials/cross-entropy cannot compare numbers, the targets of made. Use mean-squared-error.",
     ),
     "a label by alignment": (
         {"loss": {"use": "ctc"}},
-        "loss.use: essentials/ctc cannot compare symbols one by one, which made gives to write. Use cross-entropy.",
+        "loss.use: essentials/ctc cannot compare single symbols, the targets of made. Use cross-entropy.",
     ),
     "a vector backwards": (
-        {"corpus": made(reads="numbers", read="vector"), "model": {"topology": "one-to-one", "bidirectional": True}},
-        "model.bidirectional: made gives one vector to read, which has no other direction",
+        {"corpus": made(reads="numbers", read="vector"), "model": {"bidirectional": True}},
+        "model.bidirectional: an input of made is one vector, which has no second direction. Leave it out.",
     ),
     "a label that attends": (
         {"model": {"attention": {"use": "additive"}}},
-        "model.attention: only many-to-many writes with a sequence to look back at. Leave it out.",
+        "model.attention: only the decoder of a many-to-many model can attend to an input sequence. Leave it out.",
     ),
     "examples by position": (
         {"data": {"split": "position"}},
-        "data.split: labelled examples are split by their names, or as their corpus says. Leave it out.",
+        "data.split: labelled examples are split by their names, or as their corpus states. Leave it out.",
     ),
     "examples judged as samples": (
         {"metrics": [{"use": "distinct"}]},
-        "metrics.0.use: essentials/distinct judges samples of a language model; made gives labelled examples",
+        "metrics.0.use: essentials/distinct scores samples of a language model, but made has labelled "
+        "examples. Leave it out.",
     ),
     "a metric that does not fit": (
         {"corpus": made(writes="numbers"), "loss": {"use": "mean-squared-error"}, "metrics": [{"use": "exact"}]},
-        "metrics.0.use: made/exact cannot judge what made gives: examples of a text and numbers",
+        "metrics.0.use: made/exact cannot score predictions for made, which has text as input and numbers as target",
     ),
     "examples in lanes": (
         {"training": {"sequence_length": 7}},
-        "training.sequence_length: is for streams of text; made gives labelled examples. Leave it out.",
+        "training.sequence_length: applies to streams of text only, but made has labelled examples. Leave it out.",
     ),
     "a label by a beam": (
         {"prediction": {"beam": 7}},
-        "prediction.beam: is for writing new sequences, of which made gives none. Leave it out.",
+        "prediction.beam: applies to decoders only, but a model of made has none. Leave it out.",
     ),
     "a form that cannot be": (
         {"corpus": made(read="vector")},

@@ -1,8 +1,8 @@
 """A labelled corpus of any form, whose answers can be learnt from what is read."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,12 +39,12 @@ class Made(LabelledCorpus):
     ) -> None:
         self._options = (reads, read, writes, written, count, longest, alternatives, seed)
         self._count, self._longest, self._alternatives, self._seed = count, longest, alternatives, seed
-        parts = {"text": Text(), "numbers": Numbers(3), "classes": Classes(CLASSES)}
-        self._spec = ExampleSpec(parts[reads], read, parts[writes], written)
+        self._spec = self.example_spec({"reads": reads, "read": read, "writes": writes, "written": written})
 
-    @property
-    def spec(self) -> ExampleSpec:
-        return self._spec
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        parts = {"text": Text(), "numbers": Numbers(3), "classes": Classes(CLASSES)}
+        return ExampleSpec(parts[options["reads"]], options["read"], parts[options["writes"]], options["written"])
 
     def examples(self) -> Iterator[Example]:
         generator = np.random.default_rng(self._seed)
@@ -84,7 +84,8 @@ def kind(letter: str) -> int:
 class Exact(PredictionMetric):
     """The share of answers that are right."""
 
-    def fits(self, spec: ExampleSpec) -> bool:
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
         return not isinstance(spec.target, Numbers)
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt
 
@@ -46,9 +46,9 @@ class LabelledCharacters(LabelledCorpus):
         self._length = length
         self._validation_fraction = validation_fraction
 
-    @property
-    def spec(self) -> ExampleSpec:
-        """A text to read, and a label on every step."""
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the shape: text as input, and a class for every character as target."""
         return ExampleSpec(Text(), "sequence", Classes(CLASSES), "every step")
 
     def examples(self) -> Iterator[Example]:

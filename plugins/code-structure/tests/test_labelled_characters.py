@@ -81,7 +81,7 @@ def test_the_source_is_a_table_of_its_own(tmp_path):
     component = resolve(Registry.installed(), "corpus", table, "corpus", tmp_path)
     assert isinstance(component, Component), component
     corpus = component.build()
-    assert corpus.spec.target == Classes(CLASSES)
+    assert corpus.example_spec({}).target == Classes(CLASSES)
     assert [example.input for example in corpus.examples()] == ["int x; /* y */\n"]
     assert "15 bytes" in corpus.describe()
 

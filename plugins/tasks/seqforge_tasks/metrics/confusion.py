@@ -27,11 +27,12 @@ class Confusion(PredictionMetric):
         """
         return Score({}, report=_table(*confusion_counts(spec, predictions)))
 
-    def fits(self, spec: ExampleSpec) -> bool:
-        """Judge labels of examples, or of their steps.
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether the targets are labels of examples, or of their steps.
 
         Args:
-            spec: What the answers would be made of.
+            spec: Shape of the examples.
         """
         return labels(spec)
 

@@ -29,10 +29,11 @@ class EditDistance(PredictionMetric):
         length = sum(one.length for one in counted)
         return Score({"mean": distance / len(predictions), "rate": distance / max(length, 1)})
 
-    def fits(self, spec: ExampleSpec) -> bool:
-        """Judge new sequences, of symbols or of classes.
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether the targets are new sequences, of symbols or of classes.
 
         Args:
-            spec: What the answers would be made of.
+            spec: Shape of the examples.
         """
         return spec.output_mode == "sequence"

@@ -22,10 +22,11 @@ class ExactMatch(PredictionMetric):
         del spec
         return Score({"share": sum(edits(prediction).distance == 0 for prediction in predictions) / len(predictions)})
 
-    def fits(self, spec: ExampleSpec) -> bool:
-        """Judge anything but numbers.
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether the targets are anything but numbers.
 
         Args:
-            spec: What the answers would be made of.
+            spec: Shape of the examples.
         """
         return not isinstance(spec.target, Numbers)

@@ -30,10 +30,11 @@ class Pronunciation(PredictionMetric):
         distance = sum(one.distance for one in counted)
         return Score({"word_error_rate": wrong / len(predictions), "phoneme_error_rate": distance / max(phonemes, 1)})
 
-    def fits(self, spec: ExampleSpec) -> bool:
-        """Judge new sequences of classes, which are the phonemes.
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether the targets are new sequences of classes, which are the phonemes.
 
         Args:
-            spec: What the answers would be made of.
+            spec: Shape of the examples.
         """
         return isinstance(spec.target, Classes) and spec.output_mode == "sequence"

