@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 import torch
 from seqforge_native.lstm import LSTM
-from seqforge_parallel_cells.min_gru import MinGRU
-from seqforge_parallel_cells.min_lstm import MinLSTM
+from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from torch import Tensor, nn
 
 SYMBOLS, BATCH, TIME = 128, 64, 100

@@ -1,4 +1,4 @@
-"""minGRU and minLSTM, whose recurrences are linear. This module names them; importing it imports no torch."""
+"""minGRU and minLSTM, cells with linear recurrences. This module registers them; importing it does not import torch."""
 
 from seqforge.registry import Register, hookimpl
 
@@ -7,6 +7,6 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Name the cells."""
-    register.cell("min-gru", "seqforge_parallel_cells.min_gru:MinGRU")
-    register.cell("min-lstm", "seqforge_parallel_cells.min_lstm:MinLSTM")
+    """Register the cells."""
+    register.cell("min-gru", "seqforge_parallel_cells.cells:MinGRU")
+    register.cell("min-lstm", "seqforge_parallel_cells.cells:MinLSTM")

@@ -1,4 +1,4 @@
-"""The linear recurrence with its gradient, and which scan computes it where."""
+"""The linear recurrence h_t = a_t ⊙ h_{t-1} + b_t with its gradient, computed by a loop or by a parallel scan."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -8,22 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqforge_parallel_cells.parallel_scan import parallel_scan
-from seqforge_parallel_cells.sequential_scan import sequential_scan
-
 Scan = Callable[[Tensor, Tensor, Tensor, bool], Tensor]
-"""`sequential_scan` or `parallel_scan`: start, decays, addends and whether to read backwards, into all states."""
-
-
-def scan_for(device: torch.device) -> Scan:
-    """Choose the scan for a device.
-
-    A GPU waits for each of a loop's kernels, and has units to spare for a parallel scan; a CPU does neither.
-
-    Args:
-        device: Where the tensors are.
-    """
-    return parallel_scan if device.type == "cuda" else sequential_scan
+"""`sequential_scan` or `parallel_scan`: maps (start, decays, addends, reverse) to all states."""
 
 
 def linear_recurrence(
@@ -32,12 +18,12 @@ def linear_recurrence(
     addends: Float[Tensor, "time batch hidden"],
     start: Float[Tensor, "batch hidden"],
 ) -> Float[Tensor, "time batch hidden"]:
-    """Compute h_t = a_t ⊙ h_{t-1} + b_t for a whole sequence, with a gradient but no second one.
+    """Compute h_t = a_t ⊙ h_{t-1} + b_t for a whole sequence. The result is differentiable once.
 
     Args:
-        scan: Computes the states, and backwards their gradients.
-        decays: a, for every step.
-        addends: b, for every step.
+        scan: Function that computes the states and, in reverse, their gradients.
+        decays: a of every step.
+        addends: b of every step.
         start: h before the first step.
 
     Returns:
@@ -47,9 +33,10 @@ def linear_recurrence(
 
 
 class _LinearRecurrence(torch.autograd.Function):
-    """The gradient of a linear recurrence is the same recurrence read backwards (Martin and Cundy 2018, 1709.04057).
+    """The recurrence with its gradient, which is the same recurrence in reverse (Martin & Cundy 2018, 1709.04057).
 
-    With g_t what comes from h_t's own readers, and λ_t all that reaches h_t, λ_t = a_{t+1} ⊙ λ_{t+1} + g_t.
+    With the gradient g_t of the loss with respect to output t alone, the total gradient λ_t with respect to h_t is
+    λ_t = a_{t+1} ⊙ λ_{t+1} + g_t.
     """
 
     @staticmethod
@@ -65,5 +52,84 @@ class _LinearRecurrence(torch.autograd.Function):
         ctx: Any, gradient: Tensor
     ) -> tuple[None, Tensor, Tensor, Tensor]:
         decays, states = ctx.saved_tensors
-        reaching = ctx.scan(gradient[-1], decays[1:], gradient[:-1], True)
-        return None, reaching * states[:-1], reaching, decays[0] * reaching[0]
+        total = ctx.scan(gradient[-1], decays[1:], gradient[:-1], True)
+        return None, total * states[:-1], total, decays[0] * total[0]
+
+
+def scan_for(device: torch.device) -> Scan:
+    """Return the faster scan for a device.
+
+    On a GPU, a loop is limited by the launch of one kernel for each step, while a parallel scan uses idle units. On a
+    CPU, the loop does the least work.
+
+    Args:
+        device: Device of the tensors.
+    """
+    return parallel_scan if device.type == "cuda" else sequential_scan
+
+
+def sequential_scan(
+    start: Float[Tensor, "batch hidden"],
+    decays: Float[Tensor, "time batch hidden"],
+    addends: Float[Tensor, "time batch hidden"],
+    reverse: bool = False,
+) -> Float[Tensor, "time+1 batch hidden"]:
+    """Compute every state of h' = a ⊙ h + b in a loop.
+
+    Args:
+        start: State before the first step.
+        decays: a of every step.
+        addends: b of every step.
+        reverse: Whether to start at the last step. `start` is then the last of the returned states.
+
+    Returns:
+        The start, and the state after every step.
+    """
+    states = addends.new_empty(len(addends) + 1, *start.shape)
+    order = slice(None, None, -1 if reverse else 1)
+    first, *places = states.unbind(0)[order]
+    state = first.copy_(start)
+    for decay, addend, place in zip(decays.unbind(0)[order], addends.unbind(0)[order], places, strict=True):
+        state = torch.addcmul(addend, decay, state, out=place)
+    return states
+
+
+def parallel_scan(
+    start: Float[Tensor, "batch hidden"],
+    decays: Float[Tensor, "time batch hidden"],
+    addends: Float[Tensor, "time batch hidden"],
+    reverse: bool = False,
+) -> Float[Tensor, "time+1 batch hidden"]:
+    """Compute every state of h' = a ⊙ h + b by an associative scan (Blelloch 1990), in about 2·log₂(time) rounds.
+
+    Feng et al. scan logarithms instead (Heinsen 2023, arXiv 2311.06281). The logarithm of a state is then the sum of
+    two terms that grow with the sequence and cancel, so rounding errors grow too, and no decay, addend or start may be
+    negative. Here, decays are multiplied directly. A product that underflows belongs to steps that are forgotten.
+
+    Args:
+        start: State before the first step.
+        decays: a of every step.
+        addends: b of every step.
+        reverse: Whether to start at the last step. `start` is then the last of the returned states.
+
+    Returns:
+        The start, and the state after every step.
+    """
+    if reverse:
+        return parallel_scan(start, decays.flip(0), addends.flip(0)).flip(0)
+    states = addends.new_empty(len(addends) + 1, *start.shape)
+    states[0] = start
+    _fill(states, decays, addends)
+    return states
+
+
+def _fill(states: Tensor, decays: Tensor, addends: Tensor) -> None:
+    """Compute all states after the first, in place: every second one by recursion, then those in between."""
+    if len(decays) == 0:
+        return
+    # a₂(a₁h + b₁) + b₂ = (a₂a₁)h + (a₂b₁ + b₂) combines two steps into one. If the number of steps is odd, the last
+    # one is not combined.
+    second = decays[1::2]
+    decays_before, addends_before = decays[: 2 * len(second) : 2], addends[: 2 * len(second) : 2]
+    _fill(states[::2], second * decays_before, torch.addcmul(addends[1::2], second, addends_before))
+    torch.addcmul(addends[::2], decays[::2], states[:-1:2], out=states[1::2])

@@ -8,10 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_parallel_cells.linear_recurrence import linear_recurrence
-from seqforge_parallel_cells.min_gru import MinGRU
-from seqforge_parallel_cells.min_lstm import MinLSTM
-from seqforge_parallel_cells.parallel_scan import parallel_scan
+from seqforge_parallel_cells.cells import MinGRU, MinLSTM
+from seqforge_parallel_cells.linear_recurrence import linear_recurrence, parallel_scan
 
 from seqforge.interfaces import map_state, scan
 from seqforge.registry import Registry, resolve

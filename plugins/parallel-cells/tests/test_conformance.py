@@ -1,7 +1,6 @@
 from typing import ClassVar
 
-from seqforge_parallel_cells.min_gru import MinGRU
-from seqforge_parallel_cells.min_lstm import MinLSTM
+from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 
 from seqforge.testing import CellSuite
 

@@ -6,9 +6,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from seqforge_parallel_cells.linear_recurrence import linear_recurrence, scan_for
-from seqforge_parallel_cells.parallel_scan import parallel_scan
-from seqforge_parallel_cells.sequential_scan import sequential_scan
+from seqforge_parallel_cells.linear_recurrence import linear_recurrence, parallel_scan, scan_for, sequential_scan
 from torch import Tensor
 
 SCANS = {"sequential": sequential_scan, "parallel": parallel_scan}

@@ -5,9 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_parallel_cells.linear_cell import LinearState, positive
-from seqforge_parallel_cells.min_gru import MinGRU
-from seqforge_parallel_cells.min_lstm import MinLSTM
+from seqforge_parallel_cells.cells import LinearState, MinGRU, MinLSTM, positive
 
 from seqforge.testing import cell_cases
 
