@@ -36,6 +36,7 @@ class RunStarted:
         step: Optimizer steps done before.
         resumed: Whether it goes on from a checkpoint.
         labelled: Whether it learns from labelled examples.
+        backends: One line for each cell: which backend runs it, how fast it is, and why a faster kind does not.
     """
 
     name: str
@@ -48,6 +49,7 @@ class RunStarted:
     step: int
     resumed: bool
     labelled: bool = False
+    backends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

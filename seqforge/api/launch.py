@@ -1,6 +1,6 @@
 """Running an experiment, and going on with a run."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,10 +9,13 @@ import torch
 
 from seqforge.api.run import Run
 from seqforge.checkpoints.files import load_training
+from seqforge.checkpoints.training_state import TrainingState
 from seqforge.data import Report
 from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
+from seqforge.model import CellBackend, choose_backends
+from seqforge.runs.backends import read_backends, record_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes
 from seqforge.tasks.labelled_examples import labelled_task
@@ -43,6 +46,7 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
     task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
     with _seeded(experiment, device):
         state = task.new_state()
+        choices = _choose_backends(experiment, task, state, None)
         # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
         directory = RunDirectory.create(Path(output), experiment.identity.name)
         with directory.locked():
@@ -50,7 +54,8 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
                 write_atomically(directory.experiment, experiment.to_toml().encode())
                 for file in task.files:
                     write_atomically(directory.path / file.name, file.read_bytes())
-            Trainer(experiment, task, directory, state, observers).train()
+            record_backends(directory.path, choices)
+            Trainer(experiment, task, directory, state, observers, choices).train()
     return Run(directory, experiment)
 
 
@@ -75,7 +80,9 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     with _seeded(experiment, device), directory.locked():
         state = task.new_state()
         load_training(path, state, experiment, task.digest)
-        trainer = Trainer(experiment, task, directory, state, observers)
+        recorded = None if run.new_backends else read_backends(directory.path)
+        choices = _choose_backends(experiment, task, state, recorded)
+        trainer = Trainer(experiment, task, directory, state, observers, choices)
         trainer.refuse_at_end()
         run.checkpoints.drop_after(state.step)
         best = run.checkpoints.best()
@@ -84,7 +91,21 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
         # Only now, when it has shown that it fits and goes on.
         with reported_failures(f"writing {directory.experiment}"):
             write_atomically(directory.experiment, experiment.to_toml().encode())
+        record_backends(directory.path, choices)
         trainer.train()
+
+
+def _choose_backends(
+    experiment: Experiment, task: Task, state: TrainingState, recorded: Mapping[str, str] | None
+) -> list[CellBackend]:
+    return choose_backends(
+        state.model,
+        experiment.registry,
+        task.workload,
+        backend=experiment.training.backend,
+        pins=experiment.backend_pins,
+        recorded=recorded,
+    )
 
 
 def _task(experiment: Experiment, device: torch.device, report: Report) -> Task:

@@ -26,8 +26,9 @@ from seqforge.experiment import Experiment
 from seqforge.generation import sample_texts, stream_text
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
-from seqforge.model import Precision, SequenceModel, build_model
+from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
 from seqforge.registry import Component, Registry
+from seqforge.runs.backends import read_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import read_metrics
 from seqforge.tasks.labelled_examples import decoding, example_scoring
@@ -40,10 +41,12 @@ class Run:
     Attributes:
         directory: Its files.
         experiment: What was run.
+        new_backends: Whether a resumed run chooses its backends again, as `--set training.backend=auto` asks for.
     """
 
     directory: RunDirectory
     experiment: Experiment
+    new_backends: bool = False
 
     @classmethod
     def open(cls, path: str | Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> "Run":
@@ -59,7 +62,8 @@ class Run:
             ExperimentError: Where its experiment does not fit the plugins that are installed now.
         """
         directory = RunDirectory.open(path)
-        return cls(directory, Experiment.load(directory.experiment, overrides, registry))
+        chosen = any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)
+        return cls(directory, Experiment.load(directory.experiment, overrides, registry), chosen)
 
     @property
     def path(self) -> Path:
@@ -100,7 +104,9 @@ class Run:
         if checkpoint != "initial":
             load_model(self.checkpoints.find(checkpoint), model)
         model.precision = precision or model.precision
-        return model.to(target).eval()
+        model = model.to(target).eval()
+        use_recorded_backends(model, self.experiment.registry, read_backends(self.path))
+        return model
 
     def sample(
         self,

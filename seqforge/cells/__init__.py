@@ -1,22 +1,22 @@
-"""Recurrences of one product and a pointwise part, as fast as torch alone can run them."""
+"""Cells in plain torch: what the eager backend runs."""
 
-from seqforge.cells.compiled import compiled
-from seqforge.cells.matrices import linear, matrix_product
-from seqforge.cells.pointwise import CellPart, Function, Pointwise, eager
-from seqforge.cells.precision import product_dtype
-from seqforge.cells.product import embed_rows, recurrent_product
-from seqforge.cells.sequence import read_sequence
+from seqforge.cells.eager import (
+    FACTORS,
+    DifferentiableStep,
+    ElementwisePart,
+    Tensors,
+    differentiate_by_autograd,
+    read_sequence,
+)
+from seqforge.cells.products import embed_rows, product_dtype
 
 __all__ = [
-    "CellPart",
-    "Function",
-    "Pointwise",
-    "compiled",
-    "eager",
+    "FACTORS",
+    "DifferentiableStep",
+    "ElementwisePart",
+    "Tensors",
+    "differentiate_by_autograd",
     "embed_rows",
-    "linear",
-    "matrix_product",
     "product_dtype",
     "read_sequence",
-    "recurrent_product",
 ]

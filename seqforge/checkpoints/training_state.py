@@ -8,7 +8,6 @@ from torch import nn
 from seqforge.experiment import Experiment
 from seqforge.interfaces import ExampleSpec, Optimizer, Schedule
 from seqforge.model import SequenceModel, States, build_model
-from seqforge.model.choose_backend import compile_cells
 
 
 @dataclass(slots=True)
@@ -59,8 +58,6 @@ def initial_state(
         spec: What labelled examples are made of; None for a language model.
     """
     model = build_model(experiment, symbols, spec).to(device)
-    if experiment.training.compile:
-        compile_cells(model)
     chosen: Optimizer = experiment.optimizer.build()
     optimizer = chosen.build(model.named_parameters())
     for group in optimizer.param_groups:

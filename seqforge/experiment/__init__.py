@@ -5,6 +5,7 @@ from seqforge.experiment.experiment import Experiment
 from seqforge.experiment.overrides import replace_components
 from seqforge.experiment.schema import json_schema
 from seqforge.experiment.settings import (
+    AUTO_BACKEND,
     SECTIONS,
     Data,
     Evaluation,
@@ -18,6 +19,7 @@ from seqforge.experiment.settings import (
 from seqforge.experiment.tables import override, read_table
 
 __all__ = [
+    "AUTO_BACKEND",
     "SECTIONS",
     "TOPOLOGIES",
     "Data",

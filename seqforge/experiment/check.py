@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -17,7 +18,7 @@ from seqforge.experiment.compatibility import (
     incompatibilities,
     is_labelled,
 )
-from seqforge.experiment.settings import SECTIONS, Section
+from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
 from seqforge.interfaces import ExampleSpec
 from seqforge.registry import SESSION, Component, Problem, Registry, from_validation, join, resolve, shown
 
@@ -97,6 +98,8 @@ class Checker:
         cells = self._cells(model.get("cells", [{"use": DEFAULT_CELL}]))
         samplers = self._list("sampler", table.get("sampler", [{"use": DEFAULT_SAMPLER}]), "sampler")
         metrics = self._list("metric", table.get("metrics", []), "metrics")
+        if isinstance(training := sections["training"], Training):
+            self._backends(training.backend, "training.backend")
         spec = self._example_spec(sections, components, metrics)
         if self.problems:
             return {}
@@ -163,9 +166,11 @@ class Checker:
             key = join("model.cells", index)
             options: Any = table
             repeat: Any = 1
+            backends: tuple[str, ...] = ()
             if isinstance(table, Mapping):
-                options = dict(cast("Mapping[str, Any]", table))
+                options = self._expand_preset(dict(cast("Mapping[str, Any]", table)))
                 repeat = options.pop("repeat", 1)
+                backends = self._backends(options.pop("backend", ()), join(key, "backend"))
             if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAXIMUM_REPEAT:
                 self.problems.append(
                     Problem(
@@ -176,8 +181,30 @@ class Checker:
                 repeat = 1
             cell = self._component("cell", options, key)
             if cell is not None:
-                layers += [cell] * repeat
+                pin = {"backend": backends[0] if len(backends) == 1 else list(backends)} if backends else {}
+                layers += [replace(cell, table={**cell.table, **pin})] * repeat
         return layers
+
+    def _expand_preset(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Replace the name of a preset by the cell and the backends that it stands for."""
+        name = options.get("use")
+        for known in self._registry.registrations("cell"):
+            if known.backends and known.qualified_name == name:
+                return {"backend": list(known.backends), **options, "use": known.target}
+        return options
+
+    def _backends(self, value: Any, key: str) -> tuple[str, ...]:
+        """Check the backends to which a cell is pinned: one name, or a list in order of preference."""
+        names: list[Any] = [*cast("list[Any]", value)] if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(name, str) for name in names):
+            self.problems.append(Problem(key, f"must be a backend's name or a list of names, not {shown(value)}"))
+            return ()
+        known = self._registry.names("backend")
+        for name in names:
+            if name != AUTO_BACKEND and name.rpartition("/")[2] not in known:
+                hint = did_you_mean(name, [AUTO_BACKEND, *known])
+                self.problems.append(Problem(key, f"no backend is called {name!r}", hint))
+        return tuple(name for name in names if name != AUTO_BACKEND)
 
     def _example_spec(
         self,

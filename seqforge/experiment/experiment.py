@@ -197,6 +197,12 @@ class Experiment:
         return TOPOLOGIES[cast("str", self.model.topology)]
 
     @property
+    def backend_pins(self) -> tuple[tuple[str, ...], ...]:
+        """For each layer, the backends to which its cell is pinned, in order of preference; empty for none."""
+        entries = (layer.get("backend", ()) for layer in self.table["model"]["cells"])
+        return tuple((entry,) if isinstance(entry, str) else tuple(entry) for entry in entries)
+
+    @property
     def labelled(self) -> bool:
         """Whether the corpus yields labelled examples, and not a stream of text."""
         return self.example_spec is not None

@@ -43,7 +43,7 @@ def replace_components(
         model = dict(cast("Table", model)) if isinstance(model, dict) else {}
         layers = model.get("cells")
         tables = cast("list[Any]", layers) if isinstance(layers, list) and layers else [None]
-        model["cells"] = [_swapped(layer, registry, "cell", cell, kept=("repeat",)) for layer in tables]
+        model["cells"] = [_swapped(layer, registry, "cell", cell, kept=("repeat", "backend")) for layer in tables]
         chosen["model"] = model
     if sampler:
         chosen["sampler"] = [_swapped(None, registry, "sampler", name) for name in sampler]

@@ -54,6 +54,12 @@ _REPEAT: Schema = {
 }
 
 
+_BACKEND: Schema = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+    "description": "Backend that runs this layer, or several in order of preference.",
+}
+
+
 def _reference(kind: str) -> Schema:
     return {"$ref": f"#/$defs/{kind}"}
 
@@ -89,7 +95,7 @@ def _component(registry: Registry, registration: Registration, options: Options,
         described = {"description": nested.description} if nested.description else {}
         properties[name] = (_list(reference) if nested.many else reference) | described
     if registration.kind == "cell":
-        properties["repeat"] = _REPEAT
+        properties |= {"repeat": _REPEAT, "backend": _BACKEND}
     required = [
         "use",
         *schema.get("required", []),

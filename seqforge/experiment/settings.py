@@ -15,6 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+AUTO_BACKEND = "auto"
+"""Setting that chooses the fastest backend by measurement."""
+
 DEFAULT_STEPS = 2000
 """How long a run is where the experiment does not say."""
 
@@ -132,9 +135,13 @@ class Training(Section):
         Literal["float32", "bfloat16", "auto"],
         Field(description="Of products; parameters and states are float32. auto: bfloat16 where the processor has it."),
     ] = "float32"
-    compile: Annotated[
-        bool, Field(description="Compile the pointwise part of factored cells: some seconds at the start, then faster.")
-    ] = False
+    backend: Annotated[
+        str,
+        Field(
+            description="Backend that runs the cells: the name of one, or `auto` for the fastest on this machine, "
+            "measured before the first step."
+        ),
+    ] = AUTO_BACKEND
     device: Annotated[str, Field(description="`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, …")] = "auto"
 
     @model_validator(mode="before")

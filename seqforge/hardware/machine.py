@@ -65,7 +65,7 @@ def _compiler() -> Diagnosis:
     if found is None:
         return Diagnosis(
             "compiler",
-            "none: training.compile would run cells as they are written",
+            "none: cells without built-in kernels run in plain torch",
             "On Debian and Ubuntu: sudo apt install g++",
         )
-    return Diagnosis("compiler", f"{shutil.which(found)}, for training.compile")
+    return Diagnosis("compiler", f"{shutil.which(found)}, for cells without built-in kernels")

@@ -9,16 +9,16 @@ from seqforge.events import (
     StepFinished,
 )
 from seqforge.interfaces.attention import Attention
+from seqforge.interfaces.backend import Backend, BackendContext, SequenceReader
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.coded_vocabulary import CodedVocabulary
 from seqforge.interfaces.corpus import Corpus, Document
 from seqforge.interfaces.diagnosis import Diagnosis
 from seqforge.interfaces.example_spec import Classes, ExampleSpec, Numbers, Text
-from seqforge.interfaces.factored_cell import FactoredCell, SequenceReader
+from seqforge.interfaces.factored_cell import Equations, FactoredCell
 from seqforge.interfaces.generation_kernel import (
     FORBIDDEN,
     ConstraintAutomaton,
-    GeneratingCell,
     GenerationKernel,
     GenerationModel,
     LogitRule,
@@ -38,6 +38,8 @@ __all__ = [
     "FORBIDDEN",
     "IGNORED_TARGET",
     "Attention",
+    "Backend",
+    "BackendContext",
     "Cell",
     "Classes",
     "CodedVocabulary",
@@ -46,6 +48,7 @@ __all__ = [
     "Diagnosis",
     "Document",
     "DocumentsEncoded",
+    "Equations",
     "Evaluated",
     "Example",
     "ExamplePrediction",
@@ -54,7 +57,6 @@ __all__ = [
     "FactoredCell",
     "Finding",
     "FittedMetric",
-    "GeneratingCell",
     "GenerationKernel",
     "GenerationModel",
     "Initializer",

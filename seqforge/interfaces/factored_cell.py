@@ -1,52 +1,40 @@
-"""Cells that are one recurrent product with a pointwise part around it, which the core makes fast."""
+"""Cells that consist of one recurrent product and an elementwise part."""
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqforge.cells import (
-    CellPart,
-    Function,
-    Pointwise,
-    compiled,
-    eager,
-    embed_rows,
-    linear,
-    product_dtype,
-    read_sequence,
-    recurrent_product,
-)
+from seqforge.cells import ElementwisePart, differentiate_by_autograd, embed_rows, product_dtype, read_sequence
 from seqforge.interfaces.cell import Cell, Stepper
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
-SequenceReader = Callable[["FactoredCell[Any]", Tensor, Any], tuple[Tensor, Any] | None]
-"""Does for a cell, its inputs and its state what the cell's `forward` does, or gives None where it cannot."""
+Equations = Literal["lstm", "gru", "rnn-tanh", "rnn-relu"]
+"""Recurrences for which torch and others have fused kernels: those of `torch.nn.LSTM`, `GRU` and `RNN`, in torch's
+order of gates. A GRU's `recurrent_bias` is torch's `bias_hh` of the candidate; all other biases are one sum, `bias`."""
 
 
 class FactoredCell(Cell[StateT]):
-    """A cell given by its pointwise part: the gates come from the inputs and from one product with the hidden state.
+    """A cell whose gates are the sum or another function of W x + b and U h.
 
-    A subclass writes `initial_state` and `pointwise`. The first tensor of its state is the hidden state, which is
-    multiplied. In return `forward` computes the inputs' gates of all steps in one product, keeps the weight's gradient
-    for one product at the end of the sequence, multiplies in bfloat16 where the experiment asks for it, and can
-    compile the pointwise part.
+    A subclass implements `initial_state` and `pointwise`. The first tensor of its state is the hidden state h.
+    `forward` computes W x + b of all steps in one product and the gradient of U in one product at the end of the
+    sequence, and multiplies in bfloat16 under autocast. Backends can compile `pointwise`.
 
     Args:
-        input_size: Features a step reads.
-        hidden_size: Features of the hidden state.
-        gates_size: Features of each of the two sums that `pointwise` is given.
+        input_size: Size of a step's input.
+        hidden_size: Size of the hidden state.
+        gates_size: Size of W x + b and of U h.
 
     Attributes:
-        input_weight: `[gates, input]`.
-        recurrent_weight: `[gates, hidden]`.
-        bias: `[gates]`.
+        input_weight: W, `[gates, input]`.
+        recurrent_weight: U, `[gates, hidden]`.
+        bias: b, `[gates]`.
     """
 
     reads_symbols: ClassVar[bool] = True
@@ -56,14 +44,25 @@ class FactoredCell(Cell[StateT]):
         self.input_weight = self.uniform_parameter(gates_size, input_size)
         self.recurrent_weight = self.uniform_parameter(gates_size, hidden_size)
         self.bias = self.uniform_parameter(gates_size)
-        self._reader: SequenceReader | None = None
-        self._compiled_parts: dict[torch.dtype, tuple[FactoredCell[Any], Pointwise]] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if {"pointwise", "project", "step"} & cls.__dict__.keys() and "equations" not in cls.__dict__:
+            cls.equations = FactoredCell.equations  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def equations(self) -> Equations | None:
+        """The well-known recurrence that the cell computes, so that a backend may run fused kernels for it, or None.
+
+        A subclass that overrides the mathematics loses the equations of its parent, unless it states them again.
+        """
+        return None
 
     def uniform_parameter(self, *shape: int) -> nn.Parameter:
-        """Make a parameter drawn from U(-1/√hidden, 1/√hidden), as torch draws its own.
+        """Return a parameter drawn from U(-1/√hidden, 1/√hidden), as torch initializes its recurrent layers.
 
         Args:
-            shape: Of the parameter.
+            shape: Shape of the parameter.
         """
         bound = 1 / math.sqrt(self.hidden_size)
         return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
@@ -75,47 +74,41 @@ class FactoredCell(Cell[StateT]):
         recurrent_gates: Float[Tensor, "batch gates"],
         state: StateT,
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
-        """Advance by one step, given both sides' gates.
+        """Return the output and the next state, given both sides of the gates.
 
-        A function of its arguments and the cell's parameters alone, without random numbers, which may be computed anew
-        in the backward pass.
+        The result depends on the arguments and the cell's parameters only, without random numbers: a backend may
+        compute it again in the backward pass.
 
         Args:
             input_gates: W x + b.
-            recurrent_gates: U h, of the state's first tensor.
-            state: The state before the step.
+            recurrent_gates: U h.
+            state: State before the step.
 
         Returns:
-            The output and the state after it, in the state's own type.
+            The output, and the state after the step in the state's own type.
         """
 
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
     ) -> Float[Tensor, "time batch gates"]:
-        """Compute W x + b for all steps at once.
+        """Return W x + b for all steps.
 
         Args:
-            inputs: The sequence.
-
-        Returns:
-            The inputs' side of every step's gates.
+            inputs: Vectors, or symbols that stand for unit vectors.
         """
         if inputs.is_floating_point():
-            return linear(inputs, self.input_weight, self.bias)
+            return functional.linear(inputs, self.input_weight, self.bias)
         table = self.input_weight.t() + self.bias
         return embed_rows(table, inputs, product_dtype(self.input_weight))
 
     def step(
         self, projected: Float[Tensor, "batch gates"], state: StateT
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
-        """Advance by one step.
+        """Return the output and the next state of one step.
 
         Args:
             projected: One step of `project`'s result.
-            state: The state before it.
-
-        Returns:
-            The output and the state after it.
+            state: State before the step.
         """
         own = state[0].dtype
         return self.pointwise(projected.to(own), functional.linear(state[0], self.recurrent_weight).to(own), state)
@@ -123,67 +116,41 @@ class FactoredCell(Cell[StateT]):
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
     ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
-        """Read a whole sequence, of at least one step.
+        """Return the outputs of a whole sequence, of at least one step, and the state after it.
 
         Args:
-            inputs: The sequence.
-            state: The state before its first step.
+            inputs: Vectors or symbols.
+            state: State before the first step.
 
         Returns:
-            The output of every step, in the products' type, and the state after the last.
+            The output of every step in the type of the products, and the state after the last step.
         """
-        read = self._reader and self._reader(self, inputs, state)
-        if read is not None:
-            return read
         projected = self.project(inputs)
-        outputs, after = read_sequence(
-            self._pointwise_part(projected.dtype, state), projected, self.recurrent_weight, state
-        )
+        part = ElementwisePart(self, projected.dtype, type(state))
+        outputs, after = read_sequence(differentiate_by_autograd(part), projected, self.recurrent_weight, state)
         return outputs, type(state)(*after)
 
     def stepper(self, batch_size: int) -> Stepper[StateT]:
-        """Prepare to read one step at a time: the weights are cast and packed once.
+        """Return a function that reads one step without gradients; the weights are cast once.
 
         Args:
-            batch_size: Sequences that will be read side by side.
+            batch_size: Number of sequences in the batch.
 
         Returns:
-            A function of one step's inputs and a state, which gives the output and the state after it.
+            A function from one step's inputs and a state to the output and the next state.
         """
         dtype = product_dtype(self.recurrent_weight)
         table = (self.input_weight.t() + self.bias).detach()
-        inputs_product = recurrent_product(self.input_weight, dtype, batch_size)
-        product = recurrent_product(self.recurrent_weight, dtype, batch_size)
+        input_weight, recurrent_weight = (
+            weight.detach().to(dtype).t() for weight in (self.input_weight, self.recurrent_weight)
+        )
 
         def step(inputs: Tensor, state: StateT) -> tuple[Tensor, StateT]:
             own = state[0].dtype
             if inputs.is_floating_point():
-                gates = inputs_product(inputs.to(dtype)).to(own) + self.bias
+                gates = torch.mm(inputs.to(dtype), input_weight).to(own) + self.bias
             else:
                 gates = functional.embedding(inputs, table)
-            return self.pointwise(gates, product(state[0].to(dtype)).to(own), state)
+            return self.pointwise(gates, torch.mm(state[0].to(dtype), recurrent_weight).to(own), state)
 
         return step
-
-    def compile_pointwise(self, reader: SequenceReader | None = None) -> None:
-        """Have `forward` run the pointwise part compiled, from its next call on.
-
-        Args:
-            reader: Reads whole sequences, if it can; else torch compiles the pointwise part.
-        """
-        self._reader = reader
-        self._compiled_parts = {}
-
-    def _pointwise_part(self, dtype: torch.dtype, state: StateT) -> Pointwise:
-        if self._compiled_parts is not None:
-            made_for, pointwise = self._compiled_parts.get(dtype, (None, None))
-            if pointwise is not None and made_for is self:  # a copy of the cell has parameters of its own
-                return pointwise
-        part = CellPart(self, dtype, type(state))
-        shared = {"cell.input_weight", "cell.recurrent_weight", "cell.bias"}
-        parameters = [(name, value) for name, value in part.named_parameters() if name not in shared]
-        if self._compiled_parts is None:
-            return eager(cast("Function", part), [value for _, value in parameters])
-        pointwise = compiled(part, parameters)
-        self._compiled_parts[dtype] = (self, pointwise)
-        return pointwise

@@ -1,9 +1,10 @@
-"""Generation at a stretch: what a cell may offer where a model is of its kind all through."""
+"""Generation kernels: what a backend offers to draw many symbols in one call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int, Int8, Int32
 from torch import Tensor
 
@@ -12,12 +13,12 @@ from seqforge.interfaces.cell import Cell, State
 
 @dataclass(frozen=True, slots=True)
 class LogitRule:
-    """What a sampler without memory does to logits, as a value that compiled code can follow.
+    """Effect of a sampler without memory on the logits, as a value that compiled code can apply.
 
     Attributes:
         kind: `temperature` divides by the value; `top-k`, `top-p` and `min-p` forbid what the sampler of that name
-            forbids; `greedy` leaves the likeliest symbol alone.
-        value: The number that goes with it; a greedy rule has none.
+            forbids; `greedy` keeps only the likeliest symbol.
+        value: Parameter of the rule; a greedy rule has none.
     """
 
     kind: Literal["temperature", "top-k", "top-p", "min-p", "greedy"]
@@ -26,53 +27,55 @@ class LogitRule:
 
 @dataclass(frozen=True, slots=True)
 class GenerationModel:
-    """A model that reads symbols and writes logits, in parts.
+    """A language model in parts, with the state and the logit rules that generation starts from.
 
     Attributes:
-        cells: The layers, the lowest first.
-        embedding: What the lowest cell reads of each symbol, or None where it reads symbols themselves.
-        head_weight: From the uppermost layer to logits.
-        head_bias: The same.
-        int8: Whether to multiply in 8 bits.
+        cells: Layers, the lowest first.
+        embedding: Vector of each symbol, or None if the lowest cell reads symbols.
+        head_weight: Weight from the highest layer to the logits.
+        head_bias: Bias of the logits.
+        states: State of every layer after the prompt.
+        rules: Changes to the logits before a draw, in order.
+        dtype: Type of the matrix products: float32, bfloat16 or int8.
     """
 
     cells: Sequence[Cell[Any]]
     embedding: Float[Tensor, "symbols input"] | None
     head_weight: Float[Tensor, "symbols hidden"]
     head_bias: Float[Tensor, " symbols"]
-    int8: bool = False
+    states: Sequence[State]
+    rules: Sequence[LogitRule]
+    dtype: torch.dtype
 
 
 FORBIDDEN = 127
-"""The cost of a symbol that a guide never allows."""
+"""Cost of a symbol that a constraint automaton never allows."""
 
 
 @dataclass(slots=True)
 class ConstraintAutomaton:
-    """What a sampler with a memory does to logits, as a pushdown automaton that compiled code can follow.
+    """Effect of a sampler with memory on the logits, as a pushdown automaton that compiled code can follow.
 
-    What a sample has begun and must end is told by weights: a sample owes as many symbols as its state and the states
-    on its stack weigh together. Before any rule, a symbol is forbidden whose cost would make it owe more than will be
-    left to draw, or more than the most. Where that leaves none, those of the lowest cost are allowed. A sample that
-    owes too much already is only kept from owing more.
+    What a sample has opened and must close is measured in weights: a sample owes as many symbols as its state and the
+    states on its stack weigh together. Before any logit rule, a symbol is forbidden if its cost would make the sample
+    owe more symbols than are left to draw, or more than `most`. If that forbids every symbol, the symbols of the lowest
+    cost are allowed. A sample that already owes too much may not owe more.
 
-    All tensors are contiguous and on the CPU. A decoder moves states, stacks, heights and what is left on in place.
+    All tensors are contiguous and on the CPU. A generation kernel updates states, stacks, heights and `left` in place.
 
     Attributes:
-        states: The state of each sample. Where it is not known what follows a symbol, a decoder
-            leaves the complement, `-1 - state`, and stops after that symbol.
-        following: The state after each symbol; -1 where that is not known; or -2, -3
-            and so on for the first, the second of the actions.
-        actions: How many states to pop off the sample's stack; the state to push after that,
-            or -1; and the state to go to, or -1 for the one that was popped last. To pop more than there are is not
-            known either.
-        costs: How much more a sample owes after each symbol, or `FORBIDDEN`; the lowest of a
-            state is not that.
-        weights: Symbols that end what a state has begun.
-        stacks: States to return to. What would need more room is not known.
-        heights: How many states are on each stack.
+        states: State of each sample. If the transition after a symbol is not in the table, a kernel stores the
+            complement, `-1 - state`, and stops after that symbol.
+        following: State after each symbol; -1 if it is not in the table; -2, -3, … for the first, second, … action.
+        actions: Number of states to pop off the sample's stack; state to push after that, or -1; and next state,
+            or -1 for the state that was popped last. Popping more states than there are is not in the table either.
+        costs: How many more symbols a sample owes after each symbol, or `FORBIDDEN`; the lowest cost of a state is
+            never `FORBIDDEN`.
+        weights: Number of symbols that close what a state has opened.
+        stacks: States to return to. A transition that needs more room is not in the table.
+        heights: Number of states on each stack.
         left: Symbols still to be drawn for each sample.
-        most: Symbols that a sample may owe.
+        most: Largest number of symbols that a sample may owe.
     """
 
     states: Int32[Tensor, " batch"]
@@ -88,7 +91,7 @@ class ConstraintAutomaton:
 
 @runtime_checkable
 class GenerationKernel(Protocol):
-    """Goes on from what was drawn last, and carries the model's state from call to call."""
+    """Continues from the last symbols, and keeps the model's state from call to call."""
 
     def __call__(
         self,
@@ -96,35 +99,15 @@ class GenerationKernel(Protocol):
         uniforms: Float[Tensor, "steps batch"],
         automaton: ConstraintAutomaton | None = None,
     ) -> Int[Tensor, "drawn batch"]:
-        """Draw: each uniform number picks the symbol at which the distribution function passes it.
+        """Draw symbols: each uniform number selects the symbol at which the distribution function passes it.
 
         Args:
-            last: The symbols that were drawn last.
-            uniforms: In [0, 1).
-            automaton: What is forbidden as the samples grow; it is moved on.
+            last: Symbols that were drawn last.
+            uniforms: Numbers in [0, 1).
+            automaton: Constraint on the samples; it is updated in place.
 
         Returns:
-            The symbols. Fewer steps where the guide stopped, which some of its states then tell, or
-            where the logits of the next step are not finite, and then none of them does.
-        """
-        ...
-
-
-@runtime_checkable
-class GeneratingCell(Protocol):
-    """A cell that can generate at a stretch; the engine asks the lowest."""
-
-    def generation_kernel(
-        self, network: GenerationModel, states: Sequence[State], rules: Sequence[LogitRule]
-    ) -> GenerationKernel | None:
-        """Prepare to generate.
-
-        Args:
-            network: The whole model.
-            states: Every layer's, after what was read so far.
-            rules: What is done to the logits before a draw, in order.
-
-        Returns:
-            The decoder, or None where it cannot serve this model, or not in 8 bits where those are asked for.
+            The drawn symbols. There are fewer steps if the automaton stopped, which its states show, or if the logits
+            of the next step are not finite.
         """
         ...

@@ -1,14 +1,15 @@
-"""The model: input layer, stack of cells, head."""
+"""The model: input layer, stack of cells, head, and the choice of backends."""
 
 from seqforge.model.build import build_model, output_size
-from seqforge.model.decoder import Decoder, DecoderContext
+from seqforge.model.choose_backend import CellBackend, choose_backends, use_recorded_backends
 from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
+from seqforge.model.measure_backends import Workload
 from seqforge.model.precision import Precision, products_in
-from seqforge.model.sequence_model import SequenceModel
-from seqforge.model.stack import RecurrentStack, States
+from seqforge.model.sequence_model import Decoder, DecoderContext, RecurrentStack, SequenceModel, States
 
 __all__ = [
+    "CellBackend",
     "Decoder",
     "DecoderContext",
     "EmbeddingInput",
@@ -20,7 +21,10 @@ __all__ = [
     "States",
     "SymbolInput",
     "VectorInput",
+    "Workload",
     "build_model",
+    "choose_backends",
     "output_size",
     "products_in",
+    "use_recorded_backends",
 ]

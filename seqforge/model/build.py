@@ -4,48 +4,48 @@ from typing import Any
 
 import torch
 
-from seqforge.experiment import Experiment
-from seqforge.interfaces import Attention, Cell, ExampleSpec, Initializer, Loss, Numbers
-from seqforge.model.decoder import Decoder
+from seqforge.experiment import AUTO_BACKEND, Experiment
+from seqforge.interfaces import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
+from seqforge.model.choose_backend import load_backend
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
-from seqforge.model.sequence_model import SequenceModel
-from seqforge.model.stack import RecurrentStack
+from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel
 from seqforge.model.validate_cell import validate_cell
 
 
 def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None = None) -> SequenceModel:
-    """Build a model with the weights before its first step, which depend on the experiment's seed alone.
+    """Return a model with its initial weights, which depend on the experiment's seed only.
 
     Args:
-        experiment: Names cells, sizes, initializer and seed.
+        experiment: Experiment that names cells, sizes, initializer and seed.
         symbols: Size of the vocabulary.
-        spec: What labelled examples are made of; None for a language model.
+        spec: Shape of labelled examples; None for a language model.
 
     Returns:
-        The model, on the CPU.
+        The model, on the CPU and without a choice of backends.
 
     Raises:
-        PluginError: Where a component cannot be made, or a cell is not as its interface says.
+        PluginError: If a component cannot be built, or a cell does not implement its interface.
     """
     initializer: Initializer = experiment.initializer.build()
-    # A fork, so that building a model twice, or for a look only, disturbs nobody's random numbers.
+    # A fork of the random state: building a model a second time must not change the run's random numbers.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.identity.seed)
-        reads = spec.input if spec else None
-        if isinstance(reads, Numbers):
-            vectors = VectorInput(reads.size, experiment.model.embedding_size)
-            stack = _stack(experiment, experiment.model.embedding_size or reads.size)
-            input_layer = vectors
+        embedding_size = experiment.model.embedding_size
+        if spec is not None and isinstance(spec.input, Numbers):
+            stack = _stack(experiment, embedding_size or spec.input.size)
+            input_layer = VectorInput(spec.input.size, embedding_size)
         else:
             embedding = _embedding(experiment, symbols)
-            stack = _stack(experiment, experiment.model.embedding_size or symbols)
-            cells = [*stack.layers[:1], *stack.backward_layers[:1]]
-            one_hot = SymbolInput() if all(cell.reads_symbols for cell in cells) else OneHotInput(symbols)
+            stack = _stack(experiment, embedding_size or symbols)
+            lowest = [*stack.layers[:1], *stack.backward_layers[:1]]
+            one_hot = SymbolInput() if all(cell.reads_symbols for cell in lowest) else OneHotInput(symbols)
             input_layer = embedding or one_hot
         outputs = output_size(experiment, symbols, spec)
-        writes = spec is not None and spec.output_mode == "sequence" and experiment.topology.output_mode == "sequence"
-        decoder = _decoder(experiment, outputs, stack.hidden_size) if writes else None
-        model = SequenceModel(input_layer, stack, outputs, experiment.training.precision, decoder)
+        decodes = spec is not None and spec.output_mode == "sequence" and experiment.topology.output_mode == "sequence"
+        decoder = _decoder(experiment, outputs, stack.hidden_size) if decodes else None
+        model = SequenceModel(
+            input_layer, stack, outputs, experiment.training.precision, decoder, _generation_backends(experiment)
+        )
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 initializer.initialize(name, parameter)
@@ -55,21 +55,29 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
 
 
 def output_size(experiment: Experiment, symbols: int, spec: ExampleSpec | None) -> int:
-    """Count what a model writes at one time.
+    """Return the size of one output of the model.
 
     Args:
-        experiment: Names the loss.
+        experiment: Experiment that names the loss.
         symbols: Size of the vocabulary.
-        spec: What labelled examples are made of; None for a language model.
+        spec: Shape of labelled examples; None for a language model.
 
     Returns:
-        Numbers, or logits; of a new sequence one more, which says that it ends, or for a loss that aligns, that a step
-        stands for nothing.
+        Count of numbers or logits. A new sequence has one more logit, for its end, and an aligning loss one more, for
+        the blank.
     """
     if spec is None:
         return symbols
     loss: type[Loss] = experiment.loss.component
     return spec.output_size(symbols) + (spec.output_mode == "sequence" or loss.aligns)
+
+
+def _generation_backends(experiment: Experiment) -> list[Backend]:
+    """Return the backends that may generate: all of them, or those to which the experiment is pinned."""
+    pinned = {name.rpartition("/")[2] for names in experiment.backend_pins for name in names}
+    pinned |= {experiment.training.backend} - {AUTO_BACKEND}
+    names = experiment.registry.names("backend")
+    return [load_backend(experiment.registry, name) for name in names if not pinned or name in pinned]
 
 
 def _embedding(experiment: Experiment, symbols: int) -> EmbeddingInput | None:

@@ -1,37 +1,184 @@
-"""Making a model's cells fast before it is trained: by a plugin's kernels, or else by torch's compiler."""
+"""The choice of a backend for every cell of a model: pinned, recorded, or the fastest by measurement."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
-from torch import nn
+import torch
 
-from seqforge.errors import warn
-from seqforge.interfaces import FactoredCell, SequenceReader
+from seqforge.errors import ExperimentError, RunError
+from seqforge.interfaces import Backend, BackendContext, Cell, SequenceReader
+from seqforge.model.input import SymbolInput
+from seqforge.model.measure_backends import Probe, Workload, measure_backends
+from seqforge.model.precision import matmul_dtype
+from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
 
+AUTO, EAGER = "auto", "eager"
 
-def compile_cells(model: nn.Module) -> None:
-    """Compile the pointwise part of every factored cell.
+
+class EagerBackend(Backend):
+    """Plain torch: the cell's own `forward`. It runs any cell on any device."""
+
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
+        """Return None: every cell can run itself."""
+        return None
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+        """Return the cell's own `forward`."""
+        return type(cell).forward.__get__(cell)
+
+
+@dataclass(frozen=True, slots=True)
+class CellBackend:
+    """The backend of one cell.
+
+    Attributes:
+        module: Name of the cell's module in the model, such as `stack.cells.0`.
+        cell: Name of the cell's class.
+        backend: Name of the backend that runs it.
+        seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is pinned or recorded.
+        refused: Why other backends do not run it, by backend.
+    """
+
+    module: str
+    cell: str
+    backend: str
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    refused: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def choose_backends(
+    model: SequenceModel,
+    registry: Registry,
+    workload: Workload,
+    *,
+    backend: str = AUTO,
+    pins: Sequence[Sequence[str]] = (),
+    recorded: Mapping[str, str] | None = None,
+) -> list[CellBackend]:
+    """Choose a backend for every cell of a model, and let it run the cell.
 
     Args:
-        model: Holds the cells.
+        model: Model on the device where it is trained.
+        registry: Installed backends.
+        workload: Shape of a batch and length of the run.
+        backend: `auto`, or the backend of every cell that has no pin of its own.
+        pins: For each layer, the backends to which its cell is pinned, in order of preference; empty for none.
+        recorded: Backend of each cell by its module's name, as an earlier part of the run chose them. They are kept, so
+            that the run stays bit-identical.
+
+    Returns:
+        The choice for each cell.
+
+    Raises:
+        ExperimentError: If a pinned backend cannot run a cell.
+        RunError: If a recorded backend is not available.
     """
-    hook = Registry.installed().new_hooks().hook.seqforge_sequence_reader
-    for module in model.modules():
-        if isinstance(module, FactoredCell):
-            cell = cast("FactoredCell[Any]", module)
-            cell.compile_pointwise(_first_reader(hook, cell))
+    context = _context(model)
+    backends = {name: load_backend(registry, name) for name in registry.names("backend")}
+    cells = leaf_cells(model)
+    choices: list[CellBackend] = []
+    for module, cell, layer in cells:
+        vars(cell).pop("forward", None)
+        own = tuple(pins[layer]) if layer < len(pins) else ()
+        wanted = own or (() if backend == AUTO else (backend,))
+        if recorded is not None:
+            choice = _recorded(recorded, module, cell, backends, context)
+        elif wanted:
+            choice = _pinned(wanted, module, cell, backends, context)
+        else:
+            symbols = module.startswith("stack.") and layer == 0 and isinstance(model.input, SymbolInput)
+            probe = Probe(cell, symbols, len(cells), workload, model.precision, context)
+            measured = measure_backends(probe, backends, registry)
+            fastest = min(measured.seconds, key=measured.seconds.__getitem__)
+            choice = CellBackend(module, type(cell).__name__, fastest, measured.seconds, measured.refused)
+        _install(backends[choice.backend], choice.backend, cell, context)
+        choices.append(choice)
+    return choices
 
 
-def _first_reader(hook: Any, cell: FactoredCell[Any]) -> SequenceReader | None:
-    for implementation in hook.get_hookimpls():
-        try:
-            reader = implementation.function(cell)
-        except Exception as error:  # noqa: BLE001 - a run that one plugin cannot make faster is run all the same
-            reader = None
-            warn(
-                f"the plugin {implementation.plugin_name!r} cannot compile {type(cell).__name__}: "
-                f"{type(error).__name__}: {error}"
-            )
-        if reader is not None:
-            return reader
-    return None
+def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Mapping[str, str]) -> None:
+    """Run a trained model on the backends that trained it, if they can run it here at once, and else in plain torch.
+
+    Args:
+        model: Model on any device.
+        registry: Installed backends.
+        recorded: Backend of each cell by its module's name.
+    """
+    context, known = _context(model), registry.names("backend")
+    for module, cell, _ in leaf_cells(model):
+        name = recorded.get(module, EAGER)
+        if name in known:
+            backend = load_backend(registry, name)
+            if backend.unsupported(cell, context) is None and not backend.preparation_seconds(cell, context):
+                _install(backend, name, cell, context)
+
+
+def load_backend(registry: Registry, name: str) -> Backend:
+    """Return an installed backend.
+
+    Args:
+        registry: Installed backends.
+        name: Short or qualified name.
+
+    Raises:
+        PluginError: If there is none of that name, or it cannot be imported.
+    """
+    return registry.load(registry.find("backend", name))()
+
+
+def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:
+    """Return the cells that contain no other cell, each with its module's name and the index of its layer.
+
+    Args:
+        model: Model.
+    """
+    modules = cast("Iterable[tuple[str, Any]]", model.named_modules())
+    cells: dict[str, Cell[Any]] = {name: module for name, module in modules if isinstance(module, Cell)}
+    leaves: list[str] = [name for name in cells if not any(other.startswith(f"{name}.") for other in cells)]
+    return [(name, cells[name], int(name.partition("cells.")[2].partition(".")[0])) for name in leaves]
+
+
+def _context(model: SequenceModel) -> BackendContext:
+    parameter = next(model.parameters())
+    dtype = matmul_dtype(model.precision, parameter.device)
+    return BackendContext(parameter.device, parameter.dtype if parameter.dtype == torch.float64 else dtype)
+
+
+def _install(backend: Backend, name: str, cell: Cell[Any], context: BackendContext) -> None:
+    """Let a backend run a cell: a `forward` of the instance takes precedence over its class's."""
+    vars(cell).pop("forward", None)
+    if name != EAGER:
+        vars(cell)["forward"] = backend.sequence_reader(cell, context)
+
+
+def _pinned(
+    names: Sequence[str], module: str, cell: Cell[Any], backends: Mapping[str, Backend], context: BackendContext
+) -> CellBackend:
+    reasons: list[str] = []
+    for written in names:
+        name = written.rpartition("/")[2]
+        reason = backends[name].unsupported(cell, context)
+        if reason is None:
+            return CellBackend(module, type(cell).__name__, name)
+        reasons.append(f"the backend {name} cannot run {module} ({type(cell).__name__}): {reason}")
+    hint = 'Use --set training.backend=auto to run it on another, and remove "backend" from the entry of the cell.'
+    raise ExperimentError("; ".join(reasons), hint=hint)
+
+
+def _recorded(
+    recorded: Mapping[str, str],
+    module: str,
+    cell: Cell[Any],
+    backends: Mapping[str, Backend],
+    context: BackendContext,
+) -> CellBackend:
+    name = recorded.get(module, EAGER)
+    reason = backends[name].unsupported(cell, context) if name in backends else "no installed plugin provides it"
+    if reason is not None:
+        raise RunError(
+            f"{module} was trained on the backend {name!r}, which is not available: {reason}",
+            hint="To continue on another backend: --set training.backend=auto. The bits of the run may then differ.",
+        )
+    return CellBackend(module, type(cell).__name__, name)

@@ -1,4 +1,4 @@
-"""In which type a model's products are computed."""
+"""The precision of a model's matrix products."""
 
 from typing import Literal
 
@@ -7,18 +7,30 @@ import torch
 from seqforge.hardware import multiplies_in_bfloat16
 
 Precision = Literal["float32", "bfloat16", "int8", "auto"]
-"""`auto` is bfloat16 where the device multiplies in it, which is about twice as fast, and float32 elsewhere.
+"""`auto` is bfloat16 if the device has instructions for it, which is about twice as fast, and float32 otherwise.
 
-`int8` is of generation, by cells that have kernels for it; whatever else is computed is as with `auto`.
+`int8` is for generation, on backends that have kernels for it; everything else is computed as with `auto`.
 """
 
 
-def products_in(precision: Precision, device: torch.device) -> torch.autocast:
-    """Enter a context in which products are computed in a precision; parameters and states stay as they are.
+def matmul_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the type of a model's matrix products.
 
     Args:
-        precision: Of the products.
-        device: Where they are computed.
+        precision: Precision of the model.
+        device: Device of the model.
     """
-    wanted = precision == "bfloat16" or (precision in ("auto", "int8") and multiplies_in_bfloat16(device))
+    if precision == "bfloat16" or (precision in ("auto", "int8") and multiplies_in_bfloat16(device)):
+        return torch.bfloat16
+    return torch.float32
+
+
+def products_in(precision: Precision, device: torch.device) -> torch.autocast:
+    """Return a context in which matrix products have a precision; parameters and states keep their types.
+
+    Args:
+        precision: Precision of the products.
+        device: Device that computes them.
+    """
+    wanted = matmul_dtype(precision, device) == torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         StepFinished,
     )
     from seqforge.interfaces.diagnosis import Diagnosis
-    from seqforge.interfaces.factored_cell import FactoredCell, SequenceReader
 
 API_VERSION = 1
 """What a plugin states as `SEQFORGE_API`; raised when a hook or an interface changes incompatibly."""
@@ -56,18 +55,6 @@ class PluginHooks:
             What was looked at, and what was found.
         """
         return []
-
-    @hookspec
-    def seqforge_sequence_reader(self, cell: FactoredCell[Any]) -> SequenceReader | None:
-        """Make a cell's sequences fast, where `training.compile` asks for it; import what is heavy inside.
-
-        Args:
-            cell: Any factored cell, a stranger's too, on the device where it is trained.
-
-        Returns:
-            What reads sequences in the cell's place, or None where this plugin cannot.
-        """
-        return None
 
     @hookspec
     def seqforge_documents_encoded(self, event: DocumentsEncoded) -> None:

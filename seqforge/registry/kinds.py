@@ -37,6 +37,7 @@ KINDS = {
             ("seqforge.interfaces.attention:Attention",),
             supplied=frozenset({"query_size", "memory_size"}),
         ),
+        Kind("backend", ("seqforge.interfaces.backend:Backend",)),
         Kind("initializer", ("seqforge.interfaces.initializer:Initializer",)),
         Kind("loss", ("seqforge.interfaces.loss:Loss",)),
         Kind("optimizer", ("seqforge.interfaces.optimizer:Optimizer",)),

@@ -1,6 +1,7 @@
 """What a plugin is given to name its components with."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ class Registration:
         target: Where its class is, as `module:Class`.
         qualified_only: Whether only `plugin/name` finds it.
         component: The class itself, if it was defined in a session; None if it is imported from `target`.
+        backends: For a preset, the backends to which it pins the cell that `target` names; the first that can run it
+            is used.
     """
 
     kind: str
@@ -30,6 +33,7 @@ class Registration:
     target: str
     qualified_only: bool
     component: type[Any] | None = field(default=None, repr=False)
+    backends: tuple[str, ...] = ()
 
     @property
     def qualified_name(self) -> str:
@@ -64,6 +68,23 @@ class Register:
         """Name a `Cell`."""
         self._add("cell", name, target, qualified_only)
 
+    def backend(self, name: str, target: str) -> None:
+        """Register a `Backend`."""
+        self._add("backend", name, target, qualified_only=False)
+
+    def preset(self, name: str, *, cell: str, backend: str | Sequence[str]) -> None:
+        """Register `plugin/name` as a name for another plugin's cell that is pinned to a backend.
+
+        Args:
+            name: Name in lower case with hyphens.
+            cell: Name of the cell, short or qualified.
+            backend: Name of the backend, or several, of which the first that can run the cell is used.
+        """
+        backends = (backend,) if isinstance(backend, str) else tuple(backend)
+        if not backends:
+            raise ValueError(f"preset {name!r} names no backend")
+        self._add("cell", name, cell, qualified_only=True, backends=backends)
+
     def attention(self, name: str, target: str, *, qualified_only: bool = False) -> None:
         """Name an `Attention`."""
         self._add("attention", name, target, qualified_only)
@@ -92,11 +113,11 @@ class Register:
         """Name a `Metric` or a `PredictionMetric`."""
         self._add("metric", name, target, qualified_only)
 
-    def _add(self, kind: str, name: str, target: str, qualified_only: bool) -> None:
+    def _add(self, kind: str, name: str, target: str, qualified_only: bool, backends: tuple[str, ...] = ()) -> None:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
-        if not _TARGET.fullmatch(target):
+        if not backends and not _TARGET.fullmatch(target):
             raise ValueError(f"{kind} {name!r}: target {target!r} must read 'module:Class'")
         if any((known.kind, known.name) == (kind, name) for known in self.registrations):
             raise ValueError(f"{kind} {name!r} is registered twice")
-        self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only))
+        self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only, backends=backends))

@@ -14,6 +14,9 @@ from seqforge.registry.kinds import KINDS
 from seqforge.registry.plugin_faults import for_the_author
 from seqforge.registry.register import SESSION, Registration
 
+EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False)
+"""The one component of the core: the backend that runs any cell in plain torch."""
+
 
 class Registry:
     """The installed plugins and their components.
@@ -95,7 +98,8 @@ class Registry:
         Args:
             kind: A key of `KINDS`.
         """
-        return [known for plugin in self.plugins for known in plugin.registrations if known.kind == kind]
+        offered = (known for plugin in self.plugins for known in plugin.registrations)
+        return [known for known in (EAGER, *offered) if known.kind == kind]
 
     def names_of(self, registration: Registration) -> list[str]:
         """List the names by which `find` finds a component, the shortest first.
@@ -147,6 +151,8 @@ class Registry:
         Raises:
             PluginError: Where it cannot be imported, or does not implement its kind's interface.
         """
+        if registration.backends:  # a preset
+            return self.load(self.find(registration.kind, registration.target))
         component = _imported(registration)
         if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
             raise PluginError(

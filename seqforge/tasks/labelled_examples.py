@@ -25,7 +25,8 @@ from seqforge.evaluation.samples import build_metrics
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, TargetVocabulary, predict_examples
 from seqforge.interfaces import Progress
-from seqforge.model import SequenceModel
+from seqforge.model import SequenceModel, Workload
+from seqforge.training.progress import run_limits
 from seqforge.training.step import optimizer_step
 from seqforge.training.task import TaskSample, TaskStep
 
@@ -81,6 +82,13 @@ class LabelledTask:
     def steps_per_epoch(self) -> float:
         """Optimizer steps of one pass over the training split."""
         return self.batches.batches_per_epoch / self.experiment.training.accumulation
+
+    @property
+    def workload(self) -> Workload:
+        """Shape of the first batch, and length of the run."""
+        training = self.experiment.training
+        steps, rows = self.batches.batch(0).inputs.shape[:2]
+        return Workload(steps, rows, *run_limits(training, self.steps_per_epoch))
 
     def new_state(self) -> TrainingState:
         """Make the state before the first step."""

@@ -15,7 +15,8 @@ from seqforge.evaluation.samples import build_metrics, score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt, sample_texts
 from seqforge.interfaces import Loss, Metric, Progress, Sampler
-from seqforge.model import SequenceModel
+from seqforge.model import SequenceModel, Workload
+from seqforge.training.progress import run_limits
 from seqforge.training.step import train_step
 from seqforge.training.task import TaskSample, TaskStep
 
@@ -79,6 +80,12 @@ class StreamTask:
     def steps_per_epoch(self) -> float:
         """Optimizer steps of one pass over the training split."""
         return float(self.batches.steps_per_epoch)
+
+    @property
+    def workload(self) -> Workload:
+        """Shape of a batch, and length of the run."""
+        training = self.experiment.training
+        return Workload(training.sequence_length, training.batch_size, *run_limits(training, self.steps_per_epoch))
 
     def new_state(self) -> TrainingState:
         """Make the state before the first step."""

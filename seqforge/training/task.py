@@ -8,7 +8,7 @@ from seqforge.checkpoints.training_state import TrainingState
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.interfaces import Progress
-from seqforge.model import SequenceModel
+from seqforge.model import SequenceModel, Workload
 from seqforge.training.step import StepResult
 
 
@@ -77,6 +77,11 @@ class Task(Protocol):
     @property
     def steps_per_epoch(self) -> float:
         """Optimizer steps of one pass over the training split."""
+        ...
+
+    @property
+    def workload(self) -> Workload:
+        """Shape of a batch and length of the run, for the choice of backends."""
         ...
 
     def new_state(self) -> TrainingState:

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from seqforge.checkpoints.checkpoints import Checkpoints
@@ -16,6 +17,8 @@ from seqforge.interfaces import (
     Sampled,
     StepFinished,
 )
+from seqforge.model import CellBackend
+from seqforge.runs.backends import describe_backend
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.training.interrupts import InterruptGuard
@@ -36,6 +39,7 @@ class Trainer:
         directory: Where it is written.
         state: New, or loaded from a checkpoint.
         observers: Who is told.
+        backends: Backend of each cell, for those who watch.
     """
 
     def __init__(
@@ -45,12 +49,14 @@ class Trainer:
         directory: RunDirectory,
         state: TrainingState,
         observers: Observers,
+        backends: Sequence[CellBackend] = (),
     ) -> None:
         self._experiment = experiment
         self._task = task
         self._directory = directory
         self._state = state
         self._observers = observers
+        self._backends = backends
         self._log = MetricsLog(directory.metrics)
         self._checkpoints = Checkpoints(directory.checkpoints)
 
@@ -122,6 +128,7 @@ class Trainer:
             step=state.step,
             resumed=state.step > 0,
             labelled=task.labelled,
+            backends=tuple(map(describe_backend, self._backends)),
         )
         self._log.truncate(state.step)
         self._observers.notify("seqforge_run_started", started)

@@ -1,4 +1,4 @@
-"""RNN, GRU and LSTM on torch's fused kernels. This module names them; importing it imports no torch."""
+"""Backends on torch's fused recurrent layers: cuDNN on a GPU, oneDNN on a CPU. No torch is imported here."""
 
 from seqforge.registry import Register, hookimpl
 
@@ -7,7 +7,8 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Name the cells; `qualified_only`, since each is another implementation of a well-known name."""
-    register.cell("rnn", "seqforge_cudnn.rnn:RNN", qualified_only=True)
-    register.cell("gru", "seqforge_cudnn.gru:GRU", qualified_only=True)
-    register.cell("lstm", "seqforge_cudnn.lstm:LSTM", qualified_only=True)
+    """Register the backends, and each cell pinned to them as a preset."""
+    register.backend("cudnn", "seqforge_cudnn.backend:CudnnBackend")
+    register.backend("onednn", "seqforge_cudnn.backend:OnednnBackend")
+    for name in ("rnn", "gru", "lstm"):
+        register.preset(name, cell=name, backend=("cudnn", "onednn"))

@@ -1,34 +1,25 @@
-"""RNN, GRU and LSTM on fused C++ kernels, and kernels for others' cells. Importing this module imports no torch."""
+"""Backends on compiled kernels: C++ kernels, and torch.compile. Importing this module imports no torch."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqforge.registry import Register, hookimpl
 
 if TYPE_CHECKING:
-    from seqforge.interfaces import Diagnosis, FactoredCell, SequenceReader
+    from seqforge.interfaces import Diagnosis
 
 SEQFORGE_API = 1
 
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Name the cells; `qualified_only`, since each is another implementation of a well-known name."""
-    register.cell("rnn", "seqforge_native.rnn:RNN", qualified_only=True)
-    register.cell("gru", "seqforge_native.gru:GRU", qualified_only=True)
-    register.cell("lstm", "seqforge_native.lstm:LSTM", qualified_only=True)
-
-
-@hookimpl
-def seqforge_sequence_reader(cell: "FactoredCell[Any]") -> "SequenceReader | None":
-    """Make a kernel for a factored cell, where `training.compile` asks for it."""
-    from seqforge_native.traced.reader import sequence_reader
-
-    return sequence_reader(cell)
+    """Register the backends."""
+    register.backend("native", "seqforge_native.backend:NativeBackend")
+    register.backend("inductor", "seqforge_native.inductor:InductorBackend")
 
 
 @hookimpl
 def seqforge_diagnose() -> "list[Diagnosis]":
-    """Say which kernels are used."""
+    """Describe the kernels that this processor can run."""
     from seqforge_native.diagnosis import diagnose
 
     return [diagnose()]

@@ -29,9 +29,9 @@ def diagnose() -> Diagnosis:
 
 
 def _kernels(library: Library) -> Diagnosis:
-    types = "bfloat16 and float32" if library.computes(torch.bfloat16) else "float32"
+    types = "bfloat16 and float32" if library.generates(torch.bfloat16) else "float32"
     finding = f"kernels for {library.name}, in {types}"
-    if library.computes(torch.int8):
+    if library.generates(torch.int8):
         return Diagnosis("native cells", f"{finding}, and in int8 for sampling")
     if NEEDS["avx512_vnni"] <= instruction_sets():
         return Diagnosis("native cells", f"{finding}; none for int8 were built", "Install seqforge-native anew.")

@@ -1,80 +1,93 @@
-"""Generation at a stretch by the compiled kernels, for a model whose cells are all native."""
+"""Generation on the compiled kernels, for models of RNN, GRU and LSTM layers."""
 
 import ctypes
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import ConstraintAutomaton, GenerationModel, LogitRule
-from seqforge_native import sequence
+from seqforge.interfaces import ConstraintAutomaton, FactoredCell, GenerationModel
 from seqforge_native.large_pages import in_large_pages
-from seqforge_native.layout import interleaved, padded, registers
+from seqforge_native.layout import interleaved, padded, registers, stacked_parameters
 from seqforge_native.library import Decode, Layer, Library
-from seqforge_native.sequence import Kernel
-
-if TYPE_CHECKING:
-    from seqforge_native.cell import NativeCell
+from seqforge_native.sequence import SequenceKernel, built_in_kernel
 
 _RULES = {kind: index for index, kind in enumerate(("temperature", "top-k", "top-p", "min-p", "greedy"))}
 
 _SHARED_BYTES = 1 << 20
-"""From so many bytes of weights on, reading them takes longer than threads take to meet after each layer."""
+"""Size of the weights from which reading them takes longer than threads take to synchronize after each layer."""
 
 _INT8_SCALE_AND_OFFSET = 8
 """Bytes of a column beside its numbers: `int8_column` of kernels/int8.hpp."""
+
+_INT8_DEPTH = 1 << 16
+"""Length up to which sums of 8-bit products fit in 32 bits."""
+
+
+def can_generate(library: Library, model: GenerationModel) -> bool:
+    """Return whether the kernels can generate with a model: RNN, GRU and LSTM layers in float32 on the CPU.
+
+    Args:
+        library: Kernels for this processor.
+        model: Language model.
+    """
+    if not library.generates(model.dtype):
+        return False
+    tensors = [model.head_weight, *(part for state in model.states for part in state)]
+    for cell in model.cells:
+        if not isinstance(cell, FactoredCell) or cell.equations is None:
+            return False
+        tensors += cell.parameters()
+    if not all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors):
+        return False
+    return model.dtype != torch.int8 or _fits_int8(model)
+
+
+def _fits_int8(model: GenerationModel) -> bool:
+    """Return whether weights can be rounded to steps of their largest, and sums of products fit."""
+    weights = [parameter for cell in model.cells for parameter in cell.parameters()] + [model.head_weight]
+    return all(weight.shape[-1] <= _INT8_DEPTH and bool(weight.isfinite().all()) for weight in weights)
 
 
 class NativeGenerationKernel:
     """The kernels' own copy of a model, with the state that it carries from call to call.
 
     Args:
-        library: Where the kernels are compiled.
-        dtype: Of the products; in int8 all else is float32.
-        network: The model, in float32 on the CPU.
-        cells: Its cells, all native.
-        states: Every layer's, after what was read so far.
-        rules: What is done to the logits before a draw, in order.
+        library: Kernels for this processor.
+        model: Language model that `can_generate` accepts.
     """
 
-    def __init__(
-        self,
-        library: Library,
-        dtype: torch.dtype,
-        network: GenerationModel,
-        cells: "Sequence[NativeCell[Any]]",
-        states: Sequence[tuple[Tensor, ...]],
-        rules: Sequence[LogitRule],
-    ) -> None:
-        self._library, self._dtype = library, dtype
-        self._kept = torch.float32 if dtype == torch.int8 else dtype
+    def __init__(self, library: Library, model: GenerationModel) -> None:
+        self._library, self._dtype = library, model.dtype
+        self._kept = torch.float32 if model.dtype == torch.int8 else model.dtype
         self._memory: list[Tensor] = []  # what the structures point at
+        cells = [cell for cell in model.cells if isinstance(cell, FactoredCell)]
+        kernels = [built_in_kernel(library, cell.equations) for cell in cells if cell.equations is not None]
         self._layers = (Layer * len(cells))(
-            *(self._layer(cell, state) for cell, state in zip(cells, states, strict=True))
+            *(self._layer(*layer) for layer in zip(cells, kernels, model.states, strict=True))
         )
-        self._read_symbols(cells[0], network.embedding, self._layers[0])
-        for layer, below, cell in zip(self._layers[1:], cells, cells[1:], strict=False):
-            self._read_layer(below, cell, layer)
-        symbols = len(network.head_bias)
-        head_bias = padded(network.head_bias, library.lanes)
-        head_weight = self._packed_head(network.head_weight)
+        self._read_symbols(cells[0], kernels[0], model.embedding, self._layers[0])
+        for layer, kernel, below, cell in zip(self._layers[1:], kernels[1:], cells, cells[1:], strict=False):
+            self._read_layer(below, cell, kernel, layer)
+        symbols = len(model.head_bias)
+        head_bias = padded(model.head_bias, library.lanes)
+        head_weight = self._packed_head(model.head_weight)
         shared = sum(tensor.nbytes for tensor in self._memory) >= _SHARED_BYTES
-        self._batch, self._symbols = len(states[0][0]), symbols
+        self._batch, self._symbols = len(model.states[0][0]), symbols
         self._logits = torch.empty(self._batch, len(head_bias))
         self._call = Decode(
             rows=self._batch,
             layer_count=len(cells),
             symbols=symbols,
             symbol_vectors=len(head_bias) // library.lanes,
-            rule_count=len(rules),
+            rule_count=len(model.rules),
             threads=torch.get_num_threads() if shared else 1,
             layers=ctypes.addressof(self._layers),
             head_weight=head_weight,
             head_bias=self._keep(head_bias),
-            rules=self._keep(torch.tensor([_RULES[rule.kind] for rule in rules], dtype=torch.int64)),
-            rule_values=self._keep(torch.tensor([rule.value for rule in rules], dtype=torch.float32)),
+            rules=self._keep(torch.tensor([_RULES[rule.kind] for rule in model.rules], dtype=torch.int64)),
+            rule_values=self._keep(torch.tensor([rule.value for rule in model.rules], dtype=torch.float32)),
             logits=self._logits.data_ptr(),
         )
 
@@ -120,38 +133,40 @@ class NativeGenerationKernel:
         self._memory.append(tensor.contiguous())
         return self._memory[-1].data_ptr()
 
-    def _layer(self, cell: "NativeCell[Any]", state: tuple[Tensor, ...]) -> Layer:
-        kernel, lanes = cell.kernel, self._library.lanes
-        hidden = padded(state[0], lanes)
+    def _layer(self, cell: FactoredCell[Any], kernel: SequenceKernel, state: tuple[Tensor, ...]) -> Layer:
+        lanes = self._library.lanes
+        hidden, *others = (padded(part, lanes) for part in state)
         batch, width = hidden.shape
-        carried = padded(state[1], lanes) if kernel is sequence.LSTM else hidden
-        recurrent_bias = cell.recurrent_bias_of_kernel
         return Layer(
             cell=kernel.index,
             units=width // lanes,
             recurrent_weight=self._packed(kernel, cell.recurrent_weight),
-            recurrent_bias=None if recurrent_bias is None else self._keep(padded(recurrent_bias, lanes)),
+            parameters=self._keep(padded(stacked_parameters(cell), lanes)),
             gates=self._keep(torch.empty(batch, kernel.gates * width, dtype=self._kept)),
-            # The state before a step, and room for that after it.
+            # The state before a step, and room for the state after it.
             hidden=self._keep(torch.stack([hidden, hidden]).to(self._kept)),
-            carried=self._keep(torch.stack([carried, carried])),
-            last_hidden=self._keep(torch.empty(batch, width)),
+            carried=self._keep(hidden.clone()),
+            others=self._keep(torch.stack([others[0], others[0]])) if others else None,
         )
 
-    def _read_symbols(self, cell: "NativeCell[Any]", embedding: Tensor | None, layer: Layer) -> None:
-        """Give the lowest layer a table of every symbol's gates."""
+    def _read_symbols(
+        self, cell: FactoredCell[Any], kernel: SequenceKernel, embedding: Tensor | None, layer: Layer
+    ) -> None:
+        """Give the lowest layer a table with the gates of every symbol."""
         weight = cell.input_weight.t()
         rows = (weight if embedding is None else embedding @ weight) + cell.bias
-        layer.table = self._keep(interleaved(rows, cell.kernel.gates, self._library.lanes).to(self._kept))
+        layer.table = self._keep(interleaved(rows, kernel.gates, self._library.lanes).to(self._kept))
 
-    def _read_layer(self, below: "NativeCell[Any]", cell: "NativeCell[Any]", layer: Layer) -> None:
-        """Let a layer read the one below."""
+    def _read_layer(
+        self, below: FactoredCell[Any], cell: FactoredCell[Any], kernel: SequenceKernel, layer: Layer
+    ) -> None:
+        """Connect a layer to the one below."""
         lanes = self._library.lanes
         layer.input_units = registers(below.hidden_size, lanes)
-        layer.input_weight = self._packed(cell.kernel, cell.input_weight)
-        layer.input_bias = self._keep(interleaved(cell.bias, cell.kernel.gates, lanes))
+        layer.input_weight = self._packed(kernel, cell.input_weight)
+        layer.input_bias = self._keep(interleaved(cell.bias, kernel.gates, lanes))
 
-    def _packed(self, kernel: Kernel, weight: Tensor) -> int:
+    def _packed(self, kernel: SequenceKernel, weight: Tensor) -> int:
         hidden_size, inputs = len(weight) // kernel.gates, weight.shape[1]
         lanes = self._library.lanes
         rows = registers(hidden_size, lanes) * kernel.gates * lanes

@@ -23,7 +23,7 @@ _SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.int8: "
 
 
 class Forward(ctypes.Structure):
-    """`Forward` of kernels/recurrence.hpp: sizes, then memory."""
+    """`Forward` of kernels/recurrence.hpp: sizes, then addresses."""
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("steps", "rows", "units", "threads")),
@@ -33,11 +33,13 @@ class Forward(ctypes.Structure):
                 "input_gates",
                 "symbols",
                 "weight",
-                "recurrent_bias",
+                "parameters",
                 "hidden",
                 "carried",
-                "last_hidden",
+                "others",
                 "activations",
+                "outputs",
+                "filled",
             )
         ),
     ]
@@ -53,16 +55,19 @@ class Backward(ctypes.Structure):
             for name in (
                 "output_gradient",
                 "weight",
+                "parameters",
                 "hidden",
-                "cells",
+                "others",
                 "activations",
                 "input_gradient",
                 "recurrent_gradient",
                 "hidden_gradient",
-                "cell_gradient",
+                "other_gradients",
+                "parameter_gradients",
+                "filled",
             )
         ),
-        ("first_wanted", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("parameter_count", "first_wanted")),
     ]
 
 
@@ -78,11 +83,11 @@ class Layer(ctypes.Structure):
                 "input_weight",
                 "input_bias",
                 "recurrent_weight",
-                "recurrent_bias",
+                "parameters",
                 "gates",
                 "hidden",
                 "carried",
-                "last_hidden",
+                "others",
             )
         ),
     ]
@@ -149,9 +154,28 @@ class Library:
             *(argument.data_ptr() if isinstance(argument, torch.Tensor) else argument for argument in arguments)
         )
 
-    def computes(self, dtype: torch.dtype) -> bool:
-        """Say whether the kernels can multiply in a type; in int8 they only generate."""
+    def generates(self, dtype: torch.dtype) -> bool:
+        """Return whether the kernels can generate with products in a type."""
         return ("decode", dtype) in self.functions
+
+
+def best_instruction_set() -> str | None:
+    """Return the best instruction set of this processor that kernels can be compiled for, or None if it has none."""
+    found = instruction_sets()
+    return next((name for name, needs in NEEDS.items() if needs <= found), None)
+
+
+def missing_kernels() -> str:
+    """Explain why there are no kernels of RNN, GRU and LSTM, and what to do."""
+    found = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
+    if not found:
+        return "this processor has no AVX2"
+    if not any(built_library(name) for name in found):
+        return (
+            f"no kernels were built for {', '.join(found)}: install a C++ compiler "
+            "(Debian and Ubuntu: sudo apt install g++), then install seqforge-native again"
+        )
+    return "the kernels that were built cannot be loaded: install seqforge-native again on this machine"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A whole sequence on the compiled kernels, and its gradients."""
+"""A whole sequence on a compiled kernel, and its gradients."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -8,102 +8,218 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqforge.cells import matrix_product
+from seqforge.interfaces import Equations
 from seqforge_native.layout import separated
 from seqforge_native.library import Backward, Forward, Library
+from seqforge_native.matrices import matrix_product
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
-    """One cell of the library.
+class SequenceKernel:
+    """A compiled cell.
 
     Attributes:
-        index: By which the library knows it.
-        gates: Of a hidden unit.
-        saved: Numbers a hidden unit that the backward pass needs of each step, beside outputs and cells.
+        library: Library that holds its functions.
+        gates: Gates of a hidden unit.
+        saved: Numbers per hidden unit and step that the forward pass keeps for the backward pass.
+        index: Number of the cell in a library of several cells.
+        one_gradient: Whether both sides of the gates have the same gradient.
+        outputs_hidden: Whether the output is the new hidden state.
     """
 
-    index: int
+    library: Library
     gates: int
     saved: int
+    index: int = 0
+    one_gradient: bool = True
+    outputs_hidden: bool = True
 
 
-LSTM = Kernel(0, gates=4, saved=4)
-GRU = Kernel(1, gates=3, saved=4)
-RNN_TANH = Kernel(2, gates=1, saved=0)
-RNN_RELU = Kernel(3, gates=1, saved=0)
+def built_in_kernel(library: Library, equations: Equations) -> SequenceKernel:
+    """Return a cell of kernels/library.cpp.
+
+    Args:
+        library: Library for this processor.
+        equations: Cell.
+    """
+    match equations:
+        case "lstm":
+            return SequenceKernel(library, gates=4, saved=4, index=0)
+        case "gru":
+            return SequenceKernel(library, gates=3, saved=4, index=1, one_gradient=False)
+        case "rnn-tanh":
+            return SequenceKernel(library, gates=1, saved=0, index=2)
+        case "rnn-relu":
+            return SequenceKernel(library, gates=1, saved=0, index=3)
 
 
 def read_sequence(
-    kernel: Kernel,
-    library: Library,
+    kernel: SequenceKernel,
     dtype: torch.dtype,
     gates: Float[Tensor, "time batch gates"] | Float[Tensor, "symbols gates"],
     symbols: Int[Tensor, "time batch"] | None,
     recurrent_weight: Float[Tensor, "cell_gates hidden"],
-    recurrent_bias: Float[Tensor, " padded"] | None,
+    parameters: Float[Tensor, "registers padded"],
     state: tuple[Float[Tensor, "batch padded"], ...],
 ) -> tuple[Float[Tensor, "time batch padded"], tuple[Float[Tensor, "batch padded"], ...]]:
-    """Carry a state through a sequence.
+    """Return the output of every step and the state after the last step.
 
     Args:
-        kernel: The cell.
-        library: Where it is compiled.
-        dtype: Of the products, of what is kept for the backward pass, and of the outputs.
-        gates: The inputs' side of every step, in the kernels' order; or, with symbols, that of every symbol.
-        symbols: What is read, or None.
-        recurrent_weight: In float32, as the cell keeps it.
-        recurrent_bias: A GRU's, of the candidate; else None.
-        state: In float32, filled up to whole registers.
-
-    Returns:
-        The output of every step, and the state after the last.
+        kernel: Compiled cell.
+        dtype: Type of the products, of what is kept for the backward pass, and of the outputs.
+        gates: Input side of the gates of every step, in the kernels' order; with symbols, one row for each symbol.
+        symbols: Input symbols, or None if the inputs are vectors.
+        recurrent_weight: Weight in float32, as the cell stores it.
+        parameters: Parameters that the elementwise part reads, padded to whole registers.
+        state: State before the first step in float32, padded to whole registers; the hidden state is its first part.
 
     Raises:
-        IndexError: Where a symbol is not in the table.
+        IndexError: If a symbol has no row in the table.
     """
     if symbols is not None:
-        symbols = checked_symbols(symbols, len(gates))
+        symbols = _checked(symbols, len(gates))
     learning = torch.is_grad_enabled() and any(
-        tensor.requires_grad for tensor in (gates, recurrent_weight, *state, recurrent_bias) if tensor is not None
+        tensor.requires_grad for tensor in (gates, recurrent_weight, parameters, *state)
     )
     results: tuple[Tensor, ...] = cast("Any", _Sequence).apply(
-        kernel, library, dtype, learning, gates, symbols, recurrent_weight, recurrent_bias, *state
+        kernel, dtype, learning, gates, symbols, recurrent_weight, parameters, *state
     )
     outputs, *after = results
     return outputs, tuple(after)
 
 
-def checked_symbols(symbols: Int[Tensor, "time batch"], count: int) -> Int[Tensor, "time batch"]:
-    """Make sure that symbols are rows of a table, and lie in memory as the kernels read them.
-
-    Args:
-        symbols: What is read.
-        count: Rows of the table.
-
-    Raises:
-        IndexError: Where a symbol is not in the table.
-    """
+def _checked(symbols: Tensor, count: int) -> Tensor:
     least, most = torch.aminmax(symbols)
     if least < 0 or most >= count:
         raise IndexError(f"a symbol is not among the {count} that the cell reads")
     return symbols.contiguous()
 
 
-def rows_gradient(
-    library: Library,
-    symbols: Int[Tensor, "time batch"],
-    gradient: Float[Tensor, "time batch gates"],
-    count: int,
-) -> Float[Tensor, "symbols gates"]:
-    """Add the gradients of what was looked up in a table to its rows.
+class _Sequence(torch.autograd.Function):
+    """Backpropagation through time; the weight's gradient is one product over all steps."""
 
-    Args:
-        library: The kernels.
-        symbols: Which rows were looked up.
-        gradient: Of each.
-        count: Rows of the table.
-    """
+    @staticmethod
+    def forward(
+        ctx: Any,
+        kernel: SequenceKernel,
+        dtype: torch.dtype,
+        learning: bool,
+        gates: Tensor,
+        symbols: Tensor | None,
+        recurrent_weight: Tensor,
+        parameters: Tensor,
+        *state: Tensor,
+    ) -> tuple[Tensor, ...]:
+        library, hidden_size = kernel.library, recurrent_weight.shape[1]
+        steps = len(gates) if symbols is None else len(symbols)
+        batch, width = state[0].shape
+        threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
+        source, parameters = gates.to(dtype).contiguous(), parameters.contiguous()
+        weight = torch.empty(kernel.gates * width, width, dtype=dtype)
+        _pack(kernel, dtype, recurrent_weight, threads, weight, None)
+        hidden = torch.empty(steps + 1, batch, width, dtype=dtype)
+        hidden[0] = state[0]
+        carried = state[0].clone(memory_format=torch.contiguous_format)
+        others = torch.empty(len(state) - 1, steps + 1, batch, width)
+        for part, given in zip(others, state[1:], strict=True):
+            part[0] = given
+        activations = (
+            torch.empty(steps, batch, kernel.saved * width, dtype=dtype) if learning and kernel.saved else None
+        )
+        outputs = None if kernel.outputs_hidden else torch.empty(steps, batch, width, dtype=dtype)
+        call = Forward(
+            steps,
+            batch,
+            width // library.lanes,
+            threads,
+            input_gates=source.data_ptr(),
+            symbols=_address(symbols),
+            weight=weight.data_ptr(),
+            parameters=parameters.data_ptr(),
+            hidden=hidden.data_ptr(),
+            carried=carried.data_ptr(),
+            others=others.data_ptr(),
+            activations=_address(activations),
+            outputs=_address(outputs),
+            filled=filled.data_ptr(),
+        )
+        library.call("forward", dtype, kernel.index, call)
+        if learning:
+            ctx.kernel, ctx.table_size = kernel, None if symbols is None else len(gates)
+            ctx.save_for_backward(symbols, recurrent_weight, parameters, hidden, activations, others)
+        return (hidden[1:] if outputs is None else outputs), carried, *(part[-1].clone() for part in others)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        kernel: SequenceKernel = ctx.kernel
+        library = kernel.library
+        symbols, recurrent_weight, parameters, hidden, activations, others = ctx.saved_tensors
+        dtype, hidden_size = hidden.dtype, recurrent_weight.shape[1]
+        output_gradient: Tensor = gradients[0].contiguous()
+        steps, batch, width = output_gradient.shape
+        threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
+        weight = torch.empty(width, kernel.gates * width, dtype=dtype)
+        _pack(kernel, dtype, recurrent_weight, threads, None, weight)
+        input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
+        recurrent_gradient = input_gradient if kernel.one_gradient else torch.empty_like(input_gradient)
+        hidden_gradient = gradients[1].clone(memory_format=torch.contiguous_format)
+        other_gradients = torch.stack(gradients[2:]) if len(others) else others
+        parameter_gradients = torch.zeros(threads, *parameters.shape)
+        call = Backward(
+            steps,
+            batch,
+            width // library.lanes,
+            threads,
+            output_gradient=output_gradient.data_ptr(),
+            weight=weight.data_ptr(),
+            parameters=parameters.data_ptr(),
+            hidden=hidden.data_ptr(),
+            others=others.data_ptr(),
+            activations=_address(activations),
+            input_gradient=input_gradient.data_ptr(),
+            recurrent_gradient=recurrent_gradient.data_ptr(),
+            hidden_gradient=hidden_gradient.data_ptr(),
+            other_gradients=other_gradients.data_ptr(),
+            parameter_gradients=parameter_gradients.data_ptr(),
+            filled=filled.data_ptr(),
+            parameter_count=len(parameters),
+            first_wanted=int(ctx.needs_input_grad[7]),
+        )
+        library.call("backward", dtype, kernel.index, call)
+        by_gate = matrix_product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
+        weight_gradient = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
+        if symbols is not None:
+            input_gradient = _table_gradient(library, symbols, input_gradient, ctx.table_size)
+        return (
+            None,
+            None,
+            None,
+            input_gradient,
+            None,
+            weight_gradient.to(recurrent_weight.dtype, memory_format=torch.contiguous_format),
+            parameter_gradients.sum(0),
+            hidden_gradient,
+            *other_gradients,
+        )
+
+
+def _pack(
+    kernel: SequenceKernel,
+    dtype: torch.dtype,
+    weight: Tensor,
+    threads: int,
+    for_forward: Tensor | None,
+    for_backward: Tensor | None,
+) -> None:
+    hidden_size = weight.shape[1]
+    source = weight.contiguous()
+    arguments = kernel.index, source, hidden_size, hidden_size, threads, for_forward, for_backward
+    kernel.library.call("pack", dtype, *arguments)
+
+
+def _table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: int) -> Tensor:
+    """Sum the gradients of all steps into the rows of the table that they were read from."""
     gates = gradient.shape[-1]
     table = torch.zeros(count, gates)
     vectors, threads = gates // library.lanes, torch.get_num_threads()
@@ -111,114 +227,9 @@ def rows_gradient(
     return table
 
 
-class _Sequence(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        kernel: Kernel,
-        library: Library,
-        dtype: torch.dtype,
-        learning: bool,
-        gates: Tensor,
-        symbols: Tensor | None,
-        recurrent_weight: Tensor,
-        recurrent_bias: Tensor | None,
-        *state: Tensor,
-    ) -> tuple[Tensor, ...]:
-        steps = len(gates) if symbols is None else len(symbols)
-        batch, width = state[0].shape
-        hidden_size = recurrent_weight.shape[1]
-        units, threads = width // library.lanes, torch.get_num_threads()
-        source = gates.to(dtype).contiguous()
-        weight = torch.empty(kernel.gates * width, width, dtype=dtype)
-        plain_weight = recurrent_weight.contiguous()
-        library.call("pack", dtype, kernel.index, plain_weight, hidden_size, hidden_size, threads, weight, None)
-        hidden = torch.empty(steps + 1, batch, width, dtype=dtype)
-        hidden[0] = state[0]
-        last_hidden = torch.empty_like(state[0])
-        if kernel is LSTM:
-            carried = torch.empty(steps + 1, batch, width)
-            carried[0] = state[1]
-        else:
-            carried = state[0].clone(memory_format=torch.contiguous_format)
-        activations = (
-            torch.empty(steps, batch, kernel.saved * width, dtype=dtype) if learning and kernel.saved else None
-        )
-        bias = None if recurrent_bias is None else recurrent_bias.contiguous()
-        call = Forward(
-            steps,
-            batch,
-            units,
-            threads,
-            *_addresses(source, symbols, weight, bias, hidden, carried, last_hidden, activations),
-        )
-        library.call("forward", dtype, kernel.index, call)
-        if learning:
-            ctx.kernel, ctx.library, ctx.table_size = kernel, library, None if symbols is None else len(gates)
-            ctx.save_for_backward(symbols, recurrent_weight, hidden, carried, activations)
-        if kernel is LSTM:
-            return hidden[1:], last_hidden, carried[-1].clone()
-        return hidden[1:], carried
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        output_gradient: Tensor = gradients[0].contiguous()
-        kernel: Kernel = ctx.kernel
-        library: Library = ctx.library
-        symbols, recurrent_weight, hidden, carried, activations = ctx.saved_tensors
-        dtype = hidden.dtype
-        steps, batch, width = output_gradient.shape
-        hidden_size = recurrent_weight.shape[1]
-        units, threads = width // library.lanes, torch.get_num_threads()
-        weight = torch.empty(width, kernel.gates * width, dtype=dtype)
-        library.call(
-            "pack", dtype, kernel.index, recurrent_weight.contiguous(), hidden_size, hidden_size, threads, None, weight
-        )
-        input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
-        # Only a GRU's reset gate tells the two sides apart.
-        recurrent_gradient = torch.empty_like(input_gradient) if kernel is GRU else input_gradient
-        state = [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients[1:]]
-        cells, cell_gradient = (carried, state[1]) if kernel is LSTM else (None, None)
-        call = Backward(
-            steps,
-            batch,
-            units,
-            threads,
-            *_addresses(
-                output_gradient,
-                weight,
-                hidden,
-                cells,
-                activations,
-                input_gradient,
-                recurrent_gradient,
-                state[0],
-                cell_gradient,
-            ),
-            int(ctx.needs_input_grad[8]),
-        )
-        library.call("backward", dtype, kernel.index, call)
-        by_gate = matrix_product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
-        weight_gradient = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
-        bias_gradient = None
-        if kernel is GRU:
-            by_unit = recurrent_gradient.view(steps * batch, units, kernel.gates, library.lanes)
-            bias_gradient = by_unit[:, :, 2].sum(0, dtype=torch.float32).flatten()
-        if symbols is not None:
-            input_gradient = rows_gradient(library, symbols, input_gradient, ctx.table_size)
-        return (
-            None,
-            None,
-            None,
-            None,
-            input_gradient,
-            None,
-            weight_gradient.to(recurrent_weight.dtype, memory_format=torch.contiguous_format),
-            bias_gradient,
-            *state,
-        )
+def _filled(hidden_size: int, width: int, lanes: int) -> Tensor:
+    return (torch.arange(width - lanes, width) < hidden_size).float()
 
 
-def _addresses(*tensors: Tensor | None) -> tuple[int | None, ...]:
-    return tuple(None if tensor is None else tensor.data_ptr() for tensor in tensors)
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()

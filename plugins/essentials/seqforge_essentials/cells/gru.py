@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Cell, FactoredCell, Stepper
+from seqforge.interfaces import Cell, Equations, FactoredCell, Stepper
 
 
 class GRUState(NamedTuple):
@@ -50,6 +50,11 @@ class GRU(FactoredCell[GRUState]):
     ) -> None:
         super().__init__(input_size, hidden_size, 3 * hidden_size)
         self.recurrent_bias = self.uniform_parameter(hidden_size) if reset_gate == "after" else None
+
+    @property
+    def equations(self) -> Equations | None:
+        """`gru`, if the reset gate acts after the product."""
+        return "gru" if self.recurrent_bias is not None else None
 
     def initial_state(self, batch_size: int) -> GRUState:
         """Make a state of zeros.

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import FactoredCell
+from seqforge.interfaces import Equations, FactoredCell
 
 
 class LSTMState(NamedTuple):
@@ -61,6 +61,11 @@ class LSTM(FactoredCell[LSTMState]):
         self.forget_peephole = self.uniform_parameter(hidden_size) if peepholes else None
         self.output_peephole = self.uniform_parameter(hidden_size) if peepholes else None
         self.set_initial_biases()
+
+    @property
+    def equations(self) -> Equations | None:
+        """`lstm`, unless the cell has peepholes or coupled gates."""
+        return None if self.coupled_gates or self.forget_peephole is not None else "lstm"
 
     def set_initial_biases(self) -> None:
         """Set the forget gate's bias, so that the cell remembers before it has learned what to forget."""

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import FactoredCell
+from seqforge.interfaces import Equations, FactoredCell
 
 _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
@@ -45,6 +45,11 @@ class RNN(FactoredCell[RNNState]):
     ) -> None:
         super().__init__(input_size, hidden_size, hidden_size)
         self.nonlinearity = _NONLINEARITIES[nonlinearity]
+
+    @property
+    def equations(self) -> Equations:
+        """`rnn-tanh` or `rnn-relu`."""
+        return "rnn-tanh" if self.nonlinearity is torch.tanh else "rnn-relu"
 
     def initial_state(self, batch_size: int) -> RNNState:
         """Make a state of zeros.

@@ -28,11 +28,11 @@ template <class Weight> struct Layer {
     const Weight *input_weight;     // packed; of the other layers
     const float *input_bias;        // [gates]; of the other layers
     const Weight *recurrent_weight;
-    const float *recurrent_bias;    // GRU
+    const float *parameters;        // [registers of parameters, hidden], such as a GRU's recurrent bias
     Element *gates;                 // [rows, gates], scratch
     Element *hidden;                // [2, rows, hidden]: before and after the step
-    float *carried;                 // LSTM: cells [2, rows, hidden]; else [rows, hidden]
-    float *last_hidden;             // LSTM: [rows, hidden]
+    float *carried;                 // [rows, hidden]: the hidden state in float32
+    float *others;                  // [2, rows, hidden]: an LSTM's cells before and after the step; else null
 };
 
 template <class Weight> struct Decode {
@@ -71,10 +71,10 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
     constexpr int most = tile_registers / Cell::group;
     Forward<Element> step{};
     step.sizes = {1, call.rows, layer.units, 1};
-    step.recurrent_bias = layer.recurrent_bias;
+    step.parameters = layer.parameters;
     step.hidden = layer.hidden;
     step.carried = layer.carried;
-    step.last_hidden = layer.last_hidden;
+    step.others = layer.others;
     if (!layer.table) operands.below.read(inputs, call.rows, layer.input_units * lanes);
     operands.hidden.read(layer.hidden, call.rows, layer.units * lanes);
     for_own_blocks<Cell::group>(width, thread, call.threads, [&]<int vectors>(std::int64_t first) {
@@ -102,10 +102,10 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
 }
 
 // What was after the step is before the next.
-template <class Weight> void turn_over(const Decode<Weight> &call, const Layer<Weight> &layer, bool has_cells) {
+template <class Weight> void turn_over(const Decode<Weight> &call, const Layer<Weight> &layer) {
     const std::int64_t size = call.rows * layer.units * lanes;
     std::copy_n(layer.hidden + size, size, layer.hidden);
-    if (has_cells) std::copy_n(layer.carried + size, size, layer.carried);
+    if (layer.others) std::copy_n(layer.others + size, size, layer.others);
 }
 
 // Draws a row's symbol by its logits; -1 where they are not finite.
@@ -172,7 +172,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                 meet.wait();
                 // Every thread turns some layers over, and draws for some rows.
                 for (std::int64_t index = thread; index < own.layer_count; index += own.threads)
-                    turn_over(own, own.layers[index], own.layers[index].cell == lstm);
+                    turn_over(own, own.layers[index]);
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
                     const std::int64_t token = draw_for(own, row, step, own.guide.states ? owing[row] : 0, order);
                     if (token < 0) failed.store(true, std::memory_order_relaxed);

@@ -19,7 +19,7 @@ struct GRU {
             for (int r = 0; r < rows; r++) {
                 sums[r][0] = load(gates_in[r]);
                 sums[r][1] = load(gates_in[r] + lanes);
-                sums[r][2] = load(call.recurrent_bias + first / gates * lanes);
+                sums[r][2] = load(call.parameters + first / gates * lanes);
             }
     }
 
@@ -60,6 +60,7 @@ struct GRU {
         store(recurrent, dr);
         store(recurrent + lanes, dz);
         store(recurrent + 2 * lanes, da * r);
+        add_to_parameter(call, unit, 0, da * r);
         store(call.hidden_gradient + place(call.sizes, 0, row, unit), dh * z);
     }
 };

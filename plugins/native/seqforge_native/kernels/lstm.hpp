@@ -21,11 +21,11 @@ struct LSTM : StartsFromInputGates {
                 std::int64_t after = place(call.sizes, step + 1, row + r, first / gates);
                 Vector i = sigmoid(sums[r][0]), f = sigmoid(sums[r][1]);
                 Vector g = hyperbolic_tangent(sums[r][2]), o = sigmoid(sums[r][3]);
-                Vector c = multiply_add(f, load(call.carried + before), i * g);
+                Vector c = multiply_add(f, load(call.others + before), i * g);
                 Vector h = o * hyperbolic_tangent(c);
-                store(call.carried + after, c);
+                store(call.others + after, c);
                 store(call.hidden + after, h);
-                if (step == call.sizes.steps - 1) store(call.last_hidden + place(call.sizes, 0, row + r, first / gates), h);
+                if (step == call.sizes.steps - 1) store(call.carried + place(call.sizes, 0, row + r, first / gates), h);
                 if (call.activations) {
                     Element *saved = call.activations + before * gates;
                     store(saved, i);
@@ -41,12 +41,12 @@ struct LSTM : StartsFromInputGates {
         std::int64_t before = place(call.sizes, step, row, unit), after = place(call.sizes, step + 1, row, unit);
         const Element *saved = call.activations + before * gates;
         Vector i = load(saved), f = load(saved + lanes), g = load(saved + 2 * lanes), o = load(saved + 3 * lanes);
-        Vector t = hyperbolic_tangent(load(call.cells + after));
-        float *carried = call.cell_gradient + place(call.sizes, 0, row, unit);
+        Vector t = hyperbolic_tangent(load(call.others + after));
+        float *carried = call.other_gradients + place(call.sizes, 0, row, unit);
         Vector dc = multiply_add(dh * o, tangent_slope(t), load(carried));
         Element *gradient = call.input_gradient + before * gates;
         store(gradient, dc * g * sigmoid_slope(i));
-        store(gradient + lanes, dc * load(call.cells + before) * sigmoid_slope(f));
+        store(gradient + lanes, dc * load(call.others + before) * sigmoid_slope(f));
         store(gradient + 2 * lanes, dc * i * tangent_slope(g));
         store(gradient + 3 * lanes, dh * t * sigmoid_slope(o));
         store(carried, dc * f);

@@ -18,33 +18,47 @@ struct Sizes {
 
 template <class Element> struct Forward {
     Sizes sizes;
-    const Element *input_gates;   // [steps, rows, gates], or with symbols a table [symbols, gates]
-    const std::int64_t *symbols;  // [steps, rows], or null
-    const Element *weight;        // packed by pack_forward
-    const float *recurrent_bias;  // GRU: [hidden], of the candidate
-    Element *hidden;              // [steps + 1, rows, hidden]; the first is given
-    float *carried;               // LSTM: cells [steps + 1, rows, hidden], the first given; else [rows, hidden], renewed
-    float *last_hidden;           // LSTM: [rows, hidden]
-    Element *activations;         // [steps, rows, units, saved, lanes], or null where no gradient is wanted
+    const Element *input_gates;  // [steps, rows, gates], or with symbols a table [symbols, gates]
+    const std::int64_t *symbols; // [steps, rows], or null
+    const Element *weight;       // packed by pack_forward
+    const float *parameters;     // [registers of parameters, hidden]: what the elementwise part reads, such as a bias
+    Element *hidden;             // [steps + 1, rows, hidden]; the first step is given
+    float *carried;              // [rows, hidden]: the hidden state in float32, updated in place
+    float *others;               // other parts of the state, each [steps + 1, rows, hidden]; the first step is given
+    Element *activations;        // [steps, rows, units, saved, lanes], or null if no gradient is needed
+    Element *outputs;            // [steps, rows, hidden], or null if the output is the hidden state
+    const float *filled;         // [lanes]: 1 for each unit of the last register, 0 for padding
 };
 
 template <class Element> struct Backward {
     Sizes sizes;
     const Element *output_gradient; // [steps, rows, hidden]
     const Element *weight;          // packed by pack_backward
+    const float *parameters;
     const Element *hidden;          // as the forward pass left it
-    const float *cells;             // LSTM: as the forward pass left them
+    const float *others;            // as the forward pass left it
     const Element *activations;
     Element *input_gradient;        // [steps, rows, gates]
-    Element *recurrent_gradient;    // [steps, rows, gates]; the same memory where a cell only adds the two
-    float *hidden_gradient;         // [rows, hidden]: of the last state; where wanted, then of the first
-    float *cell_gradient;           // LSTM: [rows, hidden], likewise
-    std::int64_t first_wanted;      // whether the gradient of the first hidden state is
+    Element *recurrent_gradient;    // [steps, rows, gates]; the same memory if a cell only adds the two sides
+    float *hidden_gradient;         // [rows, hidden]: of the last state; at the end, of the first if it is wanted
+    float *other_gradients;         // each [rows, hidden]: of the last state; at the end, of the first
+    float *parameter_gradients;     // [threads, registers of parameters, hidden]
+    const float *filled;
+    std::int64_t parameter_count;   // registers of parameters
+    std::int64_t first_wanted;      // whether the gradient of the first hidden state is wanted
 };
 
 // Where a register of a row's hidden units lies in [steps, rows, hidden].
 inline std::int64_t place(const Sizes &sizes, std::int64_t step, std::int64_t row, std::int64_t unit) {
     return ((step * sizes.rows + row) * sizes.units + unit) * lanes;
+}
+
+// Adds to the gradient of a parameter; each thread has its own sums.
+template <class Element>
+inline void add_to_parameter(const Backward<Element> &call, std::int64_t unit, std::int64_t index, Vector gradient) {
+    std::int64_t first = (omp_get_thread_num() * call.parameter_count + index) * call.sizes.units;
+    float *sum = call.parameter_gradients + (first + unit) * lanes;
+    store(sum, load(sum) + gradient);
 }
 
 // Tiny numbers as zero, while this lives: arithmetic with denormals takes a hundred times as long.

@@ -8,22 +8,6 @@
 
 namespace seqforge {
 
-template <class Element> struct TracedForward : Forward<Element> {
-    float *others;           // the state's parts but the first: each [steps + 1, rows, hidden], the first step's given
-    const float *parameters; // [registers of parameters, hidden]
-    Element *outputs;        // [steps, rows, hidden], where the output is not the hidden state
-    const float *filled;     // [lanes]: 1 for each unit of the last register, else 0
-};
-
-template <class Element> struct TracedBackward : Backward<Element> {
-    const float *others;        // as the forward pass left them
-    float *other_gradients;     // each [rows, hidden]: of the last state, then of the first
-    const float *parameters;
-    float *parameter_gradients; // [threads, registers of parameters, hidden]
-    std::int64_t parameter_count;
-    const float *filled;
-};
-
 // Where a register of hidden units lies: in what has a row for each step, and in what has one row for all.
 struct Place {
     std::int64_t before, after, once, unit, step;
@@ -43,24 +27,16 @@ template <class Call> inline Vector filled(const Call &call, const Place &at, Ve
 }
 
 template <class Program, class Element>
-inline void keep_hidden(const TracedForward<Element> &call, const Place &at, Vector hidden) {
+inline void keep_hidden(const Forward<Element> &call, const Place &at, Vector hidden) {
     hidden = filled(call, at, hidden);
     store(call.hidden + at.after, hidden);
     if (Program::reads_hidden || at.step == call.sizes.steps - 1) store(call.carried + at.once, hidden);
 }
 
-// Each thread has sums of its own.
-template <class Element>
-inline void add_to_parameter(const TracedBackward<Element> &call, const Place &at, std::int64_t index, Vector gradient) {
-    std::int64_t first = (omp_get_thread_num() * call.parameter_count + index) * call.sizes.units;
-    float *sum = call.parameter_gradients + (first + at.unit) * lanes;
-    store(sum, load(sum) + gradient);
-}
-
 // The traced step as `run_forward` and `run_backward` take a cell.
 template <class Program> struct Traced : Program {
     template <class Element, int rows, int vectors>
-    static void begin(const TracedForward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
+    static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
                       Tile<rows, vectors> &sums) {
         for (int r = 0; r < rows; r++)
             for (int v = 0; v < vectors; v++)
@@ -68,7 +44,7 @@ template <class Program> struct Traced : Program {
     }
 
     template <class Element, int rows, int vectors>
-    static void finish(const TracedForward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
+    static void finish(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
                        std::int64_t row, std::int64_t first, const Tile<rows, vectors> &sums) {
         // Blocks are whole units: there are no others.
         if constexpr (vectors % Program::gates == 0)
@@ -79,7 +55,7 @@ template <class Program> struct Traced : Program {
     }
 
     template <class Element>
-    static void backward(const TracedBackward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit,
+    static void backward(const Backward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit,
                          Vector hidden_gradient) {
         Program::backward_at(call, Place(call.sizes, step, row, unit), hidden_gradient);
     }
@@ -95,10 +71,10 @@ template <class Program> constexpr bool outputs_hidden<Traced<Program>> = Progra
                                 std::int64_t threads, Element *for_forward, Element *for_backward) {                    \
         seqforge::pack_for<Program>(weight, hidden, inputs, threads, for_forward, for_backward);                        \
     }                                                                                                                   \
-    void seqforge_forward_##suffix(std::int64_t, const seqforge::TracedForward<Element> *call) {                        \
+    void seqforge_forward_##suffix(std::int64_t, const seqforge::Forward<Element> *call) {                        \
         seqforge::run_forward<Element, seqforge::Traced<Program>>(*call);                                               \
     }                                                                                                                   \
-    void seqforge_backward_##suffix(std::int64_t, const seqforge::TracedBackward<Element> *call) {                      \
+    void seqforge_backward_##suffix(std::int64_t, const seqforge::Backward<Element> *call) {                      \
         seqforge::run_backward<Element, seqforge::Traced<Program>>(*call);                                              \
     }                                                                                                                   \
     void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \

@@ -1,57 +1,88 @@
-"""Compiles a kernel's source, once for each processor's instruction sets."""
+"""Compile traced kernels, once for each instruction set, and keep them in the cache folder."""
 
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
+from seqforge.errors import PluginError
 from seqforge.files import cache_folder
-from seqforge_native.library import NEEDS, Library, load_library
+from seqforge_native.library import NEEDS, best_instruction_set, load_library
+from seqforge_native.sequence import SequenceKernel
+from seqforge_native.traced.program import Program
+from seqforge_native.traced.source import write_source
 
 KERNELS = Path(__file__).parent.parent / "kernels"
 
-SECONDS = 120
-"""That a compiler may take; it takes about five."""
+TIMEOUT = 300
+"""Seconds after which a compilation is given up."""
 
 
-class CompilationError(Exception):
-    """No kernel could be compiled here."""
+def find_compiler() -> str | None:
+    """Return the C++ compiler: the one that CXX names, or the first of c++, g++ and clang++ on the path."""
+    return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "c++", "g++", "clang++"))), None)
 
 
-def build(source: str, instruction_set: str) -> Library:
-    """Compile a source that includes the kernels' headers, or take what was compiled before.
+def is_compiled(program: Program) -> bool:
+    """Return whether a kernel is in the cache folder.
 
     Args:
-        source: In C++.
-        instruction_set: A key of `NEEDS`.
+        program: Traced cell.
+    """
+    instruction_set, compiler = best_instruction_set(), find_compiler()
+    if instruction_set is None or compiler is None:
+        return False
+    return _path(write_source(program), _command(compiler, instruction_set)).is_file()
+
+
+def compile_program(program: Program) -> SequenceKernel:
+    """Compile a traced cell, or load it from the cache folder.
+
+    Args:
+        program: Traced cell.
 
     Raises:
-        CompilationError: Where there is no compiler, or it fails.
+        PluginError: If there is no compiler, or it fails.
     """
-    compiler = next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "c++", "g++", "clang++"))), None)
-    if compiler is None:
-        raise CompilationError("there is no C++ compiler")
-    flags = [f"-m{need.replace('_', '')}" for need in sorted(NEEDS[instruction_set])]
-    command = [compiler, "-std=c++20", "-O3", "-fopenmp", "-fPIC", "-shared", *flags]
-    path = cache_folder() / "kernels" / f"{_fingerprint(source, command)}.so"
+    instruction_set, compiler = best_instruction_set(), find_compiler()
+    if instruction_set is None or compiler is None:
+        raise PluginError("no kernel can be compiled here", hint="It needs a C++ compiler and a processor with AVX2.")
+    source, command = write_source(program), _command(compiler, instruction_set)
+    path = _path(source, command)
     if not path.is_file():
         try:
             _compile(source, command, path)
         except OSError as error:
-            raise CompilationError(str(error)) from error
+            raise PluginError(f"a kernel cannot be compiled: {error}") from error
     library = load_library(instruction_set, path)
     if library is None:
-        raise CompilationError(f"{path} cannot be loaded")
-    return library
+        raise PluginError(f"{path} cannot be loaded", hint="Delete it; it is compiled again.")
+    return SequenceKernel(
+        library,
+        program.trace.gates,
+        len(program.saved),
+        one_gradient=program.one_gradient,
+        outputs_hidden=program.trace.writes_hidden,
+    )
 
 
-def _fingerprint(source: str, command: list[str]) -> str:
+def _command(compiler: str, instruction_set: str) -> list[str]:
+    flags = [f"-m{need.replace('_', '')}" for need in sorted(NEEDS[instruction_set])]
+    return [compiler, "-std=c++20", "-O3", "-fopenmp", "-fPIC", "-shared", *flags]
+
+
+def _path(source: str, command: list[str]) -> Path:
     digest = hashlib.blake2b(repr((command, source)).encode(), digest_size=16)
-    for header in sorted(KERNELS.glob("*.hpp")):
-        digest.update(header.read_bytes())
-    return digest.hexdigest()
+    digest.update(_headers())
+    return cache_folder() / "kernels" / f"{digest.hexdigest()}.so"
+
+
+@cache
+def _headers() -> bytes:
+    return b"".join(header.read_bytes() for header in sorted(KERNELS.glob("*.hpp")))
 
 
 def _compile(source: str, command: list[str], path: Path) -> None:
@@ -65,9 +96,9 @@ def _compile(source: str, command: list[str], path: Path) -> None:
                 check=True,
                 capture_output=True,
                 text=True,
-                timeout=SECONDS,
+                timeout=TIMEOUT,
             )
         except subprocess.SubprocessError as error:
-            said = getattr(error, "stderr", None) or str(error)
-            raise CompilationError(str(said).strip().partition("\n")[0]) from error
+            output = getattr(error, "stderr", None) or str(error)
+            raise PluginError(f"the compiler failed: {str(output).strip().partition(chr(10))[0]}") from error
         made.rename(path)

@@ -34,13 +34,13 @@ struct Program {{
     static constexpr bool starts_from_input[gates] = {{{starts}}};
 
     template <class Element>
-    static void forward(const TracedForward<Element> &call, const Place &at, const Vector *sums,
+    static void forward(const Forward<Element> &call, const Place &at, const Vector *sums,
                         const Element *gates_in) {{
 {forward}
     }}
 
     template <class Element>
-    static void backward_at(const TracedBackward<Element> &call, const Place &at, Vector hidden_gradient) {{
+    static void backward_at(const Backward<Element> &call, const Place &at, Vector hidden_gradient) {{
 {backward}
     }}
 }};
@@ -120,7 +120,7 @@ def _backward(program: Program) -> str:
         for index, node in enumerate(others)
     ]
     lines += [
-        f"add_to_parameter(call, at, {index}, filled(call, at, {_name(node)}));"
+        f"add_to_parameter(call, at.unit, {index}, filled(call, at, {_name(node)}));"
         for index, node in enumerate(trace.parameters)
         if not node.is_constant(0.0)
     ]

@@ -6,20 +6,18 @@ from itertools import accumulate
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._decomp import core_aten_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from seqforge.cells import CellPart
+from seqforge.cells import ElementwisePart
 from seqforge.interfaces import FactoredCell
+from seqforge_native.layout import further_parameters
 from seqforge_native.traced.arithmetic import Arithmetic
 from seqforge_native.traced.expression import Graph, Node
 from seqforge_native.traced.interpretation import interpret
 from seqforge_native.traced.operations import FUNCTIONS
 from seqforge_native.traced.values import UntraceableError, Value
-
-OWN_PARAMETERS = ("input_weight", "recurrent_weight", "bias")
-"""What the core multiplies and adds by itself, and `pointwise` has no part in."""
 
 MOST_GATES = 12
 """Of a hidden unit: as many registers as the narrowest instruction set has for the sums of one row."""
@@ -54,15 +52,6 @@ class Trace:
     def writes_hidden(self) -> bool:
         """Whether the output is the new hidden state, the first of the state."""
         return self.outputs[0] is self.outputs[1]
-
-
-def further_parameters(cell: FactoredCell[Any]) -> list[tuple[str, nn.Parameter]]:
-    """List what `pointwise` reads beside its arguments, by name.
-
-    Args:
-        cell: The cell.
-    """
-    return [(name, value) for name, value in cell.named_parameters() if name not in OWN_PARAMETERS]
 
 
 def trace(cell: FactoredCell[Any]) -> Trace:
@@ -113,7 +102,7 @@ def _followed(cell: FactoredCell[Any], parts: int) -> torch.fx.GraphModule:
     state = cell.initial_state(rows)
     if any(part.dtype != torch.float32 or part.shape != (rows, cell.hidden_size) for part in state):
         raise UntraceableError("a state that is not one number for each hidden unit")
-    pointwise = CellPart(cell, torch.float32, cast("Callable[..., tuple[Any, ...]]", type(state)))
+    pointwise = ElementwisePart(cell, torch.float32, cast("Callable[..., tuple[Any, ...]]", type(state)))
     learnt = further_parameters(cell)
     # A tensor given twice would be taken for one argument: each is a copy.
     gates = [torch.zeros(rows, len(cell.bias)) for _ in range(2)]

@@ -1,0 +1,114 @@
+"""The backends `cudnn` and `onednn`: RNN, GRU and LSTM through torch's fused layers, on a GPU and on a CPU."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqforge.interfaces import Backend, BackendContext, Cell, Equations, FactoredCell, SequenceReader
+
+
+class FusedBackend(Backend):
+    """torch's own fused layers; a subclass names the device.
+
+    Attributes:
+        device_type: Type of the device that the backend runs on.
+    """
+
+    device_type: ClassVar[str]
+
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
+        """Explain why no fused layer computes this cell; see `Backend.unsupported`."""
+        if context.device.type != self.device_type:
+            return f"it runs on {self.device_type}, not on {context.device.type}"
+        equations = cell.equations if isinstance(cell, FactoredCell) else None
+        if equations is None:
+            return f"torch has no fused layer with the equations of {type(cell).__name__}"
+        return None
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+        """Return a reader over `torch.nn.RNN`, `GRU` or `LSTM` that uses the cell's parameters."""
+        factored = cast("FactoredCell[Any]", cell)
+        equations = cast("Equations", factored.equations)
+        return FusedReader(factored, equations, _layer(equations, factored))
+
+
+class CudnnBackend(FusedBackend):
+    """cuDNN on an NVIDIA GPU."""
+
+    device_type: ClassVar[str] = "cuda"
+
+
+class OnednnBackend(FusedBackend):
+    """oneDNN, or torch's own loop if it has none for the type, on a CPU."""
+
+    device_type: ClassVar[str] = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class FusedReader:
+    """Reads whole sequences of one cell.
+
+    Attributes:
+        cell: Cell whose parameters are used.
+        equations: Recurrence that it computes.
+        layer: torch's layer, without parameters of its own.
+    """
+
+    cell: FactoredCell[Any]
+    equations: Equations
+    layer: nn.Module
+
+    def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Return the outputs of all steps, and the state after the last step.
+
+        Args:
+            inputs: Vectors `[time, batch, input]` or symbols `[time, batch]`.
+            state: State before the first step.
+        """
+        cell = self.cell
+        own = state[0].dtype
+        if not inputs.is_floating_point():
+            inputs = functional.one_hot(inputs, cell.input_size).to(own)
+        # torch's state has an axis for its layers, and cuDNN takes it only in contiguous memory.
+        parts = [part.contiguous().unsqueeze(0) for part in cast("tuple[Tensor, ...]", state)]
+        with warnings.catch_warnings():
+            # The weights belong to the cell, and are not one block of memory as cuDNN prefers.
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+            results = torch.func.functional_call(
+                self.layer, self._weights(), (inputs, tuple(parts) if len(parts) > 1 else parts[0])
+            )
+        outputs, after = cast("tuple[Tensor, Any]", results)
+        last = after if len(parts) > 1 else (after,)
+        # Under autocast torch rounds the state; the next sequence continues in the state's own type.
+        return outputs, type(state)(*(part.squeeze(0).to(own) for part in last))
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Return the cell's parameters under torch's names: torch adds two biases where the cell has one."""
+        cell = self.cell
+        recurrent_bias = torch.zeros_like(cell.bias)
+        if self.equations == "gru":
+            candidate = cast("Tensor", cell.recurrent_bias)
+            recurrent_bias = functional.pad(candidate, (2 * cell.hidden_size, 0))
+        return {
+            "weight_ih_l0": cell.input_weight,
+            "weight_hh_l0": cell.recurrent_weight,
+            "bias_ih_l0": cell.bias,
+            "bias_hh_l0": recurrent_bias,
+        }
+
+
+def _layer(equations: Equations, cell: FactoredCell[Any]) -> nn.Module:
+    sizes = cell.input_size, cell.hidden_size
+    match equations:
+        case "lstm":
+            return nn.LSTM(*sizes, device="meta")
+        case "gru":
+            return nn.GRU(*sizes, device="meta")
+        case "rnn-tanh":
+            return nn.RNN(*sizes, nonlinearity="tanh", device="meta")
+        case "rnn-relu":
+            return nn.RNN(*sizes, nonlinearity="relu", device="meta")

@@ -1,0 +1,209 @@
+"""The measurement of backends on one cell, on the batch shape of a run, kept in the cache folder."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from seqforge.errors import warn
+from seqforge.files import cache_folder, read_json, write_atomically
+from seqforge.hardware import describe_processor
+from seqforge.interfaces import Backend, BackendContext, Cell
+from seqforge.model.precision import Precision, products_in
+from seqforge.registry import Registry, describe_error
+
+CLEARLY_SLOWER = 1.5
+"""A backend that takes this many times as long as the best one is measured no further."""
+
+REPETITIONS = 5
+
+BUDGET_SECONDS = 2.0
+"""Time after which no further repetition of one measurement begins."""
+
+PREPARATION_SHARE = 0.05
+"""Largest share of a run that a backend may spend on its preparation to be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the cells of a run will do, as far as it matters for the choice.
+
+    Attributes:
+        steps: Steps of a sequence.
+        rows: Sequences in a batch.
+        optimizer_steps: Optimizer steps of the run, or infinity if another limit ends it.
+        seconds: Time limit of the run in seconds, or infinity.
+    """
+
+    steps: int
+    rows: int
+    optimizer_steps: float = math.inf
+    seconds: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Times of the backends on one cell.
+
+    Attributes:
+        seconds: Time of a forward and a backward pass, by backend.
+        refused: Why the other backends were not measured, by backend.
+    """
+
+    seconds: dict[str, float]
+    refused: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One cell of a run.
+
+    Attributes:
+        cell: Cell on its device, without a backend.
+        symbols: Whether it reads symbols.
+        count: Number of cells in the model.
+        workload: Shape of a batch and length of the run.
+        precision: Precision of the model.
+        context: The device and the type of the products.
+    """
+
+    cell: Cell[Any]
+    symbols: bool
+    count: int
+    workload: Workload
+    precision: Precision
+    context: BackendContext
+
+
+def measure_backends(probe: Probe, backends: Mapping[str, Backend], registry: Registry) -> Measurement:
+    """Measure the backends that can run a cell, or take the times from the cache.
+
+    Args:
+        probe: Cell and workload.
+        backends: Backends by name; `eager` is the reference.
+        registry: Installed plugins, whose versions the cache depends on.
+    """
+    refused = _refusals(probe, backends)
+    supported = sorted(set(backends) - set(refused))
+    if supported == ["eager"]:
+        return Measurement({"eager": 0.0}, refused)
+    preparation = {name: backends[name].preparation_seconds(probe.cell, probe.context) for name in supported}
+    path = cache_folder() / "backends" / f"{_fingerprint(probe, supported, registry)}.json"
+    seconds = _read_times(path, supported)
+    missing = [name for name in supported if name not in seconds]
+    eager: Tensor | None = None
+    # Backends that must compile come last: whether that is worth it depends on the speed of the others.
+    for name in sorted(missing, key=lambda name: (preparation[name], name != "eager", name)):
+        expected = min(seconds.values(), default=math.inf) * probe.workload.optimizer_steps * probe.count
+        if preparation[name] > PREPARATION_SHARE * min(expected, probe.workload.seconds):
+            refused[name] = f"not tried: it compiles for about {preparation[name]:.0f} s, too long for this run"
+            continue
+        try:
+            outputs, taken = _time(probe, backends[name], min(seconds.values(), default=math.inf))
+        except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
+            refused[name] = f"it failed: {describe_error(error, type(backends[name]))}"
+            warn(f"the backend {name} failed for {type(probe.cell).__name__}: {error}")
+            continue
+        if name == "eager":
+            eager = outputs
+        elif eager is not None and not _agree(outputs, eager, probe.context.dtype):
+            refused[name] = "its outputs differ from those of the eager backend"
+            warn(f"the backend {name} computes other outputs than the eager backend for {type(probe.cell).__name__}")
+            continue
+        seconds[name] = taken
+    if missing:
+        _write_times(path, seconds)
+    return Measurement(seconds, refused)
+
+
+def _refusals(probe: Probe, backends: Mapping[str, Backend]) -> dict[str, str]:
+    refused: dict[str, str] = {}
+    for name, backend in backends.items():
+        try:
+            reason = backend.unsupported(probe.cell, probe.context)
+        except Exception as error:  # noqa: BLE001 - a broken backend is not chosen
+            reason = f"it failed: {describe_error(error, type(backend))}"
+        if reason is not None:
+            refused[name] = reason
+    return refused
+
+
+def _time(probe: Probe, backend: Backend, best: float) -> tuple[Tensor, float]:
+    """Return the outputs, and the shortest time of a forward and a backward pass."""
+    reader = backend.sequence_reader(probe.cell, probe.context)
+    inputs, state = _inputs(probe), probe.cell.initial_state(probe.workload.rows)
+    leaves: list[Tensor] = [parameter for parameter in probe.cell.parameters() if parameter.requires_grad]
+    if not probe.symbols:
+        leaves.append(inputs.requires_grad_())
+    times: list[float] = []
+    outputs, began = inputs, time.perf_counter()
+    with torch.random.fork_rng(), products_in(probe.precision, probe.context.device):
+        for repetition in range(1 + REPETITIONS):  # the first warms up
+            started = _now(probe.context.device)
+            outputs, _ = reader(inputs, state)
+            torch.autograd.grad(outputs.float().sum(), leaves, allow_unused=True)
+            now = _now(probe.context.device)
+            if repetition:
+                times.append(now - started)
+                if min(times) > CLEARLY_SLOWER * best or now - began > BUDGET_SECONDS:
+                    break
+    return outputs.detach(), min(times)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _inputs(probe: Probe) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape, size = (probe.workload.steps, probe.workload.rows), probe.cell.input_size
+    if probe.symbols:
+        return torch.randint(size, shape, generator=generator).to(probe.context.device)
+    return torch.randn(*shape, size, generator=generator).to(probe.context.device)
+
+
+def _agree(outputs: Tensor, eager: Tensor, dtype: torch.dtype) -> bool:
+    tolerance = 0.1 if dtype == torch.bfloat16 else 1e-2
+    return bool((outputs.float() - eager.float()).abs().max() <= tolerance * eager.float().abs().max().clamp(min=1))
+
+
+def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry) -> str:
+    kind, device = type(probe.cell), probe.context.device
+    described = [
+        describe_processor() if device.type == "cpu" else torch.cuda.get_device_name(device),
+        torch.get_num_threads(),
+        torch.__version__,
+        sorted(f"{plugin.name} {plugin.version}" for plugin in registry.plugins),
+        list(supported),
+        f"{kind.__module__}.{kind.__qualname__}",
+        [(name, list(value.shape)) for name, value in probe.cell.named_parameters()],
+        [probe.symbols, probe.workload.steps, probe.workload.rows, str(probe.context.dtype)],
+    ]
+    return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
+
+
+def _read_times(path: Path, supported: Sequence[str]) -> dict[str, float]:
+    """Return the times in the cache, or none if they are missing or damaged."""
+    try:
+        stored = cast("dict[str, Any]", read_json(path))
+        times = {name: float(seconds) for name, seconds in stored.items() if name in supported}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+    return times if all(math.isfinite(seconds) and seconds > 0 for seconds in times.values()) else {}
+
+
+def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(dict(seconds)).encode())
+    except OSError as error:
+        warn(f"the times of backends cannot be kept in {path.parent}: {error}")
