@@ -9,16 +9,13 @@ import torch
 
 from seqforge.api.run import Run
 from seqforge.checkpoints.files import load_training
-from seqforge.data import Report
 from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes
-from seqforge.tasks.labelled_examples import labelled_task
-from seqforge.tasks.language_model import stream_task
+from seqforge.tasks import task_of
 from seqforge.training.observers import Observers
-from seqforge.training.task import Task
 from seqforge.training.trainer import Trainer
 
 
@@ -40,7 +37,9 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
     """
     observers = Observers(hooks or experiment.registry.new_hooks())
     device = choose_device(experiment.training.device)
-    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
+    task = task_of(experiment).prepare_training(
+        device, lambda event: observers.notify("seqforge_documents_encoded", event)
+    )
     with _seeded(experiment, device):
         state = task.new_state()
         # Only now: what is wrong with the experiment has shown itself, and leaves no empty run behind.
@@ -71,7 +70,9 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     observers = Observers(hooks or experiment.registry.new_hooks())
     device = choose_device(experiment.training.device)
     path = run.checkpoints.find(checkpoint)
-    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
+    task = task_of(experiment).prepare_training(
+        device, lambda event: observers.notify("seqforge_documents_encoded", event)
+    )
     with _seeded(experiment, device), directory.locked():
         state = task.new_state()
         load_training(path, state, experiment, task.digest)
@@ -85,10 +86,6 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
         with reported_failures(f"writing {directory.experiment}"):
             write_atomically(directory.experiment, experiment.to_toml().encode())
         trainer.train()
-
-
-def _task(experiment: Experiment, device: torch.device, report: Report) -> Task:
-    return (labelled_task if experiment.labelled else stream_task)(experiment, device, report)
 
 
 @contextmanager
