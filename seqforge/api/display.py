@@ -24,7 +24,7 @@ def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> 
     unit, curves = _curves(losses)
     points = curves["validation"] or curves["training"]
     name = "validation" if curves["validation"] else "training"
-    value = f", {name} {unit} {points[-1][1]:.4f}" if points else ""
+    value = f", {name} {points[-1][1]:.4f} {unit}" if points else ""
     return f"<Run {path}: {steps:,} steps{value}>"
 
 

@@ -1,9 +1,9 @@
 """A run, from Python: open, sample, predict, evaluate, inspect and resume it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -307,6 +307,36 @@ class Run:
         """
         return layer_states(*self._language_model(checkpoint, device), text)
 
+    def resume(
+        self,
+        checkpoint: str = "latest",
+        *,
+        callbacks: Sequence[object] = (),
+        progress: bool | None = None,
+        **settings: Mapping[str, Any],
+    ) -> "Run":
+        """Resume the run with new settings, such as `run.resume(training={"steps": 4000})`.
+
+        Args:
+            checkpoint: "latest", "best" or a step; later checkpoints are deleted.
+            callbacks: Objects with some of the methods of `Callback`; they receive the events of the run.
+            progress: Whether to display the progress; by default, on a terminal and in a notebook only.
+            settings: Tables of the experiment with the keys that change.
+
+        Returns:
+            The run with the new settings.
+
+        Raises:
+            ExperimentError: If a setting is wrong, or the state of the run depends on it.
+            RunError: If the run has no such checkpoint, or is at its end.
+        """
+        from seqforge.api.launch import resume
+
+        experiment = self.experiment
+        table = _merged(experiment.table, settings)
+        changed = Experiment.from_dict(table, self.path, experiment.registry, origin=self.directory.experiment)
+        return resume(Run(self.directory, changed), checkpoint, callbacks=callbacks, progress=progress)
+
     @property
     def _task(self) -> Task:
         return task_of(self.experiment)
@@ -318,6 +348,16 @@ class Run:
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
+
+
+def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with some keys changed. A component that is named anew replaces the old one with its options."""
+    merged = dict(table)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and "use" not in value and isinstance(table.get(key), Mapping):
+            value = _merged(table[key], cast("Mapping[str, Any]", value))  # noqa: PLW2901
+        merged[key] = value
+    return merged
 
 
 def _ignore(event: object) -> None:
