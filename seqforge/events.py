@@ -1,6 +1,6 @@
 """What plugins are told while a run goes on: one value for each hook."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,23 @@ class DocumentsEncoded:
     documents: int
     size: int
     done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkProgressed:
+    """Work between two training steps has begun or advanced.
+
+    Attributes:
+        work: What is done, such as "evaluating", "sampling" or "saving".
+        fraction: Finished part of this work, from 0 to 1; None if unknown.
+    """
+
+    work: str
+    fraction: float | None = None
+
+
+Report = Callable[[DocumentsEncoded | WorkProgressed], None]
+"""A function that is called now and then during a long computation."""
 
 
 @dataclass(frozen=True, slots=True)

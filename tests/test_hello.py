@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seqforge import Experiment, Registry, Run, train
-from seqforge.api import Inspection, inspect
+from seqforge.api import Inspection
 from seqforge.errors import DataError
 
 HELLO = Path(__file__).parents[1] / "experiments/hello.toml"
@@ -28,14 +28,14 @@ def test_the_vocabulary_is_that_of_the_post(run: Run) -> None:
 
 
 def test_one_update_raises_the_right_symbols_confidence_on_every_step(run: Run) -> None:
-    traced = inspect(run, "hello", "initial")
+    traced = run.inspect("hello", "initial")
     assert (right(traced, "after") > right(traced, "before")).all()
     for confidences in (traced.before, traced.after):
         torch.testing.assert_close(confidences.sum(-1), torch.ones(4))
 
 
 def test_the_state_tells_the_two_ls_apart(run: Run) -> None:
-    traced = inspect(run, "hello")
+    traced = run.inspect("hello")
     vocabulary = run.vocabulary()
     l, o = (int(vocabulary.encode(symbol)[0]) for symbol in (b"l", b"o"))  # noqa: E741
     assert traced.inputs.tolist()[2:] == [l, l]
@@ -53,12 +53,12 @@ def test_the_trained_model_spells_hello(run: Run) -> None:
 
 def test_a_trace_leaves_the_run_as_it_is(run: Run) -> None:
     files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    first, second = inspect(run, "hello"), inspect(run, "hello")
+    first, second = run.inspect("hello"), run.inspect("hello")
     assert torch.equal(first.after, second.after)
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
 
 
-@pytest.mark.parametrize(("text", "message"), [("h", "too short to trace"), ("hallo", "symbol 'a' at position 1")])
+@pytest.mark.parametrize(("text", "message"), [("h", "too short to inspect"), ("hallo", "symbol 'a' at position 1")])
 def test_texts_that_cannot_be_traced(text: str, message: str, run: Run) -> None:
     with pytest.raises(DataError, match=message):
-        inspect(run, text)
+        run.inspect(text)

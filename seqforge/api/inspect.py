@@ -1,28 +1,31 @@
-"""What a model expects on every step of a short text, before and after one parameter update."""
+"""What a language model computes on a text: predictions before and after an update, probabilities, and states."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.api.run import Run
-from seqforge.checkpoints.training_state import TrainingState, initial_state
+from seqforge.checkpoints.training_state import initial_state
 from seqforge.data import Batch
-from seqforge.errors import DataError, RunError
+from seqforge.errors import DataError
+from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
-from seqforge.interfaces import Loss
+from seqforge.interfaces import Loss, Vocabulary
+from seqforge.model import SequenceModel
 from seqforge.training.step import train_step
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A text's confidences.
+    """The predictions of a model on each step of a text, before and after one parameter update.
 
     Attributes:
-        inputs: The symbol read on each step, `[time]`.
-        targets: The right next symbol on each step, `[time]`.
-        before: The confidence given to every symbol on each step, `[time, symbols]`.
+        inputs: Symbol that each step reads, `[time]`.
+        targets: Next symbol of the text on each step, `[time]`.
+        before: Probability of every symbol on each step, `[time, symbols]`.
         after: The same after one parameter update on this text.
     """
 
@@ -32,47 +35,104 @@ class Inspection:
     after: Float[Tensor, "time symbols"]
 
 
-def inspect(run: Run, text: str, checkpoint: str = "latest") -> Inspection:
-    """Walk through a text as Karpathy's post walks through "hello".
+class SymbolProbability(NamedTuple):
+    """A symbol of a text, with its probability given the symbols before it.
 
-    The run itself is left as it is: the update is made on a copy, by the experiment's own optimizer and loss,
-    starting from the state before the first symbol.
+    Attributes:
+        symbol: The symbol as text.
+        probability: Its probability.
+    """
+
+    symbol: str
+    probability: float
+
+
+def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocabulary, text: str) -> Inspection:
+    """Return the predictions on a text, as Karpathy's post shows them for the word "hello".
+
+    The update is made on a copy of the model, by the optimizer and the loss of the experiment. It starts from the state
+    before the first symbol.
 
     Args:
-        run: An opened run.
-        text: At least two symbols of the run's vocabulary.
-        checkpoint: "latest", "best", a step, or "initial" for the weights before the first step.
+        experiment: Experiment with the optimizer and the loss.
+        model: A language model on the CPU.
+        vocabulary: Vocabulary of the model.
+        text: At least two symbols.
 
     Raises:
-        RunError: Where the run learnt from labelled examples.
-        DataError: Where the text is too short, or holds a symbol that the vocabulary does not.
+        DataError: If the text is too short, or has a symbol that is not in the vocabulary.
     """
-    experiment = run.experiment
-    if experiment.labelled:
-        raise RunError(
-            f"{run.path}: learnt from labelled examples, and expects no next symbol",
-            hint=f"To let it answer: seqforge predict {run.path} EXAMPLE",
-        )
-    vocabulary = run.vocabulary()
     tokens = encode_prompt(vocabulary, text)
     if len(tokens) < 2:
         raise DataError(
-            f"{text!r} is too short to trace", hint="Give at least two symbols: one to read, one to expect."
+            f"{text!r} is too short to inspect", hint="Give at least two symbols: one to read, one to predict."
         )
     state = initial_state(experiment, vocabulary.size, torch.device("cpu"))
-    state.model.load_state_dict(run.model(checkpoint, device="cpu").state_dict())
+    state.model.load_state_dict(model.state_dict())
     loss: Loss = experiment.loss.build()
-    before = _confidences(state, tokens[:-1])
+    before = _predictions(state.model, tokens[:-1])
     batch = Batch(tokens[:-1].unsqueeze(1), tokens[1:].unsqueeze(1), continues=False)
     training = experiment.training
-    with torch.random.fork_rng(devices=[]):  # dropout draws
+    with torch.random.fork_rng(devices=[]):  # dropout draws random numbers
         torch.default_generator.manual_seed(experiment.identity.seed)
         train_step(state, [batch], loss, 1.0, training.gradient_clip_norm, training.gradient_clip_value)
-    return Inspection(tokens[:-1], tokens[1:], before, _confidences(state, tokens[:-1]))
+    return Inspection(tokens[:-1], tokens[1:], before, _predictions(state.model, tokens[:-1]))
 
 
-def _confidences(state: TrainingState, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
-    state.model.eval()
+def symbol_probabilities(
+    model: SequenceModel, vocabulary: Vocabulary, text: str, prompt: str | None = None
+) -> list[SymbolProbability]:
+    """Return the probability of each symbol of a text, given the prompt and the symbols before it.
+
+    Args:
+        model: A language model in evaluation mode.
+        vocabulary: Vocabulary of the model.
+        text: The text.
+        prompt: Text before it; None for the start of a line, with which samples start too.
+
+    Raises:
+        DataError: If the text is empty, or has a symbol that is not in the vocabulary.
+    """
+    start, tokens = encode_prompt(vocabulary, prompt), encode_prompt(vocabulary, text)
+    predictions = _predictions(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
+    probabilities = cast("list[float]", predictions.gather(1, tokens.unsqueeze(1)).squeeze(1).tolist())
+    symbols = (vocabulary.decode([token]).decode("utf-8", "backslashreplace") for token in _integers(tokens))
+    return [SymbolProbability(*pair) for pair in zip(symbols, probabilities, strict=True)]
+
+
+def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dict[str, Tensor]:
+    """Return the state of every layer after each symbol of a text.
+
+    Args:
+        model: A language model in evaluation mode.
+        vocabulary: Vocabulary of the model.
+        text: The text.
+
+    Returns:
+        Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`, the lowest layer first.
+
+    Raises:
+        DataError: If the text is empty, or has a symbol that is not in the vocabulary.
+    """
+    found: dict[str, list[Tensor]] = {}
+    with torch.inference_mode():
+        states = model.initial_states(1)
+        for token in encode_prompt(vocabulary, text).to(next(model.parameters()).device):
+            _, states = model(token.view(1, 1), states)
+            for index, state in enumerate(states):
+                fields: Sequence[str] = getattr(state, "_fields")  # noqa: B009 - a state is a NamedTuple
+                for field, tensor in zip(fields, state, strict=True):
+                    found.setdefault(f"layers.{index}.{field}", []).append(tensor[0].cpu())
+    return {name: torch.stack(tensors) for name, tensors in found.items()}
+
+
+def _predictions(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
+    model.eval()
     with torch.no_grad():
-        logits, _ = state.model(inputs.unsqueeze(1), state.model.initial_states(1))
-    return logits[:, 0].softmax(-1)
+        tokens = inputs.unsqueeze(1).to(next(model.parameters()).device)
+        logits, _ = model(tokens, model.initial_states(1))
+    return logits[:, 0].float().softmax(-1).cpu()
+
+
+def _integers(tokens: Int[Tensor, " time"]) -> list[int]:
+    return cast("list[int]", tokens.tolist())

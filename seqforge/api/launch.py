@@ -10,7 +10,6 @@ import torch
 from seqforge.api.run import Run
 from seqforge.checkpoints.files import load_training
 from seqforge.checkpoints.training_state import TrainingState
-from seqforge.data import Report
 from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
@@ -18,10 +17,9 @@ from seqforge.model import CellBackend, choose_backends
 from seqforge.runs.backends import read_backends, record_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes
-from seqforge.tasks.labelled_examples import labelled_task
-from seqforge.tasks.language_model import stream_task
+from seqforge.tasks import task_of
 from seqforge.training.observers import Observers
-from seqforge.training.task import Task
+from seqforge.training.task import TrainingTask
 from seqforge.training.trainer import Trainer
 
 
@@ -43,7 +41,9 @@ def train(experiment: Experiment, output: str | Path = "runs", *, hooks: pluggy.
     """
     observers = Observers(hooks or experiment.registry.new_hooks())
     device = choose_device(experiment.training.device)
-    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
+    task = task_of(experiment).prepare_training(
+        device, lambda event: observers.notify("seqforge_documents_encoded", event)
+    )
     with _seeded(experiment, device):
         state = task.new_state()
         choices = _choose_backends(experiment, task, state, None)
@@ -76,7 +76,9 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
     observers = Observers(hooks or experiment.registry.new_hooks())
     device = choose_device(experiment.training.device)
     path = run.checkpoints.find(checkpoint)
-    task = _task(experiment, device, lambda event: observers.notify("seqforge_documents_encoded", event))
+    task = task_of(experiment).prepare_training(
+        device, lambda event: observers.notify("seqforge_documents_encoded", event)
+    )
     with _seeded(experiment, device), directory.locked():
         state = task.new_state()
         load_training(path, state, experiment, task.digest)
@@ -96,7 +98,7 @@ def resume(run: Run, checkpoint: str = "latest", *, hooks: pluggy.PluginManager 
 
 
 def _choose_backends(
-    experiment: Experiment, task: Task, state: TrainingState, recorded: Mapping[str, str] | None
+    experiment: Experiment, task: TrainingTask, state: TrainingState, recorded: Mapping[str, str] | None
 ) -> list[CellBackend]:
     return choose_backends(
         state.model,
@@ -106,10 +108,6 @@ def _choose_backends(
         pins=experiment.backend_pins,
         recorded=recorded,
     )
-
-
-def _task(experiment: Experiment, device: torch.device, report: Report) -> Task:
-    return (labelled_task if experiment.labelled else stream_task)(experiment, device, report)
 
 
 @contextmanager

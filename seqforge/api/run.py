@@ -1,46 +1,38 @@
-"""A run, from Python: open it, sample it, let it predict, evaluate it."""
+"""A run, from Python: open, sample, predict, evaluate, inspect and resume it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from seqforge.api.predict import Prediction, predict
+from torch import Tensor
+
+from seqforge.api.display import summary_html, summary_line
+from seqforge.api.inspect import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.files import check_corpus, load_model
-from seqforge.data import (
-    Report,
-    SplitName,
-    evaluation_batches,
-    prepare,
-    prepare_examples,
-    read_example_spec,
-    read_vocabulary,
-)
-from seqforge.errors import DataError, RunError
-from seqforge.evaluation.baseline import score_baseline
-from seqforge.evaluation.examples import ExampleScore, score_examples
-from seqforge.evaluation.likelihood import LikelihoodScore, score_likelihood
-from seqforge.evaluation.samples import build_metrics, score_texts
+from seqforge.data import SplitName
+from seqforge.evaluation.examples import ExampleScore
+from seqforge.evaluation.likelihood import LikelihoodScore
+from seqforge.events import Report
 from seqforge.experiment import Experiment
-from seqforge.generation import sample_texts, stream_text
-from seqforge.hardware.devices import choose_device
+from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
-from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
+from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Component, Registry
-from seqforge.runs.backends import read_backends
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.metrics_log import read_metrics
-from seqforge.tasks.labelled_examples import decoding, example_scoring
+from seqforge.runs.metrics_log import read_metrics, table_of_losses
+from seqforge.tasks import Task, TrainedModel, task_of
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run directory, opened.
+    """A run directory with its experiment.
+
+    `print(run)` is one line. In a notebook, a run shows its loss curve and its last sample.
 
     Attributes:
-        directory: Its files.
-        experiment: What was run.
+        directory: The run directory.
+        experiment: The experiment.
         new_backends: Whether a resumed run chooses its backends again, as `--set training.backend=auto` asks for.
     """
 
@@ -49,21 +41,35 @@ class Run:
     new_backends: bool = False
 
     @classmethod
-    def open(cls, path: str | Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> "Run":
+    def open(
+        cls,
+        path: str | Path,
+        overrides: Sequence[str] = (),
+        registry: Registry | None = None,
+    ) -> "Run":
         """Open a run directory.
 
         Args:
             path: The folder.
-            overrides: Assignments such as `training.minutes=20`, to go on with other settings.
-            registry: The components; by default those installed.
+            overrides: Assignments such as `training.minutes=20`, to resume the run with other settings.
+            registry: Registered components; by default those of the installed plugins.
 
         Raises:
-            RunError: Where it is no run directory.
-            ExperimentError: Where its experiment does not fit the plugins that are installed now.
+            RunError: If the folder is not a run directory.
+            ExperimentError: If the experiment does not fit the installed plugins.
         """
         directory = RunDirectory.open(path)
         chosen = any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)
         return cls(directory, Experiment.load(directory.experiment, overrides, registry), chosen)
+
+    def __repr__(self) -> str:
+        steps = self.checkpoints.steps()
+        return summary_line(str(self.path), steps[-1] if steps else 0, self.losses())
+
+    def _repr_html_(self) -> str:
+        samples = sorted(self.directory.samples.glob("step-*.txt"))
+        sample = samples[-1].read_text(encoding="utf-8", errors="replace") if samples else None
+        return summary_html(repr(self), self.losses(), sample)
 
     @property
     def path(self) -> Path:
@@ -72,41 +78,42 @@ class Run:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """The run's checkpoints."""
+        """The checkpoints of the run."""
         return Checkpoints(self.directory.checkpoints)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read the figures of every logged step, evaluation and sample."""
+        """Return the records of the metrics log: logged steps, evaluations and samples."""
         return read_metrics(self.directory.metrics)
 
+    def losses(self) -> list[dict[str, Any]]:
+        """Return a table of losses, one row for each step that was logged or evaluated.
+
+        Returns:
+            Rows with the same columns, for `pandas.DataFrame` or matplotlib: `step`, `seconds`, `training_loss`,
+            `validation_loss`, and for a language model `training_bits_per_character` and
+            `validation_bits_per_character`. A value that is not known at a step is None.
+        """
+        return table_of_losses(self.metrics())
+
     def vocabulary(self) -> Vocabulary:
-        """Read the run's vocabulary."""
-        vocabulary: Vocabulary = self.experiment.vocabulary.build()
-        read_vocabulary(vocabulary, self.directory.vocabulary)
-        return vocabulary
+        """Return the vocabulary of the run."""
+        return self._task.vocabulary(self.directory)
 
     def spec(self) -> ExampleSpec | None:
-        """Read what the run's examples are made of; None of a language model."""
-        return read_example_spec(self.directory.spec) if self.experiment.labelled else None
+        """Return the shape of the examples that the run learned from; None for a language model."""
+        return self._task.example_spec(self.directory)
 
     def model(
         self, checkpoint: str = "best", device: str = "auto", precision: Precision | None = None
     ) -> SequenceModel:
-        """Load the run's model, wherever it was trained.
+        """Load the model of the run, in evaluation mode.
 
         Args:
             checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
-            device: Where to put it.
-            precision: Of its products; by default the experiment's.
+            device: Device to load it on.
+            precision: Precision of matrix products; by default that of the experiment.
         """
-        target = choose_device(device)
-        model = build_model(self.experiment, self.vocabulary().size, self.spec())
-        if checkpoint != "initial":
-            load_model(self.checkpoints.find(checkpoint), model)
-        model.precision = precision or model.precision
-        model = model.to(target).eval()
-        use_recorded_backends(model, self.experiment.registry, read_backends(self.path))
-        return model
+        return self._task.load_model(TrainedModel(self.directory, checkpoint, device, precision))
 
     def sample(
         self,
@@ -119,29 +126,31 @@ class Run:
         checkpoint: str = "best",
         device: str = "auto",
         precision: Precision | None = None,
+        report: Report | None = None,
     ) -> list[str]:
-        """Draw samples, as one batch.
+        """Draw samples as one batch.
 
         Args:
-            prompt: What each starts with; None for a line's start.
-            length: Symbols to draw for each.
-            count: How many.
-            seed: Decides the draws.
-            samplers: The chain; by default the experiment's.
-            checkpoint: Which one.
-            device: Where to draw them.
-            precision: Of the products, such as "int8" or "float32"; by default the experiment's.
+            prompt: Text that each sample starts with; None for the start of a line.
+            length: Number of symbols to draw for each sample.
+            count: Number of samples.
+            seed: Seed of the draws.
+            samplers: Chain of samplers; by default that of the experiment.
+            checkpoint: "best", "latest", a step, or "initial".
+            device: Device to draw on.
+            precision: Precision of matrix products, such as "int8"; by default that of the experiment.
+            report: Function that is called now and then with the progress.
 
         Returns:
             The texts, each with its prompt.
 
         Raises:
-            RunError: Where the run learnt from labelled examples.
+            RunError: If the run learned from labelled examples.
         """
-        self._refuse_examples()
-        model = self.model(checkpoint, device, precision)
-        chain = self._chain(samplers)
-        return sample_texts(model, self.vocabulary(), chain, prompt, count=count, length=length, seed=seed)
+        model, vocabulary = self._language_model(checkpoint, device, precision)
+        return sample_texts(
+            model, vocabulary, self._chain(samplers), prompt, count=count, length=length, seed=seed, report=report
+        )
 
     def stream(
         self,
@@ -154,23 +163,22 @@ class Run:
         device: str = "auto",
         precision: Precision | None = None,
     ) -> Iterator[str]:
-        """Draw one sample, and give its text, without the prompt, as it comes.
+        """Return an iterator over the text of one sample, without the prompt, while it is drawn.
 
         Args:
-            prompt: What it starts with; None for a line's start.
-            length: Symbols to draw.
-            seed: Decides the draws.
-            samplers: The chain; by default the experiment's.
-            checkpoint: Which one.
-            device: Where to draw it.
-            precision: Of the products, such as "int8" or "float32"; by default the experiment's.
+            prompt: Text that the sample starts with; None for the start of a line.
+            length: Number of symbols to draw.
+            seed: Seed of the draws.
+            samplers: Chain of samplers; by default that of the experiment.
+            checkpoint: "best", "latest", a step, or "initial".
+            device: Device to draw on.
+            precision: Precision of matrix products, such as "int8"; by default that of the experiment.
 
         Raises:
-            RunError: Where the run learnt from labelled examples.
+            RunError: If the run learned from labelled examples.
         """
-        self._refuse_examples()
-        model = self.model(checkpoint, device, precision)
-        return stream_text(model, self.vocabulary(), self._chain(samplers), prompt, length=length, seed=seed)
+        model, vocabulary = self._language_model(checkpoint, device, precision)
+        return stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
 
     def predict(
         self,
@@ -183,42 +191,27 @@ class Run:
         checkpoint: str = "best",
         device: str = "auto",
     ) -> list[Prediction]:
-        """Answer examples.
+        """Predict the targets of new examples.
 
         Args:
-            inputs: What is read for each: a text, or an array of numbers, `[size]` or `[steps, size]`.
-            beam: Width of the beam search where sequences are written; by default the experiment's.
-            length: Symbols to write at most; by default the experiment's.
-            samplers: A chain to draw sequences by in the place of the search.
-            seed: Decides the draws.
-            checkpoint: Which one.
-            device: Where to answer them.
+            inputs: Input of each example: a text, or an array of numbers, `[size]` or `[steps, size]`.
+            beam: Width of the beam search if sequences are decoded; by default that of the experiment.
+            length: Maximum number of symbols to decode; by default that of the experiment.
+            samplers: Chain of samplers to draw sequences with, instead of the beam search.
+            seed: Seed of the draws.
+            checkpoint: "best", "latest", a step, or "initial".
+            device: Device to predict on.
 
         Returns:
-            An answer for each.
+            A prediction for each example.
 
         Raises:
-            RunError: Where the run is a language model.
-            DataError: Where an input is not of the run's form.
+            RunError: If the run is a language model.
+            DataError: If an input does not fit the example spec of the run.
         """
-        spec = self.spec()
-        if spec is None:
-            raise RunError(
-                f"{self.path}: a language model, which predicts nothing of an example",
-                hint=f"To let it write: seqforge sample {self.path}",
-            )
-        default = decoding(self.experiment)
-        chosen = replace(
-            default,
-            beam=beam or default.beam,
-            length=length or default.length,
-            samplers=[sampler.build() for sampler in samplers],
-            seed=seed,
-        )
-        training = self.experiment.training
-        model = self.model(checkpoint, device)
-        bounds = training.batch_size, training.batch_tokens
-        return predict(model, spec, self.vocabulary(), inputs, chosen, *bounds)
+        chain = [sampler.build() for sampler in samplers]
+        decoding = self._task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
+        return self._task.predict(TrainedModel(self.directory, checkpoint, device), inputs, decoding)
 
     def evaluate(
         self,
@@ -231,89 +224,145 @@ class Run:
         """Score the whole of a split.
 
         Args:
-            split: Which one.
-            checkpoint: Which one.
-            device: Where to score it.
-            report: Is told how far encoding the corpus has come, where that has to be done again.
+            split: "training", "validation" or "test".
+            checkpoint: "best", "latest", a step, or "initial".
+            device: Device to score on.
+            report: Function that is called now and then with the progress of encoding and evaluating.
 
         Returns:
-            Of a language model, how well it predicts; of labelled examples, the loss and what the metrics say.
+            The likelihood for a language model; loss and metrics for labelled examples.
 
         Raises:
-            DataError: Where the split is empty, or the corpus is gone.
-            RunError: Where the corpus is no longer the one that the run was trained on.
+            DataError: If the split is empty, or the corpus is missing.
+            RunError: If the run was trained on another corpus.
         """
-        report = report or (lambda _: None)
-        if self.experiment.labelled:
-            return self._score_examples(split, checkpoint, device, report)
-        dataset = prepare(self.experiment, report)
-        self._check_corpus(checkpoint, dataset.token_file.digest)
-        spans = dataset.splits[split]
-        if spans.length < 2:
-            raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
-        training = self.experiment.training
-        batches = evaluation_batches(dataset.token_file, spans, training.batch_size, training.sequence_length)
-        return score_likelihood(self.model(checkpoint, device), batches, dataset.characters_per_token(split))
-
-    def _score_examples(self, split: SplitName, checkpoint: str, device: str, report: Report) -> ExampleScore:
-        dataset = prepare_examples(self.experiment, report)
-        self._check_corpus(checkpoint, dataset.file.digest)
-        examples = dataset.splits[split]
-        if not len(examples):
-            raise DataError(f"the {split} split is empty", hint=_why_empty(self.experiment, split))
-        how = example_scoring(self.experiment, choose_device(device), limited=False)
-        return score_examples(self.model(checkpoint, device), dataset, examples, how)
-
-    def _check_corpus(self, checkpoint: str, digest: str) -> None:
-        trained = "latest" if checkpoint == "initial" else checkpoint
-        check_corpus(self.checkpoints.find(trained), digest)
-
-    def _refuse_examples(self) -> None:
-        if self.experiment.labelled:
-            raise RunError(
-                f"{self.path}: learnt from labelled examples, and is no language model to draw samples from",
-                hint=f"To let it answer: seqforge predict {self.path} EXAMPLE",
-            )
+        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report or _ignore)
 
     def score_samples(
         self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Draw samples as `[sampling]` says, and judge them and held-out text by the experiment's metrics.
+        """Draw samples by the `[sampling]` settings, and score them and held-out text by the experiment's metrics.
 
         Args:
-            checkpoint: Which one.
-            device: Where to draw them.
-            seed: Decides the draws.
-            report: Is told how far encoding the corpus has come, where that has to be done again.
+            checkpoint: "best", "latest", a step, or "initial".
+            device: Device to draw on.
+            seed: Seed of the draws.
+            report: Function that is called now and then with the progress of encoding and sampling.
 
         Returns:
-            Figures of the samples by `metric.value`, and the same of held-out text, cut as the samples are; none where
-            the experiment names no metric, or learns from labelled examples, whose metrics judge predictions.
+            Values of the samples by `metric.value`, and their baseline on held-out text; both empty if the experiment
+            has no metric of samples.
 
         Raises:
-            DataError: Where the corpus is gone.
+            DataError: If the corpus is missing.
         """
-        if not self.experiment.metrics or self.experiment.labelled:
-            return {}, {}
-        dataset = prepare(self.experiment, report or (lambda _: None))
-        metrics = build_metrics(self.experiment, dataset)
-        sampling = self.experiment.sampling
-        texts = self.sample(
-            sampling.prompt,
-            length=sampling.length,
-            count=sampling.count,
-            seed=seed,
-            checkpoint=checkpoint,
-            device=device,
-        )
-        return score_texts(metrics, [texts]), score_baseline(metrics, self.experiment, dataset)
+        return self._task.score_samples(TrainedModel(self.directory, checkpoint, device), seed, report or _ignore)
+
+    def inspect(self, text: str, checkpoint: str = "latest") -> Inspection:
+        """Return the predictions on each step of a text, before and after one parameter update.
+
+        The run itself is not changed.
+
+        Args:
+            text: At least two symbols of the run's vocabulary.
+            checkpoint: "latest", "best", a step, or "initial" for the weights before the first step.
+
+        Raises:
+            RunError: If the run learned from labelled examples.
+            DataError: If the text is too short, or has a symbol that is not in the vocabulary.
+        """
+        return inspect_text(self.experiment, *self._language_model(checkpoint, "cpu"), text)
+
+    def probabilities(
+        self, text: str, prompt: str | None = None, *, checkpoint: str = "best", device: str = "auto"
+    ) -> list[SymbolProbability]:
+        """Return the probability of each symbol of a text, given the prompt and the symbols before it.
+
+        Args:
+            text: The text.
+            prompt: Text before it; None for the start of a line.
+            checkpoint: "best", "latest", a step, or "initial".
+            device: Device to compute on.
+
+        Returns:
+            Pairs of `symbol` and `probability`.
+
+        Raises:
+            RunError: If the run learned from labelled examples.
+            DataError: If the text is empty, or has a symbol that is not in the vocabulary.
+        """
+        return symbol_probabilities(*self._language_model(checkpoint, device), text, prompt)
+
+    def states(self, text: str, *, checkpoint: str = "best", device: str = "auto") -> dict[str, Tensor]:
+        """Return the state of every layer after each symbol of a text.
+
+        Args:
+            text: The text.
+            checkpoint: "best", "latest", a step, or "initial".
+            device: Device to compute on.
+
+        Returns:
+            Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`, the lowest layer first.
+
+        Raises:
+            RunError: If the run learned from labelled examples.
+            DataError: If the text is empty, or has a symbol that is not in the vocabulary.
+        """
+        return layer_states(*self._language_model(checkpoint, device), text)
+
+    def resume(
+        self,
+        checkpoint: str = "latest",
+        *,
+        callbacks: Sequence[object] = (),
+        progress: bool | None = None,
+        **settings: Mapping[str, Any],
+    ) -> "Run":
+        """Resume the run with new settings, such as `run.resume(training={"steps": 4000})`.
+
+        Args:
+            checkpoint: "latest", "best" or a step; later checkpoints are deleted.
+            callbacks: Objects with some of the methods of `Callback`; they receive the events of the run.
+            progress: Whether to display the progress; by default, on a terminal and in a notebook only.
+            settings: Tables of the experiment with the keys that change.
+
+        Returns:
+            The run with the new settings.
+
+        Raises:
+            ExperimentError: If a setting is wrong, or the state of the run depends on it.
+            RunError: If the run has no such checkpoint, or is at its end.
+        """
+        from seqforge.api.launch import resume
+
+        experiment = self.experiment
+        table = _merged(experiment.table, settings)
+        changed = Experiment.from_dict(table, self.path, experiment.registry, origin=self.directory.experiment)
+        new_backends = "backend" in settings.get("training", {})
+        return resume(Run(self.directory, changed, new_backends), checkpoint, callbacks=callbacks, progress=progress)
+
+    @property
+    def _task(self) -> Task:
+        return task_of(self.experiment)
+
+    def _language_model(
+        self, checkpoint: str, device: str, precision: Precision | None = None
+    ) -> tuple[SequenceModel, Vocabulary]:
+        return self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
 
 
-def _why_empty(experiment: Experiment, split: SplitName) -> str:
-    part = {"training": 1.0, "validation": experiment.data.validation_fraction, "test": experiment.data.test_fraction}
-    if split == "training" or part[split] > 0:
-        return f"The corpus is too small to be split by {experiment.data.split} as [data] says."
-    return f"The experiment sets data.{split}_fraction to 0."
+def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with some keys changed. A component that is named anew replaces the old one with its options."""
+    merged = dict(table)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and "use" not in value and isinstance(table.get(key), Mapping):
+            value = _merged(table[key], cast("Mapping[str, Any]", value))
+        merged[key] = value
+    return merged
+
+
+def _ignore(event: object) -> None:
+    del event

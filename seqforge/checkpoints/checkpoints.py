@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there; the best and the last few are kept."""
+"""The checkpoints of a run. Each is written whole or not at all; the best and the last few are kept."""
 
 import json
 import shutil
@@ -20,18 +20,18 @@ class Checkpoints:
     """The checkpoints of a run.
 
     Attributes:
-        folder: Holds a folder `step-00000000` for each, and `best.json`.
+        folder: Folder with a folder `step-00000000` for each checkpoint, and `best.json`.
     """
 
     folder: Path
 
     def steps(self) -> list[int]:
-        """List the steps that have a checkpoint, ascending."""
+        """Return the steps that have a checkpoint, in ascending order."""
         found = (path.name.removeprefix("step-") for path in self.folder.glob("step-*"))
         return sorted(int(step) for step in found if step.isdecimal())
 
     def best(self) -> tuple[int, float] | None:
-        """Give step and validation loss of the best, or None where nothing was evaluated."""
+        """Return step and validation loss of the best checkpoint, or None before the first evaluation."""
         try:
             best = read_json(self.folder / BEST)
             return int(best["step"]), float(best["loss"])
@@ -39,53 +39,55 @@ class Checkpoints:
             return None
 
     def path(self, step: int) -> Path:
-        """Give a checkpoint's folder.
+        """Return the folder of a checkpoint.
 
         Args:
-            step: Optimizer steps done.
+            step: Number of optimizer steps done.
         """
         return self.folder / f"step-{step:08d}"
 
-    def find(self, wanted: str) -> Path:
-        """Find a checkpoint.
+    def find(self, name: str) -> Path:
+        """Return the folder of a checkpoint by name.
 
         Args:
-            wanted: "latest", "best" (the latest where nothing was evaluated), or a step.
+            name: "latest", "best" (the latest if there was no evaluation), or a step.
 
         Raises:
-            RunError: Where there is no such checkpoint.
+            RunError: If there is no such checkpoint.
         """
         steps = self.steps()
         if not steps:
-            raise RunError(f"{self.folder}: holds no checkpoint", hint="The run stopped before its first one.")
-        if wanted == "latest":
+            raise RunError(f"{self.folder}: there is no checkpoint", hint="The run stopped before its first one.")
+        if name == "latest":
             return self.path(steps[-1])
-        if wanted == "best":
+        if name == "best":
             best = self.best()
             return self.path(best[0] if best and best[0] in steps else steps[-1])
-        if wanted.isdecimal() and int(wanted) in steps:
-            return self.path(int(wanted))
+        if name.isdecimal() and int(name) in steps:
+            return self.path(int(name))
         known = ", ".join(str(step) for step in steps)
-        raise RunError(f"{self.folder}: no checkpoint {wanted!r}", hint=f"There are: latest, best, {known}.")
+        raise RunError(f"{self.folder}: no checkpoint {name!r}", hint=f"There are: latest, best, {known}.")
 
     def save(self, state: TrainingState, corpus: str, *, best: bool = False, keep: int) -> None:
-        """Write a checkpoint, then drop those that are no longer kept.
+        """Write a checkpoint, then delete those that are no longer kept.
 
         Args:
-            state: What is saved, with torch's random state.
-            corpus: The digest of the tokens, so that a run is not resumed on others.
-            best: Whether `state.best_loss` is this step's.
-            keep: How many of the latest to keep.
+            state: State to save, together with torch's random state.
+            corpus: Digest of the encoded corpus, so that a run is not resumed on another.
+            best: Whether this step has the lowest validation loss so far.
+            keep: Number of latest checkpoints to keep.
 
         Raises:
-            NonFiniteError: Where a parameter is not finite; nothing is then written or dropped.
-            RunError: Where it cannot be written, as on a full disk; the checkpoints before it are untouched.
+            NonFiniteError: If a parameter is not finite. Nothing is written or deleted then.
+            RunError: If it cannot be written, as on a full disk. Earlier checkpoints are kept then.
         """
         if not all(bool(torch.isfinite(parameter).all()) for parameter in state.model.parameters()):
             raise NonFiniteError("a parameter is infinite or not a number")
         path = self.path(state.step)
         before = self.steps()
-        consequence = f"The last whole checkpoint is {self.path(before[-1])}." if before else "None was written yet."
+        consequence = (
+            f"The last whole checkpoint is {self.path(before[-1])}." if before else "The run has no checkpoint."
+        )
         with reported_failures(f"writing the checkpoint {path}", consequence):
             if not path.exists():
                 write_checkpoint(path, state, corpus)
@@ -97,12 +99,12 @@ class Checkpoints:
                     shutil.rmtree(self.path(step))
 
     def drop_after(self, step: int) -> None:
-        """Drop the checkpoints after a step, and what a killed process left: a run goes on from there.
+        """Delete the checkpoints after a step, and the temporary folders of killed processes.
 
         Args:
-            step: The step that is gone on from.
+            step: Step from which the run continues.
         """
-        with reported_failures(f"dropping later checkpoints of {self.folder}"):
+        with reported_failures(f"deleting later checkpoints of {self.folder}"):
             for later in self.steps():
                 if later > step:
                     shutil.rmtree(self.path(later))

@@ -1,37 +1,73 @@
-"""A checkpoint's files: parameters, everything else that changes, and plain values; written and read."""
+"""The files of a checkpoint: parameters, optimizer and recurrent state as safetensors, and the rest as JSON.
+
+A checkpoint is a folder. No file in it holds a pickle, and every value is checked before it is used.
+"""
 
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pydantic_core
 import safetensors
 import safetensors.torch
 import torch
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
 from torch import Tensor
 
 from seqforge.checkpoints.optimizer_state import join_optimizer_state, split_optimizer_state
-from seqforge.checkpoints.progress_file import FORMAT_VERSION, PROGRESS, SavedProgress, read_progress
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
-from seqforge.files import sync_folder, write_atomically
+from seqforge.files import read_bounded, sync_folder, write_atomically
 from seqforge.interfaces import Optimizer, State
 from seqforge.model import SequenceModel, States
 
-MODEL, TRAINING = "model.safetensors", "training.safetensors"
+FORMAT_VERSION = 1
+MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
+
+
+class SavedProgress(BaseModel):
+    """The content of `progress.json`.
+
+    Attributes:
+        version: Version of the checkpoint format.
+        step: Number of optimizer steps done.
+        seconds: Training time so far.
+        best_loss: Lowest validation loss so far, in nats per token; None before the first evaluation.
+        stale_evaluations: Number of evaluations since the lowest loss.
+        schedule: State of the schedule.
+        optimizer: State of the optimizer that is not tensors, by parameter and name.
+        batches: Number of batches with a carried recurrent state.
+        rows: Number of rows in each.
+        corpus: Digest of the encoded corpus.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    version: int
+    step: NonNegativeInt
+    seconds: NonNegativeFloat
+    best_loss: float | None
+    stale_evaluations: NonNegativeInt
+    schedule: dict[str, Any]
+    optimizer: dict[str, dict[str, bool | int | float | str | None]]
+    batches: NonNegativeInt
+    rows: NonNegativeInt
+    corpus: str
 
 
 def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
-    """Write a checkpoint under a temporary name, and rename it into place.
+    """Write a checkpoint to a temporary folder, and rename it.
 
     Args:
-        path: The folder it becomes.
-        state: What is saved, with torch's random state.
-        corpus: The digest of the tokens.
+        path: Folder of the checkpoint.
+        state: State to save, together with torch's random state.
+        corpus: Digest of the encoded corpus.
 
     Raises:
-        OSError: Where it cannot be written; nothing is then left behind.
+        OSError: If it cannot be written. No partial checkpoint is left then.
     """
     moments, scalars = split_optimizer_state(state.optimizer)
     recurrent = {
@@ -53,13 +89,13 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
         corpus=corpus,
     )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # Left behind by a process that was killed, and in a container had the number that is now ours.
+    # A killed process with the same number, as happens in containers, may have left this folder.
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
         write_atomically(temporary / MODEL, _serialized(state.model.state_dict()))
         write_atomically(temporary / TRAINING, _serialized(moments | recurrent | _random_state(state.device)))
-        write_atomically(temporary / PROGRESS, progress.encoded())
+        write_atomically(temporary / PROGRESS, progress.model_dump_json().encode())
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -67,38 +103,38 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
 
 
 def load_model(path: Path, model: SequenceModel) -> None:
-    """Load parameters into a model.
+    """Load the parameters of a checkpoint into a model.
 
     Args:
-        path: A checkpoint's folder.
-        model: Built from the run's experiment, on any device.
+        path: Folder of the checkpoint.
+        model: Model that was built from the run's experiment, on any device.
 
     Raises:
-        RunError: Where the file is damaged, or from another experiment.
+        RunError: If the file is damaged, or belongs to another experiment.
     """
     stored = _read_tensors(path / MODEL)
     expected = model.state_dict()
     for name in sorted(stored.keys() ^ expected.keys()):
-        where = "only in the checkpoint" if name in stored else "only in the experiment's model"
-        raise _foreign(path, f"{name} is {where}")
+        place = "only in the checkpoint" if name in stored else "only in the experiment's model"
+        raise _other_experiment(path, f"{name} is {place}")
     for name, tensor in expected.items():
         if stored[name].shape != tensor.shape:
             shapes = f"{list(stored[name].shape)} in the checkpoint and {list(tensor.shape)} in the experiment's model"
-            raise _foreign(path, f"{name} is {shapes}")
+            raise _other_experiment(path, f"{name} is {shapes}")
     model.load_state_dict(stored)
 
 
 def load_training(path: Path, state: TrainingState, experiment: Experiment, digest: str) -> None:
-    """Load everything that a run needs to go on as if it had never stopped, torch's random state included.
+    """Load everything that a run needs to continue as if it had never stopped, torch's random state included.
 
     Args:
-        path: A checkpoint's folder.
-        state: As `initial_state` made it; renewed in place.
-        experiment: The run's.
-        digest: Digest of the corpus.
+        path: Folder of the checkpoint.
+        state: Result of `initial_state`; updated in place.
+        experiment: The run's experiment.
+        digest: Digest of the encoded corpus.
 
     Raises:
-        RunError: Where a file is damaged, or from another experiment or corpus.
+        RunError: If a file is damaged, or belongs to another experiment or corpus.
     """
     progress = read_progress(path)
     check_corpus(path, digest)
@@ -108,10 +144,10 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
     try:
         join_optimizer_state(state.optimizer, chosen, tensors, progress.optimizer)
         state.schedule.restore(progress.schedule)
-        state.recurrent = _recurrent(state, experiment, tensors, progress)
+        state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
         _restore_random(tensors, state.device)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise _foreign(path, str(error)) from error
+        raise _other_experiment(path, str(error)) from error
     state.step = progress.step
     state.seconds = progress.seconds
     state.best_loss = float("inf") if progress.best_loss is None else progress.best_loss
@@ -119,24 +155,44 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
 
 
 def check_corpus(path: Path, digest: str) -> None:
-    """Refuse a corpus that a checkpoint was not trained on: its text, and the meaning of its tokens, may be others.
+    """Raise if a checkpoint was trained on another corpus; its tokens may have other meanings.
 
     Args:
-        path: A checkpoint's folder.
-        digest: Digest of the corpus.
+        path: Folder of the checkpoint.
+        digest: Digest of the encoded corpus.
 
     Raises:
-        RunError: Where it is another.
+        RunError: If the digest differs.
     """
     if read_progress(path).corpus != digest:
         raise RunError(
             f"{path}: the corpus is no longer the one that this run was trained on",
-            hint="Restore the corpus, or start a new run; `seqforge sample` still works with this one.",
+            hint="Restore the corpus, or start a new run. `seqforge sample` still works with this run.",
         )
 
 
+def read_progress(checkpoint: Path) -> SavedProgress:
+    """Read the `progress.json` of a checkpoint.
+
+    Args:
+        checkpoint: Folder of the checkpoint.
+
+    Raises:
+        RunError: If the file is damaged, or of an unknown version.
+    """
+    file = checkpoint / PROGRESS
+    try:
+        content = read_bounded(file)
+        version = pydantic_core.from_json(content)["version"]
+        if version == FORMAT_VERSION:
+            return SavedProgress.model_validate_json(content)
+    except (OSError, ValidationError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(file, _first_line(error)) from error
+    raise RunError(f"{file}: version {version}; this program reads version {FORMAT_VERSION}")
+
+
 def _serialized(tensors: Mapping[str, Tensor]) -> bytes:
-    # Clones, because two names may share memory (tied weights), which the format refuses.
+    # Tied weights share memory, which safetensors refuses, so every tensor is cloned.
     return safetensors.torch.save(
         {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     )
@@ -144,16 +200,14 @@ def _serialized(tensors: Mapping[str, Tensor]) -> bytes:
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
-        # Copies, because torch aligns its own memory: products of unaligned tensors may differ in the last bit.
+        # Clones are aligned by torch. Matrix products of unaligned tensors may differ in the last bit.
         return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
     except (OSError, safetensors.SafetensorError) as error:
-        raise RunError(
-            f"{file}: damaged: {error}", hint="Use another checkpoint of the run, or delete this one's folder."
-        ) from error
+        raise _damaged(file, str(error)) from error
 
 
 def _recurrent(
-    state: TrainingState, experiment: Experiment, tensors: Mapping[str, Tensor], progress: SavedProgress
+    state: TrainingState, batch_size: int, tensors: Mapping[str, Tensor], progress: SavedProgress
 ) -> list[States]:
     def restored(batch: int, layer: int, empty: State) -> State:
         parts = [tensors[f"recurrent.{batch}.{layer}.{part}"].to(state.device) for part in range(len(empty))]
@@ -162,13 +216,12 @@ def _recurrent(
                 raise ValueError(f"the recurrent state of layer {layer} is {list(part.shape)}, {part.dtype}")
         return type(empty)(*parts)
 
-    training = experiment.training
-    if progress.step == 0 or experiment.labelled:
+    if progress.step == 0 or not state.carried_batches:
         return []
-    if (progress.batches, progress.rows) != (training.accumulation, training.batch_size):
+    if (progress.batches, progress.rows) != (state.carried_batches, batch_size):
         raise ValueError(
             f"it holds {progress.batches} × {progress.rows} recurrent states, and the experiment has "
-            f"{training.accumulation} × {training.batch_size}"
+            f"{state.carried_batches} × {batch_size}"
         )
     template = state.model.initial_states(progress.rows)
     return [
@@ -190,8 +243,19 @@ def _restore_random(tensors: Mapping[str, Tensor], device: torch.device) -> None
         torch.cuda.set_rng_state(tensors["random.cuda"], device)
 
 
-def _foreign(path: Path, reason: str) -> RunError:
+def _other_experiment(path: Path, reason: str) -> RunError:
     return RunError(
         f"{path}: from another experiment: {reason}",
-        hint="A checkpoint goes only with the experiment.toml of its own run.",
+        hint="A checkpoint fits only the experiment.toml of its own run.",
     )
+
+
+def _damaged(file: Path, reason: str) -> RunError:
+    return RunError(f"{file}: damaged: {reason}", hint="Use another checkpoint of the run, and delete this folder.")
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        detail = error.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
+    return str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""A torch optimizer's state as tensors and plain JSON, for files that hold no pickle."""
+"""The state of a torch optimizer as tensors and JSON values, so that a checkpoint needs no pickle."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ Scalars = dict[str, dict[str, bool | int | float | str | None]]
 
 
 def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], Scalars]:
-    """Take an optimizer's state apart. Its options are the experiment's, and are not part of it.
+    """Split the state of an optimizer into tensors and JSON values. Its options stay in the experiment.
 
     Args:
-        optimizer: Any of torch's.
+        optimizer: A torch optimizer.
 
     Returns:
-        Its tensors, named `optimizer.INDEX.NAME`, and its other values by index and name.
+        Tensors named `optimizer.INDEX.NAME`, and all other values by index and name.
     """
     tensors: dict[str, Tensor] = {}
     scalars: Scalars = {}
@@ -35,18 +35,16 @@ def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, T
 def join_optimizer_state(
     optimizer: torch.optim.Optimizer, chosen: Optimizer, tensors: Mapping[str, Tensor], scalars: Scalars
 ) -> None:
-    """Put an optimizer's state together again.
-
-    Everything is checked first: fused kernels write through these tensors without a look at their sizes.
+    """Load the state of an optimizer. Everything is checked first, since fused kernels do not check sizes.
 
     Args:
-        optimizer: New, over the model's parameters.
-        chosen: What built it.
-        tensors: From `split_optimizer_state`; other names are passed over.
-        scalars: From `split_optimizer_state`.
+        optimizer: A new optimizer of the model's parameters.
+        chosen: Component that built it.
+        tensors: Tensors of `split_optimizer_state`; other names are ignored.
+        scalars: Other values of `split_optimizer_state`.
 
     Raises:
-        ValueError: Where it is the state of another optimizer, or of other parameters.
+        ValueError: If the state belongs to another optimizer or to other parameters.
     """
     parameters: list[Tensor] = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Any]] = {}
@@ -76,7 +74,7 @@ def _index(text: str, count: int) -> int:
 
 
 def _moment_names(chosen: Optimizer) -> set[str]:
-    """See what the optimizer keeps for a parameter, by one step of it on a parameter of its own."""
+    """Return the names of the optimizer's state for one parameter, found by one step on a probe parameter."""
     probe = nn.Parameter(torch.zeros(1))
     probe.grad = torch.zeros(1)
     optimizer = chosen.build([("probe", probe)])

@@ -1,4 +1,4 @@
-"""Everything that changes while a model is trained, in one value."""
+"""The training state: everything that changes while a model is trained."""
 
 from dataclasses import dataclass, field
 
@@ -12,24 +12,26 @@ from seqforge.model import SequenceModel, States, build_model
 
 @dataclass(slots=True)
 class TrainingState:
-    """What a checkpoint holds, beside the random state.
+    """The content of a checkpoint, except torch's random state.
 
     Attributes:
-        model: Its parameters are trained.
-        optimizer: With its moments.
-        schedule: With its memory.
-        recurrent: For each batch of an accumulated step, every layer's state; empty before the first step, and
-            where examples are read whole.
-        step: Optimizer steps done.
+        model: Model that is trained.
+        optimizer: Optimizer with its moments.
+        schedule: Learning-rate schedule with its state.
+        carried_batches: Number of batches whose recurrent state is carried from step to step; 0 if examples are read
+            whole.
+        recurrent: State of every layer after the last step, for each carried batch; empty before the first step.
+        step: Number of optimizer steps done.
         seconds: Training time so far.
-        best_loss: The lowest validation loss so far, in nats a token.
-        stale_evaluations: Evaluations since then.
-        parameters: The model's, listed once.
+        best_loss: Lowest validation loss so far.
+        stale_evaluations: Number of evaluations since the lowest loss.
+        parameters: Parameters of the model, listed once.
     """
 
     model: SequenceModel
     optimizer: torch.optim.Optimizer
     schedule: Schedule
+    carried_batches: int = 0
     recurrent: list[States] = field(default_factory=list[States])
     step: int = 0
     seconds: float = 0.0
@@ -42,20 +44,20 @@ class TrainingState:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is trained."""
+        """Device of the model."""
         return self.parameters[0].device
 
 
 def initial_state(
     experiment: Experiment, symbols: int, device: torch.device, spec: ExampleSpec | None = None
 ) -> TrainingState:
-    """Make the state before the first step.
+    """Return the state before the first step.
 
     Args:
-        experiment: Names model, optimizer and schedule.
+        experiment: Experiment with model, optimizer and schedule.
         symbols: Size of the vocabulary.
-        device: Where the model is trained.
-        spec: What labelled examples are made of; None for a language model.
+        device: Device to train on.
+        spec: Shape of labelled examples, which are read whole; None for a language model, which carries its state.
     """
     model = build_model(experiment, symbols, spec).to(device)
     chosen: Optimizer = experiment.optimizer.build()
@@ -63,4 +65,5 @@ def initial_state(
     for group in optimizer.param_groups:
         # torch's own name for the rate that schedules multiply.
         group.setdefault("initial_lr", group["lr"])
-    return TrainingState(model, optimizer, experiment.schedule.build())
+    carried = experiment.training.accumulation if spec is None else 0
+    return TrainingState(model, optimizer, experiment.schedule.build(), carried)

@@ -12,36 +12,45 @@ from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open
 from seqforge.errors import DataError
 
 MAXIMUM_LINE = 16 * 1024 * 1024
-"""Characters of a line that is read: no honest example comes near it."""
+"""Maximum number of characters of an example, so that a wrong file does not fill the memory."""
 
 
 def predict(
     context: typer.Context,
     run: RunPath,
     examples: Annotated[
-        list[str] | None, typer.Argument(metavar="[EXAMPLE]…", help="The examples; without any, lines are read.")
+        list[str] | None,
+        typer.Argument(metavar="[EXAMPLE]…", help="Examples, such as Tanaka; without any, lines are read."),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read examples from this file, one a line; - or nothing: stdin.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File with one example per line; by default, and for -, standard input."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object a line: input, output and confidence.")
+        bool, typer.Option("--json", help="Print one JSON object per line: input, output, confidence.")
     ] = False,
     beam: Annotated[
-        int | None, typer.Option(min=1, help="Width of the beam search, where sequences are written.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Width of the beam search that decodes sequences, such as 5; by default the run's.",
+        ),
     ] = None,
-    length: Annotated[int | None, typer.Option(min=1, help="Symbols to write at most.")] = None,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of symbols to decode; by default the run's.")
+    ] = None,
     sampler: Annotated[
-        list[str], typer.Option("--sampler", metavar="NAME", help="Draw sequences by this; repeat it for a chain.")
+        list[str],
+        typer.Option("--sampler", metavar="NAME", help="Draw sequences with this sampler; no beam search. Repeatable."),
     ] = [],  # noqa: B006 - typer copies it
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws.")] = 0,
     assignments: SetOfRun = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
 ) -> None:
-    """Let a model that learnt from labelled examples answer new ones.
+    """Predict the targets of new examples with a model that was trained on labelled examples.
 
-    A text is read as it stands. Numbers are a JSON list such as [0, 0.5, 1], and steps of numbers a list of lists.
+    A text is read unchanged. Numbers are a JSON list such as [0, 0.5, 1]; a sequence of numbers is a list of lists.
 
     [bold]Examples[/]
 
@@ -55,9 +64,9 @@ def predict(
     from seqforge.interfaces import Text
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
-    given = list(examples) if examples else list(_lines(file))
+    lines = list(examples) if examples else list(_lines(file))
     spec = opened.spec()
-    inputs = given if spec is None or isinstance(spec.input, Text) else [_numbers(line) for line in given]
+    inputs = lines if spec is None or isinstance(spec.input, Text) else [_numbers(line) for line in lines]
     found = opened.predict(
         inputs,
         beam=beam,
@@ -67,12 +76,12 @@ def predict(
         checkpoint=checkpoint,
         device=device,
     )
-    # Control characters are kept where another program reads them, and made harmless where a terminal does.
+    # A terminal gets no control characters, which could change its state. Another program gets the text unchanged.
     shown = printable if sys.stdout.isatty() else str
-    for line, prediction in zip(given, found, strict=True):
+    for line, prediction in zip(lines, found, strict=True):
         if as_json:
-            answer = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
-            typer.echo(json.dumps(answer))
+            record = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
+            typer.echo(json.dumps(record))
         else:
             typer.echo(shown(prediction.text))
 
@@ -96,7 +105,7 @@ def _bounded(file: TextIO, name: str) -> Iterator[str]:
         number += 1
         if not line.endswith("\n") and len(line) == MAXIMUM_LINE:
             raise DataError(f"{name}: line {number} is longer than {MAXIMUM_LINE:,} characters")
-        # What editors on other systems leave behind is no part of an example.
+        # A carriage return or a byte order mark, which some editors add, is not part of an example.
         yield line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff" if number == 1 else "")
 
 
@@ -107,5 +116,5 @@ def _numbers(line: str) -> Any:
         return np.asarray(json.loads(line), dtype=np.float32)
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{line[:60]!r} is no list of numbers", hint="Write [0, 0.5, 1], or a list of such lists, as JSON."
+            f"{line[:60]!r} is not a list of numbers", hint="Write JSON: [0, 0.5, 1], or a list of such lists."
         ) from error

@@ -10,7 +10,7 @@ from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, SetO
 
 
 class Precision(enum.StrEnum):
-    """In which type products may be computed."""
+    """The precisions of matrix products."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -22,23 +22,23 @@ def sample(
     context: typer.Context,
     run: RunPath,
     prompt: Annotated[
-        str | None, typer.Option(help="What each sample starts with; without one, a line's start.")
+        str | None, typer.Option(help="Text that each sample starts with; by default the start of a line.")
     ] = None,
-    length: Annotated[int, typer.Option(min=1, help="Symbols to draw for each sample.")] = 1000,
-    count: Annotated[int, typer.Option(min=1, help="Samples to draw, side by side.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same samples.")] = 0,
+    length: Annotated[int, typer.Option(min=1, help="Number of symbols to draw for each sample.")] = 1000,
+    count: Annotated[int, typer.Option(min=1, help="Number of samples, drawn as one batch.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed; the same seed draws the same samples.")] = 0,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: SetOfRun = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     precision: Annotated[
         Precision | None,
-        typer.Option(help="Of the products, in the place of training.precision; int8 is the fastest on a CPU."),
+        typer.Option(help="Precision of matrix products; by default the run's. int8 is the fastest on a CPU."),
     ] = None,
 ) -> None:
-    """Let a trained model write.
+    """Generate text from a trained language model.
 
-    A single sample appears as it is drawn. The chain of samplers is the run's own unless --sampler names another.
+    A single sample is printed while it is drawn. --sampler replaces the run's chain of samplers.
 
     [bold]Examples[/]
 
@@ -53,8 +53,8 @@ def sample(
     from seqforge.cli.progress import printable
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
-    # Control characters are kept where another program reads them, and made harmless where a terminal does.
     products = precision.value if precision else None
+    # A terminal gets no control characters, which could change its state. Another program gets the text unchanged.
     shown = printable if sys.stdout.isatty() else str
     if count == 1:
         pieces = opened.stream(

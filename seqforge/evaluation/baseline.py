@@ -1,4 +1,4 @@
-"""The control of metrics: what they say of real text that was held out, cut as samples are."""
+"""The baseline of metrics: their values on held-out text that is cut as samples are."""
 
 from collections.abc import Mapping
 
@@ -6,28 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data import Dataset, TokenStream
-from seqforge.evaluation.samples import score_texts
+from seqforge.evaluation.metrics import score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import Metric
 
 WINDOWS = 64
-"""Windows of held-out text, or as many as samples are drawn at once, if that is more."""
+"""Minimum number of windows of held-out text that are scored."""
 
 SEARCHED = 4096
-"""Tokens at a random place that are searched for the prompt, or for a line's start."""
+"""Number of tokens after a random position that are searched for the prompt, or for the start of a line."""
 
 
 def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset) -> dict[str, float]:
-    """Judge held-out text as the samples of an experiment are judged: in groups of as many texts, as long.
+    """Score held-out text by the metrics of an experiment, in groups of as many texts, and as long, as its samples.
 
     Args:
-        metrics: By name.
-        experiment: Says how samples are drawn; its seed decides the windows.
-        dataset: Gives the validation split.
+        metrics: Metrics by name.
+        experiment: Experiment with the `[sampling]` settings; its seed chooses the windows.
+        dataset: Dataset with the validation split.
 
     Returns:
-        Figures by `metric.value`, each the mean over the groups; none where the split is empty.
+        Values by `metric.value`, each a mean over the groups; empty if the validation split is empty.
     """
     if not metrics:
         return {}
@@ -41,18 +41,18 @@ def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, datase
 
 
 def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length: int, seed: int) -> list[str]:
-    """Cut windows out of the validation split that begin and end as samples do.
+    """Return windows of the validation split that begin and end as samples do.
 
     Args:
-        dataset: Gives the split.
-        prompt: What samples start with; None for a line's start. A window is what follows one of its occurrences near a
-            random place. Where it does not occur within `SEARCHED` tokens, a window starts with a line instead.
-        count: How many windows.
-        length: Tokens of each behind the prompt; fewer where the split has no more.
-        seed: Decides the places.
+        dataset: Dataset with the validation split.
+        prompt: Prompt of the samples; None for the start of a line. A window follows an occurrence of the prompt near a
+            random position. If none is within `SEARCHED` tokens, the window starts with a line instead.
+        count: Number of windows.
+        length: Number of tokens after the prompt; fewer if the split is shorter.
+        seed: Seed of the positions.
 
     Returns:
-        The texts, each with its prompt; none where the split is empty.
+        The texts, each with its prompt; empty if the split is empty.
     """
     stream = TokenStream(dataset.token_file, dataset.splits["validation"])
     if len(stream) < 2:
@@ -64,7 +64,7 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
         tokens = stream.read([start], size)[0]
         text, begin = "", 0
         for beginning in (prompt, None):
-            places = _behind(encode_prompt(vocabulary, beginning).numpy(), tokens[: max(0, size - length)])
+            places = _ends_of(encode_prompt(vocabulary, beginning).numpy(), tokens[: max(0, size - length)])
             if len(places):
                 text, begin = beginning or "", int(draws.choice(places))
                 break
@@ -73,22 +73,23 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
     return windows
 
 
-def _behind(mark: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the places behind every occurrence of some tokens among others."""
-    if len(tokens) < len(mark):
+def _ends_of(pattern: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the position after each occurrence of a pattern."""
+    if len(tokens) < len(pattern):
         return np.empty(0, dtype=np.int64)
-    return np.flatnonzero((np.lib.stride_tricks.sliding_window_view(tokens, len(mark)) == mark).all(axis=1)) + len(mark)
+    matches = (np.lib.stride_tricks.sliding_window_view(tokens, len(pattern)) == pattern).all(axis=1)
+    return np.flatnonzero(matches) + len(pattern)
 
 
 def with_baselines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
-    """Put each figure's control behind it, for a line of JSON.
+    """Return the values of samples with their baselines, as a record for JSON.
 
     Args:
-        scores: Figures of samples, by name.
-        baseline: Those of held-out text.
+        scores: Values of samples by name.
+        baseline: Values of held-out text by name.
 
     Returns:
-        The figures by `name` and, where there is one, the control by `name.baseline`.
+        The values by `name`, each followed by its baseline as `name.baseline` if there is one.
     """
     record: dict[str, float] = {}
     for name, value in scores.items():

@@ -1,46 +1,66 @@
-"""Scoring held-out examples: the loss, and what metrics say of the answers."""
+"""The loss and the metrics of labelled examples."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
+from torch import Tensor
 
-from seqforge.data import LabelledDataset, decode_target, evaluation_examples
+from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples
 from seqforge.errors import NonFiniteError
-from seqforge.evaluation.example_loss import example_loss
-from seqforge.evaluation.samples import scores_of_each, validated_score
+from seqforge.evaluation.metrics import scores_of_each, validated_score
+from seqforge.events import Report, WorkProgressed
 from seqforge.generation import Decoding, TargetVocabulary, predict_examples
-from seqforge.interfaces import Evaluated, ExamplePrediction, Loss, PredictionMetric, Value
-from seqforge.model import SequenceModel
+from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Value
+from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleScore:
-    """How well a model answers.
+    """How well a model predicts the targets of examples.
 
     Attributes:
-        loss: Mean a target, by the loss that the run is trained with.
-        examples: Examples scored.
-        figures: Of the metrics, as `metric.value`.
-        reports: What metrics have to say beside figures, by metric.
+        loss: Mean loss per target, by the loss that the run is trained with.
+        examples: Number of examples scored.
+        metrics: Values of the metrics by `metric.value`.
+        reports: Reports of the metrics, such as a confusion matrix, by metric.
     """
 
     loss: float
     examples: int
-    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+    metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     reports: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def size(self) -> str:
+        """The number of examples scored, with its unit."""
+        return f"{self.examples:,} examples"
+
+    def record(self) -> dict[str, object]:
+        """Return the values and reports as a record for JSON."""
+        return {"loss": self.loss, "examples": self.examples, **self.metrics, "reports": dict(self.reports)}
+
+    def lines(self) -> Iterator[str]:
+        """Yield the values and reports as lines of text."""
+        values = {"loss": self.loss, **self.metrics}
+        width = max(map(len, values))
+        for name, value in values.items():
+            yield f"  {name:<{width}}  {value:.4f}"
+        for name, report in self.reports.items():
+            yield f"\n{name}\n{report}"
+
     def event(self, step: int, *, best: bool) -> Evaluated:
-        """Say it to those who watch.
+        """Return the event for callbacks.
 
         Args:
-            step: Optimizer steps done.
+            step: Number of optimizer steps done.
             best: Whether the loss is the lowest of the run so far.
         """
-        return Evaluated(step, self.loss, None, None, best, self.figures)
+        return Evaluated(step, self.loss, None, None, best, self.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +68,12 @@ class ExampleScoring:
     """How examples are scored.
 
     Attributes:
-        loss: On the model's device.
-        metrics: By name.
-        decoding: How sequences are written.
-        rows: Examples of a batch at most.
-        tokens: Steps of a batch at most.
-        limit: Steps scored at most; None for all.
+        loss: The loss, on the model's device.
+        metrics: Metrics of predictions by name.
+        decoding: Options of decoding.
+        rows: Maximum number of examples in a batch.
+        tokens: Maximum number of steps in a batch.
+        limit: Maximum number of steps to score; None for all.
     """
 
     loss: Loss
@@ -65,53 +85,59 @@ class ExampleScoring:
 
 
 def score_examples(
-    model: SequenceModel, dataset: LabelledDataset, examples: NDArray[np.int64], example_scoring: ExampleScoring
+    model: SequenceModel,
+    dataset: LabelledDataset,
+    examples: NDArray[np.int64],
+    scoring: ExampleScoring,
+    report: Report | None = None,
 ) -> ExampleScore:
-    """Let a model answer examples, and score the answers. The model is left in evaluation mode.
+    """Predict examples and score the predictions. The model is left in evaluation mode.
 
     Args:
-        model: On any device.
-        dataset: Holds the examples.
-        examples: Which; at least one.
-        example_scoring: How.
+        model: A model for labelled examples, on any device.
+        dataset: Dataset of the examples.
+        examples: Indices of the examples; at least one.
+        scoring: How they are scored.
+        report: Function that is called after every batch.
 
     Raises:
-        NonFiniteError: Where the model gives no finite loss.
+        NonFiniteError: If the loss is not finite.
     """
     file, device = dataset.file, next(model.parameters()).device
-    total, counted, scored = 0.0, 0, 0
+    total, counted, scored, steps = 0.0, 0, 0, 0
     predictions: list[ExamplePrediction] = []
     symbols = TargetVocabulary(file.spec, dataset.vocabulary)
     end = symbols.end if model.decoder is not None else None
     model.eval()
-    batches = evaluation_examples(
-        file, examples, example_scoring.rows, example_scoring.tokens, end, example_scoring.limit
-    )
     with torch.inference_mode():
-        for indices, batch in batches:
-            there = batch.to(device)
-            encoded = model.encode(there.inputs, there.lengths)
-            value = example_loss(model, file.spec, encoded, there, example_scoring.loss).item()
+        for indices, loaded in evaluation_examples(file, examples, scoring.rows, scoring.tokens, end, scoring.limit):
+            batch = loaded.to(device)
+            encoded = model.encode(batch.inputs, batch.lengths)
+            value = example_loss(model, file.spec, encoded, batch, scoring.loss).item()
             if not math.isfinite(value):
                 raise NonFiniteError(f"the loss on held-out examples is {value}")
             total += value * batch.counted
             counted += batch.counted
             scored += len(indices)
-            if example_scoring.metrics:
-                written = predict_examples(model, file.spec, symbols, encoded, example_scoring.decoding)
-                for index, prediction in zip(map(int, indices), written, strict=True):
+            if scoring.metrics:
+                found = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)
+                for index, prediction in zip(map(int, indices), found, strict=True):
                     predicted = decode_target(file.spec, dataset.vocabulary, prediction.values)
                     predictions.append(ExamplePrediction(file.names[index], predicted, right_targets(dataset, index)))
-    figures, reports = _figures(dataset, predictions, example_scoring.metrics)
+            if report is not None:
+                steps += int(batch.lengths.sum())
+                fraction = max(scored / len(examples), steps / scoring.limit if scoring.limit else 0.0)
+                report(WorkProgressed("evaluating", min(fraction, 1.0)))
+    figures, reports = _figures(dataset, predictions, scoring.metrics)
     return ExampleScore(total / max(counted, 1), scored, figures, reports)
 
 
 def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
-    """Give what is right for an example, in its form's terms.
+    """Return the right targets of an example, as values of the example spec.
 
     Args:
-        dataset: Holds it.
-        example: Its index.
+        dataset: Dataset of the example.
+        example: Index of the example.
     """
     file = dataset.file
     first = int(file.first_targets(np.array([example]))[0])
@@ -131,3 +157,64 @@ def _figures(
         if score.report:
             reports[name] = score.report
     return figures, reports
+
+
+def example_loss(
+    model: SequenceModel,
+    spec: ExampleSpec,
+    encoded: EncoderOutput,
+    batch: PaddedBatch,
+    loss: Loss,
+    sampled: float = 0.0,
+) -> Float[Tensor, ""]:
+    """Return the loss of a batch of examples.
+
+    Args:
+        model: A model for labelled examples, on the batch's device.
+        spec: Shape of the examples.
+        encoded: Encoder output of the batch.
+        batch: The examples.
+        loss: Loss averaged over all targets that are not padding.
+        sampled: Probability that the decoder reads a symbol that it drew, instead of the right one.
+    """
+    if model.decoder is not None:
+        return loss(_decode(model, model.decoder_context(encoded), batch.targets, sampled), batch.targets)
+    if spec.output_mode == "once":
+        return loss(model.predict_once(encoded), batch.targets)
+    outputs = model.predict_each_step(encoded)
+    return loss(_blank_after_ends(outputs, batch.lengths) if loss.aligns else outputs, batch.targets)
+
+
+def _decode(
+    model: SequenceModel, decoder_context: DecoderContext, targets: Int[Tensor, "steps batch"], sampled: float
+) -> Float[Tensor, "steps batch symbols"]:
+    """Decode with teacher forcing (Williams and Zipser 1989) or scheduled sampling (Bengio et al. 2015)."""
+    end = model.head.out_features - 1
+    # The first step reads the end symbol, as a start symbol. Padding reads it too, and is not counted.
+    before = torch.cat([targets.new_full((1, targets.shape[1]), end), targets[:-1]])
+    known = before.where(before >= 0, end)
+    if not sampled:
+        return model.decode(known, decoder_context)[0]
+    # With scheduled sampling a step may read the draw of the one before, so the steps run one by one.
+    # No gradient flows through a draw.
+    states = model.decoder_states(targets.shape[1])
+    outputs: list[Tensor] = []
+    for step, symbols in enumerate(known.unbind(0)):
+        if step:
+            drawn = outputs[-1].detach().float().softmax(-1).multinomial(1).squeeze(1)
+            replaced = torch.rand(len(symbols), device=symbols.device) < sampled
+            symbols = drawn.where(replaced, symbols)
+        logits, states = model.decode(symbols.unsqueeze(0), decoder_context, states)
+        outputs.append(logits[0])
+    return torch.stack(outputs)
+
+
+def _blank_after_ends(
+    outputs: Float[Tensor, "time batch symbols"], lengths: Int[Tensor, " batch"]
+) -> Float[Tensor, "time batch symbols"]:
+    """Make the blank certain on every step of padding, so that the loss is that of the row without padding."""
+    padding = torch.arange(len(outputs), device=lengths.device).unsqueeze(1) >= lengths
+    # Minus infinity, and not a low logit: a target that is too long for the row must not be aligned with the padding.
+    blank = torch.full_like(outputs[0, 0], -torch.inf)
+    blank[-1] = 0
+    return torch.where(padding.unsqueeze(-1), blank, outputs)

@@ -1,7 +1,7 @@
-"""Scoring held-out text."""
+"""The likelihood of held-out text under a language model."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError
+from seqforge.events import Report, WorkProgressed
 from seqforge.interfaces import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel
 
@@ -18,9 +19,9 @@ class LikelihoodScore:
     """How well a model predicts text, whatever loss it is trained with.
 
     Attributes:
-        loss: Mean negative log-likelihood in nats a token.
-        tokens: Tokens scored.
-        characters_per_token: How many characters a token stands for.
+        loss: Mean negative log-likelihood in nats per token.
+        tokens: Number of tokens scored.
+        characters_per_token: Mean number of characters per token.
     """
 
     loss: float
@@ -29,47 +30,72 @@ class LikelihoodScore:
 
     @property
     def bits_per_character(self) -> float:
-        """The loss in bits a character."""
+        """The loss in bits per character."""
         return bits_per_character(self.loss, self.characters_per_token)
 
     @property
     def perplexity(self) -> float:
-        """The exponential of the loss, a token."""
+        """The perplexity per token: the exponential of the loss."""
         return math.exp(self.loss) if self.loss < 700 else math.inf
 
+    @property
+    def size(self) -> str:
+        """The number of tokens scored, with its unit."""
+        return f"{self.tokens:,} tokens"
+
+    def record(self) -> dict[str, object]:
+        """Return the values as a record for JSON; infinite values are None."""
+        perplexity = self.perplexity if math.isfinite(self.perplexity) else None
+        bits = self.bits_per_character
+        return {"loss": self.loss, "bits_per_character": bits, "perplexity": perplexity, "tokens": self.tokens}
+
+    def lines(self) -> Iterator[str]:
+        """Yield the values as lines of text."""
+        yield f"  loss                {self.loss:.4f} nats per token"
+        yield f"  bits per character  {self.bits_per_character:.4f}"
+        yield f"  perplexity          {self.perplexity:.4f} per token"
+
     def event(self, step: int, *, best: bool) -> Evaluated:
-        """Say it to those who watch.
+        """Return the event for callbacks.
 
         Args:
-            step: Optimizer steps done.
+            step: Number of optimizer steps done.
             best: Whether the loss is the lowest of the run so far.
         """
         return Evaluated(step, self.loss, self.bits_per_character, self.perplexity, best)
 
 
 def bits_per_character(nats_per_token: float, characters_per_token: float) -> float:
-    """Change units.
+    """Convert a mean negative log-likelihood from nats per token to bits per character.
 
     Args:
-        nats_per_token: A mean negative log-likelihood.
-        characters_per_token: How many characters a token stands for.
+        nats_per_token: Mean negative log-likelihood.
+        characters_per_token: Mean number of characters per token.
     """
     return nats_per_token / math.log(2) / characters_per_token
 
 
-def score_likelihood(model: SequenceModel, batches: Iterable[Batch], characters_per_token: float) -> LikelihoodScore:
-    """Score a split, carrying the state through it. The model is left in evaluation mode.
+def score_likelihood(
+    model: SequenceModel,
+    batches: Iterable[Batch],
+    characters_per_token: float,
+    expected: int = 0,
+    report: Report | None = None,
+) -> LikelihoodScore:
+    """Score text, with the state carried from batch to batch. The model is left in evaluation mode.
 
     Args:
-        model: On any device.
-        batches: As `evaluation_batches` gives them.
-        characters_per_token: Of the split.
+        model: A language model on any device.
+        batches: Batches of `evaluation_batches`.
+        characters_per_token: Mean number of characters per token of the text.
+        expected: Number of targets in all batches, for the report.
+        report: Function that is called after every batch.
 
     Raises:
-        NonFiniteError: Where the model gives no finite likelihood.
+        NonFiniteError: If the likelihood is not finite.
     """
     device = next(model.parameters()).device
-    # MPS has no float64; sums are made on the CPU, one number a batch.
+    # Sums of batches are added on the CPU, since MPS has no float64.
     total, count = 0.0, 0
     states = None
     model.eval()
@@ -84,6 +110,8 @@ def score_likelihood(model: SequenceModel, batches: Iterable[Batch], characters_
             )
             total += nats.item()
             count += int((batch.targets != IGNORED_TARGET).sum())
+            if report is not None:
+                report(WorkProgressed("evaluating", count / expected if expected else None))
     if not math.isfinite(total):
         raise NonFiniteError(f"the loss on held-out text is {total}")
     return LikelihoodScore(total / count, count, characters_per_token)

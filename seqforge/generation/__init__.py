@@ -1,21 +1,21 @@
-"""Generation: the sampling loop over any chain of samplers, and answers to examples."""
+"""Generation: the sampling loop over any chain of samplers, decoding of sequences, and predictions for examples."""
 
-from seqforge.generation.beam import DecodedSequence, beam_search
-from seqforge.generation.decode import draw_sequences
+from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.generator import encode_prompt, generate
-from seqforge.generation.predictions import Decoding, RawPrediction, predict_examples
-from seqforge.generation.target_vocabulary import TargetVocabulary
+from seqforge.generation.predictions import Decoding, Prediction, RawPrediction, predict, predict_examples
 from seqforge.generation.text import sample_texts, stream_text
 
 __all__ = [
     "DecodedSequence",
     "Decoding",
+    "Prediction",
     "RawPrediction",
     "TargetVocabulary",
     "beam_search",
     "draw_sequences",
     "encode_prompt",
     "generate",
+    "predict",
     "predict_examples",
     "sample_texts",
     "stream_text",

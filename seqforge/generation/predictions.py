@@ -1,7 +1,7 @@
-"""What a model answers to examples: a class, numbers, labels of steps, or a sequence."""
+"""Predictions for examples: a class, numbers, labels of steps, or a new sequence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -10,23 +10,23 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.generation.beam import DecodedSequence, beam_search
-from seqforge.generation.decode import draw_sequences
-from seqforge.generation.target_vocabulary import TargetVocabulary
-from seqforge.interfaces import ExampleSpec, Numbers, Sampler
+from seqforge.data import as_text, decode_target, encode_input, pad_inputs, readable
+from seqforge.errors import DataError
+from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
+from seqforge.interfaces import ExampleSpec, Numbers, Sampler, Value, Vocabulary
 from seqforge.model import EncoderOutput, SequenceModel
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How a sequence is written.
+    """Options of decoding a new sequence.
 
     Attributes:
-        beam: Width of the beam search; 1 takes the likeliest symbol on each step.
-        length_normalization: α of the beam search.
-        length: Symbols to write at most.
-        samplers: A chain to draw by in the place of a search; none to search.
-        seed: Decides the draws.
+        beam: Width of the beam search; 1 is greedy decoding.
+        length_normalization: Exponent α of the beam search.
+        length: Maximum number of symbols.
+        samplers: Chain of samplers to draw with; without any, a beam search decodes.
+        seed: Seed of the draws.
     """
 
     beam: int = 1
@@ -38,36 +38,95 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawPrediction:
-    """What was written for one row.
+    """The prediction for one row, in the model's terms.
 
     Attributes:
-        values: Symbols `[steps]`, or numbers `[steps, size]`; what is written once is one step.
-        confidence: The probability that the model gives to it as a whole; None of numbers and of labels of steps.
+        values: Symbols `[steps]`, or numbers `[steps, size]`; a single prediction is one step.
+        confidence: Probability of the whole prediction; None for numbers, for labels of steps, and for alignments.
     """
 
     values: NDArray[Any]
     confidence: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The prediction for one example.
+
+    Attributes:
+        output: A text, the name of a class, a list of names, or lists of numbers.
+        text: The output as one text.
+        confidence: Probability of the whole prediction; None for numbers, for labels of steps, and for alignments.
+    """
+
+    output: Any
+    text: str
+    confidence: float | None
+
+
+def predict(
+    model: SequenceModel,
+    spec: ExampleSpec,
+    vocabulary: Vocabulary,
+    inputs: Sequence[Value],
+    decoding: Decoding,
+    rows: int,
+    tokens: int,
+) -> list[Prediction]:
+    """Predict the targets of new examples. The model is left in evaluation mode.
+
+    Args:
+        model: A model for labelled examples, on any device.
+        spec: Shape of the examples.
+        vocabulary: Vocabulary of text.
+        inputs: Input of each example.
+        decoding: Options of decoding.
+        rows: Maximum number of examples in a batch.
+        tokens: Maximum number of steps in a batch, padding included; a longer example is a batch of its own.
+
+    Raises:
+        DataError: If an input does not fit the example spec.
+    """
+    encoded = [_encode(spec, vocabulary, value, number) for number, value in enumerate(inputs, start=1)]
+    device = next(model.parameters()).device
+    symbols = TargetVocabulary(spec, vocabulary)
+    predictions: dict[int, RawPrediction] = {}
+    seeds = np.random.default_rng(decoding.seed)
+    waiting = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
+    model.eval()
+    while waiting:
+        # The first example is the longest, so it limits the size of the batch.
+        count = max(1, min(rows, tokens // len(encoded[waiting[0]])))
+        chosen, waiting = waiting[:count], waiting[count:]
+        with torch.inference_mode():
+            batch = pad_inputs([encoded[index] for index in chosen]).to(device)
+            lengths = torch.tensor([len(encoded[index]) for index in chosen], device=device)
+            # Every batch has a seed of its own, so that equal examples in two batches get different draws.
+            seeded = replace(decoding, seed=seeds.integers(2**63).item())
+            found = predict_examples(model, spec, symbols, model.encode(batch, lengths), seeded)
+        predictions |= dict(zip(chosen, found, strict=True))
+    return [_readable(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
+
+
 def predict_examples(
     model: SequenceModel, spec: ExampleSpec, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
 ) -> list[RawPrediction]:
-    """Answer each row.
+    """Return the prediction for each row of an encoder output.
 
     Args:
-        model: In evaluation mode.
-        spec: What examples are made of.
-        symbols: What a writer writes.
-        encoded: What was read.
-        decoding: How a sequence is written.
+        model: A model for labelled examples, in evaluation mode.
+        spec: Shape of the examples.
+        symbols: Target vocabulary.
+        encoded: Encoder output.
+        decoding: Options of decoding.
     """
     if model.decoder is not None:
         return [
-            RawPrediction(np.array(one.symbols, dtype=np.int64), float(np.exp(one.log_probability)))
-            for one in _written(model, symbols, encoded, decoding)
+            RawPrediction(np.array(sequence.symbols, dtype=np.int64), float(np.exp(sequence.log_probability)))
+            for sequence in _decode(model, symbols, encoded, decoding)
         ]
     if spec.output_mode == "once":
-        return _once(model.predict_once(encoded), isinstance(spec.target, Numbers))
+        return _predict_once(model.predict_once(encoded), isinstance(spec.target, Numbers))
     lengths = cast("list[int]", encoded.lengths.tolist())
     outputs = model.predict_each_step(encoded).cpu()
     if isinstance(spec.target, Numbers):
@@ -75,36 +134,32 @@ def predict_examples(
     likeliest = outputs.argmax(-1)
     rows = [likeliest[:length, row] for row, length in enumerate(lengths)]
     if spec.output_mode == "sequence":
-        rows = [collapsed(row, blank=outputs.shape[-1] - 1) for row in rows]
+        rows = [collapse_alignment(row, blank=outputs.shape[-1] - 1) for row in rows]
     return [RawPrediction(row.numpy(), None) for row in rows]
 
 
-def collapsed(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
-    """Turn an alignment into its sequence: of a run of one symbol one stays, and no blank does (Graves et al. 2006).
+def collapse_alignment(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
+    """Return the sequence of an alignment: repeated symbols are merged, then blanks removed (Graves et al. 2006).
 
     Args:
-        path: A symbol for each step.
-        blank: The symbol that stands for none.
+        path: One symbol for each step.
+        blank: The CTC blank.
     """
     kept = cast("Tensor", torch.unique_consecutive(path))
     return kept[kept != blank]
 
 
-def _written(
+def _decode(
     model: SequenceModel, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
 ) -> list[DecodedSequence]:
     if decoding.samplers:
         return draw_sequences(model, symbols, decoding.samplers, encoded, length=decoding.length, seed=decoding.seed)
     return beam_search(
-        model,
-        encoded,
-        width=decoding.beam,
-        normalization=decoding.length_normalization,
-        length=decoding.length,
+        model, encoded, width=decoding.beam, normalization=decoding.length_normalization, length=decoding.length
     )
 
 
-def _once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> list[RawPrediction]:
+def _predict_once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> list[RawPrediction]:
     if numbers:
         return [RawPrediction(row[None], None) for row in outputs.cpu().numpy()]
     confidences, likeliest = outputs.float().softmax(-1).max(-1)
@@ -112,3 +167,15 @@ def _once(outputs: Float[Tensor, "batch outputs"], numbers: bool) -> list[RawPre
         RawPrediction(np.array([int(index)], dtype=np.int64), float(confidence))
         for index, confidence in zip(likeliest, confidences, strict=True)
     ]
+
+
+def _encode(spec: ExampleSpec, vocabulary: Vocabulary, value: Value, number: int) -> Any:
+    try:
+        return encode_input(spec, vocabulary, value)
+    except DataError as error:
+        raise DataError(f"example {number}: {error.message}", hint=error.hint) from error
+
+
+def _readable(spec: ExampleSpec, vocabulary: Vocabulary, prediction: RawPrediction) -> Prediction:
+    value = decode_target(spec, vocabulary, prediction.values)
+    return Prediction(readable(spec, value), as_text(spec, value), prediction.confidence)

@@ -1,11 +1,13 @@
-"""Samples as text: whole, or as they are drawn."""
+"""Samples as text: several drawn as one batch, or one streamed while it is drawn."""
 
 import codecs
 from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
+from torch import Tensor
 
+from seqforge.events import Report, WorkProgressed
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.model import SequenceModel
@@ -20,18 +22,18 @@ def stream_text(
     length: int,
     seed: int,
 ) -> Iterator[str]:
-    """Draw one sample, and give its text as it comes.
+    """Yield the text of one sample, without its prompt, while it is drawn.
 
     Args:
-        model: On any device.
-        vocabulary: The model's.
-        samplers: The chain.
-        prompt: What it starts with; None for a line's start.
-        length: Symbols to draw.
-        seed: Decides the draws.
+        model: A language model on any device; left in evaluation mode.
+        vocabulary: Vocabulary of the model.
+        samplers: Chain of samplers.
+        prompt: Text that the sample starts with; None for the start of a line.
+        length: Number of symbols to draw.
+        seed: Seed of the draws.
 
     Yields:
-        Pieces of text, without the prompt; a character of several tokens comes whole.
+        Pieces of text. A character that takes several tokens is never split.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     tokens = encode_prompt(vocabulary, prompt)
@@ -52,22 +54,31 @@ def sample_texts(
     count: int,
     length: int,
     seed: int,
+    report: Report | None = None,
 ) -> list[str]:
-    """Draw samples as one batch.
+    """Return samples, drawn as one batch.
 
     Args:
-        model: On any device.
-        vocabulary: The model's.
-        samplers: The chain.
-        prompt: What each starts with; None for a line's start.
-        count: How many.
-        length: Symbols to draw for each.
-        seed: Decides the draws.
+        model: A language model on any device; left in evaluation mode.
+        vocabulary: Vocabulary of the model.
+        samplers: Chain of samplers.
+        prompt: Text that each sample starts with; None for the start of a line.
+        count: Number of samples.
+        length: Number of symbols to draw for each sample.
+        seed: Seed of the draws.
+        report: Function that is called now and then while the samples are drawn.
 
     Returns:
         The texts, each with its prompt.
     """
-    tokens = encode_prompt(vocabulary, prompt)
-    drawn = list(generate(model, vocabulary, samplers, tokens, count=count, length=length, seed=seed))
-    rows = cast("list[list[int]]", torch.cat(drawn).t().tolist())
+    chunks: list[Tensor] = []
+    steps = 0
+    for chunk in generate(
+        model, vocabulary, samplers, encode_prompt(vocabulary, prompt), count=count, length=length, seed=seed
+    ):
+        chunks.append(chunk)
+        steps += len(chunk)
+        if report is not None:
+            report(WorkProgressed("sampling", steps / length))
+    rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
     return [(prompt or "") + vocabulary.decode(row).decode("utf-8", "replace") for row in rows]

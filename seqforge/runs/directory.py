@@ -1,8 +1,8 @@
-"""Where a run lives on disk."""
+"""The run directory: its files, their names, and the lock that lets one process train at a time."""
 
 import contextlib
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MARKER = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """A run's files.
+    """The files of a run.
 
     Attributes:
         path: The folder.
@@ -28,25 +28,25 @@ class RunDirectory:
 
     @classmethod
     def create(cls, parent: Path, name: str) -> "RunDirectory":
-        """Make a new folder: the experiment's name, with a number behind it where that is taken.
+        """Create a run directory, named after the experiment. A number is added if the name is taken.
 
         Args:
-            parent: Where runs are kept; made where it is missing.
-            name: The experiment's name.
+            parent: Folder of the runs; it is created if it is missing.
+            name: Name of the experiment.
 
         Raises:
-            RunError: Where it cannot be written.
+            RunError: If it cannot be written.
         """
         if not is_utf8(str(parent)):
             raise RunError(
-                f"{str(parent)!r}: the folder's name is not text in UTF-8",
-                hint="Name another place with --output, since the run could not be opened there.",
+                f"{str(parent)!r}: the name of the folder is not valid UTF-8",
+                hint="Choose another folder with --output; the run could not be opened there.",
             )
-        with reported_failures(f"making a run directory in {parent}", "Name another place with --output."):
+        with reported_failures(f"creating a run directory in {parent}", "Choose another folder with --output."):
             parent.mkdir(parents=True, exist_ok=True)
             path, number = parent / name, 1
-            # mkdir is atomic: of two runs that start at once, one gets the name and the other the next.
-            while not _made(path):
+            # mkdir is atomic: if two runs start at once, one gets the name and the other the next number.
+            while not _created(path):
                 number += 1
                 path = parent / f"{name}-{number}"
             run = cls(path)
@@ -57,18 +57,18 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
-        """Open an existing run.
+        """Open an existing run directory.
 
         Args:
-            path: Its folder.
+            path: The folder.
 
         Raises:
-            RunError: Where that is no run directory, or of a version that this program does not know.
+            RunError: If it is not a run directory, or of an unknown version.
         """
         path = Path(path)
         try:
-            reason = None if path.is_dir() else "is no folder" if path.exists() else "no such folder"
-        except OSError as error:  # a name too long for the system, or a folder that may not be looked into
+            reason = None if path.is_dir() else "is not a folder" if path.exists() else "no such folder"
+        except OSError as error:  # the name is too long, or the folder may not be read
             reason = error.strerror
         if reason:
             shown = str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…"
@@ -76,22 +76,22 @@ class RunDirectory:
         try:
             version = read_json(path / MARKER)["version"]
         except FileNotFoundError as error:
-            raise RunError(f"{path}: not a run directory: it holds no {MARKER}", hint=_runs_near(path)) from error
+            raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=_runs_near(path)) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path / MARKER}: damaged: {error}") from error
         if version != FORMAT_VERSION:
             raise RunError(
-                f"{path}: a run directory of version {version}; this program knows version {FORMAT_VERSION}",
+                f"{path}: a run directory of version {version}; this program reads version {FORMAT_VERSION}",
                 hint="Open it with the version of seqforge that its experiment.toml names.",
             )
         return cls(path)
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
-        """Keep other processes from training this run.
+        """Hold the lock of the run, so that no other process trains it.
 
         Raises:
-            RunError: Where one does.
+            RunError: If another process holds it.
         """
         try:
             with filelock.FileLock(self.path / ".lock", timeout=0):
@@ -101,38 +101,53 @@ class RunDirectory:
                 f"{self.path}: another process is training this run", hint="Wait for it, or stop it."
             ) from error
 
+    def write_samples(self, step: int, texts: Sequence[str]) -> None:
+        """Write each sample to a file.
+
+        Args:
+            step: Number of optimizer steps done.
+            texts: The samples.
+
+        Raises:
+            RunError: If a file cannot be written.
+        """
+        with reported_failures(f"writing a sample to {self.samples}"):
+            for number, text in enumerate(texts, start=1):
+                suffix = f"-{number}" if len(texts) > 1 else ""
+                write_atomically(self.samples / f"step-{step:08d}{suffix}.txt", text.encode("utf-8", "replace"))
+
     @property
     def experiment(self) -> Path:
-        """The experiment as resolved."""
+        """The experiment with every default."""
         return self.path / "experiment.toml"
 
     @property
     def vocabulary(self) -> Path:
-        """What the vocabulary learnt."""
+        """The state of the vocabulary."""
         return self.path / "vocabulary.json"
 
     @property
     def spec(self) -> Path:
-        """What labelled examples are made of; not there in a run of a language model."""
+        """The shape of labelled examples; a run of a language model does not have this file."""
         return self.path / "example_spec.json"
 
     @property
     def metrics(self) -> Path:
-        """Figures of every logged step, evaluation and sample, a JSON object a line."""
+        """The metrics log: one JSON object per line."""
         return self.path / "metrics.jsonl"
 
     @property
     def samples(self) -> Path:
-        """Folder of samples."""
+        """Folder of the samples."""
         return self.path / "samples"
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of checkpoints."""
+        """Folder of the checkpoints."""
         return self.path / "checkpoints"
 
 
-def _made(path: Path) -> bool:
+def _created(path: Path) -> bool:
     try:
         path.mkdir()
     except FileExistsError:
@@ -141,13 +156,10 @@ def _made(path: Path) -> bool:
 
 
 def locate(path: Path) -> tuple[Path, str | None]:
-    """Tell a run from one of its checkpoints.
+    """Return the run directory of a path, and the step if the path is one of its checkpoints.
 
     Args:
-        path: Either.
-
-    Returns:
-        The run's folder, and the checkpoint's step where `path` was one.
+        path: A run directory, or the folder of a checkpoint in it.
     """
     absolute = path.absolute()
     if absolute.parent.name == "checkpoints" and absolute.name.startswith("step-"):
@@ -162,6 +174,6 @@ def _runs_near(folder: Path) -> str:
         if not folder.is_dir():
             return f"The folder {folder} does not exist either."
     except OSError:
-        return "A run is a folder that `seqforge run` has made."
+        return "A run directory is a folder that `seqforge run` has created."
     runs = [str(marker.parent) for marker in markers[:10]]
-    return f"Runs in {folder}: {', '.join(runs)}." if runs else f"{folder} holds no run."
+    return f"Runs in {folder}: {', '.join(runs)}." if runs else f"{folder} has no runs."

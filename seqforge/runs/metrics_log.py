@@ -1,8 +1,8 @@
-"""`metrics.jsonl`: a line for every logged step, evaluation and sample."""
+"""The metrics log `metrics.jsonl`: one JSON object per logged step, evaluation and sample."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from seqforge.files import reported_failures, write_atomically
 
 
 class MetricsLog:
-    """Appends to the file, each line in one write, so that a reader never sees half of one that is not the last.
+    """Appends lines to a metrics log, each in one write, so that a reader sees at most one partial line.
 
     Args:
         path: The file.
@@ -20,27 +20,26 @@ class MetricsLog:
         self._path = path
 
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
-        """Write one line.
+        """Append one line.
 
         Args:
             event: "step", "evaluation" or "sample".
-            step: Optimizer steps done.
-            values: The figures; None, and what is not finite, is left out.
+            step: Number of optimizer steps done.
+            values: Values by name. Those that are None, infinite or not a number are left out.
         """
-        # Neither is a figure that a line of JSON can hold.
-        known = {key: value for key, value in values.items() if value is not None and not _is_endless(value)}
+        known = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
         record = {"event": event, "step": step, **known}
         with (
-            reported_failures(f"writing {self._path}", "Then go on with `seqforge run --resume`."),
+            reported_failures(f"writing {self._path}", "Then continue with `seqforge run --resume`."),
             self._path.open("ab") as file,
         ):
             file.write(json.dumps(record).encode() + b"\n")
 
     def truncate(self, step: int) -> None:
-        """Drop what was written after a checkpoint, as a resumed run will write it again.
+        """Delete the lines after a checkpoint, since a resumed run writes them again.
 
         Args:
-            step: The checkpoint's.
+            step: Step of the checkpoint.
         """
         if not self._path.exists():
             return
@@ -49,15 +48,15 @@ class MetricsLog:
             write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
 
-def _is_endless(value: Any) -> bool:
+def _is_non_finite(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a `metrics.jsonl`; those from one on that a crash cut off are left out.
+    """Return the records of a metrics log, up to the first line that a crash has cut off.
 
     Args:
-        path: The file; where it is missing there are no lines.
+        path: The file; a missing file has no records.
     """
     if not path.exists():
         return []
@@ -71,3 +70,42 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             break
         records.append(cast("dict[str, Any]", record))
     return records
+
+
+_TRAINING = {
+    "seconds": "seconds",
+    "loss": "training_loss",
+    "bits_per_character": "training_bits_per_character",
+    "learning_rate": "learning_rate",
+    "gradient_norm": "gradient_norm",
+}
+_VALIDATION = {
+    "seconds": "seconds",
+    "loss": "validation_loss",
+    "bits_per_character": "validation_bits_per_character",
+}
+
+
+def table_of_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row for each step that was logged or evaluated, in ascending order of steps.
+
+    Args:
+        records: Records of a metrics log.
+
+    Returns:
+        Rows with the same columns: `step`, `seconds`, `training_loss`, `validation_loss`, and whatever else the log
+        has of the bits per character, the learning rate, the gradient norm and the metrics of evaluations. A value
+        that is not known at a step is None.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    columns = dict.fromkeys(("step", "seconds", "training_loss", "validation_loss"))
+    for record in records:
+        if record["event"] not in ("step", "evaluation"):
+            continue
+        names = _TRAINING if record["event"] == "step" else _VALIDATION
+        values = {column: record[name] for name, column in names.items() if name in record}
+        # Only the values of metrics, `metric.value`, have a dot in their name.
+        values |= {name: value for name, value in record.items() if "." in name}
+        rows.setdefault(record["step"], {"step": record["step"]}).update(values)
+        columns |= dict.fromkeys(values)
+    return [columns | rows[step] for step in sorted(rows)]

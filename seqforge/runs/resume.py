@@ -1,4 +1,4 @@
-"""What may change when a run is resumed, and what may not."""
+"""The rules of resuming: which settings of a run may change."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -8,25 +8,25 @@ from seqforge.registry import join
 
 FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
          "training.accumulation", "training.batch_tokens", "optimizer.use", "schedule.use")  # fmt: skip
-"""What the weights, the order of the data and the carried state depend on."""
+"""Keys on which the weights, the order of the data or the carried state depend."""
 
 
 def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Refuse settings with which a resumed run would be another run.
+    """Raise if a setting on which the state of a run depends was changed, added or removed.
+
+    Both tables are resolved: they hold every option, with its default where the user set none.
 
     Args:
-        before: The experiment's tables as the run has them.
-        now: The same with the new settings.
+        before: Tables of the experiment that the run was trained with.
+        now: Tables of the experiment with the new settings.
 
     Raises:
-        ExperimentError: Naming every such key.
+        ExperimentError: If there is such a setting; the message names all of them.
     """
-    # A run of an earlier version may not have the key; it then was at its default.
-    known = [key for key in FIXED if _at(before, key) is not None]
-    changes = [change for key in known for change in _changes(_at(before, key), _at(now, key), key)]
+    changes = [change for key in FIXED for change in _changes(_at(before, key), _at(now, key), key)]
     if changes:
         raise ExperimentError(
-            "a resumed run keeps what its state depends on: " + "; ".join(changes),
+            "a resumed run must keep the settings on which its state depends: " + "; ".join(changes),
             hint="Lengths, intervals, learning rates and samplers may change. For anything else, start a new run.",
         )
 
@@ -39,21 +39,24 @@ def _at(table: Any, key: str) -> Any:
 
 def _changes(before: Any, now: Any, key: str) -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        tables = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", now)
-        # Only keys of both: a plugin's new version may have brought an option, at its default.
-        for name in tables[0].keys() & tables[1].keys():
-            yield from _changes(tables[0][name], tables[1][name], join(key, name))
+        old, new = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", now)
+        names = old.keys() | new.keys()
+        if key.startswith("model.cells.") and old.get("use") != new.get("use"):
+            # Another implementation of the same cell may have other options: the checkpoint's tensors show if it fits.
+            names = (old.keys() & new.keys()) - {"use"}
+        for name in sorted(names):
+            yield from _changes(old.get(name), new.get(name), join(key, name))
     elif isinstance(before, list) and isinstance(now, list):
         lists = cast("list[Any]", before), cast("list[Any]", now)
         if len(lists[0]) != len(lists[1]):
-            yield f"{key} had {len(lists[0])} entries, not {len(lists[1])}"
+            yield f"{key} had {len(lists[0])} entries, and now has {len(lists[1])}"
             return
         for index, (old, new) in enumerate(zip(*lists, strict=True)):
             yield from _changes(old, new, join(key, index))
-    elif before != now and not _is_cell_name(key):
-        yield f"{key} was {before!r}, not {now!r}"
+    elif before != now:
+        yield f"{key} was {_shown(before)} and is now {_shown(now)}"
 
 
-def _is_cell_name(key: str) -> bool:
-    """A cell may go on as another implementation of it: the checkpoint's weights and states tell whether they fit."""
-    return key.startswith("model.cells.") and key.endswith(".use")
+def _shown(value: Any) -> str:
+    # TOML has no null: an option that is None is not in the table.
+    return "not set" if value is None else repr(value)

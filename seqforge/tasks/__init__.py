@@ -1,1 +1,17 @@
-"""Tasks: learning from a stream of text, and learning from labelled examples."""
+"""Tasks: language models and labelled examples. What differs between them is here, and nowhere else."""
+
+from seqforge.experiment import Experiment
+from seqforge.tasks.labelled_examples import LabelledExamplesTask
+from seqforge.tasks.language_model import LanguageModelTask
+from seqforge.tasks.task import Task, TrainedModel
+
+__all__ = ["Task", "TrainedModel", "task_of"]
+
+
+def task_of(experiment: Experiment) -> Task:
+    """Return the task of an experiment.
+
+    Args:
+        experiment: The experiment.
+    """
+    return LabelledExamplesTask(experiment) if experiment.labelled else LanguageModelTask(experiment)

@@ -1,6 +1,6 @@
-"""Learning from labelled examples."""
+"""The task of labelled examples: predict a class, numbers, labels of steps, or a new sequence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,74 +13,196 @@ from seqforge.data import (
     EXAMPLE_SPEC,
     BucketedBatches,
     LabelledDataset,
-    Report,
+    SplitName,
     as_text,
     decode_target,
     prepare_examples,
     read_batch,
+    read_example_spec,
 )
-from seqforge.evaluation.example_loss import example_loss
-from seqforge.evaluation.examples import ExampleScore, ExampleScoring, right_targets, score_examples
-from seqforge.evaluation.samples import build_metrics
+from seqforge.errors import RunError
+from seqforge.evaluation.examples import ExampleScore, ExampleScoring, example_loss, right_targets, score_examples
+from seqforge.evaluation.metrics import build_metrics
+from seqforge.events import Report
 from seqforge.experiment import Experiment
-from seqforge.generation import Decoding, TargetVocabulary, predict_examples
-from seqforge.interfaces import Progress
+from seqforge.generation import Decoding, Prediction, TargetVocabulary, predict, predict_examples
+from seqforge.hardware.devices import choose_device
+from seqforge.interfaces import ExampleSpec, Progress, Value, Vocabulary
 from seqforge.model import SequenceModel, Workload
+from seqforge.runs.directory import RunDirectory
+from seqforge.tasks.task import Task, TrainedModel
 from seqforge.training.progress import run_limits
 from seqforge.training.step import optimizer_step
 from seqforge.training.task import TaskSample, TaskStep
 
 _SHOWN_LENGTH = 200
-"""Characters of an answer that are shown while training."""
+"""Maximum number of characters of a prediction that are shown during training."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledTask:
-    """Examples whose labels, numbers or sequences are learnt.
+class LabelledExamplesTask(Task):
+    """A model that reads whole examples and predicts their targets."""
+
+    def prepare_training(self, device: torch.device, report: Report) -> "LabelledExamplesTraining":
+        """Prepare the examples, the loss and the metrics for training, and check them.
+
+        Args:
+            device: Device to train on.
+            report: Function that is called now and then with the progress of encoding.
+
+        Raises:
+            DataError: If the corpus is missing or empty, or an example is longer than a batch may be.
+        """
+        experiment, training = self.experiment, self.experiment.training
+        dataset = prepare_examples(experiment, report)
+        has_end = experiment.topology.output_mode == "sequence"
+        batches = BucketedBatches(
+            dataset.file,
+            dataset.splits["training"],
+            training.batch_size,
+            training.batch_tokens,
+            experiment.identity.seed,
+            experiment.data.shuffle,
+            TargetVocabulary(dataset.file.spec, dataset.vocabulary).end if has_end else None,
+        )
+        return LabelledExamplesTraining(
+            experiment, dataset, device, self._scoring(device, experiment.evaluation.tokens), batches
+        )
+
+    def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> ExampleScore:
+        """Score the whole of a split.
+
+        Args:
+            trained: The model.
+            split: Name of the split.
+            report: Function that is called now and then with the progress.
+
+        Raises:
+            DataError: If the split is empty, or the corpus is missing.
+            RunError: If the run was trained on another corpus.
+        """
+        dataset = prepare_examples(self.experiment, report)
+        trained.check_corpus(dataset.file.digest)
+        examples = dataset.splits[split]
+        if not len(examples):
+            raise self.empty_split(split)
+        scoring = self._scoring(choose_device(trained.device), None)
+        return score_examples(self.load_model(trained), dataset, examples, scoring, report)
+
+    def score_samples(
+        self, trained: TrainedModel, seed: int, report: Report
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return nothing: the metrics of labelled examples score predictions, in `evaluate`.
+
+        Args:
+            trained: The model.
+            seed: Seed of the draws.
+            report: Function that is called now and then with the progress.
+        """
+        del trained, seed, report
+        return {}, {}
+
+    def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
+        """Raise, since the model does not predict the next symbol of a text.
+
+        Args:
+            trained: The model.
+
+        Raises:
+            RunError: Always.
+        """
+        raise RunError(
+            f"{trained.path}: this run learned from labelled examples; it is not a language model, and predicts no "
+            "next symbol to sample or to inspect",
+            hint=f"To predict examples: seqforge predict {trained.path} EXAMPLE",
+        )
+
+    def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
+        """Predict the targets of new examples.
+
+        Args:
+            trained: The model.
+            inputs: Input of each example: a text, or an array of numbers, `[size]` or `[steps, size]`.
+            decoding: Options of decoding.
+
+        Raises:
+            DataError: If an input does not fit the example spec.
+        """
+        training, directory = self.experiment.training, trained.directory
+        bounds = training.batch_size, training.batch_tokens
+        model, vocabulary = self.load_model(trained), self.vocabulary(directory)
+        return predict(model, self.example_spec(directory), vocabulary, inputs, decoding, *bounds)
+
+    def example_spec(self, directory: RunDirectory) -> ExampleSpec:
+        """Return the shape of the examples that a run learned from.
+
+        Args:
+            directory: The run directory.
+
+        Raises:
+            DataError: If the file is missing or damaged.
+        """
+        return read_example_spec(directory.spec)
+
+    def _scoring(self, device: torch.device, limit: int | None) -> ExampleScoring:
+        training = self.experiment.training
+        return ExampleScoring(
+            self.experiment.loss.build().to(device),
+            build_metrics(self.experiment),
+            self.decoding(),
+            training.batch_size,
+            training.batch_tokens,
+            limit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledExamplesTraining:
+    """Labelled examples that are prepared for training.
 
     Attributes:
-        experiment: What is trained, and how.
-        dataset: What it is trained and evaluated on.
-        device: Where.
-        example_scoring: How held-out examples are scored; its loss is what is trained by.
-        batches: The training split.
+        experiment: The experiment.
+        dataset: Encoded examples with their vocabulary and splits.
+        device: Device to train on.
+        scoring: How held-out examples are scored; its loss is also the training loss.
+        batches: Batches of the training split.
     """
 
     experiment: Experiment
     dataset: LabelledDataset
     device: torch.device
-    example_scoring: ExampleScoring
+    scoring: ExampleScoring
     batches: BucketedBatches
     labelled: bool = field(default=True, init=False)
 
     @property
     def description(self) -> str:
-        """The corpus in its own words."""
+        """Description of the corpus."""
         return self.dataset.description
 
     @property
     def digest(self) -> str:
-        """Of the examples."""
+        """Digest of the examples."""
         return self.dataset.file.digest
 
     @property
     def files(self) -> list[Path]:
-        """What the vocabulary learnt, and what examples are made of."""
+        """The state of the vocabulary, and the example spec."""
         return [self.dataset.file.vocabulary, self.dataset.file.folder / EXAMPLE_SPEC]
 
     @property
     def training_size(self) -> int:
-        """Examples of the training split."""
+        """Number of examples in the training split."""
         return len(self.dataset.splits["training"])
 
     @property
     def validation_size(self) -> int:
-        """Examples of the validation split."""
+        """Number of examples in the validation split."""
         return len(self.dataset.splits["validation"])
 
     @property
     def steps_per_epoch(self) -> float:
-        """Optimizer steps of one pass over the training split."""
+        """Number of optimizer steps in one pass over the training split."""
         return self.batches.batches_per_epoch / self.experiment.training.accumulation
 
     @property
@@ -91,51 +213,53 @@ class LabelledTask:
         return Workload(steps, rows, *run_limits(training, self.steps_per_epoch))
 
     def new_state(self) -> TrainingState:
-        """Make the state before the first step."""
+        """Return the state before the first step."""
         return initial_state(self.experiment, self.dataset.vocabulary.size, self.device, self.dataset.file.spec)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step.
 
         Args:
-            state: Renewed in place.
-            progress: How far the run has come.
+            state: Training state; updated in place.
+            progress: Progress of the run, for the schedule and for scheduled sampling.
         """
         training, spec = self.experiment.training, self.dataset.file.spec
         first = state.step * training.accumulation
         batches = [self.batches.batch(first + index) for index in range(training.accumulation)]
-        # Each target weighs the same, in whichever batch of the step it is.
+        # Every target of the step has the same weight, whatever the sizes of the batches.
         counted = max(sum(batch.counted for batch in batches), 1)
         sampled = training.scheduled_sampling * progress.fraction
 
         def losses() -> Iterator[Tensor]:
-            for batch in batches:
-                there = batch.to(self.device)
-                encoded = state.model.encode(there.inputs, there.lengths)
-                value = example_loss(state.model, spec, encoded, there, self.example_scoring.loss, sampled)
+            for loaded in batches:
+                batch = loaded.to(self.device)
+                encoded = state.model.encode(batch.inputs, batch.lengths)
+                value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampled)
                 yield value * (batch.counted / counted)
 
         factor = state.schedule.factor(progress)
         result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)
         return TaskStep(result, None, float(sum(int(batch.lengths.sum()) for batch in batches)))
 
-    def evaluate(self, model: SequenceModel) -> ExampleScore | None:
-        """Score the validation split, or as much of it as the experiment says.
+    def evaluate(self, model: SequenceModel, report: Report | None = None) -> ExampleScore | None:
+        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty.
 
         Args:
-            model: Left in evaluation mode.
+            model: Model to score; left in evaluation mode.
+            report: Function that is called now and then with the progress.
         """
         examples = self.dataset.splits["validation"]
-        return score_examples(model, self.dataset, examples, self.example_scoring) if len(examples) else None
+        return score_examples(model, self.dataset, examples, self.scoring, report) if len(examples) else None
 
-    def sample(self, model: SequenceModel, step: int) -> TaskSample | None:
-        """Answer a few examples of the validation split, the same at every step.
+    def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
+        """Predict a few examples of the validation split, the same at every step; return None if the split is empty.
 
         Args:
-            model: Left in evaluation mode.
-            step: Optimizer steps done.
+            model: Model to predict with; left in evaluation mode.
+            step: Number of optimizer steps done.
+            report: Function that is called now and then with the progress.
         """
-        del step
+        del step, report
         examples = self.dataset.splits["validation"]
         if not len(examples):
             return None
@@ -147,68 +271,13 @@ class LabelledTask:
         with torch.inference_mode():
             encoded = model.encode(batch.inputs, batch.lengths)
             symbols = TargetVocabulary(file.spec, vocabulary)
-            predictions = predict_examples(model, file.spec, symbols, encoded, self.example_scoring.decoding)
+            predictions = predict_examples(model, file.spec, symbols, encoded, self.scoring.decoding)
         lines: list[str] = []
         for index, prediction in zip(chosen.tolist(), predictions, strict=True):
-            written = as_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
+            predicted = as_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
             right = " or ".join(as_text(file.spec, target) for target in right_targets(self.dataset, index))
-            lines.append(f"{file.names[index]}: {_short(written)} (right: {_short(right)})")
+            lines.append(f"{file.names[index]}: {_short(predicted)} (right: {_short(right)})")
         return TaskSample(["\n".join(lines) + "\n"], {}, {})
-
-
-def labelled_task(experiment: Experiment, device: torch.device, report: Report) -> LabelledTask:
-    """Build what a model learns from, and refuse what would fail only later.
-
-    Args:
-        experiment: Names it.
-        device: Where the model is trained.
-        report: Is told how far the encoding has come.
-
-    Raises:
-        DataError: Where the corpus is missing or empty, or an example is longer than a batch may be.
-    """
-    dataset = prepare_examples(experiment, report)
-    training = experiment.training
-    writes = experiment.topology.output_mode == "sequence"
-    batches = BucketedBatches(
-        dataset.file,
-        dataset.splits["training"],
-        training.batch_size,
-        training.batch_tokens,
-        experiment.identity.seed,
-        experiment.data.shuffle,
-        TargetVocabulary(dataset.file.spec, dataset.vocabulary).end if writes else None,
-    )
-    return LabelledTask(experiment, dataset, device, example_scoring(experiment, device, limited=True), batches)
-
-
-def example_scoring(experiment: Experiment, device: torch.device, *, limited: bool) -> ExampleScoring:
-    """Say how an experiment scores examples.
-
-    Args:
-        experiment: Names loss and metrics, and says how sequences are written.
-        device: Where the model is.
-        limited: Whether only as much of a split is scored as the experiment says.
-    """
-    training = experiment.training
-    return ExampleScoring(
-        experiment.loss.build().to(device),
-        build_metrics(experiment),
-        decoding(experiment),
-        training.batch_size,
-        training.batch_tokens,
-        experiment.evaluation.tokens if limited else None,
-    )
-
-
-def decoding(experiment: Experiment) -> Decoding:
-    """Say how an experiment writes sequences.
-
-    Args:
-        experiment: Says it.
-    """
-    prediction = experiment.prediction
-    return Decoding(prediction.beam, prediction.length_normalization, prediction.length)
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Learning from a stream of text: a language model."""
+"""The task of a language model: predict the next symbol of a stream of text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,37 +7,158 @@ from pathlib import Path
 import torch
 
 from seqforge.checkpoints.training_state import TrainingState, initial_state
-from seqforge.data import Dataset, Report, TrainingBatches, evaluation_batches, prepare
-from seqforge.errors import DataError
+from seqforge.data import Dataset, SplitName, TrainingBatches, evaluation_batches, prepare
+from seqforge.errors import DataError, RunError
 from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
-from seqforge.evaluation.samples import build_metrics, score_texts
+from seqforge.evaluation.metrics import build_metrics, score_texts
+from seqforge.events import Report
 from seqforge.experiment import Experiment
-from seqforge.generation import encode_prompt, sample_texts
-from seqforge.interfaces import Loss, Metric, Progress, Sampler
+from seqforge.generation import Decoding, Prediction, encode_prompt, sample_texts
+from seqforge.interfaces import Loss, Metric, Progress, Sampler, Value, Vocabulary
 from seqforge.model import SequenceModel, Workload
+from seqforge.runs.directory import RunDirectory
+from seqforge.tasks.task import Task, TrainedModel
 from seqforge.training.progress import run_limits
 from seqforge.training.step import train_step
 from seqforge.training.task import TaskSample, TaskStep
 
 SAMPLE_SEED_STRIDE = 1_000_003
-"""Keeps the seeds of samples at different steps apart."""
+"""Distance between the seeds of samples at successive steps."""
 
 
 @dataclass(frozen=True, slots=True)
-class StreamTask:
-    """A stream of text whose next symbols are learnt.
+class LanguageModelTask(Task):
+    """A language model, trained by truncated backpropagation through time."""
+
+    def prepare_training(self, device: torch.device, report: Report) -> "LanguageModelTraining":
+        """Prepare the corpus, the loss, the samplers and the metrics for training, and check them.
+
+        Args:
+            device: Device to train on.
+            report: Function that is called now and then with the progress of encoding.
+
+        Raises:
+            DataError: If the corpus is missing, empty or shorter than one batch, or the prompt of the samples cannot be
+                encoded.
+        """
+        experiment, training = self.experiment, self.experiment.training
+        dataset = prepare(experiment, report)
+        try:
+            encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
+        except DataError as error:
+            raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
+        metrics = build_metrics(experiment, dataset)
+        return LanguageModelTraining(
+            experiment,
+            dataset,
+            device,
+            loss=experiment.loss.build().to(device),
+            samplers=[sampler.build() for sampler in experiment.samplers],
+            metrics=metrics,
+            baseline=score_baseline(metrics, experiment, dataset),
+            batches=TrainingBatches(
+                dataset.token_file,
+                dataset.splits["training"],
+                lanes=training.batch_size * training.accumulation,
+                sequence_length=training.sequence_length,
+                seed=experiment.identity.seed,
+                shuffle=experiment.data.shuffle,
+            ),
+            characters_per_token=dataset.characters_per_token("training"),
+        )
+
+    def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore:
+        """Score the whole of a split.
+
+        Args:
+            trained: The model.
+            split: Name of the split.
+            report: Function that is called now and then with the progress.
+
+        Raises:
+            DataError: If the split is empty, or the corpus is missing.
+            RunError: If the run was trained on another corpus.
+        """
+        dataset = prepare(self.experiment, report)
+        trained.check_corpus(dataset.token_file.digest)
+        if dataset.splits[split].length < 2:
+            raise self.empty_split(split)
+        return _score_split(self.experiment, dataset, split, self.load_model(trained), None, report)
+
+    def score_samples(
+        self, trained: TrainedModel, seed: int, report: Report
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics.
+
+        Args:
+            trained: The model.
+            seed: Seed of the draws.
+            report: Function that is called now and then with the progress.
+
+        Returns:
+            Values of the samples by `metric.value`, and their baseline; both empty if there is no metric.
+
+        Raises:
+            DataError: If the corpus is missing.
+        """
+        if not self.experiment.metrics:
+            return {}, {}
+        dataset = prepare(self.experiment, report)
+        metrics = build_metrics(self.experiment, dataset)
+        model, vocabulary = self.language_model(trained)
+        samplers = [sampler.build() for sampler in self.experiment.samplers]
+        texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report)
+        return score_texts(metrics, [texts]), score_baseline(metrics, self.experiment, dataset)
+
+    def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
+        """Load the model, in evaluation mode, and its vocabulary.
+
+        Args:
+            trained: The model.
+        """
+        return self.load_model(trained), self.vocabulary(trained.directory)
+
+    def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
+        """Raise, since a language model has no labelled examples to predict.
+
+        Args:
+            trained: The model.
+            inputs: Input of each example.
+            decoding: Options of decoding.
+
+        Raises:
+            RunError: Always.
+        """
+        del inputs, decoding
+        raise RunError(
+            f"{trained.path}: a language model, which predicts no targets of examples",
+            hint=f"To draw samples: seqforge sample {trained.path}",
+        )
+
+    def example_spec(self, directory: RunDirectory) -> None:
+        """Return None, since a stream of text has no examples.
+
+        Args:
+            directory: The run directory.
+        """
+        del directory
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModelTraining:
+    """A stream of text that is prepared for training a language model.
 
     Attributes:
-        experiment: What is trained, and how.
-        dataset: What it is trained and evaluated on.
-        device: Where.
-        loss: On that device.
-        samplers: The chain.
-        metrics: By name.
-        baseline: What the metrics say of held-out text.
-        batches: The training split.
-        characters_per_token: Of the training split.
+        experiment: The experiment.
+        dataset: Encoded corpus with its vocabulary and splits.
+        device: Device to train on.
+        loss: The loss, on that device.
+        samplers: Chain of samplers.
+        metrics: Metrics of samples by name.
+        baseline: Values of the metrics on held-out text.
+        batches: Batches of the training split.
+        characters_per_token: Mean number of characters per token of the training split.
     """
 
     experiment: Experiment
@@ -53,32 +174,32 @@ class StreamTask:
 
     @property
     def description(self) -> str:
-        """The corpus in its own words."""
+        """Description of the corpus."""
         return self.dataset.description
 
     @property
     def digest(self) -> str:
-        """Of the tokens."""
+        """Digest of the tokens."""
         return self.dataset.token_file.digest
 
     @property
     def files(self) -> list[Path]:
-        """What the vocabulary learnt."""
+        """The state of the vocabulary."""
         return [self.dataset.token_file.vocabulary]
 
     @property
     def training_size(self) -> int:
-        """Tokens of the training split."""
+        """Number of tokens in the training split."""
         return self.dataset.splits["training"].length
 
     @property
     def validation_size(self) -> int:
-        """Tokens of the validation split."""
+        """Number of tokens in the validation split."""
         return self.dataset.splits["validation"].length
 
     @property
     def steps_per_epoch(self) -> float:
-        """Optimizer steps of one pass over the training split."""
+        """Number of optimizer steps in one pass over the training split."""
         return float(self.batches.steps_per_epoch)
 
     @property
@@ -88,15 +209,15 @@ class StreamTask:
         return Workload(training.sequence_length, training.batch_size, *run_limits(training, self.steps_per_epoch))
 
     def new_state(self) -> TrainingState:
-        """Make the state before the first step."""
+        """Return the state before the first step."""
         return initial_state(self.experiment, self.dataset.vocabulary.size, self.device)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step.
 
         Args:
-            state: Renewed in place.
-            progress: How far the run has come.
+            state: Training state; updated in place.
+            progress: Progress of the run, for the schedule.
         """
         training, ratio = self.experiment.training, self.characters_per_token
         batches = self.batches.batch(state.step).divided(training.accumulation)
@@ -106,78 +227,61 @@ class StreamTask:
         bits = bits_per_character(result.loss, ratio) if self.loss.in_nats else None
         return TaskStep(result, bits, training.batch_size * training.accumulation * training.sequence_length * ratio)
 
-    def evaluate(self, model: SequenceModel) -> LikelihoodScore | None:
-        """Score the validation split, or as much of it as the experiment says.
+    def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | None:
+        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty.
 
         Args:
-            model: Left in evaluation mode.
+            model: Model to score; left in evaluation mode.
+            report: Function that is called now and then with the progress.
         """
-        spans, training = self.dataset.splits["validation"], self.experiment.training
-        if spans.length < 2:
+        if self.validation_size < 2:
             return None
-        batches = evaluation_batches(
-            self.dataset.token_file,
-            spans,
-            training.batch_size,
-            training.sequence_length,
-            limit=self.experiment.evaluation.tokens,
-        )
-        return score_likelihood(model, batches, self.dataset.characters_per_token("validation"))
+        limit = self.experiment.evaluation.tokens
+        return _score_split(self.experiment, self.dataset, "validation", model, limit, report)
 
-    def sample(self, model: SequenceModel, step: int) -> TaskSample:
-        """Draw samples, and judge them.
+    def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample:
+        """Draw samples, and score them by the metrics.
 
         Args:
-            model: Left in evaluation mode.
-            step: Optimizer steps done.
+            model: Model to sample; left in evaluation mode.
+            step: Number of optimizer steps done.
+            report: Function that is called now and then with the progress.
         """
-        sampling = self.experiment.sampling
-        texts = sample_texts(
-            model,
-            self.dataset.vocabulary,
-            self.samplers,
-            sampling.prompt,
-            count=sampling.count,
-            length=sampling.length,
-            seed=self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE,
-        )
+        seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
+        texts = _draw_samples(self.experiment, model, self.dataset.vocabulary, self.samplers, seed, report)
         return TaskSample(texts, score_texts(self.metrics, [texts]), self.baseline)
 
 
-def stream_task(experiment: Experiment, device: torch.device, report: Report) -> StreamTask:
-    """Build what a language model learns from, and refuse what would fail only later.
+def _score_split(
+    experiment: Experiment,
+    dataset: Dataset,
+    split: SplitName,
+    model: SequenceModel,
+    limit: int | None,
+    report: Report | None,
+) -> LikelihoodScore:
+    spans, training = dataset.splits[split], experiment.training
+    batches = evaluation_batches(dataset.token_file, spans, training.batch_size, training.sequence_length, limit=limit)
+    targets = min(spans.length, limit or spans.length) - 1
+    return score_likelihood(model, batches, dataset.characters_per_token(split), targets, report)
 
-    Args:
-        experiment: Names it.
-        device: Where the model is trained.
-        report: Is told how far the encoding has come.
 
-    Raises:
-        DataError: Where the corpus is missing, empty or shorter than one batch, or the samples' prompt cannot be
-            encoded.
-    """
-    dataset = prepare(experiment, report)
-    try:
-        encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
-    except DataError as error:
-        raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
-    training = experiment.training
-    metrics = build_metrics(experiment, dataset)
-    return StreamTask(
-        experiment,
-        dataset,
-        device,
-        loss=experiment.loss.build().to(device),
-        samplers=[sampler.build() for sampler in experiment.samplers],
-        metrics=metrics,
-        baseline=score_baseline(metrics, experiment, dataset),
-        batches=TrainingBatches(
-            dataset.token_file,
-            dataset.splits["training"],
-            lanes=training.batch_size * training.accumulation,
-            sequence_length=training.sequence_length,
-            seed=experiment.identity.seed,
-            shuffle=experiment.data.shuffle,
-        ),
-        characters_per_token=dataset.characters_per_token("training"),
+def _draw_samples(
+    experiment: Experiment,
+    model: SequenceModel,
+    vocabulary: Vocabulary,
+    samplers: Sequence[Sampler],
+    seed: int,
+    report: Report | None,
+) -> list[str]:
+    sampling = experiment.sampling
+    return sample_texts(
+        model,
+        vocabulary,
+        samplers,
+        sampling.prompt,
+        count=sampling.count,
+        length=sampling.length,
+        seed=seed,
+        report=report,
     )

@@ -1,4 +1,4 @@
-"""What differs between learning from a stream of text and from labelled examples, behind one value."""
+"""What the trainer needs of a task: steps, evaluations and samples on a corpus."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,18 +7,19 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
+from seqforge.events import Report
 from seqforge.interfaces import Progress
 from seqforge.model import SequenceModel, Workload
 from seqforge.training.step import StepResult
 
 
 class TaskStep(NamedTuple):
-    """A step's figures, as a task sees them.
+    """The values of one training step.
 
     Attributes:
-        result: Of the optimizer.
-        bits_per_character: The loss in bits a character, where it is a likelihood of text.
-        characters: Characters, or steps of examples, that were read.
+        result: Loss, gradient norm and learning rate.
+        bits_per_character: Loss in bits per character, if it is a likelihood of text.
+        characters: Number of characters, or of steps of examples, that were read.
     """
 
     result: StepResult
@@ -27,12 +28,12 @@ class TaskStep(NamedTuple):
 
 
 class TaskSample(NamedTuple):
-    """What a model writes at a sampling interval.
+    """The output of a model at a sampling interval.
 
     Attributes:
-        texts: Samples, or answers to a few examples.
-        scores: Figures of the metrics that judge samples, as `metric.value`.
-        baseline: The same figures of held-out text.
+        texts: Samples, or predictions for a few examples.
+        scores: Values of the metrics of samples, by `metric.value`.
+        baseline: The same values on held-out text.
     """
 
     texts: list[str]
@@ -41,42 +42,42 @@ class TaskSample(NamedTuple):
 
 
 @runtime_checkable
-class Task(Protocol):
-    """What a model learns from, and how it is scored and shown."""
+class TrainingTask(Protocol):
+    """A corpus that is prepared for training, with its loss and metrics."""
 
     @property
     def description(self) -> str:
-        """The corpus in its own words."""
+        """Description of the corpus."""
         ...
 
     @property
     def digest(self) -> str:
-        """Of the encoded corpus, so that a run is not resumed on another."""
+        """Digest of the encoded corpus, so that a run is not resumed on another."""
         ...
 
     @property
     def files(self) -> list[Path]:
-        """What a run keeps of the corpus."""
+        """Files of the encoded corpus that the run directory keeps."""
         ...
 
     @property
     def labelled(self) -> bool:
-        """Whether these are labelled examples."""
+        """Whether the corpus is labelled."""
         ...
 
     @property
     def training_size(self) -> int:
-        """Tokens, or examples, of the training split."""
+        """Number of tokens, or of examples, in the training split."""
         ...
 
     @property
     def validation_size(self) -> int:
-        """The same of the validation split."""
+        """Number of tokens, or of examples, in the validation split."""
         ...
 
     @property
     def steps_per_epoch(self) -> float:
-        """Optimizer steps of one pass over the training split."""
+        """Number of optimizer steps in one pass over the training split."""
         ...
 
     @property
@@ -85,31 +86,33 @@ class Task(Protocol):
         ...
 
     def new_state(self) -> TrainingState:
-        """Make the state before the first step."""
+        """Return the state before the first step."""
         ...
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step.
 
         Args:
-            state: Renewed in place.
-            progress: How far the run has come.
+            state: Training state; updated in place.
+            progress: Progress of the run, for the schedule.
         """
         ...
 
-    def evaluate(self, model: SequenceModel) -> LikelihoodScore | ExampleScore | None:
-        """Score the validation split, or the part of it that the experiment names; None where it is empty.
+    def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | ExampleScore | None:
+        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty.
 
         Args:
-            model: Left in evaluation mode.
+            model: Model to score; left in evaluation mode.
+            report: Function that is called now and then with the progress.
         """
         ...
 
-    def sample(self, model: SequenceModel, step: int) -> TaskSample | None:
-        """Let the model write; None where there is nothing to write for.
+    def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
+        """Draw samples, or predict a few examples; return None if there are no examples.
 
         Args:
-            model: Left in evaluation mode.
-            step: Optimizer steps done.
+            model: Model to sample; left in evaluation mode.
+            step: Number of optimizer steps done.
+            report: Function that is called now and then with the progress.
         """
         ...

@@ -8,7 +8,6 @@ from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, is_out_of_memory, warn
 from seqforge.evaluation.baseline import with_baselines
-from seqforge.evaluation.samples import write_samples
 from seqforge.experiment import Experiment
 from seqforge.interfaces import (
     Progress,
@@ -24,7 +23,7 @@ from seqforge.runs.metrics_log import MetricsLog
 from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.observers import Observers
 from seqforge.training.progress import progress_of, reached
-from seqforge.training.task import Task, TaskStep
+from seqforge.training.task import TaskStep, TrainingTask
 
 
 class Trainer:
@@ -45,7 +44,7 @@ class Trainer:
     def __init__(
         self,
         experiment: Experiment,
-        task: Task,
+        task: TrainingTask,
         directory: RunDirectory,
         state: TrainingState,
         observers: Observers,
@@ -245,7 +244,7 @@ class Trainer:
             return
         if shown is None:
             return
-        write_samples(self._directory.samples, state.step, shown.texts)
+        self._directory.write_samples(state.step, shown.texts)
         self._log.append("sample", state.step, with_baselines(shown.scores, shown.baseline))
         event = Sampled(state.step, tuple(shown.texts), shown.scores, shown.baseline)
         self._observers.notify("seqforge_sampled", event)

@@ -123,7 +123,7 @@ def test_trace(seqforge: Callable, tmp_path: Path) -> None:
     assert (tmp_path / "runs/hello/samples/step-00000200.txt").read_text() == "hello"
     traced = seqforge("inspect", "runs/hello", "hello", "--checkpoint", "initial", COLUMNS="100")
     assert traced.returncode == 0, traced.stderr
-    assert '"l" is read 2 times and wants "l", then "o": only the state can tell them apart.' in traced.stdout
+    assert '"l" is read 2 times, and its target is "l", then "o": only the state' in traced.stdout
     coloured = seqforge("inspect", "runs/hello", "hello", FORCE_COLOR="1", COLUMNS="100").stdout
     right, wrong = coloured.count("\x1b[32m"), coloured.count("\x1b[31m")
     assert (right, wrong) == (4, 12)
@@ -132,12 +132,12 @@ def test_trace(seqforge: Callable, tmp_path: Path) -> None:
         assert max(map(len, lines[:4])) <= int(columns)
         assert "…" not in "".join(lines)
     # Where not all symbols have room, the right one comes first.
-    assert "right" not in lines[2]
+    assert "other" not in lines[2]
     narrow = seqforge("inspect", "runs/hello", "hello", COLUMNS="70").stdout.splitlines()
     assert [cell.strip() for cell in narrow[2].strip("┃").split("┃")] == [
-        "reads",
-        "wants",
-        "right",
+        "input",
+        "target",
+        "target",
         "other 1",
         "other 2",
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from seqforge.data import prepare
 from seqforge.errors import DataError, PluginError
-from seqforge.evaluation.fitted_metrics import fit_metric
+from seqforge.evaluation.metrics import fit_metric
 from seqforge.files import cache_folder
 from seqforge.interfaces import FittedMetric, Score
 
@@ -63,7 +63,10 @@ def chosen(experiment: Any) -> Any:
 def test_it_is_shown_the_training_text_once(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert [taught(chosen()).text for _ in range(3)] == [TEXT[: len(TEXT) // 2]] * 3
     assert Seen.times == 1
-    assert capsys.readouterr().err == "seqforge: the metric essentials/distinct reads the training text, this once\n"
+    assert (
+        capsys.readouterr().err
+        == "seqforge: fitting the metric essentials/distinct to the training text; the result is cached\n"
+    )
 
 
 def test_another_split_or_other_options_are_learnt_anew(chosen: Any) -> None:
@@ -87,7 +90,7 @@ def test_a_metric_that_cannot_learn_is_named(chosen: Any, monkeypatch: pytest.Mo
     with pytest.raises(PluginError, match="metric 'essentials/distinct': its state is a str, not bytes"):
         taught(chosen())
     monkeypatch.setattr(Seen, "fit", lambda self, documents: 1 / 0)
-    with pytest.raises(PluginError, match=r"it cannot learn: ZeroDivisionError: .* line \d+\)"):
+    with pytest.raises(PluginError, match=r"it cannot be fitted: ZeroDivisionError: .* line \d+\)"):
         taught(chosen())
 
 

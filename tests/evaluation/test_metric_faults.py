@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqforge.evaluation.samples import score_texts
+from seqforge.evaluation.metrics import score_texts
 from seqforge.interfaces import Metric, Score
 
 
@@ -24,10 +24,10 @@ class Says(Metric):
 @pytest.mark.parametrize(
     ("prediction", "said"),
     [
-        (None, "TypeError: it gave a NoneType, not a Score"),
-        ({"a": 1.0}, "TypeError: it gave a dict, not a Score"),
+        (None, "TypeError: it returned a NoneType, not a Score"),
+        ({"a": 1.0}, "TypeError: it returned a dict, not a Score"),
         (Score({"a": "x"}), "ValueError: could not convert string to float: 'x'"),  # pyright: ignore[reportArgumentType]
-        (Score({"a": float("nan")}), "ValueError: its figure 'a' is nan"),
+        (Score({"a": float("nan")}), "ValueError: its value 'a' is nan"),
         (Score([1.0]), "AttributeError: 'list' object has no attribute 'items'"),  # pyright: ignore[reportArgumentType]
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqforge.generation import TargetVocabulary, beam_search, draw_sequences
-from seqforge.generation.predictions import collapsed
+from seqforge.generation.predictions import collapse_alignment
 from seqforge.interfaces import Classes, ExampleSpec, Text
 from seqforge.model import EncoderOutput, SequenceModel, build_model
 
@@ -124,5 +124,5 @@ def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
 
 
 def test_an_alignment_becomes_its_sequence() -> None:
-    assert collapsed(torch.tensor([3, 0, 0, 3, 0, 1, 1, 3]), blank=3).tolist() == [0, 0, 1]
-    assert collapsed(torch.tensor([3, 3]), blank=3).tolist() == []
+    assert collapse_alignment(torch.tensor([3, 0, 0, 3, 0, 1, 1, 3]), blank=3).tolist() == [0, 0, 1]
+    assert collapse_alignment(torch.tensor([3, 3]), blank=3).tolist() == []

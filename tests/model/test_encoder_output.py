@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqforge.data import PaddedBatch
-from seqforge.evaluation.example_loss import example_loss
+from seqforge.evaluation.examples import example_loss
 from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
 from seqforge.model import SequenceModel, build_model
 from seqforge.model.encoder_output import reverse_rows

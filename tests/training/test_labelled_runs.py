@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Registry, Run, resume, train
-from seqforge.api import inspect
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
@@ -202,7 +201,7 @@ def test_the_command_reads_numbers_as_json(trained: Any, labelled: Registry) -> 
     assert runner.invoke(app, ["predict", str(run.path), "[0, 1, 0.5]"]).exit_code == 0
     wrong = runner.invoke(app, ["predict", str(run.path), "[0, 1"])
     assert isinstance(wrong.exception, SeqforgeError)
-    assert "is no list of numbers" in str(wrong.exception)
+    assert "is not a list of numbers" in str(wrong.exception)
 
 
 def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> None:
@@ -212,18 +211,18 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
     assert "exact.share" in shown.stdout
     assert f"of {run.evaluate().examples}" in shown.stdout
     figures = json.loads(runner.invoke(app, ["evaluate", str(run.path), "--json"]).stdout)
-    assert figures["exact.share"] == run.evaluate().figures["exact.share"]
+    assert figures["exact.share"] == run.evaluate().metrics["exact.share"]
 
 
 def test_tracing_points_at_predicting(trained: Any) -> None:
-    with pytest.raises(RunError, match="expects no next symbol"):
-        inspect(trained("many-to-one"), "ab")
+    with pytest.raises(RunError, match="no next symbol"):
+        trained("many-to-one").inspect("ab")
 
 
 def test_batches_of_other_sizes_are_another_run(trained: Any, labelled: Registry) -> None:
     run = trained("many-to-one")
     longer = ["training.steps=5"]
-    with pytest.raises(ExperimentError, match=r"training\.batch_tokens was 32768, not 100"):
+    with pytest.raises(ExperimentError, match=r"training\.batch_tokens was 32768 and is now 100"):
         resume(Run.open(run.path, [*longer, "training.batch_tokens=100"], labelled))
     resume(Run.open(run.path, longer, labelled))
     assert run.checkpoints.steps()[-1] == 5

@@ -9,8 +9,7 @@ import safetensors.torch
 import torch
 
 from seqforge import Registry, Run, resume, train
-from seqforge.checkpoints.files import TRAINING
-from seqforge.checkpoints.progress_file import PROGRESS
+from seqforge.checkpoints.files import PROGRESS, TRAINING
 from seqforge.errors import ExperimentError, RunError
 
 
@@ -163,9 +162,9 @@ def test_a_prompt_that_cannot_be_encoded_is_refused_before_a_run_is_made(experim
 def test_a_parameter_that_is_not_finite_is_never_saved(
     run: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import seqforge.tasks.language_model as stream_task
+    import seqforge.tasks.language_model as language_model
 
-    real = stream_task.train_step
+    real = language_model.train_step
 
     def spoiled(state: Any, *arguments: Any) -> Any:
         result = real(state, *arguments)
@@ -173,7 +172,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(
             state.model.head.bias[0] = float("nan")
         return result
 
-    monkeypatch.setattr(stream_task, "train_step", spoiled)
+    monkeypatch.setattr(language_model, "train_step", spoiled)
     with pytest.raises(RunError, match=r"step 8: the loss is nan"):
         resume(changed(run, registry, "sampling.interval=99"))
     assert run.checkpoints.steps() == [2, 4, 5, 6]

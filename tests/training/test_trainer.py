@@ -10,8 +10,7 @@ import torch
 
 from seqforge import Experiment, Registry, Run, SeqforgeError, resume, train
 from seqforge.checkpoints.checkpoints import BEST
-from seqforge.checkpoints.files import MODEL
-from seqforge.checkpoints.progress_file import PROGRESS
+from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
 from seqforge.registry import hookimpl

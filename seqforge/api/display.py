@@ -1,0 +1,99 @@
+"""How a run shows itself: one line of text, or HTML with the curve of the loss and the last sample."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WIDTH, HEIGHT, MARGIN = 480, 180, 44
+"""Size of the curve in pixels, and the room for its labels."""
+
+POINTS = 240
+"""Maximum number of points of a curve."""
+
+COLORS = {"training": "#8888aa", "validation": "#cc5522"}
+
+
+def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> str:
+    """Return a run in one line.
+
+    Args:
+        path: The run directory.
+        steps: Step of the latest checkpoint.
+        losses: Table of losses.
+    """
+    unit, curves = _curves(losses)
+    points = curves["validation"] or curves["training"]
+    name = "validation" if curves["validation"] else "training"
+    value = f", {name} {points[-1][1]:.4f} {unit}" if points else ""
+    return f"<Run {path}: {steps:,} steps{value}>"
+
+
+def summary_html(line: str, losses: Sequence[Mapping[str, Any]], sample: str | None) -> str:
+    """Return a run as HTML, without scripts and without files.
+
+    Args:
+        line: The run in one line.
+        losses: Table of losses.
+        sample: The last sample, if there is one. It may contain anything, and is escaped.
+    """
+    parts = [f"<div><code>{html.escape(line)}</code></div>", loss_curve(losses)]
+    if sample is not None:
+        style = "max-height: 16em; overflow: auto; white-space: pre-wrap"
+        parts.append(f'<pre style="{style}">{html.escape(sample)}</pre>')
+    return "\n".join(parts)
+
+
+def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
+    """Return the curves of the training and validation loss as SVG; empty if no loss was logged.
+
+    Args:
+        losses: Table of losses.
+    """
+    unit, curves = _curves(losses)
+    points = [point for curve in curves.values() for point in curve]
+    if not points:
+        return ""
+    (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
+    width, height = WIDTH - 2 * MARGIN, HEIGHT - MARGIN
+
+    def place(step: float, value: float) -> str:
+        x = MARGIN + width * (step - left) / max(right - left, 1)
+        return f"{x:.1f},{8 + height * (high - value) / max(high - low, 1e-12):.1f}"
+
+    lines = [
+        f'<polyline fill="none" stroke="{COLORS[name]}" stroke-width="1.5" stroke-linecap="round" '
+        f'points="{" ".join(place(*point) for point in (curve if len(curve) > 1 else curve * 2))}"/>'
+        for name, curve in curves.items()
+        if curve
+    ]
+    labels = [
+        (MARGIN - 4, 14, "end", f"{high:.3g}", "currentColor"),
+        (MARGIN - 4, 8 + height, "end", f"{low:.3g}", "currentColor"),
+        (MARGIN, HEIGHT - 18, "start", f"step {left:,}", "currentColor"),
+        (WIDTH - MARGIN, HEIGHT - 18, "end", f"{right:,}", "currentColor"),
+        (MARGIN, HEIGHT - 3, "start", unit, "currentColor"),
+        *(
+            (WIDTH - MARGIN, 14 + 13 * row, "end", name, COLORS[name])
+            for row, name in enumerate(curves)
+            if curves[name]
+        ),
+    ]
+    texts = [
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{color}">{text}</text>'
+        for x, y, anchor, text, color in labels
+    ]
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-size="11">'
+    return "".join([opening, *lines, *texts, "</svg>"])
+
+
+def _curves(losses: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, list[tuple[int, float]]]]:
+    """Return the unit and the points of each curve, in bits per character if they are known."""
+    has_bits = any("bits_per_character" in column for row in losses for column in row)
+    quantity, unit = ("bits_per_character", "bits per character") if has_bits else ("loss", "loss")
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for name in COLORS:
+        values = [(row["step"], row.get(f"{name}_{quantity}")) for row in losses]
+        known = [(step, value) for step, value in values if value is not None]
+        stride = -(-len(known) // POINTS)
+        curves[name] = known[:: stride or 1][:-1] + known[-1:]
+    return unit, curves

@@ -1,0 +1,159 @@
+"""Metrics: built from an experiment, fitted to the training text, and applied to texts."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import filelock
+
+from seqforge.data import Dataset
+from seqforge.errors import SeqforgeError, warn
+from seqforge.experiment import Experiment
+from seqforge.files import cache_folder, reported_failures, write_atomically
+from seqforge.interfaces import FittedMetric, Metric, Score
+from seqforge.registry import Component, describe_error, plugin_fault
+
+MetricT = TypeVar("MetricT")
+ScoreT = TypeVar("ScoreT")
+
+
+def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dict[str, Any]:
+    """Build the metrics of an experiment, and fit those that need the training text.
+
+    Args:
+        experiment: Experiment with the metrics.
+        dataset: Dataset with the training text; None for metrics of predictions, which are not fitted.
+
+    Returns:
+        The metrics by short name. The second metric of a name gets the suffix `-2`, and so on.
+    """
+    metrics: dict[str, Any] = {}
+    for component in experiment.metrics:
+        name, number = component.registration.name, 1
+        while name in metrics:
+            number += 1
+            name = f"{component.registration.name}-{number}"
+        metric = metrics[name] = component.build()
+        if dataset is not None and isinstance(metric, FittedMetric):
+            fit_metric(metric, component, experiment, dataset)
+    return metrics
+
+
+def fit_metric(metric: FittedMetric, component: Component, experiment: Experiment, dataset: Dataset) -> None:
+    """Fit a metric to the training split, or restore its state from the cache.
+
+    Args:
+        metric: A metric that is not fitted.
+        component: Component that the metric was built from.
+        experiment: Experiment with the versions of the plugins.
+        dataset: Dataset with the training split.
+
+    Raises:
+        RunError: If the cache cannot be written, as on a full disk.
+        PluginError: If the metric cannot be fitted.
+    """
+    folder = cache_folder() / "metrics"
+    path = folder / _fingerprint(component, experiment, dataset)
+    with reported_failures(f"caching a fitted metric in {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{path}.lock"):
+            if path.exists():
+                try:
+                    metric.restore(path.read_bytes())
+                except Exception:  # noqa: BLE001 - another version of the metric may have written the state
+                    path.unlink()
+                else:
+                    return
+            warn(f"fitting the metric {component.name} to the training text; the result is cached")
+            try:
+                metric.fit(dataset.documents("training"))
+                state: Any = metric.state()
+            except (SeqforgeError, OSError):
+                raise
+            except Exception as error:
+                raise plugin_fault(
+                    "metric", component.name, f"it cannot be fitted: {describe_error(error, type(metric))}"
+                ) from error
+            if not isinstance(state, bytes):
+                raise plugin_fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
+            write_atomically(path, state)
+
+
+def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Score groups of texts by every metric, and return the weighted mean over the groups.
+
+    Args:
+        metrics: Metrics by name.
+        groups: Groups of texts. Each group is scored as a whole; a run's samples are one group.
+
+    Returns:
+        Values by `metric.value`, without those whose weights are all 0.
+    """
+    figures: dict[str, float] = {}
+    for name, means in scores_of_each(
+        metrics, lambda metric: _means([validated_score(metric.score(texts)) for texts in groups])
+    ):
+        figures |= {f"{name}.{key}": value for key, value in means.items()}
+    return figures
+
+
+def scores_of_each(metrics: Mapping[str, MetricT], score: Callable[[MetricT], ScoreT]) -> Iterator[tuple[str, ScoreT]]:
+    """Score by every metric. A metric that raises loses its values and warns on stderr; the run continues.
+
+    Args:
+        metrics: Metrics by name.
+        score: Function that scores by one metric.
+
+    Yields:
+        The name and the score of each metric that did not raise.
+    """
+    for name, metric in metrics.items():
+        try:
+            result = score(metric)
+        except Exception as error:  # noqa: BLE001 - generated text may break any metric
+            warn(f"the metric {name!r} failed: {describe_error(error, type(metric))}")
+            continue
+        yield name, result
+
+
+def validated_score(score: Any) -> Score:
+    """Return a score with its values as plain numbers; they may come as numbers of numpy or as tensors.
+
+    Args:
+        score: Result of a metric.
+
+    Raises:
+        TypeError: If the result is not a `Score`, or a value is not a number.
+        ValueError: If a value is not finite.
+    """
+    if not isinstance(score, Score):
+        raise TypeError(f"it returned a {type(score).__name__}, not a Score")
+    values = {name: float(value) for name, value in score.values.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ValueError(f"its value {name!r} is {value}")
+    return replace(score, values=values)
+
+
+def _means(scores: Sequence[Score]) -> dict[str, float]:
+    means: dict[str, float] = {}
+    for key in scores[0].values:
+        weights = [score.weights.get(key, 1.0) for score in scores]
+        if any(weights):
+            total = sum(weight * score.values[key] for weight, score in zip(weights, scores, strict=True))
+            means[key] = total / sum(weights)
+    return means
+
+
+def _fingerprint(component: Component, experiment: Experiment, dataset: Dataset) -> str:
+    spans = dataset.splits["training"]
+    parts = [
+        dataset.token_file.digest,
+        hashlib.blake2b(spans.starts.tobytes() + spans.stops.tobytes()).hexdigest(),
+        dict(component.table),
+        {plugin: experiment.plugins[plugin] for plugin in component.plugins},
+    ]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()

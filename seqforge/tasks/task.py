@@ -1,0 +1,197 @@
+"""A task: what differs between a language model and a model for labelled examples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.checkpoints.files import check_corpus, load_model
+from seqforge.data import SplitName, read_vocabulary
+from seqforge.errors import DataError
+from seqforge.evaluation.examples import ExampleScore
+from seqforge.evaluation.likelihood import LikelihoodScore
+from seqforge.events import Report
+from seqforge.experiment import Experiment
+from seqforge.generation import Decoding, Prediction
+from seqforge.hardware.devices import choose_device
+from seqforge.interfaces import ExampleSpec, Value, Vocabulary
+from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
+from seqforge.runs.backends import read_backends
+from seqforge.runs.directory import RunDirectory
+from seqforge.training.task import TrainingTask
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A checkpoint of a run, with the device and the precision to load it in.
+
+    Attributes:
+        directory: The run directory.
+        checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
+        device: Device to load the model on, or "auto".
+        precision: Precision of matrix products; None for that of the experiment.
+    """
+
+    directory: RunDirectory
+    checkpoint: str = "best"
+    device: str = "auto"
+    precision: Precision | None = None
+
+    @property
+    def path(self) -> Path:
+        """The run directory, for messages."""
+        return self.directory.path
+
+    def check_corpus(self, digest: str) -> None:
+        """Raise if the run was trained on another corpus.
+
+        Args:
+            digest: Digest of the encoded corpus.
+
+        Raises:
+            RunError: If the digest differs.
+        """
+        trained = "latest" if self.checkpoint == "initial" else self.checkpoint
+        check_corpus(Checkpoints(self.directory.checkpoints).find(trained), digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Task(ABC):
+    """What an experiment trains: a language model, or a model for labelled examples.
+
+    A task is cheap to create. It reads the corpus only to train and to evaluate.
+
+    Attributes:
+        experiment: The experiment.
+    """
+
+    experiment: Experiment
+
+    @abstractmethod
+    def prepare_training(self, device: torch.device, report: Report) -> TrainingTask:
+        """Prepare the corpus, the loss and the metrics for training, and check them.
+
+        Args:
+            device: Device to train on.
+            report: Function that is called now and then with the progress of encoding.
+
+        Raises:
+            DataError: If the corpus is missing, empty or does not fit the batches.
+        """
+
+    @abstractmethod
+    def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore | ExampleScore:
+        """Score the whole of a split.
+
+        Args:
+            trained: The model.
+            split: Name of the split.
+            report: Function that is called now and then with the progress.
+
+        Raises:
+            DataError: If the split is empty, or the corpus is missing.
+            RunError: If the run was trained on another corpus.
+        """
+
+    @abstractmethod
+    def score_samples(
+        self, trained: TrainedModel, seed: int, report: Report
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics of samples.
+
+        Args:
+            trained: The model.
+            seed: Seed of the draws.
+            report: Function that is called now and then with the progress.
+
+        Returns:
+            Values of the samples by `metric.value`, and their baseline; both empty if there is no metric of samples.
+        """
+
+    @abstractmethod
+    def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
+        """Load a language model, in evaluation mode, and its vocabulary.
+
+        Args:
+            trained: The model.
+
+        Raises:
+            RunError: If the run learned from labelled examples.
+        """
+
+    @abstractmethod
+    def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
+        """Predict the targets of new examples.
+
+        Args:
+            trained: The model.
+            inputs: Input of each example: a text, or an array of numbers, `[size]` or `[steps, size]`.
+            decoding: Options of decoding.
+
+        Raises:
+            RunError: If the run is a language model.
+            DataError: If an input does not fit the example spec.
+        """
+
+    @abstractmethod
+    def example_spec(self, directory: RunDirectory) -> ExampleSpec | None:
+        """Return the shape of the examples that a run learned from; None for a language model.
+
+        Args:
+            directory: The run directory.
+        """
+
+    def vocabulary(self, directory: RunDirectory) -> Vocabulary:
+        """Return the vocabulary of a run.
+
+        Args:
+            directory: The run directory.
+        """
+        vocabulary: Vocabulary = self.experiment.vocabulary.build()
+        read_vocabulary(vocabulary, directory.vocabulary)
+        return vocabulary
+
+    def load_model(self, trained: TrainedModel) -> SequenceModel:
+        """Load a model, in evaluation mode, from a run that was trained on any device.
+
+        Args:
+            trained: The model.
+
+        Raises:
+            RunError: If there is no such checkpoint, or it is damaged.
+        """
+        device, directory = choose_device(trained.device), trained.directory
+        model = build_model(self.experiment, self.vocabulary(directory).size, self.example_spec(directory))
+        if trained.checkpoint != "initial":
+            load_model(Checkpoints(directory.checkpoints).find(trained.checkpoint), model)
+        model.precision = trained.precision or model.precision
+        model = model.to(device).eval()
+        use_recorded_backends(model, self.experiment.registry, read_backends(directory.path))
+        return model
+
+    def decoding(self, **options: object) -> Decoding:
+        """Return the decoding options of the `[prediction]` section, with some of them replaced.
+
+        Args:
+            options: Options that replace those of the experiment, unless they are None.
+        """
+        settings = self.experiment.prediction
+        default = Decoding(settings.beam, settings.length_normalization, settings.length)
+        return replace(default, **{name: value for name, value in options.items() if value is not None})
+
+    def empty_split(self, split: SplitName) -> DataError:
+        """Return the error for a split that is empty.
+
+        Args:
+            split: Name of the split.
+        """
+        data = self.experiment.data
+        fractions = {"training": 1.0, "validation": data.validation_fraction, "test": data.test_fraction}
+        if fractions[split] > 0:
+            hint = f"The corpus is too small to be split by {data.split} with the fractions of [data]."
+        else:
+            hint = f"The experiment sets data.{split}_fraction to 0."
+        return DataError(f"the {split} split is empty", hint=hint)

@@ -1,0 +1,94 @@
+"""A run in a notebook: losses, probabilities, states, a longer run, and how it shows itself."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+from seqforge import Run, train
+from seqforge.errors import DataError
+from seqforge.events import WorkProgressed
+
+
+@pytest.fixture
+def run(experiment: Any, tmp_path: Path) -> Run:
+    return train(experiment(training={"log_interval": 4}), tmp_path)
+
+
+def test_losses_are_a_table(run: Run) -> None:
+    rows = run.losses()
+    assert [row["step"] for row in rows] == [4, 5, 8, 10, 12]
+    assert len({tuple(row) for row in rows}) == 1
+    assert [row["step"] for row in rows if row["training_loss"] is not None] == [4, 8, 12]
+    assert [row["step"] for row in rows if row["validation_loss"] is not None] == [5, 10, 12]
+    logged = {(record["event"], record["step"]): record for record in run.metrics()}
+    assert rows[-1]["training_loss"] == logged["step", 12]["loss"]
+    assert rows[-1]["validation_bits_per_character"] == logged["evaluation", 12]["bits_per_character"]
+
+
+def test_probabilities_multiply_to_the_likelihood(run: Run) -> None:
+    text = "line 7: the"
+    pairs = run.probabilities(text)
+    assert "".join(pair.symbol for pair in pairs) == text
+    assert all(0 < pair.probability < 1 for pair in pairs)
+    model, vocabulary = run.model(), run.vocabulary()
+    tokens = torch.as_tensor(vocabulary.encode(f"\n{text}".encode()).astype("int64"))
+    with torch.no_grad():
+        logits, _ = model(tokens[:-1].unsqueeze(1), model.initial_states(1))
+    expected = -torch.nn.functional.cross_entropy(logits[:, 0], tokens[1:], reduction="sum")
+    assert torch.tensor([pair.probability for pair in pairs]).log().sum().item() == pytest.approx(expected.item(), 1e-5)
+    # The prompt changes what is before the text, and the rest of a text is its own prompt.
+    assert [pair.probability for pair in run.probabilities(text[4:], prompt=f"\n{text[:4]}")] == pytest.approx(
+        [pair.probability for pair in pairs[4:]], 1e-5
+    )
+
+
+def test_states_are_those_of_every_layer(experiment: Any, tmp_path: Path) -> None:
+    cells = [{"use": "essentials/lstm", "hidden_size": 5}, {"use": "essentials/gru", "hidden_size": 3}]
+    run = train(experiment(model={"cells": cells}, training={"steps": 1}), tmp_path)
+    states = run.states("line")
+    assert {name: tuple(tensor.shape) for name, tensor in states.items()} == {
+        "layers.0.hidden": (4, 5),
+        "layers.0.memory": (4, 5),
+        "layers.1.hidden": (4, 3),
+    }
+    model, tokens = run.model(), torch.as_tensor(run.vocabulary().encode(b"line").astype("int64"))
+    with torch.no_grad():
+        outputs, _ = model.stack(model.input(tokens.unsqueeze(1)), model.initial_states(1))
+    torch.testing.assert_close(states["layers.1.hidden"], outputs[:, 0])
+
+
+@pytest.mark.parametrize("call", [Run.probabilities, Run.states, Run.inspect])
+def test_a_symbol_outside_the_vocabulary_is_an_error(call: Any, run: Run) -> None:
+    with pytest.raises(DataError, match="symbol 'Z' at position 1"):
+        call(run, "lZ")
+
+
+def test_long_samples_and_evaluations_report_their_progress(run: Run) -> None:
+    events: list[Any] = []
+    run.sample(length=20, report=events.append)
+    run.evaluate(report=events.append)
+    works = {event.work: event.fraction for event in events if isinstance(event, WorkProgressed)}
+    assert works == {"sampling": 1.0, "evaluating": 1.0}
+
+
+def test_a_run_is_one_line(run: Run) -> None:
+    bits = min(run.losses(), key=lambda row: -row["step"])["validation_bits_per_character"]
+    assert repr(run) == f"<Run {run.path}: 12 steps, validation {bits:.4f} bits per character>"
+    (run.directory.metrics).unlink()
+    assert repr(run) == f"<Run {run.path}: 12 steps>"
+
+
+def test_a_run_in_a_notebook_shows_its_curve_and_an_escaped_sample(run: Run) -> None:
+    (run.directory.samples / "step-00000012.txt").write_text("<script>alert(1)</script> & more")
+    shown = run._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in shown
+    root = ElementTree.fromstring(f"<div>{shown}</div>")
+    curves = root.findall(".//{http://www.w3.org/2000/svg}polyline")
+    assert [len(curve.attrib["points"].split()) for curve in curves] == [3, 3]
+    for file in (run.directory.metrics, *run.directory.samples.iterdir()):
+        file.unlink()
+    assert "svg" not in run._repr_html_()

@@ -1,0 +1,57 @@
+"""Which settings a resumed run may change."""
+
+from typing import Any
+
+import pytest
+
+from seqforge.errors import ExperimentError
+from seqforge.runs.resume import check_changes
+
+TABLE: dict[str, Any] = {
+    "experiment": {"seed": 0},
+    "data": {"shuffle": True},
+    "model": {"cells": [{"use": "essentials/lstm", "hidden_size": 8}], "dropout": 0.0},
+    "vocabulary": {"use": "essentials/characters"},
+    "training": {"batch_size": 4, "steps": 10},
+    "optimizer": {"use": "essentials/adam", "learning_rate": 0.1},
+    "schedule": {"use": "essentials/constant"},
+}
+
+
+def changed(**sections: Any) -> dict[str, Any]:
+    return TABLE | {name: {**TABLE[name], **values} for name, values in sections.items()}
+
+
+def test_lengths_and_rates_may_change() -> None:
+    check_changes(TABLE, changed(training={"steps": 20, "minutes": 1}, optimizer={"learning_rate": 0.01}))
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ({"experiment": {"seed": 1}}, "experiment.seed was 0 and is now 1"),
+        ({"model": {"attention": {"use": "additive"}}}, "model.attention was not set and is now {'use': 'additive'}"),
+        ({"model": {"embedding_size": 5}}, "model.embedding_size was not set and is now 5"),
+        ({"data": {"shuffle": None}}, "data.shuffle was True and is now not set"),
+        (
+            {"model": {"cells": [{"use": "essentials/lstm", "hidden_size": 8, "peepholes": True}]}},
+            "model.cells.0.peepholes was not set and is now True",
+        ),
+        ({"model": {"cells": []}}, "model.cells had 1 entries, and now has 0"),
+        ({"training": {"accumulation": 2, "batch_size": 2}}, "training.batch_size was 4 and is now 2; training.accum"),
+    ],
+)
+def test_what_the_state_depends_on_may_not_be_changed_added_or_omitted(now: Any, message: str) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        check_changes(TABLE, changed(**now))
+    assert message in str(caught.value)
+    # The other direction is refused too.
+    with pytest.raises(ExperimentError):
+        check_changes(changed(**now), TABLE)
+
+
+def test_another_implementation_of_a_cell_may_have_other_options() -> None:
+    other = {"use": "other/lstm", "hidden_size": 8, "fused": True}
+    check_changes(TABLE, changed(model={"cells": [other]}))
+    with pytest.raises(ExperimentError, match=r"model\.cells\.0\.hidden_size was 8 and is now 9"):
+        check_changes(TABLE, changed(model={"cells": [other | {"hidden_size": 9}]}))

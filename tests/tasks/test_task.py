@@ -1,0 +1,47 @@
+"""The task of an experiment: cheap to create, and used without preparing what only training needs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Registry, Run, train
+from seqforge.errors import RunError
+from seqforge.tasks import TrainedModel, task_of
+
+
+def test_a_task_reads_no_corpus_to_sample(experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = train(experiment(training={"steps": 1}), tmp_path)
+    monkeypatch.setattr(run.experiment.corpus.component, "documents", lambda self: 1 / 0)
+    monkeypatch.setattr(run.experiment.loss.component, "__init__", lambda self: 1 / 0)
+    assert len(run.sample("l", length=4)[0]) == 5
+    model, vocabulary = task_of(run.experiment).language_model(TrainedModel(run.directory))
+    assert model.head.out_features == vocabulary.size
+
+
+def test_what_a_run_did_not_learn_is_refused_with_the_right_command(
+    experiment: Any, labelled_experiment: Any, labelled: Registry, tmp_path: Path
+) -> None:
+    examples = train(labelled_experiment(training={"steps": 1}), tmp_path / "examples")
+    for call in (examples.sample, lambda: list(examples.stream())):
+        with pytest.raises(RunError, match="learned from labelled examples") as caught:
+            call()
+        assert caught.value.hint == f"To predict examples: seqforge predict {examples.path} EXAMPLE"
+    for call in (examples.probabilities, examples.states, examples.inspect):
+        with pytest.raises(RunError, match="learned from labelled examples"):
+            call("ab")
+    text = train(experiment(training={"steps": 1}), tmp_path / "text")
+    with pytest.raises(RunError, match="a language model") as caught:
+        text.predict(["ab"])
+    assert caught.value.hint == f"To draw samples: seqforge sample {text.path}"
+    assert text.spec() is None
+    assert Run.open(examples.path, registry=labelled).spec() is not None
+
+
+def test_decoding_options_come_from_the_prediction_section(labelled_experiment: Any) -> None:
+    chosen = labelled_experiment(
+        corpus={"use": "made", "written": "sequence"},
+        model={"topology": "many-to-many"},
+        prediction={"beam": 3, "length": 7},
+    )
+    assert (task_of(chosen).decoding().beam, task_of(chosen).decoding(beam=None, length=2).length) == (3, 2)
