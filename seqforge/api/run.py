@@ -355,7 +355,7 @@ def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     merged = dict(table)
     for key, value in changes.items():
         if isinstance(value, Mapping) and "use" not in value and isinstance(table.get(key), Mapping):
-            value = _merged(table[key], cast("Mapping[str, Any]", value))  # noqa: PLW2901
+            value = _merged(table[key], cast("Mapping[str, Any]", value))
         merged[key] = value
     return merged
 

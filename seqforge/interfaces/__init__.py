@@ -7,6 +7,7 @@ from seqforge.events import (
     RunStarted,
     Sampled,
     StepFinished,
+    WorkProgressed,
 )
 from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
@@ -81,6 +82,7 @@ __all__ = [
     "UnknownSymbolError",
     "Value",
     "Vocabulary",
+    "WorkProgressed",
     "map_state",
     "scan",
 ]

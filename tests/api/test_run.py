@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from seqforge import Registry, Run, train
-from seqforge.errors import DataError, ExperimentError, RunError
+from seqforge import Run, train
+from seqforge.errors import DataError
 from seqforge.events import WorkProgressed
 
 
