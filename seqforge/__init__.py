@@ -1,7 +1,7 @@
-"""seqforge composes sequence models from plugins, trains them, samples them, and judges what they write.
+"""seqforge composes recurrent sequence models from plugins, trains them, samples them and measures their errors.
 
-Whatever the command line does is a call from here. Importing this module imports no torch; its names do when they
-are first used.
+Everything that the command line does is a call. Importing this module does not import torch; the first use of a name
+does.
 """
 
 import importlib
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from seqforge.api import Run, resume, train
     from seqforge.experiment import Experiment
     from seqforge.registry import Registry, use
+    from seqforge.training.callbacks import Callback
 
 __version__ = version("seqforge-core")
 
-__all__ = ["Experiment", "Registry", "Run", "SeqforgeError", "__version__", "resume", "train", "use"]
+__all__ = ["Callback", "Experiment", "Registry", "Run", "SeqforgeError", "__version__", "resume", "train", "use"]
 
-_HOMES = {
+_MODULES = {
+    "Callback": "seqforge.training.callbacks",
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
     "Run": "seqforge.api",
@@ -34,6 +36,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'seqforge' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""What plugins are told while a run goes on: one value for each hook."""
+"""What callbacks and plugins receive during a run: one value for each kind of event."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DocumentsEncoded:
-    """Some of a corpus has been turned into tokens.
+    """Part of a corpus has been encoded.
 
     Attributes:
-        documents: Documents done so far.
-        size: Bytes of text done so far.
-        done: Whether that was all of it.
+        documents: Documents, or examples, encoded so far.
+        size: Bytes encoded so far.
+        done: Whether the whole corpus is encoded.
     """
 
     documents: int
@@ -40,20 +40,21 @@ Report = Callable[[DocumentsEncoded | WorkProgressed], None]
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run is about to take its first step, or its first since it was resumed.
+    """A run is about to take its first step, or its first step after a resume.
 
     Attributes:
-        name: The experiment's name.
+        name: Name of the experiment.
         directory: The run directory.
-        experiment: The experiment as resolved, as tables and plain values.
-        corpus: The corpus in its own words.
-        parameters: How many numbers are trained.
-        training_tokens: Tokens in the training split; of labelled examples, examples.
-        validation_tokens: The same in the validation split.
-        step: Optimizer steps done before.
-        resumed: Whether it goes on from a checkpoint.
-        labelled: Whether it learns from labelled examples.
+        experiment: The resolved experiment, as tables and plain values.
+        corpus: Description of the corpus.
+        parameters: Number of trainable parameters.
+        training_tokens: Tokens in the training split, or examples if the corpus is labelled.
+        validation_tokens: The same for the validation split.
+        step: Optimizer steps taken before.
+        resumed: Whether the run resumes from a checkpoint.
+        labelled: Whether the corpus is labelled.
         backends: One line for each cell: which backend runs it, how fast it is, and why a faster kind does not.
+        initial: Where the initial weights of a fine-tuned run come from; None for weights from the initializer.
     """
 
     name: str
@@ -67,22 +68,23 @@ class RunStarted:
     resumed: bool
     labelled: bool = False
     backends: tuple[str, ...] = ()
+    initial: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """One optimizer step is done.
+    """One optimizer step has been taken.
 
     Attributes:
-        step: Optimizer steps done.
-        epoch: Passes over the training split done, in fractions.
-        fraction: The done part of the run, from 0 to 1.
-        loss: The training loss of this step.
-        bits_per_character: The same in bits a character, where the loss is a likelihood.
-        gradient_norm: The gradient's L2 norm before clipping.
-        learning_rate: Of the first parameter group.
-        characters: Characters read in this step; of labelled examples, steps read.
-        seconds: Training time since the run's first step, evaluations and samples included.
+        step: Optimizer steps taken so far.
+        epoch: Passes over the training split so far, a fraction.
+        fraction: Finished part of the run, from 0 to 1.
+        loss: Training loss of this step.
+        bits_per_character: The same loss in bits per character; None if the loss is no likelihood of text.
+        gradient_norm: L2 norm of the gradient before clipping.
+        learning_rate: Learning rate of the first parameter group.
+        characters: Characters read in this step, or time steps if the corpus is labelled.
+        seconds: Training time since the first step of the run, evaluations and samples included.
     """
 
     step: int
@@ -101,12 +103,12 @@ class Evaluated:
     """The validation split has been scored.
 
     Attributes:
-        step: Optimizer steps done.
-        loss: Mean negative log-likelihood in nats a token; of labelled examples, the mean loss a target.
-        bits_per_character: The same in bits a character; None of labelled examples.
-        perplexity: The exponential of `loss`; None of labelled examples.
+        step: Optimizer steps taken so far.
+        loss: Mean negative log-likelihood in nats per token; for labelled examples, the mean loss per target.
+        bits_per_character: The same in bits per character; None for labelled examples.
+        perplexity: The exponential of `loss`; None for labelled examples.
         best: Whether the loss is the lowest of the run so far.
-        scores: Of labelled examples, figures of the experiment's metrics, as `metric.value`.
+        scores: Values of the experiment's prediction metrics, as `metric.value`; empty for a language model.
     """
 
     step: int
@@ -122,10 +124,10 @@ class Sampled:
     """Samples have been drawn.
 
     Attributes:
-        step: Optimizer steps done.
+        step: Optimizer steps taken so far.
         texts: The samples, each with its prompt.
-        scores: Figures of the experiment's metrics, as `metric.value`.
-        baseline: The same figures of held-out text, cut as the samples are; not all figures need have one.
+        scores: Values of the experiment's metrics for the samples, as `metric.value`.
+        baseline: The same values for held-out text of the same length; a value may have no baseline.
     """
 
     step: int
@@ -136,14 +138,14 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """A run has come to its end, or was stopped; its checkpoint is written.
+    """A run has ended or was interrupted.
 
     Attributes:
         directory: The run directory.
-        step: Optimizer steps done.
-        reason: Why it ended, in words.
-        complete: Whether it reached its end, and was not interrupted.
-        seconds: Training time since the run's first step.
+        step: Optimizer steps taken.
+        reason: Why the run ended, as text.
+        complete: Whether the run reached its end; False if it was interrupted or failed.
+        seconds: Training time since the first step of the run.
     """
 
     directory: Path

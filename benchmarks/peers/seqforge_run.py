@@ -3,17 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
-
-import pluggy
 
 from benchmarks.peers.seqforge_models import TEXT, experiment
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH, SIZES
 from benchmarks.worker import Clock
-from seqforge import Registry, train
+from seqforge import train
 from seqforge.interfaces import StepFinished
 
-_hookimpl = pluggy.HookimplMarker("seqforge")
 _REPETITIONS = 80 * BATCH_SIZE * SEQUENCE_LENGTH // len(TEXT)
 """Of the text, so that an epoch has as many batches as are read at once, and more."""
 
@@ -31,8 +27,7 @@ class Pacemaker:
         self._steps = steps
         self._clock: Clock | None = None
 
-    @_hookimpl
-    def seqforge_step_finished(self, event: StepFinished) -> None:
+    def on_step_finished(self, event: StepFinished) -> None:
         """Stop the clock after a round's last step, and wait for the next; the first round belongs to the start."""
         if event.step % self._steps:
             return
@@ -46,8 +41,7 @@ class Pacemaker:
 
 def run(clocks: Iterator[Clock], cell: str, size: str, precision: str) -> None:
     """Time training steps inside the engine."""
-    hooks: Any = Registry.installed().new_hooks()
-    hooks.register(Pacemaker(clocks, SIZES[size].steps))
+    pacemaker = Pacemaker(clocks, SIZES[size].steps)
     chosen = experiment(cell, size, precision, text=TEXT * _REPETITIONS)
     with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
-        train(chosen, folder, hooks=hooks)
+        train(chosen, folder, callbacks=[pacemaker])

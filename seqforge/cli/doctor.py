@@ -2,36 +2,58 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from rich.table import Table
 
+from seqforge.cli.options import Set
 from seqforge.cli.terminal import print_error, stdout
 from seqforge.registry import Registry
 
+if TYPE_CHECKING:
+    from seqforge.api.doctor import CellReport
+
 
 def doctor(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False
+    context: typer.Context,
+    experiment: Annotated[
+        Path | None,
+        typer.Argument(metavar="EXPERIMENT.toml", help="Measure the backends on the cells of this experiment."),
+    ] = None,
+    assignments: Set = [],  # noqa: B006 - typer copies it
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which fast paths this machine has, why, and what to do about those it has not.
+    """Describe what this machine can do, or measure the backends on an experiment.
 
-    Looks at the processor's instruction sets, torch's build, threads and cores, GPU and compiler; plugins add what
-    they know, such as which kernels were built.
+    Without an experiment: instruction sets, torch's build, threads and cores, GPU and compiler; plugins add what they
+    know, such as which kernels were built. With one: a table of the backends, with the speed of each that can run the
+    experiment's cells, and the reason for each that cannot.
+
+    [bold]Examples[/]
+
+      seqforge doctor
+
+      seqforge doctor experiments/first-run.toml --set training.precision=float32
     """
+    registry: Registry = context.obj
+    if experiment is not None:
+        _print_backends(experiment, assignments, registry, as_json=as_json)
+        return
     from seqforge.hardware.machine import diagnose_machine
     from seqforge.interfaces import Diagnosis
 
-    registry: Registry = context.obj
     found = diagnose_machine()
     for implementation in registry.new_hooks().hook.seqforge_diagnose.get_hookimpls():
         try:
-            said = cast("list[Any]", implementation.function())
-            if not all(isinstance(one, Diagnosis) for one in said):
-                raise TypeError("it gave what is no Diagnosis")
-            found.extend(said)
-        except Exception as error:  # noqa: BLE001 - one plugin's trouble must not hide what others say
+            diagnoses = cast("list[Any]", implementation.function())
+            if not all(isinstance(one, Diagnosis) for one in diagnoses):
+                raise TypeError("it returns something other than a Diagnosis")
+            found.extend(diagnoses)
+        except Exception as error:  # noqa: BLE001 - a plugin that fails must not hide the others
             reason = f"{type(error).__name__}: {error}"
-            print_error(f"the plugin {implementation.plugin_name!r} could not look: {reason}", kind="warning")
+            print_error(f"the diagnosis of the plugin {implementation.plugin_name!r} failed: {reason}", kind="warning")
     if as_json:
         typer.echo(json.dumps([asdict(diagnosis) for diagnosis in found], indent=2))
         return
@@ -41,3 +63,32 @@ def doctor(
         stdout().print(f"{diagnosis.subject:<{width}}  {diagnosis.finding}", soft_wrap=True, markup=False)
         if diagnosis.advice:
             stdout().print(f"  {'':<{width}}  {diagnosis.advice}", style="yellow", soft_wrap=True, markup=False)
+
+
+def _print_backends(path: Path, assignments: list[str], registry: Registry, *, as_json: bool) -> None:
+    from seqforge.api.doctor import measure_experiment
+    from seqforge.experiment import Experiment
+
+    reports = measure_experiment(Experiment.load(path, assignments, registry))
+    if as_json:
+        typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
+        return
+    for report in reports:
+        stdout().print(_table(report))
+
+
+def _table(report: "CellReport") -> Table:
+    table = Table(
+        title=f"{report.module}: {report.cell}, batch of {report.rows} × {report.steps}", title_justify="left"
+    )
+    table.add_column("backend")
+    table.add_column("ms per batch", justify="right")
+    table.add_column("characters/s", justify="right")
+    table.add_column("", overflow="fold")
+    fastest = min(report.seconds.values())
+    for name, seconds in sorted(report.seconds.items(), key=lambda item: item[1]):
+        speed = report.rows * report.steps / seconds
+        table.add_row(name, f"{1000 * seconds:.3g}", f"{speed:,.0f}", "fastest" if seconds == fastest else "")
+    for name, reason in sorted(report.refused.items()):
+        table.add_row(name, "–", "–", reason)
+    return table

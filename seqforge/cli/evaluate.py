@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.figures import figure_lines
 from seqforge.cli.options import CheckpointName, Device, RunPath, open_run
+from seqforge.cli.terminal import stderr
 
 
 class Split(enum.StrEnum):
@@ -38,19 +38,13 @@ def evaluate(
 
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
     """
-    from seqforge.cli.progress import ProgressDisplay
+    from seqforge.api.progress import ProgressDisplay, figure_lines
     from seqforge.evaluation import with_baselines
-    from seqforge.events import DocumentsEncoded
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
-    with ProgressDisplay() as display:
-
-        def report(event: object) -> None:
-            if isinstance(event, DocumentsEncoded):
-                display.seqforge_documents_encoded(event)
-
-        score = opened.evaluate(split.value, checkpoint=checkpoint, device=device, report=report)
-        samples, baseline = opened.score_samples(checkpoint=checkpoint, device=device, report=report)
+    with ProgressDisplay(stderr()) as display:
+        score = opened.evaluate(split.value, checkpoint=checkpoint, device=device, report=display.report)
+        samples, baseline = opened.score_samples(checkpoint=checkpoint, device=device, report=display.report)
     if as_json:
         source = {"run": str(run), "split": split.value, "checkpoint": checkpoint}
         typer.echo(json.dumps({**source, **score.record(), **with_baselines(samples, baseline)}))

@@ -60,7 +60,7 @@ def predict(
 
       seqforge predict runs/digits --file images.jsonl
     """
-    from seqforge.cli.progress import printable
+    from seqforge.api.progress import printable
     from seqforge.interfaces import Text
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)

@@ -1,38 +1,59 @@
 """`seqforge run`."""
 
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pluggy
 import typer
 
 from seqforge.cli.options import Samplers, Set, open_run
-from seqforge.cli.terminal import stderr
+from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import ExperimentError
 from seqforge.registry import Registry
+
+if TYPE_CHECKING:
+    from seqforge.api import Run
+    from seqforge.events import RunStarted
 
 
 def run(
     context: typer.Context,
     experiment: Annotated[
-        Path | None, typer.Argument(metavar="EXPERIMENT.toml", help="The experiment; without one, options compose it.")
+        Path | None,
+        typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file. Without one, the options compose it."),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with a run from its latest checkpoint, or from the checkpoint given."),
+        typer.Option(metavar="RUN", help="Resume a run from its latest checkpoint, or from the given checkpoint."),
     ] = None,
-    corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Read this corpus.")] = None,
-    cell: Annotated[str | None, typer.Option(metavar="NAME", help="Use this cell in every layer.")] = None,
-    loss: Annotated[str | None, typer.Option(metavar="NAME", help="Minimise this loss.")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="Minimise it by this optimizer.")] = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Fine-tune: start from the best weights of this run, or from a checkpoint."),
+    ] = None,
+    corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Corpus, such as linux-source.")] = None,
+    cell: Annotated[str | None, typer.Option(metavar="NAME", help="Cell of every layer, such as lstm.")] = None,
+    loss: Annotated[str | None, typer.Option(metavar="NAME", help="Loss, such as cross-entropy.")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="Optimizer, such as adam.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Backend that runs the cells, such as native or onednn; `auto` takes the fastest.",
+        ),
+    ] = None,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: Set = [],  # noqa: B006
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the run directory is made.")] = Path("runs"),
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that receives the run directory.")] = Path(
+        "runs"
+    ),
 ) -> None:
-    """Train a model, and sample it as it learns.
+    """Train a model, and sample it at intervals.
 
-    The run directory holds the experiment with every default, the figures, the samples and the checkpoints.
-    Ctrl-C saves a checkpoint; --resume goes on from it, bit for bit as if it had never stopped.
+    The run directory holds the experiment with every default, the metrics, the samples and the checkpoints.
+    Ctrl-C saves a checkpoint; --resume continues from it, bit for bit as without the interruption.
 
     [bold]Examples[/]
 
@@ -41,26 +62,33 @@ def run(
       seqforge run --corpus linux-source --cell lstm --optimizer adam --sampler top-p
 
       seqforge run --resume runs/first-run --set training.minutes=10
+
+      seqforge run experiments/tiny-shakespeare.toml --initial runs/first-run
     """
-    from seqforge.cli.progress import ProgressDisplay
+    from seqforge.api.progress import ProgressDisplay
+    from seqforge.hardware.memory import keep_freed_memory
 
     registry: Registry = context.obj
-    hooks = registry.new_hooks()
     chosen = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
-    from seqforge.training.memory import keep_freed_memory
-
+    if backend is not None:
+        assignments = [*assignments, f"training.backend={backend}"]
     keep_freed_memory()
-    with ProgressDisplay() as display:
-        hooks.register(display, "progress display")
+    with ProgressDisplay(stderr()) as display:
         try:
-            if resume is not None:
-                _resume(resume, experiment, chosen, assignments, registry, hooks)
+            if resume is None:
+                finished = _start(experiment, chosen, assignments, output, initial, registry, [display])
+            elif experiment is not None or initial is not None or any(chosen.values()):
+                raise ExperimentError(
+                    "--resume continues a run with its own experiment and components, and takes no others",
+                    hint="To train longer: seqforge run --resume RUN --set training.steps=5000",
+                )
             else:
-                _start(experiment, chosen, assignments, output, registry, hooks)
+                finished = _resume(resume, assignments, registry, [display])
         except KeyboardInterrupt:
             display.close()
-            stderr().print(display.how_to_resume())
+            stderr().print(_how_to_resume(display.started))
             raise typer.Exit(130) from None
+    _print_next_commands(finished, display.started)
 
 
 def _start(
@@ -68,32 +96,53 @@ def _start(
     chosen: dict[str, Any],
     assignments: list[str],
     output: Path,
+    initial: Path | None,
     registry: Registry,
-    hooks: pluggy.PluginManager,
-) -> None:
+    callbacks: Sequence[object],
+) -> "Run":
     from seqforge.api import train
     from seqforge.experiment import Experiment, override, read_table, replace_components
 
     table = read_table(path) if path is not None else {}
     table = override(replace_components(table, registry, **chosen), assignments)
     folder = path.parent if path is not None else Path.cwd()
-    train(Experiment.from_dict(table, folder, registry, origin=path), output, hooks=hooks)
+    experiment = Experiment.from_dict(table, folder, registry, origin=path)
+    return train(experiment, output, callbacks=callbacks, progress=False)
 
 
-def _resume(
-    path: Path,
-    experiment: Path | None,
-    chosen: dict[str, Any],
-    assignments: list[str],
-    registry: Registry,
-    hooks: pluggy.PluginManager,
-) -> None:
+def _resume(path: Path, assignments: list[str], registry: Registry, callbacks: Sequence[object]) -> "Run":
     from seqforge.api import resume
 
-    if experiment is not None or any(chosen.values()):
-        raise ExperimentError(
-            "--resume goes on with the run's own experiment, and takes no other and no other components",
-            hint="To run longer: seqforge run --resume RUN --set training.steps=5000",
-        )
     run, checkpoint = open_run(path, registry, "latest", overrides=assignments, samplers=[])
-    resume(run, checkpoint, hooks=hooks)
+    return resume(run, checkpoint, callbacks=callbacks, progress=False)
+
+
+def _how_to_resume(started: "RunStarted | None") -> str:
+    if started is None:
+        return "Interrupted before the run had started."
+    from seqforge.checkpoints.checkpoints import Checkpoints
+    from seqforge.runs.directory import RunDirectory
+
+    saved = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
+    if not saved:
+        return "Interrupted before the first checkpoint was saved."
+    command = f"{_typed_command()} run --resume {shlex.quote(str(started.directory))}"
+    return f"Interrupted; step {saved[-1]:,} is saved.\nTo resume: {command}"
+
+
+def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
+    command, path = _typed_command(), shlex.quote(str(run.path))
+    stdout().print(f"The run is in {run.path}. Next:")
+    stdout().print(f"  {command} predict {path} EXAMPLE" if run.experiment.labelled else f"  {command} sample {path}")
+    if started is not None and started.validation_tokens:
+        stdout().print(f"  {command} evaluate {path}")
+    activate = Path(sys.argv[0]).with_name("activate")
+    if command != "seqforge" and activate.exists():
+        stdout().print(f"To type `seqforge` without its path: source {shlex.quote(str(activate))}")
+
+
+def _typed_command() -> str:
+    """Return how the user can type this command: `seqforge` if it is on PATH, or its path."""
+    program, found = Path(sys.argv[0]), shutil.which("seqforge")
+    on_path = found is not None and program.exists() and Path(found).samefile(program)
+    return "seqforge" if on_path or program.name != "seqforge" else shlex.quote(sys.argv[0])

@@ -50,7 +50,7 @@ def sample(
 
       seqforge sample runs/first-run --precision int8 --length 100000
     """
-    from seqforge.cli.progress import printable
+    from seqforge.api.progress import printable
 
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
     products = precision.value if precision else None

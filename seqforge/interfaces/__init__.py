@@ -7,6 +7,7 @@ from seqforge.events import (
     RunStarted,
     Sampled,
     StepFinished,
+    WorkProgressed,
 )
 from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.backend import Backend, BackendContext, SequenceReader
@@ -83,6 +84,7 @@ __all__ = [
     "UnknownSymbolError",
     "Value",
     "Vocabulary",
+    "WorkProgressed",
     "map_state",
     "scan",
 ]

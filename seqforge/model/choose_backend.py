@@ -1,7 +1,8 @@
 """The choice of a backend for every cell of a model: pinned, recorded, or the fastest by measurement."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from seqforge.errors import ExperimentError, RunError
 from seqforge.interfaces import Backend, BackendContext, Cell, SequenceReader
 from seqforge.model.input import SymbolInput
-from seqforge.model.measure_backends import Probe, Workload, measure_backends
+from seqforge.model.measure_backends import Measurement, Probe, Workload, measure_backends
 from seqforge.model.precision import matmul_dtype
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
@@ -88,7 +89,7 @@ def choose_backends(
         elif wanted:
             choice = _pinned(wanted, module, cell, backends, context)
         else:
-            symbols = module.startswith("stack.") and layer == 0 and isinstance(model.input, SymbolInput)
+            symbols = _reads_symbols(model, module, layer)
             probe = Probe(cell, symbols, len(cells), workload, model.precision, context)
             measured = measure_backends(probe, backends, registry)
             fastest = min(measured.seconds, key=measured.seconds.__getitem__)
@@ -96,6 +97,28 @@ def choose_backends(
         _install(backends[choice.backend], choice.backend, cell, context)
         choices.append(choice)
     return choices
+
+
+def measure_cells(model: SequenceModel, registry: Registry, workload: Workload) -> list[tuple[str, str, Measurement]]:
+    """Measure every backend on every cell of a model, whatever the cache holds and however long a compilation takes.
+
+    Args:
+        model: Model on the device where it would be trained.
+        registry: Installed backends.
+        workload: Shape of a batch.
+
+    Returns:
+        For each cell the name of its module, the name of its class, and the times.
+    """
+    context, cells = _context(model), leaf_cells(model)
+    backends = {name: load_backend(registry, name) for name in registry.names("backend")}
+    unlimited = replace(workload, optimizer_steps=math.inf, seconds=math.inf)
+    found: list[tuple[str, str, Measurement]] = []
+    for module, cell, layer in cells:
+        probe = Probe(cell, _reads_symbols(model, module, layer), len(cells), unlimited, model.precision, context)
+        measured = measure_backends(probe, backends, registry, cached=False)
+        found.append((module, type(cell).__name__, measured))
+    return found
 
 
 def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Mapping[str, str]) -> None:
@@ -138,6 +161,10 @@ def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:
     cells: dict[str, Cell[Any]] = {name: module for name, module in modules if isinstance(module, Cell)}
     leaves: list[str] = [name for name in cells if not any(other.startswith(f"{name}.") for other in cells)]
     return [(name, cells[name], int(name.partition("cells.")[2].partition(".")[0])) for name in leaves]
+
+
+def _reads_symbols(model: SequenceModel, module: str, layer: int) -> bool:
+    return module.startswith("stack.") and layer == 0 and isinstance(model.input, SymbolInput)
 
 
 def _context(model: SequenceModel) -> BackendContext:

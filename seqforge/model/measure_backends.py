@@ -82,21 +82,24 @@ class Probe:
     context: BackendContext
 
 
-def measure_backends(probe: Probe, backends: Mapping[str, Backend], registry: Registry) -> Measurement:
+def measure_backends(
+    probe: Probe, backends: Mapping[str, Backend], registry: Registry, *, cached: bool = True
+) -> Measurement:
     """Measure the backends that can run a cell, or take the times from the cache.
 
     Args:
         probe: Cell and workload.
         backends: Backends by name; `eager` is the reference.
         registry: Installed plugins, whose versions the cache depends on.
+        cached: Whether times in the cache are taken.
     """
     refused = _refusals(probe, backends)
     supported = sorted(set(backends) - set(refused))
-    if supported == ["eager"]:
+    if cached and supported == ["eager"]:
         return Measurement({"eager": 0.0}, refused)
     preparation = {name: backends[name].preparation_seconds(probe.cell, probe.context) for name in supported}
     path = cache_folder() / "backends" / f"{_fingerprint(probe, supported, registry)}.json"
-    seconds = _read_times(path, supported)
+    seconds = _read_times(path, supported) if cached else {}
     missing = [name for name in supported if name not in seconds]
     eager: Tensor | None = None
     # Backends that must compile come last: whether that is worth it depends on the speed of the others.

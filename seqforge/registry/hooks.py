@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         RunStarted,
         Sampled,
         StepFinished,
+        WorkProgressed,
     )
     from seqforge.interfaces.diagnosis import Diagnosis
 
@@ -78,6 +79,14 @@ class PluginHooks:
 
         Args:
             event: Its figures.
+        """
+
+    @hookspec
+    def seqforge_work_progressed(self, event: WorkProgressed) -> None:
+        """Receive the progress of work between two steps: evaluating, sampling, saving.
+
+        Args:
+            event: The work, and how much of it is finished.
         """
 
     @hookspec

@@ -52,12 +52,16 @@ def read_backends(folder: Path) -> Mapping[str, str]:
     return dict(cells)
 
 
-def describe_backend(choice: CellBackend) -> str:
-    """Return one line: which backend runs a cell, how fast it is, and why a faster kind does not run it.
+def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:
+    """Return one line for each cell: which backend runs it, how fast it is, and why a faster kind does not run it.
 
     Args:
-        choice: Backend of a cell.
+        choices: Backend of each cell.
     """
+    return tuple(map(_describe, choices))
+
+
+def _describe(choice: CellBackend) -> str:
     times = sorted((seconds, name) for name, seconds in choice.seconds.items() if seconds > 0)
     own = choice.seconds.get(choice.backend, 0.0)
     parts = [f"{choice.module} ({choice.cell}) runs on {choice.backend}"]

@@ -31,9 +31,9 @@ from seqforge.interfaces import ExampleSpec, Progress, Value, Vocabulary
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
-from seqforge.training.progress import run_limits
 from seqforge.training.step import optimizer_step
 from seqforge.training.task import TaskSample, TaskStep
+from seqforge.training.trainer import run_limits
 
 _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""

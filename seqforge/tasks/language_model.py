@@ -19,9 +19,9 @@ from seqforge.interfaces import Loss, Metric, Progress, Sampler, Value, Vocabula
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
-from seqforge.training.progress import run_limits
 from seqforge.training.step import train_step
 from seqforge.training.task import TaskSample, TaskStep
+from seqforge.training.trainer import run_limits
 
 SAMPLE_SEED_STRIDE = 1_000_003
 """Distance between the seeds of samples at successive steps."""

@@ -1,44 +1,37 @@
-"""The training loop."""
+"""The training loop, and the limits that end it."""
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError, is_out_of_memory, warn
 from seqforge.evaluation.baseline import with_baselines
-from seqforge.experiment import Experiment
-from seqforge.interfaces import (
-    Progress,
-    RunFinished,
-    RunStarted,
-    Sampled,
-    StepFinished,
-)
-from seqforge.model import CellBackend
-from seqforge.runs.backends import describe_backend
+from seqforge.events import RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
+from seqforge.experiment import Experiment, Training
+from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.training.interrupts import InterruptGuard
-from seqforge.training.observers import Observers
-from seqforge.training.progress import progress_of, reached
 from seqforge.training.task import TaskStep, TrainingTask
 
 
 class Trainer:
-    """Takes a training state through its steps, and evaluates, samples, logs and saves at their intervals.
+    """Trains a model, and evaluates, samples, logs and saves at the intervals of the experiment.
 
-    All that is random is a function of the seed and the step, or is in the checkpoint, so that a run that is
-    interrupted and resumed ends with the bits of one never stopped.
+    Every random number depends on the seed and the step, or on a generator whose state is in the checkpoint. A run
+    that is interrupted and resumed is therefore bit-identical to a run without interruption.
 
     Args:
-        experiment: What is trained, and how long.
-        task: What it is trained on, evaluated on, and lets the model write.
-        directory: Where it is written.
-        state: New, or loaded from a checkpoint.
-        observers: Who is told.
-        backends: Backend of each cell, for those who watch.
+        experiment: Training settings and intervals.
+        task: Steps, evaluations and samples.
+        directory: Run directory that receives logs, samples and checkpoints.
+        state: Training state, new or loaded from a checkpoint.
+        notify: Function that passes an event to plugins and callbacks.
+        backends: Backend of each cell, in words.
+        initial: Where the initial weights of a fine-tuned run come from.
     """
 
     def __init__(
@@ -47,28 +40,30 @@ class Trainer:
         task: TrainingTask,
         directory: RunDirectory,
         state: TrainingState,
-        observers: Observers,
-        backends: Sequence[CellBackend] = (),
+        notify: Callable[[object], None],
+        backends: tuple[str, ...] = (),
+        initial: str | None = None,
     ) -> None:
         self._experiment = experiment
         self._task = task
         self._directory = directory
         self._state = state
-        self._observers = observers
+        self._notify = notify
         self._backends = backends
+        self._initial = initial
         self._log = MetricsLog(directory.metrics)
         self._checkpoints = Checkpoints(directory.checkpoints)
 
     def refuse_at_end(self) -> None:
-        """Refuse to go on with a run that is at its end.
+        """Check that there are steps left to take.
 
         Raises:
-            RunError: Where it is.
+            RunError: If the run is at its end.
         """
         reason = self._end()
         if reason is not None:
             state, training = self._state, self._experiment.training
-            keys = reached(training, self._progress(), state.seconds) or ["training.patience"]
+            keys = reached_limits(training, self._progress(), state.seconds) or ["training.patience"]
             now = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
             raise RunError(
                 f"{self._directory.path}: the run has already {reason}",
@@ -76,27 +71,27 @@ class Trainer:
             )
 
     def train(self) -> None:
-        """Train until the run's end, or until it is interrupted; the last checkpoint is written in either case.
+        """Train until the run ends or is interrupted. In both cases the last step is saved.
 
         Raises:
-            KeyboardInterrupt: Where it was interrupted, once the checkpoint is written.
-            RunError: Where a number is no longer finite, or a file cannot be written.
+            KeyboardInterrupt: If the run was interrupted, after the checkpoint is written.
+            RunError: If a number is not finite, or a file cannot be written.
         """
         self._start()
         try:
             reason = self._loop()
         except BaseException as error:
-            self._tell_finished(str(error) or "interrupted", complete=False)
+            self._notify_finished(str(error) or "interrupted", complete=False)
             raise
-        self._tell_finished(reason or "interrupted", complete=reason is not None)
+        self._notify_finished(reason or "interrupted", complete=reason is not None)
         if reason is None:
             raise KeyboardInterrupt
 
     def _loop(self) -> str | None:
-        """Go through the steps.
+        """Take steps.
 
         Returns:
-            Why the run is at its end, or None where it was interrupted.
+            Why the run ended, or None if it was interrupted.
         """
         state = self._state
         reason = None
@@ -105,10 +100,10 @@ class Trainer:
             while (reason := self._end()) is None and not interrupt.requested:
                 result = self._step()
                 state.seconds = time.monotonic() - started
-                self._tell_step(result)
-                self._at_intervals()
+                self._log_step(result)
+                self._work_at_intervals()
                 state.seconds = time.monotonic() - started
-            # Before the last evaluation: a run that is made longer goes on as if it had never stopped here.
+            # Before the last evaluation, so that a run that is extended continues as if it had never ended here.
             self._save()
             if reason is not None:
                 self._finish()
@@ -116,24 +111,26 @@ class Trainer:
 
     def _start(self) -> None:
         task, state = self._task, self._state
-        started = RunStarted(
-            name=self._experiment.identity.name,
-            directory=self._directory.path,
-            experiment=self._experiment.table,
-            corpus=task.description,
-            parameters=sum(parameter.numel() for parameter in state.model.parameters()),
-            training_tokens=task.training_size,
-            validation_tokens=task.validation_size,
-            step=state.step,
-            resumed=state.step > 0,
-            labelled=task.labelled,
-            backends=tuple(map(describe_backend, self._backends)),
-        )
         self._log.truncate(state.step)
-        self._observers.notify("seqforge_run_started", started)
+        self._notify(
+            RunStarted(
+                name=self._experiment.identity.name,
+                directory=self._directory.path,
+                experiment=self._experiment.table,
+                corpus=task.description,
+                parameters=sum(parameter.numel() for parameter in state.model.parameters()),
+                training_tokens=task.training_size,
+                validation_tokens=task.validation_size,
+                step=state.step,
+                resumed=state.step > 0,
+                labelled=task.labelled,
+                backends=self._backends,
+                initial=self._initial,
+            )
+        )
 
     def _end(self) -> str | None:
-        """Say why the run is at its end, or None while it is not."""
+        """Return why the run is at its end, or None if it is not."""
         training, state = self._experiment.training, self._state
         if self._progress().fraction >= 1:
             return "reached the end that [training] sets"
@@ -143,7 +140,7 @@ class Trainer:
 
     def _progress(self) -> Progress:
         state = self._state
-        return progress_of(self._experiment.training, state.step, self._task.steps_per_epoch, state.seconds)
+        return measure_progress(self._experiment.training, state.step, self._task.steps_per_epoch, state.seconds)
 
     def _step(self) -> TaskStep:
         try:
@@ -152,13 +149,13 @@ class Trainer:
             raise self._diverged(error) from error
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
-        """Name the checkpoint to go back to: not the one of these very parameters."""
+        """Add the checkpoint to go back to; the checkpoint of the current step holds the same bad parameters."""
         state = self._state
         good = [step for step in self._checkpoints.steps() if step < state.step]
         if good:
             path = self._checkpoints.path(good[-1])
             hint = (
-                f"The last good checkpoint is {path}. Go on from it with a lower rate or clipped gradients:\n"
+                f"The last good checkpoint is {path}. Resume from it with a lower learning rate or clipped gradients:\n"
                 f"seqforge run --resume {path} --set optimizer.learning_rate=… --set training.gradient_clip_norm=1.0"
             )
         else:
@@ -167,12 +164,11 @@ class Trainer:
             )
         return NonFiniteError(f"step {state.step + 1}: {error.message}", hint=hint)
 
-    def _tell_finished(self, reason: str, *, complete: bool) -> None:
+    def _notify_finished(self, reason: str, *, complete: bool) -> None:
         state = self._state
-        event = RunFinished(self._directory.path, state.step, reason, complete, state.seconds)
-        self._observers.notify("seqforge_run_finished", event)
+        self._notify(RunFinished(self._directory.path, state.step, reason, complete, state.seconds))
 
-    def _tell_step(self, taken: TaskStep) -> None:
+    def _log_step(self, taken: TaskStep) -> None:
         state, result, progress = self._state, taken.result, self._progress()
         event = StepFinished(
             step=state.step,
@@ -187,19 +183,19 @@ class Trainer:
         )
         if state.step % self._experiment.training.log_interval == 0:
             self._log.append("step", state.step, asdict(event))
-        self._observers.notify("seqforge_step_finished", event)
+        self._notify(event)
 
-    def _at_intervals(self) -> None:
+    def _work_at_intervals(self) -> None:
         experiment, step = self._experiment, self._state.step
         best = step % experiment.evaluation.interval == 0 and self._evaluate()
-        # Before the sample: what a sampler or a metric gets wrong must not cost steps.
+        # Before the sample: an error of a sampler or a metric must not cost steps.
         if best or step % experiment.training.checkpoint_interval == 0:
             self._save(best=best)
         if step % experiment.sampling.interval == 0:
             self._sample()
 
     def _finish(self) -> None:
-        """Evaluate and sample at the end, where the last step has not just done so."""
+        """Evaluate and sample at the end, unless the last step did so."""
         experiment, step = self._experiment, self._state.step
         if step % experiment.evaluation.interval and self._evaluate():
             self._save(best=True)
@@ -210,11 +206,12 @@ class Trainer:
         """Score the validation split.
 
         Returns:
-            Whether it is the best so far.
+            Whether the loss is the lowest so far.
         """
         state = self._state
+        self._notify(WorkProgressed("evaluating"))
         try:
-            score = self._task.evaluate(state.model)
+            score = self._task.evaluate(state.model, report=self._notify)
         except NonFiniteError as error:
             raise self._diverged(error) from error
         if score is None:
@@ -227,31 +224,75 @@ class Trainer:
         figures = asdict(event)
         figures |= figures.pop("scores")
         self._log.append("evaluation", state.step, figures | {"seconds": state.seconds})
-        self._observers.notify("seqforge_evaluated", event)
+        self._notify(event)
         return best
 
     def _sample(self) -> None:
         state = self._state
+        self._notify(WorkProgressed("sampling"))
         try:
-            shown = self._task.sample(state.model, state.step)
+            shown = self._task.sample(state.model, state.step, report=self._notify)
         except SeqforgeError:
             raise
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            # A sample is for looking at: what a sampler does wrong must not cost a night's training.
+            # The samples of a run are only shown: a faulty sampler must not end hours of training.
             warn(f"no sample of step {state.step:,}: {type(error).__name__}: {error}")
             return
         if shown is None:
             return
         self._directory.write_samples(state.step, shown.texts)
         self._log.append("sample", state.step, with_baselines(shown.scores, shown.baseline))
-        event = Sampled(state.step, tuple(shown.texts), shown.scores, shown.baseline)
-        self._observers.notify("seqforge_sampled", event)
+        self._notify(Sampled(state.step, tuple(shown.texts), shown.scores, shown.baseline))
 
     def _save(self, *, best: bool = False) -> None:
+        self._notify(WorkProgressed("saving"))
         keep = self._experiment.training.keep_checkpoints
         try:
             self._checkpoints.save(self._state, self._task.digest, best=best, keep=keep)
         except NonFiniteError as error:
             raise self._diverged(error) from error
+
+
+def measure_progress(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:
+    """Measure how far a run has come.
+
+    Args:
+        training: Settings that limit the run in steps, epochs or minutes; the first limit reached ends it.
+        step: Optimizer steps taken so far.
+        steps_per_epoch: Optimizer steps per pass over the training split.
+        seconds: Training time so far.
+    """
+    epoch = step / steps_per_epoch
+    done = _finished_parts(training, step, epoch, seconds)
+    return Progress(step, epoch, min(1.0, max(done.values(), default=0.0)))
+
+
+def run_limits(training: Training, steps_per_epoch: float) -> tuple[float, float]:
+    """Return the optimizer steps and the seconds after which a run ends at the latest; infinity for no limit.
+
+    Args:
+        training: Settings of the run.
+        steps_per_epoch: Optimizer steps of one pass over the training split.
+    """
+    steps = training.steps or math.inf
+    epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
+    return min(steps, epochs), 60 * training.minutes if training.minutes else math.inf
+
+
+def reached_limits(training: Training, progress: Progress, seconds: float) -> list[str]:
+    """Return the keys of `[training]` whose limits a run has reached.
+
+    Args:
+        training: Settings that limit the run.
+        progress: Progress of the run.
+        seconds: Training time so far.
+    """
+    parts = _finished_parts(training, progress.step, progress.epoch, seconds)
+    return [f"training.{key}" for key, part in parts.items() if part >= 1]
+
+
+def _finished_parts(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
+    amounts = {"steps": step, "epochs": epoch, "minutes": seconds / 60}
+    return {key: amount / limit for key, amount in amounts.items() if (limit := getattr(training, key))}

@@ -131,7 +131,7 @@ def test_an_interrupt_saves_and_says_how_to_resume(number: signal.Signals, seqfo
 
 
 def test_control_characters_do_not_reach_a_terminal() -> None:
-    from seqforge.cli.progress import printable
+    from seqforge.api.progress import printable
 
     assert printable("a\tb\n\x1b[2Jé\x07") == "a\tb\n\N{REPLACEMENT CHARACTER}[2Jé\N{REPLACEMENT CHARACTER}"
 

@@ -12,7 +12,7 @@ from seqforge.data import Dataset, prepare
 from seqforge.evaluation import baseline, score_texts, with_baselines
 from seqforge.evaluation.baseline import held_out_windows, score_baseline
 from seqforge.interfaces import Metric, Sampled, Score
-from seqforge.registry import Registry, hookimpl
+from seqforge.registry import Registry
 
 
 @pytest.fixture
@@ -85,14 +85,11 @@ def test_a_run_logs_and_tells_the_control(experiment: Any, tmp_path: Path, regis
     told: list[Sampled] = []
 
     class Listener:
-        @hookimpl
-        def seqforge_sampled(self, event: Sampled) -> None:
+        def on_sampled(self, event: Sampled) -> None:
             told.append(event)
 
-    hooks = registry.new_hooks()
-    hooks.register(Listener())
     chosen = experiment(metrics=[{"use": "distinct", "lengths": [1]}])
-    run = train(chosen, tmp_path, hooks=hooks)
+    run = train(chosen, tmp_path, callbacks=[Listener()])
     samples = [record for record in run.metrics() if record["event"] == "sample"]
     expected = {record["distinct.distinct_1.baseline"] for record in samples}
     assert len(samples) == len(told) == 2
@@ -111,5 +108,5 @@ def test_the_command_prints_the_control(experiment: Any, tmp_path: Path, seqforg
     value, reference = figures["distinct.distinct_1"], figures["distinct.distinct_1.baseline"]
     line = printed.stdout.splitlines()[-1].split()
     assert line == [
-        "distinct.distinct_1", f"{value:.4f}", "control", f"{reference:.4f}", "excess", f"{value - reference:+.4f}"
+        "distinct.distinct_1", f"{value:.4f}", "baseline", f"{reference:.4f}", "excess", f"{value - reference:+.4f}"
     ]  # fmt: skip

@@ -11,7 +11,6 @@ import torch
 from seqforge import Registry, Run, resume, train
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.interfaces import StepFinished
-from seqforge.registry import hookimpl
 from seqforge.runs.metrics_log import read_metrics
 
 CELLS: dict[str, list[dict[str, Any]]] = {
@@ -36,22 +35,19 @@ CELLS: dict[str, list[dict[str, Any]]] = {
 
 
 class InterruptAt:
-    """A plugin that interrupts during one step; by SIGTERM, since a shell's background jobs ignore SIGINT."""
+    """A callback that interrupts during one step; by SIGTERM, since a shell's background jobs ignore SIGINT."""
 
     def __init__(self, step: int) -> None:
         self.step = step
 
-    @hookimpl
-    def seqforge_step_finished(self, event: StepFinished) -> None:
+    def on_step_finished(self, event: StepFinished) -> None:
         if event.step == self.step:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 def interrupted(experiment: Any, output: Path, step: int, registry: Registry) -> Run:
-    hooks = registry.new_hooks()
-    hooks.register(InterruptAt(step))
     with pytest.raises(KeyboardInterrupt):
-        train(experiment, output, hooks=hooks)
+        train(experiment, output, callbacks=[InterruptAt(step)])
     return Run.open(next(output.iterdir()), registry=registry)
 
 

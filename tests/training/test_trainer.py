@@ -13,7 +13,6 @@ from seqforge.checkpoints.checkpoints import BEST
 from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
-from seqforge.registry import hookimpl
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
 
 
@@ -24,19 +23,16 @@ class Recorder:
         self.finished: RunFinished | None = None
         self.steps: list[StepFinished] = []
 
-    @hookimpl
-    def seqforge_step_finished(self, event: StepFinished) -> None:
+    def on_step_finished(self, event: StepFinished) -> None:
         self.steps.append(event)
 
-    @hookimpl
-    def seqforge_run_finished(self, event: RunFinished) -> None:
+    def on_run_finished(self, event: RunFinished) -> None:
         self.finished = event
 
 
-def recorded(experiment: Experiment, output: Path, registry: Registry) -> tuple[Run, Recorder]:
-    recorder, hooks = Recorder(), registry.new_hooks()
-    hooks.register(recorder)
-    return train(experiment, output, hooks=hooks), recorder
+def recorded(experiment: Experiment, output: Path) -> tuple[Run, Recorder]:
+    recorder = Recorder()
+    return train(experiment, output, callbacks=[recorder]), recorder
 
 
 def test_a_run_directory_holds_everything(experiment: Any, tmp_path: Path, registry: Registry) -> None:
@@ -82,7 +78,7 @@ def test_a_run_ends_by_steps_or_epochs(
 ) -> None:
     table = {"batch_size": 4, "sequence_length": 16, **training}
     chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
-    run, recorder = recorded(chosen, tmp_path, registry)
+    run, recorder = recorded(chosen, tmp_path)
     assert run.checkpoints.steps()[-1] == steps
     assert recorder.finished is not None
     assert recorder.finished.complete
@@ -91,7 +87,7 @@ def test_a_run_ends_by_steps_or_epochs(
 def test_a_run_ends_by_minutes(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     table = {"batch_size": 4, "sequence_length": 16, "minutes": 0.01}
     chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
-    _, recorder = recorded(chosen, tmp_path, registry)
+    _, recorder = recorded(chosen, tmp_path)
     # No step begins after the time has run out; the last one, or the evaluation after it, reaches past it.
     assert all(event.seconds < 0.6 for event in recorder.steps[:-1])
     assert recorder.finished is not None
@@ -106,7 +102,7 @@ def test_early_stopping_keeps_the_best(experiment: Any, tmp_path: Path, registry
         training={"patience": 2, "steps": 500},
         evaluation={"interval": 3},
     )
-    run, recorder = recorded(chosen, tmp_path, registry)
+    run, recorder = recorded(chosen, tmp_path)
     losses = {record["step"]: record["loss"] for record in run.metrics() if record["event"] == "evaluation"}
     best = min(losses, key=lambda step: losses[step])
     assert recorder.finished is not None
@@ -232,21 +228,6 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     assert f"The last whole checkpoint is {latest}" in str(caught.value)
     run.model("latest")
     assert not list(run.directory.checkpoints.glob(".*"))
-
-
-def test_a_watching_plugin_that_fails_costs_one_line(
-    experiment: Any, tmp_path: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Clumsy:
-        @hookimpl
-        def seqforge_step_finished(self, event: StepFinished) -> None:
-            raise ZeroDivisionError("once is enough")
-
-    hooks = registry.new_hooks()
-    hooks.register(Clumsy(), "clumsy")
-    run = train(experiment(), tmp_path, hooks=hooks)
-    assert run.checkpoints.steps()[-1] == 12
-    assert capsys.readouterr().err.count("'clumsy' failed in seqforge_step_finished") == 1
 
 
 def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.experiment import Training
-from seqforge.training.progress import progress_of
+from seqforge.training.trainer import measure_progress
 
 
 @given(step=st.integers(0, 10_000), steps_per_epoch=st.integers(1, 500), seconds=st.floats(0, 1e5))
 def test_the_fraction_is_whichever_limit_is_nearest(step: int, steps_per_epoch: int, seconds: float) -> None:
     training = Training(steps=1000, epochs=10.0, minutes=2.0)
-    progress = progress_of(training, step, steps_per_epoch, seconds)
+    progress = measure_progress(training, step, steps_per_epoch, seconds)
     expected = max(step / 1000, step / steps_per_epoch / 10, seconds / 120)
     assert progress.fraction == pytest.approx(min(1.0, expected))
     assert progress.epoch == step / steps_per_epoch

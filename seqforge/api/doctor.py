@@ -1,0 +1,49 @@
+"""Measure the backends on the cells of an experiment, without training it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seqforge.experiment import Experiment
+from seqforge.hardware.devices import choose_device
+from seqforge.model import measure_cells
+from seqforge.tasks import task_of
+
+
+@dataclass(frozen=True, slots=True)
+class CellReport:
+    """Times of the backends on one cell.
+
+    Attributes:
+        module: Name of the cell's module in the model.
+        cell: Name of the cell's class.
+        steps: Steps of a sequence.
+        rows: Sequences in a batch.
+        seconds: Time of a forward and a backward pass, by backend.
+        refused: Why the other backends cannot run the cell.
+    """
+
+    module: str
+    cell: str
+    steps: int
+    rows: int
+    seconds: Mapping[str, float]
+    refused: Mapping[str, str]
+
+
+def measure_experiment(experiment: Experiment) -> list[CellReport]:
+    """Measure every backend that can run the cells of an experiment, on its batch shape; nothing is taken from the cache.
+
+    Args:
+        experiment: Experiment whose corpus is encoded if it is not in the cache.
+
+    Raises:
+        DataError: If the corpus is missing.
+    """
+    device = choose_device(experiment.training.device)
+    task = task_of(experiment).prepare_training(device, lambda _: None)
+    workload = task.workload
+    measured = measure_cells(task.new_state().model, experiment.registry, workload)
+    return [
+        CellReport(module, cell, workload.steps, workload.rows, found.seconds, found.refused)
+        for module, cell, found in measured
+    ]

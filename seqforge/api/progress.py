@@ -1,0 +1,253 @@
+"""Progress of a run on a terminal, in a notebook, or as lines of text: a callback like any other."""
+
+import importlib
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+from seqforge.events import (
+    DocumentsEncoded,
+    Evaluated,
+    RunFinished,
+    RunStarted,
+    Sampled,
+    StepFinished,
+    WorkProgressed,
+)
+from seqforge.training.callbacks import Callback
+
+LINE_SECONDS = 10.0
+"""Time between two lines if there is no bar."""
+
+TERMINAL_SECONDS, NOTEBOOK_SECONDS = 0.1, 0.5
+"""Time between two updates of the bar."""
+
+SMOOTHING = 0.98
+"""Weight of the past in the displayed speed and loss, per step."""
+
+
+class _Words(NamedTuple):
+    size: str
+    speed: str
+    sample: str
+
+
+_LANGUAGE_MODEL = _Words("tokens", "chars", "sample")
+_LABELLED = _Words("examples", "steps", "predictions")
+
+
+class ProgressDisplay(Callback):
+    """A bar with loss, speed and remaining time, and a line for every evaluation and sample.
+
+    Without a terminal or a notebook, it prints a line every few seconds instead of the bar.
+
+    Args:
+        console: Console to print to; by default standard error, or the output of a notebook cell.
+
+    Attributes:
+        started: The start of the run, once it has started.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.started: RunStarted | None = None
+        self._console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            # The bar takes the room that the text leaves.
+            BarColumn(bar_width=None, table_column=Column(ratio=1, max_width=24)),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+            transient=True,
+            auto_refresh=False,
+            expand=True,
+        )
+        self._task: TaskID | None = None
+        self._notebook_output: Any = None
+        self._description = ""
+        self._shown = 0.0
+        self._words = _LANGUAGE_MODEL
+        self._step = 0
+        self._loss = self._speed = self._first_fraction = self._first_seconds = 0.0
+        self._previous_seconds: float | None = None
+
+    def __enter__(self) -> "ProgressDisplay":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def has_bar(self) -> bool:
+        """Whether the console is a terminal or a notebook."""
+        return self._console.is_terminal or self._console.is_jupyter
+
+    def close(self) -> None:
+        """Remove the bar from the terminal; a notebook keeps it."""
+        if self._task is not None and not self._console.is_jupyter:
+            self._bar.remove_task(self._task)
+            self._task = None
+            self._bar.stop()
+
+    def report(self, event: DocumentsEncoded | WorkProgressed) -> None:
+        """Display the progress of a long computation outside a run.
+
+        Args:
+            event: How much is finished.
+        """
+        if isinstance(event, DocumentsEncoded):
+            self.on_documents_encoded(event)
+        else:
+            self.on_work_progressed(event)
+
+    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
+        """Display the progress of encoding."""
+        figures = f"{event.documents:,} documents, {event.size / 1e6:,.1f} MB"
+        if event.done:
+            self.close()
+            self._print(f"Encoded {figures}.")
+        else:
+            self._show("encoding", figures)
+
+    def on_run_started(self, event: RunStarted) -> None:
+        """Print the corpus, the model and the run directory."""
+        self.started = event
+        self._words = _LABELLED if event.labelled else _LANGUAGE_MODEL
+        self._previous_seconds = None
+        self._print(f"Corpus: {event.corpus}")
+        sizes = f"{event.training_tokens:,} training and {event.validation_tokens:,} validation {self._words.size}"
+        self._print(f"Model: {event.parameters:,} parameters, {sizes}")
+        for line in event.backends:
+            self._print(f"Backend: {line}")
+        if event.initial:
+            self._print(f"Initial weights: {event.initial}")
+        self._print(f"{f'Resuming at step {event.step:,}' if event.resumed else 'Run'}: {event.directory}")
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        """Advance the bar."""
+        self._step = event.step
+        loss = event.loss if event.bits_per_character is None else event.bits_per_character
+        if self._previous_seconds is None:
+            self._first_fraction, self._loss, self._speed = event.fraction, loss, 0.0
+            self._first_seconds = event.seconds
+        else:
+            speed = event.characters / max(event.seconds - self._previous_seconds, 1e-9)
+            weight = SMOOTHING if self._speed else 0.0
+            self._speed = weight * self._speed + (1 - weight) * speed
+            self._loss = SMOOTHING * self._loss + (1 - SMOOTHING) * loss
+        self._previous_seconds = event.seconds
+        unit = "loss" if event.bits_per_character is None else "bits/char"
+        speed = f"{self._speed:,.0f} {self._words.speed}/s"
+        figures = f"step {event.step:,}  {self._loss:.3f} {unit}  {speed}  {self._time_left(event)}"
+        self._show("training", figures, event.fraction)
+
+    def on_work_progressed(self, event: WorkProgressed) -> None:
+        """Display what happens between two steps."""
+        figures = f"step {self._step:,}  " if self._step else ""
+        if event.fraction is not None:
+            figures += f"{event.fraction:.0%}"
+        self._show(event.work, figures.rstrip(), event.fraction)
+
+    def on_evaluated(self, event: Evaluated) -> None:
+        """Print an evaluation."""
+        best = ", the best so far" if event.best else ""
+        if event.bits_per_character is None:
+            scores = "".join(f"  {name} {value:.4f}" for name, value in event.scores.items())
+            self._print(f"step {event.step:,}: validation loss {event.loss:.4f}{scores}{best}")
+            return
+        self._print(
+            f"step {event.step:,}: validation {event.bits_per_character:.3f} bits/char "
+            f"(loss {event.loss:.4f} nats){best}"
+        )
+
+    def on_sampled(self, event: Sampled) -> None:
+        """Print samples and their scores."""
+        for text in event.texts:
+            self._console.rule(f"{self._words.sample} at step {event.step:,}", style="dim")
+            self._print(printable(text))
+        self._console.rule(style="dim")
+        for line in figure_lines(event.scores, event.baseline):
+            self._print(line)
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        """Print how the run ended."""
+        self.close()
+        if not event.complete:
+            return
+        if self._console.is_jupyter:
+            self._show("done", f"step {event.step:,}", 1.0)
+        duration = f"{event.seconds:.1f} seconds" if event.seconds < 60 else f"{event.seconds / 60:.1f} minutes"
+        self._print(f"Done after {event.step:,} steps and {duration}: {event.reason}.")
+
+    def _time_left(self, event: StepFinished) -> str:
+        done = event.fraction - self._first_fraction
+        if done <= 0:
+            return "-:-- left"
+        left = (event.seconds - self._first_seconds) / done * (1 - event.fraction)
+        minutes, seconds = divmod(round(left), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
+
+    def _print(self, text: str) -> None:
+        # A terminal breaks lines anywhere; rich breaks them between words.
+        self._console.print(Text(text), soft_wrap=not self.has_bar)
+
+    def _show(self, description: str, figures: str, fraction: float | None = None) -> None:
+        now, begins = time.monotonic(), description != self._description
+        notebook = self._console.is_jupyter
+        interval = NOTEBOOK_SECONDS if notebook else TERMINAL_SECONDS if self.has_bar else LINE_SECONDS
+        if now - self._shown < interval and not (begins and self.has_bar):
+            return
+        self._shown, self._description = now, description
+        if not self.has_bar:
+            self._console.print(f"{description}: {figures}")
+            return
+        total, completed = (None, 0.0) if fraction is None else (1.0, fraction)
+        if self._task is None:
+            self._task = self._bar.add_task(description, total=total, figures=figures)
+            if not notebook:
+                self._bar.start()
+        self._bar.update(self._task, description=description, completed=completed, total=total, figures=figures)
+        if not notebook:
+            self._bar.refresh()
+        elif self._notebook_output is None:
+            # Not rich's live display, which needs ipywidgets and leaves nothing in a stored notebook.
+            self._notebook_output = importlib.import_module("IPython.display").display(self._bar, display_id=True)
+        else:
+            self._notebook_output.update(self._bar)
+
+
+def figure_lines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> Iterator[str]:
+    """Format scores with their baselines.
+
+    Args:
+        scores: Scores of samples, by name.
+        baseline: Scores of held-out text, by name.
+
+    Yields:
+        A line for each score, in columns, with the excess of the score over its baseline.
+    """
+    width = max(map(len, scores), default=0)
+    for name, value in scores.items():
+        line = f"{name:<{width}}  {value:10.4f}"
+        if name in baseline:
+            line += f"   baseline {baseline[name]:10.4f}   excess {value - baseline[name]:+10.4f}"
+        yield line
+
+
+def printable(text: str) -> str:
+    """Replace control characters, with which generated text could change the state of a terminal.
+
+    Args:
+        text: Generated text.
+    """
+    return "".join(
+        symbol if symbol.isprintable() or symbol in "\n\t" else "\N{REPLACEMENT CHARACTER}" for symbol in text
+    )

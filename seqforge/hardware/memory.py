@@ -1,0 +1,23 @@
+"""How the C library returns freed memory to the system."""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+_LARGEST = 32 << 20
+"""Largest threshold in bytes that glibc accepts."""
+
+
+def keep_freed_memory() -> None:
+    """Make glibc keep freed memory, so that the next training step can reuse it.
+
+    By default glibc returns large blocks to the system at once, and each step waits for the system to provide new
+    blocks that are filled with zeros. Without Linux and glibc, this function does nothing.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,0 +1,158 @@
+"""Callbacks: objects and plugins that receive the events of a run, and cannot break it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+
+from seqforge.errors import ExperimentError, did_you_mean, warn
+from seqforge.events import (
+    DocumentsEncoded,
+    Evaluated,
+    RunFinished,
+    RunStarted,
+    Sampled,
+    StepFinished,
+    WorkProgressed,
+)
+
+_EVENTS: dict[type[object], str] = {
+    DocumentsEncoded: "documents_encoded",
+    RunStarted: "run_started",
+    StepFinished: "step_finished",
+    WorkProgressed: "work_progressed",
+    Evaluated: "evaluated",
+    Sampled: "sampled",
+    RunFinished: "run_finished",
+}
+"""The name of every event: a callback receives it in `on_NAME`, a plugin in the hook `seqforge_NAME`."""
+
+
+class Callback:
+    """Optional base class of callbacks, whose methods do nothing.
+
+    A callback is any object that has some of these methods. It runs inside the training loop, so its methods must be
+    quick. If one raises an exception, seqforge prints one line and stops calling the callback; training continues.
+    """
+
+    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
+        """Receive the progress of encoding the corpus, a few times per second.
+
+        Args:
+            event: How much is encoded.
+        """
+
+    def on_run_started(self, event: RunStarted) -> None:
+        """Receive the start of a run, or of its continuation.
+
+        Args:
+            event: The run.
+        """
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        """Receive every optimizer step.
+
+        Args:
+            event: The values of the step.
+        """
+
+    def on_work_progressed(self, event: WorkProgressed) -> None:
+        """Receive the progress of work between two steps: evaluating, sampling, saving.
+
+        Args:
+            event: The work, and how much of it is finished.
+        """
+
+    def on_evaluated(self, event: Evaluated) -> None:
+        """Receive every evaluation of the validation split.
+
+        Args:
+            event: The scores.
+        """
+
+    def on_sampled(self, event: Sampled) -> None:
+        """Receive every set of samples.
+
+        Args:
+            event: The samples and their scores.
+        """
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        """Receive the end of a run.
+
+        Args:
+            event: How the run ended.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    description: str
+    methods: dict[type[object], Callable[[Any], object]]
+
+
+class Callbacks:
+    """Passes events to plugins and callbacks, and drops those that raise.
+
+    Args:
+        hooks: Plugins whose hooks are called, before the callbacks.
+        callbacks: Objects with some of the methods of `Callback`.
+
+    Raises:
+        ExperimentError: If an object has no such method, or a method `on_…` that no event calls.
+    """
+
+    def __init__(self, hooks: pluggy.PluginManager, callbacks: Sequence[object] = ()) -> None:
+        self._listeners = [*_plugin_listeners(hooks), *map(_listener, callbacks)]
+
+    def notify(self, event: object) -> None:
+        """Pass an event to every listener.
+
+        Args:
+            event: An event.
+        """
+        for listener in list(self._listeners):
+            method = listener.methods.get(type(event))
+            if method is None:
+                continue
+            try:
+                method(event)
+            # SystemExit too: rich raises it when the terminal is closed.
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a callback must not end a run
+                self._listeners.remove(listener)
+                warn(
+                    f"{listener.description} failed in {getattr(method, '__name__', method)!s} and is not called "
+                    f"again: {type(error).__name__}: {error}"
+                )
+
+
+def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
+    for plugin_name, plugin in hooks.list_name_plugin():
+        callers = hooks.get_hookcallers(plugin) or []
+        methods = {
+            event: implementation.function
+            for event, name in _EVENTS.items()
+            for caller in callers
+            if caller.name == f"seqforge_{name}"
+            for implementation in caller.get_hookimpls()
+            if implementation.plugin is plugin
+        }
+        if methods:
+            yield _Listener(f"the plugin {plugin_name!r}", methods)
+
+
+def _listener(callback: object) -> _Listener:
+    if isinstance(callback, type):
+        raise ExperimentError(f"callback {callback.__name__}: a class", hint=f"Pass an object: {callback.__name__}().")
+    name = type(callback).__name__
+    known = {f"on_{event}" for event in _EVENTS.values()}
+    own = {attribute for attribute in dir(callback) if attribute.startswith("on_")}
+    for attribute in sorted(own - known):
+        raise ExperimentError(f"callback {name}: no event calls {attribute}", hint=did_you_mean(attribute, known))
+    if not own:
+        raise ExperimentError(
+            f"callback {name}: has none of the methods of a callback", hint=f"Define one of {', '.join(sorted(known))}."
+        )
+    methods = {event: getattr(callback, f"on_{name}") for event, name in _EVENTS.items() if f"on_{name}" in own}
+    return _Listener(f"the callback {name}", methods)

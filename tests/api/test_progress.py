@@ -1,0 +1,58 @@
+"""The progress display: a bar on a terminal, lines elsewhere."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from seqforge import train
+from seqforge.api.progress import ProgressDisplay
+from seqforge.events import RunStarted, StepFinished, WorkProgressed
+
+
+def display(*, terminal: bool, width: int = 80) -> tuple[ProgressDisplay, io.StringIO]:
+    output = io.StringIO()
+    return ProgressDisplay(Console(file=output, force_terminal=terminal, width=width, color_system=None)), output
+
+
+def step(number: int) -> StepFinished:
+    return StepFinished(number, 0.1, number / 20_000, 1.2, 1.794, 1.0, 0.1, 6400.0, number * 0.1)
+
+
+def test_no_line_is_broken_inside_a_word() -> None:
+    words = "every-word of this description of a corpus stays in one piece on a terminal that is rather narrow"
+    shown, output = display(terminal=True, width=30)
+    shown.on_run_started(RunStarted("a", Path("runs/a"), {}, words, 12_345, 999, 99, 0, resumed=False))
+    lines = output.getvalue().splitlines()
+    assert len(lines) > 4
+    assert all(len(line) <= 30 for line in lines)
+    assert set(words.split()) <= set(output.getvalue().split())
+
+
+def test_the_bar_leaves_room_for_its_figures() -> None:
+    shown, output = display(terminal=True)
+    for number in (10_678, 10_679):
+        shown._shown = 0.0
+        shown.on_step_finished(step(number))
+    assert "training" in output.getvalue()
+    assert "step 10,679  1.794 bits/char  64,000 chars/s  -:-- left" not in output.getvalue()
+    assert "step 10,679  1.794 bits/char  64,000 chars/s" in output.getvalue()
+    assert "…" not in output.getvalue()
+    shown.on_work_progressed(WorkProgressed("evaluating", 0.25))
+    assert "evaluating" in output.getvalue()
+    assert "step 10,679  25%" in output.getvalue()
+    shown.close()
+
+
+def test_without_a_terminal_it_prints_lines(
+    experiment: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(experiment(training={"steps": 5}), tmp_path, progress=True)
+    printed = capsys.readouterr().err
+    assert "Model: " in printed
+    assert "step 5: validation" in printed
+    assert "Done after 5 steps" in printed
+    train(experiment(training={"steps": 5}), tmp_path)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,93 @@
+"""Callbacks: what they receive, and what a faulty one costs."""
+
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pytest
+
+from seqforge import Callback, train
+from seqforge.errors import ExperimentError
+from seqforge.interfaces import StepFinished
+from seqforge.registry import Registry, hookimpl
+from seqforge.registry.hooks import new_plugin_manager
+from seqforge.training.callbacks import Callbacks
+
+
+class Recorder(Callback):
+    def __init__(self) -> None:
+        self.events: list[object] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        return self.events.append if name.startswith("on_") else super().__getattribute__(name)
+
+
+def test_a_callback_receives_every_event_in_order(experiment: Any, tmp_path: Path) -> None:
+    recorder = Recorder()
+    train(experiment(training={"steps": 7}), tmp_path, callbacks=[recorder])
+    names = [type(event).__name__ for event in recorder.events]
+    assert names[0] == "DocumentsEncoded"
+    assert names[names.index("RunStarted") + 1 :].count("StepFinished") == 7
+    after_five = names[names.index("WorkProgressed") :]
+    assert after_five[0:2] == ["WorkProgressed", "WorkProgressed"]
+    assert "Evaluated" in after_five
+    assert "Sampled" in after_five
+    assert names[-1] == "RunFinished"
+    work = {(event.work, event.fraction) for event in recorder.events if type(event).__name__ == "WorkProgressed"}
+    assert {("evaluating", None), ("evaluating", 1.0), ("sampling", None), ("saving", None)} <= work
+
+
+def test_a_callback_that_fails_costs_one_line(
+    experiment: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Clumsy:
+        def on_step_finished(self, event: StepFinished) -> None:
+            raise ZeroDivisionError("once is enough")
+
+    run = train(experiment(), tmp_path, callbacks=[Clumsy()])
+    assert run.checkpoints.steps()[-1] == 12
+    assert capsys.readouterr().err == (
+        "seqforge: the callback Clumsy failed in on_step_finished and is not called again: "
+        "ZeroDivisionError: once is enough\n"
+    )
+
+
+def test_a_plugins_hooks_receive_the_same_events(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[int] = []
+
+    class Plugin:
+        @hookimpl
+        def seqforge_step_finished(self, event: StepFinished) -> None:
+            seen.append(event.step)
+            if event.step == 2:
+                raise ValueError("no further")
+
+    hooks: pluggy.PluginManager = new_plugin_manager()
+    hooks.register(Plugin(), "watcher")
+    callbacks = Callbacks(hooks)
+    for step in (1, 2, 3):
+        callbacks.notify(StepFinished(step, 0.0, 0.0, 1.0, None, 1.0, 0.1, 8.0, 0.0))
+    assert seen == [1, 2]
+    assert "the plugin 'watcher' failed in seqforge_step_finished" in capsys.readouterr().err
+
+
+def test_installed_plugins_that_watch_nothing_cost_nothing(registry: Registry) -> None:
+    assert not Callbacks(registry.new_hooks())._listeners
+
+
+class Misspelt:
+    def on_step_finishd(self, event: StepFinished) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (Misspelt(), "callback Misspelt: no event calls on_step_finishd\nDid you mean 'on_step_finished'"),
+        (print, "callback builtin_function_or_method: has none of the methods of a callback"),
+        (Recorder, "callback Recorder: a class\nPass an object: Recorder()."),
+    ],
+)
+def test_what_is_no_callback_is_an_error(callback: object, message: str) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        Callbacks(new_plugin_manager(), [callback])
+    assert str(caught.value).startswith(message)
