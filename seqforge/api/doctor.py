@@ -31,7 +31,7 @@ class CellReport:
 
 
 def measure_experiment(experiment: Experiment) -> list[CellReport]:
-    """Measure every backend that can run the cells of an experiment, on its batch shape; nothing is taken from the cache.
+    """Measure every backend that can run the cells of an experiment, on its batch shape, without the cache.
 
     Args:
         experiment: Experiment whose corpus is encoded if it is not in the cache.
