@@ -8,10 +8,11 @@ from pathlib import Path
 from benchmarks.machine import available_cores, use_cores
 from benchmarks.report import heading, put_into
 from benchmarks.sizes import SIZES
-from benchmarks.tables import corpus, run, sampling, startup, training
+from benchmarks.tables import backends, corpus, run, sampling, startup, training
 from benchmarks.tables.settings import Settings
 
 TABLES = {
+    "backends": backends.tables,
     "training": training.tables,
     "sampling": sampling.tables,
     "run": run.tables,

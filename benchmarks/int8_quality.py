@@ -1,6 +1,6 @@
 """What sampling in int8 costs: bits per character of a run's validation split, by the very kernels that generate.
 
-Reads the split as it stands, in rows side by side, through the decoder in each precision; every symbol is given, and
+Reads the split as it stands, in rows side by side, through the generation kernel in each precision; every symbol is given, and
 what was to be drawn is scored. Prints how much more than in float32, with the standard error of the paired difference,
 taken over stretches of the text since symbols beside one another are not independent.
 
@@ -31,12 +31,12 @@ def bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Te
     draws = torch.zeros(1, rows)
     scored: list[Tensor] = []
     with torch.inference_mode():
-        decoder = model.decoder(model.initial_states(rows), [], int8=precision == "int8")
-        if not isinstance(decoder, NativeGenerationKernel):
+        kernel = model.generation_kernel(model.initial_states(rows), [], int8=precision == "int8")
+        if not isinstance(kernel, NativeGenerationKernel):
             raise SystemExit(f"no kernels for this model in {precision}: see `seqforge doctor`")
         for symbols, next_symbols in zip(inputs, targets.clamp_min(0), strict=True):
-            decoder(symbols, draws)
-            scored.append(-decoder.probabilities.gather(1, next_symbols.unsqueeze(1)).squeeze(1).double().log2())
+            kernel(symbols, draws)
+            scored.append(-kernel.probabilities.gather(1, next_symbols.unsqueeze(1)).squeeze(1).double().log2())
     return torch.stack(scored)
 
 

@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable
 
 import torch
-from seqforge_native.lstm import LSTM
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_native.backend import NativeBackend
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
 from torch import Tensor, nn
+
+from seqforge.interfaces import BackendContext
 
 SYMBOLS, BATCH, TIME = 128, 64, 100
 SIZES = {"S": (1, 128), "M": (2, 512), "L": (3, 704)}
@@ -52,9 +55,17 @@ class TorchLSTM(nn.Module):
         return self.head(self.lstm(inputs)[0])
 
 
+def _on_kernels(model: CellModel) -> CellModel:
+    """Let the native backend run the cells."""
+    context = BackendContext(torch.device("cpu"), torch.float32)
+    for cell in model.cells:
+        vars(cell)["forward"] = NativeBackend().sequence_reader(cell, context)
+    return model
+
+
 MODELS: dict[str, Callable[[int, int], nn.Module]] = {
     "nn.LSTM": TorchLSTM,
-    "native/lstm": lambda layers, hidden_size: CellModel(LSTM, layers, hidden_size),
+    "lstm, native": lambda layers, hidden_size: _on_kernels(CellModel(LSTM, layers, hidden_size)),
     "min-gru": lambda layers, hidden_size: CellModel(MinGRU, layers, hidden_size),
     "min-lstm": lambda layers, hidden_size: CellModel(MinLSTM, layers, hidden_size),
 }
@@ -106,7 +117,7 @@ def measure(size: str, rounds: int, device: str) -> None:
         ratio = statistics.median(lstm / own for lstm, own in zip(times["nn.LSTM"], times[name], strict=True))
         layers, hidden_size = SIZES[size]
         print(
-            f"{size}: {layers}×{hidden_size:<5} {name:11} {parameters:>12,} {speed:>13,.0f} {ratio:>10.2f}", flush=True
+            f"{size}: {layers}×{hidden_size:<5} {name:12} {parameters:>12,} {speed:>13,.0f} {ratio:>10.2f}", flush=True
         )
 
 
@@ -119,7 +130,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {arguments.device}, {arguments.rounds} rounds")
-    print(f"{'size':9} {'cell':11} {'parameters':>12} {'characters/s':>13} {'÷ nn.LSTM':>10}")
+    print(f"{'size':9} {'cell':12} {'parameters':>12} {'characters/s':>13} {'÷ nn.LSTM':>10}")
     for size in arguments.sizes:
         measure(size, arguments.rounds, arguments.device)
 

@@ -10,10 +10,10 @@ from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMB
 from benchmarks.worker import Clock
 from seqforge import Experiment, Registry
 from seqforge.checkpoints.training_state import initial_state
-from seqforge.errors import PluginError
+from seqforge.errors import ExperimentError, PluginError
 from seqforge.generation import generate
 from seqforge.interfaces import Vocabulary
-from seqforge.model import Precision, build_model
+from seqforge.model import Precision, Workload, build_model, choose_backends
 
 TEXT = "".join(map(chr, range(SYMBOLS)))
 """A text of as many characters as the models have symbols."""
@@ -58,10 +58,18 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
     return Experiment.from_dict(table, registry=registry)
 
 
-def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, compiled: bool = False) -> None:
-    """Time training steps outside the engine, on the engine's model."""
-    chosen = experiment(cell, size, precision, compile=compiled)
+def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, backend: str) -> None:
+    """Time training steps outside the engine, on the engine's model.
+
+    Raises:
+        PluginError: If the backend cannot run the cell here.
+    """
+    chosen = experiment(cell, size, precision, backend=backend)
     model = initial_state(chosen, SYMBOLS, torch.device("cpu")).model
+    try:
+        choose_backends(model, chosen.registry, Workload(SEQUENCE_LENGTH, BATCH_SIZE), backend=backend)
+    except ExperimentError as error:
+        raise PluginError(error.message) from error
     torch_training.train(
         clocks,
         model,
@@ -71,17 +79,19 @@ def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, compile
     )
 
 
-def sample(clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: Precision, draws: int) -> None:
+def sample(
+    clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: Precision, draws: int, backend: str
+) -> None:
     """Time draws by the engine's generator, with the samplers that an experiment has by default.
 
     Raises:
-        PluginError: Where int8 is asked for, and the cell has no kernels for it here.
+        PluginError: If int8 is asked for, and the backend has no kernels for it here.
     """
-    chosen = experiment(cell, size)
+    chosen = experiment(cell, size, backend=backend)
     model = build_model(chosen, SYMBOLS).eval()
     model.precision = precision
-    if precision == "int8" and model.decoder(model.initial_states(1), [], int8=True) is None:
-        raise PluginError(f"{cell} has no kernels for int8 here")
+    if precision == "int8" and model.generation_kernel(model.initial_states(1), [], int8=True) is None:
+        raise PluginError(f"{backend} has no kernels for int8 here")
     vocabulary: Vocabulary = chosen.vocabulary.build()
     vocabulary.learn([TEXT.encode()])
     prompt = torch.zeros(1, dtype=torch.int64)

@@ -8,18 +8,18 @@ from benchmarks.peers.seqforge_models import TEXT, experiment
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH, SIZES
 from benchmarks.worker import Clock
 from seqforge import train
-from seqforge.interfaces import StepFinished
+from seqforge.events import StepFinished
 
 _REPETITIONS = 80 * BATCH_SIZE * SEQUENCE_LENGTH // len(TEXT)
-"""Of the text, so that an epoch has as many batches as are read at once, and more."""
+"""Of the text, so that an epoch has more batches than are read at once."""
 
 
 class Pacemaker:
-    """Watches a run, and lets it go on for one round at a time.
+    """A callback that lets a run continue for one round at a time.
 
     Args:
-        clocks: One a round; with the last, the run is interrupted.
-        steps: Of a round.
+        clocks: One per round; after the last, the run is interrupted.
+        steps: Steps of a round.
     """
 
     def __init__(self, clocks: Iterator[Clock], steps: int) -> None:
@@ -39,9 +39,8 @@ class Pacemaker:
         self._clock.__enter__()
 
 
-def run(clocks: Iterator[Clock], cell: str, size: str, precision: str) -> None:
+def run(clocks: Iterator[Clock], cell: str, size: str, precision: str, backend: str) -> None:
     """Time training steps inside the engine."""
-    pacemaker = Pacemaker(clocks, SIZES[size].steps)
-    chosen = experiment(cell, size, precision, text=TEXT * _REPETITIONS)
+    chosen = experiment(cell, size, precision, text=TEXT * _REPETITIONS, backend=backend)
     with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
-        train(chosen, folder, callbacks=[pacemaker])
+        train(chosen, folder, callbacks=[Pacemaker(clocks, SIZES[size].steps)], progress=False)

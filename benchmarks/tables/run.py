@@ -7,12 +7,8 @@ from benchmarks.paired import Side, alternate
 from benchmarks.report import Table, megabytes
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH
 from benchmarks.tables.settings import Settings
-from seqforge import Registry
-from seqforge.experiment import Training
 
 PEERS = "benchmarks.peers"
-FASTEST = ("native/lstm", "cudnn/lstm", "lstm")
-"""Cells, of which the first that is installed is taken: beside the fastest, the engine's own time shows most."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:
@@ -22,12 +18,10 @@ def tables(settings: Settings) -> Iterator[Table]:
         settings: Sizes, rounds and threads.
     """
     environment = thread_settings(settings.threads) | malloc_settings()
-    installed = {known.qualified_name for known in Registry.installed().registrations("cell")}
-    cell = next(name for name in FASTEST if name in installed or "/" not in name)
     rows: list[list[str]] = []
     for size in settings.sizes:
-        for precision in ("float32", "bfloat16") if "precision" in Training.model_fields else ("float32",):
-            options = {"cell": cell, "size": size.name, "precision": precision}
+        for precision in ("float32", "bfloat16"):
+            options = {"cell": "lstm", "size": size.name, "precision": precision, "backend": "auto"}
             characters = BATCH_SIZE * SEQUENCE_LENGTH * size.steps
             bare, run = alternate(
                 [
@@ -41,5 +35,5 @@ def tables(settings: Settings) -> Iterator[Table]:
             rows.append([f"{size}, {precision}", *figures, megabytes(bare.peak), megabytes(run.peak)])
     columns = ["", "bare loop, characters/s", "`seqforge run`", "ratio", "memory, bare", "memory, run"]
     yield Table(
-        f"`seqforge run` beside a bare loop, `{cell}`", columns, rows, "Without evaluations, samples and checkpoints."
+        "`seqforge run` beside a bare loop, `lstm`", columns, rows, "Without evaluations, samples and checkpoints."
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchmarks.paired import Side
 from benchmarks.report import Table
 from benchmarks.sizes import Size
-from benchmarks.tables.settings import CELLS, Settings
+from benchmarks.tables.settings import Settings
 from benchmarks.tables.speeds import speeds
 
 PEERS = "benchmarks.peers"
@@ -31,11 +31,16 @@ def tables(settings: Settings) -> Iterator[Table]:
 def _sides(size: Size, batch_size: int) -> list[Side]:
     characters = size.draws * batch_size
 
-    def engine(cell: str, precision: str) -> Side:
-        longer = LONGER if cell.startswith("native/") and batch_size == 1 else 1
+    def engine(backend: str, precision: str) -> Side:
+        longer = LONGER if backend == "native" and batch_size == 1 else 1
         draws = size.draws * longer
-        options = {"cell": cell, "size": size.name, "batch_size": batch_size, "precision": precision, "draws": draws}
-        return Side(f"`{cell}` {precision}", f"{PEERS}.seqforge_models:sample", options, draws * batch_size)
+        options = {"size": size.name, "batch_size": batch_size, "precision": precision, "draws": draws}
+        return Side(
+            f"`lstm`, {backend}, {precision}",
+            f"{PEERS}.seqforge_models:sample",
+            {"cell": "lstm", "backend": backend, **options},
+            draws * batch_size,
+        )
 
     sides = [
         Side(
@@ -53,5 +58,5 @@ def _sides(size: Size, batch_size: int) -> list[Side]:
     ]
     if batch_size == 1:
         sides.append(Side("numpy", f"{PEERS}.numpy_sampling:sample", {"size": size.name}, characters))
-    sides += [engine(name.format("lstm"), precision) for name in CELLS for precision in PRECISIONS]
+    sides += [engine(backend, precision) for backend in ("eager", "native") for precision in PRECISIONS]
     return sides

@@ -1,4 +1,4 @@
-"""What is asked for on the command line."""
+"""The settings of the command line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks.sizes import Size
 
-CELLS = ("{}", "cudnn/{}", "native/{}")
-"""seqforge's cells of one kind, such as "lstm", by component; those that are not installed are left out."""
+BACKENDS = ("eager", "native", "onednn", "inductor", "auto")
+"""Backends of seqforge's cells. Those that cannot run here are omitted; `auto` takes the fastest by measurement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchmarks.paired import Side
 from benchmarks.report import Table
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH, Size
-from benchmarks.tables.settings import CELLS, Settings
+from benchmarks.tables.settings import Settings
 from benchmarks.tables.speeds import speeds
 
 PEERS = "benchmarks.peers"
@@ -36,22 +36,16 @@ def _sides(kind: str, size: Size) -> list[Side]:
     ]
     sides += [
         Side(
-            f"`{name.format(kind.lower())}` {precision}",
+            f"`{kind.lower()}`, {backend}, {precision}",
             f"{PEERS}.seqforge_models:train",
-            {"cell": name.format(kind.lower()), "size": size.name, "precision": precision},
+            {"cell": kind.lower(), "size": size.name, "precision": precision, "backend": backend},
             characters,
         )
-        for name in CELLS
+        for backend in ("eager", "native", "onednn")
         for precision in PRECISIONS
     ]
     if kind == "LSTM":
         sides += [
-            Side(
-                "`lstm` bfloat16, compiled",
-                f"{PEERS}.seqforge_models:train",
-                {"cell": "lstm", "size": size.name, "precision": "bfloat16", "compiled": True},
-                characters,
-            ),
             Side("JAX lax.scan float32", f"{PEERS}.jax_scan:train", {"size": size.name}, characters),
             Side("Keras on JAX float32", f"{PEERS}.keras_layers:train", {"size": size.name}, characters),
         ]
