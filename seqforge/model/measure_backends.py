@@ -101,27 +101,25 @@ def measure_backends(
     path = cache_folder() / "backends" / f"{_fingerprint(probe, supported, registry)}.json"
     seconds = _read_times(path, supported) if cached else {}
     missing = [name for name in supported if name not in seconds]
-    eager: Tensor | None = None
-    # Backends that must compile come last: whether that is worth it depends on the speed of the others.
-    for name in sorted(missing, key=lambda name: (preparation[name], name != "eager", name)):
+    outputs: dict[str, Tensor] = {}
+    # Backends that must compile come last: whether that is worth it depends on the speed of the others. `eager` comes
+    # after those that need no preparation, since it is rarely the fastest and then is stopped early.
+    for name in sorted(missing, key=lambda name: (preparation[name], name == "eager", name)):
         expected = min(seconds.values(), default=math.inf) * probe.workload.optimizer_steps * probe.count
         if preparation[name] > PREPARATION_SHARE * min(expected, probe.workload.seconds):
             refused[name] = f"not tried: it compiles for about {preparation[name]:.0f} s, too long for this run"
             continue
         try:
-            outputs, taken = _time(probe, backends[name], min(seconds.values(), default=math.inf))
+            outputs[name], seconds[name] = _time(probe, backends[name], min(seconds.values(), default=math.inf))
         except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
             refused[name] = f"it failed: {describe_error(error, type(backends[name]))}"
             warn(f"the backend {name} failed for {type(probe.cell).__name__}: {error}")
-            continue
-        if name == "eager":
-            eager = outputs
-        elif eager is not None and not _agree(outputs, eager, probe.context.dtype):
+    for name in outputs:
+        if "eager" in outputs and not _agree(outputs[name], outputs["eager"], probe.context.dtype):
+            del seconds[name]
             refused[name] = "its outputs differ from those of the eager backend"
             warn(f"the backend {name} computes other outputs than the eager backend for {type(probe.cell).__name__}")
-            continue
-        seconds[name] = taken
-    if missing:
+    if outputs:
         _write_times(path, seconds)
     return Measurement(seconds, refused)
 
@@ -153,11 +151,12 @@ def _time(probe: Probe, backend: Backend, best: float) -> tuple[Tensor, float]:
             outputs, _ = reader(inputs, state)
             torch.autograd.grad(outputs.float().sum(), leaves, allow_unused=True)
             now = _now(probe.context.device)
-            if repetition:
-                times.append(now - started)
-                if min(times) > CLEARLY_SLOWER * best or now - began > BUDGET_SECONDS:
-                    break
-    return outputs.detach(), min(times)
+            times.append(now - started)
+            if times[-1] > (CLEARLY_SLOWER if repetition else 3 * CLEARLY_SLOWER) * best:
+                break
+            if repetition and now - began > BUDGET_SECONDS:
+                break
+    return outputs.detach(), min(times[1:] or times)
 
 
 def _now(device: torch.device) -> float:
