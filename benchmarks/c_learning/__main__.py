@@ -21,7 +21,7 @@ from benchmarks.report import Table
 from seqforge import Run
 
 ORDERS = (10, 20)
-STRETCH = 50
+SHORTEST_COPY = 50
 """Smallest number of consecutive characters of the training text that count as copied."""
 
 
@@ -59,7 +59,7 @@ def tables(scores: Mapping[str, Mapping[str, Share]], copied: Mapping[str, float
     real = next(iter(scores.values()))
     rows = [
         ["bits per held-out character", *(f"{losses[name]:.3f}" if name in losses else "" for name in scores)],
-        [f"in copies of {STRETCH} characters or more", *(f"{100 * part:.3g} %" for part in copied.values())],
+        [f"in copies of at least {SHORTEST_COPY} characters", *(f"{100 * part:.3g} %" for part in copied.values())],
         ["functions that parse", *(f"{column['undefined'].total:,}" for column in scores.values())],
     ]
     rows += [[label, *(percent(column[name]) for column in scores.values())] for name, label in ERRORS.items()]
@@ -70,7 +70,7 @@ def tables(scores: Mapping[str, Mapping[str, Share]], copied: Mapping[str, float
     return "\n\n".join(
         [
             Table("Shares", ["", *scores], rows).markdown(),
-            Table("Times as often as in real code", ["", *list(scores)[1:]], ratios).markdown(),
+            Table("Ratios to real code", ["", *list(scores)[1:]], ratios).markdown(),
         ]
     )
 
@@ -107,7 +107,7 @@ def main() -> None:
 
     lexicon = source.lexicon()
     scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
-    copies = Copies(source.training, STRETCH)
+    copies = Copies(source.training, SHORTEST_COPY)
     copied = {name: copies.share(np.array([source.encode(text) for text in column])) for name, column in texts.items()}
     print(f"{len(texts['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
     print(tables(scores, copied, losses))
