@@ -20,7 +20,7 @@ _QUOTES = "\"'"
 _QUOTED = "'"
 """Marks the name of a directive that is not C and contains quotes, since these may or may not enclose a literal.
 
-No comment may begin after them, since it may be inside a literal, and so may be whatever follows it.
+No comment may begin after them, since what looks like its beginning may be inside a literal.
 """
 FRAGMENT = "\ufffd"
 """Represents a byte that is a part of a character."""
@@ -173,7 +173,7 @@ def transition(state: State, character: str) -> Move:
 
 
 def _name(prefix: str) -> str:
-    """Return a prefix of a name in `_DIRECTIVES`, or `_OTHER_NAME` for any other prefix."""
+    """Return the prefix if a name in `_DIRECTIVES` begins with it, else `_OTHER_NAME`."""
     return prefix if any(name.startswith(prefix) for name in _DIRECTIVES) else _OTHER_NAME
 
 
