@@ -1,8 +1,8 @@
-"""How well faults of identifiers are told from real code: Linux's functions, and mutants of them.
+"""Error rates of the analysis of identifiers, on held-out functions of Linux and on mutants of them.
 
-A twentieth of the files, by a hash of their names, is held out; the lexicon is made from the others. Every held-out
-function is judged by itself, without the file around it, and so are mutants of it, one of a kind for each function
-that has a place for it. Times are of the CPU, on one core.
+5% of the files are held out, chosen by a hash of their names; the lexicon is built from the others. Every held-out
+function is checked by itself, without the file around it, and so is one mutant of it for each kind of mutation that
+applies. Times are CPU times of one core.
 
     python benchmarks/c_identifiers.py [ARCHIVE.tar.xz] [--part 0.1] [--begin 0.5] [--seed 1]
 """
@@ -18,15 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqforge_code_structure.identifiers.building import Counting, pieces
+from seqforge_code_structure.identifiers.checks import CHECKS, check_names
+from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
-from seqforge_code_structure.identifiers.judgement import KINDS, judge
-from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
+from seqforge_code_structure.identifiers.lexicon import Lexicon, LexiconBuilder, is_constant, read_pieces
 from seqforge_code_structure.identifiers.names import Declaration, Function
-from seqforge_code_structure.identifiers.normalisation import normalised
-from seqforge_code_structure.identifiers.plain import plain
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
-from seqforge_code_structure.units import split
+from seqforge_code_structure.identifiers.rewriting import rewrite
+from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 from tree_sitter import Parser
 
@@ -44,22 +43,22 @@ class Real:
     """A held-out function that parses.
 
     Attributes:
-        text: Its unit.
-        code: The same without what is not compiled.
-        unit: Its names.
-        function: Those of the function itself.
-        neighbour: Names of locals of the function before it in the file, and not in it.
+        text: Text of its unit.
+        code: Compiled code of the unit.
+        unit: Names of the unit.
+        function: Names of the function.
+        neighbor: Local variables of the function before it in the file.
     """
 
     text: str
     code: bytes
     unit: UnitNames
     function: Function
-    neighbour: Sequence[str]
+    neighbor: Sequence[str]
 
     @property
     def known(self) -> set[str]:
-        """All names that it has."""
+        """All names that it declares or uses undeclared."""
         return {found.name for found in (*self.function.declarations, *self.function.free)}
 
     @property
@@ -68,36 +67,36 @@ class Real:
         return [found for found in self.function.declarations if found.variable and found.used]
 
     def uses(self, declaration: Declaration) -> list[int]:
-        """Give the places where a local's name stands after its declaration, and is no member's."""
+        """Return the positions after the declaration at which the name occurs, other than as a member."""
         after = declaration.start + len(declaration.name)
         pattern = re.compile(rb"(?<![\w.>])" + declaration.name.encode() + rb"\b(?!\s*:)")
         return [match.start() for match in pattern.finditer(self.code, after)]
 
 
 def place(name: str) -> float:
-    """Put a name at a fixed place in [0, 1)."""
+    """Return a hash of a name in [0, 1)."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
 
 
 def replaced(text: str, start: int, old: str, new: str) -> str:
-    """Put one name in the place of another."""
+    """Replace one occurrence of a name by another name."""
     return text[:start] + new + text[start + len(old) :]
 
 
 Mutant = tuple[str, str]
-"""A mutated text, and the name that is now at fault."""
+"""A mutated text, and the name that is now wrong."""
 
 
 class Mutations:
-    """Ways to break a function, each of which gives a mutant, or None where there is no place for it."""
+    """Mutations of a function. Each returns a mutant, or None if it does not apply."""
 
-    def __init__(self, counting: Counting, chance: random.Random) -> None:
-        names = sorted(name for name in counting.bound if not is_constant(name))
-        self._names, self._weights = names, [counting.bound[name] for name in names]
+    def __init__(self, builder: LexiconBuilder, chance: random.Random) -> None:
+        names = sorted(name for name in builder.bound if not is_constant(name))
+        self._names, self._weights = names, [builder.bound[name] for name in names]
         self._chance = chance
 
     def drawn(self, real: Real) -> str:
-        """Draw a local of the training text, by the number of its files."""
+        """Draw a local variable of the training text, weighted by its number of files."""
         while (name := self._chance.choices(self._names, self._weights)[0]) in real.known:
             pass
         return name
@@ -113,19 +112,19 @@ class Mutations:
         return replaced(real.text, self._chance.choice(places), local.name, name), name
 
     def renamed(self, real: Real) -> Mutant | None:
-        """One use of a local becomes another local's name, drawn from the training text."""
+        """Rename one use of a local variable to a local variable of the training text."""
         return self._renamed(real, lambda old: self.drawn(real))
 
-    def neighbours(self, real: Real) -> Mutant | None:
-        """One use of a local becomes a local of the function before."""
-        return self._renamed(real, lambda old: self._chance.choice(real.neighbour)) if real.neighbour else None
+    def neighbors(self, real: Real) -> Mutant | None:
+        """Rename one use of a local variable to a local variable of the function before."""
+        return self._renamed(real, lambda old: self._chance.choice(real.neighbor)) if real.neighbor else None
 
     def others(self, real: Real, locals_: Sequence[str]) -> Mutant | None:
-        """One use of a local becomes a local of any other held-out function."""
+        """Rename one use of a local variable to a local variable of any held-out function."""
         return self._renamed(real, lambda old: self._chance.choice(locals_))
 
     def mistyped(self, real: Real) -> Mutant | None:
-        """One use of a local of four letters or more loses a letter."""
+        """Delete a letter from one use of a local variable with at least four letters."""
 
         def shorter(name: str) -> str:
             position = self._chance.randrange(1, len(name)) if len(name) > 3 else 0
@@ -134,7 +133,7 @@ class Mutations:
         return self._renamed(real, shorter)
 
     def undeclared(self, real: Real) -> Mutant | None:
-        """The line that declares a local, and nothing else, goes."""
+        """Delete a line that declares a local variable and nothing else."""
         text = real.text
         for local in self._chance.sample(real.locals, len(real.locals)):
             start, stop = text.rfind("\n", 0, local.start) + 1, text.find("\n", local.start)
@@ -143,7 +142,7 @@ class Mutations:
         return None
 
     def returned(self, real: Real) -> Mutant | None:
-        """What a return returns, a parameter or a local, becomes another local's name."""
+        """Replace a returned parameter or local variable by a local variable of the training text."""
         declared = {found.name for found in real.function.declarations}
         for match in RETURNED.finditer(real.code.decode()):
             if match[1] in declared:
@@ -152,7 +151,7 @@ class Mutations:
         return None
 
     def returned_by_another(self, real: Real, returns: Sequence[str]) -> Mutant | None:
-        """The same, by a name that another held-out function returns."""
+        """Replace a returned parameter or local variable by a name that any held-out function returns."""
         declared = {found.name for found in real.function.declarations}
         name = self._chance.choice(returns)
         for match in RETURNED.finditer(real.code.decode()):
@@ -161,7 +160,7 @@ class Mutations:
         return None
 
     def unused(self, real: Real) -> Mutant | None:
-        """Every use of a local becomes another of the function's names; directives and dead branches have none."""
+        """Replace every use of a local variable by another name of the function."""
         others = [found.name for found in real.function.declarations]
         if not real.locals:
             return None
@@ -176,7 +175,7 @@ class Mutations:
         return text, local.name
 
     def unlabelled(self, real: Real) -> Mutant | None:
-        """A label goes that is jumped to."""
+        """Delete a label that is the target of a jump."""
         if not real.function.jumps:
             return None
         name = self._chance.choice(real.function.jumps)[0]
@@ -185,11 +184,11 @@ class Mutations:
 
 
 def held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Iterator[Real]:
-    """Find the functions of held-out files, and count those that parse as they are and as they are rewritten."""
+    """Yield the functions of held-out files that parse, and count those that parse with and without rewriting."""
     parser = Parser(LANGUAGE)
     for text in texts:
-        neighbour: list[str] = []
-        for unit in split(text):
+        neighbor: list[str] = []
+        for unit in split_units(text):
             own = text[unit.start : unit.stop]
             names = read_unit(own, 0, len(own))
             if not (names.defines or names.functions):
@@ -199,22 +198,23 @@ def held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Iterator[R
             counts["rewritten"] += names.parses
             if names.parses and len(names.functions) == 1:
                 function = names.functions[0]
-                yield Real(own, plain(own).code, names, function, neighbour)
-                neighbour = [found.name for found in function.declarations if found.variable]
+                yield Real(own, extract_compiled_code(own).code, names, function, neighbor)
+                neighbor = [found.name for found in function.declarations if found.variable]
 
 
 def caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon) -> bool | None:
-    """Tell whether the fault of a mutant is found at its name; None where it no longer parses."""
+    """Return whether the error of a mutant is found at its name, or None if it does not parse."""
     text, name = mutant
     unit = read_unit(text, 0, len(text))
     if not unit.parses:
         return None
-    return any(fault.kind in kinds and text[fault.start : fault.stop] == name for fault in judge([unit], lexicon)[1])
+    _, defects = check_names([unit], lexicon)
+    return any(defect.kind in kinds and text[defect.start : defect.stop] == name for defect in defects)
 
 
 def throughput(texts: Sequence[str]) -> float:
-    """Measure megabytes a second of CPU time: from text to names, of units that are already divided."""
-    spans = [[(unit.start, unit.stop) for unit in split(text)] for text in texts]
+    """Return the megabytes of units per second of CPU time that are read, without dividing the text into units."""
+    spans = [[(unit.start, unit.stop) for unit in split_units(text)] for text in texts]
     start = time.process_time()
     for text, units in zip(texts, spans, strict=True):
         for span in units:
@@ -223,27 +223,27 @@ def throughput(texts: Sequence[str]) -> float:
 
 
 def rewriting_throughput(texts: Sequence[str]) -> float:
-    """Measure megabytes a second of CPU time of the rewriting alone."""
-    units = [plain(text[unit.start : unit.stop]).code for text in texts for unit in split(text)]
+    """Return the megabytes per second of CPU time that are rewritten."""
+    units = [extract_compiled_code(text[unit.start : unit.stop]).code for text in texts for unit in split_units(text)]
     start = time.process_time()
     for code in units:
-        normalised(code)
+        rewrite(code)
     return sum(map(len, units)) / 1e6 / (time.process_time() - start)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("archive", nargs="?", default=os.environ.get("SEQFORGE_LINUX_SOURCE"), help="Linux, as .tar.xz")
-    parser.add_argument("--part", type=float, default=1.0, help="part of the training files that the lexicon is of")
-    parser.add_argument("--begin", type=float, default=0.0, help="where the hashes of the files held out begin")
-    parser.add_argument("--seed", type=int, default=1, help="of the mutants")
+    parser.add_argument("archive", nargs="?", default=os.environ.get("SEQFORGE_LINUX_SOURCE"), help="Linux as .tar.xz")
+    parser.add_argument("--part", type=float, default=1.0, help="fraction of the training files in the lexicon")
+    parser.add_argument("--begin", type=float, default=0.0, help="smallest hash of the held-out files")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the mutations")
     arguments = parser.parse_args()
     if not arguments.archive or not Path(arguments.archive).is_file():
         parser.error("no archive found; name one, or set SEQFORGE_LINUX_SOURCE")
 
     corpus = LinuxSource(source=Path(arguments.archive), include=FOLDERS, suffixes=(".c",))
-    counting, held_out = Counting(), list[str]()
+    builder, held_out = LexiconBuilder(), list[str]()
     files = characters = 0
     seconds = 0.0
     for document in corpus.documents():
@@ -253,32 +253,32 @@ def main() -> None:
             held_out.append(text)
         elif (where - HELD_OUT) / (1 - HELD_OUT) < arguments.part:
             start = time.process_time()
-            for piece in pieces(text):
-                counting.add(piece)
+            for piece in read_pieces(text):
+                builder.add(piece)
             seconds += time.process_time() - start
             files, characters = files + 1, characters + len(text)
-    lexicon = counting.lexicon(files)
+    lexicon = builder.build(files)
     print(f"lexicon: {files:,} files, {characters / 1e6:.1f} MB, {len(lexicon.counts):,} names, {seconds:.1f} s of CPU")
 
     counts: Counter[str] = Counter()
     reals = list(held_out_functions(held_out, counts))
     functions = counts["functions"]
-    print(f"held out: {len(held_out):,} files, {functions:,} functions, of which {len(reals):,} are judged")
+    print(f"held out: {len(held_out):,} files, {functions:,} functions, of which {len(reals):,} are checked")
     for how in ("as it is", "rewritten"):
         print(f"do not parse, {how:10} {100 * (1 - counts[how] / functions):6.2f} %")
 
     flagged: Counter[str] = Counter()
     for real in reals:
-        flagged.update({fault.kind for fault in judge([real.unit], lexicon)[1]})
+        flagged.update({defect.kind for defect in check_names([real.unit], lexicon)[1]})
     whole: Counter[str] = Counter()
     for text in held_out:
-        whole += judge([read_unit(text, unit.start, unit.stop) for unit in split(text)], lexicon)[0]
+        whole += check_names([read_unit(text, unit.start, unit.stop) for unit in split_units(text)], lexicon)[0]
     print("\nreal functions flagged     alone   in their files")
-    for kind in KINDS:
+    for kind in CHECKS:
         alone, together = 100 * flagged[kind] / len(reals), 100 * whole[kind] / whole["scored"]
         print(f"  {kind:20} {alone:9.3f} % {together:9.3f} %")
 
-    mutations = Mutations(counting, random.Random(arguments.seed))
+    mutations = Mutations(builder, random.Random(arguments.seed))
     returns = [
         match[1]
         for real in reals
@@ -290,8 +290,8 @@ def main() -> None:
     rows: list[tuple[str, Callable[[Real], Mutant | None], Sequence[str]]] = [
         ("renamed to a local of the training text", mutations.renamed, ("undefined",)),
         ("renamed to a local of any held-out function", lambda real: mutations.others(real, locals_), ("undefined",)),
-        ("renamed to a local of the function before", mutations.neighbours, ("undefined",)),
-        ("  the same, or novel", mutations.neighbours, either),
+        ("renamed to a local of the function before", mutations.neighbors, ("undefined",)),
+        ("  the same, or novel", mutations.neighbors, either),
         ("mistyped", mutations.mistyped, ("undefined",)),
         ("  the same, or novel", mutations.mistyped, either),
         ("declaration deleted", mutations.undeclared, ("undefined",)),
@@ -309,9 +309,9 @@ def main() -> None:
     for name, mutate, kinds in rows:
         mutants = [mutant for real in reals if (mutant := mutate(real))]
         results = Counter(caught(mutant, kinds, lexicon) for mutant in mutants)
-        judged = results[True] + results[False]
-        share = 100 * results[True] / judged if judged else 0.0
-        print(f"  {name:42} {judged:6,} {share:8.2f} % {results[None]:8,}")
+        parsed = results[True] + results[False]
+        share = 100 * results[True] / parsed if parsed else 0.0
+        print(f"  {name:42} {parsed:6,} {share:8.2f} % {results[None]:8,}")
 
     speed = max(throughput(held_out) for _ in range(3))
     print(f"\nfrom units to names {speed:.2f} MB/s, the rewriting alone {rewriting_throughput(held_out):.1f} MB/s")

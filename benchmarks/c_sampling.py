@@ -1,9 +1,9 @@
-"""What the sampler `code-structure/balanced` adds to the time that sampling takes, in CPU time on one core.
+"""CPU time on one core that the sampler `code-structure/balanced` adds to sampling.
 
-Alternates sampling with and without it, symbol by symbol and, where a model's cells have kernels for that, at a
-stretch. Takes the models of runs, which write what they have learnt; without one, models of two sizes with random
-weights over the vocabulary of bytes, whose text is noise, so that brackets open at random and ever deeper. Prints the
-median of each, and of their ratios.
+Alternates sampling with and without it, symbol by symbol and, if the model has a generation kernel, many symbols per
+call. Uses the models of the given runs. Without a run, it uses models of two sizes with random weights over the
+vocabulary of bytes, which generate noise, so that brackets open at random and ever deeper. Prints the median times and
+the median of their ratios.
 
     python benchmarks/c_sampling.py [RUN …] [--rounds 7] [--length 2000]
 """
@@ -31,17 +31,17 @@ PROMPT = "}\n\nstatic int "
 
 
 class Stepping(Sampler):
-    """A temperature that no kernel follows."""
+    """A temperature that no kernel supports."""
 
     _temperature = Temperature()
 
     def transform(self, logits: Tensor, memory: None) -> Tensor:
-        """Divide by it."""
+        """Divide logits by the temperature."""
         return self._temperature.transform(logits, memory)
 
 
 def seconds(model: SequenceModel, vocabulary: Vocabulary, samplers: list[Sampler], count: int, length: int) -> float:
-    """Draw samples once."""
+    """Return the CPU time of drawing samples once."""
     prompt = encode_prompt(vocabulary, PROMPT)
     start = time.process_time()
     for _ in generate(model, vocabulary, samplers, prompt, count=count, length=length, seed=1):
@@ -50,7 +50,7 @@ def seconds(model: SequenceModel, vocabulary: Vocabulary, samplers: list[Sampler
 
 
 def models(runs: list[Path], settings: list[str]) -> Iterator[tuple[str, SequenceModel, Vocabulary]]:
-    """Open the runs' models, or make some."""
+    """Yield the name, the model and the vocabulary of each run, or of models with random weights."""
     for path in runs:
         run = Run.open(path, settings)
         yield path.name, run.model("best", "cpu"), run.vocabulary()
@@ -65,14 +65,16 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="*", metavar="RUN")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--length", type=int, default=2000)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `seqforge run`")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the experiments"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for name, model, vocabulary in models(arguments.runs, arguments.set):
-        ways: dict[str, Sampler] = {"symbol by symbol": Stepping()}
-        if model.decoder(model.initial_states(1), []) is not None:
-            ways["at a stretch"] = Temperature()
-        for way, temperature in ways.items():
+        modes: dict[str, Sampler] = {"symbol by symbol": Stepping()}
+        if model.generation_kernel(model.initial_states(1), []) is not None:
+            modes["by kernel"] = Temperature()
+        for mode, temperature in modes.items():
             for count in COUNTS:
                 chains = {"without": [temperature], "with": [Balanced(), temperature]}
                 taken: dict[str, list[float]] = {which: [] for which in chains}
@@ -84,7 +86,7 @@ def main() -> None:
                 )
                 without, with_it = (1e6 * statistics.median(times) / arguments.length for times in taken.values())
                 print(
-                    f"{name}, {way}, {count} × {arguments.length:,}: {without:.2f} µs a step, "
+                    f"{name}, {mode}, {count} × {arguments.length:,}: {without:.2f} µs per step, "
                     f"with it {with_it:.2f} µs, {100 * (ratio - 1):+.1f}%"
                 )
 

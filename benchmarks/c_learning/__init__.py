@@ -1,4 +1,4 @@
-"""What a character-level model learns of C, and when: its samples at several moments of training, scored.
+"""Errors in the C of a character-level model at several checkpoints of its training.
 
 python -m benchmarks.c_learning runs/linux-code-structure
 """

@@ -1,6 +1,6 @@
-"""What the sampler `code-structure/balanced` does to a model's C: samples with and without it, by the same seeds.
+"""Effect of the sampler `code-structure/balanced` on generated C: samples with and without it, from the same seeds.
 
-Prints each fault beside held-out windows, and how much the samples differ among themselves, as a table in Markdown.
+Prints the rate of each error, also for held-out code, and the diversity of the samples, as a table in Markdown.
 
     python -m benchmarks.c_learning.balanced runs/linux-code-structure [--temperature 0.5]
 """
@@ -12,19 +12,19 @@ from seqforge_essentials.metrics.distinct import Distinct
 from seqforge_essentials.samplers.temperature import Temperature
 
 from benchmarks.c_learning.plot import FEWEST
-from benchmarks.c_learning.scores import FAULTS, Share, shares
-from benchmarks.c_learning.texts import PROMPT, kept, read
+from benchmarks.c_learning.scores import ERRORS, Share, score_texts
+from benchmarks.c_learning.texts import PROMPT, cached, read_run
 from benchmarks.report import Table
 from seqforge import Run
 from seqforge.generation import sample_texts
 from seqforge.interfaces import Sampler
 
 WORDS = (2, 4)
-"""Lengths of the runs of words among which are counted those that differ from one another."""
+"""Lengths of word sequences for which the share of distinct ones is measured."""
 
 
 def shown(share: Share) -> str:
-    """Write a share with its interval, of enough cases."""
+    """Return a share in percent with its interval, or the counts if it has too few cases."""
     if share.total < FEWEST:
         return f"– ({share.wrong} of {share.total})"
     return f"{100 * share.value:.3g} % ({100 * share.low:.3g}–{100 * share.high:.3g})"
@@ -34,21 +34,21 @@ def main() -> None:
     """Draw, score and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a run on the source of Linux with a vocabulary of characters")
-    parser.add_argument("--count", type=int, default=100, help="samples each way")
-    parser.add_argument("--length", type=int, default=4_000, help="characters of each")
+    parser.add_argument("--count", type=int, default=100, help="number of samples with and without the sampler")
+    parser.add_argument("--length", type=int, default=4_000, help="characters of each sample")
     parser.add_argument("--temperature", type=float, default=1.0)
     arguments = parser.parse_args()
     run = Run.open(arguments.run)
     count, length, temperature = arguments.count, arguments.length, arguments.temperature
-    source = read(run)
+    source = read_run(run)
     texts = {"real code": list(source.windows(length))}
     if not texts["real code"]:
-        parser.error(f"no held-out file is {length:,} characters long: is this the source that the run was trained on?")
+        parser.error(f"no held-out file has {length:,} characters; choose a run on the source of Linux")
     model = run.model("best", "cpu")
     plain: list[Sampler] = [Temperature(temperature)]
     for name, chain in (("without it", plain), ("with it", [Balanced(), *plain])):
         path = run.path / "learning" / f"{count}x{length}" / f"{name.replace(' ', '-')}-at-{temperature}.json"
-        drawn = kept(
+        drawn = cached(
             path,
             lambda chain=chain: sample_texts(
                 model, source.vocabulary, chain, PROMPT, count=count, length=length, seed=1
@@ -57,13 +57,13 @@ def main() -> None:
         texts[name] = [text.removeprefix(PROMPT) for text in drawn]
 
     lexicon = source.lexicon()
-    scores = {name: shares(column, lexicon) for name, column in texts.items()}
-    rows = [[label, *(shown(column[name]) for column in scores.values())] for name, label in FAULTS.items()]
+    scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
+    rows = [[label, *(shown(column[name]) for column in scores.values())] for name, label in ERRORS.items()]
     rows.insert(0, ["functions that parse", *(f"{column['undefined'].total:,}" for column in scores.values())])
     rows.insert(0, ["complete units", *(f"{column['brackets'].total:,}" for column in scores.values())])
     distinct = [Distinct(WORDS).score(column[:count]).values for column in texts.values()]
     rows += [
-        [f"runs of {words} words that differ", *(f"{100 * each[f'distinct_{words}']:.3g} %" for each in distinct)]
+        [f"distinct sequences of {words} words", *(f"{100 * each[f'distinct_{words}']:.3g} %" for each in distinct)]
         for words in WORDS
     ]
     print(f"{len(texts['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")

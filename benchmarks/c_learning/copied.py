@@ -1,4 +1,4 @@
-"""How much of a text stands word for word in another."""
+"""Share of a text that is copied verbatim from another one."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,11 +7,11 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Copies:
-    """The stretches of a text, by hashes of 64 bits.
+    """Index of all substrings of one length of a text, by hashes of 64 bits.
 
     Args:
-        tokens: The text, at least `length` symbols.
-        length: Symbols of a stretch.
+        tokens: The text, with at least `length` symbols.
+        length: Length of the substrings.
     """
 
     def __init__(self, tokens: NDArray[np.uint8], length: int) -> None:
@@ -19,16 +19,16 @@ class Copies:
         self._hashes = np.sort(_hashes(tokens, length))
 
     def share(self, texts: NDArray[np.uint8]) -> float:
-        """Give the part of all symbols that are within a stretch which the text has, too.
+        """Return the share of symbols inside substrings that also occur in the indexed text.
 
         Args:
-            texts: One in each row, all at least `length` long.
+            texts: Texts of at least `length` symbols, `[count, symbols]`.
         """
         copied = 0
         for text in texts:
             hashes = _hashes(text, self.length)
             places = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
-            # +1 where a stretch that is known begins, -1 behind its end: above 0, a symbol is in one.
+            # +1 where a known substring begins, -1 after its end. A symbol with a sum above 0 is inside one.
             known = (self._hashes[places] == hashes).astype(np.int64)
             edges = np.zeros(len(text) + 1, dtype=np.int64)
             edges[: len(known)] += known
@@ -38,7 +38,7 @@ class Copies:
 
 
 def _hashes(tokens: NDArray[np.uint8], length: int) -> NDArray[np.uint64]:
-    """Hash every stretch by a polynomial modulo 2⁶⁴."""
+    """Return the polynomial hash modulo 2⁶⁴ of every substring."""
     count = len(tokens) - length + 1
     hashes = np.zeros(count, dtype=np.uint64)
     for offset in range(length):

@@ -1,8 +1,8 @@
 """An unsmoothed character n-gram model: the baseline of Goldberg's reply to the post.
 
-The next symbol is drawn as often as it follows the last `order` symbols in the training text, and nothing else is ever
-drawn (https://nbviewer.org/gist/yoavg/d76121dfde2618422139). It is exact, and takes 13 bytes for each symbol of the
-text, some 40 while it is fitted.
+A symbol is drawn with the frequency with which it follows the last `order` symbols in the training text
+(https://nbviewer.org/gist/yoavg/d76121dfde2618422139). The model is exact. It takes 13 bytes for each symbol of the
+text, and about 40 while it is fitted.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class NGram:
-    """All places of a text, sorted by the `order` symbols that begin there.
+    """All positions of a text, sorted by the `order` symbols that begin there.
 
     Attributes:
         tokens: The training text. It is read as a ring, so that every context has a next symbol.
-        order: Symbols of the context.
-        places: Indices of the text, those of the same context side by side.
-        first: For each index of the text, where those of its context begin in `places`.
-        count: For each index of the text, how many those are.
+        order: Length of the context.
+        places: Positions in the text, sorted by context.
+        first: For each position in the text, the first index in `places` with the same context.
+        count: For each position in the text, the number of positions with the same context.
     """
 
     tokens: NDArray[np.uint8]
@@ -30,16 +30,16 @@ class NGram:
     count: NDArray[np.int32]
 
     def successors(self, place: int) -> NDArray[np.uint8]:
-        """Give what follows each occurrence of a context.
+        """Return the symbol after each occurrence of a context.
 
         Args:
-            place: Where in the text the context begins.
+            place: Position of one occurrence.
         """
         first, count = self.first[place], self.count[place]
         return self.tokens[(self.places[first : first + count] + self.order) % len(self.tokens)]
 
     def begins(self, prompt: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Find the contexts that end with a prompt, and give where they begin.
+        """Return the positions of the contexts that end with a prompt.
 
         Args:
             prompt: At most `order` symbols.
@@ -51,18 +51,18 @@ class NGram:
         return np.flatnonzero(found)
 
     def sample(self, begins: NDArray[np.int64], length: int, draws: np.random.Generator) -> NDArray[np.uint8]:
-        """Draw texts side by side.
+        """Return random texts.
 
-        A context is known by a place of the text at which it stands: of its places one is drawn, what follows there is
-        the next symbol, and one place further on the next context stands.
+        A position of the training text represents the context that begins there. One position with the same context is
+        drawn at random. The symbol after that context is the next symbol, and the next position is the next context.
 
         Args:
-            begins: For each text, a place of its first context.
-            length: Symbols to draw for each.
-            draws: Decides which.
+            begins: Position of the first context of each text, `[count]`.
+            length: Number of symbols to draw for each text.
+            draws: Random number generator.
 
         Returns:
-            The symbols, a text in each row, without the first contexts.
+            The symbols without the first contexts, `[count, length]`.
         """
         drawn = np.empty((length, len(begins)), dtype=np.uint8)
         places = begins
@@ -77,8 +77,8 @@ def fit(tokens: NDArray[np.uint8], order: int) -> NGram:
     """Fit a model.
 
     Args:
-        tokens: The training text, not empty.
-        order: Symbols of the context, at least 1.
+        tokens: The training text, which is not empty.
+        order: Length of the context, at least 1.
     """
     classes = ranks(tokens, order)
     counts = np.bincount(classes)
@@ -88,14 +88,14 @@ def fit(tokens: NDArray[np.uint8], order: int) -> NGram:
 
 
 def ranks(tokens: NDArray[np.uint8], length: int) -> NDArray[np.int64]:
-    """Number the stretches of a length that begin at each place of a ring, in their order; equal ones alike.
+    """Return the rank, among all substrings of one length, of the substring at each position of a ring.
 
-    By doubling, as suffix arrays are sorted (Karp, Miller & Rosenberg 1972): a stretch is two shorter ones, side by
-    side or overlapping, whose numbers are known.
+    Substrings are sorted by prefix doubling (Karp, Miller & Rosenberg 1972): a substring consists of two shorter ones,
+    adjacent or overlapping, whose ranks are known.
 
     Args:
         tokens: The text.
-        length: Symbols of a stretch.
+        length: Length of the substrings.
     """
     classes, known = np.unique(tokens, return_inverse=True)[1], 1
     while known < length:

@@ -1,11 +1,11 @@
-"""Shares of faults by the moment of training, beside those of n-gram models and of real code, as an SVG."""
+"""Plot of error rates by checkpoint, with those of n-gram models and of real code, as an SVG."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from benchmarks.c_learning.scores import FAULTS, Share
+from benchmarks.c_learning.scores import ERRORS, Share
 
 PANELS = {
     "Syntax": {
@@ -23,106 +23,107 @@ PANELS = {
         "missing_label": "#222222",
     },
 }
-"""By the title of a panel, its figures and their colours."""
+"""Error rates of each panel and their colors."""
 
 LEAST = 1e-3
-"""The share at the lower end of the axis; what is smaller stands there."""
+"""Lower end of the axis; smaller shares are drawn there."""
 
 FEWEST = 30
-"""A share of fewer than these is not drawn."""
+"""Smallest number of cases of a share that is drawn."""
 
 _WIDTH, _HEIGHT, _TOP, _BOTTOM = 900, 470, 50, 330
-_PANEL, _LEFT, _OTHER = 370, 60, 62
+_PANEL, _LEFT, _BASELINE = 370, 60, 62
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One part of the picture.
+    """One panel of the plot.
 
     Attributes:
         left: Its left edge.
-        moments: Steps of training, ascending.
-        others: What stands beside them.
+        steps: Steps of the checkpoints, ascending.
+        baselines: Names of the baselines.
     """
 
     left: float
-    moments: Sequence[int]
-    others: Sequence[str]
+    steps: Sequence[int]
+    baselines: Sequence[str]
 
-    def moment(self, step: int) -> float:
-        """Place a moment: two of which one is twice the other are equally far apart."""
-        first, last = math.log(self.moments[0]), math.log(self.moments[-1])
-        wide = _PANEL - _OTHER * len(self.others) - 36
-        return self.left + 10 + wide * (math.log(step) - first) / max(last - first, 1e-9)
+    def x_of_step(self, step: int) -> float:
+        """Return the coordinate of a checkpoint on a logarithmic axis."""
+        first, last = math.log(self.steps[0]), math.log(self.steps[-1])
+        width = _PANEL - _BASELINE * len(self.baselines) - 36
+        return self.left + 10 + width * (math.log(step) - first) / max(last - first, 1e-9)
 
-    def other(self, name: str) -> float:
-        """Place what is no moment."""
-        return self.left + _PANEL - _OTHER * (len(self.others) - self.others.index(name) - 0.5)
+    def x_of_baseline(self, name: str) -> float:
+        """Return the coordinate of a baseline."""
+        return self.left + _PANEL - _BASELINE * (len(self.baselines) - self.baselines.index(name) - 0.5)
 
 
 def height(share: float) -> float:
-    """Place a share on a logarithmic axis."""
+    """Return the coordinate of a share on a logarithmic axis."""
     return _TOP + (_BOTTOM - _TOP) * math.log(max(share, LEAST)) / math.log(LEAST)
 
 
-def plot(moments: Mapping[int, Mapping[str, Share]], others: Mapping[str, Mapping[str, Share]]) -> str:
-    """Draw the picture.
+def plot(checkpoints: Mapping[int, Mapping[str, Share]], baselines: Mapping[str, Mapping[str, Share]]) -> str:
+    """Return the plot as SVG.
 
     Args:
-        moments: By step, the shares by name.
-        others: The same by what stands beside them.
+        checkpoints: Shares by name, for each step.
+        baselines: Shares by name, for each baseline.
     """
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
-        'font-size="12" role="img" aria-label="Faults in samples by the moment of training">',
+        'font-size="12" role="img" aria-label="Error rates in samples by training step">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
     ]
-    for number, (title, colours) in enumerate(PANELS.items()):
-        panel = Panel(_LEFT + number * (_PANEL + 60), sorted(moments), list(others))
+    for number, (title, colors) in enumerate(PANELS.items()):
+        panel = Panel(_LEFT + number * (_PANEL + 60), sorted(checkpoints), list(baselines))
         parts += axes(panel, title)
-        for line, (name, colour) in enumerate(colours.items()):
-            parts += curve(panel, {step: shares[name] for step, shares in moments.items()}, colour)
-            for other, shares in others.items():
-                parts += point(panel.other(other), shares[name], colour)
+        for line, (name, color) in enumerate(colors.items()):
+            parts += curve(panel, {step: shares[name] for step, shares in checkpoints.items()}, color)
+            for baseline, shares in baselines.items():
+                parts += point(panel.x_of_baseline(baseline), shares[name], color)
             y = _BOTTOM + 56 + 17 * line
-            parts.append(f'<line x1="{panel.left}" x2="{panel.left + 20}" y1="{y}" y2="{y}" stroke="{colour}" '
-                         f'stroke-width="2"/>' + text(panel.left + 28, y + 4, FAULTS[name], "start"))  # fmt: skip
+            parts.append(f'<line x1="{panel.left}" x2="{panel.left + 20}" y1="{y}" y2="{y}" stroke="{color}" '
+                         f'stroke-width="2"/>' + text(panel.left + 28, y + 4, ERRORS[name], "start"))  # fmt: skip
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def text(x: float, y: float, content: str, anchor: str = "middle", weight: str = "normal") -> str:
-    """Write a label."""
+    """Return a label."""
     attributes = f'text-anchor="{anchor}" font-weight="{weight}" fill="#222"'
     return f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{escape(content)}</text>'
 
 
 def axes(panel: Panel, title: str) -> list[str]:
-    """Draw what is behind the curves."""
+    """Return the axes and their labels."""
     parts = [text(panel.left + _PANEL / 2, 28, title, weight="bold")]
     for exponent in range(round(math.log10(LEAST)), 1):
         y = height(10.0**exponent)
         parts.append(f'<line x1="{panel.left}" x2="{panel.left + _PANEL}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
         parts.append(text(panel.left - 6, y + 4, f"{100 * 10.0**exponent:g}%", "end"))
-    parts += [text(panel.moment(step), _BOTTOM + 18, f"{step:,}") for step in panel.moments[::2]]
-    parts.append(text((panel.moment(panel.moments[0]) + panel.moment(panel.moments[-1])) / 2, _BOTTOM + 36, "steps"))
-    parts += [text(panel.other(name), _BOTTOM + 18, name) for name in panel.others]
+    parts += [text(panel.x_of_step(step), _BOTTOM + 18, f"{step:,}") for step in panel.steps[::2]]
+    center = (panel.x_of_step(panel.steps[0]) + panel.x_of_step(panel.steps[-1])) / 2
+    parts.append(text(center, _BOTTOM + 36, "steps"))
+    parts += [text(panel.x_of_baseline(name), _BOTTOM + 18, name) for name in panel.baselines]
     return parts
 
 
-def curve(panel: Panel, shares: Mapping[int, Share], colour: str) -> list[str]:
-    """Draw how a share changes with training."""
-    known = [(panel.moment(step), share) for step, share in sorted(shares.items()) if share.total >= FEWEST]
+def curve(panel: Panel, shares: Mapping[int, Share], color: str) -> list[str]:
+    """Return the curve of a share over training."""
+    known = [(panel.x_of_step(step), share) for step, share in sorted(shares.items()) if share.total >= FEWEST]
     points = " ".join(f"{x:.1f},{height(share.value):.1f}" for x, share in known)
-    line = f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-    return [line, *(part for x, share in known for part in point(x, share, colour))]
+    line = f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>'
+    return [line, *(part for x, share in known for part in point(x, share, color))]
 
 
-def point(x: float, share: Share, colour: str) -> list[str]:
-    """Draw a share with its interval."""
+def point(x: float, share: Share, color: str) -> list[str]:
+    """Return a share with its interval."""
     if share.total < FEWEST:
         return []
     y, low, high = height(share.value), height(share.low), height(share.high)
     return [
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}" stroke-opacity="0.4"/>',
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>',
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{color}" stroke-opacity="0.4"/>',
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>',
     ]

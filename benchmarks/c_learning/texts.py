@@ -1,4 +1,4 @@
-"""The texts that are compared: the training text, real windows that were held out, and samples."""
+"""The texts that are compared: the training text, held-out windows, and samples."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from seqforge_code_structure.identifiers.building import build_lexicon
-from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon import Lexicon, build_lexicon
 
 from benchmarks.c_learning.ngram import NGram
 from seqforge import Run
@@ -18,18 +17,18 @@ from seqforge.files import write_atomically
 from seqforge.interfaces import Vocabulary
 
 PROMPT = "\n}\n\n"
-"""What every sample is given, and stands before every window: a function's end, so that each begins with a unit."""
+"""Prompt of every sample, which also precedes every window: the end of a function, so that each begins with a unit."""
 
 
 @dataclass(frozen=True, slots=True)
-class DecoderContext:
-    """The text that a run was trained on, and what was held out.
+class RunText:
+    """The training text and the held-out text of a run.
 
     Attributes:
-        vocabulary: Of characters.
-        training: Tokens of the training split, its documents one after the other.
-        training_documents: The same as texts.
-        validation_documents: Those of the validation split.
+        vocabulary: Vocabulary of characters.
+        training: Tokens of the concatenated documents of the training split.
+        training_documents: Documents of the training split.
+        validation_documents: Documents of the validation split.
     """
 
     vocabulary: Vocabulary
@@ -38,14 +37,14 @@ class DecoderContext:
     validation_documents: list[str]
 
     def encode(self, text: str) -> NDArray[np.uint8]:
-        """Turn a text into tokens."""
+        """Return the tokens of a text."""
         return self.vocabulary.encode(text.encode()).astype(np.uint8)
 
     def windows(self, length: int) -> Iterator[str]:
-        """Cut held-out documents into windows that follow the prompt, none of which overlap.
+        """Yield windows of held-out documents that follow the prompt and do not overlap.
 
         Args:
-            length: Characters of each.
+            length: Characters of each window.
         """
         for text in self.validation_documents:
             start = text.find(PROMPT)
@@ -55,22 +54,22 @@ class DecoderContext:
                 start = text.find(PROMPT, start + length - len(PROMPT))
 
     def lexicon(self) -> Lexicon:
-        """Count the names of the training split."""
+        """Return the lexicon of the training split."""
         return build_lexicon(self.training_documents)
 
 
-def read(run: Run) -> DecoderContext:
-    """Read the text of a run, from the cache where it is there.
+def read_run(run: Run) -> RunText:
+    """Return the text of a run, from the cache if it is there.
 
     Args:
-        run: With a vocabulary of at most 256 symbols, each a character.
+        run: A run with a vocabulary of at most 256 characters.
     """
     dataset = prepare(run.experiment, lambda progress: None)
     tokens, spans = dataset.token_file.map(), dataset.splits["training"]
     training = [
         tokens.read(start, stop) for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True)
     ]
-    return DecoderContext(
+    return RunText(
         dataset.vocabulary,
         np.concatenate(training).astype(np.uint8),
         list(dataset.documents("training")),
@@ -78,40 +77,40 @@ def read(run: Run) -> DecoderContext:
     )
 
 
-def kept(path: Path, make: Callable[[], Any]) -> Any:
-    """Make a value of JSON, or read the one that was made before.
+def cached(path: Path, compute: Callable[[], Any]) -> Any:
+    """Return a JSON value from a file, or compute and store it if the file is missing.
 
     Args:
-        path: Where it is kept.
-        make: Makes it.
+        path: The file.
+        compute: Function that returns the value.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(make()).encode())
+        write_atomically(path, json.dumps(compute()).encode())
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def written(run: Run, step: int, count: int, length: int) -> list[str]:
-    """Let the model of one moment write.
+def sample_run(run: Run, step: int, count: int, length: int) -> list[str]:
+    """Return samples of one checkpoint, without the prompt.
 
     Args:
-        run: With its sampler.
-        step: Of a checkpoint.
-        count: Samples.
-        length: Characters of each.
+        run: The run, whose own samplers are used.
+        step: Step of the checkpoint.
+        count: Number of samples.
+        length: Characters of each sample.
     """
     texts = run.sample(PROMPT, length=length, count=count, seed=1, checkpoint=str(step))
     return [text.removeprefix(PROMPT) for text in texts]
 
 
-def written_by(model: NGram, source: DecoderContext, count: int, length: int) -> list[str]:
-    """Let an n-gram model write, each text after another of the contexts that end with the prompt.
+def sample_ngram(model: NGram, source: RunText, count: int, length: int) -> list[str]:
+    """Return samples of an n-gram model, each from a random context that ends with the prompt.
 
     Args:
-        model: Of the training text.
-        source: Tells what its symbols stand for.
-        count: Samples.
-        length: Characters of each.
+        model: Model that is fitted to the training text.
+        source: Text of the run.
+        count: Number of samples.
+        length: Characters of each sample.
     """
     draws = np.random.default_rng(1)
     begins = draws.choice(model.begins(source.encode(PROMPT)), count)

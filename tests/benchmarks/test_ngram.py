@@ -1,4 +1,4 @@
-"""The n-gram baseline does what a dictionary of contexts does, and copies are found as by a search."""
+"""The n-gram model compared with a dictionary of contexts, and copied symbols with those that a search finds."""
 
 from collections import Counter, defaultdict
 
@@ -37,10 +37,10 @@ def test_the_successors_of_every_context_are_those_of_a_dictionary(text: list[in
 
 
 @given(texts, orders)
-def test_stretches_are_ranked_as_tuples_are(text: list[int], length: int) -> None:
-    stretches = [context(text, place, length) for place in range(len(text))]
-    numbers = {stretch: number for number, stretch in enumerate(sorted(set(stretches)))}
-    assert ranks(tokens_of(text), length).tolist() == [numbers[stretch] for stretch in stretches]
+def test_substrings_are_ranked_as_tuples(text: list[int], length: int) -> None:
+    substrings = [context(text, place, length) for place in range(len(text))]
+    numbers = {substring: number for number, substring in enumerate(sorted(set(substrings)))}
+    assert ranks(tokens_of(text), length).tolist() == [numbers[substring] for substring in substrings]
 
 
 @given(texts, orders, st.integers(0, 2**32), st.data())
@@ -72,7 +72,7 @@ def test_contexts_begin_where_they_end_with_the_prompt(text: list[int], order: i
 
 
 @given(st.lists(st.integers(0, 2), min_size=5, max_size=60), st.lists(st.integers(0, 2), min_size=5, max_size=30))
-def test_copies_are_the_symbols_inside_common_stretches(text: list[int], written: list[int]) -> None:
+def test_copies_are_the_symbols_inside_common_substrings(text: list[int], written: list[int]) -> None:
     length = 5
     known = {tuple(text[start : start + length]) for start in range(len(text) - length + 1)}
     inside = set[int]()

@@ -1,4 +1,4 @@
-"""The structure of C that a model wrote, measured. This module names the components; importing it imports no torch."""
+"""Metrics, a sampler and a corpus for the structure of C. This module registers them; importing it imports no torch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Name the components, each with where its class is."""
+    """Register the name and the location of every component."""
     register.corpus("c-characters", "seqforge_code_structure.labelled_characters:LabelledCharacters")
 
     register.sampler("balanced", "seqforge_code_structure.samplers.balanced:Balanced")
 
-    register.metric("brackets", "seqforge_code_structure.metrics.brackets:Brackets")
-    register.metric("terminators", "seqforge_code_structure.metrics.terminators:Terminators")
-    register.metric("indentation", "seqforge_code_structure.metrics.indentation:Indentation")
-    register.metric("compiles", "seqforge_code_structure.metrics.compiles:Compiles")
-    register.metric("identifiers", "seqforge_code_structure.identifiers.metric:Identifiers")
+    register.metric("brackets", "seqforge_code_structure.metrics:Brackets")
+    register.metric("terminators", "seqforge_code_structure.metrics:Terminators")
+    register.metric("indentation", "seqforge_code_structure.metrics:Indentation")
+    register.metric("compiles", "seqforge_code_structure.metrics:Compiles")
+    register.metric("identifiers", "seqforge_code_structure.metrics:Identifiers")
 
 
 @hookimpl
 def seqforge_add_commands(commands: typer.Typer) -> None:
-    """Add the commands; what is heavy they import when they are called."""
-    from seqforge_code_structure.commands.c_lexicon import c_lexicon
-    from seqforge_code_structure.commands.c_structure import c_structure
+    """Add the commands, which import torch only when they run."""
+    from seqforge_code_structure.commands import c_lexicon, c_structure
 
     commands.command()(c_structure)
     commands.command()(c_lexicon)

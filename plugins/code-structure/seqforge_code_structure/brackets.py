@@ -1,36 +1,244 @@
-"""Whether the brackets of a text balance."""
+"""Open brackets, tracked under both assignments of the preprocessor's conditions at once.
+
+In a complete unit brackets are counted, and nothing is guessed. A unit that is cut at its end always has open brackets,
+so an extra or missing bracket shows only indirectly: `find_early_defect` looks for such signs. Each sign occurs in
+under 0.2% of the units of Linux.
+"""
+
+from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from seqforge_code_structure.units import split
+from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, BOTH
+from seqforge_code_structure.defects import DEEPEST_NESTING, Defect
+from seqforge_code_structure.structure import Kind, scan_directive
 
-_INSIDE = re.compile(r"(?:[ \t\r\f]*+\n)*+(?:[ \t]++[^\s]|[)\]}])")
+OPENER = {")": "(", "]": "[", "}": "{"}
+"""Opening bracket of each closing bracket."""
+
+KIND = {"(": 1, "[": 2, "{": 4}
+"""Bit of each opening bracket in the set of kinds of open brackets."""
 
 
-def balanced(text: str) -> bool:
-    """Tell whether every bracket of a complete text closes or is closed, under both assignments of its conditions.
+class Open(NamedTuple):
+    """An open bracket and, by `below`, the stack under it. A stack is its topmost bracket, or None if it is empty.
+
+    Attributes:
+        below: The brackets around it.
+        bracket: `(`, `[` or `{`.
+        position: Its position in the text.
+        depth: Number of open brackets, including this one.
+        kinds: Kinds of the open brackets, as bits of `KIND`.
+    """
+
+    below: Open | None
+    bracket: str
+    position: int
+    depth: int
+    kinds: int
+
+
+def _opened(top: Open | None, bracket: str, position: int) -> Open:
+    depth, kinds = (top.depth, top.kinds) if top else (0, 0)
+    return Open(top, bracket, position, depth + 1, kinds | KIND[bracket])
+
+
+class Stacks:
+    """Two stacks, which are the same object as long as conditions make no difference.
 
     Args:
-        text: C, or what should be C. One that nests too deep to be analysed does not balance.
+        beginning_missing: Whether brackets that are closed here may have been opened before the text began.
+
+    Attributes:
+        all_true: The stack if every condition holds.
+        all_false: The stack if no condition holds.
+        beginning_missing: As passed, until `clear` resets it.
     """
-    return not any(unit.fault_count or unit.too_deep for unit in split(text))
+
+    __slots__ = ("all_false", "all_true", "beginning_missing")
+
+    def __init__(self, beginning_missing: bool = False) -> None:
+        self.all_true: Open | None = None
+        self.all_false: Open | None = None
+        self.beginning_missing = beginning_missing
+
+    @property
+    def empty(self) -> bool:
+        """Whether no bracket is open under either assignment."""
+        return self.all_true is None and self.all_false is None
+
+    @property
+    def full(self) -> bool:
+        """Whether the nesting limit is reached."""
+        return any(top is not None and top.depth >= DEEPEST_NESTING for top in (self.all_true, self.all_false))
+
+    def clear(self) -> None:
+        """Remove all open brackets."""
+        self.all_true = self.all_false = None
+        self.beginning_missing = False
+
+    def open(self, bracket: str, position: int, compiled: int) -> None:
+        """Push an opening bracket.
+
+        Args:
+            bracket: The bracket.
+            position: Its position in the text.
+            compiled: The assignments under which it is compiled.
+        """
+        same = self.all_true is self.all_false
+        if compiled & ALL_TRUE:
+            self.all_true = _opened(self.all_true, bracket, position)
+        if compiled & ALL_FALSE:
+            if same and compiled == BOTH:
+                self.all_false = self.all_true
+            else:
+                self.all_false = _opened(self.all_false, bracket, position)
+
+    def close(self, bracket: str, position: int, compiled: int) -> Defect | None:
+        """Pop the bracket that a closing bracket matches.
+
+        A bracket that closes nothing is ignored. One that does not match the topmost bracket also closes all brackets
+        above its match.
+
+        Args:
+            bracket: The closing bracket.
+            position: Its position in the text.
+            compiled: The assignments under which it is compiled.
+
+        Returns:
+            The error, or None.
+        """
+        same = self.all_true is self.all_false
+        defect = None
+        if compiled & ALL_TRUE:
+            self.all_true, defect = self._closed(self.all_true, bracket, position)
+        if compiled & ALL_FALSE:
+            if same and compiled == BOTH:
+                self.all_false = self.all_true
+            else:
+                self.all_false, other = self._closed(self.all_false, bracket, position)
+                defect = defect or other
+        return defect
+
+    def _closed(self, top: Open | None, bracket: str, position: int) -> tuple[Open | None, Defect | None]:
+        if top is None:
+            return None, None if self.beginning_missing else Defect(position, f"{bracket!r} closes nothing")
+        opener = OPENER[bracket]
+        if top.bracket == opener:
+            return top.below, None
+        if not top.kinds & KIND[opener] and not self.beginning_missing:
+            return top, Defect(position, f"{bracket!r} closes nothing; {top.bracket!r} is open")
+        # Each bracket that is skipped here is closed, so all these loops together take linear time.
+        match: Open | None = top
+        while match is not None and match.bracket != opener:
+            match = match.below
+        return match.below if match else None, Defect(top.position, f"{top.bracket!r} is not closed before {bracket!r}")
+
+    def unclosed(self) -> list[Defect]:
+        """Return a defect for every bracket that is open under either assignment, in the order of the text."""
+        positions: dict[int, str] = {}
+        for top in {id(top): top for top in (self.all_true, self.all_false)}.values():
+            while top is not None:
+                positions[top.position] = top.bracket
+                top = top.below
+        return [Defect(position, f"{bracket!r} is never closed") for position, bracket in sorted(positions.items())]
 
 
-def balanced_prefix(text: str, *, beginning_missing: bool = False) -> bool:
-    """Tell whether the brackets of a text that was cut at its end are right as far as it goes.
+def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Defect]]:
+    """Check the brackets of a `#define`, whose body must balance by itself.
 
     Args:
-        text: C, or what should be C.
-        beginning_missing: Whether it may begin in the middle of a unit.
+        text: The whole text.
+        start: Position of the directive.
+        stop: End position of the directive.
+        cut: Whether the text ends inside the directive, so that brackets may be open at its end.
+
+    Returns:
+        Number of brackets, and the defects.
     """
-    units = split(text, beginning_missing=beginning_missing, end_missing=True)
-    return not any(unit.fault_count or unit.too_deep for unit in units)
+    stacks = Stacks()
+    count = 0
+    defects: list[Defect] = []
+    for match in scan_directive(text, start, stop):
+        if match.lastindex != Kind.BRACKET:
+            continue
+        position = match.end() - 1
+        count += 1
+        if (bracket := text[position]) in "([{":
+            stacks.open(bracket, position, BOTH)
+        elif defect := stacks.close(bracket, position, BOTH):
+            defects.append(defect)
+    return count, defects if cut else defects + stacks.unclosed()
 
 
-def begins_inside(text: str) -> bool:
-    """Guess whether a text begins in the middle of a unit: its first line is indented, or closes a bracket.
+_WORD_BEFORE = re.compile(r"(\w*+)\s*+\Z")
+_TAKES_STATEMENTS = re.compile(r"\w*(?:for|[A-Z])\w*|struct_group\w*|sizeof|typeof")
+"""Words whose round brackets may contain semicolons: loops, macros, and types that are spelled out."""
+_INDENTED_LINE = re.compile(r"\n(?:[ \t\r]*+\n)*+(?:\t|    )")
+_LONGEST_WORD = 64
+_DEEPEST_INDENTATION = 64
+_LONGEST_LINE = 200
+
+
+def find_early_defect(text: str, position: int, stacks: Stacks, before: Open | None) -> Defect | None:
+    """Look for a sign, at a semicolon or brace, that an earlier bracket is wrong.
 
     Args:
-        text: C, or what should be C.
+        text: The whole text.
+        position: Position of the semicolon or brace.
+        stacks: The open brackets after it.
+        before: The topmost bracket before it, if all conditions hold.
+
+    Returns:
+        The suspected error, or None.
     """
-    return _INSIDE.match(text) is not None
+    match text[position]:
+        case ";":
+            return _check_semicolon(text, position, stacks.all_true or stacks.all_false)
+        case "{":
+            return _check_opening_brace(text, position, before)
+        case "}":
+            return _check_closing_brace(text, position, stacks, before)
+        case _:
+            return None
+
+
+def _check_semicolon(text: str, position: int, top: Open | None) -> Defect | None:
+    """Look for a round or square bracket around a statement, or for a statement with no brace around it."""
+    if top is None:
+        indented = _INDENTED_LINE.match(text, position + 1)
+        return Defect(position, "the line after ';' is indented, but no brace is open") if indented else None
+    if top.bracket == "{" and not text[max(0, top.position - 8) : top.position].rstrip().endswith("("):
+        top = top.below
+    if top is None or top.bracket == "{":
+        return None
+    word = _WORD_BEFORE.search(text, max(0, top.position - _LONGEST_WORD), top.position)
+    if top.bracket == "(" and word and _TAKES_STATEMENTS.fullmatch(word[1]):
+        return None
+    return Defect(top.position, f"{top.bracket!r} is not closed before ';'")
+
+
+def _check_opening_brace(text: str, position: int, before: Open | None) -> Defect | None:
+    """Look for a `{` in column 0 inside a round or square bracket."""
+    if before is None or before.bracket == "{" or text[position - 1] != "\n":
+        return None
+    return Defect(before.position, f"{before.bracket!r} is not closed before '{{' in column 0")
+
+
+def _check_closing_brace(text: str, position: int, stacks: Stacks, before: Open | None) -> Defect | None:
+    """Compare the tabs before a `}` that begins its line with the open braces and with the line of its `{`.
+
+    The number of tabs may equal the number of open braces or, if that is smaller, the tabs of the line of its `{`.
+    """
+    tabs = position - text.rfind("\n", max(0, position - _DEEPEST_INDENTATION), position) - 1
+    if stacks.all_true is not stacks.all_false or text.count("\t", position - tabs, position) != tabs or before is None:
+        return None
+    depth, kinds = (top.depth, top.kinds) if (top := stacks.all_true) else (0, 0)
+    if kinds & ~KIND["{"]:
+        return None
+    line = text.rfind("\n", max(0, before.position - _LONGEST_LINE), before.position) + 1
+    same = text.count("\t", line, line + tabs) == tabs and text[line + tabs : line + tabs + 1] != "\t"
+    if tabs == depth or (tabs < depth and same):
+        return None
+    return Defect(position, f"{tabs} tabs before '}}', but {depth} open braces")

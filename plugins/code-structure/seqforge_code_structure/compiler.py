@@ -1,8 +1,8 @@
-"""A C compiler as a judge of text that nobody trusts: nothing is run, no file is read, and what it takes is limited.
+"""Compilation of untrusted C by gcc: nothing is executed, no file is read, and time and memory are limited.
 
-The compiler gets plain code on its standard input: directives are blanked, and so is every `#` that it might still take
-for one, so that nothing is included; literals are emptied, so that no pragma is hidden in them. It checks the syntax
-and writes nothing. It works in an empty folder, under limits of the shell.
+The compiler checks the syntax of its standard input and writes nothing. It gets code in which directives, and every `#`
+that it could still take for one, are blank, so that no file is included. Literals are emptied, so that they hide no
+pragma. It runs in an empty folder, under limits that the shell sets.
 """
 
 import os
@@ -13,41 +13,40 @@ import tempfile
 from pathlib import Path
 
 from seqforge.errors import PluginError
-from seqforge_code_structure.identifiers.plain import plain
+from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 
 SECONDS = 5
-"""Of the processor, that one text may take; twice as many of the clock."""
+"""Limit of processor time for one text; the limit of elapsed time is twice as long."""
 
 MEGABYTES = 1024
-"""Of memory, that the compiler may take."""
+"""Limit of the compiler's memory."""
 
 _LIMITS = f"ulimit -c 0 && ulimit -f 0 && ulimit -t {SECONDS} && ulimit -v {MEGABYTES << 10} && exec "
 _OPTIONS = "-x c -std=gnu11 -fsyntax-only -nostdinc -w -fmax-errors=1 -fno-diagnostics-show-caret -"
 
 
 def find_compiler() -> Path:
-    """Find gcc.
+    """Return the path of gcc.
 
     Raises:
-        PluginError: Where there is none, or no shell that sets limits.
+        PluginError: If gcc or a shell that sets limits is missing.
     """
     found = shutil.which("gcc")
     if found is None or shutil.which("sh") is None:
-        raise PluginError("the metric compiles needs gcc, and finds none", hint="Install gcc, or leave the metric out.")
+        raise PluginError(
+            "the metric compiles needs gcc, which is not installed", hint="Install gcc, or remove the metric."
+        )
     return Path(found)
 
 
 def compiles(text: str, compiler: Path) -> bool:
-    """Tell whether a compiler accepts a text by itself, without its directives.
+    """Return whether a compiler accepts a text without its directives, within the limits of time and memory.
 
     Args:
-        text: C, or what should be C.
-        compiler: As `find_compiler` gave it.
-
-    Returns:
-        False, too, where it takes more time or memory than it may.
+        text: C, or text that may be C.
+        compiler: Result of `find_compiler`.
     """
-    code = plain(text).code.replace(b"#", b" ").replace(b"%:", b"  ")
+    code = extract_compiled_code(text).code.replace(b"#", b" ").replace(b"%:", b"  ")
     with tempfile.TemporaryDirectory(prefix="seqforge-") as folder:
         process = subprocess.Popen(  # noqa: S603 - no part of the command comes from the text
             ["sh", "-c", f'{_LIMITS} "$0" {_OPTIONS}', str(compiler)],  # noqa: S607

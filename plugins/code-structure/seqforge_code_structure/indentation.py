@@ -1,11 +1,12 @@
-"""How far the indentation of lines agrees with the braces around them.
+"""Agreement between the indentation of lines and the braces around them.
 
-A line is judged if it begins a statement or declaration inside braces: if the last thing before it, comments and
-directives apart, is `;`, `{`, `}` or the `:` of a label, and no round or square bracket is open. It agrees where its
-indentation is one unit for each open brace. A line that begins with `}` must have one unit less; `case` and `default`
-may have it, and a `{` behind one of these on its line may count for nothing; other labels are not judged.
+A line is checked if it begins a statement or declaration inside braces: the last token before it, ignoring comments and
+directives, is `;`, `{`, `}` or the `:` of a label, and no round or square bracket is open. It agrees if its indentation
+is one unit for each open brace. A line that begins with `}` must have one unit less. A line with `case` or `default`
+may have one unit less, and a `{` after one of these on the same line may count as no brace. Other labels are not
+checked.
 
-The unit is the tab, or the number of blanks up to 8, with which most lines of the text agree.
+The unit is a tab or 1 to 8 blanks, whichever most lines of the text agree with.
 """
 
 import re
@@ -13,32 +14,34 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seqforge_code_structure.fault import Fault
-from seqforge_code_structure.lexing.conditions import ALL_TRUE, Conditions
-from seqforge_code_structure.lexing.structure import COMMENT, LINE_COMMENT, Kind, structure
-from seqforge_code_structure.limits import DEEPEST_NESTING, MOST_FAULTS, MOST_LINES
+from seqforge_code_structure.conditions import ALL_TRUE, Conditions
+from seqforge_code_structure.defects import DEEPEST_NESTING, MOST_DEFECTS, Defect
+from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, Kind, scan_text
+
+MOST_LINES = 200_000
+"""Largest number of lines of one text that are checked; further ones are ignored."""
 
 _NEXT_LINE = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT}|{LINE_COMMENT})*+\n(?:[ \t\r\f]*+\n|[ \t]*+(?:{COMMENT}|{LINE_COMMENT})[ \t\r]*+\n)*+"
     r"(?P<indentation>[ \t]*+)(?P<first>[^\s/#]|(?P<directive>#))"
 )
 _CASE = re.compile(r"case\b[^;{}\n?\"]*:|default[ \t]*+:")
-_BEHIND_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):[ \t]*+")
+_AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):[ \t]*+")
 _LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
 _UNITS = ("\t", *(" " * width for width in range(8, 0, -1)))
 _LONGEST_INDENTATION = 256
 _OPTIONAL = "case {"
-"""A brace that may count for nothing."""
+"""A brace after `case` or `default`, which may count as no brace."""
 
 
 class Line(NamedTuple):
-    """A line that is judged.
+    """A line that is checked.
 
     Attributes:
         position: Its first character.
-        indentation: The blanks it begins with.
-        least: Units that it should have at least.
-        most: And at most.
+        indentation: The blanks that it begins with.
+        least: Smallest correct number of units.
+        most: Largest correct number of units.
     """
 
     position: int
@@ -48,42 +51,42 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class Indentation:
-    """How the lines of a text are indented.
+class IndentationAnalysis:
+    """Result of `analyze_indentation`.
 
     Attributes:
-        unit: What one open brace stands for.
-        lines: How many lines were judged; no more than `MOST_LINES`.
-        agreeing: How many of them agree.
-        faults: Where they do not, in order; at most `MOST_FAULTS`.
+        unit: Indentation for one open brace.
+        lines: Number of lines that were checked, at most `MOST_LINES`.
+        agreeing: Number of these lines that agree.
+        defects: The others in the order of the text, at most `MOST_DEFECTS`.
     """
 
     unit: str = "\t"
     lines: int = 0
     agreeing: int = 0
-    faults: list[Fault] = field(default_factory=list[Fault])
+    defects: list[Defect] = field(default_factory=list[Defect])
 
 
-def indentation(text: str) -> Indentation:
-    """Judge the lines of a text.
+def analyze_indentation(text: str) -> IndentationAnalysis:
+    """Compare the indentation of a text's lines with its braces, in time linear in the text.
 
-    Takes time linear in the text. A `}` in column 0 closes everything, so that a missing one costs no line after it.
+    A `}` in column 0 closes all braces, so that a missing brace does not affect later functions.
 
     Args:
-        text: C, or what should be C.
+        text: C, or text that may be C.
     """
     lines = _lines(text)
     shapes = Counter((line.indentation, line.least, line.most) for line in lines)
     unit = max(_UNITS, key=lambda unit: sum(count for shape, count in shapes.items() if _agrees(unit, *shape)))
-    judged = Indentation(unit, len(lines))
+    analysis = IndentationAnalysis(unit, len(lines))
     for position, blanks, least, most in lines:
         if _agrees(unit, blanks, least, most):
-            judged.agreeing += 1
-        elif len(judged.faults) < MOST_FAULTS:
+            analysis.agreeing += 1
+        elif len(analysis.defects) < MOST_DEFECTS:
             depth = str(least) if least == most else f"{least} to {most}"
-            message = f"the line is not indented as deep as its braces are: {depth}"
-            judged.faults.append(Fault(position, message, max(1, len(blanks))))
-    return judged
+            message = f"the indentation does not match the brace depth: expected {depth}"
+            analysis.defects.append(Defect(position, message, max(1, len(blanks))))
+    return analysis
 
 
 def _agrees(unit: str, indentation: str, least: int, most: int) -> bool:
@@ -95,19 +98,19 @@ def _lines(text: str) -> list[Line]:
     conditions = Conditions()
     open_brackets: list[str] = []
     pending = False
-    """Whether directives stand between a statement's end and the next line."""
-    for match in structure(text):
+    """Whether directives separate the end of a statement from the next line."""
+    for match in scan_text(text):
         kind = match.lastindex
         if kind == Kind.END or len(lines) >= MOST_LINES:
             break
         if kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
             conditions.follow(text, match.start(kind), match.end())
-            pending = pending and _judge(text, match.end(), open_brackets, conditions.compiled, lines)
+            pending = pending and _add_line(text, match.end(), open_brackets, conditions.compiled, lines)
         elif kind in (Kind.BRACKET, Kind.SEMICOLON) and conditions.compiled & ALL_TRUE:
             position = match.end() - 1
             _follow(open_brackets, text, position)
             if text[position] in ";{}":
-                pending = _judge(text, match.end(), open_brackets, conditions.compiled, lines)
+                pending = _add_line(text, match.end(), open_brackets, conditions.compiled, lines)
     return lines
 
 
@@ -118,14 +121,14 @@ def _follow(open_brackets: list[str], text: str, position: int) -> None:
         open_brackets.clear()
     if bracket in "([{" and len(open_brackets) < DEEPEST_NESTING:
         line = text.rfind("\n", max(0, position - _LONGEST_INDENTATION), position) + 1
-        behind_case = bracket == "{" and _BEHIND_CASE.fullmatch(text, line, position)
-        open_brackets.append(_OPTIONAL if behind_case else bracket)
+        after_case = bracket == "{" and _AFTER_CASE.fullmatch(text, line, position)
+        open_brackets.append(_OPTIONAL if after_case else bracket)
     elif bracket in ")]}" and open_brackets:
         open_brackets.pop()
 
 
-def _judge(text: str, position: int, open_brackets: list[str], compiled: int, lines: list[Line]) -> bool:
-    """Judge the line after a statement's end; tell whether it only comes behind a directive."""
+def _add_line(text: str, position: int, open_brackets: list[str], compiled: int, lines: list[Line]) -> bool:
+    """Add the line after the end of a statement, and return whether a directive still separates them."""
     if not open_brackets or "(" in open_brackets or "[" in open_brackets:
         return False
     while match := _NEXT_LINE.match(text, position):

@@ -1,16 +1,16 @@
-"""Comments, strings and character literals that are not ended, and comment ends that end nothing.
+"""Comments, strings and character literals that are not closed, and `*/` that closes no comment.
 
-A comment runs to the next `*/`, however far: that its own end is missing shows by a `/*` inside it, which compilers
-warn of and Linux has none of. Code that no assignment of the conditions compiles is passed over.
+A comment extends to the next `*/`, however far away. A missing end therefore shows as a `/*` inside the comment, which
+compilers warn about and which does not occur in Linux. Code that is compiled under no assignment of the preprocessor's
+conditions is ignored.
 """
 
 import re
 from dataclasses import dataclass, field
 
-from seqforge_code_structure.fault import Fault
-from seqforge_code_structure.lexing.conditions import Conditions
-from seqforge_code_structure.lexing.structure import Kind, may_be_cut, structure, structure_of_body
-from seqforge_code_structure.limits import MOST_FAULTS
+from seqforge_code_structure.conditions import Conditions
+from seqforge_code_structure.defects import MOST_DEFECTS, Defect
+from seqforge_code_structure.structure import Kind, may_be_cut, scan_directive, scan_text
 
 _COMMENT_BEGINS = re.compile(r"/\*")
 _QUOTES_OR_COMMENTS = re.compile(r"[\"'/]|\*/")
@@ -29,30 +29,31 @@ _COUNTED = {
 
 
 @dataclass(slots=True)
-class Terminators:
-    """What a text has of comments, strings and character literals.
+class TerminatorAnalysis:
+    """Result of `analyze_terminators`.
 
     Attributes:
-        total: How many there are: `comments` (as `/* */`), `strings`, `characters`, and stray `comment_ends`.
-        wrong: How many of them are wrong.
-        faults: Where they are, in order; at most `MOST_FAULTS`.
+        total: Number of `comments` (`/* */`), `strings`, `characters` (literals), and stray `comment_ends`.
+        wrong: Number of each that are wrong.
+        defects: The wrong ones in the order of the text, at most `MOST_DEFECTS`.
     """
 
     total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED.values(), 0))
     wrong: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED.values(), 0))
-    faults: list[Fault] = field(default_factory=list[Fault])
+    defects: list[Defect] = field(default_factory=list[Defect])
 
 
-def terminators(text: str, *, end_missing: bool = False) -> Terminators:
-    """Find what is not ended. Takes time linear in the text.
+def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAnalysis:
+    """Find comments and literals that are not closed, in time linear in the text.
 
     Args:
-        text: C, or what should be C.
-        end_missing: Whether the text was cut at its end: then what lasts to there need not be ended.
+        text: C, or text that may be C.
+        end_missing: Whether the text is cut at its end. A comment or literal that extends to there is then not an
+            error.
     """
-    found = Terminators()
+    analysis = TerminatorAnalysis()
     conditions = Conditions()
-    for match in structure(text):
+    for match in scan_text(text):
         kind = Kind(match.lastindex or Kind.END)
         if kind is Kind.END:
             break
@@ -60,39 +61,39 @@ def terminators(text: str, *, end_missing: bool = False) -> Terminators:
             start, stop = match.start(kind), match.end()
             prose = conditions.follow(text, start, stop) in _PROSE
             if not prose and conditions.compiled and _QUOTES_OR_COMMENTS.search(text, start, stop):
-                for inner in structure_of_body(text, start, stop):
-                    _count(found, text, inner, end_missing)
+                for inner in scan_directive(text, start, stop):
+                    _count(analysis, text, inner, end_missing)
         elif conditions.compiled:
-            _count(found, text, match, end_missing)
-    return found
+            _count(analysis, text, match, end_missing)
+    return analysis
 
 
-def _count(found: Terminators, text: str, match: re.Match[str], end_missing: bool) -> None:
+def _count(analysis: TerminatorAnalysis, text: str, match: re.Match[str], end_missing: bool) -> None:
     kind = Kind(match.lastindex or Kind.END)
     if not (name := _COUNTED.get(kind)):
         return
-    found.total[name] += 1
+    analysis.total[name] += 1
     start, stop = match.span(kind)
     if message := _message(text, kind, start, stop, end_missing):
-        found.wrong[name] += 1
-        if len(found.faults) < MOST_FAULTS:
+        analysis.wrong[name] += 1
+        if len(analysis.defects) < MOST_DEFECTS:
             length = 1 if kind is Kind.UNTERMINATED_CHARACTER else 2 if name != "strings" else stop - start
-            found.faults.append(Fault(start, message, length))
+            analysis.defects.append(Defect(start, message, length))
 
 
 def _message(text: str, kind: Kind, start: int, stop: int, end_missing: bool) -> str:
-    """Say what is wrong; "" where nothing is."""
+    """Return the message for an error, or "" if there is none."""
     cut = end_missing and stop == len(text)
     match kind:
         case Kind.COMMENT | Kind.UNTERMINATED_COMMENT if _COMMENT_BEGINS.search(text, start + 2, stop):
-            return "the comment is not ended before another begins"
+            return "the comment is not closed before another one begins"
         case Kind.UNTERMINATED_COMMENT if not cut:
-            return "the comment is never ended"
+            return "the comment is never closed"
         case Kind.UNTERMINATED_STRING if not cut:
-            return "the string is not ended in its line"
+            return "the string is not closed on its line"
         case Kind.UNTERMINATED_CHARACTER if not (end_missing and may_be_cut(text, start)):
-            return "the character literal is not ended in its line"
+            return "the character literal is not closed on its line"
         case Kind.STRAY_COMMENT_END if not cut:
-            return "'*/' ends no comment"
+            return "'*/' closes no comment"
         case _:
             return ""

@@ -1,27 +1,27 @@
-"""A text divided into its top-level units: by brackets where they are right, by columns where they are not.
+"""Top-level units of C, divided by brackets while these are right, and by columns where they are not.
 
 A *unit* is a run of whole lines that holds one external declaration of C, such as a function, a structure or an
-initialised table, with the comments, directives and blank lines before it; several declarations where no line parts
-them. The units of a text follow one another without a gap: the text is their concatenation.
+initialized table, with the comments, directives and blank lines before it (or several declarations, if no line break
+separates them). The units of a text follow one another without gaps: the text is their concatenation.
 
-A unit ends with the line of a `;` or `}` behind which
+A unit ends with the line of a `;` or `}` if
 
-- no bracket is open under either assignment of the preprocessor's conditions (see `lexing.conditions`),
-- nothing but blanks and comments stands on the line, and
-- the next line that is not blank begins in column 0, with a letter, `_`, `#` or a comment; or the text ends.
+- no bracket is open after it, under either assignment of the preprocessor's conditions (see `conditions`),
+- only blanks and comments follow on the line, and
+- the next line that is not blank begins in column 0 with a letter, `_`, `#` or a comment, or the text ends.
 
-Where brackets are wrong, that place may never come. So a unit also ends, though brackets be open, where the last two
+If brackets are wrong, that may never happen. Therefore a unit also ends, even with open brackets, if the last two
 conditions hold and
 
-- the line began with `}` in column 0, or
-- behind comments and directives a declaration follows: a line in column 0 that begins with two names, such as
+- the line begins with `}` in column 0, or
+- the next line, after comments and directives, is a declaration: it begins in column 0 with two names, such as
   `static int`, or with a macro in capital letters and its bracket, such as `MODULE_LICENSE(`.
 
-The *kind* of a unit is `complete`; or `head`, for the part of a text up to the first such `}` in column 0, if the
-text is said to begin in the middle; or `tail`, for what follows the last of these ends, if the text is said to be cut.
-A cut tail holds comments and directives alone where nothing else follows.
+The *kind* of a unit is `complete`, `head` or `tail`. If the caller states that the text begins inside a unit, the
+`head` is the part up to the first `}` in column 0. If the caller states that the text is cut, the `tail` is the part
+after the last unit's end; it may consist of comments and directives only.
 
-Brackets are judged in the same pass, since the division needs the same stacks.
+The same pass checks the brackets, since the division needs the same stacks.
 """
 
 import re
@@ -29,13 +29,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seqforge_code_structure.fault import Fault
-from seqforge_code_structure.lexing.conditions import Conditions
-from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, structure
-from seqforge_code_structure.limits import DEEPEST_NESTING, MOST_FAULTS
-from seqforge_code_structure.macros import judge_macro
-from seqforge_code_structure.stacks import Stacks
-from seqforge_code_structure.suspicions import suspicion
+from seqforge_code_structure.brackets import Stacks, check_macro, find_early_defect
+from seqforge_code_structure.conditions import Conditions
+from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
+from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, scan_text
 
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
@@ -45,6 +42,7 @@ _DECLARATION_FOLLOWS = re.compile(
     rf"(?:\s++|{COMMENT}|{LINE_COMMENT}|{DIRECTIVE})*+(?<=\n)(?!(?:if|for|while|switch|do|else|return|goto|case)\b)"
     r"(?:[A-Za-z_]\w*+[ \t]++\**[A-Za-z_]|[A-Z_][A-Z0-9_]*+\()"
 )
+_INSIDE_UNIT = re.compile(r"(?:[ \t\r\f]*+\n)*+(?:[ \t]++[^\s]|[)\]}])")
 _LONGEST_LINE_OF_A_BRACE = 100
 
 
@@ -54,46 +52,49 @@ class Unit:
 
     Attributes:
         start: Its first character.
-        stop: One past its last.
-        kind: Whether all of it is there.
-        brackets: Brackets in it that are compiled under some assignment, those of macros included.
-        faults: Places where they are wrong, in order; at most `MOST_FAULTS`.
-        fault_count: How many there are.
-        too_deep: Whether brackets or conditions nest deeper than `DEEPEST_NESTING`; then they are not analysed, which
-            is the one thing that `faults` says, of the whole unit.
+        stop: Its end position.
+        kind: Whether its beginning and its end are there.
+        brackets: Number of its brackets that are compiled under some assignment, including those of macros.
+        defects: Bracket errors in the order of the text, at most `MOST_DEFECTS`.
+        defect_count: Number of all bracket errors.
+        too_deep: Whether brackets or conditions nest deeper than `DEEPEST_NESTING`. Such a unit is not analyzed; its
+            only entry in `defects` states this.
     """
 
     start: int
     stop: int
     kind: Literal["head", "complete", "tail"]
     brackets: int = 0
-    faults: list[Fault] = field(default_factory=list[Fault])
-    fault_count: int = 0
+    defects: list[Defect] = field(default_factory=list[Defect])
+    defect_count: int = 0
     too_deep: bool = False
 
-    def add(self, fault: Fault) -> None:
-        """Note a fault."""
-        self.fault_count += 1
-        if len(self.faults) < MOST_FAULTS:
-            self.faults.append(fault)
+    @property
+    def balanced(self) -> bool:
+        """Whether its brackets are right."""
+        return not self.defect_count and not self.too_deep
+
+    def add(self, defect: Defect) -> None:
+        """Add a defect."""
+        self.defect_count += 1
+        if len(self.defects) < MOST_DEFECTS:
+            self.defects.append(defect)
 
 
-def split(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> Iterator[Unit]:
-    """Divide a text into units, and judge their brackets.
-
-    Takes time linear in the text, and memory for one unit's faults only.
+def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> Iterator[Unit]:
+    """Divide a text into units and check their brackets, in time linear in the text.
 
     Args:
-        text: C, or what should be C.
-        beginning_missing: Whether the text may begin in the middle of a unit: then brackets that are closed before the
-            first `}` in column 0 need not have been opened.
-        end_missing: Whether the text was cut at its end: then brackets may be open there.
+        text: C, or text that may be C.
+        beginning_missing: Whether the text may begin inside a unit. Brackets that are closed before the first `}` in
+            column 0 then need not have been opened.
+        end_missing: Whether the text is cut at its end. Brackets may then be open there.
 
     Yields:
         The units in order; none for an empty text.
     """
     division = _Division(text, beginning_missing)
-    for match in structure(text):
+    for match in scan_text(text):
         kind = match.lastindex
         if kind == Kind.BRACKET or kind == Kind.SEMICOLON:
             if division.conditions.compiled and (unit := division.after(match.end() - 1)):
@@ -108,8 +109,30 @@ def split(text: str, *, beginning_missing: bool = False, end_missing: bool = Fal
         yield division.finish(len(text), cut=end_missing)
 
 
+def is_balanced(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> bool:
+    """Return whether all brackets of a text are right. Text that nests too deep is not.
+
+    Args:
+        text: C, or text that may be C.
+        beginning_missing: As for `split_units`.
+        end_missing: As for `split_units`.
+    """
+    return all(
+        unit.balanced for unit in split_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
+    )
+
+
+def begins_inside_unit(text: str) -> bool:
+    """Guess whether a text begins inside a unit: whether its first line is indented or closes a bracket.
+
+    Args:
+        text: C, or text that may be C.
+    """
+    return _INSIDE_UNIT.match(text) is not None
+
+
 class _Division:
-    """A division that is under way."""
+    """The state of `split_units`."""
 
     def __init__(self, text: str, beginning_missing: bool) -> None:
         self.text = text
@@ -117,51 +140,50 @@ class _Division:
         self.stacks = Stacks(beginning_missing)
         self.unit = Unit(0, 0, "head" if beginning_missing else "complete")
         self.brace = -_LONGEST_LINE_OF_A_BRACE
-        """The last `}` in column 0."""
-        self.suspicions: dict[int, Fault] = {}
-        """Faults of this unit that only show should it be cut."""
+        """Position of the last `}` in column 0."""
+        self.early_defects: dict[int, Defect] = {}
+        """Suspected errors, by position. They count only if this unit turns out to be cut."""
 
     def follow(self, start: int, stop: int, cut: bool) -> None:
-        """Take note of a directive."""
+        """Process a directive."""
         unit = self.unit
         if self.conditions.follow(self.text, start, stop) == "define" and self.conditions.compiled:
-            brackets, faults = judge_macro(self.text, start, stop, cut)
+            brackets, defects = check_macro(self.text, start, stop, cut)
             unit.brackets += brackets
-            for fault in faults:
-                unit.add(fault)
+            for defect in defects:
+                unit.add(defect)
         unit.too_deep |= self.conditions.too_deep
 
     def after(self, position: int) -> Unit | None:
-        """Take note of a bracket or semicolon; give the unit that ends behind it, if one does."""
+        """Process a bracket or semicolon, and return the unit that ends after it, if any."""
         character = self.text[position]
         top = self.stacks.all_true
         if character != ";":
             self._bracket(character, position)
-        # Where there are that many, one more tells nothing.
-        few = character in ";{}" and len(self.suspicions) < MOST_FAULTS
-        if few and (fault := suspicion(self.text, position, self.stacks, top)):
-            self.suspicions[fault.position] = fault
+        few = character in ";{}" and len(self.early_defects) < MOST_DEFECTS
+        if few and (defect := find_early_defect(self.text, position, self.stacks, top)):
+            self.early_defects[defect.position] = defect
         if self.stacks.beginning_missing and self._brace_began_line(position) and _BLANK.match(self.text, position + 1):
             self.stacks.clear()
         if character not in ";}" or not (end := _LINE_END.match(self.text, position + 1)):
             return None
         stop = end.end("end") if end["end"] else len(self.text)
-        right = self.stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
-        if right or self._brace_began_line(position) or _DECLARATION_FOLLOWS.match(self.text, stop):
+        closed = self.stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
+        if closed or self._brace_began_line(position) or _DECLARATION_FOLLOWS.match(self.text, stop):
             return self.finish(stop)
         return None
 
     def _bracket(self, bracket: str, position: int) -> None:
         unit, stacks, compiled = self.unit, self.stacks, self.conditions.compiled
         unit.brackets += 1
-        # Where the beginning is missing, nobody knows the first character's column.
+        # If the beginning is missing, the column of the first character is unknown.
         if bracket == "}" and (self.text[position - 1] == "\n" if position else not stacks.beginning_missing):
             self.brace = position
         if unit.too_deep:
             return
         if bracket not in "([{":
-            if fault := stacks.close(bracket, position, compiled):
-                unit.add(fault)
+            if defect := stacks.close(bracket, position, compiled):
+                unit.add(defect)
         elif stacks.full:
             unit.too_deep = True
         else:
@@ -172,21 +194,20 @@ class _Division:
         return position - brace < _LONGEST_LINE_OF_A_BRACE and "\n" not in self.text[brace:position]
 
     def finish(self, stop: int, cut: bool = False) -> Unit:
-        """End the unit, and begin the next."""
+        """End the current unit and begin the next one."""
         unit = self.unit
         unit.stop = stop
         if cut and unit.kind == "complete":
             unit.kind = "tail"
-        known = {fault.position for fault in unit.faults}
-        late = self.suspicions.values() if unit.kind == "tail" else [] if cut else self.stacks.unclosed()
-        for fault in late:
-            if fault.position not in known:
-                unit.add(fault)
+        known = {defect.position for defect in unit.defects}
+        late = self.early_defects.values() if unit.kind == "tail" else [] if cut else self.stacks.unclosed()
+        for defect in late:
+            if defect.position not in known:
+                unit.add(defect)
         if unit.too_deep:
-            words = f"not analysed: nested deeper than {DEEPEST_NESTING}"
-            unit.faults, unit.fault_count = [Fault(unit.start, words, stop - unit.start)], 0
-        unit.faults.sort()
-        self.suspicions = {}
+            unit.defects, unit.defect_count = [Defect(unit.start, TOO_DEEP, stop - unit.start)], 0
+        unit.defects.sort()
+        self.early_defects = {}
         self.stacks.clear()
         self.unit = Unit(stop, stop, "complete", too_deep=self.conditions.too_deep)
         return unit

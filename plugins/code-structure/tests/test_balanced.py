@@ -1,4 +1,4 @@
-"""The sampler: what it lets a model write that would write anything."""
+"""The sampler `balanced`, with random logits."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,14 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_code_structure.limits import DEEPEST_NESTING
-from seqforge_code_structure.samplers.automaton import BOTTOM
-from seqforge_code_structure.samplers.balanced import Balanced, Memory
-from seqforge_code_structure.samplers.grammar import State, after, length_to_close
-from seqforge_code_structure.samplers.symbols import characters_of
-from seqforge_code_structure.samplers.tables import automaton_of
-from seqforge_code_structure.terminators import terminators
-from seqforge_code_structure.units import split
+from seqforge_code_structure.defects import DEEPEST_NESTING
+from seqforge_code_structure.samplers.automaton import BOTTOM, build_automaton
+from seqforge_code_structure.samplers.balanced import Balanced, Memory, token_characters
+from seqforge_code_structure.samplers.grammar import State, closing_length, transition
+from seqforge_code_structure.terminators import analyze_terminators
+from seqforge_code_structure.units import split_units
 
 from seqforge import Experiment
 from seqforge.errors import ExperimentError
@@ -56,7 +54,7 @@ def context(prompt: bytes, count: int, length: int, vocabulary: Words = CHARACTE
 
 
 def draw(prompt: bytes, *, count: int, length: int, seed: int, vocabulary: Words = CHARACTERS) -> list[str]:
-    """Draw from a uniform distribution, as far as the sampler allows."""
+    """Draw from random logits, as far as the sampler allows."""
     sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
     memory = sampler.start(context(prompt, count, length, vocabulary))
     drawn: list[torch.Tensor] = []
@@ -72,32 +70,33 @@ def draw(prompt: bytes, *, count: int, length: int, seed: int, vocabulary: Words
     return [(prompt + vocabulary.decode(row)).decode("latin-1") for row in rows]
 
 
-def faults(text: str) -> list[str]:
-    """Faults of a complete text, as one unit: what stands in column 0 may end a unit whose brackets are open."""
-    return [fault.message for unit in split(text.replace("\n", "\n ")) for fault in unit.faults]
+def messages_of(text: str) -> list[str]:
+    """Return bracket errors of a text without column 0, which may end a unit whose brackets are open."""
+    return [defect.message for unit in split_units(text.replace("\n", "\n ")) for defect in unit.defects]
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 200), st.sampled_from([b"\n", b"{\n", b"\n#if 1\n", b"tn a[", b'"\\']))
 def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt: bytes):
     for text in draw(prompt, count=4, length=max(length, 12), seed=seed):
-        assert faults(text + "\n") == []
-        assert [fault.message for fault in terminators(text + "\n").faults if "comment" in fault.message] == []
+        assert messages_of(text + "\n") == []
+        messages = [defect.message for defect in analyze_terminators(text + "\n").defects]
+        assert [message for message in messages if "comment" in message] == []
 
 
 def allowed_by(automaton: ConstraintAutomaton) -> torch.Tensor:
-    """Tell what a guide allows, as compiled code does."""
+    """Return the symbols that a constraint automaton allows, as compiled code does."""
     rows: list[torch.Tensor] = []
     for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
-        owed = int(automaton.weights[torch.cat([stack[:height], state[None]])].sum())
-        room = automaton.left - 1 - owed
-        room = min(room if room >= -1 else 0, max(automaton.most - owed, 0))
+        length = int(automaton.weights[torch.cat([stack[:height], state[None]])].sum())
+        room = automaton.left - 1 - length
+        room = min(room if room >= -1 else 0, max(automaton.most - length, 0))
         rows.append(automaton.costs[state] <= min(126, max(room, int(automaton.costs[state].min()))))
     return torch.stack(rows)
 
 
 def move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
-    """Move a sample on as compiled code does, and tell whether it is known how."""
+    """Move a sample as compiled code does, and return whether the tables describe the move."""
     entry = int(automaton.following[automaton.states[row], token])
     if entry == -1:
         automaton.states[row] = -1 - automaton.states[row]
@@ -115,7 +114,7 @@ def move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
 
 
 def memory_after_stop(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
-    """Follow what was drawn as compiled code does, and give what is allowed at each step."""
+    """Follow the draws as compiled code does, and return the allowed symbols of each step."""
     sampler, (length, count) = Balanced(), tokens.shape
     memory = sampler.start(context(prompt, count, length, vocabulary))
     automaton, allowed = sampler.automaton(memory), list[torch.Tensor]()
@@ -152,11 +151,13 @@ PROMPTS = [
     st.just(set(CHARACTERS.words)) | st.sets(st.sampled_from(CHARACTERS.words)),
     st.lists(st.sampled_from([b"", b"([{", b")]}"]), min_size=3, max_size=3),
 )
-def test_a_guide_forbids_the_same(seed: int, length: int, prompt: bytes, words: set[bytes], likely: list[bytes]):
+def test_constraint_automaton_forbids_the_same(
+    seed: int, length: int, prompt: bytes, words: set[bytes], likely: list[bytes]
+):
     vocabulary = Words(sorted(words | {bytes([value]) for value in prompt}))
     sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
     memory = sampler.start(context(prompt, 3, length, vocabulary))
-    # What is likely differs, so that one sample closes much while another opens more.
+    # Each sample prefers other symbols, so that one closes much while another opens more.
     bias = torch.tensor([[3.0 * (word in symbols) for word in vocabulary.words] for symbols in likely])
     allowed, drawn = list[torch.Tensor](), list[torch.Tensor]()
     for _ in range(length):
@@ -182,24 +183,24 @@ def test_what_closes_nothing_is_forbidden_however_much_was_open(written: bytes):
 
 @given(st.lists(st.sampled_from([*CHARACTERS.words, b"\n#if", b"\n#endif\n", b"\n#define"]), max_size=60))
 def test_the_automaton_follows_the_grammar(words: list[bytes]):
-    automaton = automaton_of(characters_of(CHARACTERS))
+    automaton = build_automaton(token_characters(CHARACTERS))
     number, numbers = 0, BOTTOM
     state, stack = State(), list[State]()
     for token in CHARACTERS.encode(b"".join(words)).tolist():
         number, numbers = automaton.follow(number, numbers, token)
-        following, pushed, drops = after(state, CHARACTERS.words[token].decode())
+        following, pushed, drops = transition(state, CHARACTERS.words[token].decode())
         while drops and stack and stack[-1].directive is not None:
             stack.pop()
         stack += [pushed] if pushed else []
         state = following or stack.pop()
         assert automaton.states[number] == state
         assert [automaton.states[waiting] for waiting in numbers.numbers()] == stack
-        assert numbers.owed == sum(map(length_to_close, stack))
+        assert numbers.closing_length == sum(map(closing_length, stack))
 
 
-def owed(memory: Memory) -> list[int]:
+def lengths_to_close(memory: Memory) -> list[int]:
     weights = memory.automaton.weights[memory.states].tolist()
-    return [weight + stack.owed for weight, stack in zip(weights, memory.stacks, strict=True)]
+    return [weight + stack.closing_length for weight, stack in zip(weights, memory.stacks, strict=True)]
 
 
 @settings(max_examples=40)
@@ -209,12 +210,12 @@ def test_no_more_is_open_than_can_be_closed(seed: int, length: int, prompt: byte
     memory = sampler.start(context(prompt, 2, length))
     room = sampler.automaton(memory).stacks.shape[1]
     for left in range(length, 0, -1):
-        before = owed(memory)
-        # Openers are likely, so that much is open.
+        before = lengths_to_close(memory)
+        # Opening brackets are likely, so that many are open.
         logits = torch.randn(2, CHARACTERS.size, generator=generator)
         logits[:, CHARACTERS.encode(b"([{")] += 2
         memory = sampler.advance(memory, sampler.transform(logits, memory).argmax(-1))
-        for now, was in zip(owed(memory), before, strict=True):
+        for now, was in zip(lengths_to_close(memory), before, strict=True):
             assert now <= left - 1 or left < was
             assert now <= max(DEEPEST_NESTING, was)
         assert all(len(stack.numbers()) <= room for stack in memory.stacks)
@@ -251,7 +252,7 @@ def test_kernels_write_what_is_written_symbol_by_symbol(count: int, monkeypatch:
 
 def test_all_bytes_are_symbols():
     for text in draw(b"\n", count=3, length=300, seed=1, vocabulary=BYTES):
-        assert faults(text + "\n") == []
+        assert messages_of(text + "\n") == []
 
 
 def test_each_sample_has_its_own_memory():
@@ -313,6 +314,6 @@ def test_symbols_of_several_characters_are_refused(word: bytes):
         Balanced().start(context(b"a", 1, 5, Words([b"a", word])))
 
 
-def test_a_symbol_that_ends_an_answer_is_refused():
+def test_an_end_of_sequence_symbol_is_refused():
     with pytest.raises(ExperimentError, match="is for models of running text"):
         Balanced().start(context(b"a", 1, 5, Words([b"a", b""])))

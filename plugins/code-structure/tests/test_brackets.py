@@ -1,12 +1,12 @@
-"""Faults of brackets: by hand, by mutation, and for texts that nobody would write."""
+"""Errors of brackets: worked out by hand, by mutation, and for hostile texts."""
 
 import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.limits import DEEPEST_NESTING, MOST_FAULTS
-from seqforge_code_structure.units import split
+from seqforge_code_structure.defects import DEEPEST_NESTING, MOST_DEFECTS
+from seqforge_code_structure.units import split_units
 
 FUNCTION = """\
 static int f(struct x *x, char c)
@@ -29,40 +29,41 @@ BRACKETS = [
 ]
 
 
-def faults(text: str, **options: bool) -> list[tuple[int, str]]:
-    return [(fault.position, fault.message) for unit in split(text, **options) for fault in unit.faults]
+def defects(text: str, **options: bool) -> list[tuple[int, str]]:
+    return [(defect.position, defect.message) for unit in split_units(text, **options) for defect in unit.defects]
 
 
 def places(text: str, **options: bool) -> list[int]:
-    return [position for position, _ in faults(text, **options)]
+    return [position for position, _ in defects(text, **options)]
 
 
-def test_right_code_has_no_fault():
-    assert faults(FUNCTION) == []
-    assert [unit.brackets for unit in split(FUNCTION)] == [len(BRACKETS)]
+def test_right_code_has_no_error():
+    assert defects(FUNCTION) == []
+    assert [unit.brackets for unit in split_units(FUNCTION)] == [len(BRACKETS)]
 
 
 @given(st.sampled_from(BRACKETS))
 def test_every_deletion_is_found(place: int):
-    assert faults(FUNCTION[:place] + FUNCTION[place + 1 :])
+    assert defects(FUNCTION[:place] + FUNCTION[place + 1 :])
 
 
 @given(st.sampled_from(BRACKETS), st.sampled_from("()[]{}"))
 def test_every_insertion_and_substitution_is_found(place: int, bracket: str):
-    assert faults(FUNCTION[:place] + bracket + FUNCTION[place:])
+    assert defects(FUNCTION[:place] + bracket + FUNCTION[place:])
     if bracket != FUNCTION[place]:
-        assert faults(FUNCTION[:place] + bracket + FUNCTION[place + 1 :])
+        assert defects(FUNCTION[:place] + bracket + FUNCTION[place + 1 :])
 
 
 @given(st.integers(0, len(FUNCTION)))
-def test_no_cut_of_right_code_has_a_fault(stop: int):
-    assert faults(FUNCTION + FUNCTION[:stop], end_missing=True) == []
-    assert faults(FUNCTION[stop:] + FUNCTION, beginning_missing=True, end_missing=True) == [] or "'" in FUNCTION[:stop]
+def test_no_cut_of_right_code_has_an_error(stop: int):
+    assert defects(FUNCTION + FUNCTION[:stop], end_missing=True) == []
+    cut = FUNCTION[stop:] + FUNCTION
+    assert defects(cut, beginning_missing=True, end_missing=True) == [] or "'" in FUNCTION[:stop]
 
 
 @given(st.text(st.characters(exclude_characters="*/\\?")))
 def test_what_stands_in_a_comment_is_passed_over(text: str):
-    assert faults(FUNCTION.replace("/* { */", f"/*{text}*/")) == []
+    assert defects(FUNCTION.replace("/* { */", f"/*{text}*/")) == []
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_what_stands_in_a_comment_is_passed_over(text: str):
     ],
 )
 def test_places_and_words(text: str, expected: list[tuple[int, str]]):
-    assert faults(text) == sorted(expected)
+    assert defects(text) == sorted(expected)
 
 
 @pytest.mark.parametrize(
@@ -99,17 +100,17 @@ def test_places_and_words(text: str, expected: list[tuple[int, str]]):
         "# if A /* ( */\n {\n# endif\n#if A\n }\n#endif\n",
     ],
 )
-def test_code_is_judged_as_it_would_be_compiled(conditions: str):
+def test_code_is_checked_as_it_would_be_compiled(conditions: str):
     body = "int f(void)\n{\n" + conditions + "}\n"
-    assert faults(body) == []
-    assert faults(body.replace("}\n", "}}\n", 1)) or "#if 0" in body or "cplusplus" in body
+    assert defects(body) == []
+    assert defects(body.replace("}\n", "}}\n", 1)) or "#if 0" in body or "cplusplus" in body
 
 
 def test_a_guard_against_a_second_inclusion_hides_nothing():
     assert places("#ifndef H\n#define H\nint f(int x;\n#endif\n") == [25]
 
 
-def test_signs_of_a_fault_in_a_cut_tail():
+def test_signs_of_an_error_in_a_cut_tail():
     begun = "int f(void)\n{\n\tif (g(x)) {\n\t\th();\n\t}\n"
     assert places(begun, end_missing=True) == []
     assert places(begun.replace("x))", "x)") + "\tk();\n", end_missing=True) != []
@@ -119,10 +120,10 @@ def test_signs_of_a_fault_in_a_cut_tail():
     assert places("int f(int a)\n\tint b;\n\n\treturn", end_missing=True) == [19]
 
 
-def test_a_fault_costs_its_own_unit_only():
+def test_an_error_affects_its_own_unit_only():
     broken = FUNCTION.replace("[1]", "[1")
-    assert [unit.fault_count for unit in split(FUNCTION + broken + FUNCTION)] == [0, 1, 0]
-    assert [unit.fault_count for unit in split(FUNCTION[:-2] + FUNCTION + FUNCTION)] == [1, 0, 0]
+    assert [unit.defect_count for unit in split_units(FUNCTION + broken + FUNCTION)] == [0, 1, 0]
+    assert [unit.defect_count for unit in split_units(FUNCTION[:-2] + FUNCTION + FUNCTION)] == [1, 0, 0]
 
 
 HOSTILE = {
@@ -153,9 +154,9 @@ def test_memory_stays_small_whatever_the_text(name: str):
     tracemalloc.start()
     try:
         units = 0
-        for unit in split(text, end_missing=True):
+        for unit in split_units(text, end_missing=True):
             units += 1
-            assert len(unit.faults) <= MOST_FAULTS <= max(MOST_FAULTS, unit.fault_count)
+            assert len(unit.defects) <= MOST_DEFECTS <= max(MOST_DEFECTS, unit.defect_count)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -165,23 +166,23 @@ def test_memory_stays_small_whatever_the_text(name: str):
 
 @pytest.mark.parametrize("bracket", ["(", "{", "[", "\n#if A\n"])
 def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
-    (within,) = split(bracket * DEEPEST_NESTING, end_missing=True)
-    (beyond,) = split(bracket * (DEEPEST_NESTING + 1), end_missing=True)
+    (within,) = split_units(bracket * DEEPEST_NESTING, end_missing=True)
+    (beyond,) = split_units(bracket * (DEEPEST_NESTING + 1), end_missing=True)
     assert (within.too_deep, beyond.too_deep) == (False, True)
-    assert beyond.fault_count == 0
-    message = f"not analysed: nested deeper than {DEEPEST_NESTING}"
-    assert beyond.faults == [(0, message, len(bracket) * (DEEPEST_NESTING + 1))]
+    assert beyond.defect_count == 0
+    message = f"not analyzed: nested deeper than {DEEPEST_NESTING}"
+    assert beyond.defects == [(0, message, len(bracket) * (DEEPEST_NESTING + 1))]
 
 
 def test_many_brackets_that_close_nothing_take_linear_time():
     # Quadratic, this would take hours.
-    (unit,) = split("#define a " + "(" * 300_000 + "}" * 300_000)
-    assert unit.fault_count == 600_000
+    (unit,) = split_units("#define a " + "(" * 300_000 + "}" * 300_000)
+    assert unit.defect_count == 600_000
 
 
 def test_what_follows_a_unit_that_is_too_deep_is_analysed():
-    units = list(split("int f(void)\n{\n" + "(" * 300 + ";\n}\n\n" + FUNCTION))
-    assert [(unit.too_deep, unit.fault_count) for unit in units] == [(True, 0), (False, 0)]
+    units = list(split_units("int f(void)\n{\n" + "(" * 300 + ";\n}\n\n" + FUNCTION))
+    assert [(unit.too_deep, unit.defect_count) for unit in units] == [(True, 0), (False, 0)]
 
 
 def test_a_character_literal_that_is_cut_opens_and_closes_nothing():

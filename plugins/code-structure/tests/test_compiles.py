@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from seqforge_code_structure import compiler
 from seqforge_code_structure.compiler import compiles, find_compiler
-from seqforge_code_structure.metrics.compiles import Compiles
+from seqforge_code_structure.metrics import Compiles
 
 from seqforge.errors import PluginError
 

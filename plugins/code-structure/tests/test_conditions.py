@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.lexing.conditions import ALL_FALSE, ALL_TRUE, BOTH, NEITHER, Conditions, assignments
+from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, BOTH, NEITHER, Conditions, evaluate_condition
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ from seqforge_code_structure.lexing.conditions import ALL_FALSE, ALL_TRUE, BOTH,
     ],
 )
 def test_conditions(condition: str, holds: int):
-    assert assignments("if", condition) == holds
+    assert evaluate_condition("if", condition) == holds
 
 
 @given(st.text("()!&|<=A01 /*\\\n") | st.text())
 def test_a_condition_and_its_contrary(condition: str):
-    assert assignments("if", condition) in range(4)
-    assert assignments("ifdef", condition) + assignments("ifndef", condition) == BOTH
+    assert evaluate_condition("if", condition) in range(4)
+    assert evaluate_condition("ifdef", condition) + evaluate_condition("ifndef", condition) == BOTH
 
 
 def compiled(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""The grammar of a text that is being written, held to the judge of written texts."""
+"""The grammar of a text that is being generated, compared with the analysis of complete texts."""
 
 import pytest
 from hypothesis import given, settings
@@ -7,28 +7,28 @@ from seqforge_code_structure.samplers.grammar import (
     FRAGMENT,
     Mode,
     State,
-    after,
-    closer,
-    forbidden,
-    length_to_close,
-    stands_for,
+    closing_character,
+    closing_length,
+    forbidden_characters,
+    representative,
+    transition,
 )
-from seqforge_code_structure.terminators import terminators
-from seqforge_code_structure.units import split
+from seqforge_code_structure.terminators import analyze_terminators
+from seqforge_code_structure.units import split_units
 
 ALPHABET = "()[]{}\"'\\/*#\n\r\t ;ax=,0" + FRAGMENT
 WORDS = [*ALPHABET, "\n#if A\n", "\n#else\n", "\n#endif\n", "\n#define f(x) ", "\n#pragma don't\n", "/*", "//", "'a'"]
 
 
 class Text:
-    """A text that is being written, with its stack."""
+    """A text that is being generated, with its stack."""
 
     def __init__(self) -> None:
         self.written, self.state, self.stack = "", State(), list[State]()
 
     def write(self, character: str) -> None:
         self.written += character
-        move = after(self.state, character)
+        move = transition(self.state, character)
         while move.drops and self.stack and self.stack[-1].directive is not None:
             self.stack.pop()
         if move.pushed is not None:
@@ -37,29 +37,29 @@ class Text:
 
     def write_allowed(self, pieces: list[str]) -> None:
         for character in "".join(pieces):
-            if character not in forbidden(self.state):
+            if character not in forbidden_characters(self.state):
                 self.write(character)
 
     @property
-    def length_to_close(self) -> int:
-        return sum(map(length_to_close, [*self.stack, self.state]))
+    def closing_length(self) -> int:
+        return sum(map(closing_length, [*self.stack, self.state]))
 
 
-def faults(text: str) -> list[str]:
-    """Faults but for columns and other signs that are no matter of brackets."""
-    # What stands in column 0 may end a unit whose brackets are open.
+def messages_of(text: str) -> list[str]:
+    """Return bracket errors, without those that depend on columns and other early signs."""
+    # Text in column 0 may end a unit whose brackets are open.
     bare = text.replace("\n", "\n ")
-    found = [fault.message for unit in split(bare, end_missing=True) for fault in unit.faults]
+    found = [defect.message for unit in split_units(bare, end_missing=True) for defect in unit.defects]
     return [message for message in found if "closes nothing" in message or "closed before ')" in message]
 
 
 @settings(max_examples=500)
 @given(st.lists(st.sampled_from(WORDS), max_size=80))
-def test_what_is_allowed_has_no_fault(pieces: list[str]):
+def test_what_is_allowed_has_no_error(pieces: list[str]):
     text = Text()
     text.write_allowed(pieces)
-    # A long literal that is cut looks like none, so that what is in it counts.
-    assert faults(text.written) == [] or text.state.mode in (Mode.CHARACTER, Mode.CHARACTER_ESCAPE)
+    # A long literal that is cut is not recognized as a literal, so that brackets in it count.
+    assert messages_of(text.written) == [] or text.state.mode in (Mode.CHARACTER, Mode.CHARACTER_ESCAPE)
 
 
 @settings(max_examples=500)
@@ -67,16 +67,16 @@ def test_what_is_allowed_has_no_fault(pieces: list[str]):
 def test_what_closes_it_is_allowed_and_leaves_nothing_open(pieces: list[str]):
     text = Text()
     text.write_allowed(pieces)
-    for left in range(text.length_to_close, 0, -1):
-        assert text.length_to_close == left
-        assert closer(text.state) not in forbidden(text.state)
-        text.write(closer(text.state))
-    assert closer(text.state) == ""
+    for left in range(text.closing_length, 0, -1):
+        assert text.closing_length == left
+        assert closing_character(text.state) not in forbidden_characters(text.state)
+        text.write(closing_character(text.state))
+    assert closing_character(text.state) == ""
     complete = text.written + "\n"
-    units = list(split(complete.replace("\n", "\n ")))
-    assert [fault.message for unit in units for fault in unit.faults] == []
-    # A directive with a name of its own is no C, and its quotes are nobody's.
-    assert terminators(complete).faults == [] or "#" in pieces
+    units = list(split_units(complete.replace("\n", "\n ")))
+    assert [defect.message for unit in units for defect in unit.defects] == []
+    # An unknown directive is not C, so its quotes enclose nothing.
+    assert analyze_terminators(complete).defects == [] or "#" in pieces
 
 
 @given(st.lists(st.sampled_from([*WORDS, "e", "endif"]), max_size=80))
@@ -84,7 +84,7 @@ def test_what_waits_takes_a_character_or_more_to_close(pieces: list[str]):
     text = Text()
     for character in "".join(pieces):  # whatever is forbidden
         text.write(character)
-        assert all(map(length_to_close, text.stack[1:]))
+        assert all(map(closing_length, text.stack[1:]))
 
 
 @given(st.lists(st.sampled_from([*WORDS, "e", "endif"]), max_size=80), st.characters())
@@ -92,8 +92,9 @@ def test_a_character_does_what_another_does_that_stands_for_it(pieces: list[str]
     text = Text()
     for written in "".join(pieces):
         text.write(written)
-    assert after(text.state, character) == after(text.state, stands_for(character))
-    assert (character in forbidden(text.state)) == (stands_for(character) in forbidden(text.state))
+    assert transition(text.state, character) == transition(text.state, representative(character))
+    forbidden = forbidden_characters(text.state)
+    assert (character in forbidden) == (representative(character) in forbidden)
 
 
 def written(text: str) -> Text:
@@ -137,8 +138,8 @@ def written(text: str) -> Text:
 )
 def test_what_closes(text: str, rest: str):
     found = written(text)
-    assert found.length_to_close == len(rest)
-    while character := closer(found.state):
+    assert found.closing_length == len(rest)
+    while character := closing_character(found.state):
         found.write(character)
     assert found.written == text + rest
 
@@ -171,4 +172,4 @@ def test_what_closes(text: str, rest: str):
     ],
 )
 def test_what_is_forbidden(text: str, refused: str):
-    assert sorted(forbidden(written(text).state)) == sorted(refused)
+    assert sorted(forbidden_characters(written(text).state)) == sorted(refused)

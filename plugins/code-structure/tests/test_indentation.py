@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.indentation import indentation
+from seqforge_code_structure.indentation import analyze_indentation
 
 GOLDEN = Path(__file__).parent / "golden"
 CODE = (GOLDEN / "indentation.c").read_text()
@@ -13,13 +13,13 @@ JUDGED = 26
 
 
 def lines(text: str) -> list[str]:
-    return [text[fault.position :].split("\n", 1)[0] for fault in indentation(text).faults]
+    return [text[defect.position :].split("\n", 1)[0] for defect in analyze_indentation(text).defects]
 
 
 @pytest.mark.parametrize("unit", ["\t", "    ", "  ", "   "])
 def test_right_code_agrees_whatever_its_unit(unit: str):
-    found = indentation(CODE.replace("\t", unit))
-    assert (found.unit, found.lines, found.agreeing, found.faults) == (unit, JUDGED, JUDGED, [])
+    found = analyze_indentation(CODE.replace("\t", unit))
+    assert (found.unit, found.lines, found.agreeing, found.defects) == (unit, JUDGED, JUDGED, [])
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def test_a_missing_brace_costs_no_line_of_what_follows():
     assert lines(broken)
 
 
-def test_outside_of_braces_nothing_is_judged():
-    assert indentation("int a;\n\tint b;\nint c[] = { 1,\n 2 };\nfoo(\n;\n x);\n").lines == 0
+def test_outside_of_braces_nothing_is_checked():
+    assert analyze_indentation("int a;\n\tint b;\nint c[] = { 1,\n 2 };\nfoo(\n;\n x);\n").lines == 0
 
 
 @given(st.text("{}();:\t #\ncase/*\\x"))
 def test_whatever_the_text_figures_and_places_fit(text: str):
-    found = indentation(text)
+    found = analyze_indentation(text)
     assert 0 <= found.agreeing <= found.lines
-    assert found.lines - found.agreeing == len(found.faults)
-    assert all(0 <= fault.position < fault.position + fault.length <= len(text) for fault in found.faults)
-    assert all(text[fault.position - 1] == "\n" for fault in found.faults)
+    assert found.lines - found.agreeing == len(found.defects)
+    assert all(0 <= defect.position < defect.position + defect.length <= len(text) for defect in found.defects)
+    assert all(text[defect.position - 1] == "\n" for defect in found.defects)
 
 
 @pytest.mark.parametrize(
     "text", ["{\n" + "case 1:\n" * 30_000, "{\n" + ";\n" * 30_000, "{" * 30_000, "{;" + "\n\t " * 30_000]
 )
 def test_hostile_texts(text: str):
-    assert len(indentation(text).faults) <= 1000
+    assert len(analyze_indentation(text).defects) <= 1000

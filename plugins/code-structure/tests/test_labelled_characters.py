@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.labelled_characters import LabelledCharacters, pieces
-from seqforge_code_structure.labels import CLASSES, labels
+from seqforge_code_structure.labelled_characters import LabelledCharacters, divide_lines
+from seqforge_code_structure.labels import CLASSES, label_characters
 
 from seqforge.interfaces import Classes, Corpus, Document
 from seqforge.registry import Component, Registry, resolve
@@ -40,12 +40,12 @@ def test_pieces_and_their_labels_tile_the_documents(documents: list[str], length
         assert 1 <= len(example.input) <= length
         assert len(example.input) == len(example.target)
     joined = [label for example in examples for label in example.target]
-    np.testing.assert_array_equal(joined, [label for text in documents for label in labels(text)])
+    np.testing.assert_array_equal(joined, [label for text in documents for label in label_characters(text)])
 
 
 @given(texts, st.integers(1, 30))
 def test_a_piece_begins_at_a_line_unless_its_line_is_longer(text: str, length: int):
-    for start, _ in pieces(text, length):
+    for start, _ in divide_lines(text, length):
         line = text[:start].rfind("\n") + 1
         assert start == line or start - line >= length
 

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.labels import CLASSES, labels
-from seqforge_code_structure.lexing.structure import Kind, structure
-from seqforge_code_structure.lexing.tokens import Class, tokens
+from seqforge_code_structure.labels import CLASSES, Class, label_characters, tokenize
+from seqforge_code_structure.structure import Kind, scan_text
 
 GOLDEN = Path(__file__).parent / "golden"
 LETTERS = dict(zip(CLASSES, ".csPKTNI", strict=True))
@@ -18,7 +17,7 @@ TEXTS = st.lists(
 
 def picture(text: str) -> str:
     """Write the label of each character below its line."""
-    letters = "".join(LETTERS[CLASSES[label]] for label in labels(text))
+    letters = "".join(LETTERS[CLASSES[label]] for label in label_characters(text))
     pictured = "".join("\n" if character == "\n" else letter for character, letter in zip(text, letters, strict=True))
     return "".join(f"{line}\n{below}\n" for line, below in zip(text.split("\n"), pictured.split("\n"), strict=True))
 
@@ -34,11 +33,11 @@ def test_the_classes():
 
 @given(TEXTS | st.text())
 def test_tokens_tile_the_text_and_every_character_has_a_label(text: str):
-    found = list(tokens(text))
+    found = list(tokenize(text))
     assert [token.start for token in found] == [0, *(token.stop for token in found)][: len(found)]
     assert "".join(text[token.start : token.stop] for token in found) == text
-    assert labels(text).shape == (len(text),)
-    assert labels(text).dtype == np.uint8
+    assert label_characters(text).shape == (len(text),)
+    assert label_characters(text).dtype == np.uint8
 
 
 @given(TEXTS)
@@ -53,13 +52,13 @@ def test_both_lexers_see_the_same_comments_and_literals(text: str):
         Kind.UNTERMINATED_CHARACTER: Class.STRING,
         Kind.BRACKET: Class.OTHER,
     }
-    found = labels(text)
-    for match in structure(text):
+    found = label_characters(text)
+    for match in scan_text(text):
         if (kind := Kind(match.lastindex or Kind.END)) in kinds:
             assert set(found[match.start(kind) : match.end(kind)]) == {kinds[kind]}
 
 
 @given(TEXTS, st.text("ab\n \\\"'"))
 def test_what_stands_in_a_comment_changes_no_label_around_it(text: str, inside: str):
-    before, after = labels(text + " \n/* */ int x;"), labels(text + f" \n/*{inside}*/ int x;")
+    before, after = label_characters(text + " \n/* */ int x;"), label_characters(text + f" \n/*{inside}*/ int x;")
     assert after[-7:].tolist() == before[-7:].tolist()

@@ -1,13 +1,11 @@
-"""The metrics: figures worked out by hand, and findings that point into the texts."""
+"""The metrics: values worked out by hand, and the places of findings."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.brackets import balanced, balanced_prefix, begins_inside
-from seqforge_code_structure.limits import DEEPEST_NESTING
-from seqforge_code_structure.metrics.brackets import Brackets
-from seqforge_code_structure.metrics.indentation import Indentation
-from seqforge_code_structure.metrics.terminators import Terminators
+from seqforge_code_structure.defects import DEEPEST_NESTING
+from seqforge_code_structure.metrics import Brackets, Indentation, Terminators
+from seqforge_code_structure.units import begins_inside_unit, is_balanced
 
 from seqforge.interfaces import Finding, Metric
 
@@ -51,18 +49,18 @@ def test_indentation():
 
 def test_findings_say_in_which_text():
     assert Brackets().score(["", "int x;\n)\n"]).findings == (Finding(1, 7, 8, "')' closes nothing"),)
-    assert Terminators().score(["", "\n*/ \n"]).findings == (Finding(1, 1, 3, "'*/' ends no comment"),)
+    assert Terminators().score(["", "\n*/ \n"]).findings == (Finding(1, 1, 3, "'*/' closes no comment"),)
 
 
 def test_too_deep_is_a_finding():
     score = Brackets().score(["(" * 100_000])
     assert score.values["too_deep"] == 1.0
-    assert score.findings == (Finding(0, 0, 100_000, f"not analysed: nested deeper than {DEEPEST_NESTING}"),)
+    assert score.findings == (Finding(0, 0, 100_000, f"not analyzed: nested deeper than {DEEPEST_NESTING}"),)
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: type(metric).__name__)
 @given(texts=st.lists(st.text("(){}[];\n\t\"'/*#if01 ax\\\0é\ud800") | st.text(), max_size=3))
-def test_whatever_the_texts_the_figures_have_the_same_names(metric: Metric, texts: list[str]):
+def test_whatever_the_texts_the_values_have_the_same_names(metric: Metric, texts: list[str]):
     score = metric.score(texts)
     assert score.values.keys() == metric.score([]).values.keys()
     assert all(value >= 0 for value in score.values.values())
@@ -72,14 +70,14 @@ def test_whatever_the_texts_the_figures_have_the_same_names(metric: Metric, text
 
 @pytest.mark.parametrize("text", [FUNCTION, "", "int x;\n"])
 def test_balanced(text: str):
-    assert balanced(text)
-    assert all(balanced_prefix(text[:stop]) for stop in range(len(text)))
-    assert not balanced(text + "(")
-    assert balanced_prefix(text + "(")
-    assert not balanced(text + "}")
-    assert not balanced_prefix(text + "}")
-    assert balanced_prefix("\tx;\n}\n" + text, beginning_missing=True)
-    assert not balanced_prefix("\tx;\n}\n}\n" + text, beginning_missing=True)
+    assert is_balanced(text)
+    assert all(is_balanced(text[:stop], end_missing=True) for stop in range(len(text)))
+    assert not is_balanced(text + "(")
+    assert is_balanced(text + "(", end_missing=True)
+    assert not is_balanced(text + "}")
+    assert not is_balanced(text + "}", end_missing=True)
+    assert is_balanced("\tx;\n}\n" + text, beginning_missing=True, end_missing=True)
+    assert not is_balanced("\tx;\n}\n}\n" + text, beginning_missing=True, end_missing=True)
 
 
 @pytest.mark.parametrize(
@@ -87,4 +85,4 @@ def test_balanced(text: str):
     [("int x;", False), ("\n\n\tx;", True), ("\n} x;", True), ("\n{", False), ("\n#if", False), ("", False)],
 )
 def test_where_a_text_begins(text: str, inside: bool):
-    assert begins_inside(text) is inside
+    assert begins_inside_unit(text) is inside

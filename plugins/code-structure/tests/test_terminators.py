@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.terminators import terminators
+from seqforge_code_structure.terminators import analyze_terminators
 
 RIGHT = """\
 /* a "comment' (* */ // don't /* mind
@@ -21,31 +21,31 @@ b" "*/", c = '\\'';	int x = y */**/ z *// z
 
 
 def wrong(text: str, **options: bool) -> list[tuple[str, str]]:
-    return [(text[f.position : f.position + f.length], f.message) for f in terminators(text, **options).faults]
+    return [(text[f.position : f.position + f.length], f.message) for f in analyze_terminators(text, **options).defects]
 
 
 def test_right_code():
-    found = terminators(RIGHT)
-    assert found.faults == []
+    found = analyze_terminators(RIGHT)
+    assert found.defects == []
     assert found.total == {"comments": 3, "strings": 4, "characters": 3, "comment_ends": 0}
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("int x; /* a */ b */\n", [("*/", "'*/' ends no comment")]),
-        ("int x; /* a\nint y; /* b */\n", [("/*", "the comment is not ended before another begins")]),
-        ("int x; /* a\n", [("/*", "the comment is never ended")]),
-        ("#define A 1 /* a\nint y; /* b */\n", [("/*", "the comment is not ended before another begins")]),
-        ('f("a, "b");\n', [('");', "the string is not ended in its line")]),
-        ("c = 'a;\n", [("'", "the character literal is not ended in its line")]),
-        ("c = '';\n", [("'", "the character literal is not ended in its line")] * 2),
+        ("int x; /* a */ b */\n", [("*/", "'*/' closes no comment")]),
+        ("int x; /* a\nint y; /* b */\n", [("/*", "the comment is not closed before another one begins")]),
+        ("int x; /* a\n", [("/*", "the comment is never closed")]),
+        ("#define A 1 /* a\nint y; /* b */\n", [("/*", "the comment is not closed before another one begins")]),
+        ('f("a, "b");\n', [('");', "the string is not closed on its line")]),
+        ("c = 'a;\n", [("'", "the character literal is not closed on its line")]),
+        ("c = '';\n", [("'", "the character literal is not closed on its line")] * 2),
     ],
 )
 def test_what_is_wrong(text: str, expected: list[tuple[str, str]]):
     assert wrong(text) == expected
     assert wrong("#if 0\n" + text + "#endif\n") == [] or "/*" in text
-    assert sum(terminators(text).wrong.values()) == len(expected)
+    assert sum(analyze_terminators(text).wrong.values()) == len(expected)
 
 
 @pytest.mark.parametrize("text", ["x = f(/* a", 'x = f("a', "x = f('\\x1"])
@@ -63,7 +63,7 @@ def test_no_cut_of_right_code_is_wrong(stop: int):
 
 @given(st.text("/*\"'\\\n #if01ndefx"), st.booleans())
 def test_whatever_the_text_faults_lie_in_it(text: str, end_missing: bool):
-    found = terminators(text, end_missing=end_missing)
-    assert all(0 <= fault.position < fault.position + fault.length <= len(text) for fault in found.faults)
-    assert len(found.faults) == sum(found.wrong.values())
+    found = analyze_terminators(text, end_missing=end_missing)
+    assert all(0 <= defect.position < defect.position + defect.length <= len(text) for defect in found.defects)
+    assert len(found.defects) == sum(found.wrong.values())
     assert all(found.wrong[name] <= found.total[name] for name in found.total)

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.labels import labels
-from seqforge_code_structure.units import split
+from seqforge_code_structure.labels import label_characters
+from seqforge_code_structure.units import split_units
 
 C = """\
 /* Counts. */
@@ -41,7 +41,7 @@ TEXTS = st.lists(PIECES).map("".join) | st.text()
 
 
 def starts(text: str) -> list[str]:
-    return [text[unit.start : unit.stop].strip().splitlines()[0] for unit in split(text)]
+    return [text[unit.start : unit.stop].strip().splitlines()[0] for unit in split_units(text)]
 
 
 def test_a_unit_is_a_declaration_with_what_stands_before_it():
@@ -52,37 +52,37 @@ def test_a_unit_is_a_declaration_with_what_stands_before_it():
         "#ifdef DOUBLE",
         "EXPORT_SYMBOL(once);",
     ]
-    assert all(unit.kind == "complete" and not unit.faults for unit in split(C))
+    assert all(unit.kind == "complete" and not unit.defects for unit in split_units(C))
 
 
 @pytest.mark.parametrize("lost", ["\t\treturn x; }", "}\nEXPORT"])
 def test_a_missing_brace_costs_its_own_unit_only(lost: str):
     text = C.replace(lost, lost.replace("}", "")) + "\nstatic int next(void)\n{\n\treturn 1;\n}\n"
-    units = list(split(text))
-    assert [text[unit.start : unit.stop].strip()[:17] for unit in units if not unit.faults][-1] == "static int next(v"
-    assert sum(unit.fault_count for unit in units) == 1
+    units = list(split_units(text))
+    assert [text[unit.start : unit.stop].strip()[:17] for unit in units if not unit.defects][-1] == "static int next(v"
+    assert sum(unit.defect_count for unit in units) == 1
 
 
 @pytest.mark.parametrize("before", ["", "#define a ", "int f(void)\n{\n\t"])
 def test_many_quotation_marks_behind_backslashes_take_linear_time(before: str):
     # Quadratic, this would take hours.
     text = before + "'" + "\\'" * 300_000
-    assert [unit.fault_count for unit in split(text, end_missing=True)] == [0]
-    assert len(labels(text)) == len(text)
+    assert [unit.defect_count for unit in split_units(text, end_missing=True)] == [0]
+    assert len(label_characters(text)) == len(text)
 
 
 @given(TEXTS, st.booleans(), st.booleans())
 def test_units_tile_the_text(text: str, beginning_missing: bool, end_missing: bool):
-    units = list(split(text, beginning_missing=beginning_missing, end_missing=end_missing))
+    units = list(split_units(text, beginning_missing=beginning_missing, end_missing=end_missing))
     assert "".join(text[unit.start : unit.stop] for unit in units) == text
     assert all(unit.start < unit.stop for unit in units)
-    assert all(unit.start <= fault.position < unit.stop for unit in units for fault in unit.faults)
+    assert all(unit.start <= defect.position < unit.stop for unit in units for defect in unit.defects)
     assert [unit.kind == "head" for unit in units] == [beginning_missing and place == 0 for place in range(len(units))]
     assert all(unit.kind != "tail" for unit in units[: None if not end_missing else -1])
 
 
 @given(TEXTS, TEXTS)
 def test_what_was_divided_stays_so_whatever_follows(text: str, after: str):
-    whole = [unit for unit in split(text, end_missing=True) if unit.kind == "complete"]
-    longer = list(split(text + "\nint x;\n" + after, end_missing=True))
+    whole = [unit for unit in split_units(text, end_missing=True) if unit.kind == "complete"]
+    longer = list(split_units(text + "\nint x;\n" + after, end_missing=True))
     assert [unit for unit in longer if unit.stop < len(text)][: len(whole) - 1] == whole[:-1]

@@ -1,1 +1,1 @@
-"""Identifiers of C that a model wrote: which are used undeclared, declared unused, returned or jumped to in vain."""
+"""Identifiers of C: which are used undeclared, declared and never used, or jumped to without a label."""

@@ -1,6 +1,6 @@
-"""What an identifier is doing, by where the grammar of tree-sitter-c puts it.
+"""Roles of identifiers, derived from their position in a syntax tree of tree-sitter-c.
 
-A node's *role* follows from its parent's role and kind, and from the field in which it stands: `TRANSITIONS` says how.
+The *role* of a node follows from the role and the kind of its parent and from the node's field, by `TRANSITIONS`.
 """
 
 from enum import IntEnum
@@ -12,36 +12,36 @@ LANGUAGE = Language(tree_sitter_c.language())
 
 
 class Role(IntEnum):
-    """What a subtree's identifiers are doing."""
+    """Role of the identifiers in a subtree."""
 
     USE = 0
-    """They are variables that are read or written."""
+    """Variables that are read or written."""
     CALL = 1
-    """The function that is called."""
+    """The function of a call."""
     LOCAL = 2
-    """The variable that a declaration declares; at the top level, the function, too."""
+    """The variable of a declaration; at the top level, also a function."""
     PARAMETER = 3
-    """The parameter that a declaration declares."""
+    """The parameter of a declaration."""
     PARAMETERS = 4
-    """The list of a function's parameters, or one of its declarations."""
+    """The parameter list of a function, or one of its declarations."""
     FUNCTION = 5
-    """The function that a definition defines."""
+    """The function of a definition."""
     TYPE_NAME = 6
-    """The type that a typedef names."""
+    """The type name of a typedef."""
     ENUMERATOR = 7
-    """The constant that an enumeration names."""
+    """A constant of an enumeration."""
     LABEL = 8
-    """The label that is set."""
+    """A label that is defined."""
     GOTO = 9
-    """The label that is jumped to."""
+    """The label of a jump."""
     IGNORED = 10
-    """Nothing that is looked at: parameters of prototypes, names of operands."""
+    """Identifiers that are ignored: parameters of prototypes, names of operands."""
     MACRO_ARGUMENTS = 11
-    """The arguments of a macro that declares."""
+    """The arguments of a macro that declares names."""
     MACRO_LOCAL = 12
-    """What such a macro declares, where nothing of this name is declared yet."""
+    """A name that such a macro declares, unless it is already declared."""
     MACRO_PARAMETERS = 13
-    """The arguments of a macro that defines a function: types, and names of parameters."""
+    """The arguments of a macro that defines a function: types and names of parameters."""
 
 
 def _kind(name: str) -> int:
@@ -67,10 +67,10 @@ RETURN_STATEMENT = _kind("return_statement")
 CALL_EXPRESSION = _kind("call_expression")
 EXPRESSION_STATEMENT = _kind("expression_statement")
 SCOPES = frozenset({_kind("compound_statement"), _kind("for_statement"), FUNCTION_DEFINITION})
-"""Nodes inside which a declaration is seen, and not outside."""
+"""Nodes that open a scope."""
 
 LEAVES = frozenset({_kind("string_literal"), _kind("char_literal"), _kind("concatenated_string"), _kind("comment")})
-"""Nodes that have children, and no identifier worth looking at."""
+"""Nodes that have children, but no identifiers."""
 
 ARGUMENTS, PARAMETERS = _field("arguments"), _field("parameters")
 
@@ -78,11 +78,11 @@ _DECLARATOR = _field("declarator")
 
 Fields = dict[int, Role]
 Transition = tuple[Role, Fields]
-"""The role of a node's children: in general, and of those in certain fields."""
+"""The default role of a node's children, and the roles of children in certain fields."""
 
 
 def _declarators(role: Role, parameters: Role) -> dict[int, Transition]:
-    """Carry a declaring role down the nested declarators to the name."""
+    """Return transitions that pass a declaring role through nested declarators to the name."""
     fields = {_DECLARATOR: role}
     return {
         _kind("init_declarator"): (Role.USE, fields),
@@ -121,11 +121,11 @@ _TABLES: dict[Role, dict[int, Transition]] = {
     Role.FUNCTION: _declarators(Role.FUNCTION, parameters=Role.PARAMETERS),
     Role.TYPE_NAME: _declarators(Role.TYPE_NAME, parameters=Role.IGNORED),
 }
-_KEPT = (Role.IGNORED, Role.MACRO_PARAMETERS)
-"""Roles that hold all the way down."""
+_INHERITED = (Role.IGNORED, Role.MACRO_PARAMETERS)
+"""Roles that apply to whole subtrees."""
 
-# A tuple, since an enumeration's member is a slow key.
+# A tuple, since members of an enumeration are slow keys of a dictionary.
 TRANSITIONS: tuple[tuple[dict[int, Transition], Transition], ...] = tuple(
-    (_TABLES.get(role, {}), (role if role in _KEPT else Role.USE, {})) for role in Role
+    (_TABLES.get(role, {}), (role if role in _INHERITED else Role.USE, {})) for role in Role
 )
-"""Of each role in turn, the transitions by a node's kind, and the one of all other nodes."""
+"""For each role, the transitions by the kind of a node, and the transition for all other kinds."""

@@ -1,29 +1,47 @@
-"""The lexicon: for each name of a training text, in how many files it is free, and in how many bound."""
+"""The lexicon of a training text: in how many files each name is used undeclared, declared, and declared but unused.
+
+A lexicon is built from the documents of a training text, and stored as a JSON file.
+"""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seqforge.errors import DataError
+from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
+from seqforge_code_structure.units import split_units
 
 GREATEST_FREE_SHARE = 0.1
-"""Of the files with a name, the share in which it may be free while it counts as one that functions declare."""
+"""Largest share of the files with a name in which it may be undeclared if it is to count as always declared."""
 
 LEAST_IDLE_SHARE = 0.05
-"""Of the files that bind a name, the share in which it goes unused from which on macros are taken to use it unseen."""
+"""Smallest share of the files that declare a name without using it from which macros are assumed to use it."""
 
 LEAST_IDLE = 2
-"""Files in which it must go unused at least: one alone may be a mistake."""
+"""Smallest number of such files, since a single one may be a mistake."""
 
+LONGEST_PIECE = 100_000
+"""Largest number of characters that count as one file, so that a text that is one long file has a lexicon, too."""
+
+LARGEST_FILE = 256 << 20
+"""Largest size in bytes of a lexicon file that is read. The lexicon of 170 MB of Linux has 4 MB."""
+
+_HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class Count(NamedTuple):
-    """Files of the training text that know a name.
+    """Number of files of the training text that contain a name.
 
     Attributes:
-        free: In which a function uses it, other than as what it calls, and does not declare it.
-        bound: In which a function declares it.
-        idle: In which a function declares it as a local variable, and does not use it.
+        free: Files in which a function uses the name undeclared, except as the function that it calls.
+        bound: Files in which a function declares the name.
+        idle: Files in which a function declares the name as a local variable and does not use it.
     """
 
     free: int = 0
@@ -31,61 +49,190 @@ class Count(NamedTuple):
     idle: int = 0
 
 
-_UNSEEN = Count()
+_NOVEL = Count()
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """What a training text tells of names.
+    """The names of a training text.
 
     Attributes:
-        files: How many files it was made from.
-        counts: By name.
+        files: Number of files.
+        counts: Number of files with each name.
     """
 
     files: int
     counts: Mapping[str, Count]
 
     def must_be_declared(self, name: str) -> bool:
-        """Tell whether a name is one that functions declare, so that an undeclared use is surely a fault.
-
-        Args:
-            name: The name.
-        """
-        free, bound, _ = self.counts.get(name, _UNSEEN)
+        """Return whether functions always declare a name, so that an undeclared use is an error."""
+        free, bound, _ = self.counts.get(name, _NOVEL)
         return bound > 0 and free < GREATEST_FREE_SHARE * (free + bound) and not is_constant(name)
 
     def may_be_local(self, name: str) -> bool:
-        """Tell whether some function declares a name, or none has it: all but what is known as a global alone.
-
-        Args:
-            name: The name.
-        """
-        free, bound, _ = self.counts.get(name, _UNSEEN)
+        """Return whether a name is not known as a global only: a function declares it, or the text lacks it."""
+        free, bound, _ = self.counts.get(name, _NOVEL)
         return (bound > 0 or free == 0) and not is_constant(name)
 
     def is_novel(self, name: str) -> bool:
-        """Tell whether no function of the training text uses or declares a name.
-
-        Args:
-            name: The name.
-        """
+        """Return whether no function of the training text uses or declares a name."""
         return name not in self.counts and not is_constant(name)
 
-    def may_be_used_unseen(self, name: str) -> bool:
-        """Tell whether macros use a name that they are not given, as some drivers' `REG_WR(register)` uses `bp`.
-
-        Args:
-            name: The name.
-        """
-        _, bound, idle = self.counts.get(name, _UNSEEN)
+    def may_be_used_by_macros(self, name: str) -> bool:
+        """Return whether macros use a name that is not among their arguments, as `REG_WR(register)` uses `bp`."""
+        _, bound, idle = self.counts.get(name, _NOVEL)
         return idle >= LEAST_IDLE and idle >= LEAST_IDLE_SHARE * bound
 
 
 def is_constant(name: str) -> bool:
-    """Tell whether a name is in capitals, as macros are.
+    """Return whether a name is in capital letters, as macros are."""
+    return _CONSTANT.fullmatch(name) is not None
+
+
+class LexiconBuilder:
+    """Counts of names while a training text is read.
+
+    Attributes:
+        free: Number of pieces in which each name is free.
+        bound: Number of pieces in which each name is bound.
+        idle: Number of pieces in which each name is declared and not used.
+    """
+
+    def __init__(self) -> None:
+        self.free: Counter[str] = Counter()
+        self.bound: Counter[str] = Counter()
+        self.idle: Counter[str] = Counter()
+
+    def add(self, units: Iterable[UnitNames]) -> None:
+        """Count the names of a piece of the text.
+
+        Args:
+            units: Units of the piece.
+        """
+        free: set[str] = set()
+        bound: set[str] = set()
+        idle: set[str] = set()
+        for unit in units:
+            if not unit.parses:
+                continue
+            for function in unit.functions:
+                free.update([use.name for use in function.free if not use.called])
+                bound.update([declaration.name for declaration in function.declarations])
+                idle.update([found.name for found in function.declarations if found.variable and not found.used])
+            idle -= unit.mentioned
+        self.free.update(free)
+        self.bound.update(bound)
+        self.idle.update(idle)
+
+    def build(self, files: int) -> Lexicon:
+        """Return the lexicon.
+
+        Args:
+            files: Number of files that were read.
+        """
+        names = self.free.keys() | self.bound.keys()
+        return Lexicon(files, {name: Count(self.free[name], self.bound[name], self.idle[name]) for name in names})
+
+
+def build_lexicon(documents: Iterable[str]) -> Lexicon:
+    """Count the names of a training text. The lexicon of a text without functions of C is empty.
 
     Args:
-        name: The name.
+        documents: The files of the training text.
     """
-    return _CONSTANT.fullmatch(name) is not None
+    builder = LexiconBuilder()
+    files = 0
+    for text in documents:
+        files += 1
+        for piece in read_pieces(text):
+            builder.add(piece)
+    return builder.build(files)
+
+
+def read_pieces(text: str) -> Iterator[list[UnitNames]]:
+    """Read a text in pieces of whole units.
+
+    Args:
+        text: C, or text that may be C.
+
+    Yields:
+        Units of at most `LONGEST_PIECE` characters together, or one longer unit.
+    """
+    piece: list[UnitNames] = []
+    for unit in split_units(text):
+        if piece and unit.stop - piece[0].start > LONGEST_PIECE:
+            yield piece
+            piece = []
+        piece.append(read_unit(text, unit.start, unit.stop))
+    if piece:
+        yield piece
+
+
+_Counts = list[Annotated[int, Field(ge=0)]]
+
+
+class _Columns(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    seqforge_c_lexicon: Literal[1]
+    files: Annotated[int, Field(ge=0)]
+    names: str
+    free: _Counts
+    bound: _Counts
+    idle: dict[str, int]
+
+
+def encode_lexicon(lexicon: Lexicon) -> bytes:
+    """Return the content of a lexicon file.
+
+    Args:
+        lexicon: The lexicon.
+    """
+    names = sorted(lexicon.counts)
+    counts = [lexicon.counts[name] for name in names]
+    columns = _Columns(
+        seqforge_c_lexicon=1,
+        files=lexicon.files,
+        names=" ".join(names),
+        free=[count.free for count in counts],
+        bound=[count.bound for count in counts],
+        idle={name: count.idle for name, count in zip(names, counts, strict=True) if count.idle},
+    )
+    return columns.model_dump_json().encode()
+
+
+def decode_lexicon(content: bytes) -> Lexicon:
+    """Parse the content of a lexicon file.
+
+    Args:
+        content: Result of `encode_lexicon`.
+
+    Raises:
+        ValueError: If it is not a lexicon of this version.
+    """
+    columns = _Columns.model_validate_json(content)
+    rows = zip(columns.names.split(), columns.free, columns.bound, strict=True)
+    counts = {name: Count(free, bound, columns.idle.get(name, 0)) for name, free, bound in rows}
+    return Lexicon(columns.files, counts)
+
+
+def read_lexicon(path: Path) -> Lexicon:
+    """Read a lexicon file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: If it is missing, too large, or not a lexicon of this version.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DataError(f"{path}: the lexicon cannot be read: {error.strerror}", hint=_HOW_TO_BUILD) from error
+    if len(content) > LARGEST_FILE:
+        raise DataError(f"{path}: the lexicon has more than {LARGEST_FILE:,} bytes, the limit", hint=_HOW_TO_BUILD)
+    try:
+        return decode_lexicon(content)
+    except ValueError as error:
+        raise DataError(f"{path}: not a lexicon of C in the format of this version", hint=_HOW_TO_BUILD) from error

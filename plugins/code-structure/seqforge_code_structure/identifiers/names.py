@@ -1,18 +1,18 @@
-"""Names and scopes: what functions declare, and what they use that they do not declare."""
+"""Names and scopes: what functions declare, and what they use without declaring it."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
 class Use(NamedTuple):
-    """A name that a function uses and does not declare.
+    """A use of a name that the function does not declare.
 
     Attributes:
         name: The name.
-        start: Its first character in the text.
-        called: Whether it stands where a call names its function.
-        returned: Whether it stands in a `return`.
-        alone: Whether it is all that the `return` returns.
+        start: Its position in the text.
+        called: Whether it names the function of a call.
+        returned: Whether it is inside a `return` statement.
+        alone: Whether it is the whole expression of the `return`.
     """
 
     name: str
@@ -28,8 +28,8 @@ class Declaration:
 
     Attributes:
         name: The name.
-        start: Its first character in the text.
-        variable: Whether it is a plain local variable, for which it is a fault never to be used.
+        start: Its position in the text.
+        variable: Whether it is an ordinary local variable, which should be used.
         used: Whether it is used.
     """
 
@@ -41,15 +41,15 @@ class Declaration:
 
 @dataclass(slots=True)
 class Function:
-    """What one function does with names; functions nested in it are a part of it.
+    """The names of one function, including those of functions that are nested in it.
 
     Attributes:
-        start: Its first character in the text.
-        stop: One past its last.
-        free: Names that it uses and does not declare, in order.
-        declarations: Parameters and locals, in order.
-        labels: Labels that it sets.
-        jumps: Labels that it jumps to, each with its first character in the text.
+        start: Its first character.
+        stop: Its end position.
+        free: Uses of names that it does not declare, in the order of the text.
+        declarations: Parameters and local names, in the order of the text.
+        labels: Labels that it defines.
+        jumps: Labels that it jumps to, each with its position in the text.
     """
 
     start: int
@@ -61,12 +61,12 @@ class Function:
 
 
 class Scopes:
-    """The scopes of one unit, as they open and close in the order of its text.
+    """The scopes of one unit, which open and close in the order of the text.
 
     Attributes:
-        functions: The functions so far.
-        declared: The names declared outside of them.
-        function: The function that is open, if one is.
+        functions: All functions so far.
+        declared: Names that are declared outside of functions.
+        function: The open function, or None.
     """
 
     __slots__ = ("_around", "_hidden", "_returns", "_visible", "declared", "function", "functions")
@@ -77,21 +77,21 @@ class Scopes:
         self.function: Function | None = None
         self._visible: dict[str, Declaration] = {}
         self._hidden: list[list[tuple[str, Declaration | None]]] = []
-        """Of each open scope, what its declarations hid."""
+        """For each open scope, its names and the declarations that they hide."""
         self._around = 0
-        """Scopes around the function that is open; malformed text has such."""
+        """Number of scopes around the open function, which is above 0 in malformed text only."""
         self._returns = 0
 
     def open(self) -> None:
-        """Begin a scope."""
+        """Open a scope."""
         self._hidden.append([])
 
     def open_function(self, start: int, stop: int) -> None:
-        """Begin a function, and its scope.
+        """Open a function and its scope.
 
         Args:
-            start: Its first character in the text.
-            stop: One past its last.
+            start: Its first character.
+            stop: Its end position.
         """
         if self.function is None:
             self._around = len(self._hidden)
@@ -100,7 +100,7 @@ class Scopes:
         self._hidden.append([])
 
     def close(self) -> None:
-        """End the innermost scope; with its outermost a function ends."""
+        """Close the innermost scope, and the function if it is its outermost one."""
         for name, before in reversed(self._hidden.pop()):
             if before is None:
                 del self._visible[name]
@@ -110,29 +110,25 @@ class Scopes:
             self.function = None
 
     def open_return(self) -> None:
-        """Begin a `return`."""
+        """Begin a `return` statement."""
         self._returns += 1
 
     def close_return(self) -> None:
-        """End a `return`."""
+        """End a `return` statement."""
         self._returns -= 1
 
     def declares(self, name: str) -> bool:
-        """Tell whether a name is declared in a scope that is open.
-
-        Args:
-            name: The name.
-        """
+        """Return whether an open scope declares a name."""
         return name in self._visible
 
     def use(self, name: str, start: int, *, called: bool = False, alone: bool = False) -> None:
-        """Resolve a name in the scopes that are open.
+        """Resolve the use of a name.
 
         Args:
             name: The name.
-            start: Its first character in the text.
+            start: Its position in the text.
             called: Whether it names the function of a call.
-            alone: Whether it is all that a `return` returns.
+            alone: Whether it is the whole expression of a `return`.
         """
         declaration = self._visible.get(name)
         if declaration is not None:
@@ -141,22 +137,18 @@ class Scopes:
             self.function.free.append(Use(name, start, called, self._returns > 0, alone))
 
     def mention(self, name: str) -> None:
-        """Note that a name stands where a type may: it is used if it is a variable's.
-
-        Args:
-            name: The name.
-        """
+        """Resolve a name that may be a type or a variable, and mark the variable as used."""
         declaration = self._visible.get(name)
         if declaration is not None:
             declaration.used = True
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
-        """Take a name into the innermost scope, or among those outside of functions.
+        """Add a name to the innermost scope, or to the names outside of functions.
 
         Args:
             name: The name.
-            start: Its first character in the text.
-            variable: Whether it is a plain local variable.
+            start: Its position in the text.
+            variable: Whether it is an ordinary local variable.
         """
         if self.function is None:
             self.declared.add(name)

@@ -1,4 +1,4 @@
-"""From a syntax tree to names in scopes: one walk in the order of the text, by a cursor and without recursion."""
+"""The walk through a syntax tree that resolves names in scopes, in the order of the text and without recursion."""
 
 import re
 from functools import lru_cache
@@ -21,26 +21,27 @@ from seqforge_code_structure.identifiers.grammar import (
     Fields,
     Role,
 )
-from seqforge_code_structure.identifiers.limits import DEEPEST_TREE
 from seqforge_code_structure.identifiers.names import Scopes
 
+DEEPEST_TREE = 2_000
+"""Largest depth of nested nodes. Brackets are limited before parsing, but `else if` and `a + b + …` nest, too."""
 _DECLARING_MACRO = re.compile(
     r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
 )
 
 
 @lru_cache(maxsize=65_536)
-def declares(macro: str) -> bool:
-    """Tell whether a macro, as a statement, declares its first arguments, as `LIST_HEAD(list);` does.
+def declares_arguments(macro: str) -> bool:
+    """Return whether a macro that is used as a statement declares its arguments, as `LIST_HEAD(list);` does.
 
     Args:
-        macro: Its name.
+        macro: Name of the macro.
     """
     return _DECLARING_MACRO.fullmatch(macro) is not None
 
 
 class TooDeepError(Exception):
-    """The syntax nests deeper than `DEEPEST_TREE`."""
+    """The nodes of a tree nest deeper than `DEEPEST_TREE`."""
 
 
 _NAMES = frozenset({IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER})
@@ -50,12 +51,12 @@ _Frame = tuple[Role, Fields, int]
 
 
 class Walk:
-    """One walk.
+    """A walk through the tree of one unit. Its result is in `scopes`.
 
     Args:
         text: The whole text.
-        code: The unit as it was parsed.
-        offset: Where the unit begins in the text.
+        code: The code that was parsed.
+        offset: Position of the unit in the text.
     """
 
     def __init__(self, text: str, code: bytes, offset: int) -> None:
@@ -66,13 +67,13 @@ class Walk:
         self._fields: Fields = {}
 
     def run(self, tree: Tree) -> None:
-        """Go through a tree.
+        """Walk through a tree.
 
         Args:
-            tree: Of the unit.
+            tree: Syntax tree of the unit.
 
         Raises:
-            TooDeepError: Where nodes nest deeper than `DEEPEST_TREE`.
+            TooDeepError: If nodes nest deeper than `DEEPEST_TREE`.
         """
         cursor = tree.walk()
         first, following, parent = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
@@ -141,7 +142,7 @@ class Walk:
                 scopes.function.jumps.append((name, position))
         elif role == Role.FUNCTION:
             if self._code[start:stop] != name.encode("ascii", "replace"):
-                # A macro's name, rewritten into a type and a name: its arguments are types and parameters by turns.
+                # The name of a macro, which was rewritten. Its arguments alternate between types and parameters.
                 self._fields = {PARAMETERS: Role.MACRO_PARAMETERS}
             else:
                 scopes.declared.add(name)
@@ -151,5 +152,5 @@ class Walk:
     def _called(self, name: str) -> None:
         frames = self._frames
         is_statement = len(frames) > 1 and frames[-2][2] == EXPRESSION_STATEMENT
-        if (is_statement or name == "CLASS") and declares(name):
+        if (is_statement or name == "CLASS") and declares_arguments(name):
             self._fields = {ARGUMENTS: Role.MACRO_ARGUMENTS}

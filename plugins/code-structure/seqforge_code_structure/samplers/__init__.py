@@ -1,1 +1,1 @@
-"""A sampler that keeps the brackets of C right while it is written."""
+"""The sampler `balanced`, which keeps the brackets, comments and literals of generated C right."""

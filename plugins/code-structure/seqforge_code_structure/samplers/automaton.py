@@ -1,38 +1,53 @@
-"""The `grammar` as tables of numbers, with a stack."""
+"""The grammar as tables of numbers for a vocabulary, with a stack.
+
+There are some hundreds of states, independent of the text, since everything around the innermost open element is on the
+stack.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Int8, Int32
-from numpy.typing import NDArray
+import torch
+from jaxtyping import Float32, Int8, Int32
 from torch import Tensor
 
-from seqforge_code_structure.samplers.grammar import State, after
+from seqforge.interfaces import FORBIDDEN
+from seqforge_code_structure.samplers.grammar import (
+    Move,
+    State,
+    closing_character,
+    closing_length,
+    forbidden_characters,
+    representative,
+    transition,
+)
 
 Action = tuple[int, int, int]
-"""As of a `ConstraintAutomaton`."""
+"""An action, as in a `ConstraintAutomaton`."""
 UNKNOWN = -1
-"""The entry for what follows where no action tells it."""
+"""Entry of the table `following` for a move that no action describes."""
+_POP: Action = (1, -1, -1)
 
 
 class Stack(NamedTuple):
     """States to return to.
 
     Attributes:
-        number: Of the innermost.
-        below: The stack without it; None of the `BOTTOM`, which is on no state.
-        owed: Characters that close all of them.
+        number: Number of the topmost state.
+        below: The rest of the stack; None for `BOTTOM`, the empty stack.
+        closing_length: Number of characters that close everything on the stack.
     """
 
     number: int
     below: Stack | None
-    owed: int
+    closing_length: int
 
     def numbers(self) -> list[int]:
-        """Give those of the states, the outermost first."""
+        """Return the numbers of its states, the topmost last."""
         found: list[int] = []
         stack = self
         while stack.below is not None:
@@ -46,18 +61,18 @@ BOTTOM = Stack(0, None, 0)
 
 @dataclass(eq=False, repr=False)
 class Automaton:
-    """Tables of how a text may go on; what their numbers mean is told by `ConstraintAutomaton`.
+    """Tables of the grammar for a vocabulary. `ConstraintAutomaton` defines their entries.
 
     Attributes:
-        characters: What each token writes.
-        states: By number; the first is that of an empty text.
-        following: The state after each token, or an action. What drops all that is inside a directive is unknown.
-        actions: Those of `following`.
-        costs: By how many characters each token makes longer what closes everything, or `FORBIDDEN`.
-        weights: Characters that close what a state has open, without what its stack has.
-        limits: `[states, symbols]`, minus infinity where a token is forbidden, however far the end is; else infinity.
-        slack: What a state's weight and a token's cost come to at most.
-        entries: `following` as lists, where single numbers are looked up three times as fast.
+        characters: Character of each token.
+        states: State of each number; number 0 is the state of an empty text.
+        following: Number of the state after each token, or of an action, or `UNKNOWN` for a move that drops states.
+        actions: Actions of `following`.
+        costs: Change of the number of characters that close everything, for each token, or `FORBIDDEN`.
+        weights: Number of characters that close everything in a state, without its stack.
+        limits: Minus infinity for tokens that are always forbidden, else infinity.
+        slack: Upper bound of the sum of a state's weight and a token's cost.
+        entries: `following` as lists, from which a single number is read three times as fast.
     """
 
     characters: tuple[str, ...]
@@ -66,7 +81,7 @@ class Automaton:
     actions: Int32[Tensor, "actions 3"]
     costs: Int8[Tensor, "states symbols"]
     weights: Int32[Tensor, " states"]
-    limits: NDArray[np.float32]
+    limits: Float32[np.ndarray, "states symbols"]
     slack: int
 
     def __post_init__(self) -> None:
@@ -75,32 +90,101 @@ class Automaton:
         self._weights = cast("list[int]", self.weights.tolist())
 
     def follow(self, number: int, stack: Stack, token: int) -> tuple[int, Stack]:
-        """Go on by a token.
+        """Return the number of the state after a token, and the stack.
 
         Args:
-            number: Of the state.
-            stack: What waits.
-            token: What was written.
-
-        Returns:
-            The next state's number, and its stack.
+            number: Number of the state before it.
+            stack: Stack before it.
+            token: The token.
         """
         entry = self.entries[number][token]
         if entry >= 0:
             return entry, stack
         if entry != UNKNOWN:
             _, pushed, target = self._actions[-2 - entry]
-            return (stack.number, stack.below or BOTTOM) if pushed < 0 else (target, self.on_top(pushed, stack))
+            return (stack.number, stack.below or BOTTOM) if pushed < 0 else (target, self.push(pushed, stack))
         while stack.below and self.states[stack.number].directive is not None:
             stack = stack.below
-        ended = after(self.states[number], self.characters[token])
-        return self.states.index(ended.states[0]), stack
+        move = transition(self.states[number], self.characters[token])
+        return self.states.index(move.states[0]), stack
 
-    def on_top(self, number: int, stack: Stack) -> Stack:
-        """Let a state wait.
+    def push(self, number: int, stack: Stack) -> Stack:
+        """Return a stack with one more state.
 
         Args:
-            number: Of the state.
-            stack: What waits already.
+            number: Number of the state.
+            stack: The stack below it.
         """
-        return Stack(number, stack, self._weights[number] + stack.owed)
+        return Stack(number, stack, self._weights[number] + stack.closing_length)
+
+
+@lru_cache(maxsize=4)
+def build_automaton(characters: tuple[str, ...]) -> Automaton:
+    """Build the tables for a vocabulary.
+
+    Args:
+        characters: Character of each token.
+    """
+    kinds = sorted({representative(character) for character in characters})
+    states = _reachable(kinds)
+    numbers = {state: number for number, state in enumerate(states)}
+    lengths = {state: closing_length(state) for state in states}
+    unclosable = {state for state in states if not _is_closable(state, kinds)}
+    actions: dict[Action, int] = {_POP: 0}
+    following = np.empty((len(states), len(kinds)), dtype=np.int32)
+    costs = np.empty(following.shape, dtype=np.int8)
+    for number, state in enumerate(states):
+        forbidden = forbidden_characters(state)
+        for column, kind in enumerate(kinds):
+            move = transition(state, kind)
+            following[number, column] = _entry(move, numbers, actions)
+            never_closed = not unclosable.isdisjoint(move.states) and (state not in unclosable or move.pushed)
+            longer = sum(lengths[target] for target in move.states) - lengths[state]
+            costs[number, column] = FORBIDDEN if kind in forbidden or never_closed else longer
+    # At least one token must be allowed.
+    costs[(costs == FORBIDDEN).all(axis=1)] = 0
+    columns = [kinds.index(representative(character)) for character in characters]
+    following, costs = following.take(columns, axis=1), costs.take(columns, axis=1)
+    return Automaton(
+        characters=characters,
+        states=states,
+        following=torch.from_numpy(following),
+        actions=torch.tensor(list(actions), dtype=torch.int32),
+        costs=torch.from_numpy(costs),
+        weights=torch.tensor(list(lengths.values()), dtype=torch.int32),
+        limits=np.where(costs == FORBIDDEN, -np.inf, np.inf).astype(np.float32),
+        slack=max(lengths.values()) + int(costs[costs < FORBIDDEN].max()),
+    )
+
+
+def _reachable(kinds: list[str]) -> tuple[State, ...]:
+    found = {State(): None}
+    waiting = list(found)
+    while waiting:
+        state = waiting.pop()
+        new = {target: None for kind in kinds for target in transition(state, kind).states if target not in found}
+        found |= new
+        waiting += new
+    return tuple(found)
+
+
+def _entry(move: Move, numbers: dict[State, int], actions: dict[Action, int]) -> int:
+    """Return the entry for a move, and add its action to `actions` if it needs one."""
+    if move.drops:
+        return UNKNOWN
+    if move.state is None:
+        action = _POP
+    elif move.pushed is None:
+        return numbers[move.state]
+    else:
+        action = (0, numbers[move.pushed], numbers[move.state])
+    return -2 - actions.setdefault(action, len(actions))
+
+
+def _is_closable(state: State, kinds: list[str]) -> bool:
+    """Return whether a vocabulary has the characters that close everything in a state."""
+    character = closing_character(state)
+    if not character:
+        return True
+    states = transition(state, character).states
+    return representative(character) in kinds and all(_is_closable(target, kinds) for target in states)

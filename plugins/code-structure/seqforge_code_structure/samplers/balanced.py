@@ -1,4 +1,4 @@
-"""Generated C whose brackets balance."""
+"""The sampler `balanced`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext
-from seqforge_code_structure.limits import DEEPEST_NESTING
-from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack
-from seqforge_code_structure.samplers.symbols import characters_of
-from seqforge_code_structure.samplers.tables import automaton_of
+from seqforge.errors import ExperimentError
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler, SamplingContext, Vocabulary
+from seqforge_code_structure.defects import DEEPEST_NESTING
+from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack, build_automaton
+from seqforge_code_structure.samplers.grammar import FRAGMENT
 
 _LEAST = torch.tensor(-1e30)
-"""A logit so low that nothing is drawn by it, unless all that are allowed are as low."""
+"""A logit so low that the symbol is never drawn, unless all allowed symbols have it."""
 
 
 class Memory(NamedTuple):
-    """What is known of the samples after a draw.
+    """Memory of the sampler after a draw.
 
     Attributes:
-        automaton: Of texts.
-        states: Where each sample stands in it.
-        stacks: What waits of each.
-        near: While more symbols are left, only what is never allowed is forbidden.
-        left: Symbols still to be drawn for each.
-        limits: What logits are cut to.
+        automaton: Tables for the vocabulary.
+        states: Number of each sample's state.
+        stacks: Stack of each sample.
+        near: If more symbols are left than this, only symbols that are always forbidden are forbidden.
+        left: Number of symbols that are still drawn for each sample.
+        limits: Upper bounds of the logits.
     """
 
     automaton: Automaton
@@ -41,25 +41,27 @@ class Memory(NamedTuple):
 
 
 class Balanced(Sampler):
-    """Keeps a sample from closing what is not open, and has it close what is open before its end.
+    """Balanced brackets, comments, literals and directives in generated C.
 
-    It knows comments, strings, character literals and directives as a compiler does; each branch of an `#if` and each
-    macro must be balanced in itself. Something may be opened while enough symbols are left to close it and what is
-    around it; where a prompt leaves too much open for that, nothing more is opened, and nothing need be closed. Put it
-    first: kernels can then follow it; and if the samplers before it left no symbol that is allowed, all that are
-    allowed become equally likely.
+    The sampler forbids symbols that close nothing, and makes each sample close everything before its end. It reads
+    comments, strings, character literals and directives as a compiler does; each branch of an `#if` and each macro must
+    balance by itself. Something may be opened only while enough symbols are left to close it and everything around it.
+    If a prompt leaves too much open for that, nothing more is opened, and nothing has to be closed.
+
+    Put it first in the chain, so that kernels can run it. If samplers before it leave no allowed symbol, all allowed
+    symbols become equally likely.
     """
 
     def start(self, context: SamplingContext) -> Memory:
-        """Read the prompt, in which anything goes.
+        """Return the memory after the prompt, which is not constrained.
 
         Args:
-            context: Holds the prompt, the number of samples, their length, and the vocabulary.
+            context: Prompt, number of samples, length, and vocabulary.
 
         Raises:
-            ExperimentError: Where the vocabulary has symbols of several characters.
+            ExperimentError: If a symbol of the vocabulary is not a single character or byte.
         """
-        automaton = automaton_of(characters_of(context.vocabulary))
+        automaton = build_automaton(token_characters(context.vocabulary))
         state, stack = 0, BOTTOM
         for token in cast("list[int]", context.prompt.tolist()):
             state, stack = automaton.follow(state, stack, token)
@@ -67,20 +69,20 @@ class Balanced(Sampler):
         return _memory(automaton, [state] * count, [stack] * count, context.length)
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
-        """Forbid what must not come next.
+        """Return logits that forbid the symbols which must not follow.
 
         Args:
-            logits: From the model, or from the sampler before.
-            memory: Where each sample stands.
+            logits: Logits of the model or of the sampler before.
+            memory: Memory before the draw.
         """
         return logits.clamp(_LEAST, memory.limits)
 
     def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
-        """Follow what was drawn.
+        """Return the memory after a draw.
 
         Args:
-            memory: Where each sample stood.
-            tokens: What was drawn for each.
+            memory: Memory before the draw.
+            tokens: Token of each sample.
         """
         automaton, states, stacks, near, left, limits = memory
         entries, left = automaton.entries, left - 1
@@ -92,21 +94,21 @@ class Balanced(Sampler):
                 if entry < 0:
                     moved[sample], stack = automaton.follow(states[sample], stacks[sample], drawn[sample])
                     stacks[sample] = stack
-                    if stack.owed + automaton.slack > near:
+                    if stack.closing_length + automaton.slack > near:
                         near = _near(automaton, stack)
         elif moved == states and left > near:
             return Memory(automaton, states, stacks, near, left, limits)
         return Memory(automaton, moved, stacks, near, left, _limits(automaton, moved, stacks, near, left))
 
     def automaton(self, memory: Memory) -> ConstraintAutomaton:
-        """Say the same as tables.
+        """Return the constraint automaton with the same effect as `transform` and `advance`.
 
         Args:
-            memory: Where each sample stands.
+            memory: Memory before the next draw.
         """
         automaton, states, stacks, _, left, _ = memory
         numbers = [stack.numbers() for stack in stacks]
-        # What waits takes a character or more to close, but for the outermost; so that there is always room.
+        # Each state on a stack, except the lowest, takes at least one character to close, so this width suffices.
         rows = np.zeros((len(stacks), max(DEEPEST_NESTING, *map(len, numbers)) + 2), dtype=np.int32)
         for row, waiting in zip(rows, numbers, strict=True):
             row[: len(waiting)] = waiting
@@ -123,12 +125,12 @@ class Balanced(Sampler):
         )
 
     def memory_after_stop(self, memory: Memory, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
-        """Go on where a line's end drops what is inside a directive, which the tables do not tell.
+        """Return the memory after a line break that drops states inside a directive, which the tables do not describe.
 
         Args:
-            memory: Where each sample stood.
-            stopped: Where its draws left them.
-            tokens: What was drawn last.
+            memory: Memory from which the constraint automaton was made.
+            stopped: The automaton after the last draw.
+            tokens: Tokens of the last draw.
         """
         automaton = memory.automaton
         states, drawn = cast("list[int]", stopped.states.tolist()), cast("list[int]", tokens.tolist())
@@ -136,7 +138,7 @@ class Balanced(Sampler):
         rows = cast("list[list[int]]", stopped.stacks.tolist())
         for sample, height in enumerate(cast("list[int]", stopped.heights.tolist())):
             for number in rows[sample][:height]:
-                stacks[sample] = automaton.on_top(number, stacks[sample])
+                stacks[sample] = automaton.push(number, stacks[sample])
             if states[sample] < 0:
                 before = -1 - states[sample]
                 states[sample], stacks[sample] = automaton.follow(before, stacks[sample], drawn[sample])
@@ -149,8 +151,8 @@ def _memory(automaton: Automaton, states: list[int], stacks: list[Stack], left: 
 
 
 def _near(automaton: Automaton, stack: Stack) -> int:
-    """Give the number of symbols left from which on a sample has to be watched."""
-    near = automaton.slack + stack.owed
+    """Return the number of symbols left at which the length to close a sample starts to matter."""
+    near = automaton.slack + stack.closing_length
     return near if near <= DEEPEST_NESTING else sys.maxsize
 
 
@@ -160,10 +162,41 @@ def _limits(
     if left > near:
         return torch.from_numpy(automaton.limits.take(states, axis=0))
     costs = automaton.costs.numpy().take(states, axis=0)
-    owed = automaton.weights.numpy().take(states) + [stack.owed for stack in stacks]
-    room = left - 1 - owed
+    length = automaton.weights.numpy().take(states) + [stack.closing_length for stack in stacks]
+    room = left - 1 - length
     room = np.where(room < -1, 0, room)
-    room = np.minimum(room, np.maximum(DEEPEST_NESTING - owed, 0))
-    # One symbol has to be left.
+    room = np.minimum(room, np.maximum(DEEPEST_NESTING - length, 0))
+    # At least one symbol must be allowed.
     room = np.minimum(np.maximum(room, costs.min(axis=1)), FORBIDDEN - 1)
     return torch.from_numpy(np.where(costs > room[:, None], -np.inf, np.inf).astype(np.float32))
+
+
+def token_characters(vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the character of each token. A byte that is a part of a character is `FRAGMENT`.
+
+    Args:
+        vocabulary: A vocabulary of single characters or bytes.
+
+    Raises:
+        ExperimentError: If a symbol has more characters or none.
+    """
+    return tuple(_character(vocabulary, token) for token in range(vocabulary.size))
+
+
+def _character(vocabulary: Vocabulary, token: int) -> str:
+    content = vocabulary.decode([token])
+    if len(content) == 1 and not content.isascii():
+        return FRAGMENT
+    if not content:
+        raise ExperimentError(
+            "the sampler code-structure/balanced is for models of running text, and this model has an end-of-sequence "
+            "symbol",
+            hint="Remove the sampler from the chain.",
+        )
+    text = content.decode("utf-8", "replace")
+    if len(text) != 1:
+        raise ExperimentError(
+            f"the sampler code-structure/balanced needs symbols of one character, and symbol {token} is {text!r}",
+            hint="Use a vocabulary of bytes or of characters, or remove the sampler from the chain.",
+        )
+    return text

@@ -1,9 +1,9 @@
-"""How a text that is being written goes on: a grammar of what opens and closes, as a pushdown automaton.
+"""A grammar of brackets, comments, literals and directives in a text that is being generated: a pushdown automaton.
 
-A state knows the lexical mode and the innermost of what is open; what is around that waits on a stack, as states to
-return to. `after` gives the move for each character, `forbidden` what must not come next, and `closer` the character by
-which what is open is closed soonest. The branches of `#if` must each be balanced in themselves, which is more than C
-asks for, so that the text balances under every assignment of its conditions.
+A state consists of the lexical mode and the innermost open element. The elements around it are on a stack, as states to
+return to. `transition` returns the move for each character, `forbidden_characters` those that must not follow, and
+`closing_character` the next one of the shortest text that closes everything. Each branch of an `#if` must balance by
+itself, which is stricter than C, so that the text balances under every assignment of its conditions.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from functools import cache
 from typing import NamedTuple
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
-_CLOSERS_BUT = {")": "]}", "]": ")}", "}": ")]"}
+_OTHER_CLOSERS = {")": "]}", "]": ")}", "}": ")]"}
 _OTHER_NAME = "x"
-_NAMES_ALIKE = {"if": "if", "ifdef": "if", "ifndef": "if", "endif": "endif", "define": "define"}
+_DIRECTIVES = {"if": "if", "ifdef": "if", "ifndef": "if", "endif": "endif", "define": "define"}
 _QUOTES = "\"'"
 _QUOTED = "'"
-"""Stands behind the name of a directive that is not C: whether its quotes enclose something is known too late.
+"""Marks the name of a directive that is not C and contains quotes, since these may or may not enclose a literal.
 
-No comment may begin behind them: it could be a literal's, and what is in it be none.
+No comment may begin after them, since what looks like its beginning may be inside a literal.
 """
 FRAGMENT = "\ufffd"
-"""Stands for a byte that is a part of a character."""
+"""Represents a byte that is a part of a character."""
 BRANCH = "#endif\n"
-"""Closes what an `#if` opened, from a line's start."""
+"""Closes an `#if`, at the start of a line."""
 
 
 class Mode(IntEnum):
-    """What a character would be a part of."""
+    """Lexical mode: the context in which the next character is read."""
 
     LINE_START = auto()
     CODE = auto()
@@ -51,14 +51,14 @@ class Mode(IntEnum):
     LINE_COMMENT_ESCAPE = auto()
 
 
-_SIGNS = frozenset("\n\r\t #\"'/*\\()[]{}" + FRAGMENT).union(*_NAMES_ALIKE)
+_SPECIAL = frozenset("\n\r\t #\"'/*\\()[]{}" + FRAGMENT).union(*_DIRECTIVES)
 _CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
 _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
-# Of each mode inside a literal or comment: the mode after certain characters, and after any other.
+# For each mode inside a literal or comment: the mode after certain characters, and after all others.
 _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
     Mode.STRING: ({'"': Mode.CODE, "\\": Mode.STRING_ESCAPE}, Mode.STRING),
     Mode.STRING_ESCAPE: ({"\r": Mode.STRING_RETURN}, Mode.STRING),
-    # A line's end may follow, which then continues the literal, or anything else.
+    # A line break that follows continues the literal.
     Mode.STRING_RETURN: ({'"': Mode.CODE, "\\": Mode.STRING_ESCAPE}, Mode.STRING),
     Mode.CHARACTER_START: ({"\\": Mode.CHARACTER_ESCAPE, "'": Mode.CODE}, Mode.CHARACTER),
     Mode.CHARACTER: ({"\\": Mode.CHARACTER_ESCAPE, "'": Mode.CODE}, Mode.CHARACTER),
@@ -70,7 +70,7 @@ _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
     Mode.LINE_COMMENT: ({"\\": Mode.LINE_COMMENT_ESCAPE}, Mode.LINE_COMMENT),
     Mode.LINE_COMMENT_ESCAPE: ({}, Mode.LINE_COMMENT),
 }
-# By which each of them is ended soonest.
+# The next character of the shortest text that ends each mode.
 _ENDS = {
     Mode.STRING: '"',
     Mode.STRING_ESCAPE: "\\",
@@ -85,18 +85,18 @@ _ENDS = {
     Mode.LINE_COMMENT: "\n",
     Mode.LINE_COMMENT_ESCAPE: " ",
 }
-# In code, what a character leads to unless it is a bracket, a line's end, or a `#` that begins a directive.
+# In code, the mode after each character that is not a bracket, a line break, or a `#` that begins a directive.
 _CODE_MODES = {'"': Mode.STRING, "'": Mode.CHARACTER_START, "/": Mode.SLASH, "*": Mode.STAR, "\\": Mode.BACKSLASH}
 
 
 class State(NamedTuple):
-    """Where a text stands.
+    """State of a text that is being generated.
 
     Attributes:
-        mode: What the next character would be a part of.
-        top: What closes the innermost thing that is open, or ""; inside a directive, in it alone.
-        directive: The directive's name as far as it is written, or one that stands for it; None outside of directives.
-        outside: Inside a directive, the top around it.
+        mode: Lexical mode.
+        top: Text that closes the innermost open element, or "". Inside a directive, only its own elements count.
+        directive: Name of the directive as far as it is generated, or a name with the same effect; None outside of one.
+        outside: Inside a directive, the `top` around it.
     """
 
     mode: Mode = Mode.LINE_START
@@ -106,12 +106,12 @@ class State(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What a character does.
+    """Effect of a character.
 
     Attributes:
-        state: Where it leads; None for the state on top of the stack, which it takes off.
-        pushed: What it puts on the stack, or None.
-        drops: Whether it takes off the stack, besides, all that is inside the directive.
+        state: The next state, or None for the state on top of the stack, which is popped.
+        pushed: State that is pushed onto the stack, or None.
+        drops: Whether all states inside the directive are also popped.
     """
 
     state: State | None
@@ -120,19 +120,16 @@ class Move(NamedTuple):
 
     @property
     def states(self) -> tuple[State, ...]:
-        """Those that it leads to or puts on the stack."""
+        """The next state and the pushed state, as far as they are known."""
         return tuple(state for state in (self.state, self.pushed) if state is not None)
 
 
-def after(state: State, character: str) -> Move:
-    """Tell what a character does. One that is forbidden is passed over as a compiler would.
+def transition(state: State, character: str) -> Move:
+    """Return the effect of a character. A forbidden one has the effect that it has for a compiler.
 
     Args:
-        state: Before it.
+        state: State before it.
         character: One character.
-
-    Returns:
-        Where it leads, and what that does to the stack.
     """
     mode, top, directive, outside = state
     if mode in _INSIDE:
@@ -147,7 +144,7 @@ def after(state: State, character: str) -> Move:
     if mode is Mode.SLASH and character == "*":
         return Move(State(Mode.COMMENT, top, directive, outside))
     if mode is Mode.SLASH and character == "/":
-        # A directive's brackets that are open now are so for good.
+        # The comment extends to the end of the directive, whose open brackets can no longer be closed.
         drops = directive is not None and top != ""
         return Move(State(Mode.LINE_COMMENT, "" if drops else top, directive, outside), drops=drops)
     if character == "\n":
@@ -163,21 +160,21 @@ def after(state: State, character: str) -> Move:
             return Move(State(mode, top, _name(directive + character), outside))
         if not directive and character in " \t":
             return Move(state)
-        directive = _NAMES_ALIKE.get(directive, _OTHER_NAME)
-    following = State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside)
+        directive = _DIRECTIVES.get(directive, _OTHER_NAME)
+    next_state = State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside)
     if directive is not None and directive != "define":
         if character in _QUOTES:
             return Move(State(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside))
     elif character in _CLOSER:
-        return Move(following._replace(top=_CLOSER[character]), pushed=following)
+        return Move(next_state._replace(top=_CLOSER[character]), pushed=next_state)
     elif character == top:
         return Move(None)
-    return Move(following)
+    return Move(next_state)
 
 
-def _name(written: str) -> str:
-    """Keep what may become the name of a directive that matters here."""
-    return written if any(name.startswith(written) for name in _NAMES_ALIKE) else _OTHER_NAME
+def _name(prefix: str) -> str:
+    """Return the prefix if a name in `_DIRECTIVES` begins with it, else `_OTHER_NAME`."""
+    return prefix if any(name.startswith(prefix) for name in _DIRECTIVES) else _OTHER_NAME
 
 
 def _line_ended(state: State) -> Move:
@@ -191,29 +188,26 @@ def _line_ended(state: State) -> Move:
 
 
 def _settled_name(state: State) -> str | None:
-    """Give what the directive's name stands for, if it was complete; None for one that does not matter."""
-    return _NAMES_ALIKE.get((state.directive or "").rstrip(_QUOTED))
+    """Return the entry of the directive's name in `_DIRECTIVES`, as if the name were complete, or None."""
+    return _DIRECTIVES.get((state.directive or "").rstrip(_QUOTED))
 
 
-def stands_for(character: str) -> str:
-    """Give the character by which every move is the same.
+def representative(character: str) -> str:
+    """Return the representative of all characters with the same effect in every state.
 
     Args:
         character: One character.
     """
-    if character in _SIGNS:
+    if character in _SPECIAL:
         return character
     return _OTHER_NAME if character.isalnum() or character == "_" else ";"
 
 
-def forbidden(state: State) -> str:
-    """Tell what must not come next: what closes nothing, or leaves something open for good.
+def forbidden_characters(state: State) -> str:
+    """Return the characters that close nothing, or after which something can never be closed.
 
     Args:
-        state: Before it.
-
-    Returns:
-        Characters, each once.
+        state: State before the character.
     """
     mode, top, directive, outside = state
     if mode in _LITERALS:
@@ -222,29 +216,31 @@ def forbidden(state: State) -> str:
         return "*" if mode is Mode.COMMENT_SLASH else ""
     symbols = ""
     if mode is Mode.DIRECTIVE_NAME:
-        # `#else`, `#elif` and `#endif` end a branch, which must be there, and balanced.
+        # `#else`, `#elif` and `#endif` end a branch, which must be open and balanced.
         symbols += "e" if not directive and outside != BRANCH else ""
-        # Whether its character goes on with the name is known too late.
+        # Whether the whole character continues the name is not known at its first byte.
         symbols += FRAGMENT
     if mode is Mode.STAR:
         symbols += "/"
     if mode is Mode.SLASH and directive is not None:
         symbols += "/*" if directive.endswith(_QUOTED) else "/" if top else ""
     if mode is Mode.BACKSLASH and directive is not None:
-        # It would stand between the backslash and a line's end.
+        # It would separate the backslash from a line break.
         symbols += "\r"
     if directive is None or directive == "define":
-        symbols += _CLOSERS_BUT.get(top, ")]}")
+        symbols += _OTHER_CLOSERS.get(top, ")]}")
     if directive is not None and top and mode is not Mode.BACKSLASH:
         symbols += "\n"
     return symbols
 
 
-def closer(state: State) -> str:
-    """Give the character by which what is open is closed soonest, which is never forbidden; "" where nothing is.
+def closing_character(state: State) -> str:
+    """Return the next character of the shortest text that closes everything, or "" if nothing is open.
+
+    It is never forbidden.
 
     Args:
-        state: Before it.
+        state: State before the character.
     """
     mode, top, directive, outside = state
     may_open_branch = mode is Mode.DIRECTIVE_NAME or _settled_name(state) == "if"
@@ -257,18 +253,18 @@ def closer(state: State) -> str:
         return BRANCH.removeprefix(f"#{directive}")[0]
     if top and (top != BRANCH or mode is Mode.LINE_START):
         return top[0]
-    # Behind a backslash a directive would go on in the next line.
+    # After a backslash, a line break would continue the directive.
     return " " if mode is Mode.BACKSLASH and directive is not None else "\n"
 
 
 @cache
-def length_to_close(state: State) -> int:
-    """Give the number of characters that close what a state has open, without what its stack has.
+def closing_length(state: State) -> int:
+    """Return the number of characters that close everything that is open in a state, without its stack.
 
     Args:
-        state: Before them.
+        state: State before these characters.
     """
-    character = closer(state)
+    character = closing_character(state)
     if not character:
         return 0
-    return 1 + sum(map(length_to_close, after(state, character).states))
+    return 1 + sum(map(closing_length, transition(state, character).states))

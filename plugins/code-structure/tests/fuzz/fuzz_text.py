@@ -1,10 +1,11 @@
-"""Fuzzes all that judges text, and the sampler's state, by atheris (libFuzzer), whose coverage guides it.
+"""Coverage-guided fuzzing, by atheris (libFuzzer), of all analyses of text and of the sampler's grammar.
 
     pip install atheris
     python plugins/code-structure/tests/fuzz/fuzz_text.py -max_total_time=600 -max_len=4096 -timeout=20
 
-An input is UTF-8 with errors, or a run of pieces of C, one for each byte. Whatever it is, what the judges promise must
-hold. An input that broke a promise is left in the current folder; its file's name as the only argument runs it again.
+An input is decoded as UTF-8 or, depending on its first byte, as a sequence of pieces of C, one for each byte. The
+assertions below must hold for every input. An input that violates one is saved in the current folder; pass its file
+name as the only argument to run it again.
 """
 
 import sys
@@ -12,16 +13,19 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["seqforge_code_structure"]):
+    from seqforge_code_structure.defects import DEEPEST_NESTING
+    from seqforge_code_structure.findings import all_findings
     from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
-    from seqforge_code_structure.identifiers.metric import Identifiers
-    from seqforge_code_structure.labels import labels
-    from seqforge_code_structure.limits import DEEPEST_NESTING
-    from seqforge_code_structure.metrics.brackets import Brackets
-    from seqforge_code_structure.metrics.indentation import Indentation
-    from seqforge_code_structure.metrics.terminators import Terminators
-    from seqforge_code_structure.report import all_findings
-    from seqforge_code_structure.samplers.grammar import State, after, closer, forbidden, length_to_close
-    from seqforge_code_structure.units import split
+    from seqforge_code_structure.labels import label_characters
+    from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
+    from seqforge_code_structure.samplers.grammar import (
+        State,
+        closing_character,
+        closing_length,
+        forbidden_characters,
+        transition,
+    )
+    from seqforge_code_structure.units import split_units
 
 PIECES = [
     *"()[]{};,.:?*&!=+-<>\"'\\/#\n\t \0a0_\r\f~^%|\ufffd\ud800\u00e9",
@@ -66,8 +70,8 @@ NAMES = [metric.score([]).values.keys() for metric in METRICS]
 LEXICON = Lexicon(9, {"a": Count(0, 9, 0)})
 
 
-def judge(data: bytes) -> None:
-    """Hold the judges to their promises on one input."""
+def check(data: bytes) -> None:
+    """Check all properties for one input."""
     if not data:
         return
     if data[0] & 1:
@@ -82,41 +86,42 @@ def judge(data: bytes) -> None:
         assert all(0 <= found.start < found.stop <= len([text, text[::2]][found.text]) for found in score.findings)
     for cut in (False, True):
         assert all(0 <= found.start < found.stop <= len(text) for found in all_findings(text, LEXICON, cut=cut))
-        units = list(split(text, beginning_missing=cut, end_missing=cut))
+        units = list(split_units(text, beginning_missing=cut, end_missing=cut))
         assert "".join(text[unit.start : unit.stop] for unit in units) == text
-    assert len(labels(text)) == len(text)
-    write(text)
+    assert len(label_characters(text)) == len(text)
+    check_sampler(text)
 
 
-def write(text: str) -> None:
-    """Write what the sampler allows of a text, close what is open, and hold the whole to the judge of brackets."""
-    state, stack, written, owed = State(), list[State](), "", 0
+def check_sampler(text: str) -> None:
+    """Keep the characters of a text that the sampler allows, close everything, and check the brackets of the result."""
+    state, stack, written, length = State(), list[State](), "", 0
     for character in text:
-        longer = sum(map(length_to_close, after(state, character).states)) - length_to_close(state)
-        if character not in forbidden(state) and owed + longer <= DEEPEST_NESTING:
-            written, state, owed = written + character, moved(state, stack, character), owed + longer
-    for left in range(owed, 0, -1):
-        assert sum(map(length_to_close, [*stack, state])) == left
-        character = closer(state)
-        assert character not in forbidden(state)
+        longer = sum(map(closing_length, transition(state, character).states)) - closing_length(state)
+        if character not in forbidden_characters(state) and length + longer <= DEEPEST_NESTING:
+            written, state, length = written + character, moved(state, stack, character), length + longer
+    for left in range(length, 0, -1):
+        assert sum(map(closing_length, [*stack, state])) == left
+        character = closing_character(state)
+        assert character not in forbidden_characters(state)
         written, state = written + character, moved(state, stack, character)
-    assert not closer(state)
-    # Indented, since what stands in column 0 may end a unit whose brackets are open.
-    assert not [fault for unit in split((written + "\n").replace("\n", "\n ")) for fault in unit.faults], written
+    assert not closing_character(state)
+    # Text in column 0 may end a unit whose brackets are open, so indent all lines.
+    units = split_units((written + "\n").replace("\n", "\n "))
+    assert not [defect for unit in units for defect in unit.defects], written
 
 
 def moved(state: State, stack: list[State], character: str) -> State:
-    """Write a character."""
-    following, pushed, drops = after(state, character)
+    """Return the state after a character, and change the stack."""
+    following, pushed, drops = transition(state, character)
     assert not drops
     stack += [pushed] if pushed else []
     return following or stack.pop()
 
 
 def test_one_input(data: bytes) -> None:
-    """Run one input, where an undecodable one is none."""
+    """Check one input, unless it cannot be decoded."""
     try:
-        judge(data)
+        check(data)
     except UnicodeDecodeError:
         return
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.identifiers.analysis import identifier_findings
+from seqforge_code_structure.findings import identifier_findings
 from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
 from seqforge_code_structure.identifiers.reading import read_unit
 
@@ -86,10 +86,10 @@ GOLDEN = {
     "the old way of parameters": ("int f(i, ret)\n\tint i;\n\tchar *ret;\n{\n\treturn i + *ret;\n}\n", []),
     "a scoped loop": (body("\tfor_each_child_of_node_scoped(jiffies, i) {\n\t\tg(i);\n\t}"), []),
     "goto": (body("\tgoto out;\nout:\n\treturn 0;"), []),
-    "goto in vain": (body("\tgoto out;\nerr:\n\treturn 0;"), [("out", "goto without a label 'out'")]),
+    "goto in vain": (body("\tgoto out;\nerr:\n\treturn 0;"), [("out", "goto to the undefined label 'out'")]),
     "goto in vain, by a macro, too": (
         body("#define G goto out\n\tgoto out;"),
-        [("out", "goto without a label 'out'")],
+        [("out", "goto to the undefined label 'out'")],
     ),
     "a label in a dead branch": (body("\tgoto out;\n#ifndef A\nout:\n#endif\n\treturn 0;"), []),
     "a label's address": (body("\tvoid *ret = &&err;\n\n\tgoto *ret;\nerr:\n\treturn 0;"), None),
@@ -130,7 +130,7 @@ def test_without_a_lexicon_no_name_is_undefined():
     assert identifier_findings(body("\tint i;\n\treturn err;")) == identifier_findings(body("\tint i;\n\treturn 0;  "))
 
 
-def test_a_cut_tail_is_not_judged():
+def test_a_cut_tail_is_not_checked():
     text = body("\treturn 0;") + "\nint g(void)\n{\n\tint i;\n\tif ("
     assert identifier_findings(text, LEXICON, end_missing=True) == []
     assert identifier_findings(text, LEXICON)

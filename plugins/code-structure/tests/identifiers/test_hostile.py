@@ -3,14 +3,15 @@
 import random
 
 import pytest
+from seqforge_code_structure.defects import TOO_DEEP
+from seqforge_code_structure.findings import identifier_findings
 from seqforge_code_structure.identifiers import reading
-from seqforge_code_structure.identifiers.analysis import identifier_findings
-from seqforge_code_structure.identifiers.limits import DEEPEST_TREE, LONGEST_UNIT
-from seqforge_code_structure.limits import DEEPEST_NESTING
+from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
+from seqforge_code_structure.identifiers.walk import DEEPEST_TREE
 
 FUNCTION = "int f(void)\n{{\n\t{}\n}}\n"
-TOO_DEEP = f"not analysed: nested deeper than {DEEPEST_NESTING}"
-TREE_TOO_DEEP = f"not analysed: nested deeper than {DEEPEST_TREE:,}"
+
+TREE_TOO_DEEP = f"not analyzed: nested deeper than {DEEPEST_TREE:,}"
 TOKENS = [
     *"(){}[];,.*&\"'#=+:\n",
     "if",
@@ -82,4 +83,4 @@ def test_nothing_before_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch):
     text = FUNCTION.format("x = " + "(" * 200 + "a" + ")" * 200 + ";")
     assert identifier_findings(text) == []
     monkeypatch.setattr(reading, "DEEPEST_NESTING", 100)
-    assert [finding.message for finding in identifier_findings(text)] == ["not analysed: nested deeper than 100"]
+    assert [finding.message for finding in identifier_findings(text)] == [TOO_DEEP]

@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.identifiers import building, lexicon_file
-from seqforge_code_structure.identifiers.building import Counting, build_lexicon, pieces
-from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
-from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon, read_lexicon
+from seqforge_code_structure.identifiers import lexicon as module
+from seqforge_code_structure.identifiers.lexicon import (
+    Count,
+    Lexicon,
+    LexiconBuilder,
+    build_lexicon,
+    decode_lexicon,
+    encode_lexicon,
+    read_lexicon,
+    read_pieces,
+)
 
 from seqforge.errors import DataError
 
@@ -28,9 +35,9 @@ def test_counts_worked_out_by_hand():
 
 def test_a_long_file_counts_as_several(monkeypatch: pytest.MonkeyPatch):
     text = FILES[0] * 50
-    assert len(list(pieces(text))) == 1
-    monkeypatch.setattr(building, "LONGEST_PIECE", 200)
-    parts = list(pieces(text))
+    assert len(list(read_pieces(text))) == 1
+    monkeypatch.setattr(module, "LONGEST_PIECE", 200)
+    parts = list(read_pieces(text))
     assert len(parts) > 10
     units = [unit for part in parts for unit in part]
     assert [unit.start for unit in units] == [0, *(unit.stop for unit in units[:-1])]
@@ -67,7 +74,7 @@ def test_another_file_is_refused(change: dict[str, object], tmp_path: Path):
     path.write_text(json.dumps(good))
     assert read_lexicon(path).counts == {"a": Count(1, 2, 3)}
     path.write_text(json.dumps(good | change))
-    with pytest.raises(DataError, match="no lexicon"):
+    with pytest.raises(DataError, match="not a lexicon"):
         read_lexicon(path)
 
 
@@ -76,9 +83,9 @@ def test_missing_garbled_and_huge_files_are_refused(tmp_path: Path, monkeypatch:
     with pytest.raises(DataError, match="No such file"):
         read_lexicon(path)
     path.write_bytes(b"[" * 100_000)
-    with pytest.raises(DataError, match="no lexicon"):
+    with pytest.raises(DataError, match="not a lexicon"):
         read_lexicon(path)
-    monkeypatch.setattr(lexicon_file, "LARGEST_FILE", 1_000)
+    monkeypatch.setattr(module, "LARGEST_FILE", 1_000)
     with pytest.raises(DataError, match="more than 1,000 bytes"):
         read_lexicon(path)
 
@@ -91,12 +98,12 @@ def test_which_names_must_be_declared():
 
 def test_names_that_macros_use_unseen():
     lexicon = Lexicon(9, {"bp": Count(0, 40, 2), "i": Count(0, 41, 2), "never": Count(3, 0, 0), "once": Count(0, 5, 1)})
-    assert [name for name in ("bp", "i", "never", "once", "new") if lexicon.may_be_used_unseen(name)] == ["bp"]
+    assert [name for name in ("bp", "i", "never", "once", "new") if lexicon.may_be_used_by_macros(name)] == ["bp"]
 
 
 def test_counts_grow_by_pieces_of_text():
-    counting = Counting()
+    builder = LexiconBuilder()
     for text in FILES[:2]:
-        for piece in pieces(text):
-            counting.add(piece)
-    assert counting.bound["a"] == 2
+        for piece in read_pieces(text):
+            builder.add(piece)
+    assert builder.bound["a"] == 2

@@ -1,14 +1,13 @@
-"""What of a text is compiled: comments, directives and dead branches become blanks, and literals are emptied."""
+"""The part of a text that is compiled: comments, directives and dead branches are blank, and literals are empty."""
 
 import re
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.rules import blank
-from seqforge_code_structure.lexing.conditions import ALL_TRUE, Conditions
-from seqforge_code_structure.lexing.structure import COMMENT, DIRECTIVE, LINE_COMMENT, STRING, UNTERMINATED_STRING
+from seqforge_code_structure.conditions import ALL_TRUE, Conditions
+from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, STRING, UNTERMINATED_STRING
 
 _COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3
-# Short, and strings to their line's end: else each of many quotes would be sought its end in vain.
+# Literals have a limited length, so that the time stays linear for texts with many quotation marks.
 _CHARACTER = r"'(?:[^'\\\n]|\\(?:\r\n|[\s\S])){1,12}+'"
 _NOT_CODE = re.compile(
     rf"({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{_CHARACTER}|{UNTERMINATED_STRING})|(^{DIRECTIVE})",
@@ -17,16 +16,17 @@ _NOT_CODE = re.compile(
 _WORD = re.compile(r"[A-Za-z_]\w*+")
 _LABEL = re.compile(r"^[ \t]*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
 _DEFINED = re.compile(r"[ \t]*+#[ \t]*+define[ \t]++(\w++)")
+_TO_SPACES = bytes(byte if byte == 0x0A else 0x20 for byte in range(256))
 
 
-class Plain(NamedTuple):
-    """The code of a text.
+class CompiledCode(NamedTuple):
+    """The compiled code of a text.
 
     Attributes:
-        code: As many bytes as the text has characters, ASCII, with line ends where they were.
+        code: ASCII code, with one byte for each character of the text and line breaks at the same positions.
         defined: Names of macros that the text defines.
         mentioned: Words in directives, and in branches that are not compiled if every condition holds.
-        hidden_labels: Labels that such branches set.
+        hidden_labels: Labels that such branches define.
     """
 
     code: bytes
@@ -35,11 +35,20 @@ class Plain(NamedTuple):
     hidden_labels: set[str]
 
 
-def plain(text: str) -> Plain:
-    """Take the code out of a text, as it is compiled where every condition of the preprocessor holds.
+def blank(code: bytes) -> bytes:
+    """Replace every byte except line breaks with a space.
 
     Args:
-        text: C, or what should be C.
+        code: Any bytes.
+    """
+    return code.translate(_TO_SPACES)
+
+
+def extract_compiled_code(text: str) -> CompiledCode:
+    """Return the code that is compiled if every condition of the preprocessor holds.
+
+    Args:
+        text: C, or text that may be C.
     """
     code = text.encode("ascii", "replace")
     conditions = Conditions()
@@ -74,4 +83,4 @@ def plain(text: str) -> Plain:
         mentioned.update(_WORD.findall(text, position))
         labels.update(_LABEL.findall(text, position))
     parts.append(blank(code[position:]) if dead else code[position:])
-    return Plain(b"".join(parts), defined, mentioned, labels)
+    return CompiledCode(b"".join(parts), defined, mentioned, labels)

@@ -1,38 +1,31 @@
-"""What the kernel's macros become before its C is parsed: a table of rewritings, each with its reason."""
+"""C of the kernel rewritten so that a C parser accepts it: a table of rules for its macros, each with a reason.
+
+A rule replaces a match by as many bytes and keeps line breaks, so that positions in the result are positions in the
+code. Names that stay names stay at their positions, since they are read from the text by position.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+from seqforge_code_structure.identifiers.compiled_code import blank
 
 Match = re.Match[bytes]
 
-_TO_SPACES = bytes(byte if byte == 0x0A else 0x20 for byte in range(256))
 
-
-def blank(code: bytes) -> bytes:
-    """Turn everything but line ends into spaces.
-
-    Args:
-        code: Any bytes.
-    """
-    return code.translate(_TO_SPACES)
-
-
-class LogitRule(NamedTuple):
-    """One rewriting, which puts as many bytes as it takes and keeps line ends.
-
-    A name that stays a name stays where it is, since names are read from the text by their places.
+class Rule(NamedTuple):
+    """A rule of the rewriting.
 
     Attributes:
-        hints: The pattern matches only where one of these occurs, which is quicker to see.
-        pattern: What is rewritten.
-        put: What takes its place.
-        reason: Why.
+        hints: The pattern matches only code that contains one of these, which is faster to test.
+        pattern: Code to replace.
+        replacement: Function from a match to its replacement.
+        reason: Reason for the rule.
     """
 
     hints: tuple[bytes, ...]
     pattern: re.Pattern[bytes]
-    put: Callable[[Match], bytes]
+    replacement: Callable[[Match], bytes]
     reason: str
 
 
@@ -41,16 +34,16 @@ def _spaces(match: Match) -> bytes:
 
 
 def _instead(word: bytes) -> Callable[[Match], bytes]:
-    """Put a word in the place of the group `name`, where there is room, and leave the rest of the match."""
+    """Return a replacement that changes the group `name` to a word if the word fits, and keeps the rest."""
 
-    def put(match: Match) -> bytes:
+    def replace(match: Match) -> bytes:
         whole = match[0]
         start, stop = (position - match.start() for position in match.span("name"))
         if stop - start < len(word):
             return whole
         return whole[:start] + word + blank(whole[start + len(word) : stop]) + whole[stop:]
 
-    return put
+    return replace
 
 
 def _sum(match: Match) -> bytes:
@@ -58,7 +51,7 @@ def _sum(match: Match) -> bytes:
 
 
 def _loop_that_declares(match: Match) -> bytes:
-    # A structure with a bit-field uses the one name and declares the other, each where it stands.
+    # A structure with a bit-field uses one name and declares the other, each at its position.
     head = b"struct{int x:"
     return head + blank(match["head"][len(head) :]) + match["over"] + b";}" + match["variable"] + b";"
 
@@ -79,7 +72,7 @@ def _type(match: Match) -> bytes:
 
 
 _ARGUMENTS = rb"\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\)"
-"""Balanced brackets, four deep."""
+"""Balanced brackets with a depth of up to four."""
 
 _CALLEE = re.compile(
     rb"(?<!\w)(?!(?:sizeof|typeof|__typeof__|__typeof|alignof|_Alignof|__alignof__|if|while|for|switch|return)\b)[A-Za-z_]\w*+\s*+\Z"
@@ -109,13 +102,13 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nosavedata|uninitialized""".replace(b"\n", b"")
 
 RULES = (
-    LogitRule(
+    Rule(
         (b"__",),
         re.compile(rb"\b__(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()"),
         _spaces,
-        "annotations such as __init, __user and __packed stand for attributes, or for nothing",
+        "annotations such as __init, __user and __packed expand to attributes or to nothing",
     ),
-    LogitRule(
+    Rule(
         (b"__",),
         re.compile(
             rb"\b__(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
@@ -123,66 +116,66 @@ RULES = (
             rb"|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + _ARGUMENTS
         ),
         _spaces,
-        "attributes with arguments stand where the grammar knows none",
+        "the grammar does not allow attributes with arguments at these positions",
     ),
-    LogitRule(
+    Rule(
         (b"static",),
         re.compile(
             rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
         ),
         _spaces,
-        "a macro that declares reads as a call where nothing stands before it",
+        "a macro that declares parses as a call if nothing precedes it",
     ),
-    LogitRule(
+    Rule(
         (b"...",),
         re.compile(rb"(?<=[\w)'\]])\s*+\.\.\.(?=\s*+[^\s,)])"),
         _sum,
-        "ranges, as in `case 1 ... 9`, are GNU C",
+        "ranges such as `case 1 ... 9` are GNU C",
     ),
-    LogitRule(
+    Rule(
         (b"KERN_",),
         re.compile(rb"KERN_[A-Z]++(?=\s)"),
         _spaces,
-        'a macro that stands for a string joins those beside it, but two do not: `KERN_INFO NAME ": text"`',
+        'the grammar allows one macro among concatenated strings, but not two: `KERN_INFO NAME ": text"`',
     ),
-    LogitRule(
+    Rule(
         (b"asm_",),
         re.compile(rb"\b(?P<name>asm_inline|asm_volatile_goto|asm_goto_output)\b"),
         _instead(b"asm"),
-        "these are the kernel's own names of asm",
+        "these are the kernel's names for asm",
     ),
 )
-"""For all of a unit."""
+"""Rules for the whole unit."""
 
 HEAD_RULES = (
-    LogitRule(
+    Rule(
         (b"n", b"STATIC", b"FORCE_INLINE"),
         re.compile(
             rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
             rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
         ),
         _spaces,
-        "annotations before a type are read as another type",
+        "annotations before a type parse as another type",
     ),
-    LogitRule(
+    Rule(
         (b"(",),
         re.compile(rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]{5,}+)(?=\s*+" + _ARGUMENTS + rb"\s*+\Z)"),
         _instead(b"int x"),
-        "`SYSCALL_DEFINE3(name, type, parameter, …)` and its kin define functions, with no type before the name",
+        "macros such as `SYSCALL_DEFINE3(name, type, parameter, …)` define functions without a type before the name",
     ),
 )
-"""For what stands before a unit's first `{`."""
+"""Rules for the part before a unit's first `{`."""
 
 BODY_RULES = (
-    LogitRule(
+    Rule(
         (b"_scoped(",),
         re.compile(
             rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)"
         ),
         _loop_that_declares,
-        "some loops declare their variable",
+        "some loop macros declare their variable",
     ),
-    LogitRule(
+    Rule(
         (b"each_entry",),
         re.compile(
             rb"\b(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
@@ -193,7 +186,7 @@ BODY_RULES = (
         _loop_over_members,
         "the last argument of a loop over a list of structures names a member",
     ),
-    LogitRule(
+    Rule(
         (b"_size(", b"_entry(", b"dma_unmap_", b"from_timer(", b"from_tasklet("),
         re.compile(
             rb"\b(?:(?:struct_size|flex_array_size|list_next_entry|list_prev_entry|dma_unmap_\w++)\((?:[^(),;{}]++|"
@@ -204,36 +197,59 @@ BODY_RULES = (
         _instead(b"0"),
         "these macros take an object and the name of its member",
     ),
-    LogitRule(
+    Rule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
         re.compile(
             rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++)"
             rb"(?=\s*+\()(?!\s*+" + _ARGUMENTS + rb"\s*+;)"
         ),
         _instead(b"while"),
-        "loops may be macros: a statement follows the brackets",
+        "loop macros are followed by a statement",
     ),
-    LogitRule(
+    Rule(
         (b") {",),
         re.compile(
             rb"\n[ \t]++(?!(?:while|switch)\b)(?P<name>\w{5,}+)"
             rb"(?=\s*+\((?:[^(){};]++|\((?:[^(){};]++|\([^(){};]*+\))*+\))*+\) \{)"
         ),
         _instead(b"while"),
-        "any other call with a block behind it is such a loop",
+        "any other call that is followed by a block is also a loop macro",
     ),
-    LogitRule(
+    Rule(
         (b"(",),
         re.compile(rb"(?P<opening>[(,]\s*+)(?P<type>" + _TYPE + rb")(?=\s*+[,)])" + _MEMBER),
         _type,
-        "types may be arguments, as in `min_t(unsigned int, a, b)`, and with a structure's type the name of a member, "
-        "as in `container_of(pointer, struct type, member)`",
+        "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and after the type of a structure also the "
+        "name of a member, as in `container_of(pointer, struct type, member)`",
     ),
-    LogitRule(
+    Rule(
         (b"offsetof",),
         re.compile(rb"(?P<name>offsetof)(?=\s*+\()"),
         _instead(b"offsetxx"),
-        "what the rule above leaves of `offsetof(struct type, member)` is not what the grammar expects of it",
+        "after the rule above, `offsetof(struct type, member)` no longer has the arguments that the grammar expects",
     ),
 )
-"""For the rest of it."""
+"""Rules for the part from a unit's first `{`."""
+
+
+def rewrite(code: bytes) -> bytes:
+    """Apply all rules.
+
+    Args:
+        code: One top-level unit as ASCII, without comments and directives.
+
+    Returns:
+        As many bytes, with the same line breaks.
+    """
+    code = _apply(RULES, code)
+    body = code.find(b"{")
+    if body < 0:
+        return code
+    return _apply(HEAD_RULES, code[:body]) + _apply(BODY_RULES, code[body:])
+
+
+def _apply(rules: Sequence[Rule], code: bytes) -> bytes:
+    for rule in rules:
+        if not rule.hints or any(hint in code for hint in rule.hints):
+            code = rule.pattern.sub(rule.replacement, code)
+    return code

@@ -1,6 +1,6 @@
-"""Conditions of the preprocessor, under two assignments at once: every unknown name true, and every one false.
+"""Conditions of the preprocessor, under two assignments at once: all unknown names true, and all of them false.
 
-A set of assignments is two bits: `ALL_TRUE` and `ALL_FALSE`. Code that is right compiles under every assignment, so
+A set of assignments consists of two bits, `ALL_TRUE` and `ALL_FALSE`. Correct code compiles under every assignment, so
 its brackets balance under these two as well, whatever the names mean.
 """
 
@@ -8,12 +8,15 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from seqforge_code_structure.limits import DEEPEST_NESTING, LONGEST_CONDITION
+from seqforge_code_structure.defects import DEEPEST_NESTING
 
 ALL_TRUE = 1
 ALL_FALSE = 2
 BOTH = ALL_TRUE | ALL_FALSE
 NEITHER = 0
+
+LONGEST_CONDITION = 1_000
+"""Largest number of characters of an `#if`'s condition that is parsed; a longer one counts as one unknown name."""
 
 CONDITIONAL = frozenset({"if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"})
 _DEEPEST_EXPRESSION = 16
@@ -23,15 +26,15 @@ _SYMBOLS = re.compile(r"&&|\|\||!(?!=)|[()]|(?:[^&|!()]|!=|&(?!&)|\|(?!\|))++", 
 _NEGATED_COMPARISON = re.compile(r"!=|(?<!<)<(?!<)")
 _TESTS_OF_A_NAME = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_MODULE", "IS_REACHABLE")
 _KNOWN = {"0": NEITHER, "1": BOTH, "__cplusplus": NEITHER, "__ASSEMBLY__": NEITHER, "__ASSEMBLER__": NEITHER}
-"""Numbers, and names that no compiler of C defines."""
+"""Numbers, and names that no C compiler defines."""
 
 
 class Level(NamedTuple):
-    """One `#if` that is open.
+    """An open `#if`.
 
     Attributes:
         outside: Assignments under which the text around it is compiled.
-        taken: Assignments under which one of its branches was already compiled.
+        taken: Assignments under which one of its earlier branches is compiled.
     """
 
     outside: int
@@ -39,12 +42,12 @@ class Level(NamedTuple):
 
 
 class Conditions:
-    """Follows the directives of a text, and knows under which assignments it is compiled here.
+    """The open conditions at a position that moves through a text.
 
-    An `#else` or `#endif` without an `#if` changes nothing.
+    An `#else` or `#endif` without an `#if` is ignored.
 
     Attributes:
-        compiled: The assignments under which the text is compiled here.
+        compiled: Assignments under which the text is compiled at this position.
     """
 
     def __init__(self) -> None:
@@ -54,19 +57,19 @@ class Conditions:
 
     @property
     def too_deep(self) -> bool:
-        """Whether conditions nest deeper here than is analysed."""
+        """Whether conditions nest deeper than `DEEPEST_NESTING`."""
         return self._deeper > 0
 
     def follow(self, text: str, start: int, stop: int) -> str:
-        """Take note of a directive.
+        """Move past a directive.
 
         Args:
             text: The whole text.
-            start: The directive's first character, or the line end before it.
-            stop: One past its last.
+            start: Position of the directive or of the line break before it.
+            stop: End position of the directive.
 
         Returns:
-            Its name, such as `define`; "" where it has none.
+            Its name, such as `define`, or "" if it has none.
         """
         match = _DIRECTIVE.match(text, start, stop)
         name = match[1] if match else ""
@@ -80,7 +83,7 @@ class Conditions:
                 self._deeper += 1
                 return
             guard = name == "ifndef" and _defines_next(text, stop, condition)
-            true = BOTH if guard else assignments(name, condition)
+            true = BOTH if guard else evaluate_condition(name, condition)
             self._levels.append(Level(self.compiled, true))
             self.compiled &= true
         elif self._deeper:
@@ -91,27 +94,27 @@ class Conditions:
             self.compiled = self._levels.pop().outside
         else:
             level = self._levels[-1]
-            true = (BOTH if name == "else" else assignments(name.removeprefix("el"), condition)) & ~level.taken
+            true = (BOTH if name == "else" else evaluate_condition(name.removeprefix("el"), condition)) & ~level.taken
             self._levels[-1] = Level(level.outside, level.taken | true)
             self.compiled = level.outside & true
 
 
 def _defines_next(text: str, position: int, condition: str) -> bool:
-    """Tell whether `#ifndef X` is followed by `#define X`: a guard against a second inclusion, or a default."""
+    """Return whether `#define X` follows `#ifndef X`, as in an include guard or a default value."""
     name = re.match(r"\s*(\w+)", condition)
     follows = re.compile(r"\s*#[ \t]*define[ \t]+(\w+)").match(text, position, position + LONGEST_CONDITION)
     return bool(name and follows and name[1] == follows[1])
 
 
 @lru_cache(maxsize=4096)
-def assignments(name: str, condition: str) -> int:
+def evaluate_condition(name: str, condition: str) -> int:
     """Evaluate a condition under both assignments.
 
-    Names, and comparisons of names with anything, are unknown; `!=` and `<` count as the contrary of `==` and `>=`.
+    Names and comparisons are unknown; `!=` and `<` are the negations of `==` and `>=`.
 
     Args:
         name: `if`, `ifdef` or `ifndef`.
-        condition: What stands behind it.
+        condition: The rest of the directive.
 
     Returns:
         The assignments under which it holds.
@@ -128,7 +131,7 @@ def assignments(name: str, condition: str) -> int:
 
 
 class _Expression:
-    """Reads `||`, `&&`, `!` and brackets, and takes all else as it stands."""
+    """Parser of `||`, `&&`, `!` and brackets; everything else is one unknown operand."""
 
     def __init__(self, symbols: list[str]) -> None:
         self._symbols = symbols
@@ -175,7 +178,7 @@ class _Expression:
         return ALL_FALSE if _NEGATED_COMPARISON.search(plain) else ALL_TRUE
 
     def _rest(self) -> list[str]:
-        """Take everything up to the next `&&`, `||` or closing bracket of this level."""
+        """Return all symbols up to the next `&&`, `||` or closing bracket of this level, and move past them."""
         words: list[str] = []
         depth = 0
         while self._position < len(self._symbols):

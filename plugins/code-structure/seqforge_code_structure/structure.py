@@ -1,8 +1,8 @@
-"""The tokens that give a C text its structure: brackets, semicolons, comments, literals and directives.
+"""The tokens that structure a C text: brackets, semicolons, comments, literals and directives.
 
-One compiled pattern does the work. Whatever stands between two such tokens is passed over inside the regular
-expression engine, so that Python sees one match for about fourteen characters. Every quantifier is possessive and every
-position matches something: the time is linear in the text, whatever it holds.
+One compiled pattern finds them. The regular expression engine skips the text between two tokens, so that Python handles
+one match for about fourteen characters. Every quantifier is possessive and every position matches something, so the
+time is linear in the text, whatever it contains.
 """
 
 import re
@@ -15,40 +15,40 @@ STRING = r'"(?:[^"\\\n]++|\\(?:\r\n|[\s\S]))*+"'
 CHARACTER = r"'(?:[^'\\\n]++|\\(?:\r\n|[\s\S]))++'"
 UNTERMINATED_COMMENT = r"/\*[\s\S]*+"
 ESCAPE = r"\\[\"']"
-"""A quotation mark that begins nothing. Were it taken for a beginning, each of many would be sought its end in vain."""
+"""A quotation mark that begins no literal. Without this, searching for the ends of many takes quadratic time."""
 UNTERMINATED_STRING = r'"(?:[^"\\\n]++|\\(?:\r\n|[\s\S])?)*+'
 _REST_OF_DIRECTIVE = (
     rf"""(?:[^\n\\/"']++|{ESCAPE}|\\(?:\r?\n)?|{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT}|/"""
     rf"""|{STRING}|{CHARACTER}|["'])*+"""
 )
 DIRECTIVE = rf"[ \t]*+\#{_REST_OF_DIRECTIVE}"
-"""A directive from its line's start to its line's end, with the lines that continue it."""
+"""A directive from the start of its line to the end, with continuation lines."""
 
 _LONGEST_CHARACTER = 12
-"""Characters of a literal such as `'\\U0001F600'`, without its end."""
+"""Length of a literal such as `'\\U0001F600'`, without its closing quotation mark."""
 
 
 class Kind(IntEnum):
-    """What a structural token is: the number of its group in the pattern."""
+    """Kind of a structural token. Its value is the number of the group in the pattern."""
 
     OPENING_DIRECTIVE = 1
-    """A directive in the text's first line."""
+    """A directive on the first line of the text."""
     BRACKET = 2
     SEMICOLON = 3
     DIRECTIVE = 4
-    """A directive, with the line end before it."""
+    """A directive, with the line break before it."""
     COMMENT = 5
     LINE_COMMENT = 6
     STRING = 7
     CHARACTER = 8
     UNTERMINATED_COMMENT = 9
     UNTERMINATED_STRING = 10
-    """Up to the line's end."""
+    """The literal up to the end of its line."""
     UNTERMINATED_CHARACTER = 11
-    """The quotation mark alone."""
+    """The quotation mark only."""
     STRAY_COMMENT_END = 12
     END = 13
-    """The end of the text, once."""
+    """The end of the text."""
 
 
 def _compile(directives: bool) -> re.Pattern[str]:
@@ -67,39 +67,38 @@ _TEXT = _compile(directives=True)
 _BODY = _compile(directives=False)
 
 
-def structure(text: str, start: int = 0) -> Iterator[re.Match[str]]:
+def scan_text(text: str) -> Iterator[re.Match[str]]:
     """Find the structural tokens of a text.
 
     Args:
-        text: C, or what should be C.
-        start: Where to begin: the start of the text or of a line, or behind a token.
+        text: C, or text that may be C.
 
     Returns:
-        A match for each token, in order: `lastindex` is its `Kind`, and the token is the group of that number. The last
-        one is `Kind.END`; a second one may follow.
+        A match for each token, in order. Its `lastindex` is the `Kind`, and the group with that number is the token.
+        The last match is `Kind.END`, which may occur twice.
     """
-    return _TEXT.finditer(text, start)
+    return _TEXT.finditer(text)
 
 
-def structure_of_body(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:
-    """Find the structural tokens inside a directive, where a `#` begins no directive.
+def scan_directive(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:
+    """Find the structural tokens inside a directive, where `#` begins no directive.
 
     Args:
         text: The whole text.
-        start: The directive's first character.
-        stop: One past its last.
+        start: Position of the directive.
+        stop: End position of the directive.
 
     Returns:
-        Matches as `structure` gives them.
+        Matches, as from `scan_text`.
     """
     return _BODY.finditer(text, start, stop)
 
 
 def may_be_cut(text: str, start: int) -> bool:
-    """Tell whether a character literal without an end may be one that the text's end cuts.
+    """Return whether a character literal without an end may be cut by the end of the text.
 
     Args:
         text: The whole text.
-        start: Where the literal begins.
+        start: Position of the literal.
     """
     return len(text) - start <= _LONGEST_CHARACTER and "\n" not in text[start:]

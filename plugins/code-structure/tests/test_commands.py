@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from seqforge_code_structure.commands import c_structure as module
-from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
+from seqforge_code_structure import commands
+from seqforge_code_structure.identifiers.lexicon import read_lexicon
 
 import seqforge.cli
 
@@ -52,10 +52,10 @@ def test_findings_look_like_a_compilers(folder: Path, lexicon: Path, monkeypatch
     assert all(line.startswith("faulty.c:") for line in lines)
 
 
-def test_what_is_not_analysed_is_said_once(folder: Path, monkeypatch, capsys):
+def test_a_unit_that_is_not_analyzed_is_reported_once(folder: Path, monkeypatch, capsys):
     (folder / "deep.c").write_text("(" * 1000)
     assert run(monkeypatch, "c-structure", "deep.c") == 1
-    assert capsys.readouterr().out.splitlines() == ["deep.c:1:1: not analysed: nested deeper than 256"]
+    assert capsys.readouterr().out.splitlines() == ["deep.c:1:1: not analyzed: nested deeper than 256"]
 
 
 def test_a_byte_order_mark_is_passed_over(folder: Path, monkeypatch, capsys):
@@ -64,14 +64,15 @@ def test_a_byte_order_mark_is_passed_over(folder: Path, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_warnings_and_faults_have_colours_on_a_terminal(folder: Path, monkeypatch, capsys):
+def test_warnings_and_errors_have_colors_on_a_terminal(folder: Path, monkeypatch, capsys):
     (folder / "lines.c").write_text("int f(void)\n{\n  return 1;\n\t\treturn 2;\n\treturn (3;\n\treturn 4;\n}\n")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     assert run(monkeypatch, "c-structure", "lines.c") == 1
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    assert "\x1b[1mlines.c:3:1: \x1b[0m\x1b[33mthe line is not indented as deep as its braces are: 1\x1b[0m" in lines
+    warning = "the indentation does not match the brace depth: expected 1"
+    assert f"\x1b[1mlines.c:3:1: \x1b[0m\x1b[33m{warning}\x1b[0m" in lines
     assert "\x1b[1mlines.c:5:9: \x1b[0m\x1b[31m'(' is not closed before '}'\x1b[0m" in lines
     assert captured.err == f"{len(lines)} findings in 1 file\n"
 
@@ -82,7 +83,7 @@ def test_a_text_cut_at_both_ends(folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-structure", "sample.txt") == 1
 
 
-def test_json_gives_lines_columns_and_characters(folder: Path, monkeypatch, capsys):
+def test_json_has_lines_columns_and_characters(folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-structure", "faulty.c", "--json") == 1
     first = json.loads(capsys.readouterr().out)[0]
     start = FAULTY.index("i;")
@@ -104,14 +105,14 @@ def test_standard_input_that_was_cut(folder: Path, monkeypatch, capsys):
     assert "<stdin>:" in capsys.readouterr().out
 
 
-def test_what_cannot_be_read_is_told(folder: Path, monkeypatch, capsys):
+def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     (folder / "bad.c").write_text("int x;\n)\n")
     assert run(monkeypatch, "c-structure", "none.c", "bad.c") == 2
-    said = capsys.readouterr()
-    assert "error: none.c cannot be read: No such file" in said.err
-    assert "2 findings in 1 file" in said.err
-    assert "bad.c:2:1: ')' closes nothing" in said.out
-    monkeypatch.setattr(module, "LARGEST_FILE", 10)
+    captured = capsys.readouterr()
+    assert "error: none.c: cannot be read: No such file" in captured.err
+    assert "2 findings in 1 file" in captured.err
+    assert "bad.c:2:1: ')' closes nothing" in captured.out
+    monkeypatch.setattr(commands, "LARGEST_FILE", 10)
     assert run(monkeypatch, "c-structure", "good.c") == 2
     assert "more than 10 bytes" in capsys.readouterr().err
 
@@ -126,24 +127,27 @@ def test_an_experiment_names_the_corpus(folder: Path, monkeypatch, capsys):
     (folder / "experiment.toml").write_text('[corpus]\nuse = "text"\nfiles = ["text/*.c"]\n')
     assert run(monkeypatch, "c-lexicon", str(folder / "experiment.toml")) == 0
     assert read_lexicon(folder / "lexicon.json").files == 3
-    assert "lexicon.json: 1 names of 3 files" in capsys.readouterr().out
+    assert "lexicon.json: 1 names from 3 files" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no corpus to make a lexicon from"),
+        ([], "corpus: missing"),
         (["--corpus", "inline", "--set", "corpus.text=fox"], "no function of C"),
         (["--corpus", "linux-sorce"], "linux-source"),
         (["--corpus", "text", "--set", "corpus.pth=text"], "corpus.pth"),
         (["none.toml"], "none.toml: no such file"),
-        (["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"], "not a place for a"),
+        (
+            ["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"],
+            "x.json: not a file",
+        ),
         (
             ["--corpus", "c-characters", "--set", "corpus.source={use='inline',text='a'}"],
-            "the corpus gives labelled examples",
+            "it yields labelled examples",
         ),
     ],
 )
-def test_mistakes_are_told_in_words(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
+def test_mistakes_are_reported(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-lexicon", *arguments) == 1
     assert message in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from seqforge_code_structure.identifiers.metric import Identifiers
+from seqforge_code_structure.metrics import Identifiers
 
 from seqforge import Experiment, train
 from seqforge.errors import DataError
@@ -46,16 +46,16 @@ def test_figures_worked_out_by_hand(metric: Identifiers):
     assert [(finding.text, finding.message) for finding in score.findings] == [
         (0, "undefined identifier 'i'"),
         (1, "unused variable 'i'"),
-        (1, "goto without a label 'out'"),
+        (1, "goto to the undefined label 'out'"),
         (1, "does not parse"),
     ]
 
 
-def test_a_text_that_begins_inside_a_function_is_judged_from_the_next_one_on(metric: Identifiers):
+def test_a_text_that_begins_inside_a_function_is_checked_from_the_next_one_on(metric: Identifiers):
     assert metric.score(["\treturn i;\n}\n\n" + GOOD]).values == metric.score([GOOD]).values
 
 
-def test_what_it_has_learnt_is_its_state(metric: Identifiers):
+def test_its_counts_are_its_state(metric: Identifiers):
     other = Identifiers()
     assert other.score([UNDEFINED]).values["undefined"] == 0.0
     other.restore(metric.state())
@@ -71,7 +71,7 @@ def test_the_names_of_the_figures_are_always_the_same(texts: list[str], metric: 
     assert values["functions"] == values["parses"] == values["undefined"] == 0.0
 
 
-def test_in_a_run_it_learns_from_the_training_text_and_has_a_control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_in_a_run_it_learns_from_the_training_text_and_has_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
     held_out = UNDEFINED + UNUSED.replace("\tgoto out;\n", "\tlocal_only();\n")
     text = GOOD * 60 + held_out * 10

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
-from seqforge_code_structure.identifiers.normalisation import normalised
-from seqforge_code_structure.identifiers.plain import plain
+from seqforge_code_structure.identifiers.rewriting import rewrite
 from tree_sitter import Parser
 
 PIECES = st.sampled_from(
@@ -62,7 +62,7 @@ def parses(code: bytes) -> bool:
 
 @pytest.mark.parametrize("text", KERNEL_C.values(), ids=KERNEL_C)
 def test_kernel_c_parses_once_it_is_rewritten(text: str):
-    assert parses(normalised(plain(text).code))
+    assert parses(rewrite(extract_compiled_code(text).code))
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_it_does_not_parse_as_it_is(name: str):
 
 @given(TEXTS)
 def test_length_and_line_ends_stay(text: str):
-    code = plain(text).code
-    rewritten = normalised(code)
+    code = extract_compiled_code(text).code
+    rewritten = rewrite(code)
     assert len(code) == len(rewritten) == len(text)
     assert [i for i, symbol in enumerate(text) if symbol == "\n"] == [
         i for i, byte in enumerate(rewritten) if byte == 10
@@ -95,7 +95,7 @@ def test_length_and_line_ends_stay(text: str):
 
 def test_what_is_not_compiled_is_blank():
     text = 'int a; /* b */ char *c = "d;"; // e\n#if F\nint g;\n#else\nint h;\n#endif\n#define I 1\n'
-    result = plain(text)
+    result = extract_compiled_code(text)
     assert result.code.split() == [b"int", b"a;", b"char", b"*c", b"=", b'"', b'";', b"int", b"g;"]
     assert result.defined == {"I"}
     assert {"F", "h", "I"} <= result.mentioned
@@ -104,7 +104,7 @@ def test_what_is_not_compiled_is_blank():
 
 def test_names_that_stay_stay_where_they_are():
     text = "void f(void)\n{\n\tfor_each_child_of_node_scoped(np, child) {\n\t}\n}\n"
-    rewritten = normalised(text.encode())
+    rewritten = rewrite(text.encode())
     for name in (b"np", b"child)"):
         place = text.encode().index(b"(" + name if name == b"np" else b" " + name) + 1
         assert rewritten[place : place + 2] == text.encode()[place : place + 2]

@@ -1,0 +1,236 @@
+"""The commands `seqforge c-structure` and `seqforge c-lexicon`.
+
+Every command of seqforge imports this module, so it imports whatever needs torch inside functions.
+"""
+
+import json
+import sys
+import time
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqforge.errors import DataError, ExperimentError
+from seqforge.registry import Component, Registry
+
+if TYPE_CHECKING:
+    from seqforge.interfaces import Document, Finding
+
+LARGEST_FILE = 64 << 20
+"""Largest size in bytes of a file that `c-structure` reads."""
+
+_STANDARD_INPUT = "-"
+_WARNINGS = ("unused", "the indentation")
+"""Beginnings of the messages that are warnings and not errors."""
+
+_REPORT_SECONDS = 10.0
+"""Time between two lines of progress if standard error is not a terminal."""
+
+_REDRAW_SECONDS = 0.1
+
+
+def c_structure(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files of C; - is standard input.")],
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Lexicon of a training text, from `seqforge c-lexicon`. Without it, no name counts as undefined.",
+        ),
+    ] = None,
+    cut: Annotated[
+        bool,
+        typer.Option(
+            "--cut",
+            help="The text is cut: brackets may be open at its end, and closed at its beginning without being opened.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Find errors in the structure of C, such as generated C, and print them in the format of a compiler.
+
+    The command reports brackets, comments and literals that are not closed, lines whose indentation does not match
+    their braces, undefined names, unused variables, and jumps to undefined labels. It analyzes each function with the
+    declarations of its own file. It reads no headers and compiles nothing.
+    The exit status is 1 if there are findings, and 2 if a file cannot be read.
+
+    [bold]Examples[/]
+
+      seqforge c-structure runs/first-run/samples/*.txt --cut
+
+      seqforge sample runs/first-run | seqforge c-structure - --lexicon linux.lexicon.json
+    """
+    from seqforge_code_structure.findings import all_findings
+    from seqforge_code_structure.identifiers.lexicon import read_lexicon
+
+    names = read_lexicon(lexicon) if lexicon else None
+    count = unread = 0
+    records: list[dict[str, object]] = []
+    for file in files:
+        try:
+            text = _read(file)
+        except DataError as error:
+            typer.echo(f"error: {error}", err=True)
+            unread += 1
+            continue
+        findings = all_findings(text, names, cut=cut)
+        count += len(findings)
+        if as_json:
+            records += _records(file, text, findings)
+        else:
+            _print(file, text, findings)
+    if as_json:
+        typer.echo(json.dumps(records))
+    if count:
+        read = len(files) - unread
+        typer.echo(f"{count:,} finding{'s' * (count > 1)} in {read:,} file{'s' * (read > 1)}", err=True)
+    if count or unread:
+        raise typer.Exit(2 if unread else 1)
+
+
+def _read(file: str) -> str:
+    try:
+        if file == _STANDARD_INPUT:
+            content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
+    if len(content) > LARGEST_FILE:
+        raise DataError(f"{file}: has more than {LARGEST_FILE:,} bytes, the limit", hint="Divide the file.")
+    return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")
+
+
+def _places(text: str, findings: "list[Finding]") -> list[tuple[int, int]]:
+    """Return the line and the column of each finding, from 1. Findings must be in the order of the text."""
+    places: list[tuple[int, int]] = []
+    line, line_start, position = 1, 0, 0
+    for finding in findings:
+        line += text.count("\n", position, finding.start)
+        position = finding.start
+        line_start = max(line_start, text.rfind("\n", line_start, position) + 1)
+        places.append((line, position - line_start + 1))
+    return places
+
+
+def _records(file: str, text: str, findings: "list[Finding]") -> list[dict[str, object]]:
+    return [
+        {
+            "file": file,
+            "line": line,
+            "column": column,
+            "start": finding.start,
+            "stop": finding.stop,
+            "message": finding.message,
+        }
+        for finding, (line, column) in zip(findings, _places(text, findings), strict=True)
+    ]
+
+
+def _print(file: str, text: str, findings: "list[Finding]") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    name = "<stdin>" if file == _STANDARD_INPUT else file
+    for finding, (line, column) in zip(findings, _places(text, findings), strict=True):
+        style = "yellow" if finding.message.startswith(_WARNINGS) else "red"
+        console.print(Text.assemble((f"{name}:{line}:{column}: ", "bold"), (finding.message, style)))
+
+
+def c_lexicon(
+    context: typer.Context,
+    experiment: Annotated[
+        Path | None, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment whose corpus is read.")
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="File to write the lexicon to.")] = Path("lexicon.json"),
+    corpus: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Corpus that replaces that of the experiment.")
+    ] = None,
+    assignments: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the corpus. Repeatable.")
+    ] = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Count the names in a corpus of C, for `seqforge c-structure --lexicon`.
+
+    For each name, the lexicon holds the number of files in which functions use it undeclared, and in which they declare
+    it. The metric `identifiers` needs no such file: it counts the names of its run's training text.
+
+    [bold]Examples[/]
+
+      seqforge c-lexicon experiments/linux-post.toml --output linux.lexicon.json
+
+      seqforge c-lexicon --corpus linux-source --set corpus.source=linux.tar.xz --output linux.lexicon.json
+    """
+    from seqforge.files import reported_failures, write_atomically
+    from seqforge.interfaces import Corpus
+    from seqforge_code_structure.identifiers.lexicon import build_lexicon, encode_lexicon
+
+    if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):
+        raise DataError(f"{output}: not a file in an existing folder", hint="Choose another file with --output FILE.")
+    chosen = _corpus(context.obj, experiment, corpus, assignments).build()
+    if not isinstance(chosen, Corpus):
+        raise ExperimentError(
+            "corpus: it yields labelled examples, and a lexicon is built from files of C",
+            hint="Choose a corpus of text, for example with --corpus linux-source.",
+        )
+    typer.echo(chosen.describe(), err=True)
+    progress = _Progress()
+    lexicon = build_lexicon(progress.follow(chosen.documents()))
+    progress.end()
+    if not lexicon.counts:
+        raise DataError(
+            "corpus: it contains no function of C that uses or declares a variable, so the lexicon would be empty",
+            hint="Choose the text that your model is trained on, which must be C.",
+        )
+    with reported_failures(f"writing the lexicon {output}"):
+        write_atomically(output, encode_lexicon(lexicon))
+    typer.echo(f"{output}: {len(lexicon.counts):,} names from {lexicon.files:,} files")
+
+
+def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
+    from seqforge.experiment import override, read_table, replace_components
+    from seqforge.registry import resolve
+
+    table = override(replace_components(read_table(path) if path else {}, registry, corpus=corpus), assignments)
+    if "corpus" not in table:
+        raise ExperimentError(
+            "corpus: missing", hint="Name an experiment file, or a corpus, for example with --corpus linux-source."
+        )
+    resolved = resolve(registry, "corpus", table["corpus"], "corpus", path.parent if path else Path.cwd())
+    if isinstance(resolved, list):
+        raise ExperimentError("\n".join(str(problem) for problem in resolved))
+    return resolved
+
+
+class _Progress:
+    """Progress on standard error: one line that is redrawn on a terminal, and occasional lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._shown = time.monotonic()
+
+    def follow(self, documents: "Iterable[Document]") -> Iterator[str]:
+        """Yield the text of each document, and report the progress."""
+        size = 0
+        for number, document in enumerate(documents, start=1):
+            size += len(document.content)
+            yield document.content.decode("utf-8", "replace")
+            self._show(number, size)
+
+    def _show(self, files: int, size: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < (_REDRAW_SECONDS if self._terminal else _REPORT_SECONDS):
+            return
+        self._shown = now
+        line = f"reading: {files:,} files, {size / 1e6:,.1f} MB"
+        typer.echo(f"\r{line} " if self._terminal else line, err=True, nl=not self._terminal)
+
+    def end(self) -> None:
+        """Remove the line from a terminal."""
+        if self._terminal:
+            typer.echo("\r\033[K", err=True, nl=False)

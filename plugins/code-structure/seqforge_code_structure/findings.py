@@ -1,0 +1,89 @@
+"""Findings in a text, for the metrics and for `seqforge c-structure`."""
+
+from collections.abc import Iterable, Sequence
+
+from seqforge.interfaces import Finding
+from seqforge_code_structure.defects import Defect
+from seqforge_code_structure.identifiers.checks import NameDefect, check_names
+from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.reading import UnitNames, read_units
+from seqforge_code_structure.indentation import analyze_indentation
+from seqforge_code_structure.terminators import analyze_terminators
+from seqforge_code_structure.units import begins_inside_unit, split_units
+
+
+def structure_findings(text: int, defects: Iterable[Defect]) -> list[Finding]:
+    """Convert defects to findings.
+
+    Args:
+        text: Index of the text among those that are scored.
+        defects: Its defects.
+    """
+    return [Finding(text, defect.position, defect.position + defect.length, defect.message) for defect in defects]
+
+
+def name_findings(text: int, units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Finding]:
+    """Convert errors of identifiers to findings, and add units that do not parse or are not analyzed.
+
+    Names that the training text does not contain are left out, since real code has some too.
+
+    Args:
+        text: Index of the text among those that are scored.
+        units: Its units.
+        defects: Their errors.
+    """
+    undefined = {defect.start for defect in defects if defect.kind == "undefined"}
+    found = [
+        Finding(text, defect.start, defect.stop, defect.message)
+        for defect in defects
+        if defect.kind != "undefined_novel" and not (defect.kind == "returns_undeclared" and defect.start in undefined)
+    ]
+    for unit in units:
+        if unit.refusal:
+            found.append(Finding(text, unit.start, unit.start + 1, unit.refusal))
+        elif unit.error is not None:
+            found.append(Finding(text, unit.error, unit.error + 1, "does not parse"))
+    return sorted(found, key=lambda finding: finding.start)
+
+
+def identifier_findings(
+    text: str, lexicon: Lexicon | None = None, *, beginning_missing: bool = False, end_missing: bool = False
+) -> list[Finding]:
+    """Find errors of identifiers, syntax errors, and units that are not analyzed.
+
+    Args:
+        text: C, or text that may be C.
+        lexicon: Lexicon of a training text; without one, no name counts as undefined.
+        beginning_missing: Whether the text may begin inside a unit.
+        end_missing: Whether the text is cut at its end.
+
+    Returns:
+        Findings in the order of the text, each with index 0.
+    """
+    units = read_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
+    return name_findings(0, units, check_names(units, lexicon)[1])
+
+
+def all_findings(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Finding]:
+    """Find errors of brackets, of comments and literals, of indentation, and of identifiers.
+
+    Args:
+        text: C, or text that may be C.
+        lexicon: Lexicon of a training text; without one, no name counts as undefined.
+        cut: Whether the text is cut at its end and may be cut at its beginning.
+
+    Returns:
+        Findings in the order of the text, each with index 0.
+    """
+    headless = cut and begins_inside_unit(text)
+    units = split_units(text, beginning_missing=headless, end_missing=cut)
+    defects = [defect for unit in units for defect in unit.defects]
+    defects += analyze_terminators(text, end_missing=cut).defects
+    defects += analyze_indentation(text).defects
+    found = structure_findings(0, defects)
+    found += identifier_findings(text, lexicon, beginning_missing=headless, end_missing=cut)
+    unique: dict[tuple[int, str], Finding] = {}
+    for finding in found:
+        # The analyses of brackets and of names both report a unit that nests too deep.
+        unique.setdefault((finding.start, finding.message), finding)
+    return sorted(unique.values(), key=lambda finding: finding.start)

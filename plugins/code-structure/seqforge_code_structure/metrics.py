@@ -1,0 +1,233 @@
+"""The metrics `brackets`, `terminators`, `indentation`, `compiles` and `identifiers`.
+
+Each scores samples that may be cut at both ends, and reports the places of the errors that it counts.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Finding, FittedMetric, Metric, Score
+from seqforge_code_structure.compiler import compiles, find_compiler
+from seqforge_code_structure.findings import name_findings, structure_findings
+from seqforge_code_structure.identifiers.checks import CHECKS, check_names
+from seqforge_code_structure.identifiers.lexicon import Lexicon, build_lexicon, decode_lexicon, encode_lexicon
+from seqforge_code_structure.identifiers.reading import read_units
+from seqforge_code_structure.indentation import analyze_indentation
+from seqforge_code_structure.terminators import analyze_terminators
+from seqforge_code_structure.units import begins_inside_unit, split_units
+
+MOST_UNITS = 200
+"""Largest number of units, in all texts together, that `Compiles` compiles: the first ones."""
+
+
+class Brackets(Metric):
+    """Errors of brackets in top-level units, under two assignments of the preprocessor's conditions.
+
+    Texts may begin and end inside a unit. A first unit without its beginning and a last unit without its end are
+    checked as far as possible, and the last is counted separately. See `seqforge_code_structure.units`.
+    """
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Check each text by itself, and add up the counts.
+
+        Args:
+            texts: Samples of a model, each with its prompt.
+
+        Returns:
+            `units`, the number of complete units with brackets; `balanced`, the share of these whose brackets are
+            right; `errors_per_1000`, errors per 1,000 brackets outside of cut units; `tails_balanced`, the share of cut
+            units whose brackets are right as far as they go; `too_deep`, the number of units that nest too deep to be
+            analyzed.
+        """
+        numbered = [
+            (number, unit)
+            for number, text in enumerate(texts)
+            for unit in split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+            if unit.brackets
+        ]
+        complete = [unit for _, unit in numbered if unit.kind == "complete"]
+        tails = [unit for _, unit in numbered if unit.kind == "tail"]
+        analyzed = [unit for _, unit in numbered if unit.kind != "tail" and not unit.too_deep]
+        errors, brackets = sum(unit.defect_count for unit in analyzed), sum(unit.brackets for unit in analyzed)
+        values = {
+            "balanced": _share(sum(unit.balanced for unit in complete), len(complete)),
+            "units": float(len(complete)),
+            "errors_per_1000": 1000 * _share(errors, brackets),
+            "tails_balanced": _share(sum(unit.balanced for unit in tails), len(tails)),
+            "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
+        }
+        findings = tuple(finding for number, unit in numbered for finding in structure_findings(number, unit.defects))
+        weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
+        return Score(values, findings, weights)
+
+
+class Terminators(Metric):
+    """Comments, strings and character literals of C that are not closed, and `*/` that closes no comment.
+
+    See `seqforge_code_structure.terminators`.
+    """
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Check each text by itself, and add up the counts. Whatever the end of a text cuts need not be closed.
+
+        Args:
+            texts: Samples of a model, each with its prompt.
+
+        Returns:
+            `unterminated_comments`, `unterminated_strings` and `unterminated_characters`, each as a share of all
+            comments, strings and character literals; and `stray_comment_ends`, as a share of all `*/`.
+        """
+        total: Counter[str] = Counter()
+        wrong: Counter[str] = Counter()
+        findings: list[Finding] = []
+        for number, text in enumerate(texts):
+            analysis = analyze_terminators(text, end_missing=True)
+            total.update(analysis.total)
+            wrong.update(analysis.wrong)
+            findings += structure_findings(number, analysis.defects)
+        names = ("comments", "strings", "characters")
+        values = {f"unterminated_{name}": _share(wrong[name], total[name]) for name in names}
+        weights = {f"unterminated_{name}": total[name] for name in names}
+        strays = wrong["comment_ends"]
+        ends = weights["stray_comment_ends"] = strays + total["comments"] - wrong["comments"]
+        values["stray_comment_ends"] = _share(strays, ends)
+        return Score(values, tuple(findings), weights)
+
+
+class Indentation(Metric):
+    """Agreement of indentation with braces, over the lines that begin a statement inside braces.
+
+    See `seqforge_code_structure.indentation`.
+    """
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Check each text by itself, with its own unit of indentation, and add up the counts.
+
+        Args:
+            texts: Samples of a model, each with its prompt.
+
+        Returns:
+            `lines`, the number of lines that are checked, and `agreement`, the share of these that agree.
+        """
+        analyses = [analyze_indentation(text) for text in texts]
+        lines = sum(analysis.lines for analysis in analyses)
+        agreeing = sum(analysis.agreeing for analysis in analyses)
+        values = {"agreement": _share(agreeing, lines), "lines": float(lines)}
+        findings = [
+            finding
+            for number, analysis in enumerate(analyses)
+            for finding in structure_findings(number, analysis.defects)
+        ]
+        return Score(values, tuple(findings), {"agreement": lines})
+
+
+class Compiles(Metric):
+    """Share of complete top-level units that gcc accepts, each compiled separately and without its directives.
+
+    Few units of real code are accepted, since their types and macros are declared elsewhere. Compare the value with its
+    baseline. Nothing is executed or included. A unit takes some hundredths of a second.
+
+    Raises:
+        PluginError: If gcc is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._compiler = find_compiler()
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Compile the complete units of texts that may be cut at both ends.
+
+        Args:
+            texts: Samples of a model, each with its prompt.
+
+        Returns:
+            `units`, the number of units that are compiled: the first `MOST_UNITS` with a bracket; and `accepted`, the
+            share of these that gcc accepts.
+        """
+        units = [
+            text[unit.start : unit.stop]
+            for text in texts
+            for unit in split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+            if unit.kind == "complete" and unit.brackets
+        ][:MOST_UNITS]
+        accepted = sum(compiles(unit, self._compiler) for unit in units)
+        values = {"accepted": _share(accepted, len(units)), "units": float(len(units))}
+        return Score(values, weights={"accepted": len(units)})
+
+
+class Identifiers(FittedMetric):
+    """Functions with errors of identifiers: undefined, unused, or used as a label that is not defined.
+
+    Fitting counts which names the functions of the training text declare and which they use without declaring them.
+    A function is scored if its whole unit is complete and parses. The values are
+
+    - `parses`: share of complete top-level units without a syntax error;
+    - `functions`: number of complete functions; `coverage`: share of these that parse and are therefore scored;
+    - `unused`: share of scored functions with a local variable that is never used;
+    - `missing_label`: share with a goto to a label that the function does not define;
+    - `undefined`: share that uses, without declaring it, a name that functions of the training text always declare;
+    - `undefined_novel`: share that uses an undeclared name that the training text does not contain. Real code has some,
+      so only the excess over the baseline is meaningful;
+    - `returns_undeclared`: share that returns an expression with an undefined name, or a single undeclared name that is
+      not known as a global.
+    """
+
+    def __init__(self) -> None:
+        self._lexicon = Lexicon(0, {})
+
+    def fit(self, documents: Iterator[str]) -> None:
+        """Count the files in which each name is declared, and those in which it is used undeclared.
+
+        Args:
+            documents: The training text.
+        """
+        self._lexicon = build_lexicon(documents)
+
+    def state(self) -> bytes:
+        """Return the counts in the format of `seqforge c-lexicon`."""
+        return encode_lexicon(self._lexicon)
+
+    def restore(self, state: bytes) -> None:
+        """Restore the counts.
+
+        Args:
+            state: Result of `state`.
+
+        Raises:
+            DataError: If it is not a lexicon of this version.
+        """
+        try:
+            self._lexicon = decode_lexicon(state)
+        except ValueError as error:
+            raise DataError("not a lexicon of C in the format of this version") from error
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Check the complete units of texts that may be cut at both ends.
+
+        Args:
+            texts: Samples of a model, each with its prompt.
+
+        Returns:
+            The values that the class describes. A share of nothing is 0, with weight 0.
+        """
+        total: Counter[str] = Counter()
+        findings: list[Finding] = []
+        for number, text in enumerate(texts):
+            units = read_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+            counts, defects = check_names(units, self._lexicon)
+            total += counts
+            findings += name_findings(number, units, defects)
+        values = {
+            "functions": float(total["functions"]),
+            "parses": _share(total["parsed"], total["units"]),
+            "coverage": _share(total["scored"], total["functions"]),
+            **{check: _share(total[check], total["scored"]) for check in CHECKS},
+        }
+        weights = {"parses": total["units"], "coverage": total["functions"], **dict.fromkeys(CHECKS, total["scored"])}
+        return Score(values, tuple(findings), weights)
+
+
+def _share(part: int, whole: int) -> float:
+    """Divide, with 0 / 0 = 0."""
+    return part / whole if whole else 0.0

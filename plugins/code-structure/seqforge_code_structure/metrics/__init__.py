@@ -1,1 +1,0 @@
-"""Metrics of the structure of C, each with the places behind its figures."""
