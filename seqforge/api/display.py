@@ -56,7 +56,7 @@ def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
     (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
     width, height = WIDTH - 2 * MARGIN, HEIGHT - MARGIN
 
-    def place(step: float, value: float) -> str:
+    def place(step: int, value: float) -> str:
         x = MARGIN + width * (step - left) / max(right - left, 1)
         return f"{x:.1f},{8 + height * (high - value) / max(high - low, 1e-12):.1f}"
 

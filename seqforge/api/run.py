@@ -46,6 +46,7 @@ class Run:
         path: str | Path,
         overrides: Sequence[str] = (),
         registry: Registry | None = None,
+        components: Sequence[type[Any]] = (),
     ) -> "Run":
         """Open a run directory.
 
@@ -53,12 +54,15 @@ class Run:
             path: The folder.
             overrides: Assignments such as `training.minutes=20`, to resume the run with other settings.
             registry: Registered components; by default those of the installed plugins.
+            components: Classes of a session that the run uses, such as `[Leaky]`.
 
         Raises:
             RunError: If the folder is not a run directory.
             ExperimentError: If the experiment does not fit the installed plugins.
         """
         directory = RunDirectory.open(path)
+        if components:
+            registry = (registry or Registry.installed()).with_components(components)
         chosen = any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)
         return cls(directory, Experiment.load(directory.experiment, overrides, registry), chosen)
 

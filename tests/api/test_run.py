@@ -1,15 +1,16 @@
 """A run in a notebook: losses, probabilities, states, a longer run, and how it shows itself."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 import torch
 
-from seqforge import Run, train
-from seqforge.errors import DataError
+from seqforge import Experiment, Run, train, use
+from seqforge.errors import DataError, ExperimentError
 from seqforge.events import WorkProgressed
+from seqforge.interfaces import Cell
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_states_are_those_of_every_layer(experiment: Any, tmp_path: Path) -> Non
     states = run.states("line")
     assert {name: tuple(tensor.shape) for name, tensor in states.items()} == {
         "layers.0.hidden": (4, 5),
-        "layers.0.memory": (4, 5),
+        "layers.0.cell": (4, 5),
         "layers.1.hidden": (4, 3),
     }
     model, tokens = run.model(), torch.as_tensor(run.vocabulary().encode(b"line").astype("int64"))
@@ -92,3 +93,46 @@ def test_a_run_in_a_notebook_shows_its_curve_and_an_escaped_sample(run: Run) -> 
     for file in (run.directory.metrics, *run.directory.samples.iterdir()):
         file.unlink()
     assert "svg" not in run._repr_html_()
+
+
+def test_a_run_is_resumed_with_new_settings(run: Run) -> None:
+    longer = run.resume(training={"steps": 15}, optimizer={"learning_rate": 0.003})
+    assert (run.checkpoints.steps()[-1], longer.experiment.training.steps) == (15, 15)
+    assert longer.experiment.optimizer.options["learning_rate"] == 0.003
+    assert longer.experiment.cells == run.experiment.cells
+    with pytest.raises(ExperimentError, match=r"training\.batch_size was 4 and is now 5"):
+        longer.resume(training={"batch_size": 5, "steps": 20})
+    with pytest.raises(ExperimentError, match=r"step: .*Did you mean 'steps'"):
+        longer.resume(training={"step": 20})
+
+
+class Leaky(Cell[Any]):
+    """A cell of this session."""
+
+    def initial_state(self, batch_size: int) -> Any:
+        return Memory(torch.zeros(batch_size, self.hidden_size))
+
+    def step(self, projected: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        hidden = 0.9 * state.hidden + projected[:, : self.hidden_size]
+        return hidden, Memory(hidden)
+
+
+class Memory(NamedTuple):
+    """Its state."""
+
+    hidden: torch.Tensor
+
+
+def test_a_run_with_a_cell_of_the_session_opens_with_its_class(tmp_path: Path) -> None:
+    text = "the quick brown fox;\n" * 20
+    experiment = Experiment(
+        corpus=use("inline", text=text),
+        cells=[use(Leaky, hidden_size=4)],
+        training={"steps": 2, "batch_size": 2, "sequence_length": 8},
+    )
+    run = train(experiment, tmp_path)
+    with pytest.raises(ExperimentError, match=r"components=\[Leaky\]"):
+        Run.open(run.path)
+    opened = Run.open(run.path, components=[Leaky])
+    assert opened.sample("the", length=5) == run.sample("the", length=5)
+    assert opened.resume(training={"steps": 3}).checkpoints.steps()[-1] == 3
