@@ -14,8 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
-from seqforge.registry.kinds import KINDS
-from seqforge.registry.plugin_faults import for_the_author
+from seqforge.registry.problems import for_the_author
+from seqforge.registry.register import KINDS
 from seqforge.registry.registry import interfaces_of
 
 
