@@ -1,15 +1,16 @@
 """`seqforge plugins list` and `seqforge plugins show`."""
 
+import inspect
 import json
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError, did_you_mean
-from seqforge.registry import KINDS, Plugin, PluginState, Registration, Registry
+from seqforge.registry import KINDS, Options, Plugin, PluginState, Registration, Registry, options_of
 
-plugins_app = typer.Typer(help="See which plugins are installed, and what they bring.", no_args_is_help=True)
+plugins_app = typer.Typer(help="Show the installed plugins and their components.", no_args_is_help=True)
 
 STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
 
@@ -22,46 +23,131 @@ def list_plugins(
     """List every installed plugin, and whether it can be used."""
     registry: Registry = context.obj
     if as_json:
-        typer.echo(json.dumps([_described(plugin) for plugin in registry.plugins], indent=2))
+        typer.echo(json.dumps([_as_json(plugin) for plugin in registry.plugins], indent=2))
         return
     if not registry.plugins:
-        typer.echo("No plugin is installed. The first-party ones: pip install -r plugins/requirements.txt")
+        typer.echo("No plugin is installed. Install those of seqforge: pip install -r plugins/requirements.txt")
         return
     width = max(len(plugin.name) for plugin in registry.plugins)
     for plugin in registry.plugins:
         style = STYLES.get(plugin.state, "red")
         counts = (len([found for found in plugin.registrations if found.kind == kind]) for kind in KINDS)
-        brings = ", ".join(
+        components = ", ".join(
             f"{count} {_plural(kind, count)}" for kind, count in zip(KINDS, counts, strict=True) if count
         )
-        detail = plugin.reason or brings
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
-        stdout().print(f"  {detail}")
+        stdout().print(f"  {plugin.reason or components}")
 
 
 @plugins_app.command("show")
-def show_plugin(
+def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The plugin's name.")],
-    traceback: Annotated[bool, typer.Option("--traceback", help="Show why it is broken, in full.")] = False,
+    name: Annotated[str, typer.Argument(help="A plugin, or a component such as lstm or essentials/lstm.")],
+    traceback: Annotated[bool, typer.Option("--traceback", help="Print the traceback of a broken plugin.")] = False,
 ) -> None:
-    """Show what a plugin brings, and where from; or why it cannot be used."""
+    """Show a component's options, or a plugin's components and why it cannot be used.
+
+    [bold]Examples[/]
+
+      seqforge plugins show lstm
+
+      seqforge plugins show essentials
+    """
     registry: Registry = context.obj
-    matches = [plugin for plugin in registry.plugins if plugin.name == name]
-    if not matches:
-        names = [plugin.name for plugin in registry.plugins]
-        raise PluginError(f"no plugin is called {name!r}", hint=did_you_mean(name, names))
-    for plugin in matches:
-        typer.echo(f"{plugin.name}: {plugin.state}" + (f": {plugin.reason}" if plugin.reason else ""))
-        typer.echo(f"  distribution  {plugin.distribution or 'unknown'} {plugin.version}")
-        typer.echo(f"  module        {plugin.module_name}")
-        for kind in KINDS:
-            names = [_shown(found) for found in plugin.registrations if found.kind == kind]
-            if names:
-                typer.echo(f"  {kind:<13} {', '.join(names)}")
-        if plugin.traceback:
-            typer.echo(plugin.traceback if traceback else "  (--traceback shows why in full)")
+    plugins = [plugin for plugin in registry.plugins if plugin.name == name]
+    everything = [found for kind in KINDS for found in registry.registrations(kind)]
+    components = [found for found in everything if name in registry.names_of(found)]
+    components = components or [found for found in everything if name == found.name]
+    if not plugins and not components:
+        known = {plugin.name for plugin in registry.plugins}
+        known |= {found.qualified_name if "/" in name else found.name for found in everything}
+        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, known))
+    for plugin in plugins:
+        _show_plugin(plugin, traceback)
+    for registration in components:
+        _show_component(registry, registration)
+    others = [found.qualified_name for found in everything if found.name == name and found not in components]
+    if components and others:
+        typer.echo(f"See also: {', '.join(others)}")
+
+
+def _show_plugin(plugin: Plugin, traceback: bool) -> None:
+    typer.echo(f"{plugin.name}: {plugin.state}" + (f": {plugin.reason}" if plugin.reason else ""))
+    typer.echo(f"  distribution  {plugin.distribution or 'unknown'} {plugin.version}")
+    typer.echo(f"  module        {plugin.module_name}")
+    for kind in KINDS:
+        found = [known for known in plugin.registrations if known.kind == kind]
+        if found:
+            names = (known.qualified_name if known.qualified_only else known.name for known in found)
+            typer.echo(f"  {kind:<13} {', '.join(names)}")
+    if plugin.traceback:
+        typer.echo(plugin.traceback if traceback else "  (--traceback prints the whole error)")
+
+
+def _show_component(registry: Registry, registration: Registration) -> None:
+    component = registry.load(registration)
+    options = options_of(component, registration.kind, registration.qualified_name)
+    summary = (inspect.getdoc(component) or "").partition("\n\n")[0].replace("\n", " ")
+    typer.echo(f"{registration.qualified_name}: {registration.kind}")
+    typer.echo(f"  {summary}")
+    typer.echo(f"  plugin        {registration.plugin}")
+    typer.echo(f"  class         {registration.target}")
+    typer.echo(f"  names         {', '.join(registry.names_of(registration))}")
+    rows = [*_plain_rows(options), *_nested_rows(options)]
+    typer.echo("  options" if rows else "  options       none")
+    width = max((len(name) for name, _, _ in rows), default=0)
+    for name, value, description in rows:
+        typer.echo(f"    {name:<{width}}  {value}")
+        if description:
+            typer.echo(f"    {'':<{width}}  {description}")
+
+
+def _plain_rows(options: Options) -> list[tuple[str, str, str]]:
+    schema = options.model.model_json_schema()
+    rows: list[tuple[str, str, str]] = []
+    for name, option in schema.get("properties", {}).items():
+        default = _default(option["default"]) if "default" in option else "required"
+        value = f"{_type(option, schema.get('$defs', {}))}, {default}"
+        rows.append((name, value, option.get("description", "")))
+    return rows
+
+
+def _nested_rows(options: Options) -> list[tuple[str, str, str]]:
+    return [
+        (
+            name,
+            f"{f'list of {_plural(option.kind, 2)}' if option.many else option.kind}, "
+            f"{'required' if option.required else 'absent by default'}",
+            option.description,
+        )
+        for name, option in options.nested.items()
+    ]
+
+
+def _default(value: Any) -> str:
+    return "absent by default" if value is None else f"default {json.dumps(value, ensure_ascii=False)}"
+
+
+_TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "object": "table"}
+_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return the type of an option in words, from its JSON Schema."""
+    if "$ref" in schema:
+        return _type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        alternatives = cast("list[dict[str, Any]]", schema["anyOf"])
+        return " or ".join(_type(each, definitions) for each in alternatives if each.get("type") != "null")
+    if "enum" in schema or "const" in schema:
+        return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'], definitions)}" if "items" in schema else "list"
+    if schema.get("format") == "path":
+        return "path"
+    bounds = " and ".join(f"{sign} {schema[bound]}" for bound, sign in _BOUNDS.items() if bound in schema)
+    return f"{_TYPES.get(schema.get('type', ''), 'value')} {bounds}".rstrip()
 
 
 def _plural(kind: str, count: int) -> str:
@@ -69,11 +155,7 @@ def _plural(kind: str, count: int) -> str:
     return kind if count == 1 else plurals.get(kind, f"{kind}s")
 
 
-def _shown(registration: Registration) -> str:
-    return registration.qualified_name if registration.qualified_only else registration.name
-
-
-def _described(plugin: Plugin) -> dict[str, object]:
+def _as_json(plugin: Plugin) -> dict[str, object]:
     return {
         "name": plugin.name,
         "state": plugin.state.value,

@@ -2,7 +2,6 @@
 
 from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.experiment import Experiment
-from seqforge.experiment.overrides import replace_components
 from seqforge.experiment.schema import json_schema
 from seqforge.experiment.settings import (
     AUTO_BACKEND,
@@ -16,7 +15,7 @@ from seqforge.experiment.settings import (
     Section,
     Training,
 )
-from seqforge.experiment.tables import override, read_table
+from seqforge.experiment.tables import override, read_table, replace_components
 
 __all__ = [
     "AUTO_BACKEND",

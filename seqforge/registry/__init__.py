@@ -3,11 +3,9 @@
 from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
-from seqforge.registry.kinds import KINDS, Kind
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.plugin_faults import blame_plugin, describe_error, plugin_fault
-from seqforge.registry.problems import Problem, from_validation, join, shown
-from seqforge.registry.register import SESSION, Register, Registration
+from seqforge.registry.problems import Problem, blame_plugin, describe_error, from_validation, join, plugin_fault, shown
+from seqforge.registry.register import KINDS, SESSION, Kind, Register, Registration
 from seqforge.registry.registry import Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
 

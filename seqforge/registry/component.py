@@ -9,11 +9,9 @@ import pydantic_core
 from pydantic import ValidationError
 
 from seqforge.errors import PluginError, did_you_mean
-from seqforge.registry.kinds import KINDS
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.plugin_faults import blame_plugin
-from seqforge.registry.problems import Problem, from_validation, join, shown, unknown_key
-from seqforge.registry.register import Registration
+from seqforge.registry.problems import Problem, blame_plugin, from_validation, join, shown, unknown_key
+from seqforge.registry.register import KINDS, Registration
 from seqforge.registry.registry import Registry
 
 

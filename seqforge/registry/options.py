@@ -6,15 +6,16 @@ import typing
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import pydantic
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
-from seqforge.registry.kinds import KINDS
-from seqforge.registry.plugin_faults import for_the_author
+from seqforge.registry.problems import for_the_author
+from seqforge.registry.register import KINDS
 from seqforge.registry.registry import interfaces_of
 
 
@@ -87,7 +88,7 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
             nested[parameter.name] = option
         else:
             default = ... if parameter.default is parameter.empty else parameter.default
-            plain[parameter.name] = (annotation, default)
+            plain[parameter.name] = (_or_single_item(annotation), default)
     return Options(_model(component.__name__, owner, plain), nested)
 
 
@@ -140,6 +141,30 @@ def _arguments(
             raise _unfit(owner, f"its argument {parameter.name!r} has no type")
         arguments.append((parameter, hints[parameter.name]))
     return arguments
+
+
+def _or_single_item(annotation: Any) -> Any:
+    """Also accept one text for a list of texts or paths: `files = "a.txt"` stands for `files = ["a.txt"]`."""
+    bare = _without_none(annotation)
+    if typing.get_origin(bare) not in (list, Sequence):
+        return annotation
+    (item,) = typing.get_args(bare)
+    if _bare(item)[0] not in (str, Path):
+        return annotation
+    return Annotated[annotation, BeforeValidator(_as_list, json_schema_input_type=item | annotation)]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return the type inside `Annotated[…]` and `… | None`; a union of several other types as it is."""
+    annotation, _ = _bare(annotation)
+    if typing.get_origin(annotation) not in (types.UnionType, typing.Union):
+        return annotation
+    alternatives = [part for part in typing.get_args(annotation) if part is not types.NoneType]
+    return _bare(alternatives[0])[0] if len(alternatives) == 1 else annotation
 
 
 def _nested_option(

@@ -10,9 +10,8 @@ import pluggy
 from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.kinds import KINDS
-from seqforge.registry.plugin_faults import for_the_author
-from seqforge.registry.register import SESSION, Registration
+from seqforge.registry.problems import for_the_author
+from seqforge.registry.register import KINDS, SESSION, Registration
 
 EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False)
 """The one component of the core: the backend that runs any cell in plain torch."""

@@ -113,6 +113,12 @@ def test_plugins(seqforge: Callable) -> None:
     assert {plugin["state"] for plugin in as_json if plugin["name"] == "essentials"} == {"ok"}
     shown = seqforge("plugins", "show", "cudnn")
     assert "cudnn/lstm" in shown.stdout
+    component = seqforge("plugins", "show", "min-gru").stdout
+    assert component.startswith("parallel-cells/min-gru: cell\n")
+    assert "    hidden_size  integer > 0, default 128\n                 Features of the state" in component
+    qualified = seqforge("plugins", "show", "code-structure/c-characters").stdout
+    assert "number ≥ 0 and < 1, default 0.1" in qualified
+    assert "source               corpus, required" in qualified
     disabled = seqforge("plugins", "list", SEQFORGE_DISABLE_PLUGINS="cudnn")
     assert "disabled" in disabled.stdout
 

@@ -40,6 +40,8 @@ MISTAKES = {
     "no run": (["evaluate", "runs/none"], "no such folder"),
     "resume with a file": (["run", "fine.toml", "--resume", "runs/none"], "--resume goes on with"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
+    "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
+    "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
     "a shape that the corpus does not fit": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],

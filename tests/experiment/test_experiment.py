@@ -118,6 +118,14 @@ def test_paths_are_relative_to_the_file_wherever_one_stands(
         assert experiment.table["corpus"]["paths"] == [f"{folder}/notes/*.txt", "/etc/motd"]
 
 
+def test_one_text_is_accepted_for_a_list_of_paths(tmp_path: Path, samples: Registry):
+    path = tmp_path / "notes.toml"
+    path.write_text('[corpus]\nuse = "files"\npaths = "notes/*.txt"\n')
+    assert Experiment.load(path, registry=samples).table["corpus"]["paths"] == [f"{tmp_path}/notes/*.txt"]
+    changed = Experiment.load(path, ["corpus.paths=other.txt"], samples)
+    assert changed.corpus.options["paths"] == [tmp_path / "other.txt"]
+
+
 def test_a_folder_that_cannot_be_written_down_is_told(tmp_path: Path, samples: Registry):
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()

@@ -122,6 +122,8 @@ def test_what_the_check_accepts_the_schema_accepts_too(sampled: jsonschema.Draft
     sampled.validate(table)
     sampled.validate(tomllib.loads(experiment.to_toml()))
     sampled.validate({"corpus": CORPUS})
+    sampled.validate({"corpus": {"use": "files", "paths": "a.txt"}})
+    assert not sampled.is_valid({"corpus": {"use": "files", "paths": 3}})
 
 
 def test_only_components_that_can_be_used_are_named(samples: Registry):

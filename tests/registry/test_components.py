@@ -185,7 +185,7 @@ def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: p
         ('enabled = "yes"', "key.enabled: should be a valid boolean, not 'yes'"),
         ("text = 3", "key.text: should be a valid string, not 3"),
         ('text = ""', "key.text: should have at least 1 character, not ''"),
-        ('mode = "fat"', "key.mode: should be 'fast' or 'slow', not 'fat'"),
+        ('mode = "fat"', "key.mode: should be 'fast' or 'slow', not 'fat'. Did you mean 'fast'?"),
         ("lengths = 3", "key.lengths: should be a valid array, not 3"),
         ('lengths = [1, "a"]', "key.lengths.1: should be a valid integer, not 'a'"),
         ("lengths = [1, 1, 1, 1, 1, 1]", "key.lengths: should have at most 5 items, not [1, 1, 1, 1, 1, 1]"),
