@@ -11,21 +11,35 @@ from typing import TYPE_CHECKING, Any
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
-    from seqforge.api import Run, resume, train
+    from seqforge.api import Run, examples, resume, texts, train
     from seqforge.experiment import Experiment
     from seqforge.registry import Registry, use
     from seqforge.training.callbacks import Callback
 
 __version__ = version("seqforge-core")
 
-__all__ = ["Callback", "Experiment", "Registry", "Run", "SeqforgeError", "__version__", "resume", "train", "use"]
+__all__ = [
+    "Callback",
+    "Experiment",
+    "Registry",
+    "Run",
+    "SeqforgeError",
+    "__version__",
+    "examples",
+    "resume",
+    "texts",
+    "train",
+    "use",
+]
 
 _MODULES = {
     "Callback": "seqforge.training.callbacks",
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
     "Run": "seqforge.api",
+    "examples": "seqforge.api",
     "resume": "seqforge.api",
+    "texts": "seqforge.api",
     "train": "seqforge.api",
     "use": "seqforge.registry",
 }

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 
+from seqforge.api.fine_tuning import load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.run import Run
-from seqforge.checkpoints.files import load_training
+from seqforge.checkpoints.files import MODEL, load_training, serialize_tensors
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.events import WorkProgressed
 from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
@@ -27,6 +29,7 @@ def train(
     experiment: Experiment,
     output: str | Path = "runs",
     *,
+    initial: Run | str | Path | None = None,
     callbacks: Sequence[object] = (),
     progress: bool | None = None,
 ) -> Run:
@@ -35,6 +38,8 @@ def train(
     Args:
         experiment: The experiment.
         output: Folder that receives the run directory.
+        initial: Trained run whose weights the run starts from (fine-tuning), or the path of a run directory or of a
+            checkpoint in it; by default, the run starts from the weights of the initializer.
         callbacks: Objects with some of the methods of `Callback`; they receive the events of the run.
         progress: Whether to display the progress; by default, on a terminal and in a notebook only.
 
@@ -45,13 +50,17 @@ def train(
         KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
         ExperimentError: If a callback has no method that an event calls.
         DataError: If the corpus is missing, empty or too short.
-        RunError: If a number is not finite, or a file cannot be written.
+        RunError: If the weights of `initial` do not fit, a number is not finite, or a file cannot be written.
     """
     device = choose_device(experiment.training.device)
     with _notifying(experiment, callbacks, progress) as notify:
         task = task_of(experiment).prepare_training(device, notify)
         with _seeded(experiment, device):
             state = task.new_state()
+            loaded = None
+            if initial is not None:
+                loaded = load_initial_weights(state.model, experiment, task.vocabulary, initial)
+            notify(WorkProgressed("timing backends"))
             choices = _choose_backends(experiment, task, state, None)
             # The directory is created last, so that an error above leaves no empty run behind.
             directory = RunDirectory.create(Path(output), experiment.identity.name)
@@ -60,8 +69,11 @@ def train(
                     write_atomically(directory.experiment, experiment.to_toml().encode())
                     for file in task.files:
                         write_atomically(directory.path / file.name, file.read_bytes())
+                    if loaded is not None:
+                        directory.initial.mkdir()
+                        write_atomically(directory.initial / MODEL, serialize_tensors(state.model.state_dict()))
                 record_backends(directory.path, choices)
-                Trainer(experiment, task, directory, state, notify, describe_backends(choices)).train()
+                Trainer(experiment, task, directory, state, notify, describe_backends(choices), loaded).train()
     return Run(directory, experiment)
 
 

@@ -93,8 +93,8 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
-        write_atomically(temporary / MODEL, _serialized(state.model.state_dict()))
-        write_atomically(temporary / TRAINING, _serialized(moments | recurrent | _random_state(state.device)))
+        write_atomically(temporary / MODEL, serialize_tensors(state.model.state_dict()))
+        write_atomically(temporary / TRAINING, serialize_tensors(moments | recurrent | _random_state(state.device)))
         write_atomically(temporary / PROGRESS, progress.model_dump_json().encode())
         temporary.rename(path)
     finally:
@@ -191,7 +191,12 @@ def read_progress(checkpoint: Path) -> SavedProgress:
     raise RunError(f"{file}: version {version}; this program reads version {FORMAT_VERSION}")
 
 
-def _serialized(tensors: Mapping[str, Tensor]) -> bytes:
+def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return tensors as the content of a safetensors file.
+
+    Args:
+        tensors: Tensors by name, on any device.
+    """
     # Tied weights share memory, which safetensors refuses, so every tensor is cloned.
     return safetensors.torch.save(
         {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}

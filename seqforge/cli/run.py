@@ -107,7 +107,7 @@ def _start(
     table = override(replace_components(table, registry, **chosen), assignments)
     folder = path.parent if path is not None else Path.cwd()
     experiment = Experiment.from_dict(table, folder, registry, origin=path)
-    return train(experiment, output, callbacks=callbacks, progress=False)
+    return train(experiment, output, initial=initial, callbacks=callbacks, progress=False)
 
 
 def _resume(path: Path, assignments: list[str], registry: Registry, callbacks: Sequence[object]) -> "Run":

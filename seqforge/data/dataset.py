@@ -87,6 +87,9 @@ def choice_of(experiment: Experiment) -> dict[str, Any]:
     """
     # With their plugins' versions: a new one may read the same source in another way.
     return {
-        part.registration.kind: [dict(part.table), {plugin: experiment.plugins[plugin] for plugin in part.plugins}]
+        part.registration.kind: [
+            dict(part.table),
+            {plugin: experiment.plugins.get(plugin, "") for plugin in part.plugins},
+        ]
         for part in (experiment.corpus, experiment.vocabulary)
     }

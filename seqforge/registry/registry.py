@@ -68,7 +68,7 @@ class Registry:
         """
         for plugin in self.plugins:
             for registration in plugin.registrations:
-                if registration.target.rpartition(":")[2] == component.__name__:
+                if registration.target.rpartition(":")[2] in (component.__name__, component.__qualname__):
                     with suppress(PluginError):
                         if _imported(registration) is component:
                             return registration

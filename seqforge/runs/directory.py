@@ -137,6 +137,11 @@ class RunDirectory:
         return self.path / "metrics.jsonl"
 
     @property
+    def initial(self) -> Path:
+        """Folder of the initial weights of a fine-tuned run; other runs have none."""
+        return self.path / "initial"
+
+    @property
     def samples(self) -> Path:
         """Folder of the samples."""
         return self.path / "samples"

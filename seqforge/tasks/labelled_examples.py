@@ -186,6 +186,11 @@ class LabelledExamplesTraining:
         return self.dataset.file.digest
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """Vocabulary of the encoded corpus."""
+        return self.dataset.vocabulary
+
+    @property
     def files(self) -> list[Path]:
         """The state of the vocabulary, and the example spec."""
         return [self.dataset.file.vocabulary, self.dataset.file.folder / EXAMPLE_SPEC]

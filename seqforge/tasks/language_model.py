@@ -183,6 +183,11 @@ class LanguageModelTraining:
         return self.dataset.token_file.digest
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """Vocabulary of the encoded corpus."""
+        return self.dataset.vocabulary
+
+    @property
     def files(self) -> list[Path]:
         """The state of the vocabulary."""
         return [self.dataset.token_file.vocabulary]

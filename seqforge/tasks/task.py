@@ -167,6 +167,8 @@ class Task(ABC):
         model = build_model(self.experiment, self.vocabulary(directory).size, self.example_spec(directory))
         if trained.checkpoint != "initial":
             load_model(Checkpoints(directory.checkpoints).find(trained.checkpoint), model)
+        elif directory.initial.exists():
+            load_model(directory.initial, model)
         model.precision = trained.precision or model.precision
         model = model.to(device).eval()
         use_recorded_backends(model, self.experiment.registry, read_backends(directory.path))

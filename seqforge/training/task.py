@@ -8,7 +8,7 @@ from seqforge.checkpoints.training_state import TrainingState
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report
-from seqforge.interfaces import Progress
+from seqforge.interfaces import Progress, Vocabulary
 from seqforge.model import SequenceModel, Workload
 from seqforge.training.step import StepResult
 
@@ -53,6 +53,11 @@ class TrainingTask(Protocol):
     @property
     def digest(self) -> str:
         """Digest of the encoded corpus, so that a run is not resumed on another."""
+        ...
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Vocabulary of the encoded corpus."""
         ...
 
     @property

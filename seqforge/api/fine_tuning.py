@@ -1,0 +1,95 @@
+"""Fine-tuning: start a run from the weights of another, with the vocabulary mapped symbol by symbol."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seqforge.api.run import Run
+from seqforge.errors import RunError
+from seqforge.experiment import Experiment
+from seqforge.interfaces import Vocabulary
+from seqforge.model import SequenceModel, build_model
+from seqforge.runs import locate
+
+
+def load_initial_weights(
+    model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, initial: Run | str | Path
+) -> str:
+    """Replace the weights of a new model with those of a trained model.
+
+    A weight that belongs to a symbol of both vocabularies is copied. A weight of a symbol that only the new vocabulary
+    has keeps its value, from the initializer.
+
+    Args:
+        model: Model of the new run; updated in place.
+        experiment: Experiment of the new run.
+        vocabulary: Vocabulary of the new run.
+        initial: The run that was trained, or the path of its run directory or of a checkpoint in it. The best
+            checkpoint is used if no other is named.
+
+    Returns:
+        A line about the checkpoint, and how many symbols were kept, are new, and were dropped.
+
+    Raises:
+        RunError: If the cells or the sizes of the two models differ.
+    """
+    run, checkpoint = _open(initial, experiment)
+    source = run.checkpoints.find(checkpoint)
+    trained = run.model(checkpoint, device="cpu").state_dict()
+    new = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    for name in sorted(trained.keys() ^ new.keys()):
+        owner = source if name in trained else "the experiment"
+        raise _misfit(source, run, f"only {owner} has a weight {name}")
+    old_symbols, new_symbols = _symbols(run.vocabulary()), _symbols(vocabulary)
+    places = {symbol: index for index, symbol in enumerate(old_symbols)}
+    kept = [(places[symbol], index) for index, symbol in enumerate(new_symbols) if symbol in places]
+    same = old_symbols == new_symbols
+    grown = {} if same else build_model(experiment, len(new_symbols) + 1, experiment.example_spec).state_dict()
+    for name, target in new.items():
+        # The vocabulary is the dimension that grows by one if the vocabulary has one more symbol.
+        sizes = target.shape if same else grown[name].shape
+        dimensions = [axis for axis, size in enumerate(sizes) if size != target.shape[axis]]
+        if any(sizes[axis] - target.shape[axis] != 1 for axis in dimensions) or len(dimensions) > 1:
+            raise _misfit(source, run, f"the symbols of {name} cannot be mapped, and the vocabularies differ")
+        expected = list(target.shape)
+        for axis in dimensions:
+            expected[axis] += len(old_symbols) - len(new_symbols)
+        if list(trained[name].shape) != expected:
+            shapes = f"{list(trained[name].shape)} there, and the experiment needs {expected}"
+            raise _misfit(source, run, f"{name} is {shapes}")
+        new[name] = _mapped(trained[name], target, dimensions, kept, (len(old_symbols), len(new_symbols)))
+    model.load_state_dict(new)
+    added, dropped = len(new_symbols) - len(kept), len(old_symbols) - len(kept)
+    return f"{source}: {len(kept)} symbols kept, {added} new, {dropped} dropped"
+
+
+def _open(initial: Run | str | Path, experiment: Experiment) -> tuple[Run, str]:
+    if isinstance(initial, Run):
+        return initial, "best"
+    path, step = locate(Path(initial))
+    return Run.open(path, registry=experiment.registry), step or "best"
+
+
+def _symbols(vocabulary: Vocabulary) -> list[bytes]:
+    return [vocabulary.decode([token]) for token in range(vocabulary.size)]
+
+
+def _mapped(
+    trained: Tensor, new: Tensor, dimensions: list[int], kept: list[tuple[int, int]], sizes: tuple[int, int]
+) -> Tensor:
+    """Copy a weight, symbol by symbol along the dimension of the vocabulary."""
+    if not dimensions:
+        return trained
+    (axis,) = dimensions
+    # What follows the symbols is the same in both: the symbol that ends a sequence, and the encoder's features.
+    others = [(sizes[0] + index, sizes[1] + index) for index in range(new.shape[axis] - sizes[1])]
+    pairs = torch.tensor(kept + others, dtype=torch.long).reshape(-1, 2)
+    return new.index_copy(axis, pairs[:, 1], trained.index_select(axis, pairs[:, 0]))
+
+
+def _misfit(source: Path, run: Run, reason: str) -> RunError:
+    return RunError(
+        f"{source}: the weights do not fit the experiment: {reason}",
+        hint=f"Fine-tuning needs the same cells and sizes: copy [model] from {run.directory.experiment}.",
+    )

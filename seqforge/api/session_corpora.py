@@ -1,0 +1,136 @@
+"""Corpora from Python values: any iterable of texts, or of examples."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus
+
+
+def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
+    """Make a corpus of texts, such as `Experiment(corpus=sf.texts(["One text.", "Another."]))`.
+
+    The iterable is read once, and its texts are kept in memory.
+
+    Args:
+        documents: The texts, or documents with names.
+
+    Returns:
+        A corpus for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
+
+    Raises:
+        DataError: If there is no text, or an item is not a text.
+    """
+    if isinstance(documents, str | bytes):
+        raise DataError("texts(…) takes an iterable of texts, not one text", hint="Write texts([text]).")
+    collected = [_document(index, item) for index, item in enumerate(documents)]
+    if not collected:
+        raise DataError("texts(…): the iterable is empty", hint="Pass at least one text.")
+    digest = _digest((document.name.encode(), document.content) for document in collected)
+
+    class Texts(Corpus):
+        """Texts of a Python session."""
+
+        def documents(self) -> Iterator[Document]:
+            return iter(collected)
+
+        def fingerprint(self) -> str:
+            return digest
+
+        def describe(self) -> str:
+            return f"{len(collected):,} texts of a Python session"
+
+    return Texts
+
+
+def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: ExampleSpec) -> type[LabelledCorpus]:
+    """Make a labelled corpus, such as `Experiment(corpus=sf.examples(pairs, spec))`.
+
+    The iterable is read once, and its examples are kept in memory.
+
+    Args:
+        pairs: Pairs of an input and a target, or examples with names. Arrays and tensors of numbers are both accepted.
+        spec: Shape of the examples.
+
+    Returns:
+        A corpus for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
+
+    Raises:
+        DataError: If there is no example, or an item is not a pair.
+    """
+    collected = [_example(index, item) for index, item in enumerate(pairs)]
+    if not collected:
+        raise DataError("examples(…): the iterable is empty", hint="Pass at least one example.")
+    digest = _digest(
+        (example.name.encode(), repr(example.split).encode(), *map(_content, values))
+        for example in collected
+        for values in [(example.input, example.target, *example.alternatives)]
+    )
+
+    class Examples(LabelledCorpus):
+        """Examples of a Python session."""
+
+        @classmethod
+        def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+            del options
+            return spec
+
+        def examples(self) -> Iterator[Example]:
+            return iter(collected)
+
+        def fingerprint(self) -> str:
+            return f"{digest} {spec}"
+
+        def describe(self) -> str:
+            return f"{len(collected):,} examples of a Python session"
+
+    return Examples
+
+
+def _document(index: int, item: object) -> Document:
+    match item:
+        case Document():
+            return item
+        case str():
+            return Document(f"text-{index:08d}", item.encode())
+        case bytes():
+            return Document(f"text-{index:08d}", item)
+        case _:
+            raise DataError(f"texts(…): item {index} is of type {type(item).__name__}, not a text")
+
+
+def _example(index: int, item: object) -> Example:
+    if isinstance(item, Example):
+        return item
+    if not isinstance(item, tuple | list) or len(pair := cast("tuple[Any, ...]", tuple(item))) != 2:
+        raise DataError(
+            f"examples(…): item {index} is not a pair of an input and a target", hint="Yield (input, target)."
+        )
+    return Example(f"example-{index:08d}", _value(pair[0]), _value(pair[1]))
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str | int):
+        return value
+    array = np.asarray(value)
+    # A data loader yields class indices as tensors without a dimension.
+    return int(array) if array.ndim == 0 and array.dtype.kind in "iu" else array
+
+
+def _content(value: Any) -> bytes:
+    if isinstance(value, str | int):
+        return repr(value).encode()
+    array = np.ascontiguousarray(value)
+    return f"{array.dtype} {array.shape}".encode() + array.tobytes()
+
+
+def _digest(records: Iterable[tuple[bytes, ...]]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for record in records:
+        for part in record:
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+    return digest.hexdigest()

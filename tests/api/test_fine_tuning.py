@@ -1,0 +1,82 @@
+"""A run that starts from the weights of another, on a corpus of other symbols."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqforge import Experiment, Registry, Run, train
+from seqforge.errors import RunError
+
+TEXT = "the quick brown fox jumps over the lazy dog; " * 20
+
+
+@pytest.fixture
+def run(experiment: Any, tmp_path: Path) -> Run:
+    return train(experiment(corpus={"use": "inline", "text": TEXT}), tmp_path / "first")
+
+
+class Initial:
+    line: str | None = None
+
+    def on_run_started(self, event: Any) -> None:
+        self.line = event.initial
+
+
+def test_weights_are_mapped_symbol_by_symbol(run: Run, experiment: Any, tmp_path: Path) -> None:
+    tables = {"corpus": {"use": "inline", "text": TEXT.replace("z", "Z!").replace("q", "")}}
+    started = Initial()
+    tuned = train(experiment(**tables), tmp_path / "second", initial=run, callbacks=[started])
+    size = run.vocabulary().size
+    assert started.line == f"{run.checkpoints.find('best')}: {size - 2} symbols kept, 2 new, 2 dropped"
+    old, new, fresh = (
+        run.model(),
+        tuned.model("initial"),
+        train(experiment(**tables), tmp_path / "third").model("initial"),
+    )
+    old_id, new_id = (int(one.vocabulary().encode(b"x")[0]) for one in (run, tuned))
+    assert old_id != new_id
+    unknown = int(tuned.vocabulary().encode(b"!")[0])
+    for name, tensor in new.state_dict().items():
+        axis = next((axis for axis, size in enumerate(tensor.shape) if size == tuned.vocabulary().size), None)
+        if axis is None:
+            assert torch.equal(tensor, old.state_dict()[name])
+        else:
+            assert torch.equal(tensor.select(axis, new_id), old.state_dict()[name].select(axis, old_id)), name
+            assert torch.equal(tensor.select(axis, unknown), fresh.state_dict()[name].select(axis, unknown)), name
+
+
+def test_the_same_vocabulary_keeps_every_weight_and_a_checkpoint_may_be_named(
+    run: Run, experiment: Any, tmp_path: Path
+) -> None:
+    checkpoint = run.checkpoints.find("latest")
+    chosen = experiment(corpus={"use": "inline", "text": TEXT[::-1]}, training={"steps": 20})
+    tuned = train(chosen, tmp_path / "second", initial=checkpoint)
+    for name, tensor in run.model("latest").state_dict().items():
+        assert torch.equal(tuned.model("initial").state_dict()[name], tensor)
+    assert tuned.evaluate().loss < run.evaluate(checkpoint="initial").loss
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"use": "essentials/lstm", "hidden_size": 13}, "the experiment needs"),
+        ({"use": "essentials/gru", "hidden_size": 12}, "the weights do not fit the experiment: "),
+    ],
+)
+def test_other_cells_or_sizes_are_an_error_and_leave_no_run(
+    cells: dict[str, Any], message: str, run: Run, experiment: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match=message) as caught:
+        train(experiment(model={"cells": [cells]}), tmp_path / "second", initial=run)
+    assert str(run.directory.experiment) in str(caught.value.hint)
+    assert not (tmp_path / "second").exists()
+
+
+def test_labelled_examples_are_fine_tuned_too(labelled_experiment: Any, tmp_path: Path, labelled: Registry) -> None:
+    table = labelled_experiment().table
+    first = train(Experiment.from_dict(table, registry=labelled), tmp_path / "first")
+    second = train(Experiment.from_dict(table, registry=labelled), tmp_path / "second", initial=first)
+    for name, tensor in first.model().state_dict().items():
+        assert torch.equal(second.model("initial").state_dict()[name], tensor)

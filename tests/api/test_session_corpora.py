@@ -1,0 +1,57 @@
+"""Corpora from Python values."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import seqforge as sf
+from seqforge.errors import DataError, ExperimentError
+from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
+
+SHORT: dict[str, Any] = {"training": {"steps": 3, "batch_size": 2}}
+
+
+def test_a_generator_of_texts_is_a_corpus(tmp_path: Path) -> None:
+    def generate() -> Iterator[str]:
+        yield from (f"text {number} of several\n" for number in range(50))
+
+    corpus = sf.texts(generate())
+    experiment = sf.Experiment(corpus=corpus, cells=[sf.use("gru", hidden_size=5)], **SHORT)
+    run = sf.train(experiment, tmp_path)
+    assert run.vocabulary().size == len(set("".join(generate())))
+    assert run.sample("t", length=3).pop().startswith("t")
+    with pytest.raises(ExperimentError, match="defined in a Python session"):
+        sf.Run.open(run.path)
+    opened = sf.Run.open(run.path, components=[corpus])
+    assert opened.evaluate().loss == run.evaluate().loss
+    assert sf.texts(generate())().fingerprint() == corpus().fingerprint() != sf.texts(["other"])().fingerprint()
+
+
+def test_a_data_loader_of_pairs_is_a_labelled_corpus(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    points = [(torch.rand(4, 2, generator=generator), torch.tensor(index % 2)) for index in range(40)]
+    spec = ExampleSpec(Numbers(2), "sequence", Classes(("even", "odd")), "once")
+    experiment = sf.Experiment(
+        corpus=sf.examples(iter(points), spec), cells=["gru"], data={"validation_fraction": 0.3}, **SHORT
+    )
+    run = sf.train(experiment, tmp_path)
+    assert run.predict([np.zeros((3, 2), dtype=np.float32)])[0].text in ("even", "odd")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: sf.texts("one text"), "not one text"),
+        (lambda: sf.texts([]), "the iterable is empty"),
+        (lambda: sf.texts(iter(["a", 3])), "item 1 is of type int, not a text"),
+        (lambda: sf.examples([("a", "b", "c")], ExampleSpec(Text(), "sequence", Text(), "sequence")), "item 0 is not"),
+        (lambda: sf.examples([], ExampleSpec(Text(), "sequence", Text(), "sequence")), "the iterable is empty"),
+    ],
+)
+def test_what_is_no_text_or_pair_is_an_error(make: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        make()
