@@ -22,17 +22,25 @@ TABLES = {
 
 
 def main() -> None:
-    """Measure, print the tables as they come, and put them into a file where one is named."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="seqforge beside its peers.")
+    """Measure, print each table as it is finished, and write them into a file if one is named."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Compare the speed of seqforge and other libraries."
+    )
     parser.add_argument("table", choices=[*TABLES, "all"])
-    parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES), help="sizes of models")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each side that count")
-    parser.add_argument("--threads", type=int, default=min(2, available_cores()), help="threads, on as many cores")
-    parser.add_argument("--archive", type=Path, default=corpus.archive_of_this_machine(), help="a .tar.xz of Linux")
-    parser.add_argument("--markdown", type=Path, help="put the tables into this file, between its two marks")
+    parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES), help="model sizes (default: all)")
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each side (default: 5)")
+    parser.add_argument(
+        "--threads", type=int, default=min(2, available_cores()), help="number of threads, and of cores"
+    )
+    parser.add_argument(
+        "--archive", type=Path, default=corpus.archive_of_this_machine(), help="a .tar.xz of the Linux source"
+    )
+    parser.add_argument("--markdown", type=Path, help="write the tables into this file, between its two markers")
     arguments = parser.parse_args()
     if arguments.rounds < 1 or not 1 <= arguments.threads <= available_cores():
-        parser.error("at least one round, and at most as many threads as there are cores")
+        parser.error(
+            f"--rounds must be at least 1, and --threads between 1 and {available_cores()}, the number of cores"
+        )
 
     use_cores(arguments.threads)
     settings = Settings(

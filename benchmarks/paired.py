@@ -1,7 +1,7 @@
-"""Paired timing: sides take turns, round after round, so that whatever slows the machine slows all of them.
+"""Paired timing: sides take turns in each round, so that anything that slows the machine slows all of them.
 
-Every side is a process of its own. So one side's threads, allocator and caches do not depend on which others are
-measured, and the peak of its memory is its own. Only one of them works at a time; the others wait for a line.
+A side is one implementation that is measured. Each side is a process of its own, so its threads, allocator, caches and
+peak memory do not depend on the other sides. One process works at a time, and the others wait for a line on stdin.
 """
 
 import json
@@ -17,13 +17,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One thing to measure.
+    """One implementation that is measured.
 
     Attributes:
-        name: As a table shows it.
-        target: `module:function`; the function takes an iterator of clocks, and times one round by each.
-        options: Further arguments, as JSON can hold them.
-        work: What a round does, in the table's unit, such as characters.
+        name: Name in a table.
+        target: `module:function`. The function takes an iterator of clocks and times one round with each.
+        options: Further arguments of the function, as JSON values.
+        work: Amount of work of a round in the unit of the table, such as characters.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What the rounds of one side took.
+    """Times and memory of one side.
 
     Attributes:
-        side: The side.
-        seconds: Of each round.
-        peak: The most memory that was resident, in bytes.
+        side: The side that was measured.
+        seconds: Time of each round.
+        peak: Peak resident memory in bytes.
     """
 
     side: Side
@@ -48,7 +48,7 @@ class Measurement:
 
     @property
     def median(self) -> float:
-        """The median round, in seconds."""
+        """Median time of a round in seconds."""
         return statistics.median(self.seconds)
 
     @property
@@ -57,25 +57,25 @@ class Measurement:
         return self.side.work / self.median
 
     def times_as_long(self, other: "Measurement") -> float:
-        """Give the median, over the rounds, of this side's time by the other's in the same round."""
+        """Return the median ratio of this side's time to the other's in the same round."""
         return statistics.median(own / theirs for own, theirs in zip(self.seconds, other.seconds, strict=True))
 
     def times_as_fast(self, other: "Measurement") -> float:
-        """Give the median, over the rounds, of this side's rate by the other's in the same round."""
+        """Return the median ratio of this side's rate to the other's in the same round."""
         work = self.side.work / other.side.work
         return work * statistics.median(theirs / own for own, theirs in zip(self.seconds, other.seconds, strict=True))
 
 
 def alternate(sides: Sequence[Side], rounds: int, environment: Mapping[str, str]) -> list[Measurement]:
-    """Measure sides in rounds that alternate, after one round of each that does not count.
+    """Measure sides in alternating rounds, after one warm-up round of each.
 
     Args:
-        sides: What is measured; what needs something that is not installed is left out, with a word on stderr.
-        rounds: How many count.
-        environment: Of every side, beside this process's own.
+        sides: Sides to measure. A side that needs something that is not installed is skipped, with a line on stderr.
+        rounds: Number of counted rounds.
+        environment: Environment variables of every side, in addition to those of this process.
 
     Returns:
-        A measurement for each side that could be measured, in order.
+        A measurement of each side that was not skipped, in order.
     """
     with ExitStack() as stack:
         workers: list[_Worker] = []
@@ -85,7 +85,7 @@ def alternate(sides: Sequence[Side], rounds: int, environment: Mapping[str, str]
             if skipped is None:
                 workers.append(worker)
             else:
-                _note(f"{side.name}: left out, since {skipped}")
+                _note(f"{side.name}: skipped, because {skipped}")
         for number in range(rounds + 1):
             for worker in workers:
                 worker.round()
@@ -94,7 +94,7 @@ def alternate(sides: Sequence[Side], rounds: int, environment: Mapping[str, str]
 
 
 class _Worker:
-    """The process of a side, which `benchmarks.worker` is the other end of."""
+    """The process of a side, which runs `benchmarks.worker`."""
 
     def __init__(self, side: Side, environment: Mapping[str, str]) -> None:
         self.side = side
@@ -128,7 +128,7 @@ class _Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.side.name}: the process ended; what it said stands above")
+            raise SystemExit(f"{self.side.name}: the process ended; its output is above")
         return json.loads(line)
 
 

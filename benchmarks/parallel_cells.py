@@ -1,8 +1,8 @@
-"""How much faster minGRU and minLSTM train than LSTMs, torch's own and the native one, at the same hidden sizes.
+"""Compare the training speed of minGRU and minLSTM with LSTMs of torch and of the native kernels, at equal sizes.
 
-A step is forward, cross-entropy, backward, clipping and fused Adam, in float32, on one-hot symbols: batch 64, sequence
-100, 128 symbols. Each round times every model once, one after the other; the table gives medians of the rounds' ratios.
-On a CPU it is the processor's time on one core, on a GPU what the clock says.
+A step consists of forward pass, cross-entropy, backward pass, clipping and fused Adam, in float32, on one-hot symbols:
+batch 64, sequence 100, 128 symbols. Each round times every model once. The table shows the medians of the ratios within
+a round. Times are CPU times of one core on a CPU, and wall-clock times on a GPU.
 
     python benchmarks/parallel_cells.py [--rounds 7] [--sizes S M L] [--device cpu]
 """
@@ -22,13 +22,13 @@ from seqforge.interfaces import BackendContext
 
 SYMBOLS, BATCH, TIME = 128, 64, 100
 SIZES = {"S": (1, 128), "M": (2, 512), "L": (3, 704)}
-"""Layers and hidden size."""
-LEAST_SECONDS = 0.3
-"""What one timing lasts at least, so that small models take several steps."""
+"""Number of layers, and hidden size."""
+MINIMUM_SECONDS = 0.3
+"""Minimum duration of one timing, so that small models take several steps."""
 
 
 class CellModel(nn.Module):
-    """Cells of one kind, one above the other, between one-hot symbols and logits."""
+    """A stack of equal cells, with one-hot symbols as input and logits as output."""
 
     def __init__(self, make_cell: type[MinGRU | MinLSTM | LSTM], layers: int, hidden_size: int) -> None:
         super().__init__()
@@ -36,14 +36,14 @@ class CellModel(nn.Module):
         self.head = nn.Linear(hidden_size, SYMBOLS)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Give logits from the initial state."""
+        """Return the logits, starting from the initial state."""
         for cell in self.cells:
             inputs, _ = cell(inputs, cell.initial_state(inputs.shape[1]))
         return self.head(inputs)
 
 
 class TorchLSTM(nn.Module):
-    """torch.nn.LSTM between the same."""
+    """torch.nn.LSTM with the same input and output."""
 
     def __init__(self, layers: int, hidden_size: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class TorchLSTM(nn.Module):
         self.head = nn.Linear(hidden_size, SYMBOLS)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Give logits from the initial state."""
+        """Return the logits, starting from the initial state."""
         return self.head(self.lstm(inputs)[0])
 
 
@@ -72,7 +72,7 @@ MODELS: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 def training_step(model: nn.Module, tokens: Tensor) -> Callable[[], float]:
-    """Give a function that takes one optimizer step; it returns the loss, for which it waits until all is done."""
+    """Return a function that takes one optimizer step and returns the loss, after all work of the step is done."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     one_hot = torch.eye(SYMBOLS, device=tokens.device)
 
@@ -88,8 +88,8 @@ def training_step(model: nn.Module, tokens: Tensor) -> Callable[[], float]:
     return step
 
 
-def seconds_a_step(step: Callable[[], float], steps: int, clock: Callable[[], float]) -> float:
-    """Time a few steps."""
+def seconds_per_step(step: Callable[[], float], steps: int, clock: Callable[[], float]) -> float:
+    """Return the mean time of some steps."""
     start = clock()
     for _ in range(steps):
         step()
@@ -97,20 +97,22 @@ def seconds_a_step(step: Callable[[], float], steps: int, clock: Callable[[], fl
 
 
 def measure(size: str, rounds: int, device: str) -> None:
-    """Print one size's rows."""
+    """Measure one size and print its rows."""
     torch.manual_seed(0)
     clock = time.process_time if device == "cpu" else time.perf_counter
     tokens = torch.randint(SYMBOLS, (TIME + 1, BATCH), device=device)
     models = {name: make(*SIZES[size]).to(device) for name, make in MODELS.items()}
     steps = {name: training_step(model, tokens) for name, model in models.items()}
-    # The first step allocates, and a GPU compiles; the second tells how many are needed.
+    # The first step allocates memory, and compiles on a GPU. The time of the second determines the number of steps.
     counts = {
-        name: max(1, round(LEAST_SECONDS / seconds_a_step(step, 1, clock))) for name, step in steps.items() if step()
+        name: max(1, round(MINIMUM_SECONDS / seconds_per_step(step, 1, clock)))
+        for name, step in steps.items()
+        if step()
     }
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            times[name].append(seconds_a_step(step, counts[name], clock))
+            times[name].append(seconds_per_step(step, counts[name], clock))
     for name, model in models.items():
         parameters = sum(parameter.numel() for parameter in model.parameters())
         speed = BATCH * TIME / statistics.median(times[name])
@@ -122,7 +124,7 @@ def measure(size: str, rounds: int, device: str) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all sizes and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))

@@ -1,4 +1,4 @@
-"""Tables in Markdown, and the file that they are put in."""
+"""Tables in Markdown, and the file that contains them."""
 
 import datetime
 from collections.abc import Sequence
@@ -8,18 +8,18 @@ from pathlib import Path
 from benchmarks.machine import processor, versions
 
 START, END = "<!-- figures -->", "<!-- end of figures -->"
-"""What stands before and after the figures in a file."""
+"""Markers before and after the figures in a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table.
+    """A table with a heading and a note.
 
     Attributes:
-        title: Its heading.
-        columns: Their heads; the first column is text, the others numbers.
-        rows: As text.
-        note: What must be known to read it.
+        title: Heading.
+        columns: Names of the columns. The first column is text, the others are numbers.
+        rows: Cells of each row, as text.
+        note: Explanation below the table.
     """
 
     title: str
@@ -28,7 +28,7 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        """Write it in Markdown."""
+        """Return the table in Markdown."""
         lines = [
             self.columns,
             ["---", *["---:"] * (len(self.columns) - 1)],
@@ -39,17 +39,17 @@ class Table:
 
 
 def megabytes(size: float) -> str:
-    """Write a size in memory."""
+    """Format a size in bytes as megabytes."""
     return f"{size / 1e6:,.0f} MB"
 
 
 def heading(command: str, threads: int, rounds: int) -> str:
-    """Say when, where and how the figures were taken.
+    """Return a line with the date, the machine and the command of the measurement.
 
     Args:
-        command: What was typed.
-        threads: Cores used, and threads of every side.
-        rounds: Of every side.
+        command: Command line.
+        threads: Number of cores, and of threads of every side.
+        rounds: Number of rounds of every side.
     """
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     return (
@@ -59,14 +59,14 @@ def heading(command: str, threads: int, rounds: int) -> str:
 
 
 def put_into(path: Path, text: str) -> None:
-    """Put figures in the place of those in a file, or of the empty place for them.
+    """Replace the text between the two markers of a file.
 
     Args:
-        path: A Markdown file with both marks.
-        text: The figures.
+        path: Markdown file with both markers.
+        text: New text.
     """
     before, start, rest = path.read_text(encoding="utf-8").partition(START)
     _, end, after = rest.partition(END)
     if not (start and end):
-        raise SystemExit(f"{path}: no place for the figures; it must hold {START} and {END}")
+        raise SystemExit(f"{path}: the file must contain the markers {START} and {END}")
     path.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The sizes of the models that are measured."""
+"""Sizes of the models that are measured."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ CLIP_NORM = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A size of model.
+    """Size of a model, and of the rounds in which it is measured.
 
     Attributes:
         name: One letter.
-        layers: Recurrent layers.
-        hidden_size: Of each.
-        steps: Training steps of one round, so that a round is long beside the clock's own error.
-        draws: Symbols drawn of each sample in one round.
+        layers: Number of recurrent layers.
+        hidden_size: Hidden size of each layer.
+        steps: Training steps in one round, enough to make the error of the clock negligible.
+        draws: Symbols that are drawn for each sample in one round.
     """
 
     name: str
@@ -38,4 +38,4 @@ SIZES = {
         Size("L", 3, 704, steps=1, draws=300),
     )
 }
-"""By name; L has 10.4 million parameters as an LSTM."""
+"""Sizes by name. As an LSTM, L has 10.4 million parameters."""

@@ -1,6 +1,6 @@
-"""The process of one side: sets itself up, then does a round whenever it is told to, and says what it took.
+"""The process of one side: prepares the side, then runs one round for each line on stdin and reports its time.
 
-Started by `benchmarks.paired`; takes a line for each round on stdin, and gives a line of JSON for each on stdout.
+`benchmarks.paired` starts it. It prints one line of JSON on stdout when the side is ready, and one after each round.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 
 class Clock:
-    """Measures what happens inside its `with`; preparations and tidying stay outside."""
+    """Context manager that measures its body. Preparation and cleanup stay outside."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -30,50 +30,50 @@ class Clock:
 
 
 def rounds(commands: TextIO, answers: TextIO) -> Iterator[Clock]:
-    """Give a clock for each round, when it is to begin.
+    """Yield a clock for each round, when the round is to start.
 
     Args:
-        commands: A line begins a round; its end is the end.
-        answers: Takes a line when the side is ready, and one after each round.
+        commands: Stream with one line for each round.
+        answers: Stream that receives a line when the side is ready, and one after each round.
     """
-    _say(answers, {"ready": True})
+    _send(answers, {"ready": True})
     for _ in commands:
         clock = Clock()
         yield clock
-        _say(answers, {"seconds": clock.seconds, "peak": peak_memory()})
+        _send(answers, {"seconds": clock.seconds, "peak": peak_memory()})
 
 
 def peak_memory() -> int:
-    """Measure the most memory, in bytes, that was resident so far: of this process, or of a larger one that it ran."""
-    # Not `ru_maxrss` of this process, which counts what its parent had before it became this program.
+    """Return the peak resident memory so far in bytes, of this process or of its largest child."""
+    # `ru_maxrss` of this process would include the memory of its parent before the exec.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     own = int(status.partition("VmHWM:")[2].split()[0])
     return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) << 10
 
 
-def _say(answers: TextIO, answer: dict[str, Any]) -> None:
+def _send(answers: TextIO, answer: dict[str, Any]) -> None:
     answers.write(json.dumps(answer) + "\n")
     answers.flush()
 
 
 def main() -> None:
-    """Run the side that the arguments name: `module:function`, and its options as JSON."""
+    """Run the side given by the arguments: `module:function`, and its options as JSON."""
     target, options = sys.argv[1], json.loads(sys.argv[2])
-    # Whatever a library prints must not be taken for an answer.
+    # Output of libraries must not be mistaken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     module, _, function = target.partition(":")
     try:
         side = getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
-        _say(answers, {"skipped": f"{error.name} is not installed"})
+        _send(answers, {"skipped": f"{error.name} is not installed"})
         return
     from seqforge.errors import PluginError
 
     try:
         side(rounds(sys.stdin, answers), **options)
     except PluginError as error:
-        _say(answers, {"skipped": error.message})
+        _send(answers, {"skipped": error.message})
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The sides: each function sets itself up, then times a round by each clock that it is given."""
+"""The sides: each function prepares itself, then times one round with each clock that it receives."""

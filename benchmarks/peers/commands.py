@@ -1,4 +1,4 @@
-"""Programs, from their start to their end."""
+"""Programs, measured from their start to their end."""
 
 import os
 import subprocess
@@ -8,11 +8,11 @@ from benchmarks.worker import Clock
 
 
 def run(clocks: Iterator[Clock], command: list[str]) -> None:
-    """Time a command; what it prints is thrown away.
+    """Time a command, and discard its output.
 
     Args:
-        clocks: One a round.
-        command: The program and its arguments.
+        clocks: One clock for each round.
+        command: Program and arguments.
     """
     for clock in clocks:
         with clock:

@@ -1,7 +1,7 @@
-"""Linux's source from an archive: read as documents, or prepared for training by the engine.
+"""Preparation of the Linux source from an archive: reading documents, encoding, and a few steps of training.
 
-Each round is a process of its own, as it is where a user starts a run, since what malloc keeps of one preparation would
-count as the memory of the next.
+Each round is a process of its own, as for a user who starts a run. Otherwise, memory that malloc keeps from one round
+would count for the next.
 """
 
 import os
@@ -16,13 +16,13 @@ from benchmarks.worker import Clock
 
 
 def time_task(clocks: Iterator[Clock], task: str, archive: str, vocabulary: str = "bytes") -> None:
-    """Time a task, without the imports before it.
+    """Time a task without its imports.
 
     Args:
-        clocks: One a round.
-        task: A key of `TASKS`.
-        archive: A .tar.xz of Linux.
-        vocabulary: The component's name.
+        clocks: One clock for each round.
+        task: Key of `TASKS`.
+        archive: Path of a .tar.xz of the Linux source.
+        vocabulary: Component name of the vocabulary.
     """
     for clock in clocks:
         with tempfile.TemporaryDirectory() as cache:
@@ -33,7 +33,7 @@ def time_task(clocks: Iterator[Clock], task: str, archive: str, vocabulary: str 
 
 
 def _read(archive: str, vocabulary: str) -> Callable[[], object]:
-    """Read every .c and .h as documents."""
+    """Return a function that reads every .c and .h as a document."""
     from seqforge import Registry
 
     registry = Registry.installed()
@@ -42,7 +42,7 @@ def _read(archive: str, vocabulary: str) -> Callable[[], object]:
 
 
 def _prepare(archive: str, vocabulary: str) -> Callable[[], object]:
-    """Go from the archive to token files that are safe on the disk."""
+    """Return a function that encodes the archive to token files and syncs them to the disk."""
     from seqforge.data import prepare
 
     experiment = _experiment(archive, vocabulary)
@@ -50,7 +50,7 @@ def _prepare(archive: str, vocabulary: str) -> Callable[[], object]:
 
 
 def _train(archive: str, vocabulary: str) -> Callable[[], object]:
-    """Go on to a few steps of training."""
+    """Return a function that encodes the archive and takes ten training steps."""
     from seqforge import train
 
     experiment = _experiment(archive, vocabulary)
@@ -58,7 +58,7 @@ def _train(archive: str, vocabulary: str) -> Callable[[], object]:
 
 
 def _import_torch(archive: str, vocabulary: str) -> Callable[[], object]:
-    """Do nothing further: what counts is the memory."""
+    """Return a function that does nothing; only the memory of the import is of interest."""
     import torch
 
     return torch.get_num_threads
@@ -70,7 +70,7 @@ TASKS: dict[str, Callable[[str, str], Callable[[], object]]] = {
     "train": _train,
     "import torch": _import_torch,
 }
-"""By name; each sets itself up and gives what is to be timed."""
+"""Functions that prepare a task and return the function to time, by name."""
 
 
 def _experiment(archive: str, vocabulary: str) -> Any:

@@ -1,4 +1,4 @@
-"""An LSTM in JAX: `lax.scan` over the steps of each layer, the input's product taken out of it, all of it compiled."""
+"""An LSTM in JAX: compiled `lax.scan` over the steps of each layer, with the input projection outside the scan."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -71,7 +71,7 @@ def _loss(parameters: Parameters, inputs: jax.Array, targets: jax.Array) -> jax.
 def _step(
     parameters: Parameters, moments: tuple[Parameters, Parameters], number: int, inputs: jax.Array, targets: jax.Array
 ) -> tuple[Parameters, tuple[Parameters, Parameters], jax.Array]:
-    """Backward, clip by the norm, Adam."""
+    """Take one step: gradients, clipping by norm, Adam."""
     loss, gradients = jax.value_and_grad(_loss)(parameters, inputs, targets)
     norm = jnp.sqrt(sum((gradient**2).sum() for gradient in jax.tree.leaves(gradients)))
     scale = jnp.minimum(1.0, CLIP_NORM / (norm + 1e-6))

@@ -1,4 +1,4 @@
-"""`keras.layers.LSTM` on JAX, trained by Keras's own compiled step."""
+"""`keras.layers.LSTM` on JAX, trained with the compiled `train_on_batch` of Keras."""
 
 import os
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""A recurrent network in numpy alone, trained a sequence at a time: cross-entropy, clipping by value, Adagrad.
+"""A recurrent network in numpy, trained on one sequence at a time: cross-entropy, clipping by value, Adagrad.
 
-The algorithm is that of Karpathy's gist `min-char-rnn.py` (2015), written anew for this comparison.
+A new implementation of the algorithm of Karpathy's gist `min-char-rnn.py` (2015).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 
 
 def train(clocks: Iterator[Clock], size: str) -> None:
-    """Time as many sequences, one after another, as other sides take steps."""
+    """Time one sequence for each step of the other sides."""
     chosen = SIZES[size]
     generator = np.random.default_rng(1)
     hidden_size = chosen.hidden_size

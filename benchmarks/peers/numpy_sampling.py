@@ -1,4 +1,4 @@
-"""Draws from an LSTM in numpy alone, one sample at a time."""
+"""Sampling from an LSTM in numpy, with one stream."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ Array = NDArray[np.float32]
 
 
 def sample(clocks: Iterator[Clock], size: str) -> None:
-    """Time draws."""
+    """Time sampling."""
     chosen = SIZES[size]
     generator = np.random.default_rng(1)
     hidden_size = chosen.hidden_size
@@ -20,7 +20,7 @@ def sample(clocks: Iterator[Clock], size: str) -> None:
     def uniform(*shape: int) -> Array:
         return generator.uniform(-(hidden_size**-0.5), hidden_size**-0.5, shape).astype(np.float32)
 
-    # A column of the first layer's input weight is the whole product with a unit vector.
+    # The product of the first input weight with a one-hot vector is a row of this table.
     table = uniform(SYMBOLS, 4 * hidden_size)
     sizes = [hidden_size, *[2 * hidden_size] * (chosen.layers - 1)]
     weights = [uniform(4 * hidden_size, features) for features in sizes]

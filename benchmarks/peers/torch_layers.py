@@ -1,4 +1,4 @@
-"""`torch.nn`'s own recurrent layers, as they are mostly used: one-hot in, a linear layer out."""
+"""Recurrent layers of `torch.nn` with one-hot input and a linear output layer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +16,9 @@ class Model(nn.Module):
     """A stack of `nn.LSTM`, `nn.GRU` or `nn.RNN`, and a head.
 
     Args:
-        layer: The layer's name in `torch.nn`.
-        layers: How many.
-        hidden_size: Of each.
+        layer: Name of the layer in `torch.nn`.
+        layers: Number of layers.
+        hidden_size: Hidden size of each layer.
     """
 
     def __init__(self, layer: str, layers: int, hidden_size: int) -> None:
@@ -27,7 +27,7 @@ class Model(nn.Module):
         self.head = nn.Linear(hidden_size, SYMBOLS)
 
     def forward(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Read symbols `[time, batch]`; give logits `[time, batch, symbols]` and the state."""
+        """Return logits `[time, batch, symbols]` and the state for symbols `[time, batch]`."""
         outputs, state = self.recurrent(functional.one_hot(tokens, SYMBOLS).float(), state)
         return self.head(outputs), state
 
@@ -40,7 +40,7 @@ def train(clocks: Iterator[Clock], layer: str, size: str, precision: str) -> Non
 
 
 def sample(clocks: Iterator[Clock], layer: str, size: str, batch_size: int) -> None:
-    """Time draws, a call of the layer for each."""
+    """Time sampling with one call of the layer for each symbol."""
     chosen = SIZES[size]
     model = Model(layer, chosen.layers, chosen.hidden_size).eval()
     for clock in clocks:
@@ -53,7 +53,7 @@ def sample(clocks: Iterator[Clock], layer: str, size: str, batch_size: int) -> N
 
 
 def sample_by_cells(clocks: Iterator[Clock], size: str, batch_size: int) -> None:
-    """Time draws by `nn.LSTMCell`, a call of each layer's cell for each."""
+    """Time sampling with one call of `nn.LSTMCell` for each layer and symbol."""
     chosen = SIZES[size]
     input_sizes = [SYMBOLS, *[chosen.hidden_size] * (chosen.layers - 1)]
     cells = [nn.LSTMCell(input_size, chosen.hidden_size) for input_size in input_sizes]

@@ -1,4 +1,4 @@
-"""A training step in torch, the same for every model: forward, cross-entropy, backward, clip, fused Adam."""
+"""A training step in torch, equal for every model: forward, cross-entropy, backward, clipping, fused Adam."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,10 +16,10 @@ def train(
     """Time training steps.
 
     Args:
-        clocks: One a round.
-        model: Its parameters are trained.
-        forward: From symbols `[time, batch]` to logits `[time, batch, symbols]`.
-        steps: Of a round.
+        clocks: One clock for each round.
+        model: Model to train.
+        forward: Function from symbols `[time, batch]` to logits `[time, batch, symbols]`.
+        steps: Training steps in a round.
         precision: "float32", or "bfloat16" for autocast around `forward`.
     """
     generator = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""Corpus preparation: Linux's source to token files, beside the decompression of its archive alone."""
+"""Corpus preparation: from the Linux source to token files, compared with decompressing the archive."""
 
 import os
 import sys
@@ -11,20 +11,23 @@ from benchmarks.report import Table, megabytes
 from benchmarks.tables.settings import Settings
 
 VOCABULARIES = ("bytes", "characters")
-MOST_ROUNDS = 3
-"""A round takes a minute."""
+MAXIMUM_ROUNDS = 3
+"""Limit of the number of rounds, because a round takes a minute."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:
-    """Measure every .c and .h of an archive; nothing where there is none.
+    """Measure the preparation of every .c and .h of an archive. Without an archive, there is no table.
 
     Args:
-        settings: Rounds, cores and the archive. Memory is as users have it: no setting of malloc.
+        settings: Rounds, cores and the archive. malloc keeps its defaults, as for users.
     """
     if settings.archive is None:
-        print("corpus: left out, since no archive was found; name one, or set SEQFORGE_LINUX_SOURCE", file=sys.stderr)
+        print(
+            "corpus: skipped, because no archive was found. Use --archive, or set SEQFORGE_LINUX_SOURCE.",
+            file=sys.stderr,
+        )
         return
-    rounds = min(settings.rounds, MOST_ROUNDS)
+    rounds = min(settings.rounds, MAXIMUM_ROUNDS)
     measured = alternate(_sides(settings.archive), rounds, thread_settings(settings.threads))
     torch = measured.pop()
     base, trained = measured[0], measured[-1]
@@ -33,14 +36,14 @@ def tables(settings: Settings) -> Iterator[Table]:
     ]
     note = (
         f"`{settings.archive.name}`, every .c and .h, {rounds} rounds. Importing torch takes "
-        f"{megabytes(torch.peak)}; preparing with `{VOCABULARIES[-1]}` and training takes "
-        f"{megabytes(trained.peak - torch.peak)} above it. Preparing ends when all is synced to the disk."
+        f"{megabytes(torch.peak)}; preparation with `{VOCABULARIES[-1]}` and training take "
+        f"{megabytes(trained.peak - torch.peak)} in addition. Preparation ends when all files are synced to the disk."
     )
     yield Table("Corpus preparation", ["", "seconds", f"times {base.side.name}", "peak memory"], rows, note)
 
 
 def archive_of_this_machine() -> Path | None:
-    """Find the archive that `source = "auto"` would take, if it is one of xz."""
+    """Return the archive that `source = "auto"` finds, if it is a .tar.xz."""
     named = os.environ.get("SEQFORGE_LINUX_SOURCE")
     found = [Path(named)] if named else sorted(Path("/usr/src").glob("linux-source-*.tar.xz"))
     return found[-1].resolve() if found and found[-1].is_file() else None
@@ -58,6 +61,6 @@ def _sides(archive: Path) -> list[Side]:
         Side("`xz -T1 -dc`", "benchmarks.peers.commands:run", {"command": ["xz", "-T1", "-dc", path]}),
         side("read as documents", "read"),
         *(side(f"prepared, vocabulary `{name}`", "prepare", name) for name in VOCABULARIES),
-        side(f"prepared, `{VOCABULARIES[-1]}`, and ten steps of training", "train", VOCABULARIES[-1]),
+        side(f"prepared, `{VOCABULARIES[-1]}`, and ten training steps", "train", VOCABULARIES[-1]),
         side("import torch", "import torch"),
     ]

@@ -1,4 +1,4 @@
-"""Sampling: characters a second, of one stream and of many."""
+"""Sampling speed in characters per second, with one stream and with many."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from benchmarks.tables.speeds import speeds
 PEERS = "benchmarks.peers"
 BATCH_SIZES = (1, 64)
 LONGER = 10
-"""Times as many symbols a round for one stream of a kernel, whose round would else be packing weights in good part."""
+"""Factor for the symbols in a round of a kernel with one stream, which packing the weights would otherwise dominate."""
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-"""Cells that have no kernels for one are left out of it."""
+"""Cells without kernels for a precision are skipped."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:
-    """Measure one stream and many in each size.
+    """Measure one stream and many streams in each size.
 
     Args:
         settings: Sizes, rounds and threads.
@@ -44,13 +44,13 @@ def _sides(size: Size, batch_size: int) -> list[Side]:
 
     sides = [
         Side(
-            "nn.LSTM, a call a step",
+            "nn.LSTM, one call per step",
             f"{PEERS}.torch_layers:sample",
             {"layer": "LSTM", "size": size.name, "batch_size": batch_size},
             characters,
         ),
         Side(
-            "nn.LSTMCell, a call a layer",
+            "nn.LSTMCell, one call per layer",
             f"{PEERS}.torch_layers:sample_by_cells",
             {"size": size.name, "batch_size": batch_size},
             characters,

@@ -1,4 +1,4 @@
-"""A table of characters a second, each side beside the first."""
+"""A table of characters per second, with ratios to the first side."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from benchmarks.tables.settings import Settings
 
 
 def speeds(title: str, sides: Sequence[Side], settings: Settings) -> Table:
-    """Measure some sides in turn.
+    """Measure sides in alternating rounds and return the table.
 
     Args:
-        title: Of the table.
-        sides: The first is what the others are compared with.
+        title: Title of the table.
+        sides: Sides to measure; ratios are relative to the first.
         settings: Rounds and threads.
     """
     measured = alternate(list(sides), settings.rounds, thread_settings(settings.threads) | malloc_settings())

@@ -1,4 +1,4 @@
-"""Start-up: what every command and every import costs."""
+"""Start-up time of commands and imports."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 def tables(settings: Settings) -> Iterator[Table]:
-    """Measure commands from start to end.
+    """Measure each command from its start to its end.
 
     Args:
         settings: Rounds and cores.

@@ -1,4 +1,4 @@
-"""Training: characters a second, seqforge's cells beside the others'."""
+"""Training speed in characters per second, of seqforge and other libraries."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def tables(settings: Settings) -> Iterator[Table]:
-    """Measure each kind of cell in each size.
+    """Measure LSTM, GRU and RNN in each size.
 
     Args:
         settings: Sizes, rounds and threads.

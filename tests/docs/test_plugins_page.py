@@ -1,5 +1,6 @@
 """The plugin of docs/plugins.md is built from the page's own text, and works."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -8,8 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from seqforge_essentials.cells.rnn import RNN
+
+from seqforge.interfaces import BackendContext
 
 PAGE = Path(__file__).parents[2] / "docs/plugins.md"
+REGISTRATION = re.compile(r'register\.backend\("addmm", "[^"]+"\)')
 
 
 @pytest.fixture
@@ -20,6 +26,8 @@ def plugin(tmp_path: Path) -> Path:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
+    with (tmp_path / "seqforge_leaky/__init__.py").open("a") as entry_module:
+        entry_module.write(f"    {REGISTRATION.search(PAGE.read_text())[0]}\n")  # type: ignore[index]
     project = tomllib.loads(files["pyproject.toml"])["project"]
     metadata = tmp_path / "seqforge_leaky-0.1.0.dist-info"
     metadata.mkdir()
@@ -37,8 +45,24 @@ def test_the_plugin_is_found_and_runs(plugin: Path, seqforge: Callable) -> None:
     ran = seqforge("run", "leaky.toml", PYTHONPATH=str(plugin))
     assert ran.returncode == 0, ran.stderr
     assert "line-length.mean" in ran.stderr
+    pinned = seqforge("run", "leaky.toml", "--set", "training.backend=addmm", PYTHONPATH=str(plugin))
+    assert pinned.returncode == 0, pinned.stderr
     wrong = seqforge("check", "leaky.toml", "--set", "model.cells.0.leak=2", PYTHONPATH=str(plugin))
     assert "model.cells.0.leak" in wrong.stderr
+
+
+def test_its_backend_computes_what_the_cell_does(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(plugin))
+    backend = importlib.import_module("seqforge_leaky.backend").AddmmBackend()
+    cell = importlib.import_module("seqforge_leaky.cell").LeakyRNN(3, 4).double()
+    context = BackendContext(torch.device("cpu"), torch.float64)
+    assert backend.unsupported(cell, context) is None
+    inputs, state = torch.randn(5, 2, 3, dtype=torch.float64), cell.initial_state(2)
+    outputs, after = backend.sequence_reader(cell, context)(inputs, state)
+    expected, expected_after = cell(inputs, state)
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(after.hidden, expected_after.hidden)
+    assert "LeakyRNN only" in backend.unsupported(RNN(3, 4), context)
 
 
 def test_its_cell_passes_the_suite(plugin: Path) -> None:

@@ -1,1 +1,1 @@
-"""Recurrent cells in plain torch: a file each, the mathematics as the papers write it."""
+"""Recurrent cells, one file each, with the equations of the papers."""

@@ -1,4 +1,4 @@
-"""The gated recurrent unit, with either place of its reset gate."""
+"""The gated recurrent unit, with the reset gate after or before the recurrent product."""
 
 from typing import Annotated, Literal, NamedTuple, cast
 
@@ -11,41 +11,41 @@ from seqforge.interfaces import Cell, Equations, FactoredCell, Stepper
 
 
 class GRUState(NamedTuple):
-    """A GRU's memory.
+    """State of a GRU.
 
     Attributes:
-        hidden: The last output.
+        hidden: Output of the previous step.
     """
 
     hidden: Float[Tensor, "batch hidden"]
 
 
 class GRU(FactoredCell[GRUState]):
-    """A gated recurrent unit (Cho et al. 2014, arXiv 1406.1078).
+    """Gated recurrent unit (Cho et al. 2014, arXiv 1406.1078).
 
-    Gates come in the order reset, update, candidate (r, z, n).
+    The order of the gates is reset, update, candidate (r, z, n).
 
     Args:
-        input_size: Features a step reads.
-        hidden_size: Features of the state, which is also the output.
-        reset_gate: Where the reset gate acts: `after` the state's product, as in cuDNN and `torch.nn.GRU` (the paper's
-            first version), or `before` it, on the state itself (its third version, which was published).
+        input_size: Number of input features.
+        hidden_size: Size of the state, which is also the output.
+        reset_gate: Placement of the reset gate: `after` the recurrent product, as in cuDNN and `torch.nn.GRU` (first
+            version of the paper), or `before` it, on the state (third, published version).
 
     Attributes:
         input_weight: `[3·hidden, input]`.
         recurrent_weight: `[3·hidden, hidden]`.
         bias: `[3·hidden]`.
-        recurrent_bias: `[hidden]`, of the candidate's recurrent part, which the reset gate scales; only where it acts
-            `after` the product, for elsewhere it would add nothing to `bias`.
+        recurrent_bias: `[hidden]`, bias of the recurrent part of the candidate, scaled by the reset gate. None if the
+            reset gate is `before` the product, where it would be redundant with `bias`.
     """
 
     def __init__(
         self,
         input_size: int,
-        hidden_size: Annotated[PositiveInt, Field(description="Features of the state and of the output.")] = 128,
+        hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
         reset_gate: Annotated[
             Literal["after", "before"],
-            Field(description="Where the reset gate acts: after the state's product, as in cuDNN, or before it."),
+            Field(description="Placement of the reset gate: after the recurrent product, as in cuDNN, or before it."),
         ] = "after",
     ) -> None:
         super().__init__(input_size, hidden_size, 3 * hidden_size)
@@ -57,13 +57,10 @@ class GRU(FactoredCell[GRUState]):
         return "gru" if self.recurrent_bias is not None else None
 
     def initial_state(self, batch_size: int) -> GRUState:
-        """Make a state of zeros.
+        """Return a state of zeros.
 
         Args:
-            batch_size: Sequences in the batch.
-
-        Returns:
-            The state before the first step.
+            batch_size: Number of sequences in the batch.
         """
         return GRUState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
@@ -73,15 +70,15 @@ class GRU(FactoredCell[GRUState]):
         recurrent_gates: Float[Tensor, "batch gates"],
         state: GRUState,
     ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
-        """Advance by one step, given both sides' gates, where the reset gate acts after the product.
+        """Compute the elementwise part of one step, with the reset gate after the recurrent product.
 
         Args:
             input_gates: W x + b.
             recurrent_gates: U h.
-            state: The state before the step.
+            state: State before the step.
 
         Returns:
-            The output and the state after it.
+            The output, and the state after the step.
         """
         h = state.hidden
         input_r, input_z, input_n = input_gates.chunk(3, dim=1)
@@ -95,14 +92,14 @@ class GRU(FactoredCell[GRUState]):
     def step(
         self, projected: Float[Tensor, "batch gates"], state: GRUState
     ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
-        """Advance by one step.
+        """Compute one step.
 
         Args:
-            projected: One step of `project`'s result.
-            state: The state before it.
+            projected: One step of the result of `project`.
+            state: State before the step.
 
         Returns:
-            The output and the state after it.
+            The output, and the state after the step.
         """
         if self.recurrent_bias is not None:
             return super().step(projected, state)
@@ -118,27 +115,24 @@ class GRU(FactoredCell[GRUState]):
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: GRUState
     ) -> tuple[Float[Tensor, "time batch hidden"], GRUState]:
-        """Read a whole sequence; with the reset gate before the product, which is then two, step by step.
+        """Compute a whole sequence. With the reset gate before the product, the steps are scanned one by one.
 
         Args:
             inputs: The sequence.
-            state: The state before its first step.
+            state: State before the first step.
 
         Returns:
-            The output of every step, and the state after the last.
+            The output of every step, and the state after the last step.
         """
         if self.recurrent_bias is None:
             return Cell[GRUState].forward(self, inputs, state)
         return super().forward(inputs, state)
 
     def stepper(self, batch_size: int) -> Stepper[GRUState]:
-        """Prepare to read one step at a time.
+        """Return a function that computes one step at a time, without gradients.
 
         Args:
-            batch_size: Sequences that will be read side by side.
-
-        Returns:
-            A function of one step's inputs and a state, which gives the output and the state after it.
+            batch_size: Number of sequences in the batch.
         """
         if self.recurrent_bias is None:
             return Cell[GRUState].stepper(self, batch_size)

@@ -1,4 +1,4 @@
-"""The vanilla RNN."""
+"""The simple recurrent network."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple
@@ -14,22 +14,22 @@ _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "r
 
 
 class RNNState(NamedTuple):
-    """An RNN's memory.
+    """State of an RNN.
 
     Attributes:
-        hidden: The last output.
+        hidden: Output of the previous step.
     """
 
     hidden: Float[Tensor, "batch hidden"]
 
 
 class RNN(FactoredCell[RNNState]):
-    """A vanilla recurrent layer (Elman, "Finding Structure in Time", 1990).
+    """Simple recurrent layer (Elman, "Finding Structure in Time", 1990): h' = tanh(W x + U h + b).
 
     Args:
-        input_size: Features a step reads.
-        hidden_size: Features of the state, which is also the output.
-        nonlinearity: What the sum goes through: `tanh`, or `relu` (Le et al. 2015, arXiv 1504.00941).
+        input_size: Number of input features.
+        hidden_size: Size of the state, which is also the output.
+        nonlinearity: Activation function: `tanh`, or `relu` (Le et al. 2015, arXiv 1504.00941).
 
     Attributes:
         input_weight: `[hidden, input]`.
@@ -40,8 +40,8 @@ class RNN(FactoredCell[RNNState]):
     def __init__(
         self,
         input_size: int,
-        hidden_size: Annotated[PositiveInt, Field(description="Features of the state and of the output.")] = 128,
-        nonlinearity: Annotated[Literal["tanh", "relu"], Field(description="What the sum goes through.")] = "tanh",
+        hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
+        nonlinearity: Annotated[Literal["tanh", "relu"], Field(description="Activation function.")] = "tanh",
     ) -> None:
         super().__init__(input_size, hidden_size, hidden_size)
         self.nonlinearity = _NONLINEARITIES[nonlinearity]
@@ -52,13 +52,10 @@ class RNN(FactoredCell[RNNState]):
         return "rnn-tanh" if self.nonlinearity is torch.tanh else "rnn-relu"
 
     def initial_state(self, batch_size: int) -> RNNState:
-        """Make a state of zeros.
+        """Return a state of zeros.
 
         Args:
-            batch_size: Sequences in the batch.
-
-        Returns:
-            The state before the first step.
+            batch_size: Number of sequences in the batch.
         """
         return RNNState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
@@ -68,16 +65,16 @@ class RNN(FactoredCell[RNNState]):
         recurrent_gates: Float[Tensor, "batch hidden"],
         state: RNNState,
     ) -> tuple[Float[Tensor, "batch hidden"], RNNState]:
-        """Advance by one step, given both sides' sums.
+        """Compute the elementwise part of one step.
 
         Args:
             input_gates: W x + b.
             recurrent_gates: U h.
-            state: The state before the step.
+            state: State before the step.
 
         Returns:
-            The output and the state after it.
+            The output, and the state after the step.
         """
-        del state  # it is in the product
+        del state  # recurrent_gates contains it
         h = self.nonlinearity(input_gates + recurrent_gates)
         return h, RNNState(h)

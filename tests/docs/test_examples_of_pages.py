@@ -1,0 +1,38 @@
+"""The classes that the pages show, other than whole plugins, do what the pages say."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqforge.interfaces import Classes, ExampleSpec, Text, scan
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def block_with(page: str, name: str) -> dict[str, Any]:
+    """Run the one Python block of a page that defines a class, and return its names."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.M | re.S)
+    (block,) = (block for block in blocks if f"class {name}(" in block)
+    names: dict[str, Any] = {"__name__": "a_page"}
+    exec(block, names)
+    return names
+
+
+def test_the_factored_cell_reads_as_its_step_does() -> None:
+    cell = block_with("speed.md", "Original")["Original"](input_size=3, hidden_size=4).double()
+    inputs = torch.randn(5, 2, 3, dtype=torch.float64)
+    state = cell.initial_state(2)
+    outputs, after = cell(inputs, state)
+    expected, expected_after = scan(cell.step, cell.project(inputs), state)
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(after.cell, expected_after.cell)
+
+
+def test_the_labelled_corpus_yields_examples_of_its_shape() -> None:
+    corpus = block_with("plugins.md", "Parity")["Parity"]
+    assert corpus.example_spec({}) == ExampleSpec(Text(), "sequence", Classes(("even", "odd")), "once")
+    examples = list(corpus().examples())
+    assert [example.target for example in examples[:2]] == [0, 1]
+    assert len({example.name for example in examples}) == len(examples) == 1000
