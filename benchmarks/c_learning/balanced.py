@@ -8,8 +8,8 @@ Prints each fault beside held-out windows, and how much the samples differ among
 import argparse
 
 from seqforge_code_structure.samplers.balanced import Balanced
-from seqforge_essentials.metrics.distinct import Distinct
-from seqforge_essentials.samplers.temperature import Temperature
+from seqforge_essentials.metrics import Distinct
+from seqforge_essentials.samplers import Temperature
 
 from benchmarks.c_learning.plot import FEWEST
 from benchmarks.c_learning.scores import FAULTS, Share, shares

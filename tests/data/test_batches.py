@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_essentials.vocabularies.characters import Characters
+from seqforge_essentials.vocabularies import Characters
 
 from seqforge.data import Batch, Spans, TokenFile, TrainingBatches, evaluation_batches, split
 from seqforge.data.batches import EVALUATION_LANE

@@ -8,8 +8,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from seqforge_essentials.vocabularies.bytes import Bytes
-from seqforge_essentials.vocabularies.characters import Characters
+from seqforge_essentials.vocabularies import Bytes, Characters
 
 from seqforge.data import TokenFile, encoded_corpus
 from seqforge.interfaces import Corpus, Document, Vocabulary
