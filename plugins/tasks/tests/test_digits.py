@@ -3,12 +3,11 @@
 from itertools import islice
 
 import numpy as np
-from seqforge_tasks.corpora.digits import Digits
-from seqforge_tasks.corpora.handwriting import handwriting, standardized
+from seqforge_tasks.digits import Digits, load_handwriting, standardize
 
 from seqforge.interfaces import Numbers
 
-IMAGES, LABELS = handwriting()
+IMAGES, LABELS = load_handwriting()
 
 
 def test_every_image_comes_once():
@@ -20,16 +19,16 @@ def test_every_image_comes_once():
 
 def test_both_ways_of_reading_give_the_image():
     for pixels, rows, image in islice(zip(Digits().examples(), Digits("rows").examples(), IMAGES, strict=True), 50):
-        np.testing.assert_array_equal(rows.input, standardized(image))
-        np.testing.assert_array_equal(pixels.input, standardized(image).ravel())
+        np.testing.assert_array_equal(rows.input, standardize(image))
+        np.testing.assert_array_equal(pixels.input, standardize(image).ravel())
         assert (pixels.name, pixels.target) == (rows.name, rows.target)
 
 
 def test_ink_is_from_0_to_1():
     assert IMAGES.min() == 0
     assert IMAGES.max() == 1
-    assert abs(standardized(IMAGES).mean()) < 0.05
-    assert abs(standardized(IMAGES).std() - 1) < 0.05
+    assert abs(standardize(IMAGES).mean()) < 0.05
+    assert abs(standardize(IMAGES).std() - 1) < 0.05
 
 
 def test_a_shape_is_as_the_form_says():

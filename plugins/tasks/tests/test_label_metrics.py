@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.metrics.accuracy import Accuracy
-from seqforge_tasks.metrics.confusion import Confusion
+from seqforge_tasks.label_metrics import Accuracy, Confusion
 
 from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 
@@ -47,7 +46,7 @@ def test_the_table_has_a_row_for_what_was_right():
     score = Confusion().score(TAGS, predictions)
     assert score.values == {}
     assert score.report.splitlines() == [
-        "a row for what was right, a column for what was predicted",
+        "rows: target, columns: prediction",
         "          code commen string",
         "code         1      ·      ·",
         "comment      2      1      ·",
@@ -60,5 +59,5 @@ def test_labels_alone_are_judged():
     number = ExampleSpec(Numbers(2), "vector", Numbers(1), "once")
     for metric in (Accuracy(), Confusion()):
         assert [metric.fits(spec) for spec in (TAGS, LABEL, sequence, number)] == [True, True, False, False]
-        with pytest.raises(ValueError, match="only classes"):
+        with pytest.raises(ValueError, match="targets that are classes"):
             metric.score(number, [ExamplePrediction("", np.zeros(1), (np.zeros(1),))])

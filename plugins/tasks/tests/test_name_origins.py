@@ -4,8 +4,8 @@ import unicodedata
 from collections import Counter
 
 import pytest
-import seqforge_tasks.corpora.name_origins as name_origins
-from seqforge_tasks.corpora.name_origins import NameOrigins
+import seqforge_tasks.name_origins as name_origins
+from seqforge_tasks.name_origins import NameOrigins
 
 from seqforge.errors import DataError
 from seqforge.interfaces import Classes

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.metrics.edit_distance import EditDistance
-from seqforge_tasks.metrics.exact_match import ExactMatch
-from seqforge_tasks.metrics.pronunciation import Pronunciation
+from seqforge_tasks.sequence_metrics import EditDistance, ExactMatch, Pronunciation
 
 from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
 
