@@ -97,7 +97,7 @@ def test_a_document_of_characters_takes_the_smallest_integers_that_hold_its_own(
 def test_a_document_that_ends_inside_a_token_is_damage(encoded: Encode, made: ModuleType):
     token_file = encoded({"one": "€€", "two": "€€"}, made.VOCABULARIES["characters"]())
     replace(token_file, ends=token_file.ends - [1, 0]).write_index()
-    with pytest.raises(DataError, match="not a whole encoded corpus"):
+    with pytest.raises(DataError, match="incomplete or damaged"):
         TokenFile.open(token_file.folder)
 
 
