@@ -17,7 +17,7 @@ from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError, PluginError
 from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures, sync_folder
-from seqforge.interfaces import Corpus, LabelledCorpus, Vocabulary
+from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 
@@ -47,12 +47,13 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
 
 
 def load_example_file(
-    corpus: LabelledCorpus, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report
+    corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report
 ) -> ExampleFile:
     """Return the example file of a labelled corpus from the cache, after encoding it if necessary.
 
     Args:
         corpus: Corpus to encode.
+        spec: Specification of the examples.
         vocabulary: Vocabulary, which is restored or learns.
         key: Names and options of corpus and vocabulary, and the versions of their plugins.
         report: Function that receives the progress of the encoding.
@@ -64,7 +65,7 @@ def load_example_file(
     folder = cache_folder() / "examples" / _folder_name(EXAMPLES_VERSION, corpus.fingerprint(), key)
 
     def encode(into: Path) -> None:
-        encode_examples(corpus, vocabulary, into, report)
+        encode_examples(corpus, spec, vocabulary, into, report)
 
     return _load(folder, ExampleFile.open, encode, vocabulary)
 

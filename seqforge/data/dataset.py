@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
 from seqforge.experiment import Experiment
-from seqforge.interfaces import Corpus, LabelledCorpus, Vocabulary
+from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 LONGEST_PIECE = 1 << 20
 """Tokens of a document that are decoded at once."""
@@ -111,7 +111,8 @@ def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
     """
     corpus: LabelledCorpus = experiment.corpus.build()
     vocabulary: Vocabulary = experiment.vocabulary.build()
-    file = load_example_file(corpus, vocabulary, _cache_key(experiment), report)
+    spec = cast("ExampleSpec", experiment.example_spec)
+    file = load_example_file(corpus, spec, vocabulary, _cache_key(experiment), report)
     data = experiment.data
     splits = file.split(data.validation_fraction, data.test_fraction)
     return LabelledDataset(corpus.describe(), file, vocabulary, splits)

@@ -33,7 +33,9 @@ _TEXTS_AT_ONCE = 1000
 """Number of texts that are in memory while they are encoded."""
 
 
-def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path, report: Report) -> ExampleFile:
+def encode_examples(
+    corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, folder: Path, report: Report
+) -> ExampleFile:
     """Encode every example of a labelled corpus to an example file.
 
     The examples are read once. Texts are written as UTF-8 first, and encoded after the vocabulary has learned from all
@@ -41,6 +43,7 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
 
     Args:
         corpus: Corpus to encode.
+        spec: Specification of the examples.
         vocabulary: Vocabulary, which learns from the texts of inputs and targets if necessary.
         folder: Empty folder for the files.
         report: Function that receives the progress of the encoding.
@@ -49,9 +52,8 @@ def encode_examples(corpus: LabelledCorpus, vocabulary: Vocabulary, folder: Path
         The example file, which is not synced to disk yet.
 
     Raises:
-        DataError: If there is no example, or an example does not match the specification of the corpus.
+        DataError: If there is no example, or an example does not match the specification.
     """
-    spec = corpus.spec
     index = _Index([], [], [])
     with ExitStack() as files:
         inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(spec.input))

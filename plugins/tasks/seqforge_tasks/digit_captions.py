@@ -4,9 +4,9 @@ A caption states the size, the thickness, the digit and the slant. All but the d
 function of the image and its label.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +44,9 @@ class DigitCaptions(LabelledCorpus):
     If a measure lies within the margin of a bound between two words, the captions with either word are correct.
     """
 
-    @property
-    def spec(self) -> ExampleSpec:
-        """All pixels as one vector for input, and a text as target."""
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the specification: all pixels as one vector as input, and a text as target."""
         return ExampleSpec(Numbers(SIDE * SIDE), "vector", Text(), "sequence")
 
     def examples(self) -> Iterator[Example]:

@@ -1,7 +1,7 @@
 """The corpus `digits`: the images of handwritten digits that scikit-learn includes, each labelled with its digit."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
@@ -34,11 +34,11 @@ class Digits(LabelledCorpus):
     ) -> None:
         self._read = read
 
-    @property
-    def spec(self) -> ExampleSpec:
-        """A vector or a sequence as input, and one of ten classes as target."""
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the specification: one vector or a sequence of rows as input, and one of ten classes as target."""
         digit = Classes(_NAMES)
-        if self._read == "pixels":
+        if options["read"] == "pixels":
             return ExampleSpec(Numbers(SIDE * SIDE), "vector", digit, "once")
         return ExampleSpec(Numbers(SIDE), "sequence", digit, "once")
 

@@ -44,7 +44,8 @@ class Accuracy(PredictionMetric):
             values |= {f"of_{name}": float(share) for name, share in zip(names, shares, strict=True)}
         return Score(values)
 
-    def fits(self, spec: ExampleSpec) -> bool:
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
         """Return whether targets are labels of examples or of their steps.
 
         Args:
@@ -68,7 +69,8 @@ class Confusion(PredictionMetric):
         """
         return Score({}, report=_format_table(*_count_confusions(spec, predictions)))
 
-    def fits(self, spec: ExampleSpec) -> bool:
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
         """Return whether targets are labels of examples or of their steps.
 
         Args:

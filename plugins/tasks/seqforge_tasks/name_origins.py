@@ -5,7 +5,7 @@ import importlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -40,9 +40,9 @@ class NameOrigins(LabelledCorpus):
     Names with several origins are omitted, since they have no single correct label. Names are in Unicode's form NFC.
     """
 
-    @property
-    def spec(self) -> ExampleSpec:
-        """A text as input, and one class as target."""
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the specification: a name as input, and its origin as target."""
         return ExampleSpec(Text(), "sequence", Classes(tuple(_ORIGINS)), "once")
 
     def examples(self) -> Iterator[Example]:

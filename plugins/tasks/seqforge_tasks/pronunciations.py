@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -31,9 +31,9 @@ class Pronunciations(LabelledCorpus):
     alternatives. Words consist of letters and apostrophes. Phonemes are those of ARPAbet, without stress.
     """
 
-    @property
-    def spec(self) -> ExampleSpec:
-        """A word as input, and a sequence of phonemes as target."""
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the specification: a word as input, and a sequence of phonemes as target."""
         return ExampleSpec(Text(), "sequence", Classes(_PHONEMES), "sequence")
 
     def examples(self) -> Iterator[Example]:

@@ -29,7 +29,8 @@ class ExactMatch(PredictionMetric):
         """
         return Score({"share": _total(predictions).exact / len(predictions)})
 
-    def fits(self, spec: ExampleSpec) -> bool:
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
         """Return whether targets are not numbers.
 
         Args:
@@ -54,7 +55,8 @@ class EditDistance(PredictionMetric):
         total = _total(predictions)
         return Score({"mean": total.edits / len(predictions), "rate": total.edits / max(total.length, 1)})
 
-    def fits(self, spec: ExampleSpec) -> bool:
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
         """Return whether targets are sequences of their own length.
 
         Args:
@@ -88,7 +90,8 @@ class Pronunciation(PredictionMetric):
             }
         )
 
-    def fits(self, spec: ExampleSpec) -> bool:
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
         """Return whether targets are sequences of classes, which are the phonemes.
 
         Args:
