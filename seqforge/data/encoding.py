@@ -14,7 +14,7 @@ from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
 from seqforge.files import read_json
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
-from seqforge.interfaces.coded_vocabulary import distinct_codes
+from seqforge.interfaces.vocabulary import distinct_codes
 
 VOCABULARY_VERSION = 1
 """Format version of `vocabulary.json`. It is separate because every run has a copy, which outlives the cache."""
