@@ -162,8 +162,8 @@ def test_a_split_that_is_too_short_is_told(make_batches: MakeBatches, lanes: int
         make_batches(lanes, sequence_length)
     assert str(caught.value) == (
         f"the training split has 236 tokens, too few for one batch of {lanes} lanes × {sequence_length} steps, "
-        f"which reads {lanes * sequence_length + 1:,}\n"
-        "Lower training.batch_size or training.sequence_length, hold out less, or give more text."
+        f"which needs {lanes * sequence_length + 1:,}\n"
+        "Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use more text."
     )
 
 
