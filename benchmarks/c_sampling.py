@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from seqforge_code_structure.samplers.balanced import Balanced
 from seqforge_essentials.cells.lstm import LSTM
-from seqforge_essentials.samplers.temperature import Temperature
-from seqforge_essentials.vocabularies.bytes import Bytes
+from seqforge_essentials.samplers import Temperature
+from seqforge_essentials.vocabularies import Bytes
 from torch import Tensor
 
 from seqforge.api import Run

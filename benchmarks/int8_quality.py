@@ -1,8 +1,8 @@
 """What sampling in int8 costs: bits per character of a run's validation split, by the very kernels that generate.
 
 Reads the split as it stands, in rows side by side, through the generation kernel in each precision. Every symbol is
-given, and the symbol that would have been drawn is scored. Prints how much more than in float32, with the standard error of the paired difference,
-taken over stretches of the text since symbols beside one another are not independent.
+given, and the symbol that would have been drawn is scored. Prints how much more than in float32, with the standard
+error of the paired difference, taken over stretches of the text since neighboring symbols are not independent.
 
     python benchmarks/int8_quality.py RUN [--checkpoint best] [--tokens 200000]
 """

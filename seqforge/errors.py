@@ -1,4 +1,4 @@
-"""Errors that a user can mend: what is wrong, where, and what to do about it."""
+"""Errors that a user can fix. Each one states what is wrong, where, and what to do."""
 
 import contextlib
 import difflib
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class SeqforgeError(Exception):
-    """A mistake or a mishap that the user can mend; the command line prints it without a traceback.
+    """An error that the user can fix. The command line prints it without a traceback.
 
     Args:
-        message: What is wrong and where: the file, the key, the value.
-        hint: What to do about it.
+        message: What is wrong and where: file, key and value.
+        hint: What the user should do.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
@@ -24,15 +24,15 @@ class SeqforgeError(Exception):
 
 
 class ExperimentError(SeqforgeError):
-    """An experiment that cannot be run as it is written."""
+    """An experiment that cannot be run as written."""
 
 
 class PluginError(SeqforgeError):
-    """A plugin that is missing, broken, or made for another version of the interfaces."""
+    """A plugin that is missing, broken, or written for another version of the interfaces."""
 
 
 class DataError(SeqforgeError):
-    """A corpus that is empty, too short, unreadable, or holds what the vocabulary does not."""
+    """A corpus that is empty, too short, unreadable, or contains symbols outside the vocabulary."""
 
 
 class RunError(SeqforgeError):
@@ -44,10 +44,10 @@ class NonFiniteError(RunError):
 
 
 def warn(message: str) -> None:
-    """Print one line on stderr; do nothing if stderr is closed.
+    """Print one line on stderr. Do nothing if stderr is closed.
 
     Args:
-        message: The text of the line.
+        message: Text of the line.
     """
     with contextlib.suppress(OSError):
         print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the only line that the core prints
@@ -57,23 +57,23 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell a want of memory, which torch says in words alone, from a fault.
+    """Return whether an error means that memory is exhausted, which torch states only in the message.
 
     Args:
-        error: What was raised.
+        error: Exception to examine.
     """
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Find the candidate that a mistyped name most likely meant, whatever its case.
+    """Return the candidate that is most similar to a mistyped name, regardless of case.
 
     Args:
-        name: The name as written.
-        candidates: The names that would have been right.
+        name: Name that the user wrote.
+        candidates: Valid names.
 
     Returns:
-        The nearest candidate, or None where nothing is close.
+        The nearest candidate, or None if none is similar.
     """
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
@@ -81,14 +81,11 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Phrase a suggestion: "did you mean 'lstm'?", or the whole list where nothing is close.
+    """Return a suggestion such as "Did you mean 'lstm'?", or the list of candidates if none is similar.
 
     Args:
-        name: The name as written.
-        candidates: The names that would have been right.
-
-    Returns:
-        One sentence.
+        name: Name that the user wrote.
+        candidates: Valid names.
     """
     known = sorted(candidates)
     match = nearest(name, known)

@@ -13,18 +13,18 @@ import platformdirs
 from seqforge.errors import RunError
 
 CACHE_VARIABLE = "SEQFORGE_CACHE"
-"""Names the environment variable that sets the cache folder."""
+"""Environment variable that sets the cache folder."""
 
 MAXIMUM_SIZE = 16 * 1024 * 1024
 """Largest size in bytes of a file that is read whole."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, sync it, and rename it into place.
+    """Write a file under a temporary name, sync it to disk, and rename it.
 
     Args:
-        path: Where it goes; its folder exists.
-        content: What it holds.
+        path: Path of the file. Its folder must exist.
+        content: Content of the file.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -40,10 +40,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder durable.
+    """Sync a folder to disk, so that renames inside it are durable.
 
     Args:
-        folder: The folder.
+        folder: Folder with the renamed entries.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -54,14 +54,14 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def reported_failures(doing: str, consequence: str = "") -> Generator[None]:
-    """Turn a failure to write into an error that a user can act on.
+    """Convert OSErrors inside the block, such as a full disk, to errors that a user can act on.
 
     Args:
-        doing: What was being done, such as "writing the checkpoint runs/a/checkpoints/step-100".
-        consequence: What has become of the run, and what to do.
+        doing: Current action, such as "writing the checkpoint runs/a/checkpoints/step-100".
+        consequence: Consequence for the run, and what the user should do.
 
     Raises:
-        RunError: On a full disk, a missing permission, and every other OSError inside the block.
+        RunError: If the block raises an OSError.
     """
     try:
         yield
@@ -73,15 +73,15 @@ def reported_failures(doing: str, consequence: str = "") -> Generator[None]:
 
 
 def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
-    """Read a file whole.
+    """Return the content of a file.
 
     Args:
-        path: The file.
-        maximum_size: Bytes that it may have.
+        path: Path of the file.
+        maximum_size: Size limit in bytes.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is too large.
+        OSError: If the file cannot be read.
+        ValueError: If the file is larger than the limit.
     """
     with path.open("rb") as file:
         content = file.read(maximum_size + 1)
@@ -91,14 +91,14 @@ def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Return the content of a JSON file.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Raises:
-        OSError: Where it cannot be read.
-        ValueError: Where it is too large, not UTF-8, no JSON, or nests too deep.
+        OSError: If the file cannot be read.
+        ValueError: If the file is too large, not UTF-8, not JSON, or nested too deeply.
     """
     content = read_bounded(path).decode()
     try:
@@ -108,10 +108,10 @@ def read_json(path: Path) -> Any:
 
 
 def cache_folder() -> Path:
-    """Give the folder of what can be made anew: `SEQFORGE_CACHE`, or the user's cache directory.
+    """Return the cache folder: `SEQFORGE_CACHE`, or the cache directory of the user.
 
     Raises:
-        RunError: Where `SEQFORGE_CACHE` begins with the home directory of nobody.
+        RunError: If `SEQFORGE_CACHE` refers to the home directory of an unknown user.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     if not chosen:
@@ -123,13 +123,13 @@ def cache_folder() -> Path:
 
 
 def expand_home(path: str | Path) -> Path:
-    """Put a home directory in the place of a leading `~` or `~name`.
+    """Replace a leading `~` or `~name` by the home directory.
 
     Args:
-        path: Any path.
+        path: Path to expand.
 
     Raises:
-        ValueError: Where there is no such user.
+        ValueError: If there is no such user or home directory.
     """
     try:
         return Path(path).expanduser()

@@ -8,8 +8,8 @@ Prints the rate of each error, also for held-out code, and the diversity of the 
 import argparse
 
 from seqforge_code_structure.samplers.balanced import Balanced
-from seqforge_essentials.metrics.distinct import Distinct
-from seqforge_essentials.samplers.temperature import Temperature
+from seqforge_essentials.metrics import Distinct
+from seqforge_essentials.samplers import Temperature
 
 from benchmarks.c_learning.plot import FEWEST
 from benchmarks.c_learning.scores import ERRORS, Share, score_texts

@@ -105,7 +105,7 @@ def _document(index: int, item: object) -> Document:
 def _example(index: int, item: object) -> Example:
     if isinstance(item, Example):
         return item
-    if not isinstance(item, tuple | list) or len(pair := cast("tuple[Any, ...]", tuple(item))) != 2:
+    if not isinstance(item, tuple | list) or len(pair := tuple(cast("Sequence[Any]", item))) != 2:
         raise DataError(
             f"examples(…): item {index} is not a pair of an input and a target", hint="Yield (input, target)."
         )

@@ -1,34 +1,38 @@
-"""Batches for truncated backpropagation through time: lanes of text read side by side."""
+"""Batches of a text for truncated backpropagation through time.
 
-from collections.abc import Iterator
+A text is cut into lanes of equal length. Row r of every batch reads lane r, so that the state of a row is carried from
+each batch to the next.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data.splits import Spans
-from seqforge.data.stream import TokenStream
-from seqforge.data.token_file import TokenFile
+from seqforge.data.token_file import MappedTokens, TokenFile
 from seqforge.errors import DataError
 from seqforge.interfaces import IGNORED_TARGET
 
 EVALUATION_LANE = 2000
-"""Tokens that a lane of an evaluation reads at least, so that its cold start weighs little."""
+"""Least length of a lane of an evaluation in tokens, so that its initial state has little influence."""
 
 READ_AHEAD = 1 << 18
-"""Tokens read from the file at once, for as many steps as they serve: a read's cost is per lane, not per token."""
+"""Tokens that are read from the file at once, for several steps: the cost of a read is per lane, not per token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch, to be read only: a batch and the next may share memory.
+    """One batch. Do not modify it: consecutive batches may share memory.
 
     Attributes:
-        inputs: What is read, `[time, batch]`.
-        targets: The next symbol at each step, `[time, batch]`; `IGNORED_TARGET` where there is none.
-        continues: Whether it goes on where the batch before it ended, so that the state is carried.
+        inputs: Input tokens `[time, batch]`.
+        targets: Next tokens `[time, batch]`, or `IGNORED_TARGET` for padding.
+        continues: Whether the batch follows the previous one in the text, so that the state is carried.
     """
 
     inputs: Int[Tensor, "time batch"]
@@ -36,33 +40,80 @@ class Batch:
     continues: bool
 
     def divided(self, parts: int) -> list["Batch"]:
-        """Divide the rows among several batches, for accumulated gradients.
+        """Return the rows as several batches, for gradient accumulation.
 
         Args:
-            parts: How many; the rows are a multiple of it.
+            parts: Number of batches. It divides the number of rows.
         """
         if parts == 1:
             return [self]
         inputs, targets = self.inputs.chunk(parts, dim=1), self.targets.chunk(parts, dim=1)
-        return [Batch(part, wanted, self.continues) for part, wanted in zip(inputs, targets, strict=True)]
+        return [Batch(*part, self.continues) for part in zip(inputs, targets, strict=True)]
+
+
+class TokenStream:
+    """The concatenation of pieces of a token file.
+
+    Args:
+        token_file: File with the tokens.
+        spans: Pieces in reading order.
+    """
+
+    def __init__(self, token_file: TokenFile, spans: Spans) -> None:
+        self._token_file = token_file
+        # offsets[i] is the start of piece i in the stream. The last entry is the length of the stream.
+        self._offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(spans.stops - spans.starts)])
+        # For each piece, the difference between a position in the file and the position in the stream.
+        self._shifts = spans.starts - self._offsets[:-1]
+
+    def __len__(self) -> int:
+        return int(self._offsets[-1])
+
+    def read(self, starts: Sequence[int], length: int) -> NDArray[np.int64]:
+        """Read several sequences of equal length.
+
+        Args:
+            starts: Start of each sequence in the stream.
+            length: Tokens of each sequence. All of them must be inside the stream.
+
+        Returns:
+            Tokens `[sequences, length]`.
+        """
+        tokens = self._token_file.map()
+        sequences = np.empty((len(starts), length), dtype=np.int64)
+        pieces = np.searchsorted(self._offsets, starts, side="right") - 1
+        for sequence, start, piece in zip(sequences, starts, pieces.tolist(), strict=True):
+            self._fill(sequence, tokens, start, piece)
+        return sequences
+
+    def _fill(self, sequence: NDArray[np.int64], tokens: MappedTokens, start: int, piece: int) -> None:
+        """Fill a sequence from the piece that contains its start and from the pieces after it."""
+        filled = 0
+        while filled < len(sequence):
+            position = start + filled
+            length = min(len(sequence) - filled, int(self._offsets[piece + 1]) - position)
+            first = position + int(self._shifts[piece])
+            sequence[filled : filled + length] = tokens.read(first, first + length)
+            filled += length
+            piece += 1
 
 
 class TrainingBatches:
-    """Batches of a training split, each a pure function of the seed and the step.
+    """The batches of a training split, each a pure function of the seed and the step.
 
-    In each epoch the documents are put in a new order and read as one text, which is cut into as many lanes of
-    equal length as the batch has rows. A lane's state is carried from batch to batch and starts anew with the epoch.
+    In each epoch the documents are concatenated in a new order. The text is cut into as many lanes of equal length as
+    a batch has rows. The state is carried from batch to batch and is reset at the start of an epoch.
 
     Args:
-        token_file: The corpus.
-        spans: The training split.
+        token_file: Encoded corpus.
+        spans: Training split.
         lanes: Rows of a batch.
         sequence_length: Steps of a batch.
-        seed: Decides the order of the documents.
-        shuffle: Whether there is a new order in every epoch.
+        seed: Seed of the order of the documents.
+        shuffle: Whether each epoch has a new order.
 
     Raises:
-        DataError: Where the split is shorter than one batch.
+        DataError: If the split is shorter than one batch.
     """
 
     def __init__(
@@ -77,31 +128,32 @@ class TrainingBatches:
         self._stream: tuple[int, TokenStream] | None = None
         self._block: tuple[int, int, Int[Tensor, "time batch"]] | None = None
         self._steps_of_block = max(1, READ_AHEAD // (lanes * sequence_length))
-        # The last symbol of a lane is a target only.
+        # The last token of a lane is only a target.
         self.lane_length = (spans.length - 1) // lanes
         self.steps_per_epoch = self.lane_length // sequence_length
-        if self.steps_per_epoch < 1:  # An empty split makes it negative.
+        if self.steps_per_epoch < 1:  # It is negative for an empty split.
             raise DataError(
-                f"the training split holds {spans.length:,} tokens, too few for one batch of {lanes} lanes × "
-                f"{sequence_length} steps, which reads {lanes * sequence_length + 1:,}",
-                hint="Lower training.batch_size or training.sequence_length, hold out less, or give more text.",
+                f"the training split has {spans.length:,} tokens, too few for one batch of {lanes} lanes × "
+                f"{sequence_length} steps, which needs {lanes * sequence_length + 1:,}",
+                hint="Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use "
+                "more text.",
             )
 
     def batch(self, step: int) -> Batch:
-        """Give the batch of one step.
+        """Return the batch of one step.
 
         Args:
-            step: Optimizer steps done before it.
+            step: Number of optimizer steps before this one.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
-        block, within = divmod(position, self._steps_of_block)
-        start = within * self._sequence_length
+        block, step_of_block = divmod(position, self._steps_of_block)
+        start = step_of_block * self._sequence_length
         stop = start + self._sequence_length
         tokens = self._epoch_block(epoch, block)
         return Batch(inputs=tokens[start:stop], targets=tokens[start + 1 : stop + 1], continues=position > 0)
 
     def _epoch_block(self, epoch: int, block: int) -> Int[Tensor, "time batch"]:
-        """Read what the steps of a block need, so that each step's part of it is a view."""
+        """Return the tokens of a block of steps. The batch of a step is a view of it."""
         if self._block is None or self._block[:2] != (epoch, block):
             first = block * self._steps_of_block
             steps = min(self._steps_of_block, self.steps_per_epoch - first)
@@ -123,17 +175,17 @@ class TrainingBatches:
 def evaluation_batches(
     token_file: TokenFile, spans: Spans, lanes: int, sequence_length: int, limit: int | None = None
 ) -> Iterator[Batch]:
-    """Read a split once, in order, so that every symbol but the first is a target exactly once.
+    """Yield the batches of a split in order. Every token except the first is a target exactly once.
 
     Args:
-        token_file: The corpus.
-        spans: The split.
-        lanes: Rows of a batch at most; fewer where the split is short.
+        token_file: Encoded corpus.
+        spans: Split to read.
+        lanes: Largest number of rows of a batch. A short split has fewer.
         sequence_length: Steps of a batch.
-        limit: Read at most so many tokens.
+        limit: Largest number of tokens to read.
 
     Yields:
-        Batches whose state is carried; the last lanes' padding has no target.
+        Batches whose state is carried. The last rows may be padded with ignored targets.
     """
     stream = TokenStream(token_file, spans)
     targets = min(len(stream), limit or len(stream)) - 1
@@ -142,7 +194,7 @@ def evaluation_batches(
     for offset in range(0, lane_length, sequence_length):
         length = min(sequence_length, lane_length - offset)
         starts = [min(lane * lane_length + offset, targets) for lane in range(lanes)]
-        # Lanes that run over the end read less, and are padded.
+        # Lanes that extend beyond the end are padded.
         tokens = np.full((lanes, length + 1), IGNORED_TARGET, dtype=np.int64)
         for lane, start in enumerate(starts):
             available = min(length, targets - start) + 1

@@ -1,4 +1,4 @@
-"""Batches of examples of about the same length: little is padded, and memory is bounded."""
+"""Batches of examples of similar length, which limits padding and memory."""
 
 from collections.abc import Iterator
 
@@ -10,28 +10,28 @@ from seqforge.data.padded_batch import PaddedBatch, read_batch
 from seqforge.errors import DataError
 
 SPREAD = 1.2
-"""How much longer than the shortest the longest example of a bucket may be, where the bucket fills a batch."""
+"""Largest ratio of the longest to the shortest example of a bucket that fills a batch."""
 
 
 class BucketedBatches:
-    """Batches of training examples, each a pure function of the seed and of its number.
+    """The batches of a training split, each a pure function of the seed and its number.
 
-    The examples are put in buckets of about the same length, once. In each epoch every bucket is put in a new order
-    and cut into batches as even as can be, and the batches of all buckets come in a new order (Khomenko et al. 2016,
-    "Accelerating recurrent neural network training using sequence bucketing and multi-GPU data parallelization").
-    So every example comes once in an epoch, and every epoch has as many batches.
+    The examples are divided into buckets of similar length. In each epoch every bucket is shuffled and cut into batches
+    of nearly equal size, and the batches of all buckets are shuffled (Khomenko et al. 2016, "Accelerating recurrent
+    neural network training using sequence bucketing and multi-GPU data parallelization"). Every example occurs once in
+    an epoch, and all epochs have the same number of batches.
 
     Args:
-        file: The examples.
-        examples: The training split.
-        rows: Examples of a batch at most.
-        tokens: Steps of a batch at most, read and written, padding included.
-        seed: Decides the order.
-        shuffle: Whether there is a new order in every epoch.
-        end: The symbol that ends a new sequence; None where nothing does.
+        file: Encoded examples.
+        examples: Indices of the training examples.
+        rows: Largest number of examples in a batch.
+        tokens: Largest number of steps in a batch: of inputs and targets together, padding included.
+        seed: Seed of the order.
+        shuffle: Whether each epoch has a new order.
+        end: Symbol that ends a new sequence, or None.
 
     Raises:
-        DataError: Where there is no example, or one of any split has more steps than a batch may have.
+        DataError: If there is no example, or an example of any split is longer than a batch may be.
     """
 
     def __init__(
@@ -45,8 +45,11 @@ class BucketedBatches:
         end: int | None,
     ) -> None:
         if not len(examples):
-            raise DataError("the training split holds no example", hint="Hold out less, or give more examples.")
-        _refuse_longer(file, tokens)
+            raise DataError(
+                "the training split has no example",
+                hint="Lower the held-out fractions in [data], or use more examples.",
+            )
+        _refuse_long_examples(file, tokens)
         self._file = file
         self._seed = seed
         self._shuffle = shuffle
@@ -56,19 +59,19 @@ class BucketedBatches:
         self.batches_per_epoch = sum(parts for _, parts in self._buckets)
 
     def batch(self, number: int) -> PaddedBatch:
-        """Give one batch.
+        """Return one batch.
 
         Args:
-            number: Batches before it.
+            number: Number of batches before this one, over all epochs.
         """
         epoch, position = divmod(number, self.batches_per_epoch)
         return read_batch(self._file, self.order(epoch)[position], turn=epoch, end=self._end)
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Give an epoch's batches, as indices of examples.
+        """Return the examples of every batch of an epoch.
 
         Args:
-            epoch: Passes over the training split before it.
+            epoch: Number of epochs before this one.
         """
         if self._epoch is None or self._epoch[0] != epoch:
             generator = np.random.default_rng([self._seed, epoch])
@@ -83,21 +86,21 @@ class BucketedBatches:
 def evaluation_examples(
     file: ExampleFile, examples: NDArray[np.int64], rows: int, tokens: int, end: int | None, limit: int | None = None
 ) -> Iterator[tuple[NDArray[np.int64], PaddedBatch]]:
-    """Read a split once, in buckets, the shortest examples first.
+    """Yield every example of a split once, in batches, the shortest examples first.
 
     Args:
-        file: The examples.
-        examples: The split.
-        rows: Examples of a batch at most.
-        tokens: Steps of a batch at most, read and written, padding included.
-        end: The symbol that ends a new sequence; None where nothing does.
-        limit: Read at most so many steps in all, of examples that are the same at every call.
+        file: Encoded examples.
+        examples: Indices of the examples of the split.
+        rows: Largest number of examples in a batch.
+        tokens: Largest number of steps in a batch: of inputs and targets together, padding included.
+        end: Symbol that ends a new sequence, or None.
+        limit: Largest total number of steps. Every call uses the same examples.
 
     Yields:
         Indices of examples, and their batch.
     """
     if limit is not None:
-        # Not the first ones, which in many a corpus are of one class.
+        # Use a random subset: the first examples of many corpora are of one class.
         examples = np.random.default_rng(0).permutation(examples)
         steps = file.inputs.lengths[examples] + file.longest_targets()[examples]
         examples = examples[: max(1, int(np.searchsorted(np.cumsum(steps), limit, side="right")))]
@@ -106,33 +109,33 @@ def evaluation_examples(
             yield part, read_batch(file, part, end=end)
 
 
-def _refuse_longer(file: ExampleFile, tokens: int) -> None:
-    """Refuse a corpus of which an example alone is more than a batch may be, held out or not."""
+def _refuse_long_examples(file: ExampleFile, tokens: int) -> None:
+    """Raise a DataError if one example of any split has more steps than a batch may have."""
     steps = file.inputs.lengths + file.longest_targets() + 1
     longest = int(np.argmax(steps))
     if steps[longest] > tokens:
         raise DataError(
             f"the example {file.names[longest]!r} has {steps[longest]:,} steps, and a batch may have {tokens:,}",
-            hint="Raise training.batch_tokens, or let the corpus cut its examples.",
+            hint="Raise training.batch_tokens, or use shorter examples.",
         )
 
 
 def _buckets(
     file: ExampleFile, examples: NDArray[np.int64], rows: int, tokens: int
 ) -> list[tuple[NDArray[np.int64], int]]:
-    """Give each bucket with the number of batches that it makes."""
-    read = file.inputs.lengths[examples]
-    written = file.longest_targets()[examples] + 1  # an end, where there is one
-    order = np.argsort(read + written, kind="stable")
-    examples, read, written = examples[order], read[order], written[order]
+    """Return each bucket and its number of batches."""
+    inputs = file.inputs.lengths[examples]
+    targets = file.longest_targets()[examples] + 1  # includes an end symbol
+    order = np.argsort(inputs + targets, kind="stable")
+    examples, inputs, targets = examples[order], inputs[order], targets[order]
     buckets: list[tuple[NDArray[np.int64], int]] = []
     start = 0
     while start < len(examples):
-        shortest = int(read[start] + written[start])
-        stop = int((read + written <= SPREAD * shortest).sum())
+        shortest = int(inputs[start] + targets[start])
+        stop = int((inputs + targets <= SPREAD * shortest).sum())
         stop = min(max(stop, start + rows), len(examples))
-        # A batch is padded to the longest read and the longest written, of which each may be of another example.
-        padded = int(read[start:stop].max() + written[start:stop].max())
+        # A batch is padded to its longest input and its longest target, which may belong to different examples.
+        padded = int(inputs[start:stop].max() + targets[start:stop].max())
         fitting = max(1, min(rows, tokens // padded))
         buckets.append((examples[start:stop], -(-(stop - start) // fitting)))
         start = stop

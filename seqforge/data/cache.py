@@ -1,4 +1,4 @@
-"""Encoded corpora kept for the next run, under a name that their content and options decide."""
+"""The cache of encoded corpora. The content and the options of a corpus determine its folder."""
 
 import hashlib
 import json
@@ -19,91 +19,91 @@ from seqforge.errors import DataError, PluginError
 from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures, sync_folder
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
-Encoded = TypeVar("Encoded", TokenFile, ExampleFile)
+EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 
 
-def encoded_corpus(corpus: Corpus, vocabulary: Vocabulary, choice: Mapping[str, Any], report: Report) -> TokenFile:
-    """Open a corpus's token file, and encode the corpus first where that was never done.
+def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report) -> TokenFile:
+    """Return the token file of a corpus from the cache, after encoding it if necessary.
 
-    Two runs that start at once encode once: the second waits for the first. A run that dies while encoding leaves
-    nothing that a later one would take for whole.
+    If two processes start at once, the second waits for the first. A process that dies while encoding leaves no folder
+    that looks complete.
 
     Args:
-        corpus: The documents.
-        vocabulary: Takes up what was learnt, where it learns.
-        choice: The corpus and vocabulary as the experiment chose them, options included.
-        report: Is told now and then how far the encoding has come.
+        corpus: Corpus to encode.
+        vocabulary: Vocabulary, which is restored or learns.
+        key: Names and options of corpus and vocabulary, and the versions of their plugins.
+        report: Function that receives the progress of the encoding.
 
     Raises:
-        DataError: Where the corpus is missing, empty or cannot be encoded.
-        RunError: Where the cache cannot be written, as on a full disk.
+        DataError: If the corpus is missing, empty or cannot be encoded.
+        RunError: If the cache cannot be written, for example because the disk is full.
     """
-    folder = cache_folder() / "tokens" / _fingerprint(FORMAT_VERSION, corpus.fingerprint(), choice)
+    folder = cache_folder() / "tokens" / _folder_name(FORMAT_VERSION, corpus.fingerprint(), key)
 
     def encode(into: Path) -> None:
         encode_corpus(corpus, vocabulary, into, report)
 
-    return _cached(folder, TokenFile.open, encode, vocabulary)
+    return _load(folder, TokenFile.open, encode, vocabulary)
 
 
-def encoded_examples(
-    corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, choice: Mapping[str, Any], report: Report
+def load_example_file(
+    corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report
 ) -> ExampleFile:
-    """Open a labelled corpus's encoded examples, and encode them first where that was never done, likewise.
+    """Return the example file of a labelled corpus from the cache, after encoding it if necessary.
 
     Args:
-        corpus: The examples.
-        spec: Their shape.
-        vocabulary: Takes up what was learnt, where it learns.
-        choice: The corpus and vocabulary as the experiment chose them, options included.
-        report: Is told now and then how far the encoding has come.
+        corpus: Corpus to encode.
+        spec: Specification of the examples.
+        vocabulary: Vocabulary, which is restored or learns.
+        key: Names and options of corpus and vocabulary, and the versions of their plugins.
+        report: Function that receives the progress of the encoding.
 
     Raises:
-        DataError: Where the corpus is missing, empty or cannot be encoded.
-        RunError: Where the cache cannot be written, as on a full disk.
+        DataError: If the corpus is missing, empty or cannot be encoded.
+        RunError: If the cache cannot be written, for example because the disk is full.
     """
-    folder = cache_folder() / "examples" / _fingerprint(EXAMPLES_VERSION, corpus.fingerprint(), choice)
+    folder = cache_folder() / "examples" / _folder_name(EXAMPLES_VERSION, corpus.fingerprint(), key)
 
     def encode(into: Path) -> None:
         encode_examples(corpus, spec, vocabulary, into, report)
 
-    return _cached(folder, ExampleFile.open, encode, vocabulary)
+    return _load(folder, ExampleFile.open, encode, vocabulary)
 
 
-def _fingerprint(version: int, source: Any, choice: Mapping[str, Any]) -> str:
-    if not isinstance(source, str):
-        raise PluginError(f"the fingerprint of the corpus is a {type(source).__name__}, not a str")
-    described = json.dumps([version, source, choice], sort_keys=True)
-    return hashlib.blake2b(described.encode(), digest_size=16).hexdigest()
+def _folder_name(version: int, fingerprint: Any, key: Mapping[str, Any]) -> str:
+    if not isinstance(fingerprint, str):
+        raise PluginError(f"the fingerprint of the corpus is a {type(fingerprint).__name__}, not a str")
+    content = json.dumps([version, fingerprint, key], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-def _cached(
-    folder: Path, open_it: Callable[[Path], Encoded], encode: Callable[[Path], None], vocabulary: Vocabulary
-) -> Encoded:
+def _load(
+    folder: Path, open_it: Callable[[Path], EncodedT], encode: Callable[[Path], None], vocabulary: Vocabulary
+) -> EncodedT:
     with reported_failures(
-        f"encoding the corpus into {folder.parent}", f"Another folder can be named in {CACHE_VARIABLE}."
+        f"encoding the corpus into {folder.parent}", f"Set {CACHE_VARIABLE} to use another cache folder."
     ):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):
-            opened = _opened(folder, open_it, vocabulary)
-            if opened is None:
-                _encode_into(folder, encode)
-                opened = open_it(folder)
-    return opened
+            found = _open_or_remove(folder, open_it, vocabulary)
+            if found is None:
+                _encode_atomically(folder, encode)
+                found = open_it(folder)
+    return found
 
 
-def _opened(folder: Path, open_it: Callable[[Path], Encoded], vocabulary: Vocabulary) -> Encoded | None:
+def _open_or_remove(folder: Path, open_it: Callable[[Path], EncodedT], vocabulary: Vocabulary) -> EncodedT | None:
     try:
-        opened = open_it(folder)
+        found = open_it(folder)
         read_vocabulary(vocabulary, folder / VOCABULARY)
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    return opened
+    return found
 
 
-def _encode_into(folder: Path, encode: Callable[[Path], None]) -> None:
-    # Left behind only by a process that was killed, whose lock is therefore free again.
+def _encode_atomically(folder: Path, encode: Callable[[Path], None]) -> None:
+    # This process holds the lock, so that only a process that was killed can have left such a folder.
     for abandoned in folder.parent.glob(f"{folder.name}.*.tmp"):
         shutil.rmtree(abandoned, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".tmp", dir=folder.parent))

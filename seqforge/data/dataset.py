@@ -1,31 +1,33 @@
-"""Everything that training and evaluation know of the data."""
+"""The data of a run: an encoded corpus, its vocabulary and its splits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from seqforge.data.cache import encoded_corpus
+from seqforge.data.cache import load_example_file, load_token_file
 from seqforge.data.encoding import Report
+from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
 from seqforge.experiment import Experiment
-from seqforge.interfaces import Corpus, Vocabulary
+from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 LONGEST_PIECE = 1 << 20
-"""Tokens of a document that are turned into text at once."""
+"""Tokens of a document that are decoded at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """An encoded corpus with its vocabulary and splits.
+    """An encoded text corpus with its vocabulary and splits.
 
     Attributes:
-        description: The corpus in its own words.
-        token_file: The tokens.
-        vocabulary: What they stand for.
-        splits: Which of them are for what.
+        description: The corpus's own description.
+        token_file: Encoded corpus.
+        vocabulary: Vocabulary of the tokens.
+        splits: Tokens of each split.
     """
 
     description: str
@@ -34,10 +36,10 @@ class Dataset:
     splits: dict[SplitName, Spans]
 
     def characters_per_token(self, name: SplitName) -> float:
-        """Count how many characters a token of a split stands for on average; 1 for a vocabulary of characters.
+        """Return the average number of characters per token of a split; 1 for a vocabulary of characters.
 
         Args:
-            name: The split. A document that it cuts counts in proportion.
+            name: Name of the split. A document that it cuts counts in proportion.
         """
         file, spans = self.token_file, self.splits[name]
         documents = np.searchsorted(file.stops, spans.starts, side="right")
@@ -46,13 +48,14 @@ class Dataset:
         return float(characters.sum()) / spans.length if spans.length else 1.0
 
     def documents(self, name: SplitName) -> Iterator[str]:
-        """Read the text of a split again.
+        """Yield the text of the documents of a split, decoded from the tokens.
 
         Args:
-            name: The split.
+            name: Name of the split.
 
         Yields:
-            The documents in order, as far as the split has them; one of more than `LONGEST_PIECE` tokens in pieces.
+            The part of each document that is in the split, in order. Documents of more than `LONGEST_PIECE` tokens are
+            yielded in pieces.
         """
         spans = self.splits[name]
         for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True):
@@ -61,31 +64,63 @@ class Dataset:
                 yield self.vocabulary.decode(tokens).decode("utf-8", "replace")
 
 
+@dataclass(frozen=True, slots=True)
+class LabelledDataset:
+    """An encoded labelled corpus with its vocabulary and splits.
+
+    Attributes:
+        description: The corpus's own description.
+        file: Encoded examples.
+        vocabulary: Vocabulary of the tokens of text.
+        splits: Indices of the examples of each split.
+    """
+
+    description: str
+    file: ExampleFile
+    vocabulary: Vocabulary
+    splits: dict[SplitName, NDArray[np.int64]]
+
+
 def prepare(experiment: Experiment, report: Report) -> Dataset:
-    """Build the corpus and the vocabulary of an experiment, encode the one with the other, and split it.
+    """Build the corpus and the vocabulary of an experiment, encode the corpus, and split it.
 
     Args:
-        experiment: Names both.
-        report: Is told now and then how far the encoding has come.
+        experiment: Experiment with a text corpus.
+        report: Function that receives the progress of the encoding.
 
     Raises:
-        DataError: Where the corpus is missing, empty or cannot be encoded.
+        DataError: If the corpus is missing, empty or cannot be encoded.
     """
     corpus: Corpus = experiment.corpus.build()
     vocabulary: Vocabulary = experiment.vocabulary.build()
-    token_file = encoded_corpus(corpus, vocabulary, choice_of(experiment), report)
+    token_file = load_token_file(corpus, vocabulary, _cache_key(experiment), report)
     data = experiment.data
     splits = split(token_file, data.split, data.validation_fraction, data.test_fraction)
     return Dataset(corpus.describe(), token_file, vocabulary, splits)
 
 
-def choice_of(experiment: Experiment) -> dict[str, Any]:
-    """Say which corpus and vocabulary an experiment chose, options included, as plain values.
+def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
+    """Build the labelled corpus and the vocabulary of an experiment, encode the corpus, and split it.
 
     Args:
-        experiment: Names both.
+        experiment: Experiment with a labelled corpus.
+        report: Function that receives the progress of the encoding.
+
+    Raises:
+        DataError: If the corpus is missing, empty or cannot be encoded.
     """
-    # With their plugins' versions: a new one may read the same source in another way.
+    corpus: LabelledCorpus = experiment.corpus.build()
+    vocabulary: Vocabulary = experiment.vocabulary.build()
+    spec = cast("ExampleSpec", experiment.example_spec)
+    file = load_example_file(corpus, spec, vocabulary, _cache_key(experiment), report)
+    data = experiment.data
+    splits = file.split(data.validation_fraction, data.test_fraction)
+    return LabelledDataset(corpus.describe(), file, vocabulary, splits)
+
+
+def _cache_key(experiment: Experiment) -> dict[str, Any]:
+    """Return the corpus and the vocabulary with their options, as plain values."""
+    # The versions of their plugins are included: a new version may encode the same source differently.
     return {
         part.registration.kind: [
             dict(part.table),

@@ -1,4 +1,4 @@
-"""Documents into tokens, once, with one document in memory at a time."""
+"""Encoding of a corpus to tokens. Each document is read once, and one document is in memory at a time."""
 
 import json
 import time
@@ -9,52 +9,51 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from seqforge.data.mapped_tokens import Tokens
-from seqforge.data.token_file import VOCABULARY, TokenFile
+from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
 from seqforge.files import read_json
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
-from seqforge.interfaces.coded_vocabulary import distinct_codes
+from seqforge.interfaces.vocabulary import distinct_codes
 
 VOCABULARY_VERSION = 1
-"""Of `vocabulary.json`, which lies in every run, and so outlives the cache's format."""
+"""Format version of `vocabulary.json`. It is separate because every run has a copy, which outlives the cache."""
 
 REPORT_SECONDS = 0.2
-"""How often somebody who waits is told how far the encoding has come."""
+"""Seconds between two reports of the progress."""
 
 ItemT = TypeVar("ItemT", Document, Example)
 Report = Callable[[DocumentsEncoded], None]
 
 
 def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
-    """Encode every document of a corpus into a token file.
+    """Encode every document of a corpus to a token file.
 
-    Of a vocabulary with codes the codes are written, while it is collected which there are. One that learns otherwise
-    is shown every document before the first is encoded.
+    For a `CodedVocabulary` the codes are written while the set of codes is collected. Any other vocabulary that learns
+    receives every document before the first one is encoded.
 
     Args:
-        corpus: The documents.
-        vocabulary: Learns from them where it learns, and encodes them.
-        folder: An empty folder to write to.
-        report: Is told now and then how much is done.
+        corpus: Corpus to encode.
+        vocabulary: Vocabulary, which learns from the documents if necessary.
+        folder: Empty folder for the files.
+        report: Function that receives the progress of the encoding.
 
     Returns:
-        The token file, written but not yet synced.
+        The token file, which is not synced to disk yet.
 
     Raises:
-        DataError: Where the corpus is empty or cannot be encoded.
+        DataError: If the corpus is empty or cannot be encoded.
     """
-    documents = _reported(read_from(corpus.documents()), report)
+    documents = _reported(checked_items(corpus.documents()), report)
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):
-        with closing(writer.written(documents, vocabulary.codes)) as written:
+        with closing(writer.write(documents, vocabulary.codes)) as written:
             codes = distinct_codes(written)
         vocabulary.adopt(codes)
     elif vocabulary.learns:
-        with _spool_documents(documents, vocabulary, folder) as again:
-            _write_tokens(again, vocabulary, writer)
+        with _learn_and_repeat(documents, vocabulary, folder) as repeated:
+            _write_tokens(repeated, vocabulary, writer)
     else:
         _write_tokens(documents, vocabulary, writer)
     token_file = writer.finish(vocabulary, codes)
@@ -64,11 +63,11 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
 
 
 def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
-    """Write what a vocabulary learnt, as `vocabulary.json`.
+    """Write the state of a vocabulary to `vocabulary.json`.
 
     Args:
-        vocabulary: Has learnt.
-        folder: Where to.
+        vocabulary: Vocabulary after learning.
+        folder: Folder for the file.
     """
     (folder / VOCABULARY).write_text(
         json.dumps({"version": VOCABULARY_VERSION, "state": vocabulary.state()}), encoding="utf-8"
@@ -76,35 +75,35 @@ def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
 
 
 def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
-    """Restore a vocabulary from the `vocabulary.json` beside a token file or in a run.
+    """Restore a vocabulary from the `vocabulary.json` of a token file or a run.
 
     Args:
-        vocabulary: Takes up the state.
-        path: The file.
+        vocabulary: Vocabulary to restore.
+        path: Path of the file.
 
     Raises:
-        DataError: Where the file is damaged, or holds another vocabulary's state.
+        DataError: If the file is damaged, or contains the state of another vocabulary.
     """
     try:
         content: dict[str, Any] = read_json(path)
         if content["version"] != VOCABULARY_VERSION:
-            raise ValueError(f"version {content['version']}, this program knows {VOCABULARY_VERSION}")
+            raise ValueError(f"its version is {content['version']}, and this program reads {VOCABULARY_VERSION}")
         state: Any = content["state"]
         if not isinstance(state, dict):
-            raise ValueError("the state is no table")
+            raise ValueError("the state is not a table")
         vocabulary.restore(cast("dict[str, Any]", state))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not this vocabulary's state: {error}") from error
+        raise DataError(f"{path}: not the state of this vocabulary: {error}") from error
 
 
-def read_from(items: Iterator[ItemT]) -> Iterator[ItemT]:
-    """Give what a corpus yields; that a file of it cannot be read is told as that, and not as the cache's.
+def checked_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
+    """Yield what a corpus yields, and turn its OSErrors into DataErrors, which the cache would report as its own.
 
     Args:
-        items: Documents, or examples.
+        items: Documents or examples.
 
     Raises:
-        DataError: Where the corpus meets an OSError.
+        DataError: If the corpus raises an OSError.
     """
     while True:
         try:
@@ -133,26 +132,19 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer:
     def encode(content: bytes) -> Tokens:
         return np.asarray(vocabulary.encode(content), dtype=dtype)
 
-    with closing(writer.written(documents, encode)) as written:
+    with closing(writer.write(documents, encode)) as written:
         for _ in written:
             pass
 
 
 @contextmanager
-def _spool_documents(
+def _learn_and_repeat(
     documents: Iterator[Document], vocabulary: Vocabulary, folder: Path
 ) -> Generator[Iterator[Document]]:
-    """Show a vocabulary every document, and give them all once more.
+    """Let a vocabulary learn from every document, and yield an iterator over the documents again.
 
-    Reading a corpus twice (decompressing an archive, say) would cost more than writing and reading a file.
-
-    Args:
-        documents: The corpus.
-        vocabulary: Learns.
-        folder: Where the file lies meanwhile.
-
-    Yields:
-        The documents again.
+    The documents are kept in a temporary file, because reading a corpus twice (for example decompressing an archive)
+    costs more.
     """
     path = folder / "spool.tmp"
     index: list[tuple[str, int]] = []
@@ -164,10 +156,10 @@ def _spool_documents(
                 index.append((document.name, len(document.content)))
                 yield document.content
 
-        shown = contents()
-        vocabulary.learn(shown)
-        for _ in shown:
-            pass  # A vocabulary that has seen enough may stop; the rest is to be encoded all the same.
+        learned = contents()
+        vocabulary.learn(learned)
+        for _ in learned:
+            pass  # A vocabulary may stop early, but every document must be encoded.
         spool.seek(0)
         yield (Document(name, spool.read(length)) for name, length in index)
     path.unlink()

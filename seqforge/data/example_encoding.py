@@ -1,4 +1,4 @@
-"""Examples into numbers, once, with one example in memory at a time."""
+"""Encoding of a labelled corpus. Each example is read once, and one example is in memory at a time."""
 
 import hashlib
 import json
@@ -13,11 +13,9 @@ from typing import Any, BinaryIO, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.encoding import REPORT_SECONDS, Report, read_from, write_vocabulary
-from seqforge.data.example_file import INPUTS, TARGETS, ExampleFile
-from seqforge.data.example_spec_file import EXAMPLE_SPEC, write_example_spec
+from seqforge.data.encoding import REPORT_SECONDS, Report, checked_items, write_vocabulary
+from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, RaggedFile, write_example_spec
 from seqforge.data.example_values import raw_input, raw_target
-from seqforge.data.ragged import RaggedFile
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.interfaces import (
@@ -32,45 +30,44 @@ from seqforge.interfaces import (
 )
 
 _TEXTS_AT_ONCE = 1000
-"""Texts that are in memory at one time while they become tokens."""
+"""Number of texts that are in memory while they are encoded."""
 
 
 def encode_examples(
     corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, folder: Path, report: Report
 ) -> ExampleFile:
-    """Encode every example of a labelled corpus.
+    """Encode every example of a labelled corpus to an example file.
 
-    The examples are read once: texts are kept as they are until the vocabulary has learnt from all of them.
+    The examples are read once. Texts are written as UTF-8 first, and encoded after the vocabulary has learned from all
+    of them.
 
     Args:
-        corpus: The examples.
-        spec: Their shape.
-        vocabulary: Learns from their texts, both read and written, and encodes them.
-        folder: An empty folder to write to.
-        report: Is told now and then how much is done.
+        corpus: Corpus to encode.
+        spec: Specification of the examples.
+        vocabulary: Vocabulary, which learns from the texts of inputs and targets if necessary.
+        folder: Empty folder for the files.
+        report: Function that receives the progress of the encoding.
 
     Returns:
-        The examples, written but not yet synced.
+        The example file, which is not synced to disk yet.
 
     Raises:
-        DataError: Where there is no example, or one is not of the corpus's form.
+        DataError: If there is no example, or an example does not match the specification.
     """
     index = _Index([], [], [])
     with ExitStack() as files:
         inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(spec.input))
         targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(spec.target))
-        texts = _texts(_reported(read_from(corpus.examples()), inputs, report), spec, inputs, targets, index)
+        texts = _texts(_reported(checked_items(corpus.examples()), inputs, report), spec, inputs, targets, index)
         if vocabulary.learns:
             vocabulary.learn(texts)
         for _ in texts:
-            pass  # A vocabulary that has seen enough may stop; the rest is to be encoded all the same.
+            pass  # A vocabulary may stop early, but every example must be encoded.
     if not index.names:
-        raise DataError("the corpus is empty", hint="It yielded no example.")
+        raise DataError("the corpus is empty", hint="It has no example.")
     if len(set(index.names)) < len(index.names):
         twice = Counter(index.names).most_common(1)[0][0]
-        raise DataError(
-            f"two examples have the same name, {twice!r}", hint="This is for the author of the corpus to mend."
-        )
+        raise DataError(f"two examples have the same name, {twice!r}", hint="Report this to the author of the corpus.")
     write_vocabulary(vocabulary, folder)
     write_example_spec(spec, folder / EXAMPLE_SPEC)
     stops = np.asarray(index.target_stops, dtype=np.int64)
@@ -80,12 +77,12 @@ def encode_examples(
         spec,
         index.names,
         index.splits,
-        _finished(folder / INPUTS, spec.input, inputs, vocabulary, index.names),
-        _finished(folder / TARGETS, spec.target, targets, vocabulary, [index.names[owner] for owner in owners]),
+        _encode_file(folder / INPUTS, spec.input, inputs, vocabulary, index.names),
+        _encode_file(folder / TARGETS, spec.target, targets, vocabulary, [index.names[owner] for owner in owners]),
         stops,
         digest="",
     )
-    _refuse_unlike_lengths(file, owners)
+    _check_lengths(file, owners)
     file = replace(file, digest=_digest(file, vocabulary))
     file.write_index()
     report(DocumentsEncoded(len(index.names), inputs.size, done=True))
@@ -116,32 +113,32 @@ class _Writer:
 def _texts(
     examples: Iterator[Example], spec: ExampleSpec, inputs: _Writer, targets: _Writer, index: _Index
 ) -> Iterator[bytes]:
-    """Write the examples, their texts in UTF-8, and yield the texts."""
+    """Write the examples with texts in UTF-8, and yield the texts."""
     for example in examples:
         if example.split not in (None, *get_args(SplitName)):
             known = ", ".join(map(repr, get_args(SplitName)))
             raise DataError(
-                f"{example.name}: there is no split {example.split!r}", hint=f"The corpus may say {known} or None."
+                f"{example.name}: there is no split {example.split!r}", hint=f"A corpus may set {known} or None."
             )
         try:
-            read = raw_input(spec, example.input)
-            written = [raw_target(spec, target) for target in (example.target, *example.alternatives)]
+            values = raw_input(spec, example.input)
+            choices = [raw_target(spec, target) for target in (example.target, *example.alternatives)]
         except DataError as error:
             raise DataError(f"{example.name}: {error.message}", hint=error.hint) from error
-        inputs.write(read)
-        for values in written:
-            targets.write(values)
+        inputs.write(values)
+        for choice in choices:
+            targets.write(choice)
         index.names.append(example.name)
         index.splits.append(example.split)
         index.target_stops.append(len(targets.stops))
         if isinstance(spec.input, Text):
-            yield read.tobytes()
+            yield values.tobytes()
         if isinstance(spec.target, Text):
-            yield from (values.tobytes() for values in written)
+            yield from (choice.tobytes() for choice in choices)
 
 
-def _finished(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary, owners: list[str]) -> RaggedFile:
-    """Give what was written as a file of sequences; texts become tokens only now."""
+def _encode_file(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary, owners: list[str]) -> RaggedFile:
+    """Return the file that was written, after replacing texts by tokens."""
     width = part.size if isinstance(part, Numbers) else 0
     file = RaggedFile(path, raw.dtype, width, np.asarray(raw.stops, dtype=np.int64))
     if not isinstance(part, Text):
@@ -162,13 +159,15 @@ def _finished(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary, ow
     return RaggedFile(path, tokens.dtype, 0, np.asarray(tokens.stops, dtype=np.int64))
 
 
-def _refuse_unlike_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:
+def _check_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:
     if file.spec.output_mode != "every step":
         return
-    read, written = file.inputs.lengths[owners], file.targets.lengths
-    for target in np.flatnonzero(read != written)[:1]:
+    inputs, targets = file.inputs.lengths[owners], file.targets.lengths
+    for target in np.flatnonzero(inputs != targets)[:1]:
         name = file.names[int(owners[target])]
-        raise DataError(f"{name}: {read[target]} steps are read, and {written[target]} are to be written")
+        raise DataError(
+            f"{name}: the input has {inputs[target]} steps and the target {targets[target]}; they must match"
+        )
 
 
 def _digest(file: ExampleFile, vocabulary: Vocabulary) -> str:

@@ -1,22 +1,93 @@
-"""Examples as numbers on disk: what is read, what is right, and which examples are for what."""
+"""The format of encoded examples on disk: inputs, targets, an index, and the specification of the examples."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.example_spec_file import EXAMPLE_SPEC, read_example_spec
-from seqforge.data.ragged import RaggedFile
 from seqforge.data.splits import SplitName, place
 from seqforge.data.token_file import VOCABULARY
 from seqforge.errors import DataError
-from seqforge.interfaces import ExampleSpec
+from seqforge.files import read_json
+from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
 
 EXAMPLES_VERSION = 1
+EXAMPLE_SPEC_VERSION = 1
 INPUTS, TARGETS, EXAMPLES = "inputs.bin", "targets.bin", "examples.json"
+EXAMPLE_SPEC = "example_spec.json"
+"""File with the specification of the examples. Every run has a copy, so that it can predict without the corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedFile:
+    """Sequences of different lengths in one file, which is mapped into memory for each read.
+
+    Attributes:
+        path: Path of the file.
+        dtype: Type of its numbers.
+        width: Numbers per step, or 0 if each step is one integer.
+        stops: For each sequence, the index after its last step; ascending, int64. A sequence may be empty.
+    """
+
+    path: Path
+    dtype: np.dtype[Any]
+    width: int
+    stops: NDArray[np.int64]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of steps of each sequence."""
+        return np.diff(self.stops, prepend=0)
+
+    @property
+    def steps(self) -> int:
+        """Total number of steps."""
+        return int(self.stops[-1]) if len(self.stops) else 0
+
+    def read(self, indices: Sequence[int] | NDArray[np.int64]) -> list[NDArray[Any]]:
+        """Read sequences. As for a token file, the mapping is dropped after each read.
+
+        Args:
+            indices: Indices of the sequences.
+
+        Returns:
+            Arrays `[steps]` or `[steps, width]`.
+        """
+        shape = (self.steps, self.width) if self.width else (self.steps,)
+        if not self.steps:
+            return [np.empty((0, *shape[1:]), self.dtype) for _ in indices]
+        steps = np.memmap(self.path, dtype=self.dtype, mode="r", shape=shape)
+        return [np.array(steps[self.stops[index - 1] if index else 0 : self.stops[index]]) for index in indices]
+
+    def table(self) -> dict[str, Any]:
+        """Return everything except the sequences as plain values."""
+        return {"dtype": self.dtype.name, "width": self.width, "stops": self.stops.tolist()}
+
+    @classmethod
+    def from_table(cls, path: Path, table: Any) -> "RaggedFile":
+        """Return the file that a table describes.
+
+        Args:
+            path: Path of the file.
+            table: Result of `table`.
+
+        Raises:
+            ValueError: If the table is invalid or does not fit the file.
+        """
+        values = cast("dict[str, Any]", table)
+        dtype, width = np.dtype(str(values["dtype"])), int(values["width"])
+        stops = np.asarray(values["stops"], dtype=np.int64)
+        file = cls(path, dtype, width, stops)
+        size = file.steps * max(width, 1) * dtype.itemsize
+        # Check the kind of number, so that floats in a damaged file are not used as indices.
+        fits = dtype.kind == ("f" if width else "u") and width >= 0 and bool((file.lengths >= 0).all())
+        if not fits or path.stat().st_size != size:
+            raise ValueError(f"{path.name} does not match the index")
+        return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +95,14 @@ class ExampleFile:
     """An encoded labelled corpus.
 
     Attributes:
-        folder: Holds `inputs.bin`, `targets.bin`, `examples.json`, `form.json` and `vocabulary.json`.
-        spec: What every example is made of.
-        names: The examples' names, in order.
-        splits: The split that the corpus states for each; None where it states none.
-        inputs: What is read, a sequence for each example.
-        targets: What is right, a sequence for each target of each example.
-        target_stops: For each example, the index one past its last target; ascending, int64.
-        digest: Of all of it: two files with the same digest train the same model.
+        folder: Folder of `inputs.bin`, `targets.bin`, `examples.json`, `example_spec.json` and `vocabulary.json`.
+        spec: Specification of the examples.
+        names: Names of the examples, in order.
+        splits: Split that the corpus sets for each example, or None.
+        inputs: One sequence for each example.
+        targets: One sequence for each target of each example.
+        target_stops: For each example, the index after its last target; ascending, int64.
+        digest: Digest of all content. Two files with the same digest train the same model.
     """
 
     folder: Path
@@ -45,41 +116,42 @@ class ExampleFile:
 
     @property
     def vocabulary(self) -> Path:
-        """The file of what the vocabulary learnt."""
+        """Path of the vocabulary's state."""
         return self.folder / VOCABULARY
 
     def first_targets(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the index of the first target of some examples.
+        """Return the index of the first target of each example.
 
         Args:
-            examples: Which.
+            examples: Indices of examples.
         """
         return np.where(examples > 0, self.target_stops[examples - 1], 0)
 
     def longest_targets(self) -> NDArray[np.int64]:
-        """Give the steps of each example's longest target."""
+        """Return the number of steps of the longest target of each example."""
         return np.maximum.reduceat(self.targets.lengths, self.first_targets(np.arange(len(self.names))))
 
     def split(self, validation_fraction: float, test_fraction: float) -> dict[SplitName, NDArray[np.int64]]:
-        """Divide the examples, as the corpus says where it says so, and else by a hash of their names.
+        """Divide the examples into splits: as the corpus sets it, and otherwise by a hash of the name.
 
         Args:
-            validation_fraction: Part of the examples held out.
-            test_fraction: Likewise.
+            validation_fraction: Fraction of the examples for validation.
+            test_fraction: Fraction of the examples for the test.
 
         Returns:
-            Their indices, ascending.
+            Ascending indices of the examples of each split.
         """
-        chosen = [stated or _drawn(name, validation_fraction, test_fraction) for name, stated in self._stated()]
-        of = np.array(chosen)
+        splits = np.array(
+            [
+                fixed or _hashed_split(name, validation_fraction, test_fraction)
+                for name, fixed in zip(self.names, self.splits, strict=True)
+            ]
+        )
         return {
-            "training": np.flatnonzero(of == "training"),
-            "validation": np.flatnonzero(of == "validation"),
-            "test": np.flatnonzero(of == "test"),
+            "training": np.flatnonzero(splits == "training"),
+            "validation": np.flatnonzero(splits == "validation"),
+            "test": np.flatnonzero(splits == "test"),
         }
-
-    def _stated(self) -> list[tuple[str, SplitName | None]]:
-        return list(zip(self.names, self.splits, strict=True))
 
     def write_index(self) -> None:
         """Write `examples.json`."""
@@ -99,13 +171,14 @@ class ExampleFile:
         """Open an encoded labelled corpus.
 
         Args:
-            folder: Where it is.
+            folder: Folder of the encoded corpus.
 
         Raises:
-            DataError: Where it is damaged, or of a version this program does not know.
+            DataError: If it is damaged, or its format version is unknown.
         """
         damaged = DataError(
-            f"{folder}: not a whole encoded labelled corpus", hint="Delete the folder; it will be made anew."
+            f"{folder}: the encoded labelled corpus is incomplete or damaged",
+            hint="Delete the folder. The next run encodes the corpus again.",
         )
         try:
             index: dict[str, Any] = json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))
@@ -132,8 +205,69 @@ class ExampleFile:
         return file
 
 
-def _drawn(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
-    where = place(name)
-    if where < test_fraction:
+def write_example_spec(spec: ExampleSpec, path: Path) -> None:
+    """Write the specification of examples to a file.
+
+    Args:
+        spec: Specification to write.
+        path: Path of the file.
+    """
+    table = {
+        "version": EXAMPLE_SPEC_VERSION,
+        "reads": _part_table(spec.input),
+        "read": spec.input_kind,
+        "writes": _part_table(spec.target),
+        "written": spec.output_mode,
+    }
+    path.write_text(json.dumps(table), encoding="utf-8")
+
+
+def read_example_spec(path: Path) -> ExampleSpec:
+    """Read the specification of examples from a file.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        DataError: If the file is damaged, or its format version is unknown.
+    """
+    try:
+        table: dict[str, Any] = read_json(path)
+        if table["version"] != EXAMPLE_SPEC_VERSION:
+            raise ValueError(f"its version is {table['version']}, and this program reads {EXAMPLE_SPEC_VERSION}")
+        part = _part(table["reads"])
+        if isinstance(part, Classes):
+            raise ValueError("an input cannot consist of classes")
+        return ExampleSpec(part, table["read"], _part(table["writes"]), table["written"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a specification of examples: {error}") from error
+
+
+def _part_table(part: Text | Numbers | Classes) -> dict[str, Any]:
+    match part:
+        case Text():
+            return {"kind": "text"}
+        case Numbers(size):
+            return {"kind": "numbers", "size": size}
+        case Classes(names):
+            return {"kind": "classes", "names": list(names)}
+
+
+def _part(table: Any) -> Text | Numbers | Classes:
+    values = cast("dict[str, Any]", table)
+    match values["kind"]:
+        case "text":
+            return Text()
+        case "numbers" if isinstance(values["size"], int):
+            return Numbers(values["size"])
+        case "classes":
+            return Classes(tuple(str(name) for name in values["names"]))
+        case kind:
+            raise ValueError(f"{kind!r} is not a kind of input or target")
+
+
+def _hashed_split(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
+    position = place(name)
+    if position < test_fraction:
         return "test"
-    return "validation" if where < test_fraction + validation_fraction else "training"
+    return "validation" if position < test_fraction + validation_fraction else "training"

@@ -1,4 +1,4 @@
-"""Between what a corpus or a person gives and what a model reads and writes."""
+"""Conversion between the values of examples and the arrays that a model reads and predicts."""
 
 from typing import Any, cast
 
@@ -10,62 +10,63 @@ from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text, Value, Voca
 
 
 def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
-    """Turn what is read into numbers.
+    """Encode the input of an example.
 
     Args:
-        spec: What examples are made of.
-        vocabulary: Of text.
-        value: The input.
+        spec: Specification of the examples.
+        vocabulary: Vocabulary of text.
+        value: Input to encode.
 
     Returns:
-        Tokens `[steps]`, or float32 `[steps, size]`; one vector is one step.
+        Tokens `[steps]`, or float32 `[steps, size]`. A single vector is one step.
 
     Raises:
-        DataError: Where it is not of this form, or empty.
+        DataError: If the value is empty or does not match the specification.
     """
     raw = raw_input(spec, value)
     return vocabulary.encode(raw.tobytes()) if isinstance(spec.input, Text) else raw
 
 
 def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
-    """Turn what is read into numbers that ask for no vocabulary: a text into its bytes.
+    """Convert the input of an example without a vocabulary, with text as bytes.
 
     Args:
-        spec: What examples are made of.
-        value: The input.
+        spec: Specification of the examples.
+        value: Input to convert.
 
     Returns:
-        Bytes of UTF-8, uint8 `[bytes]`, or float32 `[steps, size]`; one vector is one step.
+        UTF-8 as uint8 `[bytes]`, or float32 `[steps, size]`. A single vector is one step.
 
     Raises:
-        DataError: Where it is not of this form, or empty.
+        DataError: If the value is empty or does not match the specification.
     """
     match spec.input:
         case Text():
-            numbers = _bytes_of(value)
+            numbers = _encode_text(value)
         case Numbers(size):
             numbers = _encode_numbers(value, size, many=spec.input_kind == "sequence")
     if not len(numbers):
-        raise DataError("an input is empty", hint="Give at least one step to read.")
+        raise DataError("an input is empty", hint="An input needs at least one step.")
     return numbers
 
 
 def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
-    """Turn what is right to write into numbers that ask for no vocabulary.
+    """Convert the target of an example without a vocabulary, with text as bytes.
 
     Args:
-        spec: What examples are made of.
-        value: The target.
+        spec: Specification of the examples.
+        value: Target to convert.
 
     Returns:
-        Bytes of UTF-8, indices of classes `[steps]`, or float32 `[steps, size]`; what is written once is one step.
+        UTF-8 as uint8 `[bytes]`, class indices `[steps]`, or float32 `[steps, size]`. A target that is predicted once
+        is one step.
 
     Raises:
-        DataError: Where it is not of this form.
+        DataError: If the value does not match the specification.
     """
     match spec.target:
         case Text():
-            return _bytes_of(value)
+            return _encode_text(value)
         case Numbers(size):
             return _encode_numbers(value, size, many=spec.output_mode != "once")
         case Classes(names):
@@ -73,12 +74,12 @@ def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
 
 
 def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
-    """Turn what a model wrote, or an example file holds, into the form's terms.
+    """Convert the output of a model, or a target of an example file, to the value that it represents.
 
     Args:
-        spec: What examples are made of.
-        vocabulary: Of text.
-        values: Tokens `[steps]`, or numbers `[steps, size]`.
+        spec: Specification of the examples.
+        vocabulary: Vocabulary of text.
+        values: Tokens or class indices `[steps]`, or numbers `[steps, size]`.
     """
     if isinstance(spec.target, Text):
         return vocabulary.decode(values.tolist()).decode("utf-8", "replace")
@@ -87,25 +88,25 @@ def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any
     return int(values[0]) if isinstance(spec.target, Classes) else values[0]
 
 
-def _bytes_of(value: Value) -> NDArray[np.uint8]:
+def _encode_text(value: Value) -> NDArray[np.uint8]:
     if not isinstance(value, str):
-        raise DataError(f"a text was wanted, and not {type(value).__name__}")
+        raise DataError(f"the value must be a text, not {type(value).__name__}")
     try:
         return np.frombuffer(value.encode("utf-8"), dtype=np.uint8)
     except UnicodeEncodeError as error:
-        raise DataError(f"{value[:50]!r} is no text in UTF-8") from error
+        raise DataError(f"{value[:50]!r} cannot be encoded as UTF-8") from error
 
 
 def _encode_numbers(value: Value, size: int, *, many: bool) -> NDArray[np.float32]:
     try:
         numbers = np.asarray(value, dtype=np.float32)
     except (ValueError, TypeError) as error:
-        raise DataError("numbers were wanted") from error
+        raise DataError("the value must consist of numbers") from error
     if not many and numbers.ndim == 1:
         numbers = numbers[None]
     if numbers.ndim != 2 or numbers.shape[1] != size or not (many or len(numbers) == 1):
-        wanted = f"steps of {size} numbers each" if many else f"{size} numbers"
-        raise DataError(f"{wanted} were wanted, and not an array of shape {list(np.shape(value))}")
+        expected = f"steps of {size} numbers each" if many else f"{size} numbers"
+        raise DataError(f"the value must be {expected}, not an array of shape {list(np.shape(value))}")
     if not np.isfinite(numbers).all():
         raise DataError("a number is infinite or not a number")
     return numbers
@@ -115,23 +116,23 @@ def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsig
     indices = np.asarray(value)
     fits = indices.dtype.kind in "iu" or not indices.size
     if indices.ndim != (1 if many else 0) or not fits:
-        wanted = "indices of classes were" if many else "the index of a class was"
-        raise DataError(f"{wanted} wanted, and not {value!r:.50}")
+        expected = "class indices" if many else "a class index"
+        raise DataError(f"the value must be {expected}, not {value!r:.50}")
     indices = np.atleast_1d(indices)
     if indices.size and not (int(indices.min()) >= 0 and int(indices.max()) < count):
-        raise DataError(f"there are {count} classes, and an index is not from 0 to {count - 1}")
+        raise DataError(f"there are {count} classes, and a class index is not between 0 and {count - 1}")
     return indices.astype(np.min_scalar_type(max(count - 1, 0)))
 
 
 def readable(spec: ExampleSpec, value: Value) -> Any:
-    """Turn what was written, in the form's terms, into what a person or another program reads.
+    """Return a target or a prediction as JSON values.
 
     Args:
-        spec: What examples are made of.
-        value: A target, or an answer.
+        spec: Specification of the examples.
+        value: Target or prediction.
 
     Returns:
-        Of text, the text; of a class its name, of several a list of names; of numbers, lists of them.
+        A text, a class name, a list of class names, or nested lists of numbers.
     """
     if isinstance(value, str):
         return value
@@ -142,14 +143,14 @@ def readable(spec: ExampleSpec, value: Value) -> Any:
 
 
 def as_text(spec: ExampleSpec, value: Value) -> str:
-    """Turn what was written, in the form's terms, into one text.
+    """Return a target or a prediction as one text.
 
     Args:
-        spec: What examples are made of.
-        value: A target, or an answer.
+        spec: Specification of the examples.
+        value: Target or prediction.
 
     Returns:
-        Names and numbers apart by spaces, steps of several numbers apart by semicolons.
+        Names and numbers separated by spaces, and vectors separated by semicolons.
     """
     found = readable(spec, value)
     if isinstance(found, str):

@@ -1,4 +1,4 @@
-"""Examples side by side: the shorter ones padded, and nothing of the padding counted."""
+"""Batches of examples of different lengths. Shorter ones are padded, and targets in the padding are ignored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ from seqforge.interfaces import IGNORED_TARGET, ExampleSpec
 
 @dataclass(frozen=True, slots=True)
 class PaddedBatch:
-    """Some examples.
+    """A batch of examples.
 
     Attributes:
-        inputs: What is read: symbols or numbers. A row's steps after its own are padding, zeros.
-        lengths: Steps of each row; at least one.
-        targets: What is right. Written once: a class or numbers for each row. Else a column for each row, padded with
-            `IGNORED_TARGET`, numbers with NaN; a new sequence has the end's symbol behind it, where there is one.
+        inputs: Tokens or numbers. Steps after the length of a row are zeros.
+        lengths: Number of steps of each row, at least one.
+        targets: One class or one vector per row if targets are predicted once. Otherwise `[time, batch]` or
+            `[time, batch, size]`, padded with `IGNORED_TARGET` or NaN. New sequences are followed by the end symbol
+            if there is one.
     """
 
     inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]
@@ -31,29 +32,29 @@ class PaddedBatch:
 
     @property
     def counted(self) -> int:
-        """How many targets count: steps or examples."""
+        """Number of targets, of steps or of examples, that are not padding."""
         targets = self.targets
         if targets.is_floating_point():
             return int((~targets.isnan()).any(-1).sum())
         return int((targets != IGNORED_TARGET).sum())
 
     def to(self, device: torch.device) -> "PaddedBatch":
-        """Put it on a device.
+        """Return the batch on a device.
 
         Args:
-            device: Which.
+            device: Device of the new tensors.
         """
         return PaddedBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
 
 
 def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, end: int | None = None) -> PaddedBatch:
-    """Read examples into a batch.
+    """Return a batch of examples.
 
     Args:
-        file: Where they are.
-        examples: Which.
-        turn: Of several targets of an example, which: they take turns.
-        end: The symbol that ends a new sequence; None where nothing does.
+        file: Encoded examples.
+        examples: Indices of the examples of the batch.
+        turn: Number that selects one of several targets of an example, in rotation.
+        end: Symbol that ends a new sequence, or None.
     """
     inputs = file.inputs.read(examples)
     starts = file.first_targets(examples)
@@ -66,37 +67,37 @@ def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, en
 
 
 def pad_inputs(inputs: Sequence[NDArray[Any]]) -> Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]:
-    """Put inputs side by side.
+    """Return inputs as one tensor, padded with zeros.
 
     Args:
         inputs: Tokens `[steps]` or numbers `[steps, size]` of each row.
     """
-    return _padded(inputs, 0)
+    return _pad(inputs, 0)
 
 
 def pad_targets(spec: ExampleSpec, targets: Sequence[NDArray[Any]], end: int | None) -> Tensor:
-    """Put targets side by side.
+    """Return targets as one tensor, padded with `IGNORED_TARGET` or NaN.
 
     Args:
-        spec: What they are made of.
-        targets: Of each row.
-        end: The symbol that ends a new sequence; None where nothing does.
+        spec: Specification of the examples.
+        targets: Target of each row.
+        end: Symbol that ends a new sequence, or None.
     """
     if spec.output_mode == "once":
-        return torch.as_tensor(np.concatenate(targets).astype(_wide(targets[0])))
+        return torch.as_tensor(np.concatenate(targets).astype(_tensor_type(targets[0])))
     if end is not None:
         targets = [np.append(steps.astype(np.int64), end) for steps in targets]
-    return _padded(targets, IGNORED_TARGET if targets[0].ndim == 1 else np.nan)
+    return _pad(targets, IGNORED_TARGET if targets[0].ndim == 1 else np.nan)
 
 
-def _padded(rows: Sequence[NDArray[Any]], padding: int | float) -> Tensor:
+def _pad(rows: Sequence[NDArray[Any]], padding: int | float) -> Tensor:
     first = rows[0]
     shape = (max(len(row) for row in rows), len(rows), *first.shape[1:])
-    padded = np.full(shape, padding, dtype=_wide(first))
+    padded = np.full(shape, padding, dtype=_tensor_type(first))
     for column, row in enumerate(rows):
         padded[: len(row), column] = row
     return torch.as_tensor(padded)
 
 
-def _wide(values: NDArray[Any]) -> type[np.generic]:
+def _tensor_type(values: NDArray[Any]) -> type[np.generic]:
     return np.float32 if values.dtype.kind == "f" else np.int64

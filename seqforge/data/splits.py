@@ -1,4 +1,4 @@
-"""Which tokens are trained on, which are held out."""
+"""The division of a corpus into training, validation and test splits."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ SplitName = Literal["training", "validation", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Pieces of a token file, in order; no two overlap.
+    """Pieces of a token file, in order and without overlap.
 
     Attributes:
-        starts: First index of each piece, int64.
-        stops: One past the last, int64.
+        starts: Index of the first token of each piece, int64.
+        stops: Index after the last token of each piece, int64.
     """
 
     starts: NDArray[np.int64]
@@ -26,14 +26,14 @@ class Spans:
 
     @property
     def length(self) -> int:
-        """Tokens in all."""
+        """Total number of tokens."""
         return int((self.stops - self.starts).sum())
 
     def reordered(self, order: NDArray[np.int64]) -> "Spans":
-        """Take the pieces in another order.
+        """Return the pieces in another order.
 
         Args:
-            order: A permutation of their indices.
+            order: Permutation of the indices of the pieces.
         """
         return Spans(self.starts[order], self.stops[order])
 
@@ -41,49 +41,49 @@ class Spans:
 def split(
     token_file: TokenFile, by: Literal["position", "document"], validation_fraction: float, test_fraction: float
 ) -> dict[SplitName, Spans]:
-    """Divide a corpus into training, validation and test.
+    """Divide a corpus into training, validation and test splits.
 
     Args:
-        token_file: The corpus.
-        by: "position" holds out the end of the text, cutting a document where need be: first training, then
-            validation, then test. "document" draws for each document from a hash of its name, so that it stays in
-            its split however the corpus grows.
-        validation_fraction: Part of the tokens (position) or of the documents (document) held out.
-        test_fraction: Likewise.
+        token_file: Encoded corpus.
+        by: "position" holds out the end of the text and may cut a document: first comes training, then validation,
+            then test. "document" assigns each document by a hash of its name, so that it stays in its split when the
+            corpus grows.
+        validation_fraction: Fraction of the tokens (position) or documents (document) for validation.
+        test_fraction: Fraction of the tokens or documents for the test.
     """
     starts = np.concatenate([np.zeros(1, dtype=np.int64), token_file.stops[:-1]])
     whole = Spans(starts, token_file.stops)
     if by == "document":
         places = np.array([place(name) for name in token_file.names])
         return {
-            "training": _selected(whole, places >= test_fraction + validation_fraction),
-            "validation": _selected(whole, (places >= test_fraction) & (places < test_fraction + validation_fraction)),
-            "test": _selected(whole, places < test_fraction),
+            "training": _select(whole, places >= test_fraction + validation_fraction),
+            "validation": _select(whole, (places >= test_fraction) & (places < test_fraction + validation_fraction)),
+            "test": _select(whole, places < test_fraction),
         }
     length = token_file.length
     validation_start = round(length * (1 - validation_fraction - test_fraction))
     test_start = round(length * (1 - test_fraction))
     return {
-        "training": _clipped(whole, 0, validation_start),
-        "validation": _clipped(whole, validation_start, test_start),
-        "test": _clipped(whole, test_start, length),
+        "training": _clip(whole, 0, validation_start),
+        "validation": _clip(whole, validation_start, test_start),
+        "test": _clip(whole, test_start, length),
     }
 
 
 def place(name: str) -> float:
-    """Put a document, or an example, at a fixed place in [0, 1).
+    """Return a hash of the name of a document or an example as a number in [0, 1), by which it is assigned to a split.
 
     Args:
-        name: Its name.
+        name: Name of the document or example.
     """
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
-def _selected(spans: Spans, chosen: NDArray[np.bool_]) -> Spans:
-    return Spans(spans.starts[chosen], spans.stops[chosen])
+def _select(spans: Spans, selected: NDArray[np.bool_]) -> Spans:
+    return Spans(spans.starts[selected], spans.stops[selected])
 
 
-def _clipped(spans: Spans, start: int, stop: int) -> Spans:
+def _clip(spans: Spans, start: int, stop: int) -> Spans:
     clipped = Spans(np.clip(spans.starts, start, stop), np.clip(spans.stops, start, stop))
-    return _selected(clipped, clipped.stops > clipped.starts)
+    return _select(clipped, clipped.stops > clipped.starts)

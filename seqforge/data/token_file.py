@@ -1,4 +1,4 @@
-"""A corpus as tokens on disk: documents one behind the other, and where each ends."""
+"""The format of an encoded corpus on disk: the tokens of all documents, and an index of the documents."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.mapped_tokens import MappedTokens, Tokens
 from seqforge.errors import DataError
 
 FORMAT_VERSION = 2
@@ -17,20 +16,65 @@ TOKENS, INDEX, VOCABULARY = "tokens.bin", "documents.json", "vocabulary.json"
 
 _WIDTHS = (1, 2, 4, 8)
 
+Tokens = NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedTokens:
+    """The tokens of a corpus in a mapped file. The integer width may differ between documents.
+
+    Attributes:
+        content: Mapped file, uint8.
+        stops: For each document, the index after its last token, int64.
+        ends: The same in bytes of the file, int64.
+        ids: Token id of each code, or None if the file contains token ids.
+    """
+
+    content: NDArray[np.uint8]
+    stops: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    ids: Tokens | None
+
+    def read(self, start: int = 0, stop: int | None = None) -> Tokens:
+        """Read consecutive tokens, which may span several documents.
+
+        Args:
+            start: Index of the first token.
+            stop: Index after the last token, greater than `start`. By default all tokens are read.
+
+        Returns:
+            Token ids `[stop - start]`. They are read-only if they are a view of the file.
+        """
+        stop = int(self.stops[-1]) if stop is None else stop
+        parts: list[Tokens] = []
+        document = int(np.searchsorted(self.stops, start, side="right"))
+        while start < stop:
+            stop_here = min(stop, int(self.stops[document]))
+            parts.append(self._read_document(document, start, stop_here))
+            start = stop_here
+            document += 1
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _read_document(self, document: int, start: int, stop: int) -> Tokens:
+        first, begin = (int(self.stops[document - 1]), int(self.ends[document - 1])) if document else (0, 0)
+        width = (int(self.ends[document]) - begin) // (int(self.stops[document]) - first)
+        codes = self.content[begin + (start - first) * width : begin + (stop - first) * width].view(f"u{width}")
+        return codes if self.ids is None else self.ids[codes]
+
 
 @dataclass(frozen=True)
 class TokenFile:
-    """An encoded corpus; its tokens stay on disk and are mapped into memory as they are read.
+    """An encoded corpus. The tokens stay on disk and are mapped into memory for each read.
 
     Attributes:
-        folder: Holds `tokens.bin`, `documents.json` and `vocabulary.json`.
-        dtype: The smallest unsigned integer that holds the vocabulary.
-        names: The documents' names, in order.
-        stops: For each document, the index one past its last token; ascending, int64.
-        ends: The same in bytes of `tokens.bin`, where each document has a width of its own; ascending, int64.
-        characters: For each document, its length in characters, int64.
-        codes: What stands in `tokens.bin` for each token id, ascending, uint32; None where it is the id itself.
-        digest: Of tokens and names: two files with the same digest train the same model.
+        folder: Folder of `tokens.bin`, `documents.json` and `vocabulary.json`.
+        dtype: Smallest unsigned integer type that holds every token id.
+        names: Names of the documents, in order.
+        stops: For each document, the index after its last token; ascending, int64.
+        ends: The same in bytes of `tokens.bin`, in which each document has its own integer width; ascending, int64.
+        characters: Length of each document in characters, int64.
+        codes: Code of each token id in `tokens.bin`, ascending, uint32; None if the file contains token ids.
+        digest: Digest of tokens and names. Two files with the same digest train the same model.
     """
 
     folder: Path
@@ -44,19 +88,19 @@ class TokenFile:
 
     @property
     def length(self) -> int:
-        """Tokens in all."""
+        """Total number of tokens."""
         return int(self.stops[-1])
 
     @property
     def vocabulary(self) -> Path:
-        """The file of what the vocabulary learnt."""
+        """Path of the vocabulary's state."""
         return self.folder / VOCABULARY
 
     def map(self) -> MappedTokens:
         """Map the tokens into memory, read-only.
 
-        A mapping is made for each read and dropped after it: pages of a mapping that stays count as the process's
-        memory, and would make it appear to grow with the corpus.
+        Each read should use a new mapping and drop it: the pages of a mapping that is kept count as memory of the
+        process, which would then appear to grow with the corpus.
         """
         content = np.asarray(np.memmap(self.folder / TOKENS, dtype=np.uint8, mode="r"))
         return MappedTokens(content, self.stops, self.ends, self._ids)
@@ -88,12 +132,15 @@ class TokenFile:
         """Open an encoded corpus.
 
         Args:
-            folder: Where it is.
+            folder: Folder of the encoded corpus.
 
         Raises:
-            DataError: Where it is damaged, or of a version this program does not know.
+            DataError: If it is damaged, or its format version is unknown.
         """
-        damaged = DataError(f"{folder}: not a whole encoded corpus", hint="Delete the folder; it will be made anew.")
+        damaged = DataError(
+            f"{folder}: the encoded corpus is incomplete or damaged",
+            hint="Delete the folder. The next run encodes the corpus again.",
+        )
         try:
             index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             if index["version"] != FORMAT_VERSION:
@@ -104,15 +151,15 @@ class TokenFile:
             codes = None if index["codes"] is None else np.asarray(index["codes"], dtype=np.uint32)
             dtype = np.dtype(str(index["dtype"]))
             file = cls(folder, dtype, list(index["names"]), stops, ends, characters, codes, str(index["digest"]))
-            whole = (folder / TOKENS).stat().st_size == ends[-1] and file._fits()
+            whole = (folder / TOKENS).stat().st_size == ends[-1] and file._is_consistent()
         except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
             raise damaged from error
         if not whole:
             raise damaged
         return file
 
-    def _fits(self) -> bool:
-        """Tell whether an index that was read agrees with itself."""
+    def _is_consistent(self) -> bool:
+        """Return whether the entries of an index agree with each other."""
         if not len(self.names) == len(self.stops) == len(self.ends) == len(self.characters):
             return False
         lengths, sizes = np.diff(self.stops, prepend=0), np.diff(self.ends, prepend=0)

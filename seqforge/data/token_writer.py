@@ -1,30 +1,39 @@
-"""Documents written as tokens, one behind the other, while a second thread writes and a third digests."""
+"""Writing of an encoded corpus: one thread encodes, a second one writes, and a third one computes the digest."""
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.background import in_background
-from seqforge.data.mapped_tokens import Tokens
-from seqforge.data.token_file import TOKENS, TokenFile
+from seqforge.data.token_file import TOKENS, TokenFile, Tokens
 from seqforge.errors import DataError
 from seqforge.interfaces import Document, Vocabulary
 
+BATCH_SIZE = 1 << 20
+"""Approximate size in bytes to which small pieces are joined: a thread switch per piece would cost too much."""
+
+LARGEST_QUEUE = 2 * BATCH_SIZE
+"""Most bytes that wait for the second thread, or one large piece. It bounds memory if that thread is slower."""
+
+Piece = bytes | memoryview
+
 
 class TokenWriter:
-    """Writes a corpus's `tokens.bin`, and then its index.
+    """A writer of the `tokens.bin` and then the index of a corpus.
 
     Args:
-        folder: An empty folder to write to.
+        folder: Empty folder for the files.
 
     Attributes:
-        documents: How many were encoded, those without a symbol included.
-        size: Bytes of their text.
+        documents: Number of encoded documents, including those without a symbol.
+        size: Size of their text in bytes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,18 +45,18 @@ class TokenWriter:
         self._characters: list[int] = []
         self._digest = hashlib.blake2b(digest_size=16)
 
-    def written(self, documents: Iterable[Document], encode: Callable[[bytes], Tokens]) -> Generator[Tokens]:
-        """Encode and write every document, one with each step.
+    def write(self, documents: Iterable[Document], encode: Callable[[bytes], Tokens]) -> Generator[Tokens]:
+        """Encode and write every document, one per step of the generator.
 
         Args:
-            documents: The corpus.
-            encode: Gives what is to be written of a content, in the integers in which it is to be.
+            documents: Documents of the corpus.
+            encode: Function that returns the integers to write for the content of a document.
 
         Yields:
-            What is written of a document, for each that has a symbol.
+            The integers of each document that has a symbol.
 
         Raises:
-            DataError: Where the corpus is empty or cannot be encoded.
+            DataError: If the corpus is empty or cannot be encoded.
         """
         stop = end = 0
         with (
@@ -75,14 +84,15 @@ class TokenWriter:
                 self._characters.append(_count_characters(document.content))
                 yield tokens
         if not self._names:
-            raise DataError("the corpus is empty", hint="It yielded no document with a symbol in it.")
+            raise DataError("the corpus is empty", hint="None of its documents contains a symbol.")
 
     def finish(self, vocabulary: Vocabulary, codes: NDArray[np.uint32] | None) -> TokenFile:
-        """Write the index of what was written.
+        """Write the index.
 
         Args:
-            vocabulary: What token ids mean; its size decides their type, and the digest is of it too.
-            codes: What was written in place of token ids; see `TokenFile`.
+            vocabulary: Vocabulary after learning. Its size determines the integer type of token ids, and the digest
+                includes its state.
+            codes: Codes that were written instead of token ids; see `TokenFile`.
         """
         meaning = [vocabulary.state(), None if codes is None else codes.tolist()]
         self._digest.update(json.dumps(meaning, sort_keys=True).encode())
@@ -101,16 +111,59 @@ class TokenWriter:
 
 
 def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:
-    """Choose the smallest unsigned integers that hold every token id of a vocabulary.
+    """Return the smallest unsigned integer type that holds every token id.
 
     Args:
-        vocabulary: Has learnt.
+        vocabulary: Vocabulary after learning.
     """
     return np.min_scalar_type(max(vocabulary.size - 1, 0))
 
 
+@contextmanager
+def in_background(consume: Callable[[Piece], object]) -> Generator[Callable[[Piece], None]]:
+    """Pass pieces of bytes to a function on another thread, in order and with small pieces joined.
+
+    This saves time if the function releases the interpreter lock, as hashing and writing do.
+
+    Args:
+        consume: Function that is called with one batch of bytes after another.
+
+    Yields:
+        A function that accepts a piece, whose content must not change afterwards. It blocks while more than
+        `LARGEST_QUEUE` bytes are waiting. It raises what `consume` raised; otherwise the end of the block does. All
+        pieces are consumed at the end of the block.
+    """
+    small: list[Piece] = []
+    size = 0
+    waiting: deque[tuple[Future[object], int]] = deque()
+
+    def accept(piece: Piece) -> None:
+        nonlocal size
+        length = memoryview(piece).nbytes
+        if size + length > BATCH_SIZE:
+            submit(b"".join(small), size)
+            small.clear()
+            size = 0
+        if length > BATCH_SIZE:
+            submit(piece, length)  # A large document is not copied.
+        else:
+            small.append(piece)
+            size += length
+
+    def submit(batch: Piece, length: int) -> None:
+        while waiting and sum(queued for _, queued in waiting) + length > LARGEST_QUEUE:
+            waiting.popleft()[0].result()
+        waiting.append((thread.submit(consume, batch), length))
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        yield accept
+        submit(b"".join(small), size)
+        for batch, _ in waiting:
+            batch.result()
+
+
 def _count_characters(content: bytes) -> int:
-    # In UTF-8 a character is one byte that is not a continuation byte (0b10xxxxxx).
+    # Every UTF-8 character has exactly one byte that is not a continuation byte (0b10xxxxxx).
     if content.isascii():
         return len(content)
     codes = np.frombuffer(content, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""What a plugin implements: one file a kind of component."""
+"""The interfaces that plugins implement."""
 
 from seqforge.events import (
     DocumentsEncoded,
@@ -12,8 +12,7 @@ from seqforge.events import (
 from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.backend import Backend, BackendContext, SequenceReader
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
-from seqforge.interfaces.coded_vocabulary import CodedVocabulary
-from seqforge.interfaces.corpus import Corpus, Document
+from seqforge.interfaces.corpus import Corpus, Document, ExperimentPath
 from seqforge.interfaces.diagnosis import Diagnosis
 from seqforge.interfaces.example_spec import Classes, ExampleSpec, Numbers, Text
 from seqforge.interfaces.factored_cell import Equations, FactoredCell
@@ -24,16 +23,13 @@ from seqforge.interfaces.generation_kernel import (
     GenerationModel,
     LogitRule,
 )
-from seqforge.interfaces.initializer import Initializer
 from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
 from seqforge.interfaces.metric import Finding, FittedMetric, Metric, Score
-from seqforge.interfaces.optimizer import Optimizer
-from seqforge.interfaces.paths import ExperimentPath
+from seqforge.interfaces.optimization import Initializer, Optimizer, Progress, Schedule
 from seqforge.interfaces.prediction_metric import ExamplePrediction, PredictionMetric
 from seqforge.interfaces.sampler import Sampler, SamplingContext
-from seqforge.interfaces.schedule import Progress, Schedule
-from seqforge.interfaces.vocabulary import UnknownSymbolError, Vocabulary
+from seqforge.interfaces.vocabulary import CodedVocabulary, UnknownSymbolError, Vocabulary
 
 __all__ = [
     "FORBIDDEN",

@@ -1,4 +1,4 @@
-"""Attention: where a writer looks in what was read."""
+"""Attention: weighted averages of the encoder outputs for each step of a decoder."""
 
 from abc import ABC, abstractmethod
 
@@ -8,14 +8,16 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module, ABC):
-    """Scores every step that was read by how much each step that is written has to do with it.
+    """A score of every encoder step for every decoder step.
 
-    A subclass writes `score`, and may hoist into `project` what does not depend on the query. An `__init__` takes
-    `query_size` and `memory_size` from the engine; its other arguments are the component's options.
+    A subclass implements `score`. It may override `project` to compute what does not depend on the query only once. An
+    `__init__` receives `query_size` and `memory_size` from the engine; its other arguments are options.
+
+    In shapes, `read` is the number of encoder steps and `written` the number of decoder steps.
 
     Attributes:
-        query_size: Features of a step that is written.
-        memory_size: Features of a step that was read.
+        query_size: Features of a query, the output of the decoder at one step.
+        memory_size: Features of the encoder output at one step.
     """
 
     query_size: int
@@ -27,13 +29,13 @@ class Attention(nn.Module, ABC):
         self.memory_size = memory_size
 
     def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch projected"]:
-        """Compute what depends on no query, once for a whole sequence that is written; by default nothing.
+        """Compute what does not depend on queries, once per sequence. The default returns the memory.
 
         Args:
-            memory: What the reader wrote on every step.
+            memory: Encoder outputs of every step.
 
         Returns:
-            What `score` is given.
+            Second argument of `score`.
         """
         return memory
 
@@ -41,14 +43,14 @@ class Attention(nn.Module, ABC):
     def score(
         self, queries: Float[Tensor, "written batch query"], projected: Float[Tensor, "read batch projected"]
     ) -> Float[Tensor, "batch written read"]:
-        """Score every step that was read for every step that is written, each by itself.
+        """Return the score of every encoder step for every decoder step. Decoder steps must not affect each other.
 
         Args:
-            queries: What the writer's layers wrote.
-            projected: Of `project`.
+            queries: Decoder outputs of every step.
+            projected: Result of `project`.
 
         Returns:
-            The scores; a softmax over `read` makes weights of them.
+            Scores, which a softmax over `read` turns into weights.
         """
 
     def forward(
@@ -58,16 +60,13 @@ class Attention(nn.Module, ABC):
         projected: Float[Tensor, "read batch projected"],
         lengths: Int[Tensor, " batch"],
     ) -> tuple[Float[Tensor, "written batch memory"], Float[Tensor, "batch written read"]]:
-        """Average what was read, by weights over each row's own steps.
+        """Return the weighted averages of the encoder outputs of each row, and the weights.
 
         Args:
-            queries: What the writer's layers wrote.
-            memory: What the reader wrote on every step.
-            projected: The same after `project`.
-            lengths: Steps of each row; those after them are padding, and weigh nothing.
-
-        Returns:
-            The averages and the weights.
+            queries: Decoder outputs of every step.
+            memory: Encoder outputs of every step.
+            projected: Result of `project`.
+            lengths: Number of encoder steps of each row. Later steps are padding and have weight 0.
         """
         padding = torch.arange(len(memory), device=lengths.device) >= lengths.unsqueeze(1)
         weights = self.score(queries, projected).masked_fill(padding.unsqueeze(1), -torch.inf).softmax(-1)

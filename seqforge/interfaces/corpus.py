@@ -1,17 +1,23 @@
-"""Corpora: where text comes from."""
+"""Corpora: sources of named text documents. Also the type of their path options."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, ValidationInfo
+
+from seqforge.files import expand_home
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One named text of a corpus.
+    """A named text of a corpus.
 
     Attributes:
-        name: A stable, path-like name, unique in the corpus. Splits by document hash it.
-        content: The text in UTF-8. Bytes that are not valid UTF-8 are the corpus's to convert or to refuse.
+        name: Stable, path-like name, unique in the corpus. A split by document depends on a hash of it.
+        content: Text in UTF-8. A corpus must convert or refuse other encodings.
     """
 
     name: str
@@ -19,9 +25,9 @@ class Document:
 
 
 class Corpus(ABC):
-    """Yields named documents; the engine does vocabulary, encoding, caching, splits and batches.
+    """A source of named documents. The engine encodes, caches, splits and batches them.
 
-    An `__init__` must be cheap: it keeps options, and reads nothing large.
+    An `__init__` only stores its options: it reads no data.
     """
 
     @abstractmethod
@@ -29,19 +35,30 @@ class Corpus(ABC):
         """Yield every document, in a stable order, one in memory at a time.
 
         Raises:
-            DataError: Where the source is missing, unreadable or empty.
+            DataError: If the source is missing, unreadable or empty.
         """
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Digest the source and the options: the same digest only where `documents` would yield the same.
+        """Return a digest of the source and the options. Equal digests mean that `documents` yields the same.
 
-        Must be much cheaper than reading the documents. The engine names its cache of encoded tokens by it.
+        It must be much cheaper than reading the documents, since the engine looks up its cache by it.
 
         Raises:
-            DataError: Where the source is missing or unreadable.
+            DataError: If the source is missing or unreadable.
         """
 
     @abstractmethod
     def describe(self) -> str:
-        """Say in a line or two what will be read and where it was found, for the person who waits."""
+        """Return a line or two about the source and its location, for the user who waits."""
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    """Join a path to the folder of the experiment, after expanding a leading `~`."""
+    context = cast("dict[str, Any]", info.context or {})
+    folder: Path = context.get("folder", Path.cwd())
+    return folder / expand_home(path)
+
+
+ExperimentPath = Annotated[Path, AfterValidator(_resolve)]
+"""A path option of a component, relative to the experiment file, or to the current folder if there is no file."""

@@ -1,16 +1,16 @@
-"""What `seqforge doctor` says of a machine."""
+"""The findings that `seqforge doctor` prints."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that was looked at.
+    """A finding about the machine or an installed component.
 
     Attributes:
-        subject: What it is, in a word or two.
+        subject: Subject in one or two words.
         finding: What was found.
-        advice: What to do about it; None where all is well.
+        advice: What the user should do, or None if nothing is wrong.
     """
 
     subject: str

@@ -1,4 +1,4 @@
-"""Losses: what training makes small."""
+"""Losses: what training minimizes."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
@@ -7,18 +7,18 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 IGNORED_TARGET = -100
-"""A target that counts for nothing: padding (torch's own default `ignore_index`). Of numbers, NaN is one."""
+"""Target that is ignored, such as padding (torch's default `ignore_index`). For numbers it is NaN."""
 
 
 class Loss(nn.Module, ABC):
-    """Compares what a model writes with what it should have written.
+    """A comparison of the outputs of a model with targets.
 
     Attributes:
-        in_nats: Whether the value is a mean negative log-likelihood in nats, so that bits per character follow
-            from it. Depends on options, so an instance may set it.
-        compares: With what outputs are compared: "symbols", of which one is right, or "numbers".
-        aligns: Whether targets are sequences of their own, of at most as many steps as the outputs, to which the loss
-            finds the alignment. The outputs then have one symbol more, the last, which stands for none of the others.
+        in_nats: Whether the value is a mean negative log-likelihood in nats, from which bits per character follow. It
+            may depend on options, so an instance may set it.
+        compares: Kind of the targets: "symbols", one per step, or "numbers".
+        aligns: Whether targets are sequences of at most as many steps as the outputs, which the loss aligns with the
+            outputs. The last output is then the blank.
     """
 
     compares: ClassVar[Literal["symbols", "numbers"]] = "symbols"
@@ -31,11 +31,11 @@ class Loss(nn.Module, ABC):
         outputs: Float[Tensor, "*batch symbols"],
         targets: Int[Tensor, "*targets"] | Float[Tensor, "*batch symbols"],
     ) -> Float[Tensor, ""]:
-        """Average the loss over all targets that are not `IGNORED_TARGET`.
+        """Return the mean over all targets that are not ignored.
 
         Args:
-            outputs: Logits, or numbers.
-            targets: The right symbols, `*batch` of them; of a loss that aligns, `[steps, batch]`. Or the right numbers.
+            outputs: Logits or numbers.
+            targets: Target symbols `*batch`, or `[steps, batch]` if the loss aligns; or target numbers.
 
         Returns:
             The mean, a scalar.

@@ -1,4 +1,4 @@
-"""Metrics: what is said of text that a model wrote."""
+"""Metrics: scores of generated text."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One place in a text that a metric points at.
+    """A part of a text that explains a figure, such as an error.
 
     Attributes:
-        text: Which of the texts, from 0.
-        start: Its first character.
-        stop: One past its last character.
-        message: What is to be said of it.
+        text: Index of the text.
+        start: Index of its first character.
+        stop: Index after its last character.
+        message: Explanation for the user.
     """
 
     text: int
@@ -24,14 +24,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a metric found.
+    """The result of a metric.
 
     Attributes:
-        values: Figures by name; the names are short, in full words, and the same at every call.
-        findings: The places behind the figures.
-        weights: Of a figure that is a mean or a share, of how many things: by these, figures of several groups of
-            texts are averaged, and one that is of nothing is left out. A figure without a weight weighs 1.
-        report: What a person may want to read beside the figures, such as a confusion matrix, in lines.
+        values: Figures by name. Names are short, in full words, and the same in every call.
+        findings: Parts of the texts that explain the figures.
+        weights: Sample size of a figure that is a mean or a share. It is the weight of the figure when figures of
+            several groups of texts are averaged, and 0 leaves it out. The default weight is 1.
+        report: Text to print with the figures, such as a confusion matrix.
     """
 
     values: dict[str, float]
@@ -41,14 +41,14 @@ class Score:
 
 
 class Metric(ABC):
-    """Judges texts: the samples of a run, whenever it draws some, and held-out text of their length beside them.
+    """A metric of texts: of the samples of a run, and of held-out text of the same length as a baseline.
 
-    Texts are never trusted.
+    Texts may have any content.
     """
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:
-        """Judge texts, of any content and any length.
+        """Score texts of any content and any length.
 
         Args:
             texts: Samples of a model, each with its prompt.
@@ -56,32 +56,32 @@ class Metric(ABC):
 
 
 class FittedMetric(Metric):
-    """A metric that judges by what the training text holds.
+    """A metric that depends on the training text.
 
-    Before its first `score` the engine calls `learn`, or `restore` with the state of a metric of the same options that
-    has learnt from the same text.
+    Before the first call of `score`, the engine calls `fit`, or `restore` with the state of a metric with the same
+    options that was fitted to the same text.
     """
 
     @abstractmethod
     def fit(self, documents: Iterator[str]) -> None:
-        """Read the training text.
+        """Learn from the training text.
 
         Args:
-            documents: The documents of the training split, in order, one in memory at a time; one that is very long
-                comes in pieces. Their content may be anything.
+            documents: Documents of the training split in order, one in memory at a time. A very long document is
+                divided into pieces. The content may be anything.
         """
 
     @abstractmethod
     def state(self) -> bytes:
-        """Give what was learnt, to be kept beside the encoded corpus."""
+        """Return what was learned, which is stored with the encoded corpus."""
 
     @abstractmethod
     def restore(self, state: bytes) -> None:
-        """Take up what was learnt before.
+        """Restore what was learned.
 
         Args:
-            state: As `state` gave it.
+            state: Result of `state`.
 
         Raises:
-            DataError: Where it is not such a state; then the training text is read anew.
+            DataError: If the state is invalid. The engine then calls `fit`.
         """

@@ -1,4 +1,4 @@
-"""Vocabularies: text to token ids and back."""
+"""Vocabularies: mappings from text to token ids and back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from seqforge.errors import DataError
 
+_PIECE = 1 << 20
+"""Number of codes that are examined at once, so that memory does not grow to a multiple of a long document."""
+
 
 class UnknownSymbolError(DataError):
-    """Text holds a symbol outside the vocabulary.
+    """A text contains a symbol that is not in the vocabulary.
 
     Args:
-        symbol: The symbol, as text.
-        position: Where it stands in the text that was encoded, in symbols from 0.
-        hint: What to do about it.
+        symbol: The symbol as text.
+        position: Index of the symbol in the encoded text, in symbols.
+        hint: What the user can do.
     """
 
     def __init__(self, symbol: str, position: int, *, hint: str | None = None) -> None:
@@ -26,43 +29,43 @@ class UnknownSymbolError(DataError):
 
 
 class Vocabulary(ABC):
-    """Maps UTF-8 text to token ids and back.
+    """A mapping from UTF-8 text to token ids and back.
 
-    A vocabulary with `learns = True` is shown every document before the first is encoded; its order of symbols
-    depends on the set of documents alone, not on their order. `state` and `restore` carry what was learnt.
+    A vocabulary with `learns = True` receives every document before the first one is encoded. Its token ids depend on
+    the set of documents, but not on their order. `state` and `restore` save and load what was learned.
 
     Attributes:
-        learns: Whether `learn` must be called, or `restore`, before anything is encoded.
+        learns: Whether `learn` or `restore` must be called before anything is encoded.
     """
 
     learns: ClassVar[bool] = False
 
     def learn(self, contents: Iterable[bytes]) -> None:
-        """Collect the symbols of a corpus; by default nothing.
+        """Collect the symbols of a corpus. The default does nothing.
 
         Args:
-            contents: The documents' contents, in UTF-8.
+            contents: Contents of the documents in UTF-8.
         """
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many symbols there are: token ids run from 0 to `size` - 1."""
+        """Number of symbols. Token ids range from 0 to `size` - 1."""
 
     @abstractmethod
     def encode(self, content: bytes) -> NDArray[np.integer[Any]]:
-        """Turn UTF-8 text into token ids `[length]`.
+        """Return the token ids `[length]` of a text.
 
         Args:
             content: UTF-8 text.
 
         Raises:
-            UnknownSymbolError: Where a symbol is not in the vocabulary.
+            UnknownSymbolError: If a symbol is not in the vocabulary.
         """
 
     @abstractmethod
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Turn token ids back into UTF-8 text; a part of a text may end inside a character.
+        """Return the UTF-8 text of token ids. A part of a text may end inside a character.
 
         Args:
             tokens: Token ids.
@@ -70,15 +73,78 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Give what was learnt, as plain JSON values."""
+        """Return what was learned, as plain JSON values."""
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave.
+        """Restore what was learned.
 
         Args:
-            state: What `state` gave, from this or another process.
+            state: State that `state` returned in this or another process.
 
         Raises:
-            ValueError: Where it is not such a state.
+            ValueError: If the state is invalid.
         """
+
+
+class CodedVocabulary(Vocabulary):
+    """A vocabulary whose symbols have fixed codes, as characters have code points.
+
+    The token id of a symbol is the rank of its code among the codes that occur. The engine writes the codes of each
+    document while it collects the set of codes, and translates codes to token ids when it reads tokens. Therefore each
+    document is read and encoded only once. A vocabulary that merges, drops or adds symbols derives from `Vocabulary`
+    instead.
+    """
+
+    learns: ClassVar[bool] = True
+
+    @abstractmethod
+    def codes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
+        """Return the code of each symbol of a text, whether or not it was learned.
+
+        Args:
+            content: UTF-8 text.
+
+        Returns:
+            Codes `[length]`, in the smallest integer type that holds them, since they are stored in this type. The
+            engine allocates a table of the size of the largest code.
+
+        Raises:
+            DataError: If the content is not UTF-8, or contains something without a code.
+        """
+
+    @abstractmethod
+    def adopt(self, codes: NDArray[np.uint32]) -> None:
+        """Replace what was learned.
+
+        Args:
+            codes: Distinct codes that occur, ascending `[size]`. The first has the token id 0.
+        """
+
+    def learn(self, contents: Iterable[bytes]) -> None:
+        """Collect the codes of a corpus and adopt them."""
+        self.adopt(distinct_codes(map(self.codes, contents)))
+
+
+def distinct_codes(documents: Iterable[NDArray[np.unsignedinteger[Any]]]) -> NDArray[np.uint32]:
+    """Return the distinct codes of a corpus in ascending order.
+
+    Args:
+        documents: Codes of each document `[length]`.
+    """
+    seen = np.zeros(1 << 8, dtype=np.bool_)
+    known = b""
+    for document in documents:
+        for start in range(0, len(document), _PIECE):
+            codes = document[start : start + _PIECE]
+            if codes.dtype == np.uint8:
+                # Keep only new codes, which are rare: deleting known bytes is many times faster than a look-up.
+                codes = np.frombuffer(codes.tobytes().translate(None, known), dtype=np.uint8)
+                if not len(codes):
+                    continue
+            more = int(codes.max()) + 1 - len(seen)
+            if more > 0:
+                seen = np.pad(seen, (0, max(more, len(seen))))
+            seen[codes] = True
+            known = bytes(np.flatnonzero(seen[: 1 << 8]).tolist())
+    return np.flatnonzero(seen).astype(np.uint32)

@@ -41,10 +41,10 @@ KINDS = {
             supplied=frozenset({"query_size", "memory_size"}),
         ),
         Kind("backend", ("seqforge.interfaces.backend:Backend",)),
-        Kind("initializer", ("seqforge.interfaces.initializer:Initializer",)),
+        Kind("initializer", ("seqforge.interfaces.optimization:Initializer",)),
         Kind("loss", ("seqforge.interfaces.loss:Loss",)),
-        Kind("optimizer", ("seqforge.interfaces.optimizer:Optimizer",)),
-        Kind("schedule", ("seqforge.interfaces.schedule:Schedule",)),
+        Kind("optimizer", ("seqforge.interfaces.optimization:Optimizer",)),
+        Kind("schedule", ("seqforge.interfaces.optimization:Schedule",)),
         Kind("sampler", ("seqforge.interfaces.sampler:Sampler",)),
         Kind(
             "metric",

@@ -1,4 +1,4 @@
-"""Conformance suites and hypothesis strategies for plugin authors; needs the extra `seqforge-core[testing]`."""
+"""Conformance suites and hypothesis strategies for plugin authors. They need the extra `seqforge-core[testing]`."""
 
 try:
     from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
@@ -8,7 +8,7 @@ except ModuleNotFoundError as error:
     if error.name not in {"hypothesis", "pytest"}:
         raise
     raise ImportError(
-        f"seqforge.testing needs {error.name}, which the extra `testing` brings: pip install 'seqforge-core[testing]'"
+        f"seqforge.testing needs {error.name}, which the extra `testing` installs: pip install 'seqforge-core[testing]'"
     ) from error
 
 __all__ = [

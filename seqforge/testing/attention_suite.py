@@ -1,4 +1,4 @@
-"""What every attention must do, as tests that a plugin's author inherits."""
+"""The conformance suite of attentions, which a plugin author inherits."""
 
 from collections.abc import Callable, Mapping
 from typing import ClassVar, NamedTuple
@@ -10,11 +10,10 @@ from hypothesis.strategies import DataObject
 from torch import Tensor
 
 from seqforge.interfaces import Attention
-from seqforge.testing.strategies import seeds, sizes
-from seqforge.testing.tables import run_on_each
+from seqforge.testing.strategies import run_on_each, seeds, sizes
 
 AttentionFactory = Callable[[int, int], Attention]
-"""Makes an attention, given its query size and its memory size: its class, or `functools.partial(Class, option=…)`."""
+"""Function from query size and memory size to an attention: the class, or `functools.partial(Class, option=…)`."""
 
 _SETTINGS = settings(
     deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow], max_examples=15
@@ -27,7 +26,7 @@ class _Case(NamedTuple):
     memory: Tensor
     lengths: Tensor
 
-    def attended(self) -> tuple[Tensor, Tensor]:
+    def attend(self) -> tuple[Tensor, Tensor]:
         return self.attention(self.queries, self.memory, self.attention.project(self.memory), self.lengths)
 
     def row(self, row: int) -> "_Case":
@@ -36,7 +35,7 @@ class _Case(NamedTuple):
 
 
 class AttentionSuite:
-    """Holds attentions to the interface; a subclass named `Test…` names them, and pytest runs every check on each.
+    """Tests that every attention must pass. List your attentions in a subclass with a name `Test…`.
 
     ```python
     class TestAdditive(AttentionSuite):
@@ -44,28 +43,28 @@ class AttentionSuite:
     ```
 
     Attributes:
-        attentions: Functions of query size and memory size that make the attentions, by name.
+        attentions: Functions from query size and memory size to an attention, by name.
     """
 
     attentions: ClassVar[Mapping[str, AttentionFactory]]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every check on every attention of the table; called by pytest.
+        """Run every test on every attention of the table. pytest calls this.
 
         Args:
-            metafunc: The test that is being collected.
+            metafunc: Test that pytest collects.
 
         Raises:
-            UsageError: Where the subclass names no attention.
+            UsageError: If the subclass lists no attention.
         """
         run_on_each(self, metafunc, "attentions", "make", "Mine")
 
     @given(data=strategies.data())
     @_SETTINGS
     def test_weights_sum_to_one_over_a_rows_own_steps(self, make: AttentionFactory, data: DataObject) -> None:
-        """Every step that is written looks at its row's own steps, and at no padding."""
-        case = _drawn(make, data)
-        averages, weights = case.attended()
+        """The weights of every decoder step sum to 1 over the encoder steps of its row, and are 0 in the padding."""
+        case = _draw_case(make, data)
+        averages, weights = case.attend()
         written, batch, _ = case.queries.shape
         assert averages.shape == (written, batch, case.attention.memory_size)
         assert weights.shape == (batch, written, len(case.memory))
@@ -77,15 +76,15 @@ class AttentionSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_a_row_gives_alone_what_it_gives_in_a_batch(self, make: AttentionFactory, data: DataObject) -> None:
-        """Neither the other rows nor the padding matter, whatever the padding holds; nor do they for gradients."""
-        case = _drawn(make, data)
-        averages, _ = case.attended()
+        """Other rows and the content of the padding affect neither the averages nor the gradients."""
+        case = _draw_case(make, data)
+        averages, _ = case.attend()
         for row in range(len(case.lengths)):
-            alone, _ = case.row(row).attended()
+            alone, _ = case.row(row).attend()
             torch.testing.assert_close(averages[:, row : row + 1], alone, rtol=1e-9, atol=1e-9)
         parameters = list(case.attention.parameters())
         if parameters:
-            total = sum((case.row(row).attended()[0].sum() for row in range(len(case.lengths))), torch.zeros(()))
+            total = sum((case.row(row).attend()[0].sum() for row in range(len(case.lengths))), torch.zeros(()))
             torch.testing.assert_close(
                 torch.autograd.grad(averages.sum(), parameters, allow_unused=True, materialize_grads=True),
                 torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True),
@@ -96,15 +95,15 @@ class AttentionSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_each_step_is_scored_by_itself(self, make: AttentionFactory, data: DataObject) -> None:
-        """All steps that are written at once look where each looks alone, so that writing step by step is the same."""
-        case = _drawn(make, data)
-        _, weights = case.attended()
+        """Decoder steps do not affect each other, so that decoding step by step gives the same weights."""
+        case = _draw_case(make, data)
+        _, weights = case.attend()
         for step in range(len(case.queries)):
-            _, alone = case._replace(queries=case.queries[step : step + 1]).attended()
+            _, alone = case._replace(queries=case.queries[step : step + 1]).attend()
             torch.testing.assert_close(weights[:, step : step + 1], alone, rtol=1e-9, atol=1e-9)
 
 
-def _drawn(make: AttentionFactory, data: DataObject) -> _Case:
+def _draw_case(make: AttentionFactory, data: DataObject) -> _Case:
     query_size, memory_size, seed = (data.draw(strategy) for strategy in (sizes(), sizes(), seeds()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""What every cell must do, as tests that a plugin's author inherits."""
+"""The conformance suite of cells, which a plugin author inherits."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
@@ -11,21 +11,20 @@ from hypothesis.strategies import DataObject
 from torch import Tensor
 
 from seqforge.interfaces import Cell, State, map_state, scan
-from seqforge.testing.strategies import CellFactory, cell_cases, new_cell, seeds, sizes
-from seqforge.testing.tables import run_on_each
+from seqforge.testing.strategies import CellFactory, cell_cases, new_cell, run_on_each, seeds, sizes
 
 EncoderOutput = tuple[Tensor, State]
-"""What reading a sequence gives: outputs `[time, batch, hidden]`, and the state after the last step."""
+"""Outputs `[time, batch, hidden]` of a sequence, and the state after the last step."""
 
 
-# The suite's methods run under every subclass, which hypothesis would else take for an accident.
+# Every subclass runs the same methods, which hypothesis would report as an accident.
 _SETTINGS = settings(
     deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow], max_examples=10
 )
 
 
 class CellSuite:
-    """Holds cells to the interface; a subclass named `Test…` names the cells, and pytest runs every check on each.
+    """Tests that every cell must pass. List your cells in a subclass with a name `Test…`.
 
     ```python
     from functools import partial
@@ -38,54 +37,54 @@ class CellSuite:
         cells: ClassVar = {"plain": LSTM, "peepholes": partial(LSTM, peepholes=True)}
     ```
 
-    A cell is given by a function of its input size and hidden size, so that a class will do, `functools.partial`
-    gives a class its options, and a wrapper is a lambda: `lambda i, h: Residual(i, inner=LSTM(i, h))`. A function may
-    round the sizes up where a cell cannot have any. One table of functions, rather than a method to override, keeps
-    the name of each set of options in the test's id: `test_gradients_are_right[peepholes]`.
+    The table maps names to functions from input size and hidden size to a cell: a class, a `functools.partial` with
+    options, or a lambda for a wrapper, such as `lambda i, h: Residual(i, inner=LSTM(i, h))`. A function may round the
+    sizes up if the cell does not support all of them. The names appear in the test ids, such as
+    `test_gradients_are_right[peepholes]`.
 
-    The numbers are float64 on the CPU, since a mistake then shows as more than rounding. But for training, cells are
-    in evaluation mode, where those that draw random numbers must draw none.
+    Tests run in float64 on the CPU, so that a mistake is larger than rounding errors. Except in tests of training,
+    cells are in evaluation mode and must not draw random numbers.
 
     Attributes:
-        cells: Functions of input size and hidden size that make the cells, by name.
+        cells: Functions from input size and hidden size to a cell, by name.
     """
 
     cells: ClassVar[Mapping[str, CellFactory]]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every check on every cell of the table; called by pytest.
+        """Run every test on every cell of the table. pytest calls this.
 
         Args:
-            metafunc: The test that is being collected.
+            metafunc: Test that pytest collects.
 
         Raises:
-            UsageError: Where the subclass names no cell.
+            UsageError: If the subclass lists no cell.
         """
         run_on_each(self, metafunc, "cells", "make_cell", "MyCell")
 
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=20)
     def test_any_size_is_read(self, make_cell: CellFactory, data: DataObject) -> None:
-        """Every length, batch and number of features from 1 gives outputs and a state of the right shape and type."""
+        """Outputs and states have the right shape and type for every length, batch size and number of features."""
         cell, inputs, state = data.draw(cell_cases(make_cell, time=sizes(9), batch=sizes(9), features=sizes(70)))
         time, batch, _ = inputs.shape
         start = cell.initial_state(batch)
-        assert hasattr(start, "_fields"), "the state is no NamedTuple"
-        assert all(tensor.shape[:1] == (batch,) for tensor in start), "the batch is not the state's first axis"
+        assert hasattr(start, "_fields"), "the state is not a NamedTuple"
+        assert all(tensor.shape[:1] == (batch,) for tensor in start), "the batch is not the first axis of the state"
 
         outputs, after = cell(inputs, state)
         output, after_step = cell.step(cell.project(inputs)[0], state)
 
-        assert outputs.shape == (time, batch, cell.hidden_size), f"forward gives outputs of {tuple(outputs.shape)}"
-        assert output.shape == (batch, cell.hidden_size), f"step gives an output of {tuple(output.shape)}"
-        assert outputs.dtype == output.dtype == inputs.dtype, "the outputs' dtype is not the inputs'"
-        assert type(after) is type(after_step) is type(start), "the state changes its type"
-        assert _forms(after) == _forms(after_step) == _forms(start), "the state's tensors change shape or dtype"
+        assert outputs.shape == (time, batch, cell.hidden_size), f"forward returns outputs of {tuple(outputs.shape)}"
+        assert output.shape == (batch, cell.hidden_size), f"step returns an output of {tuple(output.shape)}"
+        assert outputs.dtype == output.dtype == inputs.dtype, "the dtype of the outputs differs from that of the inputs"
+        assert type(after) is type(after_step) is type(start), "the type of the state changes"
+        assert _types(after) == _types(after_step) == _types(start), "the shape or dtype of the state changes"
 
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=20)
     def test_forward_is_the_scan_of_step(self, make_cell: CellFactory, data: DataObject) -> None:
-        """`forward` gives what `step` gives one step at a time, whether gradients are wanted or not."""
+        """`forward` agrees with the scan of `step`, with and without gradients."""
         cell, inputs, state = data.draw(cell_cases(make_cell, time=sizes(9), batch=sizes(9), features=sizes(70)))
         expected = scan(cell.step, cell.project(inputs), state)
         _assert_close(cell(inputs, state), expected, "forward differs from the scan of step")
@@ -95,18 +94,18 @@ class CellSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_forward_has_the_gradients_of_the_scan(self, make_cell: CellFactory, data: DataObject) -> None:
-        """Whatever `forward` does to be fast, its gradients are those of `step`."""
+        """The gradients of `forward` agree with those of the scan of `step`."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         inputs, state, leaves = _with_gradients(cell, inputs, state)
         fast = _gradients(cell(inputs, state), leaves)
         plain = _gradients(scan(cell.step, cell.project(inputs), state), leaves)
-        message = "forward's gradients differ from the scan's"
+        message = "the gradients differ between forward and the scan of step"
         torch.testing.assert_close(fast, plain, rtol=1e-8, atol=1e-9, msg=lambda detail: f"{message}: {detail}")
 
     @given(data=strategies.data())
     @_SETTINGS
     def test_symbols_are_unit_vectors(self, make_cell: CellFactory, data: DataObject) -> None:
-        """A cell that reads symbols gives what the unit vectors that they stand for give, gradients included."""
+        """A cell that reads symbols treats them like one-hot vectors, also in its gradients."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         if not cell.reads_symbols:
             return
@@ -114,8 +113,8 @@ class CellSuite:
         vectors = torch.nn.functional.one_hot(symbols, cell.input_size).double()
         _, state, leaves = _with_gradients(cell, inputs, state)
         short, whole = cell(symbols, state), cell(vectors, state)
-        _assert_close(short, whole, "symbols are read otherwise than unit vectors")
-        message = "the gradients by symbols differ"
+        _assert_close(short, whole, "the outputs for symbols differ from those for one-hot vectors")
+        message = "the gradients for symbols differ from those for one-hot vectors"
         torch.testing.assert_close(
             _gradients(short, leaves[1:]), _gradients(whole, leaves[1:]), msg=lambda detail: f"{message}: {detail}"
         )
@@ -123,7 +122,7 @@ class CellSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_the_stepper_steps(self, make_cell: CellFactory, data: DataObject) -> None:
-        """The stepper of generation gives, one step at a time, what `step` gives."""
+        """The stepper, which generation uses, agrees with `step`."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         with torch.no_grad():
             read = cell.stepper(inputs.shape[1])
@@ -134,16 +133,16 @@ class CellSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_products_in_bfloat16_leave_the_state_its_type(self, make_cell: CellFactory, data: DataObject) -> None:
-        """Under autocast the state is as precise as ever, and the outputs are near to float32's."""
+        """Under autocast the state keeps its dtype, and the outputs are close to those in float32."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         cell, inputs = cell.float(), inputs.float()
         state = map_state(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor, state)
         expected, _ = cell(inputs, state)
         with torch.autocast("cpu", torch.bfloat16):
             outputs, after = cell(inputs, state)
-        assert _forms(after) == _forms(state), "under autocast the state changes its type"
+        assert _types(after) == _types(state), "under autocast the dtype of the state changes"
         largest = expected.abs().max().clamp(min=1)
-        assert (outputs.float() - expected).abs().max() <= 0.1 * largest, "under autocast the outputs are others"
+        assert (outputs.float() - expected).abs().max() <= 0.1 * largest, "under autocast the outputs differ too much"
 
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=4)
@@ -153,7 +152,7 @@ class CellSuite:
         inputs, state, leaves = _with_gradients(cell, inputs, state)
 
         def read(*_: Tensor) -> tuple[Tensor, ...]:
-            # gradcheck moves the leaves in place, so that the cell sees it.
+            # gradcheck modifies the leaves in place, so that the cell uses the modified values.
             return _differentiable(cell(inputs, state))
 
         torch.autograd.gradcheck(read, leaves)
@@ -161,28 +160,28 @@ class CellSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_chunks_with_the_state_carried_give_the_whole(self, make_cell: CellFactory, data: DataObject) -> None:
-        """A sequence cut in two anywhere gives what it gives in one piece."""
+        """A sequence in two chunks, with the state carried, gives the same result as in one."""
         cell, inputs, state = data.draw(cell_cases(make_cell, time=strategies.integers(2, 9)))
         cut = data.draw(strategies.integers(1, len(inputs) - 1), label="cut")
         first, between = cell(inputs[:cut], state)
         second, after = cell(inputs[cut:], between)
-        _assert_close((torch.cat([first, second]), after), cell(inputs, state), "chunks differ from the whole")
+        _assert_close((torch.cat([first, second]), after), cell(inputs, state), "chunks differ from the whole sequence")
 
     @given(data=strategies.data())
     @_SETTINGS
     def test_rows_do_not_mix(self, make_cell: CellFactory, data: DataObject) -> None:
-        """Each row gives alone what it gives in a batch, so that neither its neighbours nor its place matter."""
+        """The result of a row depends neither on the other rows nor on its position in the batch."""
         cell, inputs, state = data.draw(cell_cases(make_cell, batch=strategies.integers(2, 5)))
         outputs, after = cell(inputs, state)
         for row in range(inputs.shape[1]):
             place = slice(row, row + 1)
             alone = cell(inputs[:, place], _rows(state, place))
-            _assert_close(alone, (outputs[:, place], _rows(after, place)), f"row {row} alone differs from the batch's")
+            _assert_close(alone, (outputs[:, place], _rows(after, place)), f"row {row} alone differs")
 
     @given(data=strategies.data())
     @_SETTINGS
     def test_reading_again_gives_the_same_bits(self, make_cell: CellFactory, data: DataObject) -> None:
-        """The same parameters, inputs, state and random state give the same outputs and gradients, bit for bit."""
+        """Equal parameters, inputs, state and random state give bit-identical outputs and gradients."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         inputs, state, leaves = _with_gradients(cell.train(), inputs, state)
 
@@ -194,13 +193,13 @@ class CellSuite:
 
         (outputs, after), gradients = read()
         (outputs_again, after_again), gradients_again = read()
-        assert _same_bits((outputs, *after), (outputs_again, *after_again)), "reading again gives other outputs"
-        assert _same_bits(gradients, gradients_again), "reading again gives other gradients"
+        assert _same_bits((outputs, *after), (outputs_again, *after_again)), "a second call returns different outputs"
+        assert _same_bits(gradients, gradients_again), "a second call returns different gradients"
 
     @given(data=strategies.data())
     @_SETTINGS
     def test_the_initial_state_depends_on_the_batch_size_alone(self, make_cell: CellFactory, data: DataObject) -> None:
-        """Neither what was read before nor random numbers nor a row's place change the state before the first step."""
+        """The initial state depends neither on earlier sequences, nor on random numbers, nor on the row."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         batch = inputs.shape[1]
         start = map_state(torch.clone, cell.initial_state(batch))
@@ -208,48 +207,48 @@ class CellSuite:
         again = cell.initial_state(batch)
         assert _same_bits(start, again), "the initial state changes from call to call"
         row = cell.initial_state(1)
-        assert all(_same_bits(_rows(start, slice(n, n + 1)), row) for n in range(batch)), "its rows differ"
+        assert all(_same_bits(_rows(start, slice(n, n + 1)), row) for n in range(batch)), "the rows of the state differ"
 
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=5)
     def test_parameters_survive_safetensors(self, make_cell: CellFactory, data: DataObject) -> None:
-        """Another cell that loads the saved parameters has the same ones, and gives the same outputs, bit for bit."""
+        """A cell that loads the saved parameters has bit-identical parameters and outputs."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         other = new_cell(make_cell, cell.input_size, cell.hidden_size, data.draw(seeds()))
         other.load_state_dict(safetensors.torch.load(safetensors.torch.save(cell.state_dict())))
         saved, loaded = tuple(cell.state_dict().values()), tuple(other.state_dict().values())
         assert _same_bits(saved, loaded), "a parameter changes when it is saved and loaded"
         (outputs, after), (outputs_loaded, after_loaded) = cell(inputs, state), other(inputs, state)
-        message = "with the saved parameters loaded, another cell gives other outputs"
+        message = "a cell that loads the saved parameters returns different outputs"
         assert _same_bits((outputs, *after), (outputs_loaded, *after_loaded)), message
 
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=5)
     def test_float_and_double_are_survived(self, make_cell: CellFactory, data: DataObject) -> None:
-        """A cell cast to float32 and back works in that type throughout, and gives about the same outputs."""
+        """A cell that is cast to float32 and back computes in that dtype, with nearly equal outputs."""
         cell, inputs, _ = data.draw(cell_cases(make_cell))
         expected, _ = cell(inputs, cell.initial_state(inputs.shape[1]))
         for dtype in (torch.float32, torch.float64):
             cell.to(dtype)
             start = cell.initial_state(inputs.shape[1])
             outputs, after = cell(inputs.to(dtype), start)
-            assert outputs.dtype == dtype, f"cast to {dtype}, the cell gives outputs in {outputs.dtype}"
-            assert _forms(after) == _forms(start), f"cast to {dtype}, the state changes shape or dtype"
+            assert outputs.dtype == dtype, f"after a cast to {dtype} the cell returns outputs in {outputs.dtype}"
+            assert _types(after) == _types(start), f"after a cast to {dtype} the shape or dtype of the state changes"
             torch.testing.assert_close(outputs, expected, rtol=1e-3, atol=1e-4, check_dtype=False)
 
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=5)
     def test_a_detached_state_cuts_the_gradient(self, make_cell: CellFactory, data: DataObject) -> None:
-        """No gradient flows past a state that `map_state` detached: what truncated backpropagation rests on."""
+        """No gradient flows through a state detached by `map_state`, as truncated backpropagation requires."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         earlier = inputs.clone().requires_grad_()
         _, between = cell(earlier, state)
         outputs, _ = cell(inputs, map_state(torch.detach, between))
         (gradient,) = torch.autograd.grad(outputs.sum(), earlier, allow_unused=True)
-        assert gradient is None, "a gradient flows around the detached state"
+        assert gradient is None, "a gradient bypasses the detached state"
 
     def test_training_lowers_the_loss(self, make_cell: CellFactory) -> None:
-        """A few steps bring a cell nearer to the outputs of another with other parameters."""
+        """A few optimizer steps bring the outputs of a cell closer to those of a cell with other parameters."""
         cell = new_cell(make_cell, 3, 4, seed=1).train()
         teacher = new_cell(make_cell, 3, 4, seed=2)
         inputs = torch.randn(6, 8, cell.input_size, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -280,7 +279,7 @@ def _same_bits(left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> bool:
     return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in zip(left, right, strict=True))
 
 
-def _forms(state: State) -> list[tuple[torch.Size, torch.dtype]]:
+def _types(state: State) -> list[tuple[torch.Size, torch.dtype]]:
     return [(tensor.shape, tensor.dtype) for tensor in state]
 
 
@@ -294,7 +293,7 @@ def _differentiable(reading: EncoderOutput) -> tuple[Tensor, ...]:
 
 
 def _with_gradients(cell: Cell[Any], inputs: Tensor, state: State) -> tuple[Tensor, State, tuple[Tensor, ...]]:
-    """Make the inputs and the state leaves of the graph, and list all leaves: inputs, state, parameters."""
+    """Return inputs and state as leaves of the graph, and all leaves: inputs, state and parameters."""
     inputs = inputs.clone().requires_grad_()
     state = map_state(lambda tensor: tensor.clone().requires_grad_(tensor.is_floating_point()), state)
     parameters = [parameter for parameter in cell.parameters() if parameter.requires_grad]
@@ -302,7 +301,7 @@ def _with_gradients(cell: Cell[Any], inputs: Tensor, state: State) -> tuple[Tens
 
 
 def _gradients(reading: EncoderOutput, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Differentiate a sum of the outputs and the state that weighs every number differently."""
+    """Return the gradients of a sum of outputs and state with a different weight for every number."""
     total = torch.zeros((), dtype=reading[0].dtype)
     for tensor in _differentiable(reading):
         total = total + (tensor * torch.linspace(0.5, 1.5, tensor.numel(), dtype=tensor.dtype).view_as(tensor)).sum()

@@ -1,8 +1,9 @@
-"""hypothesis strategies: sizes, sequences, and cells in the middle of reading."""
+"""Hypothesis strategies for sizes, sequences and cells, and the parametrization of the suites."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import pytest
 import torch
 from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
@@ -11,19 +12,19 @@ from torch import Tensor
 from seqforge.interfaces import Cell, State, scan
 
 CellFactory = Callable[[int, int], Cell[Any]]
-"""Makes a cell, given its input size and its hidden size: a cell's class, or `functools.partial(Class, option=…)`."""
+"""Function from input size and hidden size to a cell: the class, or `functools.partial(Class, option=…)`."""
 
-# hypothesis's own DrawFn is a protocol that cannot be checked at run time.
+# The DrawFn of hypothesis is a protocol that cannot be checked at run time.
 Draw = Callable[[SearchStrategy[Any]], Any]
 
 
 class CellCase(NamedTuple):
-    """A cell in float64, a sequence that it can read, and the state to read it from.
+    """A cell in float64, an input sequence, and a state to start from.
 
     Attributes:
-        cell: The cell.
-        inputs: `[time, batch, input]`.
-        state: A state that the cell comes to by reading another sequence, so that nothing in it is zero by chance.
+        cell: Cell in evaluation mode.
+        inputs: Sequence `[time, batch, input]`.
+        state: State after another sequence, so that its values are not zero.
     """
 
     cell: Cell[Any]
@@ -32,16 +33,16 @@ class CellCase(NamedTuple):
 
 
 def sizes(largest: int = 5) -> SearchStrategy[int]:
-    """Give counts of features, rows or steps, from 1.
+    """Return a strategy for numbers of features, rows or steps, from 1.
 
     Args:
-        largest: The largest of them.
+        largest: Largest number.
     """
     return strategies.integers(1, largest)
 
 
 def seeds() -> SearchStrategy[int]:
-    """Give seeds of random generators."""
+    """Return a strategy for seeds of random generators."""
     return strategies.integers(0, 2**16)
 
 
@@ -54,14 +55,14 @@ def sequences(
     batch: SearchStrategy[int] | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
-    """Give sequences `[time, batch, features]` of normally distributed numbers.
+    """Draw a sequence `[time, batch, features]` of normally distributed numbers.
 
     Args:
-        draw: Supplied by hypothesis.
-        features: Features of a step.
-        time: Steps; by default `sizes()`.
-        batch: Rows; by default `sizes()`.
-        dtype: The tensor's type.
+        draw: Function that hypothesis supplies.
+        features: Number of features.
+        time: Strategy for the number of steps, by default `sizes()`.
+        batch: Strategy for the number of rows, by default `sizes()`.
+        dtype: Type of the tensor.
     """
     shape = (draw(sizes() if time is None else time), draw(sizes() if batch is None else batch), features)
     generator = torch.Generator().manual_seed(draw(seeds()))
@@ -77,14 +78,14 @@ def cell_cases(
     batch: SearchStrategy[int] | None = None,
     features: SearchStrategy[int] | None = None,
 ) -> CellCase:
-    """Give cells of any size in evaluation mode, each with a sequence to read and a state to start from.
+    """Draw a cell of any size in evaluation mode, with a sequence and a state to start from.
 
     Args:
-        draw: Supplied by hypothesis.
-        make_cell: Makes a cell. It may round the sizes that it is given: the cell's own attributes are what counts.
-        time: Steps of the sequence; by default `sizes()`.
-        batch: Rows; by default `sizes()`.
-        features: The input size and the hidden size; by default `sizes()`.
+        draw: Function that hypothesis supplies.
+        make_cell: Function that returns a cell. It may round the sizes; the attributes of the cell count.
+        time: Strategy for the number of steps, by default `sizes()`.
+        batch: Strategy for the number of rows, by default `sizes()`.
+        features: Strategy for the input size and the hidden size, by default `sizes()`.
     """
     features = sizes() if features is None else features
     cell = new_cell(make_cell, draw(features), draw(features), draw(seeds()))
@@ -96,15 +97,15 @@ def cell_cases(
 
 
 def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: int) -> Cell[Any]:
-    """Make a cell in float64 and evaluation mode, with parameters that depend on the seed alone.
+    """Return a cell in float64 and evaluation mode, with parameters that depend only on the seed.
 
-    Each parameter is moved a little, so that none sits where a mistake would not show, such as a bias at zero.
+    Noise is added to each parameter, because a value such as a bias of 0 can hide a mistake.
 
     Args:
-        make_cell: Makes a cell.
-        input_size: Features a step reads.
-        hidden_size: Features a step writes.
-        seed: Of the parameters.
+        make_cell: Function that returns a cell.
+        input_size: Number of input features.
+        hidden_size: Number of output features.
+        seed: Seed of the parameters.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -112,3 +113,23 @@ def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: in
         for parameter in cell.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return cell
+
+
+def run_on_each(suite: object, metafunc: pytest.Metafunc, table: str, argument: str, example: str) -> None:
+    """Parametrize a test of a suite with every function in the table of the subclass.
+
+    Args:
+        suite: Instance of the suite.
+        metafunc: Test that pytest collects.
+        table: Name of the attribute that maps names to functions.
+        argument: Name of the argument of the test that receives a function.
+        example: Example of a function in the table, for the message.
+
+    Raises:
+        UsageError: If the table is empty.
+    """
+    functions = getattr(suite, table, {})
+    if not functions:
+        raise pytest.UsageError(f"{type(suite).__name__} must name its {table}: {table} = {{'plain': {example}}}")
+    if argument in metafunc.fixturenames:
+        metafunc.parametrize(argument, list(functions.values()), ids=list(functions))

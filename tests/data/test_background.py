@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.data import background
-from seqforge.data.background import in_background
+from seqforge.data import token_writer
+from seqforge.data.token_writer import in_background
 
 
 @given(st.lists(st.binary(max_size=20)), st.integers(1, 40))
 def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
     consumed: list[bytes | memoryview] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(background, "BATCH_SIZE", batch_size)
+        patch.setattr(token_writer, "BATCH_SIZE", batch_size)
         with in_background(consumed.append) as take:
             for number, piece in enumerate(pieces):
                 take(memoryview(piece) if number % 2 else piece)
@@ -26,7 +26,7 @@ def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
 
 def test_a_large_piece_is_not_copied():
     consumed: list[bytes | memoryview] = []
-    large = bytes(2 * background.BATCH_SIZE)
+    large = bytes(2 * token_writer.BATCH_SIZE)
     with in_background(consumed.append) as take:
         take(b"small")
         take(large)
@@ -43,8 +43,8 @@ def test_it_is_another_thread_that_consumes():
 
 
 def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(background, "BATCH_SIZE", 0)
-    monkeypatch.setattr(background, "MOST_WAITING", 3)
+    monkeypatch.setattr(token_writer, "BATCH_SIZE", 0)
+    monkeypatch.setattr(token_writer, "LARGEST_QUEUE", 3)
     goes_on = threading.Event()
     taken: list[bytes] = []
 
@@ -65,7 +65,7 @@ def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("pieces", [1, 10])
 def test_a_failure_is_told(monkeypatch: pytest.MonkeyPatch, pieces: int):
-    monkeypatch.setattr(background, "BATCH_SIZE", 0)
+    monkeypatch.setattr(token_writer, "BATCH_SIZE", 0)
 
     def full(_: bytes | memoryview) -> None:
         raise OSError("the disk is full")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_essentials.vocabularies.characters import Characters
+from seqforge_essentials.vocabularies import Characters
 
 from seqforge.data import Batch, Spans, TokenFile, TrainingBatches, evaluation_batches, split
 from seqforge.data.batches import EVALUATION_LANE
@@ -161,16 +161,16 @@ def test_a_split_that_is_too_short_is_told(make_batches: MakeBatches, lanes: int
     with pytest.raises(DataError) as caught:
         make_batches(lanes, sequence_length)
     assert str(caught.value) == (
-        f"the training split holds 236 tokens, too few for one batch of {lanes} lanes × {sequence_length} steps, "
-        f"which reads {lanes * sequence_length + 1:,}\n"
-        "Lower training.batch_size or training.sequence_length, hold out less, or give more text."
+        f"the training split has 236 tokens, too few for one batch of {lanes} lanes × {sequence_length} steps, "
+        f"which needs {lanes * sequence_length + 1:,}\n"
+        "Lower training.batch_size, training.sequence_length or the held-out fractions in [data], or use more text."
     )
 
 
 @pytest.mark.parametrize("length", [0, 1])
 def test_a_split_of_nothing_is_told(token_file: TokenFile, length: int):
     nothing = Spans(np.zeros(length, dtype=np.int64), np.ones(length, dtype=np.int64))
-    with pytest.raises(DataError, match=f"the training split holds {length} tokens, too few"):
+    with pytest.raises(DataError, match=f"the training split has {length} tokens, too few"):
         TrainingBatches(token_file, nothing, 1, 1, 0, True)
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqforge.data import BucketedBatches, ExampleFile, evaluation_examples
-from seqforge.data.ragged import RaggedFile
+from seqforge.data.example_file import RaggedFile
 from seqforge.errors import DataError
 from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Text
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqforge.data import FORMAT_VERSION, TokenFile, encode_corpus, encoded_corpus
+from seqforge.data import FORMAT_VERSION, TokenFile, encode_corpus, load_token_file
 from seqforge.errors import DataError, RunError
 from seqforge.files import CACHE_VARIABLE, cache_folder
 
@@ -52,7 +52,7 @@ def test_a_corpus_is_read_once_for_all_runs(made: ModuleType, tokens: Path, name
     corpora = [made.Documents(made.TEXTS) for _ in range(3)]
     vocabularies = [made.VOCABULARIES[name]() for _ in corpora]
     files = [
-        encoded_corpus(corpus, vocabulary, {}, lambda _: None)
+        load_token_file(corpus, vocabulary, {}, lambda _: None)
         for corpus, vocabulary in zip(corpora, vocabularies, strict=True)
     ]
     assert [corpus.readings for corpus in corpora] == [1, 0, 0]
@@ -69,7 +69,7 @@ def test_other_content_or_other_options_are_encoded_beside(made: ModuleType, tok
     for documents in (made.TEXTS, other_content, other_name):
         for choice in ({}, {"corpus": {"use": "text"}}, {"corpus": {"use": "text", "encoding": "latin-1"}}):
             corpus = made.Documents(documents)
-            folders.add(encoded_corpus(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None).folder)
+            folders.add(load_token_file(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None).folder)
             assert corpus.readings == 1
     assert len(folders) == len(kept(tokens)) == 9
 
@@ -78,7 +78,7 @@ def test_the_order_in_which_options_stand_does_not_matter(made: ModuleType, toke
     choices = [{"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}]
     corpora = [made.Documents(made.TEXTS) for _ in choices]
     for corpus, choice in zip(corpora, choices, strict=True):
-        encoded_corpus(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None)
+        load_token_file(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None)
     assert [corpus.readings for corpus in corpora] == [1, 0]
     assert len(kept(tokens)) == 1
 
@@ -101,7 +101,7 @@ def test_two_processes_at_once_encode_once(made: ModuleType, tokens: Path, tmp_p
     assert log.read_text().splitlines() == ["read", "done", "done"]
     [folder] = kept(tokens)
     corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
-    assert encoded_corpus(corpus, vocabulary, {}, lambda _: None).folder == folder
+    assert load_token_file(corpus, vocabulary, {}, lambda _: None).folder == folder
     assert corpus.readings == 0
     assert text_of(TokenFile.open(folder), vocabulary) == "".join(made.TEXTS.values())
 
@@ -122,7 +122,7 @@ def test_a_run_that_is_killed_leaves_nothing_that_would_be_taken_for_whole(
     [abandoned] = kept(tokens)
     assert abandoned.suffix == ".tmp"
     corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
-    token_file = encoded_corpus(corpus, vocabulary, {}, lambda _: None)
+    token_file = load_token_file(corpus, vocabulary, {}, lambda _: None)
     assert corpus.readings == 1
     assert abandoned.name.startswith(token_file.folder.name)
     assert text_of(token_file, vocabulary) == "".join(made.TEXTS.values())
@@ -139,7 +139,7 @@ def test_a_run_that_is_interrupted_leaves_nothing(
             raise interruption
 
     with pytest.raises(type(interruption)):
-        encoded_corpus(made.Watched(made.TEXTS, before), made.VOCABULARIES[name](), {}, lambda _: None)
+        load_token_file(made.Watched(made.TEXTS, before), made.VOCABULARIES[name](), {}, lambda _: None)
     assert kept(tokens) == []
 
 
@@ -197,7 +197,7 @@ def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: st
 
     def encode() -> tuple[int, str]:
         corpus, vocabulary = made.Documents(documents), made.VOCABULARIES["characters"]()
-        token_file = encoded_corpus(corpus, vocabulary, {}, lambda _: None)
+        token_file = load_token_file(corpus, vocabulary, {}, lambda _: None)
         return corpus.readings, text_of(token_file, vocabulary)
 
     whole = "".join(documents.values())
@@ -210,8 +210,8 @@ def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: st
     if file != "vocabulary.json":
         with pytest.raises(DataError) as caught:
             TokenFile.open(folder)
-        assert caught.value.message == f"{folder}: not a whole encoded corpus"
-        assert caught.value.hint == "Delete the folder; it will be made anew."
+        assert caught.value.message == f"{folder}: the encoded corpus is incomplete or damaged"
+        assert caught.value.hint == "Delete the folder. The next run encodes the corpus again."
     assert encode() == (1, whole)
     assert encode() == (0, whole)
     assert kept(tokens) == [folder]
@@ -220,7 +220,7 @@ def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: st
 def test_a_cache_that_is_deleted_is_made_anew(made: ModuleType, tokens: Path):
     for _ in range(2):
         corpus = made.Documents(made.TEXTS)
-        encoded_corpus(corpus, made.VOCABULARIES["characters"](), {}, lambda _: None)
+        load_token_file(corpus, made.VOCABULARIES["characters"](), {}, lambda _: None)
         assert corpus.readings == 1
         shutil.rmtree(tokens.parent)
 
@@ -238,11 +238,11 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr("seqforge.data.cache.encode_corpus", encode_on_a_full_disk)
         with pytest.raises(RunError) as caught:
-            encoded_corpus(made.Documents(documents), made.VOCABULARIES[name](), {}, lambda _: None)
+            load_token_file(made.Documents(documents), made.VOCABULARIES[name](), {}, lambda _: None)
     assert caught.value.message == f"encoding the corpus into {tokens}: the disk is full"
-    assert caught.value.hint == f"Free some space. Another folder can be named in {CACHE_VARIABLE}."
+    assert caught.value.hint == f"Free some space. Set {CACHE_VARIABLE} to use another cache folder."
     assert kept(tokens) == []
-    assert encoded_corpus(made.Documents(documents), made.VOCABULARIES["bytes"](), {}, lambda _: None).length == 80_000
+    assert load_token_file(made.Documents(documents), made.VOCABULARIES["bytes"](), {}, lambda _: None).length == 80_000
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is always full")
@@ -257,6 +257,6 @@ def test_a_cache_that_cannot_be_made_is_told(made: ModuleType, tmp_path: Path, m
     (tmp_path / "file").touch()
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(RunError) as caught:
-        encoded_corpus(made.Documents(made.TEXTS), made.VOCABULARIES["bytes"](), {}, lambda _: None)
+        load_token_file(made.Documents(made.TEXTS), made.VOCABULARIES["bytes"](), {}, lambda _: None)
     assert caught.value.message == f"encoding the corpus into {tmp_path}/file/tokens: Not a directory"
-    assert caught.value.hint == f"Another folder can be named in {CACHE_VARIABLE}."
+    assert caught.value.hint == f"Set {CACHE_VARIABLE} to use another cache folder."

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seqforge.data import TokenFile
 from seqforge.errors import DataError
 from seqforge.interfaces import CodedVocabulary
-from seqforge.interfaces.coded_vocabulary import distinct_codes
+from seqforge.interfaces.vocabulary import distinct_codes
 
 Encode = Callable[..., TokenFile]
 
@@ -97,7 +97,7 @@ def test_a_document_of_characters_takes_the_smallest_integers_that_hold_its_own(
 def test_a_document_that_ends_inside_a_token_is_damage(encoded: Encode, made: ModuleType):
     token_file = encoded({"one": "€€", "two": "€€"}, made.VOCABULARIES["characters"]())
     replace(token_file, ends=token_file.ends - [1, 0]).write_index()
-    with pytest.raises(DataError, match="not a whole encoded corpus"):
+    with pytest.raises(DataError, match="incomplete or damaged"):
         TokenFile.open(token_file.folder)
 
 
@@ -106,7 +106,7 @@ def test_a_document_that_ends_inside_a_token_is_damage(encoded: Encode, made: Mo
 def test_distinct_codes_are_the_sorted_set(documents: list[list[int]], piece: int):
     arrays = [np.array(codes, dtype=np.min_scalar_type(max(codes, default=0))) for codes in documents]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqforge.interfaces.coded_vocabulary._PIECE", piece)
+        patch.setattr("seqforge.interfaces.vocabulary._PIECE", piece)
         codes = distinct_codes(arrays)
     assert codes.dtype == np.uint32
     assert codes.tolist() == sorted(set().union(*documents))

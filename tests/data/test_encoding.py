@@ -81,7 +81,7 @@ def test_bytes_are_kept_as_bytes(encoded: Encode):
 def test_a_corpus_of_nothing_is_told(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
     with pytest.raises(DataError) as caught:
         encoded(documents, made.VOCABULARIES[name]())
-    assert str(caught.value) == "the corpus is empty\nIt yielded no document with a symbol in it."
+    assert str(caught.value) == "the corpus is empty\nNone of its documents contains a symbol."
 
 
 @pytest.mark.parametrize("name", [*NAMES, "without codes"])
@@ -184,10 +184,10 @@ def test_a_symbol_outside_the_vocabulary_is_told_with_its_document(encoded: Enco
         (json.dumps({"version": VOCABULARY_VERSION}), "'state'"),
         (
             json.dumps({"version": VOCABULARY_VERSION + 1, "state": {}}),
-            f"version {VOCABULARY_VERSION + 1}, this program knows",
+            f"its version is {VOCABULARY_VERSION + 1}, and this program reads",
         ),
-        (json.dumps({"version": VOCABULARY_VERSION, "state": {}}), "the state of a vocabulary of characters is"),
-        (json.dumps({"version": VOCABULARY_VERSION, "state": []}), "the state is no table"),
+        (json.dumps({"version": VOCABULARY_VERSION, "state": {}}), "the state of a vocabulary of characters must be"),
+        (json.dumps({"version": VOCABULARY_VERSION, "state": []}), "the state is not a table"),
         (json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}), "must be sorted"),
     ],
 )
@@ -197,5 +197,5 @@ def test_a_vocabulary_that_cannot_be_read_is_told(made: ModuleType, tmp_path: Pa
         path.write_text(content)
     with pytest.raises(DataError) as caught:
         read_vocabulary(made.VOCABULARIES["characters"](), path)
-    assert caught.value.message.startswith(f"{path}: not this vocabulary's state: ")
+    assert caught.value.message.startswith(f"{path}: not the state of this vocabulary: ")
     assert reason in caught.value.message

@@ -21,7 +21,7 @@ from seqforge.data import (
     read_example_spec,
     readable,
 )
-from seqforge.data.example_spec_file import write_example_spec
+from seqforge.data.example_file import write_example_spec
 from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Numbers, Text, Vocabulary
 
@@ -120,19 +120,19 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
     ("spec", "example", "said"),
     [
         (ONCE, Example("odd", "", 0), "odd: an input is empty"),
-        (ONCE, Example("odd", "a", 2), "odd: there are 2 classes, and an index is not from 0 to 1"),
-        (ONCE, Example("odd", "a", "yes"), "odd: the index of a class was wanted"),
-        (ONCE, Example("odd", np.zeros(3), 1), "odd: a text was wanted"),
-        (ONCE, Example("odd", "\ud800", 1), "odd: '\\ud800' is no text in UTF-8"),
+        (ONCE, Example("odd", "a", 2), "odd: there are 2 classes, and a class index is not between 0 and 1"),
+        (ONCE, Example("odd", "a", "yes"), "odd: the value must be a class index"),
+        (ONCE, Example("odd", np.zeros(3), 1), "odd: the value must be a text"),
+        (ONCE, Example("odd", "\ud800", 1), "odd: '\\ud800' cannot be encoded as UTF-8"),
         (
             ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step"),
             Example("odd", "abc", np.array([0, 1])),
-            "odd: 3 steps are read, and 2 are to be written",
+            "odd: the input has 3 steps and the target 2",
         ),
         (
             ExampleSpec(Numbers(2), "sequence", Classes(("no",)), "once"),
             Example("odd", np.zeros((3, 4)), 0),
-            "odd: steps of 2 numbers each were wanted, and not an array of shape [3, 4]",
+            "odd: the value must be steps of 2 numbers each, not an array of shape [3, 4]",
         ),
         (
             ExampleSpec(Numbers(2), "vector", Numbers(1), "once"),
@@ -208,7 +208,7 @@ def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(sorted(table)))
     table[key] = data.draw(st.sampled_from([None, 3, "other", {}, {"kind": "numbers", "size": "x"}, []]))
     file.write_text(json.dumps(table))
-    with pytest.raises(DataError, match="not the form"):
+    with pytest.raises(DataError, match="not a specification"):
         read_example_spec(file)
 
 

@@ -243,12 +243,12 @@ class RoundsItsState(Sound):
 
 
 FAULTS = [
-    ("test_symbols_are_unit_vectors", MisreadsSymbols, "read otherwise"),
+    ("test_symbols_are_unit_vectors", MisreadsSymbols, "the outputs for symbols differ"),
     ("test_the_stepper_steps", StandsStill, "stepper differs"),
-    ("test_products_in_bfloat16_leave_the_state_its_type", RoundsItsState, "changes its type"),
-    ("test_any_size_is_read", PlainTuple, "no NamedTuple"),
+    ("test_products_in_bfloat16_leave_the_state_its_type", RoundsItsState, "the dtype of the state changes"),
+    ("test_any_size_is_read", PlainTuple, "not a NamedTuple"),
     ("test_any_size_is_read", BatchSecond, "first axis"),
-    ("test_any_size_is_read", SingleStepOnly, "forward gives outputs of"),
+    ("test_any_size_is_read", SingleStepOnly, "forward returns outputs of"),
     ("test_any_size_is_read", CountBecomesFraction, "dtype"),
     ("test_forward_is_the_scan_of_step", OtherForward, "forward differs"),
     ("test_forward_is_the_scan_of_step", OtherForwardWithoutGradients, "forward without gradients differs"),
@@ -259,14 +259,14 @@ FAULTS = [
     ("test_chunks_with_the_state_carried_give_the_whole", ForgetsBetweenChunks, "chunks differ"),
     ("test_rows_do_not_mix", CentresTheBatch, "alone differs"),
     ("test_rows_do_not_mix", FirstRowDiffers, "alone differs"),
-    ("test_reading_again_gives_the_same_bits", DrawsFromItsOwnGenerator, "other outputs"),
-    ("test_reading_again_gives_the_same_bits", WritesIntoItsState, "other outputs"),
+    ("test_reading_again_gives_the_same_bits", DrawsFromItsOwnGenerator, "different outputs"),
+    ("test_reading_again_gives_the_same_bits", WritesIntoItsState, "different outputs"),
     ("test_the_initial_state_depends_on_the_batch_size_alone", RandomStart, "from call to call"),
     ("test_the_initial_state_depends_on_the_batch_size_alone", StartsWhereItStopped, "from call to call"),
-    ("test_the_initial_state_depends_on_the_batch_size_alone", RowsStartApart, "rows differ"),
-    ("test_parameters_survive_safetensors", UnregisteredWeight, "another cell gives other outputs"),
-    ("test_float_and_double_are_survived", AlwaysDouble, "cast to torch.float32, the state changes"),
-    ("test_a_detached_state_cuts_the_gradient", RemembersOutsideItsState, "around the detached state"),
+    ("test_the_initial_state_depends_on_the_batch_size_alone", RowsStartApart, "rows of the state differ"),
+    ("test_parameters_survive_safetensors", UnregisteredWeight, "returns different outputs"),
+    ("test_float_and_double_are_survived", AlwaysDouble, "cast to torch.float32 the shape or dtype"),
+    ("test_a_detached_state_cuts_the_gradient", RemembersOutsideItsState, "bypasses the detached state"),
     ("test_training_lowers_the_loss", ClimbsTheLoss, "raise the loss"),
 ]
 

@@ -159,7 +159,7 @@ def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, exp
     [
         ("many-to-one", "", "example 1: an input is empty"),
         ("many-to-one", "x", "example 1: 'x' at position 0 is not in the vocabulary"),
-        ("one-to-one", np.zeros(4), "example 1: 3 numbers were wanted"),
+        ("one-to-one", np.zeros(4), "example 1: the value must be 3 numbers"),
         ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number is infinite"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The source of Linux as a corpus. This module names it; importing it imports no torch."""
+"""The source of Linux as a corpus. Importing this module registers a name and imports no torch."""
 
 from seqforge.registry import Register, hookimpl
 
@@ -7,5 +7,5 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Name the corpus, with where its class is."""
+    """Register the corpus by name and import path."""
     register.corpus("linux-source", "seqforge_linux_source.corpus:LinuxSource")

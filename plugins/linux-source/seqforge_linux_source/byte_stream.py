@@ -1,20 +1,20 @@
-"""Bytes that can only be read forward."""
+"""A stream of bytes that is read forward only."""
 
 from collections.abc import Iterator
 
 
 class DamagedArchiveError(Exception):
-    """An archive that ends too soon, or does not hold what it says it holds."""
+    """An archive that ends too soon or contradicts its own headers."""
 
 
 class ByteStream:
-    """Reads pieces of any size from chunks of any size.
+    """A reader of pieces of any size from chunks of any size.
 
     Args:
-        chunks: The content, in order; none is empty.
+        chunks: Content in order. No chunk is empty.
 
     Attributes:
-        position: Bytes taken or skipped so far.
+        position: Number of bytes taken or skipped so far.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -24,13 +24,13 @@ class ByteStream:
         self.position = 0
 
     def take(self, size: int) -> bytes:
-        """Read a piece; the caller has bounded its size.
+        """Return the next bytes. The caller must limit their number.
 
         Args:
-            size: Bytes to read.
+            size: Number of bytes.
 
         Raises:
-            DamagedArchiveError: Where the content ends before.
+            DamagedArchiveError: If the content ends before.
         """
         end = self._offset + size
         if end <= len(self._chunk):
@@ -45,13 +45,13 @@ class ByteStream:
         return b"".join(pieces)
 
     def skip(self, size: int) -> None:
-        """Pass over a piece of any size, holding no more than one chunk of it.
+        """Skip any number of bytes, with at most one chunk in memory.
 
         Args:
-            size: Bytes to pass over.
+            size: Number of bytes.
 
         Raises:
-            DamagedArchiveError: Where the content ends before.
+            DamagedArchiveError: If the content ends before.
         """
         end = self._offset + size
         if end <= len(self._chunk):
@@ -62,12 +62,12 @@ class ByteStream:
             size -= len(self._up_to(size))
 
     def drain(self) -> None:
-        """Read to the end, so that every checksum on the way is compared."""
+        """Read to the end, so that every checksum is verified."""
         for _ in self._chunks:
             pass
 
     def _up_to(self, size: int) -> bytes:
-        """Read at least one byte and at most `size`."""
+        """Return at least one byte and at most `size`."""
         if self._offset == len(self._chunk):
             self._chunk = next(self._chunks, b"")
             self._offset = 0

@@ -1,4 +1,4 @@
-"""The Linux-source corpus."""
+"""The corpus `linux-source`."""
 
 import hashlib
 import json
@@ -14,24 +14,23 @@ from seqforge.errors import DataError
 from seqforge.interfaces import Corpus, Document, ExperimentPath
 from seqforge_linux_source.download import LINUX_MIRROR, Release
 from seqforge_linux_source.locate import Places, find_source, open_source
-from seqforge_linux_source.selection import Selection
-from seqforge_linux_source.source import DecoderContext
+from seqforge_linux_source.source import Selection, Source
 
 _FORMAT = 1
-"""Raised whenever the same source and options would yield other documents than before."""
+"""Increased when the same source and options would yield different documents than before."""
 
 _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
-"""Headers of register numbers that a program wrote: 35% of all bytes of C in Linux 6.12."""
+"""Generated headers of register numbers: 35% of all bytes of C in Linux 6.12."""
 
 
 class LinuxSource(Corpus):
-    """The C source of Linux: from a tree, a tar archive, a git repository at a tag, or a download.
+    """The C source of Linux, from a tree, a tar archive, a tag of a git repository, or a download.
 
-    A document is a file, named relative to the kernel's root whatever the source, such as `kernel/fork.c`. Empty
-    files are left out. A file that is not UTF-8 is taken for Latin-1 and converted.
+    Each file is one document, named relative to the kernel's root for every source, such as `kernel/fork.c`. Empty
+    files are skipped. A file that is not UTF-8 is read as Latin-1.
 
     Raises:
-        ExperimentError: Where a pattern is none, or a release to download has no known hash.
+        ExperimentError: If a pattern is invalid, or the hash of a release to download is unknown.
     """
 
     def __init__(
@@ -39,52 +38,52 @@ class LinuxSource(Corpus):
         source: Annotated[
             Literal["auto", "download"] | ExperimentPath,
             Field(
-                description="A tree, a tar archive (plain, .xz, .gz, .zst or .bz2) or a git repository; `auto` looks "
-                "for one on the machine, `download` fetches a release.",
+                description="Path of a tree, a tar archive (plain, .xz, .gz, .zst or .bz2) or a git repository; `auto` "
+                "searches the machine for one, `download` downloads a release.",
                 union_mode="left_to_right",
             ),
         ] = "auto",
         tag: Annotated[
             str | None,
-            Field(description="A tag of the git repository, such as `v6.12`.", pattern=r"^\w[\w.+/-]*$"),
+            Field(description="Tag of the git repository, such as `v6.12`.", pattern=r"^\w[\w.+/-]*$"),
         ] = None,
         include: Annotated[
             tuple[str, ...],
-            Field(description="Patterns as in .gitignore, of which a file's name must match one.", min_length=1),
+            Field(description="Patterns as in .gitignore; a file must match at least one.", min_length=1),
         ] = ("**",),
         exclude: Annotated[
             tuple[str, ...],
-            Field(description="Patterns as in .gitignore, of which a file's name must match none."),
+            Field(description="Patterns as in .gitignore; a file must match none."),
         ] = (_GENERATED_REGISTERS,),
         suffixes: Annotated[
             tuple[str, ...],
-            Field(description="Endings of which a file's name must have one.", min_length=1),
+            Field(description="Suffixes; a file must have one of them.", min_length=1),
         ] = (".c", ".h"),
         release: Annotated[
-            str, Field(description="The release to download.", pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,4})?$")
+            str, Field(description="Release to download.", pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,4})?$")
         ] = "6.12",
         sha256: Annotated[
             str | None,
             Field(
-                description="The SHA-256 of that release's .tar.xz; known for the default release.",
+                description="SHA-256 of the .tar.xz of the release; known for the default release.",
                 pattern="^[0-9a-f]{64}$",
             ),
         ] = None,
         mirror: Annotated[
             str,
-            Field(description="Where to download from: the folder that holds `v6.x/`.", pattern="^https?://"),
+            Field(description="URL of the folder that contains `v6.x/`.", pattern="^https?://"),
         ] = LINUX_MIRROR,
     ) -> None:
-        # A plain string is a path, too: in Python, where nothing has made it one, it must not pass for `auto`.
+        # In Python calls a path may be a plain string.
         self._where = source if source in ("auto", "download") else Path(source)
         self._tag = tag
         self._selection = Selection(include, exclude, suffixes)
         self._release = Release.choose(release, sha256, mirror) if source == "download" else None
 
     def documents(self) -> Iterator[Document]:
-        """Yield every selected file; see `Corpus.documents`."""
+        """Yield every selected file that is not empty."""
         empty = True
-        # Closed here and now, also where the reader stops early or is interrupted.
+        # Close the source at once, also if the caller stops early.
         with closing(self._source.files(self._selection)) as files:
             for name, content in files:
                 if content:
@@ -93,11 +92,11 @@ class LinuxSource(Corpus):
         if empty:
             raise DataError(
                 f"no file is selected by {self._selection}. {self._source.describe()}",
-                hint="Names are relative to the kernel's root, such as kernel/fork.c; patterns are as in .gitignore.",
+                hint="Names are relative to the kernel's root, such as kernel/fork.c. Write patterns as in .gitignore.",
             )
 
     def fingerprint(self) -> str:
-        """Digest the source and the selection; see `Corpus.fingerprint`."""
+        """Return a digest of the source and the selection."""
         selection = self._selection
         parts = [
             _FORMAT, self._source.fingerprint(selection), selection.include, selection.exclude, selection.suffixes
@@ -105,11 +104,11 @@ class LinuxSource(Corpus):
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=32).hexdigest()
 
     def describe(self) -> str:
-        """Say what was found and where; see `Corpus.describe`."""
+        """Return the kind and the location of the source, for people."""
         return self._source.describe()
 
     @cached_property
-    def _source(self) -> DecoderContext:
+    def _source(self) -> Source:
         if self._release is not None:
             return self._release
         places = Places.of_this_machine()
@@ -119,7 +118,7 @@ class LinuxSource(Corpus):
 
 
 def _as_utf8(content: bytes) -> bytes:
-    # ASCII first: it is nearly every file, and nothing is quicker to tell.
+    # Nearly every file is ASCII, and this test is the fastest.
     if content.isascii():
         return content
     try:

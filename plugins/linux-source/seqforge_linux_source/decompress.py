@@ -1,4 +1,4 @@
-"""Decompression of a file in chunks, by what its first bytes say it is."""
+"""Decompression of a file in chunks. The first bytes of the file determine the format."""
 
 import bz2
 import lzma
@@ -11,21 +11,21 @@ from typing import Protocol
 import zstandard
 
 from seqforge_linux_source.byte_stream import DamagedArchiveError
-from seqforge_linux_source.xz import Block, blocks_of, decompressed_blocks
+from seqforge_linux_source.xz import Block, decompress_blocks, find_blocks
 
 CHUNK_SIZE = 1 << 20
-"""Bytes in a chunk, at most."""
+"""Largest size of a chunk in bytes."""
 
 _INPUT_SIZE = 1 << 17
 _THREADS = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-"""Blocks decompressed side by side: two come as fast as one thread can take them apart."""
+"""Blocks that are decompressed concurrently. Two threads keep up with the parser."""
 
 _MEMORY_LIMIT = 1 << 28
-"""What a decoder may take, in bytes: four times what `xz -9` needs."""
+"""Memory limit of a decoder in bytes: four times what `xz -9` needs."""
 
 
 class _Decoder(Protocol):
-    """What lzma's and bz2's decoders have in common: at most `max_length` bytes come out of a call."""
+    """The common interface of the lzma and bz2 decoders. A call returns at most `max_length` bytes."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
     @property
@@ -37,7 +37,7 @@ class _Decoder(Protocol):
 
 
 class _GzipDecoder:
-    """zlib's decoder with the manners of lzma's and bz2's."""
+    """zlib's decoder with the interface of the lzma and bz2 decoders."""
 
     def __init__(self) -> None:
         self._decoder = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -51,7 +51,7 @@ class _GzipDecoder:
 
     @property
     def needs_input(self) -> bool:
-        # A stream's last input is its checksum, which zlib leaves alone while there is output to give.
+        # The last input of a stream is its checksum, which zlib does not consume before all output is read.
         return not self._decoder.unconsumed_tail
 
     @property
@@ -68,22 +68,22 @@ _DECODERS: dict[bytes, Callable[[], _Decoder]] = {
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
-def decompressed(file: BufferedReader) -> Generator[bytes]:
-    """Read a file's content, decompressed where it starts like xz, gzip, bzip2 or zstandard.
+def decompress_file(file: BufferedReader) -> Generator[bytes]:
+    """Return the content of a file, decompressed if it is in the xz, gzip, bzip2 or zstandard format.
 
-    However far the content expands, no more than a chunk of it is held, or a few blocks of an .xz file that has them.
+    At most one chunk is in memory at a time, or a few blocks of an .xz file that consists of blocks.
 
     Args:
-        file: Open at its start.
+        file: File at its start.
 
     Returns:
-        Chunks of at most `CHUNK_SIZE` bytes, none of them empty.
+        Chunks of at most `CHUNK_SIZE` bytes. No chunk is empty.
 
     Raises:
-        DamagedArchiveError: Where the compressed data are corrupt, end too soon, or want too much memory.
+        DamagedArchiveError: If the compressed data are corrupt, end too soon, or need too much memory.
     """
     start = file.peek(8)
-    if start.startswith(_XZ) and _THREADS > 1 and (blocks := blocks_of(file)):
+    if start.startswith(_XZ) and _THREADS > 1 and (blocks := find_blocks(file)):
         return _xz_blocks(file, blocks)
     for magic, new_decoder in _DECODERS.items():
         if start.startswith(magic):
@@ -98,13 +98,13 @@ def _plain(file: BufferedReader) -> Generator[bytes]:
 
 def _xz_blocks(file: BufferedReader, blocks: list[Block]) -> Generator[bytes]:
     try:
-        yield from decompressed_blocks(file, blocks, _THREADS, CHUNK_SIZE, _MEMORY_LIMIT)
+        yield from decompress_blocks(file, blocks, _THREADS, CHUNK_SIZE, _MEMORY_LIMIT)
     except lzma.LZMAError as error:
         raise _corrupt(error) from error
 
 
 def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Generator[bytes]:
-    """Decompress stream after stream, since compressors that work in parallel write several."""
+    """Decompress consecutive streams, which parallel compressors write."""
     data = file.read(_INPUT_SIZE)
     while data:
         decoder = new_decoder()

@@ -1,5 +1,10 @@
-"""A release of Linux fetched from kernel.org, or a mirror of it, as a source."""
+"""A release of Linux as a source, downloaded from kernel.org or a mirror. Interrupted downloads are resumed.
 
+Downloads are resumed with range requests (RFC 9110, section 14).
+"""
+
+import re
+import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,25 +13,39 @@ from typing import Any, cast
 import filelock
 import pooch  # pyright: ignore[reportMissingTypeStubs]
 import requests
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from seqforge.errors import DataError, ExperimentError
 from seqforge.files import cache_folder
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.resume import InterruptedDownloadError, download_on
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import Selection
 
 LINUX_MIRROR = "https://cdn.kernel.org/pub/linux/kernel"
 _KNOWN_SHA256 = {"6.12": "b1a2562be56e42afb3f8489d4c2a7ac472ac23098f1ef1c1e40da601f54625eb"}
-"""From kernel.org's `v6.x/sha256sums.asc`."""
+"""Hashes from kernel.org's `v6.x/sha256sums.asc`."""
+
+_TIMEOUT = (10, 60)
+"""Time limits in seconds: for the connection, and between two pieces of a response."""
+
+_PIECE_SIZE = 1 << 16
+"""Bytes that are received at once. An interruption loses at most this many."""
+
+_LARGEST_DOWNLOAD = 1 << 30
+"""Size limit of a download in bytes. A release of Linux has about 150 MB."""
+
+
+class InterruptedDownloadError(Exception):
+    """A download that stopped early. The received part is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release, which is fetched once and kept in the user's cache directory.
+    """A release, which is downloaded once and kept in the cache directory of the user.
 
     Attributes:
-        url: Where it is fetched from.
-        sha256: What it must hash to, in hexadecimal.
+        url: URL of the archive.
+        sha256: Expected SHA-256 of the archive in hexadecimal.
     """
 
     url: str
@@ -34,51 +53,51 @@ class Release:
 
     @classmethod
     def choose(cls, release: str, sha256: str | None, mirror: str) -> "Release":
-        """Make it from an experiment's options.
+        """Return the release that options select.
 
         Args:
-            release: Its number, such as `6.12`.
-            sha256: Its hash, where it is not known here.
-            mirror: The folder that holds `v6.x/`.
+            release: Version number, such as `6.12`.
+            sha256: Hash of the archive, if this module does not know it.
+            mirror: URL of the folder that contains `v6.x/`.
 
         Raises:
-            ExperimentError: Where the hash is not known.
+            ExperimentError: If the hash is unknown.
         """
         folder = f"{mirror.rstrip('/')}/v{release.partition('.')[0]}.x"
         sha256 = sha256 or _KNOWN_SHA256.get(release)
         if sha256 is None:
             raise ExperimentError(
-                f"linux-source: the hash of release {release!r} is not known, and nothing is fetched unchecked",
-                hint=f"Give `sha256` as {folder}/sha256sums.asc has it for linux-{release}.tar.xz.",
+                f"linux-source: sha256: release {release!r} has no known hash, and unverified files are not downloaded",
+                hint=f"Set `sha256` to the hash of linux-{release}.tar.xz in {folder}/sha256sums.asc.",
             )
         return cls(f"{folder}/linux-{release}.tar.xz", sha256)
 
     def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
-        """Fetch the release where that was never done, and read its selected files; see `Source.files`."""
+        """Download the release unless the cache has it, and yield its selected files; see `Source.files`."""
         yield from Archive(self._fetch()).files(selection)
 
     def fingerprint(self, selection: Selection) -> str:
-        """Give the hash, which needs no fetching; see `Source.fingerprint`."""
+        """Return the hash, which needs no download."""
         return f"sha256 {self.sha256}"
 
     def describe(self) -> str:
-        """Name the address, and where the file is or will be."""
+        """Return the URL and the path of the file."""
         if self._path.is_file():
-            return f"Linux source from {self._path}, fetched earlier from {self.url}."
-        return f"Linux source from {self.url}, fetched now and kept as {self._path}."
+            return f"Linux source from {self._path}, downloaded earlier from {self.url}."
+        return f"Linux source from {self.url}, downloaded now to {self._path}."
 
     @property
     def _path(self) -> Path:
         return cache_folder() / "linux-source" / self.url.rpartition("/")[2]
 
     def _fetch(self) -> Path:
-        """Fetch the release, or find it fetched.
+        """Return the path of the archive after downloading and verifying it.
 
         Raises:
-            DataError: Where that fails, or what came is not what was asked for.
+            DataError: If the download or the verification fails.
         """
         path = self._path
-        # pooch's account of what it does is for programmers; the progress bar is for users.
+        # The log of pooch is for programmers; users have the progress bar.
         pooch.get_logger().setLevel("WARNING")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,23 +107,97 @@ class Release:
                     f"sha256:{self.sha256}",
                     fname=path.name,
                     path=path.parent,
-                    downloader=cast("Any", download_on),
+                    downloader=cast("Any", _download),
                 )
         except InterruptedDownloadError as error:
-            raise DataError(f"fetching {self.url}: {error}", hint="Run again to go on from there.") from error
+            raise DataError(
+                f"downloading {self.url}: {error}", hint="Run the same command again to resume the download."
+            ) from error
         except requests.RequestException as error:
             raise DataError(
-                f"{self.url} cannot be fetched: {error}",
-                hint="Is there a network? `source` takes an archive that you fetched by other means.",
+                f"{self.url} cannot be downloaded: {error}",
+                hint="Check the network, or download the archive by other means and set `source` to its path.",
             ) from error
         except ValueError as error:
             raise DataError(
-                f"what {self.url} sent is not the file with the SHA-256 {self.sha256}; it was deleted",
-                hint="Run again to fetch it anew. If it fails again, compare `sha256` and `mirror` with kernel.org.",
+                f"the file from {self.url} does not have the SHA-256 {self.sha256} and was deleted",
+                hint="Run the same command again. If it fails again, compare `sha256` and `mirror` with kernel.org.",
             ) from error
         except OSError as error:
             raise DataError(
                 f"{path} cannot be written: {error.strerror or error}",
-                hint="SEQFORGE_CACHE names another folder to keep it in.",
+                hint="Set SEQFORGE_CACHE to a folder that is writable.",
             ) from error
         return path
+
+
+def _download(url: str, output_file: str, _pooch: Any) -> None:
+    """Download a file and resume an earlier download of it. This is a downloader for pooch.
+
+    Until the download is complete, its file has the name of the release and `.part`, in the folder of the output. The
+    caller must hold a lock.
+
+    Args:
+        url: URL of the file.
+        output_file: Path of the output. pooch verifies its hash afterwards, and deletes it if it differs.
+
+    Raises:
+        InterruptedDownloadError: If the response ends early.
+        requests.RequestException: If the server cannot be reached or returns an error.
+    """
+    part = Path(output_file).parent / f"{url.rpartition('/')[2]}.part"
+    done = part.stat().st_size if part.exists() else 0
+    response = _request(url, done)
+    if _is_complete(response) and _total_size(response) != done:
+        # The partial file is larger than the release, so it is not a part of it.
+        response.close()
+        done = 0
+        response = _request(url, done)
+    with response:
+        if not (done and _is_complete(response)):
+            response.raise_for_status()
+            continues = response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
+            _receive(response, part, done if response.status_code == requests.codes.partial and continues else 0)
+    part.replace(output_file)
+
+
+def _request(url: str, start: int) -> requests.Response:
+    # Without "identity" a server may compress the response, and the range would count compressed bytes.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    return requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT)
+
+
+def _is_complete(response: requests.Response) -> bool:
+    """Return whether the server has no bytes after the requested start."""
+    return response.status_code == requests.codes.requested_range_not_satisfiable
+
+
+def _total_size(response: requests.Response) -> int | None:
+    found = re.fullmatch(r"bytes \*/(\d{1,15})", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+def _receive(response: requests.Response, part: Path, done: int) -> None:
+    length = response.headers.get("Content-Length", "")
+    total = done + int(length) if re.fullmatch(r"\d{1,15}", length) else None
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with (
+        Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress,
+        part.open("ab" if done else "wb") as file,
+    ):
+        task = progress.add_task(part.stem, total=total, completed=done)
+        try:
+            for piece in response.iter_content(_PIECE_SIZE):
+                done += len(piece)
+                if done > _LARGEST_DOWNLOAD:
+                    part.unlink()
+                    raise requests.RequestException(f"the response is larger than {_LARGEST_DOWNLOAD:,} bytes")
+                file.write(piece)
+                progress.update(task, completed=done)
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            raise InterruptedDownloadError(f"the connection was lost after {done:,} bytes") from error
+    if total is not None and done < total:
+        raise InterruptedDownloadError(f"the response ended after {done:,} of {total:,} bytes")

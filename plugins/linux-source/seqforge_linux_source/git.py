@@ -1,4 +1,4 @@
-"""A git repository at a tag as a source, read through the program `git` and never checked out."""
+"""A tag of a git repository as a source. The program `git` reads it without a checkout."""
 
 import os
 import subprocess
@@ -9,33 +9,31 @@ from pathlib import Path
 from typing import IO, cast
 
 from seqforge.errors import DataError, nearest
-from seqforge_linux_source.names import plain_name
-from seqforge_linux_source.selection import Selection
-from seqforge_linux_source.source import LARGEST_FILE
+from seqforge_linux_source.source import LARGEST_FILE, Selection, plain_name
 
 _REGULAR_FILES = (b"100644", b"100755")
 
 
 @dataclass(frozen=True, slots=True)
 class GitTag:
-    """The tree of a tag, in the order of the names. The repository may be bare; symbolic links are left out.
+    """The tree of a tag in the order of the names. The repository may be bare. Symbolic links are skipped.
 
     Attributes:
-        repository: The folder of the repository.
-        tag: The tag's name.
+        repository: Folder of the repository.
+        tag: Name of the tag.
     """
 
     repository: Path
     tag: str
 
     def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
-        """Read the selected files; see `Source.files`."""
+        """Yield the selected files; see `Source.files`."""
         selected = sorted(self._selected(selection))
         with tempfile.TemporaryFile() as requests:
-            # All requests in a file, and not through a pipe, so that git and its reader never wait for one another.
+            # Requests are in a file instead of a pipe, so that git and this process cannot wait for each other.
             requests.writelines(identifier + b"\n" for _, identifier in selected)
             requests.seek(0)
-            with subprocess.Popen(  # noqa: S603 - no shell, and nothing in the command that git takes for an option
+            with subprocess.Popen(  # noqa: S603 - no shell, and no argument that git could read as an option
                 self._command("cat-file", "--batch", "--buffer"),
                 env=self._environment(),
                 stdin=requests,
@@ -47,15 +45,15 @@ class GitTag:
                     yield name, self._read(name, answers)
 
     def fingerprint(self, selection: Selection) -> str:
-        """Give the identifier of the tag's tree, which hashes all in it; see `Source.fingerprint`."""
+        """Return the identifier of the tag's tree, which is a hash of its content."""
         return f"git {self._tree()}"
 
     def describe(self) -> str:
-        """Name the tag and the repository."""
+        """Return the repository and the tag."""
         return f"Linux source from the git repository {self.repository} at the tag {self.tag}."
 
     def _tree(self) -> str:
-        # "refs/tags/" keeps a tag that starts with a hyphen from being an option.
+        # With "refs/tags/", a tag that starts with a hyphen is not an option.
         run = self._git("rev-parse", "--verify", "--quiet", f"refs/tags/{self.tag}^{{tree}}")
         if run.returncode == 0:
             return run.stdout.decode().strip()
@@ -63,13 +61,13 @@ class GitTag:
         if listing.returncode != 0:
             raise DataError(
                 f"{self.repository} cannot be read as a git repository: {_reason(listing.stderr)}",
-                hint="`tag` wants a git repository, bare or not, as `source`.",
+                hint="With `tag`, set `source` to a git repository; it may be bare.",
             )
         tags = listing.stdout.decode(errors="replace").split()
         close = nearest(self.tag, tags)
         raise DataError(
             f"{self.repository} has no tag {self.tag!r}",
-            hint=f"Did you mean {close!r}?" if close else f"`git tag` lists its {len(tags)} tags.",
+            hint=f"Did you mean {close!r}?" if close else f"Run `git tag` to list its {len(tags)} tags.",
         )
 
     def _selected(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
@@ -84,7 +82,7 @@ class GitTag:
                 yield name, identifier
 
     def _read(self, name: str, answers: IO[bytes]) -> bytes:
-        """Read one answer of `git cat-file --batch`: `identifier type size`, the content, and a line end."""
+        """Read one object of `git cat-file --batch`: `identifier type size`, the content, and a line end."""
         header = answers.readline().split()
         if len(header) != 3:
             raise self._failed(b"an object is missing" if header else b"git stopped early")
@@ -92,7 +90,7 @@ class GitTag:
         if size > LARGEST_FILE:
             raise DataError(
                 f"{self.repository}: {name!r} has {size:,} bytes; the limit is {LARGEST_FILE:,}",
-                hint="Leave it out with `exclude`.",
+                hint="Exclude it with `exclude`.",
             )
         content = answers.read(size + 1)
         if len(content) != size + 1:
@@ -103,7 +101,7 @@ class GitTag:
         return ["git", "-C", os.fspath(self.repository), *arguments]
 
     def _environment(self) -> dict[str, str]:
-        """Keep git to this repository, whatever surrounds it, to its own objects, and off the network."""
+        """Return variables that restrict git to this repository and its own objects, without network access."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return inherited | {
             "GIT_CEILING_DIRECTORIES": os.fspath(self.repository.resolve().parent),
@@ -121,14 +119,14 @@ class GitTag:
             )
         except FileNotFoundError as error:
             raise DataError(
-                "the program `git` is not installed, and `tag` needs it",
-                hint="Install it (`apt-get install git`), or give an archive or a tree as `source`.",
+                "`tag` needs the program `git`, which is not installed",
+                hint="Install it (`apt-get install git`), or set `source` to an archive or a tree.",
             ) from error
 
     def _failed(self, complaint: bytes) -> DataError:
         return DataError(
-            f"{self.repository} at {self.tag}: git could not read it: {_reason(complaint)}",
-            hint="`git fsck` checks a repository. One cloned with --filter lacks objects: clone it whole.",
+            f"{self.repository} at {self.tag}: git cannot read it: {_reason(complaint)}",
+            hint="Check it with `git fsck`. A clone made with --filter lacks objects: clone it without.",
         )
 
 

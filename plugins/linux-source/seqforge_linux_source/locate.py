@@ -1,4 +1,4 @@
-"""From the option `source` to a place that holds Linux source."""
+"""The search for Linux source on a machine, and the choice of the source that fits a path."""
 
 import os
 import platform
@@ -10,25 +10,26 @@ from seqforge.errors import DataError
 from seqforge.files import expand_home
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.git import GitTag
-from seqforge_linux_source.sample import sample
-from seqforge_linux_source.selection import Selection
-from seqforge_linux_source.source import DecoderContext
+from seqforge_linux_source.source import Selection, Source
 from seqforge_linux_source.tree import Tree
 
 VARIABLE = "SEQFORGE_LINUX_SOURCE"
 _ARCHIVES = ("linux-source-*.tar.xz", "linux-source-*.tar.bz2")
-"""Debian's name, and Ubuntu's."""
+"""Names of the archives of Debian and Ubuntu."""
+
+SAMPLE_ROOT = Path(__file__).parent / "sample"
+"""C in the style of the kernel for machines without Linux source. It was written for this plugin and is not Linux."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where Linux source may be on a machine, in the order in which it is sought.
+    """The places that may contain Linux source, in the order of the search.
 
     Attributes:
-        variable: The value of `SEQFORGE_LINUX_SOURCE`, or "".
-        sources: The folder of source packages and trees.
-        build: The running kernel's build tree.
-        headers: The kernel's headers for user space.
+        variable: Value of `SEQFORGE_LINUX_SOURCE`, or "".
+        sources: Folder of source packages and trees.
+        build: Build tree of the running kernel.
+        headers: Headers of the kernel for user space.
     """
 
     variable: str = ""
@@ -38,25 +39,25 @@ class Places:
 
     @classmethod
     def of_this_machine(cls) -> "Places":
-        """Read the environment; the rest is where Debian and its kin have it."""
+        """Return the value of the environment variable and the folders of Debian-based systems."""
         return cls(variable=os.environ.get(VARIABLE, ""))
 
     def __str__(self) -> str:
         return f"{VARIABLE}, {self.sources}/linux-source-*.tar.xz, {self.sources}/linux-*, {self.build}, {self.headers}"
 
 
-def find_source(places: Places, tag: str | None, selection: Selection) -> DecoderContext:
-    """Find Linux source: the first place that has it, or the sample that comes with the plugin.
+def find_source(places: Places, tag: str | None, selection: Selection) -> Source:
+    """Return the first place with Linux source, or the sample of the plugin.
 
-    A tree is passed over where nothing in it is selected. An archive is taken unread.
+    Trees without a selected file are skipped. Archives are not read for that.
 
     Args:
-        places: Where to look.
-        tag: A git tag, which only `SEQFORGE_LINUX_SOURCE` can have.
-        selection: Which files are wanted.
+        places: Places to search.
+        tag: Git tag. It needs a repository in `SEQFORGE_LINUX_SOURCE`.
+        selection: Files to read.
 
     Raises:
-        DataError: Where `SEQFORGE_LINUX_SOURCE` names what cannot be read, or a tree is unreadable.
+        DataError: If the path in `SEQFORGE_LINUX_SOURCE` or a tree is unreadable.
     """
     if places.variable:
         try:
@@ -66,8 +67,8 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Decode
         return open_source(chosen, tag, places, named_by=f"{VARIABLE}: ")
     if tag is not None:
         raise DataError(
-            f'tag = {tag!r} wants a git repository, and source = "auto" looks for none',
-            hint=f"Give the repository as `source`, or in {VARIABLE}.",
+            f'tag = {tag!r} needs a git repository, and source = "auto" does not search for one',
+            hint=f"Set `source` or the environment variable {VARIABLE} to the repository.",
         )
     archives = [path for pattern in _ARCHIVES for path in places.sources.glob(pattern) if path.is_file()]
     if archives:
@@ -75,45 +76,50 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Decode
     trees = sorted(places.sources.glob("linux-*"), key=_version, reverse=True)
     for folder in (*trees, places.build, places.headers):
         is_headers = folder == places.headers
-        # What a distribution calls linux-headers-* may hold links and generated files only.
+        # The linux-headers-* of a distribution may contain only links and generated files.
         if (folder if is_headers else folder / "include" / "linux").is_dir():
             tree = _tree(folder, places)
-            if tree.holds(selection):
+            if tree.contains_any(selection):
                 return tree
-    return sample(str(places))
+    return Tree(
+        SAMPLE_ROOT,
+        "",
+        f"No Linux source was found, so this is NOT Linux: it is a small sample of C in the style of the kernel. "
+        f'Searched: {places}. For Linux itself, run `apt-get install linux-source` or set `source = "download"`.',
+    )
 
 
-def open_source(path: Path, tag: str | None, places: Places, named_by: str = "") -> DecoderContext:
-    """Open Linux source at a path.
+def open_source(path: Path, tag: str | None, places: Places, named_by: str = "") -> Source:
+    """Return the source at a path.
 
     Args:
-        path: A folder or an archive.
-        tag: A git tag, for a repository.
-        places: Where the kernel's headers for user space are, whose names are completed.
-        named_by: Who named the path, for messages.
+        path: Path of a folder or an archive.
+        tag: Git tag of a repository.
+        places: Places with the headers for user space, whose names are completed.
+        named_by: Origin of the path, as a prefix of messages.
 
     Raises:
-        DataError: Where the path is missing, or is not what `tag` or its absence asks for.
+        DataError: If the path does not exist, or does not fit the presence or absence of `tag`.
     """
     if path.is_dir():
         if tag is not None:
             return GitTag(path, tag)
         if (path / "HEAD").is_file() and (path / "objects").is_dir():
-            raise DataError(f"{named_by}{path} is a bare git repository", hint='Say which tag: tag = "v6.12".')
+            raise DataError(f"{named_by}{path} is a bare git repository", hint='Set `tag`, such as tag = "v6.12".')
         return _tree(path, places)
     if path.is_file():
         if tag is not None:
-            raise DataError(f"{named_by}{path} is a file, and `tag` wants a git repository", hint="Leave out `tag`.")
+            raise DataError(f"{named_by}{path} is a file, and `tag` needs a git repository", hint="Remove `tag`.")
         return Archive(path)
     reason = "is neither a file nor a folder" if path.exists() else "does not exist"
     raise DataError(
         f"{named_by}{path} {reason}",
-        hint='Give a source tree, a tar archive or a git repository; source = "auto" looks for one.',
+        hint='Use the path of a source tree, a tar archive or a git repository; source = "auto" searches for one.',
     )
 
 
 def _tree(folder: Path, places: Places) -> Tree:
-    # The headers for user space are include/uapi/linux of the kernel's tree.
+    # The headers for user space are include/uapi/linux in the kernel's tree.
     if folder.resolve() == places.headers.resolve():
         return Tree(
             folder, "include/uapi/linux/", f"Linux's headers for user space from {folder}, as include/uapi/linux."

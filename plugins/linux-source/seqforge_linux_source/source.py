@@ -1,43 +1,131 @@
-"""What every place that holds Linux source can do."""
+"""The interface of all sources of Linux, and the rules for which of their files are read and how they are named."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Protocol, runtime_checkable
 
-from seqforge_linux_source.selection import Selection
+import pathspec
+
+from seqforge.errors import ExperimentError
 
 LARGEST_FILE = 64 << 20
-"""Bytes of the largest file that is read; the largest in Linux 6.12 has 24 MB."""
+"""Size limit of a file in bytes. The largest file of Linux 6.12 has 24 MB."""
+
+_LONGEST_NAME = 4096
+"""Linux's own limit for a path (`PATH_MAX`)."""
+
+_KERNEL_FOLDERS = {
+    "Documentation", "LICENSES", "arch", "block", "certs", "crypto", "drivers", "fs", "include", "init", "io_uring",
+    "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts", "security", "sound", "tools", "usr", "virt",
+}  # fmt: skip
+
+
+class Selection:
+    """The files that become documents, selected by name.
+
+    Patterns are those of `.gitignore`: `kernel/**` matches everything in `kernel/`, `*.h` matches every header, and a
+    pattern after a `!` excludes what an earlier pattern matched.
+
+    Args:
+        include: Patterns of which a name must match at least one.
+        exclude: Patterns of which a name must match none.
+        suffixes: Endings of which a name must have one.
+
+    Raises:
+        ExperimentError: If a pattern is invalid.
+    """
+
+    def __init__(self, include: Sequence[str], exclude: Sequence[str], suffixes: Sequence[str]) -> None:
+        self.include = tuple(include)
+        self.exclude = tuple(exclude)
+        self.suffixes = tuple(suffixes)
+        self._include = _compile("include", include)
+        self._exclude = _compile("exclude", exclude)
+
+    def accepts(self, name: str) -> bool:
+        """Return whether a file becomes a document.
+
+        Args:
+            name: Name of the file, relative to the kernel's root.
+        """
+        # The suffix is the cheapest test and rejects most files.
+        return name.endswith(self.suffixes) and self._include.match_file(name) and not self._exclude.match_file(name)
+
+    def __str__(self) -> str:
+        return f"include {list(self.include)}, exclude {list(self.exclude)}, suffixes {list(self.suffixes)}"
 
 
 @runtime_checkable
-class DecoderContext(Protocol):
-    """A place that holds files under names relative to the kernel's root."""
+class Source(Protocol):
+    """A place that contains files under names relative to the kernel's root."""
 
     def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
-        """Read the selected files, one in memory at a time, in a stable order.
+        """Yield the name and the content of every selected file in a stable order, one in memory at a time.
 
         Args:
-            selection: Which files.
-
-        Yields:
-            Names and contents.
+            selection: Files to read.
 
         Raises:
-            DataError: Where the place is unreadable, or a file larger than `LARGEST_FILE`.
+            DataError: If the source is unreadable, or a file is larger than `LARGEST_FILE`.
         """
         ...
 
     def fingerprint(self, selection: Selection) -> str:
-        """Digest what `files` would yield, at much less than its cost.
+        """Return a digest of what `files` would yield, at a much lower cost.
 
         Args:
-            selection: Which files.
+            selection: Files to read.
 
         Raises:
-            DataError: Where the place is unreadable.
+            DataError: If the source is unreadable.
         """
         ...
 
     def describe(self) -> str:
-        """Say what the place is and where, in a sentence."""
+        """Return one sentence about the kind and the location of the source."""
         ...
+
+
+def plain_name(raw: bytes) -> str | None:
+    """Return the name of a file if a document may have it.
+
+    Args:
+        raw: Name in an archive, a folder or a git tree.
+
+    Returns:
+        The name without a leading `./`, or None if it is absolute, contains `..`, is too long, is not UTF-8, or
+        contains a character that is not printable.
+    """
+    if len(raw) > _LONGEST_NAME:
+        return None
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    while name.startswith("./"):
+        name = name[2:]
+    parts = name.split("/")
+    if "" in parts or "." in parts or ".." in parts or not name.isprintable():
+        return None
+    return name
+
+
+def top_folder(name: str) -> str:
+    """Return the folder that contains the whole archive, such as `linux-6.12/`.
+
+    Args:
+        name: Name of the first file of the archive.
+
+    Returns:
+        The first folder with a slash, or "" if there is none or it is one of the kernel's own, such as `kernel/`.
+    """
+    folder, slash, _ = name.partition("/")
+    return folder + slash if slash and folder not in _KERNEL_FOLDERS else ""
+
+
+def _compile(option: str, patterns: Sequence[str]) -> pathspec.GitIgnoreSpec:
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise ExperimentError(
+            f"linux-source: {option}: {error}", hint='Write patterns as in .gitignore, such as "kernel/**".'
+        ) from error

@@ -1,8 +1,8 @@
-"""Regular files of a tar archive, read forward only, nothing in it believed.
+"""The regular files of a tar archive that may be damaged or malicious, read forward only.
 
-The formats are POSIX's ustar and pax, and GNU's (POSIX.1-2017, `pax`, "ustar Interchange Format"; GNU tar manual,
-"Basic Tar Format"). Python's `tarfile` reads them too, but takes extended headers of any size into memory, keeps
-every member, and needs several times as long for a header.
+The formats are ustar and pax of POSIX, and that of GNU tar (POSIX.1-2017, `pax`, "ustar Interchange Format"; GNU tar
+manual, "Basic Tar Format"). Python's `tarfile` reads them too, but it reads extended headers of any size into memory,
+keeps every member, and takes several times as long for a header.
 """
 
 import zlib
@@ -13,16 +13,16 @@ from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError
 
 _BLOCK = 512
 _EXTENSION_LIMIT = 1 << 20
-"""The longest extended header, in bytes; it holds a name and attributes."""
+"""Size limit of an extended header in bytes. It contains a name and attributes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegularFile:
-    """A regular file of an archive, whose content is next in the stream.
+    """A regular file of an archive. Its content is next in the stream.
 
     Attributes:
-        name: As the archive has it.
-        size: Bytes of content.
+        name: Name in the archive.
+        size: Size of the content in bytes.
     """
 
     name: bytes
@@ -31,7 +31,7 @@ class RegularFile:
 
 @dataclass(slots=True)
 class _Extension:
-    """What extended headers say of the member that follows them."""
+    """The attributes in extended headers of the member that follows."""
 
     name: bytes | None = None
     size: int | None = None
@@ -39,16 +39,16 @@ class _Extension:
 
 
 def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
-    """Walk through an archive; links, devices, folders and sparse files are passed over.
+    """Yield the regular files of an archive. Links, devices, folders and sparse files are skipped.
 
     Args:
-        stream: The archive. Of a file's content its reader may take as much as it likes; the rest is skipped.
+        stream: Stream of the archive. The caller may take any part of the content of a file; the rest is skipped.
 
     Yields:
         The regular files, in the archive's order, with names that are not to be trusted.
 
     Raises:
-        DamagedArchiveError: Where a header is no header, or the archive ends too soon.
+        DamagedArchiveError: If a header is invalid or the archive ends too soon.
     """
     extension = _Extension()
     while any(header := stream.take(_BLOCK)):
@@ -69,7 +69,7 @@ def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
             size = extension.size
         if kind == b"S":
             _skip_sparse_map(stream, header)
-        # Links, devices and folders (1 to 6) have no content, whatever their size says.
+        # Links, devices and folders (types 1 to 6) have no content, whatever their size field contains.
         end = stream.position + (0 if kind in b"123456" else _padded(size))
         name = extension.name or _name(header)
         if kind in (b"0", b"\0", b"7") and not extension.sparse and not name.endswith(b"/"):
@@ -80,15 +80,15 @@ def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
 
 
 def _verify(header: bytes) -> None:
-    """Compare a header's checksum: the sum of its bytes, those of the checksum itself counted as spaces."""
-    # Adler-32's low half is the sum of the bytes plus one, modulo 65521, and takes a tenth of the time of `sum`.
+    """Verify the checksum of a header: the sum of its bytes, with the checksum field as spaces."""
+    # The low half of Adler-32 is the sum of the bytes plus one, modulo 65521. It is ten times as fast as `sum`.
     total = (zlib.adler32(header) & 0xFFFF) - 1
     if (total - sum(header[148:156]) + 8 * ord(" ") - _number(header[148:156])) % 65521:
-        raise DamagedArchiveError("what should be a tar header is none")
+        raise DamagedArchiveError("a tar header has a wrong checksum")
 
 
 def _number(field: bytes) -> int:
-    """Read a number: octal digits, or, as GNU tar writes large ones, binary behind a set first bit."""
+    """Parse a number: octal digits, or binary after a set first bit, as GNU tar writes large numbers."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     try:
@@ -96,7 +96,7 @@ def _number(field: bytes) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise DamagedArchiveError("a tar header holds no number where one should be")
+        raise DamagedArchiveError("a tar header has an invalid number")
     return number
 
 
@@ -106,7 +106,7 @@ def _padded(size: int) -> int:
 
 def _name(header: bytes) -> bytes:
     name = header[:100].split(b"\0", 1)[0]
-    # GNU's headers, whose mark ends in spaces, have other things where POSIX has the name's first part.
+    # GNU headers, whose magic ends in spaces, have other fields at the position of the POSIX name prefix.
     if header[257:263] == b"ustar\0" and header[345]:
         return header[345:500].split(b"\0", 1)[0] + b"/" + name
     return name
@@ -114,12 +114,12 @@ def _name(header: bytes) -> bytes:
 
 def _extended_header(stream: ByteStream, size: int) -> bytes:
     if size > _EXTENSION_LIMIT:
-        raise DamagedArchiveError(f"an extended header claims {size:,} bytes; the limit is {_EXTENSION_LIMIT:,}")
+        raise DamagedArchiveError(f"an extended header has {size:,} bytes; the limit is {_EXTENSION_LIMIT:,}")
     return stream.take(_padded(size))[:size]
 
 
 def _read_pax(content: bytes, extension: _Extension) -> None:
-    """Read records of the form `length key=value`, the length counting the whole record with its line end."""
+    """Parse records of the form `length key=value`. The length includes the whole record and its line end."""
     start = 0
     while start < len(content):
         digits = content[start : start + 20].partition(b" ")[0]
@@ -138,7 +138,7 @@ def _read_pax(content: bytes, extension: _Extension) -> None:
 
 
 def _skip_sparse_map(stream: ByteStream, header: bytes) -> None:
-    """Pass over the blocks in which GNU tar goes on with a sparse file's map."""
+    """Skip the blocks with the continued map of a sparse file of GNU tar."""
     extended = header[482]
     while extended:
         extended = stream.take(_BLOCK)[504]

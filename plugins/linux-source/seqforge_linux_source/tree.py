@@ -1,4 +1,4 @@
-"""A folder as a source: an unpacked tree, or headers that a system installs."""
+"""A folder as a source: an unpacked tree, or the headers that a system installs."""
 
 import hashlib
 import os
@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge_linux_source.names import plain_name
-from seqforge_linux_source.selection import Selection
-from seqforge_linux_source.source import LARGEST_FILE
+from seqforge_linux_source.source import LARGEST_FILE, Selection, plain_name
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A folder and all below it, in the order of the names. Links are not followed, and `.git` is left alone.
+    """A folder with its subfolders, in the order of the names. Links are not followed, and `.git` is skipped.
 
     Attributes:
-        root: The folder.
-        prefix: Where the folder is in the kernel's tree, with a slash at the end, or "" where it is the root.
-        description: What it is, in a sentence.
+        root: Path of the folder.
+        prefix: Path of the folder in the kernel's tree with a slash at the end, or "" if it is the root.
+        description: One sentence about the folder.
     """
 
     root: Path
@@ -27,12 +25,12 @@ class Tree:
     description: str
 
     def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
-        """Read the selected files; see `Source.files`."""
+        """Yield the selected files; see `Source.files`."""
         for name, entry in self._sorted(selection):
             yield name, self._read(entry.path)
 
     def fingerprint(self, selection: Selection) -> str:
-        """Digest names, sizes and times of change of the selected files; see `Source.fingerprint`."""
+        """Return a digest of the names, sizes and modification times of the selected files."""
         digest = hashlib.blake2b()
         for name, entry in self._sorted(selection):
             try:
@@ -43,17 +41,17 @@ class Tree:
         return digest.hexdigest()
 
     def describe(self) -> str:
-        """Give the description."""
+        """Return the description."""
         return self.description
 
-    def holds(self, selection: Selection) -> bool:
-        """Tell whether any file is selected.
+    def contains_any(self, selection: Selection) -> bool:
+        """Return whether any file is selected.
 
         Args:
-            selection: Which files.
+            selection: Files to read.
 
         Raises:
-            DataError: Where the folder is unreadable.
+            DataError: If the folder is unreadable.
         """
         return any(True for _ in self._selected(selection))
 
@@ -89,7 +87,7 @@ class Tree:
             raise _unreadable(error) from error
         if len(content) > LARGEST_FILE:
             raise DataError(
-                f"{path} has more than {LARGEST_FILE:,} bytes, which is the limit", hint="Leave it out with `exclude`."
+                f"{path} has more than {LARGEST_FILE:,} bytes, which is the limit", hint="Exclude it with `exclude`."
             )
         return content
 
@@ -97,5 +95,5 @@ class Tree:
 def _unreadable(error: OSError) -> DataError:
     return DataError(
         f"{error.filename} cannot be read: {error.strerror}",
-        hint="A tree must not change while it is read, and all of it must be readable.",
+        hint="Check the permissions of the whole tree, and do not change it while it is read.",
     )

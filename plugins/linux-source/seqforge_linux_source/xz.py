@@ -1,8 +1,8 @@
-"""The blocks of an .xz file, decompressed side by side.
+"""Concurrent decompression of the blocks of an .xz file.
 
-`xz` in several threads, as Debian runs it, writes blocks that need nothing of one another, and says at the file's end
-how long each is. The format is in "The .xz File Format" (Collin, version 1.2.1), whose sections the comments number.
-Whatever a file has that this does not know is left to the ordinary decoder, and so are its errors.
+When `xz` runs with several threads, as Debian runs it, it writes independent blocks and an index of their sizes at the
+end of the file. Numbers in comments are sections of "The .xz File Format" (Collin, version 1.2.1). Files that do not
+match this form, including damaged ones, are left to the ordinary decoder.
 """
 
 import lzma
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 LARGEST_BLOCK = 1 << 25
-"""Bytes of a block, compressed or not, that is taken into memory whole; `xz -6` in threads makes blocks of 24 MiB."""
+"""Size limit of a block in bytes, compressed or not, since blocks are in memory whole. `xz -6 -T0` writes 24 MiB."""
 
 _MAGIC, _FOOTER_MAGIC = b"\xfd7zXZ\x00", b"YZ"
 _HEADER_SIZE = _FOOTER_SIZE = 12
@@ -26,8 +26,8 @@ class Block:
     """One block of a stream.
 
     Attributes:
-        unpadded_size: Bytes in the file, without the padding to a multiple of four.
-        size: Bytes when decompressed.
+        unpadded_size: Compressed size in bytes, without the padding to a multiple of four.
+        size: Decompressed size in bytes.
     """
 
     unpadded_size: int
@@ -35,18 +35,18 @@ class Block:
 
     @property
     def padded_size(self) -> int:
-        """Bytes in the file."""
+        """Compressed size in bytes, with padding."""
         return _to_four(self.unpadded_size)
 
 
-def blocks_of(file: BufferedReader) -> list[Block] | None:
-    """Read where the blocks of a file are.
+def find_blocks(file: BufferedReader) -> list[Block] | None:
+    """Read the sizes of the blocks of a file from its index.
 
     Args:
-        file: Open anywhere; is left at its start.
+        file: File at any position. Its position is at the start afterwards.
 
     Returns:
-        The blocks, or None where the file is not one whole stream of several blocks, each of at most `LARGEST_BLOCK`.
+        The blocks, or None if the file is not one stream of several blocks of at most `LARGEST_BLOCK` bytes each.
     """
     length = file.seek(0, 2)
     footer = _read(file, length - _FOOTER_SIZE, _FOOTER_SIZE)
@@ -66,23 +66,23 @@ def blocks_of(file: BufferedReader) -> list[Block] | None:
     return blocks if whole and small else None
 
 
-def decompressed_blocks(
+def decompress_blocks(
     file: BufferedReader, blocks: list[Block], threads: int, chunk_size: int, memory_limit: int
 ) -> Generator[bytes]:
-    """Decompress a file block by block, several at a time; their checksums are compared.
+    """Decompress a file in blocks, several at a time, and verify their checksums.
 
     Args:
-        file: Open at its start.
-        blocks: From `blocks_of`.
-        threads: How many are decompressed at a time; no more are in memory, but for the one that is being read.
-        chunk_size: Bytes that are given at once, at most. Of large chunks malloc would keep several, for each thread.
-        memory_limit: What the decoder of each may take, in bytes.
+        file: File at its start.
+        blocks: Blocks from `find_blocks`.
+        threads: Number of blocks that are decompressed at a time. One more may be in memory while it is read.
+        chunk_size: Largest size of a chunk in bytes. malloc would keep several large chunks for each thread.
+        memory_limit: Memory limit of each decoder in bytes.
 
     Yields:
-        The content, in chunks of which none is empty.
+        Chunks of the content. No chunk is empty.
 
     Raises:
-        lzma.LZMAError: Where a block is corrupt, or not as the index says.
+        lzma.LZMAError: If a block is corrupt or contradicts the index.
     """
     flags = file.read(_HEADER_SIZE)[6:8]
     waiting: deque[Future[deque[bytes]]] = deque()
@@ -90,34 +90,34 @@ def decompressed_blocks(
         try:
             for block in blocks:
                 if len(waiting) == threads:
-                    yield from _emptied(waiting.popleft().result())
+                    yield from _release(waiting.popleft().result())
                 data = file.read(block.padded_size)
-                waiting.append(pool.submit(_decompressed, data, block, flags, chunk_size, memory_limit))
+                waiting.append(pool.submit(_decompress, data, block, flags, chunk_size, memory_limit))
             while waiting:
-                yield from _emptied(waiting.popleft().result())
+                yield from _release(waiting.popleft().result())
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _emptied(chunks: deque[bytes]) -> Generator[bytes]:
-    """Give chunks, and let go of each."""
+def _release(chunks: deque[bytes]) -> Generator[bytes]:
+    """Yield chunks without keeping a reference to them."""
     while chunks:
         yield chunks.popleft()
 
 
-def _decompressed(data: bytes, block: Block, flags: bytes, chunk_size: int, memory_limit: int) -> deque[bytes]:
-    """Decompress a block as the only one of a stream of its own, which is what liblzma takes through Python."""
+def _decompress(data: bytes, block: Block, flags: bytes, chunk_size: int, memory_limit: int) -> deque[bytes]:
+    """Decompress a block as a stream of one block, because Python's lzma decodes only whole streams."""
     index = _index([block])
     ends = _ends(flags, len(index))
     decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory_limit)
     chunks = deque([decoder.decompress(ends[:_HEADER_SIZE] + data + index + ends[_HEADER_SIZE:], chunk_size)])
     size = len(chunks[0])
-    # To the end, and not only to the last byte of content, since checksums come behind it.
+    # Decode up to the end of the stream, since checksums follow the last byte of content.
     while chunks[-1] and not decoder.eof and size <= block.size:
         chunks.append(decoder.decompress(b"", chunk_size))
         size += len(chunks[-1])
     if size != block.size or not decoder.eof:
-        raise lzma.LZMAError("a block is not as long as the index says")
+        raise lzma.LZMAError("the size of a block differs from the index")
     return deque(filter(None, chunks))
 
 
@@ -131,22 +131,22 @@ def _to_four(size: int) -> int:
 
 
 def _ends(flags: bytes, index_size: int) -> bytes:
-    """Make a stream's header and footer (2.1)."""
+    """Return the header and the footer of a stream (2.1)."""
     header = _MAGIC + flags + _checksum(flags)
     backward = (index_size // 4 - 1).to_bytes(4, "little") + flags
     return header + _checksum(backward) + backward + _FOOTER_MAGIC
 
 
 def _index(blocks: list[Block]) -> bytes:
-    """Make a stream's index (4)."""
+    """Return the index of a stream (4)."""
     numbers = [len(blocks), *(number for block in blocks for number in (block.unpadded_size, block.size))]
-    index = b"\0" + b"".join(map(_encoded, numbers))
+    index = b"\0" + b"".join(map(_encode, numbers))
     index += bytes(-len(index) % 4)
     return index + _checksum(index)
 
 
 def _records(index: bytes) -> list[Block]:
-    """Read the records of an index, believing nothing: whoever asks compares it with `_index` of the result."""
+    """Return the blocks in an index without validation. The caller compares the index with `_index` of the result."""
     numbers: list[int] = []
     number = shift = 0
     for byte in index[1:-4]:
@@ -162,8 +162,8 @@ def _records(index: bytes) -> list[Block]:
     return [Block(*pair) for pair in zip(sizes[::2], sizes[1::2], strict=False)]
 
 
-def _encoded(number: int) -> bytes:
-    """Write a number, seven bits a byte, the lowest first (1.2)."""
+def _encode(number: int) -> bytes:
+    """Return a number in seven bits per byte, the lowest first (1.2)."""
     encoded = bytearray()
     while number >= 0x80:
         encoded.append(number & 0x7F | 0x80)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from seqforge_linux_source import archive as archive_module
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import Selection
 
 from seqforge.errors import DataError
 
@@ -106,7 +106,7 @@ def test_an_archive_cut_off_says_so(kernel_archive, kept):
     with pytest.raises(DataError) as caught:
         list(Archive(kernel_archive).files(EVERYTHING))
     assert str(kernel_archive) in caught.value.message
-    assert "fetch it again" in caught.value.hint
+    assert "download it again" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_an_interrupt_ends_the_reading_at_once(tmp_path):
         # A shell's background jobs, and so perhaps these tests, ignore Ctrl-C.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from seqforge_linux_source.archive import Archive\n"
-        "from seqforge_linux_source.selection import Selection\n"
+        "from seqforge_linux_source.source import Selection\n"
         "print('reading', flush=True)\n"
         "list(Archive(Path(sys.argv[1])).files(Selection(['**'], [], ['.c'])))\n"
     )

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from seqforge_linux_source import decompress
 from seqforge_linux_source.byte_stream import DamagedArchiveError
-from seqforge_linux_source.decompress import decompressed
+from seqforge_linux_source.decompress import decompress_file
 
 COMPRESSORS = {
     "xz": lzma.compress,
@@ -42,13 +42,13 @@ def text():
 
 @every_format
 def test_a_file_is_read_back(compress, text):
-    assert b"".join(decompressed(reader(compress(text)))) == text
+    assert b"".join(decompress_file(reader(compress(text)))) == text
 
 
 @every_format
 @pytest.mark.usefixtures("small_chunks")
 def test_several_streams_are_read_as_one_in_chunks(compress, text):
-    chunks = list(decompressed(reader(compress(text) + compress(text[:77]))))
+    chunks = list(decompress_file(reader(compress(text) + compress(text[:77]))))
 
     assert b"".join(chunks) == text + text[:77]
     assert all(0 < len(chunk) <= 1000 for chunk in chunks)
@@ -57,7 +57,9 @@ def test_several_streams_are_read_as_one_in_chunks(compress, text):
 @pytest.mark.parametrize("compress", [lzma.compress, gzip.compress], ids=["xz", "gzip"])
 @pytest.mark.usefixtures("small_chunks")
 def test_padding_is_passed_over(compress, text):
-    assert b"".join(decompressed(reader(compress(text) + bytes(400) + compress(b"more") + bytes(8)))) == text + b"more"
+    assert (
+        b"".join(decompress_file(reader(compress(text) + bytes(400) + compress(b"more") + bytes(8)))) == text + b"more"
+    )
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -65,11 +67,11 @@ def test_padding_is_passed_over(compress, text):
 def test_gzip_at_the_edges_of_chunks(length):
     content = bytes(length)
 
-    assert b"".join(decompressed(reader(gzip.compress(content)))) == content
+    assert b"".join(decompress_file(reader(gzip.compress(content)))) == content
 
 
 def test_what_is_not_compressed_is_given_as_it_is(text):
-    assert b"".join(decompressed(reader(text))) == text
+    assert b"".join(decompress_file(reader(text))) == text
 
 
 @every_format
@@ -78,19 +80,19 @@ def test_corrupt_data_are_an_error(compress, text):
     packed[len(packed) // 2] ^= 0x55
 
     with pytest.raises(DamagedArchiveError, match=r"cannot be decompressed|ends too soon"):
-        list(decompressed(reader(bytes(packed))))
+        list(decompress_file(reader(bytes(packed))))
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
 def test_data_cut_off_are_an_error(name, text):
     with pytest.raises(DamagedArchiveError, match="ends too soon"):
-        list(decompressed(reader(COMPRESSORS[name](text)[:-3])))
+        list(decompress_file(reader(COMPRESSORS[name](text)[:-3])))
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
 def test_garbage_behind_the_data_is_an_error(name, text):
     with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
-        list(decompressed(reader(COMPRESSORS[name](text) + b"garbage of some length")))
+        list(decompress_file(reader(COMPRESSORS[name](text) + b"garbage of some length")))
 
 
 def test_a_dictionary_that_wants_too_much_memory_is_refused(monkeypatch, text):
@@ -98,7 +100,7 @@ def test_a_dictionary_that_wants_too_much_memory_is_refused(monkeypatch, text):
     monkeypatch.setattr(decompress, "_MEMORY_LIMIT", 1 << 20)
 
     with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
-        list(decompressed(reader(packed)))
+        list(decompress_file(reader(packed)))
 
 
 def test_a_window_that_wants_too_much_memory_is_refused(text):
@@ -107,7 +109,7 @@ def test_a_window_that_wants_too_much_memory_is_refused(text):
     packed = compressor.compress(text) + compressor.flush()
 
     with pytest.raises(DamagedArchiveError, match="memory"):
-        list(decompressed(reader(packed)))
+        list(decompress_file(reader(packed)))
 
 
 def test_a_bomb_comes_a_chunk_at_a_time():
@@ -115,7 +117,7 @@ def test_a_bomb_comes_a_chunk_at_a_time():
     packed = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(64)) + compressor.flush()
 
     largest, total = 0, 0
-    for chunk in decompressed(reader(packed)):
+    for chunk in decompress_file(reader(packed)):
         largest, total = max(largest, len(chunk)), total + len(chunk)
     assert total == 64 << 20
     assert largest <= decompress.CHUNK_SIZE

@@ -7,10 +7,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from seqforge_linux_source import resume
+from seqforge_linux_source import download
 from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.download import Release
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import Selection
 
 from seqforge.errors import DataError, ExperimentError
 
@@ -90,12 +90,12 @@ def kept(tmp_path):
 
 def test_a_release_is_fetched_once_and_read(mirror, sha256, c_files):
     corpus = LinuxSource(source="download", mirror=mirror.address, sha256=sha256)
-    assert "fetched now" in corpus.describe()
+    assert "downloaded now" in corpus.describe()
 
     for _ in range(2):
         assert {document.name: document.content for document in corpus.documents()} == c_files
     assert mirror.asked == [None]
-    assert "fetched earlier" in corpus.describe()
+    assert "downloaded earlier" in corpus.describe()
 
 
 def test_the_fingerprint_needs_no_download(mirror, sha256):
@@ -111,10 +111,10 @@ def test_an_interrupted_download_goes_on_where_it_stopped(mirror, sha256, kept, 
     mirror.knows_ranges = knows_ranges
     release = Release.choose("6.12", sha256, mirror.address)
     mirror.stops_after = 120
-    monkeypatch.setattr(resume, "_PIECE_SIZE", 50)
+    monkeypatch.setattr(download, "_PIECE_SIZE", 50)
     with pytest.raises(DataError) as caught:
         list(release.files(EVERYTHING))
-    assert "go on from there" in caught.value.hint
+    assert "resume" in caught.value.hint
     assert (kept / f"{NAME}.part").read_bytes() == mirror.content[:100]
 
     mirror.stops_after = None
@@ -142,7 +142,7 @@ def test_a_part_that_is_longer_than_the_file_is_thrown_away(mirror, sha256, kept
 def test_another_hash_is_refused_and_nothing_stays(mirror, kept):
     release = Release.choose("6.12", "0" * 64, mirror.address)
 
-    with pytest.raises(DataError, match="is not the file with the SHA-256 0000"):
+    with pytest.raises(DataError, match="does not have the SHA-256 0000"):
         list(release.files(EVERYTHING))
     assert {path.name for path in kept.iterdir()} <= {f"{NAME}.lock"}
 
@@ -152,15 +152,15 @@ def test_a_part_of_something_else_is_refused_and_the_next_run_succeeds(mirror, s
     (kept / f"{NAME}.part").write_bytes(b"something else")
     release = Release.choose("6.12", sha256, mirror.address)
 
-    with pytest.raises(DataError, match="is not the file"):
+    with pytest.raises(DataError, match="does not have the SHA-256"):
         list(release.files(EVERYTHING))
     assert len(list(release.files(EVERYTHING))) > 0
 
 
 def test_an_answer_without_end_is_cut_off(mirror, sha256, kept, monkeypatch):
-    monkeypatch.setattr(resume, "_LARGEST_DOWNLOAD", 100)
+    monkeypatch.setattr(download, "_LARGEST_DOWNLOAD", 100)
 
-    with pytest.raises(DataError, match="more than 100 bytes came"):
+    with pytest.raises(DataError, match="larger than 100 bytes"):
         list(Release.choose("6.12", sha256, mirror.address).files(EVERYTHING))
     assert not (kept / f"{NAME}.part").exists()
 
@@ -182,7 +182,7 @@ def test_a_release_that_is_not_there_is_an_error(mirror):
 def test_a_server_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    with pytest.raises(DataError, match="cannot be fetched"):
+    with pytest.raises(DataError, match="cannot be downloaded"):
         list(Release.choose("6.12", None, "http://127.0.0.1:9").files(EVERYTHING))
 
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from seqforge_linux_source import git as git_module
 from seqforge_linux_source.git import GitTag
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import Selection
 
 from seqforge.errors import DataError
 
@@ -111,5 +111,5 @@ def test_a_reader_that_stops_early_leaves_no_process(kernel_repository):
 def test_without_git_the_error_says_what_to_install(kernel_repository, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(DataError, match="`git` is not installed"):
+    with pytest.raises(DataError, match="needs the program `git`"):
         GitTag(kernel_repository, "v6.12").fingerprint(EVERYTHING)

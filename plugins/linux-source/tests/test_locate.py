@@ -5,9 +5,8 @@ import shutil
 import pytest
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.git import GitTag
-from seqforge_linux_source.locate import Places, find_source, open_source
-from seqforge_linux_source.sample import SAMPLE_ROOT
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.locate import SAMPLE_ROOT, Places, find_source, open_source
+from seqforge_linux_source.source import Selection
 from seqforge_linux_source.tree import Tree
 
 from seqforge.errors import DataError
@@ -95,7 +94,7 @@ def test_headers_for_user_space_have_the_names_of_the_kernels_tree(machine, kern
 def test_the_fallback_says_that_it_is_not_linux(machine):
     described = find_source(machine, None, EVERYTHING).describe()
 
-    assert "No Linux source found" in described
+    assert "No Linux source was found" in described
     assert "NOT Linux" in described
     assert str(machine.sources) in described
 
@@ -131,9 +130,9 @@ def test_a_device_is_not_opened(machine):
 
 
 def test_a_tag_wants_a_repository(machine, kernel_archive):
-    with pytest.raises(DataError, match="wants a git repository"):
+    with pytest.raises(DataError, match="needs a git repository"):
         open_source(kernel_archive, "v6.12", machine)
-    with pytest.raises(DataError, match="wants a git repository"):
+    with pytest.raises(DataError, match="needs a git repository"):
         find_source(machine, "v6.12", EVERYTHING)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_linux_source.names import plain_name, top_folder
+from seqforge_linux_source.source import plain_name, top_folder
 
 
 @pytest.mark.parametrize(

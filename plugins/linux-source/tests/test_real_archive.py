@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 from seqforge_linux_source.archive import Archive
 from seqforge_linux_source.corpus import LinuxSource
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import Selection
 
 
 @pytest.fixture(scope="module")

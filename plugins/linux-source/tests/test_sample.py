@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from seqforge_linux_source.sample import SAMPLE_ROOT
+from seqforge_linux_source.locate import SAMPLE_ROOT
 
 FILES = sorted(path for path in SAMPLE_ROOT.rglob("*") if path.is_file())
 

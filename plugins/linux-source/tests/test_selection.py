@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import Selection
 
 from seqforge.errors import ExperimentError
 

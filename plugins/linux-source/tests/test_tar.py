@@ -126,7 +126,7 @@ def test_an_extended_header_is_bounded(kind):
     header[156:157] = kind
     header[124:136] = b"\x80" + (1 << 40).to_bytes(11, "big")
 
-    with pytest.raises(DamagedArchiveError, match="extended header claims"):
+    with pytest.raises(DamagedArchiveError, match="extended header has"):
         read(with_checksum(bytes(header)) + bytes(1024))
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_checksum_is_refused(make_tar):
     archive = bytearray(make_tar([("a.c", b"a")]))
     archive[0] ^= 1
 
-    with pytest.raises(DamagedArchiveError, match="should be a tar header"):
+    with pytest.raises(DamagedArchiveError, match="wrong checksum"):
         read(bytes(archive))
 
 

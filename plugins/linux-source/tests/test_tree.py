@@ -4,7 +4,7 @@ import os
 
 import pytest
 from seqforge_linux_source import tree as tree_module
-from seqforge_linux_source.selection import Selection
+from seqforge_linux_source.source import Selection
 from seqforge_linux_source.tree import Tree
 
 from seqforge.errors import DataError

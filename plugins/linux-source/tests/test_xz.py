@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_linux_source import decompress, xz
 from seqforge_linux_source.byte_stream import DamagedArchiveError
-from seqforge_linux_source.decompress import decompressed
-from seqforge_linux_source.xz import blocks_of
+from seqforge_linux_source.decompress import decompress_file
+from seqforge_linux_source.xz import find_blocks
 
 parts_of_text = st.lists(st.binary(min_size=1, max_size=3000), min_size=2, max_size=5)
 
@@ -69,9 +69,9 @@ def test_blocks_come_one_by_one_as_the_ordinary_decoder_reads_them(parts, check)
     packed = in_blocks(parts, check)
     assert lzma.decompress(packed) == b"".join(parts)
 
-    blocks = blocks_of(reader(packed))
+    blocks = find_blocks(reader(packed))
     assert [block.size for block in blocks] == [len(part) for part in parts]
-    assert list(decompressed(reader(packed))) == parts
+    assert list(decompress_file(reader(packed))) == parts
 
 
 @given(parts_of_text, st.data())
@@ -86,7 +86,7 @@ def test_whatever_is_damaged_reads_as_it_would_otherwise_or_is_an_error(parts, d
     except lzma.LZMAError:
         wanted = None
     try:
-        found = b"".join(decompressed(reader(bytes(packed))))
+        found = b"".join(decompress_file(reader(bytes(packed))))
     except DamagedArchiveError:
         found = None
     if packed.startswith(b"\xfd7zXZ\0"):
@@ -98,10 +98,10 @@ def test_whatever_is_damaged_reads_as_it_would_otherwise_or_is_an_error(parts, d
 def test_a_block_that_is_not_as_the_index_says_is_an_error(field, change):
     parts = [b"some text " * 50, random.Random(1).randbytes(400)]
     packed = in_blocks(parts)
-    first, second = blocks_of(reader(packed))
+    first, second = find_blocks(reader(packed))
     wrong = dataclasses.replace(second, **{field: getattr(second, field) + change})
     with pytest.raises(lzma.LZMAError):
-        list(xz.decompressed_blocks(reader(packed), [first, wrong], 2, 1 << 20, 1 << 28))
+        list(xz.decompress_blocks(reader(packed), [first, wrong], 2, 1 << 20, 1 << 28))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_block_that_is_not_as_the_index_says_is_an_error(field, change):
 def test_other_files_are_left_to_the_ordinary_decoder(packed):
     file = reader(packed)
 
-    assert blocks_of(file) is None
+    assert find_blocks(file) is None
     assert file.read() == packed
 
 
@@ -127,7 +127,7 @@ def test_a_block_comes_in_chunks(monkeypatch):
     monkeypatch.setattr(decompress, "CHUNK_SIZE", 1000)
     text = random.Random(1).randbytes(2500)
 
-    chunks = list(decompressed(reader(in_blocks([text, text[:1000], text]))))
+    chunks = list(decompress_file(reader(in_blocks([text, text[:1000], text]))))
     assert [len(chunk) for chunk in chunks] == [1000, 1000, 500, 1000, 1000, 1000, 500]
     assert b"".join(chunks) == text + text[:1000] + text
 
@@ -137,19 +137,19 @@ def test_a_large_block_is_not_taken_into_memory_whole(monkeypatch, largest, take
     monkeypatch.setattr(xz, "LARGEST_BLOCK", largest)
     packed = in_blocks([bytes(1000), b"two"])
 
-    assert (blocks_of(reader(packed)) is not None) == taken
-    assert b"".join(decompressed(reader(packed))) == bytes(1000) + b"two"
+    assert (find_blocks(reader(packed)) is not None) == taken
+    assert b"".join(decompress_file(reader(packed))) == bytes(1000) + b"two"
 
 
 def test_a_dictionary_that_wants_too_much_memory_is_refused(monkeypatch):
     monkeypatch.setattr(decompress, "_MEMORY_LIMIT", 1 << 18)
 
     with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
-        list(decompressed(reader(in_blocks([b"one", b"two"]))))
+        list(decompress_file(reader(in_blocks([b"one", b"two"]))))
 
 
 def test_nothing_goes_on_where_the_reader_stops(monkeypatch):
-    blocks = decompressed(reader(in_blocks([bytes([number]) * 100 for number in range(50)])))
+    blocks = decompress_file(reader(in_blocks([bytes([number]) * 100 for number in range(50)])))
 
     assert next(blocks) == bytes(100)
     blocks.close()

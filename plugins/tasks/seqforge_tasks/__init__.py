@@ -1,4 +1,4 @@
-"""Real tasks for the five topologies, and their scores. This module names them; importing it imports no torch."""
+"""Labelled corpora for the five topologies, and metrics. Importing this module registers names and imports no torch."""
 
 from seqforge.registry import Register, hookimpl
 
@@ -7,14 +7,14 @@ SEQFORGE_API = 1
 
 @hookimpl
 def seqforge_register(register: Register) -> None:
-    """Name the components, each with where its class is."""
-    register.corpus("digits", "seqforge_tasks.corpora.digits:Digits")
-    register.corpus("digit-captions", "seqforge_tasks.corpora.digit_captions:DigitCaptions")
-    register.corpus("name-origins", "seqforge_tasks.corpora.name_origins:NameOrigins")
-    register.corpus("cmudict", "seqforge_tasks.corpora.pronunciations:Pronunciations")
+    """Register every component by name and import path."""
+    register.corpus("digits", "seqforge_tasks.digits:Digits")
+    register.corpus("digit-captions", "seqforge_tasks.digit_captions:DigitCaptions")
+    register.corpus("name-origins", "seqforge_tasks.name_origins:NameOrigins")
+    register.corpus("cmudict", "seqforge_tasks.pronunciations:Pronunciations")
 
-    register.metric("accuracy", "seqforge_tasks.metrics.accuracy:Accuracy")
-    register.metric("confusion", "seqforge_tasks.metrics.confusion:Confusion")
-    register.metric("exact-match", "seqforge_tasks.metrics.exact_match:ExactMatch")
-    register.metric("edit-distance", "seqforge_tasks.metrics.edit_distance:EditDistance")
-    register.metric("pronunciation", "seqforge_tasks.metrics.pronunciation:Pronunciation")
+    register.metric("accuracy", "seqforge_tasks.label_metrics:Accuracy")
+    register.metric("confusion", "seqforge_tasks.label_metrics:Confusion")
+    register.metric("exact-match", "seqforge_tasks.sequence_metrics:ExactMatch")
+    register.metric("edit-distance", "seqforge_tasks.sequence_metrics:EditDistance")
+    register.metric("pronunciation", "seqforge_tasks.sequence_metrics:Pronunciation")

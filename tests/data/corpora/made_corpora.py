@@ -8,10 +8,9 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from seqforge_essentials.vocabularies.bytes import Bytes
-from seqforge_essentials.vocabularies.characters import Characters
+from seqforge_essentials.vocabularies import Bytes, Characters
 
-from seqforge.data import TokenFile, encoded_corpus
+from seqforge.data import TokenFile, load_token_file
 from seqforge.interfaces import Corpus, Document, Vocabulary
 
 VOCABULARIES: dict[str, type[Vocabulary]] = {"bytes": Bytes, "characters": Characters}
@@ -72,7 +71,7 @@ TEXTS = {f"document-{number}": f"The document of number {number}, naïve.\n" * 5
 
 
 def encode(corpus: Corpus, vocabulary: str) -> TokenFile:
-    return encoded_corpus(corpus, VOCABULARIES[vocabulary](), {}, lambda _: None)
+    return load_token_file(corpus, VOCABULARIES[vocabulary](), {}, lambda _: None)
 
 
 def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Event) -> None:
@@ -137,7 +136,7 @@ def die_while_reading(vocabulary: str) -> None:
 
 
 def die_while_encoding() -> None:
-    encoded_corpus(Documents(TEXTS), Deadly(), {}, lambda _: None)
+    load_token_file(Documents(TEXTS), Deadly(), {}, lambda _: None)
 
 
 if __name__ == "__main__":

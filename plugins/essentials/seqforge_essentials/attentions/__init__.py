@@ -1,1 +1,0 @@
-"""Attentions: additive and multiplicative."""

@@ -1,0 +1,197 @@
+"""Corpora of the user's own text: files found by glob patterns, and text inside the experiment file."""
+
+import codecs
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Corpus, Document, ExperimentPath
+
+
+class InlineText(Corpus):
+    """One document whose text is in the experiment file.
+
+    Args:
+        text: Text of at least one character.
+
+    Raises:
+        ValueError: If the text is empty.
+    """
+
+    def __init__(self, text: Annotated[str, Field(min_length=1, description="Text of the corpus.")]) -> None:
+        if not text:
+            raise ValueError("the text is empty")
+        self._content = text.encode("utf-8")
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the document, whose name is `inline`."""
+        yield Document("inline", self._content)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the text."""
+        return hashlib.blake2b(self._content, digest_size=16).hexdigest()
+
+    def describe(self) -> str:
+        """Return the size of the text, for people."""
+        return f"{len(self._content):,} bytes of text in the experiment"
+
+
+class TextFiles(Corpus):
+    """Text files found by glob patterns, one document each, in any encoding that Python supports.
+
+    Line ends stay as they are. A byte order mark at the start of a file is not part of its text.
+
+    A pattern may contain `*`, `?`, `[…]` and `**`, which matches any number of folders. `**` at the end of a pattern
+    matches every file below. Files and folders whose names begin with a dot are matched only by patterns that contain
+    such a name. The leading part of a pattern that exists as written is taken literally.
+
+    Args:
+        files: Paths or patterns such as `notes/**/*.txt`, relative to the experiment file.
+        encoding: Encoding of the files, by any of Python's names for it.
+
+    Raises:
+        ValueError: If Python has no such text encoding.
+    """
+
+    def __init__(
+        self,
+        files: Annotated[
+            list[ExperimentPath],
+            Field(min_length=1, description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file."),
+        ],
+        encoding: Annotated[
+            str, Field(description="Encoding of the files, by any of Python's names for it.")
+        ] = "utf-8",
+    ) -> None:
+        self._patterns = files
+        self._encoding = _canonical(encoding)
+
+    def documents(self) -> Iterator[Document]:
+        """Yield every file in the order of the paths, converted to UTF-8.
+
+        Raises:
+            DataError: If a pattern matches no file, or a file cannot be read or decoded.
+        """
+        for name, path in self._files.items():
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            yield Document(name, _to_utf8(content, self._encoding, path))
+
+    def fingerprint(self) -> str:
+        """Return a digest of the encoding and of the name, size and content of every file. Nothing is decoded.
+
+        Raises:
+            DataError: If a pattern matches no file, or a file cannot be read.
+        """
+        digest = hashlib.blake2b(self._encoding.encode(), digest_size=16)
+        for name, path in self._files.items():
+            try:
+                with path.open("rb") as file:
+                    content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+                    size = file.tell()
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            digest.update(json.dumps([name, size, content]).encode())
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """Return the number, size and folder of the files, for people.
+
+        Raises:
+            DataError: If a pattern matches no file.
+        """
+        paths = list(self._files.values())
+        size = sum(path.stat().st_size for path in paths)
+        place = paths[0] if len(paths) == 1 else f"{len(paths):,} files under {_common_folder(paths)}"
+        return f"{place}, {size:,} bytes"
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        paths = sorted({path for pattern in self._patterns for path in _match(pattern)})
+        if not any(path.stat().st_size for path in paths):
+            raise DataError(
+                f"corpus.files: every file is empty: {', '.join(map(str, self._patterns))}",
+                hint="Choose files that contain text.",
+            )
+        folder = _common_folder(paths)
+        return {_document_name(path.relative_to(folder)): path for path in paths}
+
+
+def _canonical(encoding: str) -> str:
+    try:
+        b" ".decode(encoding)
+    except UnicodeError:
+        pass  # The codec exists: one space is half a character of UTF-16.
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            f"encoding {encoding!r}: {error}; choose an encoding of Python, such as utf-8 or latin-1"
+        ) from error
+    return codecs.lookup(encoding).name
+
+
+def _match(pattern: Path) -> list[Path]:
+    try:
+        if pattern.is_file():
+            return [pattern.parent.resolve() / pattern.name]
+        if pattern.exists():
+            raise DataError(f"{pattern} is not a file", hint=f"For every file below it, write {pattern / '**'}.")
+        folder = next(parent for parent in pattern.parents if parent.is_dir())
+        found = _glob(folder.resolve(), pattern.parts[len(folder.parts) :])
+    except OSError as error:
+        raise DataError(f"{error.filename}: {error.strerror}", hint="Check the path and its permissions.") from error
+    except ValueError as error:
+        raise DataError(
+            f"{pattern} is not a pattern: {error}", hint="`**` must be a whole path component, as in `a/**/b`."
+        ) from error
+    if not found:
+        raise DataError(f"no file matches {pattern}", hint=f"The nearest folder that exists is {folder}.")
+    return found
+
+
+def _glob(folder: Path, parts: tuple[str, ...]) -> list[Path]:
+    # Before Python 3.13, a `**` at the end matches only folders.
+    pattern = "/".join((*parts, "*") if parts[-1] == "**" else parts)
+    include_hidden = any(part.startswith(".") for part in parts)
+    return [
+        path
+        for path in folder.glob(pattern)
+        if path.is_file() and (include_hidden or not _is_hidden(path.relative_to(folder)))
+    ]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _common_folder(paths: list[Path]) -> Path:
+    return Path(os.path.commonpath([path.parent for path in paths]))
+
+
+def _document_name(path: Path) -> str:
+    # A file name may contain bytes that are not text; a document name may not.
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _to_utf8(content: bytes, encoding: str, path: Path) -> bytes:
+    try:
+        return content.decode(encoding).removeprefix("\ufeff").encode("utf-8")
+    except UnicodeDecodeError as error:
+        # A codec that removes a byte order mark counts offsets from the byte after it.
+        offset = error.start + len(content) - len(error.object)
+        reason = f"byte 0x{content[offset]:02x} at offset {offset} is not {encoding} ({error.reason})"
+    except UnicodeError as error:
+        reason = f"it cannot be read as {encoding} ({error})"
+    raise DataError(f"{path}: {reason}", hint='Set corpus.encoding to the encoding of the files, such as "latin-1".')
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: {error.strerror}", hint="Check that it exists and that you may read it.")

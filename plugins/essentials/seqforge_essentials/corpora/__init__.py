@@ -1,1 +1,0 @@
-"""Corpora that need nothing but the user's own text."""

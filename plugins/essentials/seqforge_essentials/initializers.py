@@ -1,0 +1,127 @@
+"""Initializers: default, uniform, normal and orthogonal, and the roles that parameter names stand for."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from seqforge.interfaces import Initializer
+
+
+class Default(Initializer):
+    """Keeps the initial values of every module."""
+
+    def initialize(self, name: str, parameter: Tensor) -> None:
+        """Leave the parameter unchanged.
+
+        Args:
+            name: Dotted name of the parameter.
+            parameter: The parameter.
+        """
+
+
+class Uniform(Initializer):
+    """Draws every parameter, biases included, from a uniform distribution around 0.
+
+    Sutskever et al. 2014, "Sequence to Sequence Learning with Neural Networks", use a scale of 0.08, and so does
+    char-rnn.
+
+    Args:
+        scale: Half the width of the distribution, which ranges from `-scale` to `scale`.
+    """
+
+    def __init__(
+        self, scale: Annotated[float, Field(gt=0, description="Values lie between -scale and scale.")] = 0.08
+    ) -> None:
+        self._scale = scale
+
+    def initialize(self, name: str, parameter: Tensor) -> None:
+        """Draw the parameter.
+
+        Args:
+            name: Dotted name of the parameter.
+            parameter: The parameter, which is filled in place.
+        """
+        parameter.uniform_(-self._scale, self._scale)
+
+
+class Normal(Initializer):
+    """Draws matrices from a normal distribution around 0, and sets biases to 0.
+
+    Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", use a standard deviation of 0.02. Other
+    vectors, such as peepholes, keep the initial values of their modules.
+
+    Args:
+        standard_deviation: Standard deviation of the matrices.
+    """
+
+    def __init__(
+        self,
+        standard_deviation: Annotated[float, Field(gt=0, description="Standard deviation of the matrices.")] = 0.02,
+    ) -> None:
+        self._standard_deviation = standard_deviation
+
+    def initialize(self, name: str, parameter: Tensor) -> None:
+        """Draw a matrix, or set a bias to 0.
+
+        Args:
+            name: Dotted name of the parameter.
+            parameter: The parameter, which is filled in place.
+        """
+        if is_bias(name):
+            parameter.zero_()
+        elif parameter.ndim >= 2:
+            parameter.normal_(0.0, self._standard_deviation)
+
+
+class Orthogonal(Initializer):
+    """Makes the recurrent weights of each gate orthogonal, which preserves the norm of the state.
+
+    Saxe et al. 2014, "Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Neural Networks". Other
+    matrices are uniform as in Glorot and Bengio 2010, "Understanding the Difficulty of Training Deep Feedforward
+    Neural Networks". Biases are 0. Other vectors, such as peepholes, keep the initial values of their modules.
+
+    Args:
+        gain: Factor on the orthogonal matrices.
+    """
+
+    def __init__(
+        self, gain: Annotated[float, Field(gt=0, description="Factor on the orthogonal matrices.")] = 1.0
+    ) -> None:
+        self._gain = gain
+
+    def initialize(self, name: str, parameter: Tensor) -> None:
+        """Fill the parameter as its name and shape require.
+
+        Args:
+            name: Dotted name of the parameter.
+            parameter: The parameter, which is filled in place.
+        """
+        if is_bias(name):
+            parameter.zero_()
+        elif parameter.ndim >= 2 and is_recurrent_weight(name):
+            # The square matrices of the gates are stacked: [gates · hidden, hidden].
+            for gate in torch.split(parameter, parameter.shape[1]):
+                nn.init.orthogonal_(gate, self._gain)
+        elif parameter.ndim >= 2:
+            nn.init.xavier_uniform_(parameter)
+
+
+def is_bias(name: str) -> bool:
+    """Return whether a name is that of a bias: `bias`, `recurrent_bias`, or `bias_ih_l0` as in `torch.nn.LSTM`.
+
+    Args:
+        name: Dotted name of a parameter.
+    """
+    last = name.rpartition(".")[2]
+    return last.startswith("bias") or last.endswith("bias")
+
+
+def is_recurrent_weight(name: str) -> bool:
+    """Return whether a name is that of a recurrent weight: `recurrent_weight`, or `weight_hh_l0` as in `torch.nn.LSTM`.
+
+    Args:
+        name: Dotted name of a parameter.
+    """
+    return name.rpartition(".")[2].startswith(("recurrent_weight", "weight_hh"))

@@ -1,1 +1,0 @@
-"""Initializers: the weights before the first step."""

@@ -1,1 +1,0 @@
-"""Losses: cross-entropy, mean squared error, and connectionist temporal classification."""

@@ -1,1 +1,0 @@
-"""Optimizers over `torch.optim`, without weight decay on biases."""

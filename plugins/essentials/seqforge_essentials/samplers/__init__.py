@@ -1,1 +1,0 @@
-"""Samplers: from logits to the distribution that the next symbol is drawn from."""

@@ -1,1 +1,0 @@
-"""Schedules: the learning rate over a run."""

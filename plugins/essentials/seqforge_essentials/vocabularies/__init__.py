@@ -1,1 +1,0 @@
-"""Vocabularies: bytes and characters."""

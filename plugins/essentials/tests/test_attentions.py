@@ -1,0 +1,37 @@
+"""Additive and multiplicative attention: the interface, and the papers' formulas."""
+
+from functools import partial
+from typing import ClassVar
+
+import torch
+from seqforge_essentials.attentions import Additive, Multiplicative
+
+from seqforge.testing import AttentionSuite
+
+
+class TestAdditive(AttentionSuite):
+    attentions: ClassVar = {"plain": Additive, "narrow": partial(Additive, size=2)}
+
+
+class TestMultiplicative(AttentionSuite):
+    attentions: ClassVar = {"plain": Multiplicative}
+
+
+QUERY, MEMORY = torch.randn(3, 1, 4), torch.randn(5, 1, 6)
+
+
+def test_the_additive_score_is_bahdanaus():
+    attention = Additive(4, 6, size=7)
+    score = attention.score(QUERY, attention.project(MEMORY))
+    v, w, b, u = attention.energy.weight[0], attention.query.weight, attention.query.bias, attention.memory.weight
+    assert score.shape == (1, 3, 5)
+    for written in range(3):
+        for read in range(5):
+            expected = v @ torch.tanh(w @ QUERY[written, 0] + b + u @ MEMORY[read, 0])
+            torch.testing.assert_close(score[0, written, read], expected)
+
+
+def test_the_multiplicative_score_is_luongs():
+    attention = Multiplicative(4, 6)
+    score = attention.score(QUERY, attention.project(MEMORY))
+    torch.testing.assert_close(score[0], QUERY[:, 0] @ attention.memory.weight @ MEMORY[:, 0].t())

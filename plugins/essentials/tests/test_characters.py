@@ -1,0 +1,123 @@
+"""The vocabulary of characters."""
+
+import json
+
+import numpy as np
+import pytest
+import seqforge_essentials.vocabularies as vocabularies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_essentials.vocabularies import Characters
+
+from seqforge.errors import DataError
+from seqforge.interfaces import UnknownSymbolError
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.characters(max_codepoint=127))
+
+
+def learned(*texts: str) -> Characters:
+    vocabulary = Characters()
+    vocabulary.learn(text.encode() for text in texts)
+    return vocabulary
+
+
+@pytest.fixture(params=[1, 2, 3, 1 << 20])
+def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces so short that they cut characters of UTF-8 in two, and pieces as they are."""
+    monkeypatch.setattr(vocabularies, "_PIECE_SIZE", request.param)
+
+
+@pytest.mark.usefixtures("piece")
+class TestInPieces:
+    @settings(deadline=None)
+    @given(st.lists(TEXT), st.randoms())
+    def test_the_characters_are_the_sorted_set_whatever_the_order(self, texts: list[str], random):
+        expected = "".join(sorted(set().union(*texts)))
+        shuffled = list(texts)
+        random.shuffle(shuffled)
+        for order in (texts, shuffled):
+            vocabulary = learned(*order)
+            assert vocabulary.state() == {"characters": expected}
+            assert vocabulary.size == len(expected)
+
+    @settings(deadline=None)
+    @given(TEXT)
+    def test_encoding_gives_places_in_the_order_and_decoding_gives_the_text_back(self, text: str):
+        vocabulary = learned(text)
+        tokens = vocabulary.encode(text.encode())
+        assert tokens.tolist() == [sorted(set(text)).index(character) for character in text]
+        assert vocabulary.decode(tokens.tolist()) == text.encode()
+
+    @settings(deadline=None)
+    @given(TEXT)
+    def test_codes_are_code_points_in_the_smallest_integers_that_hold_them(self, text: str):
+        codes = Characters().codes(text.encode())
+        assert codes.tolist() == [ord(character) for character in text]
+        assert codes.dtype == np.min_scalar_type(max(map(ord, text), default=0))
+
+    @settings(deadline=None)
+    @given(st.text("abéя漢😀"), st.text("abéя漢😀", max_size=30))
+    def test_an_unknown_character_is_named_with_its_first_place(self, known: str, text: str):
+        vocabulary = learned(known)
+        unknown = [place for place, character in enumerate(text) if character not in known]
+        if not unknown:
+            assert len(vocabulary.encode(text.encode())) == len(text)
+            return
+        with pytest.raises(UnknownSymbolError) as caught:
+            vocabulary.encode(text.encode())
+        assert (caught.value.symbol, caught.value.position) == (text[unknown[0]], unknown[0])
+
+    @settings(deadline=None)
+    @given(TEXT, st.sampled_from([b"\xff", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\x80"]))
+    def test_bytes_that_are_not_utf8_are_refused_with_their_offset(self, text: str, broken: bytes):
+        content = text.encode()
+        vocabulary = learned(text)
+        message = f"byte 0x{broken[0]:02x} at offset {len(content)} is not UTF-8"
+        with pytest.raises(DataError, match=message):
+            vocabulary.encode(content + broken)
+        with pytest.raises(DataError, match=message):
+            vocabulary.learn([content + broken])
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)]
+)
+def test_token_ids_take_the_smallest_integers_that_hold_them(size: int, dtype: type):
+    codes = [code for code in range(size + 2048) if not 0xD800 <= code < 0xE000][:size]
+    vocabulary = learned("".join(map(chr, codes)))
+    tokens = vocabulary.encode(chr(codes[-1]).encode() + b"\0")
+    assert vocabulary.size == size
+    assert tokens.dtype == dtype
+    assert tokens.tolist() == [size - 1, 0]
+
+
+@settings(deadline=None)
+@given(TEXT)
+def test_the_state_goes_through_json(text: str):
+    vocabulary = learned(text)
+    other = Characters()
+    other.restore(json.loads(json.dumps(vocabulary.state())))
+    assert other.state() == vocabulary.state()
+    assert other.encode(text.encode()).tolist() == vocabulary.encode(text.encode()).tolist()
+
+
+def test_learning_again_starts_anew():
+    vocabulary = learned("abc")
+    vocabulary.learn([b"xy"])
+    assert vocabulary.state() == {"characters": "xy"}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"characters": ["a", "b"]},
+        {"characters": "ba"},
+        {"characters": "aab"},
+        {"characters": "a\ud800"},
+        {"characters": "ab", "more": 1},
+    ],
+)
+def test_a_state_that_is_none_is_refused(state: dict[str, object]):
+    with pytest.raises(ValueError, match=r"vocabulary|surrogates"):
+        Characters().restore(state)

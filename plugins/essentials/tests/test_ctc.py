@@ -1,0 +1,45 @@
+"""Connectionist temporal classification, against all alignments by hand."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_essentials.losses import CTC
+
+from seqforge.interfaces import IGNORED_TARGET
+
+BLANK = 2
+
+
+def collapse(path: tuple[int, ...]) -> list[int]:
+    return [symbol for symbol, _ in itertools.groupby(path) if symbol != BLANK]
+
+
+def likelihood(logits: torch.Tensor, sequence: list[int]) -> float:
+    probabilities = logits.softmax(-1).tolist()
+    return sum(
+        math.prod(probabilities[step][symbol] for step, symbol in enumerate(path))
+        for path in itertools.product(range(BLANK + 1), repeat=len(probabilities))
+        if collapse(path) == sequence
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(time=st.integers(1, 5), sequence=st.lists(st.integers(0, 1), max_size=3), seed=st.integers(0, 2**20))
+def test_it_sums_over_every_alignment(time: int, sequence: list[int], seed: int):
+    logits = torch.randn(time, 1, BLANK + 1, generator=torch.Generator().manual_seed(seed))
+    targets = torch.tensor([*sequence, IGNORED_TARGET]).unsqueeze(1)
+    total = likelihood(logits[:, 0], sequence)
+    # Where no alignment gives the sequence, it is left out.
+    expected = -math.log(total) / max(len(sequence), 1) if total else 0.0
+    assert CTC()(logits, targets).item() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_the_mean_is_over_all_symbols():
+    logits = torch.randn(4, 2, BLANK + 1)
+    targets = torch.tensor([[0, 1], [1, IGNORED_TARGET]])
+    nats = -math.log(likelihood(logits[:, 0], [0, 1])) - math.log(likelihood(logits[:, 1], [1]))
+    assert CTC()(logits, targets).item() == pytest.approx(nats / 3, rel=1e-4)

@@ -1,0 +1,24 @@
+"""Mean squared error."""
+
+import pytest
+import torch
+from seqforge_essentials.losses import MeanSquaredError
+
+
+def test_it_is_the_mean_over_numbers_that_are_not_nan():
+    outputs = torch.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+    targets = torch.tensor([[0.0, torch.nan], [3.0, 3.0]])
+    value = MeanSquaredError()(outputs, targets)
+    assert value.item() == pytest.approx((1 + 0 + 4) / 3)
+    value.backward()
+    assert outputs.grad is not None
+    torch.testing.assert_close(outputs.grad, torch.tensor([[2 / 3, 0.0], [0.0, 4 / 3]]))
+
+
+def test_it_is_torchs_where_nothing_is_left_out():
+    outputs, targets = torch.randn(4, 3, 2), torch.randn(4, 3, 2)
+    torch.testing.assert_close(MeanSquaredError()(outputs, targets), torch.nn.functional.mse_loss(outputs, targets))
+
+
+def test_nothing_that_counts_is_nothing_lost():
+    assert MeanSquaredError()(torch.randn(2, 1), torch.full((2, 1), torch.nan)).item() == 0

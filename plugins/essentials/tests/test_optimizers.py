@@ -1,0 +1,179 @@
+"""Optimizers: what decays, which kernel runs, and states that go through JSON."""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from seqforge_essentials.optimizers import (
+    SGD,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    RAdam,
+    RMSprop,
+    _has_fused_kernel,
+    parameter_groups,
+)
+from torch import nn
+
+from seqforge.interfaces import Optimizer
+
+REFERENCES: dict[str, tuple[Callable[..., Optimizer], dict[str, Any], type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "sgd": (SGD, {"momentum": 0.0}, torch.optim.SGD, {"lr": 1.0}),
+    "sgd-nesterov": (
+        SGD,
+        {"learning_rate": 0.1, "nesterov": True},
+        torch.optim.SGD,
+        {"lr": 0.1, "momentum": 0.9, "nesterov": True},
+    ),
+    "adam": (Adam, {}, torch.optim.Adam, {"lr": 2e-3}),
+    "adam-options": (
+        Adam,
+        {"learning_rate": 0.1, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3},
+        torch.optim.Adam,
+        {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-3},
+    ),
+    "adamw": (AdamW, {"weight_decay": 0.0}, torch.optim.AdamW, {"lr": 2e-3, "weight_decay": 0.0}),
+    "nadam": (NAdam, {}, torch.optim.NAdam, {"lr": 2e-3}),
+    "radam": (RAdam, {}, torch.optim.RAdam, {"lr": 2e-3}),
+    "adamax": (Adamax, {}, torch.optim.Adamax, {"lr": 2e-3}),
+    "rmsprop": (
+        RMSprop,
+        {"momentum": 0.5, "centered": True},
+        torch.optim.RMSprop,
+        {"lr": 2e-3, "alpha": 0.95, "momentum": 0.5, "centered": True},
+    ),
+    "adagrad": (Adagrad, {}, torch.optim.Adagrad, {"lr": 0.1, "eps": 1e-8}),
+}
+
+
+class Model(nn.Module):
+    """A layer with a bias in two rows, as some cells have, and a gain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.input_weight = nn.Parameter(torch.randn(6, 4, generator=generator))
+        self.bias = nn.Parameter(torch.randn(2, 6, generator=generator))
+        self.gain = nn.Parameter(torch.randn(6, generator=generator))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.gain * torch.tanh(inputs @ self.input_weight.T + self.bias.sum(0))
+
+
+def train(model: Model, optimizer: torch.optim.Optimizer, first: int, last: int) -> None:
+    for step in range(first, last):
+        inputs = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        (model(inputs) - inputs.sum(1, keepdim=True)).square().mean().backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_it_steps_as_torch_does(name: str):
+    component, options, algorithm, torch_options = REFERENCES[name]
+    ours, theirs = Model(), Model()
+    train(ours, component(**options).build(ours.named_parameters()), 0, 20)
+    train(theirs, algorithm(theirs.parameters(), **torch_options), 0, 20)
+    for name, parameter in ours.named_parameters():
+        torch.testing.assert_close(parameter, theirs.get_parameter(name), rtol=1e-4, atol=1e-5)
+        assert not torch.equal(parameter, Model().get_parameter(name))
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_resumed_through_json_and_tensors_it_steps_to_the_same_bits(name: str):
+    component, options, _, _ = REFERENCES[name]
+    optimizer = component(**options, weight_decay=0.1) if "weight_decay" not in options else component(**options)
+    whole = Model()
+    never_stopped = optimizer.build(whole.named_parameters())
+    train(whole, never_stopped, 0, 5)
+
+    resumed = copy.deepcopy(whole)
+    state = never_stopped.state_dict()
+    tensors = {
+        (index, key): value.clone()
+        for index, values in state["state"].items()
+        for key, value in values.items()
+        if isinstance(value, torch.Tensor)
+    }
+    plain = {
+        (index, key): value
+        for index, values in state["state"].items()
+        for key, value in values.items()
+        if not isinstance(value, torch.Tensor)
+    }
+    moments: dict[int, dict[str, Any]] = {}
+    for (index, key), value in [*tensors.items(), *json.loads(json.dumps(list(plain.items())))]:
+        moments.setdefault(index, {})[key] = value
+    again = optimizer.build(resumed.named_parameters())
+    again.load_state_dict({"state": moments, "param_groups": json.loads(json.dumps(state["param_groups"]))})
+
+    train(whole, never_stopped, 5, 10)
+    train(resumed, again, 5, 10)
+    for name, parameter in whole.named_parameters():
+        assert torch.equal(parameter, resumed.get_parameter(name)), name
+
+
+@pytest.mark.parametrize("component", [SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad])
+def test_weight_decay_shrinks_matrices_alone(component: Callable[..., Optimizer]):
+    model = Model()
+    optimizer = component(learning_rate=0.01, weight_decay=0.5).build(model.named_parameters())
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    before = Model()
+    assert model.input_weight.norm() < before.input_weight.norm()
+    assert torch.equal(model.bias, before.bias)
+    assert torch.equal(model.gain, before.gain)
+
+
+def test_groups_hold_every_parameter_once_and_none_is_empty():
+    model = Model()
+    groups = parameter_groups(model.named_parameters(), 0.3)
+    assert [[id(parameter) for parameter in group["params"]] for group in groups] == [
+        [id(model.input_weight)],
+        [id(model.bias), id(model.gain)],
+    ]
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
+    assert len(parameter_groups([("head.bias", model.gain)], 0.3)) == 1
+
+
+@pytest.mark.parametrize("component", [SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad])
+def test_a_checkpoint_knows_the_parameters_whether_they_decay_or_not(component: Callable[..., Optimizer]):
+    backwards = list(Model().named_parameters())[::-1]  # what does not decay comes first
+    orders = [
+        [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
+        for optimizer in (component(weight_decay=decay).build(backwards) for decay in (0.0, 0.5))
+    ]
+    assert orders[0] == orders[1]
+    assert len(component(weight_decay=0.0).build(backwards).param_groups) == 1
+
+
+def test_the_fused_kernel_is_used_where_there_is_one():
+    for component, algorithm in ((Adam, torch.optim.Adam), (SGD, torch.optim.SGD)):
+        optimizer = component().build(Model().named_parameters())
+        assert optimizer.param_groups[0]["fused"] is (
+            True if _has_fused_kernel(algorithm, "cpu", torch.float32) else None
+        )
+    assert "fused" not in NAdam().build(Model().named_parameters()).param_groups[0]
+
+
+def test_where_there_is_no_fused_kernel_the_plain_one_runs():
+    assert not _has_fused_kernel(torch.optim.NAdam, "cpu", torch.float32)
+    # No fused kernel takes complex numbers; the plain one does.
+    assert not _has_fused_kernel(torch.optim.Adam, "cpu", torch.complex64)
+    parameter = nn.Parameter(torch.ones(2, 2, dtype=torch.complex64))
+    optimizer = Adam().build([("weight", parameter)])
+    parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    assert (parameter.real < 1).all()
+
+
+def test_nesterov_without_momentum_is_refused():
+    with pytest.raises(ValueError, match="nesterov needs a momentum above 0"):
+        SGD(momentum=0.0, nesterov=True)

@@ -1,0 +1,153 @@
+"""Schedules: their values, their bounds, and what a resumed run needs."""
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
+
+from seqforge.interfaces import Progress, Schedule
+
+FACTORS = st.floats(0.001, 1)
+PERIODIC = {
+    "every": st.floats(0.01, 1000),
+    "unit": st.sampled_from(["epochs", "steps"]),
+    "after": st.floats(0, 1000),
+    "factor": FACTORS,
+}
+FALLING = st.one_of(
+    st.just(Constant()),
+    st.builds(Step, **PERIODIC),
+    st.builds(Exponential, **PERIODIC),
+    st.builds(Cosine, final_factor=st.floats(0, 1)),
+)
+PROGRESS = st.builds(Progress, step=st.integers(0, 10**9), epoch=st.floats(0, 1e6), fraction=st.floats(0, 1))
+
+
+def at(step: int = 0, epoch: float = 0.0, fraction: float = 0.0) -> Progress:
+    return Progress(step, epoch, fraction)
+
+
+@settings(deadline=None)
+@given(FALLING | st.builds(Cosine, warmup_steps=st.integers(0, 10**6), final_factor=st.floats(0, 1)), PROGRESS)
+def test_a_factor_is_between_0_and_1(schedule: Schedule, progress: Progress):
+    assert 0 <= schedule.factor(progress) <= 1
+
+
+@settings(deadline=None)
+@given(FALLING, PROGRESS, PROGRESS)
+def test_without_a_warm_up_it_never_rises(schedule: Schedule, one: Progress, other: Progress):
+    early = Progress(min(one.step, other.step), min(one.epoch, other.epoch), min(one.fraction, other.fraction))
+    late = Progress(max(one.step, other.step), max(one.epoch, other.epoch), max(one.fraction, other.fraction))
+    assert schedule.factor(late) <= schedule.factor(early)
+
+
+@settings(deadline=None)
+@given(FALLING)
+def test_it_starts_at_1(schedule: Schedule):
+    assert schedule.factor(at()) == 1
+
+
+def test_step_reduces_at_whole_distances():
+    schedule = Step(every=2.0, after=1.0, factor=0.5)
+    assert [schedule.factor(at(epoch=epoch)) for epoch in (0, 2.9, 3, 4.9, 5, 7)] == [1, 1, 0.5, 0.5, 0.25, 0.125]
+    steps = Step(every=100.0, unit="steps", factor=0.1)
+    assert [steps.factor(at(step=step, epoch=50.0)) for step in (99, 100)] == [1, 0.1]
+
+
+def test_step_counts_a_distance_that_rounding_cuts_short():
+    assert 0.3 / 0.1 < 3
+    assert Step(every=0.1).factor(at(epoch=0.3)) == 0.125
+
+
+def test_exponential_reaches_its_factor_at_each_distance():
+    schedule = Exponential(every=10.0, unit="steps", after=5.0, factor=0.9)
+    assert [schedule.factor(at(step=step)) for step in (5, 15, 10, 25)] == pytest.approx([1, 0.9, 0.9**0.5, 0.81])
+
+
+def test_cosine_follows_the_fraction_whatever_ends_the_run():
+    schedule = Cosine(final_factor=0.2)
+    factors = [schedule.factor(at(fraction=fraction)) for fraction in (0, 1 / 3, 0.5, 1)]
+    assert factors == pytest.approx([1, 0.2 + 0.8 * 0.75, 0.6, 0.2])
+
+
+def test_a_warm_up_rises_in_even_steps_from_above_0_to_the_full_rate():
+    schedule = Cosine(warmup_steps=4)
+    assert [schedule.factor(at(step=step)) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
+    assert Cosine(warmup_steps=0).factor(at()) == 1
+    assert Cosine(warmup_steps=1).factor(at(step=0, fraction=1.0)) == pytest.approx(0.5 * 0.1)
+
+
+LOSSES = st.lists(
+    st.sampled_from([3.0, 2.5, 2.4995, 2.4, 2.0, math.nan, math.inf, -1.0]) | st.floats(-10, 10), max_size=40
+)
+PLATEAUS = {
+    "patience": st.integers(1, 4),
+    "factor": st.floats(0.1, 0.9),
+    "threshold": st.floats(0, 0.5),
+    "minimum_factor": st.floats(0, 0.2),
+}
+
+
+@settings(deadline=None)
+@given(LOSSES, st.fixed_dictionaries(PLATEAUS))
+def test_plateau_does_as_torch_does(losses: list[float], options: dict[str, float]):
+    schedule = Plateau(**options)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    # torch counts the evaluations to put up with; ours, the one that is too many.
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer,
+        patience=options["patience"] - 1,
+        factor=options["factor"],
+        threshold=options["threshold"],
+        threshold_mode="abs",
+        min_lr=options["minimum_factor"],
+        eps=0,
+    )
+    for loss in losses:
+        before = schedule.factor(at())
+        schedule.observe(loss)
+        reference.step(loss)
+        assert schedule.factor(at()) == pytest.approx(optimizer.param_groups[0]["lr"])
+        assert options["minimum_factor"] <= schedule.factor(at()) <= before
+
+
+@settings(deadline=None)
+@given(LOSSES, LOSSES, st.fixed_dictionaries(PLATEAUS))
+def test_plateau_resumed_from_its_state_is_as_one_never_stopped(
+    before: list[float], after: list[float], options: dict[str, float]
+):
+    whole, stopped, resumed = (Plateau(**options) for _ in range(3))
+    for loss in before:
+        whole.observe(loss)
+        stopped.observe(loss)
+    resumed.restore(json.loads(json.dumps(stopped.state(), allow_nan=False)))
+    for loss in after:
+        whole.observe(loss)
+        resumed.observe(loss)
+        assert resumed.factor(at()) == whole.factor(at())
+    assert resumed.state() == whole.state()
+
+
+def test_plateau_takes_no_account_of_an_improvement_below_its_threshold():
+    schedule = Plateau(patience=2, factor=0.5, threshold=0.1, minimum_factor=0.2)
+    factors: list[float] = []
+    for loss in (3.0, 2.95, 2.92, 2.8, 2.75, 2.71, 2.72, 2.73):
+        schedule.observe(loss)
+        factors.append(schedule.factor(at()))
+    assert factors == [1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2]
+
+
+@pytest.mark.parametrize("state", [{}, {"factor": 1.0, "best": "2", "waited": 0}, {"factor": 1.0, "best": 2.0}])
+def test_a_state_that_is_none_is_refused(state: dict[str, object]):
+    with pytest.raises(ValueError, match="state of a plateau"):
+        Plateau().restore(state)
+
+
+def test_the_others_remember_nothing():
+    for schedule in (Constant(), Step(), Exponential(), Cosine()):
+        schedule.observe(1.0)
+        assert schedule.state() == {}

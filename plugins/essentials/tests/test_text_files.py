@@ -1,0 +1,179 @@
+"""Text files: which are found, how they are named, and what is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_essentials.corpora import TextFiles
+
+from seqforge.errors import DataError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder of five files."""
+    for name, content in {
+        "b.txt": b"b",
+        "a/one.txt": b"one",
+        "a/two.md": b"two",
+        "a/deep/three.txt": b"three",
+        "a/.hidden/four.txt": b"four",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def names(corpus: TextFiles) -> list[str]:
+    return [document.name for document in corpus.documents()]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["b.txt"], ["b.txt"]),
+        (["*.txt"], ["b.txt"]),
+        (["**/*.txt"], ["a/deep/three.txt", "a/one.txt", "b.txt"]),
+        (["a/**"], ["deep/three.txt", "one.txt", "two.md"]),
+        (["a/*.txt", "a/*", "a/../a/one.txt"], ["one.txt", "two.md"]),
+        (["**/three.txt", "b.txt"], ["a/deep/three.txt", "b.txt"]),
+        (["a/.hidden/*"], ["four.txt"]),
+        (["a/.*/*.txt"], ["four.txt"]),
+        (["a/[ot]*.??"], ["two.md"]),
+    ],
+)
+def test_files_are_found_in_order_and_named_from_their_common_folder(
+    tree: Path, patterns: list[str], expected: list[str]
+):
+    assert names(TextFiles([tree / pattern for pattern in patterns])) == expected
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_taken_literally(tmp_path: Path):
+    (tmp_path / "[old]*").mkdir()
+    (tmp_path / "[old]*" / "[1].txt").write_text("x")
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "1.txt").write_text("y")
+    assert names(TextFiles([tmp_path / "[old]*" / "*.txt"])) == ["[1].txt"]
+    assert names(TextFiles([tmp_path / "[old]*" / "[1].txt"])) == ["[1].txt"]
+
+
+def test_a_name_that_is_no_text_becomes_text(tmp_path: Path):
+    (tmp_path / "caf\udce9.txt").write_text("x")
+    assert names(TextFiles([tmp_path / "*.txt"])) == ["caf\\xe9.txt"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message", "hint"),
+    [
+        ("a/missing/x.txt", "no file matches {tree}/a/missing/x.txt", "{tree}/a."),
+        ("a/nothing*.c", "no file matches {tree}/a/nothing*.c", "{tree}/a."),
+        ("b.txt/x", "no file matches {tree}/b.txt/x", "{tree}."),
+        ("a", "{tree}/a is not a file", "{tree}/a/**"),
+        ("a/x" + "y" * 300, "File name too long", "permissions"),
+    ],
+)
+def test_what_matches_nothing_is_named_with_the_nearest_folder(tree: Path, pattern: str, message: str, hint: str):
+    with pytest.raises(DataError) as caught:
+        names(TextFiles([tree / "b.txt", tree / pattern]))
+    assert message.format(tree=tree) in caught.value.message
+    assert hint.format(tree=tree) in (caught.value.hint or "")
+
+
+def test_two_stars_beside_other_characters_are_never_a_traceback(tree: Path):
+    # Python before 3.13 refuses the pattern, and later reads it as one star.
+    with pytest.raises(DataError, match="z\\*\\*"):
+        names(TextFiles([tree / "z**"]))
+
+
+def test_a_corpus_of_empty_files_is_refused(tmp_path: Path):
+    (tmp_path / "x.txt").touch()
+    corpus = TextFiles([tmp_path / "*"])
+    with pytest.raises(DataError, match="every file is empty"):
+        corpus.fingerprint()
+    with pytest.raises(DataError, match="every file is empty"):
+        names(corpus)
+
+
+def test_a_file_that_vanishes_is_named(tree: Path):
+    corpus = TextFiles([tree / "**/*.txt"])
+    assert corpus.describe() == f"3 files under {tree}, 9 bytes"
+    (tree / "b.txt").unlink()
+    with pytest.raises(DataError, match=r"b\.txt: No such file"):
+        names(corpus)
+    with pytest.raises(DataError, match=r"b\.txt: No such file"):
+        corpus.fingerprint()
+
+
+def test_one_file_is_described_by_its_path(tree: Path):
+    assert TextFiles([tree / "b.txt"]).describe() == f"{tree}/b.txt, 1 bytes"
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text[0] != "\ufeff")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32-be", "utf-7"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@settings(deadline=None)
+@given(text=TEXT)
+def test_every_encoding_of_a_text_gives_the_text(
+    encoding: str, mark: str, text: str, tmp_path_factory: pytest.TempPathFactory
+):
+    path = tmp_path_factory.mktemp("text") / "x.txt"
+    # `utf-8-sig` and `utf-16` write a mark of their own.
+    path.write_bytes((text if encoding in ("utf-8-sig", "utf-16") else mark + text).encode(encoding))
+    (document,) = TextFiles([path], encoding=encoding).documents()
+    assert document.content == text.encode("utf-8")
+
+
+def test_line_ends_stay(tmp_path: Path):
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"a\r\nb\nc\rd")
+    (document,) = TextFiles([path]).documents()
+    assert document.content == b"a\r\nb\nc\rd"
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "reason"),
+    [
+        (b"ab\xffcd", "utf-8", "byte 0xff at offset 2 is not utf-8 (invalid start byte)"),
+        (b"\xef\xbb\xbfab\xff", "utf-8-sig", "byte 0xff at offset 5 is not utf-8-sig"),
+        (b"ab\xe2\x82", "utf-8", "byte 0xe2 at offset 2 is not utf-8 (unexpected end of data)"),
+        (b"a\x80", "ascii", "byte 0x80 at offset 1 is not ascii"),
+        (b"a\0b", "utf-16-le", "byte 0x62 at offset 2 is not utf-16-le"),
+        (b"\xff\xfea\0\0\xd8", "utf-16", "byte 0x00 at offset 4 is not utf-16"),
+        (b"\\ud800", "unicode_escape", "it cannot be read as unicode-escape"),
+    ],
+)
+def test_bytes_that_do_not_decode_are_shown_with_file_and_offset(
+    tmp_path: Path, content: bytes, encoding: str, reason: str
+):
+    path = tmp_path / "x.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        list(TextFiles([path], encoding=encoding).documents())
+    assert f"{path}: {reason}" in caught.value.message
+    assert "corpus.encoding" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "", "hex", "rot13", "utf-8\0"])
+def test_an_unknown_encoding_is_refused_at_once(encoding: str):
+    with pytest.raises(ValueError, match=f"encoding {re.escape(repr(encoding))}: "):
+        TextFiles([Path("x.txt")], encoding=encoding)
+
+
+def test_the_fingerprint_tells_names_contents_and_encoding(tree: Path):
+    def fingerprint(encoding: str = "utf-8") -> str:
+        return TextFiles([tree / "**/*.txt"], encoding=encoding).fingerprint()
+
+    first = fingerprint()
+    assert first == fingerprint() == fingerprint("UTF8")
+    seen = {first, fingerprint("latin-1")}
+    (tree / "b.txt").write_bytes(b"B")
+    seen.add(fingerprint())
+    (tree / "b.txt").rename(tree / "c.txt")
+    seen.add(fingerprint())
+    (tree / "new.txt").write_bytes(b"new")
+    seen.add(fingerprint())
+    assert len(seen) == 5

@@ -1,0 +1,121 @@
+"""The corpus `digit-captions`: images of digits with captions such as "a large thin seven leaning right".
+
+A caption states the size, the thickness, the digit and the slant. All but the digit are measured, so a caption is a
+function of the image and its label.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.interfaces import Example, ExampleSpec, LabelledCorpus, Numbers, Text
+from seqforge_tasks.digits import DESCRIPTION, SIDE, example_name, images_digest, load_handwriting, standardize
+
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+class Scale(NamedTuple):
+    """The words for a measure.
+
+    Attributes:
+        words: Words from the lowest to the highest values.
+        bounds: Bounds between neighbouring words, ascending.
+        margin: Distance to a bound within which both of its words are correct.
+    """
+
+    words: tuple[str, ...]
+    bounds: tuple[float, ...]
+    margin: float
+
+
+# The bounds of size and thickness are near the medians of the data. The bounds of the slant are a tenth of a column per
+# row. With each margin, about one image in twenty lies between two words.
+SIZE = Scale(("small", "large"), (2.6,), 0.02)
+THICKNESS = Scale(("thin", "thick"), (7.5,), 0.1)
+SLANT = Scale(("leaning left", "upright", "leaning right"), (-0.1, 0.1), 0.01)
+
+
+class DigitCaptions(LabelledCorpus):
+    """Handwritten digits, each with a caption of its size, thickness, digit and slant.
+
+    If a measure lies within the margin of a bound between two words, the captions with either word are correct.
+    """
+
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the specification: all pixels as one vector as input, and a text as target."""
+        return ExampleSpec(Numbers(SIDE * SIDE), "vector", Text(), "sequence")
+
+    def examples(self) -> Iterator[Example]:
+        """Yield every image in the order of the data set."""
+        images, labels = load_handwriting()
+        for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+            first, *others = captions(label, measure(image))
+            yield Example(example_name(index), standardize(image).reshape(-1), first, tuple(others))
+
+    def fingerprint(self) -> str:
+        """Return a digest of the images and the scales."""
+        return images_digest("digit-captions", repr((SIZE, THICKNESS, SLANT)))
+
+    def describe(self) -> str:
+        """Return the number and the origin of the images, for people."""
+        return f"{DESCRIPTION}, with captions from measurements"
+
+
+class Measures(NamedTuple):
+    """The measures of one image. All are moments of its ink, so none depends on a single pixel.
+
+    Attributes:
+        size: Radius of gyration in pixels: the root mean square distance of the ink from its centre.
+        thickness: Ink divided by size, in pixels. The width of a stroke is its area divided by its length, and the
+            length is proportional to the size.
+        slant: Columns by which ink moves to the right per row upwards (Castro et al. 2019, "Morpho-MNIST").
+    """
+
+    size: float
+    thickness: float
+    slant: float
+
+
+def measure(image: NDArray[np.float32]) -> Measures:
+    """Measure an image.
+
+    Args:
+        image: Ink from 0 to 1, `[row, column]`, rows from top to bottom; not all 0.
+    """
+    # In float64, all machines agree except for the last bits.
+    weights = image.astype(np.float64) / image.sum(dtype=np.float64)
+    rows, columns = np.indices(image.shape, dtype=np.float64)
+    rows -= (weights * rows).sum()
+    columns -= (weights * columns).sum()
+    height, width, shear = (weights * rows**2).sum(), (weights * columns**2).sum(), (weights * rows * columns).sum()
+    size = float(np.sqrt(height + width))
+    # Ink in a single row has no slant.
+    slant = float(-shear / height) if height > 0 else 0.0
+    return Measures(size, float(image.sum(dtype=np.float64)) / size if size > 0 else 0.0, slant)
+
+
+def captions(digit: int, measures: Measures) -> list[str]:
+    """Return every correct caption of an image; the first uses the words of the intervals that hold the measures.
+
+    Args:
+        digit: Digit from 0 to 9.
+        measures: Measures of the image.
+    """
+    sizes = _words(SIZE, measures.size)
+    thicknesses = _words(THICKNESS, measures.thickness)
+    slants = _words(SLANT, measures.slant)
+    return [
+        f"a {size} {thickness} {_DIGITS[digit]} {slant}"
+        for size, thickness, slant in product(sizes, thicknesses, slants)
+    ]
+
+
+def _words(scale: Scale, value: float) -> Sequence[str]:
+    """Return the word for a value, then the neighbouring words whose bounds are within the margin."""
+    own = sum(value >= bound for bound in scale.bounds)
+    near = [index + (own == index) for index, bound in enumerate(scale.bounds) if abs(value - bound) <= scale.margin]
+    return [scale.words[index] for index in (own, *near)]

@@ -1,0 +1,117 @@
+"""The metrics `accuracy` and `confusion` of class labels, one per example or one per step."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from sklearn import metrics  # pyright: ignore[reportMissingTypeStubs]
+
+from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, PredictionMetric, Score
+
+_HEADING = 6
+"""Characters of a class name that are printed above its column."""
+
+
+class Accuracy(PredictionMetric):
+    """The share of labels that are predicted correctly.
+
+    Args:
+        per_class: Whether to report the share for each class too, among the labels whose target is that class.
+    """
+
+    def __init__(
+        self, per_class: Annotated[bool, Field(description="Report a figure for each class too.")] = False
+    ) -> None:
+        self._per_class = per_class
+
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
+        """Compute the accuracy.
+
+        Args:
+            spec: Specification of the examples.
+            predictions: At least one prediction, each as long as its targets.
+
+        Returns:
+            The figure `overall`, and for each class `of_` and its name. A class that is never a target has 0.
+        """
+        names, counts = _count_confusions(spec, predictions)
+        correct, targets = np.diag(counts), counts.sum(axis=1)
+        shares = correct / np.maximum(targets, 1)
+        values = {"overall": float(correct.sum() / max(targets.sum(), 1))}
+        if self._per_class:
+            values |= {f"of_{name}": float(share) for name, share in zip(names, shares, strict=True)}
+        return Score(values)
+
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether targets are labels of examples or of their steps.
+
+        Args:
+            spec: Specification of the examples.
+        """
+        return _has_labels(spec)
+
+
+class Confusion(PredictionMetric):
+    """The confusion matrix: how often each class was predicted for each target. It is a report without figures."""
+
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
+        """Compute the confusion matrix.
+
+        Args:
+            spec: Specification of the examples.
+            predictions: At least one prediction, each as long as its targets.
+
+        Returns:
+            A report with a row per target class and a column per predicted class.
+        """
+        return Score({}, report=_format_table(*_count_confusions(spec, predictions)))
+
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether targets are labels of examples or of their steps.
+
+        Args:
+            spec: Specification of the examples.
+        """
+        return _has_labels(spec)
+
+
+def _has_labels(spec: ExampleSpec) -> bool:
+    return isinstance(spec.target, Classes) and spec.output_mode != "sequence"
+
+
+def _count_confusions(
+    spec: ExampleSpec, predictions: Sequence[ExamplePrediction]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the names of the classes, and counts `[target, predicted]` over all steps of all predictions.
+
+    Raises:
+        ValueError: If targets are not classes.
+    """
+    if not isinstance(spec.target, Classes):
+        raise ValueError("accuracy and confusion need targets that are classes")
+    names = spec.target.names
+    predicted = [np.atleast_1d(prediction.predicted) for prediction in predictions]
+    targets = [_nearest(found, prediction) for found, prediction in zip(predicted, predictions, strict=True)]
+    confusion_matrix: Any = cast("Any", metrics).confusion_matrix
+    return names, confusion_matrix(np.concatenate(targets), np.concatenate(predicted), labels=range(len(names)))
+
+
+def _nearest(predicted: NDArray[Any], prediction: ExamplePrediction) -> NDArray[Any]:
+    targets = [np.atleast_1d(target) for target in prediction.targets]
+    return max(targets, key=lambda target: int((target == predicted).sum()))
+
+
+def _format_table(names: Sequence[str], counts: NDArray[np.int64]) -> str:
+    cells = [[str(count) if count else "·" for count in row] for row in counts.tolist()]
+    rows = [[name[:_HEADING] for name in names], *cells]
+    width = max(len(cell) for row in rows for cell in row)
+    margin = max(map(len, names))
+    lines = [
+        " ".join([name.ljust(margin), *(cell.rjust(width) for cell in row)])
+        for name, row in zip(["", *names], rows, strict=True)
+    ]
+    return "\n".join(["rows: target, columns: prediction", *lines])

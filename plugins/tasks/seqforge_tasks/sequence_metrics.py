@@ -1,0 +1,129 @@
+"""The metrics `exact-match`, `edit-distance` and `pronunciation`, which count edits between predictions and targets.
+
+The edit distance of two sequences is the least number of symbols to insert, delete or replace to turn one into the
+other (Levenshtein 1966, "Binary Codes Capable of Correcting Deletions, Insertions, and Reversals"). If an example has
+several correct targets, the nearest one counts.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, PredictionMetric, Score, Value
+
+
+class ExactMatch(PredictionMetric):
+    """The share of predictions that are equal to a correct target in every symbol."""
+
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
+        """Compute the share of exact matches.
+
+        Args:
+            spec: Specification of the examples.
+            predictions: At least one prediction.
+
+        Returns:
+            The figure `share`, from 0 to 1.
+        """
+        return Score({"share": _total(predictions).exact / len(predictions)})
+
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether targets are not numbers.
+
+        Args:
+            spec: Specification of the examples.
+        """
+        return not isinstance(spec.target, Numbers)
+
+
+class EditDistance(PredictionMetric):
+    """The edit distance between predicted and target sequences, per prediction and per target symbol."""
+
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
+        """Compute the edit distance.
+
+        Args:
+            spec: Specification of the examples.
+            predictions: At least one prediction.
+
+        Returns:
+            The figures `mean`, edits per prediction, and `rate`, edits per target symbol.
+        """
+        total = _total(predictions)
+        return Score({"mean": total.edits / len(predictions), "rate": total.edits / max(total.length, 1)})
+
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether targets are sequences of their own length.
+
+        Args:
+            spec: Specification of the examples.
+        """
+        return spec.output_mode == "sequence"
+
+
+class Pronunciation(PredictionMetric):
+    """The word error rate and the phoneme error rate of pronunciations.
+
+    Yao and Zweig 2015, "Sequence-to-Sequence Neural Net Models for Grapheme-to-Phoneme Conversion".
+    """
+
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
+        """Compute both error rates.
+
+        Args:
+            spec: Specification of the examples.
+            predictions: At least one prediction, each of one word.
+
+        Returns:
+            The figures `word_error_rate`, the share of words with any error, and `phoneme_error_rate`, edits per target
+            phoneme.
+        """
+        total, words = _total(predictions), len(predictions)
+        return Score(
+            {
+                "word_error_rate": (words - total.exact) / words,
+                "phoneme_error_rate": total.edits / max(total.length, 1),
+            }
+        )
+
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether targets are sequences of classes, which are the phonemes.
+
+        Args:
+            spec: Specification of the examples.
+        """
+        return isinstance(spec.target, Classes) and spec.output_mode == "sequence"
+
+
+class _Total(NamedTuple):
+    """Edits to the nearest targets, symbols of these targets, and the number of predictions without an edit."""
+
+    edits: int
+    length: int
+    exact: int
+
+
+def _total(predictions: Sequence[ExamplePrediction]) -> _Total:
+    nearest = [_nearest(prediction) for prediction in predictions]
+    return _Total(
+        sum(edits for edits, _ in nearest),
+        sum(length for _, length in nearest),
+        sum(edits == 0 for edits, _ in nearest),
+    )
+
+
+def _nearest(prediction: ExamplePrediction) -> tuple[int, int]:
+    """Return the edits to the nearest target and its length; of several nearest ones, the longest counts."""
+    predicted = _symbols(prediction.predicted)
+    targets = [_symbols(target) for target in prediction.targets]
+    found = ((Levenshtein.distance(predicted, target), len(target)) for target in targets)
+    return min(found, key=lambda one: (one[0], -one[1]))
+
+
+def _symbols(value: Value) -> str | list[int]:
+    return value if isinstance(value, str) else np.atleast_1d(value).tolist()

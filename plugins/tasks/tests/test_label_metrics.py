@@ -1,0 +1,63 @@
+"""Accuracy and the confusion matrix, against counting one by one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_tasks.label_metrics import Accuracy, Confusion
+
+from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
+
+NAMES = ("code", "comment", "string")
+TAGS = ExampleSpec(Text(), "sequence", Classes(NAMES), "every step")
+LABEL = ExampleSpec(Numbers(2), "vector", Classes(NAMES), "once")
+
+steps = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=8)
+
+
+@given(st.lists(steps, min_size=1, max_size=4))
+def test_accuracy_counts_each_step(examples: list[list[tuple[int, int]]]):
+    predictions = [
+        ExamplePrediction(
+            "", np.array([predicted for predicted, _ in pairs]), (np.array([right for _, right in pairs]),)
+        )
+        for pairs in examples
+    ]
+    all_steps = [pair for pairs in examples for pair in pairs]
+    expected = {"overall": sum(predicted == right for predicted, right in all_steps) / len(all_steps)}
+    for number, name in enumerate(NAMES):
+        of_it = [predicted == right for predicted, right in all_steps if right == number]
+        expected[f"of_{name}"] = sum(of_it) / len(of_it) if of_it else 0.0
+    assert Accuracy(per_class=True).score(TAGS, predictions).values == pytest.approx(expected)
+    assert Accuracy().score(TAGS, predictions).values == pytest.approx({"overall": expected["overall"]})
+
+
+def test_one_label_an_example_and_the_nearest_of_several():
+    predictions = [ExamplePrediction("a", 2, (0, 2)), ExamplePrediction("b", 1, (0,)), ExamplePrediction("c", 0, (0,))]
+    values = Accuracy(per_class=True).score(LABEL, predictions).values
+    assert values == pytest.approx({"overall": 2 / 3, "of_code": 1 / 2, "of_comment": 0.0, "of_string": 1.0})
+
+
+def test_the_table_has_a_row_for_what_was_right():
+    predictions = [
+        ExamplePrediction("a", np.array([0, 0, 1, 2]), (np.array([0, 1, 1, 2]),)),
+        ExamplePrediction("b", np.array([0]), (np.array([1]),)),
+    ]
+    score = Confusion().score(TAGS, predictions)
+    assert score.values == {}
+    assert score.report.splitlines() == [
+        "rows: target, columns: prediction",
+        "          code commen string",
+        "code         1      ·      ·",
+        "comment      2      1      ·",
+        "string       ·      ·      1",
+    ]
+
+
+def test_labels_alone_are_judged():
+    sequence = ExampleSpec(Text(), "sequence", Classes(NAMES), "sequence")
+    number = ExampleSpec(Numbers(2), "vector", Numbers(1), "once")
+    for metric in (Accuracy(), Confusion()):
+        assert [metric.fits(spec) for spec in (TAGS, LABEL, sequence, number)] == [True, True, False, False]
+        with pytest.raises(ValueError, match="targets that are classes"):
+            metric.score(number, [ExamplePrediction("", np.zeros(1), (np.zeros(1),))])

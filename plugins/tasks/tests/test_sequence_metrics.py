@@ -1,0 +1,80 @@
+"""Exact match, edit distance and pronunciation errors, against the recurrence of their definition."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_tasks.sequence_metrics import EditDistance, ExactMatch, Pronunciation
+
+from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, Numbers, Text
+
+TEXTS = ExampleSpec(Numbers(2), "vector", Text(), "sequence")
+PHONEMES = ExampleSpec(Text(), "sequence", Classes(("AA", "B", "K")), "sequence")
+LABEL = ExampleSpec(Numbers(2), "vector", Classes(("no", "yes")), "once")
+TAGS = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step")
+NUMBER = ExampleSpec(Numbers(2), "vector", Numbers(1), "once")
+
+
+def levenshtein(one: str, other: str) -> int:
+    @cache
+    def distance(i: int, j: int) -> int:
+        if not (i and j):
+            return i + j
+        replaced = distance(i - 1, j - 1) + (one[i - 1] != other[j - 1])
+        return min(replaced, distance(i - 1, j) + 1, distance(i, j - 1) + 1)
+
+    return distance(len(one), len(other))
+
+
+words = st.text("abé", max_size=6)
+predictions = st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=3)), min_size=1, max_size=5)
+
+
+@given(predictions)
+def test_figures_are_those_of_the_definition(pairs: list[tuple[str, list[str]]]):
+    texts = [ExamplePrediction("", predicted, tuple(targets)) for predicted, targets in pairs]
+    nearest = [
+        min((levenshtein(predicted, target), -len(target)) for target in targets) for predicted, targets in pairs
+    ]
+    distance, length = sum(one for one, _ in nearest), -sum(length for _, length in nearest)
+    wrong = sum(predicted not in targets for predicted, targets in pairs)
+    assert EditDistance().score(TEXTS, texts).values == {
+        "mean": pytest.approx(distance / len(pairs)),
+        "rate": pytest.approx(distance / max(length, 1)),
+    }
+    assert ExactMatch().score(TEXTS, texts).values == {"share": pytest.approx(1 - wrong / len(pairs))}
+    # A text is a sequence of code points, as a pronunciation is one of phonemes.
+    phonemes = [
+        ExamplePrediction(
+            "", np.array([*map(ord, predicted)], dtype=np.int64), tuple(np.array([*map(ord, t)]) for t in targets)
+        )
+        for predicted, targets in pairs
+    ]
+    assert Pronunciation().score(PHONEMES, phonemes).values == {
+        "word_error_rate": pytest.approx(wrong / len(pairs)),
+        "phoneme_error_rate": pytest.approx(distance / max(length, 1)),
+    }
+
+
+def test_values_worked_out_by_hand():
+    found = [
+        ExamplePrediction("tomato", np.array([0, 1, 2]), (np.array([0, 1, 1, 2]), np.array([0, 1, 2]))),
+        ExamplePrediction("bat", np.array([1, 0]), (np.array([1, 0, 2, 2]), np.array([0]))),
+    ]
+    # Nearest of the second is one edit away, and has one phoneme.
+    assert Pronunciation().score(PHONEMES, found).values == {"word_error_rate": 0.5, "phoneme_error_rate": 1 / 4}
+
+
+def test_a_label_matches_or_not():
+    assert ExactMatch().score(LABEL, [ExamplePrediction("a", 1, (1,)), ExamplePrediction("b", 1, (0,))]).values == {
+        "share": 0.5
+    }
+
+
+def test_what_each_can_judge():
+    forms = (TEXTS, PHONEMES, LABEL, TAGS, NUMBER)
+    assert [ExactMatch().fits(spec) for spec in forms] == [True, True, True, True, False]
+    assert [EditDistance().fits(spec) for spec in forms] == [True, True, False, False, False]
+    assert [Pronunciation().fits(spec) for spec in forms] == [False, True, False, False, False]

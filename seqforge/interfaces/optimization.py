@@ -1,0 +1,95 @@
+"""What changes the parameters of a model: initializers, optimizers and learning rate schedules."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Initializer(ABC):
+    """A rule that fills the parameters of a model in place, with random numbers from torch's default generator.
+
+    Biases that a cell sets itself, such as the forget bias of an LSTM, are set afterwards.
+    """
+
+    @abstractmethod
+    def initialize(self, name: str, parameter: Tensor) -> None:
+        """Fill one parameter in place. Gradients are disabled.
+
+        Args:
+            name: Dotted name of the parameter in the model, such as `stack.cells.0.recurrent_weight`.
+            parameter: The parameter, which has the initial values of its module.
+        """
+
+
+class Optimizer(ABC):
+    """The options of an optimizer, from which `build` creates a torch optimizer.
+
+    Before each step the engine multiplies the learning rate of each parameter group by the factor of the schedule.
+    """
+
+    @abstractmethod
+    def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
+        """Return a torch optimizer of the parameters of a model.
+
+        Args:
+            parameters: Names and parameters, as `nn.Module.named_parameters` returns them.
+
+        Returns:
+            An optimizer whose `state_dict` contains only tensors and plain JSON values.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of a run.
+
+    Attributes:
+        step: Number of optimizer steps done.
+        epoch: Number of passes over the training split done, with the fraction of the current one.
+        fraction: Completed fraction of the run, from 0 to 1. Of the limits in steps, epochs and minutes, the one that
+            ends the run first determines it.
+    """
+
+    step: int
+    epoch: float
+    fraction: float
+
+
+class Schedule(ABC):
+    """A function from the progress of a run to a factor on the learning rate.
+
+    A schedule without a state implements only `factor`.
+    """
+
+    @abstractmethod
+    def factor(self, progress: Progress) -> float:
+        """Return the factor for the next step.
+
+        Args:
+            progress: Progress of the run.
+
+        Returns:
+            Factor on the learning rate of the optimizer, at least 0.
+        """
+
+    def observe(self, validation_loss: float) -> None:
+        """Receive the result of an evaluation. The default ignores it.
+
+        Args:
+            validation_loss: Validation loss in nats per token.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """Return the state that a resumed run needs, as plain JSON values. The default is empty."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Restore a state. The default does nothing.
+
+        Args:
+            state: State that `state` returned in this or another process.
+        """
