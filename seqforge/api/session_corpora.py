@@ -1,7 +1,7 @@
 """Corpora from Python values: any iterable of texts, or of examples."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np

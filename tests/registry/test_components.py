@@ -197,7 +197,6 @@ def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: p
         ("steps = 0", "key.steps: should be 'auto' or be greater than 0, not 0"),
         ('rates = "a"', "key.rates: should be a valid number or be a valid array, not 'a'"),
         ("path = 3", "key.path: should be a valid string, not 3"),
-        (f'text = 3\nnames = "{"a" * 80}"', f"key.names: should be a valid array, not '{'a' * 56}..."),
         ("siez = 3", "key.siez: sample/configured has no option 'siez'. Did you mean 'size'?"),
         ("si-ze = 3", "key.si-ze: sample/configured has no option 'si-ze'. Did you mean 'size'?"),
     ],
