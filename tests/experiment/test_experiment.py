@@ -40,7 +40,7 @@ def test_everything_but_the_corpus_has_a_default(samples: Registry):
             "checkpoint_interval": 500,
             "keep_checkpoints": 2,
             "precision": "float32",
-            "compile": False,
+            "backend": "auto",
             "device": "auto",
         },
         "evaluation": {"interval": 500, "tokens": 1_000_000},
