@@ -1,4 +1,4 @@
-"""Experiments: a strict TOML file, overrides, and error messages that say what to do."""
+"""Experiments: strict settings from TOML or Python, overrides, checks and the JSON Schema."""
 
 from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.experiment import Experiment

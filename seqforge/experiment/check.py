@@ -1,4 +1,4 @@
-"""Checking an experiment: every section and component, so that all problems can be told at once."""
+"""The check of an experiment: every section and component, so that all problems are reported at once."""
 
 import re
 from collections.abc import Mapping
@@ -30,27 +30,27 @@ DEFAULT_COMPONENTS = {
     "optimizer": "adam",
     "schedule": "constant",
 }
-"""The tables that may be left out, and the component that is used then."""
+"""Default component of each table that may be left out."""
 
 DEFAULT_CELL, DEFAULT_INITIALIZER, DEFAULT_SAMPLER = "lstm", "default", "temperature"
 MAXIMUM_REPEAT = 1000
 
 SHOWN_EXAMPLES = 5
-"""Labelled examples that are answered at a sampling interval, where the experiment does not say."""
+"""Default of `sampling.count` for labelled examples."""
 
 _TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "plugins"]
 _IN_MODEL = ["cells", "attention", "initializer"]
 
 
 class Checker:
-    """Turns tables into the parts of an `Experiment`, and collects what is wrong with them.
+    """Converter of tables to the parts of an `Experiment`, which collects all problems.
 
     Args:
-        registry: The installed components.
-        folder: What relative paths are relative to.
+        registry: Registered components.
+        folder: Folder that relative paths are relative to.
 
     Attributes:
-        problems: Everything found wrong so far.
+        problems: Problems found so far.
     """
 
     def __init__(self, registry: Registry, folder: Path) -> None:
@@ -59,22 +59,22 @@ class Checker:
         self._folder = folder
 
     def check(self, table: Mapping[str, Any], default_name: str | None) -> dict[str, Any]:
-        """Check everything.
+        """Check all tables.
 
         Args:
-            table: The experiment's tables.
-            default_name: The name of an experiment that gives none.
+            table: Tables of the experiment.
+            default_name: Name of the run if the experiment sets none; None for the name of the corpus.
 
         Returns:
-            The arguments of `Experiment`; of use only while `problems` is empty.
+            The attributes of `Experiment`, or an empty dictionary if there are problems.
         """
         for name in table:
             if name not in _TABLES:
-                self.problems.append(Problem(name, "an experiment has no such table", _where_it_belongs(name)))
+                self.problems.append(Problem(name, "an experiment has no such table", _home_of(name)))
         model = self._mapping(table, "model")
         identity = self._mapping(table, "experiment")
-        self._mapping(table, "plugins")  # What a resolved experiment says of versions is for its readers alone.
-        identity.setdefault("name", _fitting_name(default_name or _corpus_name(table)))
+        self._mapping(table, "plugins")  # The versions in a resolved experiment are informative only.
+        identity.setdefault("name", _run_name(default_name or _corpus_name(table)))
         corpus = self._corpus(table)
         data, sampling = self._mapping(table, "data"), self._mapping(table, "sampling")
         if corpus is not None and is_labelled(corpus):
@@ -121,7 +121,7 @@ class Checker:
         value = table.get(key, {})
         if isinstance(value, Mapping):
             return dict(cast("Mapping[str, Any]", value))
-        self.problems.append(Problem(key, f"must be a table, not {shown(value)}", f"Write [{key}] above its keys."))
+        self.problems.append(Problem(key, f"must be a table, not {shown(value)}", f"Write [{key}] above the keys."))
         return {}
 
     def _section(self, kind: type[SectionT], key: str, values: Mapping[str, Any]) -> SectionT | None:
@@ -148,7 +148,7 @@ class Checker:
 
     def _list(self, kind: str, tables: Any, key: str) -> list[Component]:
         if not isinstance(tables, list):
-            self.problems.append(Problem(key, "must be a list of tables", f"Write [[{key}]] above each."))
+            self.problems.append(Problem(key, "must be a list of tables", f"Write [[{key}]] above each table."))
             return []
         found = [
             self._component(kind, table, join(key, index)) for index, table in enumerate(cast("list[Any]", tables))
@@ -158,7 +158,7 @@ class Checker:
     def _cells(self, tables: Any) -> list[Component]:
         if not isinstance(tables, list) or not tables:
             self.problems.append(
-                Problem("model.cells", "must be a list of at least one cell", "Write [[model.cells]].")
+                Problem("model.cells", "must be a list of at least one cell", "Write [[model.cells]] above each cell.")
             )
             return []
         layers: list[Component] = []
@@ -197,7 +197,7 @@ class Checker:
         """Check the backends to which a cell is pinned: one name, or a list in order of preference."""
         names: list[Any] = [*cast("list[Any]", value)] if isinstance(value, list | tuple) else [value]
         if not all(isinstance(name, str) for name in names):
-            self.problems.append(Problem(key, f"must be a backend's name or a list of names, not {shown(value)}"))
+            self.problems.append(Problem(key, f"must be the name of a backend or a list of names, not {shown(value)}"))
             return ()
         known = self._registry.names("backend")
         for name in names:
@@ -212,11 +212,11 @@ class Checker:
         components: Mapping[str, Component | None],
         metrics: list[Component],
     ) -> ExampleSpec | None:
-        """Check what has to fit together, fill in the topology, and return the shape of the examples."""
+        """Check that the parts fit together, set the topology, and return the shape of the examples."""
         corpus, loss = components["corpus"], components["loss"]
         known = {name: section for name, section in sections.items() if section is not None}
         if len(known) < len(sections) or corpus is None or loss is None:
-            return None  # These problems come first.
+            return None  # These problems have to be solved first.
         try:
             spec = example_spec_of(corpus)
         except SeqforgeError as error:
@@ -261,7 +261,7 @@ def _known(section: str) -> list[str]:
     return [*SECTIONS[section].model_fields, *(_IN_MODEL if section == "model" else [])]
 
 
-def _where_it_belongs(name: str) -> str:
+def _home_of(name: str) -> str:
     homes = [f"[{section}]" for section in SECTIONS if name in _known(section)]
     return f"It belongs in {' or '.join(homes)}." if homes else did_you_mean(name, _TABLES)
 
@@ -272,6 +272,6 @@ def _corpus_name(table: Mapping[str, Any]) -> str:
     return chosen if isinstance(chosen, str) else ""
 
 
-def _fitting_name(text: str) -> str:
-    """Make a run's name of whatever a file or a corpus is called: "my notes" becomes "my-notes"."""
+def _run_name(text: str) -> str:
+    """Convert the name of a file or a corpus to a name for a run: "my notes" becomes "my-notes"."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:100] or "experiment"

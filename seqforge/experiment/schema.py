@@ -1,4 +1,4 @@
-"""The JSON Schema of an experiment file, for editors: the core's settings and every installed component's options."""
+"""The JSON Schema of an experiment file, for editors: all sections, and the options of every installed component."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ Schema = dict[str, Any]
 
 
 def json_schema(registry: Registry) -> Schema:
-    """Describe what `Experiment.load` accepts with the plugins that are installed.
+    """Return the JSON Schema of the files that `Experiment.load` accepts.
 
     Args:
-        registry: The installed components; those that cannot be imported are left out.
+        registry: Registered components; those that cannot be imported are left out.
 
     Returns:
         A JSON Schema, draft 2020-12.
@@ -50,7 +50,7 @@ _REPEAT: Schema = {
     "type": "integer",
     "minimum": 1,
     "maximum": MAXIMUM_REPEAT,
-    "description": "Layers of this kind, one above the other.",
+    "description": "Number of equal layers.",
 }
 
 
@@ -87,7 +87,7 @@ def _kind(registry: Registry, kind: str) -> Schema:
 
 
 def _component(registry: Registry, registration: Registration, options: Options, place: str) -> Schema:
-    # Where a type of an option has a definition of its own, references to it lead to this component's `$defs`.
+    # References to a definition that the type of an option has lead to the `$defs` of this component.
     schema = options.model.model_json_schema(ref_template=f"{place}/$defs/{{model}}")
     properties: Schema = {"use": {"enum": registry.names_of(registration)}, **schema.get("properties", {})}
     for name, nested in options.nested.items():

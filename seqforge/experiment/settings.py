@@ -1,4 +1,4 @@
-"""The plain settings of an experiment: everything that is not a component."""
+"""The sections of an experiment: all settings that are not components."""
 
 import re
 from typing import Annotated, Any, Literal, cast
@@ -19,11 +19,11 @@ AUTO_BACKEND = "auto"
 """Setting that chooses the fastest backend by measurement."""
 
 DEFAULT_STEPS = 2000
-"""How long a run is where the experiment does not say."""
+"""Length of a run if the experiment sets no limit."""
 
 
 class Section(BaseModel):
-    """One table of an experiment file; strict, so that a slip of the pen is told rather than guessed at."""
+    """A table of an experiment file. It is strict: a misspelled key or a value of another type is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -31,109 +31,135 @@ class Section(BaseModel):
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def _fit_for_a_folder(name: str) -> str:
+def _check_run_name(name: str) -> str:
     if not _RUN_NAME.fullmatch(name):
         raise ValueError(
-            f"{name[:100]!r} cannot name a run. Write letters, digits, '.', '_' and '-', at most 100 of them, "
-            "of which the first is a letter or a digit."
+            f"{name[:100]!r} cannot be the name of a run. "
+            "Use at most 100 letters, digits, '.', '_' and '-', beginning with a letter or a digit."
         )
     return name
 
 
 class Identity(Section):
-    """`[experiment]`: what the run is called, and what its chance starts from."""
+    """`[experiment]`: name and seed of the run."""
 
     name: Annotated[
         str,
-        AfterValidator(_fit_for_a_folder),
-        Field(description="Names the run directory.", json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"}),
+        AfterValidator(_check_run_name),
+        Field(description="Name of the run directory.", json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"}),
     ]
-    seed: Annotated[NonNegativeInt, Field(lt=2**63, description="Seeds weights, dropout, order and samples.")] = 1337
+    seed: Annotated[
+        NonNegativeInt, Field(lt=2**63, description="Seed of weights, dropout, the order of the data and samples.")
+    ] = 1337
 
 
 class Data(Section):
-    """`[data]`: how the corpus is split and read."""
+    """`[data]`: splits of the corpus, and the order of reading."""
 
     split: Annotated[
         Literal["position", "document"],
         Field(
-            description="Hold out the end of the text (position), or whole documents chosen by a hash of their "
-            "names, so that a document stays in its split as the corpus grows (document). Labelled examples are "
-            "split by their names, or as their corpus says."
+            description="Held-out part of a stream of text: its end (position), or whole documents chosen by a hash "
+            "of their names, so that a document stays in its split when the corpus grows (document). Labelled examples "
+            "are split by their names, or as their corpus states."
         ),
     ] = "position"
     validation_fraction: Annotated[
-        float, Field(ge=0, lt=1, description="Part held out for evaluations; 0 for none.")
+        float, Field(ge=0, lt=1, description="Fraction held out for evaluation while training; 0 for none.")
     ] = 0.05
     test_fraction: Annotated[
-        float, Field(ge=0, lt=1, description="Part that `seqforge evaluate --split test` alone looks at.")
+        float, Field(ge=0, lt=1, description="Fraction held out for `seqforge evaluate --split test`.")
     ] = 0.0
-    shuffle: Annotated[bool, Field(description="Read the documents in a new order in every epoch.")] = True
+    shuffle: Annotated[
+        bool, Field(description="Whether documents or examples are read in a new order in every epoch.")
+    ] = True
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> "Data":
         if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction and test_fraction leave nothing to train on")
+            raise ValueError(
+                "validation_fraction and test_fraction leave no data to train on. Their sum must be below 1."
+            )
         return self
 
 
 class Model(Section):
-    """`[model]`: the network around the cells, which stand beside it in `[[model.cells]]`."""
+    """`[model]`: the network around the cells, which have their own tables `[[model.cells]]`."""
 
     topology: Annotated[
         Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None,
         Field(description="Shape of the model. By default it follows from the corpus and the loss."),
     ] = None
     embedding_size: Annotated[
-        PositiveInt | None, Field(description="Learn a vector of this size for each symbol; absent: one-hot.")
+        PositiveInt | None,
+        Field(description="Size of a trainable vector for each symbol; without it, symbols are one-hot vectors."),
     ] = None
     dropout: Annotated[
-        float, Field(ge=0, lt=1, description="Part of each layer's outputs dropped (Zaremba et al. 2014).")
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Fraction of each layer's outputs that is dropped while training (Zaremba et al. 2014).",
+        ),
     ] = 0.0
     bidirectional: Annotated[
-        bool, Field(description="Read backwards too (Schuster and Paliwal 1997), where all is there before it is read.")
+        bool,
+        Field(description="Whether labelled examples are also read backwards (Schuster and Paliwal 1997)."),
     ] = False
 
 
 class Training(Section):
-    """`[training]`: truncated backpropagation through time."""
+    """`[training]`: length, batches, precision and intervals of training."""
 
-    batch_size: Annotated[PositiveInt, Field(description="Sequences read side by side.")] = 64
-    sequence_length: Annotated[PositiveInt, Field(description="Steps between which gradients flow.")] = 100
+    batch_size: Annotated[
+        PositiveInt, Field(description="Number of sequences, or of labelled examples at most, in a batch.")
+    ] = 64
+    sequence_length: Annotated[
+        PositiveInt, Field(description="Steps of truncated backpropagation through time; the state is carried across.")
+    ] = 100
     accumulation: Annotated[
-        PositiveInt, Field(description="Batches whose gradients make one step; each carries its own state.")
+        PositiveInt, Field(description="Number of batches whose gradients are averaged in one optimizer step.")
     ] = 1
     batch_tokens: Annotated[
         PositiveInt,
-        Field(description="Of labelled examples: steps of a batch at most, read and written, padding included."),
+        Field(
+            description="Maximum number of input and target steps in a batch of labelled examples, padding included."
+        ),
     ] = 32_768
     scheduled_sampling: Annotated[
         float,
         Field(
             ge=0,
             le=1,
-            description="Part of the symbols that a writer reads, by the run's end, from what it wrote itself, and not "
-            "from what was right; it grows from 0 (Bengio et al. 2015).",
+            description="Probability, at the end of the run, that the decoder reads its own output instead of the "
+            "target (Bengio et al. 2015); it grows linearly from 0.",
         ),
     ] = 0.0
-    steps: Annotated[PositiveInt | None, Field(description="Stop after so many optimizer steps.")] = None
-    epochs: Annotated[PositiveFloat | None, Field(description="Stop after so many passes over the corpus.")] = None
-    minutes: Annotated[PositiveFloat | None, Field(description="Stop after so many minutes.")] = None
-    patience: Annotated[PositiveInt | None, Field(description="Stop after so many evaluations without a new best.")] = (
+    steps: Annotated[PositiveInt | None, Field(description="Number of optimizer steps after which the run ends.")] = (
         None
     )
+    epochs: Annotated[
+        PositiveFloat | None, Field(description="Number of passes over the corpus after which the run ends.")
+    ] = None
+    minutes: Annotated[PositiveFloat | None, Field(description="Number of minutes after which the run ends.")] = None
+    patience: Annotated[
+        PositiveInt | None, Field(description="Number of evaluations without a new best loss after which the run ends.")
+    ] = None
     gradient_clip_norm: Annotated[
-        PositiveFloat | None, Field(description="Scale the gradient to at most this L2 norm.")
+        PositiveFloat | None, Field(description="Maximum L2 norm to which the gradient is scaled down.")
     ] = None
     gradient_clip_value: Annotated[
-        PositiveFloat | None, Field(description="Clip each component of the gradient to this size.")
+        PositiveFloat | None,
+        Field(description="Maximum absolute value to which each element of the gradient is clipped."),
     ] = None
     log_interval: Annotated[PositiveInt, Field(description="Steps between two lines of metrics.jsonl.")] = 10
     checkpoint_interval: Annotated[PositiveInt, Field(description="Steps between two checkpoints.")] = 500
-    keep_checkpoints: Annotated[PositiveInt, Field(description="Latest checkpoints kept, beside the best.")] = 2
+    keep_checkpoints: Annotated[
+        PositiveInt, Field(description="Number of latest checkpoints that are kept, in addition to the best.")
+    ] = 2
     precision: Annotated[
         Literal["float32", "bfloat16", "auto"],
-        Field(description="Of products; parameters and states are float32. auto: bfloat16 where the processor has it."),
+        Field(description="Precision of matrix products; auto is bfloat16 on a device that supports it."),
     ] = "float32"
     backend: Annotated[
         str,
@@ -142,7 +168,9 @@ class Training(Section):
             "measured before the first step."
         ),
     ] = AUTO_BACKEND
-    device: Annotated[str, Field(description="`auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, …")] = "auto"
+    device: Annotated[str, Field(description="`cpu`, `cuda`, `cuda:1` and so on; `auto` is a GPU if there is one.")] = (
+        "auto"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -155,37 +183,39 @@ class Training(Section):
 
 
 class Evaluation(Section):
-    """`[evaluation]`: scoring the validation split while training."""
+    """`[evaluation]`: evaluation of the validation split while training."""
 
     interval: Annotated[PositiveInt, Field(description="Steps between two evaluations.")] = 500
     tokens: Annotated[
-        int, Field(ge=2, description="Score at most so many tokens of the split; `seqforge evaluate` scores all.")
+        int, Field(ge=2, description="Maximum number of tokens that are scored; `seqforge evaluate` scores all.")
     ] = 1_000_000
 
 
 class Prediction(Section):
-    """`[prediction]`: how a sequence is written for an example."""
+    """`[prediction]`: decoding of a sequence for an example."""
 
     beam: Annotated[
-        PositiveInt, Field(description="Width of the beam search; 1 takes the likeliest symbol on each step.")
+        PositiveInt, Field(description="Width of the beam search; 1 takes the most probable symbol on every step.")
     ] = 1
     length_normalization: Annotated[
         NonNegativeFloat,
-        Field(description="α of Wu et al. 2016: how much a longer sequence is helped against a shorter."),
+        Field(description="Exponent α of Wu et al. 2016; a larger one favors longer sequences."),
     ] = 0.0
-    length: Annotated[PositiveInt, Field(description="Symbols to write at most.")] = 200
+    length: Annotated[PositiveInt, Field(description="Maximum number of symbols in a predicted sequence.")] = 200
 
 
 class Sampling(Section):
     """`[sampling]`: samples drawn while training, by the chain of `[[sampler]]`."""
 
     interval: Annotated[PositiveInt, Field(description="Steps between two samples.")] = 1000
-    length: Annotated[PositiveInt, Field(description="Symbols to draw.")] = 300
+    length: Annotated[PositiveInt, Field(description="Number of symbols in a sample.")] = 300
     count: Annotated[
-        PositiveInt, Field(description="Samples to draw; of labelled examples, how many to answer (by default 5).")
+        PositiveInt,
+        Field(description="Number of samples, or of validation examples that are predicted (5 by default)."),
     ] = 1
     prompt: Annotated[
-        str | None, Field(min_length=1, description="What each sample starts with; absent: a line's start.")
+        str | None,
+        Field(min_length=1, description="Beginning of each sample; without it, a sample begins as a line does."),
     ] = None
 
 

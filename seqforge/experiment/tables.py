@@ -1,4 +1,4 @@
-"""TOML tables: reading them and overriding their values, before anything is checked."""
+"""Tables of an experiment before the check: reading TOML, overriding values and replacing components."""
 
 import codecs
 import tomllib
@@ -13,10 +13,10 @@ from seqforge.registry import Registry, options_of, shown
 Table = dict[str, Any]
 
 MAXIMUM_SIZE = 1024 * 1024
-"""Bytes of a file; no honest experiment comes near it."""
+"""Maximum number of bytes of an experiment file."""
 
 MAXIMUM_DEPTH = 64
-"""Tables and lists inside one another; no honest experiment comes near it."""
+"""Maximum depth of nested tables and lists."""
 
 
 def read_table(path: Path) -> Table:
@@ -26,7 +26,7 @@ def read_table(path: Path) -> Table:
         path: The file.
 
     Raises:
-        ExperimentError: Where it is missing, is no file, is not TOML, or nests too deep.
+        ExperimentError: If it is missing, cannot be read, is not TOML, or is nested too deeply.
     """
     try:
         content = read_bounded(path, MAXIMUM_SIZE)
@@ -36,21 +36,21 @@ def read_table(path: Path) -> Table:
     except IsADirectoryError as error:
         raise ExperimentError(
             f"{path}: is a folder, not an experiment file",
-            hint="To go on with a run, write `seqforge run --resume RUN`.",
+            hint="To resume a run: seqforge run --resume RUN",
         ) from error
-    except (ValueError, RecursionError) as error:  # A number of thousands of digits is a ValueError too.
+    except (ValueError, RecursionError) as error:  # A number with thousands of digits is a ValueError too.
         raise ExperimentError(
             f"{path}: not a TOML file: {error}", hint="See https://toml.io for the syntax."
         ) from error
     except OSError as error:
         raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from error
     if _is_too_deep(table):
-        raise ExperimentError(f"{path}: more than {MAXIMUM_DEPTH} tables or lists stand in one another")
+        raise ExperimentError(f"{path}: tables and lists are nested more than {MAXIMUM_DEPTH} deep")
     return table
 
 
 def _is_too_deep(table: Table) -> bool:
-    # A level at a time: to call oneself for each would be what it guards against.
+    # One level at a time, since a recursion would exceed the stack.
     level: list[Any] = [table]
     for _ in range(MAXIMUM_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
@@ -68,14 +68,14 @@ def _neighbours(path: Path) -> str:
     if not folder.is_dir():
         return f"The folder {folder} does not exist."
     files = sorted(file.name for file in folder.glob("*.toml"))[:10]
-    return f"Experiment files in {folder}: {', '.join(files)}." if files else f"{folder} holds no .toml file."
+    return f"Experiment files in {folder}: {', '.join(files)}." if files else f"There is no .toml file in {folder}."
 
 
 def is_utf8(text: str) -> bool:
-    """Tell whether a text can be written to a file; what the shell or the file system gave may hold other bytes.
+    """Return whether a text can be encoded in UTF-8. Text from a shell or a file system may contain other bytes.
 
     Args:
-        text: An argument, or a path.
+        text: A command-line argument or a path.
     """
     return text.encode(errors="ignore").decode() == text
 
@@ -84,30 +84,30 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
     """Apply `key=value` assignments, such as `model.cells.0.hidden_size=256`.
 
     Args:
-        table: The experiment; left as it is.
-        assignments: Each a dotted key and a TOML value; what is not TOML is taken as a string.
+        table: Tables of the experiment; not modified.
+        assignments: Dotted keys with TOML values; a value that is not TOML is text.
 
     Returns:
         A new table.
 
     Raises:
-        ExperimentError: Where an assignment has no `=`, its key leads through a plain value or past a list, or
-            what comes of it nests too deep.
+        ExperimentError: If an assignment has no `=`, if its key leads through a plain value or past the end of a list,
+            or if the result is nested too deeply.
     """
     result = cast("Table", _copied(table))
     for assignment in assignments:
         if not is_utf8(assignment):
-            raise ExperimentError(f"--set {assignment!r}: not text in UTF-8")
+            raise ExperimentError(f"--set {assignment!r}: is not text in UTF-8")
         key, equals, text = assignment.partition("=")
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
             raise ExperimentError(
-                f"--set {assignment}: not of the form key=value",
+                f"--set {assignment}: is not of the form KEY=VALUE",
                 hint="For example: --set training.batch_size=32",
             )
         _assign(result, parts, _value(text.strip()), assignment)
     if _is_too_deep(result):
-        raise ExperimentError(f"--set: more than {MAXIMUM_DEPTH} tables or lists would stand in one another")
+        raise ExperimentError(f"--set: tables and lists would be nested more than {MAXIMUM_DEPTH} deep")
     return result
 
 
@@ -119,8 +119,8 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
             if not part.isdecimal() or int(part) > len(items):
                 place_so_far = ".".join(parts[:depth])
                 raise ExperimentError(
-                    f"--set {assignment}: {place_so_far} is a list of {len(items)}, and has no place {part!r}",
-                    hint=f"Use an index from 0 to {len(items)}; {len(items)} appends.",
+                    f"--set {assignment}: {place_so_far} is a list of length {len(items)}, without an item {part!r}",
+                    hint=f"Use an index from 0 to {len(items)}; {len(items)} appends an item.",
                 )
             index: Any = int(part)
             if index == len(items):
@@ -130,9 +130,7 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
             index = part
             missing = part not in cast("Table", place)
         else:
-            raise ExperimentError(
-                f"--set {assignment}: {'.'.join(parts[:depth])} is the plain value {shown(place)}, which holds no keys"
-            )
+            raise ExperimentError(f"--set {assignment}: {'.'.join(parts[:depth])} is {shown(place)}, which has no keys")
         if following is None:
             place[index] = value
             return
@@ -146,7 +144,7 @@ def _value(text: str) -> Any:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
-    return table["value"] if len(table) == 1 else text  # A text of several lines may be TOML, but is no value.
+    return table["value"] if len(table) == 1 else text  # Text of several lines may be TOML, but not a single value.
 
 
 def _copied(value: Any) -> Any:
@@ -167,11 +165,11 @@ def replace_components(
     optimizer: str | None = None,
     sampler: Sequence[str] = (),
 ) -> Table:
-    """Put other components into an experiment; of the options beside them, those stay which the new one has too.
+    """Replace components of an experiment. Options that the new component has too are kept.
 
     Args:
-        table: The experiment, unchecked; left as it is.
-        registry: The installed components.
+        table: Tables of the experiment, unchecked; not modified.
+        registry: Registered components.
         corpus: The corpus to use.
         cell: The cell to use in every layer.
         loss: The loss to use.
@@ -182,25 +180,25 @@ def replace_components(
         A new table.
 
     Raises:
-        PluginError: Where a name is not a component's.
+        PluginError: If there is no component of a name.
     """
     chosen = dict(table)
     for kind, name in (("corpus", corpus), ("loss", loss), ("optimizer", optimizer)):
         if name is not None:
-            chosen[kind] = _swapped(chosen.get(kind), registry, kind, name)
+            chosen[kind] = _replaced(chosen.get(kind), registry, kind, name)
     if cell is not None:
         model = chosen.get("model")
         model = dict(cast("Table", model)) if isinstance(model, dict) else {}
         layers = model.get("cells")
         tables = cast("list[Any]", layers) if isinstance(layers, list) and layers else [None]
-        model["cells"] = [_swapped(layer, registry, "cell", cell, kept=("repeat", "backend")) for layer in tables]
+        model["cells"] = [_replaced(layer, registry, "cell", cell, kept=("repeat", "backend")) for layer in tables]
         chosen["model"] = model
     if sampler:
-        chosen["sampler"] = [_swapped(None, registry, "sampler", name) for name in sampler]
+        chosen["sampler"] = [_replaced(None, registry, "sampler", name) for name in sampler]
     return chosen
 
 
-def _swapped(table: Any, registry: Registry, kind: str, name: str, kept: Sequence[str] = ()) -> Table:
+def _replaced(table: Any, registry: Registry, kind: str, name: str, kept: Sequence[str] = ()) -> Table:
     registration = registry.find(kind, name)
     options = options_of(registry.load(registration), kind, registration.qualified_name)
     known = {*options.names, *kept}

@@ -1,4 +1,4 @@
-"""A chosen component: which class, with which options, checked before anything is built."""
+"""A chosen component: its class and its options, checked before anything is built."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from seqforge.registry.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A component as an experiment chose it.
+    """A component that an experiment has chosen, with checked options.
 
     Attributes:
-        registration: Which one.
-        component: Its class.
-        options: Its plain options by name, as `__init__` takes them.
-        nested: Its options that are components in turn.
-        table: The whole choice as an experiment file writes it, every default included.
+        registration: Registration of the component.
+        component: Class of the component.
+        options: Plain options by name, as `__init__` takes them.
+        nested: Options that are components themselves.
+        table: The component's table as in an experiment file, every default included.
     """
 
     registration: Registration
@@ -35,24 +35,24 @@ class Component:
 
     @property
     def name(self) -> str:
-        """Its qualified name."""
+        """Qualified name."""
         return self.registration.qualified_name
 
     @property
     def plugins(self) -> set[str]:
-        """The plugins that it and the components inside it come from."""
+        """Plugins that register the component and the components inside it."""
         inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
         return {self.registration.plugin}.union(*(part.plugins for parts in inside for part in parts))
 
     def build(self, **supplied: Any) -> Any:
-        """Make the component, and the components inside it.
+        """Build the component and the components inside it.
 
         Args:
-            supplied: What the engine supplies to this kind, such as a cell's `input_size`; components inside are
-                given what is supplied to their kind.
+            supplied: Arguments that the engine passes to this kind, such as a cell's `input_size`. A component inside
+                gets those of its own kind.
 
         Raises:
-            PluginError: Where its `__init__` refuses the options, in its own words, or fails.
+            PluginError: If `__init__` raises an error. A `ValueError` is taken as a message about the options.
         """
 
         def built(part: Component) -> Any:
@@ -63,7 +63,7 @@ class Component:
             name: [built(part) for part in value] if isinstance(value, list) else built(value)
             for name, value in self.nested.items()
         }
-        with blame_plugin(self.registration.kind, self.name, self.component, "it cannot be made"):
+        with blame_plugin(self.registration.kind, self.name, self.component, "it cannot be built"):
             try:
                 return self.component(**supplied, **self.options, **nested)
             except ValueError as error:
@@ -71,23 +71,23 @@ class Component:
 
 
 def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:
-    """Find what a table chooses and check its options.
+    """Find the component that a table names, and check its options.
 
     Args:
-        registry: The installed components.
-        kind: The kind that the table chooses.
-        table: The table: `use`, and options beside it.
-        key: Its key in the experiment, for messages.
-        folder: What relative paths in it are relative to.
+        registry: Registered components.
+        kind: Kind of component.
+        table: Table with the key `use` and the options.
+        key: Dotted key of the table, for messages.
+        folder: Folder that relative paths are relative to.
 
     Returns:
-        The component, or everything that is wrong with the table.
+        The component, or every problem of the table.
     """
     if not isinstance(table, Mapping):
         return [
             Problem(
                 key,
-                f"must be a table that chooses {KINDS[kind].with_article}, not {shown(table)}",
+                f"must be a table with the name of {KINDS[kind].with_article}, not {shown(table)}",
                 f'Write {{ use = "{table if isinstance(table, str) else "NAME"}" }}.',
             )
         ]
@@ -118,7 +118,7 @@ def _check(
     problems: list[Problem] = []
     for name in options:
         if name in KINDS[registration.kind].supplied:
-            problems.append(Problem(join(key, name), f"the engine gives {owner} this option", "Leave it out."))
+            problems.append(Problem(join(key, name), f"the engine sets this option of {owner}", "Leave it out."))
         elif name not in declared.names:
             problems.append(unknown_key(join(key, name), name, declared.names, owner))
     nested: dict[str, Component | list[Component]] = {}
@@ -131,7 +131,7 @@ def _check(
                 nested[name] = chosen
         elif option.required:
             problems.append(Problem(join(key, name), f"{owner} needs this {option.kind}"))
-    # A default counts as if it were written, so that a default path, too, is relative to the experiment.
+    # Defaults are validated too, so that a default path is relative to the experiment file as well.
     written = {name: value for name, value in options.items() if name in declared.model.model_fields}
     plain = declared.defaults | written
     try:
@@ -160,7 +160,7 @@ def _check(
 
 
 class _Problems(list[Problem]):
-    """Tells a list of problems from a list of components."""
+    """A list of problems, distinguishable from a list of components."""
 
 
 def _resolve_nested(
@@ -169,7 +169,9 @@ def _resolve_nested(
     if not option.many:
         return _resolve_inner(registry, option, value, key, folder)
     if not isinstance(value, list):
-        return _Problems([Problem(key, f"must be a list of tables, each choosing {KINDS[option.kind].with_article}")])
+        return _Problems(
+            [Problem(key, f"must be a list of tables, each with the name of {KINDS[option.kind].with_article}")]
+        )
     components: list[Component] = []
     problems = _Problems()
     for index, table in enumerate(cast("list[Any]", value)):
@@ -188,6 +190,6 @@ def _resolve_inner(
     if isinstance(chosen, list):
         return _Problems(chosen)
     if not issubclass(chosen.component, option.interface):
-        wanted = f"{chosen.name} is no {option.interface.__name__}, which is wanted here"
+        wanted = f"{chosen.name} is not a {option.interface.__name__}, which this option needs"
         return _Problems([Problem(join(key, "use"), wanted)])
     return chosen

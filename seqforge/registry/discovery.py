@@ -1,4 +1,4 @@
-"""Finding installed plugins: our own loop over the metadata, so that one broken plugin costs only itself."""
+"""Discovery of installed plugins. A broken plugin is reported and does not affect the others."""
 
 import enum
 import importlib
@@ -33,13 +33,13 @@ class Plugin:
     """An installed plugin.
 
     Attributes:
-        name: Its entry point's name.
-        module_name: Its entry module.
-        distribution: What was installed to bring it, or "" where unknown.
-        version: That distribution's version, or "" where unknown.
+        name: Name of its entry point.
+        module_name: Name of its entry module.
+        distribution: Installed distribution that contains it, or "" if unknown.
+        version: Version of the distribution, or "" if unknown.
         state: Whether it can be used.
-        reason: Why not, in one line.
-        traceback: What Python said, where it is broken.
+        reason: Why it cannot be used, in one line.
+        traceback: Traceback of a broken plugin.
         registrations: Its components.
     """
 
@@ -54,14 +54,14 @@ class Plugin:
 
 
 def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str] | None = None) -> list[Plugin]:
-    """Look at every installed plugin, import those that are to be used, and say of each how it stands.
+    """Import the installed plugins and return each with its state. An error in a plugin is never raised.
 
     Args:
         entries: Entry points; by default those of the group `seqforge.plugins`.
-        disabled: Names of plugins not to import; by default the comma-separated `SEQFORGE_DISABLE_PLUGINS`.
+        disabled: Names of plugins to leave out; by default the comma-separated `SEQFORGE_DISABLE_PLUGINS`.
 
     Returns:
-        The plugins, by name. None is left out, and none raises.
+        All plugins, sorted by name, unusable ones included.
     """
     if entries is None:
         entries = entry_points(group=GROUP)
@@ -80,7 +80,7 @@ def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str
 def _described(entry: EntryPoint) -> Plugin:
     try:
         distribution, version = (entry.dist.name or "", entry.dist.version or "") if entry.dist else ("", "")
-    except Exception:  # noqa: BLE001 - how half-removed metadata fails depends on the version of Python
+    except Exception:  # noqa: BLE001 - incomplete metadata raises different errors in different versions of Python
         distribution, version = "", ""
     return Plugin(entry.name, entry.value, distribution, version, PluginState.OK)
 
@@ -88,7 +88,7 @@ def _described(entry: EntryPoint) -> Plugin:
 def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
     if len(rivals) > 1:
         owners = " and ".join(rival or "an unknown distribution" for rival in rivals)
-        reason = f"{owners} bring a plugin of this name; uninstall all but one"
+        reason = f"{owners} contain a plugin of this name; uninstall all but one"
         return replace(plugin, state=PluginState.CONFLICTING, reason=reason)
     if plugin.name in RESERVED_NAMES:
         reason = f"the name {plugin.name!r} is reserved"
@@ -97,9 +97,9 @@ def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
         module = importlib.import_module(plugin.module_name)
         stated = getattr(module, "SEQFORGE_API", None)
         if stated != API_VERSION:
-            reason = "states no SEQFORGE_API"
+            reason = "its entry module states no SEQFORGE_API"
             if stated is not None:
-                reason = f"made for SEQFORGE_API {stated!r}, this is {API_VERSION}"
+                reason = f"made for SEQFORGE_API {stated!r}, but this version of seqforge has {API_VERSION}"
             return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
         return replace(plugin, registrations=tuple(_registrations(plugin.name, module)))
     except KeyboardInterrupt:
@@ -110,7 +110,7 @@ def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
 
 
 def _registrations(name: str, module: ModuleType) -> list[Registration]:
-    # A manager of its own, so that a plugin whose hooks do not fit never reaches the one that runs call.
+    # A separate manager, so that a plugin with invalid hooks never reaches the manager that runs use.
     manager = new_plugin_manager()
     manager.register(module, name)
     manager.check_pending()
@@ -120,6 +120,6 @@ def _registrations(name: str, module: ModuleType) -> list[Registration]:
 
 
 def _one_line(error: BaseException) -> str:
-    # All of the words, since pluggy's come to the point on the last line; but no more than a terminal shows.
+    # The whole message, since the last line of pluggy's messages names the cause, but at most 400 characters.
     words = textwrap.shorten(str(error), 400, placeholder=" ...")
     return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -1,4 +1,4 @@
-"""The hooks a plugin may implement, in pluggy's terms."""
+"""Hook specifications of pluggy: the functions that a plugin may implement."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from seqforge.interfaces.diagnosis import Diagnosis
 
 API_VERSION = 1
-"""What a plugin states as `SEQFORGE_API`; raised when a hook or an interface changes incompatibly."""
+"""Version that a plugin states as `SEQFORGE_API`. It rises when a hook or an interface changes incompatibly."""
 
 hookspec = pluggy.HookspecMarker("seqforge")
 hookimpl = pluggy.HookimplMarker("seqforge")
 
 
 class PluginHooks:
-    """What a plugin's entry module may implement, each as a function marked `@hookimpl`."""
+    """Hooks of a plugin. The entry module implements those it needs as functions marked `@hookimpl`."""
 
     @hookspec
     def seqforge_register(self, register: Register) -> None:
-        """Name the plugin's components.
+        """Register the components of the plugin.
 
         Args:
-            register: Takes a name and an import path for each.
+            register: Collector of names and import paths.
         """
 
     @hookspec
@@ -45,40 +45,40 @@ class PluginHooks:
         """Add commands to `seqforge`.
 
         Args:
-            commands: The application; import what is heavy inside the command.
+            commands: The typer application. Import large modules inside a command.
         """
 
     @hookspec
     def seqforge_diagnose(self) -> list[Diagnosis]:
-        """Say for `seqforge doctor` how the plugin finds this machine; import what is heavy inside.
+        """Return what the plugin finds on this machine, for `seqforge doctor`. Import large modules inside.
 
         Returns:
-            What was looked at, and what was found.
+            One diagnosis for each thing examined.
         """
         return []
 
     @hookspec
     def seqforge_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Watch a corpus being turned into tokens; called a few times a second.
+        """Receive the progress of encoding a corpus, a few times a second.
 
         Args:
-            event: How much is done.
+            event: Amount that is encoded.
         """
 
     @hookspec
     def seqforge_run_started(self, event: RunStarted) -> None:
-        """Be told that a run starts or is resumed.
+        """Receive the start of a run, new or resumed.
 
         Args:
-            event: Which run.
+            event: The run.
         """
 
     @hookspec
     def seqforge_step_finished(self, event: StepFinished) -> None:
-        """Be told of every optimizer step; must be quick.
+        """Receive an optimizer step. It must return quickly.
 
         Args:
-            event: Its figures.
+            event: Loss, learning rate and speed of the step.
         """
 
     @hookspec
@@ -91,15 +91,15 @@ class PluginHooks:
 
     @hookspec
     def seqforge_evaluated(self, event: Evaluated) -> None:
-        """Be told of an evaluation.
+        """Receive an evaluation of the validation split.
 
         Args:
-            event: Its figures.
+            event: Scores of the evaluation.
         """
 
     @hookspec
     def seqforge_sampled(self, event: Sampled) -> None:
-        """Be told of samples.
+        """Receive samples.
 
         Args:
             event: The samples and their scores.
@@ -107,15 +107,15 @@ class PluginHooks:
 
     @hookspec
     def seqforge_run_finished(self, event: RunFinished) -> None:
-        """Be told that a run ends.
+        """Receive the end of a run.
 
         Args:
-            event: How it ended.
+            event: Reason for the end.
         """
 
 
 def new_plugin_manager() -> pluggy.PluginManager:
-    """Make a pluggy manager that knows seqforge's hooks and no plugin."""
+    """Return a pluggy manager with the hook specifications of seqforge and without plugins."""
     manager = pluggy.PluginManager("seqforge")
     manager.add_hookspecs(PluginHooks)
     return manager

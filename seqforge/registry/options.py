@@ -1,4 +1,4 @@
-"""A component's options are the signature of its `__init__`: from one, pydantic builds the model of the other."""
+"""Options of a component: a pydantic model that is built from the signature of its `__init__`."""
 
 import inspect
 import types
@@ -21,14 +21,14 @@ from seqforge.registry.registry import interfaces_of
 
 @dataclass(frozen=True, slots=True)
 class NestedOption:
-    """An option that is itself a component, or a list of them.
+    """An option that is a component itself, or a list of components.
 
     Attributes:
-        kind: The kind of component.
-        interface: What it must implement, where its kind comes in more than one shape.
-        required: Whether it must be given.
+        kind: Kind of component.
+        interface: Interface that the component must implement; a kind may have more than one.
+        required: Whether the option has no default.
         many: Whether it is a list.
-        description: What it is for.
+        description: Description of the option.
     """
 
     kind: str
@@ -40,11 +40,11 @@ class NestedOption:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an experiment may say of a component.
+    """The options that an experiment may set for a component.
 
     Attributes:
-        model: The plain options, as a strict pydantic model.
-        nested: The options that are components in turn.
+        model: Plain options, as a strict pydantic model.
+        nested: Options that are components themselves.
     """
 
     model: type[BaseModel]
@@ -52,32 +52,32 @@ class Options:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The plain options that may be left out and what they are then, but for those that are then None."""
+        """Defaults of the plain options, except those that are None."""
         fields = self.model.model_fields.items()
         return {name: field.default for name, field in fields if not field.is_required() and field.default is not None}
 
     @property
     def names(self) -> list[str]:
-        """Every option: the plain ones first, each group in the order of the signature."""
+        """Names of all options: plain options first, each group in the order of the signature."""
         return [*self.model.model_fields, *self.nested]
 
 
 def options_of(component: type[Any], kind: str, owner: str) -> Options:
-    """Read a component's options from its signature.
+    """Return the options of a component, from the signature of its `__init__`.
 
     Args:
-        component: The class.
-        kind: Its kind; what the engine supplies to that kind is no option.
-        owner: Its qualified name, for messages.
+        component: Class of the component.
+        kind: Kind of component. Arguments that the engine passes to this kind are no options.
+        owner: Qualified name of the component, for messages.
 
     Raises:
-        PluginError: Where the signature cannot be an experiment's, as with an argument without a type.
+        PluginError: If an argument cannot be an option, for example because it has no type.
     """
     supplied = KINDS[kind].supplied
     interfaces = {interface: name for name in KINDS for interface in interfaces_of(name)}
     arguments = _arguments(component, interfaces_of(kind), owner)
     for name in sorted(supplied - {parameter.name for parameter, _ in arguments}):
-        raise _unfit(owner, f"its __init__ takes no {name!r}, which the engine gives")
+        raise _unfit(owner, f"its __init__ takes no {name!r}, which the engine passes")
     plain: dict[str, Any] = {}
     nested: dict[str, NestedOption] = {}
     for parameter, annotation in arguments:
@@ -103,21 +103,21 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
     )
     try:
         with warnings.catch_warnings():
-            # An option named as one of pydantic's own methods, such as `copy`.
+            # An option may have the name of a method of pydantic, such as `copy`.
             warnings.filterwarnings("error", message="Field name")
             model = pydantic.create_model(name, __config__=config, **fields)
-    except Exception as error:  # An annotation may fail in as many ways as there are.
+    except Exception as error:  # An annotation may raise anything.
         if len(fields) > 1:
             for argument, field in fields.items():
-                _model(name, owner, {argument: field})  # Where it is one alone, it is named.
+                _model(name, owner, {argument: field})  # If one argument is the cause, the error names it.
         reason = str(error).partition("\n")[0].rstrip(".")
         if isinstance(error, PydanticSchemaGenerationError):
             argument, (annotation, _) = next(iter(fields.items()))
             shown = annotation.__name__ if isinstance(annotation, type) else annotation
-            reason = f"its argument {argument!r} has the type {shown}, which no experiment can write"
+            reason = f"its argument {argument!r} has the type {shown}, which an experiment file cannot hold"
         raise _unfit(owner, reason) from error
     for reserved in fields.keys() - model.model_fields.keys():
-        raise _unfit(owner, f"pydantic keeps the name {reserved!r} for itself")
+        raise _unfit(owner, f"pydantic reserves the name {reserved!r}")
     return model
 
 
@@ -126,7 +126,7 @@ def _arguments(
 ) -> list[tuple[inspect.Parameter, Any]]:
     home = next(parent for parent in component.__mro__ if "__init__" in vars(parent))
     if home not in interfaces and any(issubclass(interface, home) for interface in interfaces):
-        return []  # It has no __init__, and what torch.nn.Module or object takes is no option.
+        return []  # It has no __init__ of its own, and the arguments of torch.nn.Module or object are no options.
     try:
         hints = typing.get_type_hints(component.__init__, include_extras=True)
     except Exception as error:
@@ -136,7 +136,7 @@ def _arguments(
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise _unfit(owner, f"its __init__ takes {parameter.kind.description} {parameter.name!r}")
         if parameter.name == "use":
-            raise _unfit(owner, "'use' is what an experiment names a component by, and cannot be an option")
+            raise _unfit(owner, "'use' is the key that names a component, and cannot be an option")
         if parameter.name not in hints:
             raise _unfit(owner, f"its argument {parameter.name!r} has no type")
         arguments.append((parameter, hints[parameter.name]))
@@ -187,7 +187,7 @@ def _nested_option(
 
 
 def _bare(annotation: Any) -> tuple[Any, str]:
-    """Part `Annotated[type, Field(description="…")]` into the type and the description."""
+    """Return the type and the description in `Annotated[type, Field(description="…")]`."""
     if typing.get_origin(annotation) is not typing.Annotated:
         return annotation, ""
     inner, *extras = typing.get_args(annotation)

@@ -17,12 +17,12 @@ from seqforge.registry.register import SESSION
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong.
+    """A problem of an experiment.
 
     Attributes:
-        key: The dotted key in the experiment file.
-        message: What is wrong with it.
-        hint: What to do about it.
+        key: Dotted key in the experiment file.
+        message: Description of the problem.
+        hint: How to solve it.
     """
 
     key: str
@@ -34,7 +34,7 @@ class Problem:
 
 
 def join(*parts: str | int) -> str:
-    """Join parts of a key by dots, leaving out empty ones.
+    """Join parts of a key by dots, without empty ones.
 
     Args:
         parts: Names and indices.
@@ -43,13 +43,13 @@ def join(*parts: str | int) -> str:
 
 
 def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
-    """Describe a key that nobody asked for.
+    """Return the problem of an unknown key.
 
     Args:
-        key: The whole key.
-        name: Its last part, as written.
-        known: The names that would have been right.
-        owner: Who owns the table, such as `essentials/lstm`.
+        key: Dotted key.
+        name: Last part of the key.
+        known: Valid names.
+        owner: Owner of the table, such as `essentials/lstm`.
     """
     hint = did_you_mean(name, known) if known else f"{owner} takes no options."
     return Problem(key, f"{owner} has no option {name!r}", hint)
@@ -58,17 +58,17 @@ def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
 def from_validation(
     error: ValidationError, table: Mapping[str, Any], key: str, known: list[str], owner: str
 ) -> list[Problem]:
-    """Translate pydantic's errors.
+    """Convert the errors of pydantic to problems.
 
     Args:
-        error: What pydantic raised.
-        table: The table that was validated.
-        key: Its key.
-        known: Its options.
-        owner: Who owns it, such as `essentials/lstm`.
+        error: Error that pydantic raised.
+        table: Table that was validated.
+        key: Dotted key of the table.
+        known: Valid keys in the table.
+        owner: Owner of the table, such as `essentials/lstm`.
 
     Returns:
-        One problem for each place.
+        One problem for each key.
     """
     by_place: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
@@ -77,17 +77,17 @@ def from_validation(
 
 
 def shown(value: Any) -> str:
-    """Show a value in a message: as TOML has it, and not the whole of a long one.
+    """Return a value as it appears in a message: as in TOML, and shortened to 60 characters.
 
     Args:
-        value: The value.
+        value: Any value.
     """
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
-    """Take the keys and indices out of pydantic's location, which also names the branches of unions."""
+    """Return the keys and indices in pydantic's location, without the branches of unions that it also names."""
     path: list[str | int] = []
     value: Any = table
     for part in detail["loc"]:
@@ -109,7 +109,7 @@ def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: s
         return Problem(place, f"{owner} needs this option")
     if first["type"] == "value_error":
         return Problem(place, first["msg"].removeprefix("Value error, "))
-    # Several of one place are the branches of a union: should be 'auto' or be greater than 0.
+    # Several errors at one key are the branches of a union: "should be 'auto' or be greater than 0".
     wanted, *others = [_wanted(detail["msg"]) for detail in details]
     wanted = " or ".join([wanted, *(other.removeprefix("should ") for other in others)])
     choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
@@ -120,15 +120,15 @@ def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: s
 def _wanted(message: str) -> str:
     """Shorten "List should have at least 1 item after validation, not 0" to "should have at least 1 item"."""
     wanted = re.sub(r"^\w+ (?=should )| after validation, not \d+$", "", message)
-    return wanted.replace("an object", "a table")
+    return wanted.replace("an object", "a table").replace("a valid array", "a list")
 
 
 def describe_error(error: BaseException, component: type[object]) -> str:
-    """Say what was raised, and in which line of the component's package.
+    """Describe an error and the last line of the component's package that it passed through.
 
     Args:
-        error: Was raised by the component, or by what it called.
-        component: Its class.
+        error: Error that the component, or code that it called, raised.
+        component: Class of the component.
     """
     package = component.__module__.partition(".")[0]
     own = [
@@ -140,12 +140,12 @@ def describe_error(error: BaseException, component: type[object]) -> str:
 
 
 def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
-    """Blame a component.
+    """Return the error for a fault in the code of a component.
 
     Args:
-        kind: Of component.
-        name: Its qualified name.
-        reason: What it does wrong.
+        kind: Kind of component.
+        name: Qualified name of the component.
+        reason: Description of the fault.
     """
     return PluginError(f"{kind} {name!r}: {reason}", hint=for_the_author(name))
 
@@ -159,21 +159,21 @@ def for_the_author(name: str) -> str:
     owner, _, class_name = name.partition("/")
     if owner == SESSION:
         return f"Correct the class {class_name}."
-    return f"This is for the author of the plugin {owner!r} to mend."
+    return f"Report this to the author of the plugin {owner!r}."
 
 
 @contextmanager
 def blame_plugin(kind: str, name: str, component: type[object], doing: str) -> Generator[None]:
-    """Blame a component for what is raised inside, unless it says itself what is wrong.
+    """Convert an unexpected error inside the block to an error that names the component.
 
     Args:
-        kind: Of component.
-        name: Its qualified name.
-        component: Its class.
-        doing: What it cannot do, such as "it cannot be made".
+        kind: Kind of component.
+        name: Qualified name of the component.
+        component: Class of the component.
+        doing: What fails, such as "it cannot be built".
 
     Raises:
-        PluginError: Where anything is raised but a `SeqforgeError`, or a want of memory.
+        PluginError: If the block raises anything but a `SeqforgeError` or an out-of-memory error.
     """
     try:
         yield

@@ -11,9 +11,9 @@ class Kind:
     """One kind of component.
 
     Attributes:
-        name: What plugins and experiments call it.
-        interfaces: Where its interface is, as `module:name`; several, where it comes in more than one shape.
-        supplied: Arguments of `__init__` that the engine gives, and an experiment therefore cannot.
+        name: Name in plugins and experiments.
+        interfaces: Interfaces as `module:name`; a component implements one of them.
+        supplied: Arguments of `__init__` that the engine passes, so that an experiment cannot set them.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Kind:
 
     @property
     def with_article(self) -> str:
-        """Its name in a sentence: "a cell", "an optimizer"."""
+        """Name with its article: "a cell", "an optimizer"."""
         return f"an {self.name}" if self.name[0] in "aeiou" else f"a {self.name}"
 
 
@@ -62,14 +62,14 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A component as its plugin named it.
+    """A component as its plugin registered it.
 
     Attributes:
-        kind: Its kind, such as `cell`.
-        plugin: The plugin's name.
-        name: The component's short name.
-        target: Where its class is, as `module:Class`.
-        qualified_only: Whether only `plugin/name` finds it.
+        kind: Kind of component, such as `cell`.
+        plugin: Name of the plugin.
+        name: Short name of the component.
+        target: Class of the component, as `module:Class`.
+        qualified_only: Whether the component is found only by `plugin/name`.
         component: The class itself, if it was defined in a session; None if it is imported from `target`.
         backends: For a preset, the backends to which it pins the cell that `target` names; the first that can run it
             is used.
@@ -85,19 +85,21 @@ class Registration:
 
     @property
     def qualified_name(self) -> str:
-        """The name that is always unique: `plugin/name`."""
+        """Unique name: `plugin/name`."""
         return f"{self.plugin}/{self.name}"
 
 
 class Register:
-    """Collects a plugin's components: names and import paths, so that nothing is imported before it is used.
+    """Collects the components of a plugin as names and import paths, so that a component is imported only when used.
 
-    Every method takes a name in lower case with hyphens and a target `module:Class`. A plugin whose component
-    is another implementation of a name that a plugin before it made known registers it `qualified_only`, and so
-    leaves the short name alone.
+    Every method takes a name in lower case with hyphens and a target `module:Class`. With `qualified_only` the
+    component is found only by `plugin/name`: use it if a different plugin already offers the short name.
 
     Args:
-        plugin: The plugin's name.
+        plugin: Name of the plugin.
+
+    Raises:
+        ValueError: If a name or a target is malformed, or if a name is registered twice.
     """
 
     def __init__(self, plugin: str) -> None:
@@ -105,20 +107,20 @@ class Register:
         self.registrations: list[Registration] = []
 
     def corpus(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Corpus` or a `LabelledCorpus`."""
+        """Register a `Corpus` or a `LabelledCorpus`."""
         self._add("corpus", name, target, qualified_only)
 
     def vocabulary(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Vocabulary`."""
+        """Register a `Vocabulary`."""
         self._add("vocabulary", name, target, qualified_only)
 
     def cell(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Cell`."""
+        """Register a `Cell`."""
         self._add("cell", name, target, qualified_only)
 
-    def backend(self, name: str, target: str) -> None:
+    def backend(self, name: str, target: str, *, qualified_only: bool = False) -> None:
         """Register a `Backend`."""
-        self._add("backend", name, target, qualified_only=False)
+        self._add("backend", name, target, qualified_only)
 
     def preset(self, name: str, *, cell: str, backend: str | Sequence[str]) -> None:
         """Register `plugin/name` as a name for another plugin's cell that is pinned to a backend.
@@ -134,31 +136,31 @@ class Register:
         self._add("cell", name, cell, qualified_only=True, backends=backends)
 
     def attention(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name an `Attention`."""
+        """Register an `Attention`."""
         self._add("attention", name, target, qualified_only)
 
     def initializer(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name an `Initializer`."""
+        """Register an `Initializer`."""
         self._add("initializer", name, target, qualified_only)
 
     def loss(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Loss`."""
+        """Register a `Loss`."""
         self._add("loss", name, target, qualified_only)
 
     def optimizer(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name an `Optimizer`."""
+        """Register an `Optimizer`."""
         self._add("optimizer", name, target, qualified_only)
 
     def schedule(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Schedule`."""
+        """Register a `Schedule`."""
         self._add("schedule", name, target, qualified_only)
 
     def sampler(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Sampler`."""
+        """Register a `Sampler`."""
         self._add("sampler", name, target, qualified_only)
 
     def metric(self, name: str, target: str, *, qualified_only: bool = False) -> None:
-        """Name a `Metric` or a `PredictionMetric`."""
+        """Register a `Metric` or a `PredictionMetric`."""
         self._add("metric", name, target, qualified_only)
 
     def _add(self, kind: str, name: str, target: str, qualified_only: bool, backends: tuple[str, ...] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Components by name."""
+"""The registry: installed plugins, and components by name."""
 
 import importlib
 from collections.abc import Iterable, Sequence
@@ -18,13 +18,13 @@ EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:
 
 
 class Registry:
-    """The installed plugins and their components.
+    """Plugins and their components. A registry is immutable.
 
-    A component is `plugin/name`. Its short name works while only one plugin offers it; which plugin was installed
-    first decides nothing.
+    The qualified name of a component is `plugin/name`. The short name works if only one plugin offers it; the order of
+    installation does not matter.
 
     Args:
-        plugins: As `discover` gives them.
+        plugins: Plugins, as `discover` returns them.
     """
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
@@ -32,7 +32,7 @@ class Registry:
 
     @classmethod
     def installed(cls) -> "Registry":
-        """Discover what is installed."""
+        """Return the registry of the installed plugins."""
         return cls(discover())
 
     def with_components(self, classes: Iterable[type[Any]]) -> "Registry":
@@ -75,7 +75,7 @@ class Registry:
         return None
 
     def new_hooks(self) -> pluggy.PluginManager:
-        """Make a manager with every usable plugin registered, to which a caller may add observers of its own."""
+        """Return a new manager with the hooks of every usable plugin; a caller may add observers to it."""
         manager = new_plugin_manager()
         for plugin in self.plugins:
             if plugin.state is not PluginState.OK or not plugin.module_name:
@@ -88,11 +88,11 @@ class Registry:
 
     @property
     def unusable(self) -> list[Plugin]:
-        """Plugins that are neither ok nor disabled."""
+        """Plugins that are broken, incompatible or conflicting."""
         return [plugin for plugin in self.plugins if plugin.state not in (PluginState.OK, PluginState.DISABLED)]
 
     def registrations(self, kind: str) -> list[Registration]:
-        """List the components of one kind.
+        """Return the components of one kind.
 
         Args:
             kind: A key of `KINDS`.
@@ -101,10 +101,10 @@ class Registry:
         return [known for known in (EAGER, *offered) if known.kind == kind]
 
     def names_of(self, registration: Registration) -> list[str]:
-        """List the names by which `find` finds a component, the shortest first.
+        """Return the names by which `find` finds a component, the shortest first.
 
         Args:
-            registration: The component.
+            registration: Registration of the component.
         """
         same = [known for known in self.registrations(registration.kind) if known.name == registration.name]
         if [known for known in same if not known.qualified_only] == [registration]:
@@ -112,7 +112,7 @@ class Registry:
         return [registration.qualified_name]
 
     def names(self, kind: str) -> list[str]:
-        """List the shortest name of every component of one kind, in order.
+        """Return the shortest name of every component of one kind, sorted.
 
         Args:
             kind: A key of `KINDS`.
@@ -124,10 +124,10 @@ class Registry:
 
         Args:
             kind: A key of `KINDS`.
-            name: `plugin/name`, or `name` where only one plugin offers it.
+            name: `plugin/name`, or `name` if only one plugin offers it.
 
         Raises:
-            PluginError: Where there is none, or more than one.
+            PluginError: If there is no such component, or more than one.
         """
         known = self.registrations(kind)
         if "/" in name:
@@ -142,20 +142,20 @@ class Registry:
         raise PluginError(f"no {kind} is called {name!r}", hint=self._hint(kind, name))
 
     def load(self, registration: Registration) -> type[Any]:
-        """Import a component's class.
+        """Import the class of a component.
 
         Args:
-            registration: From `find` or `registrations`.
+            registration: Result of `find` or `registrations`.
 
         Raises:
-            PluginError: Where it cannot be imported, or does not implement its kind's interface.
+            PluginError: If it cannot be imported, or if it does not implement the interface of its kind.
         """
         if registration.backends:  # a preset
             return self.load(self.find(registration.kind, registration.target))
         component = _imported(registration)
         if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
             raise PluginError(
-                f"{registration.kind} {registration.qualified_name!r} is no {registration.kind}: "
+                f"{registration.kind} {registration.qualified_name!r} is not {KINDS[registration.kind].with_article}: "
                 f"{registration.target} does not derive from {' or '.join(KINDS[registration.kind].interfaces)}",
                 hint=for_the_author(registration.qualified_name),
             )
@@ -236,7 +236,7 @@ def kind_of(component: type[Any]) -> str:
 
 
 def interfaces_of(kind: str) -> tuple[type[Any], ...]:
-    """Import the interfaces of a kind.
+    """Return the interfaces of a kind.
 
     Args:
         kind: A key of `KINDS`.

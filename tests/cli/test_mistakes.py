@@ -35,7 +35,7 @@ MISTAKES = {
     ),
     "an empty corpus": (["run", "fine.toml", "--set", "corpus.text=''"], "corpus.text"),
     "a short corpus": (["run", "fine.toml", "--set", "training.sequence_length=5000"], "too few for one batch"),
-    "a set without =": (["run", "fine.toml", "--set", "training.steps"], "not of the form key=value"),
+    "a set without =": (["run", "fine.toml", "--set", "training.steps"], "is not of the form KEY=VALUE"),
     "not a run": (["sample", "."], "not a run directory"),
     "no run": (["evaluate", "runs/none"], "no such folder"),
     "resume with a file": (["run", "fine.toml", "--resume", "runs/none"], "--resume goes on with"),

@@ -143,7 +143,7 @@ class Unfinished(Metric):
         ({"samplers": [sf.use(Cold, sice=2)]}, "session/Cold has no option 'sice'. Did you mean 'size'?"),
         ({"samplers": [sf.use(Cold, size=None)]}, "sampler.0.size: should be a valid integer, not None"),
         ({"samplers": [Chain]}, "session/Chain needs this sampler"),
-        ({"samplers": [sf.use(Chain, inner="greedy")]}, "must be a table that chooses a sampler, not 'greedy'"),
+        ({"samplers": [sf.use(Chain, inner="greedy")]}, "must be a table with the name of a sampler, not 'greedy'"),
         ({"samplers": [Untyped]}, "argument 'size' has no type. Correct the class Untyped."),
         ({"metrics": [Unfinished]}, "does not implement score. Correct the class Unfinished."),
         ({"cells": [Cold]}, "no cell is called 'session/Cold'. 'session/Cold' is a sampler."),

@@ -105,14 +105,15 @@ def test_a_right_cell_passes(component: Any):
 def test_what_is_wrong_is_told(kind: type[Unfit], said: str, component: Any):
     with pytest.raises(PluginError, match=f"^cell 'essentials/lstm': {said}") as caught:
         validate_cell(kind(4), component)
-    assert caught.value.hint == "This is for the author of the plugin 'essentials' to mend."
+    assert caught.value.hint == "Report this to the author of the plugin 'essentials'."
 
 
 def test_a_model_is_not_built_of_it(experiment: Any):
     chosen: Experiment = experiment()
     unfit = replace(chosen.cells[0], component=Growing, options={"hidden_size": 3})
+    object.__setattr__(chosen, "cells", (unfit,))
     with pytest.raises(PluginError, match="before a step"):
-        build_model(replace(chosen, cells=(unfit,)), 5)
+        build_model(chosen, 5)
 
 
 def test_a_cell_that_cannot_be_made_is_told(experiment: Any):
@@ -121,7 +122,9 @@ def test_a_cell_that_cannot_be_made_is_told(experiment: Any):
             self.weight = torch.nn.Parameter(torch.zeros(input_size))
 
     cell = replace(experiment().cells[0], component=Unmade, options={})
-    with pytest.raises(PluginError, match=r"cell 'essentials/lstm': it cannot be made: AttributeError: .*, line \d+\)"):
+    with pytest.raises(
+        PluginError, match=r"cell 'essentials/lstm': it cannot be built: AttributeError: .*, line \d+\)"
+    ):
         cell.build(input_size=3)
 
 

@@ -186,7 +186,7 @@ def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: p
         ("text = 3", "key.text: should be a valid string, not 3"),
         ('text = ""', "key.text: should have at least 1 character, not ''"),
         ('mode = "fat"', "key.mode: should be 'fast' or 'slow', not 'fat'. Did you mean 'fast'?"),
-        ("lengths = 3", "key.lengths: should be a valid array, not 3"),
+        ("lengths = 3", "key.lengths: should be a list, not 3"),
         ('lengths = [1, "a"]', "key.lengths.1: should be a valid integer, not 'a'"),
         ("lengths = [1, 1, 1, 1, 1, 1]", "key.lengths: should have at most 5 items, not [1, 1, 1, 1, 1, 1]"),
         ("names = []", "key.names: should have at least 1 item, not []"),
@@ -195,8 +195,9 @@ def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: p
         ("limit = 1.5", "key.limit: should be a valid integer, not 1.5"),
         ('steps = "some"', "key.steps: should be 'auto' or be a valid integer, not 'some'"),
         ("steps = 0", "key.steps: should be 'auto' or be greater than 0, not 0"),
-        ('rates = "a"', "key.rates: should be a valid number or be a valid array, not 'a'"),
+        ('rates = "a"', "key.rates: should be a valid number or be a list, not 'a'"),
         ("path = 3", "key.path: should be a valid string, not 3"),
+        (f'weights = "{"a" * 80}"', f"key.weights: should be a table, not '{'a' * 56}..."),
         ("siez = 3", "key.siez: sample/configured has no option 'siez'. Did you mean 'size'?"),
         ("si-ze = 3", "key.si-ze: sample/configured has no option 'si-ze'. Did you mean 'size'?"),
     ],
@@ -210,12 +211,12 @@ def test_all_wrong_options_are_told_at_once(registry: Registry):
         "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
         "key.inner: sample/required needs this sampler",
         "key.others.0.use: no sampler is called 'noptions'. Did you mean 'nooptions'?",
-        'key.others.1: must be a table that chooses a sampler, not 3. Write { use = "NAME" }.',
+        'key.others.1: must be a table with the name of a sampler, not 3. Write { use = "NAME" }.',
         "key.size: should be greater than 0, not 0",
     ]
     assert problems(registry, 'use = "required"\ninner = 1\nothers = {}') == [
-        'key.inner: must be a table that chooses a sampler, not 1. Write { use = "NAME" }.',
-        "key.others: must be a list of tables, each choosing a sampler",
+        'key.inner: must be a table with the name of a sampler, not 1. Write { use = "NAME" }.',
+        "key.others: must be a list of tables, each with the name of a sampler",
         "key.size: sample/required needs this option",
     ]
 
@@ -234,7 +235,7 @@ def test_a_component_without_options_takes_none(registry: Registry):
 def test_a_component_is_a_table(registry: Registry, table: str):
     value = tomllib.loads(f"value = {table}")["value"]
     [problem] = resolve(registry, "optimizer", value, "optimizer", FOLDER)
-    said = f"must be a table that chooses an optimizer, not {value!r}"
+    said = f"must be a table with the name of an optimizer, not {value!r}"
     name = "lstm" if value == "lstm" else "NAME"
     assert str(problem) == f'optimizer: {said}. Write {{ use = "{name}" }}.'
 
@@ -277,7 +278,7 @@ def test_what_is_wrong_inside_a_component_has_its_whole_key(registry: Registry):
 
 def test_what_the_engine_supplies_cannot_be_set(registry: Registry):
     [problem] = problems(registry, 'use = "layer"\ninput_size = 3', "cell")
-    assert problem == "key.input_size: the engine gives sample/layer this option. Leave it out."
+    assert problem == "key.input_size: the engine sets this option of sample/layer. Leave it out."
 
 
 def test_what_the_engine_supplies_reaches_the_components_of_its_kind(registry: Registry):

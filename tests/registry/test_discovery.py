@@ -86,10 +86,10 @@ def test_ctrl_c_is_not_a_broken_plugin(make_entry: MakeEntry):
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("", "states no SEQFORGE_API"),
-        ("SEQFORGE_API = 2", "made for SEQFORGE_API 2, this is 1"),
-        ("SEQFORGE_API = 0", "made for SEQFORGE_API 0, this is 1"),
-        ("SEQFORGE_API = '1'", "made for SEQFORGE_API '1', this is 1"),
+        ("", "its entry module states no SEQFORGE_API"),
+        ("SEQFORGE_API = 2", "made for SEQFORGE_API 2, but this version of seqforge has 1"),
+        ("SEQFORGE_API = 0", "made for SEQFORGE_API 0, but this version of seqforge has 1"),
+        ("SEQFORGE_API = '1'", "made for SEQFORGE_API '1', but this version of seqforge has 1"),
     ],
 )
 def test_a_plugin_for_another_version_is_incompatible(make_entry: MakeEntry, statement: str, reason: str):
@@ -108,7 +108,7 @@ def test_two_distributions_with_one_plugin_name_conflict_and_neither_is_imported
     assert [(plugin.distribution, plugin.version) for plugin in samples] == [("alpha", "1.2"), ("beta", "2.0")]
     for plugin in samples:
         assert plugin.state is PluginState.CONFLICTING
-        assert plugin.reason == "alpha and beta bring a plugin of this name; uninstall all but one"
+        assert plugin.reason == "alpha and beta contain a plugin of this name; uninstall all but one"
     assert other.state is PluginState.BROKEN
 
 

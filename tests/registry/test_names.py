@@ -128,9 +128,9 @@ class Unfinished(Vocabulary):
         ("no_such_module:Any", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
         ("{module}:Missing", "cannot be imported: AttributeError: module '{module}' has no attribute 'Missing'"),
         ("{exits}:Any", "cannot be imported: SystemExit: 2"),
-        ("{module}:function", "is no vocabulary: {module}:function does not derive from "),
-        ("{module}:Plain", "is no vocabulary: {module}:Plain does not derive from seqforge.interfaces.vocabulary:"),
-        ("{here}:Register", "is no vocabulary: {here}:Register does not derive from "),
+        ("{module}:function", "is not a vocabulary: {module}:function does not derive from "),
+        ("{module}:Plain", "is not a vocabulary: {module}:Plain does not derive from seqforge.interfaces.vocabulary:"),
+        ("{here}:Register", "is not a vocabulary: {here}:Register does not derive from "),
         ("{here}:Unfinished", "is unfinished: {here}:Unfinished does not implement decode, restore, size, state"),
     ],
 )

@@ -78,12 +78,12 @@ class NoInputSize(Cell[tuple[Tensor, ...]]):
         (PositionalOnly, "its __init__ takes positional-only 'size'"),
         (Untyped, "its argument 'size' has no type"),
         (Unresolvable, "name 'NoSuchType' is not defined"),
-        (Unfit, "its argument 'size' has the type Tensor, which no experiment can write. "),
-        (Use, "'use' is what an experiment names a component by, and cannot be an option"),
+        (Unfit, "its argument 'size' has the type Tensor, which an experiment file cannot hold. "),
+        (Use, "'use' is the key that names a component, and cannot be an option"),
         (Copy, 'Field name "copy" in "Copy" shadows an attribute in parent "BaseModel"'),
-        (Private, "pydantic keeps the name '_size' for itself"),
-        (NestedOddly, "its argument 'inner' has the type dict[str, seqforge.interfaces.sampler.Sampler], which no exp"),
-        (NoInputSize, "its __init__ takes no 'input_size', which the engine gives"),
+        (Private, "pydantic reserves the name '_size'"),
+        (NestedOddly, "its argument 'inner' has the type dict[str, seqforge.interfaces.sampler.Sampler], which an exp"),
+        (NoInputSize, "its __init__ takes no 'input_size', which the engine passes"),
     ],
 )
 def test_a_signature_that_no_experiment_can_fill_is_the_plugins_mistake(
@@ -94,6 +94,6 @@ def test_a_signature_that_no_experiment_can_fill_is_the_plugins_mistake(
     [problem] = resolve(registry, kind, {"use": "odd"}, "key", Path("/experiments"))
     said = str(problem)
     assert said.startswith(f"key.use: 'sample/odd' cannot be configured: {reason}")
-    assert said.endswith(". This is for the author of the plugin 'sample' to mend.")
+    assert said.endswith(". Report this to the author of the plugin 'sample'.")
     assert ".." not in said
     assert "\n" not in said
