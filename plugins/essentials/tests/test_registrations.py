@@ -30,7 +30,9 @@ every_registration = pytest.mark.parametrize("registration", REGISTRATIONS, ids=
 
 
 def test_every_kind_has_a_component():
-    assert {registration.kind for registration in REGISTRATIONS} == set(KINDS) - {"backend"}  # those are in native and cudnn
+    assert {registration.kind for registration in REGISTRATIONS} == set(KINDS) - {
+        "backend"
+    }  # those are in native and cudnn
 
 
 @every_registration
