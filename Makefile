@@ -1,5 +1,5 @@
-# The two commands of the README: `make run` and `make test`. Both make .venv first, where that was not done.
-# `make bench` has an environment of its own, since it measures others' libraries too.
+# `make run` and `make test` create the environment .venv if it does not exist.
+# `make bench` uses an environment of its own, since it measures other libraries too.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,9 +31,9 @@ clean:
 
 .venv/bin/pip .venv-bench/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "seqforge needs Python 3.11 or newer; name one by: make PYTHON=python3.12 ..."; exit 1; }
+		{ echo "seqforge needs Python 3.11 or newer. Choose one: make PYTHON=python3.12 run"; exit 1; }
 	@$(PYTHON) -m venv $(@:/bin/pip=) || \
-		{ rm -rf $(@:/bin/pip=); echo "On Debian and Ubuntu, venv comes by: sudo apt install python3-venv"; exit 1; }
+		{ rm -rf $(@:/bin/pip=); echo "Cannot create .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
 .venv/installed: $(PROJECTS) | .venv/bin/pip
 	$(BIN)/pip install -e . -r plugins/requirements.txt

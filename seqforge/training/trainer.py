@@ -269,14 +269,14 @@ def measure_progress(training: Training, step: int, steps_per_epoch: int | float
     return Progress(step, epoch, min(1.0, max(done.values(), default=0.0)))
 
 
-def run_limits(training: Training, steps_per_epoch: float) -> tuple[float, float]:
+def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float, float]:
     """Return the optimizer steps and the seconds after which a run ends at the latest; infinity for no limit.
 
     Args:
         training: Settings of the run.
         steps_per_epoch: Optimizer steps of one pass over the training split.
     """
-    steps = training.steps or math.inf
+    steps = float(training.steps or math.inf)
     epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
     return min(steps, epochs), 60 * training.minutes if training.minutes else math.inf
 

@@ -27,8 +27,9 @@ def test_a_callback_receives_every_event_in_order(experiment: Any, tmp_path: Pat
     train(experiment(training={"steps": 7}), tmp_path, callbacks=[recorder])
     names = [type(event).__name__ for event in recorder.events]
     assert names[0] == "DocumentsEncoded"
-    assert names[names.index("RunStarted") + 1 :].count("StepFinished") == 7
-    after_five = names[names.index("WorkProgressed") :]
+    in_training = names[names.index("RunStarted") + 1 :]
+    assert in_training.count("StepFinished") == 7
+    after_five = in_training[5:]
     assert after_five[0:2] == ["WorkProgressed", "WorkProgressed"]
     assert "Evaluated" in after_five
     assert "Sampled" in after_five
