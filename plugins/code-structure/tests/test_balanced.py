@@ -229,7 +229,7 @@ def test_kernels_write_what_is_written_symbol_by_symbol(count: int, monkeypatch:
             "experiment": {"name": "test"},
             "corpus": {"use": "inline", "text": "hello"},
             "vocabulary": {"use": "bytes"},
-            "model": {"cells": [{"use": "native/lstm", "hidden_size": 24}]},
+            "model": {"cells": [{"use": "lstm", "hidden_size": 24, "backend": "native"}]},
             "training": {"precision": "float32"},
         }
     )
