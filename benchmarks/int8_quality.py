@@ -1,8 +1,8 @@
-"""What sampling in int8 costs: bits per character of a run's validation split, by the very kernels that generate.
+"""Measure the loss of quality in int8: bits per character of a run's validation split, by the generation kernels.
 
-Reads the split as it stands, in rows side by side, through the generation kernel in each precision. Every symbol is
-given, and the symbol that would have been drawn is scored. Prints how much more than in float32, with the standard
-error of the paired difference, taken over stretches of the text since neighboring symbols are not independent.
+Passes the split through the generation kernel in each precision, in parallel rows, and scores every next symbol. Prints
+the increase over float32 with the standard error of the paired difference. The error is computed over spans of the
+text, because neighboring symbols are not independent.
 
     python benchmarks/int8_quality.py RUN [--checkpoint best] [--tokens 200000]
 """
@@ -20,12 +20,12 @@ from seqforge.data import evaluation_batches, prepare
 from seqforge.interfaces import IGNORED_TARGET
 from seqforge.model import Precision, SequenceModel
 
-ROWS, STRETCH = 64, 64
+ROWS, SPAN = 64, 64
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 
 
 def bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Score a text `[steps, rows]`: bits a symbol."""
+    """Return the bits of each symbol of a text `[steps, rows]`."""
     model.precision = precision
     rows = inputs.shape[1]
     draws = torch.zeros(1, rows)
@@ -33,7 +33,7 @@ def bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Te
     with torch.inference_mode():
         kernel = model.generation_kernel(model.initial_states(rows), [], int8=precision == "int8")
         if not isinstance(kernel, NativeGenerationKernel):
-            raise SystemExit(f"no kernels for this model in {precision}: see `seqforge doctor`")
+            raise SystemExit(f"there are no kernels for this model in {precision}; run `seqforge doctor`")
         for symbols, next_symbols in zip(inputs, targets.clamp_min(0), strict=True):
             kernel(symbols, draws)
             scored.append(-kernel.probabilities.gather(1, next_symbols.unsqueeze(1)).squeeze(1).double().log2())
@@ -41,7 +41,7 @@ def bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Te
 
 
 def main() -> None:
-    """Score and print."""
+    """Score the run and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--checkpoint", default="best")
@@ -50,7 +50,9 @@ def main() -> None:
     run = Run.open(arguments.run)
     dataset = prepare(run.experiment, lambda _: None)
     spans = dataset.splits["validation"]
-    batches = list(evaluation_batches(dataset.token_file, spans, ROWS, STRETCH, arguments.tokens))
+    batches = list(evaluation_batches(dataset.token_file, spans, ROWS, SPAN, arguments.tokens))
+    if not batches:
+        raise SystemExit(f"{arguments.run}: the validation split is empty")
     inputs = torch.cat([batch.inputs for batch in batches])
     targets = torch.cat([batch.targets for batch in batches])
     scored = (targets != IGNORED_TARGET).double()
@@ -58,13 +60,13 @@ def main() -> None:
     symbols = int(scored.sum())
     print(f"{arguments.run.name}, {arguments.checkpoint} checkpoint, {symbols:,} symbols of the validation split")
     found = {precision: bits(model, precision, inputs, targets) * scored for precision in PRECISIONS}
-    plain = found["float32"].sum()
-    for precision, own in found.items():
-        by_stretch = torch.stack([part.sum(0) for part in (own - found["float32"]).split(STRETCH)]).flatten()
-        error = by_stretch.std() * math.sqrt(len(by_stretch)) / plain
+    float32_bits = found["float32"].sum()
+    for precision, found_bits in found.items():
+        by_span = torch.stack([part.sum(0) for part in (found_bits - found["float32"]).split(SPAN)]).flatten()
+        error = by_span.std() * math.sqrt(len(by_span)) / float32_bits
         characters = symbols * dataset.characters_per_token("validation")
-        rise = (own.sum() / plain - 1).item()
-        print(f"{precision:<9} {own.sum() / characters:.5f} bits a character, {rise:+.4%} ± {error:.4%}")
+        rise = (found_bits.sum() / float32_bits - 1).item()
+        print(f"{precision:<9} {found_bits.sum() / characters:.5f} bits per character, {rise:+.4%} ± {error:.4%}")
 
 
 if __name__ == "__main__":

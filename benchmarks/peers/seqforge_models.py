@@ -1,4 +1,4 @@
-"""seqforge's own model, made from an experiment just as `seqforge run` makes it."""
+"""Models of seqforge, built from an experiment as `seqforge run` builds them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,21 +16,21 @@ from seqforge.interfaces import Vocabulary
 from seqforge.model import Precision, Workload, build_model, choose_backends
 
 TEXT = "".join(map(chr, range(SYMBOLS)))
-"""A text of as many characters as the models have symbols."""
+"""Text that contains each symbol of the models once."""
 
 
 def experiment(cell: str, size: str, precision: str = "float32", text: str = TEXT, **training: Any) -> Experiment:
-    """Make an experiment.
+    """Return an experiment.
 
     Args:
-        cell: The component's name.
-        size: The model's size.
-        precision: Of the products.
-        text: What is trained on, where anything is.
+        cell: Component name of the cell.
+        size: Name of the model size.
+        precision: Precision of the products.
+        text: Training text.
         training: Further settings of `[training]`.
 
     Raises:
-        PluginError: Where there is no such cell.
+        PluginError: If the cell is not installed.
     """
     chosen = SIZES[size]
     registry = Registry.installed()
@@ -59,10 +59,10 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
 
 
 def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, backend: str) -> None:
-    """Time training steps outside the engine, on the engine's model.
+    """Time training steps of a seqforge model in a bare loop.
 
     Raises:
-        PluginError: If the backend cannot run the cell here.
+        PluginError: If the backend cannot run the cell on this machine.
     """
     chosen = experiment(cell, size, precision, backend=backend)
     model = initial_state(chosen, SYMBOLS, torch.device("cpu")).model
@@ -82,16 +82,16 @@ def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, backend
 def sample(
     clocks: Iterator[Clock], cell: str, size: str, batch_size: int, precision: Precision, draws: int, backend: str
 ) -> None:
-    """Time draws by the engine's generator, with the samplers that an experiment has by default.
+    """Time sampling with seqforge's generator and the default samplers of an experiment.
 
     Raises:
-        PluginError: If int8 is asked for, and the backend has no kernels for it here.
+        PluginError: If `precision` is int8 and the backend has no kernels for it on this machine.
     """
     chosen = experiment(cell, size, backend=backend)
     model = build_model(chosen, SYMBOLS).eval()
     model.precision = precision
     if precision == "int8" and model.generation_kernel(model.initial_states(1), [], int8=True) is None:
-        raise PluginError(f"{backend} has no kernels for int8 here")
+        raise PluginError(f"the backend {backend} has no int8 kernels on this machine")
     vocabulary: Vocabulary = chosen.vocabulary.build()
     vocabulary.learn([TEXT.encode()])
     prompt = torch.zeros(1, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""The engine's own loop: `seqforge.train`, with its batches, log and events, paused between rounds."""
+"""The training loop of `seqforge.train`, with its batches, log and events, paused between rounds."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from seqforge import train
 from seqforge.events import StepFinished
 
 _REPETITIONS = 80 * BATCH_SIZE * SEQUENCE_LENGTH // len(TEXT)
-"""Of the text, so that an epoch has more batches than are read at once."""
+"""Repetitions of the text, so that an epoch has more batches than are read at once."""
 
 
 class Pacemaker:
-    """A callback that lets a run continue for one round at a time.
+    """Callback that pauses a run after each round.
 
     Args:
-        clocks: One per round; after the last, the run is interrupted.
-        steps: Steps of a round.
+        clocks: One clock for each round. After the last one, the run is interrupted.
+        steps: Training steps in a round.
     """
 
     def __init__(self, clocks: Iterator[Clock], steps: int) -> None:
@@ -28,7 +28,7 @@ class Pacemaker:
         self._clock: Clock | None = None
 
     def on_step_finished(self, event: StepFinished) -> None:
-        """Stop the clock after a round's last step, and wait for the next; the first round belongs to the start."""
+        """Stop the clock after the last step of a round, and wait for the next clock. The first round is not timed."""
         if event.step % self._steps:
             return
         if self._clock is not None:
@@ -40,7 +40,7 @@ class Pacemaker:
 
 
 def run(clocks: Iterator[Clock], cell: str, size: str, precision: str, backend: str) -> None:
-    """Time training steps inside the engine."""
+    """Time training steps of `seqforge.train`."""
     chosen = experiment(cell, size, precision, text=TEXT * _REPETITIONS, backend=backend)
     with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
         train(chosen, folder, callbacks=[Pacemaker(clocks, SIZES[size].steps)], progress=False)

@@ -1,4 +1,4 @@
-"""Backends side by side: training and sampling with an LSTM."""
+"""Training and sampling speed of an LSTM on each backend."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ from benchmarks.tables.settings import BACKENDS, Settings
 MODELS = "benchmarks.peers.seqforge_models"
 PRECISIONS = ("float32", "bfloat16")
 SAMPLING = ("eager", "native")
-"""Backends whose generation differs: the others have no generation kernel, and draw as `eager` does."""
+"""Backends whose generation differs. The others have no generation kernel and draw symbols as `eager` does."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:
-    """Measure every backend that runs here, in each size.
+    """Measure every backend that runs on this machine, in each size.
 
     Args:
         settings: Sizes, rounds and threads.
@@ -58,8 +58,8 @@ def _sampling(size: Size, backend: str, precision: str) -> Side:
     return Side(f"sampling {backend} {precision}", f"{MODELS}:sample", {**options, "backend": backend}, draws)
 
 
-def _cells(one: Measurement, all_of_them: list[Measurement]) -> str:
+def _cells(one: Measurement, measurements: list[Measurement]) -> str:
     work, _, precision = one.side.name.split()
     reference = "auto" if work == "training" else "eager"
-    base = next(other for other in all_of_them if other.side.name == f"{work} {reference} {precision}")
+    base = next(other for other in measurements if other.side.name == f"{work} {reference} {precision}")
     return f"{one.rate:,.0f} ({one.times_as_fast(base):.2f})"

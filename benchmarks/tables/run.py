@@ -1,4 +1,4 @@
-"""`seqforge run`: what the engine's loop costs over a bare one with the same model."""
+"""Overhead of the training loop of `seqforge run` over a bare loop with the same model."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ PEERS = "benchmarks.peers"
 
 
 def tables(settings: Settings) -> Iterator[Table]:
-    """Measure the engine's loop in each size.
+    """Measure the training loop in each size.
 
     Args:
         settings: Sizes, rounds and threads.
@@ -35,5 +35,8 @@ def tables(settings: Settings) -> Iterator[Table]:
             rows.append([f"{size}, {precision}", *figures, megabytes(bare.peak), megabytes(run.peak)])
     columns = ["", "bare loop, characters/s", "`seqforge run`", "ratio", "memory, bare", "memory, run"]
     yield Table(
-        "`seqforge run` beside a bare loop, `lstm`", columns, rows, "Without evaluations, samples and checkpoints."
+        "`seqforge run` compared with a bare loop, `lstm`",
+        columns,
+        rows,
+        "Without evaluations, samples and checkpoints.",
     )

@@ -1,4 +1,4 @@
-"""The settings of the command line."""
+"""Settings from the command line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from pathlib import Path
 from benchmarks.sizes import Size
 
 BACKENDS = ("eager", "native", "onednn", "inductor", "auto")
-"""Backends of seqforge's cells. Those that cannot run here are omitted; `auto` takes the fastest by measurement."""
+"""Backends that are measured. Those that cannot run on this machine are skipped. `auto` is the fastest of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to measure, and how.
+    """Settings of the measurement.
 
     Attributes:
-        sizes: Of models.
-        rounds: That count.
-        threads: Of every side, on as many cores.
-        archive: Linux's source, where there is any.
+        sizes: Model sizes.
+        rounds: Number of counted rounds.
+        threads: Number of threads of every side, and of cores.
+        archive: Archive of the Linux source, or None if there is none.
     """
 
     sizes: Sequence[Size]
