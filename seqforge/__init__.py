@@ -1,7 +1,7 @@
 """seqforge composes recurrent sequence models from plugins, trains them, samples them and measures their errors.
 
-Everything that the command line does is a call. Importing this module does not import torch; the first use of a name
-does.
+Everything that the command line does is a call, and a component may be a class of the session: the interfaces are here
+too. Importing this module does not import torch; the first use of a name does.
 """
 
 import importlib
@@ -13,17 +13,63 @@ from seqforge.errors import SeqforgeError
 if TYPE_CHECKING:
     from seqforge.api import Run, examples, resume, texts, train
     from seqforge.experiment import Experiment
+    from seqforge.interfaces import (
+        Attention,
+        Backend,
+        Cell,
+        Classes,
+        Corpus,
+        Document,
+        Example,
+        ExampleSpec,
+        FactoredCell,
+        FittedMetric,
+        Initializer,
+        LabelledCorpus,
+        Loss,
+        Metric,
+        Numbers,
+        Optimizer,
+        PredictionMetric,
+        Sampler,
+        Schedule,
+        Score,
+        Text,
+        Vocabulary,
+    )
     from seqforge.registry import Registry, use
     from seqforge.training.callbacks import Callback
 
 __version__ = version("seqforge-core")
 
 __all__ = [
+    "Attention",
+    "Backend",
     "Callback",
+    "Cell",
+    "Classes",
+    "Corpus",
+    "Document",
+    "Example",
+    "ExampleSpec",
     "Experiment",
+    "FactoredCell",
+    "FittedMetric",
+    "Initializer",
+    "LabelledCorpus",
+    "Loss",
+    "Metric",
+    "Numbers",
+    "Optimizer",
+    "PredictionMetric",
     "Registry",
     "Run",
+    "Sampler",
+    "Schedule",
+    "Score",
     "SeqforgeError",
+    "Text",
+    "Vocabulary",
     "__version__",
     "examples",
     "resume",
@@ -36,12 +82,8 @@ _MODULES = {
     "Callback": "seqforge.training.callbacks",
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
-    "Run": "seqforge.api",
-    "examples": "seqforge.api",
-    "resume": "seqforge.api",
-    "texts": "seqforge.api",
-    "train": "seqforge.api",
     "use": "seqforge.registry",
+    **dict.fromkeys(("Run", "examples", "resume", "texts", "train"), "seqforge.api"),
 }
 
 
@@ -50,6 +92,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in __all__:
         raise AttributeError(f"module 'seqforge' has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    return getattr(importlib.import_module(_MODULES.get(name, "seqforge.interfaces")), name)
