@@ -56,11 +56,20 @@ class ProgressDisplay(Callback):
 
     def __init__(self, console: Console | None = None) -> None:
         self.started: RunStarted | None = None
-        self._console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._notebook = console is None and Console().is_jupyter
+        # Lines of a notebook are plain text: rich would make a separate output of each.
+        self._console = console or Console(
+            stderr=not self._notebook,
+            force_jupyter=False,
+            force_terminal=False if self._notebook else None,
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
         self._bar = Progress(
             TextColumn("{task.description}"),
             # The bar takes the room that the text leaves.
-            BarColumn(bar_width=None, table_column=Column(ratio=1, max_width=24)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
             TextColumn("{task.fields[figures]}"),
             console=self._console,
             transient=True,
@@ -87,11 +96,11 @@ class ProgressDisplay(Callback):
     @property
     def has_bar(self) -> bool:
         """Whether the console is a terminal or a notebook."""
-        return self._console.is_terminal or self._console.is_jupyter
+        return self._console.is_terminal or self._notebook
 
     def close(self) -> None:
         """Remove the bar from the terminal; a notebook keeps it."""
-        if self._task is not None and not self._console.is_jupyter:
+        if self._task is not None and not self._notebook:
             self._bar.remove_task(self._task)
             self._task = None
             self._bar.stop()
@@ -182,7 +191,7 @@ class ProgressDisplay(Callback):
         self.close()
         if not event.complete:
             return
-        if self._console.is_jupyter:
+        if self._notebook:
             self._show("done", f"step {event.step:,}", 1.0)
         duration = f"{event.seconds:.1f} seconds" if event.seconds < 60 else f"{event.seconds / 60:.1f} minutes"
         self._print(f"Done after {event.step:,} steps and {duration}: {event.reason}.")
@@ -198,12 +207,11 @@ class ProgressDisplay(Callback):
 
     def _print(self, text: str) -> None:
         # A terminal breaks lines anywhere; rich breaks them between words.
-        self._console.print(Text(text), soft_wrap=not self.has_bar)
+        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
     def _show(self, description: str, figures: str, fraction: float | None = None) -> None:
         now, begins = time.monotonic(), description != self._description
-        notebook = self._console.is_jupyter
-        interval = NOTEBOOK_SECONDS if notebook else TERMINAL_SECONDS if self.has_bar else LINE_SECONDS
+        interval = NOTEBOOK_SECONDS if self._notebook else TERMINAL_SECONDS if self.has_bar else LINE_SECONDS
         if now - self._shown < interval and not (begins and self.has_bar):
             return
         self._shown, self._description = now, description
@@ -213,10 +221,10 @@ class ProgressDisplay(Callback):
         total, completed = (None, 0.0) if fraction is None else (1.0, fraction)
         if self._task is None:
             self._task = self._bar.add_task(description, total=total, figures=figures)
-            if not notebook:
+            if not self._notebook:
                 self._bar.start()
         self._bar.update(self._task, description=description, completed=completed, total=total, figures=figures)
-        if not notebook:
+        if not self._notebook:
             self._bar.refresh()
         elif self._notebook_output is None:
             # Not rich's live display, which needs ipywidgets and leaves nothing in a stored notebook.

@@ -35,7 +35,7 @@ class TargetVocabulary(Vocabulary):
         """Number of symbols, the end symbol included."""
         return self.end + 1
 
-    def encode(self, content: bytes) -> NDArray[np.integer[Any]]:
+    def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:
         """Encode text, or class names separated by spaces.
 
         Args:

@@ -52,8 +52,19 @@ class Vocabulary(ABC):
     def size(self) -> int:
         """Number of symbols. Token ids range from 0 to `size` - 1."""
 
+    def encode(self, text: str | bytes) -> NDArray[np.integer[Any]]:
+        """Return the token ids `[length]` of a text.
+
+        Args:
+            text: A text, or its bytes in UTF-8.
+
+        Raises:
+            UnknownSymbolError: If a symbol is not in the vocabulary.
+        """
+        return self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+
     @abstractmethod
-    def encode(self, content: bytes) -> NDArray[np.integer[Any]]:
+    def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:
         """Return the token ids `[length]` of a text.
 
         Args:

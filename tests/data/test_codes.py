@@ -58,7 +58,7 @@ class Halves(CodedVocabulary):
     def size(self) -> int:
         return len(self.known)
 
-    def encode(self, content: bytes) -> Any:
+    def encode_bytes(self, content: bytes) -> Any:
         return np.array([self.known.index(code) for code in self.codes(content).tolist()], dtype=np.int64)
 
     def decode(self, tokens: Iterable[int]) -> bytes:

@@ -122,7 +122,7 @@ class Letters(Vocabulary):
     def size(self) -> int:
         return 26
 
-    def encode(self, content: bytes) -> Any:
+    def encode_bytes(self, content: bytes) -> Any:
         for position, code in enumerate(content):
             if not 97 <= code <= 122:
                 raise UnknownSymbolError(chr(code), position, hint="Write letters.")

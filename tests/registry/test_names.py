@@ -118,7 +118,7 @@ def test_a_component_is_imported_when_it_is_loaded(make_module: MakeModule, make
 
 
 class Unfinished(Vocabulary):
-    def encode(self, content: bytes) -> object:
+    def encode_bytes(self, content: bytes) -> object:
         return content
 
 

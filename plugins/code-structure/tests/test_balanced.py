@@ -32,7 +32,7 @@ class Words(Vocabulary):
     def size(self) -> int:
         return len(self.words)
 
-    def encode(self, content: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def encode_bytes(self, content: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
         return np.array([self.words.index(bytes([value])) for value in content], dtype=np.int64)
 
     def decode(self, tokens: Iterable[int]) -> bytes:

@@ -27,7 +27,7 @@ class Bytes(Vocabulary):
         """256."""
         return 256
 
-    def encode(self, content: bytes) -> NDArray[np.uint8]:
+    def encode_bytes(self, content: bytes) -> NDArray[np.uint8]:
         """Return the value of each byte as its token id, without a copy.
 
         Args:
@@ -106,7 +106,7 @@ class Characters(CodedVocabulary):
         """Number of characters that were learned."""
         return len(self._characters)
 
-    def encode(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
+    def encode_bytes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
         """Return the token ids of a text.
 
         Args:

@@ -45,6 +45,7 @@ class TestInPieces:
     def test_encoding_gives_places_in_the_order_and_decoding_gives_the_text_back(self, text: str):
         vocabulary = learned(text)
         tokens = vocabulary.encode(text.encode())
+        assert vocabulary.encode(text).tolist() == tokens.tolist()
         assert tokens.tolist() == [sorted(set(text)).index(character) for character in text]
         assert vocabulary.decode(tokens.tolist()) == text.encode()
 

@@ -105,7 +105,7 @@ class WithoutCodes(Vocabulary):
     def size(self) -> int:
         return self.inner.size
 
-    def encode(self, content: bytes) -> Any:
+    def encode_bytes(self, content: bytes) -> Any:
         return self.inner.encode(content)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
@@ -124,11 +124,11 @@ class Deadly(Bytes):
     def __init__(self) -> None:
         self.encoded = 0
 
-    def encode(self, content: bytes):
+    def encode_bytes(self, content: bytes):
         self.encoded += 1
         if self.encoded == 10:
             os._exit(9)
-        return super().encode(content)
+        return super().encode_bytes(content)
 
 
 def die_while_reading(vocabulary: str) -> None:

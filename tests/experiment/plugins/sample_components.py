@@ -51,7 +51,7 @@ class Characters(Vocabulary):
     def size(self) -> int:
         return 256
 
-    def encode(self, content: bytes) -> np.ndarray[Any, Any]:
+    def encode_bytes(self, content: bytes) -> np.ndarray[Any, Any]:
         return np.frombuffer(content, dtype=np.uint8)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
