@@ -276,7 +276,7 @@ def run_limits(training: Training, steps_per_epoch: float) -> tuple[float, float
         training: Settings of the run.
         steps_per_epoch: Optimizer steps of one pass over the training split.
     """
-    steps = training.steps or math.inf
+    steps = float(training.steps or math.inf)
     epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
     return min(steps, epochs), 60 * training.minutes if training.minutes else math.inf
 
