@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,22 @@ Report = Callable[[DocumentsEncoded | WorkProgressed], None]
 """A function that is called now and then during a long computation."""
 
 
+class TaskTerms(NamedTuple):
+    """Words for what a run counts and shows.
+
+    Attributes:
+        size: Unit of the size of a split: "tokens" or "examples".
+        speed: Unit of what a training step reads: "chars" or "steps".
+        sample: Output at sampling intervals: "sample" or "predictions".
+        command: Arguments of the command that uses the trained model: "sample {run}" or "predict {run} EXAMPLE".
+    """
+
+    size: str
+    speed: str
+    sample: str
+    command: str
+
+
 @dataclass(frozen=True, slots=True)
 class RunStarted:
     """A run is about to take its first step, or its first step after a resume.
@@ -48,11 +64,11 @@ class RunStarted:
         experiment: The resolved experiment, as tables and plain values.
         corpus: Description of the corpus.
         parameters: Number of trainable parameters.
-        training_tokens: Tokens in the training split, or examples if the corpus is labelled.
+        training_tokens: Size of the training split, in the unit `terms.size`.
         validation_tokens: The same for the validation split.
         step: Optimizer steps taken before.
         resumed: Whether the run resumes from a checkpoint.
-        labelled: Whether the corpus is labelled.
+        terms: Words for what the run counts and shows.
         backends: One line for each cell: which backend runs it, how fast it is, and why a faster kind does not.
         initial: Where the initial weights of a fine-tuned run come from; None for weights from the initializer.
     """
@@ -66,7 +82,7 @@ class RunStarted:
     validation_tokens: int
     step: int
     resumed: bool
-    labelled: bool = False
+    terms: TaskTerms
     backends: tuple[str, ...] = ()
     initial: str | None = None
 
@@ -83,7 +99,7 @@ class StepFinished:
         bits_per_character: The same loss in bits per character; None if the loss is no likelihood of text.
         gradient_norm: L2 norm of the gradient before clipping.
         learning_rate: Learning rate of the first parameter group.
-        characters: Characters read in this step, or time steps if the corpus is labelled.
+        characters: Characters read in this step, or time steps of labelled examples.
         seconds: Training time since the first step of the run, evaluations and samples included.
     """
 

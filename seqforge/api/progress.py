@@ -4,7 +4,7 @@ import importlib
 import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -18,6 +18,7 @@ from seqforge.events import (
     RunStarted,
     Sampled,
     StepFinished,
+    TaskTerms,
     WorkProgressed,
 )
 from seqforge.training.callbacks import Callback
@@ -30,16 +31,6 @@ TERMINAL_SECONDS, NOTEBOOK_SECONDS = 0.1, 0.5
 
 SMOOTHING = 0.98
 """Weight of the past in the displayed speed and loss, per step."""
-
-
-class _Words(NamedTuple):
-    size: str
-    speed: str
-    sample: str
-
-
-_LANGUAGE_MODEL = _Words("tokens", "chars", "sample")
-_LABELLED = _Words("examples", "steps", "predictions")
 
 
 class ProgressDisplay(Callback):
@@ -80,7 +71,7 @@ class ProgressDisplay(Callback):
         self._notebook_output: Any = None
         self._description = ""
         self._shown = 0.0
-        self._words = _LANGUAGE_MODEL
+        self._terms = TaskTerms("tokens", "chars", "sample", "sample {run}")
         self._step = 0
         self._loss = self._speed = self._first_fraction = self._first_seconds = 0.0
         self._previous_seconds: float | None = None
@@ -128,10 +119,10 @@ class ProgressDisplay(Callback):
     def on_run_started(self, event: RunStarted) -> None:
         """Print the corpus, the model and the run directory."""
         self.started = event
-        self._words = _LABELLED if event.labelled else _LANGUAGE_MODEL
+        self._terms = event.terms
         self._previous_seconds = None
         self._print(f"Corpus: {event.corpus}")
-        sizes = f"{event.training_tokens:,} training and {event.validation_tokens:,} validation {self._words.size}"
+        sizes = f"{event.training_tokens:,} training and {event.validation_tokens:,} validation {self._terms.size}"
         self._print(f"Model: {event.parameters:,} parameters, {sizes}")
         for line in event.backends:
             self._print(f"Backend: {line}")
@@ -153,7 +144,7 @@ class ProgressDisplay(Callback):
             self._loss = SMOOTHING * self._loss + (1 - SMOOTHING) * loss
         self._previous_seconds = event.seconds
         unit = "loss" if event.bits_per_character is None else "bits/char"
-        speed = f"{self._speed:,.0f} {self._words.speed}/s"
+        speed = f"{self._speed:,.0f} {self._terms.speed}/s"
         figures = f"step {event.step:,}  {self._loss:.3f} {unit}  {speed}  {self._time_left(event)}"
         self._show("training", figures, event.fraction)
 
@@ -177,9 +168,16 @@ class ProgressDisplay(Callback):
         )
 
     def on_sampled(self, event: Sampled) -> None:
+<<<<<<< HEAD
         """Print the first sample, and the scores of all."""
         self._console.rule(f"{self._words.sample} at step {event.step:,}", style="dim")
         self._print(printable(event.texts[0]))
+=======
+        """Print samples and their scores."""
+        for text in event.texts:
+            self._console.rule(f"{self._terms.sample} at step {event.step:,}", style="dim")
+            self._print(printable(text))
+>>>>>>> tasks
         self._console.rule(style="dim")
         if len(event.texts) > 1 and self.started is not None:
             self._print(f"{len(event.texts) - 1} more in {self.started.directory / 'samples'}")

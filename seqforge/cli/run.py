@@ -131,9 +131,11 @@ def _how_to_resume(started: "RunStarted | None") -> str:
 
 
 def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
+    from seqforge.tasks import task_of
+
     command, path = _typed_command(), shlex.quote(str(run.path))
     stdout().print(f"The run is in {run.path}. Next:")
-    stdout().print(f"  {command} predict {path} EXAMPLE" if run.experiment.labelled else f"  {command} sample {path}")
+    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}")
     if started is not None and started.validation_tokens:
         stdout().print(f"  {command} evaluate {path}")
     activate = Path(sys.argv[0]).with_name("activate")

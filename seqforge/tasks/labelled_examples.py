@@ -1,7 +1,7 @@
 """The task of labelled examples: predict a class, numbers, labels of steps, or a new sequence."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from seqforge.data import (
 from seqforge.errors import RunError
 from seqforge.evaluation.examples import ExampleScore, ExampleScoring, example_loss, right_targets, score_examples
 from seqforge.evaluation.metrics import build_metrics
-from seqforge.events import Report
+from seqforge.events import Report, TaskTerms
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Prediction, TargetVocabulary, predict, predict_examples
 from seqforge.hardware.devices import choose_device
@@ -39,9 +39,17 @@ _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""
 
 
+TERMS = TaskTerms("examples", "steps", "predictions", "predict {run} EXAMPLE")
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledExamplesTask(Task):
     """A model that reads whole examples and predicts their targets."""
+
+    @property
+    def terms(self) -> TaskTerms:
+        """Words for what the task counts and shows."""
+        return TERMS
 
     def prepare_training(self, device: torch.device, report: Report) -> "LabelledExamplesTraining":
         """Prepare the examples, the loss and the metrics for training, and check them.
@@ -173,7 +181,11 @@ class LabelledExamplesTraining:
     device: torch.device
     scoring: ExampleScoring
     batches: BucketedBatches
-    labelled: bool = field(default=True, init=False)
+
+    @property
+    def terms(self) -> TaskTerms:
+        """Words for what the task counts and shows."""
+        return TERMS
 
     @property
     def description(self) -> str:

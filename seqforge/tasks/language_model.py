@@ -1,7 +1,7 @@
 """The task of a language model: predict the next symbol of a stream of text."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from seqforge.errors import DataError, RunError
 from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.evaluation.metrics import build_metrics, score_texts
-from seqforge.events import Report
+from seqforge.events import Report, TaskTerms
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Prediction, encode_prompt, sample_texts
 from seqforge.interfaces import Loss, Metric, Progress, Sampler, Value, Vocabulary
@@ -27,9 +27,17 @@ SAMPLE_SEED_STRIDE = 1_000_003
 """Distance between the seeds of samples at successive steps."""
 
 
+TERMS = TaskTerms("tokens", "chars", "sample", "sample {run}")
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageModelTask(Task):
     """A language model, trained by truncated backpropagation through time."""
+
+    @property
+    def terms(self) -> TaskTerms:
+        """Words for what the task counts and shows."""
+        return TERMS
 
     def prepare_training(self, device: torch.device, report: Report) -> "LanguageModelTraining":
         """Prepare the corpus, the loss, the samplers and the metrics for training, and check them.
@@ -170,7 +178,11 @@ class LanguageModelTraining:
     baseline: Mapping[str, float]
     batches: TrainingBatches
     characters_per_token: float
-    labelled: bool = field(default=False, init=False)
+
+    @property
+    def terms(self) -> TaskTerms:
+        """Words for what the task counts and shows."""
+        return TERMS
 
     @property
     def description(self) -> str:

@@ -13,7 +13,7 @@ from seqforge.data import SplitName, read_vocabulary
 from seqforge.errors import DataError
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
-from seqforge.events import Report
+from seqforge.events import Report, TaskTerms
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Prediction
 from seqforge.hardware.devices import choose_device
@@ -69,6 +69,11 @@ class Task(ABC):
     """
 
     experiment: Experiment
+
+    @property
+    @abstractmethod
+    def terms(self) -> TaskTerms:
+        """Words for what the task counts and shows."""
 
     @abstractmethod
     def prepare_training(self, device: torch.device, report: Report) -> TrainingTask:

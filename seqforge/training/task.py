@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
-from seqforge.events import Report
+from seqforge.events import Report, TaskTerms
 from seqforge.interfaces import Progress, Vocabulary
 from seqforge.model import SequenceModel, Workload
 from seqforge.training.step import StepResult
@@ -66,8 +66,8 @@ class TrainingTask(Protocol):
         ...
 
     @property
-    def labelled(self) -> bool:
-        """Whether the corpus is labelled."""
+    def terms(self) -> TaskTerms:
+        """Words for what the task counts and shows."""
         ...
 
     @property

@@ -123,7 +123,7 @@ class Trainer:
                 validation_tokens=task.validation_size,
                 step=state.step,
                 resumed=state.step > 0,
-                labelled=task.labelled,
+                terms=task.terms,
                 backends=self._backends,
                 initial=self._initial,
             )

@@ -9,7 +9,9 @@ from rich.console import Console
 
 from seqforge import train
 from seqforge.api.progress import ProgressDisplay
-from seqforge.events import RunStarted, StepFinished, WorkProgressed
+from seqforge.events import RunStarted, StepFinished, TaskTerms, WorkProgressed
+
+TERMS = TaskTerms("tokens", "chars", "sample", "sample {run}")
 
 
 def display(*, terminal: bool, width: int = 80) -> tuple[ProgressDisplay, io.StringIO]:
@@ -24,7 +26,7 @@ def step(number: int) -> StepFinished:
 def test_no_line_is_broken_inside_a_word() -> None:
     words = "every-word of this description of a corpus stays in one piece on a terminal that is rather narrow"
     shown, output = display(terminal=True, width=30)
-    shown.on_run_started(RunStarted("a", Path("runs/a"), {}, words, 12_345, 999, 99, 0, resumed=False))
+    shown.on_run_started(RunStarted("a", Path("runs/a"), {}, words, 12_345, 999, 99, 0, resumed=False, terms=TERMS))
     lines = output.getvalue().splitlines()
     assert len(lines) > 4
     assert all(len(line) <= 30 for line in lines)
