@@ -13,6 +13,7 @@ from seqforge.errors import SeqforgeError
 if TYPE_CHECKING:
     from seqforge.api import Run, examples, resume, texts, train
     from seqforge.experiment import Experiment
+    from seqforge.interfaces import Cell
     from seqforge.registry import Registry, use
     from seqforge.training.callbacks import Callback
 
@@ -20,6 +21,7 @@ __version__ = version("seqforge-core")
 
 __all__ = [
     "Callback",
+    "Cell",
     "Experiment",
     "Registry",
     "Run",
@@ -34,6 +36,7 @@ __all__ = [
 
 _MODULES = {
     "Callback": "seqforge.training.callbacks",
+    "Cell": "seqforge.interfaces",
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
     "Run": "seqforge.api",
