@@ -14,7 +14,7 @@ from seqforge.registry import Registry
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's is told in words, and never by a traceback."""
+    """Run the command line. An error that the user can correct is printed without a traceback."""
     try:
         _run()
     except SeqforgeError as error:
@@ -29,18 +29,18 @@ def main() -> None:
             raise
         print_error(
             "there is not enough memory",
-            hint="Lower training.batch_size, training.sequence_length or the cells' hidden_size; of samples, --count.",
+            hint="Lower training.batch_size, training.sequence_length, the cells' hidden_size, or --count for samples.",
         )
     sys.exit(1)
 
 
 def _run() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we run
+        if getattr(sys, name) is None:  # closed by the parent process
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the process ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A model writes, and a prompt holds, what a terminal's encoding may not.
+            # Samples and prompts may contain characters that the terminal's encoding does not have.
             stream.reconfigure(errors="replace")
     warnings.showwarning = _show_warning
     registry = Registry.installed()
@@ -53,5 +53,5 @@ def _run() -> None:
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    # Without its place in the code, which is nothing to a user.
+    # Without the line of code, which does not help a user.
     print_error(str(message), kind="warning")

@@ -1,4 +1,4 @@
-"""The application: our commands, and those that plugins add."""
+"""The typer application: the commands of seqforge, and those of plugins."""
 
 from typing import Annotated
 
@@ -19,14 +19,14 @@ from seqforge.registry import Registry
 
 
 def build_app(registry: Registry) -> typer.Typer:
-    """Put the application together.
+    """Return the application with all commands.
 
     Args:
-        registry: The installed plugins; commands find it as their context's object.
+        registry: Installed plugins; commands get it as `context.obj`.
     """
     app = typer.Typer(
         name="seqforge",
-        help="Compose sequence models from plugins, train them, sample them, and judge what they write.",
+        help="Compose recurrent sequence models from plugins, train them, sample them and measure their errors.",
         epilog="Start with: seqforge run experiments/first-run.toml",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -60,7 +60,7 @@ def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
     for implementation in registry.new_hooks().hook.seqforge_add_commands.get_hookimpls():
         try:
             implementation.function(app)
-        except Exception as error:  # noqa: BLE001 - a plugin's commands must not cost ours
+        except Exception as error:  # noqa: BLE001 - a broken plugin must not disable the other commands
             reason = f"{type(error).__name__}: {error}"
             print_error(
                 f"the plugin {implementation.plugin_name!r} could not add its commands: {reason}", kind="warning"

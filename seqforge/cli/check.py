@@ -10,11 +10,13 @@ from seqforge.cli.options import Set
 
 def check(
     context: typer.Context,
-    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="The experiment file.")],
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file.")],
     assignments: Set = [],  # noqa: B006 - typer copies it
-    resolved: Annotated[bool, typer.Option("--resolved", help="Print it with every default, as TOML.")] = False,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Print the experiment with every default, as TOML.")
+    ] = False,
 ) -> None:
-    """Check an experiment file without training: every key, every name, every value.
+    """Check every key, name and value of an experiment file. Nothing is built or trained.
 
     [bold]Examples[/]
 
@@ -30,5 +32,5 @@ def check(
         return
     layers = ", ".join(cell.name for cell in checked.cells)
     typer.echo(
-        f"{experiment}: fine. {checked.corpus.name}, {checked.vocabulary.name}, {layers}, {checked.optimizer.name}"
+        f"{experiment}: valid. {checked.corpus.name}, {checked.vocabulary.name}, {layers}, {checked.optimizer.name}"
     )

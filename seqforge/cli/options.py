@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from seqforge.api import Run
 
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run directory, such as runs/first-run, or one checkpoint in it.")
+    Path, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run, or one of its checkpoints.")
 ]
 Set = Annotated[
     list[str],
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key, such as [bold]model.cells.0.hidden_size=256[/]. Repeatable."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the experiment. Repeatable. Example: model.cells.0.hidden_size=256.",
     ),
 ]
 SetOfRun = Annotated[
@@ -26,32 +28,39 @@ SetOfRun = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Override a key of the run's, such as [bold]sampler.0.temperature=0.5[/]. Repeatable.",
+        help="Override a key of the run's experiment. Repeatable. Example: sampler.0.temperature=0.5.",
     ),
 ]
 Samplers = Annotated[
-    list[str], typer.Option("--sampler", metavar="NAME", help="Sample by this; repeat it for a chain.")
+    list[str],
+    typer.Option(
+        "--sampler",
+        metavar="NAME",
+        help="Sampler, such as top-p; repeat it for a chain. Default: the experiment's samplers.",
+    ),
 ]
 CheckpointName = Annotated[
-    str, typer.Option("--checkpoint", metavar="WHICH", help="best, latest, or a step such as 500.")
+    str, typer.Option("--checkpoint", metavar="WHICH", help="Checkpoint: best, latest, or a step such as 500.")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
+Device = Annotated[
+    str, typer.Option("--device", help="Device: cpu, cuda or cuda:1, for example; auto is a GPU if there is one.")
+]
 
 
 def open_run(
     path: Path, registry: Registry, checkpoint: str, *, overrides: list[str], samplers: list[str]
 ) -> "tuple[Run, str]":
-    """Open what the user pointed at: a run, or one of its checkpoints.
+    """Open a run from the path of the run directory or of a checkpoint.
 
     Args:
-        path: The path as given.
-        registry: The installed components.
-        checkpoint: The checkpoint where `path` names none.
-        overrides: Assignments to the run's experiment.
-        samplers: A chain to use in the place of the experiment's.
+        path: Path of the run directory or of one of its checkpoints.
+        registry: Registered components.
+        checkpoint: Name of the checkpoint if the path names none.
+        overrides: Assignments to keys of the run's experiment.
+        samplers: Chain that replaces the samplers of the experiment; may be empty.
 
     Returns:
-        The run, and the checkpoint's name.
+        The run, and the name of the checkpoint.
     """
     from seqforge.api import Run
     from seqforge.experiment import Experiment, override, read_table, replace_components
@@ -61,15 +70,15 @@ def open_run(
     directory = RunDirectory.open(path)
     table = override(replace_components(read_table(directory.experiment), registry, sampler=samplers), overrides)
     experiment = Experiment.from_dict(table, path, registry, origin=directory.experiment)
-    _tell_other_versions(table.get("plugins", {}), experiment.plugins)
+    _warn_of_other_versions(table.get("plugins", {}), experiment.plugins)
     return Run(directory, experiment), step or checkpoint
 
 
-def _tell_other_versions(made_with: Mapping[str, str], installed: Mapping[str, str]) -> None:
+def _warn_of_other_versions(made_with: Mapping[str, str], installed: Mapping[str, str]) -> None:
     changes = [
         f"{name} {made_with[name]}, now {version}"
         for name, version in installed.items()
         if made_with.get(name, version) != version
     ]
     if changes:
-        print_error(f"this run was made with other versions: {'; '.join(changes)}", kind="warning")
+        print_error(f"this run was created with other versions: {'; '.join(changes)}", kind="warning")

@@ -6,14 +6,14 @@ import typer
 
 
 def schema(context: typer.Context) -> None:
-    """Print the JSON Schema of experiment files, installed plugins included, for your editor.
+    """Print the JSON Schema of experiment files, for your editor. It includes the installed plugins.
 
     [bold]Example[/]
 
       seqforge schema > experiment.schema.json
 
-    Then write [bold]#:schema ./experiment.schema.json[/] on the first line of an experiment: editors with Taplo
-    (Even Better TOML) complete and check as you type.
+    Then write [bold]#:schema ./experiment.schema.json[/] on the first line of an experiment file. Editors with Taplo
+    (Even Better TOML) then complete and check the file while you type.
     """
     from seqforge.experiment import json_schema
 

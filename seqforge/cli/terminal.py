@@ -1,4 +1,4 @@
-"""Words for the person at the terminal."""
+"""Consoles, and error messages on the terminal."""
 
 import functools
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ STYLES = {"error": "bold red", "warning": "bold yellow"}
 
 @functools.cache
 def stderr() -> "Console":
-    """The console for messages: everything that is not a command's result."""
+    """Return the console for messages: all output that is not the result of a command."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -19,18 +19,18 @@ def stderr() -> "Console":
 
 @functools.cache
 def stdout() -> "Console":
-    """The console for a command's result."""
+    """Return the console for the result of a command."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, soft_wrap=True)
 
 
 def print_error(message: str, *, hint: str | None = None, kind: str = "error") -> None:
-    """Tell what went wrong, and what to do.
+    """Print an error or a warning, and what to do about it.
 
     Args:
-        message: What went wrong.
-        hint: What to do.
+        message: Description of the error.
+        hint: How to solve it.
         kind: "error" or "warning".
     """
     from rich.text import Text

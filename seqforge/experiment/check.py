@@ -269,7 +269,7 @@ def _home_of(name: str) -> str:
 def _corpus_name(table: Mapping[str, Any]) -> str:
     corpus = table.get("corpus")
     chosen = cast("Mapping[str, Any]", corpus).get("use") if isinstance(corpus, Mapping) else None
-    return chosen if isinstance(chosen, str) else ""
+    return chosen.removeprefix(f"{SESSION}/") if isinstance(chosen, str) else ""
 
 
 def _run_name(text: str) -> str:

@@ -79,7 +79,7 @@ def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp
     resumed = seqforge("run", "--resume", "runs/small", "--set", "training.steps=9")
     assert resumed.returncode == 0, resumed.stderr
     assert "Resuming at step 6" in resumed.stderr
-    assert "this run was made with other versions: essentials 0.0." in resumed.stderr
+    assert "this run was created with other versions: essentials 0.0." in resumed.stderr
     assert (tmp_path / "runs/small/checkpoints/step-00000009").is_dir()
 
 

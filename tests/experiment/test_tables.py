@@ -101,7 +101,7 @@ def test_an_index_outside_a_list_is_told(key: str):
         assigned(f"{key}=1")
     part = key.split(".")[2]
     assert caught.value.message == f"--set {key}=1: model.cells is a list of length 2, without an item {part!r}"
-    assert caught.value.hint == "Use an index from 0 to 2; 2 appends."
+    assert caught.value.hint == "Use an index from 0 to 2; 2 appends an item."
 
 
 def test_a_key_through_a_plain_value_is_told():
