@@ -1,4 +1,4 @@
-"""Training: the loop and its steps."""
+"""Training: the loop, its steps, and the callbacks that receive its events."""
 
 from seqforge.training.step import StepResult, train_step
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, and a polite kill, between two steps rather than inside one."""
+"""Ctrl-C and other requests to stop, handled between two steps."""
 
 import contextlib
 import os
@@ -7,21 +7,21 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-# Ctrl-C, a polite kill, and a terminal that is gone; the last is not known to every system.
+# Ctrl-C, `kill`, and a closed terminal, which not every system signals.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NOTICE = (
-    b"\nStopping after this step, and the evaluation or sample that it may bring. "
-    b"Ctrl-C again stops at once, and loses what came after the last checkpoint.\n"
+    b"\nStopping after this step, and its evaluation or sample if one is due. "
+    b"Ctrl-C again stops at once and loses every step after the last checkpoint.\n"
 )
 
 
 class InterruptGuard:
-    """While entered, SIGINT, SIGTERM and SIGHUP are only noted; a SIGINT after one interrupts at once.
+    """A context in which SIGINT, SIGTERM and SIGHUP only set a flag; a second SIGINT interrupts at once.
 
-    In any thread but the main one, where Python allows no signal handlers, it notes nothing.
+    Python allows signal handlers in the main thread only. In another thread, the context has no effect.
 
     Attributes:
-        requested: Whether a signal has come.
+        requested: Whether a signal was received.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class InterruptGuard:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 previous = signal.getsignal(number)
-                # A shell's background job ignores Ctrl-C, and None is a handler that Python did not set.
+                # A background job of a shell ignores Ctrl-C, and None is a handler that Python did not set.
                 if previous not in (None, signal.SIG_IGN):
                     self._previous[number] = previous
                     signal.signal(number, self._note)

@@ -1,4 +1,4 @@
-"""One optimizer step, and that of truncated backpropagation through time."""
+"""One optimizer step, and one step of truncated backpropagation through time."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ from seqforge.model import States
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """A step's figures.
+    """The values of one optimizer step.
 
     Attributes:
-        loss: Mean over the step's targets.
-        gradient_norm: L2, before clipping.
-        learning_rate: Of the first parameter group.
+        loss: Mean loss of the targets of the step.
+        gradient_norm: L2 norm of the gradient before clipping.
+        learning_rate: Learning rate of the first parameter group.
     """
 
     loss: float
@@ -39,21 +39,21 @@ def train_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
 ) -> StepResult:
-    """Read one batch, or several whose gradients are accumulated, and move the parameters once.
+    """Take one optimizer step on the accumulated gradients of one or several batches.
 
-    The recurrent state is carried on where a batch continues the one before, cut off from its graph: the truncation
-    (Williams and Peng 1990).
+    A batch that continues the one before starts from its recurrent state, detached from its graph: truncated
+    backpropagation through time (Williams and Peng 1990).
 
     Args:
-        state: Renewed in place.
-        batches: One for each accumulated gradient, each with rows and state of its own.
-        loss: What is made small.
-        learning_rate_factor: From the schedule.
-        clip_norm: The gradient's L2 norm at most (Pascanu et al. 2013).
-        clip_value: The size of each of its components at most.
+        state: Training state; updated in place.
+        batches: Batches whose gradients are accumulated, each with its own rows and recurrent state.
+        loss: Loss to minimize.
+        learning_rate_factor: Factor of the schedule.
+        clip_norm: Maximum L2 norm of the gradient (Pascanu et al. 2013).
+        clip_value: Maximum absolute value of each component of the gradient.
 
     Raises:
-        NonFiniteError: Where loss or gradient is not finite; the parameters are then as before the step.
+        NonFiniteError: If the loss or the gradient is not finite. The parameters are then unchanged.
     """
     device = state.device
     after: list[States] = []
@@ -79,19 +79,19 @@ def optimizer_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
 ) -> StepResult:
-    """Move the parameters once, against the gradient of a sum of losses.
+    """Take one optimizer step on the gradient of a sum of losses.
 
     Args:
-        state: Renewed in place.
-        losses: Each is computed when the gradient of the one before has been, so that one graph is there at a time.
-        learning_rate_factor: From the schedule.
-        clip_norm: The gradient's L2 norm at most (Pascanu et al. 2013).
-        clip_value: The size of each of its components at most.
+        state: Training state; updated in place.
+        losses: Losses. Each is computed after the gradient of the one before, so that memory holds one graph at a time.
+        learning_rate_factor: Factor of the schedule.
+        clip_norm: Maximum L2 norm of the gradient (Pascanu et al. 2013).
+        clip_value: Maximum absolute value of each component of the gradient.
 
     Raises:
-        NonFiniteError: Where loss or gradient is not finite; the parameters are then as before the step.
+        NonFiniteError: If the loss or the gradient is not finite. The parameters are then unchanged.
     """
-    if not state.model.training:  # to say so to every module takes longer than to ask the one
+    if not state.model.training:  # Setting the mode of every module takes longer than reading one.
         state.model.train()
     for parameter in state.parameters:
         parameter.grad = None
@@ -103,17 +103,17 @@ def optimizer_step(
     loss = reduce(torch.add, parts).item()
     result = StepResult(loss, norm, _set_learning_rates(state.optimizer, learning_rate_factor))
     if not (math.isfinite(result.loss) and math.isfinite(norm)):
-        raise NonFiniteError(f"the loss is {result.loss} and the gradient's norm {norm}")
+        raise NonFiniteError(f"the loss is {result.loss}, and the norm of the gradient is {norm}")
     state.optimizer.step()
     state.step += 1
     return result
 
 
 def detached(states: States) -> States:
-    """Cut states off from the graph that made them.
+    """Return states without the graph that computed them.
 
     Args:
-        states: Every layer's state.
+        states: State of every layer.
     """
     return tuple(map_state(Tensor.detach, state) for state in states)
 
@@ -122,7 +122,7 @@ def _clip(parameters: list[nn.Parameter], norm: float | None, value: float | Non
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     total = nn.utils.get_total_norm(gradients)
     found = total.item()
-    # torch multiplies every gradient by min(1, norm / (found + 1e-6)); where that is surely 1, it need not be done.
+    # torch multiplies every gradient by min(1, norm / (found + 1e-6)), even if that factor is 1.
     if norm is not None and found + 1e-6 > 0.999 * norm:
         nn.utils.clip_grads_with_norm_(parameters, norm, total)
     if value is not None:
