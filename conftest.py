@@ -1,13 +1,13 @@
-"""Checks the shapes and types that signatures promise, while the tests run."""
+"""Runtime checks of the shapes and types in signatures while tests run."""
 
 import hypothesis
 from jaxtyping import install_import_hook
 
-# How long an example takes is the machine's business: a deadline would fail where it is busy.
+# A deadline per example would fail on a busy machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# Where tensors are. Other modules name types that they import for the type checker alone, or that pydantic checks.
+# Modules with tensors. Others import types only for the type checker, or leave the checks to pydantic.
 install_import_hook(
     [
         "seqforge.api",

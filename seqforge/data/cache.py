@@ -53,7 +53,7 @@ def load_example_file(
 
     Args:
         corpus: Corpus to encode.
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         vocabulary: Vocabulary, which is restored or learns.
         key: Names and options of corpus and vocabulary, and the versions of their plugins.
         report: Function that receives the progress of the encoding.

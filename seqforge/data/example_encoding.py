@@ -43,7 +43,7 @@ def encode_examples(
 
     Args:
         corpus: Corpus to encode.
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         vocabulary: Vocabulary, which learns from the texts of inputs and targets if necessary.
         folder: Empty folder for the files.
         report: Function that receives the progress of the encoding.

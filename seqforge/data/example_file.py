@@ -96,7 +96,7 @@ class ExampleFile:
 
     Attributes:
         folder: Folder of `inputs.bin`, `targets.bin`, `examples.json`, `example_spec.json` and `vocabulary.json`.
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         names: Names of the examples, in order.
         splits: Split that the corpus sets for each example, or None.
         inputs: One sequence for each example.

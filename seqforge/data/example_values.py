@@ -13,7 +13,7 @@ def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDA
     """Encode the input of an example.
 
     Args:
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         vocabulary: Vocabulary of text.
         value: Input to encode.
 
@@ -31,7 +31,7 @@ def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Convert the input of an example without a vocabulary, with text as bytes.
 
     Args:
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         value: Input to convert.
 
     Returns:
@@ -54,7 +54,7 @@ def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Convert the target of an example without a vocabulary, with text as bytes.
 
     Args:
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         value: Target to convert.
 
     Returns:
@@ -77,7 +77,7 @@ def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any
     """Convert the output of a model, or a target of an example file, to the value that it represents.
 
     Args:
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         vocabulary: Vocabulary of text.
         values: Tokens or class indices `[steps]`, or numbers `[steps, size]`.
     """
@@ -128,7 +128,7 @@ def readable(spec: ExampleSpec, value: Value) -> Any:
     """Return a target or a prediction as JSON values.
 
     Args:
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         value: Target or prediction.
 
     Returns:
@@ -146,7 +146,7 @@ def as_text(spec: ExampleSpec, value: Value) -> str:
     """Return a target or a prediction as one text.
 
     Args:
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         value: Target or prediction.
 
     Returns:

@@ -79,7 +79,7 @@ def pad_targets(spec: ExampleSpec, targets: Sequence[NDArray[Any]], end: int | N
     """Return targets as one tensor, padded with `IGNORED_TARGET` or NaN.
 
     Args:
-        spec: Specification of the examples.
+        spec: Shape of the examples.
         targets: Target of each row.
         end: Symbol that ends a new sequence, or None.
     """

@@ -46,7 +46,7 @@ class DigitCaptions(LabelledCorpus):
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the specification: all pixels as one vector as input, and a text as target."""
+        """Return the shape: all pixels as one vector as input, and a text as target."""
         return ExampleSpec(Numbers(SIDE * SIDE), "vector", Text(), "sequence")
 
     def examples(self) -> Iterator[Example]:

@@ -36,7 +36,7 @@ class Digits(LabelledCorpus):
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the specification: one vector or a sequence of rows as input, and one of ten classes as target."""
+        """Return the shape: one vector or a sequence of rows as input, and one of ten classes as target."""
         digit = Classes(_NAMES)
         if options["read"] == "pixels":
             return ExampleSpec(Numbers(SIDE * SIDE), "vector", digit, "once")

@@ -30,7 +30,7 @@ class Accuracy(PredictionMetric):
         """Compute the accuracy.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
             predictions: At least one prediction, each as long as its targets.
 
         Returns:
@@ -49,7 +49,7 @@ class Accuracy(PredictionMetric):
         """Return whether targets are labels of examples or of their steps.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
         """
         return _has_labels(spec)
 
@@ -61,7 +61,7 @@ class Confusion(PredictionMetric):
         """Compute the confusion matrix.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
             predictions: At least one prediction, each as long as its targets.
 
         Returns:
@@ -74,7 +74,7 @@ class Confusion(PredictionMetric):
         """Return whether targets are labels of examples or of their steps.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
         """
         return _has_labels(spec)
 

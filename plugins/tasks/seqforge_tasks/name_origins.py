@@ -42,7 +42,7 @@ class NameOrigins(LabelledCorpus):
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the specification: a name as input, and its origin as target."""
+        """Return the shape: a name as input, and its origin as target."""
         return ExampleSpec(Text(), "sequence", Classes(tuple(_ORIGINS)), "once")
 
     def examples(self) -> Iterator[Example]:

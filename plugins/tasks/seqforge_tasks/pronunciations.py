@@ -33,7 +33,7 @@ class Pronunciations(LabelledCorpus):
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the specification: a word as input, and a sequence of phonemes as target."""
+        """Return the shape: a word as input, and a sequence of phonemes as target."""
         return ExampleSpec(Text(), "sequence", Classes(_PHONEMES), "sequence")
 
     def examples(self) -> Iterator[Example]:

@@ -21,7 +21,7 @@ class ExactMatch(PredictionMetric):
         """Compute the share of exact matches.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
             predictions: At least one prediction.
 
         Returns:
@@ -34,7 +34,7 @@ class ExactMatch(PredictionMetric):
         """Return whether targets are not numbers.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
         """
         return not isinstance(spec.target, Numbers)
 
@@ -46,7 +46,7 @@ class EditDistance(PredictionMetric):
         """Compute the edit distance.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
             predictions: At least one prediction.
 
         Returns:
@@ -60,7 +60,7 @@ class EditDistance(PredictionMetric):
         """Return whether targets are sequences of their own length.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
         """
         return spec.output_mode == "sequence"
 
@@ -75,7 +75,7 @@ class Pronunciation(PredictionMetric):
         """Compute both error rates.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
             predictions: At least one prediction, each of one word.
 
         Returns:
@@ -95,7 +95,7 @@ class Pronunciation(PredictionMetric):
         """Return whether targets are sequences of classes, which are the phonemes.
 
         Args:
-            spec: Specification of the examples.
+            spec: Shape of the examples.
         """
         return isinstance(spec.target, Classes) and spec.output_mode == "sequence"
 
