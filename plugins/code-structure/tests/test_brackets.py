@@ -175,7 +175,7 @@ def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
 
 
 def test_many_brackets_that_close_nothing_take_linear_time():
-    # Quadratic, this would take hours.
+    # An algorithm with quadratic time would take hours.
     (unit,) = split_units("#define a " + "(" * 300_000 + "}" * 300_000)
     assert unit.defect_count == 600_000
 

@@ -1,4 +1,4 @@
-"""The metric `compiles`: what a compiler accepts, and what it must never do."""
+"""The metric `compiles`: which text a compiler accepts, and the limits of the compiler."""
 
 import shutil
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_no_file_is_read(directive: str, tmp_path: Path):
     secret.write_text("int hidden;\n")
     text = directive.format(secret) + "int f(void)\n{\n\treturn hidden;\n}\n"
     assert not compiles(text, find_compiler())
-    # Which is not for want of anything else.
+    # Nothing else in the text causes the rejection.
     assert compiles("int hidden;\n" + text[len(directive.format(secret)) :], find_compiler())
 
 

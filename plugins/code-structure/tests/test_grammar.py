@@ -82,7 +82,7 @@ def test_what_closes_it_is_allowed_and_leaves_nothing_open(pieces: list[str]):
 @given(st.lists(st.sampled_from([*WORDS, "e", "endif"]), max_size=80))
 def test_what_waits_takes_a_character_or_more_to_close(pieces: list[str]):
     text = Text()
-    for character in "".join(pieces):  # whatever is forbidden
+    for character in "".join(pieces):  # including forbidden ones
         text.write(character)
         assert all(map(closing_length, text.stack[1:]))
 

@@ -1,4 +1,4 @@
-"""The corpus of labelled characters: pieces tile their documents, and so do their labels."""
+"""The corpus of labelled characters: pieces cover their documents without gaps, and so do their labels."""
 
 from collections.abc import Iterator, Sequence
 

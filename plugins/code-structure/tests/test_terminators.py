@@ -57,7 +57,7 @@ def test_what_is_cut_need_not_be_ended(text: str):
 
 @given(st.integers(0, len(RIGHT)))
 def test_no_cut_of_right_code_is_wrong(stop: int):
-    # What would be a directive when whole may be none where it is cut.
+    # A directive that is cut may not be recognized as one.
     assert wrong(RIGHT[:stop], end_missing=True) == [] or RIGHT[:stop].splitlines()[-1:][0].startswith("#")
 
 

@@ -65,7 +65,7 @@ def test_a_missing_brace_costs_its_own_unit_only(lost: str):
 
 @pytest.mark.parametrize("before", ["", "#define a ", "int f(void)\n{\n\t"])
 def test_many_quotation_marks_behind_backslashes_take_linear_time(before: str):
-    # Quadratic, this would take hours.
+    # An algorithm with quadratic time would take hours.
     text = before + "'" + "\\'" * 300_000
     assert [unit.defect_count for unit in split_units(text, end_missing=True)] == [0]
     assert len(label_characters(text)) == len(text)

@@ -1,4 +1,4 @@
-"""Fragments of C with the findings that belong to them."""
+"""Fragments of C and their findings."""
 
 import pytest
 from hypothesis import given
@@ -105,7 +105,7 @@ GOLDEN = {
 def test_findings(text: str, expected: list[tuple[str, str]] | None):
     found = [(text[finding.start : finding.stop], finding.message) for finding in identifier_findings(text, LEXICON)]
     if expected is None:
-        # A computed goto is GNU C that the grammar does not know: it must not be called undefined.
+        # The grammar lacks the computed goto of GNU C, which must not be reported as undefined.
         assert all("undefined" not in message for _, message in found)
         return
     assert [name for name, _ in found] == [name for name, _ in expected]
@@ -113,7 +113,7 @@ def test_findings(text: str, expected: list[tuple[str, str]] | None):
 
 
 def test_a_function_in_a_block_ends_with_itself():
-    # A block outside of functions is an error; scopes stay in step all the same.
+    # A block outside of functions is a syntax error, but scopes must still open and close in pairs.
     text = "{\n\tint f(void)\n\t{\n\t\treturn i;\n\t}\n\tint g(void)\n\t{\n\t\tint ret;\n\t}\n}\n"
     unit = read_unit(text, 0, len(text))
     assert [[use.name for use in function.free] for function in unit.functions] == [["i"], []]

@@ -1,4 +1,4 @@
-"""Texts made to be deep, long or broken."""
+"""Texts that are deep, long or malformed."""
 
 import random
 
@@ -60,7 +60,7 @@ def test_what_is_too_much_is_said(text: str, expected: str):
         " ".join(random.Random(1).choices(TOKENS, k=100_000)),
         bytes(random.Random(2).choices(range(256), k=200_000)).decode("latin-1"),
         "__aligned(" * 20_000,
-        # Each of these took minutes before its pattern was bounded.
+        # Each of these takes minutes if its pattern is not bounded.
         FUNCTION.format("for_each_a" * 49_000),
         FUNCTION.format("for_each_x_scoped" * 25_000),
         FUNCTION.format("int " + ", ".join(f"a{number}" for number in range(60_000)) + ";"),

@@ -85,7 +85,7 @@ def test_in_a_run_it_learns_from_the_training_text_and_has_a_baseline(tmp_path: 
     }
     run = train(Experiment.from_dict(table), tmp_path / "runs")
     (sample,) = (record for record in run.metrics() if record["event"] == "sample")
-    # `i` is known as declared, since the training text says so; what else the held-out text declares, it does not.
+    # The training text declares `i`, but no other name of the held-out text.
     scores, baseline = run.score_samples()
     assert baseline["identifiers.undefined"] == pytest.approx(0.5, abs=0.1)
     assert baseline["identifiers.unused"] == pytest.approx(0.5, abs=0.1)

@@ -1,4 +1,4 @@
-"""The lexicon: made, written, read."""
+"""Building, writing and reading a lexicon."""
 
 import json
 from pathlib import Path

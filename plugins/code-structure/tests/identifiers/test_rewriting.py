@@ -1,4 +1,4 @@
-"""Rewriting before the parse."""
+"""Rewriting of kernel C before it is parsed."""
 
 import pytest
 from hypothesis import given
@@ -79,7 +79,7 @@ def test_kernel_c_parses_once_it_is_rewritten(text: str):
     ],
 )
 def test_it_does_not_parse_as_it_is(name: str):
-    # The others parse by the parser's good luck, and mean something else.
+    # The other examples parse, but with a different meaning.
     assert not parses(KERNEL_C[name].encode())
 
 
