@@ -168,16 +168,9 @@ class ProgressDisplay(Callback):
         )
 
     def on_sampled(self, event: Sampled) -> None:
-<<<<<<< HEAD
         """Print the first sample, and the scores of all."""
-        self._console.rule(f"{self._words.sample} at step {event.step:,}", style="dim")
+        self._console.rule(f"{self._terms.sample} at step {event.step:,}", style="dim")
         self._print(printable(event.texts[0]))
-=======
-        """Print samples and their scores."""
-        for text in event.texts:
-            self._console.rule(f"{self._terms.sample} at step {event.step:,}", style="dim")
-            self._print(printable(text))
->>>>>>> tasks
         self._console.rule(style="dim")
         if len(event.texts) > 1 and self.started is not None:
             self._print(f"{len(event.texts) - 1} more in {self.started.directory / 'samples'}")
