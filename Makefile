@@ -10,8 +10,9 @@ PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproje
 run: .venv/installed
 	$(BIN)/seqforge run experiments/first-run.toml
 
+# One process for each core, with one thread each: two threads that share a core wait for each other.
 test: .venv/installed-for-tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .
