@@ -92,7 +92,9 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     typer.echo(f"{registration.qualified_name}: {registration.kind}")
     typer.echo(f"  {summary}")
     typer.echo(f"  plugin        {registration.plugin}")
-    typer.echo(f"  class         {registration.target}")
+    if registration.backends:
+        typer.echo(f"  preset of     {registration.target} on the backend {' or '.join(registration.backends)}")
+    typer.echo(f"  class         {component.__module__}:{component.__qualname__}")
     typer.echo(f"  names         {', '.join(registry.names_of(registration))}")
     rows = [*_plain_rows(options), *_nested_rows(options)]
     typer.echo("  options" if rows else "  options       none")

@@ -115,7 +115,10 @@ def test_plugins(seqforge: Callable) -> None:
     assert "cudnn/lstm" in shown.stdout
     component = seqforge("plugins", "show", "min-gru").stdout
     assert component.startswith("parallel-cells/min-gru: cell\n")
-    assert "    hidden_size  integer > 0, default 128\n                 Features of the state" in component
+    assert "    hidden_size  integer > 0, default 128\n                 Size of the state" in component
+    preset = seqforge("plugins", "show", "cudnn/lstm").stdout
+    assert "  preset of     lstm on the backend cudnn" in preset
+    assert "  class         seqforge_essentials.cells.lstm:LSTM\n" in preset
     qualified = seqforge("plugins", "show", "code-structure/c-characters").stdout
     assert "number ≥ 0 and < 1, default 0.1" in qualified
     assert "source               corpus, required" in qualified
