@@ -122,7 +122,7 @@ def test_an_interrupt_saves_and_says_how_to_resume(number: signal.Signals, seqfo
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "To go on: seqforge run --resume runs/fine" in errors
+    assert "To resume: seqforge run --resume runs/fine" in errors
     assert "Traceback" not in errors
     saved = sorted((folder / "runs/fine/checkpoints").glob("step-*"))[-1]
     step = int(saved.name.removeprefix("step-"))
