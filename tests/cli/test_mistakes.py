@@ -38,7 +38,10 @@ MISTAKES = {
     "a set without =": (["run", "fine.toml", "--set", "training.steps"], "is not of the form KEY=VALUE"),
     "not a run": (["sample", "."], "not a run directory"),
     "no run": (["evaluate", "runs/none"], "no such folder"),
-    "resume with a file": (["run", "fine.toml", "--resume", "runs/none"], "--resume continues a run with its own experiment"),
+    "resume with a file": (
+        ["run", "fine.toml", "--resume", "runs/none"],
+        "--resume continues a run with its own experiment",
+    ),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
