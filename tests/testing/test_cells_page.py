@@ -25,7 +25,8 @@ def example(pytester, monkeypatch):
 
 
 def test_the_cell_passes_the_suite(example):
-    result = example.runpytest_inprocess("tests", "-p", "no:cacheprovider")
+    # A process of its own: pytester would drop the modules that a run in this one imports, and torch's load only once.
+    result = example.runpytest_subprocess("tests", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=sum(name.startswith("test_") for name in dir(CellSuite)))
 
 
