@@ -207,7 +207,7 @@ class ProgressDisplay(Callback):
             return
         self._shown, self._description = now, description
         if not self.has_bar:
-            self._console.print(f"{description}: {figures}")
+            self._console.print(f"{description}: {figures}" if figures else description)
             return
         total, completed = (None, 0.0) if fraction is None else (1.0, fraction)
         if self._task is None:

@@ -124,7 +124,7 @@ def _cache_key(experiment: Experiment) -> dict[str, Any]:
     return {
         part.registration.kind: [
             dict(part.table),
-            {plugin: experiment.plugins.get(plugin, "") for plugin in part.plugins},
+            part.versions(experiment.plugins),
         ]
         for part in (experiment.corpus, experiment.vocabulary)
     }

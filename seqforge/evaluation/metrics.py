@@ -154,6 +154,6 @@ def _fingerprint(component: Component, experiment: Experiment, dataset: Dataset)
         dataset.token_file.digest,
         hashlib.blake2b(spans.starts.tobytes() + spans.stops.tobytes()).hexdigest(),
         dict(component.table),
-        {plugin: experiment.plugins.get(plugin, "") for plugin in component.plugins},
+        component.versions(experiment.plugins),
     ]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -1,5 +1,7 @@
 """A chosen component: its class and its options, checked before anything is built."""
 
+import hashlib
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from pydantic import ValidationError
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.registry.options import NestedOption, Options, options_of
 from seqforge.registry.problems import Problem, blame_plugin, from_validation, join, shown, unknown_key
-from seqforge.registry.register import KINDS, Registration
+from seqforge.registry.register import KINDS, SESSION, Registration
 from seqforge.registry.registry import Registry
 
 
@@ -44,6 +46,23 @@ class Component:
         inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
         return {self.registration.plugin}.union(*(part.plugins for parts in inside for part in parts))
 
+    def versions(self, plugins: Mapping[str, str]) -> dict[str, str]:
+        """Return what identifies the code of the component and of the components inside it, for keys of caches.
+
+        Args:
+            plugins: Versions of the installed plugins.
+
+        Returns:
+            The version of each plugin, and for each class of a Python session a digest of its code.
+        """
+        inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
+        versions = {
+            name: version for parts in inside for part in parts for name, version in part.versions(plugins).items()
+        }
+        if self.registration.plugin == SESSION:
+            return {**versions, self.name: _code_digest(self.component)}
+        return {**versions, self.registration.plugin: plugins[self.registration.plugin]}
+
     def build(self, **supplied: Any) -> Any:
         """Build the component and the components inside it.
 
@@ -68,6 +87,17 @@ class Component:
                 return self.component(**supplied, **self.options, **nested)
             except ValueError as error:
                 raise PluginError(f"{self.registration.kind} {self.name!r}: {error}") from error
+
+
+def _code_digest(component: type[Any]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for base in component.__mro__[:-1]:
+        for name, member in sorted(vars(base).items()):
+            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+            code = getattr(function, "__code__", None)
+            digest.update(name.encode())
+            digest.update(marshal.dumps(code) if code is not None else b"")
+    return digest.hexdigest()
 
 
 def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:

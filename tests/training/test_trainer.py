@@ -158,7 +158,7 @@ def test_what_is_not_a_run_directory_is_told(experiment: Any, tmp_path: Path) ->
     with pytest.raises(RunError, match="not a run directory"):
         Run.open(tmp_path)
     (run.path / "run.json").write_text('{"version": 99}')
-    with pytest.raises(RunError, match="version 99; this program knows version 1"):
+    with pytest.raises(RunError, match="version 99; this program reads version 1"):
         Run.open(run.path)
 
 

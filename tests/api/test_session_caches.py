@@ -1,0 +1,43 @@
+"""A class that is defined anew in a session is not mistaken for the earlier one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqforge_essentials.vocabularies import Bytes
+
+from seqforge import Experiment, use
+from seqforge.data.dataset import _cache_key
+from seqforge.interfaces import Metric, Score
+
+
+def experiment(vocabulary: type[Any], metric: type[Any]) -> Experiment:
+    return Experiment(corpus=use("inline", text="abc" * 99), cells=["gru"], vocabulary=vocabulary, metrics=[metric])
+
+
+def define(value: float) -> tuple[type[Any], type[Any]]:
+    class Length(Metric):
+        def score(self, texts: Sequence[str]) -> Score:
+            return Score({"length": 1.0}) if value else Score({"length": 2.0})
+
+    class Shifted(Bytes):
+        def encode_bytes(self, content: bytes) -> Any:
+            return super().encode_bytes(content)
+
+    return Shifted, Length
+
+
+def test_new_code_is_a_new_key() -> None:
+    vocabulary, metric = define(1.0)
+
+    class Shifted(Bytes):
+        def encode_bytes(self, content: bytes) -> Any:
+            return super().encode_bytes(content[::-1])
+
+    first, again, other = (
+        experiment(vocabulary, metric),
+        experiment(define(2.0)[0], metric),
+        experiment(Shifted, metric),
+    )
+    assert first.table == other.table
+    assert _cache_key(first) == _cache_key(again) != _cache_key(other)
+    assert set(first.metrics[0].versions(first.plugins)) == {"session/Length"}
