@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from seqforge.data import SplitName
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report
-from seqforge.experiment import Experiment
+from seqforge.experiment import Experiment, merge_tables
 from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
@@ -151,10 +151,8 @@ class Run:
         Raises:
             RunError: If the run learned from labelled examples.
         """
-        model, vocabulary = self._language_model(checkpoint, device, precision)
-        return sample_texts(
-            model, vocabulary, self._chain(samplers), prompt, count=count, length=length, seed=seed, report=report
-        )
+        loaded, chain = self._language_model(checkpoint, device, precision), self._chain(samplers)
+        return sample_texts(*loaded, chain, prompt, count=count, length=length, seed=seed, report=report)
 
     def stream(
         self,
@@ -181,8 +179,8 @@ class Run:
         Raises:
             RunError: If the run learned from labelled examples.
         """
-        model, vocabulary = self._language_model(checkpoint, device, precision)
-        return stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
+        loaded = self._language_model(checkpoint, device, precision)
+        return stream_text(*loaded, self._chain(samplers), prompt, length=length, seed=seed)
 
     def predict(
         self,
@@ -195,7 +193,7 @@ class Run:
         checkpoint: str = "best",
         device: str = "auto",
     ) -> list[Prediction]:
-        """Predict the targets of new examples.
+        """Return a prediction for each of some new examples.
 
         Args:
             inputs: Input of each example: a text, or an array of numbers, `[size]` or `[steps, size]`.
@@ -205,9 +203,6 @@ class Run:
             seed: Seed of the draws.
             checkpoint: "best", "latest", a step, or "initial".
             device: Device to predict on.
-
-        Returns:
-            A prediction for each example.
 
         Raises:
             RunError: If the run is a language model.
@@ -240,7 +235,7 @@ class Run:
             DataError: If the split is empty, or the corpus is missing.
             RunError: If the run was trained on another corpus.
         """
-        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report or _ignore)
+        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report or (lambda _: None))
 
     def score_samples(
         self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
@@ -254,13 +249,13 @@ class Run:
             report: Function that is called now and then with the progress of encoding and sampling.
 
         Returns:
-            Values of the samples by `metric.value`, and their baseline on held-out text; both empty if the experiment
-            has no metric of samples.
+            Values of the samples by `metric.value`, and their baseline; both empty without a metric of samples.
 
         Raises:
             DataError: If the corpus is missing.
         """
-        return self._task.score_samples(TrainedModel(self.directory, checkpoint, device), seed, report or _ignore)
+        trained = TrainedModel(self.directory, checkpoint, device)
+        return self._task.score_samples(trained, seed, report or (lambda _: None))
 
     def inspect(self, text: str, checkpoint: str = "latest") -> Inspection:
         """Return the predictions on each step of a text, before and after one parameter update.
@@ -280,16 +275,13 @@ class Run:
     def probabilities(
         self, text: str, prompt: str | None = None, *, checkpoint: str = "best", device: str = "auto"
     ) -> list[SymbolProbability]:
-        """Return the probability of each symbol of a text, given the prompt and the symbols before it.
+        """Return pairs of a symbol of a text and its probability, given the prompt and the symbols before it.
 
         Args:
             text: The text.
             prompt: Text before it; None for the start of a line.
             checkpoint: "best", "latest", a step, or "initial".
             device: Device to compute on.
-
-        Returns:
-            Pairs of `symbol` and `probability`.
 
         Raises:
             RunError: If the run learned from labelled examples.
@@ -340,7 +332,7 @@ class Run:
         from seqforge.api.launch import resume
 
         experiment = self.experiment
-        table = _merged(experiment.table, settings)
+        table = merge_tables(experiment.table, settings)
         changed = Experiment.from_dict(table, self.path, experiment.registry, origin=self.directory.experiment)
         new_backends = "backend" in settings.get("training", {})
         return resume(Run(self.directory, changed, new_backends), checkpoint, callbacks=callbacks, progress=progress)
@@ -356,17 +348,3 @@ class Run:
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
-
-
-def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table with some keys changed. A component that is named anew replaces the old one with its options."""
-    merged = dict(table)
-    for key, value in changes.items():
-        if isinstance(value, Mapping) and "use" not in value and isinstance(table.get(key), Mapping):
-            value = _merged(table[key], cast("Mapping[str, Any]", value))
-        merged[key] = value
-    return merged
-
-
-def _ignore(event: object) -> None:
-    del event

@@ -15,7 +15,7 @@ from seqforge.experiment.settings import (
     Section,
     Training,
 )
-from seqforge.experiment.tables import override, read_table, replace_components
+from seqforge.experiment.tables import merge_tables, override, read_table, replace_components
 
 __all__ = [
     "AUTO_BACKEND",
@@ -32,6 +32,7 @@ __all__ = [
     "Topology",
     "Training",
     "json_schema",
+    "merge_tables",
     "override",
     "read_table",
     "replace_components",

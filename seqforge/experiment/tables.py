@@ -2,7 +2,7 @@
 
 import codecs
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -204,3 +204,18 @@ def _replaced(table: Any, registry: Registry, kind: str, name: str, kept: Sequen
     known = {*options.names, *kept}
     before = cast("Table", table) if isinstance(table, dict) else {}
     return {"use": name} | {key: value for key, value in before.items() if key in known}
+
+
+def merge_tables(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:
+    """Return a table with some keys changed. A component that is named again replaces the old one and its options.
+
+    Args:
+        table: Tables of an experiment.
+        changes: Tables with the keys that change.
+    """
+    merged = dict(table)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and "use" not in value and isinstance(table.get(key), Mapping):
+            value = merge_tables(table[key], cast("Mapping[str, Any]", value))
+        merged[key] = value
+    return merged
