@@ -63,7 +63,8 @@ def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp
                        "--sampler", "greedy", "--set", "sampler.0.k=3")  # fmt: skip
     assert several.stdout.count("--- sample") == 3, several.stderr
     for count in ("1", "2"):
-        rounded = seqforge("sample", "runs/small", "--count", count, "--length", "5", "--precision", "int8")
+        rounded = seqforge("sample", "runs/small", "--count", count, "--length", "5", "--precision", "int8",
+                           "--set", "training.backend=eager")  # fmt: skip
         assert rounded.returncode == 0
         assert rounded.stderr.startswith("warning: int8 needs kernels for these cells"), rounded.stderr
         assert rounded.stderr.count("\n") == 1
@@ -97,7 +98,7 @@ def test_options_compose_a_run_without_a_file(seqforge: Callable, tmp_path: Path
 def test_check_and_schema(seqforge: Callable, file: Path) -> None:
     checked = seqforge("check", file)
     assert checked.returncode == 0
-    assert "fine" in checked.stdout
+    assert "valid" in checked.stdout
     resolved = seqforge("check", file, "--resolved", "--set", "model.cells.0.hidden_size=99")
     assert tomllib.loads(resolved.stdout)["model"]["cells"][0]["hidden_size"] == 99
     schema = json.loads(seqforge("schema").stdout)

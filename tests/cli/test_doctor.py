@@ -62,7 +62,7 @@ class Chatty:
 
 
 @pytest.mark.parametrize(
-    ("plugin", "said"), [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it gave what is no Diagnosis")]
+    ("plugin", "said"), [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it returns something other than a Diagnosis")]
 )
 def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry.installed()
@@ -71,7 +71,7 @@ def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, mon
     monkeypatch.setattr(Registry, "new_hooks", lambda self: hooks)
     result = CliRunner().invoke(build_app(registry), ["doctor"])
     assert result.exit_code == 0
-    assert f"the plugin 'blind' could not look: {said}" in result.output
+    assert f"the diagnosis of the plugin 'blind' failed: {said}" in result.output
     assert "native cells" in result.stdout
 
 

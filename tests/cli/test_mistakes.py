@@ -153,5 +153,5 @@ def test_streams_may_be_closed(arguments: list[str], folder: Path) -> None:
 
 def test_a_folder_that_could_not_be_opened_again_is_refused(seqforge: Callable, folder: Path) -> None:
     result = seqforge("run", "fine.toml", "--output", "o\udcff")
-    assert "the folder's name is not text in UTF-8" in result.stderr
+    assert "the name of the folder is not valid UTF-8" in result.stderr
     assert not list(folder.glob("o*"))
