@@ -53,23 +53,28 @@ def read_backends(folder: Path) -> Mapping[str, str]:
 
 
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:
-    """Return one line for each cell: which backend runs it, how fast it is, and why a faster kind does not run it.
+    """Return lines that say which backend runs each cell, how fast it is, and why a faster kind does not run it.
 
     Args:
-        choices: Backend of each cell.
+        choices: Backend of each cell. Cells with the same line share it.
     """
-    return tuple(map(_describe, choices))
+    modules: dict[str, list[str]] = {}
+    for choice in choices:
+        modules.setdefault(_describe(choice), []).append(choice.module)
+    return tuple(f"{', '.join(names)}: {line}" for line, names in modules.items())
 
 
 def _describe(choice: CellBackend) -> str:
     times = sorted((seconds, name) for name, seconds in choice.seconds.items() if seconds > 0)
+    shown = [f"{name} {1000 * seconds:.3g} ms" for seconds, name in times if name != choice.backend]
     own = choice.seconds.get(choice.backend, 0.0)
-    parts = [f"{choice.module} ({choice.cell}) runs on {choice.backend}"]
-    if own:
-        others = ", ".join(f"{name} {1000 * seconds:.3g} ms" for seconds, name in times if name != choice.backend)
-        parts[0] += f": {1000 * own:.3g} ms per batch" + (f" ({others})" if others else "")
+    line = f"{choice.cell} on {choice.backend}" + (f", {1000 * own:.3g} ms per batch" if own else "")
+    if shown:
+        line += f" ({', '.join(shown)})"
     if choice.backend == "eager":
-        # That another kind of device is not there is no news.
-        reasons = {name: text for name, text in choice.refused.items() if not text.startswith("it runs on ")}
-        parts += [f"{name}: {reason}" for name, reason in reasons.items()]
-    return "; ".join(parts)
+        names: dict[str, list[str]] = {}
+        for name, reason in choice.refused.items():
+            if not reason.startswith("it runs on "):  # that there is no GPU is no news
+                names.setdefault(reason, []).append(name)
+        line += "".join(f"; {', '.join(backends)}: {reason}" for reason, backends in names.items())
+    return line
