@@ -12,7 +12,7 @@ from seqforge.interfaces import Backend, BackendContext, Cell, Equations, Factor
 
 
 class FusedBackend(Backend):
-    """torch's own fused layers; a subclass names the device.
+    """Base of the backends on torch's fused layers.
 
     Attributes:
         device_type: Type of the device that the backend runs on.
@@ -24,8 +24,7 @@ class FusedBackend(Backend):
         """Explain why no fused layer computes this cell; see `Backend.unsupported`."""
         if context.device.type != self.device_type:
             return f"it runs on {self.device_type}, not on {context.device.type}"
-        equations = cell.equations if isinstance(cell, FactoredCell) else None
-        if equations is None:
+        if not isinstance(cell, FactoredCell) or cell.equations is None:
             return f"torch has no fused layer with the equations of {type(cell).__name__}"
         return None
 
@@ -43,37 +42,25 @@ class CudnnBackend(FusedBackend):
 
 
 class OnednnBackend(FusedBackend):
-    """oneDNN, or torch's own loop if it has none for the type, on a CPU."""
+    """oneDNN on a CPU, or torch's own loop for types that oneDNN does not support."""
 
     device_type: ClassVar[str] = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
 class FusedReader:
-    """Reads whole sequences of one cell.
-
-    Attributes:
-        cell: Cell whose parameters are used.
-        equations: Recurrence that it computes.
-        layer: torch's layer, without parameters of its own.
-    """
+    """`SequenceReader` of one cell, through a layer of torch that has no parameters of its own."""
 
     cell: FactoredCell[Any]
     equations: Equations
     layer: nn.Module
 
     def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Return the outputs of all steps, and the state after the last step.
-
-        Args:
-            inputs: Vectors `[time, batch, input]` or symbols `[time, batch]`.
-            state: State before the first step.
-        """
-        cell = self.cell
+        """Return the outputs of all steps, and the state after the last step."""
         own = state[0].dtype
         if not inputs.is_floating_point():
-            inputs = functional.one_hot(inputs, cell.input_size).to(own)
-        # torch's state has an axis for its layers, and cuDNN takes it only in contiguous memory.
+            inputs = functional.one_hot(inputs, self.cell.input_size).to(own)
+        # torch's state has an axis for its layers, and cuDNN accepts it only in contiguous memory.
         parts = [part.contiguous().unsqueeze(0) for part in cast("tuple[Tensor, ...]", state)]
         with warnings.catch_warnings():
             # The weights belong to the cell, and are not one block of memory as cuDNN prefers.
@@ -83,11 +70,11 @@ class FusedReader:
             )
         outputs, after = cast("tuple[Tensor, Any]", results)
         last = after if len(parts) > 1 else (after,)
-        # Under autocast torch rounds the state; the next sequence continues in the state's own type.
+        # Under autocast torch rounds the state, but the next sequence continues in the type of this state.
         return outputs, type(state)(*(part.squeeze(0).to(own) for part in last))
 
     def _weights(self) -> dict[str, Tensor]:
-        """Return the cell's parameters under torch's names: torch adds two biases where the cell has one."""
+        """Return the cell's parameters by torch's names. torch adds two biases, and the cell has their sum."""
         cell = self.cell
         recurrent_bias = torch.zeros_like(cell.bias)
         if self.equations == "gru":
@@ -108,7 +95,5 @@ def _layer(equations: Equations, cell: FactoredCell[Any]) -> nn.Module:
             return nn.LSTM(*sizes, device="meta")
         case "gru":
             return nn.GRU(*sizes, device="meta")
-        case "rnn-tanh":
-            return nn.RNN(*sizes, nonlinearity="tanh", device="meta")
-        case "rnn-relu":
-            return nn.RNN(*sizes, nonlinearity="relu", device="meta")
+        case "rnn-tanh" | "rnn-relu":
+            return nn.RNN(*sizes, nonlinearity=equations.removeprefix("rnn-"), device="meta")
