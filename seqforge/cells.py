@@ -50,8 +50,8 @@ class DifferentiableStep:
     """An elementwise part with its backward pass.
 
     Attributes:
-        forward: Function from the arguments of a step, and whether a gradient is needed, to the results and the data that
-            `backward` needs.
+        forward: Function from the arguments of a step, and whether a gradient is needed, to the results and the data
+            for `backward`.
         backward: Function from these data and the gradients of the results to the gradients of the arguments, then of
             the parameters; None for a tensor of integers.
         parameters: Trainable tensors that the step reads in addition to its arguments.
