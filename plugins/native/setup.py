@@ -1,4 +1,4 @@
-"""Build the kernels for each instruction set that the compiler supports; without a compiler, install without kernels."""
+"""Builds the kernels for every instruction set that the compiler supports; without a compiler, installs no kernels."""
 
 import platform
 from pathlib import Path
