@@ -21,7 +21,7 @@ and the next state."""
 class Cell(nn.Module, ABC, Generic[StateT]):
     """A recurrent layer that is defined by one step. Tensors are time-major.
 
-    A subclass implements `initial_state` and `step`, and can move what does not depend on the state to `project`. It can
+    A subclass implements `initial_state` and `step`, and can move to `project` what needs no state. It can
     override `forward` with a faster implementation; `seqforge.testing.CellSuite` compares that with the scan of `step`.
     The engine passes `input_size` to `__init__`; the other arguments of `__init__` are the options of the cell.
 
