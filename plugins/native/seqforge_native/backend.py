@@ -1,6 +1,6 @@
 """The backend `native`: RNN, GRU, LSTM, and any factored cell whose elementwise part can be traced, on C++ kernels."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -77,8 +77,8 @@ class NativeBackend(Backend):
         """
         factored, library = cast("FactoredCell[Any]", cell), best_library()
         if factored.equations is not None and library is not None:
-            return NativeReader(factored, built_in_kernel(library, factored.equations), context.dtype)
-        return NativeReader(factored, compile_program(plan(trace(factored))), context.dtype)
+            return partial(_read, factored, built_in_kernel(library, factored.equations), context.dtype)
+        return partial(_read, factored, compile_program(plan(trace(factored))), context.dtype)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""
@@ -86,26 +86,13 @@ class NativeBackend(Backend):
         return NativeGenerationKernel(library, model) if library is not None and can_generate(library, model) else None
 
 
-@dataclass(frozen=True, slots=True)
-class NativeReader:
-    """`SequenceReader` of one cell, with a kernel and the type of its products."""
-
-    cell: FactoredCell[Any]
-    kernel: SequenceKernel
-    dtype: torch.dtype
-
-    def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Return the outputs of all steps, and the state after the last step."""
-        cell, kernel, lanes = self.cell, self.kernel, self.kernel.library.lanes
-        gates, symbols = input_gates(cell, inputs, kernel.gates, lanes)
-        outputs, after = read_sequence(
-            kernel,
-            self.dtype,
-            gates,
-            symbols,
-            cell.recurrent_weight,
-            padded(stacked_parameters(cell), lanes),
-            tuple(padded(part, lanes) for part in state),
-        )
-        hidden_size = cell.hidden_size
-        return outputs[..., :hidden_size], type(state)(*(part[:, :hidden_size] for part in after))
+def _read(
+    cell: FactoredCell[Any], kernel: SequenceKernel, dtype: torch.dtype, inputs: Tensor, state: Any
+) -> tuple[Tensor, Any]:
+    """Return the outputs of all steps and the state after the last step, with products in a type."""
+    lanes, hidden_size = kernel.library.lanes, cell.hidden_size
+    gates, symbols = input_gates(cell, inputs, kernel.gates, lanes)
+    parameters = padded(stacked_parameters(cell), lanes)
+    before = tuple(padded(part, lanes) for part in state)
+    outputs, after = read_sequence(kernel, dtype, gates, symbols, cell.recurrent_weight, parameters, before)
+    return outputs[..., :hidden_size], type(state)(*(part[:, :hidden_size] for part in after))

@@ -1,7 +1,7 @@
 """The backend `inductor`: the elementwise part of any factored cell through `torch.compile`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from types import FunctionType
 from typing import Any, cast
 
@@ -30,20 +30,12 @@ class InductorBackend(Backend):
     def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
         """Return a reader that compiles at its first call."""
         factored = cast("FactoredCell[Any]", cell)
-        return InductorReader(factored, compile_step(factored, context.dtype))
+        return partial(_read, factored, compile_step(factored, context.dtype))
 
 
-@dataclass(frozen=True, slots=True)
-class InductorReader:
-    """`SequenceReader` of one cell, with its compiled elementwise part."""
-
-    cell: FactoredCell[Any]
-    step: DifferentiableStep
-
-    def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Return the outputs of all steps, and the state after the last step."""
-        outputs, after = read_sequence(self.step, self.cell.project(inputs), self.cell.recurrent_weight, state)
-        return outputs, type(state)(*after)
+def _read(cell: FactoredCell[Any], step: DifferentiableStep, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+    outputs, after = read_sequence(step, cell.project(inputs), cell.recurrent_weight, state)
+    return outputs, type(state)(*after)
 
 
 def compile_step(cell: FactoredCell[Any], dtype: torch.dtype) -> DifferentiableStep:
