@@ -72,7 +72,7 @@ def _faults(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> It
     }
     for name, shape in shapes.items():
         if getattr(automaton, name).shape != shape:
-            yield f"{name} has the shape {list(getattr(automaton, name).shape)} instead of {list(shape)}"
+            yield f"{name} has the shape {list(getattr(automaton, name).shape)}, not {list(shape)}"
     depth = automaton.stacks.shape[-1]
     on_stacks = torch.arange(depth) < automaton.heights.unsqueeze(1)
     yield from _out_of_range("states", automaton.states, 0, count)

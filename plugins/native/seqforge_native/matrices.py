@@ -47,11 +47,11 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         inputs, weight = ctx.saved_tensors
         gradient: Tensor = gradients[0].flatten(0, -2)
-        wanted = ctx.needs_input_grad
+        needed = ctx.needs_input_grad
         return (
-            matrix_product(gradient, weight).view_as(inputs) if wanted[0] else None,
-            matrix_product(gradient.t(), inputs.flatten(0, -2)) if wanted[1] else None,
-            gradient.sum(0) if wanted[2] else None,
+            matrix_product(gradient, weight).view_as(inputs) if needed[0] else None,
+            matrix_product(gradient.t(), inputs.flatten(0, -2)) if needed[1] else None,
+            gradient.sum(0) if needed[2] else None,
         )
 
 

@@ -101,12 +101,12 @@ def _sums(trace: Trace) -> tuple[Node | None, ...]:
 
 
 def _sum_of(gate: int, nodes: Sequence[Node]) -> Node | None:
-    readers = [
-        node for node in nodes if any(_is_gate(argument) and argument.index == gate for argument in node.arguments)
-    ]
-    alone = len(readers) == 1 and readers[0].operation == "add" and all(map(_is_gate, readers[0].arguments))
-    both = alone and {argument.operation for argument in readers[0].arguments} == {"input_gate", "recurrent_gate"}
-    return readers[0] if both and len({argument.index for argument in readers[0].arguments}) == 1 else None
+    """Return the node that adds both sides of a gate, if no other node reads a side."""
+    sides = {("input_gate", gate), ("recurrent_gate", gate)}
+    reads = {node: {(argument.operation, argument.index) for argument in node.arguments} for node in nodes}
+    readers = [node for node in nodes if reads[node] & sides]
+    alone = len(readers) == 1 and readers[0].operation == "add" and reads[readers[0]] == sides
+    return readers[0] if alone else None
 
 
 def write_source(program: Program) -> str:

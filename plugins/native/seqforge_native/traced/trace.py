@@ -101,7 +101,7 @@ def _aten_graph(cell: FactoredCell[Any], parts: int) -> torch.fx.GraphModule:
         raise UntraceableError("a state that is not one number for each hidden unit")
     pointwise = ElementwisePart(cell, torch.float32, cast("Callable[..., tuple[Any, ...]]", type(state)))
     parameters = further_parameters(cell)
-    # Copies, since the tracer takes a tensor that is passed twice for one argument.
+    # Copies, since the tracer treats a tensor that is passed twice as one argument.
     gates = [torch.zeros(rows, len(cell.bias)) for _ in range(2)]
     examples = [*gates, *(part.clone() for part in state), *(value.detach() for _, value in parameters)]
     cotangents = [torch.zeros(rows, cell.hidden_size) for _ in range(1 + parts)]
