@@ -1,4 +1,4 @@
-"""Builds the kernels once for each instruction set, where there is a compiler that knows it; else installs without."""
+"""Builds the kernels for every instruction set that the compiler supports; without a compiler, installs no kernels."""
 
 import platform
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The sampling loop: read the prompt, then draw, read what was drawn, and draw again."""
+"""The sampling loop: it reads the prompt, draws a symbol, reads that symbol, and so on."""
 
 import math
 import warnings
@@ -23,19 +23,15 @@ from seqforge.interfaces import (
 )
 from seqforge.model import SequenceModel, States
 
-_STRETCH = 256
-"""Symbols that are drawn between two looks at them: few enough to be shown, or stopped, at once."""
+_KERNEL_STEPS = 256
+"""Steps per call of a generation kernel: few enough for the text to appear, and to be interrupted, without delay."""
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " length"]:
-    """Turn a prompt into tokens.
-
-    Args:
-        vocabulary: The model's.
-        prompt: The text; None for a line's start, or the first symbol of a vocabulary that has no line break.
+    """Return the tokens of a prompt; for None, those of a line break, or the first symbol if there is no line break.
 
     Raises:
-        DataError: Where the prompt is empty, or holds a symbol that the vocabulary does not.
+        DataError: If the prompt is empty, or contains a symbol that is not in the vocabulary.
     """
     if prompt is None:
         try:
@@ -43,7 +39,7 @@ def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " l
         except UnknownSymbolError:
             return torch.zeros(1, dtype=torch.int64)
     if not prompt:
-        raise DataError("the prompt is empty", hint="Give at least one symbol, or leave the prompt out.")
+        raise DataError("the prompt is empty", hint="Pass at least one symbol, or omit the prompt.")
     try:
         return torch.as_tensor(vocabulary.encode(prompt.encode("utf-8", "surrogateescape")).astype("int64"))
     except UnknownSymbolError as error:
@@ -63,33 +59,32 @@ def generate(
     length: int,
     seed: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
-    """Draw samples side by side.
+    """Draw samples in one batch.
 
-    Each symbol is the one at which the distribution function passes a uniform number. Those come from the seed alone,
-    so that a seed gives the same text on any device and by any cell, as far as the logits are the same. The model is
-    left in evaluation mode.
+    Each symbol is the one at which the distribution function passes a uniform number. These numbers depend on the seed
+    only: if the logits are the same, so is the text, on every device and backend. The model stays in evaluation mode.
 
     Args:
-        model: On any device.
-        vocabulary: The model's.
-        samplers: The chain; each transforms what the one before gave.
+        model: Language model on any device.
+        vocabulary: Vocabulary of the model.
+        samplers: Chain of samplers; each transforms the logits of the one before.
         prompt: Token ids that every sample starts with, at least one.
-        count: Samples, drawn as one batch.
-        length: Symbols to draw for each.
-        seed: Decides the draws.
+        count: Number of samples.
+        length: Number of symbols to draw for each sample.
+        seed: Seed of the draws.
 
     Yields:
-        The symbols drawn, on the CPU: some steps at a time, where the model can generate at a stretch, else one.
+        The drawn symbols on the CPU, one step at a time, or several if a backend has a generation kernel.
 
     Raises:
-        RunError: Where the model's logits are not finite.
-        PluginError: Where a sampler forbids every symbol, or gives a wrong guide.
+        RunError: If the logits of the model are not finite.
+        PluginError: If a sampler forbids every symbol, or its automaton is wrong.
     """
     device = next(model.parameters()).device
     uniforms = uniforms_of(seed, count)
     model.eval()
     with torch.inference_mode():
-        # The prompt is read once, whatever the count.
+        # The prompt is read once for all samples.
         outputs, states = model(prompt.to(device).unsqueeze(1), model.initial_states(1))
         logits = outputs[-1].expand(count, -1)
         states = tuple(map_state(lambda part: part.expand(count, *part.shape[1:]).contiguous(), s) for s in states)
@@ -97,7 +92,7 @@ def generate(
     memories = [sampler.start(context) for sampler in samplers]
     with torch.inference_mode():
         tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
-        memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
+        memories = _advance(samplers, memories, tokens)
         automaton = first_automaton(samplers[0], memories[0], *logits.shape) if samplers else None
         kernel = _generation_kernel(model, states, samplers[1:] if automaton else samplers)
     yield tokens.unsqueeze(0)
@@ -115,8 +110,8 @@ def _generation_kernel(model: SequenceModel, states: States, samplers: Sequence[
         if kernel is not None:
             return kernel
         warnings.warn(
-            "int8 needs kernels for these cells and this processor (see `seqforge doctor`), samplers that kernels can "
-            "follow, and finite weights; the precision is as with `auto`",
+            "int8 needs kernels for these cells and this processor (see `seqforge doctor`), samplers that kernels "
+            "support, and finite weights. This run uses the precision `auto` instead.",
             stacklevel=3,
         )
     return model.generation_kernel(states, rules) if has_rules else None
@@ -133,7 +128,7 @@ def _draw_with_kernel(
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     memory = memories[0] if automaton else None
     while left:
-        numbers = uniforms(min(left, _STRETCH))
+        numbers = uniforms(min(left, _KERNEL_STEPS))
         left -= len(numbers)
         while len(numbers):
             with torch.inference_mode():
@@ -165,17 +160,16 @@ def _draw_step_by_step(
         with torch.inference_mode():
             logits, states = step(tokens.to(device), states)
             tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])
-            memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
+            memories = _advance(samplers, memories, tokens)
         yield tokens.unsqueeze(0)
 
 
-def uniforms_of(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:
-    """Give the numbers of the next steps, the same however many are asked for at a time.
+def _advance(samplers: Sequence[Sampler], memories: Sequence[Any], tokens: Tensor) -> list[Any]:
+    return [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
 
-    Args:
-        seed: Decides them.
-        count: Samples.
-    """
+
+def uniforms_of(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:
+    """Return a function from a number of steps to the next uniform numbers in [0, 1) for each of `count` samples."""
     generator = np.random.default_rng(seed)
     return lambda steps: torch.from_numpy(generator.random((steps, count), dtype=np.float32))
 
@@ -186,17 +180,17 @@ def draw(
     memories: Sequence[object],
     uniforms: Float[Tensor, " batch"],
 ) -> Int[Tensor, " batch"]:
-    """Draw a symbol for each row.
+    """Return a symbol for each row: the one at which the distribution function passes the row's uniform number.
 
     Args:
-        logits: From the model.
-        samplers: The chain.
-        memories: Of each sampler.
-        uniforms: Where each row's distribution function is passed.
+        logits: Logits of the model.
+        samplers: Chain of samplers.
+        memories: Memory of each sampler.
+        uniforms: Uniform numbers in [0, 1).
 
     Raises:
-        RunError: Where a logit is not finite.
-        PluginError: Where a sampler forbids every symbol.
+        RunError: If a logit is not finite.
+        PluginError: If a sampler forbids every symbol.
     """
     check_finite(logits)
     transformed = logits
@@ -205,46 +199,39 @@ def draw(
     if transformed.shape != logits.shape:
         chain = ", ".join(type(sampler).__name__ for sampler in samplers)
         raise PluginError(
-            f"the samplers {chain} make {list(transformed.shape)} of logits {list(logits.shape)}",
-            hint="This is for the author of one of them to mend.",
+            f"the samplers {chain} changed the shape of logits {list(logits.shape)} to {list(transformed.shape)}",
+            hint="The author of one of these samplers must correct it.",
         )
     most = transformed.amax(-1, keepdim=True)
     if not _all_finite(most):
         raise _no_symbol(logits, samplers, memories)
     summed = (transformed - most).exp().cumsum(-1)
     reached = (uniforms.unsqueeze(1) * summed[:, -1:]).contiguous()
-    # Rounding may bring a number up to the total itself: the last symbol that is not forbidden takes it.
+    # Rounding can make a number equal to the total: it then selects the last symbol that is not forbidden.
     last = summed.argmax(-1)
     return torch.minimum(torch.searchsorted(summed, reached, right=True).squeeze(1), last)
 
 
 def _all_finite(numbers: Tensor) -> bool:
-    # On numbers, not on tensors: they are few, and this is done at every step.
+    # In Python, which is faster than tensor operations for so few numbers, and this runs on every step.
     return all(map(math.isfinite, cast("list[float]", numbers.flatten().tolist())))
 
 
 def _no_symbol(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
-    """Find the sampler that left a sample nothing."""
+    """Return the error that names the sampler that forbids every symbol."""
     for sampler, memory in zip(samplers, memories, strict=True):
         logits = sampler.transform(logits, memory)
         if not _all_finite(logits.amax(-1)):
             return PluginError(
                 f"the sampler {type(sampler).__name__} leaves no symbol to draw",
-                hint="Take it out of the chain; this is for its author to mend.",
+                hint="Remove it from the chain; its author must correct it.",
             )
-    return PluginError("the samplers leave no symbol to draw, but not each time that they are asked")
+    return PluginError("the samplers leave no symbol to draw, but only on some calls with the same logits")
 
 
 def check_finite(logits: Float[Tensor, "batch symbols"]) -> None:
-    """Refuse what a model that is beyond use writes.
-
-    Args:
-        logits: From the model.
-
-    Raises:
-        RunError: Where a logit is not finite.
-    """
-    # Half the time of `isfinite().all()`. What is not a number comes through, and compares as false.
+    """Raise a RunError if a logit is not finite."""
+    # Twice as fast as `isfinite().all()`. The extremes of NaN are NaN, for which the comparison is false.
     if not (-math.inf < logits.amin().item() and logits.amax().item() < math.inf):
         raise _not_finite()
 

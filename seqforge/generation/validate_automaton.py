@@ -1,4 +1,4 @@
-"""What is asked of a sampler's guide before compiled code follows it, which looks at nothing twice."""
+"""Checks of a sampler's constraint automaton, since compiled code follows it without checks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,45 +20,37 @@ _TYPES = {
 
 
 def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int) -> ConstraintAutomaton | None:
-    """Ask a sampler for its guide, and refuse one that compiled code would follow out of its tables.
+    """Return the automaton of a sampler, or None if it has none.
 
     Args:
-        sampler: The first of a chain.
-        memory: What it knows.
-        batch_size: Samples.
-        symbols: In the vocabulary.
-
-    Returns:
-        The guide, or None where the sampler gives none.
+        sampler: First sampler of a chain.
+        memory: Memory of the sampler.
+        batch_size: Number of samples.
+        symbols: Size of the vocabulary.
 
     Raises:
-        PluginError: Saying what is wrong with it.
+        PluginError: If a table has a wrong type or shape, or a number that is out of range.
     """
     automaton = sampler.automaton(memory)
-    for plugin_fault in _faults(automaton, batch_size, symbols) if automaton else ():
+    for fault in _faults(automaton, batch_size, symbols) if automaton else ():
         raise PluginError(
-            f"the guide of the sampler {type(sampler).__name__} is wrong: {plugin_fault}",
-            hint="This is for its author to mend; `seqforge.interfaces.Guide` says what is asked of one.",
+            f"the automaton of the sampler {type(sampler).__name__} is wrong: {fault}",
+            hint="Its author must correct it; `seqforge.interfaces.ConstraintAutomaton` describes an automaton.",
         )
     return automaton
 
 
 def next_automaton(sampler: Sampler, memory: Any, stopped: ConstraintAutomaton) -> ConstraintAutomaton:
-    """Ask a sampler for another guide, and refuse none as well as a wrong one.
-
-    Args:
-        sampler: The first of a chain.
-        memory: What it knows.
-        stopped: The guide that it gave before.
+    """Return the automaton with which a sampler replaces one that stopped.
 
     Raises:
-        PluginError: Saying what is wrong with it.
+        PluginError: If there is none, or it is wrong.
     """
     automaton = first_automaton(sampler, memory, len(stopped.states), stopped.costs.shape[1])
     if automaton is None:
         raise PluginError(
-            f"the sampler {type(sampler).__name__} gave a guide, and after that stopped gives none",
-            hint="This is for its author to mend; `seqforge.interfaces.Sampler.guide` says when one is asked for.",
+            f"the automaton of the sampler {type(sampler).__name__} stopped, and the sampler returned no other",
+            hint="Its author must correct it; `Sampler.automaton` must return an automaton after `memory_after_stop`.",
         )
     return automaton
 
@@ -85,12 +77,12 @@ def _faults(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> It
     on_stacks = torch.arange(depth) < automaton.heights.unsqueeze(1)
     yield from _out_of_range("states", automaton.states, 0, count)
     yield from _out_of_range("following", automaton.following, -1 - len(automaton.actions), count)
-    yield from _out_of_range("what is pushed or gone to", automaton.actions[:, 1:], -1, count)
-    yield from _out_of_range("what is popped", automaton.actions[:, 0], 0, depth + 1)
+    yield from _out_of_range("states in actions", automaton.actions[:, 1:], -1, count)
+    yield from _out_of_range("counts in actions", automaton.actions[:, 0], 0, depth + 1)
     yield from _out_of_range("heights", automaton.heights, 0, depth + 1)
     yield from _out_of_range("stacks", automaton.stacks[on_stacks], 0, count)
     if ((automaton.actions[:, 0] == 0) & (automaton.actions[:, 2] < 0)).any():
-        yield "an action goes to the state that it popped, and pops none"
+        yield "an action returns to the popped state, but pops none"
     if (automaton.costs.numpy().min(axis=1) == FORBIDDEN).any():
         yield "a state forbids every symbol"
 

@@ -1,26 +1,52 @@
-"""Where a model is trained or sampled."""
+"""The processor, as Linux describes it, and the devices of torch."""
+
+import platform
+from functools import cache
+from pathlib import Path
 
 import torch
 
 from seqforge.errors import ExperimentError
-from seqforge.hardware.processor import instruction_sets
+
+CPU_INFORMATION = Path("/proc/cpuinfo")
+
+
+@cache
+def instruction_sets(information: Path = CPU_INFORMATION) -> frozenset[str]:
+    """Return the instruction sets of an x86 processor by Linux's names, such as `avx2` and `avx512_bf16`.
+
+    The result is empty if the system does not list them.
+    """
+    return frozenset(_field("flags", information).split())
+
+
+@cache
+def describe_processor(information: Path = CPU_INFORMATION) -> str:
+    """Return the name, family and model of the processor."""
+    parts = [_field(key, information) for key in ("model name", "cpu family", "model")]
+    return " ".join(part for part in parts if part) or platform.processor() or platform.machine()
+
+
+def _field(key: str, information: Path) -> str:
+    try:
+        lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn a device's name into the device.
-
-    Args:
-        name: "auto" (a GPU where there is one, else the CPU), "cpu", "cuda", "cuda:1", "mps", …
+    """Return the device with a name of torch, such as "cpu", "cuda:1" and "mps"; for "auto", a GPU or else the CPU.
 
     Raises:
-        ExperimentError: Where there is no such device.
+        ExperimentError: If there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         if device.type == "meta":
-            raise RuntimeError("a device that computes nothing")
+            raise RuntimeError("tensors on this device have no data")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
@@ -31,11 +57,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def multiplies_in_bfloat16(device: torch.device) -> bool:
-    """Say whether a device has instructions for products in bfloat16, so that it need not imitate them.
-
-    Args:
-        device: A CPU, a GPU, …
-    """
+    """Return whether a device has instructions for products in bfloat16, instead of an emulation."""
     if device.type == "cpu":
         return bool(instruction_sets() & {"avx512_bf16", "amx_bf16"})
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""How fast this machine can train, and what is in its way."""
+"""The findings of `seqforge doctor` about this machine: processor, torch, threads, precision, GPU and compiler."""
 
 import os
 import platform
@@ -14,13 +14,13 @@ _NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
 
 
 def diagnose_machine() -> list[Diagnosis]:
-    """Look at the processor, torch, threads, GPU and compiler."""
+    """Return the findings about this machine."""
     return [_processor(), _torch(), _threads(), _precision(), _gpu(), _compiler()]
 
 
 def _processor() -> Diagnosis:
     known = [name for name in _NOTEWORTHY if name in instruction_sets()]
-    return Diagnosis("processor", f"{platform.machine()}, {', '.join(known) or 'no instruction sets that matter here'}")
+    return Diagnosis("processor", f"{platform.machine()}, {', '.join(known) or 'no vector instructions for kernels'}")
 
 
 def _torch() -> Diagnosis:
@@ -33,25 +33,25 @@ def _threads() -> Diagnosis:
     threads, cores, busy = torch.get_num_threads(), _own_cores(), os.getloadavg()[0]
     finding = f"{threads} threads on {cores} cores, of which about {min(busy, cores):.1f} are busy"
     if threads > cores:
-        return Diagnosis("threads", finding, f"More threads than cores wait for one another: OMP_NUM_THREADS={cores}")
+        return Diagnosis("threads", finding, f"More threads than cores are slow: set OMP_NUM_THREADS={cores}.")
     free = max(1, round(cores - busy))
     if threads > free:
-        return Diagnosis(
-            "threads", finding, f"Threads that wait for a core slow small models tenfold: try OMP_NUM_THREADS={free}"
-        )
+        advice = f"Threads that wait for a busy core make small models ten times slower: try OMP_NUM_THREADS={free}."
+        return Diagnosis("threads", finding, advice)
     return Diagnosis("threads", finding)
 
 
 def _own_cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _precision() -> Diagnosis:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if multiplies_in_bfloat16(device):
-        return Diagnosis("precision", "training.precision = 'auto' is bfloat16 here")
-    return Diagnosis("precision", f"training.precision = 'auto' is float32: the {device.type} has no bfloat16 products")
+        return Diagnosis("precision", "training.precision = 'auto' means bfloat16")
+    reason = f"the {device.type} has no bfloat16 products"
+    return Diagnosis("precision", f"training.precision = 'auto' means float32: {reason}")
 
 
 def _gpu() -> Diagnosis:
@@ -63,9 +63,6 @@ def _gpu() -> Diagnosis:
 def _compiler() -> Diagnosis:
     found = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
     if found is None:
-        return Diagnosis(
-            "compiler",
-            "none: cells without built-in kernels run in plain torch",
-            "On Debian and Ubuntu: sudo apt install g++",
-        )
+        finding = "none: cells without built-in kernels run in plain torch"
+        return Diagnosis("compiler", finding, "On Debian and Ubuntu: sudo apt install g++")
     return Diagnosis("compiler", f"{shutil.which(found)}, for cells without built-in kernels")

@@ -1,4 +1,4 @@
-"""How the C library returns freed memory to the system."""
+"""The setting of glibc that keeps freed memory in the process."""
 
 import ctypes
 import sys
@@ -12,8 +12,8 @@ _LARGEST = 32 << 20
 def keep_freed_memory() -> None:
     """Make glibc keep freed memory, so that the next training step can reuse it.
 
-    By default glibc returns large blocks to the system at once, and each step waits for the system to provide new
-    blocks that are filled with zeros. Without Linux and glibc, this function does nothing.
+    By default glibc returns large blocks to the system immediately, and every step waits for new blocks, which the
+    system fills with zeros. Without Linux and glibc, this function does nothing.
     """
     if sys.platform != "linux":
         return

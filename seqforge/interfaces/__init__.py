@@ -15,7 +15,7 @@ from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document, ExperimentPath
 from seqforge.interfaces.diagnosis import Diagnosis
 from seqforge.interfaces.example_spec import Classes, ExampleSpec, Numbers, Text
-from seqforge.interfaces.factored_cell import Equations, FactoredCell
+from seqforge.interfaces.factored_cell import Equations, FactoredCell, Gates
 from seqforge.interfaces.generation_kernel import (
     FORBIDDEN,
     ConstraintAutomaton,
@@ -54,6 +54,7 @@ __all__ = [
     "FactoredCell",
     "Finding",
     "FittedMetric",
+    "Gates",
     "GenerationKernel",
     "GenerationModel",
     "Initializer",

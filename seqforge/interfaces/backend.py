@@ -1,4 +1,4 @@
-"""Backends: ways to run a cell over a sequence on a device."""
+"""Backends, which run a cell over a sequence on a device."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from seqforge.interfaces.cell import Cell
 from seqforge.interfaces.generation_kernel import GenerationKernel, GenerationModel
 
 SequenceReader = Callable[[Tensor, Any], tuple[Tensor, Any]]
-"""Maps inputs `[time, batch, input]`, or symbols `[time, batch]`, and a state to the outputs of all steps and the state
-after the last step. It is differentiable, and computes what the cell's `forward` computes."""
+"""Differentiable function from inputs `[time, batch, input]`, or symbols `[time, batch]`, and a state to the outputs of
+all steps and the state after the last step. It computes the same as the cell's `forward`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackendContext:
-    """Where a cell runs, and in which precision.
+    """Device and precision of a cell.
 
     Attributes:
         device: Device of the parameters and the inputs.
@@ -30,7 +30,7 @@ class BackendContext:
 
 
 class Backend(ABC):
-    """A way to run a cell. The cell keeps its parameters, so that checkpoints do not depend on the backend.
+    """A way to run a cell. The parameters belong to the cell, so checkpoints do not depend on the backend.
 
     `seqforge.testing.BackendSuite` compares a backend with the scan of `Cell.step`.
     """
@@ -39,38 +39,21 @@ class Backend(ABC):
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why this backend cannot run a cell on this device and in this precision.
 
-        Args:
-            cell: Cell on the context's device.
-            context: Device and precision.
-
         Returns:
             The reason, in words that complete "native cannot run it: …", or None if the backend can run the cell.
         """
 
     @abstractmethod
     def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
-        """Return a function that reads whole sequences with the cell's present and future parameters.
-
-        Args:
-            cell: Cell that `unsupported` accepts.
-            context: Device and precision.
-        """
+        """Return a reader for a cell that `unsupported` accepts; every call uses the current parameters of the cell."""
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
-        """Estimate how long `sequence_reader` and its first call take, in seconds: 0, unless something is compiled.
+        """Return the estimated time in seconds that the reader needs for compilation; 0 by default.
 
-        A short run does not try a backend that must compile for longer than it may gain.
-
-        Args:
-            cell: Cell that `unsupported` accepts.
-            context: Device and precision.
+        A run does not try a backend whose compilation would take too large a part of the run.
         """
         return 0.0
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
-        """Return a function that draws many symbols in one call, or None if the backend has none for this model.
-
-        Args:
-            model: Language model, state and logit rules.
-        """
+        """Return a function that draws many symbols in one call, or None if the backend has none for this model."""
         return None

@@ -1,4 +1,4 @@
-"""Recurrent cells: one step of mathematics, and the sequence it makes."""
+"""Recurrent cells."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -9,26 +9,27 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
-"""A cell's memory between steps: a NamedTuple of tensors whose first axis is the batch."""
+"""State of a cell between steps: a NamedTuple of tensors whose first axis is the batch."""
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 Stepper = Callable[[Tensor, StateT], tuple[Tensor, StateT]]
-"""Reads one step `[batch, input]` (or `[batch]` symbols) from a state; gives the output and the next state."""
+"""Function from the input of a step, `[batch, input]` or symbols `[batch]`, and the state before the step to the output
+and the next state."""
 
 
 class Cell(nn.Module, ABC, Generic[StateT]):
-    """A recurrent layer, given by its step; tensors are time-major.
+    """A recurrent layer that is defined by one step. Tensors are time-major.
 
-    A subclass writes `initial_state` and `step`, and may hoist into `project` what needs no state.
-    `forward` may be overridden to be faster; `seqforge.testing.CellSuite` holds it to the scan of `step`.
-    An `__init__` takes `input_size` from the engine; its other arguments are the cell's options.
+    A subclass implements `initial_state` and `step`, and can move to `project` what needs no state. It can
+    override `forward` with a faster implementation; `seqforge.testing.CellSuite` compares that with the scan of `step`.
+    The engine passes `input_size` to `__init__`; the other arguments of `__init__` are the options of the cell.
 
     Attributes:
-        reads_symbols: Whether the cell reads, instead of vectors, whole numbers `[time, batch]` too: each stands for
-            the unit vector of its index, so that a product with it is one row of the weight.
-        input_size: Features a step reads.
-        hidden_size: Features a step writes.
+        reads_symbols: Whether the inputs may also be symbols `[time, batch]`. A symbol stands for a unit vector: its
+            product with a weight is one row of the weight.
+        input_size: Size of the input of a step.
+        hidden_size: Size of the output of a step.
     """
 
     reads_symbols: ClassVar[bool] = False
@@ -42,25 +43,18 @@ class Cell(nn.Module, ABC, Generic[StateT]):
 
     @abstractmethod
     def initial_state(self, batch_size: int) -> StateT:
-        """Make the state before the first step, on the parameters' device.
-
-        Args:
-            batch_size: Sequences in the batch.
-
-        Returns:
-            A NamedTuple of tensors, each `[batch, …]`.
-        """
+        """Return the state before the first step, a NamedTuple of tensors `[batch, …]` on the parameters' device."""
 
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
     ) -> Float[Tensor, "time batch projected"]:
-        """Compute what needs no state, for all steps at once; by default nothing.
+        """Compute for all steps at once what does not depend on the state; by default, return the inputs.
 
         Args:
-            inputs: The sequence; symbols come only to a cell that reads them.
+            inputs: Vectors of a sequence, or symbols if `reads_symbols`.
 
         Returns:
-            What `step` is given, one step at a time.
+            The arguments of `step` for all steps.
         """
         return inputs
 
@@ -68,50 +62,46 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     def step(
         self, projected: Float[Tensor, "batch projected"], state: StateT
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
-        """Advance by one step.
+        """Compute one step.
 
         Args:
-            projected: One step of `project`'s result.
-            state: The state before it.
+            projected: One step of the result of `project`.
+            state: State before the step.
 
         Returns:
-            The output and the state after it.
+            The output, and the state after the step.
         """
 
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
     ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
-        """Read a whole sequence, of at least one step.
+        """Compute a whole sequence of at least one step.
 
         Args:
-            inputs: The sequence.
-            state: The state before its first step.
+            inputs: Vectors or symbols of the sequence.
+            state: State before the first step.
 
         Returns:
-            The output of every step, and the state after the last.
+            The output of every step, and the state after the last step.
         """
         step = self._step_in_own_types if torch.is_autocast_enabled(inputs.device.type) else self.step
         return scan(step, self.project(inputs), state)
 
     def _step_in_own_types(self, projected: Tensor, state: StateT) -> tuple[Tensor, StateT]:
-        """Advance by one step, and keep the state's types, which autocast would round."""
+        """Compute one step, and convert the state to its types before the step, since autocast may change them."""
         output, after = self.step(projected, state)
         return output, type(state)(*(new.to(old.dtype) for new, old in zip(after, state, strict=True)))
 
     def stepper(self, batch_size: int) -> Stepper[StateT]:
-        """Prepare to read one step at a time with the parameters as they are, without gradients: for generation.
+        """Return a function that computes one step without gradients, for generation.
 
-        Args:
-            batch_size: Sequences that will be read side by side.
-
-        Returns:
-            A function of one step's inputs and a state, which gives the output and the state after it.
+        It may copy the parameters, so it need not follow later changes to them.
         """
         del batch_size
         return lambda inputs, state: self.step(self.project(inputs.unsqueeze(0)).squeeze(0), state)
 
     def set_initial_biases(self) -> None:
-        """Set what must hold whatever the initializer did, such as an LSTM's forget bias; by default nothing."""
+        """Set biases that must not depend on the initializer, such as an LSTM's forget bias; by default, do nothing."""
 
 
 def scan(
@@ -119,15 +109,10 @@ def scan(
     inputs: Float[Tensor, "time batch features"],
     state: StateT,
 ) -> tuple[Float[Tensor, "time batch outputs"], StateT]:
-    """Carry a state through a sequence, as `jax.lax.scan` does.
-
-    Args:
-        step: Takes one step's input and a state, gives an output and the next state.
-        inputs: The sequence, of at least one step.
-        state: The state before the first step.
+    """Apply a step to a sequence of at least one step, as `jax.lax.scan` does.
 
     Returns:
-        The outputs, stacked along time, and the state after the last step.
+        The outputs of all steps, and the state after the last step.
     """
     outputs: list[Tensor] = []
     for step_input in inputs.unbind(0):
@@ -137,13 +122,5 @@ def scan(
 
 
 def map_state(function: Callable[[Tensor], Tensor], state: StateT) -> StateT:
-    """Apply a function to every tensor of a state, keeping its type.
-
-    Args:
-        function: Applied to each tensor.
-        state: A NamedTuple of tensors.
-
-    Returns:
-        A state of the same type.
-    """
+    """Return a state of the same type, with a function applied to every tensor."""
     return type(state)(*(function(tensor) for tensor in state))

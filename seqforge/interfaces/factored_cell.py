@@ -15,16 +15,19 @@ from seqforge.interfaces.cell import Cell, Stepper
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 Equations = Literal["lstm", "gru", "rnn-tanh", "rnn-relu"]
-"""Recurrences for which torch and others have fused kernels: those of `torch.nn.LSTM`, `GRU` and `RNN`, in torch's
-order of gates. A GRU's `recurrent_bias` is torch's `bias_hh` of the candidate; all other biases are one sum, `bias`."""
+"""Recurrences for which there may be fused kernels: those of `torch.nn.LSTM`, `GRU` and `RNN`, in torch's order of
+gates. A GRU's `recurrent_bias` is torch's `bias_hh` of the candidate; `bias` is the sum of all other biases."""
+
+Gates = Float[Tensor, "batch gates"]
+"""One side of the gates of a step: W x + b, or U h."""
 
 
 class FactoredCell(Cell[StateT]):
-    """A cell whose gates are the sum or another function of W x + b and U h.
+    """A cell whose step is an elementwise function of W x + b, U h and the state.
 
     A subclass implements `initial_state` and `pointwise`. The first tensor of its state is the hidden state h.
-    `forward` computes W x + b of all steps in one product and the gradient of U in one product at the end of the
-    sequence, and multiplies in bfloat16 under autocast. Backends can compile `pointwise`.
+    `forward` computes W x + b of all steps in one product, and the gradient of U in one product at the end of the
+    sequence. Under autocast it multiplies in bfloat16. Backends can compile `pointwise`.
 
     Args:
         input_size: Size of a step's input.
@@ -52,50 +55,31 @@ class FactoredCell(Cell[StateT]):
 
     @property
     def equations(self) -> Equations | None:
-        """The well-known recurrence that the cell computes, so that a backend may run fused kernels for it, or None.
+        """The recurrence that the cell computes, if there may be fused kernels for it, or None.
 
-        A subclass that overrides the mathematics loses the equations of its parent, unless it states them again.
+        A subclass that overrides the computation does not inherit the equations, but can override this property too.
         """
         return None
 
     def uniform_parameter(self, *shape: int) -> nn.Parameter:
-        """Return a parameter drawn from U(-1/√hidden, 1/√hidden), as torch initializes its recurrent layers.
-
-        Args:
-            shape: Shape of the parameter.
-        """
+        """Return a parameter of a shape, drawn from U(-1/√hidden, 1/√hidden) as in torch's recurrent layers."""
         bound = 1 / math.sqrt(self.hidden_size)
         return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
 
     @abstractmethod
     def pointwise(
-        self,
-        input_gates: Float[Tensor, "batch gates"],
-        recurrent_gates: Float[Tensor, "batch gates"],
-        state: StateT,
+        self, input_gates: Gates, recurrent_gates: Gates, state: StateT
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
-        """Return the output and the next state, given both sides of the gates.
+        """Return the output and the next state, from W x + b, U h and the state before the step.
 
-        The result depends on the arguments and the cell's parameters only, without random numbers: a backend may
-        compute it again in the backward pass.
-
-        Args:
-            input_gates: W x + b.
-            recurrent_gates: U h.
-            state: State before the step.
-
-        Returns:
-            The output, and the state after the step in the state's own type.
+        The next state has the types of the state. The result depends on the arguments and the cell's parameters only,
+        without random numbers: a backend may compute it again in the backward pass.
         """
 
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
     ) -> Float[Tensor, "time batch gates"]:
-        """Return W x + b for all steps.
-
-        Args:
-            inputs: Vectors, or symbols that stand for unit vectors.
-        """
+        """Return W x + b for all steps; a symbol stands for a unit vector."""
         if inputs.is_floating_point():
             return functional.linear(inputs, self.input_weight, self.bias)
         table = self.input_weight.t() + self.bias
@@ -104,41 +88,21 @@ class FactoredCell(Cell[StateT]):
     def step(
         self, projected: Float[Tensor, "batch gates"], state: StateT
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
-        """Return the output and the next state of one step.
-
-        Args:
-            projected: One step of `project`'s result.
-            state: State before the step.
-        """
+        """Return the output and the next state of one step; see `Cell.step`."""
         own = state[0].dtype
         return self.pointwise(projected.to(own), functional.linear(state[0], self.recurrent_weight).to(own), state)
 
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
     ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
-        """Return the outputs of a whole sequence, of at least one step, and the state after it.
-
-        Args:
-            inputs: Vectors or symbols.
-            state: State before the first step.
-
-        Returns:
-            The output of every step in the type of the products, and the state after the last step.
-        """
+        """Return the outputs of a whole sequence, in the type of the products, and the state after the last step."""
         projected = self.project(inputs)
         part = ElementwisePart(self, projected.dtype, type(state))
         outputs, after = read_sequence(differentiate_by_autograd(part), projected, self.recurrent_weight, state)
         return outputs, type(state)(*after)
 
     def stepper(self, batch_size: int) -> Stepper[StateT]:
-        """Return a function that reads one step without gradients; the weights are cast once.
-
-        Args:
-            batch_size: Number of sequences in the batch.
-
-        Returns:
-            A function from one step's inputs and a state to the output and the next state.
-        """
+        """Return a function that computes one step without gradients; it casts the weights only once."""
         dtype = product_dtype(self.recurrent_weight)
         table = (self.input_weight.t() + self.bias).detach()
         input_weight, recurrent_weight = (

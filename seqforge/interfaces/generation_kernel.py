@@ -1,4 +1,4 @@
-"""Generation kernels: what a backend offers to draw many symbols in one call."""
+"""Generation kernels, with which a backend draws many symbols in one call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class ConstraintAutomaton:
 
 @runtime_checkable
 class GenerationKernel(Protocol):
-    """Continues from the last symbols, and keeps the model's state from call to call."""
+    """A function that draws symbols, and updates the state of the model from call to call."""
 
     def __call__(
         self,
@@ -107,7 +107,7 @@ class GenerationKernel(Protocol):
             automaton: Constraint on the samples; it is updated in place.
 
         Returns:
-            The drawn symbols. There are fewer steps if the automaton stopped, which its states show, or if the logits
-            of the next step are not finite.
+            The drawn symbols. There are fewer steps if the automaton stopped, which negative states show, or if the
+            logits of the next step are not finite.
         """
         ...

@@ -1,4 +1,4 @@
-"""Samplers: from logits to the distribution that the next symbol is drawn from."""
+"""Samplers, which change the distribution from which the next symbol is drawn."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from seqforge.interfaces.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class SamplingContext:
-    """What a sampler may know before the first draw.
+    """Information for samplers before the first draw.
 
     Attributes:
-        prompt: Token ids that every sample starts with, `[length]`.
-        batch_size: Samples drawn side by side.
-        length: Symbols that will be drawn for each.
-        vocabulary: Turns token ids into text.
+        prompt: Token ids that every sample starts with.
+        batch_size: Number of samples in the batch.
+        length: Number of symbols to draw for each sample.
+        vocabulary: Vocabulary of the model.
     """
 
     prompt: Int[Tensor, " length"]
@@ -30,66 +30,51 @@ class SamplingContext:
 
 
 class Sampler(ABC):
-    """Transforms logits; several make a chain, at whose end the engine draws from the softmax.
+    """A transformation of logits. Several form a chain; the engine draws from the softmax of the last result.
 
-    A sampler without memory writes `transform` alone. One with memory makes it in `start`, and renews it in
-    `advance`, as a value: nothing is kept on the sampler itself.
+    A sampler without memory implements `transform` only. A sampler with memory returns it from `start` and `advance`,
+    as a value, and stores nothing in itself.
     """
 
     def start(self, context: SamplingContext) -> Any:
-        """Make the memory before the first draw; by default None.
-
-        Args:
-            context: What is known by then.
-        """
+        """Return the memory before the first draw; by default None."""
         return None
 
     @abstractmethod
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Any) -> Float[Tensor, "batch symbols"]:
-        """Give new logits; minus infinity forbids a symbol. At least one of a row must stay finite.
+        """Return new logits. Minus infinity forbids a symbol, but at least one symbol per row must stay allowed.
 
         Args:
-            logits: From the model, or from the sampler before.
-            memory: From `start` or `advance`.
+            logits: Logits of the model or of the sampler before.
+            memory: Result of `start` or `advance`.
         """
 
     def logit_rule(self) -> LogitRule | None:
-        """Say what `transform` does by a rule that compiled generation can follow; by default None, where it cannot.
-
-        A sampler that has one has no memory.
-        """
+        """Return a rule that is equivalent to `transform` of a sampler without memory, for compiled code; or None."""
         return None
 
     def advance(self, memory: Any, tokens: Int[Tensor, " batch"]) -> Any:
-        """Give the memory after a draw; by default the same.
-
-        Args:
-            memory: From `start` or `advance`.
-            tokens: What was drawn.
-        """
+        """Return the memory after symbols were drawn; by default the same memory."""
         return memory
 
     def automaton(self, memory: Any) -> ConstraintAutomaton | None:
-        """Say what `transform` does by tables that compiled generation can follow; by default None, where it cannot.
+        """Return an automaton that is equivalent to `transform` with this memory, for compiled code; or None.
 
-        Asked of the first sampler of a chain, after the first draw and after each `memory_after_stop`.
-
-        Args:
-            memory: From `start`, `advance` or `memory_after_stop`.
+        The engine calls this for the first sampler of a chain, after the first draw and after each `memory_after_stop`.
         """
         return None
 
     def memory_after_stop(self, memory: Any, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Any:
-        """Give the memory after a guide stopped, since what follows the last symbol of a sample was not known to it.
+        """Return the memory after an automaton stopped because it had no transition for the last symbol of a sample.
 
-        A sampler whose guides may stop has to write this.
+        A sampler whose automata can stop must implement this.
 
         Args:
-            memory: That the guide was made of.
-            stopped: Where the draws left it.
-            tokens: What was drawn last.
+            memory: Memory from which the automaton was made.
+            stopped: Automaton as the draws left it.
+            tokens: Last symbol of each sample.
         """
         raise PluginError(
-            f"the automaton of the sampler {type(self).__name__} stopped, and the sampler does not say how to go on",
-            hint="This is for its author to mend: `Sampler.memory_after_stop` gives the memory after such a stop.",
+            f"the automaton of the sampler {type(self).__name__} stopped, and the sampler cannot continue",
+            hint="Its author must implement `Sampler.memory_after_stop`.",
         )

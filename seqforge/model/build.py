@@ -1,4 +1,4 @@
-"""From an experiment to its model."""
+"""The model of an experiment."""
 
 from typing import Any
 
@@ -13,21 +13,18 @@ from seqforge.model.validate_cell import validate_cell
 
 
 def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None = None) -> SequenceModel:
-    """Return a model with its initial weights, which depend on the experiment's seed only.
+    """Return a model on the CPU, with initial weights that depend on the experiment's seed only.
 
     Args:
         experiment: Experiment that names cells, sizes, initializer and seed.
         symbols: Size of the vocabulary.
-        spec: Shape of labelled examples; None for a language model.
-
-    Returns:
-        The model, on the CPU and without a choice of backends.
+        spec: Input and target of labelled examples; None for a language model.
 
     Raises:
         PluginError: If a component cannot be built, or a cell does not implement its interface.
     """
     initializer: Initializer = experiment.initializer.build()
-    # A fork of the random state: building a model a second time must not change the run's random numbers.
+    # The random state is restored, so that building a model again does not change the random numbers of a run.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(experiment.identity.seed)
         embedding_size = experiment.model.embedding_size
@@ -55,16 +52,9 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
 
 
 def output_size(experiment: Experiment, symbols: int, spec: ExampleSpec | None) -> int:
-    """Return the size of one output of the model.
+    """Return the size of one output of the model, in numbers or logits.
 
-    Args:
-        experiment: Experiment that names the loss.
-        symbols: Size of the vocabulary.
-        spec: Shape of labelled examples; None for a language model.
-
-    Returns:
-        Count of numbers or logits. A new sequence has one more logit, for its end, and an aligning loss one more, for
-        the blank.
+    If the target is a sequence, there is one more logit for its end; if the loss aligns, one more for the blank.
     """
     if spec is None:
         return symbols
@@ -73,7 +63,7 @@ def output_size(experiment: Experiment, symbols: int, spec: ExampleSpec | None) 
 
 
 def _generation_backends(experiment: Experiment) -> list[Backend]:
-    """Return the backends that may generate: all of them, or those to which the experiment is pinned."""
+    """Return the backends that may generate: those to which the experiment is pinned, or else all."""
     pinned = {name.rpartition("/")[2] for names in experiment.backend_pins for name in names}
     pinned |= {experiment.training.backend} - {AUTO_BACKEND}
     names = experiment.registry.names("backend")
@@ -99,7 +89,7 @@ def _stack(experiment: Experiment, size: int) -> RecurrentStack:
 
 
 def _decoder(experiment: Experiment, symbols: int, memory_size: int) -> Decoder:
-    """Build a writer of the reader's own kind of layers, which never reads backwards."""
+    """Return a decoder with layers of the same cells as the encoder, in forward direction only."""
     vectors = _embedding(experiment, symbols) or OneHotInput(symbols)
     size = (experiment.model.embedding_size or symbols) + memory_size
     cells: list[Cell[Any]] = []

@@ -19,10 +19,10 @@ AUTO, EAGER = "auto", "eager"
 
 
 class EagerBackend(Backend):
-    """Plain torch: the cell's own `forward`. It runs any cell on any device."""
+    """Plain torch: the cell's own `forward`, for any cell on any device."""
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
-        """Return None: every cell can run itself."""
+        """Return None: every cell is supported."""
         return None
 
     def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
@@ -37,9 +37,9 @@ class CellBackend:
     Attributes:
         module: Name of the cell's module in the model, such as `stack.cells.0`.
         cell: Name of the cell's class.
-        backend: Name of the backend that runs it.
+        backend: Name of the backend.
         seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is pinned or recorded.
-        refused: Why other backends do not run it, by backend.
+        refused: Reason why a backend does not run the cell, by backend.
     """
 
     module: str
@@ -58,7 +58,7 @@ def choose_backends(
     pins: Sequence[Sequence[str]] = (),
     recorded: Mapping[str, str] | None = None,
 ) -> list[CellBackend]:
-    """Choose a backend for every cell of a model, and let it run the cell.
+    """Choose a backend for every cell of a model, and install it in the cell.
 
     Args:
         model: Model on the device where it is trained.
@@ -66,8 +66,8 @@ def choose_backends(
         workload: Shape of a batch and length of the run.
         backend: `auto`, or the backend of every cell that has no pin of its own.
         pins: For each layer, the backends to which its cell is pinned, in order of preference; empty for none.
-        recorded: Backend of each cell by its module's name, as an earlier part of the run chose them. They are kept, so
-            that the run stays bit-identical.
+        recorded: Backend of each cell, by its module's name, from an earlier part of the run. The run uses them again,
+            so that it stays bit-identical.
 
     Returns:
         The choice for each cell.
@@ -100,15 +100,10 @@ def choose_backends(
 
 
 def measure_cells(model: SequenceModel, registry: Registry, workload: Workload) -> list[tuple[str, str, Measurement]]:
-    """Measure every backend on every cell of a model, whatever the cache holds and however long a compilation takes.
-
-    Args:
-        model: Model on the device where it would be trained.
-        registry: Installed backends.
-        workload: Shape of a batch.
+    """Measure every backend on every cell of a model, without the cache and without a limit on compilation.
 
     Returns:
-        For each cell the name of its module, the name of its class, and the times.
+        For each cell, the name of its module, the name of its class, and the times.
     """
     context, cells = _context(model), leaf_cells(model)
     backends = {name: load_backend(registry, name) for name in registry.names("backend")}
@@ -122,12 +117,9 @@ def measure_cells(model: SequenceModel, registry: Registry, workload: Workload) 
 
 
 def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Mapping[str, str]) -> None:
-    """Run a trained model on the backends that trained it, if they can run it here at once, and else in plain torch.
+    """Run the cells of a trained model on the backends that trained them, by the names of their modules.
 
-    Args:
-        model: Model on any device.
-        registry: Installed backends.
-        recorded: Backend of each cell by its module's name.
+    A cell runs in plain torch if its backend does not support this device, or would have to compile.
     """
     context, known = _context(model), registry.names("backend")
     for module, cell, _ in leaf_cells(model):
@@ -139,24 +131,16 @@ def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Ma
 
 
 def load_backend(registry: Registry, name: str) -> Backend:
-    """Return an installed backend.
-
-    Args:
-        registry: Installed backends.
-        name: Short or qualified name.
+    """Return an installed backend by its short or qualified name.
 
     Raises:
-        PluginError: If there is none of that name, or it cannot be imported.
+        PluginError: If there is no backend of that name, or it cannot be imported.
     """
     return registry.load(registry.find("backend", name))()
 
 
 def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:
-    """Return the cells that contain no other cell, each with its module's name and the index of its layer.
-
-    Args:
-        model: Model.
-    """
+    """Return the cells that contain no other cell, each with its module's name and the index of its layer."""
     modules = cast("Iterable[tuple[str, Any]]", model.named_modules())
     cells: dict[str, Cell[Any]] = {name: module for name, module in modules if isinstance(module, Cell)}
     leaves: list[str] = [name for name in cells if not any(other.startswith(f"{name}.") for other in cells)]
@@ -206,6 +190,6 @@ def _recorded(
     if reason is not None:
         raise RunError(
             f"{module} was trained on the backend {name!r}, which is not available: {reason}",
-            hint="To continue on another backend: --set training.backend=auto. The bits of the run may then differ.",
+            hint="To continue on another backend, use --set training.backend=auto. The results may then differ.",
         )
     return CellBackend(module, type(cell).__name__, name)

@@ -1,4 +1,4 @@
-"""Dropout whose chance costs little on a CPU."""
+"""Dropout with few random numbers on a CPU."""
 
 import torch
 from jaxtyping import Float
@@ -6,17 +6,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _CHANCES = 1 << 16
-"""Sixteen random bits decide on a number: the probability is kept to 1/65,536, and the scale is of what is kept."""
+"""Number of values of 16 random bits, which decide on one number. The probability is rounded to 1/65,536."""
 
 
 class Dropout(nn.Module):
-    """Sets each number to zero with a probability while training, and scales up the others (Srivastava et al. 2014).
+    """In training, sets each number to zero with a probability and scales up the others (Srivastava et al. 2014).
 
-    On a CPU torch's own dropout draws one random number of 64 bits for each, alone, which takes longer than the
-    products of a small model; here one serves four numbers.
+    On a CPU, torch's own dropout draws 64 random bits for each number in one thread, which takes longer than the
+    products of a small model. This module draws 64 bits for four numbers.
 
     Args:
-        probability: Of being dropped.
+        probability: Probability that a number is set to zero.
     """
 
     def __init__(self, probability: float) -> None:
@@ -24,11 +24,7 @@ class Dropout(nn.Module):
         self.probability = probability
 
     def forward(self, inputs: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch features"]:
-        """Drop some, by torch's random state.
-
-        Args:
-            inputs: What a layer writes.
-        """
+        """Return the inputs with dropout, according to torch's random state."""
         if not self.training or self.probability == 0:
             return inputs
         if inputs.device.type != "cpu":

@@ -1,4 +1,4 @@
-"""The input layer: symbols, or vectors, into what the first cell reads."""
+"""Input layers, which turn symbols or vectors into the inputs of the first cell."""
 
 import torch
 from jaxtyping import Float, Int
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class OneHotInput(nn.Module):
-    """Each symbol is a unit vector, as in the post: the first cell's input weight holds a row for each symbol.
+    """Unit vectors of symbols.
 
     Args:
         symbols: Size of the vocabulary.
@@ -14,24 +14,24 @@ class OneHotInput(nn.Module):
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
-        # Not a parameter; follows the model to its device and precision.
+        # A buffer moves with the model to its device and precision, but is not a parameter.
         self.register_buffer("unit_vectors", torch.eye(symbols), persistent=False)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch symbols"]:
-        """Look the unit vectors up."""
+        """Return the unit vectors."""
         return nn.functional.embedding(tokens, self.get_buffer("unit_vectors"))
 
 
 class SymbolInput(nn.Module):
-    """Symbols as they are, for a first cell that reads them in the place of unit vectors."""
+    """Symbols as they are, for a first cell that reads them instead of unit vectors."""
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
-        """Leave them."""
+        """Return the symbols."""
         return tokens
 
 
 class EmbeddingInput(nn.Module):
-    """Each symbol is a learnt vector (Bengio et al. 2003).
+    """Trainable vectors of symbols (Bengio et al. 2003).
 
     Args:
         symbols: Size of the vocabulary.
@@ -43,7 +43,7 @@ class EmbeddingInput(nn.Module):
         self.embedding = nn.Embedding(symbols, embedding_size)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch embedding"]:
-        """Look the vectors up."""
+        """Return the vectors."""
         return self.embedding(tokens)
 
 
@@ -51,8 +51,8 @@ class VectorInput(nn.Module):
     """Vectors as they are, or projected to another size.
 
     Args:
-        size: Numbers of a vector.
-        embedding_size: Size to project to; None to leave them.
+        size: Size of a vector.
+        embedding_size: Size of the projection, or None for no projection.
     """
 
     def __init__(self, size: int, embedding_size: int | None) -> None:
@@ -60,5 +60,5 @@ class VectorInput(nn.Module):
         self.projection = nn.Linear(size, embedding_size) if embedding_size else nn.Identity()
 
     def forward(self, vectors: Float[Tensor, "*batch size"]) -> Float[Tensor, "*batch input"]:
-        """Project them."""
+        """Return the vectors or their projections."""
         return self.projection(vectors)

@@ -1,4 +1,4 @@
-"""The measurement of backends on one cell, on the batch shape of a run, kept in the cache folder."""
+"""The measurement of backends on a cell, with the batch shape of a run. The cache folder stores the times."""
 
 import hashlib
 import json
@@ -20,25 +20,25 @@ from seqforge.model.precision import Precision, products_in
 from seqforge.registry import Registry, describe_error
 
 CLEARLY_SLOWER = 1.5
-"""A backend that takes this many times as long as the best one is measured no further."""
+"""The measurement of a backend stops early if it takes this many times as long as the best one."""
 
 REPETITIONS = 5
 
 BUDGET_SECONDS = 2.0
-"""Time after which no further repetition of one measurement begins."""
+"""Time after which a measurement starts no further repetition."""
 
 PREPARATION_SHARE = 0.05
-"""Largest share of a run that a backend may spend on its preparation to be tried."""
+"""Largest share of a run that the preparation of a backend may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What the cells of a run will do, as far as it matters for the choice.
+    """Work of the cells in a run.
 
     Attributes:
-        steps: Steps of a sequence.
-        rows: Sequences in a batch.
-        optimizer_steps: Optimizer steps of the run, or infinity if another limit ends it.
+        steps: Number of steps of a sequence.
+        rows: Number of sequences in a batch.
+        optimizer_steps: Number of optimizer steps of the run, or infinity if another limit ends it.
         seconds: Time limit of the run in seconds, or infinity.
     """
 
@@ -54,7 +54,7 @@ class Measurement:
 
     Attributes:
         seconds: Time of a forward and a backward pass, by backend.
-        refused: Why the other backends were not measured, by backend.
+        refused: Reason why a backend was not measured, by backend.
     """
 
     seconds: dict[str, float]
@@ -63,15 +63,15 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One cell of a run.
+    """A cell to measure.
 
     Attributes:
         cell: Cell on its device, without a backend.
-        symbols: Whether it reads symbols.
+        symbols: Whether the cell reads symbols.
         count: Number of cells in the model.
         workload: Shape of a batch and length of the run.
         precision: Precision of the model.
-        context: The device and the type of the products.
+        context: Device, and type of the products.
     """
 
     cell: Cell[Any]
@@ -85,13 +85,13 @@ class Probe:
 def measure_backends(
     probe: Probe, backends: Mapping[str, Backend], registry: Registry, *, cached: bool = True
 ) -> Measurement:
-    """Measure the backends that can run a cell, or take the times from the cache.
+    """Return the times of the backends that can run a cell, from the cache if it has them.
 
     Args:
         probe: Cell and workload.
         backends: Backends by name; `eager` is the reference.
-        registry: Installed plugins, whose versions the cache depends on.
-        cached: Whether times in the cache are taken.
+        registry: Installed plugins; times are cached for their versions.
+        cached: Whether to use the cache.
     """
     refused = _refusals(probe, backends)
     supported = sorted(set(backends) - set(refused))
@@ -102,12 +102,12 @@ def measure_backends(
     seconds = _read_times(path, supported) if cached else {}
     missing = [name for name in supported if name not in seconds]
     outputs: dict[str, Tensor] = {}
-    # Backends that must compile come last: whether that is worth it depends on the speed of the others. `eager` comes
-    # after those that need no preparation, since it is rarely the fastest and then is stopped early.
+    # Backends that must compile come last: whether they are tried depends on the times of the others. `eager` comes
+    # after those that need no preparation: it is rarely the fastest, and then its measurement stops early.
     for name in sorted(missing, key=lambda name: (preparation[name], name == "eager", name)):
         expected = min(seconds.values(), default=math.inf) * probe.workload.optimizer_steps * probe.count
         if preparation[name] > PREPARATION_SHARE * min(expected, probe.workload.seconds):
-            refused[name] = f"not tried: it compiles for about {preparation[name]:.0f} s, too long for this run"
+            refused[name] = f"not tried: its compilation takes about {preparation[name]:.0f} s, too long for this run"
             continue
         try:
             outputs[name], seconds[name] = _time(probe, backends[name], min(seconds.values(), default=math.inf))
@@ -118,7 +118,7 @@ def measure_backends(
         if "eager" in outputs and not _agree(outputs[name], outputs["eager"], probe.context.dtype):
             del seconds[name]
             refused[name] = "its outputs differ from those of the eager backend"
-            warn(f"the backend {name} computes other outputs than the eager backend for {type(probe.cell).__name__}")
+            warn(f"the backend {name} and the eager backend have different outputs for {type(probe.cell).__name__}")
     if outputs:
         _write_times(path, seconds)
     return Measurement(seconds, refused)
@@ -208,4 +208,4 @@ def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(dict(seconds)).encode())
     except OSError as error:
-        warn(f"the times of backends cannot be kept in {path.parent}: {error}")
+        warn(f"{path.parent}: the times of the backends cannot be stored: {error}")

@@ -1,4 +1,4 @@
-"""What the engine relies on in a cell, tried on one step before anything is trained."""
+"""A check of a cell on one step, before training."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ _ROWS = 2
 
 
 def validate_cell(cell: Cell[Any], component: Component) -> None:
-    """Let a cell read one step, and refuse one whose state or output is not what its interface says.
+    """Compute one step of a cell, and check its state and output.
 
-    Such a cell may well train; it is only resumed or sampled wrongly, long afterwards.
+    A cell with a fault may train without an error, but fail or give wrong results in a resumed run or in sampling.
 
     Args:
-        cell: Was just built, on the CPU.
-        component: What it was built from.
+        cell: New cell on the CPU.
+        component: Component of the cell.
 
     Raises:
-        PluginError: Saying what is wrong with it.
+        PluginError: If the state or the output does not satisfy the interface `Cell`.
     """
     with blame_plugin("cell", component.name, type(cell), "it cannot read a step"), torch.no_grad():
         before = cell.initial_state(_ROWS)

@@ -1,4 +1,4 @@
-"""Backends on torch's fused recurrent layers: cuDNN on a GPU, oneDNN on a CPU. No torch is imported here."""
+"""The backends `cudnn` and `onednn`, on torch's fused recurrent layers. Importing this module does not import torch."""
 
 from seqforge.registry import Register, hookimpl
 

@@ -1,4 +1,4 @@
-"""Backends on compiled kernels: C++ kernels, and torch.compile. Importing this module imports no torch."""
+"""The backends `native` (C++ kernels) and `inductor` (torch.compile). Importing this module does not import torch."""
 
 from typing import TYPE_CHECKING
 

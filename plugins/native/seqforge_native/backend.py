@@ -1,6 +1,6 @@
 """The backend `native`: RNN, GRU, LSTM, and any factored cell whose elementwise part can be traced, on C++ kernels."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -16,8 +16,8 @@ from seqforge.interfaces import (
     SequenceReader,
 )
 from seqforge_native.generation import NativeGenerationKernel, can_generate
-from seqforge_native.layout import input_gates, is_elementwise, padded, stacked_parameters
-from seqforge_native.library import Library, best_instruction_set, best_library, missing_kernels
+from seqforge_native.layout import input_gates, padded, stacked_parameters, why_not_elementwise
+from seqforge_native.library import best_instruction_set, best_library, missing_kernels
 from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
 from seqforge_native.traced.program import plan
@@ -32,15 +32,16 @@ class NativeBackend(Backend):
     """C++ kernels for AVX2, AVX-512 and AVX-512 bfloat16, in float32 or bfloat16, on a CPU.
 
     Kernels of RNN, GRU and LSTM are built when the plugin is installed. The kernel of any other factored cell is
-    compiled when it is first used, and kept in the cache folder.
+    compiled at its first use and stored in the cache folder.
     """
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why no kernel can run the cell; see `Backend.unsupported`."""
         if context.device.type != "cpu":
             return f"the kernels run on a CPU, not on {context.device.type}"
-        if not isinstance(cell, FactoredCell):
-            return f"{type(cell).__name__} is not a FactoredCell: its step is not one product and an elementwise part"
+        reason = why_not_elementwise(cell)
+        if reason is not None:
+            return reason
         if any(parameter.dtype != torch.float32 for parameter in cell.parameters()):
             return "its parameters are not in float32"
         instruction_set = best_instruction_set()
@@ -49,76 +50,49 @@ class NativeBackend(Backend):
         if context.dtype not in (torch.float32, torch.bfloat16):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
         if context.dtype == torch.bfloat16 and instruction_set != "avx512_bf16":
-            return "this processor does not multiply in bfloat16"
-        if cell.equations is not None:
+            return "this processor has no bfloat16 products"
+        factored = cast("FactoredCell[Any]", cell)
+        if factored.equations is not None:
             library = best_library()
             built = library is not None and ("forward", context.dtype) in library.functions
             return None if built else missing_kernels()
-        if not is_elementwise(cell):
-            return f"{type(cell).__name__} has a step of its own beside `pointwise`"
         try:
-            trace(cell)
+            trace(factored)
         except UntraceableError as error:
             return f"its elementwise part cannot be compiled: {error}"
         return None if find_compiler() else "its kernel must be compiled, and there is no C++ compiler"
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
-        """Return the time to compile a kernel that is not in the cache; see `Backend.preparation_seconds`."""
+        """Return the time to compile the kernel; 0 if it is built or in the cache folder."""
         factored = cast("FactoredCell[Any]", cell)
         if factored.equations is not None or is_compiled(plan(trace(factored))):
             return 0.0
         return COMPILATION_SECONDS
 
     def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
-        """Return a reader that runs on a kernel, which is compiled if it is not in the cache.
+        """Return a reader that runs on a kernel, which is compiled if it is not in the cache folder.
 
         Raises:
             PluginError: If the compiler fails.
         """
         factored, library = cast("FactoredCell[Any]", cell), best_library()
         if factored.equations is not None and library is not None:
-            return NativeReader(factored, built_in_kernel(library, factored.equations), context.dtype)
-        return NativeReader(factored, compile_program(plan(trace(factored))), context.dtype)
+            return partial(_read, factored, built_in_kernel(library, factored.equations), context.dtype)
+        return partial(_read, factored, compile_program(plan(trace(factored))), context.dtype)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""
-        library: Library | None = best_library()
-        if library is None or not can_generate(library, model):
-            return None
-        return NativeGenerationKernel(library, model)
+        library = best_library()
+        return NativeGenerationKernel(library, model) if library is not None and can_generate(library, model) else None
 
 
-@dataclass(frozen=True, slots=True)
-class NativeReader:
-    """Reads whole sequences of one cell.
-
-    Attributes:
-        cell: Cell whose parameters are used.
-        kernel: Compiled cell.
-        dtype: Type of the products.
-    """
-
-    cell: FactoredCell[Any]
-    kernel: SequenceKernel
-    dtype: torch.dtype
-
-    def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Return the outputs of all steps, and the state after the last step.
-
-        Args:
-            inputs: Vectors `[time, batch, input]` or symbols `[time, batch]`.
-            state: State before the first step.
-        """
-        cell, kernel, lanes = self.cell, self.kernel, self.kernel.library.lanes
-        gates, symbols = input_gates(cell, inputs, kernel.gates, lanes)
-        outputs, after = read_sequence(
-            kernel,
-            self.dtype,
-            gates,
-            symbols,
-            cell.recurrent_weight,
-            padded(stacked_parameters(cell), lanes),
-            tuple(padded(part, lanes) for part in state),
-        )
-        hidden_size = cell.hidden_size
-        return outputs[..., :hidden_size], type(state)(*(part[:, :hidden_size] for part in after))
+def _read(
+    cell: FactoredCell[Any], kernel: SequenceKernel, dtype: torch.dtype, inputs: Tensor, state: Any
+) -> tuple[Tensor, Any]:
+    """Return the outputs of all steps and the state after the last step, with products in a type."""
+    lanes, hidden_size = kernel.library.lanes, cell.hidden_size
+    gates, symbols = input_gates(cell, inputs, kernel.gates, lanes)
+    parameters = padded(stacked_parameters(cell), lanes)
+    before = tuple(padded(part, lanes) for part in state)
+    outputs, after = read_sequence(kernel, dtype, gates, symbols, cell.recurrent_weight, parameters, before)
+    return outputs[..., :hidden_size], type(state)(*(part[:, :hidden_size] for part in after))

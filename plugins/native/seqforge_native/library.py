@@ -17,112 +17,58 @@ NEEDS = {
     "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
     "avx2": {"avx2", "fma"},
 }
-"""Instruction sets that kernels are built for, the best first, each with what it needs of the processor."""
+"""Instruction sets that kernels are built for, the best first, each with the processor features that it needs."""
 
 _SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.int8: "int8"}
 
 
-class Forward(ctypes.Structure):
-    """`Forward` of kernels/recurrence.hpp: sizes, then addresses."""
-
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in ("steps", "rows", "units", "threads")),
-        *(
-            (name, ctypes.c_void_p)
-            for name in (
-                "input_gates",
-                "symbols",
-                "weight",
-                "parameters",
-                "hidden",
-                "carried",
-                "others",
-                "activations",
-                "outputs",
-                "filled",
-            )
-        ),
+def _fields(sizes: str, addresses: str, more_sizes: str = "") -> list[tuple[str, Any]]:
+    """Return the fields of a C++ structure, from their names in order."""
+    return [
+        *((name, ctypes.c_int64) for name in sizes.split()),
+        *((name, ctypes.c_void_p) for name in addresses.split()),
+        *((name, ctypes.c_int64) for name in more_sizes.split()),
     ]
+
+
+class Forward(ctypes.Structure):
+    """`Forward` of kernels/recurrence.hpp."""
+
+    _fields_ = _fields(
+        "steps rows units threads",
+        "input_gates symbols weight parameters hidden carried others activations outputs filled",
+    )
 
 
 class Backward(ctypes.Structure):
     """`Backward` of kernels/recurrence.hpp."""
 
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in ("steps", "rows", "units", "threads")),
-        *(
-            (name, ctypes.c_void_p)
-            for name in (
-                "output_gradient",
-                "weight",
-                "parameters",
-                "hidden",
-                "others",
-                "activations",
-                "input_gradient",
-                "recurrent_gradient",
-                "hidden_gradient",
-                "other_gradients",
-                "parameter_gradients",
-                "filled",
-            )
-        ),
-        *((name, ctypes.c_int64) for name in ("parameter_count", "first_wanted")),
-    ]
+    _fields_ = _fields(
+        "steps rows units threads",
+        "output_gradient weight parameters hidden others activations input_gradient recurrent_gradient "
+        "hidden_gradient other_gradients parameter_gradients filled",
+        "parameter_count first_wanted",
+    )
 
 
 class Layer(ctypes.Structure):
     """`Layer` of kernels/decode.hpp."""
 
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in ("cell", "units", "input_units")),
-        *(
-            (name, ctypes.c_void_p)
-            for name in (
-                "table",
-                "input_weight",
-                "input_bias",
-                "recurrent_weight",
-                "parameters",
-                "gates",
-                "hidden",
-                "carried",
-                "others",
-            )
-        ),
-    ]
+    _fields_ = _fields(
+        "cell units input_units",
+        "table input_weight input_bias recurrent_weight parameters gates hidden carried others",
+    )
 
 
 class Decode(ctypes.Structure):
-    """`Decode` of kernels/decode.hpp, and the `ConstraintAutomaton` of kernels/guide.hpp in it."""
+    """`Decode` of kernels/decode.hpp, with the fields of `Guide` of kernels/guide.hpp."""
 
-    _fields_ = [
-        *(
-            (name, ctypes.c_int64)
-            for name in ("rows", "steps", "layer_count", "symbols", "symbol_vectors", "rule_count", "threads")
-        ),
-        *(
-            (name, ctypes.c_void_p)
-            for name in (
-                "layers",
-                "head_weight",
-                "head_bias",
-                "rules",
-                "rule_values",
-                "uniforms",
-                "logits",
-                "tokens",
-                "states",
-                "following",
-                "actions",
-                "costs",
-                "weights",
-                "stacks",
-                "heights",
-            )
-        ),
-        *((name, ctypes.c_int64) for name in ("depth", "left", "most")),
-    ]
+    _fields_ = _fields(
+        "rows steps layer_count symbols symbol_vectors rule_count threads",
+        "layers head_weight head_bias rules rule_values uniforms logits tokens "
+        "states following actions costs weights stacks heights",
+        "depth left most",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +76,9 @@ class Library:
     """Kernels compiled for one instruction set.
 
     Attributes:
-        name: Of the instruction set.
+        name: Name of the instruction set.
         lanes: Numbers in a register.
-        functions: By name and the products' type.
+        functions: C++ functions, by name and type of the products.
     """
 
     name: str
@@ -140,16 +86,7 @@ class Library:
     functions: dict[tuple[str, torch.dtype], Any]
 
     def call(self, name: str, dtype: torch.dtype, *arguments: Any) -> Any:
-        """Call a kernel.
-
-        Args:
-            name: Without prefix and type.
-            dtype: Of the products.
-            arguments: As the C++ function takes them; tensors stand for their memory, None for none.
-
-        Returns:
-            What the kernel returns.
-        """
+        """Call a kernel by its name without prefix and type; a tensor is passed as its address."""
         return self.functions[name, dtype](
             *(argument.data_ptr() if isinstance(argument, torch.Tensor) else argument for argument in arguments)
         )
@@ -159,15 +96,40 @@ class Library:
         return ("decode", dtype) in self.functions
 
 
-def best_instruction_set() -> str | None:
-    """Return the best instruction set of this processor that kernels can be compiled for, or None if it has none."""
+def runnable_instruction_sets() -> list[str]:
+    """Return the instruction sets of this processor that kernels can be compiled for, the best first."""
     found = instruction_sets()
-    return next((name for name, needs in NEEDS.items() if needs <= found), None)
+    return [name for name, needs in NEEDS.items() if needs <= found]
+
+
+def best_instruction_set() -> str | None:
+    """Return the first of `runnable_instruction_sets`, or None if there is none."""
+    return next(iter(runnable_instruction_sets()), None)
+
+
+@cache
+def best_library() -> Library | None:
+    """Return the best built kernels that this processor can run, or None."""
+    return next(iter(runnable_libraries()), None)
+
+
+def runnable_libraries() -> list[Library]:
+    """Load all built kernels that this processor can run, the best first."""
+    paths = {name: built_library(name) for name in runnable_instruction_sets()}
+    loaded = (load_library(name, path) for name, path in paths.items() if path is not None)
+    return [library for library in loaded if library is not None]
+
+
+def built_library(instruction_set: str) -> Path | None:
+    """Return the path of the kernels that were built for an instruction set, or None."""
+    folder = Path(__file__).parent
+    candidates = (folder / f"_{instruction_set}{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES)
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def missing_kernels() -> str:
     """Explain why there are no kernels of RNN, GRU and LSTM, and what to do."""
-    found = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
+    found = runnable_instruction_sets()
     if not found:
         return "this processor has no AVX2"
     if not any(built_library(name) for name in found):
@@ -178,48 +140,12 @@ def missing_kernels() -> str:
     return "the kernels that were built cannot be loaded: install seqforge-native again on this machine"
 
 
-@cache
-def best_library() -> Library | None:
-    """Load the best kernels that were built and that this processor can run."""
-    return next(iter(runnable_libraries()), None)
-
-
-def runnable_libraries() -> list[Library]:
-    """Load all kernels that were built and that this processor can run, the best first."""
-    found = instruction_sets()
-    paths = {name: built_library(name) for name, needs in NEEDS.items() if needs <= found}
-    loaded = (load_library(name, path) for name, path in paths.items() if path is not None)
-    return [library for library in loaded if library is not None]
-
-
-def built_library(name: str) -> Path | None:
-    """Find the kernels for an instruction set.
-
-    Args:
-        name: Of the instruction set.
-
-    Returns:
-        The shared library, or None where none was built.
-    """
-    folder = Path(__file__).parent
-    candidates = (folder / f"_{name}{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES)
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def load_library(name: str, path: Path) -> Library | None:
-    """Load compiled kernels.
-
-    Args:
-        name: The instruction set that they were built for.
-        path: The shared library.
-
-    Returns:
-        Its functions, or None where it cannot be loaded.
-    """
+def load_library(instruction_set: str, path: Path) -> Library | None:
+    """Load kernels from a shared library, or return None if it cannot be loaded."""
     try:
-        # torch was imported before, so that both share its OpenMP and one pool of threads.
+        # torch is imported before this, so that both use the same OpenMP library and thread pool.
         handle = ctypes.CDLL(str(path))
-    except OSError:  # such as one that was built for another system
+    except OSError:  # for example, a library that was built for another system
         return None
     integer, pointer = ctypes.c_int64, ctypes.c_void_p
     signatures: dict[str, list[Any]] = {
@@ -238,4 +164,4 @@ def load_library(name: str, path: Path) -> Library | None:
                 symbol.argtypes, symbol.restype = arguments, integer if function == "decode" else None
                 functions[function, dtype] = symbol
     handle.seqforge_lanes.restype = integer
-    return Library(name, handle.seqforge_lanes(), functions)
+    return Library(instruction_set, handle.seqforge_lanes(), functions)

@@ -1,7 +1,8 @@
-"""Products of whole sequences, in oneDNN where torch would take a slower library.
+"""Products of whole sequences, in oneDNN if torch would use a slower library.
 
-torch multiplies float32 by the BLAS that it was built with, which on some processors reaches half of what oneDNN does.
-Its operator for oneDNN is private (inductor calls it), so that it is tried first, and anything amiss leads back.
+torch multiplies float32 matrices with the BLAS that it was built with, which on some processors is half as fast as
+oneDNN. torch's oneDNN operator is private (inductor uses it), so its result is checked once; if the check fails, these
+functions use torch's public operators.
 """
 
 from functools import cache
@@ -17,12 +18,7 @@ from torch.nn import functional
 def matrix_product(
     left: Float[Tensor, "rows depth"], right: Float[Tensor, "depth columns"]
 ) -> Float[Tensor, "rows columns"]:
-    """Multiply two matrices; no gradient flows to them.
-
-    Args:
-        left: One, in any layout.
-        right: The other, in the same type.
-    """
+    """Multiply two matrices of one type, in any layout, without gradients."""
     if left.dtype == torch.float32 and left.device.type == "cpu" and _onednn_multiplies():
         return _by_onednn(left, right.t(), None)
     return left @ right
@@ -33,13 +29,7 @@ def linear(
     weight: Float[Tensor, "outputs input"],
     bias: Float[Tensor, " outputs"],
 ) -> Float[Tensor, "time batch outputs"]:
-    """Compute W x + b, in autocast's type where it is on.
-
-    Args:
-        inputs: x.
-        weight: W.
-        bias: b.
-    """
+    """Compute W x + b, in autocast's type if autocast is on."""
     plain = all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in (inputs, weight, bias))
     if plain and not torch.is_autocast_enabled("cpu") and _onednn_multiplies():
         return cast("Tensor", cast("Any", _Linear).apply(inputs, weight, bias))
@@ -57,11 +47,11 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         inputs, weight = ctx.saved_tensors
         gradient: Tensor = gradients[0].flatten(0, -2)
-        wanted = ctx.needs_input_grad
+        needed = ctx.needs_input_grad
         return (
-            matrix_product(gradient, weight).view_as(inputs) if wanted[0] else None,
-            matrix_product(gradient.t(), inputs.flatten(0, -2)) if wanted[1] else None,
-            gradient.sum(0) if wanted[2] else None,
+            matrix_product(gradient, weight).view_as(inputs) if needed[0] else None,
+            matrix_product(gradient.t(), inputs.flatten(0, -2)) if needed[1] else None,
+            gradient.sum(0) if needed[2] else None,
         )
 
 
@@ -71,7 +61,7 @@ def _by_onednn(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 @cache
 def _onednn_multiplies() -> bool:
-    """Try a product of matrices that lie either way."""
+    """Return whether oneDNN multiplies correctly, in both memory layouts."""
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(shape, generator=generator) for shape in ((40, 24), (40, 56)))
     bias = torch.randn(56, generator=generator)

@@ -1,4 +1,4 @@
-"""A whole sequence on a compiled kernel, and its gradients."""
+"""The forward and backward passes of a compiled kernel over a whole sequence."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,10 +19,10 @@ class SequenceKernel:
     """A compiled cell.
 
     Attributes:
-        library: Library that holds its functions.
-        gates: Gates of a hidden unit.
-        saved: Numbers per hidden unit and step that the forward pass keeps for the backward pass.
-        index: Number of the cell in a library of several cells.
+        library: Library that contains its functions.
+        gates: Number of gates of a hidden unit.
+        saved: Numbers per hidden unit and step that the forward pass stores for the backward pass.
+        index: Index of the cell in a library of several cells.
         one_gradient: Whether both sides of the gates have the same gradient.
         outputs_hidden: Whether the output is the new hidden state.
     """
@@ -36,12 +36,7 @@ class SequenceKernel:
 
 
 def built_in_kernel(library: Library, equations: Equations) -> SequenceKernel:
-    """Return a cell of kernels/library.cpp.
-
-    Args:
-        library: Library for this processor.
-        equations: Cell.
-    """
+    """Return the kernel of kernels/library.cpp for a recurrence."""
     match equations:
         case "lstm":
             return SequenceKernel(library, gates=4, saved=4, index=0)
@@ -66,15 +61,15 @@ def read_sequence(
 
     Args:
         kernel: Compiled cell.
-        dtype: Type of the products, of what is kept for the backward pass, and of the outputs.
-        gates: Input side of the gates of every step, in the kernels' order; with symbols, one row for each symbol.
+        dtype: Type of the products, the stored activations and the outputs.
+        gates: W x + b in the order of the kernels, for every step or, if there are symbols, for every symbol.
         symbols: Input symbols, or None if the inputs are vectors.
-        recurrent_weight: Weight in float32, as the cell stores it.
+        recurrent_weight: U in float32, in the order of the parameters.
         parameters: Parameters that the elementwise part reads, padded to whole registers.
-        state: State before the first step in float32, padded to whole registers; the hidden state is its first part.
+        state: State before the first step, in float32, padded; its first part is the hidden state.
 
     Raises:
-        IndexError: If a symbol has no row in the table.
+        IndexError: If a symbol is out of range.
     """
     if symbols is not None:
         symbols = _checked(symbols, len(gates))
@@ -91,12 +86,12 @@ def read_sequence(
 def _checked(symbols: Tensor, count: int) -> Tensor:
     least, most = torch.aminmax(symbols)
     if least < 0 or most >= count:
-        raise IndexError(f"a symbol is not among the {count} that the cell reads")
+        raise IndexError(f"a symbol is out of range: it must be from 0 to {count - 1}")
     return symbols.contiguous()
 
 
 class _Sequence(torch.autograd.Function):
-    """Backpropagation through time; the weight's gradient is one product over all steps."""
+    """Backpropagation through time; the gradient of U is one product over all steps."""
 
     @staticmethod
     def forward(
@@ -116,7 +111,7 @@ class _Sequence(torch.autograd.Function):
         threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
         source, parameters = gates.to(dtype).contiguous(), parameters.contiguous()
         weight = torch.empty(kernel.gates * width, width, dtype=dtype)
-        _pack(kernel, dtype, recurrent_weight, threads, weight, None)
+        _pack(kernel, recurrent_weight, threads, weight)
         hidden = torch.empty(steps + 1, batch, width, dtype=dtype)
         hidden[0] = state[0]
         carried = state[0].clone(memory_format=torch.contiguous_format)
@@ -160,7 +155,7 @@ class _Sequence(torch.autograd.Function):
         steps, batch, width = output_gradient.shape
         threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
         weight = torch.empty(width, kernel.gates * width, dtype=dtype)
-        _pack(kernel, dtype, recurrent_weight, threads, None, weight)
+        _pack(kernel, recurrent_weight, threads, weight, backward=True)
         input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
         recurrent_gradient = input_gradient if kernel.one_gradient else torch.empty_like(input_gradient)
         hidden_gradient = gradients[1].clone(memory_format=torch.contiguous_format)
@@ -204,22 +199,15 @@ class _Sequence(torch.autograd.Function):
         )
 
 
-def _pack(
-    kernel: SequenceKernel,
-    dtype: torch.dtype,
-    weight: Tensor,
-    threads: int,
-    for_forward: Tensor | None,
-    for_backward: Tensor | None,
-) -> None:
-    hidden_size = weight.shape[1]
-    source = weight.contiguous()
-    arguments = kernel.index, source, hidden_size, hidden_size, threads, for_forward, for_backward
-    kernel.library.call("pack", dtype, *arguments)
+def _pack(kernel: SequenceKernel, weight: Tensor, threads: int, packed: Tensor, *, backward: bool = False) -> None:
+    """Pack U for a pass, in the type of `packed`."""
+    hidden_size, source = weight.shape[1], weight.contiguous()
+    addresses = (None, packed) if backward else (packed, None)
+    kernel.library.call("pack", packed.dtype, kernel.index, source, hidden_size, hidden_size, threads, *addresses)
 
 
 def _table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: int) -> Tensor:
-    """Sum the gradients of all steps into the rows of the table that they were read from."""
+    """Return the gradient of the table of gates: for each symbol, the sum of the gradients of its steps."""
     gates = gradient.shape[-1]
     table = torch.zeros(count, gates)
     vectors, threads = gates // library.lanes, torch.get_num_threads()
@@ -228,6 +216,7 @@ def _table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: 
 
 
 def _filled(hidden_size: int, width: int, lanes: int) -> Tensor:
+    """Return 1 for each hidden unit in the last register, and 0 for padding."""
     return (torch.arange(width - lanes, width) < hidden_size).float()
 
 

@@ -11,8 +11,8 @@ from seqforge_native.library import NEEDS, Library
 @pytest.mark.parametrize(
     ("processor", "finding", "advice"),
     [
-        ("avx512", "in float32; sampling in int8 needs AVX-512 VNNI, which this processor has not", None),
-        ("avx512_vnni", "in float32; none for int8 were built", "Install seqforge-native anew."),
+        ("avx512", "in float32; sampling in int8 needs AVX-512 VNNI, which this processor does not have", None),
+        ("avx512_vnni", "in float32; none for int8 were built", "Install seqforge-native again."),
     ],
 )
 def test_why_there_is_no_int8(

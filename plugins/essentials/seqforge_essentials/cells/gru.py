@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Cell, Equations, FactoredCell, Stepper
+from seqforge.interfaces import Cell, Equations, FactoredCell, Gates, Stepper
 
 
 class GRUState(NamedTuple):
@@ -57,29 +57,13 @@ class GRU(FactoredCell[GRUState]):
         return "gru" if self.recurrent_bias is not None else None
 
     def initial_state(self, batch_size: int) -> GRUState:
-        """Return a state of zeros.
-
-        Args:
-            batch_size: Number of sequences in the batch.
-        """
+        """Return a state of zeros."""
         return GRUState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
     def pointwise(
-        self,
-        input_gates: Float[Tensor, "batch gates"],
-        recurrent_gates: Float[Tensor, "batch gates"],
-        state: GRUState,
+        self, input_gates: Gates, recurrent_gates: Gates, state: GRUState
     ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
-        """Compute the elementwise part of one step, with the reset gate after the recurrent product.
-
-        Args:
-            input_gates: W x + b.
-            recurrent_gates: U h.
-            state: State before the step.
-
-        Returns:
-            The output, and the state after the step.
-        """
+        """Compute the elementwise part of one step, with the reset gate after the recurrent product."""
         h = state.hidden
         input_r, input_z, input_n = input_gates.chunk(3, dim=1)
         recurrent_r, recurrent_z, recurrent_n = recurrent_gates.chunk(3, dim=1)
@@ -92,15 +76,7 @@ class GRU(FactoredCell[GRUState]):
     def step(
         self, projected: Float[Tensor, "batch gates"], state: GRUState
     ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
-        """Compute one step.
-
-        Args:
-            projected: One step of the result of `project`.
-            state: State before the step.
-
-        Returns:
-            The output, and the state after the step.
-        """
+        """Compute one step; see `Cell.step`."""
         if self.recurrent_bias is not None:
             return super().step(projected, state)
         h = state.hidden
@@ -115,25 +91,13 @@ class GRU(FactoredCell[GRUState]):
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: GRUState
     ) -> tuple[Float[Tensor, "time batch hidden"], GRUState]:
-        """Compute a whole sequence. With the reset gate before the product, the steps are scanned one by one.
-
-        Args:
-            inputs: The sequence.
-            state: State before the first step.
-
-        Returns:
-            The output of every step, and the state after the last step.
-        """
+        """Compute a whole sequence, step by step if the reset gate acts before the product."""
         if self.recurrent_bias is None:
             return Cell[GRUState].forward(self, inputs, state)
         return super().forward(inputs, state)
 
     def stepper(self, batch_size: int) -> Stepper[GRUState]:
-        """Return a function that computes one step at a time, without gradients.
-
-        Args:
-            batch_size: Number of sequences in the batch.
-        """
+        """Return a function that computes one step without gradients."""
         if self.recurrent_bias is None:
             return Cell[GRUState].stepper(self, batch_size)
         return super().stepper(batch_size)

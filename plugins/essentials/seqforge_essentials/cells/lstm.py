@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Equations, FactoredCell
+from seqforge.interfaces import Equations, FactoredCell, Gates
 
 
 class LSTMState(NamedTuple):
@@ -73,30 +73,14 @@ class LSTM(FactoredCell[LSTMState]):
         forget.fill_(self.forget_bias)
 
     def initial_state(self, batch_size: int) -> LSTMState:
-        """Return a state of zeros.
-
-        Args:
-            batch_size: Number of sequences in the batch.
-        """
+        """Return a state of zeros."""
         shape = (batch_size, self.hidden_size)
         return LSTMState(self.recurrent_weight.new_zeros(shape), self.recurrent_weight.new_zeros(shape))
 
     def pointwise(
-        self,
-        input_gates: Float[Tensor, "batch gates"],
-        recurrent_gates: Float[Tensor, "batch gates"],
-        state: LSTMState,
+        self, input_gates: Gates, recurrent_gates: Gates, state: LSTMState
     ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
-        """Compute the elementwise part of one step.
-
-        Args:
-            input_gates: W x + b.
-            recurrent_gates: U h.
-            state: State before the step.
-
-        Returns:
-            The output, and the state after the step.
-        """
+        """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         c = state.cell
         *own_i, f, g, o = (input_gates + recurrent_gates).chunk(self.gate_count, dim=1)
         f = torch.sigmoid(_with_peephole(f, self.forget_peephole, c))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Equations, FactoredCell
+from seqforge.interfaces import Equations, FactoredCell, Gates
 
 _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
@@ -52,29 +52,13 @@ class RNN(FactoredCell[RNNState]):
         return "rnn-tanh" if self.nonlinearity is torch.tanh else "rnn-relu"
 
     def initial_state(self, batch_size: int) -> RNNState:
-        """Return a state of zeros.
-
-        Args:
-            batch_size: Number of sequences in the batch.
-        """
+        """Return a state of zeros."""
         return RNNState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
     def pointwise(
-        self,
-        input_gates: Float[Tensor, "batch hidden"],
-        recurrent_gates: Float[Tensor, "batch hidden"],
-        state: RNNState,
+        self, input_gates: Gates, recurrent_gates: Gates, state: RNNState
     ) -> tuple[Float[Tensor, "batch hidden"], RNNState]:
-        """Compute the elementwise part of one step.
-
-        Args:
-            input_gates: W x + b.
-            recurrent_gates: U h.
-            state: State before the step.
-
-        Returns:
-            The output, and the state after the step.
-        """
+        """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         del state  # recurrent_gates contains it
         h = self.nonlinearity(input_gates + recurrent_gates)
         return h, RNNState(h)

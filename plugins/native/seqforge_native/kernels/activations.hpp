@@ -5,8 +5,8 @@
 
 namespace seqforge {
 
-// e^x for |x| <= 60 and, beyond, as for ±60: more than enough for a sigmoid in float32. Cody and Waite's reduction to
-// [-ln 2 / 2, ln 2 / 2], and the polynomial of Cephes (Moshier), whose relative error is about 2e-7.
+// e^x, with x limited to ±60, which is enough for a sigmoid in float32: Cody and Waite's reduction to
+// [-ln 2 / 2, ln 2 / 2] and the polynomial of Cephes (Moshier), with a relative error of about 2e-7.
 inline Vector exponential(Vector x) {
     x = at_most(broadcast(60.0f), at_least(broadcast(-60.0f), x));
     Vector n = rounded(x * broadcast(1.44269504088896341f));
@@ -22,7 +22,7 @@ inline Vector exponential(Vector x) {
     return scaled_by_power(p, n);
 }
 
-// e^x for any x, infinity and zero included: the square of the root.
+// e^x for any x, as the square of e^(x/2), so that the result can reach infinity and zero.
 inline Vector exponential_of_any(Vector x) {
     Vector root = exponential(x * broadcast(0.5f));
     return root * root;
@@ -36,7 +36,7 @@ inline Vector hyperbolic_tangent(Vector x) {
     return s + s - broadcast(1.0f);
 }
 
-// Derivatives by the value of the function: σ' = s (1 - s), tanh' = 1 - t².
+// Derivatives as functions of the value: σ' = s (1 - s), tanh' = 1 - t².
 inline Vector sigmoid_slope(Vector s) { return subtract_product(s, s, s); }
 inline Vector tangent_slope(Vector t) { return subtract_product(t, t, broadcast(1.0f)); }
 

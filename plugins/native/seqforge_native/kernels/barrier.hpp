@@ -1,4 +1,4 @@
-// Where threads meet.
+// A barrier for threads.
 #pragma once
 
 #include <atomic>
@@ -7,7 +7,7 @@
 
 namespace seqforge {
 
-// All threads wait for the last. A thread that waits long lets others have the processor.
+// Every thread waits until all have arrived. A thread that waits long yields the processor to others.
 class Barrier {
   public:
     explicit Barrier(int count) : count_(count) {}

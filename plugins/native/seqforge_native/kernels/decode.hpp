@@ -1,7 +1,7 @@
-// Generation: reads a symbol, draws the next one, and so on, without leaving the kernels.
+// Generation: computes the logits, draws a symbol and reads it, for many steps in one call.
 //
-// There is one row a sample, and often a single row in all, so that weights are read once a symbol and their way from
-// memory is what takes the time. Threads share the columns of every product, and meet after each layer.
+// Each sample is one row, and often there is only one row. Every symbol then reads all weights once, and the time is that
+// of reading them from memory. Threads share the columns of every product, and synchronize after each layer.
 #pragma once
 
 #include <algorithm>
@@ -18,21 +18,21 @@
 
 namespace seqforge {
 
-// By which Python names a cell.
+// Index of a cell, as `built_in_kernel` in sequence.py passes it.
 enum CellIndex : std::int64_t { lstm, gru, rnn_tanh, rnn_relu };
 
 template <class Weight> struct Layer {
     using Element = typename Inputs<Weight>::Element;
     std::int64_t cell, units, input_units;
-    const Element *table;           // the lowest layer's: [symbols, gates] of every symbol; else null
-    const Weight *input_weight;     // packed; of the other layers
-    const float *input_bias;        // [gates]; of the other layers
+    const Element *table;           // [symbols, gates] of the lowest layer; null in other layers
+    const Weight *input_weight;     // packed; null in the lowest layer
+    const float *input_bias;        // [gates]; null in the lowest layer
     const Weight *recurrent_weight;
     const float *parameters;        // [registers of parameters, hidden], such as a GRU's recurrent bias
     Element *gates;                 // [rows, gates], scratch
     Element *hidden;                // [2, rows, hidden]: before and after the step
     float *carried;                 // [rows, hidden]: the hidden state in float32
-    float *others;                  // [2, rows, hidden]: an LSTM's cells before and after the step; else null
+    float *others;                  // [2, rows, hidden]: an LSTM's cell states before and after the step; null in other cells
 };
 
 template <class Weight> struct Decode {
@@ -44,11 +44,11 @@ template <class Weight> struct Decode {
     const float *rule_values;
     const float *uniforms;          // [steps, rows], in [0, 1)
     float *logits;                  // [rows, symbol_vectors · lanes], scratch
-    std::int64_t *tokens;           // [steps + 1, rows]; the first are given
+    std::int64_t *tokens;           // [steps + 1, rows]; the first step is an input
     Guide guide;
 };
 
-// The blocks of a product's columns that are a thread's own.
+// Calls `block.operator()<vectors>(first)` for each block of a product's columns that belongs to a thread.
 template <int group, class Block>
 inline void for_own_blocks(std::int64_t vectors, std::int64_t thread, std::int64_t threads, Block block) {
     std::int64_t groups = vectors / group, blocks = groups + vectors % group;
@@ -58,7 +58,7 @@ inline void for_own_blocks(std::int64_t vectors, std::int64_t thread, std::int64
     }
 }
 
-// What a thread's products read.
+// Inputs of a thread's products.
 template <class Weight> struct Operands {
     Inputs<Weight> below, hidden;
 };
@@ -101,14 +101,14 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
     });
 }
 
-// What was after the step is before the next.
+// Makes the state after a step the state before the next step.
 template <class Weight> void turn_over(const Decode<Weight> &call, const Layer<Weight> &layer) {
     const std::int64_t size = call.rows * layer.units * lanes;
     std::copy_n(layer.hidden + size, size, layer.hidden);
     if (layer.others) std::copy_n(layer.others + size, size, layer.others);
 }
 
-// Draws a row's symbol by its logits; -1 where they are not finite.
+// Draws a symbol from the logits of a row. Returns -1 if they are not finite.
 template <class Weight>
 std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t step, std::int64_t owed,
                       std::vector<std::int64_t> &order) {
@@ -120,8 +120,8 @@ std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t
     return draw(logits, call.symbols, call.symbol_vectors, call.uniforms[step * call.rows + row]);
 }
 
-// Gives the number of symbols a row drawn: fewer than asked for where a logit is not finite, and no state is then
-// below 0, or where a row's automaton does not know what follows the last.
+// Returns the number of steps drawn. There are fewer than requested if a logit is not finite, in which case no state of
+// an automaton is below 0, or if the next state of a row's automaton is not in its table.
 template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight> &call, WithCell with_cell) {
     std::int64_t done = call.steps;
     std::atomic<bool> failed{false}, stopped{false};
@@ -133,7 +133,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
         arrived = omp_get_num_threads();
         FlushToZero flush;
         const std::int64_t thread = omp_get_thread_num();
-        // Where fewer threads came than the barrier counts, one does it all.
+        // If OpenMP started fewer threads than the barrier counts, one thread does all the work.
         if (arrived == call.threads || thread == 0) {
             Decode<Weight> own = call;
             Barrier alone(1);
@@ -170,7 +170,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                     });
                 });
                 meet.wait();
-                // Every thread turns some layers over, and draws for some rows.
+                // Every thread updates the states of some layers, and draws symbols for some rows.
                 for (std::int64_t index = thread; index < own.layer_count; index += own.threads)
                     turn_over(own, own.layers[index]);
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {

@@ -8,10 +8,10 @@ namespace seqforge {
 
 struct GRU {
     static constexpr int gates = 3, group = 3;
-    static constexpr int saved_vectors = 4; // r, z, n, and what r scales
+    static constexpr int saved_vectors = 4; // r, z, n, and the recurrent part m of the candidate, which r scales
     static constexpr bool carries_hidden = true;
 
-    // The candidate's recurrent part is kept apart from its input's, since the reset gate scales it alone.
+    // The sums of the candidate start from the recurrent bias instead of its input side: the reset gate scales U h only.
     template <class Element, int rows, int vectors>
     static void begin(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t first,
                       Tile<rows, vectors> &sums) {

@@ -1,4 +1,4 @@
-// A pushdown automaton that tells of each row what is forbidden: `Guide` of seqforge.interfaces.
+// A pushdown automaton that forbids symbols in each row: `ConstraintAutomaton` of seqforge.interfaces.
 #pragma once
 
 #include <algorithm>
@@ -9,17 +9,17 @@
 namespace seqforge {
 
 struct Guide {
-    std::int32_t *states;           // [rows]; -1 - state where what follows is not known; null for no guide
-    const std::int32_t *following;  // [states, symbols]: a state; -1 where it is not known; -2 - an action
-    const std::int32_t *actions;    // [actions, 3]: how many to pop, what to push or -1, where to go or -1 for the popped
-    const std::int8_t *costs;       // [states, symbols], what each symbol adds to what a row owes; 127 is forbidden
-    const std::int32_t *weights;    // [states], symbols that end what a state has begun
+    std::int32_t *states;           // [rows]; -1 - state if the next state is not in the table; null without an automaton
+    const std::int32_t *following;  // [states, symbols]: next state; -1 if not in the table; -2 - index of an action
+    const std::int32_t *actions;    // [actions, 3]: number of states to pop; state to push, or -1; next state, or -1 for the popped one
+    const std::int8_t *costs;       // [states, symbols]: how many more symbols a row owes after each symbol; 127 is forbidden
+    const std::int32_t *weights;    // [states]: number of symbols that close what a state has opened
     std::int32_t *stacks;           // [rows, depth]
     std::int32_t *heights;          // [rows]
-    std::int64_t depth, left, most; // symbols that are left to draw for each row; and that a row may owe
+    std::int64_t depth, left, most; // size of a stack; symbols left to draw for each row; largest number that a row may owe
 };
 
-// Symbols that end what a row has begun.
+// Returns how many symbols a row owes: those that close what its states have opened.
 inline std::int64_t count_owed(const Guide &guide, std::int64_t row) {
     std::int64_t sum = guide.weights[guide.states[row]];
     for (std::int64_t index = 0; index < guide.heights[row]; index++)
@@ -27,20 +27,20 @@ inline std::int64_t count_owed(const Guide &guide, std::int64_t row) {
     return sum;
 }
 
-// Forbids what a row's automaton does: what would leave it owing more than it may.
+// Forbids the symbols after which a row would owe more than it may.
 inline void forbid(const Guide &guide, std::int64_t symbols, std::int64_t row, std::int64_t left, std::int64_t owed,
                    float *logits) {
     const std::int8_t *costs = guide.costs + guide.states[row] * symbols;
     std::int64_t room = left - 1 - owed;
     if (room < -1) room = 0;
     room = std::min(room, std::max<std::int64_t>(guide.most - owed, 0));
-    // One symbol has to be left.
+    // At least one symbol stays allowed.
     if (room < 126) room = std::max<std::int64_t>(room, *std::min_element(costs, costs + symbols));
     const std::int8_t bound = static_cast<std::int8_t>(std::min<std::int64_t>(room, 126));
     for (std::int64_t j = 0; j < symbols; j++) logits[j] += costs[j] > bound ? forbidden : 0.0f;
 }
 
-// Moves a row's automaton on; tells whether it knew how.
+// Advances the automaton of a row. Returns false if the next state is not in the table.
 inline bool move_on(const Guide &guide, std::int64_t symbols, std::int64_t row, std::int64_t token, std::int64_t &owed) {
     std::int32_t &state = guide.states[row], &height = guide.heights[row];
     std::int32_t *stack = guide.stacks + row * guide.depth;

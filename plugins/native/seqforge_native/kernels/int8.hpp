@@ -1,8 +1,9 @@
-// Weights of 8 bits, for generation: half as long a way from memory as in bfloat16.
+// Weights of 8 bits for generation, which take half as long to read from memory as bfloat16.
 //
-// A column's weights share a scale. A row of inputs is rounded before each product by its own largest number, to bytes
-// from 1 to 255 about 128: the instruction (AVX-512 VNNI) multiplies unsigned bytes by signed ones. What the 128 would
-// add is 128 times the sum of a column, and is taken off at the start. All else, the state too, is float32.
+// The weights of a column share a scale. Before each product, a row of inputs is divided by its own scale and rounded to
+// bytes from 1 to 255, of which 128 stands for zero: the instruction (AVX-512 VNNI) multiplies unsigned bytes by signed
+// ones. The 128 adds 128 times the sum of a column, which the offset of the column subtracts. Everything else, including
+// the state, is float32.
 #pragma once
 
 #include <algorithm>
@@ -18,11 +19,11 @@ namespace seqforge {
 constexpr float largest_int8 = 127.0f;
 constexpr int int8_zero = 128;
 
-// Bytes of a column of packed weights: its numbers, and behind those of its block an offset (int32) and a scale.
+// Bytes of a column of packed weights: its numbers, an offset (int32) and a scale, which follow the numbers of the block.
 constexpr std::int64_t int8_column(std::int64_t depth) { return depth + sizeof(std::int32_t) + sizeof(float); }
 
-// The size of a step of 8 bits where the largest number is given; what is next to nothing counts as nothing, lest its
-// inverse be infinite. What is not a number stays so.
+// Returns the scale of 8-bit numbers from the largest absolute value. A tiny value is replaced by 1e-30, so that the
+// inverse of the scale is finite. NaN stays NaN.
 inline float int8_scale(float largest) { return (largest < 1e-30f ? 1e-30f : largest) / largest_int8; }
 
 template <> class Inputs<std::int8_t> {
@@ -38,7 +39,8 @@ template <> class Inputs<std::int8_t> {
 
     template <int rows, int vectors>
     void multiply(Tile<rows, vectors> &sums, std::int64_t row, const std::int8_t *weights, std::int64_t first) const {
-        // A single row's sums take turns, lest each wait for the one before; depth is a multiple of their steps.
+        // A single row has several sums in turn, so that no addition waits for the one before; depth is a multiple of
+        // their steps.
         constexpr int turns = rows == 1 ? chains : 1;
         constexpr std::int64_t width = vectors * lanes, ahead = 4096;
         const std::int8_t *block = weights + first * lanes * int8_column(depth_), *offsets = block + width * depth_;
@@ -80,7 +82,7 @@ template <> class Inputs<std::int8_t> {
 
   private:
     void read_row(std::int64_t row, const float *numbers) {
-        // Without their signs, floats are in the order of their bits, and those that are no numbers come last.
+        // Without the sign, floats are ordered as their bits are, and NaN is the largest.
         __m512i most = _mm512_setzero_si512();
         for (std::int64_t k = 0; k < depth_; k += lanes)
             most = _mm512_max_epu32(most, _mm512_and_si512(_mm512_loadu_si512(numbers + k), _mm512_set1_epi32(0x7fffffff)));
@@ -101,7 +103,7 @@ template <> class Inputs<std::int8_t> {
     std::int64_t depth_ = 0;
 };
 
-// Weights [gates · hidden, inputs] as `pack_forward` has them, four depths together; then offsets, then scales.
+// As `pack_forward` of packing.hpp, with four numbers of a column together; then the offsets and the scales of the block.
 inline void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs, int gates, int group,
                          std::int64_t threads, std::int8_t *packed) {
     const std::int64_t vectors = (hidden + lanes - 1) / lanes * gates, depth = (inputs + lanes - 1) / lanes * lanes;

@@ -1,6 +1,6 @@
-// What Python calls: plain C functions over plain memory, so that the library depends on no version of torch or Python.
+// C functions that Python calls. They take plain memory, so that the library depends on no version of torch or Python.
 //
-// A cell is named by its index: 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu.
+// The index of a cell: 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu.
 
 #include "cell_weights.hpp"
 #include "decode.hpp"
@@ -10,7 +10,7 @@ using namespace seqforge;
 
 namespace {
 
-// Calls `use.operator()<Cell>()` for the cell of an index.
+// Calls `use.operator()<Cell>()` for the cell with an index.
 template <class Use> void with_cell(std::int64_t cell, Use use) {
     switch (cell) {
     case lstm: use.template operator()<LSTM>(); break;

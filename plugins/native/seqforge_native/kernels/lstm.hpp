@@ -14,7 +14,7 @@ struct LSTM : StartsFromInputGates {
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&)[rows], std::int64_t step, std::int64_t row,
                        std::int64_t first, const Tile<rows, vectors> &sums) {
-        // Blocks are whole groups of gates: there are no others.
+        // Every block is a whole group of gates; other sizes are never called.
         if constexpr (vectors == group)
             for (int r = 0; r < rows; r++) {
                 std::int64_t before = place(call.sizes, step, row + r, first / gates);

@@ -1,11 +1,11 @@
-// Weights in the order in which the products read them, rounded to their type.
+// Packing: copies weights into the order in which the products read them, rounded to the type of the products.
 #pragma once
 
 #include "recurrence.hpp"
 
 namespace seqforge {
 
-// Calls `block(first, count)` for the registers of each block of columns: `group` of them, and then single ones.
+// Calls `block(first, count)` for each block of columns: blocks of `group` registers, then single registers.
 template <class Block> void for_blocks(std::int64_t vectors, int group, std::int64_t threads, Block block) {
     const std::int64_t groups = vectors / group, blocks = groups + vectors % group;
 #pragma omp parallel for num_threads(static_cast<int>(threads)) if (threads > 1)
@@ -15,8 +15,8 @@ template <class Block> void for_blocks(std::int64_t vectors, int group, std::int
     }
 }
 
-// Within a block depth comes first. `number(k, vector, lane)` gives the number at depth k, in the column at a register
-// and a lane of it.
+// Packs the numbers of every block, ordered by depth. `number(k, vector, lane)` returns the number at depth k in the
+// column of a register and a lane.
 template <class Element, class Number>
 void pack(std::int64_t vectors, int group, std::int64_t depth, std::int64_t threads, Element *packed, Number number) {
     constexpr int together = depth_step<Element>;
@@ -29,7 +29,7 @@ void pack(std::int64_t vectors, int group, std::int64_t depth, std::int64_t thre
     });
 }
 
-// Weights [gates · hidden, inputs] for inputs × gates: columns are interleaved gates, depth is inputs.
+// Packs weights [gates · hidden, inputs] for products with inputs: columns are interleaved gates, depth is inputs.
 template <class Element>
 void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs, int gates, int group,
                   std::int64_t threads, Element *packed) {
@@ -40,7 +40,7 @@ void pack_forward(const float *weight, std::int64_t hidden, std::int64_t inputs,
     });
 }
 
-// The same weights for gates × hidden: columns are hidden units, depth is interleaved gates.
+// Packs the same weights for products with gradients of gates: columns are hidden units, depth is interleaved gates.
 template <class Element>
 void pack_backward(const float *weight, std::int64_t hidden, int gates, std::int64_t threads, Element *packed) {
     const std::int64_t units = (hidden + lanes - 1) / lanes;

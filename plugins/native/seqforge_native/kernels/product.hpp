@@ -1,14 +1,14 @@
-// The product inside a recurrence: a few rows of inputs with a block of columns of packed weights.
+// The product of a recurrence: a few rows of inputs times a block of columns of packed weights.
 //
-// A block is `vectors` registers wide. Its weights lie in the order in which they are read: depth first, and for
-// bfloat16, whose instruction takes two products at once, in pairs of rows.
+// A block is `vectors` registers wide. Its weights are stored in the order in which they are read, by depth. For
+// bfloat16, whose instruction adds two products at once, two depths are stored together.
 #pragma once
 
 #include "vector.hpp"
 
 namespace seqforge {
 
-// Rows of inputs that an instruction multiplies at once.
+// Depths that one instruction multiplies.
 template <class Element> constexpr int depth_step = sizeof(Element) == 2 ? 2 : 1;
 
 template <int rows, int vectors> using Tile = Vector[rows][vectors];
@@ -30,7 +30,7 @@ inline void accumulate(Tile<rows, vectors> &sums, const float *inputs, std::int6
     }
 }
 
-// Partial sums of a single row: one chain of additions would wait for each to end.
+// Number of partial sums of a single row: in a single sum, every addition would wait for the one before.
 constexpr int chains = 4;
 
 #if defined(__AVX512BF16__)
@@ -57,8 +57,8 @@ inline void accumulate(Tile<rows, vectors> &sums, const bfloat16 *inputs, std::i
 
 #endif
 
-// The same for a single row, in several sums that take turns. The weights are read once, in one stream, whose way from
-// memory takes longer than the products: they are asked for ahead of their turn.
+// The same for a single row, with several partial sums. The weights are read once, and reading them from memory takes
+// longer than the products, so they are prefetched.
 template <int vectors, class Element>
 inline void accumulate_row(Tile<1, vectors> &sums, const Element *inputs, const Element *weights, std::int64_t depth) {
     constexpr std::int64_t step = depth_step<Element>, turn = chains * step, width = vectors * lanes;
@@ -82,7 +82,7 @@ inline void accumulate_row(Tile<1, vectors> &sums, const Element *inputs, const 
     accumulate<1, vectors>(sums, inputs + k, 0, weights + k * width, depth - k);
 }
 
-// Rows of inputs made ready for products with weights of some type: of these, as they are kept.
+// Rows of inputs for products with weights of a type. For float and bfloat16, the inputs are used as they are.
 template <class Weight> class Inputs {
   public:
     using Element = Weight;
@@ -106,8 +106,8 @@ template <class Weight> class Inputs {
     std::int64_t depth_ = 0;
 };
 
-// Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, as even as they can be: a last
-// group of one row would leave most of the processor idle.
+// Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, of nearly equal size: a last group of
+// one row would leave most of the processor idle.
 template <int most, class TileOfRows> inline void for_row_groups(std::int64_t first, std::int64_t last, TileOfRows tile) {
     for (std::int64_t row = first; row < last;) {
         std::int64_t left = last - row, groups = (left + most - 1) / most, rows = (left + groups - 1) / groups;

@@ -1,9 +1,9 @@
-// A recurrence over a whole sequence, forward and backward: what every cell shares.
+// The recurrence over a whole sequence, forward and backward, for every cell.
 //
-// Rows of a batch never meet in a recurrence, so each thread takes rows of its own from the first step to the last and
-// waits for nobody. Hidden units are padded to whole registers; a padded unit is zero and stays zero. Gates are
-// interleaved: for each register of units, one register a gate, so that a tile of the product holds all gates of its
-// units and the pointwise part follows while they are still in registers.
+// The rows of a batch are independent, so each thread computes its own rows from the first step to the last without
+// synchronization. Hidden units are padded to whole registers; a padded unit is and stays zero. Gates are interleaved:
+// for each register of units, there is one register per gate. A tile of the product thus contains all gates of its
+// units, and the elementwise part is computed while they are in registers.
 #pragma once
 
 #include <omp.h>
@@ -21,10 +21,10 @@ template <class Element> struct Forward {
     const Element *input_gates;  // [steps, rows, gates], or with symbols a table [symbols, gates]
     const std::int64_t *symbols; // [steps, rows], or null
     const Element *weight;       // packed by pack_forward
-    const float *parameters;     // [registers of parameters, hidden]: what the elementwise part reads, such as a bias
-    Element *hidden;             // [steps + 1, rows, hidden]; the first step is given
+    const float *parameters;     // [registers of parameters, hidden]: parameters that the elementwise part reads, such as a bias
+    Element *hidden;             // [steps + 1, rows, hidden]; the first step is an input
     float *carried;              // [rows, hidden]: the hidden state in float32, updated in place
-    float *others;               // other parts of the state, each [steps + 1, rows, hidden]; the first step is given
+    float *others;               // other parts of the state, each [steps + 1, rows, hidden]; the first step is an input
     Element *activations;        // [steps, rows, units, saved, lanes], or null if no gradient is needed
     Element *outputs;            // [steps, rows, hidden], or null if the output is the hidden state
     const float *filled;         // [lanes]: 1 for each unit of the last register, 0 for padding
@@ -35,25 +35,25 @@ template <class Element> struct Backward {
     const Element *output_gradient; // [steps, rows, hidden]
     const Element *weight;          // packed by pack_backward
     const float *parameters;
-    const Element *hidden;          // as the forward pass left it
-    const float *others;            // as the forward pass left it
+    const Element *hidden;          // from the forward pass
+    const float *others;            // from the forward pass
     const Element *activations;
     Element *input_gradient;        // [steps, rows, gates]
-    Element *recurrent_gradient;    // [steps, rows, gates]; the same memory if a cell only adds the two sides
-    float *hidden_gradient;         // [rows, hidden]: of the last state; at the end, of the first if it is wanted
-    float *other_gradients;         // each [rows, hidden]: of the last state; at the end, of the first
+    Element *recurrent_gradient;    // [steps, rows, gates]; the same memory if a cell only adds both sides
+    float *hidden_gradient;         // [rows, hidden]: input for the last state; output for the first state, if `first_wanted`
+    float *other_gradients;         // each [rows, hidden]: input for the last state; output for the first state
     float *parameter_gradients;     // [threads, registers of parameters, hidden]
     const float *filled;
     std::int64_t parameter_count;   // registers of parameters
-    std::int64_t first_wanted;      // whether the gradient of the first hidden state is wanted
+    std::int64_t first_wanted;      // whether the gradient of the first hidden state is needed
 };
 
-// Where a register of a row's hidden units lies in [steps, rows, hidden].
+// Returns the offset of a register of hidden units in [steps, rows, hidden].
 inline std::int64_t place(const Sizes &sizes, std::int64_t step, std::int64_t row, std::int64_t unit) {
     return ((step * sizes.rows + row) * sizes.units + unit) * lanes;
 }
 
-// Adds to the gradient of a parameter; each thread has its own sums.
+// Adds to the gradient of a parameter. Each thread has its own sums.
 template <class Element>
 inline void add_to_parameter(const Backward<Element> &call, std::int64_t unit, std::int64_t index, Vector gradient) {
     std::int64_t first = (omp_get_thread_num() * call.parameter_count + index) * call.sizes.units;
@@ -61,7 +61,7 @@ inline void add_to_parameter(const Backward<Element> &call, std::int64_t unit, s
     store(sum, load(sum) + gradient);
 }
 
-// Tiny numbers as zero, while this lives: arithmetic with denormals takes a hundred times as long.
+// Replaces denormal numbers by zero during its lifetime: arithmetic with them is a hundred times slower.
 class FlushToZero {
   public:
     FlushToZero() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
@@ -73,13 +73,13 @@ class FlushToZero {
     unsigned before_;
 };
 
-// Calls `work(first, last)` on every thread, with the rows that are its own.
+// Calls `work(first, last)` on every thread with its range of rows.
 template <class Work> void on_own_rows(const Sizes &sizes, Work work) {
     const std::int64_t threads = sizes.threads < sizes.rows ? sizes.threads : sizes.rows;
 #pragma omp parallel num_threads(static_cast<int>(threads)) if (threads > 1)
     {
         FlushToZero flush;
-        // Fewer threads may come than were asked for.
+        // OpenMP may start fewer threads than requested.
         std::int64_t count = omp_get_num_threads(), index = omp_get_thread_num();
         work(sizes.rows * index / count, sizes.rows * (index + 1) / count);
     }
@@ -93,13 +93,13 @@ template <int group, class Block> inline void for_column_blocks(std::int64_t vec
         for (; first < vectors; first++) block.template operator()<1>(first);
 }
 
-// Rows of a tile whose sums stay in registers, as far as `for_row_groups` goes.
+// Largest number of rows of a tile whose sums fit in registers; at most 8, as in `for_row_groups`.
 template <int vectors> constexpr int rows_at_once = tile_registers / vectors < 8 ? tile_registers / vectors : 8;
 
-// Whether what a cell writes is its hidden state, as that of most is.
+// Whether the output of a cell is its hidden state.
 template <class Cell> constexpr bool outputs_hidden = true;
 
-// For cells that only add the two sides: the product is added to the inputs' gates.
+// Base of cells that only add both sides of the gates: the sums start from W x + b.
 struct StartsFromInputGates {
     template <class Element, int rows, int vectors>
     static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
@@ -109,8 +109,8 @@ struct StartsFromInputGates {
     }
 };
 
-// Asks memory for the next block of some rows of gates. Of a table they lie near already; of a sequence each row is read
-// once, from afar.
+// Prefetches the next block of some rows of gates. This helps for a sequence, whose rows are read once, but not for a
+// table, which is in the cache.
 template <int rows, int vectors, class Element> inline void ask_for(const Element *const (&gates)[rows]) {
     constexpr int together = 64 / sizeof(Element) / lanes;
     for (int r = 0; r < rows; r++)

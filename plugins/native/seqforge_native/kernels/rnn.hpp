@@ -1,4 +1,4 @@
-// The vanilla recurrent layer (Elman 1990): h' = φ(a + W h), with φ = tanh or max(0, x).
+// The simple recurrent layer (Elman 1990): h' = φ(a + U h), with φ = tanh or max(0, x).
 #pragma once
 
 #include "activations.hpp"
@@ -23,7 +23,7 @@ template <Nonlinearity nonlinearity> struct RNN : StartsFromInputGates {
             }
     }
 
-    // The outputs are the activations: the derivative is a function of them.
+    // The derivative is a function of the output, so no activations are stored.
     template <class Element>
     static void backward(const Backward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit, Vector dh) {
         Vector h = load(call.hidden + place(call.sizes, step + 1, row, unit));

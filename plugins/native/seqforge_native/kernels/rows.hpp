@@ -1,11 +1,11 @@
-// The gradient of a product with unit vectors: of a table's rows.
+// The gradient of a table whose rows were looked up by symbol.
 #pragma once
 
 #include "recurrence.hpp"
 
 namespace seqforge {
 
-// table_gradient[symbols[n]] += gradient[n], each thread for columns of its own
+// table_gradient[symbols[n]] += gradient[n]; each thread has its own columns.
 template <class Element>
 void add_rows(const std::int64_t *symbols, const Element *gradient, std::int64_t count, std::int64_t vectors,
               std::int64_t threads, float *table_gradient) {

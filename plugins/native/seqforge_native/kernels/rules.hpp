@@ -1,4 +1,4 @@
-// What samplers do to a row's logits, and the draw.
+// The logit rules of samplers, and the draw, for one row.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ enum class Rule : std::int64_t { temperature, top_k, top_p, min_p, greedy };
 
 constexpr float forbidden = -INFINITY;
 
-// Whether no logit is infinite or not a number, before anything is forbidden.
+// Returns whether all logits are finite. To be called before symbols are forbidden.
 inline bool are_finite(const float *logits, std::int64_t vectors) {
     Vector zeros = zero();
     for (std::int64_t v = 0; v < vectors; v++) zeros = zeros + load(logits + v * lanes) * zero();
@@ -42,7 +42,7 @@ inline void apply_rule(Rule rule, float value, float *logits, std::int64_t count
         std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return logits[a] > logits[b]; });
         double total = 0;
         for (std::int64_t j = 0; j < count; j++) total += std::exp(static_cast<double>(logits[j] - logits[order[0]]));
-        // Summed from the unlikely end, where the terms are small.
+        // The sum begins with the least likely symbols, whose terms are small, for precision.
         double tail = 0;
         const double most = logits[order[0]];
         for (std::int64_t place = count - 1; place > 0; place--) {
@@ -66,7 +66,7 @@ inline void apply_rule(Rule rule, float value, float *logits, std::int64_t count
     }
 }
 
-// The symbol at which the distribution function passes a uniform number; -1 where a rule left numbers beyond float32.
+// Returns the symbol at which the distribution function passes a uniform number, or -1 if a rule left logits beyond float32.
 inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors, float uniform) {
     for (std::int64_t j = count; j < vectors * lanes; j++) logits[j] = forbidden;
     Vector best = load(logits);
@@ -75,7 +75,7 @@ inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors
     Vector totals = zero();
     for (std::int64_t v = 0; v < vectors; v++) {
         Vector x = load(logits + v * lanes) - broadcast(most);
-        // `exponential` is flat below -60: what is far below is left out.
+        // `exponential` is constant below -60: symbols far below get no probability.
         Vector e = exponential(x) * is_positive(x + broadcast(80.0f));
         store(logits + v * lanes, e);
         totals = totals + e;

@@ -1,4 +1,4 @@
-// A recurrence whose pointwise part was traced and written by `seqforge_native.traced`; it includes this.
+// The recurrence of a traced cell; the source that `seqforge_native.traced.program` generates includes this.
 #pragma once
 
 #include "activations.hpp"
@@ -8,7 +8,8 @@
 
 namespace seqforge {
 
-// Where a register of hidden units lies: in what has a row for each step, and in what has one row for all.
+// Offsets of a register of hidden units: `before` and `after` a step in tensors with a time axis, `once` in tensors
+// without one.
 struct Place {
     std::int64_t before, after, once, unit, step;
     Place(const Sizes &sizes, std::int64_t step, std::int64_t row, std::int64_t unit)
@@ -16,12 +17,12 @@ struct Place {
           unit(unit), step(step) {}
 };
 
-// Where a further part of the state lies, of which `each` rows belong to one.
+// Returns the offset of another part of the state, if each part has `each` rows.
 inline std::int64_t part(const Sizes &sizes, std::int64_t index, std::int64_t each) {
     return place(sizes, 0, index * each, 0);
 }
 
-// Zero in the units that only fill the last register, whatever a cell makes of them.
+// Sets the units that pad the last register to zero.
 template <class Call> inline Vector filled(const Call &call, const Place &at, Vector x) {
     return at.unit + 1 < call.sizes.units ? x : where(load(call.filled), x, zero());
 }
@@ -33,7 +34,7 @@ inline void keep_hidden(const Forward<Element> &call, const Place &at, Vector hi
     if (Program::reads_hidden || at.step == call.sizes.steps - 1) store(call.carried + at.once, hidden);
 }
 
-// The traced step as `run_forward` and `run_backward` take a cell.
+// Adapts a traced step to the interface of a cell in `run_forward` and `run_backward`.
 template <class Program> struct Traced : Program {
     template <class Element, int rows, int vectors>
     static void begin(const Forward<Element> &, const Element *const (&gates_in)[rows], std::int64_t,
@@ -46,7 +47,7 @@ template <class Program> struct Traced : Program {
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
                        std::int64_t row, std::int64_t first, const Tile<rows, vectors> &sums) {
-        // Blocks are whole units: there are no others.
+        // Every block is a whole number of units; other sizes are never called.
         if constexpr (vectors % Program::gates == 0)
             for (int r = 0; r < rows; r++)
                 for (int v = 0; v < vectors; v += Program::gates)
@@ -65,7 +66,7 @@ template <class Program> constexpr bool outputs_hidden<Traced<Program>> = Progra
 
 } // namespace seqforge
 
-// What Python calls, by the names that the built-in cells' library has; the cell's index says nothing here.
+// C functions with the names of those in library.cpp; they ignore the index of the cell.
 #define TRACED_FUNCTIONS(Program, Element, suffix)                                                                      \
     void seqforge_pack_##suffix(std::int64_t, const float *weight, std::int64_t hidden, std::int64_t inputs,            \
                                 std::int64_t threads, Element *for_forward, Element *for_backward) {                    \

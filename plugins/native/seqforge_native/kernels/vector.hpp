@@ -1,4 +1,4 @@
-// A register of floats, as wide as the instruction set that this file is compiled for allows: AVX-512 or AVX2.
+// A register of floats, of the instruction set that this file is compiled for: AVX-512 or AVX2.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,13 @@
 
 namespace seqforge {
 
-// Numbers of a bfloat16, the upper half of a float32.
+// The bits of a bfloat16, which are the upper half of those of a float32.
 using bfloat16 = std::uint16_t;
 
 #if defined(__AVX512F__)
 
 constexpr int lanes = 16;
-// Sums of a tile that stay in registers, of the 32 there are: the rest hold weights and inputs.
+// Registers for the sums of a tile, of 32; the others are for weights and inputs.
 constexpr int tile_registers = 24;
 
 struct Vector {
@@ -31,13 +31,13 @@ inline Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.value, b.v
 inline Vector multiply_add(Vector a, Vector b, Vector c) { return {_mm512_fmadd_ps(a.value, b.value, c.value)}; }
 // c - a b
 inline Vector subtract_product(Vector a, Vector b, Vector c) { return {_mm512_fnmadd_ps(a.value, b.value, c.value)}; }
-// The second operand is given where either is not a number, so that what is not a number stays so.
+// The instruction returns its second operand if either is NaN: a NaN in x is kept.
 inline Vector at_least(Vector bound, Vector x) { return {_mm512_max_ps(bound.value, x.value)}; }
 inline Vector at_most(Vector bound, Vector x) { return {_mm512_min_ps(bound.value, x.value)}; }
 inline Vector rounded(Vector x) { return {_mm512_roundscale_ps(x.value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 // x 2^n for whole n
 inline Vector scaled_by_power(Vector x, Vector n) { return {_mm512_scalef_ps(x.value, n.value)}; }
-// 1 / x for finite x: an estimate of 14 bits, and a step of Newton's.
+// 1 / x for finite x: an estimate of 14 bits, improved by one Newton step.
 inline Vector reciprocal(Vector x) {
     __m512 estimate = _mm512_rcp14_ps(x.value);
     return {_mm512_mul_ps(estimate, _mm512_fnmadd_ps(x.value, estimate, _mm512_set1_ps(2.0f)))};
@@ -59,7 +59,7 @@ inline Vector is_at_least(Vector a, Vector b) {
 inline Vector where(Vector condition, Vector a, Vector b) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(condition.value, _mm512_setzero_ps(), _CMP_NEQ_UQ), b.value, a.value)};
 }
-// a where it is not a number, else b
+// a where it is NaN, else b
 inline Vector unless_number(Vector a, Vector b) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.value, a.value, _CMP_UNORD_Q), b.value, a.value)};
 }
@@ -134,13 +134,13 @@ inline void store(bfloat16 *to, Vector x) {
 
 #endif
 
-// The greater and the lesser of two; what is not a number stays so, in either place.
+// The greater and the lesser of two numbers; NaN if either is NaN.
 inline Vector greater_of(Vector a, Vector b) { return unless_number(a, at_least(a, b)); }
 inline Vector lesser_of(Vector a, Vector b) { return unless_number(a, at_most(a, b)); }
 
 inline void store_element(float *to, float x) { *to = x; }
 
-// Rounds to the nearest, ties to even; what is not a number stays so.
+// Rounds to the nearest, ties to even; NaN stays NaN.
 inline void store_element(bfloat16 *to, float x) {
     std::uint32_t bits;
     std::memcpy(&bits, &x, sizeof bits);

@@ -1,1 +1,1 @@
-"""Kernels made from a cell's own pointwise part: traced, differentiated, written as C++, compiled."""
+"""Kernels generated from the elementwise part of a cell: trace, gradients, C++ source, compilation."""

@@ -1,4 +1,4 @@
-"""Compile traced kernels, once for each instruction set, and keep them in the cache folder."""
+"""The compilation of traced kernels, which are stored in the cache folder."""
 
 import hashlib
 import os
@@ -12,13 +12,12 @@ from seqforge.errors import PluginError
 from seqforge.files import cache_folder
 from seqforge_native.library import NEEDS, best_instruction_set, load_library
 from seqforge_native.sequence import SequenceKernel
-from seqforge_native.traced.program import Program
-from seqforge_native.traced.source import write_source
+from seqforge_native.traced.program import Program, write_source
 
 KERNELS = Path(__file__).parent.parent / "kernels"
 
 TIMEOUT = 300
-"""Seconds after which a compilation is given up."""
+"""Seconds after which a compilation fails."""
 
 
 def find_compiler() -> str | None:
@@ -27,11 +26,7 @@ def find_compiler() -> str | None:
 
 
 def is_compiled(program: Program) -> bool:
-    """Return whether a kernel is in the cache folder.
-
-    Args:
-        program: Traced cell.
-    """
+    """Return whether the kernel is in the cache folder."""
     instruction_set, compiler = best_instruction_set(), find_compiler()
     if instruction_set is None or compiler is None:
         return False
@@ -39,17 +34,15 @@ def is_compiled(program: Program) -> bool:
 
 
 def compile_program(program: Program) -> SequenceKernel:
-    """Compile a traced cell, or load it from the cache folder.
-
-    Args:
-        program: Traced cell.
+    """Compile a kernel, or load it from the cache folder.
 
     Raises:
         PluginError: If there is no compiler, or it fails.
     """
     instruction_set, compiler = best_instruction_set(), find_compiler()
     if instruction_set is None or compiler is None:
-        raise PluginError("no kernel can be compiled here", hint="It needs a C++ compiler and a processor with AVX2.")
+        hint = "Compiling a kernel needs a C++ compiler and a processor with AVX2."
+        raise PluginError("no kernel can be compiled on this machine", hint=hint)
     source, command = write_source(program), _command(compiler, instruction_set)
     path = _path(source, command)
     if not path.is_file():
@@ -59,7 +52,9 @@ def compile_program(program: Program) -> SequenceKernel:
             raise PluginError(f"a kernel cannot be compiled: {error}") from error
     library = load_library(instruction_set, path)
     if library is None:
-        raise PluginError(f"{path} cannot be loaded", hint="Delete it; it is compiled again.")
+        raise PluginError(
+            f"{path}: this kernel cannot be loaded", hint="Delete the file; the kernel is then compiled again."
+        )
     return SequenceKernel(
         library,
         program.trace.gates,
@@ -88,11 +83,11 @@ def _headers() -> bytes:
 def _compile(source: str, command: list[str], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        written, made = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
-        written.write_text(source, encoding="utf-8")
+        source_file, library = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
+        source_file.write_text(source, encoding="utf-8")
         try:
-            subprocess.run(  # noqa: S603 - no shell; the source is arithmetic that this plugin wrote
-                [*command, f"-I{KERNELS}", "-o", made, written],
+            subprocess.run(  # noqa: S603 - no shell; this plugin wrote the source
+                [*command, f"-I{KERNELS}", "-o", library, source_file],
                 check=True,
                 capture_output=True,
                 text=True,
@@ -101,4 +96,4 @@ def _compile(source: str, command: list[str], path: Path) -> None:
         except subprocess.SubprocessError as error:
             output = getattr(error, "stderr", None) or str(error)
             raise PluginError(f"the compiler failed: {str(output).strip().partition(chr(10))[0]}") from error
-        made.rename(path)
+        library.rename(path)

@@ -1,29 +1,27 @@
-"""The arithmetic of one hidden unit as a graph, in which equal expressions are one node."""
+"""The arithmetic of one hidden unit as a graph in which equal expressions are one node."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LEAVES = ("input_gate", "recurrent_gate", "state", "parameter", "output_gradient", "state_gradient")
-"""What a node may read; its indices say which gate, part of the state, or register of parameters."""
-
 TRANSCENDENTAL = {"sigmoid", "tanh", "exp"}
-"""What takes long enough to be kept for the backward pass."""
+"""Operations that are slow enough for their results to be stored for the backward pass."""
 
 _COMMUTATIVE = {"add", "mul", "maximum", "minimum"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One number of a hidden unit; within a graph, equal nodes are the same.
+    """One number of a hidden unit.
 
     Attributes:
-        operation: A leaf of `LEAVES`, "constant", or the name of an operation.
-        arguments: Of an operation.
-        index: Of a leaf.
-        value: Of a constant.
-        shared: Whether it is the same for every row of a batch.
-        learning: Whether it depends on a gradient.
-        number: Its place in the graph: arguments come before what is made of them.
+        operation: An operation, "constant", or a leaf: "input_gate", "recurrent_gate", "state", "parameter",
+            "output_gradient" or "state_gradient".
+        arguments: Arguments of an operation.
+        index: Index of a leaf: of the gate, the part of the state, or the register of parameters.
+        value: Value of a constant.
+        shared: Whether the number is the same in every row of a batch.
+        learning: Whether the number depends on a gradient.
+        number: Position in the graph, after the positions of the arguments.
     """
 
     operation: str
@@ -35,49 +33,32 @@ class Node:
     number: int = 0
 
     def is_constant(self, value: float) -> bool:
-        """Say whether this is a number known beforehand."""
+        """Return whether this is a constant of a value."""
         return self.operation == "constant" and self.value == value
 
 
 class Graph:
-    """Makes nodes, each once."""
+    """Creates nodes, and returns the same node for the same expression."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[object, ...], Node] = {}
 
     def leaf(self, operation: str, index: int = 0) -> Node:
-        """Read a number from outside.
-
-        Args:
-            operation: Of `LEAVES`.
-            index: Which of its kind.
-        """
-        shared = operation == "parameter"
-        return self._node(operation, (), index=index, shared=shared, learning=operation.endswith("gradient"))
+        """Return an input of the hidden unit."""
+        shared, learning = operation == "parameter", operation.endswith("gradient")
+        return self._node(operation, (), index=index, shared=shared, learning=learning)
 
     def constant(self, value: float) -> Node:
-        """Take a number as it is.
-
-        Args:
-            value: The number.
-        """
+        """Return a constant."""
         return self._node("constant", (), value=value, shared=True)
 
     def apply(self, operation: str, *arguments: Node) -> Node:
-        """Compute a number from others, or find that it is known.
-
-        Args:
-            operation: Its name.
-            arguments: What it takes.
-        """
+        """Return the result of an operation, simplified if an argument is 0 or 1."""
         if operation in _COMMUTATIVE:
             arguments = tuple(sorted(arguments, key=lambda node: node.number))
-        return self._simpler(operation, arguments) or self._node(
-            operation,
-            arguments,
-            shared=all(node.shared for node in arguments),
-            learning=any(node.learning for node in arguments),
-        )
+        shared, learning = all(node.shared for node in arguments), any(node.learning for node in arguments)
+        simpler = self._simpler(operation, arguments)
+        return simpler or self._node(operation, arguments, shared=shared, learning=learning)
 
     def _simpler(self, operation: str, arguments: tuple[Node, ...]) -> Node | None:
         zero = [node.is_constant(0.0) for node in arguments]
@@ -86,7 +67,7 @@ class Graph:
                 return arguments[zero.index(False)] if False in zero else arguments[0]
             case "sub" if zero[1]:
                 return arguments[0]
-            # Also where the other is infinite: that a gradient is not asked for, it says, is no arithmetic.
+            # Even if the other factor is infinite: a zero stands for a gradient that is not computed.
             case "mul" if any(zero):
                 return arguments[zero.index(True)]
             case "mul" | "div" if arguments[1].is_constant(1.0):
@@ -115,11 +96,9 @@ class Graph:
 
 
 def needed_by(roots: Sequence[Node], given: Sequence[Node] = ()) -> list[Node]:
-    """List all that is computed for some nodes, arguments first.
+    """Return the nodes that must be computed for the roots, arguments first.
 
-    Args:
-        roots: The nodes.
-        given: Nodes that need not be computed; they are listed without their arguments.
+    The arguments of a node in `given` are left out: its value is known.
     """
     found: dict[int, Node] = {}
     known = {node.number for node in given}

@@ -1,17 +1,29 @@
-"""torch's operations, number by number: what each makes of the values that it is given."""
+"""The aten operations that can be traced, as functions on values."""
 
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
 
-from seqforge_native.traced.arithmetic import Arithmetic
-from seqforge_native.traced.values import UntraceableError, Value, joined
+from seqforge_native.traced.values import Arithmetic, UntraceableError, Value, joined
 
 _aten = torch.ops.aten
 
 _NO_END = 1 << 62
+
+
+def _elementwise(operation: str, arithmetic: Arithmetic, *values: Any) -> Value:
+    return arithmetic.apply(operation, *values)
+
+
+def _swapped(operation: str, arithmetic: Arithmetic, left: Any, right: Any) -> Value:
+    return arithmetic.apply(operation, right, left)
+
+
+def _from_constant(operation: str, number: float, arithmetic: Arithmetic, value: Any) -> Value:
+    return arithmetic.apply(operation, number, value)
 
 
 def _scaled(operation: str, arithmetic: Arithmetic, left: Any, right: Any, *, alpha: float | int = 1) -> Value:
@@ -22,41 +34,18 @@ def _reversed_sub(arithmetic: Arithmetic, left: Any, right: Any, alpha: float | 
     return _scaled("sub", arithmetic, right, left, alpha=alpha)
 
 
-def _elementwise(operation: str, arithmetic: Arithmetic, *values: Any) -> Value:
-    return arithmetic.apply(operation, *values)
-
-
-def _same(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Value:
+def _first(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Value:
     if dtype not in (None, torch.float32):
-        raise UntraceableError(f"a change to {dtype}")
+        raise UntraceableError(f"numbers of {dtype}")
     return arithmetic.number(value)
 
 
-def _filled(number: float | int, arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Value:
-    if dtype not in (None, torch.float32):
-        raise UntraceableError(f"numbers of {dtype}")
-    return arithmetic.number(number)
+def _second(arithmetic: Arithmetic, _: Any, value: Any, *__: Any, dtype: Any = None, **___: Any) -> Value:
+    return _first(arithmetic, value, dtype=dtype)
 
 
-def _full(arithmetic: Arithmetic, _: Any, number: float | int, *, dtype: Any = None, **__: Any) -> Value:
-    return _filled(number, arithmetic, dtype=dtype)
-
-
-def _copied(arithmetic: Arithmetic, _: Any, source: Any, non_blocking: bool = False) -> Value:
-    del non_blocking
-    return arithmetic.number(source)
-
-
-def _as_tensor(arithmetic: Arithmetic, number: float | int, *, dtype: Any = None, **__: Any) -> Value:
-    return _filled(number, arithmetic, dtype=dtype)
-
-
-def _rectified(arithmetic: Arithmetic, value: Any) -> Value:
-    return arithmetic.apply("maximum", value, 0.0)
-
-
-def _inverted(arithmetic: Arithmetic, value: Any) -> Value:
-    return arithmetic.apply("div", 1.0, value)
+def _filled(number: float, arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Value:
+    return _first(arithmetic, number, dtype=dtype)
 
 
 def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
@@ -87,25 +76,13 @@ def _clamped(arithmetic: Arithmetic, value: Any, least: Any = None, most: Any = 
     return value if most is None else arithmetic.apply("minimum", value, most)
 
 
-def _clamped_from_above(arithmetic: Arithmetic, value: Any, most: Any) -> Value:
-    return _clamped(arithmetic, value, None, most)
-
-
-def _compared(arithmetic: Arithmetic, left: Any, right: Any, *, swapped: bool, operation: str) -> Value:
-    return arithmetic.apply(operation, *((right, left) if swapped else (left, right)))
-
-
 def _equal(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
     sides = [arithmetic.apply("at_least_as_great", *pair) for pair in ((left, right), (right, left))]
     return arithmetic.apply("mul", *sides)
 
 
-def _opposite(arithmetic: Arithmetic, condition: Any) -> Value:
-    return arithmetic.apply("sub", 1.0, condition)
-
-
-def _masked(arithmetic: Arithmetic, value: Any, condition: Any, instead: Any) -> Value:
-    return arithmetic.apply("where", condition, instead, value)
+def _masked(arithmetic: Arithmetic, value: Any, condition: Any, replacement: Any) -> Value:
+    return arithmetic.apply("where", condition, replacement, value)
 
 
 def _multiplied_and_added(
@@ -114,33 +91,23 @@ def _multiplied_and_added(
     return _scaled("add", arithmetic, added, arithmetic.apply("mul", left, right), alpha=value)
 
 
-def _slice(
-    arithmetic: Arithmetic, value: Any, dim: int = 0, start: int | None = 0, end: int | None = None, step: int = 1
-) -> Value:
+def _slice(arithmetic: Arithmetic, value: Any, *bounds: Any, **options: Any) -> Value:
     value = arithmetic.number(value)
-    return Value(value.parts[_parts_of_slice(arithmetic, value, dim, start, end, step)], value.rows)
+    return Value(value.parts[_parts_of_slice(arithmetic, value, *bounds, **options)], value.rows)
 
 
-def _slice_replaced(
-    arithmetic: Arithmetic,
-    value: Any,
-    source: Any,
-    dim: int = 0,
-    start: int | None = 0,
-    end: int | None = None,
-    step: int = 1,
-) -> Value:
+def _slice_replaced(arithmetic: Arithmetic, value: Any, source: Any, *bounds: Any, **options: Any) -> Value:
     value, source = arithmetic.number(value), arithmetic.number(source)
-    first, last, _ = _parts_of_slice(arithmetic, value, dim, start, end, step).indices(len(value.parts))
+    first, last, _ = _parts_of_slice(arithmetic, value, *bounds, **options).indices(len(value.parts))
     return joined([value.slice(0, first), source, value.slice(last, len(value.parts))])
 
 
 def _parts_of_slice(
-    arithmetic: Arithmetic, value: Value, dim: int, start: int | None, end: int | None, step: int
+    arithmetic: Arithmetic, value: Value, dim: int = 0, start: int | None = 0, end: int | None = None, step: int = 1
 ) -> slice:
     if step != 1 or (value.rows == "each" and dim not in (1, -1)):
         raise UntraceableError("a part of the batch, or a slice with steps")
-    # torch gives an end beyond all lengths where there is none.
+    # torch writes a slice without an end with an end beyond any length.
     last = None if end is None or end >= _NO_END else arithmetic.parts(end)
     return slice(arithmetic.parts(start or 0), last)
 
@@ -152,12 +119,8 @@ def _split(arithmetic: Arithmetic, value: Any, sizes: Any, dim: int = 0) -> list
     if isinstance(sizes, int):
         each = arithmetic.parts(sizes)
         return [value.slice(start, start + each) for start in range(0, len(value.parts), each)]
-    found: list[Value] = []
-    start = 0
-    for size in sizes:
-        found.append(value.slice(start, start + arithmetic.parts(size)))
-        start += arithmetic.parts(size)
-    return found
+    stops = list(accumulate(map(arithmetic.parts, sizes), initial=0))
+    return [value.slice(*bounds) for bounds in pairwise(stops)]
 
 
 def _cat(arithmetic: Arithmetic, values: Any, dim: int = 0) -> Value:
@@ -176,47 +139,70 @@ def _sum(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False, *
     return Value(value.parts, "summed")
 
 
+_OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
+    "add": partial(_scaled, "add"),
+    "sub": partial(_scaled, "sub"),
+    "rsub": _reversed_sub,
+    "mul": partial(_elementwise, "mul"),
+    "div": partial(_elementwise, "div"),
+    "gt": partial(_elementwise, "greater"),
+    "lt": partial(_swapped, "greater"),
+    "ge": partial(_elementwise, "at_least_as_great"),
+    "le": partial(_swapped, "at_least_as_great"),
+    "eq": _equal,
+    "masked_fill": _masked,
+}
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    _aten.add.Tensor: partial(_scaled, "add"),
-    _aten.add.Scalar: partial(_scaled, "add"),
-    _aten.sub.Tensor: partial(_scaled, "sub"),
-    _aten.sub.Scalar: partial(_scaled, "sub"),
-    _aten.rsub.Scalar: _reversed_sub,
-    _aten.rsub.Tensor: _reversed_sub,
-    _aten.mul.Tensor: partial(_elementwise, "mul"),
-    _aten.mul.Scalar: partial(_elementwise, "mul"),
-    _aten.div.Tensor: partial(_elementwise, "div"),
-    _aten.div.Scalar: partial(_elementwise, "div"),
-    _aten.neg.default: partial(_elementwise, "neg"),
-    _aten.exp.default: partial(_elementwise, "exp"),
-    _aten.sigmoid.default: partial(_elementwise, "sigmoid"),
-    _aten.tanh.default: partial(_elementwise, "tanh"),
-    _aten.sqrt.default: partial(_elementwise, "sqrt"),
-    _aten.maximum.default: partial(_elementwise, "maximum"),
-    _aten.minimum.default: partial(_elementwise, "minimum"),
+    **{
+        getattr(getattr(_aten, name), overload): function
+        for name, function in _OF_TENSORS_OR_SCALARS.items()
+        for overload in ("Tensor", "Scalar")
+    },
+    **{
+        getattr(_aten, name).default: partial(_elementwise, name)
+        for name in ("neg", "exp", "sigmoid", "tanh", "sqrt", "maximum", "minimum")
+    },
+    **{
+        getattr(_aten, name).default: partial(_filled, number)
+        for name, number in (
+            ("zeros_like", 0.0),
+            ("ones_like", 1.0),
+            ("zeros", 0.0),
+            ("new_zeros", 0.0),
+            ("empty_permuted", 0.0),
+            ("empty_like", 0.0),
+        )
+    },
+    **dict.fromkeys(
+        (
+            _aten.alias.default,
+            _aten.clone.default,
+            _aten.detach.default,
+            _aten.expand.default,
+            _aten.lift_fresh_copy.default,
+            _aten.scalar_tensor.default,
+            _aten.squeeze.dim,
+            _aten.squeeze.dims,
+            _aten.unsqueeze.default,
+            _aten.view.default,
+            _aten._to_copy.default,
+            _aten._unsafe_view.default,
+        ),
+        _first,
+    ),
+    **dict.fromkeys((_aten.copy.default, _aten.full.default, _aten.full_like.default), _second),
     _aten.where.self: partial(_elementwise, "where"),
-    _aten.relu.default: _rectified,
-    _aten.reciprocal.default: _inverted,
-    _aten.gt.Scalar: partial(_compared, swapped=False, operation="greater"),
-    _aten.gt.Tensor: partial(_compared, swapped=False, operation="greater"),
-    _aten.lt.Scalar: partial(_compared, swapped=True, operation="greater"),
-    _aten.lt.Tensor: partial(_compared, swapped=True, operation="greater"),
-    _aten.ge.Scalar: partial(_compared, swapped=False, operation="at_least_as_great"),
-    _aten.ge.Tensor: partial(_compared, swapped=False, operation="at_least_as_great"),
-    _aten.le.Scalar: partial(_compared, swapped=True, operation="at_least_as_great"),
-    _aten.le.Tensor: partial(_compared, swapped=True, operation="at_least_as_great"),
-    _aten.eq.Scalar: _equal,
-    _aten.eq.Tensor: _equal,
-    _aten.bitwise_not.default: _opposite,
-    _aten.logical_not.default: _opposite,
+    _aten.relu.default: partial(_from_constant, "maximum", 0.0),
+    _aten.reciprocal.default: partial(_from_constant, "div", 1.0),
+    _aten.bitwise_not.default: partial(_from_constant, "sub", 1.0),
+    _aten.logical_not.default: partial(_from_constant, "sub", 1.0),
     _aten.bitwise_and.Tensor: partial(_elementwise, "mul"),
     _aten.logical_and.default: partial(_elementwise, "mul"),
-    _aten.masked_fill.Scalar: _masked,
-    _aten.masked_fill.Tensor: _masked,
     _aten.pow.Tensor_Scalar: _power,
     _aten.clamp.default: _clamped,
-    _aten.clamp_min.default: _clamped,
-    _aten.clamp_max.default: _clamped_from_above,
+    _aten.clamp_min.default: partial(_elementwise, "maximum"),
+    _aten.clamp_max.default: partial(_elementwise, "minimum"),
     _aten.addcmul.default: _multiplied_and_added,
     _aten.sigmoid_backward.default: _sigmoid_gradient,
     _aten.tanh_backward.default: _tanh_gradient,
@@ -227,31 +213,5 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.split_with_sizes.default: _split,
     _aten.cat.default: _cat,
     _aten.sum.dim_IntList: _sum,
-    _aten.zeros_like.default: partial(_filled, 0.0),
-    _aten.ones_like.default: partial(_filled, 1.0),
-    _aten.zeros.default: partial(_filled, 0.0),
-    _aten.new_zeros.default: partial(_filled, 0.0),
-    _aten.empty_permuted.default: partial(_filled, 0.0),
-    _aten.empty_like.default: partial(_filled, 0.0),
-    _aten.copy.default: _copied,
-    _aten.full.default: _full,
-    _aten.full_like.default: _full,
-    _aten.scalar_tensor.default: _as_tensor,
-    **dict.fromkeys(
-        (
-            _aten.alias.default,
-            _aten.clone.default,
-            _aten.detach.default,
-            _aten.expand.default,
-            _aten.lift_fresh_copy.default,
-            _aten.squeeze.dim,
-            _aten.squeeze.dims,
-            _aten.unsqueeze.default,
-            _aten.view.default,
-            _aten._to_copy.default,
-            _aten._unsafe_view.default,
-        ),
-        _same,
-    ),
 }
-"""What is known; the rest, as far as it is made of these, torch takes apart before."""
+"""Function of every traceable operation. torch decomposes other operations into these if it can."""

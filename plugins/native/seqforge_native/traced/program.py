@@ -1,20 +1,65 @@
-"""What a kernel computes forward, what it keeps, and what it computes backward."""
+"""The division of a traced step into a forward and a backward pass, and its C++ source."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seqforge_native.traced.expression import TRANSCENDENTAL, Node, needed_by
 from seqforge_native.traced.trace import Trace
 
+_CALLS = {
+    "neg": "zero() - {0}",
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "exp": "exponential_of_any({0})",
+    "sigmoid": "sigmoid({0})",
+    "tanh": "hyperbolic_tangent({0})",
+    "sqrt": "square_root({0})",
+    "maximum": "greater_of({0}, {1})",
+    "minimum": "lesser_of({0}, {1})",
+    "greater": "is_greater({0}, {1})",
+    "at_least_as_great": "is_at_least({0}, {1})",
+    "where": "where({0}, {1}, {2})",
+}
+
+_TEMPLATE = """\
+#include "traced.hpp"
+
+namespace seqforge {{
+
+struct Program {{
+    static constexpr int gates = {gates}, group = {group}, saved_vectors = {saved};
+    static constexpr bool carries_hidden = {carries_hidden}, outputs_hidden = {outputs_hidden};
+    static constexpr bool reads_hidden = {reads_hidden};
+    static constexpr bool starts_from_input[gates] = {{{starts}}};
+
+    template <class Element>
+    static void forward(const Forward<Element> &call, const Place &at, const Vector *sums,
+                        const Element *gates_in) {{
+{forward}
+    }}
+
+    template <class Element>
+    static void backward_at(const Backward<Element> &call, const Place &at, Vector hidden_gradient) {{
+{backward}
+    }}
+}};
+
+}} // namespace seqforge
+
+TRACED_LIBRARY(seqforge::Program)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A traced step, divided between the two passes.
+    """A traced step, divided into two passes.
 
     Attributes:
-        trace: The step.
-        sums: Of each gate, the node that adds its two sides, where nothing reads them apart; else None.
-        saved: What the forward pass keeps of each step for the backward pass, beside the states.
+        trace: Traced step.
+        sums: For each gate, the node that adds its two sides, if nothing else reads either side; otherwise None.
+        saved: Nodes that the forward pass stores for the backward pass, in addition to the states.
     """
 
     trace: Trace
@@ -28,24 +73,20 @@ class Program:
 
     @property
     def reads_hidden(self) -> bool:
-        """Whether the hidden state is read beside its product."""
+        """Whether the elementwise part reads the hidden state itself."""
         nodes = needed_by([*self.trace.outputs, *self.trace.gradients], self.saved)
         return any(node.operation == "state" and node.index == 0 for node in nodes)
 
 
 def plan(trace: Trace) -> Program:
-    """Divide a step: what takes long is computed once and kept, what is cheap is computed anew.
-
-    Args:
-        trace: The step.
-    """
+    """Choose what the forward pass stores: gates and slow operations. The backward pass repeats the rest."""
     sums = _sums(trace)
-    worth_keeping = [
+    worth_saving = [
         node
         for node in needed_by([*trace.outputs, *trace.gradients])
         if (node.operation in TRANSCENDENTAL or _is_gate(node) or node in sums) and not (node.learning or node.shared)
     ]
-    saved = [node for node in needed_by(trace.gradients, worth_keeping) if node in worth_keeping]
+    saved = [node for node in needed_by(trace.gradients, worth_saving) if node in worth_saving]
     return Program(trace, sums, tuple(saved))
 
 
@@ -54,15 +95,130 @@ def _is_gate(node: Node) -> bool:
 
 
 def _sums(trace: Trace) -> tuple[Node | None, ...]:
-    """Find the gates of which only the sum of both sides is read: there the product begins from the inputs' side."""
+    """Return the sums for `Program.sums`; the product of such a gate starts from its input side."""
     nodes = needed_by([*trace.outputs, *trace.gradients])
     return tuple(_sum_of(gate, nodes) for gate in range(trace.gates))
 
 
 def _sum_of(gate: int, nodes: Sequence[Node]) -> Node | None:
-    readers = [
-        node for node in nodes if any(_is_gate(argument) and argument.index == gate for argument in node.arguments)
+    """Return the node that adds both sides of a gate, if no other node reads a side."""
+    sides = {("input_gate", gate), ("recurrent_gate", gate)}
+    reads = {node: {(argument.operation, argument.index) for argument in node.arguments} for node in nodes}
+    readers = [node for node in nodes if reads[node] & sides]
+    alone = len(readers) == 1 and readers[0].operation == "add" and reads[readers[0]] == sides
+    return readers[0] if alone else None
+
+
+def write_source(program: Program) -> str:
+    """Return the C++ source of a kernel, which includes `traced.hpp`."""
+    trace = program.trace
+    return _TEMPLATE.format(
+        gates=trace.gates,
+        # Whole units. A cell with one gate has several units per block, so that the product uses all registers.
+        group=trace.gates if trace.gates > 1 else 4,
+        saved=len(program.saved),
+        carries_hidden=_boolean(not trace.state[0].is_constant(0.0)),
+        outputs_hidden=_boolean(trace.writes_hidden),
+        reads_hidden=_boolean(program.reads_hidden),
+        starts=", ".join(_boolean(node is not None) for node in program.sums),
+        forward=_forward(program),
+        backward=_backward(program),
+    )
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _forward(program: Program) -> str:
+    trace = program.trace
+    sums = {node: f"sums[{gate}]" for gate, node in enumerate(program.sums) if node is not None}
+    lines = _statements([*trace.outputs, *program.saved], sums, forward=True)
+    output, hidden, *others = trace.outputs
+    lines.append(f"keep_hidden<Program>(call, at, {_name(hidden)});")
+    if not trace.writes_hidden:
+        lines.append(f"store(call.outputs + at.before, {_name(output)});")
+    lines += [f"store({_other(index)} + at.after, {_name(node)});" for index, node in enumerate(others)]
+    if program.saved:
+        saved = [
+            f"store(call.activations + at.before * saved_vectors + {slot} * lanes, {_name(node)});"
+            for slot, node in enumerate(program.saved)
+        ]
+        lines += ["if (call.activations) {", *(f"    {line}" for line in saved), "}"]
+    return _indented(lines)
+
+
+def _backward(program: Program) -> str:
+    trace = program.trace
+    saved = {
+        node: f"load(call.activations + at.before * saved_vectors + {slot} * lanes)"
+        for slot, node in enumerate(program.saved)
+    }
+    lines = _statements(trace.gradients, saved, forward=False)
+    sides = [("input", trace.input_gates)]
+    if not program.one_gradient:
+        sides.append(("recurrent", trace.recurrent_gates))
+    for side, nodes in sides:
+        lines += [
+            f"store(call.{side}_gradient + at.before * gates + {gate} * lanes, filled(call, at, {_name(node)}));"
+            for gate, node in enumerate(nodes)
+        ]
+    hidden, *others = trace.state
+    if not hidden.is_constant(0.0):
+        lines.append(f"store(call.hidden_gradient + at.once, filled(call, at, {_name(hidden)}));")
+    lines += [
+        f"store({_other_gradient(index)} + at.once, filled(call, at, {_name(node)}));"
+        for index, node in enumerate(others)
     ]
-    alone = len(readers) == 1 and readers[0].operation == "add" and all(map(_is_gate, readers[0].arguments))
-    both = alone and {argument.operation for argument in readers[0].arguments} == {"input_gate", "recurrent_gate"}
-    return readers[0] if both and len({argument.index for argument in readers[0].arguments}) == 1 else None
+    lines += [
+        f"add_to_parameter(call, at.unit, {index}, filled(call, at, {_name(node)}));"
+        for index, node in enumerate(trace.parameters)
+        if not node.is_constant(0.0)
+    ]
+    return _indented(lines)
+
+
+def _statements(roots: Sequence[Node], given: Mapping[Node, str], *, forward: bool) -> list[str]:
+    """Return the statements that compute the roots; `given` has the expressions of nodes that are known."""
+    return [
+        f"const Vector {_name(node)} = {given.get(node) or _expression(node, forward=forward)};"
+        for node in needed_by(roots, list(given))
+    ]
+
+
+def _expression(node: Node, *, forward: bool) -> str:
+    match node.operation:
+        case "constant":
+            return f"broadcast(static_cast<float>({node.value!r}))"
+        case "input_gate":
+            return f"load(gates_in + {node.index} * lanes)"
+        case "recurrent_gate":
+            return f"sums[{node.index}]"
+        case "state" if node.index:
+            return f"load({_other(node.index - 1)} + at.before)"
+        case "state":
+            return "load(call.carried + at.once)" if forward else "load(call.hidden + at.before)"
+        case "parameter":
+            return f"load(call.parameters + ({node.index} * call.sizes.units + at.unit) * lanes)"
+        case "output_gradient":
+            return "load(call.output_gradient + at.before)"
+        case "state_gradient":
+            return f"load({_other_gradient(node.index - 1)} + at.once)" if node.index else "hidden_gradient"
+        case operation:
+            return _CALLS[operation].format(*map(_name, node.arguments))
+
+
+def _other(index: int) -> str:
+    return f"call.others + part(call.sizes, {index}, (call.sizes.steps + 1) * call.sizes.rows)"
+
+
+def _other_gradient(index: int) -> str:
+    return f"call.other_gradients + part(call.sizes, {index}, call.sizes.rows)"
+
+
+def _name(node: Node) -> str:
+    return f"v{node.number}"
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"        {line}" for line in lines)

@@ -1,6 +1,7 @@
-"""A cell's pointwise part and its gradients, as nodes."""
+"""The elementwise part of a cell and its gradients as nodes, from a trace by torch."""
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, cast
@@ -9,31 +10,30 @@ import torch
 from torch import Tensor
 from torch._decomp import core_aten_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree
 
 from seqforge.cells import ElementwisePart
 from seqforge.interfaces import FactoredCell
 from seqforge_native.layout import further_parameters
-from seqforge_native.traced.arithmetic import Arithmetic
 from seqforge_native.traced.expression import Graph, Node
-from seqforge_native.traced.interpretation import interpret
 from seqforge_native.traced.operations import FUNCTIONS
-from seqforge_native.traced.values import UntraceableError, Value
+from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
 
 MOST_GATES = 12
-"""Of a hidden unit: as many registers as the narrowest instruction set has for the sums of one row."""
+"""Largest number of gates of a hidden unit: the registers that AVX2 has for the sums of one row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one step computes of one hidden unit.
+    """Computation of one step for one hidden unit.
 
     Attributes:
-        gates: Of a unit.
-        outputs: The output, and the state after the step.
-        input_gates: Gradients of the inputs' gates.
-        recurrent_gates: Gradients of the product's gates.
+        gates: Number of gates.
+        outputs: The output, then the state after the step.
+        input_gates: Gradients of W x + b.
+        recurrent_gates: Gradients of U h.
         state: Gradients of the state before the step.
-        parameters: Gradients of the registers of parameters, to be summed over the rows.
+        parameters: Gradients of the registers of parameters in one row; the kernel sums them over the rows.
     """
 
     gates: int
@@ -45,23 +45,20 @@ class Trace:
 
     @property
     def gradients(self) -> tuple[Node, ...]:
-        """All that the backward pass computes."""
+        """All results of the backward pass."""
         return (*self.input_gates, *self.recurrent_gates, *self.state, *self.parameters)
 
     @property
     def writes_hidden(self) -> bool:
-        """Whether the output is the new hidden state, the first of the state."""
+        """Whether the output is the new hidden state, which is the first part of the state."""
         return self.outputs[0] is self.outputs[1]
 
 
 def trace(cell: FactoredCell[Any]) -> Trace:
-    """Follow a cell's pointwise part forward and backward.
-
-    Args:
-        cell: Its parameters are in float32.
+    """Trace the elementwise part of a cell with parameters in float32, forward and backward.
 
     Raises:
-        UntraceableError: Where it is more than arithmetic within each hidden unit.
+        UntraceableError: If the computation is not arithmetic within each hidden unit.
     """
     if type(cell).project is not FactoredCell.project:
         raise UntraceableError("gates that are not W x + b")
@@ -71,7 +68,7 @@ def trace(cell: FactoredCell[Any]) -> Trace:
         raise UntraceableError(f"{len(cell.bias)} gates of {hidden_size} hidden units")
     parts = len(cell.initial_state(1))
     widths = tuple(_width(value, hidden_size) for _, value in further_parameters(cell))
-    made = _followed(cell, parts)
+    aten = _aten_graph(cell, parts)
     graph = Graph()
     given = [
         _leaves(graph, "input_gate", gates),
@@ -81,10 +78,10 @@ def trace(cell: FactoredCell[Any]) -> Trace:
     ]
     arithmetic = Arithmetic(graph, hidden_size)
     state_gradients = [Value((graph.leaf("state_gradient", index),)) for index in range(parts)]
-    results = interpret(made, arithmetic, [*given, Value((graph.leaf("output_gradient"),)), *state_gradients])
+    results = _interpret(aten, arithmetic, [*given, Value((graph.leaf("output_gradient"),)), *state_gradients])
     if results[0].parts == results[1].parts:
-        # The output is the hidden state, and the kernel adds the gradients of the two before.
-        results = interpret(made, arithmetic, [*given, arithmetic.number(0.0), *state_gradients])
+        # The output is the hidden state: the kernel adds the gradients of both before this computation.
+        results = _interpret(aten, arithmetic, [*given, arithmetic.number(0.0), *state_gradients])
     outputs, (input_gates, recurrent_gates, *others) = results[: 1 + parts], results[1 + parts :]
     return Trace(
         gates,
@@ -96,36 +93,35 @@ def trace(cell: FactoredCell[Any]) -> Trace:
     )
 
 
-def _followed(cell: FactoredCell[Any], parts: int) -> torch.fx.GraphModule:
-    """Let torch follow a step and its gradients, on tensors without numbers."""
-    rows = 2 * len(cell.bias) + 1  # no length of another axis
+def _aten_graph(cell: FactoredCell[Any], parts: int) -> torch.fx.GraphModule:
+    """Return a step and its gradients as aten operations, traced on tensors without data."""
+    rows = 2 * len(cell.bias) + 1  # differs from the length of every other axis
     state = cell.initial_state(rows)
     if any(part.dtype != torch.float32 or part.shape != (rows, cell.hidden_size) for part in state):
         raise UntraceableError("a state that is not one number for each hidden unit")
     pointwise = ElementwisePart(cell, torch.float32, cast("Callable[..., tuple[Any, ...]]", type(state)))
-    learnt = further_parameters(cell)
-    # A tensor given twice would be taken for one argument: each is a copy.
+    parameters = further_parameters(cell)
+    # Copies, since the tracer treats a tensor that is passed twice as one argument.
     gates = [torch.zeros(rows, len(cell.bias)) for _ in range(2)]
-    examples = [*gates, *(part.clone() for part in state), *(value.detach() for _, value in learnt)]
+    examples = [*gates, *(part.clone() for part in state), *(value.detach() for _, value in parameters)]
     cotangents = [torch.zeros(rows, cell.hidden_size) for _ in range(1 + parts)]
 
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         arguments, values = tensors[: 2 + parts], tensors[2 + parts :]
-        named = {f"cell.{name}": value for (name, _), value in zip(learnt, values, strict=True)}
+        named = {f"cell.{name}": value for (name, _), value in zip(parameters, values, strict=True)}
         results = cast("tuple[Tensor, ...]", torch.func.functional_call(pointwise, named, arguments))
-        return results[0], *results[2:]  # the second is the hidden state again, to be multiplied
+        return results[0], *results[2:]  # without the second, the hidden state as a factor of the next product
 
     def run_both_ways(tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
         results, pull_back = cast("tuple[Any, Any]", torch.func.vjp(run, *tensors))
         return results, pull_back(tuple(gradients))
 
-    # Without writing in place, which the gradients of slices do.
+    # The gradients of slices write in place, which this removes.
     pure = torch.func.functionalize(run_both_ways)
-    parts_of = cast("dict[Any, Any]", core_aten_decompositions())
-    taken_apart = {name: parts for name, parts in parts_of.items() if name not in FUNCTIONS}
-    follow = make_fx(pure, decomposition_table=taken_apart, tracing_mode="fake")
+    decompositions = cast("dict[Any, Any]", core_aten_decompositions())
+    needed = {operation: function for operation, function in decompositions.items() if operation not in FUNCTIONS}
     try:
-        return follow(examples, cotangents)
+        return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         raise UntraceableError(str(error).partition("\n")[0]) from error
 
@@ -135,7 +131,7 @@ def _leaves(graph: Graph, operation: str, count: int) -> Value:
 
 
 def _registers(graph: Graph, widths: Sequence[int]) -> list[Value]:
-    """Number the registers of all parameters in one row."""
+    """Return the parameters as values; their registers are numbered in one row."""
     stops = list(accumulate(widths))
     return [
         Value(tuple(graph.leaf("parameter", index) for index in range(stop - width, stop)), "shared")
@@ -151,7 +147,7 @@ def _width(parameter: Tensor, hidden_size: int) -> int:
 
 
 def _as_wide(value: Value, width: int) -> tuple[Node, ...]:
-    """Repeat a number that is known beforehand, such as no gradient."""
+    """Return the nodes of a value; a constant, such as a missing gradient, is repeated."""
     return value.parts * width if len(value.parts) == 1 else value.parts
 
 
@@ -160,3 +156,54 @@ def _one(value: Value) -> Node:
     if more:
         raise UntraceableError("an output that is not one number for each hidden unit")
     return node
+
+
+def _interpret(graph: torch.fx.GraphModule, arithmetic: Arithmetic, inputs: Sequence[Value]) -> list[Value]:
+    """Evaluate a graph of torch on values.
+
+    Args:
+        graph: Graph of aten operations.
+        arithmetic: Arithmetic on values.
+        inputs: Values of the graph's placeholders, in order.
+
+    Returns:
+        The results in order, with 0 for None.
+    """
+    known: dict[torch.fx.Node, Any] = {}
+    waiting = iter(inputs)
+    results: list[Value] = []
+    for node in graph.graph.nodes:
+        match node.op:
+            case "placeholder":
+                known[node] = next(waiting)
+            case "get_attr":
+                known[node] = _constant(getattr(graph, cast("str", node.target)), arithmetic)
+            case "output":
+                flat = _pytree.tree_flatten(node.args[0])[0]
+                results = [arithmetic.number(0.0 if each is None else known[each]) for each in flat]
+            case _:
+                arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
+                known[node] = _evaluated(node, arguments, options, arithmetic)
+    return results
+
+
+def _evaluated(
+    node: torch.fx.Node, arguments: Sequence[Any], options: Mapping[str, Any], arithmetic: Arithmetic
+) -> Any:
+    if node.target is operator.getitem:
+        return arguments[0][arguments[1]]
+    function = FUNCTIONS.get(node.target)
+    if function is None:
+        raise UntraceableError(f"the operation {node.target}")
+    try:
+        result = function(arithmetic, *arguments, **options)
+    except TypeError as error:
+        raise UntraceableError(f"{node.target} with these options: {error}") from error
+    shape = node.meta.get("val")
+    return arithmetic.as_wide(result, shape) if isinstance(shape, Tensor) else result
+
+
+def _constant(tensor: Any, arithmetic: Arithmetic) -> Value:
+    if not isinstance(tensor, Tensor) or tensor.numel() != 1:
+        raise UntraceableError("a constant of more than one number")
+    return arithmetic.number(float(tensor))

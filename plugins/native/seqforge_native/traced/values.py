@@ -1,80 +1,100 @@
-"""Tensors of a traced cell, as the nodes of one hidden unit."""
+"""Tensors of a traced cell, as the nodes of one hidden unit, and the arithmetic on them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from torch import Tensor
+
 from seqforge_native.traced.expression import Graph, Node
+
+Rows = Literal["each", "shared", "summed"]
 
 
 class UntraceableError(Exception):
-    """A cell computes what no kernel can be made of."""
+    """The computation of a cell cannot be expressed by a kernel; the message names what cannot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A tensor whose last axis is hidden units, or a whole number of times as long.
+    """A tensor whose last axis has one or more numbers for each hidden unit.
 
     Attributes:
-        parts: Of each hidden unit, one node for each time that the units come.
-        rows: "each" where every row of the batch has numbers of its own; "shared" where all have the same; "summed" for
-            the sum over the rows of what the nodes say.
+        parts: Nodes of a hidden unit. Part k stands for the k-th block of hidden units on the last axis.
+        rows: "each" if every row of the batch has its own numbers; "shared" if all rows have the same; "summed" for the
+            sum of the nodes over the rows.
     """
 
     parts: tuple[Node, ...]
-    rows: Literal["each", "shared", "summed"] = "each"
+    rows: Rows = "each"
 
     def slice(self, start: int, stop: int) -> "Value":
-        """Take some of the parts.
-
-        Args:
-            start: The first.
-            stop: One past the last.
-        """
+        """Return the parts from `start` to before `stop`."""
         return Value(self.parts[start:stop], self.rows)
 
 
 def joined(values: Sequence[Value]) -> Value:
-    """Put parts of one kind side by side.
-
-    Args:
-        values: At least one.
-
-    Raises:
-        UntraceableError: Where rows are summed in some and not in others.
-    """
+    """Concatenate at least one value along the last axis."""
     return Value(tuple(part for value in values for part in value.parts), _common_rows("cat", values))
 
 
-def applied(graph: Graph, operation: str, *values: Value) -> Value:
-    """Compute number by number.
+class Arithmetic:
+    """Elementwise operations on values; every method raises `UntraceableError` for what a kernel cannot compute.
 
     Args:
-        graph: Takes the nodes.
-        operation: Its name.
-        values: Of one width, or of one number that is known beforehand.
-
-    Raises:
-        UntraceableError: Where widths differ, or the sum over rows would have to be known within a row.
+        graph: Graph that receives the nodes.
+        hidden_size: Number of hidden units.
     """
-    width = max(len(value.parts) for value in values)
-    columns = [value.parts * width if _is_number(value) else value.parts for value in values]
-    if any(len(column) != width for column in columns):
-        raise UntraceableError(f"{operation} of tensors of different widths")
-    rows = _common_rows(operation, values)
-    return Value(tuple(graph.apply(operation, *parts) for parts in zip(*columns, strict=True)), rows)
+
+    def __init__(self, graph: Graph, hidden_size: int) -> None:
+        self._graph = graph
+        self._hidden_size = hidden_size
+
+    def number(self, value: Value | float | int) -> Value:
+        """Return a value as it is, or a finite number as a constant value."""
+        if isinstance(value, Value):
+            return value
+        if not math.isfinite(value):
+            raise UntraceableError(f"the number {value}")
+        return Value((self._graph.constant(float(value)),), "shared")
+
+    def apply(self, operation: str, *operands: Value | float | int) -> Value:
+        """Apply an operation of a node elementwise to values of one width, and to constants."""
+        values = [self.number(operand) for operand in operands]
+        width = max(len(value.parts) for value in values)
+        columns = [value.parts * width if _is_constant(value) else value.parts for value in values]
+        if any(len(column) != width for column in columns):
+            raise UntraceableError(f"{operation} of tensors of different widths")
+        rows = _common_rows(operation, values)
+        return Value(tuple(self._graph.apply(operation, *parts) for parts in zip(*columns, strict=True)), rows)
+
+    def parts(self, length: int) -> int:
+        """Return how many parts a number of features make up."""
+        if length % self._hidden_size:
+            raise UntraceableError(f"{length} features of {self._hidden_size} hidden units")
+        return length // self._hidden_size
+
+    def as_wide(self, value: Value, like: Tensor) -> Value:
+        """Check that a value has the width of a tensor, to which a constant is repeated."""
+        width = self.parts(like.shape[-1]) if like.ndim else 1
+        if _is_constant(value):
+            value = Value(value.parts * width, value.rows)
+        if like.ndim > 2 or len(value.parts) != width:
+            raise UntraceableError(f"a tensor of the shape {tuple(like.shape)}")
+        return value
 
 
-def _is_number(value: Value) -> bool:
+def _is_constant(value: Value) -> bool:
     return len(value.parts) == 1 and value.parts[0].operation == "constant"
 
 
-def _common_rows(operation: str, values: Sequence[Value]) -> Literal["each", "shared", "summed"]:
+def _common_rows(operation: str, values: Sequence[Value]) -> Rows:
     kinds = {value.rows for value in values}
     if "summed" not in kinds:
         return "each" if "each" in kinds else "shared"
     summed = [value.rows == "summed" for value in values]
-    # Sums over rows may be added, and multiplied by what is the same in all of them.
+    # Sums over rows may be added, and multiplied by what is the same in all rows.
     linear = (
         operation in ("neg", "cat")
         or (operation in ("add", "sub") and all(summed))
