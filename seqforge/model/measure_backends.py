@@ -149,7 +149,8 @@ def _time(probe: Probe, backend: Backend, best: float) -> tuple[Tensor, float]:
         for repetition in range(1 + REPETITIONS):  # the first warms up
             started = _now(probe.context.device)
             outputs, _ = reader(inputs, state)
-            torch.autograd.grad(outputs.float().sum(), leaves, allow_unused=True)
+            if outputs.requires_grad:
+                torch.autograd.grad(outputs.float().sum(), leaves, allow_unused=True)
             now = _now(probe.context.device)
             times.append(now - started)
             if times[-1] > (CLEARLY_SLOWER if repetition else 3 * CLEARLY_SLOWER) * best:
