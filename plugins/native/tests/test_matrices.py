@@ -8,8 +8,8 @@ from hypothesis import given, strategies
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.cells import matrices
-from seqforge.cells.matrices import linear, matrix_product
+from seqforge_native import matrices
+from seqforge_native.matrices import linear, matrix_product
 
 sizes = strategies.integers(1, 70)
 
