@@ -58,12 +58,12 @@ class DifferentiableStep:
         forward: Maps the arguments of a step, and whether a gradient is needed, to the results and to what `backward`
             needs of this step.
         backward: Maps what `forward` kept, and the gradients of the results, to the gradients of the arguments and then
-            of the parameters; None for a tensor of integers.
+            of the parameters; the gradient of a tensor of integers is None.
         parameters: Trainable tensors that the step reads beside its arguments.
     """
 
     forward: Callable[[Tensors, bool], tuple[Tensors, Any]]
-    backward: Callable[[Any, Tensors], Sequence[Tensor | None]]
+    backward: Callable[[Any, Sequence[Tensor | None]], Sequence[Tensor | None]]
     parameters: Tensors
 
 
@@ -84,7 +84,7 @@ def differentiate_by_autograd(part: ElementwisePart) -> DifferentiableStep:
             results = part(*leaves)
         return tuple(result.detach() for result in results), (leaves, results)
 
-    def backward(kept: Any, gradients: Tensors) -> Sequence[Tensor | None]:
+    def backward(kept: Any, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
         leaves, results = kept
         pairs = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]
         found = iter(

@@ -23,6 +23,8 @@ class InductorBackend(Backend):
             return f"{type(cell).__name__} is not a FactoredCell: its step is not one product and an elementwise part"
         if not is_elementwise(cell):
             return f"{type(cell).__name__} has a step of its own beside `pointwise`"
+        if not all(part.is_floating_point() for part in cell.initial_state(1)):
+            return "its state is not of floating-point numbers alone"
         if context.device.type == "cpu" and find_compiler() is None:
             return "torch.compile needs a C++ compiler"
         return None
@@ -85,8 +87,8 @@ def compile_step(cell: FactoredCell[Any], dtype: torch.dtype) -> DifferentiableS
         del learning  # keeping the arguments costs nothing
         return run_compiled(parameters, arguments), arguments
 
-    def backward(kept: Any, gradients: Tensors) -> Sequence[Tensor | None]:
-        values, arguments = pull_back_compiled(parameters, kept, gradients)
+    def backward(kept: Any, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+        values, arguments = pull_back_compiled(parameters, kept, tuple(gradients))
         return [*arguments, *values]
 
     return DifferentiableStep(forward, backward, parameters)
