@@ -58,7 +58,7 @@ class DifferentiableStep:
     """
 
     forward: Callable[[Tensors, bool], tuple[Tensors, Any]]
-    backward: Callable[[Any, Tensors], Sequence[Tensor | None]]
+    backward: Callable[[Any, Sequence[Tensor | None]], Sequence[Tensor | None]]
     parameters: Tensors
 
 
@@ -75,7 +75,7 @@ def differentiate_by_autograd(part: ElementwisePart) -> DifferentiableStep:
             results = part(*leaves)
         return tuple(result.detach() for result in results), (leaves, results)
 
-    def backward(saved: Any, gradients: Tensors) -> Sequence[Tensor | None]:
+    def backward(saved: Any, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
         leaves, results = saved
         pairs = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]
         found = iter(

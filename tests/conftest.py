@@ -35,7 +35,10 @@ def labelled(registry: Registry) -> Iterator[Registry]:
 
 @pytest.fixture
 def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
-    """Make an experiment on labelled examples; keyword arguments replace or extend its tables."""
+    """Make an experiment on labelled examples; keyword arguments replace or extend its tables.
+
+    Cells run on the eager backend, so that no result depends on which backend is the fastest.
+    """
 
     def make(**tables: Any) -> Experiment:
         table: dict[str, Any] = {
@@ -44,7 +47,7 @@ def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
             "data": {"validation_fraction": 0.2},
             "model": {"cells": [{"use": "essentials/gru", "hidden_size": 8}]},
             "optimizer": {"use": "adam", "learning_rate": 0.02},
-            "training": {"batch_size": 8, "steps": 12},
+            "training": {"batch_size": 8, "steps": 12, "backend": "eager"},
             "evaluation": {"interval": 5},
             "sampling": {"interval": 7},
         }
@@ -63,7 +66,10 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def experiment(registry: Registry) -> Callable[..., Experiment]:
-    """Make an experiment of a few steps; keyword arguments replace or extend its tables."""
+    """Make an experiment of a few steps; keyword arguments replace or extend its tables.
+
+    Cells run on the eager backend, so that no result depends on which backend is the fastest.
+    """
 
     def make(**tables: Any) -> Experiment:
         table: dict[str, Any] = {
@@ -72,7 +78,7 @@ def experiment(registry: Registry) -> Callable[..., Experiment]:
             "data": {"validation_fraction": 0.2},
             "model": {"cells": [{"use": "essentials/lstm", "hidden_size": 12}]},
             "optimizer": {"use": "adam", "learning_rate": 0.01},
-            "training": {"batch_size": 4, "sequence_length": 16, "steps": 12},
+            "training": {"batch_size": 4, "sequence_length": 16, "steps": 12, "backend": "eager"},
             "evaluation": {"interval": 5},
             "sampling": {"interval": 7, "length": 20},
         }

@@ -85,7 +85,7 @@ def _table(report: "CellReport") -> Table:
     table.add_column("ms per batch", justify="right")
     table.add_column("characters/s", justify="right")
     table.add_column("", overflow="fold")
-    fastest = min(report.seconds.values())
+    fastest = min(report.seconds.values(), default=None)
     for name, seconds in sorted(report.seconds.items(), key=lambda item: item[1]):
         speed = report.rows * report.steps / seconds
         table.add_row(name, f"{1000 * seconds:.3g}", f"{speed:,.0f}", "fastest" if seconds == fastest else "")

@@ -1,7 +1,13 @@
 """The model: input layer, stack of cells, head, and the choice of backends."""
 
 from seqforge.model.build import build_model, output_size
-from seqforge.model.choose_backend import CellBackend, choose_backends, measure_cells, use_recorded_backends
+from seqforge.model.choose_backend import (
+    CellBackend,
+    choose_backends,
+    install_backend,
+    measure_cells,
+    use_recorded_backends,
+)
 from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.measure_backends import Workload
@@ -24,6 +30,7 @@ __all__ = [
     "Workload",
     "build_model",
     "choose_backends",
+    "install_backend",
     "measure_cells",
     "output_size",
     "products_in",

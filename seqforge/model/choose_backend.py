@@ -1,11 +1,13 @@
 """The choice of a backend for every cell of a model: pinned, recorded, or the fastest by measurement."""
 
+import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from seqforge.errors import ExperimentError, RunError
 from seqforge.interfaces import Backend, BackendContext, Cell, SequenceReader
@@ -92,9 +94,10 @@ def choose_backends(
             symbols = _reads_symbols(model, module, layer)
             probe = Probe(cell, symbols, len(cells), workload, model.precision, context)
             measured = measure_backends(probe, backends, registry)
-            fastest = min(measured.seconds, key=measured.seconds.__getitem__)
+            # If every backend failed, so did the cell: in plain torch, its own error reaches the user.
+            fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=EAGER)
             choice = CellBackend(module, type(cell).__name__, fastest, measured.seconds, measured.refused)
-        _install(backends[choice.backend], choice.backend, cell, context)
+        install_backend(backends[choice.backend], cell, context)
         choices.append(choice)
     return choices
 
@@ -127,7 +130,39 @@ def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Ma
         if name in known:
             backend = load_backend(registry, name)
             if backend.unsupported(cell, context) is None and not backend.preparation_seconds(cell, context):
-                _install(backend, name, cell, context)
+                install_backend(backend, cell, context)
+
+
+def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) -> None:
+    """Run a cell on a backend from now on, and so its deep copies, each with its own parameters.
+
+    Args:
+        backend: Backend that supports the cell.
+        cell: Cell on the context's device.
+        context: Device and precision.
+    """
+    vars(cell).pop("forward", None)
+    if not isinstance(backend, EagerBackend):
+        # The instance's own `forward` takes precedence over that of its class.
+        vars(cell)["forward"] = _InstalledReader(backend, cell, context, backend.sequence_reader(cell, context))
+
+
+class _InstalledReader:
+    """A sequence reader whose deep copy belongs to the copy of the cell."""
+
+    def __init__(
+        self, backend: Backend, cell: Cell[Any], context: BackendContext, read: SequenceReader | None = None
+    ) -> None:
+        self._backend, self._cell, self._context, self._read = backend, cell, context, read
+
+    def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if self._read is None:
+            self._read = self._backend.sequence_reader(self._cell, self._context)
+        return self._read(inputs, state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_InstalledReader":
+        # The copied cell has no parameters yet: its reader is made at the first call.
+        return _InstalledReader(self._backend, copy.deepcopy(self._cell, memo), self._context)
 
 
 def load_backend(registry: Registry, name: str) -> Backend:
@@ -155,13 +190,6 @@ def _context(model: SequenceModel) -> BackendContext:
     parameter = next(model.parameters())
     dtype = matmul_dtype(model.precision, parameter.device)
     return BackendContext(parameter.device, parameter.dtype if parameter.dtype == torch.float64 else dtype)
-
-
-def _install(backend: Backend, name: str, cell: Cell[Any], context: BackendContext) -> None:
-    """Let a backend run a cell: a `forward` of the instance takes precedence over its class's."""
-    vars(cell).pop("forward", None)
-    if name != EAGER:
-        vars(cell)["forward"] = backend.sequence_reader(cell, context)
 
 
 def _pinned(

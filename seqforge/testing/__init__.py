@@ -2,6 +2,7 @@
 
 try:
     from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
+    from seqforge.testing.backend_suite import BackendCase, BackendSuite
     from seqforge.testing.cell_suite import CellSuite
     from seqforge.testing.strategies import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
 except ModuleNotFoundError as error:
@@ -14,6 +15,8 @@ except ModuleNotFoundError as error:
 __all__ = [
     "AttentionFactory",
     "AttentionSuite",
+    "BackendCase",
+    "BackendSuite",
     "CellCase",
     "CellFactory",
     "CellSuite",

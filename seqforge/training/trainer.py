@@ -278,7 +278,7 @@ def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float,
     """
     steps = float(training.steps or math.inf)
     epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
-    return min(steps, epochs), 60 * training.minutes if training.minutes else math.inf
+    return float(min(steps, epochs)), 60.0 * training.minutes if training.minutes else math.inf
 
 
 def reached_limits(training: Training, progress: Progress, seconds: float) -> list[str]:

@@ -1,64 +1,443 @@
-"""Plugins that read sequences in a cell's place, where an experiment asks for it."""
+"""The choice of backends: measured, pinned or recorded."""
 
-from typing import Any
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
-import pluggy
 import pytest
 import torch
 from seqforge_essentials.cells.lstm import LSTM
-from torch import nn
+from torch import Tensor
 
-from seqforge.model.choose_backend import compile_cells
-from seqforge.registry import Registry
-from seqforge.registry.hooks import hookimpl, new_plugin_manager
+from seqforge import Experiment, Run, resume, train
+from seqforge.errors import ExperimentError, RunError
+from seqforge.files import cache_folder
+from seqforge.interfaces import Backend, BackendContext, Cell
+from seqforge.model import CellBackend, Workload, build_model, choose_backends, use_recorded_backends
+from seqforge.registry import Plugin, PluginState, Registration, Registry
+from seqforge.runs.backends import BACKENDS, describe_backends, read_backends
+
+MakeExperiment = Callable[..., Experiment]
+WORKLOAD = Workload(steps=3, rows=2, optimizer_steps=1000.0)
+
+calls: list[str] = []
+"""Names of the backends whose readers read, in order."""
 
 
-class Reads:
-    """A plugin whose reader gives ones, of cells of up to eight units."""
+class Fake(Backend):
+    """The cell's own `forward`, after a pause."""
 
-    @hookimpl
-    def seqforge_sequence_reader(self, cell: LSTM) -> Any:
-        if cell.hidden_size > 8:
-            return None
-        return lambda cell, inputs, state: (torch.ones(*inputs.shape, cell.hidden_size), state)
+    name: ClassVar = "fake"
+    pause: ClassVar = 0.0
+
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
+        return None
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
+        forward = type(cell).forward.__get__(cell)
+
+        def read(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            calls.append(self.name)
+            time.sleep(self.pause)
+            return self.change(*forward(inputs, state))
+
+        return read
+
+    def change(self, outputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return outputs, state
 
 
-class Fails:
-    @hookimpl
-    def seqforge_sequence_reader(self, cell: LSTM) -> Any:
+class Slow(Fake):
+    name: ClassVar = "slow"
+    pause: ClassVar = 0.2
+
+
+class Quick(Fake):
+    """Returns the outputs of the cell without computing them again, so that it is faster than plain torch."""
+
+    name: ClassVar = "quick"
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
+        read = super().sequence_reader(cell, context)
+        known: dict[tuple[int, ...], tuple[Tensor, Any]] = {}
+
+        def remember(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            if tuple(inputs.shape) in known:
+                calls.append(self.name)
+            else:
+                outputs, after = read(inputs, state)
+                known[tuple(inputs.shape)] = outputs.detach(), after
+            return known[tuple(inputs.shape)]
+
+        return remember
+
+
+class Wrong(Quick):
+    name: ClassVar = "wrong"
+
+    def change(self, outputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return outputs + 1, state
+
+
+class Raises(Fake):
+    name: ClassVar = "raises"
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
         raise ZeroDivisionError("not today")
 
 
-class Refuses:
-    """A plugin whose reader never reads."""
+class Compiles(Fake):
+    """Needs a minute before it reads."""
 
-    @hookimpl
-    def seqforge_sequence_reader(self, cell: LSTM) -> Any:
-        return lambda cell, inputs, state: None
+    name: ClassVar = "compiles"
 
-
-def outputs_with(plugins: list[Any], cell: LSTM, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
-    manager: pluggy.PluginManager = new_plugin_manager()
-    for plugin in plugins:
-        manager.register(plugin, type(plugin).__name__)
-    monkeypatch.setattr(Registry, "new_hooks", lambda self: manager)
-    compile_cells(nn.ModuleList([nn.Linear(2, 2), cell]))
-    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
-    return cell(torch.randint(3, (4, 2)), cell.initial_state(2))[0]
+    def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
+        return 60.0
 
 
-def test_a_plugin_reads_in_the_cells_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert torch.equal(outputs_with([Reads()], LSTM(3, 8), monkeypatch), torch.ones(4, 2, 8))
+class Refuses(Fake):
+    name: ClassVar = "refuses"
+
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
+        return f"it never runs a {type(cell).__name__}"
 
 
-@pytest.mark.parametrize("plugin", [Reads(), Refuses()], ids=["for this cell", "for these inputs"])
-def test_where_no_plugin_can_the_cell_reads_itself(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = outputs_with([plugin], LSTM(3, 9), monkeypatch)
-    assert found.abs().max() < 1
-    assert found.requires_grad
+class ResidualState(NamedTuple):
+    inner: Tensor
+    cell: Tensor
 
 
-def test_a_plugin_that_fails_costs_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = outputs_with([Fails(), Reads()], LSTM(3, 8), monkeypatch)
-    assert torch.equal(found, torch.ones(4, 2, 8))
-    assert capsys.readouterr().err == "seqforge: the plugin 'Fails' cannot compile LSTM: ZeroDivisionError: not today\n"
+class Residual(Cell[ResidualState]):
+    """A cell that contains a cell."""
+
+    def __init__(self, input_size: int, hidden_size: int = 4) -> None:
+        super().__init__(input_size, hidden_size)
+        self.inner = LSTM(input_size, hidden_size)
+
+    def initial_state(self, batch_size: int) -> ResidualState:
+        return ResidualState(*self.inner.initial_state(batch_size))
+
+    def step(self, projected: Tensor, state: ResidualState) -> tuple[Tensor, ResidualState]:
+        outputs, after = self.inner.step(self.inner.project(projected), type(self.inner.initial_state(1))(*state))
+        return 2 * outputs, ResidualState(*after)
+
+    def forward(self, inputs: Tensor, state: ResidualState) -> tuple[Tensor, ResidualState]:
+        outputs, after = self.inner(inputs, type(self.inner.initial_state(1))(*state))
+        return 2 * outputs, ResidualState(*after)
+
+
+class Frozen(Residual):
+    """A cell without trainable parameters."""
+
+    def __init__(self, input_size: int, hidden_size: int = 4) -> None:
+        super().__init__(input_size, hidden_size)
+        self.requires_grad_(False)
+
+
+def registry_of(registry: Registry, *components: type[Any]) -> Registry:
+    """The plugin `essentials`, the eager backend, and components of a plugin of the test."""
+    found = tuple(
+        Registration(
+            "backend" if issubclass(component, Backend) else "cell",
+            "test",
+            component.__name__.lower(),
+            "",
+            qualified_only=False,
+            component=component,
+        )
+        for component in components
+    )
+    essentials = [plugin for plugin in registry.plugins if plugin.name == "essentials"]
+    return Registry([*essentials, Plugin("test", "", "", "1", PluginState.OK, registrations=found)])
+
+
+@pytest.fixture
+def choose(registry: Registry) -> Callable[..., list[CellBackend]]:
+    """Choose backends for an LSTM, or other layers, among some."""
+
+    def choose(*backends: type[Any], cells: Any = ({"use": "lstm", "hidden_size": 4},), **options: Any) -> Any:
+        known = registry_of(registry, *backends)
+        table = {
+            "experiment": {"name": "test"},
+            "corpus": {"use": "inline", "text": "hello"},
+            "model": {"cells": list(cells)},
+        }
+        model = build_model(Experiment.from_dict(table, registry=known), 5)
+        choices = choose_backends(model, known, **{"workload": WORKLOAD, **options})
+        calls.clear()
+        model(torch.zeros(3, 2, dtype=torch.int64), model.initial_states(2))
+        return choices
+
+    return choose
+
+
+def test_the_fastest_backend_is_chosen_and_runs_the_cell(choose: Any) -> None:
+    choice = choose(Slow, Quick)[0]
+    assert (choice.module, choice.cell, choice.backend) == ("stack.cells.0", "LSTM", "quick")
+    assert choice.seconds["quick"] < choice.seconds["eager"] < choice.seconds["slow"]
+    assert set(calls) == {"quick"}
+
+
+def test_plain_torch_runs_the_cell_if_it_is_the_fastest(choose: Any) -> None:
+    assert choose(Slow)[0].backend == "eager"
+    assert calls == []
+
+
+def test_a_backend_that_is_clearly_slower_is_not_measured_to_the_end(
+    choose: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[int] = []
+    monkeypatch.setattr(Slow, "change", lambda self, *results: (began.append(1), results)[1])
+    choose(Quick, Slow)
+    assert len(began) == 1
+    choose(Slow)
+    assert len(began) == 1 + 6  # the first one, which warms up, and five repetitions
+
+
+def test_the_choice_is_kept_in_the_cache(choose: Any) -> None:
+    first = choose(Slow, Quick)[0]
+    assert choose(Slow, Quick)[0].seconds == first.seconds
+    (path,) = (cache_folder() / "backends").iterdir()
+    path.write_text(json.dumps({"eager": 9.0, "slow": 1.0, "quick": 2.0}))
+    assert choose(Slow, Quick)[0].backend == "slow"
+    # Another shape, cell or set of backends is another measurement.
+    assert choose(Slow, Quick, workload=Workload(steps=4, rows=2))[0].backend == "quick"
+    assert choose(Slow, Quick, cells=[{"use": "lstm", "hidden_size": 3}])[0].backend == "quick"
+    assert choose(Slow)[0].backend == "eager"
+    assert len(list((cache_folder() / "backends").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "null", "{", '{"eager": "fast"}', '{"eager": 0, "slow": 1}', '{"quick": -1}', "\x00\xff"]
+)
+def test_a_damaged_cache_file_is_ignored(content: str, choose: Any) -> None:
+    choose(Slow, Quick)
+    (path,) = (cache_folder() / "backends").iterdir()
+    path.write_bytes(content.encode("latin-1"))
+    assert choose(Slow, Quick)[0].backend == "quick"
+    assert json.loads(path.read_text()).keys() == {"eager", "slow", "quick"}
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    (cache_folder() / "backends").write_text("in the way")
+    assert choose(Slow, Quick)[0].backend == "quick"
+    assert "the times of backends cannot be kept" in capsys.readouterr().err
+
+
+def test_a_backend_that_raises_is_refused_with_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    choice = choose(Raises, Quick)[0]
+    assert choice.backend == "quick"
+    assert "not today" in choice.refused["raises"]
+    assert "the backend raises failed for LSTM: not today" in capsys.readouterr().err
+
+
+def test_a_backend_whose_outputs_differ_is_refused_with_a_warning(
+    choose: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):  # the second time, the other times are in the cache
+        choice = choose(Wrong, Slow)[0]
+        assert choice.backend == "eager"
+        assert choice.refused == {"wrong": "its outputs differ from those of the eager backend"}
+        assert "wrong computes other outputs" in capsys.readouterr().err
+
+
+def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) -> None:
+    calls.clear()
+    choice = choose(Compiles, workload=Workload(3, 2, optimizer_steps=10.0))[0]
+    assert "too long for this run" in choice.refused["compiles"]
+    assert "compiles" not in choice.seconds
+    short = choose(Compiles, workload=Workload(3, 2, seconds=60.0))[0]
+    assert "too long for this run" in short.refused["compiles"]
+    assert "compiles" in choose(Compiles, workload=Workload(3, 2))[0].seconds
+
+
+def test_a_backend_that_does_not_support_the_cell_is_not_measured(choose: Any) -> None:
+    choice = choose(Refuses)[0]
+    assert (choice.backend, choice.refused) == ("eager", {"refuses": "it never runs a LSTM"})
+    assert describe_backends([choice]) == ("stack.cells.0 (LSTM) runs on eager; refuses: it never runs a LSTM",)
+
+
+def test_a_pinned_backend_is_not_measured(choose: Any) -> None:
+    choice = choose(Slow, Quick, backend="slow")[0]
+    assert (choice.backend, choice.seconds) == ("slow", {})
+    assert calls == ["slow"]
+    assert not (cache_folder() / "backends").exists()
+
+
+def test_the_pin_of_a_cell_comes_before_that_of_the_run(choose: Any) -> None:
+    layers = [{"use": "lstm", "hidden_size": 4, "repeat": 2}]
+    choices = choose(Slow, Quick, Refuses, cells=layers, backend="slow", pins=[(), ("refuses", "quick")])
+    assert [choice.backend for choice in choices] == ["slow", "quick"]
+    assert calls == ["slow", "quick"]
+
+
+def test_a_pin_that_cannot_run_is_an_error_with_every_reason(choose: Any) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        choose(Refuses, backend="refuses")
+    assert caught.value.message == ("the backend refuses cannot run stack.cells.0 (LSTM): it never runs a LSTM")
+    assert "--set training.backend=auto" in str(caught.value.hint)
+
+
+def test_recorded_choices_are_kept(choose: Any) -> None:
+    choice = choose(Slow, Quick, recorded={"stack.cells.0": "slow"}, backend="quick")[0]
+    assert (choice.backend, choice.seconds) == ("slow", {})
+    assert calls == ["slow"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("gone", "no installed plugin provides it"), ("refuses", "it never runs a LSTM")]
+)
+def test_a_recorded_backend_that_is_not_available_is_an_error(name: str, reason: str, choose: Any) -> None:
+    with pytest.raises(RunError, match=f"trained on the backend '{name}', which is not available: {reason}") as caught:
+        choose(Refuses, recorded={"stack.cells.0": name})
+    assert "--set training.backend=auto" in str(caught.value.hint)
+
+
+def test_a_trained_model_runs_on_its_backends_if_they_are_there(registry: Registry) -> None:
+    known = registry_of(registry, Slow, Refuses, Compiles)
+    table = {
+        "experiment": {"name": "test"},
+        "corpus": {"use": "inline", "text": "hello"},
+        "model": {"cells": [{"use": "lstm", "hidden_size": 4, "repeat": 4}]},
+    }
+    model = build_model(Experiment.from_dict(table, registry=known), 5)
+    names = ("slow", "refuses", "compiles", "gone")
+    use_recorded_backends(model, known, {f"stack.cells.{index}": name for index, name in enumerate(names)})
+    calls.clear()
+    model(torch.zeros(3, 2, dtype=torch.int64), model.initial_states(2))
+    assert calls == ["slow"]
+
+
+def test_the_cell_within_a_cell_runs_on_a_backend(choose: Any) -> None:
+    choice = choose(Slow, Quick, Residual, cells=[{"use": "residual", "hidden_size": 4}])[0]
+    assert (choice.module, choice.cell, choice.backend) == ("stack.cells.0.inner", "LSTM", "quick")
+    assert set(calls) == {"quick"}
+
+
+def test_a_cell_without_trainable_parameters_is_measured(choose: Any) -> None:
+    choice = choose(Slow, Quick, Frozen, cells=[{"use": "frozen", "hidden_size": 4}])[0]
+    assert choice.backend == "quick"
+    assert choice.refused == {}
+
+
+def test_every_layer_has_its_own_choice(choose: Any) -> None:
+    layers = [{"use": "lstm", "hidden_size": 4}, {"use": "gru", "hidden_size": 3}]
+    assert [choice.module for choice in choose(Quick, cells=layers)] == ["stack.cells.0", "stack.cells.1"]
+
+
+def test_measuring_changes_neither_the_model_nor_the_random_numbers(registry: Registry) -> None:
+    known = registry_of(registry, Slow)
+    table = {
+        "experiment": {"name": "test"},
+        "corpus": {"use": "inline", "text": "hello"},
+        "model": {"cells": [{"use": "lstm", "hidden_size": 4}]},
+    }
+    model = build_model(Experiment.from_dict(table, registry=known), 5)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    random = torch.get_rng_state()
+    choose_backends(model, known, WORKLOAD)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_subclass_that_changes_the_mathematics_loses_the_equations() -> None:
+    class Own(LSTM):
+        def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Any) -> Any:
+            return super().pointwise(2 * input_gates, recurrent_gates, state)
+
+    class Stated(Own):
+        equations = LSTM.equations
+
+    class Renamed(LSTM):
+        pass
+
+    assert LSTM(3, 4).equations == Renamed(3, 4).equations == Stated(3, 4).equations == "lstm"
+    assert Own(3, 4).equations is None
+
+
+def test_a_run_records_its_backends_and_a_resumed_run_uses_them(experiment: MakeExperiment, tmp_path: Path) -> None:
+    run = train(experiment(training={"backend": "onednn"}), tmp_path)
+    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+    resume(Run.open(run.path, ["training.steps=14"]))
+    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+    resume(Run.open(run.path, ["training.steps=16", "training.backend=eager"]))
+    assert read_backends(run.path) == {"stack.cells.0": "eager"}
+
+
+def test_a_recorded_backend_that_is_gone_is_an_error_that_names_the_way_out(
+    experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    run = train(experiment(), tmp_path)
+    (run.path / BACKENDS).write_text(json.dumps({"version": 1, "cells": {"stack.cells.0": "gone"}}))
+    with pytest.raises(RunError, match="'gone', which is not available: no installed plugin") as caught:
+        resume(Run.open(run.path, ["training.steps=14"]))
+    assert "--set training.backend=auto" in str(caught.value.hint)
+    resume(Run.open(run.path, ["training.steps=14", "training.backend=auto"]))
+    assert run.checkpoints.steps()[-1] == 14
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "cells": {}}', '{"version": 1, "cells": {"a": 1}}'])
+def test_a_damaged_record_is_an_error_that_names_the_way_out(
+    content: str, experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    run = train(experiment(), tmp_path)
+    (run.path / BACKENDS).write_text(content)
+    with pytest.raises(RunError, match="missing or damaged") as caught:
+        read_backends(run.path)
+    assert "--set training.backend=auto" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("tables", "key"),
+    [
+        ({"training": {"backend": "onedn"}}, "training.backend"),
+        ({"model": {"cells": [{"use": "lstm", "backend": "onedn"}]}}, "model.cells.0.backend"),
+        ({"model": {"cells": [{"use": "lstm", "backend": ["cudnn", "onedn"]}]}}, "model.cells.0.backend"),
+    ],
+)
+def test_an_unknown_backend_is_an_error_with_the_nearest(
+    tables: dict[str, Any], key: str, experiment: MakeExperiment
+) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        experiment(**tables)
+    assert f"{key}: no backend is called 'onedn'" in str(caught.value)
+    assert "'onednn'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "pins"),
+    [
+        ({"use": "lstm"}, ()),
+        ({"use": "lstm", "backend": "onednn"}, ("onednn",)),
+        ({"use": "lstm", "backend": ["cudnn", "onednn"]}, ("cudnn", "onednn")),
+        ({"use": "cudnn/lstm"}, ("cudnn", "onednn")),
+        ({"use": "cudnn/lstm", "backend": "native"}, ("native",)),
+    ],
+)
+def test_the_pins_of_an_entry(entry: dict[str, Any], pins: tuple[str, ...], experiment: MakeExperiment) -> None:
+    chosen = experiment(model={"cells": [{**entry, "hidden_size": 5, "repeat": 2}]})
+    assert chosen.backend_pins == (pins, pins)
+    assert [cell.name for cell in chosen.cells] == ["essentials/lstm", "essentials/lstm"]
+
+
+def test_a_list_of_pins_trains_on_the_first_that_runs(experiment: MakeExperiment, tmp_path: Path) -> None:
+    cells = [{"use": "lstm", "hidden_size": 5, "backend": ["cudnn", "onednn"]}]
+    run = train(experiment(model={"cells": cells}, training={"device": "cpu"}), tmp_path)
+    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+
+
+def test_the_command_takes_a_backend(seqforge: Any, experiment: MakeExperiment, tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(experiment(training={"backend": "auto", "device": "cpu"}).to_toml())
+    result = seqforge("run", path, "--backend", "onednn")
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert read_backends(run) == {"stack.cells.0": "onednn"}
+    wrong = seqforge("run", path, "--backend", "onedn")
+    assert wrong.returncode != 0
+    assert "no backend is called 'onedn'" in wrong.stderr
+    assert "'onednn'" in wrong.stderr

@@ -1,20 +1,33 @@
+"""torch's fused layers against the scan of the plain cells."""
+
 from functools import partial
 from typing import ClassVar
 
-from seqforge_cudnn.gru import GRU
-from seqforge_cudnn.lstm import LSTM
-from seqforge_cudnn.rnn import RNN
+import pytest
+import torch
+from seqforge_cudnn.backend import CudnnBackend, OnednnBackend
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
 
-from seqforge.testing import CellSuite
-
-
-class TestRNN(CellSuite):
-    cells: ClassVar = {"tanh": RNN, "relu": partial(RNN, nonlinearity="relu")}
-
-
-class TestGRU(CellSuite):
-    cells: ClassVar = {"gru": GRU}
+from seqforge.testing import BackendSuite
 
 
-class TestLSTM(CellSuite):
-    cells: ClassVar = {"lstm": LSTM}
+class TestOnednn(BackendSuite):
+    backend: ClassVar = OnednnBackend
+    cells: ClassVar = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+
+
+class TestOnednnRelu(BackendSuite):
+    backend: ClassVar = OnednnBackend
+    cells: ClassVar = {"rnn, relu": partial(RNN, nonlinearity="relu")}
+    dtypes: ClassVar = (torch.float64, torch.float32)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is available")
+class TestCudnn(BackendSuite):
+    backend: ClassVar = CudnnBackend
+    cells: ClassVar = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+    # In float32, cuDNN may multiply in TF32, which the suite's tolerance does not allow for.
+    dtypes: ClassVar = (torch.float64, torch.bfloat16)
+    device: ClassVar = "cuda"

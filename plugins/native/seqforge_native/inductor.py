@@ -19,6 +19,8 @@ class InductorBackend(Backend):
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why the cell cannot be compiled; see `Backend.unsupported`."""
+        if not all(part.is_floating_point() for part in cell.initial_state(1)):
+            return "its state has tensors of integers"
         if context.device.type == "cpu" and find_compiler() is None:
             return "torch.compile needs a C++ compiler"
         return why_not_elementwise(cell)
@@ -59,8 +61,8 @@ def compile_step(cell: FactoredCell[Any], dtype: torch.dtype) -> DifferentiableS
         del learning  # the arguments are stored in any case
         return run_compiled(parameters, arguments), arguments
 
-    def backward(arguments: Any, gradients: Tensors) -> Sequence[Tensor | None]:
-        values, arguments = pull_back_compiled(parameters, arguments, gradients)
+    def backward(arguments: Any, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+        values, arguments = pull_back_compiled(parameters, arguments, tuple(gradients))
         return [*arguments, *values]
 
     return DifferentiableStep(forward, backward, parameters)

@@ -1,20 +1,71 @@
+"""The backends `native` and `inductor` against the scan of the plain cells."""
+
+import warnings
+from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar
 
-from seqforge_native.gru import GRU
-from seqforge_native.lstm import LSTM
-from seqforge_native.rnn import RNN
+import jaxtyping
+import pytest
+import torch
+from hypothesis import strategies
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
+from seqforge_native.backend import NativeBackend
+from seqforge_native.inductor import InductorBackend
 
-from seqforge.testing import CellSuite
-
-
-class TestRNN(CellSuite):
-    cells: ClassVar = {"tanh": RNN, "relu": partial(RNN, nonlinearity="relu")}
-
-
-class TestGRU(CellSuite):
-    cells: ClassVar = {"gru": GRU}
+from seqforge.testing import BackendSuite
 
 
-class TestLSTM(CellSuite):
-    cells: ClassVar = {"lstm": LSTM}
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile every kernel once for all checks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+class TestNative(BackendSuite):
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {
+        "rnn": RNN,
+        "gru": GRU,
+        "lstm": LSTM,
+    }
+    dtypes: ClassVar = (torch.float32, torch.bfloat16)
+
+
+class TestTraced(BackendSuite):
+    """Every reader of a new cell traces it; more cells are in traced/test_traced_kernels.py."""
+
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {"lstm, peepholes, coupled": partial(LSTM, peepholes=True, coupled_gates=True)}
+    dtypes: ClassVar = (torch.float32, torch.bfloat16)
+    examples: ClassVar = 3
+
+
+class TestNativeRelu(BackendSuite):
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {"rnn, relu": partial(RNN, nonlinearity="relu")}
+    dtypes: ClassVar = (torch.float32,)
+
+
+class TestInductor(BackendSuite):
+    """Every reader of a new cell compiles: one example of one shape."""
+
+    backend: ClassVar = InductorBackend
+    cells: ClassVar = {"lstm, peepholes": partial(LSTM, peepholes=True)}
+    dtypes: ClassVar = (torch.float64, torch.bfloat16)
+    examples: ClassVar = 1
+    time: ClassVar = strategies.just(4)
+    batch: ClassVar = strategies.just(3)
+    features: ClassVar = strategies.just(5)
+
+    @pytest.fixture(autouse=True)
+    def _compilable(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Switch off the checks of the import hook, which torch.compile cannot follow, and torch's own warnings."""
+        monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            yield

@@ -27,4 +27,4 @@ def test_why_there_is_no_int8(
 
 def test_int8_is_told(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "best_library", lambda: kernels)
-    assert diagnosis.diagnose().finding.endswith("and in int8 for sampling") == kernels.computes(torch.int8)
+    assert diagnosis.diagnose().finding.endswith("and in int8 for sampling") == kernels.generates(torch.int8)

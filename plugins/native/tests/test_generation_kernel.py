@@ -1,4 +1,4 @@
-"""Generation at a stretch against generation symbol by symbol."""
+"""Generation by the kernels against generation symbol by symbol."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings, strategies
 from hypothesis.strategies import DataObject
-from seqforge_native import cell as native_cell
+from seqforge_native import backend as native_backend
 from seqforge_native.library import Library
 
 from seqforge import Experiment
@@ -40,6 +40,7 @@ def make(cells: list[dict[str, Any]], samplers: list[dict[str, Any]], **model: A
             "vocabulary": {"use": "bytes"},
             "model": {"cells": cells, **model},
             "sampler": samplers,
+            "training": {"steps": 1, "backend": "native"},
         }
     )
 
@@ -168,7 +169,7 @@ def drawn_otherwise(
 
 
 @pytest.mark.parametrize("chain", list(SAMPLERS))
-@pytest.mark.parametrize("cell", ["native/lstm", "native/gru", "native/rnn"])
+@pytest.mark.parametrize("cell", ["essentials/lstm", "essentials/gru", "essentials/rnn"])
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_the_kernels_write_what_is_written_symbol_by_symbol(
@@ -183,7 +184,7 @@ def test_the_kernels_write_what_is_written_symbol_by_symbol(
         **({"embedding_size": embedding} if embedding else {}),
     )
     model = confident_model(experiment, symbols)
-    monkeypatch.setattr(native_cell, "best_library", lambda: None)
+    monkeypatch.setattr(native_backend, "best_library", lambda: None)
     calls: list[str] = []
     call = Library.call
 
@@ -192,7 +193,7 @@ def test_the_kernels_write_what_is_written_symbol_by_symbol(
         return call(self, name, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(native_cell, "best_library", lambda: kernels)
+        patch.setattr(native_backend, "best_library", lambda: kernels)
         patch.setattr(Library, "call", counted)
         fast = text(experiment, model, count, 270)
     assert calls.count("decode") == 2  # 1 + 256 + 13 symbols
@@ -206,11 +207,11 @@ def test_the_kernels_follow_a_guide(
     data: DataObject, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count, symbols = data.draw(strategies.integers(1, 9)), data.draw(strategies.integers(2, 40))
-    experiment = make([{"use": "native/lstm", "hidden_size": 20}], SAMPLERS[chain])
+    experiment = make([{"use": "essentials/lstm", "hidden_size": 20}], SAMPLERS[chain])
     model = confident_model(experiment, symbols)
-    monkeypatch.setattr(native_cell, "best_library", lambda: None)
+    monkeypatch.setattr(native_backend, "best_library", lambda: None)
     with monkeypatch.context() as patch:
-        patch.setattr(native_cell, "best_library", lambda: kernels)
+        patch.setattr(native_backend, "best_library", lambda: kernels)
         patch.setattr(SequenceModel, "stepper", None)  # a call would fail
         fast = text(experiment, model, count, 270, Turns(symbols))
     assert (drawn_otherwise(fast, experiment, model, Turns(symbols)) <= NEAR_TIES).all()
@@ -223,16 +224,16 @@ def test_the_kernels_follow_a_guide(
 
 
 def test_a_guide_that_stops_wants_a_sampler_that_goes_on(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
     monkeypatch.setattr(Turns, "memory_after_stop", Sampler.memory_after_stop)
-    experiment = make([{"use": "native/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
+    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
     with pytest.raises(PluginError, match="the automaton of the sampler Turns stopped"):
         text(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 
 def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
-    experiment = make([{"use": "native/lstm", "hidden_size": 256, "repeat": 2}], SAMPLERS["temperature"])
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
+    experiment = make([{"use": "essentials/lstm", "hidden_size": 256, "repeat": 2}], SAMPLERS["temperature"])
     model = confident_model(experiment, 20)
     threads = torch.get_num_threads()
     try:
@@ -253,7 +254,7 @@ def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.Monke
 def test_logits_that_are_not_finite_are_told(
     first: Sampler | None, bad: float, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment = make([{"use": "native/rnn", "nonlinearity": "relu", "hidden_size": 8}], SAMPLERS[chain])
+    experiment = make([{"use": "essentials/rnn", "nonlinearity": "relu", "hidden_size": 8}], SAMPLERS[chain])
     model = build_model(experiment, 4)
     cell: Any = model.stack.layers[0]
     with torch.no_grad():
@@ -261,7 +262,7 @@ def test_logits_that_are_not_finite_are_told(
         model.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0]))
     written: list[torch.Tensor] = []
     for library in (None, kernels):
-        monkeypatch.setattr(native_cell, "best_library", lambda library=library: library)
+        monkeypatch.setattr(native_backend, "best_library", lambda library=library: library)
         samplers, vocabulary = chain_of(experiment, first), experiment.vocabulary.build()
         stretches: list[torch.Tensor] = []
         with pytest.raises(RunError, match="not finite"):
@@ -274,14 +275,14 @@ def test_logits_that_are_not_finite_are_told(
 @pytest.mark.parametrize(
     ("cells", "samplers"),
     [
-        ([{"use": "native/lstm"}, {"use": "essentials/lstm"}], SAMPLERS["temperature"]),
-        ([{"use": "native/lstm"}], [{"use": "repetition-penalty"}]),
+        ([{"use": "essentials/lstm"}, {"use": "essentials/lstm", "peepholes": True}], SAMPLERS["temperature"]),
+        ([{"use": "essentials/lstm"}], [{"use": "repetition-penalty"}]),
     ],
-    ids=["another cell", "a sampler with a memory"],
+    ids=["a variant", "a sampler with a memory"],
 )
 def test_what_kernels_do_not_know_is_written_symbol_by_symbol(
     cells: list[dict[str, Any]], samplers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = make([cell | {"hidden_size": 6} for cell in cells], samplers)
-    monkeypatch.setattr(native_cell, "NativeGenerationKernel", None)  # a call would fail
+    monkeypatch.setattr(native_backend, "NativeGenerationKernel", None)  # a call would fail
     assert text(experiment, build_model(experiment, 5), 1, 8).shape == (8, 1)

@@ -10,21 +10,21 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings, strategies
 from hypothesis.strategies import DataObject
-from seqforge_native import cell as native_cell
-from seqforge_native.cell import NativeCell
-from seqforge_native.generation_kernel import NativeGenerationKernel
-from seqforge_native.gru import GRU
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
+from seqforge_native import backend as native_backend
+from seqforge_native.backend import NativeBackend
+from seqforge_native.generation import NativeGenerationKernel
 from seqforge_native.library import Library
-from seqforge_native.lstm import LSTM
-from seqforge_native.rnn import RNN
 from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.generation import generate
-from seqforge.interfaces import GenerationModel, State
+from seqforge.interfaces import FactoredCell, GenerationModel
 from seqforge.model import build_model
 
-CELLS: dict[str, Callable[[int, int], NativeCell[Any]]] = {
+CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "lstm": LSTM,
     "gru": GRU,
     "rnn": RNN,
@@ -35,12 +35,12 @@ LEAST = torch.tensor(1e-30)
 
 @pytest.fixture(autouse=True)
 def chosen(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not kernels.computes(torch.int8):
+    if not kernels.generates(torch.int8):
         pytest.skip(f"{kernels.name} has no products in int8")
-    monkeypatch.setattr(native_cell, "best_library", lambda: kernels)
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
 
 
-def draw_network(data: DataObject, name: str) -> tuple[GenerationModel, list[State]]:
+def draw_network(data: DataObject, name: str) -> GenerationModel:
     """A model whose logits differ, and a state in which its last symbol left it."""
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     symbols, batch = data.draw(strategies.integers(2, 40)), data.draw(strategies.integers(1, 9))
@@ -50,16 +50,14 @@ def draw_network(data: DataObject, name: str) -> tuple[GenerationModel, list[Sta
     cells = [CELLS[name](*shape) for shape in zip(inputs, sizes, strict=True)]
     states = [type(cell.initial_state(1))(*map(torch.randn_like, cell.initial_state(batch))) for cell in cells]
     head = torch.randn(symbols, sizes[-1]) * 2, torch.randn(symbols)
-    return GenerationModel(cells, embedding, *head, int8=True), states
+    return GenerationModel(cells, embedding, *head, states, [], torch.int8)
 
 
-def probabilities(network: GenerationModel, states: list[State], symbols: Tensor) -> Tensor:
+def probabilities(network: GenerationModel, symbols: Tensor) -> Tensor:
     """By which the kernels draw, after each of some symbols `[steps, batch]`."""
     found: list[Tensor] = []
     with torch.inference_mode():
-        cell = network.cells[0]
-        assert isinstance(cell, NativeCell)
-        generation_kernel = cell.generation_kernel(network, states, [])
+        generation_kernel = NativeBackend().generation_kernel(network)
         assert isinstance(generation_kernel, NativeGenerationKernel)
         for step in symbols:
             assert len(generation_kernel(step, torch.zeros(1, len(step)))) == 1
@@ -79,15 +77,15 @@ def is_near_tie(rows: Tensor) -> bool:
     return bool(((steps - steps.floor() - 0.5).abs() < 5e-4).any())
 
 
-def reference(network: GenerationModel, states: list[State], symbols: Tensor) -> tuple[Tensor, bool]:
+def reference(network: GenerationModel, symbols: Tensor) -> tuple[Tensor, bool]:
     """The same in float64, one step of symbols `[batch]` on: what is rounded is the same, what is summed exact.
 
     Also says whether a number that is rounded is near to a tie.
     """
     inputs: Tensor | None = None
     near_tie = False
-    for cell, state in zip(network.cells, states, strict=True):
-        assert isinstance(cell, NativeCell)
+    for cell, state in zip(network.cells, network.states, strict=True):
+        assert isinstance(cell, FactoredCell)
         if inputs is None:
             rows = cell.input_weight.t() if network.embedding is None else network.embedding @ cell.input_weight.t()
             gates = (rows + cell.bias).double()[symbols]
@@ -106,12 +104,12 @@ def reference(network: GenerationModel, states: list[State], symbols: Tensor) ->
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
 @given(data=strategies.data())
 def test_the_kernels_compute_what_is_written_out(data: DataObject, name: str) -> None:
-    network, states = draw_network(data, name)
-    symbols = torch.randint(len(network.head_bias), (len(states[0][0]),))
+    network = draw_network(data, name)
+    symbols = torch.randint(len(network.head_bias), (len(network.states[0][0]),))
     with torch.no_grad():
-        expected, near_tie = reference(network, states, symbols)
+        expected, near_tie = reference(network, symbols)
     assume(not near_tie)
-    found = probabilities(network, states, symbols.unsqueeze(0))[0].double()
+    found = probabilities(network, symbols.unsqueeze(0))[0].double()
     torch.testing.assert_close(found, expected, rtol=2e-4, atol=1e-6)
 
 
@@ -119,10 +117,10 @@ def test_the_kernels_compute_what_is_written_out(data: DataObject, name: str) ->
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
 def test_draws_are_near_to_those_of_float32(data: DataObject, name: str) -> None:
-    network, states = draw_network(data, name)
-    symbols = torch.randint(len(network.head_bias), (8, len(states[0][0])))
-    plain = probabilities(replace(network, int8=False), states, symbols)
-    moved = (probabilities(network, states, symbols) - plain).abs().sum(-1) / 2
+    network = draw_network(data, name)
+    symbols = torch.randint(len(network.head_bias), (8, len(network.states[0][0])))
+    plain = probabilities(replace(network, dtype=torch.float32), symbols)
+    moved = (probabilities(network, symbols) - plain).abs().sum(-1) / 2
     # Of the probability; models of a few units have their errors averaged least.
     assert moved.mean() < 0.03, f"{moved.mean()} of the probability is elsewhere"
     assert moved.max() < 0.2
@@ -131,15 +129,15 @@ def test_draws_are_near_to_those_of_float32(data: DataObject, name: str) -> None
 def test_threads_change_nothing() -> None:
     torch.manual_seed(0)
     cells = [LSTM(20, 256), LSTM(256, 256)]
-    states: list[State] = [cell.initial_state(1) for cell in cells]
-    network = GenerationModel(cells, None, torch.randn(20, 256), torch.randn(20), int8=True)
+    states = [cell.initial_state(1) for cell in cells]
+    network = GenerationModel(cells, None, torch.randn(20, 256), torch.randn(20), states, [], torch.int8)
     symbols = torch.randint(20, (50, 1))
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        one = probabilities(network, states, symbols)
+        one = probabilities(network, symbols)
         torch.set_num_threads(3)
-        assert torch.equal(probabilities(network, states, symbols), one)
+        assert torch.equal(probabilities(network, symbols), one)
     finally:
         torch.set_num_threads(threads)
 
@@ -151,12 +149,12 @@ def test_weights_of_any_size_are_taken(size: float) -> None:
     with torch.no_grad():
         cell.recurrent_weight.copy_(torch.tensor(size).copysign(cell.recurrent_weight))
     state = [type(cell.initial_state(1))(torch.full((2, 17), 0.5), torch.zeros(2, 17))]
-    network = GenerationModel([cell], None, torch.randn(4, 17), torch.randn(4), int8=True)
+    network = GenerationModel([cell], None, torch.randn(4, 17), torch.randn(4), state, [], torch.int8)
     symbols = torch.tensor([0, 2])
     with torch.no_grad():
-        expected, near_tie = reference(network, state, symbols)
+        expected, near_tie = reference(network, symbols)
     assert not near_tie
-    found = probabilities(network, state, symbols.unsqueeze(0))[0].double()
+    found = probabilities(network, symbols.unsqueeze(0))[0].double()
     torch.testing.assert_close(found, expected, rtol=2e-4, atol=1e-6)
 
 
@@ -167,19 +165,21 @@ def test_weights_that_are_not_finite_are_left_to_floats(number: float, place: st
     head = torch.randn(4, 5)
     with torch.no_grad():
         (head if place == "head" else getattr(cells[1], place)).view(-1)[3] = number
-    network = GenerationModel(cells, None, head, torch.zeros(4), int8=True)
-    assert cells[0].generation_kernel(network, [cell.initial_state(1) for cell in cells], []) is None
+    states = [cell.initial_state(1) for cell in cells]
+    network = GenerationModel(cells, None, head, torch.zeros(4), states, [], torch.int8)
+    assert NativeBackend().generation_kernel(network) is None
 
 
 def test_where_kernels_have_no_int8_others_are_left_to_generate(
     kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     functions = {key: function for key, function in kernels.functions.items() if key[1] != torch.int8}
-    monkeypatch.setattr(native_cell, "best_library", lambda: replace(kernels, functions=functions))
+    monkeypatch.setattr(native_backend, "best_library", lambda: replace(kernels, functions=functions))
     cell = LSTM(3, 5)
-    network = GenerationModel([cell], None, torch.randn(4, 5), torch.zeros(4), int8=True)
-    assert cell.generation_kernel(network, [cell.initial_state(1)], []) is None
-    assert cell.generation_kernel(replace(network, int8=False), [cell.initial_state(1)], []) is not None
+    states = [cell.initial_state(1)]
+    network = GenerationModel([cell], None, torch.randn(4, 5), torch.zeros(4), states, [], torch.int8)
+    assert NativeBackend().generation_kernel(network) is None
+    assert NativeBackend().generation_kernel(replace(network, dtype=torch.float32)) is not None
 
 
 def test_the_engine_asks_for_int8(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_the_engine_asks_for_int8(monkeypatch: pytest.MonkeyPatch) -> None:
             "experiment": {"name": "test"},
             "corpus": {"use": "inline", "text": "hello"},
             "vocabulary": {"use": "bytes"},
-            "model": {"cells": [{"use": "native/gru", "hidden_size": 6}]},
+            "model": {"cells": [{"use": "essentials/gru", "hidden_size": 6}]},
         }
     )
     model = build_model(experiment, 5)
@@ -211,7 +211,7 @@ def test_a_state_that_is_not_finite_is_told(number: float) -> None:
     cell = RNN(3, 33, nonlinearity="relu")
     state = cell.initial_state(2)
     state.hidden[1, 20] = number
-    network = GenerationModel([cell], None, torch.randn(4, 33), torch.zeros(4), int8=True)
-    generation_kernel = cell.generation_kernel(network, [state], [])
+    network = GenerationModel([cell], None, torch.randn(4, 33), torch.zeros(4), [state], [], torch.int8)
+    generation_kernel = NativeBackend().generation_kernel(network)
     assert generation_kernel is not None
     assert len(generation_kernel(torch.tensor([0, 2]), torch.zeros(1, 2))) == 0

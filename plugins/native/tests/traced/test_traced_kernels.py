@@ -1,4 +1,4 @@
-"""Kernels made of cells' own pointwise parts, against the plain cells in float64."""
+"""Kernels that are compiled from a cell's elementwise part, against the plain cells in float64."""
 
 import copy
 import subprocess
@@ -10,17 +10,22 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings, strategies
-from seqforge_native.gru import GRU
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
+from seqforge_native.backend import NativeBackend, NativeReader
 from seqforge_native.library import NEEDS
-from seqforge_native.lstm import LSTM
-from seqforge_native.rnn import RNN
-from seqforge_native.traced import build, reader
-from seqforge_native.traced.reader import sequence_reader
+from seqforge_native.traced import build
+from seqforge_native.traced.build import compile_program
+from seqforge_native.traced.program import plan
+from seqforge_native.traced.trace import trace
 from torch import Tensor, nn
 
+from seqforge.errors import PluginError
 from seqforge.hardware import instruction_sets
-from seqforge.interfaces import FactoredCell, SequenceReader, scan
+from seqforge.interfaces import BackendContext, FactoredCell, scan
 
+CPU = torch.device("cpu")
 SETS = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
 TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 0.03}
 
@@ -99,20 +104,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _also_native_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "best_library", lambda: None)
-
-
 def kernel_for(
-    cell: FactoredCell[Any], monkeypatch: pytest.MonkeyPatch, instruction_set: str | None = None
-) -> SequenceReader:
-    """Make a kernel, for one instruction set alone where it is named."""
+    cell: FactoredCell[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    instruction_set: str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> NativeReader:
+    """Compile a kernel, for one instruction set if it is named, even of a cell that has built-in kernels."""
     if instruction_set is not None:
-        monkeypatch.setattr(reader, "NEEDS", {instruction_set: NEEDS[instruction_set]})
-    made = sequence_reader(cell)
-    assert made is not None
-    return made
+        monkeypatch.setattr(build, "best_instruction_set", lambda: instruction_set)
+    return NativeReader(cell, compile_program(plan(trace(cell))), dtype)
 
 
 def results(cell: FactoredCell[Any], inputs: Tensor, state: Any, read: Callable[..., Any]) -> list[Tensor]:
@@ -157,14 +158,14 @@ def test_a_traced_kernel_computes_what_the_cell_says(
     time, batch, input_size = (data.draw(strategies.integers(1, most)) for most in (9, 20, 9))
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     cell = CELLS[name](input_size, data.draw(strategies.integers(1, 70)))
-    read = kernel_for(cell, monkeypatch, instruction_set)
+    read = kernel_for(cell, monkeypatch, instruction_set, dtype)
     state = type(cell.initial_state(1))(*(torch.randn_like(part) / 2 for part in cell.initial_state(batch)))
     symbols = data.draw(strategies.booleans())
     inputs = torch.randint(input_size, (time, batch)) if symbols else torch.randn(time, batch, input_size)
 
     def read_fast(inputs: Tensor, state: Any) -> Any:
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-            return read(cell, inputs, state)
+            return read(inputs, state)
 
     fast = results(cell, inputs, state, read_fast)
     assert fast[0].dtype == dtype
@@ -189,7 +190,7 @@ def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
-            found.append(results(cell, inputs, state, lambda x, s: read(cell, x, s)))
+            found.append(results(cell, inputs, state, read))
     finally:
         torch.set_num_threads(threads)
     for left, right in zip(*found, strict=True):
@@ -201,32 +202,9 @@ def test_what_is_not_a_number_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = torch.randn(4, 3, 5)
     inputs[1, 1, 2] = torch.nan
     read = kernel_for(cell, monkeypatch)
-    found = read(cell, inputs, cell.initial_state(3))
-    assert found is not None
-    assert found[0][1:, 1].isnan().all()
-    assert found[0][:, [0, 2]].isfinite().all()
-
-
-def test_a_copy_reads_by_its_own_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = Leaky(5, 20)
-    cell.compile_pointwise(kernel_for(cell, monkeypatch))
-    other = copy.deepcopy(cell)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.mul_(2)
-    inputs = torch.randint(5, (4, 3))
-    found, _ = other(inputs, other.initial_state(3))
-    expected, _ = scan(other.step, other.project(inputs), other.initial_state(3))
-    torch.testing.assert_close(found, expected)
-    assert not torch.allclose(found, cell(inputs, cell.initial_state(3))[0])
-
-
-def test_a_cell_in_float64_is_read_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = Leaky(5, 20)
-    read = kernel_for(cell, monkeypatch)
-    double = cell.double()
-    assert read(double, torch.randint(5, (4, 3)), double.initial_state(3)) is None
-    assert sequence_reader(double) is None
+    outputs, _ = read(inputs, cell.initial_state(3))
+    assert outputs[1:, 1].isnan().all()
+    assert outputs[:, [0, 2]].isfinite().all()
 
 
 class AcrossUnits(TwoParts):
@@ -277,37 +255,39 @@ class Boundless(TwoParts):
 
 
 @pytest.mark.parametrize("kind", [Boundless, AcrossUnits, AcrossTheBatch, Turned, Shifted, Looking, OwnProjection])
-def test_what_is_more_than_arithmetic_within_a_unit_is_left_to_torch(kind: type[TwoParts]) -> None:
+def test_more_than_arithmetic_within_a_unit_is_not_supported(kind: type[TwoParts]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert sequence_reader(kind(5, 6)) is None
+        reason = NativeBackend().unsupported(kind(5, 6), BackendContext(CPU, torch.float32))
+    assert "cannot be compiled" in str(reason)
 
 
 def test_thirteen_gates_are_too_many() -> None:
     class Wide(Leaky):
         gates = 13
 
-    assert sequence_reader(Wide(5, 6)) is None
+    assert "78 gates of 6 hidden units" in str(
+        NativeBackend().unsupported(Wide(5, 6), BackendContext(CPU, torch.float32))
+    )
 
 
 def test_a_kernel_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
-    kernel_for(OneGate(5, 6), monkeypatch)
+    backend, context = NativeBackend(), BackendContext(CPU, torch.float32)
+    assert backend.unsupported(OneGate(5, 6), context) is None
+    assert backend.preparation_seconds(OneGate(5, 6), context) > 1
+    backend.sequence_reader(OneGate(5, 6), context)
+    assert backend.preparation_seconds(OneGate(7, 9), context) == 0
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
-    kernel_for(OneGate(7, 9), monkeypatch)
+    backend.sequence_reader(OneGate(7, 9), context)
 
 
-@pytest.mark.parametrize(
-    ("trouble", "said"), [("no compiler", "there is no C\\+\\+ compiler"), ("a compiler that fails", "not today")]
-)
-def test_without_a_compiler_a_warning_says_so(
-    trouble: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_compiler_that_fails_is_an_error_with_its_first_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
     compiler = tmp_path / "compiler"
     compiler.write_text("#!/bin/sh\necho 'not today' >&2\nexit 1\n")
     compiler.chmod(0o755)
-    monkeypatch.setattr(build.shutil, "which", lambda _: None if trouble == "no compiler" else str(compiler))
-    with pytest.warns(UserWarning, match=f"no kernel can be compiled for Leaky: {said}"):
-        assert sequence_reader(Leaky(5, 6)) is None
+    monkeypatch.setattr(build.shutil, "which", lambda _: str(compiler))
+    with pytest.raises(PluginError, match="not today"):
+        NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
     assert not list(tmp_path.glob("kernels/*"))

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 from hypothesis import given, strategies
+from seqforge_native import matrices
+from seqforge_native.matrices import linear, matrix_product
 from torch import Tensor
 from torch.nn import functional
-
-from seqforge.cells import matrices
-from seqforge.cells.matrices import linear, matrix_product
 
 sizes = strategies.integers(1, 70)
 

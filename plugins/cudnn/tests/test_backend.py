@@ -1,0 +1,113 @@
+"""Which cells the fused layers run, and what the conformance suite does not check of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from seqforge_cudnn.backend import CudnnBackend, OnednnBackend
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM, LSTMState
+from seqforge_essentials.cells.rnn import RNN
+from torch import Tensor
+
+from seqforge import Experiment
+from seqforge.errors import PluginError
+from seqforge.interfaces import BackendContext, FactoredCell
+from seqforge.registry import Registry, resolve
+
+CPU = BackendContext(torch.device("cpu"), torch.float32)
+GPU = BackendContext(torch.device("cuda"), torch.float32)
+every_cell = pytest.mark.parametrize("cell_class", [RNN, GRU, LSTM])
+needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is available")
+
+
+def sequence(time: int = 12, batch: int = 5, features: int = 7) -> Tensor:
+    return torch.randn(time, batch, features, generator=torch.Generator().manual_seed(1))
+
+
+def train_once(read: Any, cell: FactoredCell[Any], inputs: Tensor, state: Any) -> list[Tensor]:
+    """Return outputs, last state and the gradients of the parameters."""
+    outputs, after = read(inputs, state)
+    return [outputs, *after, *torch.autograd.grad(outputs.square().mean(), list(cell.parameters()))]
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        (LSTM(3, 4, peepholes=True), "LSTM"),
+        (LSTM(3, 4, coupled_gates=True), "LSTM"),
+        (GRU(3, 4, reset_gate="before"), "GRU"),
+    ],
+    ids=["peepholes", "coupled", "reset before"],
+)
+def test_a_variant_without_a_fused_layer_has_a_reason(cell: FactoredCell[Any], name: str) -> None:
+    assert OnednnBackend().unsupported(cell, CPU) == f"torch has no fused layer with the equations of {name}"
+    assert CudnnBackend().unsupported(cell, GPU) == f"torch has no fused layer with the equations of {name}"
+
+
+@every_cell
+def test_each_backend_has_its_device(cell_class: Any) -> None:
+    cell = cell_class(3, 4)
+    assert OnednnBackend().unsupported(cell, CPU) is None
+    assert CudnnBackend().unsupported(cell, GPU) is None
+    assert OnednnBackend().unsupported(cell, GPU) == "it runs on cpu, not on cuda"
+    assert CudnnBackend().unsupported(cell, CPU) == "it runs on cuda, not on cpu"
+
+
+@every_cell
+def test_the_layer_has_no_parameters_of_its_own(cell_class: Any) -> None:
+    reader: Any = OnednnBackend().sequence_reader(cell_class(3, 4), CPU)
+    assert all(parameter.is_meta for parameter in reader.layer.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"), [("rnn", "essentials/rnn"), ("gru", "essentials/gru"), ("lstm", "essentials/lstm")]
+)
+def test_a_preset_is_the_cell_pinned_to_the_fused_backends(name: str, cell: str) -> None:
+    experiment = Experiment.from_dict(
+        {
+            "experiment": {"name": "preset"},
+            "corpus": {"use": "inline", "text": "hello"},
+            "model": {"cells": [{"use": f"cudnn/{name}", "hidden_size": 5}]},
+        }
+    )
+    assert experiment.cells[0].name == cell
+    assert experiment.backend_pins == (("cudnn", "onednn"),)
+    assert type(experiment.cells[0].build(input_size=3)).__module__.startswith("seqforge_essentials")
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_a_preset_has_the_options_of_its_cell(name: str) -> None:
+    registry = Registry.installed()
+    preset = resolve(registry, "cell", {"use": f"cudnn/{name}"}, "model.cells.0", Path())
+    cell = resolve(registry, "cell", {"use": f"essentials/{name}"}, "model.cells.0", Path())
+    assert preset.component is cell.component
+    assert preset.table.keys() == cell.table.keys()
+
+
+def test_the_short_names_are_left_to_others() -> None:
+    with pytest.raises(PluginError):
+        Registry([plugin for plugin in Registry.installed().plugins if plugin.name == "cudnn"]).find("cell", "lstm")
+
+
+@needs_a_gpu
+@every_cell
+def test_on_a_gpu_a_cell_agrees_with_the_cpu_and_warns_of_nothing(cell_class: Any) -> None:
+    # A warning, such as cuDNN's of weights that are not in one piece, is an error here.
+    cell = cell_class(7, 33)
+    expected = train_once(cell, cell, sequence(), cell.initial_state(5))
+    cell.to("cuda")
+    read = CudnnBackend().sequence_reader(cell, GPU)
+    found = train_once(read, cell, sequence().cuda(), cell.initial_state(5))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.cpu(), other, rtol=1e-3, atol=1e-4)
+
+
+@needs_a_gpu
+def test_on_a_gpu_a_state_cut_from_a_larger_batch_is_taken() -> None:
+    cell = LSTM(7, 4).cuda()
+    hidden, memory = torch.zeros(10, 4, device="cuda"), torch.zeros(10, 4, device="cuda")
+    read = CudnnBackend().sequence_reader(cell, GPU)
+    outputs, _ = read(sequence().cuda(), LSTMState(hidden[::2], memory[::2]))
+    assert outputs.shape == (12, 5, 4)

@@ -1,0 +1,105 @@
+"""Which cells the backends `native` and `inductor` can run, and the reasons why not."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
+from seqforge_native import backend as native_backend
+from seqforge_native import inductor, library
+from seqforge_native.backend import NativeBackend
+from seqforge_native.inductor import InductorBackend
+from seqforge_native.library import NEEDS, Library
+
+from seqforge.interfaces import BackendContext, Cell
+from seqforge.registry import Registry
+
+FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
+BFLOAT16 = BackendContext(torch.device("cpu"), torch.bfloat16)
+
+
+class Plain(Cell[Any]):
+    """A cell that is not factored."""
+
+    def initial_state(self, batch_size: int) -> Any: ...
+
+    def step(self, projected: Any, state: Any) -> Any: ...
+
+
+@pytest.mark.parametrize("name", ["native", "inductor"])
+def test_the_plugin_registers_its_backends(name: str) -> None:
+    assert Registry.installed().find("backend", name).plugin == "native"
+
+
+@pytest.mark.parametrize("cell", [RNN(3, 4), RNN(3, 4, nonlinearity="relu"), GRU(3, 4), LSTM(3, 4)])
+def test_the_built_in_cells_run_without_preparation(
+    cell: Any, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
+    assert NativeBackend().unsupported(cell, FLOAT32) is None
+    assert NativeBackend().preparation_seconds(cell, FLOAT32) == 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "context", "reason"),
+    [
+        (LSTM(3, 4), BackendContext(torch.device("cuda"), torch.float32), "run on a CPU, not on cuda"),
+        (Plain(3, 4), FLOAT32, "Plain is not a FactoredCell"),
+        (LSTM(3, 4).double(), FLOAT32, "its parameters are not in float32"),
+        (LSTM(3, 4), BackendContext(torch.device("cpu"), torch.float64), "in float32 or bfloat16, not in float64"),
+        (GRU(3, 4, reset_gate="before"), FLOAT32, "GRU has a step of its own beside `pointwise`"),
+    ],
+)
+def test_a_cell_that_no_kernel_runs_has_a_reason(cell: Any, context: BackendContext, reason: str) -> None:
+    if not library.best_instruction_set() and "parameters" not in reason:
+        pytest.skip("this processor has no AVX2")
+    assert reason in str(NativeBackend().unsupported(cell, context))
+
+
+def test_a_processor_without_avx2_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset({"sse2"}))
+    assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) == "this processor has no AVX2"
+
+
+def test_bfloat16_needs_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx512"]))
+    assert NativeBackend().unsupported(LSTM(3, 4), BFLOAT16) == "this processor does not multiply in bfloat16"
+
+
+def test_kernels_that_were_not_built_or_do_not_load_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx2"]))
+    monkeypatch.setattr(native_backend, "best_library", lambda: None)
+    monkeypatch.setattr(library, "built_library", lambda name: None)
+    assert "no kernels were built for avx2" in str(NativeBackend().unsupported(GRU(3, 4), FLOAT32))
+    monkeypatch.setattr(library, "built_library", lambda name: library.Path(f"{name}.so"))
+    assert "cannot be loaded" in str(NativeBackend().unsupported(GRU(3, 4), FLOAT32))
+
+
+def test_a_library_without_the_type_is_a_reason(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = {key: function for key, function in kernels.functions.items() if key[0] != "forward"}
+    monkeypatch.setattr(native_backend, "best_library", lambda: replace(kernels, functions=functions))
+    assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) is not None
+
+
+def test_without_a_compiler_variants_do_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx2"]))
+    monkeypatch.setattr(native_backend, "find_compiler", lambda: None)
+    monkeypatch.setattr(inductor, "find_compiler", lambda: None)
+    cell = LSTM(3, 4, peepholes=True)
+    assert "there is no C++ compiler" in str(NativeBackend().unsupported(cell, FLOAT32))
+    assert "needs a C++ compiler" in str(InductorBackend().unsupported(cell, FLOAT32))
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [(Plain(3, 4), "Plain is not a FactoredCell"), (GRU(3, 4, reset_gate="before"), "has a step of its own")],
+)
+def test_a_cell_that_inductor_cannot_compile_has_a_reason(cell: Any, reason: str) -> None:
+    assert reason in str(InductorBackend().unsupported(cell, FLOAT32))
+
+
+def test_inductor_says_that_it_takes_long() -> None:
+    assert InductorBackend().preparation_seconds(LSTM(3, 4), FLOAT32) >= 10

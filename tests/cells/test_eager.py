@@ -1,0 +1,115 @@
+"""Sequences of factored cells in plain torch, and the products of cells."""
+
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seqforge.cells import ElementwisePart, differentiate_by_autograd, product_dtype, read_sequence
+from seqforge.interfaces import FactoredCell, scan
+
+
+class Memory(NamedTuple):
+    hidden: Tensor
+    total: Tensor
+    steps: Tensor
+
+
+class Leaky(FactoredCell[Memory]):
+    """A cell with parameters of its own, an output that is not its hidden state, and integers in its state."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, 2 * hidden_size)
+        self.leak = self.uniform_parameter(hidden_size)
+        self.fixed = nn.Parameter(torch.ones(hidden_size), requires_grad=False)
+
+    def initial_state(self, batch_size: int) -> Memory:
+        zeros = self.bias.new_zeros(batch_size, self.hidden_size)
+        return Memory(zeros, zeros, torch.zeros(batch_size, dtype=torch.int64))
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
+        gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
+        gate = gate * self.fixed
+        total = state.total * torch.sigmoid(self.leak) + torch.sigmoid(gate) * torch.tanh(candidate)
+        return total.square(), Memory(torch.tanh(total), total, state.steps + 1)
+
+
+def reading(cell: Leaky, inputs: Tensor, read: Any, precision: torch.dtype) -> list[Tensor]:
+    """Outputs, last state, and gradients of a weighted sum of them."""
+    start = cell.initial_state(inputs.shape[1])
+    state = Memory(*(part.clone().requires_grad_(part.is_floating_point()) for part in start))
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        outputs, after = read(inputs, state)
+    found = [outputs, *after]
+    generator = torch.Generator().manual_seed(0)
+    weighted = [(each.double() * torch.randn(each.shape, generator=generator)).sum() for each in found[:3]]
+    leaves = [*state[:2], *(parameter for parameter in cell.parameters() if parameter.requires_grad)]
+    return [each.detach() for each in found] + list(torch.autograd.grad(torch.stack(weighted).sum(), leaves))
+
+
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5), (torch.bfloat16, 0.03)]
+)
+def test_a_sequence_is_the_scan_of_its_steps(precision: torch.dtype, tolerance: float) -> None:
+    torch.manual_seed(1)
+    cell = Leaky(5, 11)
+    inputs = torch.randint(5, (7, 3))
+    double = Leaky(5, 11).double()
+    double.load_state_dict(cell.state_dict())
+    expected = reading(double, inputs, lambda x, s: scan(double.step, double.project(x), s), torch.float64)
+    if precision == torch.float64:
+        cell = cell.double()
+    found = reading(cell, inputs, cell, precision)
+    assert found[3].tolist() == [7, 7, 7]
+    for left, right in zip(found, expected, strict=True):
+        assert (left.double() - right.double()).norm() <= tolerance * (right.double().norm() + 0.1)
+
+
+def test_a_sequence_can_be_differentiated_twice_if_the_graph_is_kept() -> None:
+    cell = Leaky(5, 4)
+    outputs, _ = cell(torch.randint(5, (6, 2)), cell.initial_state(2))
+    first = torch.autograd.grad(outputs.sum(), cell.recurrent_weight, retain_graph=True)[0]
+    assert torch.equal(torch.autograd.grad(outputs.sum(), cell.recurrent_weight)[0], first)
+
+
+def test_without_gradients_nothing_is_kept() -> None:
+    cell = Leaky(5, 4)
+    inputs = torch.randint(5, (6, 2))
+    learning, _ = cell(inputs, cell.initial_state(2))
+    with torch.no_grad():
+        reading_only, _ = cell(inputs, cell.initial_state(2))
+    assert reading_only.grad_fn is None
+    assert torch.equal(learning, reading_only)
+
+
+def test_frozen_weights_leave_gradients_for_the_others() -> None:
+    cell = Leaky(5, 4)
+    cell.input_weight.requires_grad_(False)
+    cell.recurrent_weight.requires_grad_(False)
+    outputs, _ = cell(torch.randint(5, (6, 2)), cell.initial_state(2))
+    gradients = torch.autograd.grad(outputs.sum(), [cell.bias, cell.leak])
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)
+
+
+def test_only_trainable_parameters_of_the_elementwise_part_are_differentiated() -> None:
+    cell = Leaky(5, 4)
+    part = ElementwisePart(cell, torch.float32, Memory)
+    assert list(part.trainable_parameters()) == ["cell.leak"]
+    assert differentiate_by_autograd(part).parameters == (cell.leak,)
+
+
+def test_the_engine_reads_any_elementwise_part() -> None:
+    cell = Leaky(5, 4)
+    part = differentiate_by_autograd(ElementwisePart(cell, torch.float32, Memory))
+    inputs = torch.randint(5, (6, 2))
+    outputs, after = read_sequence(part, cell.project(inputs), cell.recurrent_weight, cell.initial_state(2))
+    expected, state = scan(cell.step, cell.project(inputs), cell.initial_state(2))
+    torch.testing.assert_close((outputs, *after), (expected, *state))
+
+
+def test_products_are_in_autocasts_type_except_for_float64() -> None:
+    assert product_dtype(torch.ones(1)) == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert product_dtype(torch.ones(1)) == torch.bfloat16
+        assert product_dtype(torch.ones(1, dtype=torch.float64)) == torch.float64

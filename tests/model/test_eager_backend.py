@@ -1,0 +1,24 @@
+"""The eager backend."""
+
+from functools import partial
+from typing import ClassVar
+
+from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.lstm import LSTM
+from seqforge_essentials.cells.rnn import RNN
+
+from seqforge.model.choose_backend import EagerBackend
+from seqforge.testing import BackendSuite
+
+
+class TestEager(BackendSuite):
+    backend: ClassVar = EagerBackend
+    cells: ClassVar = {
+        "rnn": RNN,
+        "gru": GRU,
+        "gru, reset before": partial(GRU, reset_gate="before"),
+        "lstm": LSTM,
+        "lstm, peepholes": partial(LSTM, peepholes=True),
+        "lstm, peepholes, coupled": partial(LSTM, peepholes=True, coupled_gates=True),
+    }
+    examples: ClassVar = 4
