@@ -47,13 +47,10 @@ def _opened(top: Open | None, bracket: str, position: int) -> Open:
 class Stacks:
     """Two stacks, which are the same object as long as conditions make no difference.
 
-    Args:
-        beginning_missing: Whether brackets that are closed here may have been opened before the text began.
-
     Attributes:
         all_true: The stack if every condition holds.
         all_false: The stack if no condition holds.
-        beginning_missing: As passed, until `clear` resets it.
+        beginning_missing: Whether brackets may have been opened before the text began. `clear` resets it.
     """
 
     __slots__ = ("all_false", "all_true", "beginning_missing")
@@ -79,13 +76,7 @@ class Stacks:
         self.beginning_missing = False
 
     def open(self, bracket: str, position: int, compiled: int) -> None:
-        """Push an opening bracket.
-
-        Args:
-            bracket: The bracket.
-            position: Its position in the text.
-            compiled: The assignments under which it is compiled.
-        """
+        """Push an opening bracket under the assignments in `compiled`."""
         same = self.all_true is self.all_false
         if compiled & ALL_TRUE:
             self.all_true = _opened(self.all_true, bracket, position)
@@ -96,18 +87,10 @@ class Stacks:
                 self.all_false = _opened(self.all_false, bracket, position)
 
     def close(self, bracket: str, position: int, compiled: int) -> Defect | None:
-        """Pop the bracket that a closing bracket matches.
+        """Pop the bracket that a closing bracket matches under the assignments in `compiled`, and return any error.
 
         A bracket that closes nothing is ignored. One that does not match the topmost bracket also closes all brackets
         above its match.
-
-        Args:
-            bracket: The closing bracket.
-            position: Its position in the text.
-            compiled: The assignments under which it is compiled.
-
-        Returns:
-            The error, or None.
         """
         same = self.all_true is self.all_false
         defect = None
@@ -146,16 +129,9 @@ class Stacks:
 
 
 def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Defect]]:
-    """Check the brackets of a `#define`, whose body must balance by itself.
+    """Count and check the brackets of a `#define`, whose body must balance by itself.
 
-    Args:
-        text: The whole text.
-        start: Position of the directive.
-        stop: End position of the directive.
-        cut: Whether the text ends inside the directive, so that brackets may be open at its end.
-
-    Returns:
-        Number of brackets, and the defects.
+    If the text is `cut` inside the directive, brackets may be open at its end.
     """
     stacks = Stacks()
     count = 0
@@ -184,14 +160,7 @@ _LONGEST_LINE = 200
 def find_early_defect(text: str, position: int, stacks: Stacks, before: Open | None) -> Defect | None:
     """Look for a sign, at a semicolon or brace, that an earlier bracket is wrong.
 
-    Args:
-        text: The whole text.
-        position: Position of the semicolon or brace.
-        stacks: The open brackets after it.
-        before: The topmost bracket before it, if all conditions hold.
-
-    Returns:
-        The suspected error, or None.
+    `stacks` are the brackets open after it; `before` is the topmost one before it if all conditions hold.
     """
     match text[position]:
         case ";":

@@ -40,12 +40,7 @@ def find_compiler() -> Path:
 
 
 def compiles(text: str, compiler: Path) -> bool:
-    """Return whether a compiler accepts a text without its directives, within the limits of time and memory.
-
-    Args:
-        text: C, or text that may be C.
-        compiler: Result of `find_compiler`.
-    """
+    """Return whether a compiler accepts a text without its directives, within the limits of time and memory."""
     code = extract_compiled_code(text).code.replace(b"#", b" ").replace(b"%:", b"  ")
     with tempfile.TemporaryDirectory(prefix="seqforge-") as folder:
         process = subprocess.Popen(  # noqa: S603 - no part of the command comes from the text

@@ -61,16 +61,7 @@ class Conditions:
         return self._deeper > 0
 
     def follow(self, text: str, start: int, stop: int) -> str:
-        """Move past a directive.
-
-        Args:
-            text: The whole text.
-            start: Position of the directive or of the line break before it.
-            stop: End position of the directive.
-
-        Returns:
-            Its name, such as `define`, or "" if it has none.
-        """
+        """Move past a directive, which may begin with a line break, and return its name, such as `define`, or ""."""
         match = _DIRECTIVE.match(text, start, stop)
         name = match[1] if match else ""
         if match and name in CONDITIONAL:
@@ -108,16 +99,9 @@ def _defines_next(text: str, position: int, condition: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def evaluate_condition(name: str, condition: str) -> int:
-    """Evaluate a condition under both assignments.
+    """Return the assignments under which the condition of an `if`, `ifdef` or `ifndef` holds.
 
     Names and comparisons are unknown; `!=` and `<` are the negations of `==` and `>=`.
-
-    Args:
-        name: `if`, `ifdef` or `ifndef`.
-        condition: The rest of the directive.
-
-    Returns:
-        The assignments under which it holds.
     """
     if len(condition) > LONGEST_CONDITION:
         return ALL_TRUE

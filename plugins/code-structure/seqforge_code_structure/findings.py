@@ -13,24 +13,14 @@ from seqforge_code_structure.units import begins_inside_unit, split_units
 
 
 def structure_findings(text: int, defects: Iterable[Defect]) -> list[Finding]:
-    """Convert defects to findings.
-
-    Args:
-        text: Index of the text among those that are scored.
-        defects: Its defects.
-    """
+    """Convert the defects of one text, whose index is `text`, to findings."""
     return [Finding(text, defect.position, defect.position + defect.length, defect.message) for defect in defects]
 
 
 def name_findings(text: int, units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Finding]:
-    """Convert errors of identifiers to findings, and add units that do not parse or are not analyzed.
+    """Convert errors in the units of one text to findings, and add units that do not parse or are not analyzed.
 
     Names that the training text does not contain are left out, since real code has some too.
-
-    Args:
-        text: Index of the text among those that are scored.
-        units: Its units.
-        defects: Their errors.
     """
     undefined = {defect.start for defect in defects if defect.kind == "undefined"}
     found = [
@@ -49,31 +39,18 @@ def name_findings(text: int, units: Sequence[UnitNames], defects: Sequence[NameD
 def identifier_findings(
     text: str, lexicon: Lexicon | None = None, *, beginning_missing: bool = False, end_missing: bool = False
 ) -> list[Finding]:
-    """Find errors of identifiers, syntax errors, and units that are not analyzed.
+    """Find errors of identifiers, syntax errors, and units that are not analyzed, in the order of the text.
 
-    Args:
-        text: C, or text that may be C.
-        lexicon: Lexicon of a training text; without one, no name counts as undefined.
-        beginning_missing: Whether the text may begin inside a unit.
-        end_missing: Whether the text is cut at its end.
-
-    Returns:
-        Findings in the order of the text, each with index 0.
+    Without a lexicon, no name counts as undefined.
     """
     units = read_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
     return name_findings(0, units, check_names(units, lexicon)[1])
 
 
 def all_findings(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Finding]:
-    """Find errors of brackets, of comments and literals, of indentation, and of identifiers.
+    """Find errors of brackets, comments, literals, indentation and identifiers, in the order of the text.
 
-    Args:
-        text: C, or text that may be C.
-        lexicon: Lexicon of a training text; without one, no name counts as undefined.
-        cut: Whether the text is cut at its end and may be cut at its beginning.
-
-    Returns:
-        Findings in the order of the text, each with index 0.
+    Without a lexicon, no name counts as undefined. A text that is `cut` lacks its end and may lack its beginning.
     """
     headless = cut and begins_inside_unit(text)
     units = split_units(text, beginning_missing=headless, end_missing=cut)

@@ -71,9 +71,6 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
     """Compare the indentation of a text's lines with its braces, in time linear in the text.
 
     A `}` in column 0 closes all braces, so that a missing brace does not affect later functions.
-
-    Args:
-        text: C, or text that may be C.
     """
     lines = _lines(text)
     shapes = Counter((line.indentation, line.least, line.most) for line in lines)

@@ -21,11 +21,6 @@ class LabelledCharacters(LabelledCorpus):
     A document is labelled as a whole and then divided, so that a piece that begins inside a comment is labelled as a
     comment. Pieces begin at the start of a line, except inside a line that is longer than a piece. All pieces of a
     document are in the same split.
-
-    Args:
-        source: Corpus of C.
-        length: Largest number of characters of a piece.
-        validation_fraction: Fraction of the documents that is held out.
     """
 
     def __init__(
@@ -76,14 +71,9 @@ class LabelledCharacters(LabelledCorpus):
 
 
 def divide_lines(text: str, length: int) -> Iterator[tuple[int, int]]:
-    """Divide a text into pieces of whole lines, and lines that are longer than a piece into several pieces.
+    """Yield the start and the end of each piece of at most `length` characters. The pieces have no gaps.
 
-    Args:
-        text: Any text.
-        length: Largest number of characters of a piece.
-
-    Yields:
-        Start and end position of each piece. The pieces cover the text without gaps.
+    Pieces consist of whole lines. A line that is longer than a piece is divided into several.
     """
     start = 0
     while start < len(text):

@@ -85,14 +85,7 @@ _PLAIN = {"comment": Class.COMMENT, "string": Class.STRING, "number": Class.NUMB
 
 
 def label_characters(text: str) -> NDArray[np.uint8]:
-    """Label every character of a text.
-
-    Args:
-        text: C, or text that may be C.
-
-    Returns:
-        Labels, `[length]`: indices into `CLASSES`.
-    """
+    """Return the label of every character of a text, `[length]`: an index into `CLASSES`."""
     kinds: list[int] = []
     lengths: list[int] = []
     for kind, start, stop in tokenize(text):
@@ -102,14 +95,7 @@ def label_characters(text: str) -> NDArray[np.uint8]:
 
 
 def tokenize(text: str) -> Iterator[Token]:
-    """Divide a text into tokens, in time linear in the text. Blanks are tokens of the class `OTHER`.
-
-    Args:
-        text: C, or text that may be C.
-
-    Yields:
-        The tokens in order, without gaps.
-    """
+    """Yield the tokens of a text without gaps, in linear time. Blanks are tokens of the class `OTHER`."""
     after_tag = False
     for match in _TOKEN.finditer(text):
         name = match.lastgroup or "other"

@@ -31,9 +31,6 @@ class Brackets(Metric):
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, and add up the counts.
 
-        Args:
-            texts: Samples of a model, each with its prompt.
-
         Returns:
             `units`, the number of complete units with brackets; `balanced`, the share of these whose brackets are
             right; `errors_per_1000`, errors per 1,000 brackets outside of cut units; `tails_balanced`, the share of cut
@@ -71,9 +68,6 @@ class Terminators(Metric):
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, and add up the counts. Whatever the end of a text cuts need not be closed.
 
-        Args:
-            texts: Samples of a model, each with its prompt.
-
         Returns:
             `unterminated_comments`, `unterminated_strings` and `unterminated_characters`, each as a share of all
             comments, strings and character literals; and `stray_comment_ends`, as a share of all `*/`.
@@ -103,9 +97,6 @@ class Indentation(Metric):
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, with its own unit of indentation, and add up the counts.
-
-        Args:
-            texts: Samples of a model, each with its prompt.
 
         Returns:
             `lines`, the number of lines that are checked, and `agreement`, the share of these that agree.
@@ -137,9 +128,6 @@ class Compiles(Metric):
 
     def score(self, texts: Sequence[str]) -> Score:
         """Compile the complete units of texts that may be cut at both ends.
-
-        Args:
-            texts: Samples of a model, each with its prompt.
 
         Returns:
             `units`, the number of units that are compiled: the first `MOST_UNITS` with a bracket; and `accepted`, the
@@ -177,11 +165,7 @@ class Identifiers(FittedMetric):
         self._lexicon = Lexicon(0, {})
 
     def fit(self, documents: Iterator[str]) -> None:
-        """Count the files in which each name is declared, and those in which it is used undeclared.
-
-        Args:
-            documents: The training text.
-        """
+        """Count the files in which each name is declared, and those in which it is used undeclared."""
         self._lexicon = build_lexicon(documents)
 
     def state(self) -> bytes:
@@ -191,11 +175,8 @@ class Identifiers(FittedMetric):
     def restore(self, state: bytes) -> None:
         """Restore the counts.
 
-        Args:
-            state: Result of `state`.
-
         Raises:
-            DataError: If it is not a lexicon of this version.
+            DataError: If the state is not a lexicon of this version.
         """
         try:
             self._lexicon = decode_lexicon(state)
@@ -203,14 +184,7 @@ class Identifiers(FittedMetric):
             raise DataError("not a lexicon of C in the format of this version") from error
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Check the complete units of texts that may be cut at both ends.
-
-        Args:
-            texts: Samples of a model, each with its prompt.
-
-        Returns:
-            The values that the class describes. A share of nothing is 0, with weight 0.
-        """
+        """Compute the values that the class describes. A share of nothing is 0, with weight 0."""
         total: Counter[str] = Counter()
         findings: list[Finding] = []
         for number, text in enumerate(texts):

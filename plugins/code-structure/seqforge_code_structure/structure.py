@@ -68,37 +68,19 @@ _BODY = _compile(directives=False)
 
 
 def scan_text(text: str) -> Iterator[re.Match[str]]:
-    """Find the structural tokens of a text.
+    """Return a match for each structural token of a text, in order.
 
-    Args:
-        text: C, or text that may be C.
-
-    Returns:
-        A match for each token, in order. Its `lastindex` is the `Kind`, and the group with that number is the token.
-        The last match is `Kind.END`, which may occur twice.
+    Its `lastindex` is the `Kind`, and the group with that number is the token. The last match is `Kind.END`, which may
+    occur twice.
     """
     return _TEXT.finditer(text)
 
 
 def scan_directive(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:
-    """Find the structural tokens inside a directive, where `#` begins no directive.
-
-    Args:
-        text: The whole text.
-        start: Position of the directive.
-        stop: End position of the directive.
-
-    Returns:
-        Matches, as from `scan_text`.
-    """
+    """Return matches as from `scan_text` inside a directive, where `#` begins no directive."""
     return _BODY.finditer(text, start, stop)
 
 
 def may_be_cut(text: str, start: int) -> bool:
-    """Return whether a character literal without an end may be cut by the end of the text.
-
-    Args:
-        text: The whole text.
-        start: Position of the literal.
-    """
+    """Return whether a character literal without an end may be cut by the end of the text."""
     return len(text) - start <= _LONGEST_CHARACTER and "\n" not in text[start:]

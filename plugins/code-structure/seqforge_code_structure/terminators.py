@@ -44,13 +44,7 @@ class TerminatorAnalysis:
 
 
 def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAnalysis:
-    """Find comments and literals that are not closed, in time linear in the text.
-
-    Args:
-        text: C, or text that may be C.
-        end_missing: Whether the text is cut at its end. A comment or literal that extends to there is then not an
-            error.
-    """
+    """Find comments and literals that are not closed, in linear time. If the end is missing, it may cut the last."""
     analysis = TerminatorAnalysis()
     conditions = Conditions()
     for match in scan_text(text):

@@ -82,16 +82,13 @@ class Unit:
 
 
 def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> Iterator[Unit]:
-    """Divide a text into units and check their brackets, in time linear in the text.
+    """Yield the units of a text and check their brackets, in time linear in the text.
 
     Args:
-        text: C, or text that may be C.
+        text: C, or text that may be C. An empty text has no unit.
         beginning_missing: Whether the text may begin inside a unit. Brackets that are closed before the first `}` in
             column 0 then need not have been opened.
         end_missing: Whether the text is cut at its end. Brackets may then be open there.
-
-    Yields:
-        The units in order; none for an empty text.
     """
     division = _Division(text, beginning_missing)
     for match in scan_text(text):
@@ -110,24 +107,14 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
 
 
 def is_balanced(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> bool:
-    """Return whether all brackets of a text are right. Text that nests too deep is not.
-
-    Args:
-        text: C, or text that may be C.
-        beginning_missing: As for `split_units`.
-        end_missing: As for `split_units`.
-    """
+    """Return whether all units of `split_units` are balanced."""
     return all(
         unit.balanced for unit in split_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
     )
 
 
 def begins_inside_unit(text: str) -> bool:
-    """Guess whether a text begins inside a unit: whether its first line is indented or closes a bracket.
-
-    Args:
-        text: C, or text that may be C.
-    """
+    """Guess whether a text begins inside a unit: whether its first line is indented or closes a bracket."""
     return _INSIDE_UNIT.match(text) is not None
 
 

@@ -14,11 +14,6 @@ class Additive(Attention):
     """Attention with the score v · tanh(W q + U m), computed by a small network.
 
     Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align and Translate".
-
-    Args:
-        query_size: Features of a query, the output of the decoder at one step.
-        memory_size: Features of the encoder output at one step.
-        size: Hidden units of the scoring network.
     """
 
     def __init__(
@@ -33,22 +28,13 @@ class Additive(Attention):
         self.energy = nn.Linear(size, 1, bias=False)
 
     def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch units"]:
-        """Compute U m once for all queries.
-
-        Args:
-            memory: Encoder outputs of every step.
-        """
+        """Compute U m once for all queries."""
         return self.memory(memory)
 
     def score(
         self, queries: Float[Tensor, "written batch query"], projected: Float[Tensor, "read batch units"]
     ) -> Float[Tensor, "batch written read"]:
-        """Return the score of every encoder step for every decoder step.
-
-        Args:
-            queries: Decoder outputs of every step.
-            projected: Result of `project`.
-        """
+        """Return the score of every encoder step for every decoder step."""
         # [batch, written, 1, units] + [batch, 1, read, units]
         hidden = self.query(queries).transpose(0, 1).unsqueeze(2) + projected.transpose(0, 1).unsqueeze(1)
         return self.energy(torch.tanh(hidden)).squeeze(-1)
@@ -58,10 +44,6 @@ class Multiplicative(Attention):
     """Attention with the score q · W m, the "general" score of Luong et al. 2015.
 
     "Effective Approaches to Attention-based Neural Machine Translation".
-
-    Args:
-        query_size: Features of a query, the output of the decoder at one step.
-        memory_size: Features of the encoder output at one step.
     """
 
     def __init__(self, query_size: int, memory_size: int) -> None:
@@ -69,20 +51,11 @@ class Multiplicative(Attention):
         self.memory = nn.Linear(memory_size, query_size, bias=False)
 
     def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch query"]:
-        """Compute W m once for all queries.
-
-        Args:
-            memory: Encoder outputs of every step.
-        """
+        """Compute W m once for all queries."""
         return self.memory(memory)
 
     def score(
         self, queries: Float[Tensor, "written batch query"], projected: Float[Tensor, "read batch query"]
     ) -> Float[Tensor, "batch written read"]:
-        """Return the score of every encoder step for every decoder step.
-
-        Args:
-            queries: Decoder outputs of every step.
-            projected: Result of `project`.
-        """
+        """Return the score of every encoder step for every decoder step."""
         return torch.einsum("wbq,rbq->bwr", queries, projected)

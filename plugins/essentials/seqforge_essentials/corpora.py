@@ -18,9 +18,6 @@ from seqforge.interfaces import Corpus, Document, ExperimentPath
 class InlineText(Corpus):
     """One document whose text is in the experiment file.
 
-    Args:
-        text: Text of at least one character.
-
     Raises:
         ValueError: If the text is empty.
     """
@@ -51,10 +48,6 @@ class TextFiles(Corpus):
     A pattern may contain `*`, `?`, `[…]` and `**`, which matches any number of folders. `**` at the end of a pattern
     matches every file below. Files and folders whose names begin with a dot are matched only by patterns that contain
     such a name. The leading part of a pattern that exists as written is taken literally.
-
-    Args:
-        files: Paths or patterns such as `notes/**/*.txt`, relative to the experiment file.
-        encoding: Encoding of the files, by any of Python's names for it.
 
     Raises:
         ValueError: If Python has no such text encoding.

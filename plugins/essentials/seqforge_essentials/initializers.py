@@ -13,12 +13,7 @@ class Default(Initializer):
     """Keeps the initial values of every module."""
 
     def initialize(self, name: str, parameter: Tensor) -> None:
-        """Leave the parameter unchanged.
-
-        Args:
-            name: Dotted name of the parameter.
-            parameter: The parameter.
-        """
+        """Leave the parameter unchanged."""
 
 
 class Uniform(Initializer):
@@ -26,9 +21,6 @@ class Uniform(Initializer):
 
     Sutskever et al. 2014, "Sequence to Sequence Learning with Neural Networks", use a scale of 0.08, and so does
     char-rnn.
-
-    Args:
-        scale: Half the width of the distribution, which ranges from `-scale` to `scale`.
     """
 
     def __init__(
@@ -37,12 +29,7 @@ class Uniform(Initializer):
         self._scale = scale
 
     def initialize(self, name: str, parameter: Tensor) -> None:
-        """Draw the parameter.
-
-        Args:
-            name: Dotted name of the parameter.
-            parameter: The parameter, which is filled in place.
-        """
+        """Draw the parameter."""
         parameter.uniform_(-self._scale, self._scale)
 
 
@@ -51,9 +38,6 @@ class Normal(Initializer):
 
     Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", use a standard deviation of 0.02. Other
     vectors, such as peepholes, keep the initial values of their modules.
-
-    Args:
-        standard_deviation: Standard deviation of the matrices.
     """
 
     def __init__(
@@ -63,12 +47,7 @@ class Normal(Initializer):
         self._standard_deviation = standard_deviation
 
     def initialize(self, name: str, parameter: Tensor) -> None:
-        """Draw a matrix, or set a bias to 0.
-
-        Args:
-            name: Dotted name of the parameter.
-            parameter: The parameter, which is filled in place.
-        """
+        """Draw a matrix, or set a bias to 0."""
         if is_bias(name):
             parameter.zero_()
         elif parameter.ndim >= 2:
@@ -81,9 +60,6 @@ class Orthogonal(Initializer):
     Saxe et al. 2014, "Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Neural Networks". Other
     matrices are uniform as in Glorot and Bengio 2010, "Understanding the Difficulty of Training Deep Feedforward
     Neural Networks". Biases are 0. Other vectors, such as peepholes, keep the initial values of their modules.
-
-    Args:
-        gain: Factor on the orthogonal matrices.
     """
 
     def __init__(
@@ -92,12 +68,7 @@ class Orthogonal(Initializer):
         self._gain = gain
 
     def initialize(self, name: str, parameter: Tensor) -> None:
-        """Fill the parameter as its name and shape require.
-
-        Args:
-            name: Dotted name of the parameter.
-            parameter: The parameter, which is filled in place.
-        """
+        """Fill the parameter as its name and shape require."""
         if is_bias(name):
             parameter.zero_()
         elif parameter.ndim >= 2 and is_recurrent_weight(name):
@@ -109,19 +80,11 @@ class Orthogonal(Initializer):
 
 
 def is_bias(name: str) -> bool:
-    """Return whether a name is that of a bias: `bias`, `recurrent_bias`, or `bias_ih_l0` as in `torch.nn.LSTM`.
-
-    Args:
-        name: Dotted name of a parameter.
-    """
+    """Return whether a name is that of a bias: `bias`, `recurrent_bias`, or torch's `bias_ih_l0`."""
     last = name.rpartition(".")[2]
     return last.startswith("bias") or last.endswith("bias")
 
 
 def is_recurrent_weight(name: str) -> bool:
-    """Return whether a name is that of a recurrent weight: `recurrent_weight`, or `weight_hh_l0` as in `torch.nn.LSTM`.
-
-    Args:
-        name: Dotted name of a parameter.
-    """
+    """Return whether a name is that of a recurrent weight: `recurrent_weight`, or torch's `weight_hh_l0`."""
     return name.rpartition(".")[2].startswith(("recurrent_weight", "weight_hh"))

@@ -15,10 +15,8 @@ class CrossEntropy(Loss):
     """The mean of -log p(target), with optional label smoothing.
 
     Label smoothing is from Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision": the
-    target keeps 1 - ε of its probability, and ε is distributed uniformly over all symbols.
-
-    Args:
-        label_smoothing: ε. If it is not 0, the loss is not a likelihood, and no bits per character follow from it.
+    target keeps 1 - ε of its probability, and ε is distributed uniformly over all symbols. If ε is not 0,
+    the loss is not a likelihood, and no bits per character follow from it.
     """
 
     def __init__(
@@ -32,15 +30,7 @@ class CrossEntropy(Loss):
         self.in_nats = label_smoothing == 0.0
 
     def forward(self, outputs: Float[Tensor, "*batch symbols"], targets: Int[Tensor, "*batch"]) -> Float[Tensor, ""]:
-        """Return the mean over all targets that are not `IGNORED_TARGET`.
-
-        Args:
-            outputs: Logits.
-            targets: Target symbols.
-
-        Returns:
-            A scalar in nats; 0 if every target is ignored.
-        """
+        """Return the mean in nats over all targets that are not `IGNORED_TARGET`; 0 if there are none."""
         count = (targets != IGNORED_TARGET).sum().clamp(min=1)
         total = functional.cross_entropy(
             outputs.flatten(end_dim=-2),
@@ -60,15 +50,7 @@ class MeanSquaredError(Loss):
     def forward(
         self, outputs: Float[Tensor, "*batch size"], targets: Float[Tensor, "*batch size"]
     ) -> Float[Tensor, ""]:
-        """Return the mean over all targets that are not NaN.
-
-        Args:
-            outputs: Predicted numbers.
-            targets: Target numbers. NaN marks padding.
-
-        Returns:
-            A scalar; 0 if every target is NaN.
-        """
+        """Return the mean over all targets that are not NaN, which marks padding; 0 if there are none."""
         ignored = targets.isnan()
         # Replace NaN before the subtraction: a gradient through NaN is NaN, even if its term is masked afterwards.
         squares = (outputs - targets.masked_fill(ignored, 0.0)).square().masked_fill(ignored, 0.0)
@@ -89,14 +71,9 @@ class CTC(Loss):
     def forward(
         self, outputs: Float[Tensor, "time batch symbols"], targets: Int[Tensor, "steps batch"]
     ) -> Float[Tensor, ""]:
-        """Return the mean over all target symbols that are not `IGNORED_TARGET`.
+        """Return the mean in nats over all target symbols that are not `IGNORED_TARGET`; 0 if there are none.
 
-        Args:
-            outputs: Logits. At padded steps the blank has probability 1.
-            targets: Target sequences, each padded at its end.
-
-        Returns:
-            A scalar in nats per symbol; 0 if every target is ignored.
+        At padded steps, the logits must give the blank the probability 1.
         """
         time, batch, symbols = outputs.shape
         lengths = (targets != IGNORED_TARGET).sum(0)

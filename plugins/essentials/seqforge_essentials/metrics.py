@@ -18,10 +18,6 @@ class Distinct(Metric):
 
     Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models". The share falls as texts
     grow longer, so compare samples of the same length.
-
-    Args:
-        lengths: Values of n. Each produces a figure `distinct_n`.
-        unit: Unit of the n-grams: characters, or words separated by white space.
     """
 
     def __init__(
@@ -38,13 +34,9 @@ class Distinct(Metric):
         self._unit = unit
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Count the n-grams of all texts together. No n-gram spans two texts.
+        """Return a share from 0 to 1 for each n, over all texts together; 0 if there is no n-gram.
 
-        Args:
-            texts: Samples of a model, each with its prompt. Only the first 200,000 words or characters are counted.
-
-        Returns:
-            A share from 0 to 1 for each n; 0 if there is no n-gram.
+        No n-gram spans two texts. Only the first 200,000 words or characters are counted.
         """
         parts = list(self._limited(texts))
         return Score({f"distinct_{length}": _distinct_share(parts, length) for length in self._lengths})

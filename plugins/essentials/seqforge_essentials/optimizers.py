@@ -25,12 +25,7 @@ _Beta2 = Annotated[float, Field(ge=0, lt=1, description="Decay of the running me
 
 
 class _TorchOptimizer(Optimizer):
-    """An optimizer of `torch.optim` and its options.
-
-    Args:
-        weight_decay: Weight decay of the matrices.
-        options: Other options, by the names that torch uses.
-    """
+    """An optimizer of `torch.optim` and its options, by the names that torch uses."""
 
     algorithm: ClassVar[_Algorithm]
 
@@ -39,11 +34,7 @@ class _TorchOptimizer(Optimizer):
         self._options = options
 
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
-        """Build the torch optimizer.
-
-        Args:
-            parameters: Names and parameters of the model.
-        """
+        """Build the torch optimizer."""
         groups = parameter_groups(parameters, self._weight_decay)
         types = {(parameter.device.type, parameter.dtype) for group in groups for parameter in group["params"]}
         fused = all(_has_fused_kernel(self.algorithm, device, dtype) for device, dtype in types)
@@ -54,12 +45,6 @@ class SGD(_TorchOptimizer):
     """Stochastic gradient descent with momentum.
 
     Sutskever et al. 2013, "On the Importance of Initialization and Momentum in Deep Learning".
-
-    Args:
-        learning_rate: Learning rate.
-        momentum: Share of the last update that is kept.
-        nesterov: Whether to use Nesterov momentum (Nesterov 1983).
-        weight_decay: Weight decay of the matrices.
 
     Raises:
         ValueError: If `nesterov` is set and the momentum is 0.
@@ -80,15 +65,7 @@ class SGD(_TorchOptimizer):
 
 
 class Adam(_TorchOptimizer):
-    """Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization".
-
-    Args:
-        learning_rate: Learning rate.
-        beta1: Decay of the running mean of the gradient.
-        beta2: Decay of the running mean of the squared gradient.
-        epsilon: Constant in the denominator that prevents division by 0.
-        weight_decay: Weight decay of the matrices.
-    """
+    """Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization"."""
 
     algorithm = torch.optim.Adam
 
@@ -104,15 +81,7 @@ class Adam(_TorchOptimizer):
 
 
 class AdamW(Adam):
-    """Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization": Adam with weight decay outside the scaling.
-
-    Args:
-        learning_rate: Learning rate.
-        beta1: Decay of the running mean of the gradient.
-        beta2: Decay of the running mean of the squared gradient.
-        epsilon: Constant in the denominator that prevents division by 0.
-        weight_decay: Weight decay of the matrices, per step and multiplied by the learning rate.
-    """
+    """Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization": Adam with decay outside the scaling."""
 
     algorithm = torch.optim.AdamW
 
@@ -152,14 +121,6 @@ class RMSprop(_TorchOptimizer):
 
     Tieleman and Hinton 2012, "Lecture 6.5: RMSprop", Coursera; centered as in Graves 2013, "Generating Sequences with
     Recurrent Neural Networks".
-
-    Args:
-        learning_rate: Learning rate.
-        decay_rate: Decay of the running mean of the squared gradient.
-        momentum: Share of the last update that is kept.
-        centered: Whether to divide by the standard deviation instead of the root mean square.
-        epsilon: Constant in the denominator that prevents division by 0.
-        weight_decay: Weight decay of the matrices.
     """
 
     algorithm = torch.optim.RMSprop
@@ -182,11 +143,6 @@ class Adagrad(_TorchOptimizer):
     """Gradient descent with gradients divided by the root of the sum of all their squares. min-char-rnn uses it.
 
     Duchi et al. 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization".
-
-    Args:
-        learning_rate: Learning rate.
-        epsilon: Constant in the denominator that prevents division by 0.
-        weight_decay: Weight decay of the matrices.
     """
 
     algorithm = torch.optim.Adagrad
@@ -202,10 +158,6 @@ def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_deca
 
     Weight decay makes a function smoother by shrinking the factors of its inputs. A bias is no such factor, and a gain
     has no reason to be near 0 (Goodfellow et al. 2016, "Deep Learning", section 7.1).
-
-    Args:
-        parameters: Names and parameters of the model.
-        weight_decay: Weight decay of the matrices.
 
     Returns:
         The groups that are not empty, in the format of `torch.optim`, each with its `weight_decay`. If nothing decays,

@@ -15,12 +15,7 @@ class Greedy(Sampler):
     """Keeps only the most probable symbol, the first one in a tie."""
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude all symbols except one.
-
-        Args:
-            logits: Logits of the model or of the previous sampler.
-            memory: Always None.
-        """
+        """Exclude all symbols except one."""
         best = logits.argmax(dim=-1, keepdim=True)
         return torch.full_like(logits, -torch.inf).scatter(-1, best, 0.0)
 
@@ -32,10 +27,7 @@ class Greedy(Sampler):
 class Temperature(Sampler):
     """Divides logits by a temperature: below 1 sharpens the distribution, above 1 flattens it.
 
-    Ackley et al. 1985, "A Learning Algorithm for Boltzmann Machines".
-
-    Args:
-        temperature: Divisor of the logits. The sampler `greedy` is the limit at 0.
+    Ackley et al. 1985, "A Learning Algorithm for Boltzmann Machines". The sampler `greedy` is the limit at 0.
     """
 
     def __init__(
@@ -45,12 +37,7 @@ class Temperature(Sampler):
         self._temperature = temperature
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Divide the logits by the temperature.
-
-        Args:
-            logits: Logits of the model or of the previous sampler.
-            memory: Always None.
-        """
+        """Divide the logits by the temperature."""
         return logits / self._temperature
 
     def logit_rule(self) -> LogitRule:
@@ -61,22 +48,14 @@ class Temperature(Sampler):
 class TopK(Sampler):
     """Keeps the k most probable symbols, and any others that tie with the last of them.
 
-    Fan et al. 2018, "Hierarchical Neural Story Generation".
-
-    Args:
-        k: Number of symbols to keep. A k above the vocabulary size keeps all.
+    Fan et al. 2018, "Hierarchical Neural Story Generation". A k above the vocabulary size keeps all symbols.
     """
 
     def __init__(self, k: Annotated[int, Field(ge=1, description="Number of symbols to keep.")] = 40) -> None:
         self._k = k
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude symbols that are less probable than the k-th.
-
-        Args:
-            logits: Logits of the model or of the previous sampler.
-            memory: Always None.
-        """
+        """Exclude symbols that are less probable than the k-th."""
         kept = logits.topk(min(self._k, logits.shape[-1]), dim=-1).values
         return logits.masked_fill(logits < kept[:, -1:], -torch.inf)
 
@@ -89,24 +68,15 @@ class TopP(Sampler):
     """Keeps the fewest symbols whose total probability is at least p (the nucleus); the first ones in a tie.
 
     Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
-
-    Args:
-        p: Least total probability of the kept symbols; 1 changes nothing.
     """
 
     def __init__(
-        self,
-        p: Annotated[float, Field(gt=0, le=1, description="Least total probability of the kept symbols.")] = 0.95,
+        self, p: Annotated[float, Field(gt=0, le=1, description="Least total probability of the kept symbols.")] = 0.95
     ) -> None:
         self._p = p
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude the improbable tail.
-
-        Args:
-            logits: Logits of the model or of the previous sampler.
-            memory: Always None.
-        """
+        """Exclude the improbable tail."""
         ordered, order = logits.sort(dim=-1, descending=True, stable=True)
         probabilities = ordered.softmax(dim=-1)
         # Sum from the improbable end, where the terms are small, so that rounding excludes nothing if p is 1.
@@ -124,24 +94,15 @@ class MinP(Sampler):
     """Keeps symbols whose probability is at least a share of that of the most probable symbol.
 
     Nguyen et al. 2024, "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs".
-
-    Args:
-        min_p: Least share.
     """
 
     def __init__(
-        self,
-        min_p: Annotated[float, Field(gt=0, le=1, description="Least share of the highest probability.")] = 0.1,
+        self, min_p: Annotated[float, Field(gt=0, le=1, description="Least share of the highest probability.")] = 0.1
     ) -> None:
         self._min_p = min_p
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude symbols with p < min_p · max p. In logarithms this needs no softmax.
-
-        Args:
-            logits: Logits of the model or of the previous sampler.
-            memory: Always None.
-        """
+        """Exclude symbols with p < min_p · max p. In logarithms this needs no softmax."""
         threshold = logits.amax(dim=-1, keepdim=True) + math.log(self._min_p)
         return logits.masked_fill(logits < threshold, -torch.inf)
 
@@ -155,10 +116,6 @@ class RepetitionPenalty(Sampler):
 
     Keskar et al. 2019, "CTRL: A Conditional Transformer Language Model for Controllable Generation", which divides a
     logit by the penalty. This sampler multiplies negative logits, because division would raise their probability.
-
-    Args:
-        penalty: Divisor of the logits; 1 changes nothing.
-        window: Number of recent symbols that count.
     """
 
     def __init__(
@@ -170,31 +127,17 @@ class RepetitionPenalty(Sampler):
         self._window = window
 
     def start(self, context: SamplingContext) -> Int[Tensor, "batch recent"]:
-        """Return the end of the prompt, the same for every sample.
-
-        Args:
-            context: Context with the prompt and the number of samples.
-        """
+        """Return the end of the prompt, the same for every sample."""
         return context.prompt[-self._window :].expand(context.batch_size, -1)
 
     def transform(
         self, logits: Float[Tensor, "batch symbols"], memory: Int[Tensor, "batch recent"]
     ) -> Float[Tensor, "batch symbols"]:
-        """Lower the logits of recent symbols, each once regardless of how often it occurs.
-
-        Args:
-            logits: Logits of the model or of the previous sampler.
-            memory: Recent symbols of each sample.
-        """
+        """Lower the logits of recent symbols, each once regardless of how often it occurs."""
         repeated = logits.gather(-1, memory)
         penalized = torch.where(repeated > 0, repeated / self._penalty, repeated * self._penalty)
         return logits.scatter(-1, memory, penalized)
 
     def advance(self, memory: Int[Tensor, "batch recent"], tokens: Int[Tensor, " batch"]) -> Int[Tensor, "batch kept"]:
-        """Append the drawn symbols, and drop those that have left the window.
-
-        Args:
-            memory: Recent symbols of each sample.
-            tokens: Symbol that was drawn for each sample.
-        """
+        """Append the drawn symbols, and drop those that have left the window."""
         return torch.cat([memory, tokens[:, None]], dim=1)[:, -self._window :]

@@ -17,11 +17,7 @@ class Constant(Schedule):
     """A constant learning rate."""
 
     def factor(self, progress: Progress) -> float:
-        """Return 1.
-
-        Args:
-            progress: Progress of the run.
-        """
+        """Return 1."""
         return 1.0
 
 
@@ -29,13 +25,7 @@ class Step(Schedule):
     """A learning rate that is multiplied by a factor at regular intervals.
 
     Zaremba et al. 2014, "Recurrent Neural Network Regularization", halve it every epoch after some epochs at the full
-    rate.
-
-    Args:
-        every: Interval between two reductions, in `unit`.
-        unit: Unit of `every` and `after`: epochs or steps.
-        after: Start of the first interval, in `unit`. The first reduction happens at `after + every`.
-        factor: Factor that each reduction applies to the learning rate.
+    rate. The first reduction happens at `after + every`.
     """
 
     def __init__(self, every: _Every = 1.0, unit: _Unit = "epochs", after: _After = 0.0, factor: _Factor = 0.5) -> None:
@@ -45,25 +35,14 @@ class Step(Schedule):
         self._factor = factor
 
     def factor(self, progress: Progress) -> float:
-        """Return the factor of all complete intervals so far.
-
-        Args:
-            progress: Progress of the run.
-        """
+        """Return the factor of all complete intervals so far."""
         intervals = _count_intervals(progress, self._unit, self._every, self._after)
         # Floating-point division can fall just short of a whole number: 0.3 / 0.1 < 3.
         return self._factor ** math.floor(intervals + 1e-9)
 
 
 class Exponential(Schedule):
-    """A learning rate that decays exponentially, a little at each step.
-
-    Args:
-        every: Interval over which the rate falls by the whole factor, in `unit`.
-        unit: Unit of `every` and `after`: epochs or steps.
-        after: Start of the decay, in `unit`.
-        factor: Factor over each interval. char-rnn uses 0.97 per epoch.
-    """
+    """A learning rate that decays exponentially, a little at each step. char-rnn uses a factor of 0.97 per epoch."""
 
     def __init__(
         self, every: _Every = 1.0, unit: _Unit = "epochs", after: _After = 0.0, factor: _Factor = 0.97
@@ -74,11 +53,7 @@ class Exponential(Schedule):
         self._factor = factor
 
     def factor(self, progress: Progress) -> float:
-        """Return the factor of all intervals so far, the fraction of the current one included.
-
-        Args:
-            progress: Progress of the run.
-        """
+        """Return the factor of all intervals so far, the fraction of the current one included."""
         return self._factor ** _count_intervals(progress, self._unit, self._every, self._after)
 
 
@@ -88,10 +63,6 @@ class Cosine(Schedule):
     Loshchilov and Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts", without the restarts. The
     schedule follows the completed fraction of the run, so that it also reaches its end in a run that is limited by
     minutes. The warm-up multiplies the cosine.
-
-    Args:
-        warmup_steps: Steps over which the learning rate rises from near 0.
-        final_factor: Factor at the end of the run.
     """
 
     def __init__(
@@ -103,11 +74,7 @@ class Cosine(Schedule):
         self._final_factor = final_factor
 
     def factor(self, progress: Progress) -> float:
-        """Return the product of the cosine and the warm-up, both at most 1.
-
-        Args:
-            progress: Progress of the run.
-        """
+        """Return the product of the cosine and the warm-up, both at most 1."""
         # Count the coming step too: the first step must not have a rate of 0.
         warmup = min(1.0, (progress.step + 1) / (self._warmup_steps + 1))
         cosine = (1 + math.cos(math.pi * min(1.0, progress.fraction))) / 2
@@ -115,14 +82,7 @@ class Cosine(Schedule):
 
 
 class Plateau(Schedule):
-    """A learning rate that is reduced when the validation loss stops improving.
-
-    Args:
-        patience: Number of consecutive evaluations without an improvement after which the rate is reduced.
-        factor: Factor that each reduction applies to the learning rate.
-        threshold: Least decrease of the best loss, in nats per token, that counts as an improvement.
-        minimum_factor: Lower limit of the product of all reductions.
-    """
+    """A learning rate that is reduced when the validation loss stops improving."""
 
     def __init__(
         self,
@@ -140,19 +100,11 @@ class Plateau(Schedule):
         self._waited = 0
 
     def factor(self, progress: Progress) -> float:
-        """Return the product of the reductions so far.
-
-        Args:
-            progress: Progress of the run.
-        """
+        """Return the product of the reductions so far."""
         return self._current
 
     def observe(self, validation_loss: float) -> None:
-        """Reduce the factor if the patience is exhausted.
-
-        Args:
-            validation_loss: Validation loss in nats per token.
-        """
+        """Reduce the factor if the patience is exhausted."""
         if validation_loss < (float("inf") if self._best is None else self._best - self._threshold):
             self._best = validation_loss
             self._waited = 0
@@ -168,9 +120,6 @@ class Plateau(Schedule):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore a state that `state` returned.
-
-        Args:
-            state: State of a plateau schedule.
 
         Raises:
             ValueError: If the keys or types are not those of such a state.

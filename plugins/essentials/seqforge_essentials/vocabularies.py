@@ -28,22 +28,11 @@ class Bytes(Vocabulary):
         return 256
 
     def encode_bytes(self, content: bytes) -> NDArray[np.uint8]:
-        """Return the value of each byte as its token id, without a copy.
-
-        Args:
-            content: UTF-8 text.
-
-        Returns:
-            Token ids `[length]`, read-only.
-        """
+        """Return the value of each byte as its token id, `[length]`, without a copy and therefore read-only."""
         return np.frombuffer(content, dtype=np.uint8)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Return the bytes of token ids. They may end inside a character.
-
-        Args:
-            tokens: Token ids.
-        """
+        """Return the bytes of token ids. They may end inside a character."""
         return bytes(tokens)
 
     def state(self) -> dict[str, Any]:
@@ -52,9 +41,6 @@ class Bytes(Vocabulary):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Check that a state is empty.
-
-        Args:
-            state: State that `state` returned.
 
         Raises:
             ValueError: If the state is not empty.
@@ -70,14 +56,9 @@ class Characters(CodedVocabulary):
         self.adopt(np.empty(0, dtype=np.uint32))
 
     def codes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
-        """Return the code points of a text.
+        """Return the code points of a text, `[length]`, in the smallest unsigned integer type that holds them.
 
-        Args:
-            content: UTF-8 text.
-
-        Returns:
-            Code points `[length]`, in the smallest unsigned integer type that holds them. For ASCII this is a
-            read-only view of the bytes.
+        For ASCII this is a read-only view of the bytes.
 
         Raises:
             DataError: If the content is not UTF-8.
@@ -88,11 +69,7 @@ class Characters(CodedVocabulary):
         return np.concatenate(pieces)
 
     def adopt(self, codes: NDArray[np.uint32]) -> None:
-        """Set the characters of the vocabulary.
-
-        Args:
-            codes: Their code points, ascending `[size]`.
-        """
+        """Set the characters of the vocabulary to ascending code points, `[size]`."""
         self._characters = codes.astype("<u4").tobytes().decode("utf-32-le")
         # Maps each code point to its token id or -1: many times faster than a search in the sorted codes.
         self._tokens = np.full(_CODE_POINTS, -1, dtype=np.int32)
@@ -107,13 +84,7 @@ class Characters(CodedVocabulary):
         return len(self._characters)
 
     def encode_bytes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
-        """Return the token ids of a text.
-
-        Args:
-            content: UTF-8 text.
-
-        Returns:
-            Token ids `[length]`, in the smallest unsigned integer type that holds every id.
+        """Return the token ids of a text, `[length]`, in the smallest unsigned integer type that holds every id.
 
         Raises:
             UnknownSymbolError: If a character is not in the vocabulary.
@@ -139,11 +110,7 @@ class Characters(CodedVocabulary):
         return np.concatenate(parts)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Return the UTF-8 text of token ids.
-
-        Args:
-            tokens: Token ids.
-        """
+        """Return the UTF-8 text of token ids."""
         return "".join(map(self._characters.__getitem__, tokens)).encode("utf-8")
 
     def state(self) -> dict[str, Any]:
@@ -153,11 +120,8 @@ class Characters(CodedVocabulary):
     def restore(self, state: dict[str, Any]) -> None:
         """Restore the characters that were learned.
 
-        Args:
-            state: State that `state` returned.
-
         Raises:
-            ValueError: If it is not one string of distinct characters in ascending order.
+            ValueError: If the state is not one string of distinct characters in ascending order.
         """
         characters = state.get("characters")
         if not isinstance(characters, str) or set(state) != {"characters"}:

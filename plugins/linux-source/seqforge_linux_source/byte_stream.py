@@ -8,10 +8,7 @@ class DamagedArchiveError(Exception):
 
 
 class ByteStream:
-    """A reader of pieces of any size from chunks of any size.
-
-    Args:
-        chunks: Content in order. No chunk is empty.
+    """A reader of pieces of any size from chunks of any size, none of which is empty.
 
     Attributes:
         position: Number of bytes taken or skipped so far.
@@ -24,10 +21,7 @@ class ByteStream:
         self.position = 0
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes. The caller must limit their number.
-
-        Args:
-            size: Number of bytes.
+        """Return the next bytes, whose number the caller must limit.
 
         Raises:
             DamagedArchiveError: If the content ends before.
@@ -46,9 +40,6 @@ class ByteStream:
 
     def skip(self, size: int) -> None:
         """Skip any number of bytes, with at most one chunk in memory.
-
-        Args:
-            size: Number of bytes.
 
         Raises:
             DamagedArchiveError: If the content ends before.

@@ -44,8 +44,7 @@ class LinuxSource(Corpus):
             ),
         ] = "auto",
         tag: Annotated[
-            str | None,
-            Field(description="Tag of the git repository, such as `v6.12`.", pattern=r"^\w[\w.+/-]*$"),
+            str | None, Field(description="Tag of the git repository, such as `v6.12`.", pattern=r"^\w[\w.+/-]*$")
         ] = None,
         include: Annotated[
             tuple[str, ...],
@@ -56,8 +55,7 @@ class LinuxSource(Corpus):
             Field(description="Patterns as in .gitignore; a file must match none."),
         ] = (_GENERATED_REGISTERS,),
         suffixes: Annotated[
-            tuple[str, ...],
-            Field(description="Suffixes; a file must have one of them.", min_length=1),
+            tuple[str, ...], Field(description="Suffixes; a file must have one of them.", min_length=1)
         ] = (".c", ".h"),
         release: Annotated[
             str, Field(description="Release to download.", pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,4})?$")
@@ -70,8 +68,7 @@ class LinuxSource(Corpus):
             ),
         ] = None,
         mirror: Annotated[
-            str,
-            Field(description="URL of the folder that contains `v6.x/`.", pattern="^https?://"),
+            str, Field(description="URL of the folder that contains `v6.x/`.", pattern="^https?://")
         ] = LINUX_MIRROR,
     ) -> None:
         # In Python calls a path may be a plain string.

@@ -69,15 +69,10 @@ _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
 def decompress_file(file: BufferedReader) -> Generator[bytes]:
-    """Return the content of a file, decompressed if it is in the xz, gzip, bzip2 or zstandard format.
+    """Yield the content of a file, decompressed if it is in the xz, gzip, bzip2 or zstandard format.
 
-    At most one chunk is in memory at a time, or a few blocks of an .xz file that consists of blocks.
-
-    Args:
-        file: File at its start.
-
-    Returns:
-        Chunks of at most `CHUNK_SIZE` bytes. No chunk is empty.
+    Chunks have 1 to `CHUNK_SIZE` bytes. One is in memory at a time, or a few blocks of an .xz file that consists of
+    blocks.
 
     Raises:
         DamagedArchiveError: If the compressed data are corrupt, end too soon, or need too much memory.

@@ -1,6 +1,6 @@
-"""A release of Linux as a source, downloaded from kernel.org or a mirror. Interrupted downloads are resumed.
+"""A release of Linux as a source, downloaded from kernel.org or a mirror.
 
-Downloads are resumed with range requests (RFC 9110, section 14).
+Interrupted downloads are resumed with range requests (RFC 9110, section 14).
 """
 
 import re
@@ -53,15 +53,10 @@ class Release:
 
     @classmethod
     def choose(cls, release: str, sha256: str | None, mirror: str) -> "Release":
-        """Return the release that options select.
-
-        Args:
-            release: Version number, such as `6.12`.
-            sha256: Hash of the archive, if this module does not know it.
-            mirror: URL of the folder that contains `v6.x/`.
+        """Return the release that options select. `mirror` is the URL of the folder that contains `v6.x/`.
 
         Raises:
-            ExperimentError: If the hash is unknown.
+            ExperimentError: If `sha256` is None and this module does not know the hash.
         """
         folder = f"{mirror.rstrip('/')}/v{release.partition('.')[0]}.x"
         sha256 = sha256 or _KNOWN_SHA256.get(release)
@@ -91,11 +86,7 @@ class Release:
         return cache_folder() / "linux-source" / self.url.rpartition("/")[2]
 
     def _fetch(self) -> Path:
-        """Return the path of the archive after downloading and verifying it.
-
-        Raises:
-            DataError: If the download or the verification fails.
-        """
+        """Return the path of the archive after downloading and verifying it."""
         path = self._path
         # The log of pooch is for programmers; users have the progress bar.
         pooch.get_logger().setLevel("WARNING")
@@ -135,15 +126,7 @@ def _download(url: str, output_file: str, _pooch: Any) -> None:
     """Download a file and resume an earlier download of it. This is a downloader for pooch.
 
     Until the download is complete, its file has the name of the release and `.part`, in the folder of the output. The
-    caller must hold a lock.
-
-    Args:
-        url: URL of the file.
-        output_file: Path of the output. pooch verifies its hash afterwards, and deletes it if it differs.
-
-    Raises:
-        InterruptedDownloadError: If the response ends early.
-        requests.RequestException: If the server cannot be reached or returns an error.
+    caller must hold a lock. pooch verifies the hash of the output afterwards, and deletes the file if it differs.
     """
     part = Path(output_file).parent / f"{url.rpartition('/')[2]}.part"
     done = part.stat().st_size if part.exists() else 0

@@ -49,12 +49,8 @@ class Places:
 def find_source(places: Places, tag: str | None, selection: Selection) -> Source:
     """Return the first place with Linux source, or the sample of the plugin.
 
-    Trees without a selected file are skipped. Archives are not read for that.
-
-    Args:
-        places: Places to search.
-        tag: Git tag. It needs a repository in `SEQFORGE_LINUX_SOURCE`.
-        selection: Files to read.
+    Trees without a selected file are skipped. Archives are not read for that. A tag needs a repository in
+    `SEQFORGE_LINUX_SOURCE`.
 
     Raises:
         DataError: If the path in `SEQFORGE_LINUX_SOURCE` or a tree is unreadable.
@@ -90,13 +86,7 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
 
 
 def open_source(path: Path, tag: str | None, places: Places, named_by: str = "") -> Source:
-    """Return the source at a path.
-
-    Args:
-        path: Path of a folder or an archive.
-        tag: Git tag of a repository.
-        places: Places with the headers for user space, whose names are completed.
-        named_by: Origin of the path, as a prefix of messages.
+    """Return the source at a path. Messages begin with `named_by`, the origin of the path.
 
     Raises:
         DataError: If the path does not exist, or does not fit the presence or absence of `tag`.

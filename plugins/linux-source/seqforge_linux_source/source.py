@@ -23,12 +23,8 @@ class Selection:
     """The files that become documents, selected by name.
 
     Patterns are those of `.gitignore`: `kernel/**` matches everything in `kernel/`, `*.h` matches every header, and a
-    pattern after a `!` excludes what an earlier pattern matched.
-
-    Args:
-        include: Patterns of which a name must match at least one.
-        exclude: Patterns of which a name must match none.
-        suffixes: Endings of which a name must have one.
+    pattern after a `!` excludes what an earlier pattern matched. A name must match at least one pattern of `include`
+    and none of `exclude`, and have one of the suffixes.
 
     Raises:
         ExperimentError: If a pattern is invalid.
@@ -42,11 +38,7 @@ class Selection:
         self._exclude = _compile("exclude", exclude)
 
     def accepts(self, name: str) -> bool:
-        """Return whether a file becomes a document.
-
-        Args:
-            name: Name of the file, relative to the kernel's root.
-        """
+        """Return whether a file with a name relative to the kernel's root becomes a document."""
         # The suffix is the cheapest test and rejects most files.
         return name.endswith(self.suffixes) and self._include.match_file(name) and not self._exclude.match_file(name)
 
@@ -61,9 +53,6 @@ class Source(Protocol):
     def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
         """Yield the name and the content of every selected file in a stable order, one in memory at a time.
 
-        Args:
-            selection: Files to read.
-
         Raises:
             DataError: If the source is unreadable, or a file is larger than `LARGEST_FILE`.
         """
@@ -71,9 +60,6 @@ class Source(Protocol):
 
     def fingerprint(self, selection: Selection) -> str:
         """Return a digest of what `files` would yield, at a much lower cost.
-
-        Args:
-            selection: Files to read.
 
         Raises:
             DataError: If the source is unreadable.
@@ -86,14 +72,9 @@ class Source(Protocol):
 
 
 def plain_name(raw: bytes) -> str | None:
-    """Return the name of a file if a document may have it.
+    """Return the name of a file without a leading `./`, or None if no document may have it.
 
-    Args:
-        raw: Name in an archive, a folder or a git tree.
-
-    Returns:
-        The name without a leading `./`, or None if it is absolute, contains `..`, is too long, is not UTF-8, or
-        contains a character that is not printable.
+    Names that are absolute, contain `..`, are too long, are not UTF-8 or are not printable are not allowed.
     """
     if len(raw) > _LONGEST_NAME:
         return None
@@ -110,13 +91,9 @@ def plain_name(raw: bytes) -> str | None:
 
 
 def top_folder(name: str) -> str:
-    """Return the folder that contains the whole archive, such as `linux-6.12/`.
+    """Return the folder that contains a whole archive, such as `linux-6.12/`, from the name of its first file.
 
-    Args:
-        name: Name of the first file of the archive.
-
-    Returns:
-        The first folder with a slash, or "" if there is none or it is one of the kernel's own, such as `kernel/`.
+    This is the first folder with a slash, or "" if there is none or it is one of the kernel's own, such as `kernel/`.
     """
     folder, slash, _ = name.partition("/")
     return folder + slash if slash and folder not in _KERNEL_FOLDERS else ""

@@ -41,11 +41,7 @@ class _Extension:
 def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
     """Yield the regular files of an archive. Links, devices, folders and sparse files are skipped.
 
-    Args:
-        stream: Stream of the archive. The caller may take any part of the content of a file; the rest is skipped.
-
-    Yields:
-        The regular files, in the archive's order, with names that are not to be trusted.
+    The names are not to be trusted. The caller may take any part of the content of a file; the rest is skipped.
 
     Raises:
         DamagedArchiveError: If a header is invalid or the archive ends too soon.

@@ -47,9 +47,6 @@ class Tree:
     def contains_any(self, selection: Selection) -> bool:
         """Return whether any file is selected.
 
-        Args:
-            selection: Files to read.
-
         Raises:
             DataError: If the folder is unreadable.
         """

@@ -40,13 +40,9 @@ class Block:
 
 
 def find_blocks(file: BufferedReader) -> list[Block] | None:
-    """Read the sizes of the blocks of a file from its index.
+    """Return the sizes of the blocks of a file from its index, and move the file to its start.
 
-    Args:
-        file: File at any position. Its position is at the start afterwards.
-
-    Returns:
-        The blocks, or None if the file is not one stream of several blocks of at most `LARGEST_BLOCK` bytes each.
+    The result is None unless the file is one stream of several blocks of at most `LARGEST_BLOCK` bytes each.
     """
     length = file.seek(0, 2)
     footer = _read(file, length - _FOOTER_SIZE, _FOOTER_SIZE)
@@ -69,17 +65,11 @@ def find_blocks(file: BufferedReader) -> list[Block] | None:
 def decompress_blocks(
     file: BufferedReader, blocks: list[Block], threads: int, chunk_size: int, memory_limit: int
 ) -> Generator[bytes]:
-    """Decompress a file in blocks, several at a time, and verify their checksums.
+    """Yield the content of a file in chunks that are not empty, and verify the checksums of its blocks.
 
-    Args:
-        file: File at its start.
-        blocks: Blocks from `find_blocks`.
-        threads: Number of blocks that are decompressed at a time. One more may be in memory while it is read.
-        chunk_size: Largest size of a chunk in bytes. malloc would keep several large chunks for each thread.
-        memory_limit: Memory limit of each decoder in bytes.
-
-    Yields:
-        Chunks of the content. No chunk is empty.
+    As many blocks as `threads` are decompressed at a time. One more may be in memory while it is read. Chunks have at
+    most `chunk_size` bytes, since malloc would keep several large chunks for each thread. `memory_limit` is the limit
+    of each decoder in bytes.
 
     Raises:
         lzma.LZMAError: If a block is corrupt or contradicts the index.

@@ -32,13 +32,9 @@ class LinearState(NamedTuple):
 class LinearCell(Cell[LinearState]):
     """Base class of cells with the recurrence h' = a ⊙ h + b.
 
-    A subclass implements `coefficients`. Under autocast, the input projection runs in the lower precision; everything
-    else, including the state, keeps the type of the parameters.
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state, which is also the output.
-        gates: Number of gates, each of `hidden_size`, that the input projection computes.
+    A subclass implements `coefficients` and passes its number of gates, each of `hidden_size`. Under autocast,
+    the input projection runs in the lower precision; everything else, including the state, keeps the type of the
+    parameters.
 
     Attributes:
         input_weight: `[gates·hidden, input]`.
@@ -61,46 +57,20 @@ class LinearCell(Cell[LinearState]):
     def coefficients(
         self, gates: Float[Tensor, "time batch gates"]
     ) -> tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]:
-        """Compute the coefficients a and b of every step.
-
-        Args:
-            gates: W x + b of every step.
-
-        Returns:
-            The factor a of the state, and the addend b.
-        """
+        """Return a, the factor of the state, and b, the addend, of every step from `gates` = W x + b."""
 
     def initial_state(self, batch_size: int) -> LinearState:
-        """Return a state of zeros.
-
-        Args:
-            batch_size: Number of sequences in the batch.
-        """
+        """Return a state of zeros."""
         return LinearState(self.bias.new_zeros(batch_size, self.hidden_size))
 
     def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch coefficients"]:
-        """Compute everything except the recurrence, for all steps at once.
-
-        Args:
-            inputs: The sequence.
-
-        Returns:
-            The two coefficients of every step, concatenated.
-        """
+        """Return the two coefficients of every step, concatenated."""
         return torch.cat(self._coefficients_of(inputs), dim=-1)
 
     def step(
         self, projected: Float[Tensor, "batch coefficients"], state: LinearState
     ) -> tuple[Float[Tensor, "batch hidden"], LinearState]:
-        """Compute one step.
-
-        Args:
-            projected: One step of the result of `project`.
-            state: State before the step.
-
-        Returns:
-            The output, and the state after the step.
-        """
+        """Return the output of one step, and the state after it."""
         decay, addend = projected.chunk(2, dim=1)
         h = torch.addcmul(addend, decay, state.hidden)
         return h, LinearState(h)
@@ -108,15 +78,7 @@ class LinearCell(Cell[LinearState]):
     def forward(
         self, inputs: Float[Tensor, "time batch input"], state: LinearState
     ) -> tuple[Float[Tensor, "time batch hidden"], LinearState]:
-        """Compute a whole sequence.
-
-        Args:
-            inputs: The sequence.
-            state: State before the first step.
-
-        Returns:
-            The output of every step, and the state after the last step.
-        """
+        """Return the output of every step, and the state after the last step."""
         outputs = linear_recurrence(scan_for(inputs.device), *self._coefficients_of(inputs), state.hidden)
         # A copy, because a view would keep the outputs of the whole sequence in memory.
         return outputs, LinearState(outputs[-1].clone())
@@ -131,10 +93,6 @@ class MinGRU(LinearCell):
 
     The order of the gates is update, candidate (z, h).
 
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state, which is also the output.
-
     Attributes:
         input_weight: `[2·hidden, input]`.
         bias: `[2·hidden]`.
@@ -146,11 +104,7 @@ class MinGRU(LinearCell):
     def coefficients(
         self, gates: Float[Tensor, "time batch gates"]
     ) -> tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]:
-        """Return 1 - z and z ⊙ g(candidate) of every step.
-
-        Args:
-            gates: W x + b of every step.
-        """
+        """Return 1 - z and z ⊙ g(candidate) of every step."""
         update, candidate = gates.chunk(2, dim=-1)
         z = torch.sigmoid(update)
         return 1 - z, z * positive(candidate)
@@ -160,10 +114,6 @@ class MinLSTM(LinearCell):
     """Minimal LSTM: h' = f/(f + i) ⊙ h + i/(f + i) ⊙ g(W_h x + b_h), where f = σ(W_f x + b_f) and i = σ(W_i x + b_i).
 
     The order of the gates is input, forget, candidate (i, f, h).
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state, which is also the output.
 
     Attributes:
         input_weight: `[3·hidden, input]`.
@@ -176,11 +126,7 @@ class MinLSTM(LinearCell):
     def coefficients(
         self, gates: Float[Tensor, "time batch gates"]
     ) -> tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]:
-        """Return f/(f + i) and i/(f + i) ⊙ g(candidate) of every step.
-
-        Args:
-            gates: W x + b of every step.
-        """
+        """Return f/(f + i) and i/(f + i) ⊙ g(candidate) of every step."""
         input_gate, forget_gate, candidate = gates.chunk(3, dim=-1)
         # i/(f + i) = σ(ln i - ln f), which stays accurate when f and i both underflow. The two fractions sum to 1.
         share = torch.sigmoid(functional.logsigmoid(input_gate) - functional.logsigmoid(forget_gate))
@@ -188,9 +134,5 @@ class MinLSTM(LinearCell):
 
 
 def positive(candidate: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """Compute g of the paper elementwise: x + ½ if x ≥ 0, and σ(x) otherwise. It is positive and continuous.
-
-    Args:
-        candidate: Values of any shape.
-    """
+    """Compute g of the paper elementwise: x + ½ if x ≥ 0, and σ(x) otherwise. It is positive and continuous."""
     return torch.where(candidate >= 0, candidate + 0.5, torch.sigmoid(candidate))

@@ -18,16 +18,9 @@ def linear_recurrence(
     addends: Float[Tensor, "time batch hidden"],
     start: Float[Tensor, "batch hidden"],
 ) -> Float[Tensor, "time batch hidden"]:
-    """Compute h_t = a_t ⊙ h_{t-1} + b_t for a whole sequence. The result is differentiable once.
+    """Return h_t = a_t ⊙ h_{t-1} + b_t after every step, from the decays a, the addends b and h before the first step.
 
-    Args:
-        scan: Function that computes the states and, in reverse, their gradients.
-        decays: a of every step.
-        addends: b of every step.
-        start: h before the first step.
-
-    Returns:
-        h after every step.
+    The result is differentiable once. The scan computes the states and, in reverse, their gradients.
     """
     return cast("Any", _LinearRecurrence).apply(scan, decays, addends, start)
 
@@ -61,9 +54,6 @@ def scan_for(device: torch.device) -> Scan:
 
     On a GPU, a loop is limited by the launch of one kernel for each step, while a parallel scan uses idle units. On a
     CPU, the loop does the least work.
-
-    Args:
-        device: Device of the tensors.
     """
     return parallel_scan if device.type == "cuda" else sequential_scan
 
@@ -74,16 +64,9 @@ def sequential_scan(
     addends: Float[Tensor, "time batch hidden"],
     reverse: bool = False,
 ) -> Float[Tensor, "time+1 batch hidden"]:
-    """Compute every state of h' = a ⊙ h + b in a loop.
+    """Return the start, and the state after every step of h' = a ⊙ h + b, computed in a loop.
 
-    Args:
-        start: State before the first step.
-        decays: a of every step.
-        addends: b of every step.
-        reverse: Whether to start at the last step. `start` is then the last of the returned states.
-
-    Returns:
-        The start, and the state after every step.
+    In reverse, the loop begins at the last step, and `start` is the last of the returned states.
     """
     states = addends.new_empty(len(addends) + 1, *start.shape)
     order = slice(None, None, -1 if reverse else 1)
@@ -100,20 +83,11 @@ def parallel_scan(
     addends: Float[Tensor, "time batch hidden"],
     reverse: bool = False,
 ) -> Float[Tensor, "time+1 batch hidden"]:
-    """Compute every state of h' = a ⊙ h + b by an associative scan (Blelloch 1990), in about 2·log₂(time) rounds.
+    """Return the same as `sequential_scan` by an associative scan (Blelloch 1990), in about 2·log₂(time) rounds.
 
     Feng et al. scan logarithms instead (Heinsen 2023, arXiv 2311.06281). The logarithm of a state is then the sum of
     two terms that grow with the sequence and cancel, so rounding errors grow too, and no decay, addend or start may be
     negative. Here, decays are multiplied directly. A product that underflows belongs to steps that are forgotten.
-
-    Args:
-        start: State before the first step.
-        decays: a of every step.
-        addends: b of every step.
-        reverse: Whether to start at the last step. `start` is then the last of the returned states.
-
-    Returns:
-        The start, and the state after every step.
     """
     if reverse:
         return parallel_scan(start, decays.flip(0), addends.flip(0)).flip(0)

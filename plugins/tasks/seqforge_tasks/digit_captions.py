@@ -81,11 +81,7 @@ class Measures(NamedTuple):
 
 
 def measure(image: NDArray[np.float32]) -> Measures:
-    """Measure an image.
-
-    Args:
-        image: Ink from 0 to 1, `[row, column]`, rows from top to bottom; not all 0.
-    """
+    """Measure an image: ink from 0 to 1, not all 0, `[row, column]`, rows from top to bottom."""
     # In float64, all machines agree except for the last bits.
     weights = image.astype(np.float64) / image.sum(dtype=np.float64)
     rows, columns = np.indices(image.shape, dtype=np.float64)
@@ -99,12 +95,7 @@ def measure(image: NDArray[np.float32]) -> Measures:
 
 
 def captions(digit: int, measures: Measures) -> list[str]:
-    """Return every correct caption of an image; the first uses the words of the intervals that hold the measures.
-
-    Args:
-        digit: Digit from 0 to 9.
-        measures: Measures of the image.
-    """
+    """Return every correct caption of an image; the first uses the words of the intervals that hold the measures."""
     sizes = _words(SIZE, measures.size)
     thicknesses = _words(THICKNESS, measures.thickness)
     slants = _words(SLANT, measures.slant)

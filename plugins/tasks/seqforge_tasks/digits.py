@@ -19,11 +19,7 @@ _MEAN, _DEVIATION = 0.3, 0.375
 
 
 class Digits(LabelledCorpus):
-    """Handwritten digits, each labelled with its digit. A pixel is encoded as (ink - 0.3) / 0.375, ink from 0 to 1.
-
-    Args:
-        read: "pixels" for one vector of 64 numbers, "rows" for the eight rows of the image from top to bottom.
-    """
+    """Handwritten digits, each labelled with its digit. A pixel is encoded as (ink - 0.3) / 0.375, ink from 0 to 1."""
 
     def __init__(
         self,
@@ -82,29 +78,17 @@ def load_handwriting() -> Handwriting:
 
 
 def standardize(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images with a mean near 0 and a standard deviation near 1, as LeCun et al. 1998 recommend.
-
-    Args:
-        images: Ink from 0 to 1, of any shape.
-    """
+    """Return images with a mean near 0 and a standard deviation near 1, as LeCun et al. 1998 recommend."""
     return (images - np.float32(_MEAN)) / np.float32(_DEVIATION)
 
 
 def example_name(index: int) -> str:
-    """Return the name of an image.
-
-    Args:
-        index: Index of the image in the data set.
-    """
+    """Return the name of the image with an index in the data set."""
     return f"digit-{index:04}"
 
 
 def images_digest(*options: str) -> str:
-    """Return a digest of all images and labels and of some options.
-
-    Args:
-        options: Everything else that determines the examples.
-    """
+    """Return a digest of all images and labels, and of the options that determine the examples."""
     images, labels = load_handwriting()
     digest = hashlib.blake2b(standardize(images).tobytes(), digest_size=16)
     digest.update(labels.tobytes())

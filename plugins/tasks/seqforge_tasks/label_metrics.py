@@ -14,12 +14,15 @@ _HEADING = 6
 """Characters of a class name that are printed above its column."""
 
 
-class Accuracy(PredictionMetric):
-    """The share of labels that are predicted correctly.
+class _LabelMetric(PredictionMetric):
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        """Return whether targets are labels of examples or of their steps."""
+        return isinstance(spec.target, Classes) and spec.output_mode != "sequence"
 
-    Args:
-        per_class: Whether to report the share for each class too, among the labels whose target is that class.
-    """
+
+class Accuracy(_LabelMetric):
+    """The share of labels that are predicted correctly."""
 
     def __init__(
         self, per_class: Annotated[bool, Field(description="Report a figure for each class too.")] = False
@@ -27,15 +30,7 @@ class Accuracy(PredictionMetric):
         self._per_class = per_class
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Compute the accuracy.
-
-        Args:
-            spec: Shape of the examples.
-            predictions: At least one prediction, each as long as its targets.
-
-        Returns:
-            The figure `overall`, and for each class `of_` and its name. A class that is never a target has 0.
-        """
+        """Return the figure `overall`, and for each class `of_` and its name. A class that is never a target has 0."""
         names, counts = _count_confusions(spec, predictions)
         correct, targets = np.diag(counts), counts.sum(axis=1)
         shares = correct / np.maximum(targets, 1)
@@ -44,53 +39,19 @@ class Accuracy(PredictionMetric):
             values |= {f"of_{name}": float(share) for name, share in zip(names, shares, strict=True)}
         return Score(values)
 
-    @classmethod
-    def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are labels of examples or of their steps.
 
-        Args:
-            spec: Shape of the examples.
-        """
-        return _has_labels(spec)
-
-
-class Confusion(PredictionMetric):
+class Confusion(_LabelMetric):
     """The confusion matrix: how often each class was predicted for each target. It is a report without figures."""
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Compute the confusion matrix.
-
-        Args:
-            spec: Shape of the examples.
-            predictions: At least one prediction, each as long as its targets.
-
-        Returns:
-            A report with a row per target class and a column per predicted class.
-        """
+        """Return a report with a row per target class and a column per predicted class."""
         return Score({}, report=_format_table(*_count_confusions(spec, predictions)))
-
-    @classmethod
-    def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are labels of examples or of their steps.
-
-        Args:
-            spec: Shape of the examples.
-        """
-        return _has_labels(spec)
-
-
-def _has_labels(spec: ExampleSpec) -> bool:
-    return isinstance(spec.target, Classes) and spec.output_mode != "sequence"
 
 
 def _count_confusions(
     spec: ExampleSpec, predictions: Sequence[ExamplePrediction]
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the names of the classes, and counts `[target, predicted]` over all steps of all predictions.
-
-    Raises:
-        ValueError: If targets are not classes.
-    """
+    """Return the names of the classes, and counts `[target, predicted]` over all steps of all predictions."""
     if not isinstance(spec.target, Classes):
         raise ValueError("accuracy and confusion need targets that are classes")
     names = spec.target.names

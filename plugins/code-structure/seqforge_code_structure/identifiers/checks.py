@@ -122,11 +122,7 @@ CHECKS: dict[str, Callable[[Function, Context], Iterator[NameDefect]]] = {
 
 
 def check_names(units: Sequence[UnitNames], lexicon: Lexicon | None) -> tuple[Counter[str], list[NameDefect]]:
-    """Check the complete units of a text.
-
-    Args:
-        units: The units.
-        lexicon: Lexicon of the training text; without one, no name counts as undefined.
+    """Check the complete units of a text. Without a lexicon, no name counts as undefined.
 
     Returns:
         Counts and, in the order of the text, the errors. The counts are `units`; `parsed`, the units without a syntax

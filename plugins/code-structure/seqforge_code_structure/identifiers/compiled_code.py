@@ -36,20 +36,12 @@ class CompiledCode(NamedTuple):
 
 
 def blank(code: bytes) -> bytes:
-    """Replace every byte except line breaks with a space.
-
-    Args:
-        code: Any bytes.
-    """
+    """Replace every byte except line breaks with a space."""
     return code.translate(_TO_SPACES)
 
 
 def extract_compiled_code(text: str) -> CompiledCode:
-    """Return the code that is compiled if every condition of the preprocessor holds.
-
-    Args:
-        text: C, or text that may be C.
-    """
+    """Return the code that is compiled if every condition of the preprocessor holds."""
     code = text.encode("ascii", "replace")
     conditions = Conditions()
     defined: set[str] = set()

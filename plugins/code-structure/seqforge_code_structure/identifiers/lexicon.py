@@ -104,11 +104,7 @@ class LexiconBuilder:
         self.idle: Counter[str] = Counter()
 
     def add(self, units: Iterable[UnitNames]) -> None:
-        """Count the names of a piece of the text.
-
-        Args:
-            units: Units of the piece.
-        """
+        """Count the names of the units of one piece of the text."""
         free: set[str] = set()
         bound: set[str] = set()
         idle: set[str] = set()
@@ -125,21 +121,13 @@ class LexiconBuilder:
         self.idle.update(idle)
 
     def build(self, files: int) -> Lexicon:
-        """Return the lexicon.
-
-        Args:
-            files: Number of files that were read.
-        """
+        """Return the lexicon. `files` is the number of files that were read."""
         names = self.free.keys() | self.bound.keys()
         return Lexicon(files, {name: Count(self.free[name], self.bound[name], self.idle[name]) for name in names})
 
 
 def build_lexicon(documents: Iterable[str]) -> Lexicon:
-    """Count the names of a training text. The lexicon of a text without functions of C is empty.
-
-    Args:
-        documents: The files of the training text.
-    """
+    """Count the names of a training text. The lexicon of a text without functions of C is empty."""
     builder = LexiconBuilder()
     files = 0
     for text in documents:
@@ -150,14 +138,7 @@ def build_lexicon(documents: Iterable[str]) -> Lexicon:
 
 
 def read_pieces(text: str) -> Iterator[list[UnitNames]]:
-    """Read a text in pieces of whole units.
-
-    Args:
-        text: C, or text that may be C.
-
-    Yields:
-        Units of at most `LONGEST_PIECE` characters together, or one longer unit.
-    """
+    """Yield the units of a text in pieces of at most `LONGEST_PIECE` characters, or of one longer unit."""
     piece: list[UnitNames] = []
     for unit in split_units(text):
         if piece and unit.stop - piece[0].start > LONGEST_PIECE:
@@ -183,11 +164,7 @@ class _Columns(BaseModel):
 
 
 def encode_lexicon(lexicon: Lexicon) -> bytes:
-    """Return the content of a lexicon file.
-
-    Args:
-        lexicon: The lexicon.
-    """
+    """Return the content of a lexicon file."""
     names = sorted(lexicon.counts)
     counts = [lexicon.counts[name] for name in names]
     columns = _Columns(
@@ -204,9 +181,6 @@ def encode_lexicon(lexicon: Lexicon) -> bytes:
 def decode_lexicon(content: bytes) -> Lexicon:
     """Parse the content of a lexicon file.
 
-    Args:
-        content: Result of `encode_lexicon`.
-
     Raises:
         ValueError: If it is not a lexicon of this version.
     """
@@ -218,9 +192,6 @@ def decode_lexicon(content: bytes) -> Lexicon:
 
 def read_lexicon(path: Path) -> Lexicon:
     """Read a lexicon file.
-
-    Args:
-        path: The file.
 
     Raises:
         DataError: If it is missing, too large, or not a lexicon of this version.

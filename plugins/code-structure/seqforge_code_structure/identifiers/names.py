@@ -87,12 +87,7 @@ class Scopes:
         self._hidden.append([])
 
     def open_function(self, start: int, stop: int) -> None:
-        """Open a function and its scope.
-
-        Args:
-            start: Its first character.
-            stop: Its end position.
-        """
+        """Open a function and its scope."""
         if self.function is None:
             self._around = len(self._hidden)
             self.function = Function(start, stop)
@@ -122,14 +117,7 @@ class Scopes:
         return name in self._visible
 
     def use(self, name: str, start: int, *, called: bool = False, alone: bool = False) -> None:
-        """Resolve the use of a name.
-
-        Args:
-            name: The name.
-            start: Its position in the text.
-            called: Whether it names the function of a call.
-            alone: Whether it is the whole expression of a `return`.
-        """
+        """Resolve the use of a name; `Use` describes the options."""
         declaration = self._visible.get(name)
         if declaration is not None:
             declaration.used = True
@@ -143,13 +131,7 @@ class Scopes:
             declaration.used = True
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
-        """Add a name to the innermost scope, or to the names outside of functions.
-
-        Args:
-            name: The name.
-            start: Its position in the text.
-            variable: Whether it is an ordinary local variable.
-        """
+        """Add a `Declaration` to the innermost scope, or a name to the names outside of functions."""
         if self.function is None:
             self.declared.add(name)
             return

@@ -60,25 +60,13 @@ def _parser() -> Parser:
 
 
 def read_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> list[UnitNames]:
-    """Read the complete units of a text.
-
-    Args:
-        text: C, or text that may be C.
-        beginning_missing: Whether the text may begin inside a unit.
-        end_missing: Whether the text is cut at its end.
-    """
+    """Read the complete units of a text, divided by `split_units`."""
     units = split_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
     return [read_unit(text, unit.start, unit.stop) for unit in units if unit.kind == "complete"]
 
 
 def read_unit(text: str, start: int, stop: int) -> UnitNames:
-    """Parse a unit and resolve its names.
-
-    Args:
-        text: The whole text.
-        start: Position of the unit.
-        stop: End position of the unit.
-    """
+    """Parse the unit between two positions of a text, and resolve its names."""
     if stop - start > LONGEST_UNIT:
         return UnitNames(start, stop, f"not analyzed: longer than {LONGEST_UNIT:,} characters")
     code, defined, mentioned, hidden_labels = extract_compiled_code(text[start:stop])

@@ -233,14 +233,7 @@ BODY_RULES = (
 
 
 def rewrite(code: bytes) -> bytes:
-    """Apply all rules.
-
-    Args:
-        code: One top-level unit as ASCII, without comments and directives.
-
-    Returns:
-        As many bytes, with the same line breaks.
-    """
+    """Apply all rules to the compiled code of one unit. The result has as many bytes and the same line breaks."""
     code = _apply(RULES, code)
     body = code.find(b"{")
     if body < 0:

@@ -32,11 +32,7 @@ _DECLARING_MACRO = re.compile(
 
 @lru_cache(maxsize=65_536)
 def declares_arguments(macro: str) -> bool:
-    """Return whether a macro that is used as a statement declares its arguments, as `LIST_HEAD(list);` does.
-
-    Args:
-        macro: Name of the macro.
-    """
+    """Return whether a macro that is used as a statement declares its arguments, as `LIST_HEAD(list);` does."""
     return _DECLARING_MACRO.fullmatch(macro) is not None
 
 
@@ -51,13 +47,7 @@ _Frame = tuple[Role, Fields, int]
 
 
 class Walk:
-    """A walk through the tree of one unit. Its result is in `scopes`.
-
-    Args:
-        text: The whole text.
-        code: The code that was parsed.
-        offset: Position of the unit in the text.
-    """
+    """A walk through the tree of one unit, which begins at `offset` of the text. Its result is in `scopes`."""
 
     def __init__(self, text: str, code: bytes, offset: int) -> None:
         self.scopes = Scopes()
@@ -67,10 +57,7 @@ class Walk:
         self._fields: Fields = {}
 
     def run(self, tree: Tree) -> None:
-        """Walk through a tree.
-
-        Args:
-            tree: Syntax tree of the unit.
+        """Walk through the syntax tree of the unit.
 
         Raises:
             TooDeepError: If nodes nest deeper than `DEEPEST_TREE`.

@@ -90,13 +90,7 @@ class Automaton:
         self._weights = cast("list[int]", self.weights.tolist())
 
     def follow(self, number: int, stack: Stack, token: int) -> tuple[int, Stack]:
-        """Return the number of the state after a token, and the stack.
-
-        Args:
-            number: Number of the state before it.
-            stack: Stack before it.
-            token: The token.
-        """
+        """Return the number of the state after a token, and the stack."""
         entry = self.entries[number][token]
         if entry >= 0:
             return entry, stack
@@ -109,22 +103,13 @@ class Automaton:
         return self.states.index(move.states[0]), stack
 
     def push(self, number: int, stack: Stack) -> Stack:
-        """Return a stack with one more state.
-
-        Args:
-            number: Number of the state.
-            stack: The stack below it.
-        """
+        """Return a stack with one more state on top."""
         return Stack(number, stack, self._weights[number] + stack.closing_length)
 
 
 @lru_cache(maxsize=4)
 def build_automaton(characters: tuple[str, ...]) -> Automaton:
-    """Build the tables for a vocabulary.
-
-    Args:
-        characters: Character of each token.
-    """
+    """Build the tables for a vocabulary with one character for each token."""
     kinds = sorted({representative(character) for character in characters})
     states = _reachable(kinds)
     numbers = {state: number for number, state in enumerate(states)}

@@ -55,9 +55,6 @@ class Balanced(Sampler):
     def start(self, context: SamplingContext) -> Memory:
         """Return the memory after the prompt, which is not constrained.
 
-        Args:
-            context: Prompt, number of samples, length, and vocabulary.
-
         Raises:
             ExperimentError: If a symbol of the vocabulary is not a single character or byte.
         """
@@ -69,21 +66,11 @@ class Balanced(Sampler):
         return _memory(automaton, [state] * count, [stack] * count, context.length)
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
-        """Return logits that forbid the symbols which must not follow.
-
-        Args:
-            logits: Logits of the model or of the sampler before.
-            memory: Memory before the draw.
-        """
+        """Return logits that forbid the symbols which must not follow."""
         return logits.clamp(_LEAST, memory.limits)
 
     def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
-        """Return the memory after a draw.
-
-        Args:
-            memory: Memory before the draw.
-            tokens: Token of each sample.
-        """
+        """Return the memory after a draw."""
         automaton, states, stacks, near, left, limits = memory
         entries, left = automaton.entries, left - 1
         drawn = cast("list[int]", tokens.tolist())
@@ -101,11 +88,7 @@ class Balanced(Sampler):
         return Memory(automaton, moved, stacks, near, left, _limits(automaton, moved, stacks, near, left))
 
     def automaton(self, memory: Memory) -> ConstraintAutomaton:
-        """Return the constraint automaton with the same effect as `transform` and `advance`.
-
-        Args:
-            memory: Memory before the next draw.
-        """
+        """Return the constraint automaton with the same effect as `transform` and `advance`."""
         automaton, states, stacks, _, left, _ = memory
         numbers = [stack.numbers() for stack in stacks]
         # Each state on a stack, except the lowest, takes at least one character to close, so this width suffices.
@@ -125,13 +108,7 @@ class Balanced(Sampler):
         )
 
     def memory_after_stop(self, memory: Memory, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
-        """Return the memory after a line break that drops states inside a directive, which the tables do not describe.
-
-        Args:
-            memory: Memory from which the constraint automaton was made.
-            stopped: The automaton after the last draw.
-            tokens: Tokens of the last draw.
-        """
+        """Return the memory after a line break that drops states in a directive, which the tables do not describe."""
         automaton = memory.automaton
         states, drawn = cast("list[int]", stopped.states.tolist()), cast("list[int]", tokens.tolist())
         stacks = [BOTTOM] * len(states)
@@ -174,11 +151,8 @@ def _limits(
 def token_characters(vocabulary: Vocabulary) -> tuple[str, ...]:
     """Return the character of each token. A byte that is a part of a character is `FRAGMENT`.
 
-    Args:
-        vocabulary: A vocabulary of single characters or bytes.
-
     Raises:
-        ExperimentError: If a symbol has more characters or none.
+        ExperimentError: If a symbol is not a single character or byte.
     """
     return tuple(_character(vocabulary, token) for token in range(vocabulary.size))
 

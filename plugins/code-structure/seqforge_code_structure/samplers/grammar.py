@@ -125,12 +125,7 @@ class Move(NamedTuple):
 
 
 def transition(state: State, character: str) -> Move:
-    """Return the effect of a character. A forbidden one has the effect that it has for a compiler.
-
-    Args:
-        state: State before it.
-        character: One character.
-    """
+    """Return the effect of a character. A forbidden one has the effect that it has for a compiler."""
     mode, top, directive, outside = state
     if mode in _INSIDE:
         if character == "\n" and (mode in _LITERALS or mode is Mode.LINE_COMMENT):
@@ -193,22 +188,14 @@ def _settled_name(state: State) -> str | None:
 
 
 def representative(character: str) -> str:
-    """Return the representative of all characters with the same effect in every state.
-
-    Args:
-        character: One character.
-    """
+    """Return the representative of all characters with the same effect in every state."""
     if character in _SPECIAL:
         return character
     return _OTHER_NAME if character.isalnum() or character == "_" else ";"
 
 
 def forbidden_characters(state: State) -> str:
-    """Return the characters that close nothing, or after which something can never be closed.
-
-    Args:
-        state: State before the character.
-    """
+    """Return the characters that close nothing, or after which something can never be closed."""
     mode, top, directive, outside = state
     if mode in _LITERALS:
         return "\n'" if mode is Mode.CHARACTER_START else "\n"
@@ -238,9 +225,6 @@ def closing_character(state: State) -> str:
     """Return the next character of the shortest text that closes everything, or "" if nothing is open.
 
     It is never forbidden.
-
-    Args:
-        state: State before the character.
     """
     mode, top, directive, outside = state
     may_open_branch = mode is Mode.DIRECTIVE_NAME or _settled_name(state) == "if"
@@ -259,11 +243,7 @@ def closing_character(state: State) -> str:
 
 @cache
 def closing_length(state: State) -> int:
-    """Return the number of characters that close everything that is open in a state, without its stack.
-
-    Args:
-        state: State before these characters.
-    """
+    """Return the number of characters that close everything that is open in a state, without its stack."""
     character = closing_character(state)
     if not character:
         return 0
