@@ -250,8 +250,7 @@ def _restore_random(tensors: Mapping[str, Tensor], device: torch.device) -> None
 
 def _other_experiment(path: Path, reason: str) -> RunError:
     return RunError(
-        f"{path}: from another experiment: {reason}",
-        hint="A checkpoint fits only the experiment.toml of its own run.",
+        f"{path}: from another experiment: {reason}", hint="A checkpoint fits only the experiment.toml of its own run."
     )
 
 

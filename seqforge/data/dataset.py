@@ -122,9 +122,6 @@ def _cache_key(experiment: Experiment) -> dict[str, Any]:
     """Return the corpus and the vocabulary with their options, as plain values."""
     # The versions of their plugins are included: a new version may encode the same source differently.
     return {
-        part.registration.kind: [
-            dict(part.table),
-            part.versions(experiment.plugins),
-        ]
+        part.registration.kind: [dict(part.table), part.versions(experiment.plugins)]
         for part in (experiment.corpus, experiment.vocabulary)
     }

@@ -60,9 +60,7 @@ def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, en
     starts = file.first_targets(examples)
     targets = file.targets.read(starts + turn % (file.target_stops[examples] - starts))
     return PaddedBatch(
-        pad_inputs(inputs),
-        torch.tensor([len(steps) for steps in inputs]),
-        pad_targets(file.spec, targets, end),
+        pad_inputs(inputs), torch.tensor([len(steps) for steps in inputs]), pad_targets(file.spec, targets, end)
     )
 
 

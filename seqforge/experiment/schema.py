@@ -46,12 +46,7 @@ def json_schema(registry: Registry) -> Schema:
     }
 
 
-_REPEAT: Schema = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": MAXIMUM_REPEAT,
-    "description": "Number of equal layers.",
-}
+_REPEAT: Schema = {"type": "integer", "minimum": 1, "maximum": MAXIMUM_REPEAT, "description": "Number of equal layers."}
 
 
 _BACKEND: Schema = {

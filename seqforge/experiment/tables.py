@@ -35,8 +35,7 @@ def read_table(path: Path) -> Table:
         raise ExperimentError(f"{path}: no such file", hint=_neighbours(path)) from error
     except IsADirectoryError as error:
         raise ExperimentError(
-            f"{path}: is a folder, not an experiment file",
-            hint="To resume a run: seqforge run --resume RUN",
+            f"{path}: is a folder, not an experiment file", hint="To resume a run: seqforge run --resume RUN"
         ) from error
     except (ValueError, RecursionError) as error:  # A number with thousands of digits is a ValueError too.
         raise ExperimentError(
@@ -102,8 +101,7 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
             raise ExperimentError(
-                f"--set {assignment}: is not of the form KEY=VALUE",
-                hint="For example: --set training.batch_size=32",
+                f"--set {assignment}: is not of the form KEY=VALUE", hint="For example: --set training.batch_size=32"
             )
         _assign(result, parts, _value(text.strip()), assignment)
     if _is_too_deep(result):

@@ -94,12 +94,7 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
 
 def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
     config = ConfigDict(
-        title=owner,
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        allow_inf_nan=False,
-        protected_namespaces=(),
+        title=owner, extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
     )
     try:
         with warnings.catch_warnings():
@@ -195,7 +190,4 @@ def _bare(annotation: Any) -> tuple[Any, str]:
 
 
 def _unfit(owner: str, reason: str) -> PluginError:
-    return PluginError(
-        f"{owner!r} cannot be configured: {reason}",
-        hint=for_the_author(owner),
-    )
+    return PluginError(f"{owner!r} cannot be configured: {reason}", hint=for_the_author(owner))

@@ -79,11 +79,7 @@ _TRAINING = {
     "learning_rate": "learning_rate",
     "gradient_norm": "gradient_norm",
 }
-_VALIDATION = {
-    "seconds": "seconds",
-    "loss": "validation_loss",
-    "bits_per_character": "validation_bits_per_character",
-}
+_VALIDATION = {"seconds": "seconds", "loss": "validation_loss", "bits_per_character": "validation_bits_per_character"}
 
 
 def table_of_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -7,15 +7,7 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import ExperimentError, did_you_mean, warn
-from seqforge.events import (
-    DocumentsEncoded,
-    Evaluated,
-    RunFinished,
-    RunStarted,
-    Sampled,
-    StepFinished,
-    WorkProgressed,
-)
+from seqforge.events import DocumentsEncoded, Evaluated, RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
 
 _EVENTS: dict[type[object], str] = {
     DocumentsEncoded: "documents_encoded",
