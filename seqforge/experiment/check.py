@@ -54,11 +54,7 @@ class Checker:
         self._folder = folder
 
     def check(self, table: Mapping[str, Any], default_name: str | None) -> dict[str, Any]:
-        """Check all tables.
-
-        Args:
-            table: Tables of the experiment.
-            default_name: Name of the run if the experiment sets none; None for the name of the corpus.
+        """Check all tables. A run without a name gets the default name, or that of the corpus if there is none.
 
         Returns:
             The attributes of `Experiment`, or an empty dictionary if there are problems.

@@ -13,14 +13,7 @@ Schema = dict[str, Any]
 
 
 def json_schema(registry: Registry) -> Schema:
-    """Return the JSON Schema of the files that `Experiment.load` accepts.
-
-    Args:
-        registry: Registered components; those that cannot be imported are left out.
-
-    Returns:
-        A JSON Schema, draft 2020-12.
-    """
+    """Return the JSON Schema, draft 2020-12, of experiment files. Components that cannot be imported are left out."""
     sections = {name: _section(name) for name in SECTIONS}
     cells = {**_list(_reference("cell")), "minItems": 1}
     sections["model"]["properties"] |= {
