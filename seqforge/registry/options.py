@@ -65,10 +65,7 @@ class Options:
 def options_of(component: type[Any], kind: str, owner: str) -> Options:
     """Return the options of a component, from the signature of its `__init__`.
 
-    Args:
-        component: Class of the component.
-        kind: Kind of component. Arguments that the engine passes to this kind are no options.
-        owner: Qualified name of the component, for messages.
+    Arguments that the engine passes to this kind of component are no options.
 
     Raises:
         PluginError: If an argument cannot be an option, for example because it has no type.

@@ -117,10 +117,7 @@ class Register:
     def preset(self, name: str, *, cell: str, backend: str | Sequence[str]) -> None:
         """Register `plugin/name` as a name for another plugin's cell that is pinned to a backend.
 
-        Args:
-            name: Name in lower case with hyphens.
-            cell: Name of the cell, short or qualified.
-            backend: Name of the backend, or several, of which the first that can run the cell is used.
+        If there are several backends, the first that can run the cell is used.
         """
         backends = (backend,) if isinstance(backend, str) else tuple(backend)
         if not backends:
