@@ -15,10 +15,6 @@ VERSION = 1
 def record_backends(folder: Path, choices: Iterable[CellBackend]) -> None:
     """Write the backend of each cell, so that a resumed run uses it again and stays bit-identical.
 
-    Args:
-        folder: Run directory.
-        choices: Backend of each cell.
-
     Raises:
         RunError: If the file cannot be written.
     """
@@ -29,9 +25,6 @@ def record_backends(folder: Path, choices: Iterable[CellBackend]) -> None:
 
 def read_backends(folder: Path) -> Mapping[str, str]:
     """Return the backend of each cell by its module's name.
-
-    Args:
-        folder: Run directory.
 
     Raises:
         RunError: If the file is missing, damaged, or of an unknown version.
@@ -53,11 +46,7 @@ def read_backends(folder: Path) -> Mapping[str, str]:
 
 
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:
-    """Return one line for each cell: which backend runs it, how fast it is, and why a faster kind does not run it.
-
-    Args:
-        choices: Backend of each cell.
-    """
+    """Return one line for each cell: which backend runs it, how fast it is, and why a faster kind does not run it."""
     return tuple(map(_describe, choices))
 
 
