@@ -29,7 +29,7 @@ class Attention(nn.Module, ABC):
         self.memory_size = memory_size
 
     def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch projected"]:
-        """Return the second argument of `score`, computed once per sequence without queries. The default is the memory."""
+        """Return the second argument of `score`, computed once per sequence. The default returns the memory."""
         return memory
 
     @abstractmethod

@@ -88,11 +88,7 @@ class Trainer:
             raise KeyboardInterrupt
 
     def _loop(self) -> str | None:
-        """Take steps.
-
-        Returns:
-            Why the run ended, or None if it was interrupted.
-        """
+        """Take steps. Return why the run ended, or None if it was interrupted."""
         state = self._state
         reason = None
         started = time.monotonic() - state.seconds
@@ -203,11 +199,7 @@ class Trainer:
             self._sample()
 
     def _evaluate(self) -> bool:
-        """Score the validation split.
-
-        Returns:
-            Whether the loss is the lowest so far.
-        """
+        """Score the validation split, and return whether the loss is the lowest so far."""
         state = self._state
         self._notify(WorkProgressed("evaluating"))
         try:
