@@ -44,11 +44,7 @@ class NonFiniteError(RunError):
 
 
 def warn(message: str) -> None:
-    """Print one line on stderr. Do nothing if stderr is closed.
-
-    Args:
-        message: Text of the line.
-    """
+    """Print one line on stderr. Do nothing if stderr is closed."""
     with contextlib.suppress(OSError):
         print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the only line that the core prints
 
@@ -57,36 +53,19 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory is exhausted, which torch states only in the message.
-
-    Args:
-        error: Exception to examine.
-    """
+    """Return whether an error means that memory is exhausted, which torch states only in the message."""
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that is most similar to a mistyped name, regardless of case.
-
-    Args:
-        name: Name that the user wrote.
-        candidates: Valid names.
-
-    Returns:
-        The nearest candidate, or None if none is similar.
-    """
+    """Return the candidate that is most similar to a mistyped name, regardless of case, or None if none is similar."""
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
     return by_lower_case[matches[0]] if matches else None
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return a suggestion such as "Did you mean 'lstm'?", or the list of candidates if none is similar.
-
-    Args:
-        name: Name that the user wrote.
-        candidates: Valid names.
-    """
+    """Return a suggestion such as "Did you mean 'lstm'?", or the list of candidates if none is similar."""
     known = sorted(candidates)
     match = nearest(name, known)
     if match:

@@ -20,12 +20,7 @@ MAXIMUM_SIZE = 16 * 1024 * 1024
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, sync it to disk, and rename it.
-
-    Args:
-        path: Path of the file. Its folder must exist.
-        content: Content of the file.
-    """
+    """Write a file in an existing folder under a temporary name, sync it to disk, and rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -40,11 +35,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync a folder to disk, so that renames inside it are durable.
-
-    Args:
-        folder: Folder with the renamed entries.
-    """
+    """Sync a folder to disk, so that renames inside it are durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -73,11 +64,7 @@ def reported_failures(doing: str, consequence: str = "") -> Generator[None]:
 
 
 def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
-    """Return the content of a file.
-
-    Args:
-        path: Path of the file.
-        maximum_size: Size limit in bytes.
+    """Return the content of a file of at most `maximum_size` bytes.
 
     Raises:
         OSError: If the file cannot be read.
@@ -92,9 +79,6 @@ def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
 
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
-
-    Args:
-        path: Path of the file.
 
     Raises:
         OSError: If the file cannot be read.
@@ -124,9 +108,6 @@ def cache_folder() -> Path:
 
 def expand_home(path: str | Path) -> Path:
     """Replace a leading `~` or `~name` by the home directory.
-
-    Args:
-        path: Path to expand.
 
     Raises:
         ValueError: If there is no such user or home directory.

@@ -14,13 +14,7 @@ COLORS = {"training": "#8888aa", "validation": "#cc5522"}
 
 
 def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> str:
-    """Return a run in one line.
-
-    Args:
-        path: The run directory.
-        steps: Step of the latest checkpoint.
-        losses: Table of losses.
-    """
+    """Return a run in one line. `steps` is the step of the latest checkpoint."""
     unit, curves = _curves(losses)
     points = curves["validation"] or curves["training"]
     name = "validation" if curves["validation"] else "training"
@@ -29,13 +23,7 @@ def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> 
 
 
 def summary_html(line: str, losses: Sequence[Mapping[str, Any]], sample: str | None) -> str:
-    """Return a run as HTML, without scripts and without files.
-
-    Args:
-        line: The run in one line.
-        losses: Table of losses.
-        sample: The last sample, if there is one. It may contain anything, and is escaped.
-    """
+    """Return a run as HTML, without scripts and without files. The sample may contain anything, and is escaped."""
     parts = [f"<div><code>{html.escape(line)}</code></div>", loss_curve(losses)]
     if sample is not None:
         style = "max-height: 16em; overflow: auto; white-space: pre-wrap"
@@ -44,11 +32,7 @@ def summary_html(line: str, losses: Sequence[Mapping[str, Any]], sample: str | N
 
 
 def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
-    """Return the curves of the training and validation loss as SVG; empty if no loss was logged.
-
-    Args:
-        losses: Table of losses.
-    """
+    """Return the curves of the training and validation loss as SVG; empty if no loss was logged."""
     unit, curves = _curves(losses)
     points = [point for curve in curves.values() for point in curve]
     if not points:

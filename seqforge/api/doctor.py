@@ -33,9 +33,6 @@ class CellReport:
 def measure_experiment(experiment: Experiment) -> list[CellReport]:
     """Measure every backend that can run the cells of an experiment, on its batch shape, without the cache.
 
-    Args:
-        experiment: Experiment whose corpus is encoded if it is not in the cache.
-
     Raises:
         DataError: If the corpus is missing.
     """

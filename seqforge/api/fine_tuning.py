@@ -16,17 +16,10 @@ from seqforge.runs import locate
 def load_initial_weights(
     model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, initial: Run | str | Path
 ) -> str:
-    """Replace the weights of a new model with those of a trained model.
+    """Replace the weights of a new model with those of a trained one, by default from its best checkpoint.
 
     A weight that belongs to a symbol of both vocabularies is copied. A weight of a symbol that only the new vocabulary
     has keeps its value, from the initializer.
-
-    Args:
-        model: Model of the new run; updated in place.
-        experiment: Experiment of the new run.
-        vocabulary: Vocabulary of the new run.
-        initial: The run that was trained, or the path of its run directory or of a checkpoint in it. The best
-            checkpoint is used if no other is named.
 
     Returns:
         A line about the checkpoint, and how many symbols were kept, are new, and were dropped.

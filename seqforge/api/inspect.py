@@ -50,14 +50,8 @@ class SymbolProbability(NamedTuple):
 def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocabulary, text: str) -> Inspection:
     """Return the predictions on a text, as Karpathy's post shows them for the word "hello".
 
-    The update is made on a copy of the model, by the optimizer and the loss of the experiment. It starts from the state
-    before the first symbol.
-
-    Args:
-        experiment: Experiment with the optimizer and the loss.
-        model: A language model on the CPU.
-        vocabulary: Vocabulary of the model.
-        text: At least two symbols.
+    The update is made on a copy of the model, which must be on the CPU, by the optimizer and the loss of the
+    experiment. It starts from the state before the first symbol.
 
     Raises:
         DataError: If the text is too short, or has a symbol that is not in the vocabulary.
@@ -84,11 +78,7 @@ def symbol_probabilities(
 ) -> list[SymbolProbability]:
     """Return the probability of each symbol of a text, given the prompt and the symbols before it.
 
-    Args:
-        model: A language model in evaluation mode.
-        vocabulary: Vocabulary of the model.
-        text: The text.
-        prompt: Text before it; None for the start of a line, with which samples start too.
+    The model is in evaluation mode. A prompt of None is the start of a line, with which samples start too.
 
     Raises:
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
@@ -102,11 +92,6 @@ def symbol_probabilities(
 
 def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dict[str, Tensor]:
     """Return the state of every layer after each symbol of a text.
-
-    Args:
-        model: A language model in evaluation mode.
-        vocabulary: Vocabulary of the model.
-        text: The text.
 
     Returns:
         Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`, the lowest layer first.

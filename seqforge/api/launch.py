@@ -43,9 +43,6 @@ def train(
         callbacks: Objects with some of the methods of `Callback`; they receive the events of the run.
         progress: Whether to display the progress; by default, on a terminal and in a notebook only.
 
-    Returns:
-        The run.
-
     Raises:
         KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
         ExperimentError: If a callback has no method that an event calls.

@@ -97,11 +97,7 @@ class ProgressDisplay(Callback):
             self._bar.stop()
 
     def report(self, event: DocumentsEncoded | WorkProgressed) -> None:
-        """Display the progress of a long computation outside a run.
-
-        Args:
-            event: How much is finished.
-        """
+        """Display the progress of a long computation outside a run."""
         if isinstance(event, DocumentsEncoded):
             self.on_documents_encoded(event)
         else:
@@ -227,10 +223,6 @@ class ProgressDisplay(Callback):
 def figure_lines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> Iterator[str]:
     """Format scores with their baselines.
 
-    Args:
-        scores: Scores of samples, by name.
-        baseline: Scores of held-out text, by name.
-
     Yields:
         A line for each score, in columns, with the excess of the score over its baseline.
     """
@@ -243,11 +235,7 @@ def figure_lines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> 
 
 
 def printable(text: str) -> str:
-    """Replace control characters, with which generated text could change the state of a terminal.
-
-    Args:
-        text: Generated text.
-    """
+    """Replace control characters, with which generated text could change the state of a terminal."""
     return "".join(
         symbol if symbol.isprintable() or symbol in "\n\t" else "\N{REPLACEMENT CHARACTER}" for symbol in text
     )

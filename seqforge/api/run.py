@@ -30,6 +30,9 @@ class Run:
 
     `print(run)` is one line. In a notebook, a run shows its loss curve and its last sample.
 
+    The methods take a checkpoint ("best", "latest", a step, or "initial" for the weights before the first step), the
+    device to compute on, and `report`, a function that is called now and then with the progress.
+
     Attributes:
         directory: The run directory.
         experiment: The experiment.
@@ -112,10 +115,7 @@ class Run:
     ) -> SequenceModel:
         """Load the model of the run, in evaluation mode.
 
-        Args:
-            checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
-            device: Device to load it on.
-            precision: Precision of matrix products; by default that of the experiment.
+        `precision` is that of matrix products, by default that of the experiment.
         """
         return self._task.load_model(TrainedModel(self.directory, checkpoint, device, precision))
 
@@ -165,16 +165,7 @@ class Run:
         device: str = "auto",
         precision: Precision | None = None,
     ) -> Iterator[str]:
-        """Return an iterator over the text of one sample, without the prompt, while it is drawn.
-
-        Args:
-            prompt: Text that the sample starts with; None for the start of a line.
-            length: Number of symbols to draw.
-            seed: Seed of the draws.
-            samplers: Chain of samplers; by default that of the experiment.
-            checkpoint: "best", "latest", a step, or "initial".
-            device: Device to draw on.
-            precision: Precision of matrix products, such as "int8"; by default that of the experiment.
+        """Return an iterator over the text of one sample, without the prompt, while it is drawn. See `sample`.
 
         Raises:
             RunError: If the run learned from labelled examples.
@@ -222,12 +213,6 @@ class Run:
     ) -> LikelihoodScore | ExampleScore:
         """Score the whole of a split.
 
-        Args:
-            split: "training", "validation" or "test".
-            checkpoint: "best", "latest", a step, or "initial".
-            device: Device to score on.
-            report: Function that is called now and then with the progress of encoding and evaluating.
-
         Returns:
             The likelihood for a language model; loss and metrics for labelled examples.
 
@@ -241,12 +226,6 @@ class Run:
         self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Draw samples by the `[sampling]` settings, and score them and held-out text by the experiment's metrics.
-
-        Args:
-            checkpoint: "best", "latest", a step, or "initial".
-            device: Device to draw on.
-            seed: Seed of the draws.
-            report: Function that is called now and then with the progress of encoding and sampling.
 
         Returns:
             Values of the samples by `metric.value`, and their baseline; both empty without a metric of samples.
@@ -262,10 +241,6 @@ class Run:
 
         The run itself is not changed.
 
-        Args:
-            text: At least two symbols of the run's vocabulary.
-            checkpoint: "latest", "best", a step, or "initial" for the weights before the first step.
-
         Raises:
             RunError: If the run learned from labelled examples.
             DataError: If the text is too short, or has a symbol that is not in the vocabulary.
@@ -277,11 +252,7 @@ class Run:
     ) -> list[SymbolProbability]:
         """Return pairs of a symbol of a text and its probability, given the prompt and the symbols before it.
 
-        Args:
-            text: The text.
-            prompt: Text before it; None for the start of a line.
-            checkpoint: "best", "latest", a step, or "initial".
-            device: Device to compute on.
+        A prompt of None is the start of a line.
 
         Raises:
             RunError: If the run learned from labelled examples.
@@ -291,11 +262,6 @@ class Run:
 
     def states(self, text: str, *, checkpoint: str = "best", device: str = "auto") -> dict[str, Tensor]:
         """Return the state of every layer after each symbol of a text.
-
-        Args:
-            text: The text.
-            checkpoint: "best", "latest", a step, or "initial".
-            device: Device to compute on.
 
         Returns:
             Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`, the lowest layer first.

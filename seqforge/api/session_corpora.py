@@ -15,9 +15,6 @@ def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
 
     The iterable is read once, and its texts are kept in memory.
 
-    Args:
-        documents: The texts, or documents with names.
-
     Returns:
         A corpus for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
 
@@ -49,11 +46,8 @@ def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
 def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: ExampleSpec) -> type[LabelledCorpus]:
     """Make a labelled corpus, such as `Experiment(corpus=sf.examples(pairs, spec))`.
 
-    The iterable is read once, and its examples are kept in memory.
-
-    Args:
-        pairs: Pairs of an input and a target, or examples with names. Arrays and tensors of numbers are both accepted.
-        spec: Shape of the examples.
+    The iterable is read once, and its examples are kept in memory. It may contain examples with names too. Arrays
+    and tensors of numbers are both accepted.
 
     Returns:
         A corpus for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.

@@ -39,18 +39,11 @@ class Checkpoints:
             return None
 
     def path(self, step: int) -> Path:
-        """Return the folder of a checkpoint.
-
-        Args:
-            step: Number of optimizer steps done.
-        """
+        """Return the folder of a checkpoint."""
         return self.folder / f"step-{step:08d}"
 
     def find(self, name: str) -> Path:
-        """Return the folder of a checkpoint by name.
-
-        Args:
-            name: "latest", "best" (the latest if there was no evaluation), or a step.
+        """Return the folder of a checkpoint: "latest", "best" (the latest if there was no evaluation), or a step.
 
         Raises:
             RunError: If there is no such checkpoint.
@@ -69,13 +62,9 @@ class Checkpoints:
         raise RunError(f"{self.folder}: no checkpoint {name!r}", hint=f"There are: latest, best, {known}.")
 
     def save(self, state: TrainingState, corpus: str, *, best: bool = False, keep: int) -> None:
-        """Write a checkpoint, then delete those that are no longer kept.
+        """Write a checkpoint, then delete all but the best and the `keep` latest.
 
-        Args:
-            state: State to save, together with torch's random state.
-            corpus: Digest of the encoded corpus, so that a run is not resumed on another.
-            best: Whether this step has the lowest validation loss so far.
-            keep: Number of latest checkpoints to keep.
+        `corpus` is the digest of the encoded corpus, so that a run is not resumed on another.
 
         Raises:
             NonFiniteError: If a parameter is not finite. Nothing is written or deleted then.
@@ -99,11 +88,7 @@ class Checkpoints:
                     shutil.rmtree(self.path(step))
 
     def drop_after(self, step: int) -> None:
-        """Delete the checkpoints after a step, and the temporary folders of killed processes.
-
-        Args:
-            step: Step from which the run continues.
-        """
+        """Delete the checkpoints after a step, and the temporary folders of killed processes."""
         with reported_failures(f"deleting later checkpoints of {self.folder}"):
             for later in self.steps():
                 if later > step:

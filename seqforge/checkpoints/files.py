@@ -59,12 +59,7 @@ class SavedProgress(BaseModel):
 
 
 def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
-    """Write a checkpoint to a temporary folder, and rename it.
-
-    Args:
-        path: Folder of the checkpoint.
-        state: State to save, together with torch's random state.
-        corpus: Digest of the encoded corpus.
+    """Write a checkpoint, with torch's random state and the digest of the corpus, to a temporary folder, and rename it.
 
     Raises:
         OSError: If it cannot be written. No partial checkpoint is left then.
@@ -105,10 +100,6 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
 def load_model(path: Path, model: SequenceModel) -> None:
     """Load the parameters of a checkpoint into a model.
 
-    Args:
-        path: Folder of the checkpoint.
-        model: Model that was built from the run's experiment, on any device.
-
     Raises:
         RunError: If the file is damaged, or belongs to another experiment.
     """
@@ -126,12 +117,6 @@ def load_model(path: Path, model: SequenceModel) -> None:
 
 def load_training(path: Path, state: TrainingState, experiment: Experiment, digest: str) -> None:
     """Load everything that a run needs to continue as if it had never stopped, torch's random state included.
-
-    Args:
-        path: Folder of the checkpoint.
-        state: Result of `initial_state`; updated in place.
-        experiment: The run's experiment.
-        digest: Digest of the encoded corpus.
 
     Raises:
         RunError: If a file is damaged, or belongs to another experiment or corpus.
@@ -157,10 +142,6 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
 def check_corpus(path: Path, digest: str) -> None:
     """Raise if a checkpoint was trained on another corpus; its tokens may have other meanings.
 
-    Args:
-        path: Folder of the checkpoint.
-        digest: Digest of the encoded corpus.
-
     Raises:
         RunError: If the digest differs.
     """
@@ -173,9 +154,6 @@ def check_corpus(path: Path, digest: str) -> None:
 
 def read_progress(checkpoint: Path) -> SavedProgress:
     """Read the `progress.json` of a checkpoint.
-
-    Args:
-        checkpoint: Folder of the checkpoint.
 
     Raises:
         RunError: If the file is damaged, or of an unknown version.
@@ -192,11 +170,7 @@ def read_progress(checkpoint: Path) -> SavedProgress:
 
 
 def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
-    """Return tensors as the content of a safetensors file.
-
-    Args:
-        tensors: Tensors by name, on any device.
-    """
+    """Return tensors as the content of a safetensors file."""
     # Tied weights share memory, which safetensors refuses, so every tensor is cloned.
     return safetensors.torch.save(
         {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
@@ -250,8 +224,7 @@ def _restore_random(tensors: Mapping[str, Tensor], device: torch.device) -> None
 
 def _other_experiment(path: Path, reason: str) -> RunError:
     return RunError(
-        f"{path}: from another experiment: {reason}",
-        hint="A checkpoint fits only the experiment.toml of its own run.",
+        f"{path}: from another experiment: {reason}", hint="A checkpoint fits only the experiment.toml of its own run."
     )
 
 

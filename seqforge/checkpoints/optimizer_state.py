@@ -15,9 +15,6 @@ Scalars = dict[str, dict[str, bool | int | float | str | None]]
 def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], Scalars]:
     """Split the state of an optimizer into tensors and JSON values. Its options stay in the experiment.
 
-    Args:
-        optimizer: A torch optimizer.
-
     Returns:
         Tensors named `optimizer.INDEX.NAME`, and all other values by index and name.
     """
@@ -35,13 +32,7 @@ def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, T
 def join_optimizer_state(
     optimizer: torch.optim.Optimizer, chosen: Optimizer, tensors: Mapping[str, Tensor], scalars: Scalars
 ) -> None:
-    """Load the state of an optimizer. Everything is checked first, since fused kernels do not check sizes.
-
-    Args:
-        optimizer: A new optimizer of the model's parameters.
-        chosen: Component that built it.
-        tensors: Tensors of `split_optimizer_state`; other names are ignored.
-        scalars: Other values of `split_optimizer_state`.
+    """Load the state of a new optimizer. Everything is checked first, since fused kernels do not check sizes.
 
     Raises:
         ValueError: If the state belongs to another optimizer or to other parameters.

@@ -51,14 +51,7 @@ class TrainingState:
 def initial_state(
     experiment: Experiment, symbols: int, device: torch.device, spec: ExampleSpec | None = None
 ) -> TrainingState:
-    """Return the state before the first step.
-
-    Args:
-        experiment: Experiment with model, optimizer and schedule.
-        symbols: Size of the vocabulary.
-        device: Device to train on.
-        spec: Shape of labelled examples, which are read whole; None for a language model, which carries its state.
-    """
+    """Return the state before the first step. `spec` is None for a language model, which carries its state."""
     model = build_model(experiment, symbols, spec).to(device)
     chosen: Optimizer = experiment.optimizer.build()
     optimizer = chosen.build(model.named_parameters())

@@ -19,11 +19,7 @@ from seqforge.registry import Registry
 
 
 def build_app(registry: Registry) -> typer.Typer:
-    """Return the application with all commands.
-
-    Args:
-        registry: Installed plugins; commands get it as `context.obj`.
-    """
+    """Return the application with all commands, which get the registry as `context.obj`."""
     app = typer.Typer(
         name="seqforge",
         help="Compose recurrent sequence models from plugins, train them, sample them and measure their errors.",

@@ -54,11 +54,7 @@ def inspect(
 
 
 def visible(symbol: bytes) -> str:
-    """Return a symbol as visible text.
-
-    Args:
-        symbol: UTF-8 text, or part of a character.
-    """
+    """Return a symbol, UTF-8 text or a part of a character, as visible text."""
     text = symbol.decode("utf-8", "backslashreplace")
     return text if text.isprintable() and not text.isspace() else repr(text)[1:-1].replace(" ", "␣")
 

@@ -50,14 +50,7 @@ Device = Annotated[
 def open_run(
     path: Path, registry: Registry, checkpoint: str, *, overrides: list[str], samplers: list[str]
 ) -> "tuple[Run, str]":
-    """Open a run from the path of the run directory or of a checkpoint.
-
-    Args:
-        path: Path of the run directory or of one of its checkpoints.
-        registry: Registered components.
-        checkpoint: Name of the checkpoint if the path names none.
-        overrides: Assignments to keys of the run's experiment.
-        samplers: Chain that replaces the samplers of the experiment; may be empty.
+    """Open a run from the path of the run directory, or of a checkpoint, which then replaces `checkpoint`.
 
     Returns:
         The run, and the name of the checkpoint.

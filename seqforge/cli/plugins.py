@@ -17,8 +17,7 @@ STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
 
 @plugins_app.command("list")
 def list_plugins(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False
 ) -> None:
     """List every installed plugin, and whether it can be used."""
     registry: Registry = context.obj

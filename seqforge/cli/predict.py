@@ -31,10 +31,7 @@ def predict(
     ] = False,
     beam: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Width of the beam search that decodes sequences, such as 5; by default the run's.",
-        ),
+        typer.Option(min=1, help="Width of the beam search that decodes sequences, such as 5; by default the run's."),
     ] = None,
     length: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of symbols to decode; by default the run's.")

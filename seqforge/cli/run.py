@@ -40,8 +40,7 @@ def run(
     backend: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="Backend that runs the cells, such as native or onednn; `auto` takes the fastest.",
+            metavar="NAME", help="Backend that runs the cells, such as native or onednn; `auto` takes the fastest."
         ),
     ] = None,
     sampler: Samplers = [],  # noqa: B006 - typer copies it

@@ -26,13 +26,7 @@ def stdout() -> "Console":
 
 
 def print_error(message: str, *, hint: str | None = None, kind: str = "error") -> None:
-    """Print an error or a warning, and what to do about it.
-
-    Args:
-        message: Description of the error.
-        hint: How to solve it.
-        kind: "error" or "warning".
-    """
+    """Print an error or a warning, and what to do about it."""
     from rich.text import Text
 
     stderr().print(Text.assemble((f"{kind}: ", STYLES[kind]), message))

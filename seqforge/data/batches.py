@@ -40,11 +40,7 @@ class Batch:
     continues: bool
 
     def divided(self, parts: int) -> list["Batch"]:
-        """Return the rows as several batches, for gradient accumulation.
-
-        Args:
-            parts: Number of batches. It divides the number of rows.
-        """
+        """Return the rows as several batches, for gradient accumulation. `parts` divides the number of rows."""
         if parts == 1:
             return [self]
         inputs, targets = self.inputs.chunk(parts, dim=1), self.targets.chunk(parts, dim=1)
@@ -70,15 +66,7 @@ class TokenStream:
         return int(self._offsets[-1])
 
     def read(self, starts: Sequence[int], length: int) -> NDArray[np.int64]:
-        """Read several sequences of equal length.
-
-        Args:
-            starts: Start of each sequence in the stream.
-            length: Tokens of each sequence. All of them must be inside the stream.
-
-        Returns:
-            Tokens `[sequences, length]`.
-        """
+        """Read several sequences of equal length, `[sequences, length]`. All of them must be inside the stream."""
         tokens = self._token_file.map()
         sequences = np.empty((len(starts), length), dtype=np.int64)
         pieces = np.searchsorted(self._offsets, starts, side="right") - 1
@@ -140,11 +128,7 @@ class TrainingBatches:
             )
 
     def batch(self, step: int) -> Batch:
-        """Return the batch of one step.
-
-        Args:
-            step: Number of optimizer steps before this one.
-        """
+        """Return the batch of one step, counted from 0."""
         epoch, position = divmod(step, self.steps_per_epoch)
         block, step_of_block = divmod(position, self._steps_of_block)
         start = step_of_block * self._sequence_length
@@ -175,17 +159,10 @@ class TrainingBatches:
 def evaluation_batches(
     token_file: TokenFile, spans: Spans, lanes: int, sequence_length: int, limit: int | None = None
 ) -> Iterator[Batch]:
-    """Yield the batches of a split in order. Every token except the first is a target exactly once.
-
-    Args:
-        token_file: Encoded corpus.
-        spans: Split to read.
-        lanes: Largest number of rows of a batch. A short split has fewer.
-        sequence_length: Steps of a batch.
-        limit: Largest number of tokens to read.
+    """Yield the batches of a split in order, up to `limit` tokens. Every token but the first is a target exactly once.
 
     Yields:
-        Batches whose state is carried. The last rows may be padded with ignored targets.
+        Batches of at most `lanes` rows whose state is carried. The last rows may be padded with ignored targets.
     """
     stream = TokenStream(token_file, spans)
     targets = min(len(stream), limit or len(stream)) - 1

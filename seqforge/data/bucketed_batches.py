@@ -59,20 +59,12 @@ class BucketedBatches:
         self.batches_per_epoch = sum(parts for _, parts in self._buckets)
 
     def batch(self, number: int) -> PaddedBatch:
-        """Return one batch.
-
-        Args:
-            number: Number of batches before this one, over all epochs.
-        """
+        """Return one batch, counted from 0 over all epochs."""
         epoch, position = divmod(number, self.batches_per_epoch)
         return read_batch(self._file, self.order(epoch)[position], turn=epoch, end=self._end)
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the examples of every batch of an epoch.
-
-        Args:
-            epoch: Number of epochs before this one.
-        """
+        """Return the examples of every batch of an epoch."""
         if self._epoch is None or self._epoch[0] != epoch:
             generator = np.random.default_rng([self._seed, epoch])
             batches: list[NDArray[np.int64]] = []
@@ -88,13 +80,8 @@ def evaluation_examples(
 ) -> Iterator[tuple[NDArray[np.int64], PaddedBatch]]:
     """Yield every example of a split once, in batches, the shortest examples first.
 
-    Args:
-        file: Encoded examples.
-        examples: Indices of the examples of the split.
-        rows: Largest number of examples in a batch.
-        tokens: Largest number of steps in a batch: of inputs and targets together, padding included.
-        end: Symbol that ends a new sequence, or None.
-        limit: Largest total number of steps. Every call uses the same examples.
+    A batch has at most `rows` examples and `tokens` steps of inputs and targets, padding included. `limit` is the
+    largest total number of steps; every call uses the same examples.
 
     Yields:
         Indices of examples, and their batch.

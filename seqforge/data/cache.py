@@ -28,12 +28,6 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
     If two processes start at once, the second waits for the first. A process that dies while encoding leaves no folder
     that looks complete.
 
-    Args:
-        corpus: Corpus to encode.
-        vocabulary: Vocabulary, which is restored or learns.
-        key: Names and options of corpus and vocabulary, and the versions of their plugins.
-        report: Function that receives the progress of the encoding.
-
     Raises:
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
@@ -50,13 +44,6 @@ def load_example_file(
     corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report
 ) -> ExampleFile:
     """Return the example file of a labelled corpus from the cache, after encoding it if necessary.
-
-    Args:
-        corpus: Corpus to encode.
-        spec: Shape of the examples.
-        vocabulary: Vocabulary, which is restored or learns.
-        key: Names and options of corpus and vocabulary, and the versions of their plugins.
-        report: Function that receives the progress of the encoding.
 
     Raises:
         DataError: If the corpus is missing, empty or cannot be encoded.

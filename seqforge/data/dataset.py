@@ -38,8 +38,7 @@ class Dataset:
     def characters_per_token(self, name: SplitName) -> float:
         """Return the average number of characters per token of a split; 1 for a vocabulary of characters.
 
-        Args:
-            name: Name of the split. A document that it cuts counts in proportion.
+        A document that the split cuts counts in proportion.
         """
         file, spans = self.token_file, self.splits[name]
         documents = np.searchsorted(file.stops, spans.starts, side="right")
@@ -49,9 +48,6 @@ class Dataset:
 
     def documents(self, name: SplitName) -> Iterator[str]:
         """Yield the text of the documents of a split, decoded from the tokens.
-
-        Args:
-            name: Name of the split.
 
         Yields:
             The part of each document that is in the split, in order. Documents of more than `LONGEST_PIECE` tokens are
@@ -84,10 +80,6 @@ class LabelledDataset:
 def prepare(experiment: Experiment, report: Report) -> Dataset:
     """Build the corpus and the vocabulary of an experiment, encode the corpus, and split it.
 
-    Args:
-        experiment: Experiment with a text corpus.
-        report: Function that receives the progress of the encoding.
-
     Raises:
         DataError: If the corpus is missing, empty or cannot be encoded.
     """
@@ -101,10 +93,6 @@ def prepare(experiment: Experiment, report: Report) -> Dataset:
 
 def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
     """Build the labelled corpus and the vocabulary of an experiment, encode the corpus, and split it.
-
-    Args:
-        experiment: Experiment with a labelled corpus.
-        report: Function that receives the progress of the encoding.
 
     Raises:
         DataError: If the corpus is missing, empty or cannot be encoded.
@@ -122,9 +110,6 @@ def _cache_key(experiment: Experiment) -> dict[str, Any]:
     """Return the corpus and the vocabulary with their options, as plain values."""
     # The versions of their plugins are included: a new version may encode the same source differently.
     return {
-        part.registration.kind: [
-            dict(part.table),
-            part.versions(experiment.plugins),
-        ]
+        part.registration.kind: [dict(part.table), part.versions(experiment.plugins)]
         for part in (experiment.corpus, experiment.vocabulary)
     }

@@ -27,16 +27,10 @@ Report = Callable[[DocumentsEncoded], None]
 
 
 def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
-    """Encode every document of a corpus to a token file.
+    """Encode every document of a corpus to a token file in an empty folder.
 
     For a `CodedVocabulary` the codes are written while the set of codes is collected. Any other vocabulary that learns
     receives every document before the first one is encoded.
-
-    Args:
-        corpus: Corpus to encode.
-        vocabulary: Vocabulary, which learns from the documents if necessary.
-        folder: Empty folder for the files.
-        report: Function that receives the progress of the encoding.
 
     Returns:
         The token file, which is not synced to disk yet.
@@ -63,12 +57,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
 
 
 def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
-    """Write the state of a vocabulary to `vocabulary.json`.
-
-    Args:
-        vocabulary: Vocabulary after learning.
-        folder: Folder for the file.
-    """
+    """Write the state of a vocabulary to `vocabulary.json`."""
     (folder / VOCABULARY).write_text(
         json.dumps({"version": VOCABULARY_VERSION, "state": vocabulary.state()}), encoding="utf-8"
     )
@@ -76,10 +65,6 @@ def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
 
 def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
     """Restore a vocabulary from the `vocabulary.json` of a token file or a run.
-
-    Args:
-        vocabulary: Vocabulary to restore.
-        path: Path of the file.
 
     Raises:
         DataError: If the file is damaged, or contains the state of another vocabulary.
@@ -98,9 +83,6 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
 
 def checked_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
     """Yield what a corpus yields, and turn its OSErrors into DataErrors, which the cache would report as its own.
-
-    Args:
-        items: Documents or examples.
 
     Raises:
         DataError: If the corpus raises an OSError.

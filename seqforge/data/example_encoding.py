@@ -36,17 +36,10 @@ _TEXTS_AT_ONCE = 1000
 def encode_examples(
     corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, folder: Path, report: Report
 ) -> ExampleFile:
-    """Encode every example of a labelled corpus to an example file.
+    """Encode every example of a labelled corpus to an example file in an empty folder.
 
     The examples are read once. Texts are written as UTF-8 first, and encoded after the vocabulary has learned from all
     of them.
-
-    Args:
-        corpus: Corpus to encode.
-        spec: Shape of the examples.
-        vocabulary: Vocabulary, which learns from the texts of inputs and targets if necessary.
-        folder: Empty folder for the files.
-        report: Function that receives the progress of the encoding.
 
     Returns:
         The example file, which is not synced to disk yet.

@@ -49,14 +49,7 @@ class RaggedFile:
         return int(self.stops[-1]) if len(self.stops) else 0
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> list[NDArray[Any]]:
-        """Read sequences. As for a token file, the mapping is dropped after each read.
-
-        Args:
-            indices: Indices of the sequences.
-
-        Returns:
-            Arrays `[steps]` or `[steps, width]`.
-        """
+        """Read sequences `[steps]` or `[steps, width]`. As for a token file, the mapping is dropped after each read."""
         shape = (self.steps, self.width) if self.width else (self.steps,)
         if not self.steps:
             return [np.empty((0, *shape[1:]), self.dtype) for _ in indices]
@@ -70,10 +63,6 @@ class RaggedFile:
     @classmethod
     def from_table(cls, path: Path, table: Any) -> "RaggedFile":
         """Return the file that a table describes.
-
-        Args:
-            path: Path of the file.
-            table: Result of `table`.
 
         Raises:
             ValueError: If the table is invalid or does not fit the file.
@@ -120,11 +109,7 @@ class ExampleFile:
         return self.folder / VOCABULARY
 
     def first_targets(self, examples: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the index of the first target of each example.
-
-        Args:
-            examples: Indices of examples.
-        """
+        """Return the index of the first target of each example."""
         return np.where(examples > 0, self.target_stops[examples - 1], 0)
 
     def longest_targets(self) -> NDArray[np.int64]:
@@ -133,10 +118,6 @@ class ExampleFile:
 
     def split(self, validation_fraction: float, test_fraction: float) -> dict[SplitName, NDArray[np.int64]]:
         """Divide the examples into splits: as the corpus sets it, and otherwise by a hash of the name.
-
-        Args:
-            validation_fraction: Fraction of the examples for validation.
-            test_fraction: Fraction of the examples for the test.
 
         Returns:
             Ascending indices of the examples of each split.
@@ -169,9 +150,6 @@ class ExampleFile:
     @classmethod
     def open(cls, folder: Path) -> "ExampleFile":
         """Open an encoded labelled corpus.
-
-        Args:
-            folder: Folder of the encoded corpus.
 
         Raises:
             DataError: If it is damaged, or its format version is unknown.
@@ -206,12 +184,7 @@ class ExampleFile:
 
 
 def write_example_spec(spec: ExampleSpec, path: Path) -> None:
-    """Write the specification of examples to a file.
-
-    Args:
-        spec: Specification to write.
-        path: Path of the file.
-    """
+    """Write the specification of examples to a file."""
     table = {
         "version": EXAMPLE_SPEC_VERSION,
         "reads": _part_table(spec.input),
@@ -224,9 +197,6 @@ def write_example_spec(spec: ExampleSpec, path: Path) -> None:
 
 def read_example_spec(path: Path) -> ExampleSpec:
     """Read the specification of examples from a file.
-
-    Args:
-        path: Path of the file.
 
     Raises:
         DataError: If the file is damaged, or its format version is unknown.

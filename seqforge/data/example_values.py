@@ -12,11 +12,6 @@ from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text, Value, Voca
 def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDArray[Any]:
     """Encode the input of an example.
 
-    Args:
-        spec: Shape of the examples.
-        vocabulary: Vocabulary of text.
-        value: Input to encode.
-
     Returns:
         Tokens `[steps]`, or float32 `[steps, size]`. A single vector is one step.
 
@@ -29,10 +24,6 @@ def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDA
 
 def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Convert the input of an example without a vocabulary, with text as bytes.
-
-    Args:
-        spec: Shape of the examples.
-        value: Input to convert.
 
     Returns:
         UTF-8 as uint8 `[bytes]`, or float32 `[steps, size]`. A single vector is one step.
@@ -53,10 +44,6 @@ def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
 def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Convert the target of an example without a vocabulary, with text as bytes.
 
-    Args:
-        spec: Shape of the examples.
-        value: Target to convert.
-
     Returns:
         UTF-8 as uint8 `[bytes]`, class indices `[steps]`, or float32 `[steps, size]`. A target that is predicted once
         is one step.
@@ -76,10 +63,7 @@ def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
 def decode_target(spec: ExampleSpec, vocabulary: Vocabulary, values: NDArray[Any]) -> Value:
     """Convert the output of a model, or a target of an example file, to the value that it represents.
 
-    Args:
-        spec: Shape of the examples.
-        vocabulary: Vocabulary of text.
-        values: Tokens or class indices `[steps]`, or numbers `[steps, size]`.
+    `values` are tokens or class indices `[steps]`, or numbers `[steps, size]`.
     """
     if isinstance(spec.target, Text):
         return vocabulary.decode(values.tolist()).decode("utf-8", "replace")
@@ -127,10 +111,6 @@ def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsig
 def readable(spec: ExampleSpec, value: Value) -> Any:
     """Return a target or a prediction as JSON values.
 
-    Args:
-        spec: Shape of the examples.
-        value: Target or prediction.
-
     Returns:
         A text, a class name, a list of class names, or nested lists of numbers.
     """
@@ -144,10 +124,6 @@ def readable(spec: ExampleSpec, value: Value) -> Any:
 
 def as_text(spec: ExampleSpec, value: Value) -> str:
     """Return a target or a prediction as one text.
-
-    Args:
-        spec: Shape of the examples.
-        value: Target or prediction.
 
     Returns:
         Names and numbers separated by spaces, and vectors separated by semicolons.

@@ -39,50 +39,27 @@ class PaddedBatch:
         return int((targets != IGNORED_TARGET).sum())
 
     def to(self, device: torch.device) -> "PaddedBatch":
-        """Return the batch on a device.
-
-        Args:
-            device: Device of the new tensors.
-        """
+        """Return the batch on a device."""
         return PaddedBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
 
 
 def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, end: int | None = None) -> PaddedBatch:
-    """Return a batch of examples.
-
-    Args:
-        file: Encoded examples.
-        examples: Indices of the examples of the batch.
-        turn: Number that selects one of several targets of an example, in rotation.
-        end: Symbol that ends a new sequence, or None.
-    """
+    """Return a batch of examples. `turn` selects one of several targets of an example; `end` ends new sequences."""
     inputs = file.inputs.read(examples)
     starts = file.first_targets(examples)
     targets = file.targets.read(starts + turn % (file.target_stops[examples] - starts))
     return PaddedBatch(
-        pad_inputs(inputs),
-        torch.tensor([len(steps) for steps in inputs]),
-        pad_targets(file.spec, targets, end),
+        pad_inputs(inputs), torch.tensor([len(steps) for steps in inputs]), pad_targets(file.spec, targets, end)
     )
 
 
 def pad_inputs(inputs: Sequence[NDArray[Any]]) -> Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]:
-    """Return inputs as one tensor, padded with zeros.
-
-    Args:
-        inputs: Tokens `[steps]` or numbers `[steps, size]` of each row.
-    """
+    """Return tokens `[steps]` or numbers `[steps, size]` of each row as one tensor, padded with zeros."""
     return _pad(inputs, 0)
 
 
 def pad_targets(spec: ExampleSpec, targets: Sequence[NDArray[Any]], end: int | None) -> Tensor:
-    """Return targets as one tensor, padded with `IGNORED_TARGET` or NaN.
-
-    Args:
-        spec: Shape of the examples.
-        targets: Target of each row.
-        end: Symbol that ends a new sequence, or None.
-    """
+    """Return targets as one tensor, padded with `IGNORED_TARGET` or NaN. A new sequence ends with the symbol `end`."""
     if spec.output_mode == "once":
         return torch.as_tensor(np.concatenate(targets).astype(_tensor_type(targets[0])))
     if end is not None:

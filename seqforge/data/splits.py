@@ -30,11 +30,7 @@ class Spans:
         return int((self.stops - self.starts).sum())
 
     def reordered(self, order: NDArray[np.int64]) -> "Spans":
-        """Return the pieces in another order.
-
-        Args:
-            order: Permutation of the indices of the pieces.
-        """
+        """Return the pieces in another order."""
         return Spans(self.starts[order], self.stops[order])
 
 
@@ -43,13 +39,9 @@ def split(
 ) -> dict[SplitName, Spans]:
     """Divide a corpus into training, validation and test splits.
 
-    Args:
-        token_file: Encoded corpus.
-        by: "position" holds out the end of the text and may cut a document: first comes training, then validation,
-            then test. "document" assigns each document by a hash of its name, so that it stays in its split when the
-            corpus grows.
-        validation_fraction: Fraction of the tokens (position) or documents (document) for validation.
-        test_fraction: Fraction of the tokens or documents for the test.
+    By "position", the end of the text is held out, which may cut a document: first comes training, then validation,
+    then test. By "document", each document is assigned by a hash of its name, so that it stays in its split when
+    the corpus grows. The fractions are of tokens or of documents.
     """
     starts = np.concatenate([np.zeros(1, dtype=np.int64), token_file.stops[:-1]])
     whole = Spans(starts, token_file.stops)
@@ -71,11 +63,7 @@ def split(
 
 
 def place(name: str) -> float:
-    """Return a hash of the name of a document or an example as a number in [0, 1), by which it is assigned to a split.
-
-    Args:
-        name: Name of the document or example.
-    """
+    """Return a hash in [0, 1) of the name of a document or an example, by which it is assigned to a split."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 

@@ -36,14 +36,9 @@ class MappedTokens:
     ids: Tokens | None
 
     def read(self, start: int = 0, stop: int | None = None) -> Tokens:
-        """Read consecutive tokens, which may span several documents.
+        """Read consecutive tokens `[stop - start]`, by default all.
 
-        Args:
-            start: Index of the first token.
-            stop: Index after the last token, greater than `start`. By default all tokens are read.
-
-        Returns:
-            Token ids `[stop - start]`. They are read-only if they are a view of the file.
+        They may span several documents, and are read-only if they are a view of the file.
         """
         stop = int(self.stops[-1]) if stop is None else stop
         parts: list[Tokens] = []
@@ -130,9 +125,6 @@ class TokenFile:
     @classmethod
     def open(cls, folder: Path) -> "TokenFile":
         """Open an encoded corpus.
-
-        Args:
-            folder: Folder of the encoded corpus.
 
         Raises:
             DataError: If it is damaged, or its format version is unknown.

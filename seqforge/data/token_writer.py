@@ -46,11 +46,7 @@ class TokenWriter:
         self._digest = hashlib.blake2b(digest_size=16)
 
     def write(self, documents: Iterable[Document], encode: Callable[[bytes], Tokens]) -> Generator[Tokens]:
-        """Encode and write every document, one per step of the generator.
-
-        Args:
-            documents: Documents of the corpus.
-            encode: Function that returns the integers to write for the content of a document.
+        """Write what `encode` returns for the content of each document, one document per step of the generator.
 
         Yields:
             The integers of each document that has a symbol.
@@ -89,10 +85,8 @@ class TokenWriter:
     def finish(self, vocabulary: Vocabulary, codes: NDArray[np.uint32] | None) -> TokenFile:
         """Write the index.
 
-        Args:
-            vocabulary: Vocabulary after learning. Its size determines the integer type of token ids, and the digest
-                includes its state.
-            codes: Codes that were written instead of token ids; see `TokenFile`.
+        The size of the vocabulary determines the integer type of token ids, and the digest includes its state.
+        `codes` were written instead of token ids; see `TokenFile`.
         """
         meaning = [vocabulary.state(), None if codes is None else codes.tolist()]
         self._digest.update(json.dumps(meaning, sort_keys=True).encode())
@@ -111,11 +105,7 @@ class TokenWriter:
 
 
 def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:
-    """Return the smallest unsigned integer type that holds every token id.
-
-    Args:
-        vocabulary: Vocabulary after learning.
-    """
+    """Return the smallest unsigned integer type that holds every token id of a vocabulary after learning."""
     return np.min_scalar_type(max(vocabulary.size - 1, 0))
 
 
@@ -124,9 +114,6 @@ def in_background(consume: Callable[[Piece], object]) -> Generator[Callable[[Pie
     """Pass pieces of bytes to a function on another thread, in order and with small pieces joined.
 
     This saves time if the function releases the interpreter lock, as hashing and writing do.
-
-    Args:
-        consume: Function that is called with one batch of bytes after another.
 
     Yields:
         A function that accepts a piece, whose content must not change afterwards. It blocks while more than

@@ -5,11 +5,4 @@ from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.evaluation.metrics import score_texts
 
-__all__ = [
-    "ExampleScore",
-    "LikelihoodScore",
-    "bits_per_character",
-    "score_likelihood",
-    "score_texts",
-    "with_baselines",
-]
+__all__ = ["ExampleScore", "LikelihoodScore", "bits_per_character", "score_likelihood", "score_texts", "with_baselines"]

@@ -21,11 +21,6 @@ SEARCHED = 4096
 def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset) -> dict[str, float]:
     """Score held-out text by the metrics of an experiment, in groups of as many texts, and as long, as its samples.
 
-    Args:
-        metrics: Metrics by name.
-        experiment: Experiment with the `[sampling]` settings; its seed chooses the windows.
-        dataset: Dataset with the validation split.
-
     Returns:
         Values by `metric.value`, each a mean over the groups; empty if the validation split is empty.
     """
@@ -43,13 +38,9 @@ def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, datase
 def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length: int, seed: int) -> list[str]:
     """Return windows of the validation split that begin and end as samples do.
 
-    Args:
-        dataset: Dataset with the validation split.
-        prompt: Prompt of the samples; None for the start of a line. A window follows an occurrence of the prompt near a
-            random position. If none is within `SEARCHED` tokens, the window starts with a line instead.
-        count: Number of windows.
-        length: Number of tokens after the prompt; fewer if the split is shorter.
-        seed: Seed of the positions.
+    A window follows an occurrence of the prompt near a random position. It starts with a line instead if the prompt
+    is None, or if none is within `SEARCHED` tokens. It has `length` tokens after the prompt; fewer if the split is
+    shorter.
 
     Returns:
         The texts, each with its prompt; empty if the split is empty.
@@ -82,15 +73,7 @@ def _ends_of(pattern: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[n
 
 
 def with_baselines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
-    """Return the values of samples with their baselines, as a record for JSON.
-
-    Args:
-        scores: Values of samples by name.
-        baseline: Values of held-out text by name.
-
-    Returns:
-        The values by `name`, each followed by its baseline as `name.baseline` if there is one.
-    """
+    """Return the values of samples by name, each followed by its baseline as `name.baseline` if there is one."""
     record: dict[str, float] = {}
     for name, value in scores.items():
         record[name] = value

@@ -54,12 +54,7 @@ class ExampleScore:
             yield f"\n{name}\n{report}"
 
     def event(self, step: int, *, best: bool) -> Evaluated:
-        """Return the event for callbacks.
-
-        Args:
-            step: Number of optimizer steps done.
-            best: Whether the loss is the lowest of the run so far.
-        """
+        """Return the event for callbacks."""
         return Evaluated(step, self.loss, None, None, best, self.metrics)
 
 
@@ -92,13 +87,6 @@ def score_examples(
     report: Report | None = None,
 ) -> ExampleScore:
     """Predict examples and score the predictions. The model is left in evaluation mode.
-
-    Args:
-        model: A model for labelled examples, on any device.
-        dataset: Dataset of the examples.
-        examples: Indices of the examples; at least one.
-        scoring: How they are scored.
-        report: Function that is called after every batch.
 
     Raises:
         NonFiniteError: If the loss is not finite.
@@ -133,12 +121,7 @@ def score_examples(
 
 
 def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
-    """Return the right targets of an example, as values of the example spec.
-
-    Args:
-        dataset: Dataset of the example.
-        example: Index of the example.
-    """
+    """Return the right targets of an example, as values of the example spec."""
     file = dataset.file
     first = int(file.first_targets(np.array([example]))[0])
     places = range(first, int(file.target_stops[example]))
@@ -167,15 +150,9 @@ def example_loss(
     loss: Loss,
     sampled: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Return the loss of a batch of examples.
+    """Return the loss of a batch of examples, averaged over all targets that are not padding.
 
-    Args:
-        model: A model for labelled examples, on the batch's device.
-        spec: Shape of the examples.
-        encoded: Encoder output of the batch.
-        batch: The examples.
-        loss: Loss averaged over all targets that are not padding.
-        sampled: Probability that the decoder reads a symbol that it drew, instead of the right one.
+    `sampled` is the probability that the decoder reads a symbol that it drew, instead of the right one.
     """
     if model.decoder is not None:
         return loss(_decode(model, model.decoder_context(encoded), batch.targets, sampled), batch.targets)

@@ -56,22 +56,12 @@ class LikelihoodScore:
         yield f"  perplexity          {self.perplexity:.4f} per token"
 
     def event(self, step: int, *, best: bool) -> Evaluated:
-        """Return the event for callbacks.
-
-        Args:
-            step: Number of optimizer steps done.
-            best: Whether the loss is the lowest of the run so far.
-        """
+        """Return the event for callbacks."""
         return Evaluated(step, self.loss, self.bits_per_character, self.perplexity, best)
 
 
 def bits_per_character(nats_per_token: float, characters_per_token: float) -> float:
-    """Convert a mean negative log-likelihood from nats per token to bits per character.
-
-    Args:
-        nats_per_token: Mean negative log-likelihood.
-        characters_per_token: Mean number of characters per token.
-    """
+    """Convert a mean negative log-likelihood from nats per token to bits per character."""
     return nats_per_token / math.log(2) / characters_per_token
 
 
@@ -84,12 +74,7 @@ def score_likelihood(
 ) -> LikelihoodScore:
     """Score text, with the state carried from batch to batch. The model is left in evaluation mode.
 
-    Args:
-        model: A language model on any device.
-        batches: Batches of `evaluation_batches`.
-        characters_per_token: Mean number of characters per token of the text.
-        expected: Number of targets in all batches, for the report.
-        report: Function that is called after every batch.
+    `expected` is the number of targets in all batches, for the report.
 
     Raises:
         NonFiniteError: If the likelihood is not finite.

@@ -21,11 +21,7 @@ ScoreT = TypeVar("ScoreT")
 
 
 def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dict[str, Any]:
-    """Build the metrics of an experiment, and fit those that need the training text.
-
-    Args:
-        experiment: Experiment with the metrics.
-        dataset: Dataset with the training text; None for metrics of predictions, which are not fitted.
+    """Build the metrics of an experiment, and fit those that need training text. The others need no dataset.
 
     Returns:
         The metrics by short name. The second metric of a name gets the suffix `-2`, and so on.
@@ -44,12 +40,6 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dic
 
 def fit_metric(metric: FittedMetric, component: Component, experiment: Experiment, dataset: Dataset) -> None:
     """Fit a metric to the training split, or restore its state from the cache.
-
-    Args:
-        metric: A metric that is not fitted.
-        component: Component that the metric was built from.
-        experiment: Experiment with the versions of the plugins.
-        dataset: Dataset with the training split.
 
     Raises:
         RunError: If the cache cannot be written, as on a full disk.
@@ -83,11 +73,7 @@ def fit_metric(metric: FittedMetric, component: Component, experiment: Experimen
 
 
 def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Score groups of texts by every metric, and return the weighted mean over the groups.
-
-    Args:
-        metrics: Metrics by name.
-        groups: Groups of texts. Each group is scored as a whole; a run's samples are one group.
+    """Score each group of texts as a whole by every metric, and return the weighted mean over the groups.
 
     Returns:
         Values by `metric.value`, without those whose weights are all 0.
@@ -103,10 +89,6 @@ def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) 
 def scores_of_each(metrics: Mapping[str, MetricT], score: Callable[[MetricT], ScoreT]) -> Iterator[tuple[str, ScoreT]]:
     """Score by every metric. A metric that raises loses its values and warns on stderr; the run continues.
 
-    Args:
-        metrics: Metrics by name.
-        score: Function that scores by one metric.
-
     Yields:
         The name and the score of each metric that did not raise.
     """
@@ -121,9 +103,6 @@ def scores_of_each(metrics: Mapping[str, MetricT], score: Callable[[MetricT], Sc
 
 def validated_score(score: Any) -> Score:
     """Return a score with its values as plain numbers; they may come as numbers of numpy or as tensors.
-
-    Args:
-        score: Result of a metric.
 
     Raises:
         TypeError: If the result is not a `Score`, or a value is not a number.

@@ -24,12 +24,7 @@ from seqforge.registry import SESSION, Component, Problem, Registry, from_valida
 
 SectionT = TypeVar("SectionT", bound=Section)
 
-DEFAULT_COMPONENTS = {
-    "vocabulary": "characters",
-    "loss": "cross-entropy",
-    "optimizer": "adam",
-    "schedule": "constant",
-}
+DEFAULT_COMPONENTS = {"vocabulary": "characters", "loss": "cross-entropy", "optimizer": "adam", "schedule": "constant"}
 """Default component of each table that may be left out."""
 
 DEFAULT_CELL, DEFAULT_INITIALIZER, DEFAULT_SAMPLER = "lstm", "default", "temperature"
@@ -59,11 +54,7 @@ class Checker:
         self._folder = folder
 
     def check(self, table: Mapping[str, Any], default_name: str | None) -> dict[str, Any]:
-        """Check all tables.
-
-        Args:
-            table: Tables of the experiment.
-            default_name: Name of the run if the experiment sets none; None for the name of the corpus.
+        """Check all tables. A run without a name gets the default name, or that of the corpus if there is none.
 
         Returns:
             The attributes of `Experiment`, or an empty dictionary if there are problems.
@@ -174,8 +165,7 @@ class Checker:
             if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAXIMUM_REPEAT:
                 self.problems.append(
                     Problem(
-                        join(key, "repeat"),
-                        f"must be a whole number from 1 to {MAXIMUM_REPEAT}, not {shown(repeat)}",
+                        join(key, "repeat"), f"must be a whole number from 1 to {MAXIMUM_REPEAT}, not {shown(repeat)}"
                     )
                 )
                 repeat = 1
@@ -207,10 +197,7 @@ class Checker:
         return tuple(name for name in names if name != AUTO_BACKEND)
 
     def _example_spec(
-        self,
-        sections: dict[str, Section | None],
-        components: Mapping[str, Component | None],
-        metrics: list[Component],
+        self, sections: dict[str, Section | None], components: Mapping[str, Component | None], metrics: list[Component]
     ) -> ExampleSpec | None:
         """Check that the parts fit together, set the topology, and return the shape of the examples."""
         corpus, loss = components["corpus"], components["loss"]

@@ -61,19 +61,12 @@ class Selection:
 
 
 def is_labelled(corpus: Component) -> bool:
-    """Return whether a corpus yields labelled examples, and not a stream of text.
-
-    Args:
-        corpus: The chosen corpus.
-    """
+    """Return whether a corpus yields labelled examples, and not a stream of text."""
     return issubclass(corpus.component, LabelledCorpus)
 
 
 def example_spec_of(corpus: Component) -> ExampleSpec | None:
     """Return the shape of a corpus's examples, or None for a stream of text. The corpus is not built.
-
-    Args:
-        corpus: The chosen corpus.
 
     Raises:
         PluginError: If the corpus cannot compute its example spec.
@@ -98,9 +91,8 @@ def example_spec_of(corpus: Component) -> ExampleSpec | None:
 def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
     """Return the topology that a corpus and a loss need.
 
-    Args:
-        spec: Shape of the examples; None for a stream of text, of which every next symbol is predicted.
-        loss: Class of the loss. If it aligns sequences, the model has an output on every step of the input.
+    Without a spec, every next symbol of a text is predicted. If the loss aligns sequences, the model has an output
+    on every step of the input.
     """
     if spec is None:
         return TOPOLOGIES["synced"]
@@ -113,14 +105,7 @@ def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
 
 
 def incompatibilities(selection: Selection) -> Iterator[Problem]:
-    """Find what does not fit together.
-
-    Args:
-        selection: The chosen parts.
-
-    Yields:
-        Every problem, with its key.
-    """
+    """Yield every problem of parts that do not fit together, with its key."""
     if selection.example_spec is None:
         yield from _stream_incompatibilities(selection)
     else:

@@ -13,14 +13,7 @@ Schema = dict[str, Any]
 
 
 def json_schema(registry: Registry) -> Schema:
-    """Return the JSON Schema of the files that `Experiment.load` accepts.
-
-    Args:
-        registry: Registered components; those that cannot be imported are left out.
-
-    Returns:
-        A JSON Schema, draft 2020-12.
-    """
+    """Return the JSON Schema, draft 2020-12, of experiment files. Components that cannot be imported are left out."""
     sections = {name: _section(name) for name in SECTIONS}
     cells = {**_list(_reference("cell")), "minItems": 1}
     sections["model"]["properties"] |= {
@@ -46,12 +39,7 @@ def json_schema(registry: Registry) -> Schema:
     }
 
 
-_REPEAT: Schema = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": MAXIMUM_REPEAT,
-    "description": "Number of equal layers.",
-}
+_REPEAT: Schema = {"type": "integer", "minimum": 1, "maximum": MAXIMUM_REPEAT, "description": "Number of equal layers."}
 
 
 _BACKEND: Schema = {

@@ -103,8 +103,7 @@ class Model(Section):
         ),
     ] = 0.0
     bidirectional: Annotated[
-        bool,
-        Field(description="Whether labelled examples are also read backwards (Schuster and Paliwal 1997)."),
+        bool, Field(description="Whether labelled examples are also read backwards (Schuster and Paliwal 1997).")
     ] = False
 
 
@@ -198,8 +197,7 @@ class Prediction(Section):
         PositiveInt, Field(description="Width of the beam search; 1 takes the most probable symbol on every step.")
     ] = 1
     length_normalization: Annotated[
-        NonNegativeFloat,
-        Field(description="Exponent α of Wu et al. 2016; a larger one favors longer sequences."),
+        NonNegativeFloat, Field(description="Exponent α of Wu et al. 2016; a larger one favors longer sequences.")
     ] = 0.0
     length: Annotated[PositiveInt, Field(description="Maximum number of symbols in a predicted sequence.")] = 200
 

@@ -22,9 +22,6 @@ MAXIMUM_DEPTH = 64
 def read_table(path: Path) -> Table:
     """Read a TOML file.
 
-    Args:
-        path: The file.
-
     Raises:
         ExperimentError: If it is missing, cannot be read, is not TOML, or is nested too deeply.
     """
@@ -35,8 +32,7 @@ def read_table(path: Path) -> Table:
         raise ExperimentError(f"{path}: no such file", hint=_neighbours(path)) from error
     except IsADirectoryError as error:
         raise ExperimentError(
-            f"{path}: is a folder, not an experiment file",
-            hint="To resume a run: seqforge run --resume RUN",
+            f"{path}: is a folder, not an experiment file", hint="To resume a run: seqforge run --resume RUN"
         ) from error
     except (ValueError, RecursionError) as error:  # A number with thousands of digits is a ValueError too.
         raise ExperimentError(
@@ -72,23 +68,12 @@ def _neighbours(path: Path) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether a text can be encoded in UTF-8. Text from a shell or a file system may contain other bytes.
-
-    Args:
-        text: A command-line argument or a path.
-    """
+    """Return whether a text can be encoded in UTF-8. Text from a shell or a file system may contain other bytes."""
     return text.encode(errors="ignore").decode() == text
 
 
 def override(table: Table, assignments: Iterable[str]) -> Table:
-    """Apply `key=value` assignments, such as `model.cells.0.hidden_size=256`.
-
-    Args:
-        table: Tables of the experiment; not modified.
-        assignments: Dotted keys with TOML values; a value that is not TOML is text.
-
-    Returns:
-        A new table.
+    """Return a table with assignments such as `model.cells.0.hidden_size=256`; a value that is not TOML is text.
 
     Raises:
         ExperimentError: If an assignment has no `=`, if its key leads through a plain value or past the end of a list,
@@ -102,8 +87,7 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
             raise ExperimentError(
-                f"--set {assignment}: is not of the form KEY=VALUE",
-                hint="For example: --set training.batch_size=32",
+                f"--set {assignment}: is not of the form KEY=VALUE", hint="For example: --set training.batch_size=32"
             )
         _assign(result, parts, _value(text.strip()), assignment)
     if _is_too_deep(result):
@@ -165,19 +149,7 @@ def replace_components(
     optimizer: str | None = None,
     sampler: Sequence[str] = (),
 ) -> Table:
-    """Replace components of an experiment. Options that the new component has too are kept.
-
-    Args:
-        table: Tables of the experiment, unchecked; not modified.
-        registry: Registered components.
-        corpus: The corpus to use.
-        cell: The cell to use in every layer.
-        loss: The loss to use.
-        optimizer: The optimizer to use.
-        sampler: The chain of samplers to use.
-
-    Returns:
-        A new table.
+    """Return a table with other components, and options of the old ones that the new ones have too.
 
     Raises:
         PluginError: If there is no component of a name.
@@ -207,12 +179,7 @@ def _replaced(table: Any, registry: Registry, kind: str, name: str, kept: Sequen
 
 
 def merge_tables(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:
-    """Return a table with some keys changed. A component that is named again replaces the old one and its options.
-
-    Args:
-        table: Tables of an experiment.
-        changes: Tables with the keys that change.
-    """
+    """Return a table with some keys changed. A component that is named again replaces the old one and its options."""
     merged = dict(table)
     for key, value in changes.items():
         if isinstance(value, Mapping) and "use" not in value and isinstance(table.get(key), Mapping):

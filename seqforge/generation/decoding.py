@@ -38,9 +38,6 @@ class TargetVocabulary(Vocabulary):
     def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:
         """Encode text, or class names separated by spaces.
 
-        Args:
-            content: UTF-8 text.
-
         Raises:
             ValueError: If a name is not the name of a class.
         """
@@ -49,11 +46,7 @@ class TargetVocabulary(Vocabulary):
         return np.array([self._names.index(name) for name in content.decode().split()], dtype=np.int64)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Decode symbols to text, or to class names separated by spaces.
-
-        Args:
-            tokens: Symbols; end symbols are skipped.
-        """
+        """Decode symbols to text, or to class names separated by spaces. End symbols are skipped."""
         symbols = [token for token in tokens if token != self.end]
         if self._names is None:
             return self._vocabulary.decode(symbols)
@@ -64,11 +57,7 @@ class TargetVocabulary(Vocabulary):
         return self._vocabulary.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore the state of the text vocabulary.
-
-        Args:
-            state: Result of `state`.
-        """
+        """Restore the state of the text vocabulary."""
         self._vocabulary.restore(state)
 
 
@@ -92,15 +81,9 @@ def beam_search(
 
     Each step keeps the `width` most probable continuations (Graves 2012; Sutskever et al. 2014). A sequence that ends
     leaves the beam. The result is the ended sequence with the highest log P / ((5 + n) / 6)^α, where n counts the
-    symbols and the end symbol (Wu et al. 2016, "Google's Neural Machine Translation System"). A width of 1 is greedy
-    decoding. The search stops as soon as no sequence in the beam can become better than the best ended one.
-
-    Args:
-        model: A model with a decoder, in evaluation mode.
-        encoded: Encoder output.
-        width: Width of the beam.
-        normalization: The exponent α; 0 compares log-probabilities.
-        length: Maximum number of symbols. A sequence of this length is forced to end.
+    symbols and the end symbol, and α is `normalization` (Wu et al. 2016, "Google's Neural Machine Translation System").
+    A width of 1 is greedy decoding. A sequence of `length` symbols is forced to end. The search stops as soon as no
+    sequence in the beam can become better than the best ended one.
 
     Raises:
         RunError: If the logits are not finite.
@@ -151,15 +134,7 @@ def draw_sequences(
     length: int,
     seed: int,
 ) -> list[DecodedSequence]:
-    """Draw a sequence for each row through a chain of samplers.
-
-    Args:
-        model: A model with a decoder, in evaluation mode.
-        symbols: Target vocabulary.
-        samplers: Chain of samplers; each transforms the logits that the previous one returned.
-        encoded: Encoder output.
-        length: Maximum number of symbols. A sequence of this length is forced to end.
-        seed: Seed of the draws.
+    """Draw a sequence for each row through a chain of samplers. A sequence of `length` symbols is forced to end.
 
     Raises:
         RunError: If the logits are not finite.

@@ -75,14 +75,7 @@ def predict(
 ) -> list[Prediction]:
     """Predict the targets of new examples. The model is left in evaluation mode.
 
-    Args:
-        model: A model for labelled examples, on any device.
-        spec: Shape of the examples.
-        vocabulary: Vocabulary of text.
-        inputs: Input of each example.
-        decoding: Options of decoding.
-        rows: Maximum number of examples in a batch.
-        tokens: Maximum number of steps in a batch, padding included; a longer example is a batch of its own.
+    A batch has at most `rows` examples and `tokens` steps, padding included. A longer example is its own batch.
 
     Raises:
         DataError: If an input does not fit the example spec.
@@ -111,15 +104,7 @@ def predict(
 def predict_examples(
     model: SequenceModel, spec: ExampleSpec, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
 ) -> list[RawPrediction]:
-    """Return the prediction for each row of an encoder output.
-
-    Args:
-        model: A model for labelled examples, in evaluation mode.
-        spec: Shape of the examples.
-        symbols: Target vocabulary.
-        encoded: Encoder output.
-        decoding: Options of decoding.
-    """
+    """Return the prediction for each row of an encoder output."""
     if model.decoder is not None:
         return [
             RawPrediction(np.array(sequence.symbols, dtype=np.int64), float(np.exp(sequence.log_probability)))
@@ -139,12 +124,7 @@ def predict_examples(
 
 
 def collapse_alignment(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
-    """Return the sequence of an alignment: repeated symbols are merged, then blanks removed (Graves et al. 2006).
-
-    Args:
-        path: One symbol for each step.
-        blank: The CTC blank.
-    """
+    """Return the sequence of an alignment: repeated symbols are merged, then blanks removed (Graves et al. 2006)."""
     kept = cast("Tensor", torch.unique_consecutive(path))
     return kept[kept != blank]
 

@@ -22,15 +22,7 @@ def stream_text(
     length: int,
     seed: int,
 ) -> Iterator[str]:
-    """Yield the text of one sample, without its prompt, while it is drawn.
-
-    Args:
-        model: A language model on any device; left in evaluation mode.
-        vocabulary: Vocabulary of the model.
-        samplers: Chain of samplers.
-        prompt: Text that the sample starts with; None for the start of a line.
-        length: Number of symbols to draw.
-        seed: Seed of the draws.
+    """Yield the text of one sample, without its prompt, while it is drawn. A prompt of None is the start of a line.
 
     Yields:
         Pieces of text. A character that takes several tokens is never split.
@@ -56,21 +48,7 @@ def sample_texts(
     seed: int,
     report: Report | None = None,
 ) -> list[str]:
-    """Return samples, drawn as one batch.
-
-    Args:
-        model: A language model on any device; left in evaluation mode.
-        vocabulary: Vocabulary of the model.
-        samplers: Chain of samplers.
-        prompt: Text that each sample starts with; None for the start of a line.
-        count: Number of samples.
-        length: Number of symbols to draw for each sample.
-        seed: Seed of the draws.
-        report: Function that is called now and then while the samples are drawn.
-
-    Returns:
-        The texts, each with its prompt.
-    """
+    """Return samples, each with its prompt, drawn as one batch. A prompt of None is the start of a line."""
     chunks: list[Tensor] = []
     steps = 0
     for chunk in generate(

@@ -29,14 +29,7 @@ class Attention(nn.Module, ABC):
         self.memory_size = memory_size
 
     def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch projected"]:
-        """Compute what does not depend on queries, once per sequence. The default returns the memory.
-
-        Args:
-            memory: Encoder outputs of every step.
-
-        Returns:
-            Second argument of `score`.
-        """
+        """Return the second argument of `score`, computed once per sequence. The default returns the memory."""
         return memory
 
     @abstractmethod
@@ -62,11 +55,7 @@ class Attention(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "written batch memory"], Float[Tensor, "batch written read"]]:
         """Return the weighted averages of the encoder outputs of each row, and the weights.
 
-        Args:
-            queries: Decoder outputs of every step.
-            memory: Encoder outputs of every step.
-            projected: Result of `project`.
-            lengths: Number of encoder steps of each row. Later steps are padding and have weight 0.
+        Encoder steps from `lengths` on are padding and have weight 0. `projected` is the result of `project`.
         """
         padding = torch.arange(len(memory), device=lengths.device) >= lengths.unsqueeze(1)
         weights = self.score(queries, projected).masked_fill(padding.unsqueeze(1), -torch.inf).softmax(-1)

@@ -96,11 +96,7 @@ class ExampleSpec:
         return isinstance(self.input, Text) or isinstance(self.target, Text)
 
     def output_size(self, vocabulary_size: int) -> int:
-        """Return the size of one output: numbers, or one logit for each class or symbol.
-
-        Args:
-            vocabulary_size: Number of symbols of the vocabulary.
-        """
+        """Return the size of one output: numbers, or one logit for each class or symbol."""
         match self.target:
             case Text():
                 return vocabulary_size

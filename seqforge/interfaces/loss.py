@@ -36,7 +36,4 @@ class Loss(nn.Module, ABC):
         Args:
             outputs: Logits or numbers.
             targets: Target symbols `*batch`, or `[steps, batch]` if the loss aligns; or target numbers.
-
-        Returns:
-            The mean, a scalar.
         """

@@ -48,11 +48,7 @@ class Metric(ABC):
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:
-        """Score texts of any content and any length.
-
-        Args:
-            texts: Samples of a model, each with its prompt.
-        """
+        """Score samples of a model, each with its prompt. They may have any content and any length."""
 
 
 class FittedMetric(Metric):
@@ -66,9 +62,8 @@ class FittedMetric(Metric):
     def fit(self, documents: Iterator[str]) -> None:
         """Learn from the training text.
 
-        Args:
-            documents: Documents of the training split in order, one in memory at a time. A very long document is
-                divided into pieces. The content may be anything.
+        The documents come in order, one in memory at a time. A very long document is divided into pieces. The
+        content may be anything.
         """
 
     @abstractmethod
@@ -77,10 +72,7 @@ class FittedMetric(Metric):
 
     @abstractmethod
     def restore(self, state: bytes) -> None:
-        """Restore what was learned.
-
-        Args:
-            state: Result of `state`.
+        """Restore the result of `state`.
 
         Raises:
             DataError: If the state is invalid. The engine then calls `fit`.

@@ -17,11 +17,9 @@ class Initializer(ABC):
 
     @abstractmethod
     def initialize(self, name: str, parameter: Tensor) -> None:
-        """Fill one parameter in place. Gradients are disabled.
+        """Fill one parameter, which has the initial values of its module, in place. Gradients are disabled.
 
-        Args:
-            name: Dotted name of the parameter in the model, such as `stack.cells.0.recurrent_weight`.
-            parameter: The parameter, which has the initial values of its module.
+        `name` is the dotted name of the parameter in the model, such as `stack.cells.0.recurrent_weight`.
         """
 
 
@@ -33,10 +31,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
-        """Return a torch optimizer of the parameters of a model.
-
-        Args:
-            parameters: Names and parameters, as `nn.Module.named_parameters` returns them.
+        """Return a torch optimizer of the named parameters of a model.
 
         Returns:
             An optimizer whose `state_dict` contains only tensors and plain JSON values.
@@ -67,29 +62,14 @@ class Schedule(ABC):
 
     @abstractmethod
     def factor(self, progress: Progress) -> float:
-        """Return the factor for the next step.
-
-        Args:
-            progress: Progress of the run.
-
-        Returns:
-            Factor on the learning rate of the optimizer, at least 0.
-        """
+        """Return the factor, at least 0, on the optimizer's learning rate for the next step."""
 
     def observe(self, validation_loss: float) -> None:
-        """Receive the result of an evaluation. The default ignores it.
-
-        Args:
-            validation_loss: Validation loss in nats per token.
-        """
+        """Receive the validation loss of an evaluation, in nats per token. The default ignores it."""
 
     def state(self) -> dict[str, Any]:
         """Return the state that a resumed run needs, as plain JSON values. The default is empty."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore a state. The default does nothing.
-
-        Args:
-            state: State that `state` returned in this or another process.
-        """
+        """Restore a state that `state` returned in this or another process. The default does nothing."""

@@ -29,11 +29,7 @@ class PredictionMetric(ABC):
 
     @abstractmethod
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Score predictions.
-
-        Args:
-            spec: Shape of the examples.
-            predictions: At least one prediction; a predicted sequence may have any length.
+        """Score at least one prediction. A predicted sequence may have any length.
 
         Raises:
             ValueError: If the metric does not apply to this shape.
@@ -45,7 +41,4 @@ class PredictionMetric(ABC):
         """Return whether the metric can score predictions of a shape.
 
         An experiment is checked with it before any component is built.
-
-        Args:
-            spec: Shape of the examples.
         """

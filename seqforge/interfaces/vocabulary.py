@@ -41,11 +41,7 @@ class Vocabulary(ABC):
     learns: ClassVar[bool] = False
 
     def learn(self, contents: Iterable[bytes]) -> None:
-        """Collect the symbols of a corpus. The default does nothing.
-
-        Args:
-            contents: Contents of the documents in UTF-8.
-        """
+        """Collect the symbols of a corpus from its documents in UTF-8. The default does nothing."""
 
     @property
     @abstractmethod
@@ -53,10 +49,7 @@ class Vocabulary(ABC):
         """Number of symbols. Token ids range from 0 to `size` - 1."""
 
     def encode(self, text: str | bytes) -> NDArray[np.integer[Any]]:
-        """Return the token ids `[length]` of a text.
-
-        Args:
-            text: A text, or its bytes in UTF-8.
+        """Return the token ids `[length]` of a text, or of its bytes in UTF-8.
 
         Raises:
             UnknownSymbolError: If a symbol is not in the vocabulary.
@@ -65,10 +58,7 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:
-        """Return the token ids `[length]` of a text.
-
-        Args:
-            content: UTF-8 text.
+        """Return the token ids `[length]` of a text in UTF-8.
 
         Raises:
             UnknownSymbolError: If a symbol is not in the vocabulary.
@@ -76,11 +66,7 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Return the UTF-8 text of token ids. A part of a text may end inside a character.
-
-        Args:
-            tokens: Token ids.
-        """
+        """Return the UTF-8 text of token ids. A part of a text may end inside a character."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -88,10 +74,7 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore what was learned.
-
-        Args:
-            state: State that `state` returned in this or another process.
+        """Restore a state that `state` returned in this or another process.
 
         Raises:
             ValueError: If the state is invalid.
@@ -111,10 +94,7 @@ class CodedVocabulary(Vocabulary):
 
     @abstractmethod
     def codes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
-        """Return the code of each symbol of a text, whether or not it was learned.
-
-        Args:
-            content: UTF-8 text.
+        """Return the code of each symbol of a text in UTF-8, whether or not it was learned.
 
         Returns:
             Codes `[length]`, in the smallest integer type that holds them, since they are stored in this type. The
@@ -126,11 +106,7 @@ class CodedVocabulary(Vocabulary):
 
     @abstractmethod
     def adopt(self, codes: NDArray[np.uint32]) -> None:
-        """Replace what was learned.
-
-        Args:
-            codes: Distinct codes that occur, ascending `[size]`. The first has the token id 0.
-        """
+        """Replace what was learned by the distinct codes that occur, ascending `[size]`. The first has token id 0."""
 
     def learn(self, contents: Iterable[bytes]) -> None:
         """Collect the codes of a corpus and adopt them."""
@@ -138,11 +114,7 @@ class CodedVocabulary(Vocabulary):
 
 
 def distinct_codes(documents: Iterable[NDArray[np.unsignedinteger[Any]]]) -> NDArray[np.uint32]:
-    """Return the distinct codes of a corpus in ascending order.
-
-    Args:
-        documents: Codes of each document `[length]`.
-    """
+    """Return the distinct codes of a corpus in ascending order, from the codes `[length]` of each document."""
     seen = np.zeros(1 << 8, dtype=np.bool_)
     known = b""
     for document in documents:

@@ -49,9 +49,6 @@ class Component:
     def versions(self, plugins: Mapping[str, str]) -> dict[str, str]:
         """Return what identifies the code of the component and of the components inside it, for keys of caches.
 
-        Args:
-            plugins: Versions of the installed plugins.
-
         Returns:
             The version of each plugin, and for each class of a Python session a digest of its code.
         """
@@ -101,14 +98,7 @@ def _code_digest(component: type[Any]) -> str:
 
 
 def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:
-    """Find the component that a table names, and check its options.
-
-    Args:
-        registry: Registered components.
-        kind: Kind of component.
-        table: Table with the key `use` and the options.
-        key: Dotted key of the table, for messages.
-        folder: Folder that relative paths are relative to.
+    """Find the component that a table names by its key `use`, and check its options.
 
     Returns:
         The component, or every problem of the table.

@@ -56,9 +56,8 @@ class Plugin:
 def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str] | None = None) -> list[Plugin]:
     """Import the installed plugins and return each with its state. An error in a plugin is never raised.
 
-    Args:
-        entries: Entry points; by default those of the group `seqforge.plugins`.
-        disabled: Names of plugins to leave out; by default the comma-separated `SEQFORGE_DISABLE_PLUGINS`.
+    By default, the entry points are those of the group `seqforge.plugins`, and the disabled plugins those of the
+    comma-separated `SEQFORGE_DISABLE_PLUGINS`.
 
     Returns:
         All plugins, sorted by name, unusable ones included.

@@ -34,19 +34,11 @@ class PluginHooks:
 
     @hookspec
     def seqforge_register(self, register: Register) -> None:
-        """Register the components of the plugin.
-
-        Args:
-            register: Collector of names and import paths.
-        """
+        """Register the components of the plugin."""
 
     @hookspec
     def seqforge_add_commands(self, commands: typer.Typer) -> None:
-        """Add commands to `seqforge`.
-
-        Args:
-            commands: The typer application. Import large modules inside a command.
-        """
+        """Add commands to the typer application `seqforge`. Import large modules inside a command."""
 
     @hookspec
     def seqforge_diagnose(self) -> list[Diagnosis]:
@@ -59,59 +51,31 @@ class PluginHooks:
 
     @hookspec
     def seqforge_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Receive the progress of encoding a corpus, a few times a second.
-
-        Args:
-            event: Amount that is encoded.
-        """
+        """Receive the progress of encoding a corpus, a few times a second."""
 
     @hookspec
     def seqforge_run_started(self, event: RunStarted) -> None:
-        """Receive the start of a run, new or resumed.
-
-        Args:
-            event: The run.
-        """
+        """Receive the start of a run, new or resumed."""
 
     @hookspec
     def seqforge_step_finished(self, event: StepFinished) -> None:
-        """Receive an optimizer step. It must return quickly.
-
-        Args:
-            event: Loss, learning rate and speed of the step.
-        """
+        """Receive an optimizer step. It must return quickly."""
 
     @hookspec
     def seqforge_work_progressed(self, event: WorkProgressed) -> None:
-        """Receive the progress of work between two steps: evaluating, sampling, saving.
-
-        Args:
-            event: The work, and how much of it is finished.
-        """
+        """Receive the progress of work between two steps: evaluating, sampling, saving."""
 
     @hookspec
     def seqforge_evaluated(self, event: Evaluated) -> None:
-        """Receive an evaluation of the validation split.
-
-        Args:
-            event: Scores of the evaluation.
-        """
+        """Receive an evaluation of the validation split."""
 
     @hookspec
     def seqforge_sampled(self, event: Sampled) -> None:
-        """Receive samples.
-
-        Args:
-            event: The samples and their scores.
-        """
+        """Receive samples."""
 
     @hookspec
     def seqforge_run_finished(self, event: RunFinished) -> None:
-        """Receive the end of a run.
-
-        Args:
-            event: Reason for the end.
-        """
+        """Receive the end of a run."""
 
 
 def new_plugin_manager() -> pluggy.PluginManager:

@@ -65,10 +65,7 @@ class Options:
 def options_of(component: type[Any], kind: str, owner: str) -> Options:
     """Return the options of a component, from the signature of its `__init__`.
 
-    Args:
-        component: Class of the component.
-        kind: Kind of component. Arguments that the engine passes to this kind are no options.
-        owner: Qualified name of the component, for messages.
+    Arguments that the engine passes to this kind of component are no options.
 
     Raises:
         PluginError: If an argument cannot be an option, for example because it has no type.
@@ -94,12 +91,7 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
 
 def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
     config = ConfigDict(
-        title=owner,
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        allow_inf_nan=False,
-        protected_namespaces=(),
+        title=owner, extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=()
     )
     try:
         with warnings.catch_warnings():
@@ -195,7 +187,4 @@ def _bare(annotation: Any) -> tuple[Any, str]:
 
 
 def _unfit(owner: str, reason: str) -> PluginError:
-    return PluginError(
-        f"{owner!r} cannot be configured: {reason}",
-        hint=for_the_author(owner),
-    )
+    return PluginError(f"{owner!r} cannot be configured: {reason}", hint=for_the_author(owner))

@@ -34,23 +34,12 @@ class Problem:
 
 
 def join(*parts: str | int) -> str:
-    """Join parts of a key by dots, without empty ones.
-
-    Args:
-        parts: Names and indices.
-    """
+    """Join parts of a key by dots, without empty ones."""
     return ".".join(str(part) for part in parts if part != "")
 
 
 def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
-    """Return the problem of an unknown key.
-
-    Args:
-        key: Dotted key.
-        name: Last part of the key.
-        known: Valid names.
-        owner: Owner of the table, such as `essentials/lstm`.
-    """
+    """Return the problem of an unknown key."""
     hint = did_you_mean(name, known) if known else f"{owner} takes no options."
     return Problem(key, f"{owner} has no option {name!r}", hint)
 
@@ -58,18 +47,7 @@ def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
 def from_validation(
     error: ValidationError, table: Mapping[str, Any], key: str, known: list[str], owner: str
 ) -> list[Problem]:
-    """Convert the errors of pydantic to problems.
-
-    Args:
-        error: Error that pydantic raised.
-        table: Table that was validated.
-        key: Dotted key of the table.
-        known: Valid keys in the table.
-        owner: Owner of the table, such as `essentials/lstm`.
-
-    Returns:
-        One problem for each key.
-    """
+    """Convert the errors of pydantic to one problem for each key."""
     by_place: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         by_place.setdefault(join(key, *_path(detail, table)), []).append(detail)
@@ -77,11 +55,7 @@ def from_validation(
 
 
 def shown(value: Any) -> str:
-    """Return a value as it appears in a message: as in TOML, and shortened to 60 characters.
-
-    Args:
-        value: Any value.
-    """
+    """Return a value as it appears in a message: as in TOML, and shortened to 60 characters."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -124,12 +98,7 @@ def _wanted(message: str) -> str:
 
 
 def describe_error(error: BaseException, component: type[object]) -> str:
-    """Describe an error and the last line of the component's package that it passed through.
-
-    Args:
-        error: Error that the component, or code that it called, raised.
-        component: Class of the component.
-    """
+    """Describe an error and the last line of the component's package that it passed through."""
     package = component.__module__.partition(".")[0]
     own = [
         f" ({Path(frame.f_code.co_filename).name}, line {line})"
@@ -140,22 +109,12 @@ def describe_error(error: BaseException, component: type[object]) -> str:
 
 
 def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
-    """Return the error for a fault in the code of a component.
-
-    Args:
-        kind: Kind of component.
-        name: Qualified name of the component.
-        reason: Description of the fault.
-    """
+    """Return the error for a fault in the code of a component."""
     return PluginError(f"{kind} {name!r}: {reason}", hint=for_the_author(name))
 
 
 def for_the_author(name: str) -> str:
-    """Return the hint that names who has to correct a component.
-
-    Args:
-        name: Qualified name of the component.
-    """
+    """Return the hint that names who has to correct a component."""
     owner, _, class_name = name.partition("/")
     if owner == SESSION:
         return f"Correct the class {class_name}."
@@ -164,13 +123,7 @@ def for_the_author(name: str) -> str:
 
 @contextmanager
 def blame_plugin(kind: str, name: str, component: type[object], doing: str) -> Generator[None]:
-    """Convert an unexpected error inside the block to an error that names the component.
-
-    Args:
-        kind: Kind of component.
-        name: Qualified name of the component.
-        component: Class of the component.
-        doing: What fails, such as "it cannot be built".
+    """Convert an unexpected error inside the block to one that names the component and what fails.
 
     Raises:
         PluginError: If the block raises anything but a `SeqforgeError` or an out-of-memory error.

@@ -29,16 +29,11 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(
-            "corpus",
-            ("seqforge.interfaces.corpus:Corpus", "seqforge.interfaces.labelled_corpus:LabelledCorpus"),
-        ),
+        Kind("corpus", ("seqforge.interfaces.corpus:Corpus", "seqforge.interfaces.labelled_corpus:LabelledCorpus")),
         Kind("vocabulary", ("seqforge.interfaces.vocabulary:Vocabulary",)),
         Kind("cell", ("seqforge.interfaces.cell:Cell",), supplied=frozenset({"input_size"})),
         Kind(
-            "attention",
-            ("seqforge.interfaces.attention:Attention",),
-            supplied=frozenset({"query_size", "memory_size"}),
+            "attention", ("seqforge.interfaces.attention:Attention",), supplied=frozenset({"query_size", "memory_size"})
         ),
         Kind("backend", ("seqforge.interfaces.backend:Backend",)),
         Kind("initializer", ("seqforge.interfaces.optimization:Initializer",)),
@@ -46,10 +41,7 @@ KINDS = {
         Kind("optimizer", ("seqforge.interfaces.optimization:Optimizer",)),
         Kind("schedule", ("seqforge.interfaces.optimization:Schedule",)),
         Kind("sampler", ("seqforge.interfaces.sampler:Sampler",)),
-        Kind(
-            "metric",
-            ("seqforge.interfaces.metric:Metric", "seqforge.interfaces.prediction_metric:PredictionMetric"),
-        ),
+        Kind("metric", ("seqforge.interfaces.metric:Metric", "seqforge.interfaces.prediction_metric:PredictionMetric")),
     )
 }
 
@@ -125,10 +117,7 @@ class Register:
     def preset(self, name: str, *, cell: str, backend: str | Sequence[str]) -> None:
         """Register `plugin/name` as a name for another plugin's cell that is pinned to a backend.
 
-        Args:
-            name: Name in lower case with hyphens.
-            cell: Name of the cell, short or qualified.
-            backend: Name of the backend, or several, of which the first that can run the cell is used.
+        If there are several backends, the first that can run the cell is used.
         """
         backends = (backend,) if isinstance(backend, str) else tuple(backend)
         if not backends:

@@ -41,9 +41,6 @@ class Registry:
         Such a component is called `session/ClassName`. It replaces an earlier session component of the same kind and
         name.
 
-        Args:
-            classes: Classes that implement an interface, such as subclasses of `Cell`.
-
         Raises:
             PluginError: If a class implements no interface, or if two have the same kind and name.
         """
@@ -61,11 +58,7 @@ class Registry:
         return Registry([*plugins, session] if session.registrations else plugins)
 
     def registration_of(self, component: type[Any]) -> Registration | None:
-        """Return the registration of a class, or None if neither a plugin nor a session registers it.
-
-        Args:
-            component: The class.
-        """
+        """Return the registration of a class, or None if neither a plugin nor a session registers it."""
         for plugin in self.plugins:
             for registration in plugin.registrations:
                 if registration.target.rpartition(":")[2] in (component.__name__, component.__qualname__):
@@ -92,39 +85,23 @@ class Registry:
         return [plugin for plugin in self.plugins if plugin.state not in (PluginState.OK, PluginState.DISABLED)]
 
     def registrations(self, kind: str) -> list[Registration]:
-        """Return the components of one kind.
-
-        Args:
-            kind: A key of `KINDS`.
-        """
+        """Return the components of one kind."""
         offered = (known for plugin in self.plugins for known in plugin.registrations)
         return [known for known in (EAGER, *offered) if known.kind == kind]
 
     def names_of(self, registration: Registration) -> list[str]:
-        """Return the names by which `find` finds a component, the shortest first.
-
-        Args:
-            registration: Registration of the component.
-        """
+        """Return the names by which `find` finds a component, the shortest first."""
         same = [known for known in self.registrations(registration.kind) if known.name == registration.name]
         if [known for known in same if not known.qualified_only] == [registration]:
             return [registration.name, registration.qualified_name]
         return [registration.qualified_name]
 
     def names(self, kind: str) -> list[str]:
-        """Return the shortest name of every component of one kind, sorted.
-
-        Args:
-            kind: A key of `KINDS`.
-        """
+        """Return the shortest name of every component of one kind, sorted."""
         return sorted(self.names_of(registration)[0] for registration in self.registrations(kind))
 
     def find(self, kind: str, name: str) -> Registration:
-        """Find a component by its qualified or short name.
-
-        Args:
-            kind: A key of `KINDS`.
-            name: `plugin/name`, or `name` if only one plugin offers it.
+        """Find a component by `plugin/name`, or by `name` if only one plugin offers it.
 
         Raises:
             PluginError: If there is no such component, or more than one.
@@ -143,9 +120,6 @@ class Registry:
 
     def load(self, registration: Registration) -> type[Any]:
         """Import the class of a component.
-
-        Args:
-            registration: Result of `find` or `registrations`.
 
         Raises:
             PluginError: If it cannot be imported, or if it does not implement the interface of its kind.
@@ -219,9 +193,6 @@ def _imported(registration: Registration) -> Any:
 def kind_of(component: type[Any]) -> str:
     """Return the kind of component that a class is.
 
-    Args:
-        component: The class.
-
     Raises:
         PluginError: If it implements no interface.
     """
@@ -236,10 +207,6 @@ def kind_of(component: type[Any]) -> str:
 
 
 def interfaces_of(kind: str) -> tuple[type[Any], ...]:
-    """Return the interfaces of a kind.
-
-    Args:
-        kind: A key of `KINDS`.
-    """
+    """Return the interfaces of a kind."""
     places = (place.partition(":") for place in KINDS[kind].interfaces)
     return tuple(getattr(importlib.import_module(module), attribute) for module, _, attribute in places)

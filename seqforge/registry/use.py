@@ -31,13 +31,10 @@ Choice = Use | str | type[Any]
 
 
 def use(component: str | type[Any], /, **options: Any) -> Use:
-    """Choose a component for an experiment.
+    """Choose a component for an experiment, by its name or by its class.
 
-    Nothing is checked or built yet: `Experiment` checks the name and the options as it checks those of a file.
-
-    Args:
-        component: Name of a registered component, or a class that implements an interface.
-        options: Options of the component, as in an experiment file. An option that is a component is a `use(…)` too.
+    Nothing is checked or built yet: `Experiment` checks the name and the options as it checks those of a file. An
+    option that is a component is a `use(…)` too.
 
     Raises:
         PluginError: If the component is neither a name nor a class.
@@ -53,10 +50,6 @@ def use(component: str | type[Any], /, **options: Any) -> Use:
 def with_classes_of(tables: Any, registry: Registry) -> Registry:
     """Return a registry that also knows the classes in `use(…)` values that no plugin registers.
 
-    Args:
-        tables: Tables, lists and values of an experiment.
-        registry: The registry to start from.
-
     Raises:
         PluginError: If a class implements no interface, or if two have the same kind and name.
     """
@@ -68,11 +61,6 @@ def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
     """Convert Python values to those that an experiment file holds.
 
     Each `use(…)` and each class becomes a table, a path becomes text, and a NumPy number becomes a number.
-
-    Args:
-        value: Tables, lists and values of an experiment.
-        registry: A registry that knows every class in them.
-        key: Dotted key of the value, for messages.
 
     Raises:
         ExperimentError: If a value is of a type that no file can hold.

@@ -28,11 +28,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, parent: Path, name: str) -> "RunDirectory":
-        """Create a run directory, named after the experiment. A number is added if the name is taken.
-
-        Args:
-            parent: Folder of the runs; it is created if it is missing.
-            name: Name of the experiment.
+        """Create a run directory named after the experiment, with a number if the name is taken, and a missing parent.
 
         Raises:
             RunError: If it cannot be written.
@@ -58,9 +54,6 @@ class RunDirectory:
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
         """Open an existing run directory.
-
-        Args:
-            path: The folder.
 
         Raises:
             RunError: If it is not a run directory, or of an unknown version.
@@ -102,11 +95,7 @@ class RunDirectory:
             ) from error
 
     def write_samples(self, step: int, texts: Sequence[str]) -> None:
-        """Write each sample to a file.
-
-        Args:
-            step: Number of optimizer steps done.
-            texts: The samples.
+        """Write each sample of a step to a file.
 
         Raises:
             RunError: If a file cannot be written.
@@ -161,11 +150,7 @@ def _created(path: Path) -> bool:
 
 
 def locate(path: Path) -> tuple[Path, str | None]:
-    """Return the run directory of a path, and the step if the path is one of its checkpoints.
-
-    Args:
-        path: A run directory, or the folder of a checkpoint in it.
-    """
+    """Return the run directory of a path, and the step if the path is one of its checkpoints."""
     absolute = path.absolute()
     if absolute.parent.name == "checkpoints" and absolute.name.startswith("step-"):
         run = path.parent.parent if len(path.parts) > 2 else absolute.parent.parent

@@ -20,13 +20,7 @@ class MetricsLog:
         self._path = path
 
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
-        """Append one line.
-
-        Args:
-            event: "step", "evaluation" or "sample".
-            step: Number of optimizer steps done.
-            values: Values by name. Those that are None, infinite or not a number are left out.
-        """
+        """Append one line. Values that are None, infinite or not a number are left out."""
         known = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
         record = {"event": event, "step": step, **known}
         with (
@@ -36,11 +30,7 @@ class MetricsLog:
             file.write(json.dumps(record).encode() + b"\n")
 
     def truncate(self, step: int) -> None:
-        """Delete the lines after a checkpoint, since a resumed run writes them again.
-
-        Args:
-            step: Step of the checkpoint.
-        """
+        """Delete the lines after a checkpoint, since a resumed run writes them again."""
         if not self._path.exists():
             return
         kept = [record for record in read_metrics(self._path) if record["step"] <= step]
@@ -53,11 +43,7 @@ def _is_non_finite(value: Any) -> bool:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics log, up to the first line that a crash has cut off.
-
-    Args:
-        path: The file; a missing file has no records.
-    """
+    """Return the records of a metrics log up to the first line that a crash has cut off; none without a file."""
     if not path.exists():
         return []
     records: list[dict[str, Any]] = []
@@ -79,18 +65,11 @@ _TRAINING = {
     "learning_rate": "learning_rate",
     "gradient_norm": "gradient_norm",
 }
-_VALIDATION = {
-    "seconds": "seconds",
-    "loss": "validation_loss",
-    "bits_per_character": "validation_bits_per_character",
-}
+_VALIDATION = {"seconds": "seconds", "loss": "validation_loss", "bits_per_character": "validation_bits_per_character"}
 
 
 def table_of_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return one row for each step that was logged or evaluated, in ascending order of steps.
-
-    Args:
-        records: Records of a metrics log.
 
     Returns:
         Rows with the same columns: `step`, `seconds`, `training_loss`, `validation_loss`, and whatever else the log

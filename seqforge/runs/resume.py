@@ -16,10 +16,6 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
     Both tables are resolved: they hold every option, with its default where the user set none.
 
-    Args:
-        before: Tables of the experiment that the run was trained with.
-        now: Tables of the experiment with the new settings.
-
     Raises:
         ExperimentError: If there is such a setting; the message names all of them.
     """

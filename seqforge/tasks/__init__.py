@@ -9,9 +9,5 @@ __all__ = ["Task", "TrainedModel", "task_of"]
 
 
 def task_of(experiment: Experiment) -> Task:
-    """Return the task of an experiment.
-
-    Args:
-        experiment: The experiment.
-    """
+    """Return the task of an experiment."""
     return LabelledExamplesTask(experiment) if experiment.labelled else LanguageModelTask(experiment)

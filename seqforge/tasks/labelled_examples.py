@@ -52,15 +52,7 @@ class LabelledExamplesTask(Task):
         return TERMS
 
     def prepare_training(self, device: torch.device, report: Report) -> "LabelledExamplesTraining":
-        """Prepare the examples, the loss and the metrics for training, and check them.
-
-        Args:
-            device: Device to train on.
-            report: Function that is called now and then with the progress of encoding.
-
-        Raises:
-            DataError: If the corpus is missing or empty, or an example is longer than a batch may be.
-        """
+        """Prepare the examples, the loss and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
         dataset = prepare_examples(experiment, report)
         has_end = experiment.topology.output_mode == "sequence"
@@ -78,17 +70,7 @@ class LabelledExamplesTask(Task):
         )
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> ExampleScore:
-        """Score the whole of a split.
-
-        Args:
-            trained: The model.
-            split: Name of the split.
-            report: Function that is called now and then with the progress.
-
-        Raises:
-            DataError: If the split is empty, or the corpus is missing.
-            RunError: If the run was trained on another corpus.
-        """
+        """Score the whole of a split by the loss and the metrics."""
         dataset = prepare_examples(self.experiment, report)
         trained.check_corpus(dataset.file.digest)
         examples = dataset.splits[split]
@@ -100,25 +82,12 @@ class LabelledExamplesTask(Task):
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return nothing: the metrics of labelled examples score predictions, in `evaluate`.
-
-        Args:
-            trained: The model.
-            seed: Seed of the draws.
-            report: Function that is called now and then with the progress.
-        """
+        """Return nothing: the metrics of labelled examples score predictions, in `evaluate`."""
         del trained, seed, report
         return {}, {}
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
-        """Raise, since the model does not predict the next symbol of a text.
-
-        Args:
-            trained: The model.
-
-        Raises:
-            RunError: Always.
-        """
+        """Raise, since the model does not predict the next symbol of a text."""
         raise RunError(
             f"{trained.path}: this run learned from labelled examples; it is not a language model, and predicts no "
             "next symbol to sample or to inspect",
@@ -126,30 +95,14 @@ class LabelledExamplesTask(Task):
         )
 
     def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
-        """Predict the targets of new examples.
-
-        Args:
-            trained: The model.
-            inputs: Input of each example: a text, or an array of numbers, `[size]` or `[steps, size]`.
-            decoding: Options of decoding.
-
-        Raises:
-            DataError: If an input does not fit the example spec.
-        """
+        """Predict the targets of new examples."""
         training, directory = self.experiment.training, trained.directory
         bounds = training.batch_size, training.batch_tokens
         model, vocabulary = self.load_model(trained), self.vocabulary(directory)
         return predict(model, self.example_spec(directory), vocabulary, inputs, decoding, *bounds)
 
     def example_spec(self, directory: RunDirectory) -> ExampleSpec:
-        """Return the shape of the examples that a run learned from.
-
-        Args:
-            directory: The run directory.
-
-        Raises:
-            DataError: If the file is missing or damaged.
-        """
+        """Return the shape of the examples that a run learned from."""
         return read_example_spec(directory.spec)
 
     def _scoring(self, device: torch.device, limit: int | None) -> ExampleScoring:
@@ -234,12 +187,7 @@ class LabelledExamplesTraining:
         return initial_state(self.experiment, self.dataset.vocabulary.size, self.device, self.dataset.file.spec)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
-        """Take one optimizer step.
-
-        Args:
-            state: Training state; updated in place.
-            progress: Progress of the run, for the schedule and for scheduled sampling.
-        """
+        """Take one optimizer step."""
         training, spec = self.experiment.training, self.dataset.file.spec
         first = state.step * training.accumulation
         batches = [self.batches.batch(first + index) for index in range(training.accumulation)]
@@ -259,23 +207,12 @@ class LabelledExamplesTraining:
         return TaskStep(result, None, float(sum(int(batch.lengths.sum()) for batch in batches)))
 
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> ExampleScore | None:
-        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty.
-
-        Args:
-            model: Model to score; left in evaluation mode.
-            report: Function that is called now and then with the progress.
-        """
+        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
         examples = self.dataset.splits["validation"]
         return score_examples(model, self.dataset, examples, self.scoring, report) if len(examples) else None
 
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
-        """Predict a few examples of the validation split, the same at every step; return None if the split is empty.
-
-        Args:
-            model: Model to predict with; left in evaluation mode.
-            step: Number of optimizer steps done.
-            report: Function that is called now and then with the progress.
-        """
+        """Predict a few examples of the validation split, the same at every step; return None if the split is empty."""
         del step, report
         examples = self.dataset.splits["validation"]
         if not len(examples):

@@ -40,16 +40,7 @@ class LanguageModelTask(Task):
         return TERMS
 
     def prepare_training(self, device: torch.device, report: Report) -> "LanguageModelTraining":
-        """Prepare the corpus, the loss, the samplers and the metrics for training, and check them.
-
-        Args:
-            device: Device to train on.
-            report: Function that is called now and then with the progress of encoding.
-
-        Raises:
-            DataError: If the corpus is missing, empty or shorter than one batch, or the prompt of the samples cannot be
-                encoded.
-        """
+        """Prepare the corpus, the loss, the samplers and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
         dataset = prepare(experiment, report)
         try:
@@ -77,17 +68,7 @@ class LanguageModelTask(Task):
         )
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore:
-        """Score the whole of a split.
-
-        Args:
-            trained: The model.
-            split: Name of the split.
-            report: Function that is called now and then with the progress.
-
-        Raises:
-            DataError: If the split is empty, or the corpus is missing.
-            RunError: If the run was trained on another corpus.
-        """
+        """Score the whole of a split by its likelihood."""
         dataset = prepare(self.experiment, report)
         trained.check_corpus(dataset.token_file.digest)
         if dataset.splits[split].length < 2:
@@ -97,19 +78,7 @@ class LanguageModelTask(Task):
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics.
-
-        Args:
-            trained: The model.
-            seed: Seed of the draws.
-            report: Function that is called now and then with the progress.
-
-        Returns:
-            Values of the samples by `metric.value`, and their baseline; both empty if there is no metric.
-
-        Raises:
-            DataError: If the corpus is missing.
-        """
+        """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics."""
         if not self.experiment.metrics:
             return {}, {}
         dataset = prepare(self.experiment, report)
@@ -120,24 +89,11 @@ class LanguageModelTask(Task):
         return score_texts(metrics, [texts]), score_baseline(metrics, self.experiment, dataset)
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
-        """Load the model, in evaluation mode, and its vocabulary.
-
-        Args:
-            trained: The model.
-        """
+        """Load the model, in evaluation mode, and its vocabulary."""
         return self.load_model(trained), self.vocabulary(trained.directory)
 
     def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
-        """Raise, since a language model has no labelled examples to predict.
-
-        Args:
-            trained: The model.
-            inputs: Input of each example.
-            decoding: Options of decoding.
-
-        Raises:
-            RunError: Always.
-        """
+        """Raise, since a language model has no labelled examples to predict."""
         del inputs, decoding
         raise RunError(
             f"{trained.path}: a language model, which predicts no targets of examples",
@@ -145,11 +101,7 @@ class LanguageModelTask(Task):
         )
 
     def example_spec(self, directory: RunDirectory) -> None:
-        """Return None, since a stream of text has no examples.
-
-        Args:
-            directory: The run directory.
-        """
+        """Return None, since a stream of text has no examples."""
         del directory
 
 
@@ -230,12 +182,7 @@ class LanguageModelTraining:
         return initial_state(self.experiment, self.dataset.vocabulary.size, self.device)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
-        """Take one optimizer step.
-
-        Args:
-            state: Training state; updated in place.
-            progress: Progress of the run, for the schedule.
-        """
+        """Take one optimizer step."""
         training, ratio = self.experiment.training, self.characters_per_token
         batches = self.batches.batch(state.step).divided(training.accumulation)
         factor = state.schedule.factor(progress)
@@ -245,25 +192,14 @@ class LanguageModelTraining:
         return TaskStep(result, bits, training.batch_size * training.accumulation * training.sequence_length * ratio)
 
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | None:
-        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty.
-
-        Args:
-            model: Model to score; left in evaluation mode.
-            report: Function that is called now and then with the progress.
-        """
+        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
         if self.validation_size < 2:
             return None
         limit = self.experiment.evaluation.tokens
         return _score_split(self.experiment, self.dataset, "validation", model, limit, report)
 
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample:
-        """Draw samples, and score them by the metrics.
-
-        Args:
-            model: Model to sample; left in evaluation mode.
-            step: Number of optimizer steps done.
-            report: Function that is called now and then with the progress.
-        """
+        """Draw samples, and score them by the metrics."""
         seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
         texts = _draw_samples(self.experiment, model, self.dataset.vocabulary, self.samplers, seed, report)
         return TaskSample(texts, score_texts(self.metrics, [texts]), self.baseline)

@@ -48,9 +48,6 @@ class TrainedModel:
     def check_corpus(self, digest: str) -> None:
         """Raise if the run was trained on another corpus.
 
-        Args:
-            digest: Digest of the encoded corpus.
-
         Raises:
             RunError: If the digest differs.
         """
@@ -79,10 +76,6 @@ class Task(ABC):
     def prepare_training(self, device: torch.device, report: Report) -> TrainingTask:
         """Prepare the corpus, the loss and the metrics for training, and check them.
 
-        Args:
-            device: Device to train on.
-            report: Function that is called now and then with the progress of encoding.
-
         Raises:
             DataError: If the corpus is missing, empty or does not fit the batches.
         """
@@ -90,11 +83,6 @@ class Task(ABC):
     @abstractmethod
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore | ExampleScore:
         """Score the whole of a split.
-
-        Args:
-            trained: The model.
-            split: Name of the split.
-            report: Function that is called now and then with the progress.
 
         Raises:
             DataError: If the split is empty, or the corpus is missing.
@@ -107,11 +95,6 @@ class Task(ABC):
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics of samples.
 
-        Args:
-            trained: The model.
-            seed: Seed of the draws.
-            report: Function that is called now and then with the progress.
-
         Returns:
             Values of the samples by `metric.value`, and their baseline; both empty if there is no metric of samples.
         """
@@ -119,9 +102,6 @@ class Task(ABC):
     @abstractmethod
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
         """Load a language model, in evaluation mode, and its vocabulary.
-
-        Args:
-            trained: The model.
 
         Raises:
             RunError: If the run learned from labelled examples.
@@ -131,11 +111,6 @@ class Task(ABC):
     def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
         """Predict the targets of new examples.
 
-        Args:
-            trained: The model.
-            inputs: Input of each example: a text, or an array of numbers, `[size]` or `[steps, size]`.
-            decoding: Options of decoding.
-
         Raises:
             RunError: If the run is a language model.
             DataError: If an input does not fit the example spec.
@@ -143,27 +118,16 @@ class Task(ABC):
 
     @abstractmethod
     def example_spec(self, directory: RunDirectory) -> ExampleSpec | None:
-        """Return the shape of the examples that a run learned from; None for a language model.
-
-        Args:
-            directory: The run directory.
-        """
+        """Return the shape of the examples that a run learned from; None for a language model."""
 
     def vocabulary(self, directory: RunDirectory) -> Vocabulary:
-        """Return the vocabulary of a run.
-
-        Args:
-            directory: The run directory.
-        """
+        """Return the vocabulary of a run."""
         vocabulary: Vocabulary = self.experiment.vocabulary.build()
         read_vocabulary(vocabulary, directory.vocabulary)
         return vocabulary
 
     def load_model(self, trained: TrainedModel) -> SequenceModel:
         """Load a model, in evaluation mode, from a run that was trained on any device.
-
-        Args:
-            trained: The model.
 
         Raises:
             RunError: If there is no such checkpoint, or it is damaged.
@@ -180,21 +144,13 @@ class Task(ABC):
         return model
 
     def decoding(self, **options: object) -> Decoding:
-        """Return the decoding options of the `[prediction]` section, with some of them replaced.
-
-        Args:
-            options: Options that replace those of the experiment, unless they are None.
-        """
+        """Return the decoding options of the `[prediction]` section; `options` that are not None replace them."""
         settings = self.experiment.prediction
         default = Decoding(settings.beam, settings.length_normalization, settings.length)
         return replace(default, **{name: value for name, value in options.items() if value is not None})
 
     def empty_split(self, split: SplitName) -> DataError:
-        """Return the error for a split that is empty.
-
-        Args:
-            split: Name of the split.
-        """
+        """Return the error for a split that is empty."""
         data = self.experiment.data
         fractions = {"training": 1.0, "validation": data.validation_fraction, "test": data.test_fraction}
         if fractions[split] > 0:

@@ -51,9 +51,6 @@ class AttentionSuite:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run every test on every attention of the table. pytest calls this.
 
-        Args:
-            metafunc: Test that pytest collects.
-
         Raises:
             UsageError: If the subclass lists no attention.
         """

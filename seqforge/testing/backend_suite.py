@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from seqforge.interfaces import Backend, BackendContext, Cell, State, map_state, scan
 from seqforge.model import install_backend
-from seqforge.testing.strategies import CellFactory, cell_cases, sizes
-from seqforge.testing.tables import run_on_each
+from seqforge.testing.strategies import CellFactory, cell_cases, run_on_each, sizes
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 0.05}
 """Largest distance of a result from the reference, relative to its norm, by the type of the products."""

@@ -54,9 +54,6 @@ class CellSuite:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run every test on every cell of the table. pytest calls this.
 
-        Args:
-            metafunc: Test that pytest collects.
-
         Raises:
             UsageError: If the subclass lists no cell.
         """

@@ -33,11 +33,7 @@ class CellCase(NamedTuple):
 
 
 def sizes(largest: int = 5) -> SearchStrategy[int]:
-    """Return a strategy for numbers of features, rows or steps, from 1.
-
-    Args:
-        largest: Largest number.
-    """
+    """Return a strategy for numbers of features, rows or steps, from 1."""
     return strategies.integers(1, largest)
 
 
@@ -57,12 +53,7 @@ def sequences(
 ) -> Tensor:
     """Draw a sequence `[time, batch, features]` of normally distributed numbers.
 
-    Args:
-        draw: Function that hypothesis supplies.
-        features: Number of features.
-        time: Strategy for the number of steps, by default `sizes()`.
-        batch: Strategy for the number of rows, by default `sizes()`.
-        dtype: Type of the tensor.
+    The numbers of steps and rows are drawn from `sizes()` by default.
     """
     shape = (draw(sizes() if time is None else time), draw(sizes() if batch is None else batch), features)
     generator = torch.Generator().manual_seed(draw(seeds()))
@@ -80,12 +71,8 @@ def cell_cases(
 ) -> CellCase:
     """Draw a cell of any size in evaluation mode, with a sequence and a state to start from.
 
-    Args:
-        draw: Function that hypothesis supplies.
-        make_cell: Function that returns a cell. It may round the sizes; the attributes of the cell count.
-        time: Strategy for the number of steps, by default `sizes()`.
-        batch: Strategy for the number of rows, by default `sizes()`.
-        features: Strategy for the input size and the hidden size, by default `sizes()`.
+    The strategies are `sizes()` by default; `features` draws the input size and the hidden size. `make_cell` may
+    round the sizes; the attributes of the cell count.
     """
     features = sizes() if features is None else features
     cell = new_cell(make_cell, draw(features), draw(features), draw(seeds()))
@@ -100,12 +87,6 @@ def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: in
     """Return a cell in float64 and evaluation mode, with parameters that depend only on the seed.
 
     Noise is added to each parameter, because a value such as a bias of 0 can hide a mistake.
-
-    Args:
-        make_cell: Function that returns a cell.
-        input_size: Number of input features.
-        hidden_size: Number of output features.
-        seed: Seed of the parameters.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -118,12 +99,8 @@ def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: in
 def run_on_each(suite: object, metafunc: pytest.Metafunc, table: str, argument: str, example: str) -> None:
     """Parametrize a test of a suite with every function in the table of the subclass.
 
-    Args:
-        suite: Instance of the suite.
-        metafunc: Test that pytest collects.
-        table: Name of the attribute that maps names to functions.
-        argument: Name of the argument of the test that receives a function.
-        example: Example of a function in the table, for the message.
+    `table` is the attribute with the functions, `argument` the argument of the test that receives one, and
+    `example` a function as the message shows it.
 
     Raises:
         UsageError: If the table is empty.

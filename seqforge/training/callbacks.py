@@ -7,15 +7,7 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import ExperimentError, did_you_mean, warn
-from seqforge.events import (
-    DocumentsEncoded,
-    Evaluated,
-    RunFinished,
-    RunStarted,
-    Sampled,
-    StepFinished,
-    WorkProgressed,
-)
+from seqforge.events import DocumentsEncoded, Evaluated, RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
 
 _EVENTS: dict[type[object], str] = {
     DocumentsEncoded: "documents_encoded",
@@ -37,53 +29,25 @@ class Callback:
     """
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Receive the progress of encoding the corpus, a few times per second.
-
-        Args:
-            event: How much is encoded.
-        """
+        """Receive the progress of encoding the corpus, a few times per second."""
 
     def on_run_started(self, event: RunStarted) -> None:
-        """Receive the start of a run, or of its continuation.
-
-        Args:
-            event: The run.
-        """
+        """Receive the start of a run, or of its continuation."""
 
     def on_step_finished(self, event: StepFinished) -> None:
-        """Receive every optimizer step.
-
-        Args:
-            event: The values of the step.
-        """
+        """Receive every optimizer step."""
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
-        """Receive the progress of work between two steps: evaluating, sampling, saving.
-
-        Args:
-            event: The work, and how much of it is finished.
-        """
+        """Receive the progress of work between two steps: evaluating, sampling, saving."""
 
     def on_evaluated(self, event: Evaluated) -> None:
-        """Receive every evaluation of the validation split.
-
-        Args:
-            event: The scores.
-        """
+        """Receive every evaluation of the validation split."""
 
     def on_sampled(self, event: Sampled) -> None:
-        """Receive every set of samples.
-
-        Args:
-            event: The samples and their scores.
-        """
+        """Receive every set of samples."""
 
     def on_run_finished(self, event: RunFinished) -> None:
-        """Receive the end of a run.
-
-        Args:
-            event: How the run ended.
-        """
+        """Receive the end of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +71,7 @@ class Callbacks:
         self._listeners = [*_plugin_listeners(hooks), *map(_listener, callbacks)]
 
     def notify(self, event: object) -> None:
-        """Pass an event to every listener.
-
-        Args:
-            event: An event.
-        """
+        """Pass an event to every listener."""
         for listener in list(self._listeners):
             method = listener.methods.get(type(event))
             if method is None:

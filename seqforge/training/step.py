@@ -39,18 +39,10 @@ def train_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
 ) -> StepResult:
-    """Take one optimizer step on the accumulated gradients of one or several batches.
+    """Take one optimizer step on the accumulated gradients of one or several batches. See also `optimizer_step`.
 
     A batch that continues the one before starts from its recurrent state, detached from its graph: truncated
     backpropagation through time (Williams and Peng 1990).
-
-    Args:
-        state: Training state; updated in place.
-        batches: Batches whose gradients are accumulated, each with its own rows and recurrent state.
-        loss: Loss to minimize.
-        learning_rate_factor: Factor of the schedule.
-        clip_norm: Maximum L2 norm of the gradient (Pascanu et al. 2013).
-        clip_value: Maximum absolute value of each component of the gradient.
 
     Raises:
         NonFiniteError: If the loss or the gradient is not finite. The parameters are then unchanged.
@@ -110,11 +102,7 @@ def optimizer_step(
 
 
 def detached(states: States) -> States:
-    """Return states without the graph that computed them.
-
-    Args:
-        states: State of every layer.
-    """
+    """Return states without the graph that computed them."""
     return tuple(map_state(Tensor.detach, state) for state in states)
 
 

@@ -95,29 +95,13 @@ class TrainingTask(Protocol):
         ...
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
-        """Take one optimizer step.
-
-        Args:
-            state: Training state; updated in place.
-            progress: Progress of the run, for the schedule.
-        """
+        """Take one optimizer step."""
         ...
 
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | ExampleScore | None:
-        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty.
-
-        Args:
-            model: Model to score; left in evaluation mode.
-            report: Function that is called now and then with the progress.
-        """
+        """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
         ...
 
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
-        """Draw samples, or predict a few examples; return None if there are no examples.
-
-        Args:
-            model: Model to sample; left in evaluation mode.
-            step: Number of optimizer steps done.
-            report: Function that is called now and then with the progress.
-        """
+        """Draw samples, or predict a few examples; return None if there are no examples."""
         ...

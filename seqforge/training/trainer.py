@@ -88,11 +88,7 @@ class Trainer:
             raise KeyboardInterrupt
 
     def _loop(self) -> str | None:
-        """Take steps.
-
-        Returns:
-            Why the run ended, or None if it was interrupted.
-        """
+        """Take steps. Return why the run ended, or None if it was interrupted."""
         state = self._state
         reason = None
         started = time.monotonic() - state.seconds
@@ -203,11 +199,7 @@ class Trainer:
             self._sample()
 
     def _evaluate(self) -> bool:
-        """Score the validation split.
-
-        Returns:
-            Whether the loss is the lowest so far.
-        """
+        """Score the validation split, and return whether the loss is the lowest so far."""
         state = self._state
         self._notify(WorkProgressed("evaluating"))
         try:
@@ -256,39 +248,21 @@ class Trainer:
 
 
 def measure_progress(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:
-    """Measure how far a run has come.
-
-    Args:
-        training: Settings that limit the run in steps, epochs or minutes; the first limit reached ends it.
-        step: Optimizer steps taken so far.
-        steps_per_epoch: Optimizer steps per pass over the training split.
-        seconds: Training time so far.
-    """
+    """Measure how far a run has come."""
     epoch = step / steps_per_epoch
     done = _finished_parts(training, step, epoch, seconds)
     return Progress(step, epoch, min(1.0, max(done.values(), default=0.0)))
 
 
 def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float, float]:
-    """Return the optimizer steps and the seconds after which a run ends at the latest; infinity for no limit.
-
-    Args:
-        training: Settings of the run.
-        steps_per_epoch: Optimizer steps of one pass over the training split.
-    """
+    """Return the optimizer steps and the seconds after which a run ends at the latest; infinity for no limit."""
     steps = float(training.steps or math.inf)
     epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
     return float(min(steps, epochs)), 60.0 * training.minutes if training.minutes else math.inf
 
 
 def reached_limits(training: Training, progress: Progress, seconds: float) -> list[str]:
-    """Return the keys of `[training]` whose limits a run has reached.
-
-    Args:
-        training: Settings that limit the run.
-        progress: Progress of the run.
-        seconds: Training time so far.
-    """
+    """Return the keys of `[training]` whose limits a run has reached."""
     parts = _finished_parts(training, progress.step, progress.epoch, seconds)
     return [f"training.{key}" for key, part in parts.items() if part >= 1]
 

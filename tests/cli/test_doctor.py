@@ -62,7 +62,8 @@ class Chatty:
 
 
 @pytest.mark.parametrize(
-    ("plugin", "said"), [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it returns something other than a Diagnosis")]
+    ("plugin", "said"),
+    [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it returns something other than a Diagnosis")],
 )
 def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry.installed()

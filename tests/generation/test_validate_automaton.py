@@ -41,7 +41,9 @@ def test_a_right_guide_is_followed():
 
 def test_no_guide_is_none_but_after_another():
     assert first_automaton(Guided(), None, 3, 4) is None
-    with pytest.raises(PluginError, match="the automaton of the sampler Guided stopped, and the sampler returned no other"):
+    with pytest.raises(
+        PluginError, match="the automaton of the sampler Guided stopped, and the sampler returned no other"
+    ):
         next_automaton(Guided(), None, GUIDE)
 
 
