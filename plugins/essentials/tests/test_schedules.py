@@ -53,7 +53,8 @@ def test_it_starts_at_1(schedule: Schedule):
 
 def test_step_reduces_at_whole_distances():
     schedule = Step(every=2.0, after=1.0, factor=0.5)
-    assert [schedule.factor(at(epoch=epoch)) for epoch in (0, 2.9, 3, 4.9, 5, 7)] == [1, 1, 0.5, 0.5, 0.25, 0.125]
+    factors = [schedule.factor(at(epoch=epoch)) for epoch in (0.0, 2.9, 3.0, 4.9, 5.0, 7.0)]
+    assert factors == [1, 1, 0.5, 0.5, 0.25, 0.125]
     steps = Step(every=100.0, unit="steps", factor=0.1)
     assert [steps.factor(at(step=step, epoch=50.0)) for step in (99, 100)] == [1, 0.1]
 
@@ -70,7 +71,7 @@ def test_exponential_reaches_its_factor_at_each_distance():
 
 def test_cosine_follows_the_fraction_whatever_ends_the_run():
     schedule = Cosine(final_factor=0.2)
-    factors = [schedule.factor(at(fraction=fraction)) for fraction in (0, 1 / 3, 0.5, 1)]
+    factors = [schedule.factor(at(fraction=fraction)) for fraction in (0.0, 1 / 3, 0.5, 1.0)]
     assert factors == pytest.approx([1, 0.2 + 0.8 * 0.75, 0.6, 0.2])
 
 
