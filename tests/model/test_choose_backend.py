@@ -257,7 +257,7 @@ def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) ->
 def test_a_backend_that_does_not_support_the_cell_is_not_measured(choose: Any) -> None:
     choice = choose(Refuses)[0]
     assert (choice.backend, choice.refused) == ("eager", {"refuses": "it never runs a LSTM"})
-    assert describe_backends([choice]) == ("stack.cells.0 (LSTM) runs on eager; refuses: it never runs a LSTM",)
+    assert describe_backends([choice]) == ("stack.cells.0: LSTM on eager; refuses: it never runs a LSTM",)
 
 
 def test_a_pinned_backend_is_not_measured(choose: Any) -> None:
