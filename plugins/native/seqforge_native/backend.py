@@ -77,8 +77,8 @@ class NativeBackend(Backend):
         """
         factored, library = cast("FactoredCell[Any]", cell), best_library()
         if factored.equations is not None and library is not None:
-            return partial(_read, factored, built_in_kernel(library, factored.equations), context.dtype)
-        return partial(_read, factored, compile_program(plan(trace(factored))), context.dtype)
+            return partial(read_cell, factored, built_in_kernel(library, factored.equations), context.dtype)
+        return partial(read_cell, factored, compile_program(plan(trace(factored))), context.dtype)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""
@@ -86,7 +86,7 @@ class NativeBackend(Backend):
         return NativeGenerationKernel(library, model) if library is not None and can_generate(library, model) else None
 
 
-def _read(
+def read_cell(
     cell: FactoredCell[Any], kernel: SequenceKernel, dtype: torch.dtype, inputs: Tensor, state: Any
 ) -> tuple[Tensor, Any]:
     """Return the outputs of all steps and the state after the last step, with products in a type."""

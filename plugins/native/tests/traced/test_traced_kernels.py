@@ -4,6 +4,7 @@ import copy
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
-from seqforge_native.backend import NativeBackend, NativeReader
+from seqforge_native.backend import NativeBackend, read_cell
 from seqforge_native.library import NEEDS
 from seqforge_native.traced import build
 from seqforge_native.traced.build import compile_program
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from seqforge.errors import PluginError
 from seqforge.hardware import instruction_sets
-from seqforge.interfaces import BackendContext, FactoredCell, scan
+from seqforge.interfaces import BackendContext, FactoredCell, SequenceReader, scan
 
 CPU = torch.device("cpu")
 SETS = [name for name, needs in NEEDS.items() if needs <= instruction_sets()]
@@ -109,11 +110,11 @@ def kernel_for(
     monkeypatch: pytest.MonkeyPatch,
     instruction_set: str | None = None,
     dtype: torch.dtype = torch.float32,
-) -> NativeReader:
+) -> SequenceReader:
     """Compile a kernel, for one instruction set if it is named, even of a cell that has built-in kernels."""
     if instruction_set is not None:
         monkeypatch.setattr(build, "best_instruction_set", lambda: instruction_set)
-    return NativeReader(cell, compile_program(plan(trace(cell))), dtype)
+    return partial(read_cell, cell, compile_program(plan(trace(cell))), dtype)
 
 
 def results(cell: FactoredCell[Any], inputs: Tensor, state: Any, read: Callable[..., Any]) -> list[Tensor]:
