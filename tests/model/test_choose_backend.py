@@ -224,7 +224,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest
     cache_folder().mkdir(parents=True, exist_ok=True)
     (cache_folder() / "backends").write_text("in the way")
     assert choose(Slow, Quick)[0].backend == "quick"
-    assert "the times of backends cannot be kept" in capsys.readouterr().err
+    assert "the times of the backends cannot be stored" in capsys.readouterr().err
 
 
 def test_a_backend_that_raises_is_refused_with_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -241,7 +241,7 @@ def test_a_backend_whose_outputs_differ_is_refused_with_a_warning(
         choice = choose(Wrong, Slow)[0]
         assert choice.backend == "eager"
         assert choice.refused == {"wrong": "its outputs differ from those of the eager backend"}
-        assert "wrong computes other outputs" in capsys.readouterr().err
+        assert "the backend wrong and the eager backend have different outputs" in capsys.readouterr().err
 
 
 def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) -> None:
@@ -257,7 +257,7 @@ def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) ->
 def test_a_backend_that_does_not_support_the_cell_is_not_measured(choose: Any) -> None:
     choice = choose(Refuses)[0]
     assert (choice.backend, choice.refused) == ("eager", {"refuses": "it never runs a LSTM"})
-    assert describe_backends([choice]) == ("stack.cells.0 (LSTM) runs on eager; refuses: it never runs a LSTM",)
+    assert describe_backends([choice]) == ("stack.cells.0: LSTM on eager; refuses: it never runs a LSTM",)
 
 
 def test_a_pinned_backend_is_not_measured(choose: Any) -> None:
