@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -93,7 +94,8 @@ def resume(
         RunError: If the run has no such checkpoint, or the checkpoint does not fit; and as `train` does.
     """
     experiment, directory = run.experiment, run.directory
-    check_changes(read_table(directory.experiment), experiment.table)
+    before = read_table(directory.experiment)
+    check_changes(before, experiment.table)
     device = choose_device(experiment.training.device)
     path = run.checkpoints.find(checkpoint)
     with _notifying(experiment, callbacks, progress) as notify:
@@ -101,7 +103,8 @@ def resume(
         with _seeded(experiment, device), directory.locked():
             state = task.new_state()
             load_training(path, state, experiment, task.digest)
-            recorded = None if run.new_backends else read_backends(directory.path)
+            new_backends = run.new_backends or _pins(before) != _pins(experiment.table)
+            recorded = None if new_backends else read_backends(directory.path)
             choices = _choose_backends(experiment, task, state, recorded)
             trainer = Trainer(experiment, task, directory, state, notify, describe_backends(choices))
             trainer.refuse_at_end()
@@ -139,6 +142,11 @@ def _choose_backends(
         pins=experiment.backend_pins,
         recorded=recorded,
     )
+
+
+def _pins(table: Mapping[str, Any]) -> list[Any]:
+    """Return the backend that each entry of a cell names, or None."""
+    return [entry.get("backend") for entry in table["model"]["cells"]]
 
 
 @contextmanager

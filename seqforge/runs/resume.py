@@ -40,6 +40,8 @@ def _changes(before: Any, now: Any, key: str) -> Iterator[str]:
         if key.startswith("model.cells.") and old.get("use") != new.get("use"):
             # Another implementation of the same cell may have other options: the checkpoint's tensors show if it fits.
             names = (old.keys() & new.keys()) - {"use"}
+        if key.startswith("model.cells."):
+            names = names - {"backend"}  # checkpoints do not depend on it
         for name in sorted(names):
             yield from _changes(old.get(name), new.get(name), join(key, name))
     elif isinstance(before, list) and isinstance(now, list):

@@ -272,10 +272,9 @@ def _assert_near(found: Sequence[Tensor], expected: Sequence[Tensor], case: Back
     tolerance = TOLERANCES[case.dtype]
     steps = case.inputs.shape[0] * case.inputs.shape[1]
     for index, (one, other) in enumerate(zip(found, expected, strict=True)):
-        left, right = one.detach().double(), other.detach().double()
-        distance = cast("Tensor", (left - right).norm()).item()
+        distance = torch.dist(one.detach().double(), other.detach().double()).item()
         # A sum over steps and rows may be small, and is rounded as its terms are.
         size = max(0.5, 0.1 * steps**0.5) * other.numel() ** 0.5
-        assert distance <= tolerance * (cast("Tensor", right.norm()).item() + size), (
+        assert distance <= tolerance * (torch.linalg.vector_norm(other.detach().double()).item() + size), (
             f"{claim}: result {index} is off by {distance:.3g}"
         )

@@ -1,6 +1,7 @@
 """`seqforge doctor`."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,29 @@ def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, mon
     assert result.exit_code == 0
     assert f"the diagnosis of the plugin 'blind' failed: {said}" in result.output
     assert "native cells" in result.stdout
+
+
+def test_with_an_experiment_it_measures_the_backends(experiment: Any, tmp_path: Any) -> None:
+    path = tmp_path / "small.toml"
+    layers = [{"use": "lstm", "hidden_size": 4}, {"use": "gru", "hidden_size": 3, "reset_gate": "before"}]
+    path.write_text(experiment(model={"cells": layers}, training={"device": "cpu"}).to_toml())
+    names = {"native", "onednn", "cudnn"}  # inductor would compile
+    registry = Registry.installed()
+    chosen = [
+        replace(plugin, registrations=tuple(one for one in plugin.registrations if one.name != "inductor"))
+        for plugin in registry.plugins
+    ]
+    app = build_app(Registry(chosen))
+    result = CliRunner().invoke(app, ["doctor", str(path), "--json"])
+    assert result.exit_code == 0, result.output
+    lstm, gru = json.loads(result.stdout)
+    assert (lstm["module"], lstm["cell"], lstm["steps"], lstm["rows"]) == ("stack.cells.0", "LSTM", 16, 4)
+    assert {"eager", "onednn"} <= lstm["seconds"].keys()
+    assert gru["seconds"].keys() == {"eager"}
+    assert gru["refused"].keys() == names
+    table = CliRunner().invoke(app, ["doctor", str(path)], env={"COLUMNS": "200"})
+    assert "stack.cells.1: GRU, batch of 4 × 16" in table.stdout
+    assert "torch has no fused layer with the equations of GRU" in table.stdout
 
 
 def test_instruction_sets_are_linux_names(tmp_path: Any) -> None:

@@ -241,7 +241,7 @@ def test_a_backend_whose_outputs_differ_is_refused_with_a_warning(
         choice = choose(Wrong, Slow)[0]
         assert choice.backend == "eager"
         assert choice.refused == {"wrong": "its outputs differ from those of the eager backend"}
-        assert "wrong and the eager backend have different outputs" in capsys.readouterr().err
+        assert "the backend wrong and the eager backend have different outputs" in capsys.readouterr().err
 
 
 def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from seqforge.data import PaddedBatch
 from seqforge.evaluation.examples import example_loss
 from seqforge.interfaces import IGNORED_TARGET, Classes, ExampleSpec, Numbers, Text
-from seqforge.model import SequenceModel, build_model
+from seqforge.model import SequenceModel, Workload, build_model, choose_backends
 from seqforge.model.encoder_output import reverse_rows
 
 CELLS: dict[str, list[dict[str, Any]]] = {
@@ -21,9 +21,9 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "cudnn rnn": [{"use": "cudnn/rnn", "hidden_size": 5}],
     "cudnn gru": [{"use": "cudnn/gru", "hidden_size": 5}],
     "cudnn lstm": [{"use": "cudnn/lstm", "hidden_size": 5, "repeat": 2}],
-    "native rnn": [{"use": "native/rnn", "hidden_size": 8}],
-    "native gru": [{"use": "native/gru", "hidden_size": 8}],
-    "native lstm": [{"use": "native/lstm", "hidden_size": 8, "repeat": 2}],
+    "native rnn": [{"use": "essentials/rnn", "backend": "native", "hidden_size": 8}],
+    "native gru": [{"use": "essentials/gru", "backend": "native", "hidden_size": 8}],
+    "native lstm": [{"use": "essentials/lstm", "backend": "native", "hidden_size": 8, "repeat": 2}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 5}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 5}],
 }
@@ -70,6 +70,9 @@ def model_and_loss(
         corpus=corpus, model={**table, "cells": cells, "bidirectional": both}, loss={"use": loss}
     )
     model = build_model(experiment, SYMBOLS, spec).eval()
+    choose_backends(
+        model, experiment.registry, Workload(steps=1, rows=1), backend="eager", pins=experiment.backend_pins
+    )
     return model, spec, experiment.loss.build()
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -180,8 +181,31 @@ def test_the_plugins_are_those_that_are_installed():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plugin_names_components_of_every_kind(kind: str):
     register = Register("sample")
-    getattr(register, kind)("some-name2", "package.module:Class", qualified_only=True)
-    assert register.registrations == [Registration(kind, "sample", "some-name2", "package.module:Class", True)]
+    options = {} if kind == "backend" else {"qualified_only": True}
+    getattr(register, kind)("some-name2", "package.module:Class", **options)
+    assert register.registrations == [
+        Registration(kind, "sample", "some-name2", "package.module:Class", kind != "backend")
+    ]
+
+
+def test_a_preset_is_a_qualified_name_for_a_cell_and_its_backends(make_registry: MakeRegistry):
+    register = Register("fused")
+    register.preset("lstm", cell="alpha/lstm", backend=("first", "second"))
+    register.preset("gru", cell="gru", backend="first")
+    assert [(found.target, found.backends) for found in register.registrations] == [
+        ("alpha/lstm", ("first", "second")),
+        ("gru", ("first",)),
+    ]
+    registry = Registry([*REGISTRY.plugins, replace(plugin("fused"), registrations=tuple(register.registrations))])
+    assert registry.find("cell", "fused/lstm").backends == ("first", "second")
+    assert registry.find("cell", "lstm").qualified_name == "alpha/lstm"
+    with pytest.raises(ValueError, match="preset 'rnn' names no backend"):
+        register.preset("rnn", cell="rnn", backend=())
+
+
+def test_the_core_has_a_backend_without_any_plugin():
+    assert Registry([]).names("backend") == ["eager"]
+    assert Registry([]).load(Registry([]).find("backend", "eager")).__name__ == "EagerBackend"
 
 
 @pytest.mark.parametrize("name", ["", "LSTM", "min_p", "top p", "top--k", "-top", "top-", "2nd", "naïve", "a/b"])

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from seqforge_essentials.cells.lstm import LSTM
 
-from seqforge import train
+from seqforge import Registry, train
+from seqforge.interfaces import BackendContext
+from seqforge.model.choose_backend import load_backend
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_losses.json").read_text())
 
@@ -29,8 +33,8 @@ RUNS: dict[str, dict[str, Any]] = {
         "optimizer": {"use": "sgd", "learning_rate": 1.0, "momentum": 0.9},
         "training": {"gradient_clip_norm": 1.0},
     },
-    "cudnn lstm, rmsprop, embedding": {
-        "model": {"cells": [{"use": "cudnn/lstm", "hidden_size": 12}], "embedding_size": 6},
+    "lstm, rmsprop, embedding": {
+        "model": {"cells": [{"use": "essentials/lstm", "hidden_size": 12}], "embedding_size": 6},
         "optimizer": {"use": "rmsprop"},
     },
     "peepholes, dropout, smoothing, accumulation": {
@@ -41,10 +45,35 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 
+BACKENDS = ["native", "onednn", *(["cudnn"] if torch.cuda.is_available() else [])]
+"""Backends other than eager, without `inductor`, which would compile for each of the runs."""
+
+
+def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[float]:
+    tables = {**tables, "training": {"log_interval": 4, **tables.get("training", {})}}
+    run = train(experiment(**tables), output)
+    return [record["loss"] for record in run.metrics() if record["event"] in ("step", "evaluation")]
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_losses_are_as_they_were(name: str, experiment: Any, tmp_path: Path) -> None:
-    tables = {**RUNS[name], "training": {"log_interval": 4, **RUNS[name].get("training", {})}}
-    run = train(experiment(**tables), tmp_path)
-    losses = [round(record["loss"], 5) for record in run.metrics() if record["event"] in ("step", "evaluation")]
+    losses = [round(loss, 5) for loss in losses_of(experiment, RUNS[name], tmp_path)]
     # Other processors sum in another order; a mistake in a formula is far larger than this.
     assert losses == pytest.approx(GOLDEN[name], rel=2e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", [name for name in RUNS if "peepholes" not in name])
+def test_losses_on_other_backends_are_those_of_eager(name: str, backend: str, experiment: Any, tmp_path: Path) -> None:
+    device = "cuda" if backend == "cudnn" else "cpu"
+    if (reason := unsupported(backend)) is not None:
+        pytest.skip(f"{backend} cannot run it: {reason}")
+    training = {**RUNS[name].get("training", {}), "backend": backend, "device": device}
+    losses = losses_of(experiment, {**RUNS[name], "training": training}, tmp_path)
+    assert losses == pytest.approx(GOLDEN[name], rel=1e-3)
+
+
+def unsupported(backend: str) -> str | None:
+    """Return why a backend cannot run on this machine, or None."""
+    context = BackendContext(torch.device("cuda" if backend == "cudnn" else "cpu"), torch.float32)
+    return load_backend(Registry.installed(), backend).unsupported(LSTM(3, 4), context)

@@ -11,6 +11,7 @@ import torch
 from seqforge import Registry, Run, resume, train
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.interfaces import StepFinished
+from seqforge.runs.backends import read_backends
 from seqforge.runs.metrics_log import read_metrics
 
 CELLS: dict[str, list[dict[str, Any]]] = {
@@ -22,12 +23,13 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "lstm, peepholes, coupled": [
         {"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "coupled_gates": True}
     ],
-    "cudnn rnn": [{"use": "cudnn/rnn", "hidden_size": 8, "repeat": 2}],
-    "cudnn gru": [{"use": "cudnn/gru", "hidden_size": 8, "repeat": 2}],
-    "cudnn lstm": [{"use": "cudnn/lstm", "hidden_size": 8, "repeat": 2}],
-    "native lstm": [{"use": "native/lstm", "hidden_size": 8, "repeat": 2}],
-    "native gru": [{"use": "native/gru", "hidden_size": 20}],
-    "native rnn": [{"use": "native/rnn", "hidden_size": 20}],
+    "onednn rnn": [{"use": "cudnn/rnn", "hidden_size": 8, "repeat": 2}],
+    "onednn gru": [{"use": "cudnn/gru", "hidden_size": 8, "repeat": 2}],
+    "onednn lstm": [{"use": "cudnn/lstm", "hidden_size": 8, "repeat": 2}],
+    "native lstm": [{"use": "essentials/lstm", "hidden_size": 8, "repeat": 2, "backend": "native"}],
+    "native gru": [{"use": "essentials/gru", "hidden_size": 20, "backend": "native"}],
+    "native rnn": [{"use": "essentials/rnn", "hidden_size": 20, "backend": "native"}],
+    "native, traced": [{"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "backend": "native"}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 8, "repeat": 2}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 8, "repeat": 2}],
     "unlike layers": [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 10}],
@@ -78,6 +80,7 @@ def test_resumed_run_has_the_bits_of_one_never_stopped(
     whole = train(chosen, tmp_path / "whole")
     stopped = interrupted(chosen, tmp_path / "stopped", 8, registry)
     assert stopped.checkpoints.steps()[-1] == 8
+    assert read_backends(stopped.path) == read_backends(whole.path)
     resume(Run.open(stopped.path, registry=registry))
     assert_same_bits(stopped, whole, 12)
 

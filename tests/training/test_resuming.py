@@ -11,6 +11,7 @@ import torch
 from seqforge import Registry, Run, resume, train
 from seqforge.checkpoints.files import PROGRESS, TRAINING
 from seqforge.errors import ExperimentError, RunError
+from seqforge.runs.backends import read_backends
 
 
 @pytest.fixture
@@ -52,15 +53,17 @@ def test_a_new_learning_rate_is_taken_up(run: Run, registry: Registry) -> None:
     assert run.metrics()[-3]["learning_rate"] == 0.003
 
 
-def test_a_cell_may_go_on_as_another_implementation_of_it(experiment: Any, tmp_path: Path, registry: Registry) -> None:
-    cells = [{"use": "native/lstm", "hidden_size": 7}]
-    native = train(experiment(training={"steps": 6}, model={"cells": cells}), tmp_path)
-    resume(changed(native, registry, "model.cells.0.use=lstm"))
-    assert Run.open(native.path, registry=registry).experiment.cells[0].name == "essentials/lstm"
-    back = Run.open(native.path, ["training.steps=9", "model.cells.0={use='native/lstm', hidden_size=7}"], registry)
-    resume(back)
-    assert native.checkpoints.steps()[-1] == 9
-    other = Run.open(native.path, ["training.steps=10", "model.cells.0={use='gru', hidden_size=7}"], registry)
+def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+    cells = [{"use": "cudnn/lstm", "hidden_size": 7}]
+    fused = train(experiment(training={"steps": 6}, model={"cells": cells}), tmp_path)
+    assert read_backends(fused.path) == {"stack.cells.0": "onednn"}
+    resume(changed(fused, registry, "model.cells.0={use='lstm', hidden_size=7}", "training.backend=eager"))
+    assert Run.open(fused.path, registry=registry).experiment.cells[0].name == "essentials/lstm"
+    assert read_backends(fused.path) == {"stack.cells.0": "eager"}
+    pinned = ["training.steps=9", "model.cells.0.backend='onednn'"]
+    resume(Run.open(fused.path, pinned, registry))
+    assert read_backends(fused.path) == {"stack.cells.0": "onednn"}
+    other = Run.open(fused.path, ["training.steps=10", "model.cells.0={use='gru', hidden_size=7}"], registry)
     with pytest.raises(RunError):
         resume(other)
 
