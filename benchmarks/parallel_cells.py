@@ -56,7 +56,7 @@ class TorchLSTM(nn.Module):
 
 
 def _on_kernels(model: CellModel) -> CellModel:
-    """Let the native backend run the cells."""
+    """Install the native backend in the cells."""
     context = BackendContext(torch.device("cpu"), torch.float32)
     for cell in model.cells:
         vars(cell)["forward"] = NativeBackend().sequence_reader(cell, context)

@@ -1,4 +1,4 @@
-"""How a run shows itself: one line of text, or HTML with the curve of the loss and the last sample."""
+"""The display of a run: one line of text, or HTML with the curve of the loss and the last sample."""
 
 import html
 from collections.abc import Mapping, Sequence

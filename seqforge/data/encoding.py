@@ -123,7 +123,7 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer:
 def _learn_and_repeat(
     documents: Iterator[Document], vocabulary: Vocabulary, folder: Path
 ) -> Generator[Iterator[Document]]:
-    """Let a vocabulary learn from every document, and yield an iterator over the documents again.
+    """Fit a vocabulary to every document, and yield an iterator over the documents again.
 
     The documents are kept in a temporary file, because reading a corpus twice (for example decompressing an archive)
     costs more.

@@ -21,7 +21,7 @@ from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 
 @dataclass(frozen=True, slots=True)
 class ExampleScore:
-    """How well a model predicts the targets of examples.
+    """Score of a model on labelled examples.
 
     Attributes:
         loss: Mean loss per target, by the loss that the run is trained with.
@@ -60,7 +60,7 @@ class ExampleScore:
 
 @dataclass(frozen=True, slots=True)
 class ExampleScoring:
-    """How examples are scored.
+    """Settings by which examples are scored.
 
     Attributes:
         loss: The loss, on the model's device.

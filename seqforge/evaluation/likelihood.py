@@ -16,7 +16,7 @@ from seqforge.model import SequenceModel
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodScore:
-    """How well a model predicts text, whatever loss it is trained with.
+    """Likelihood of text under a model, whatever loss it is trained with.
 
     Attributes:
         loss: Mean negative log-likelihood in nats per token.

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from seqforge_essentials.cells.lstm import LSTM
 from torch import Tensor, nn
 
 from seqforge.cells import ElementwisePart, differentiate_by_autograd, product_dtype, read_sequence
@@ -113,3 +114,18 @@ def test_products_are_in_autocasts_type_except_for_float64() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert product_dtype(torch.ones(1)) == torch.bfloat16
         assert product_dtype(torch.ones(1, dtype=torch.float64)) == torch.float64
+
+
+def test_a_subclass_that_changes_the_mathematics_loses_the_equations() -> None:
+    class Own(LSTM):
+        def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Any) -> Any:
+            return super().pointwise(2 * input_gates, recurrent_gates, state)
+
+    class Stated(Own):
+        equations = LSTM.equations
+
+    class Renamed(LSTM):
+        pass
+
+    assert LSTM(3, 4).equations == Renamed(3, 4).equations == Stated(3, 4).equations == "lstm"
+    assert Own(3, 4).equations is None

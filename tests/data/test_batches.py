@@ -54,7 +54,7 @@ def equal(one: Batch, other: Batch) -> bool:
 
 
 def epoch(batches: TrainingBatches, number: int) -> torch.Tensor:
-    """Give an epoch as its lanes, `[batch, time]`, one more symbol at the end of each."""
+    """Return an epoch as its lanes, `[batch, time]`, one more symbol at the end of each."""
     steps = range(number * batches.steps_per_epoch, (number + 1) * batches.steps_per_epoch)
     read = [batches.batch(step) for step in steps]
     return torch.cat([*(batch.inputs for batch in read), read[-1].targets[-1:]]).T
@@ -245,7 +245,7 @@ def test_the_lanes_of_an_evaluation_go_on_where_they_ended(
         ended = batch.targets[-1]
         real = ended != IGNORED_TARGET
         assert torch.equal(following.inputs[0][real], ended[real])
-    # The last lane's padding is a symbol like any other, of which nothing is asked.
+    # The last lane's padding is a symbol like any other, which no target follows.
     assert batches[-1].inputs.min() >= 0
     assert int((batches[-1].targets == IGNORED_TARGET).sum()) == lane_length * columns - (length - 1)
 

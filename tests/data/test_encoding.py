@@ -53,7 +53,7 @@ def test_documents_come_back_from_their_tokens(encoded: Encode, made: ModuleType
 
 
 def consecutive(count: int) -> str:
-    """Give so many characters, none of them a surrogate."""
+    """Return so many characters, none of them a surrogate."""
     return "".join(map(chr, range(0x10000, 0x10000 + count)))
 
 

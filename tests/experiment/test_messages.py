@@ -1,7 +1,7 @@
-"""What is said of every mistake that an experiment can hold, word for word, in `messages.txt`.
+"""The messages of every mistake that an experiment can hold, word for word, in `messages.txt`.
 
-A case of that file is a line of what was typed, the file `mistake.toml`, and what was said. To write what is said now
-in the place of what was, run this test with SEQFORGE_WRITE_MESSAGES=1, and read the difference.
+A case of that file is the command line, the file `mistake.toml`, and the message. To write the present messages into
+it, run this test with SEQFORGE_WRITE_MESSAGES=1, and read the difference.
 """
 
 import os

@@ -47,7 +47,7 @@ def installed(registry: Registry) -> jsonschema.Draft202012Validator:
 
 
 def mistakes() -> list[Any]:
-    """Give the mistaken files of messages.txt, those where the mistake is in the file and the file is TOML."""
+    """Return the mistaken files of messages.txt, those where the mistake is in the file and the file is TOML."""
     text = Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")
     found: list[Any] = []
     for case in text.split("#### ")[1:]:

@@ -35,7 +35,7 @@ def read(model: SequenceModel, lengths: list[int], seed: int) -> EncoderOutput:
 
 
 def log_probability(model: SequenceModel, encoded: EncoderOutput, row: int, symbols: tuple[int, ...]) -> float:
-    """Of a sequence and its end, by teacher forcing."""
+    """Log-probability of a sequence and its end, by teacher forcing."""
     one = encoded.rows(torch.tensor([row]))
     known = torch.tensor([[END], *([symbol] for symbol in symbols)])
     logits, _ = model.decode(known, model.decoder_context(one))

@@ -231,13 +231,11 @@ def test_a_component_without_options_takes_none(registry: Registry):
     assert isinstance(chosen(registry, 'use = "plain"', "loss").build(), PlainLoss)
 
 
-@pytest.mark.parametrize("table", ['"lstm"', "3", "[]"])
-def test_a_component_is_a_table(registry: Registry, table: str):
-    value = tomllib.loads(f"value = {table}")["value"]
+@pytest.mark.parametrize(("value", "name"), [("lstm", "lstm"), (3, "NAME"), ([], "NAME")])
+def test_a_component_is_a_table(registry: Registry, value: Any, name: str):
     [problem] = resolve(registry, "optimizer", value, "optimizer", FOLDER)
-    said = f"must be a table with the name of an optimizer, not {value!r}"
-    name = "lstm" if value == "lstm" else "NAME"
-    assert str(problem) == f'optimizer: {said}. Write {{ use = "{name}" }}.'
+    rule = f"must be a table with the name of an optimizer, not {value!r}"
+    assert str(problem) == f'optimizer: {rule}. Write {{ use = "{name}" }}.'
 
 
 @pytest.mark.parametrize("table", ["", "use = 3", "use = []"])
@@ -248,16 +246,13 @@ def test_a_component_has_a_name(registry: Registry, table: str):
 
 
 def test_components_nest(registry: Registry):
-    component = chosen(
-        registry,
-        """
+    table = """
         use = "wrapper"
         inner = { use = "wrapper", inner = { use = "configured", size = 9 } }
         before = [{ use = "nooptions" }, { use = "configured" }]
         after = { use = "nooptions" }
-        several = [{ use = "configured", size = 8 }]
-        """,
-    )
+        several = [{ use = "configured", size = 8 }]"""
+    component = chosen(registry, table)
     assert component.table["inner"]["inner"]["size"] == 9
     assert [part["use"] for part in component.table["before"]] == ["sample/nooptions", "sample/configured"]
     built = component.build()

@@ -58,7 +58,7 @@ Turn = tuple[int, tuple[int, ...]]
 class Turns(Sampler):
     """Forbids every third symbol, by turns; the first pushes the turn on a stack of three, and the second pops it.
 
-    A turn weighs as much as its number, and no more than five may be owed. What follows is told once it was drawn.
+    A turn weighs as much as its number, and no more than five may be owed. What follows is known once it was drawn.
     """
 
     MOST = 5

@@ -24,7 +24,7 @@ def sequence(time=12, batch=5, features=7):
 
 
 def train_once(cell, inputs, state):
-    """Give outputs, last state and the parameters' gradients, as one list."""
+    """Return outputs, last state and the parameters' gradients, as one list."""
     cell.zero_grad()
     outputs, after = cell(inputs, state)
     outputs.square().mean().backward()

@@ -91,7 +91,7 @@ def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Ev
 
 
 class WithoutCodes(Vocabulary):
-    """The same as another vocabulary, but that it has no codes: a stranger's, which learns before it encodes."""
+    """Another vocabulary without its codes: it learns before it encodes."""
 
     learns = True
 

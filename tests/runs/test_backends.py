@@ -1,0 +1,98 @@
+"""The backends of a run: recorded in its directory, pinned in its experiment, named on the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Experiment, Run, resume, train
+from seqforge.errors import ExperimentError, RunError
+from seqforge.runs.backends import BACKENDS, read_backends
+
+MakeExperiment = Callable[..., Experiment]
+
+
+def test_a_run_records_its_backends_and_a_resumed_run_uses_them(experiment: MakeExperiment, tmp_path: Path) -> None:
+    run = train(experiment(training={"backend": "onednn"}), tmp_path)
+    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+    resume(Run.open(run.path, ["training.steps=14"]))
+    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+    resume(Run.open(run.path, ["training.steps=16", "training.backend=eager"]))
+    assert read_backends(run.path) == {"stack.cells.0": "eager"}
+
+
+def test_a_recorded_backend_that_is_gone_is_an_error_that_names_the_way_out(
+    experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    run = train(experiment(), tmp_path)
+    (run.path / BACKENDS).write_text(json.dumps({"version": 1, "cells": {"stack.cells.0": "gone"}}))
+    with pytest.raises(RunError, match="'gone', which is not available: no installed plugin") as caught:
+        resume(Run.open(run.path, ["training.steps=14"]))
+    assert "--set training.backend=auto" in str(caught.value.hint)
+    resume(Run.open(run.path, ["training.steps=14", "training.backend=auto"]))
+    assert run.checkpoints.steps()[-1] == 14
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "cells": {}}', '{"version": 1, "cells": {"a": 1}}'])
+def test_a_damaged_record_is_an_error_that_names_the_way_out(
+    content: str, experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    run = train(experiment(), tmp_path)
+    (run.path / BACKENDS).write_text(content)
+    with pytest.raises(RunError, match="missing or damaged") as caught:
+        read_backends(run.path)
+    assert "--set training.backend=auto" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("tables", "key"),
+    [
+        ({"training": {"backend": "onedn"}}, "training.backend"),
+        ({"model": {"cells": [{"use": "lstm", "backend": "onedn"}]}}, "model.cells.0.backend"),
+        ({"model": {"cells": [{"use": "lstm", "backend": ["cudnn", "onedn"]}]}}, "model.cells.0.backend"),
+    ],
+)
+def test_an_unknown_backend_is_an_error_with_the_nearest(
+    tables: dict[str, Any], key: str, experiment: MakeExperiment
+) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        experiment(**tables)
+    assert f"{key}: no backend is called 'onedn'" in str(caught.value)
+    assert "'onednn'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "pins"),
+    [
+        ({"use": "lstm"}, ()),
+        ({"use": "lstm", "backend": "onednn"}, ("onednn",)),
+        ({"use": "lstm", "backend": ["cudnn", "onednn"]}, ("cudnn", "onednn")),
+        ({"use": "cudnn/lstm"}, ("cudnn", "onednn")),
+        ({"use": "cudnn/lstm", "backend": "native"}, ("native",)),
+    ],
+)
+def test_the_pins_of_an_entry(entry: dict[str, Any], pins: tuple[str, ...], experiment: MakeExperiment) -> None:
+    chosen = experiment(model={"cells": [{**entry, "hidden_size": 5, "repeat": 2}]})
+    assert chosen.backend_pins == (pins, pins)
+    assert [cell.name for cell in chosen.cells] == ["essentials/lstm", "essentials/lstm"]
+
+
+def test_a_list_of_pins_trains_on_the_first_that_runs(experiment: MakeExperiment, tmp_path: Path) -> None:
+    cells = [{"use": "lstm", "hidden_size": 5, "backend": ["cudnn", "onednn"]}]
+    run = train(experiment(model={"cells": cells}, training={"device": "cpu"}), tmp_path)
+    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+
+
+def test_the_command_takes_a_backend(seqforge: Any, experiment: MakeExperiment, tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    path.write_text(experiment(training={"backend": "auto", "device": "cpu"}).to_toml())
+    result = seqforge("run", path, "--backend", "onednn")
+    assert result.returncode == 0, result.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert read_backends(run) == {"stack.cells.0": "onednn"}
+    wrong = seqforge("run", path, "--backend", "onedn")
+    assert wrong.returncode != 0
+    assert "no backend is called 'onedn'" in wrong.stderr
+    assert "'onednn'" in wrong.stderr
