@@ -33,11 +33,7 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
         RunError: If the cache cannot be written, for example because the disk is full.
     """
     folder = cache_folder() / "tokens" / _folder_name(FORMAT_VERSION, corpus.fingerprint(), key)
-
-    def encode(into: Path) -> None:
-        encode_corpus(corpus, vocabulary, into, report)
-
-    return _load(folder, TokenFile.open, encode, vocabulary)
+    return _load(folder, TokenFile.open, lambda into: encode_corpus(corpus, vocabulary, into, report), vocabulary)
 
 
 def load_example_file(
@@ -50,11 +46,9 @@ def load_example_file(
         RunError: If the cache cannot be written, for example because the disk is full.
     """
     folder = cache_folder() / "examples" / _folder_name(EXAMPLES_VERSION, corpus.fingerprint(), key)
-
-    def encode(into: Path) -> None:
-        encode_examples(corpus, spec, vocabulary, into, report)
-
-    return _load(folder, ExampleFile.open, encode, vocabulary)
+    return _load(
+        folder, ExampleFile.open, lambda into: encode_examples(corpus, spec, vocabulary, into, report), vocabulary
+    )
 
 
 def _folder_name(version: int, fingerprint: Any, key: Mapping[str, Any]) -> str:
@@ -65,7 +59,7 @@ def _folder_name(version: int, fingerprint: Any, key: Mapping[str, Any]) -> str:
 
 
 def _load(
-    folder: Path, open_it: Callable[[Path], EncodedT], encode: Callable[[Path], None], vocabulary: Vocabulary
+    folder: Path, open_it: Callable[[Path], EncodedT], encode: Callable[[Path], object], vocabulary: Vocabulary
 ) -> EncodedT:
     with reported_failures(
         f"encoding the corpus into {folder.parent}", f"Set {CACHE_VARIABLE} to use another cache folder."
@@ -89,7 +83,7 @@ def _open_or_remove(folder: Path, open_it: Callable[[Path], EncodedT], vocabular
     return found
 
 
-def _encode_atomically(folder: Path, encode: Callable[[Path], None]) -> None:
+def _encode_atomically(folder: Path, encode: Callable[[Path], object]) -> None:
     # This process holds the lock, so that only a process that was killed can have left such a folder.
     for abandoned in folder.parent.glob(f"{folder.name}.*.tmp"):
         shutil.rmtree(abandoned, ignore_errors=True)
