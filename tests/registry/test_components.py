@@ -22,8 +22,6 @@ FOLDER = Path("/experiments")
 
 
 class Identity(Sampler):
-    """Samplers of these tests keep what they are given, and change nothing."""
-
     def transform(self, logits: Tensor, memory: Any) -> Tensor:
         return logits
 
@@ -223,9 +221,8 @@ def test_all_wrong_options_are_told_at_once(registry: Registry):
 
 def test_a_component_without_options_takes_none(registry: Registry):
     assert chosen(registry, 'use = "nooptions"').table == {"use": "sample/nooptions"}
-    assert problems(registry, 'use = "nooptions"\nsize = 1') == [
-        "key.size: sample/nooptions has no option 'size'. sample/nooptions takes no options."
-    ]
+    message = "key.size: sample/nooptions has no option 'size'. sample/nooptions takes no options."
+    assert problems(registry, 'use = "nooptions"\nsize = 1') == [message]
     # Although torch.nn.Module's __init__ takes *args and **kwargs.
     assert chosen(registry, 'use = "plain"', "loss").table == {"use": "sample/plain"}
     assert isinstance(chosen(registry, 'use = "plain"', "loss").build(), PlainLoss)
@@ -341,7 +338,6 @@ def test_a_resolved_table_resolves_to_itself_through_a_file(registry: Registry, 
 
 
 def _assert_holds(resolved: Any, written: Any) -> None:
-    """Hold a resolved table to everything that was written; names and paths are resolved in other tests."""
     if isinstance(written, dict):
         for name, value in written.items():
             if name not in ("use", "path"):
