@@ -97,7 +97,7 @@ def test_with_an_experiment_it_measures_the_backends(experiment: Any, tmp_path: 
     assert gru["refused"].keys() == names
     table = CliRunner().invoke(app, ["doctor", str(path)], env={"COLUMNS": "200"})
     assert "stack.cells.1: GRU, batch of 4 × 16" in table.stdout
-    assert "torch has no fused layer with the equations of GRU" in table.stdout
+    assert "torch has no fused layer" in table.stdout
 
 
 def test_instruction_sets_are_linux_names(tmp_path: Any) -> None:

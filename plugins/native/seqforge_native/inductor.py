@@ -19,11 +19,12 @@ class InductorBackend(Backend):
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why the cell cannot be compiled; see `Backend.unsupported`."""
-        if not all(part.is_floating_point() for part in cell.initial_state(1)):
-            return "its state has tensors of integers"
-        if context.device.type == "cpu" and find_compiler() is None:
-            return "torch.compile needs a C++ compiler"
-        return why_not_elementwise(cell)
+        reason = why_not_elementwise(cell)
+        if reason is None and not all(part.is_floating_point() for part in cell.initial_state(1)):
+            reason = "its state has tensors of integers"
+        if reason is None and context.device.type == "cpu" and find_compiler() is None:
+            reason = "torch.compile needs a C++ compiler"
+        return reason
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the typical time in which torch.compile compiles both passes."""

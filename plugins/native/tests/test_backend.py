@@ -50,7 +50,11 @@ def test_the_built_in_cells_run_without_preparation(
         (Plain(3, 4), FLOAT32, "Plain is not a FactoredCell"),
         (LSTM(3, 4).double(), FLOAT32, "its parameters are not in float32"),
         (LSTM(3, 4), BackendContext(torch.device("cpu"), torch.float64), "in float32 or bfloat16, not in float64"),
-        (GRU(3, 4, reset_gate="before"), FLOAT32, "GRU has a step of its own beside `pointwise`"),
+        (
+            GRU(3, 4, reset_gate="before"),
+            FLOAT32,
+            "GRU overrides `step`, so that its step may be more than one product and `pointwise`",
+        ),
     ],
 )
 def test_a_cell_that_no_kernel_runs_has_a_reason(cell: Any, context: BackendContext, reason: str) -> None:
@@ -66,7 +70,7 @@ def test_a_processor_without_avx2_is_a_reason(monkeypatch: pytest.MonkeyPatch) -
 
 def test_bfloat16_needs_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx512"]))
-    assert NativeBackend().unsupported(LSTM(3, 4), BFLOAT16) == "this processor does not multiply in bfloat16"
+    assert NativeBackend().unsupported(LSTM(3, 4), BFLOAT16) == "this processor has no bfloat16 products"
 
 
 def test_kernels_that_were_not_built_or_do_not_load_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +99,7 @@ def test_without_a_compiler_variants_do_not_run(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("cell", "reason"),
-    [(Plain(3, 4), "Plain is not a FactoredCell"), (GRU(3, 4, reset_gate="before"), "has a step of its own")],
+    [(Plain(3, 4), "Plain is not a FactoredCell"), (GRU(3, 4, reset_gate="before"), "GRU overrides `step`")],
 )
 def test_a_cell_that_inductor_cannot_compile_has_a_reason(cell: Any, reason: str) -> None:
     assert reason in str(InductorBackend().unsupported(cell, FLOAT32))

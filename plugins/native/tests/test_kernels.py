@@ -160,5 +160,5 @@ def test_nan_stays_nan_in_its_own_row(name: str) -> None:
 @pytest.mark.parametrize("symbol", [-1, 5])
 def test_a_symbol_outside_the_table_is_refused(symbol: int) -> None:
     cell = LSTM(5, 8)
-    with pytest.raises(IndexError, match="among the 5"):
+    with pytest.raises(IndexError, match="it must be from 0 to 4"):
         reader(cell)(torch.tensor([[0], [symbol]]), cell.initial_state(1))
