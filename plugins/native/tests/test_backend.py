@@ -53,7 +53,7 @@ def test_the_built_in_cells_run_without_preparation(
         (
             GRU(3, 4, reset_gate="before"),
             FLOAT32,
-            "GRU overrides `step`, so that its step may be more than one product and `pointwise`",
+            "GRU overrides `step`, so that its step may be more",
         ),
     ],
 )
