@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqforge.errors import ExperimentError, RunError
+from seqforge.experiment import AUTO_BACKEND
 from seqforge.interfaces import Backend, BackendContext, Cell, SequenceReader
 from seqforge.model.input import SymbolInput
 from seqforge.model.measure_backends import Measurement, Probe, Workload, measure_backends
@@ -17,7 +18,7 @@ from seqforge.model.precision import matmul_dtype
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
 
-AUTO, EAGER = "auto", "eager"
+EAGER = "eager"
 
 
 class EagerBackend(Backend):
@@ -56,7 +57,7 @@ def choose_backends(
     registry: Registry,
     workload: Workload,
     *,
-    backend: str = AUTO,
+    backend: str = AUTO_BACKEND,
     pins: Sequence[Sequence[str]] = (),
     recorded: Mapping[str, str] | None = None,
 ) -> list[CellBackend]:
@@ -85,7 +86,7 @@ def choose_backends(
     for module, cell, layer in cells:
         vars(cell).pop("forward", None)
         own = tuple(pins[layer]) if layer < len(pins) else ()
-        wanted = own or (() if backend == AUTO else (backend,))
+        wanted = own or (() if backend == AUTO_BACKEND else (backend,))
         if recorded is not None:
             choice = _recorded(recorded, module, cell, backends, context)
         elif wanted:

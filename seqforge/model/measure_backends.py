@@ -97,10 +97,10 @@ def measure_backends(
     supported = sorted(set(backends) - set(refused))
     if cached and supported == ["eager"]:
         return Measurement({"eager": 0.0}, refused)
-    preparation = {name: backends[name].preparation_seconds(probe.cell, probe.context) for name in supported}
     path = cache_folder() / "backends" / f"{_fingerprint(probe, supported, registry)}.json"
     seconds = _read_times(path, supported) if cached else {}
     missing = [name for name in supported if name not in seconds]
+    preparation = {name: backends[name].preparation_seconds(probe.cell, probe.context) for name in missing}
     outputs: dict[str, Tensor] = {}
     # Backends that must compile come last: whether they are tried depends on the times of the others. `eager` comes
     # after those that need no preparation: it is rarely the fastest, and then its measurement stops early.
@@ -110,12 +110,13 @@ def measure_backends(
             refused[name] = f"not tried: its compilation takes about {preparation[name]:.0f} s, too long for this run"
             continue
         try:
-            outputs[name], seconds[name] = _time(probe, backends[name], min(seconds.values(), default=math.inf))
+            best = min(seconds.values(), default=math.inf)
+            outputs[name], seconds[name] = _time(probe, backends[name], best, compiles=preparation[name] > 0)
         except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
             refused[name] = f"it failed: {describe_error(error, type(backends[name]))}"
             warn(f"the backend {name} failed for {type(probe.cell).__name__}: {error}")
     if outputs and "eager" in seconds and "eager" not in outputs:  # its time was in the cache
-        outputs["eager"], _ = _time(probe, backends["eager"], 0.0)
+        outputs["eager"], _ = _time(probe, backends["eager"], 0.0, compiles=False)
     for name in outputs:
         if "eager" in outputs and not _agree(outputs[name], outputs["eager"], probe.context.dtype):
             del seconds[name]
@@ -138,14 +139,13 @@ def _refusals(probe: Probe, backends: Mapping[str, Backend]) -> dict[str, str]:
     return refused
 
 
-def _time(probe: Probe, backend: Backend, best: float) -> tuple[Tensor, float]:
+def _time(probe: Probe, backend: Backend, best: float, *, compiles: bool) -> tuple[Tensor, float]:
     """Return the outputs, and the shortest time of a forward and a backward pass."""
     reader = backend.sequence_reader(probe.cell, probe.context)
     inputs, state = _inputs(probe), probe.cell.initial_state(probe.workload.rows)
     leaves: list[Tensor] = [parameter for parameter in probe.cell.parameters() if parameter.requires_grad]
     if not probe.symbols:
         leaves.append(inputs.requires_grad_())
-    compiles = backend.preparation_seconds(probe.cell, probe.context) > 0
     times: list[float] = []
     outputs, began = inputs, time.perf_counter()
     with torch.random.fork_rng(), products_in(probe.precision, probe.context.device):
