@@ -1,6 +1,6 @@
 """Models of seqforge, built from an experiment as `seqforge run` builds them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -19,7 +19,14 @@ TEXT = "".join(map(chr, range(SYMBOLS)))
 """Text that contains each symbol of the models once."""
 
 
-def experiment(cell: str, size: str, precision: str = "float32", text: str = TEXT, **training: Any) -> Experiment:
+def experiment(
+    cell: str,
+    size: str,
+    precision: str = "float32",
+    text: str = TEXT,
+    cell_options: Mapping[str, Any] | None = None,
+    **training: Any,
+) -> Experiment:
     """Return an experiment.
 
     Args:
@@ -27,6 +34,7 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
         size: Name of the model size.
         precision: Precision of the products.
         text: Training text.
+        cell_options: Options of the cell other than its size.
         training: Further settings of `[training]`.
 
     Raises:
@@ -40,7 +48,7 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
         "experiment": {"name": "benchmark"},
         "corpus": {"use": "inline", "text": text},
         "vocabulary": {"use": "characters"},
-        "model": {"cells": [{"use": cell, "hidden_size": chosen.hidden_size}] * chosen.layers},
+        "model": {"cells": [{"use": cell, "hidden_size": chosen.hidden_size, **(cell_options or {})}] * chosen.layers},
         "optimizer": {"use": "adam", "learning_rate": 1e-3},
         "training": {
             "batch_size": BATCH_SIZE,
@@ -58,13 +66,20 @@ def experiment(cell: str, size: str, precision: str = "float32", text: str = TEX
     return Experiment.from_dict(table, registry=registry)
 
 
-def train(clocks: Iterator[Clock], cell: str, size: str, precision: str, backend: str) -> None:
+def train(
+    clocks: Iterator[Clock],
+    cell: str,
+    size: str,
+    precision: str,
+    backend: str,
+    cell_options: Mapping[str, Any] | None = None,
+) -> None:
     """Time training steps of a seqforge model in a bare loop.
 
     Raises:
         PluginError: If the backend cannot run the cell on this machine.
     """
-    chosen = experiment(cell, size, precision, backend=backend)
+    chosen = experiment(cell, size, precision, cell_options=cell_options, backend=backend)
     model = initial_state(chosen, SYMBOLS, torch.device("cpu")).model
     try:
         choose_backends(model, chosen.registry, Workload(SEQUENCE_LENGTH, BATCH_SIZE), backend=backend)

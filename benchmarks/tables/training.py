@@ -45,6 +45,17 @@ def _sides(kind: str, size: Size) -> list[Side]:
         for precision in PRECISIONS
     ]
     if kind == "LSTM":
+        peepholes = {"cell": "lstm", "cell_options": {"peepholes": True}, "size": size.name, "backend": "native"}
+        sides += [
+            # Peepholes have no kernel of their own, so `native` generates one from the cell's `pointwise`.
+            Side(
+                f"`lstm` with peepholes, native, {precision}",
+                f"{PEERS}.seqforge_models:train",
+                {**peepholes, "precision": precision},
+                characters,
+            )
+            for precision in PRECISIONS
+        ]
         sides += [
             Side("JAX lax.scan float32", f"{PEERS}.jax_scan:train", {"size": size.name}, characters),
             Side("Keras on JAX float32", f"{PEERS}.keras_layers:train", {"size": size.name}, characters),
