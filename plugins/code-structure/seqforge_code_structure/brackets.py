@@ -1,8 +1,8 @@
-"""Open brackets, tracked under both assignments of the preprocessor's conditions at once.
+"""Match brackets under two assignments of the preprocessor's conditions at once (see `conditions`).
 
-In a complete unit brackets are counted, and nothing is guessed. A unit that is cut at its end always has open brackets,
-so an extra or missing bracket shows only indirectly: `find_early_defect` looks for such signs. Each sign occurs in
-under 0.2% of the units of Linux.
+In a complete unit every bracket must have a match. A unit that is cut at its end has open brackets even if it is
+correct, so `find_early_defect` looks for indirect signs of an extra or missing bracket. Each of these signs occurs in
+fewer than 0.2% of the units of Linux.
 """
 
 from __future__ import annotations
@@ -17,47 +17,47 @@ from seqforge_code_structure.structure import Kind, scan_directive
 OPENER = {")": "(", "]": "[", "}": "{"}
 """Opening bracket of each closing bracket."""
 
-KIND = {"(": 1, "[": 2, "{": 4}
-"""Bit of each opening bracket in the set of kinds of open brackets."""
+BIT = {"(": 1, "[": 2, "{": 4}
+"""Bit of each kind of opening bracket, for sets of kinds."""
 
 
-class Open(NamedTuple):
-    """An open bracket and, by `below`, the stack under it. A stack is its topmost bracket, or None if it is empty.
+class OpenBracket(NamedTuple):
+    """An open bracket, linked to the one around it. The topmost one represents a stack; None represents an empty one.
 
     Attributes:
-        below: The brackets around it.
+        below: The open bracket directly around it, or None.
         bracket: `(`, `[` or `{`.
-        position: Its position in the text.
+        position: Position in the text.
         depth: Number of open brackets, including this one.
-        kinds: Kinds of the open brackets, as bits of `KIND`.
+        kinds: Set of the kinds of these brackets, as a sum of values of `BIT`.
     """
 
-    below: Open | None
+    below: OpenBracket | None
     bracket: str
     position: int
     depth: int
     kinds: int
 
 
-def _opened(top: Open | None, bracket: str, position: int) -> Open:
+def _push(top: OpenBracket | None, bracket: str, position: int) -> OpenBracket:
     depth, kinds = (top.depth, top.kinds) if top else (0, 0)
-    return Open(top, bracket, position, depth + 1, kinds | KIND[bracket])
+    return OpenBracket(top, bracket, position, depth + 1, kinds | BIT[bracket])
 
 
 class Stacks:
-    """Two stacks, which are the same object as long as conditions make no difference.
+    """The stacks of open brackets under the two assignments. They are the same object while no condition differs.
 
     Attributes:
         all_true: The stack if every condition holds.
         all_false: The stack if no condition holds.
-        beginning_missing: Whether brackets may have been opened before the text began. `clear` resets it.
+        beginning_missing: Whether the text may lack the opening brackets of its first unit. `clear` resets it.
     """
 
     __slots__ = ("all_false", "all_true", "beginning_missing")
 
     def __init__(self, beginning_missing: bool = False) -> None:
-        self.all_true: Open | None = None
-        self.all_false: Open | None = None
+        self.all_true: OpenBracket | None = None
+        self.all_false: OpenBracket | None = None
         self.beginning_missing = beginning_missing
 
     @property
@@ -79,41 +79,41 @@ class Stacks:
         """Push an opening bracket under the assignments in `compiled`."""
         same = self.all_true is self.all_false
         if compiled & ALL_TRUE:
-            self.all_true = _opened(self.all_true, bracket, position)
+            self.all_true = _push(self.all_true, bracket, position)
         if compiled & ALL_FALSE:
             if same and compiled == BOTH:
                 self.all_false = self.all_true
             else:
-                self.all_false = _opened(self.all_false, bracket, position)
+                self.all_false = _push(self.all_false, bracket, position)
 
     def close(self, bracket: str, position: int, compiled: int) -> Defect | None:
-        """Pop the bracket that a closing bracket matches under the assignments in `compiled`, and return any error.
+        """Pop the match of a closing bracket under the assignments in `compiled`, and return any error.
 
-        A bracket that closes nothing is ignored. One that does not match the topmost bracket also closes all brackets
-        above its match.
+        A closing bracket without a match leaves the stacks unchanged. One whose match is not on top also closes all
+        brackets above the match.
         """
         same = self.all_true is self.all_false
         defect = None
         if compiled & ALL_TRUE:
-            self.all_true, defect = self._closed(self.all_true, bracket, position)
+            self.all_true, defect = self._pop(self.all_true, bracket, position)
         if compiled & ALL_FALSE:
             if same and compiled == BOTH:
                 self.all_false = self.all_true
             else:
-                self.all_false, other = self._closed(self.all_false, bracket, position)
+                self.all_false, other = self._pop(self.all_false, bracket, position)
                 defect = defect or other
         return defect
 
-    def _closed(self, top: Open | None, bracket: str, position: int) -> tuple[Open | None, Defect | None]:
+    def _pop(self, top: OpenBracket | None, bracket: str, position: int) -> tuple[OpenBracket | None, Defect | None]:
         if top is None:
             return None, None if self.beginning_missing else Defect(position, f"{bracket!r} closes nothing")
         opener = OPENER[bracket]
         if top.bracket == opener:
             return top.below, None
-        if not top.kinds & KIND[opener] and not self.beginning_missing:
+        if not top.kinds & BIT[opener] and not self.beginning_missing:
             return top, Defect(position, f"{bracket!r} closes nothing; {top.bracket!r} is open")
-        # Each bracket that is skipped here is closed, so all these loops together take linear time.
-        match: Open | None = top
+        # Each bracket that is skipped here leaves the stack, so all these loops together take linear time.
+        match: OpenBracket | None = top
         while match is not None and match.bracket != opener:
             match = match.below
         return match.below if match else None, Defect(top.position, f"{top.bracket!r} is not closed before {bracket!r}")
@@ -129,7 +129,7 @@ class Stacks:
 
 
 def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Defect]]:
-    """Count and check the brackets of a `#define`, whose body must balance by itself.
+    """Return the number of brackets of a `#define`, and the defects among them. A macro must balance by itself.
 
     If the text is `cut` inside the directive, brackets may be open at its end.
     """
@@ -150,17 +150,21 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
 
 _WORD_BEFORE = re.compile(r"(\w*+)\s*+\Z")
 _TAKES_STATEMENTS = re.compile(r"\w*(?:for|[A-Z])\w*|struct_group\w*|sizeof|typeof")
-"""Words whose round brackets may contain semicolons: loops, macros, and types that are spelled out."""
+"""Words before a round bracket that may contain semicolons: loops, macros, and operators on types."""
 _INDENTED_LINE = re.compile(r"\n(?:[ \t\r]*+\n)*+(?:\t|    )")
 _LONGEST_WORD = 64
 _DEEPEST_INDENTATION = 64
 _LONGEST_LINE = 200
 
 
-def find_early_defect(text: str, position: int, stacks: Stacks, before: Open | None) -> Defect | None:
-    """Look for a sign, at a semicolon or brace, that an earlier bracket is wrong.
+def find_early_defect(text: str, position: int, stacks: Stacks, before: OpenBracket | None) -> Defect | None:
+    """Look for a sign that a bracket before a semicolon or brace is wrong.
 
-    `stacks` are the brackets open after it; `before` is the topmost one before it if all conditions hold.
+    Args:
+        text: The text.
+        position: Position of the semicolon or brace. At any other character, there is no sign.
+        stacks: OpenBracket brackets after it.
+        before: Topmost open bracket before it, if all conditions hold.
     """
     match text[position]:
         case ";":
@@ -173,8 +177,8 @@ def find_early_defect(text: str, position: int, stacks: Stacks, before: Open | N
             return None
 
 
-def _check_semicolon(text: str, position: int, top: Open | None) -> Defect | None:
-    """Look for a round or square bracket around a statement, or for a statement with no brace around it."""
+def _check_semicolon(text: str, position: int, top: OpenBracket | None) -> Defect | None:
+    """Look for a round or square bracket around a statement, or for an indented line outside of braces."""
     if top is None:
         indented = _INDENTED_LINE.match(text, position + 1)
         return Defect(position, "the line after ';' is indented, but no brace is open") if indented else None
@@ -188,23 +192,24 @@ def _check_semicolon(text: str, position: int, top: Open | None) -> Defect | Non
     return Defect(top.position, f"{top.bracket!r} is not closed before ';'")
 
 
-def _check_opening_brace(text: str, position: int, before: Open | None) -> Defect | None:
+def _check_opening_brace(text: str, position: int, before: OpenBracket | None) -> Defect | None:
     """Look for a `{` in column 0 inside a round or square bracket."""
     if before is None or before.bracket == "{" or text[position - 1] != "\n":
         return None
     return Defect(before.position, f"{before.bracket!r} is not closed before '{{' in column 0")
 
 
-def _check_closing_brace(text: str, position: int, stacks: Stacks, before: Open | None) -> Defect | None:
+def _check_closing_brace(text: str, position: int, stacks: Stacks, before: OpenBracket | None) -> Defect | None:
     """Compare the tabs before a `}` that begins its line with the open braces and with the line of its `{`.
 
-    The number of tabs may equal the number of open braces or, if that is smaller, the tabs of the line of its `{`.
+    The number of tabs is right if it equals the number of open braces, or if it is smaller than that and equals the
+    number of tabs before the line of the matching `{`.
     """
     tabs = position - text.rfind("\n", max(0, position - _DEEPEST_INDENTATION), position) - 1
     if stacks.all_true is not stacks.all_false or text.count("\t", position - tabs, position) != tabs or before is None:
         return None
     depth, kinds = (top.depth, top.kinds) if (top := stacks.all_true) else (0, 0)
-    if kinds & ~KIND["{"]:
+    if kinds & ~BIT["{"]:
         return None
     line = text.rfind("\n", max(0, before.position - _LONGEST_LINE), before.position) + 1
     same = text.count("\t", line, line + tabs) == tabs and text[line + tabs : line + tabs + 1] != "\t"

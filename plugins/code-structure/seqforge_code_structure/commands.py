@@ -24,37 +24,39 @@ LARGEST_FILE = 64 << 20
 
 _STANDARD_INPUT = "-"
 _WARNINGS = ("unused", "the indentation")
-"""Beginnings of the messages that are warnings and not errors."""
+"""Beginnings of the messages that are shown as warnings."""
 
 _REPORT_SECONDS = 10.0
-"""Time between two lines of progress if standard error is not a terminal."""
+"""Seconds between two lines of progress if standard error is not a terminal."""
 
 _REDRAW_SECONDS = 0.1
+"""Seconds between two updates of the line of progress on a terminal."""
 
 
 def c_structure(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files of C; - is standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="C files, such as a.c; - reads standard input.")],
     lexicon: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Lexicon of a training text, from `seqforge c-lexicon`. Without it, no name counts as undefined.",
+            help="Lexicon file, written by `seqforge c-lexicon`. Without it, undefined names are not reported.",
         ),
     ] = None,
     cut: Annotated[
         bool,
         typer.Option(
             "--cut",
-            help="The text is cut: brackets may be open at its end, and closed at its beginning without being opened.",
+            help="Each file is an excerpt, which may begin and end inside a function: brackets may lack their match.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as a JSON array.")] = False,
 ) -> None:
-    """Find errors in the structure of C, such as generated C, and print them in the format of a compiler.
+    """Find structural errors in C, for example in samples of a model, and print them in the format of a compiler.
 
     The command reports brackets, comments and literals that are not closed, lines whose indentation does not match
-    their braces, undefined names, unused variables, and jumps to undefined labels. It analyzes each function with the
-    declarations of its own file. It reads no headers and compiles nothing.
+    their braces, undefined names, unused variables, and jumps to undefined labels. Only declarations in the same file
+    count: the command reads no headers and compiles nothing.
+
     The exit status is 1 if there are findings, and 2 if a file cannot be read.
 
     [bold]Examples[/]
@@ -63,7 +65,7 @@ def c_structure(
 
       seqforge sample runs/first-run | seqforge c-structure - --lexicon linux.lexicon.json
     """
-    from seqforge_code_structure.findings import all_findings
+    from seqforge_code_structure.findings import find_all_errors
     from seqforge_code_structure.identifiers.lexicon import read_lexicon
 
     names = read_lexicon(lexicon) if lexicon else None
@@ -76,7 +78,7 @@ def c_structure(
             typer.echo(f"error: {error}", err=True)
             unread += 1
             continue
-        findings = all_findings(text, names, cut=cut)
+        findings = find_all_errors(text, names, cut=cut)
         count += len(findings)
         if as_json:
             records += _records(file, text, findings)
@@ -85,10 +87,13 @@ def c_structure(
     if as_json:
         typer.echo(json.dumps(records))
     if count:
-        read = len(files) - unread
-        typer.echo(f"{count:,} finding{'s' * (count > 1)} in {read:,} file{'s' * (read > 1)}", err=True)
+        typer.echo(f"{_count(count, 'finding')} in {_count(len(files) - unread, 'file')}", err=True)
     if count or unread:
         raise typer.Exit(2 if unread else 1)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _read(file: str) -> str:
@@ -101,12 +106,12 @@ def _read(file: str) -> str:
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
     if len(content) > LARGEST_FILE:
-        raise DataError(f"{file}: has more than {LARGEST_FILE:,} bytes, the limit", hint="Divide the file.")
+        raise DataError(f"{file}: larger than {LARGEST_FILE:,} bytes, the limit", hint="Divide the file.")
     return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")
 
 
 def _places(text: str, findings: "list[Finding]") -> list[tuple[int, int]]:
-    """Return the line and the column of each finding, from 1. Findings must be in the order of the text."""
+    """Return the line and the column of each finding, counted from 1. Findings must be in the order of the text."""
     places: list[tuple[int, int]] = []
     line, line_start, position = 1, 0, 0
     for finding in findings:
@@ -145,20 +150,26 @@ def _print(file: str, text: str, findings: "list[Finding]") -> None:
 def c_lexicon(
     context: typer.Context,
     experiment: Annotated[
-        Path | None, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment whose corpus is read.")
+        Path | None, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file with the corpus.")
     ] = None,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="File to write the lexicon to.")] = Path("lexicon.json"),
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Lexicon file to write.")] = Path("lexicon.json"),
     corpus: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Corpus that replaces that of the experiment.")
+        str | None, typer.Option(metavar="NAME", help="Corpus, such as linux-source. Default: that of the experiment.")
     ] = None,
     assignments: Annotated[
-        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the corpus. Repeatable.")
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key of the corpus. Repeatable. Example: corpus.source=linux.tar.xz.",
+        ),
     ] = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Count the names in a corpus of C, for `seqforge c-structure --lexicon`.
 
-    For each name, the lexicon holds the number of files in which functions use it undeclared, and in which they declare
-    it. The metric `identifiers` needs no such file: it counts the names of its run's training text.
+    For each name, the lexicon stores the number of files in which a function declares it, and the number of files in
+    which a function uses it without declaring it. The metric `identifiers` needs no lexicon file: it counts the names
+    of the run's training text itself.
 
     [bold]Examples[/]
 
@@ -171,11 +182,11 @@ def c_lexicon(
     from seqforge_code_structure.identifiers.lexicon import build_lexicon, encode_lexicon
 
     if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):
-        raise DataError(f"{output}: not a file in an existing folder", hint="Choose another file with --output FILE.")
+        raise DataError(f"{output} is not a file in an existing folder", hint="Choose another file with --output FILE.")
     chosen = _corpus(context.obj, experiment, corpus, assignments).build()
     if not isinstance(chosen, Corpus):
         raise ExperimentError(
-            "corpus: it yields labelled examples, and a lexicon is built from files of C",
+            "corpus: it yields labelled examples, but a lexicon needs C files",
             hint="Choose a corpus of text, for example with --corpus linux-source.",
         )
     typer.echo(chosen.describe(), err=True)
@@ -184,12 +195,12 @@ def c_lexicon(
     progress.end()
     if not lexicon.counts:
         raise DataError(
-            "corpus: it contains no function of C that uses or declares a variable, so the lexicon would be empty",
-            hint="Choose the text that your model is trained on, which must be C.",
+            "corpus: it contains no C function that uses or declares a variable, so the lexicon would be empty",
+            hint="Choose the corpus that your model is trained on. It must contain C.",
         )
     with reported_failures(f"writing the lexicon {output}"):
         write_atomically(output, encode_lexicon(lexicon))
-    typer.echo(f"{output}: {len(lexicon.counts):,} names from {lexicon.files:,} files")
+    typer.echo(f"{output}: {_count(len(lexicon.counts), 'name')} from {_count(lexicon.files, 'file')}")
 
 
 def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
@@ -199,7 +210,8 @@ def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignmen
     table = override(replace_components(read_table(path) if path else {}, registry, corpus=corpus), assignments)
     if "corpus" not in table:
         raise ExperimentError(
-            "corpus: missing", hint="Name an experiment file, or a corpus, for example with --corpus linux-source."
+            "corpus: missing",
+            hint="Name an experiment file, or choose a corpus, such as --corpus linux-source.",
         )
     resolved = resolve(registry, "corpus", table["corpus"], "corpus", path.parent if path else Path.cwd())
     if isinstance(resolved, list):
@@ -208,7 +220,7 @@ def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignmen
 
 
 class _Progress:
-    """Progress on standard error: one line that is redrawn on a terminal, and occasional lines elsewhere."""
+    """Progress on standard error: one line that is redrawn on a terminal, or a new line every few seconds."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()

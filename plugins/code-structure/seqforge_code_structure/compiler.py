@@ -1,8 +1,8 @@
-"""Compilation of untrusted C by gcc: nothing is executed, no file is read, and time and memory are limited.
+"""Compile untrusted C with gcc. Nothing is executed, no file is read, and time and memory are limited.
 
-The compiler checks the syntax of its standard input and writes nothing. It gets code in which directives, and every `#`
-that it could still take for one, are blank, so that no file is included. Literals are emptied, so that they hide no
-pragma. It runs in an empty folder, under limits that the shell sets.
+gcc checks the syntax of its standard input and writes nothing. Its input has spaces for directives and for
+all other `#`, so that no file is included, and empty literals, so that no `_Pragma` takes effect. gcc runs in an empty
+folder, under limits that the shell sets.
 """
 
 import os
@@ -16,10 +16,10 @@ from seqforge.errors import PluginError
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 
 SECONDS = 5
-"""Limit of processor time for one text; the limit of elapsed time is twice as long."""
+"""Limit of processor time for one text, in seconds. The limit of elapsed time is twice as long."""
 
 MEGABYTES = 1024
-"""Limit of the compiler's memory."""
+"""Limit of the compiler's memory, in MiB."""
 
 _LIMITS = f"ulimit -c 0 && ulimit -f 0 && ulimit -t {SECONDS} && ulimit -v {MEGABYTES << 10} && exec "
 _OPTIONS = "-x c -std=gnu11 -fsyntax-only -nostdinc -w -fmax-errors=1 -fno-diagnostics-show-caret -"
@@ -31,16 +31,17 @@ def find_compiler() -> Path:
     Raises:
         PluginError: If gcc or a shell that sets limits is missing.
     """
-    found = shutil.which("gcc")
-    if found is None or shutil.which("sh") is None:
-        raise PluginError(
-            "the metric compiles needs gcc, which is not installed", hint="Install gcc, or remove the metric."
-        )
+    for program in ("sh", "gcc"):
+        if (found := shutil.which(program)) is None:
+            raise PluginError(
+                f"the metric `compiles` needs {program}, which is not installed",
+                hint=f"Install {program}, or remove the metric.",
+            )
     return Path(found)
 
 
 def compiles(text: str, compiler: Path) -> bool:
-    """Return whether a compiler accepts a text without its directives, within the limits of time and memory."""
+    """Return whether a compiler accepts a text, without its directives, within the limits of time and memory."""
     code = extract_compiled_code(text).code.replace(b"#", b" ").replace(b"%:", b"  ")
     with tempfile.TemporaryDirectory(prefix="seqforge-") as folder:
         process = subprocess.Popen(  # noqa: S603 - no part of the command comes from the text

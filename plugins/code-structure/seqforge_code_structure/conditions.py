@@ -1,7 +1,7 @@
-"""Conditions of the preprocessor, under two assignments at once: all unknown names true, and all of them false.
+"""Evaluate the preprocessor's conditions under two assignments at once: all unknown names are true, or all are false.
 
-A set of assignments consists of two bits, `ALL_TRUE` and `ALL_FALSE`. Correct code compiles under every assignment, so
-its brackets balance under these two as well, whatever the names mean.
+A set of assignments is a sum of the bits `ALL_TRUE` and `ALL_FALSE`. Correct code compiles under every assignment, so
+its brackets balance under these two, whatever the names mean.
 """
 
 import re
@@ -16,17 +16,17 @@ BOTH = ALL_TRUE | ALL_FALSE
 NEITHER = 0
 
 LONGEST_CONDITION = 1_000
-"""Largest number of characters of an `#if`'s condition that is parsed; a longer one counts as one unknown name."""
+"""Length limit of the conditions that are parsed, in characters. A longer one counts as one unknown name."""
 
 CONDITIONAL = frozenset({"if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"})
 _DEEPEST_EXPRESSION = 16
 _DIRECTIVE = re.compile(r"\n?[ \t]*+#[ \t]*+(\w*+)")
 _NOT_CODE = re.compile(r"/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/|//.*+|\\\r?\n", re.DOTALL)
-_SYMBOLS = re.compile(r"&&|\|\||!(?!=)|[()]|(?:[^&|!()]|!=|&(?!&)|\|(?!\|))++", re.DOTALL)
+_TOKENS = re.compile(r"&&|\|\||!(?!=)|[()]|(?:[^&|!()]|!=|&(?!&)|\|(?!\|))++", re.DOTALL)
 _NEGATED_COMPARISON = re.compile(r"!=|(?<!<)<(?!<)")
-_TESTS_OF_A_NAME = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_MODULE", "IS_REACHABLE")
+_NAME_TESTS = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_MODULE", "IS_REACHABLE")
 _KNOWN = {"0": NEITHER, "1": BOTH, "__cplusplus": NEITHER, "__ASSEMBLY__": NEITHER, "__ASSEMBLER__": NEITHER}
-"""Numbers, and names that no C compiler defines."""
+"""Assignments under which numbers, and names that no C compiler defines, are true."""
 
 
 class Level(NamedTuple):
@@ -34,7 +34,7 @@ class Level(NamedTuple):
 
     Attributes:
         outside: Assignments under which the text around it is compiled.
-        taken: Assignments under which one of its earlier branches is compiled.
+        taken: Assignments under which one of its branches so far is compiled.
     """
 
     outside: int
@@ -42,7 +42,7 @@ class Level(NamedTuple):
 
 
 class Conditions:
-    """The open conditions at a position that moves through a text.
+    """The open conditions at the current position, which moves through a text.
 
     An `#else` or `#endif` without an `#if` is ignored.
 
@@ -99,9 +99,9 @@ def _defines_next(text: str, position: int, condition: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def evaluate_condition(name: str, condition: str) -> int:
-    """Return the assignments under which the condition of an `if`, `ifdef` or `ifndef` holds.
+    """Return the assignments under which the condition of an `if`, `ifdef` or `ifndef` is true.
 
-    Names and comparisons are unknown; `!=` and `<` are the negations of `==` and `>=`.
+    A comparison counts as an unknown name. `!=` and `<` count as the negations of `==` and `>=`.
     """
     if len(condition) > LONGEST_CONDITION:
         return ALL_TRUE
@@ -110,49 +110,49 @@ def evaluate_condition(name: str, condition: str) -> int:
         plain = plain.split(maxsplit=1)[0] if plain else ""
         holds = _KNOWN.get(plain, ALL_TRUE) if plain != "1" else ALL_TRUE
         return holds if name == "ifdef" else BOTH & ~holds
-    symbols = [symbol for raw in _SYMBOLS.findall(plain) if (symbol := raw.strip())]
-    return _Expression(symbols).either(0)
+    tokens = [token for raw in _TOKENS.findall(plain) if (token := raw.strip())]
+    return _Expression(tokens).parse_or(0)
 
 
 class _Expression:
-    """Parser of `||`, `&&`, `!` and brackets; everything else is one unknown operand."""
+    """Recursive-descent parser of `||`, `&&`, `!` and brackets. All other text between them is one operand."""
 
-    def __init__(self, symbols: list[str]) -> None:
-        self._symbols = symbols
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
         self._position = 0
 
-    def _next_is(self, symbol: str) -> bool:
-        found = self._position < len(self._symbols) and self._symbols[self._position] == symbol
+    def _next_is(self, token: str) -> bool:
+        found = self._position < len(self._tokens) and self._tokens[self._position] == token
         self._position += found
         return found
 
-    def either(self, depth: int) -> int:
-        holds = self._all(depth)
+    def parse_or(self, depth: int) -> int:
+        holds = self._parse_and(depth)
         while self._next_is("||"):
-            holds |= self._all(depth)
+            holds |= self._parse_and(depth)
         return holds
 
-    def _all(self, depth: int) -> int:
-        holds = self._single(depth)
+    def _parse_and(self, depth: int) -> int:
+        holds = self._parse_not(depth)
         while self._next_is("&&"):
-            holds &= self._single(depth)
+            holds &= self._parse_not(depth)
         return holds
 
-    def _single(self, depth: int) -> int:
+    def _parse_not(self, depth: int) -> int:
         negated = False
         while self._next_is("!"):
             negated = not negated
         if depth < _DEEPEST_EXPRESSION and self._next_is("("):
-            holds = self.either(depth + 1)
+            holds = self.parse_or(depth + 1)
             self._next_is(")")
-            self._rest()
+            self._take_operand()
         else:
-            holds = self._unknown()
+            holds = self._parse_operand()
         return BOTH & ~holds if negated else holds
 
-    def _unknown(self) -> int:
-        words = self._rest()
-        if words[:1] and words[0] in _TESTS_OF_A_NAME:
+    def _parse_operand(self) -> int:
+        words = self._take_operand()
+        if words[:1] and words[0] in _NAME_TESTS:
             words = [word for word in words[1:] if word not in "()"]
         plain = " ".join(words)
         if plain.startswith("defined "):
@@ -161,15 +161,15 @@ class _Expression:
             return _KNOWN[plain]
         return ALL_FALSE if _NEGATED_COMPARISON.search(plain) else ALL_TRUE
 
-    def _rest(self) -> list[str]:
-        """Return all symbols up to the next `&&`, `||` or closing bracket of this level, and move past them."""
+    def _take_operand(self) -> list[str]:
+        """Return all tokens up to the next `&&`, `||` or closing bracket of this level, and move past them."""
         words: list[str] = []
         depth = 0
-        while self._position < len(self._symbols):
-            symbol = self._symbols[self._position]
-            if depth == 0 and symbol in ("&&", "||", ")"):
+        while self._position < len(self._tokens):
+            word = self._tokens[self._position]
+            if depth == 0 and word in ("&&", "||", ")"):
                 break
-            depth += (symbol == "(") - (symbol == ")")
-            words.append(symbol)
+            depth += (word == "(") - (word == ")")
+            words.append(word)
             self._position += 1
         return words

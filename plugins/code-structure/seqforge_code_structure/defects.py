@@ -1,4 +1,4 @@
-"""Errors in the structure of a text, and the limits that keep the analysis of any text short."""
+"""Errors in the structure of a text, and the limits of its analysis."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ DEEPEST_NESTING = 256
 """Largest depth of nested brackets, or of nested `#if`, that is analyzed: clang's own limit (`-fbracket-depth`)."""
 
 MOST_DEFECTS = 1_000
-"""Largest number of defects that are listed for one unit or one text; further ones are only counted."""
+"""Largest number of defects that are listed for one unit or one text. All further ones are only counted."""
 
 TOO_DEEP = f"not analyzed: nested deeper than {DEEPEST_NESTING}"
 
@@ -15,7 +15,7 @@ class Defect(NamedTuple):
     """An error in the structure of a text.
 
     Attributes:
-        position: Its first character.
+        position: Position of its first character.
         message: Description of the error.
         length: Number of characters that the error covers.
     """

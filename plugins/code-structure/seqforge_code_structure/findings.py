@@ -1,4 +1,4 @@
-"""Findings in a text, for the metrics and for `seqforge c-structure`."""
+"""Find errors in a text, and report them as findings, for the metrics and for `seqforge c-structure`."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,15 +12,15 @@ from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
 
-def structure_findings(text: int, defects: Iterable[Defect]) -> list[Finding]:
+def convert_defects(text: int, defects: Iterable[Defect]) -> list[Finding]:
     """Convert the defects of one text, whose index is `text`, to findings."""
     return [Finding(text, defect.position, defect.position + defect.length, defect.message) for defect in defects]
 
 
-def name_findings(text: int, units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Finding]:
-    """Convert errors in the units of one text to findings, and add units that do not parse or are not analyzed.
+def convert_name_defects(text: int, units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Finding]:
+    """Convert the name errors of one text to findings, and add the units that do not parse or are not analyzed.
 
-    Names that the training text does not contain are left out, since real code has some too.
+    Undeclared names that the training text does not contain are left out, since correct code has some too.
     """
     undefined = {defect.start for defect in defects if defect.kind == "undefined"}
     found = [
@@ -36,31 +36,31 @@ def name_findings(text: int, units: Sequence[UnitNames], defects: Sequence[NameD
     return sorted(found, key=lambda finding: finding.start)
 
 
-def identifier_findings(
+def find_name_errors(
     text: str, lexicon: Lexicon | None = None, *, beginning_missing: bool = False, end_missing: bool = False
 ) -> list[Finding]:
-    """Find errors of identifiers, syntax errors, and units that are not analyzed, in the order of the text.
+    """Find name errors, syntax errors, and units that are not analyzed, in the order of the text.
 
     Without a lexicon, no name counts as undefined.
     """
     units = read_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
-    return name_findings(0, units, check_names(units, lexicon)[1])
+    return convert_name_defects(0, units, check_names(units, lexicon)[1])
 
 
-def all_findings(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Finding]:
-    """Find errors of brackets, comments, literals, indentation and identifiers, in the order of the text.
+def find_all_errors(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Finding]:
+    """Find errors of brackets, comments, literals, indentation and names, in the order of the text.
 
-    Without a lexicon, no name counts as undefined. A text that is `cut` lacks its end and may lack its beginning.
+    Without a lexicon, no name counts as undefined. If the text is `cut`, it lacks its end and may lack its beginning.
     """
-    headless = cut and begins_inside_unit(text)
-    units = split_units(text, beginning_missing=headless, end_missing=cut)
+    beginning_missing = cut and begins_inside_unit(text)
+    units = split_units(text, beginning_missing=beginning_missing, end_missing=cut)
     defects = [defect for unit in units for defect in unit.defects]
     defects += analyze_terminators(text, end_missing=cut).defects
     defects += analyze_indentation(text).defects
-    found = structure_findings(0, defects)
-    found += identifier_findings(text, lexicon, beginning_missing=headless, end_missing=cut)
+    found = convert_defects(0, defects)
+    found += find_name_errors(text, lexicon, beginning_missing=beginning_missing, end_missing=cut)
     unique: dict[tuple[int, str], Finding] = {}
     for finding in found:
-        # The analyses of brackets and of names both report a unit that nests too deep.
+        # The analyses of brackets and of names both report a unit that is nested too deep.
         unique.setdefault((finding.start, finding.message), finding)
     return sorted(unique.values(), key=lambda finding: finding.start)

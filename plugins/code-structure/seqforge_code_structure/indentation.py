@@ -1,12 +1,11 @@
-"""Agreement between the indentation of lines and the braces around them.
+"""Compare the indentation of lines with the depth of the braces around them.
 
 A line is checked if it begins a statement or declaration inside braces: the last token before it, ignoring comments and
 directives, is `;`, `{`, `}` or the `:` of a label, and no round or square bracket is open. It agrees if its indentation
 is one unit for each open brace. A line that begins with `}` must have one unit less. A line with `case` or `default`
-may have one unit less, and a `{` after one of these on the same line may count as no brace. Other labels are not
-checked.
+may have one unit less, and a `{` after one of these on the same line need not count. Other labels are not checked.
 
-The unit is a tab or 1 to 8 blanks, whichever most lines of the text agree with.
+The unit is a tab or 1 to 8 spaces, whichever agrees with the most lines of the text.
 """
 
 import re
@@ -19,7 +18,7 @@ from seqforge_code_structure.defects import DEEPEST_NESTING, MOST_DEFECTS, Defec
 from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, Kind, scan_text
 
 MOST_LINES = 200_000
-"""Largest number of lines of one text that are checked; further ones are ignored."""
+"""Largest number of lines of one text that are checked. All further ones are ignored."""
 
 _NEXT_LINE = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT}|{LINE_COMMENT})*+\n(?:[ \t\r\f]*+\n|[ \t]*+(?:{COMMENT}|{LINE_COMMENT})[ \t\r]*+\n)*+"
@@ -31,17 +30,17 @@ _LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
 _UNITS = ("\t", *(" " * width for width in range(8, 0, -1)))
 _LONGEST_INDENTATION = 256
 _OPTIONAL = "case {"
-"""A brace after `case` or `default`, which may count as no brace."""
+"""Entry of the stack for a `{` after `case` or `default` on the same line, which need not count."""
 
 
 class Line(NamedTuple):
     """A line that is checked.
 
     Attributes:
-        position: Its first character.
-        indentation: The blanks that it begins with.
-        least: Smallest correct number of units.
-        most: Largest correct number of units.
+        position: Position of its first character.
+        indentation: Tabs and spaces at its beginning.
+        least: Smallest correct number of units of indentation.
+        most: Largest correct number of units of indentation.
     """
 
     position: int
@@ -58,7 +57,7 @@ class IndentationAnalysis:
         unit: Indentation for one open brace.
         lines: Number of lines that were checked, at most `MOST_LINES`.
         agreeing: Number of these lines that agree.
-        defects: The others in the order of the text, at most `MOST_DEFECTS`.
+        defects: Lines that do not agree, in the order of the text, at most `MOST_DEFECTS`.
     """
 
     unit: str = "\t"
@@ -72,17 +71,17 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
 
     A `}` in column 0 closes all braces, so that a missing brace does not affect later functions.
     """
-    lines = _lines(text)
-    shapes = Counter((line.indentation, line.least, line.most) for line in lines)
-    unit = max(_UNITS, key=lambda unit: sum(count for shape, count in shapes.items() if _agrees(unit, *shape)))
+    lines = _find_lines(text)
+    counts = Counter(line[1:] for line in lines)
+    unit = max(_UNITS, key=lambda unit: sum(count for line, count in counts.items() if _agrees(unit, *line)))
     analysis = IndentationAnalysis(unit, len(lines))
-    for position, blanks, least, most in lines:
-        if _agrees(unit, blanks, least, most):
+    for position, indentation, least, most in lines:
+        if _agrees(unit, indentation, least, most):
             analysis.agreeing += 1
         elif len(analysis.defects) < MOST_DEFECTS:
-            depth = str(least) if least == most else f"{least} to {most}"
+            depth = f"{most} level{'s' * (most != 1)}" if least == most else f"{least} to {most} levels"
             message = f"the indentation does not match the brace depth: expected {depth}"
-            analysis.defects.append(Defect(position, message, max(1, len(blanks))))
+            analysis.defects.append(Defect(position, message, max(1, len(indentation))))
     return analysis
 
 
@@ -90,12 +89,12 @@ def _agrees(unit: str, indentation: str, least: int, most: int) -> bool:
     return any(indentation == unit * depth for depth in range(least, most + 1))
 
 
-def _lines(text: str) -> list[Line]:
+def _find_lines(text: str) -> list[Line]:
     lines: list[Line] = []
     conditions = Conditions()
     open_brackets: list[str] = []
     pending = False
-    """Whether directives separate the end of a statement from the next line."""
+    """Whether the line after the directives at this position begins a statement."""
     for match in scan_text(text):
         kind = match.lastindex
         if kind == Kind.END or len(lines) >= MOST_LINES:
@@ -105,13 +104,13 @@ def _lines(text: str) -> list[Line]:
             pending = pending and _add_line(text, match.end(), open_brackets, conditions.compiled, lines)
         elif kind in (Kind.BRACKET, Kind.SEMICOLON) and conditions.compiled & ALL_TRUE:
             position = match.end() - 1
-            _follow(open_brackets, text, position)
+            _update_brackets(open_brackets, text, position)
             if text[position] in ";{}":
                 pending = _add_line(text, match.end(), open_brackets, conditions.compiled, lines)
     return lines
 
 
-def _follow(open_brackets: list[str], text: str, position: int) -> None:
+def _update_brackets(open_brackets: list[str], text: str, position: int) -> None:
     bracket = text[position]
     column_0 = position == 0 or text[position - 1] == "\n"
     if column_0 and bracket in "{}":
@@ -125,7 +124,7 @@ def _follow(open_brackets: list[str], text: str, position: int) -> None:
 
 
 def _add_line(text: str, position: int, open_brackets: list[str], compiled: int, lines: list[Line]) -> bool:
-    """Add the line after the end of a statement, and return whether a directive still separates them."""
+    """Add the line after the end of a statement, or return True if a directive precedes that line."""
     if not open_brackets or "(" in open_brackets or "[" in open_brackets:
         return False
     while match := _NEXT_LINE.match(text, position):
@@ -136,8 +135,8 @@ def _add_line(text: str, position: int, open_brackets: list[str], compiled: int,
         if case or not label:
             most = len(open_brackets) - (match["first"] == "}")
             least = most - open_brackets.count(_OPTIONAL) - bool(case)
-            blanks = match["indentation"][:_LONGEST_INDENTATION]
-            lines.append(Line(match.start("indentation"), blanks, max(0, least), most))
+            indentation = match["indentation"][:_LONGEST_INDENTATION]
+            lines.append(Line(match.start("indentation"), indentation, max(0, least), most))
         if not (end := case or label):
             return False
         position = end.end()

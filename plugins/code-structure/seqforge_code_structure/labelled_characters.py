@@ -12,7 +12,7 @@ from seqforge.interfaces import Classes, Corpus, Example, ExampleSpec, LabelledC
 from seqforge_code_structure.labels import CLASSES, label_characters
 
 _FORMAT = 1
-"""Increases whenever the same source and options would yield different examples."""
+"""Version of the examples. Increase it when the same source and options yield different examples."""
 
 
 class LabelledCharacters(LabelledCorpus):
@@ -43,7 +43,7 @@ class LabelledCharacters(LabelledCorpus):
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the spec: text as input, and a class for every character as target."""
+        """Return the example spec: text as input, and the class of every character as target."""
         return ExampleSpec(Text(), "sequence", Classes(CLASSES), "every step")
 
     def examples(self) -> Iterator[Example]:

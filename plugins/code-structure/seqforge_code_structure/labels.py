@@ -1,7 +1,7 @@
-"""The class of every character of a C text, by tokens that cover the text without gaps, whatever it contains.
+"""Label every character of a C text with a class, by tokens that cover any text without gaps.
 
-The lexer ignores declarations. It takes these words for *types*: the types of C, those of Linux such as `u32` and
-`__le16`, any word that ends in `_t`, and the word after `struct`, `union` or `enum`.
+The lexer does not evaluate declarations. It classifies as types: those of C, those of Linux such as `u32` and `__le16`,
+any word that ends in `_t`, and the word after `struct`, `union` or `enum`.
 """
 
 import re
@@ -49,9 +49,9 @@ class Token(NamedTuple):
     """A token of a text.
 
     Attributes:
-        kind: Its class.
-        start: Its first character.
-        stop: Its end position.
+        kind: Class of its characters.
+        start: Position of its first character.
+        stop: Position after its last character.
     """
 
     kind: Class
@@ -81,11 +81,11 @@ _TYPES = frozenset(_TYPES_OF_C_AND_LINUX.split())
 _TAGS = frozenset({"struct", "union", "enum"})
 _KEYWORDS = frozenset(_KEYWORDS_OF_C_AND_GCC.split())
 _COMMENTS = (Kind.COMMENT, Kind.LINE_COMMENT, Kind.UNTERMINATED_COMMENT)
-_PLAIN = {"comment": Class.COMMENT, "string": Class.STRING, "number": Class.NUMBER, "other": Class.OTHER}
+_CLASS_OF_GROUP = {"comment": Class.COMMENT, "string": Class.STRING, "number": Class.NUMBER, "other": Class.OTHER}
 
 
 def label_characters(text: str) -> NDArray[np.uint8]:
-    """Return the label of every character of a text, `[length]`: an index into `CLASSES`."""
+    """Return the label of every character of a text, an index into `CLASSES`, `[length]`."""
     kinds: list[int] = []
     lengths: list[int] = []
     for kind, start, stop in tokenize(text):
@@ -95,23 +95,23 @@ def label_characters(text: str) -> NDArray[np.uint8]:
 
 
 def tokenize(text: str) -> Iterator[Token]:
-    """Yield the tokens of a text without gaps, in linear time. Blanks are tokens of the class `OTHER`."""
+    """Yield the tokens of a text without gaps, in linear time. White space has the class `OTHER`."""
     after_tag = False
     for match in _TOKEN.finditer(text):
         name = match.lastgroup or "other"
         start, stop = match.span()
         if name == "word":
-            kind = _word_class(match[0], after_tag)
+            kind = _classify_word(match[0], after_tag)
             after_tag = match[0] in _TAGS
             yield Token(kind, start, stop)
         elif name in ("first", "directive"):
-            yield from _directive(text, start, stop)
+            yield from _tokenize_directive(text, start, stop)
         else:
             after_tag &= name == "comment" or match[0].isspace()
-            yield Token(_PLAIN[name], start, stop)
+            yield Token(_CLASS_OF_GROUP[name], start, stop)
 
 
-def _word_class(word: str, after_tag: bool) -> Class:
+def _classify_word(word: str, after_tag: bool) -> Class:
     if word in _KEYWORDS:
         return Class.KEYWORD
     if after_tag or word in _TYPES or word.endswith("_t"):
@@ -119,7 +119,7 @@ def _word_class(word: str, after_tag: bool) -> Class:
     return Class.IDENTIFIER
 
 
-def _directive(text: str, start: int, stop: int) -> Iterator[Token]:
+def _tokenize_directive(text: str, start: int, stop: int) -> Iterator[Token]:
     position = start
     for match in scan_directive(text, start, stop):
         kind = match.lastindex

@@ -1,6 +1,6 @@
 """The metrics `brackets`, `terminators`, `indentation`, `compiles` and `identifiers`.
 
-Each scores samples that may be cut at both ends, and reports the places of the errors that it counts.
+Each scores samples that may be cut at both ends, and reports the positions of the errors that it counts.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from seqforge.errors import DataError
 from seqforge.interfaces import Finding, FittedMetric, Metric, Score
 from seqforge_code_structure.compiler import compiles, find_compiler
-from seqforge_code_structure.findings import name_findings, structure_findings
+from seqforge_code_structure.findings import convert_defects, convert_name_defects
 from seqforge_code_structure.identifiers.checks import CHECKS, check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon, build_lexicon, decode_lexicon, encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
@@ -18,24 +18,24 @@ from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
 MOST_UNITS = 200
-"""Largest number of units, in all texts together, that `Compiles` compiles: the first ones."""
+"""Largest number of units, in all texts together, that `Compiles` compiles. All further ones are ignored."""
 
 
 class Brackets(Metric):
-    """Errors of brackets in top-level units, under two assignments of the preprocessor's conditions.
+    """Bracket errors in top-level units, under two assignments of the preprocessor's conditions.
 
-    Texts may begin and end inside a unit. A first unit without its beginning and a last unit without its end are
-    checked as far as possible, and the last is counted separately. See `seqforge_code_structure.units`.
+    Texts may begin and end inside a unit. A unit that is cut at either end is checked as far as possible. One that is
+    cut at its end is counted separately. See `seqforge_code_structure.units`.
     """
 
     def score(self, texts: Sequence[str]) -> Score:
         """Check each text by itself, and add up the counts.
 
         Returns:
-            `units`, the number of complete units with brackets; `balanced`, the share of these whose brackets are
-            right; `errors_per_1000`, errors per 1,000 brackets outside of cut units; `tails_balanced`, the share of cut
-            units whose brackets are right as far as they go; `too_deep`, the number of units that nest too deep to be
-            analyzed.
+            `units`, the number of complete units with brackets; `balanced`, the share of these without an error;
+            `errors_per_1000`, errors per 1,000 brackets, except in units that are cut at their end; `tails_balanced`,
+            the share of units that are cut at their end in which no error is found; `too_deep`, the number of units
+            that are nested too deep to be analyzed.
         """
         numbered = [
             (number, unit)
@@ -54,7 +54,7 @@ class Brackets(Metric):
             "tails_balanced": _share(sum(unit.balanced for unit in tails), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
         }
-        findings = tuple(finding for number, unit in numbered for finding in structure_findings(number, unit.defects))
+        findings = tuple(finding for number, unit in numbered for finding in convert_defects(number, unit.defects))
         weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
         return Score(values, findings, weights)
 
@@ -66,7 +66,7 @@ class Terminators(Metric):
     """
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Check each text by itself, and add up the counts. Whatever the end of a text cuts need not be closed.
+        """Check each text by itself, and add up the counts. Tokens that are cut by the end of a text count as closed.
 
         Returns:
             `unterminated_comments`, `unterminated_strings` and `unterminated_characters`, each as a share of all
@@ -79,7 +79,7 @@ class Terminators(Metric):
             analysis = analyze_terminators(text, end_missing=True)
             total.update(analysis.total)
             wrong.update(analysis.wrong)
-            findings += structure_findings(number, analysis.defects)
+            findings += convert_defects(number, analysis.defects)
         names = ("comments", "strings", "characters")
         values = {f"unterminated_{name}": _share(wrong[name], total[name]) for name in names}
         weights = {f"unterminated_{name}": total[name] for name in names}
@@ -90,7 +90,7 @@ class Terminators(Metric):
 
 
 class Indentation(Metric):
-    """Agreement of indentation with braces, over the lines that begin a statement inside braces.
+    """Share of the lines that begin a statement inside braces whose indentation matches these braces.
 
     See `seqforge_code_structure.indentation`.
     """
@@ -99,16 +99,14 @@ class Indentation(Metric):
         """Check each text by itself, with its own unit of indentation, and add up the counts.
 
         Returns:
-            `lines`, the number of lines that are checked, and `agreement`, the share of these that agree.
+            `lines`, the number of checked lines, and `agreement`, the share of these whose indentation matches.
         """
         analyses = [analyze_indentation(text) for text in texts]
         lines = sum(analysis.lines for analysis in analyses)
         agreeing = sum(analysis.agreeing for analysis in analyses)
         values = {"agreement": _share(agreeing, lines), "lines": float(lines)}
         findings = [
-            finding
-            for number, analysis in enumerate(analyses)
-            for finding in structure_findings(number, analysis.defects)
+            finding for number, analysis in enumerate(analyses) for finding in convert_defects(number, analysis.defects)
         ]
         return Score(values, tuple(findings), {"agreement": lines})
 
@@ -116,8 +114,8 @@ class Indentation(Metric):
 class Compiles(Metric):
     """Share of complete top-level units that gcc accepts, each compiled separately and without its directives.
 
-    Few units of real code are accepted, since their types and macros are declared elsewhere. Compare the value with its
-    baseline. Nothing is executed or included. A unit takes some hundredths of a second.
+    Even in real code, few units are accepted, since their types and macros are declared elsewhere. Therefore compare
+    the value with its baseline. Nothing is executed or included. Each unit takes a few hundredths of a second.
 
     Raises:
         PluginError: If gcc is not installed.
@@ -130,7 +128,7 @@ class Compiles(Metric):
         """Compile the complete units of texts that may be cut at both ends.
 
         Returns:
-            `units`, the number of units that are compiled: the first `MOST_UNITS` with a bracket; and `accepted`, the
+            `units`, the number of compiled units, which are the first `MOST_UNITS` with a bracket; and `accepted`, the
             share of these that gcc accepts.
         """
         units = [
@@ -145,27 +143,27 @@ class Compiles(Metric):
 
 
 class Identifiers(FittedMetric):
-    """Functions with errors of identifiers: undefined, unused, or used as a label that is not defined.
+    """Share of functions with name errors: undefined names, unused variables, and jumps to undefined labels.
 
-    Fitting counts which names the functions of the training text declare and which they use without declaring them.
-    A function is scored if its whole unit is complete and parses. The values are
+    Fitting counts the names that functions of the training text declare, and those that they use without declaring
+    them. A function is scored if its unit is complete and parses. The values are
 
     - `parses`: share of complete top-level units without a syntax error;
-    - `functions`: number of complete functions; `coverage`: share of these that parse and are therefore scored;
+    - `functions`: number of complete functions; `coverage`: share of these that are scored;
     - `unused`: share of scored functions with a local variable that is never used;
     - `missing_label`: share with a goto to a label that the function does not define;
-    - `undefined`: share that uses, without declaring it, a name that functions of the training text always declare;
-    - `undefined_novel`: share that uses an undeclared name that the training text does not contain. Real code has some,
-      so only the excess over the baseline is meaningful;
+    - `undefined`: share that uses an undeclared name that functions of the training text always declare;
+    - `undefined_novel`: share that uses an undeclared name that the training text does not contain. Real code has such
+      functions, so only the excess over the baseline is an error of the model;
     - `returns_undeclared`: share that returns an expression with an undefined name, or a single undeclared name that is
-      not known as a global.
+      not a known global.
     """
 
     def __init__(self) -> None:
         self._lexicon = Lexicon(0, {})
 
     def fit(self, documents: Iterator[str]) -> None:
-        """Count the files in which each name is declared, and those in which it is used undeclared."""
+        """Count the files in which each name is declared, and those in which it is used without a declaration."""
         self._lexicon = build_lexicon(documents)
 
     def state(self) -> bytes:
@@ -184,14 +182,14 @@ class Identifiers(FittedMetric):
             raise DataError("not a lexicon of C in the format of this version") from error
 
     def score(self, texts: Sequence[str]) -> Score:
-        """Compute the values that the class describes. A share of nothing is 0, with weight 0."""
+        """Compute the values that the class describes. A share of zero cases is 0, with weight 0."""
         total: Counter[str] = Counter()
         findings: list[Finding] = []
         for number, text in enumerate(texts):
             units = read_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
             counts, defects = check_names(units, self._lexicon)
             total += counts
-            findings += name_findings(number, units, defects)
+            findings += convert_name_defects(number, units, defects)
         values = {
             "functions": float(total["functions"]),
             "parses": _share(total["parsed"], total["units"]),
@@ -203,5 +201,5 @@ class Identifiers(FittedMetric):
 
 
 def _share(part: int, whole: int) -> float:
-    """Divide, with 0 / 0 = 0."""
+    """Return `part / whole`, or 0 if `whole` is 0."""
     return part / whole if whole else 0.0

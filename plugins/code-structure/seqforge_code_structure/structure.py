@@ -1,8 +1,8 @@
-"""The tokens that structure a C text: brackets, semicolons, comments, literals and directives.
+"""Find the structural tokens of a C text: brackets, semicolons, comments, literals and directives.
 
 One compiled pattern finds them. The regular expression engine skips the text between two tokens, so that Python handles
-one match for about fourteen characters. Every quantifier is possessive and every position matches something, so the
-time is linear in the text, whatever it contains.
+one match for about fourteen characters. All quantifiers are possessive and the pattern matches at every position, so
+the time is linear in the length of any text.
 """
 
 import re
@@ -15,21 +15,21 @@ STRING = r'"(?:[^"\\\n]++|\\(?:\r\n|[\s\S]))*+"'
 CHARACTER = r"'(?:[^'\\\n]++|\\(?:\r\n|[\s\S]))++'"
 UNTERMINATED_COMMENT = r"/\*[\s\S]*+"
 ESCAPE = r"\\[\"']"
-"""A quotation mark that begins no literal. Without this, searching for the ends of many takes quadratic time."""
+"""An escaped quotation mark outside of literals, which begins none. Without this, many of them take quadratic time."""
 UNTERMINATED_STRING = r'"(?:[^"\\\n]++|\\(?:\r\n|[\s\S])?)*+'
 _REST_OF_DIRECTIVE = (
     rf"""(?:[^\n\\/"']++|{ESCAPE}|\\(?:\r?\n)?|{COMMENT}|{LINE_COMMENT}|{UNTERMINATED_COMMENT}|/"""
     rf"""|{STRING}|{CHARACTER}|["'])*+"""
 )
 DIRECTIVE = rf"[ \t]*+\#{_REST_OF_DIRECTIVE}"
-"""A directive from the start of its line to the end, with continuation lines."""
+"""A directive from the start of its line to its end, with continuation lines."""
 
 _LONGEST_CHARACTER = 12
 """Length of a literal such as `'\\U0001F600'`, without its closing quotation mark."""
 
 
 class Kind(IntEnum):
-    """Kind of a structural token. Its value is the number of the group in the pattern."""
+    """Kind of a structural token. The value is the number of its group in the pattern."""
 
     OPENING_DIRECTIVE = 1
     """A directive on the first line of the text."""
@@ -45,7 +45,7 @@ class Kind(IntEnum):
     UNTERMINATED_STRING = 10
     """The literal up to the end of its line."""
     UNTERMINATED_CHARACTER = 11
-    """The quotation mark only."""
+    """The opening quotation mark only."""
     STRAY_COMMENT_END = 12
     END = 13
     """The end of the text."""
@@ -77,10 +77,10 @@ def scan_text(text: str) -> Iterator[re.Match[str]]:
 
 
 def scan_directive(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:
-    """Return matches as from `scan_text` inside a directive, where `#` begins no directive."""
+    """Return matches as `scan_text` does for a part of the text inside a directive, where `#` begins no directive."""
     return _BODY.finditer(text, start, stop)
 
 
 def may_be_cut(text: str, start: int) -> bool:
-    """Return whether a character literal without an end may be cut by the end of the text."""
+    """Return whether the end of the text may cut the character literal that begins at `start`."""
     return len(text) - start <= _LONGEST_CHARACTER and "\n" not in text[start:]

@@ -1,8 +1,8 @@
-"""Comments, strings and character literals that are not closed, and `*/` that closes no comment.
+"""Find comments, strings and character literals that are not closed, and each `*/` that closes no comment.
 
-A comment extends to the next `*/`, however far away. A missing end therefore shows as a `/*` inside the comment, which
-compilers warn about and which does not occur in Linux. Code that is compiled under no assignment of the preprocessor's
-conditions is ignored.
+A comment extends to the next `*/`, however far away. A `/*` inside a comment is therefore the sign of a missing end.
+Compilers warn about it, and it does not occur in Linux. Code that is compiled under neither assignment of the
+preprocessor's conditions (see `conditions`) is ignored.
 """
 
 import re
@@ -33,9 +33,9 @@ class TerminatorAnalysis:
     """Result of `analyze_terminators`.
 
     Attributes:
-        total: Number of `comments` (`/* */`), `strings`, `characters` (literals), and stray `comment_ends`.
-        wrong: Number of each that are wrong.
-        defects: The wrong ones in the order of the text, at most `MOST_DEFECTS`.
+        total: Numbers of `comments` (`/* */`), `strings`, `characters` (literals), and `comment_ends` (stray `*/`).
+        wrong: Number of errors among each of these.
+        defects: Errors in the order of the text, at most `MOST_DEFECTS`.
     """
 
     total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTED.values(), 0))
@@ -44,7 +44,7 @@ class TerminatorAnalysis:
 
 
 def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAnalysis:
-    """Find comments and literals that are not closed, in linear time. If the end is missing, it may cut the last."""
+    """Find comments and literals that are not closed, in linear time. A missing end of the text may cut the last."""
     analysis = TerminatorAnalysis()
     conditions = Conditions()
     for match in scan_text(text):
@@ -68,14 +68,14 @@ def _count(analysis: TerminatorAnalysis, text: str, match: re.Match[str], end_mi
         return
     analysis.total[name] += 1
     start, stop = match.span(kind)
-    if message := _message(text, kind, start, stop, end_missing):
+    if message := _describe_error(text, kind, start, stop, end_missing):
         analysis.wrong[name] += 1
         if len(analysis.defects) < MOST_DEFECTS:
             length = 1 if kind is Kind.UNTERMINATED_CHARACTER else 2 if name != "strings" else stop - start
             analysis.defects.append(Defect(start, message, length))
 
 
-def _message(text: str, kind: Kind, start: int, stop: int, end_missing: bool) -> str:
+def _describe_error(text: str, kind: Kind, start: int, stop: int, end_missing: bool) -> str:
     """Return the message for an error, or "" if there is none."""
     cut = end_missing and stop == len(text)
     match kind:

@@ -1,17 +1,17 @@
-"""Top-level units of C, divided by brackets while these are right, and by columns where they are not.
+"""Divide C into top-level units, by brackets where these are correct, and by columns where they are not.
 
 A *unit* is a run of whole lines that holds one external declaration of C, such as a function, a structure or an
 initialized table, with the comments, directives and blank lines before it (or several declarations, if no line break
-separates them). The units of a text follow one another without gaps: the text is their concatenation.
+separates them). The text is the concatenation of its units.
 
 A unit ends with the line of a `;` or `}` if
 
 - no bracket is open after it, under either assignment of the preprocessor's conditions (see `conditions`),
-- only blanks and comments follow on the line, and
+- only spaces and comments follow on the line, and
 - the next line that is not blank begins in column 0 with a letter, `_`, `#` or a comment, or the text ends.
 
-If brackets are wrong, that may never happen. Therefore a unit also ends, even with open brackets, if the last two
-conditions hold and
+If brackets are wrong, the first condition may never be met. Therefore a unit also ends with open brackets, if the last
+two conditions are met and
 
 - the line begins with `}` in column 0, or
 - the next line, after comments and directives, is a declaration: it begins in column 0 with two names, such as
@@ -43,7 +43,7 @@ _DECLARATION_FOLLOWS = re.compile(
     r"(?:[A-Za-z_]\w*+[ \t]++\**[A-Za-z_]|[A-Z_][A-Z0-9_]*+\()"
 )
 _INSIDE_UNIT = re.compile(r"(?:[ \t\r\f]*+\n)*+(?:[ \t]++[^\s]|[)\]}])")
-_LONGEST_LINE_OF_A_BRACE = 100
+_LONGEST_BRACE_LINE = 100
 
 
 @dataclass(slots=True)
@@ -51,14 +51,14 @@ class Unit:
     """A top-level unit of a text.
 
     Attributes:
-        start: Its first character.
-        stop: Its end position.
-        kind: Whether its beginning and its end are there.
+        start: Position of its first character.
+        stop: Position after its last character.
+        kind: `head` if its beginning is missing, `tail` if its end is missing, else `complete`.
         brackets: Number of its brackets that are compiled under some assignment, including those of macros.
         defects: Bracket errors in the order of the text, at most `MOST_DEFECTS`.
         defect_count: Number of all bracket errors.
-        too_deep: Whether brackets or conditions nest deeper than `DEEPEST_NESTING`. Such a unit is not analyzed; its
-            only entry in `defects` states this.
+        too_deep: Whether brackets or conditions are nested deeper than `DEEPEST_NESTING`. Such a unit is not analyzed,
+            and the only entry of `defects` states this.
     """
 
     start: int
@@ -71,7 +71,7 @@ class Unit:
 
     @property
     def balanced(self) -> bool:
-        """Whether its brackets are right."""
+        """Whether the unit was analyzed and has no bracket error."""
         return not self.defect_count and not self.too_deep
 
     def add(self, defect: Defect) -> None:
@@ -85,7 +85,7 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
     """Yield the units of a text and check their brackets, in time linear in the text.
 
     Args:
-        text: C, or text that may be C. An empty text has no unit.
+        text: Any text, such as C. An empty text has no unit.
         beginning_missing: Whether the text may begin inside a unit. Brackets that are closed before the first `}` in
             column 0 then need not have been opened.
         end_missing: Whether the text is cut at its end. Brackets may then be open there.
@@ -94,10 +94,10 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
     for match in scan_text(text):
         kind = match.lastindex
         if kind == Kind.BRACKET or kind == Kind.SEMICOLON:
-            if division.conditions.compiled and (unit := division.after(match.end() - 1)):
+            if division.conditions.compiled and (unit := division.process(match.end() - 1)):
                 yield unit
         elif kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
-            division.follow(match.start(kind), match.end(), cut=end_missing and match.end() == len(text))
+            division.process_directive(match.start(kind), match.end(), cut=end_missing and match.end() == len(text))
         elif kind == Kind.END or (
             kind == Kind.UNTERMINATED_CHARACTER and end_missing and may_be_cut(text, match.end() - 1)
         ):
@@ -114,7 +114,7 @@ def is_balanced(text: str, *, beginning_missing: bool = False, end_missing: bool
 
 
 def begins_inside_unit(text: str) -> bool:
-    """Guess whether a text begins inside a unit: whether its first line is indented or closes a bracket."""
+    """Guess whether a text begins inside a unit: its first line is indented or begins with a closing bracket."""
     return _INSIDE_UNIT.match(text) is not None
 
 
@@ -126,13 +126,13 @@ class _Division:
         self.conditions = Conditions()
         self.stacks = Stacks(beginning_missing)
         self.unit = Unit(0, 0, "head" if beginning_missing else "complete")
-        self.brace = -_LONGEST_LINE_OF_A_BRACE
+        self.last_brace = -_LONGEST_BRACE_LINE
         """Position of the last `}` in column 0."""
         self.early_defects: dict[int, Defect] = {}
-        """Suspected errors, by position. They count only if this unit turns out to be cut."""
+        """Signs of errors, by position. They count only if the unit is cut at its end."""
 
-    def follow(self, start: int, stop: int, cut: bool) -> None:
-        """Process a directive."""
+    def process_directive(self, start: int, stop: int, cut: bool) -> None:
+        """Update the conditions after a directive, and check the brackets of a macro."""
         unit = self.unit
         if self.conditions.follow(self.text, start, stop) == "define" and self.conditions.compiled:
             brackets, defects = check_macro(self.text, start, stop, cut)
@@ -141,31 +141,35 @@ class _Division:
                 unit.add(defect)
         unit.too_deep |= self.conditions.too_deep
 
-    def after(self, position: int) -> Unit | None:
+    def process(self, position: int) -> Unit | None:
         """Process a bracket or semicolon, and return the unit that ends after it, if any."""
         character = self.text[position]
         top = self.stacks.all_true
         if character != ";":
-            self._bracket(character, position)
-        few = character in ";{}" and len(self.early_defects) < MOST_DEFECTS
-        if few and (defect := find_early_defect(self.text, position, self.stacks, top)):
+            self._process_bracket(character, position)
+        examined = character in ";{}" and len(self.early_defects) < MOST_DEFECTS
+        if examined and (defect := find_early_defect(self.text, position, self.stacks, top)):
             self.early_defects[defect.position] = defect
-        if self.stacks.beginning_missing and self._brace_began_line(position) and _BLANK.match(self.text, position + 1):
+        if (
+            self.stacks.beginning_missing
+            and self._line_begins_with_brace(position)
+            and _BLANK.match(self.text, position + 1)
+        ):
             self.stacks.clear()
         if character not in ";}" or not (end := _LINE_END.match(self.text, position + 1)):
             return None
         stop = end.end("end") if end["end"] else len(self.text)
         closed = self.stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
-        if closed or self._brace_began_line(position) or _DECLARATION_FOLLOWS.match(self.text, stop):
+        if closed or self._line_begins_with_brace(position) or _DECLARATION_FOLLOWS.match(self.text, stop):
             return self.finish(stop)
         return None
 
-    def _bracket(self, bracket: str, position: int) -> None:
+    def _process_bracket(self, bracket: str, position: int) -> None:
         unit, stacks, compiled = self.unit, self.stacks, self.conditions.compiled
         unit.brackets += 1
         # If the beginning is missing, the column of the first character is unknown.
         if bracket == "}" and (self.text[position - 1] == "\n" if position else not stacks.beginning_missing):
-            self.brace = position
+            self.last_brace = position
         if unit.too_deep:
             return
         if bracket not in "([{":
@@ -176,9 +180,10 @@ class _Division:
         else:
             stacks.open(bracket, position, compiled)
 
-    def _brace_began_line(self, position: int) -> bool:
-        brace = self.brace
-        return position - brace < _LONGEST_LINE_OF_A_BRACE and "\n" not in self.text[brace:position]
+    def _line_begins_with_brace(self, position: int) -> bool:
+        """Return whether the line of a position begins with `}` in column 0."""
+        start = self.last_brace
+        return position - start < _LONGEST_BRACE_LINE and "\n" not in self.text[start:position]
 
     def finish(self, stop: int, cut: bool = False) -> Unit:
         """End the current unit and begin the next one."""
@@ -187,8 +192,8 @@ class _Division:
         if cut and unit.kind == "complete":
             unit.kind = "tail"
         known = {defect.position for defect in unit.defects}
-        late = self.early_defects.values() if unit.kind == "tail" else [] if cut else self.stacks.unclosed()
-        for defect in late:
+        added = self.early_defects.values() if unit.kind == "tail" else [] if cut else self.stacks.unclosed()
+        for defect in added:
             if defect.position not in known:
                 unit.add(defect)
         if unit.too_deep:

@@ -71,7 +71,7 @@ def test_warnings_and_errors_have_colors_on_a_terminal(folder: Path, monkeypatch
     assert run(monkeypatch, "c-structure", "lines.c") == 1
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    warning = "the indentation does not match the brace depth: expected 1"
+    warning = "the indentation does not match the brace depth: expected 1 level"
     assert f"\x1b[1mlines.c:3:1: \x1b[0m\x1b[33m{warning}\x1b[0m" in lines
     assert "\x1b[1mlines.c:5:9: \x1b[0m\x1b[31m'(' is not closed before '}'\x1b[0m" in lines
     assert captured.err == f"{len(lines)} findings in 1 file\n"
@@ -114,7 +114,7 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     assert "bad.c:2:1: ')' closes nothing" in captured.out
     monkeypatch.setattr(commands, "LARGEST_FILE", 10)
     assert run(monkeypatch, "c-structure", "good.c") == 2
-    assert "more than 10 bytes" in capsys.readouterr().err
+    assert "larger than 10 bytes" in capsys.readouterr().err
 
 
 def test_a_lexicon_holds_the_corpus(lexicon: Path):
@@ -127,20 +127,20 @@ def test_an_experiment_names_the_corpus(folder: Path, monkeypatch, capsys):
     (folder / "experiment.toml").write_text('[corpus]\nuse = "text"\nfiles = ["text/*.c"]\n')
     assert run(monkeypatch, "c-lexicon", str(folder / "experiment.toml")) == 0
     assert read_lexicon(folder / "lexicon.json").files == 3
-    assert "lexicon.json: 1 names from 3 files" in capsys.readouterr().out
+    assert "lexicon.json: 1 name from 3 files" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "corpus: missing"),
-        (["--corpus", "inline", "--set", "corpus.text=fox"], "no function of C"),
+        (["--corpus", "inline", "--set", "corpus.text=fox"], "no C function"),
         (["--corpus", "linux-sorce"], "linux-source"),
         (["--corpus", "text", "--set", "corpus.pth=text"], "corpus.pth"),
         (["none.toml"], "none.toml: no such file"),
         (
             ["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"],
-            "x.json: not a file",
+            "x.json is not a file",
         ),
         (
             ["--corpus", "c-characters", "--set", "corpus.source={use='inline',text='a'}"],

@@ -1,4 +1,4 @@
-"""The metric `compiles`: which text a compiler accepts, and the limits of the compiler."""
+"""The metric `compiles`: the texts that the compiler accepts, and the limits of the compiler."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ with_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
 
 @with_gcc
-def test_figures_worked_out_by_hand():
+def test_values_match_a_hand_computation():
     score = Compiles().score([GOOD + WRONG + "int x;\n" + GOOD[:-5], GOOD])
     assert score.values == {"accepted": 2 / 3, "units": 3.0}
     assert score.weights == {"accepted": 3}
@@ -41,7 +41,7 @@ def test_no_file_is_read(directive: str, tmp_path: Path):
     secret.write_text("int hidden;\n")
     text = directive.format(secret) + "int f(void)\n{\n\treturn hidden;\n}\n"
     assert not compiles(text, find_compiler())
-    # Nothing else in the text causes the rejection.
+    # The rest of the text is accepted, so the included file was not read.
     assert compiles("int hidden;\n" + text[len(directive.format(secret)) :], find_compiler())
 
 
@@ -55,12 +55,15 @@ def test_time_and_memory_are_limited(monkeypatch: pytest.MonkeyPatch):
 
 
 @with_gcc
-def test_hostile_text_is_no_good():
+def test_hostile_text_is_rejected():
     assert not compiles("int x = " + "(" * 100_000 + ";", find_compiler())
     assert not compiles("\0\ufffd\ud800", find_compiler())
 
 
-def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(PluginError, match="needs gcc"):
+def test_missing_programs_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PluginError, match="needs sh, which is not installed"):
+        Compiles()
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    with pytest.raises(PluginError, match="needs gcc, which is not installed"):
         Compiles()

@@ -1,1 +1,1 @@
-"""Identifiers of C: which are used undeclared, declared and never used, or jumped to without a label."""
+"""Analysis of the names in C: undeclared names, unused variables, and jumps to missing labels."""

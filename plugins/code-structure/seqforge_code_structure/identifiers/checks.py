@@ -1,7 +1,8 @@
-"""Errors of identifiers in functions: undefined names, unused variables, and jumps to labels that are not defined."""
+"""Find name errors in functions: undefined names, unused variables, and jumps to labels that are not defined."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -10,12 +11,12 @@ from seqforge_code_structure.identifiers.reading import UnitNames
 
 
 class NameDefect(NamedTuple):
-    """An error of an identifier.
+    """A name error.
 
     Attributes:
-        kind: A key of `CHECKS`.
-        start: Its first character.
-        stop: Its end position.
+        kind: Kind of the error, a key of `CHECKS`.
+        start: Position of the first character of the name.
+        stop: Position after its last character.
         message: Description of the error.
     """
 
@@ -26,10 +27,10 @@ class NameDefect(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What the checks of a function need to know about the text around it.
+    """The text around a function, as far as its checks depend on it.
 
     Attributes:
-        lexicon: Lexicon of the training text; without one, no name counts as undefined.
+        lexicon: Lexicon of the training text. If it is None, no name counts as undefined.
         declared: Names that the text declares outside of functions.
         mentioned: Words in directives and dead branches of the text, where uses and declarations are not analyzed.
     """
@@ -39,59 +40,51 @@ class Context(NamedTuple):
     mentioned: frozenset[str]
 
 
-def _find_undeclared(
-    function: Function, context: Context, applies: Callable[[Lexicon, Use], bool], kind: str, message: str
-) -> Iterator[NameDefect]:
-    """Find the first use of each undeclared name to which a condition applies."""
+class UndeclaredRule(NamedTuple):
+    """A condition under which the use of an undeclared name is an error.
+
+    Attributes:
+        applies: Condition on the lexicon and the use.
+        message: Message of the error, with a placeholder for the name.
+    """
+
+    applies: Callable[[Lexicon, Use], bool]
+    message: str
+
+
+UNDECLARED_RULES: dict[str, UndeclaredRule] = {
+    # Functions of the training text always declare the name.
+    "undefined": UndeclaredRule(lambda lexicon, use: lexicon.must_be_declared(use.name), "undefined identifier {!r}"),
+    # The training text does not contain the name. Correct code has such names, too.
+    "undefined_novel": UndeclaredRule(
+        lambda lexicon, use: lexicon.is_novel(use.name),
+        "undefined identifier {!r}, which the training text does not contain",
+    ),
+    # The function returns an expression with a name that must be declared, or a single name that is no known global.
+    "returns_undeclared": UndeclaredRule(
+        lambda lexicon, use: (
+            (use.returned and lexicon.must_be_declared(use.name)) or (use.alone and lexicon.may_be_local(use.name))
+        ),
+        "return of the undefined identifier {!r}",
+    ),
+}
+"""Rules for uses of undeclared names, by the kind of the error."""
+
+
+def find_undeclared(kind: str, function: Function, context: Context) -> Iterator[NameDefect]:
+    """Find the first use of each undeclared name to which the rule of a kind applies."""
     if context.lexicon is None:
         return
+    rule = UNDECLARED_RULES[kind]
     seen: set[str] = set()
     for use in function.free:
         name = use.name
-        if use.called or name in seen or not applies(context.lexicon, use):
+        if use.called or name in seen or not rule.applies(context.lexicon, use):
             continue
         seen.add(name)
         # The address of a label, `&&label`, parses as a variable.
         if name not in context.declared and name not in context.mentioned and name not in function.labels:
-            yield NameDefect(kind, use.start, use.start + len(name), message.format(name))
-
-
-def find_undefined(function: Function, context: Context) -> Iterator[NameDefect]:
-    """Find uses of undeclared names that functions of the training text always declare."""
-    return _find_undeclared(
-        function,
-        context,
-        lambda lexicon, use: lexicon.must_be_declared(use.name),
-        "undefined",
-        "undefined identifier {!r}",
-    )
-
-
-def find_undefined_novel(function: Function, context: Context) -> Iterator[NameDefect]:
-    """Find uses of undeclared names that the training text does not contain; real code has some, too."""
-    return _find_undeclared(
-        function,
-        context,
-        lambda lexicon, use: lexicon.is_novel(use.name),
-        "undefined_novel",
-        "undefined identifier {!r}, which the training text does not contain",
-    )
-
-
-def find_undeclared_returns(function: Function, context: Context) -> Iterator[NameDefect]:
-    """Find returns of undeclared names.
-
-    In an expression, these are names that functions always declare. Alone, these are all names except known globals.
-    """
-    return _find_undeclared(
-        function,
-        context,
-        lambda lexicon, use: (
-            (use.returned and lexicon.must_be_declared(use.name)) or (use.alone and lexicon.may_be_local(use.name))
-        ),
-        "returns_undeclared",
-        "return of the undefined identifier {!r}",
-    )
+            yield NameDefect(kind, use.start, use.start + len(name), rule.message.format(name))
 
 
 def find_unused(function: Function, context: Context) -> Iterator[NameDefect]:
@@ -112,9 +105,7 @@ def find_missing_labels(function: Function, context: Context) -> Iterator[NameDe
 
 
 CHECKS: dict[str, Callable[[Function, Context], Iterator[NameDefect]]] = {
-    "undefined": find_undefined,
-    "undefined_novel": find_undefined_novel,
-    "returns_undeclared": find_undeclared_returns,
+    **{kind: partial(find_undeclared, kind) for kind in UNDECLARED_RULES},
     "unused": find_unused,
     "missing_label": find_missing_labels,
 }
@@ -125,9 +116,9 @@ def check_names(units: Sequence[UnitNames], lexicon: Lexicon | None) -> tuple[Co
     """Check the complete units of a text. Without a lexicon, no name counts as undefined.
 
     Returns:
-        Counts and, in the order of the text, the errors. The counts are `units`; `parsed`, the units without a syntax
-        error; `functions`; `scored`, the functions in units that parse; and for each of `CHECKS`, the scored functions
-        with such an error.
+        The counts, and the errors in the order of the text. The counts are `units`; `parsed`, the units without a
+        syntax error; `functions`; `scored`, the functions in parsed units; and for each key of `CHECKS`, the scored
+        functions with such an error.
     """
     context = Context(
         lexicon,

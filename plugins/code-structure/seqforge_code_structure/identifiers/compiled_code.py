@@ -1,4 +1,4 @@
-"""The part of a text that is compiled: comments, directives and dead branches are blank, and literals are empty."""
+"""Extract the code that is compiled: comments, directives and dead branches become spaces, and literals are emptied."""
 
 import re
 from typing import NamedTuple
@@ -25,8 +25,8 @@ class CompiledCode(NamedTuple):
     Attributes:
         code: ASCII code, with one byte for each character of the text and line breaks at the same positions.
         defined: Names of macros that the text defines.
-        mentioned: Words in directives, and in branches that are not compiled if every condition holds.
-        hidden_labels: Labels that such branches define.
+        mentioned: Words in directives and in dead branches, which are not compiled if every condition is true.
+        hidden_labels: Labels that dead branches define.
     """
 
     code: bytes
@@ -41,7 +41,7 @@ def blank(code: bytes) -> bytes:
 
 
 def extract_compiled_code(text: str) -> CompiledCode:
-    """Return the code that is compiled if every condition of the preprocessor holds."""
+    """Return the code that is compiled if every condition of the preprocessor is true."""
     code = text.encode("ascii", "replace")
     conditions = Conditions()
     defined: set[str] = set()

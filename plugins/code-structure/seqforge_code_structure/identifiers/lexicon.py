@@ -1,4 +1,4 @@
-"""The lexicon of a training text: in how many files each name is used undeclared, declared, and declared but unused.
+"""The lexicon of a training text: how many files declare each name, and how many use it without declaring it.
 
 A lexicon is built from the documents of a training text, and stored as a JSON file.
 """
@@ -13,40 +13,41 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from seqforge.errors import DataError
+from seqforge.files import read_bounded
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.units import split_units
 
-GREATEST_FREE_SHARE = 0.1
-"""Largest share of the files with a name in which it may be undeclared if it is to count as always declared."""
+FREE_FRACTION = 0.1
+"""A name counts as always declared if less than this fraction of the files that contain it use it undeclared."""
 
-LEAST_IDLE_SHARE = 0.05
-"""Smallest share of the files that declare a name without using it from which macros are assumed to use it."""
+UNUSED_FRACTION = 0.05
+"""Macros are assumed to use a variable that is unused in at least this fraction of the files that declare it."""
 
-LEAST_IDLE = 2
-"""Smallest number of such files, since a single one may be a mistake."""
+FEWEST_UNUSED = 2
+"""Smallest number of files with the unused variable for this assumption, since a single one may be a mistake."""
 
 LONGEST_PIECE = 100_000
-"""Largest number of characters that count as one file, so that a text that is one long file has a lexicon, too."""
+"""Length limit of a piece in characters. Each piece of a longer file counts as a file."""
 
 LARGEST_FILE = 256 << 20
-"""Largest size in bytes of a lexicon file that is read. The lexicon of 170 MB of Linux has 4 MB."""
+"""Size limit of a lexicon file in bytes. The lexicon of 170 MB of Linux has 4 MB."""
 
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
 class Count(NamedTuple):
-    """Number of files of the training text that contain a name.
+    """Numbers of files of the training text that contain a name.
 
     Attributes:
-        free: Files in which a function uses the name undeclared, except as the function that it calls.
+        free: Files in which a function uses the name without declaring it, other than in a call of this name.
         bound: Files in which a function declares the name.
-        idle: Files in which a function declares the name as a local variable and does not use it.
+        unused: Files in which a function declares the name as a local variable and does not use it.
     """
 
     free: int = 0
     bound: int = 0
-    idle: int = 0
+    unused: int = 0
 
 
 _NOVEL = Count()
@@ -58,7 +59,7 @@ class Lexicon:
 
     Attributes:
         files: Number of files.
-        counts: Number of files with each name.
+        counts: Numbers of files for each name.
     """
 
     files: int
@@ -67,10 +68,10 @@ class Lexicon:
     def must_be_declared(self, name: str) -> bool:
         """Return whether functions always declare a name, so that an undeclared use is an error."""
         free, bound, _ = self.counts.get(name, _NOVEL)
-        return bound > 0 and free < GREATEST_FREE_SHARE * (free + bound) and not is_constant(name)
+        return bound > 0 and free < FREE_FRACTION * (free + bound) and not is_constant(name)
 
     def may_be_local(self, name: str) -> bool:
-        """Return whether a name is not known as a global only: a function declares it, or the text lacks it."""
+        """Return whether a name may be a local variable: a function declares it, or the training text lacks it."""
         free, bound, _ = self.counts.get(name, _NOVEL)
         return (bound > 0 or free == 0) and not is_constant(name)
 
@@ -79,55 +80,55 @@ class Lexicon:
         return name not in self.counts and not is_constant(name)
 
     def may_be_used_by_macros(self, name: str) -> bool:
-        """Return whether macros use a name that is not among their arguments, as `REG_WR(register)` uses `bp`."""
-        _, bound, idle = self.counts.get(name, _NOVEL)
-        return idle >= LEAST_IDLE and idle >= LEAST_IDLE_SHARE * bound
+        """Return whether macros may use a variable that is not an argument, as `REG_WR(register)` uses `bp`."""
+        _, bound, unused = self.counts.get(name, _NOVEL)
+        return unused >= FEWEST_UNUSED and unused >= UNUSED_FRACTION * bound
 
 
 def is_constant(name: str) -> bool:
-    """Return whether a name is in capital letters, as macros are."""
+    """Return whether a name is in capital letters, as names of macros are."""
     return _CONSTANT.fullmatch(name) is not None
 
 
 class LexiconBuilder:
-    """Counts of names while a training text is read.
+    """Counter of the names of a training text. The attributes have the meaning of those of `Count`.
 
     Attributes:
         free: Number of pieces in which each name is free.
         bound: Number of pieces in which each name is bound.
-        idle: Number of pieces in which each name is declared and not used.
+        unused: Number of pieces in which each name is unused.
     """
 
     def __init__(self) -> None:
         self.free: Counter[str] = Counter()
         self.bound: Counter[str] = Counter()
-        self.idle: Counter[str] = Counter()
+        self.unused: Counter[str] = Counter()
 
     def add(self, units: Iterable[UnitNames]) -> None:
         """Count the names of the units of one piece of the text."""
         free: set[str] = set()
         bound: set[str] = set()
-        idle: set[str] = set()
+        unused: set[str] = set()
         for unit in units:
             if not unit.parses:
                 continue
             for function in unit.functions:
                 free.update([use.name for use in function.free if not use.called])
                 bound.update([declaration.name for declaration in function.declarations])
-                idle.update([found.name for found in function.declarations if found.variable and not found.used])
-            idle -= unit.mentioned
+                unused.update([found.name for found in function.declarations if found.variable and not found.used])
+            unused -= unit.mentioned
         self.free.update(free)
         self.bound.update(bound)
-        self.idle.update(idle)
+        self.unused.update(unused)
 
     def build(self, files: int) -> Lexicon:
         """Return the lexicon. `files` is the number of files that were read."""
         names = self.free.keys() | self.bound.keys()
-        return Lexicon(files, {name: Count(self.free[name], self.bound[name], self.idle[name]) for name in names})
+        return Lexicon(files, {name: Count(self.free[name], self.bound[name], self.unused[name]) for name in names})
 
 
 def build_lexicon(documents: Iterable[str]) -> Lexicon:
-    """Count the names of a training text. The lexicon of a text without functions of C is empty."""
+    """Count the names of a training text. The lexicon of a text without C functions is empty."""
     builder = LexiconBuilder()
     files = 0
     for text in documents:
@@ -160,7 +161,7 @@ class _Columns(BaseModel):
     names: str
     free: _Counts
     bound: _Counts
-    idle: dict[str, int]
+    unused: dict[str, int]
 
 
 def encode_lexicon(lexicon: Lexicon) -> bytes:
@@ -173,7 +174,7 @@ def encode_lexicon(lexicon: Lexicon) -> bytes:
         names=" ".join(names),
         free=[count.free for count in counts],
         bound=[count.bound for count in counts],
-        idle={name: count.idle for name, count in zip(names, counts, strict=True) if count.idle},
+        unused={name: count.unused for name, count in zip(names, counts, strict=True) if count.unused},
     )
     return columns.model_dump_json().encode()
 
@@ -186,7 +187,7 @@ def decode_lexicon(content: bytes) -> Lexicon:
     """
     columns = _Columns.model_validate_json(content)
     rows = zip(columns.names.split(), columns.free, columns.bound, strict=True)
-    counts = {name: Count(free, bound, columns.idle.get(name, 0)) for name, free, bound in rows}
+    counts = {name: Count(free, bound, columns.unused.get(name, 0)) for name, free, bound in rows}
     return Lexicon(columns.files, counts)
 
 
@@ -197,12 +198,10 @@ def read_lexicon(path: Path) -> Lexicon:
         DataError: If it is missing, too large, or not a lexicon of this version.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise DataError(f"{path}: the lexicon cannot be read: {error.strerror}", hint=_HOW_TO_BUILD) from error
-    if len(content) > LARGEST_FILE:
-        raise DataError(f"{path}: the lexicon has more than {LARGEST_FILE:,} bytes, the limit", hint=_HOW_TO_BUILD)
+        content = read_bounded(path, LARGEST_FILE)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path}: the lexicon cannot be read: {reason}", hint=_HOW_TO_BUILD) from error
     try:
         return decode_lexicon(content)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Names and scopes: what functions declare, and what they use without declaring it."""
+"""Names and scopes: the declarations of functions, and their uses of names that they do not declare."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,10 +9,10 @@ class Use(NamedTuple):
 
     Attributes:
         name: The name.
-        start: Its position in the text.
-        called: Whether it names the function of a call.
-        returned: Whether it is inside a `return` statement.
-        alone: Whether it is the whole expression of the `return`.
+        start: Position of the use in the text.
+        called: Whether the name is that of a called function.
+        returned: Whether the use is inside a `return` statement.
+        alone: Whether the name is the whole expression of the `return`.
     """
 
     name: str
@@ -28,9 +28,9 @@ class Declaration:
 
     Attributes:
         name: The name.
-        start: Its position in the text.
-        variable: Whether it is an ordinary local variable, which should be used.
-        used: Whether it is used.
+        start: Position of the name in the text.
+        variable: Whether the name is that of an ordinary local variable, which should be used.
+        used: Whether the name is used.
     """
 
     name: str
@@ -41,15 +41,15 @@ class Declaration:
 
 @dataclass(slots=True)
 class Function:
-    """The names of one function, including those of functions that are nested in it.
+    """The names of one function, including those of nested functions.
 
     Attributes:
-        start: Its first character.
-        stop: Its end position.
-        free: Uses of names that it does not declare, in the order of the text.
+        start: Position of its first character.
+        stop: Position after its last character.
+        free: Uses of names that the function does not declare, in the order of the text.
         declarations: Parameters and local names, in the order of the text.
-        labels: Labels that it defines.
-        jumps: Labels that it jumps to, each with its position in the text.
+        labels: Labels that the function defines.
+        jumps: Target label of each jump, with its position in the text.
     """
 
     start: int
@@ -61,7 +61,7 @@ class Function:
 
 
 class Scopes:
-    """The scopes of one unit, which open and close in the order of the text.
+    """The scopes of one unit, opened and closed in the order of the text.
 
     Attributes:
         functions: All functions so far.
@@ -77,17 +77,18 @@ class Scopes:
         self.function: Function | None = None
         self._visible: dict[str, Declaration] = {}
         self._hidden: list[list[tuple[str, Declaration | None]]] = []
-        """For each open scope, its names and the declarations that they hide."""
+        """For each open scope, the names that it declares and the declarations that they hide."""
         self._around = 0
-        """Number of scopes around the open function, which is above 0 in malformed text only."""
+        """Number of scopes around the open function. It is positive in malformed text only."""
         self._returns = 0
+        """Number of open `return` statements."""
 
     def open(self) -> None:
         """Open a scope."""
         self._hidden.append([])
 
     def open_function(self, start: int, stop: int) -> None:
-        """Open a function and its scope."""
+        """Open the scope of a function. A nested function belongs to the function around it."""
         if self.function is None:
             self._around = len(self._hidden)
             self.function = Function(start, stop)
@@ -95,7 +96,7 @@ class Scopes:
         self._hidden.append([])
 
     def close(self) -> None:
-        """Close the innermost scope, and the function if it is its outermost one."""
+        """Close the innermost scope, and the open function if this is its outermost scope."""
         for name, before in reversed(self._hidden.pop()):
             if before is None:
                 del self._visible[name]
@@ -125,13 +126,13 @@ class Scopes:
             self.function.free.append(Use(name, start, called, self._returns > 0, alone))
 
     def mention(self, name: str) -> None:
-        """Resolve a name that may be a type or a variable, and mark the variable as used."""
+        """Mark the variable of a name as used, if there is one. The name may also be that of a type."""
         declaration = self._visible.get(name)
         if declaration is not None:
             declaration.used = True
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
-        """Add a `Declaration` to the innermost scope, or a name to the names outside of functions."""
+        """Declare a name in the innermost scope, or outside of functions."""
         if self.function is None:
             self.declared.add(name)
             return

@@ -1,4 +1,4 @@
-"""The names of a unit, which is reduced to compiled code, rewritten, and parsed, before its names are resolved."""
+"""Read the names of a unit: extract its compiled code, rewrite and parse it, and resolve its names."""
 
 import re
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError,
 from seqforge_code_structure.units import split_units
 
 LONGEST_UNIT = 500_000
-"""Largest number of characters of a unit that is parsed. In kernel, mm, lib, fs and drivers/net of Linux 6.12, the
-longest function has 37,206 and the longest table of data 441,188."""
+"""Length limit of the units that are parsed, in characters. In kernel, mm, lib, fs and drivers/net of Linux 6.12, the
+longest function has 37,206 characters, and the longest table of data 441,188."""
 
 _MARKED = re.compile(r"\b__\w*(?:unused|cleanup|free)")
 _LONGEST_DECLARATION = 200
@@ -29,13 +29,13 @@ class UnitNames:
     """The names of a unit.
 
     Attributes:
-        start: Its first character.
-        stop: Its end position.
-        refusal: Reason why it is not analyzed, or "".
+        start: Position of its first character.
+        stop: Position after its last character.
+        refusal: Reason why the unit is not analyzed, or "".
         error: Position of the first syntax error, or None.
-        defines: Whether it defines a function; a guess if it does not parse.
-        functions: Its functions.
-        declared: Names that it declares outside of functions, including macros.
+        defines: Whether the unit defines a function. This is a guess if it does not parse.
+        functions: Functions of the unit.
+        declared: Names that the unit declares outside of functions, including macros.
         mentioned: Words in its directives and dead branches.
     """
 
@@ -50,7 +50,7 @@ class UnitNames:
 
     @property
     def parses(self) -> bool:
-        """Whether it is analyzed and has no syntax error."""
+        """Whether the unit is analyzed and has no syntax error."""
         return not self.refusal and self.error is None
 
 
@@ -101,13 +101,13 @@ def _looks_like_definition(code: bytes) -> bool:
 
 
 def _guess_declared(code: bytes) -> set[str]:
-    """Guess which names code with a syntax error declares: the last word before `(`, `=` or `;` in column 0."""
+    """Guess the names that code with a syntax error declares, from the lines that begin with a word in column 0."""
     words = (head.split()[-1].lstrip(b"*") for head in _HEAD.findall(code))
     return {word.decode() for word in words if word}
 
 
 def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
-    """Mark variables as used if an annotation allows them to be unused or uses them at the end of their scope."""
+    """Mark variables as used if an annotation permits that they are unused, or uses them at the end of their scope."""
     for function in functions:
         for declaration in function.declarations:
             if declaration.used or not declaration.variable:
@@ -122,7 +122,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))
 
 
 def _depth(code: bytes) -> int:
-    """Return the largest depth of nested brackets of any kind, or more if they do not balance."""
+    """Return the largest depth of nested brackets, or an upper bound if they do not balance."""
     depth = deepest = 0
     for bracket in code.translate(None, _NO_BRACKETS):
         if bracket in b"([{":

@@ -1,7 +1,7 @@
-"""C of the kernel rewritten so that a C parser accepts it: a table of rules for its macros, each with a reason.
+"""Rewrite C of the Linux kernel so that a C parser accepts it, by a table of rules for its macros.
 
-A rule replaces a match by as many bytes and keeps line breaks, so that positions in the result are positions in the
-code. Names that stay names stay at their positions, since they are read from the text by position.
+A rule replaces a match by as many bytes and keeps its line breaks, so that positions in the code remain valid. It also
+keeps the positions of names, since these are read from the text by position.
 """
 
 import re
@@ -17,9 +17,9 @@ class Rule(NamedTuple):
     """A rule of the rewriting.
 
     Attributes:
-        hints: The pattern matches only code that contains one of these, which is faster to test.
-        pattern: Code to replace.
-        replacement: Function from a match to its replacement.
+        hints: Byte strings of which every match contains one. Searching for them first is faster.
+        pattern: Pattern of the code to replace.
+        replacement: Function that returns the replacement of a match.
         reason: Reason for the rule.
     """
 
@@ -29,12 +29,12 @@ class Rule(NamedTuple):
     reason: str
 
 
-def _spaces(match: Match) -> bytes:
+def _blank_match(match: Match) -> bytes:
     return blank(match[0])
 
 
-def _instead(word: bytes) -> Callable[[Match], bytes]:
-    """Return a replacement that changes the group `name` to a word if the word fits, and keeps the rest."""
+def _replace_name_by(word: bytes) -> Callable[[Match], bytes]:
+    """Return a replacement function that changes the group `name` to a word, unless the word is longer."""
 
     def replace(match: Match) -> bytes:
         whole = match[0]
@@ -46,21 +46,21 @@ def _instead(word: bytes) -> Callable[[Match], bytes]:
     return replace
 
 
-def _sum(match: Match) -> bytes:
+def _write_sum(match: Match) -> bytes:
     return blank(match[0][:-3]) + b" + "
 
 
-def _loop_that_declares(match: Match) -> bytes:
-    # A structure with a bit-field uses one name and declares the other, each at its position.
+def _rewrite_declaring_loop(match: Match) -> bytes:
+    # This declares a structure whose bit-field uses one name, and a variable with the other name.
     head = b"struct{int x:"
     return head + blank(match["head"][len(head) :]) + match["over"] + b";}" + match["variable"] + b";"
 
 
-def _loop_over_members(match: Match) -> bytes:
+def _rewrite_list_loop(match: Match) -> bytes:
     return b"while" + blank(match["name"][5:]) + match["arguments"] + blank(match["member"])
 
 
-def _type(match: Match) -> bytes:
+def _rewrite_type(match: Match) -> bytes:
     opening, kind = match["opening"], match["type"]
     if opening[:1] == b"(" and not _CALLEE.search(match.string, max(0, match.start() - 80), match.start()):
         return match[0]
@@ -72,7 +72,7 @@ def _type(match: Match) -> bytes:
 
 
 _ARGUMENTS = rb"\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\)"
-"""Balanced brackets with a depth of up to four."""
+"""Balanced brackets, nested up to four deep."""
 
 _CALLEE = re.compile(
     rb"(?<!\w)(?!(?:sizeof|typeof|__typeof__|__typeof|alignof|_Alignof|__alignof__|if|while|for|switch|return)\b)[A-Za-z_]\w*+\s*+\Z"
@@ -105,7 +105,7 @@ RULES = (
     Rule(
         (b"__",),
         re.compile(rb"\b__(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()"),
-        _spaces,
+        _blank_match,
         "annotations such as __init, __user and __packed expand to attributes or to nothing",
     ),
     Rule(
@@ -115,7 +115,7 @@ RULES = (
             rb"|counted_by|counted_by_le|counted_by_be|printf|scanf|cond_lock|cond_acquires|alloc_size|realloc_size"
             rb"|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + _ARGUMENTS
         ),
-        _spaces,
+        _blank_match,
         "the grammar does not allow attributes with arguments at these positions",
     ),
     Rule(
@@ -123,29 +123,29 @@ RULES = (
         re.compile(
             rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
         ),
-        _spaces,
-        "a macro that declares parses as a call if nothing precedes it",
+        _blank_match,
+        "a macro that declares a name parses as a call only if nothing precedes it",
     ),
     Rule(
         (b"...",),
         re.compile(rb"(?<=[\w)'\]])\s*+\.\.\.(?=\s*+[^\s,)])"),
-        _sum,
-        "ranges such as `case 1 ... 9` are GNU C",
+        _write_sum,
+        "the grammar lacks the ranges of GNU C, such as `case 1 ... 9`",
     ),
     Rule(
         (b"KERN_",),
         re.compile(rb"KERN_[A-Z]++(?=\s)"),
-        _spaces,
+        _blank_match,
         'the grammar allows one macro among concatenated strings, but not two: `KERN_INFO NAME ": text"`',
     ),
     Rule(
         (b"asm_",),
         re.compile(rb"\b(?P<name>asm_inline|asm_volatile_goto|asm_goto_output)\b"),
-        _instead(b"asm"),
-        "these are the kernel's names for asm",
+        _replace_name_by(b"asm"),
+        "the kernel has its own names for asm",
     ),
 )
-"""Rules for the whole unit."""
+"""Rules for whole units."""
 
 HEAD_RULES = (
     Rule(
@@ -154,17 +154,17 @@ HEAD_RULES = (
             rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
             rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
         ),
-        _spaces,
+        _blank_match,
         "annotations before a type parse as another type",
     ),
     Rule(
         (b"(",),
         re.compile(rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]{5,}+)(?=\s*+" + _ARGUMENTS + rb"\s*+\Z)"),
-        _instead(b"int x"),
+        _replace_name_by(b"int x"),
         "macros such as `SYSCALL_DEFINE3(name, type, parameter, …)` define functions without a type before the name",
     ),
 )
-"""Rules for the part before a unit's first `{`."""
+"""Rules for the part of a unit before its first `{`."""
 
 BODY_RULES = (
     Rule(
@@ -172,8 +172,8 @@ BODY_RULES = (
         re.compile(
             rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)"
         ),
-        _loop_that_declares,
-        "some loop macros declare their variable",
+        _rewrite_declaring_loop,
+        "these loop macros declare their variable",
     ),
     Rule(
         (b"each_entry",),
@@ -183,7 +183,7 @@ BODY_RULES = (
             + rb"|,(?!\s*+[\w.]++\s*+\)))*+)"
             rb"(?P<member>,\s*+[\w.]++\s*+)(?=\))"
         ),
-        _loop_over_members,
+        _rewrite_list_loop,
         "the last argument of a loop over a list of structures names a member",
     ),
     Rule(
@@ -194,8 +194,8 @@ BODY_RULES = (
             + rb")++,\s*+|(?:from_timer|from_tasklet)\([^(),;{}]++,[^(),;{}]++,\s*+)"
             rb"(?P<name>[A-Za-z_][\w.]*+)(?=\s*+[,)])"
         ),
-        _instead(b"0"),
-        "these macros take an object and the name of its member",
+        _replace_name_by(b"0"),
+        "these macros take an object and the name of one of its members",
     ),
     Rule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
@@ -203,7 +203,7 @@ BODY_RULES = (
             rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++)"
             rb"(?=\s*+\()(?!\s*+" + _ARGUMENTS + rb"\s*+;)"
         ),
-        _instead(b"while"),
+        _replace_name_by(b"while"),
         "loop macros are followed by a statement",
     ),
     Rule(
@@ -212,28 +212,28 @@ BODY_RULES = (
             rb"\n[ \t]++(?!(?:while|switch)\b)(?P<name>\w{5,}+)"
             rb"(?=\s*+\((?:[^(){};]++|\((?:[^(){};]++|\([^(){};]*+\))*+\))*+\) \{)"
         ),
-        _instead(b"while"),
-        "any other call that is followed by a block is also a loop macro",
+        _replace_name_by(b"while"),
+        "any other call before a block is also a loop macro",
     ),
     Rule(
         (b"(",),
         re.compile(rb"(?P<opening>[(,]\s*+)(?P<type>" + _TYPE + rb")(?=\s*+[,)])" + _MEMBER),
-        _type,
-        "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and after the type of a structure also the "
-        "name of a member, as in `container_of(pointer, struct type, member)`",
+        _rewrite_type,
+        "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and some also take the name of a member "
+        "after the type of a structure, as in `container_of(pointer, struct type, member)`",
     ),
     Rule(
         (b"offsetof",),
         re.compile(rb"(?P<name>offsetof)(?=\s*+\()"),
-        _instead(b"offsetxx"),
-        "after the rule above, `offsetof(struct type, member)` no longer has the arguments that the grammar expects",
+        _replace_name_by(b"offsetxx"),
+        "the grammar has a special case for `offsetof`, which the arguments that the rule above returns do not match",
     ),
 )
-"""Rules for the part from a unit's first `{`."""
+"""Rules for the part of a unit from its first `{` to its end."""
 
 
 def rewrite(code: bytes) -> bytes:
-    """Apply all rules to the compiled code of one unit. The result has as many bytes and the same line breaks."""
+    """Apply all rules to the compiled code of one unit. The length and the positions of line breaks do not change."""
     code = _apply(RULES, code)
     body = code.find(b"{")
     if body < 0:
@@ -243,6 +243,6 @@ def rewrite(code: bytes) -> bytes:
 
 def _apply(rules: Sequence[Rule], code: bytes) -> bytes:
     for rule in rules:
-        if not rule.hints or any(hint in code for hint in rule.hints):
+        if any(hint in code for hint in rule.hints):
             code = rule.pattern.sub(rule.replacement, code)
     return code

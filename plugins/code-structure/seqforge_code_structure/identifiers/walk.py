@@ -1,4 +1,4 @@
-"""The walk through a syntax tree that resolves names in scopes, in the order of the text and without recursion."""
+"""Walk through a syntax tree in the order of the text, without recursion, and resolve its names in scopes."""
 
 import re
 from functools import lru_cache
@@ -24,7 +24,7 @@ from seqforge_code_structure.identifiers.grammar import (
 from seqforge_code_structure.identifiers.names import Scopes
 
 DEEPEST_TREE = 2_000
-"""Largest depth of nested nodes. Brackets are limited before parsing, but `else if` and `a + b + …` nest, too."""
+"""Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
 _DECLARING_MACRO = re.compile(
     r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
 )
@@ -47,7 +47,16 @@ _Frame = tuple[Role, Fields, int]
 
 
 class Walk:
-    """A walk through the tree of one unit, which begins at `offset` of the text. Its result is in `scopes`."""
+    """A walk through the tree of one unit.
+
+    Args:
+        text: The text that contains the unit.
+        code: Rewritten code of the unit, from which the tree was parsed.
+        offset: Position of the unit in the text.
+
+    Attributes:
+        scopes: Result of the walk.
+    """
 
     def __init__(self, text: str, code: bytes, offset: int) -> None:
         self.scopes = Scopes()
@@ -72,7 +81,7 @@ class Walk:
             fields = self._fields
             role = fields.get(cursor.field_id or 0, self._role) if fields else self._role
             if kind in _NAMES:
-                self._name(node, kind, role)
+                self._visit_name(node, kind, role)
             elif kind not in LEAVES and first():
                 if kind in _OPENING:
                     self._open(node, kind)
@@ -103,7 +112,7 @@ class Walk:
         else:
             self.scopes.close()
 
-    def _name(self, node: Node, kind: int, role: Role) -> None:
+    def _visit_name(self, node: Node, kind: int, role: Role) -> None:
         scopes = self.scopes
         start = node.start_byte
         stop = node.end_byte
@@ -116,7 +125,7 @@ class Walk:
                 scopes.mention(name)
         elif role == Role.CALL:
             scopes.use(name, position, called=True)
-            self._called(name)
+            self._visit_callee(name)
         elif role == Role.LOCAL:
             scopes.declare(name, position, variable=self._frames[-1][2] != FUNCTION_DECLARATOR)
         elif role == Role.MACRO_LOCAL and scopes.declares(name):
@@ -129,14 +138,14 @@ class Walk:
                 scopes.function.jumps.append((name, position))
         elif role == Role.FUNCTION:
             if self._code[start:stop] != name.encode("ascii", "replace"):
-                # The name of a macro, which was rewritten. Its arguments alternate between types and parameters.
+                # This is a rewritten macro, whose arguments alternate between types and parameters.
                 self._fields = {PARAMETERS: Role.MACRO_PARAMETERS}
             else:
                 scopes.declared.add(name)
         elif role != Role.IGNORED and (role != Role.PARAMETERS or kind == IDENTIFIER):
             scopes.declare(name, position)
 
-    def _called(self, name: str) -> None:
+    def _visit_callee(self, name: str) -> None:
         frames = self._frames
         is_statement = len(frames) > 1 and frames[-2][2] == EXPRESSION_STATEMENT
         if (is_statement or name == "CLASS") and declares_arguments(name):

@@ -1,1 +1,1 @@
-"""The sampler `balanced`, which keeps the brackets, comments and literals of generated C right."""
+"""The sampler `balanced`, which balances the brackets, comments and literals of generated C."""

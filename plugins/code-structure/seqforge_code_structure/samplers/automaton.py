@@ -1,7 +1,6 @@
-"""The grammar as tables of numbers for a vocabulary, with a stack.
+"""Compile the grammar to tables for a vocabulary: a pushdown automaton with numbered states.
 
-There are some hundreds of states, independent of the text, since everything around the innermost open element is on the
-stack.
+There are about 700 states, whatever the text, since the elements around the innermost open one are on the stack.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from seqforge_code_structure.samplers.grammar import (
 )
 
 Action = tuple[int, int, int]
-"""An action, as in a `ConstraintAutomaton`."""
+"""An action as `ConstraintAutomaton` defines it: the number of pops, the pushed state, and the next state."""
 UNKNOWN = -1
-"""Entry of the table `following` for a move that no action describes."""
+"""Entry of the table `following` for a move that drops states, which no action describes."""
 _POP: Action = (1, -1, -1)
 
 
 class Stack(NamedTuple):
-    """States to return to.
+    """A stack of states to return to.
 
     Attributes:
-        number: Number of the topmost state.
+        number: Number of the state on top.
         below: The rest of the stack; None for `BOTTOM`, the empty stack.
         closing_length: Number of characters that close everything on the stack.
     """
@@ -47,7 +46,7 @@ class Stack(NamedTuple):
     closing_length: int
 
     def numbers(self) -> list[int]:
-        """Return the numbers of its states, the topmost last."""
+        """Return the numbers of its states, with the top last."""
         found: list[int] = []
         stack = self
         while stack.below is not None:
@@ -66,13 +65,13 @@ class Automaton:
     Attributes:
         characters: Character of each token.
         states: State of each number; number 0 is the state of an empty text.
-        following: Number of the state after each token, or of an action, or `UNKNOWN` for a move that drops states.
+        following: For each token, the number of the next state or of an action, or `UNKNOWN` if the move drops states.
         actions: Actions of `following`.
-        costs: Change of the number of characters that close everything, for each token, or `FORBIDDEN`.
+        costs: For each token, the change of the number of characters that close everything, or `FORBIDDEN`.
         weights: Number of characters that close everything in a state, without its stack.
-        limits: Minus infinity for tokens that are always forbidden, else infinity.
+        limits: Upper bounds of the logits: minus infinity for tokens that are always forbidden, else infinity.
         slack: Upper bound of the sum of a state's weight and a token's cost.
-        entries: `following` as lists, from which a single number is read three times as fast.
+        entries: `following` as lists, since reading a single number from these is three times as fast.
     """
 
     characters: tuple[str, ...]
@@ -90,7 +89,7 @@ class Automaton:
         self._weights = cast("list[int]", self.weights.tolist())
 
     def follow(self, number: int, stack: Stack, token: int) -> tuple[int, Stack]:
-        """Return the number of the state after a token, and the stack."""
+        """Return the number of the next state after a token, and the next stack."""
         entry = self.entries[number][token]
         if entry >= 0:
             return entry, stack
@@ -111,7 +110,7 @@ class Automaton:
 def build_automaton(characters: tuple[str, ...]) -> Automaton:
     """Build the tables for a vocabulary with one character for each token."""
     kinds = sorted({representative(character) for character in characters})
-    states = _reachable(kinds)
+    states = _find_reachable_states(kinds)
     numbers = {state: number for number, state in enumerate(states)}
     lengths = {state: closing_length(state) for state in states}
     unclosable = {state for state in states if not _is_closable(state, kinds)}
@@ -122,7 +121,7 @@ def build_automaton(characters: tuple[str, ...]) -> Automaton:
         forbidden = forbidden_characters(state)
         for column, kind in enumerate(kinds):
             move = transition(state, kind)
-            following[number, column] = _entry(move, numbers, actions)
+            following[number, column] = _encode_move(move, numbers, actions)
             never_closed = not unclosable.isdisjoint(move.states) and (state not in unclosable or move.pushed)
             longer = sum(lengths[target] for target in move.states) - lengths[state]
             costs[number, column] = FORBIDDEN if kind in forbidden or never_closed else longer
@@ -142,7 +141,7 @@ def build_automaton(characters: tuple[str, ...]) -> Automaton:
     )
 
 
-def _reachable(kinds: list[str]) -> tuple[State, ...]:
+def _find_reachable_states(kinds: list[str]) -> tuple[State, ...]:
     found = {State(): None}
     waiting = list(found)
     while waiting:
@@ -153,8 +152,8 @@ def _reachable(kinds: list[str]) -> tuple[State, ...]:
     return tuple(found)
 
 
-def _entry(move: Move, numbers: dict[State, int], actions: dict[Action, int]) -> int:
-    """Return the entry for a move, and add its action to `actions` if it needs one."""
+def _encode_move(move: Move, numbers: dict[State, int], actions: dict[Action, int]) -> int:
+    """Return the entry of `following` for a move, and add its action to `actions` if it needs one."""
     if move.drops:
         return UNKNOWN
     if move.state is None:
@@ -167,7 +166,7 @@ def _entry(move: Move, numbers: dict[State, int], actions: dict[Action, int]) ->
 
 
 def _is_closable(state: State, kinds: list[str]) -> bool:
-    """Return whether a vocabulary has the characters that close everything in a state."""
+    """Return whether a vocabulary has all characters that close everything in a state."""
     character = closing_character(state)
     if not character:
         return True

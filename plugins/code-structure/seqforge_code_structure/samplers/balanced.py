@@ -17,7 +17,7 @@ from seqforge_code_structure.samplers.automaton import BOTTOM, Automaton, Stack,
 from seqforge_code_structure.samplers.grammar import FRAGMENT
 
 _LEAST = torch.tensor(-1e30)
-"""A logit so low that the symbol is never drawn, unless all allowed symbols have it."""
+"""Lower bound of the logits. A symbol with this logit is drawn only if all allowed symbols have it."""
 
 
 class Memory(NamedTuple):
@@ -25,17 +25,17 @@ class Memory(NamedTuple):
 
     Attributes:
         automaton: Tables for the vocabulary.
-        states: Number of each sample's state.
+        states: Number of the state of each sample.
         stacks: Stack of each sample.
-        near: If more symbols are left than this, only symbols that are always forbidden are forbidden.
-        left: Number of symbols that are still drawn for each sample.
+        horizon: While more symbols than this are left, there is room to close everything, whatever is drawn next.
+        left: Number of symbols that remain to be drawn for each sample.
         limits: Upper bounds of the logits.
     """
 
     automaton: Automaton
     states: list[int]
     stacks: list[Stack]
-    near: int
+    horizon: int
     left: int
     limits: Float[Tensor, "batch symbols"]
 
@@ -43,17 +43,18 @@ class Memory(NamedTuple):
 class Balanced(Sampler):
     """Balanced brackets, comments, literals and directives in generated C.
 
-    The sampler forbids symbols that close nothing, and makes each sample close everything before its end. It reads
-    comments, strings, character literals and directives as a compiler does; each branch of an `#if` and each macro must
-    balance by itself. Something may be opened only while enough symbols are left to close it and everything around it.
-    If a prompt leaves too much open for that, nothing more is opened, and nothing has to be closed.
+    The sampler forbids symbols that close nothing, and makes each sample close everything before its end. It parses
+    comments, strings, character literals and directives as a compiler does. Each branch of an `#if` and each macro must
+    balance by itself. A bracket, comment, literal or `#if` may be opened only if enough symbols are left to close it
+    and everything around it. If the prompt leaves more open than the sample can close, nothing more is opened, and
+    nothing has to be closed.
 
-    Put it first in the chain, so that kernels can run it. If samplers before it leave no allowed symbol, all allowed
-    symbols become equally likely.
+    Put this sampler first in the chain, so that generation kernels can run it. If samplers before it leave no allowed
+    symbol, all allowed symbols become equally likely.
     """
 
     def start(self, context: SamplingContext) -> Memory:
-        """Return the memory after the prompt, which is not constrained.
+        """Return the memory after the prompt. The prompt itself is not constrained.
 
         Raises:
             ExperimentError: If a symbol of the vocabulary is not a single character or byte.
@@ -63,15 +64,15 @@ class Balanced(Sampler):
         for token in cast("list[int]", context.prompt.tolist()):
             state, stack = automaton.follow(state, stack, token)
         count = context.batch_size
-        return _memory(automaton, [state] * count, [stack] * count, context.length)
+        return _new_memory(automaton, [state] * count, [stack] * count, context.length)
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
-        """Return logits that forbid the symbols which must not follow."""
+        """Return the logits, with minus infinity for the symbols that must not follow."""
         return logits.clamp(_LEAST, memory.limits)
 
     def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
         """Return the memory after a draw."""
-        automaton, states, stacks, near, left, limits = memory
+        automaton, states, stacks, horizon, left, limits = memory
         entries, left = automaton.entries, left - 1
         drawn = cast("list[int]", tokens.tolist())
         moved = [entries[state][token] for state, token in zip(states, drawn, strict=True)]
@@ -81,17 +82,17 @@ class Balanced(Sampler):
                 if entry < 0:
                     moved[sample], stack = automaton.follow(states[sample], stacks[sample], drawn[sample])
                     stacks[sample] = stack
-                    if stack.closing_length + automaton.slack > near:
-                        near = _near(automaton, stack)
-        elif moved == states and left > near:
-            return Memory(automaton, states, stacks, near, left, limits)
-        return Memory(automaton, moved, stacks, near, left, _limits(automaton, moved, stacks, near, left))
+                    if stack.closing_length + automaton.slack > horizon:
+                        horizon = _find_horizon(automaton, stack)
+        elif moved == states and left > horizon:
+            return Memory(automaton, states, stacks, horizon, left, limits)
+        return Memory(automaton, moved, stacks, horizon, left, _compute_limits(automaton, moved, stacks, horizon, left))
 
     def automaton(self, memory: Memory) -> ConstraintAutomaton:
         """Return the constraint automaton with the same effect as `transform` and `advance`."""
         automaton, states, stacks, _, left, _ = memory
         numbers = [stack.numbers() for stack in stacks]
-        # Each state on a stack, except the lowest, takes at least one character to close, so this width suffices.
+        # Each state on a stack, except the lowest, takes at least one character to close, so the stacks fit into this width.
         rows = np.zeros((len(stacks), max(DEEPEST_NESTING, *map(len, numbers)) + 2), dtype=np.int32)
         for row, waiting in zip(rows, numbers, strict=True):
             row[: len(waiting)] = waiting
@@ -108,7 +109,7 @@ class Balanced(Sampler):
         )
 
     def memory_after_stop(self, memory: Memory, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
-        """Return the memory after a line break that drops states in a directive, which the tables do not describe."""
+        """Return the memory after a draw that the tables do not describe, since it drops the states of a directive."""
         automaton = memory.automaton
         states, drawn = cast("list[int]", stopped.states.tolist()), cast("list[int]", tokens.tolist())
         stacks = [BOTTOM] * len(states)
@@ -119,24 +120,24 @@ class Balanced(Sampler):
             if states[sample] < 0:
                 before = -1 - states[sample]
                 states[sample], stacks[sample] = automaton.follow(before, stacks[sample], drawn[sample])
-        return _memory(automaton, states, stacks, stopped.left)
+        return _new_memory(automaton, states, stacks, stopped.left)
 
 
-def _memory(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Memory:
-    near = max(_near(automaton, stack) for stack in stacks)
-    return Memory(automaton, states, stacks, near, left, _limits(automaton, states, stacks, near, left))
+def _new_memory(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Memory:
+    horizon = max(_find_horizon(automaton, stack) for stack in stacks)
+    return Memory(automaton, states, stacks, horizon, left, _compute_limits(automaton, states, stacks, horizon, left))
 
 
-def _near(automaton: Automaton, stack: Stack) -> int:
-    """Return the number of symbols left at which the length to close a sample starts to matter."""
-    near = automaton.slack + stack.closing_length
-    return near if near <= DEEPEST_NESTING else sys.maxsize
+def _find_horizon(automaton: Automaton, stack: Stack) -> int:
+    """Return the `Memory.horizon` of one sample."""
+    horizon = automaton.slack + stack.closing_length
+    return horizon if horizon <= DEEPEST_NESTING else sys.maxsize
 
 
-def _limits(
-    automaton: Automaton, states: list[int], stacks: list[Stack], near: int, left: int
+def _compute_limits(
+    automaton: Automaton, states: list[int], stacks: list[Stack], horizon: int, left: int
 ) -> Float[Tensor, "batch symbols"]:
-    if left > near:
+    if left > horizon:
         return torch.from_numpy(automaton.limits.take(states, axis=0))
     costs = automaton.costs.numpy().take(states, axis=0)
     length = automaton.weights.numpy().take(states) + [stack.closing_length for stack in stacks]
@@ -149,7 +150,7 @@ def _limits(
 
 
 def token_characters(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Return the character of each token. A byte that is a part of a character is `FRAGMENT`.
+    """Return the character of each token, or `FRAGMENT` for a byte that is a part of a character.
 
     Raises:
         ExperimentError: If a symbol is not a single character or byte.
@@ -163,14 +164,14 @@ def _character(vocabulary: Vocabulary, token: int) -> str:
         return FRAGMENT
     if not content:
         raise ExperimentError(
-            "the sampler code-structure/balanced is for models of running text, and this model has an end-of-sequence "
+            "the sampler code-structure/balanced is for models of running text, but this model has an end-of-sequence "
             "symbol",
             hint="Remove the sampler from the chain.",
         )
     text = content.decode("utf-8", "replace")
     if len(text) != 1:
         raise ExperimentError(
-            f"the sampler code-structure/balanced needs symbols of one character, and symbol {token} is {text!r}",
+            f"the sampler code-structure/balanced needs symbols of one character, but symbol {token} is {text!r}",
             hint="Use a vocabulary of bytes or of characters, or remove the sampler from the chain.",
         )
     return text

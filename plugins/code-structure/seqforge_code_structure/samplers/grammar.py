@@ -1,9 +1,9 @@
-"""A grammar of brackets, comments, literals and directives in a text that is being generated: a pushdown automaton.
+"""A pushdown automaton for the brackets, comments, literals and directives of C that is being generated.
 
 A state consists of the lexical mode and the innermost open element. The elements around it are on a stack, as states to
-return to. `transition` returns the move for each character, `forbidden_characters` those that must not follow, and
-`closing_character` the next one of the shortest text that closes everything. Each branch of an `#if` must balance by
-itself, which is stricter than C, so that the text balances under every assignment of its conditions.
+return to. `transition` returns the move for a character, `forbidden_characters` the characters that must not follow,
+and `closing_character` the first character of the shortest text that closes everything. Each branch of an `#if` must
+balance by itself, so that the text balances under every assignment of its conditions. This is stricter than C.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _OTHER_NAME = "x"
 _DIRECTIVES = {"if": "if", "ifdef": "if", "ifndef": "if", "endif": "endif", "define": "define"}
 _QUOTES = "\"'"
 _QUOTED = "'"
-"""Marks the name of a directive that is not C and contains quotes, since these may or may not enclose a literal.
+"""Suffix of the name of a directive whose text contains quotation marks and may not be C, such as `#error don't`.
 
-No comment may begin after them, since what looks like its beginning may be inside a literal.
+It is unknown whether they enclose a literal. No comment may begin after them, since it might be inside that literal.
 """
 FRAGMENT = "\ufffd"
-"""Represents a byte that is a part of a character."""
+"""Character that represents a byte of a multi-byte character."""
 BRANCH = "#endif\n"
-"""Closes an `#if`, at the start of a line."""
+"""Text that closes an `#if`, at the start of a line."""
 
 
 class Mode(IntEnum):
-    """Lexical mode: the context in which the next character is read."""
+    """Lexical context of the next character."""
 
     LINE_START = auto()
     CODE = auto()
@@ -54,7 +54,7 @@ class Mode(IntEnum):
 _SPECIAL = frozenset("\n\r\t #\"'/*\\()[]{}" + FRAGMENT).union(*_DIRECTIVES)
 _CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
 _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
-# For each mode inside a literal or comment: the mode after certain characters, and after all others.
+# For each mode inside a literal or comment, the mode after certain characters, and the mode after all others.
 _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
     Mode.STRING: ({'"': Mode.CODE, "\\": Mode.STRING_ESCAPE}, Mode.STRING),
     Mode.STRING_ESCAPE: ({"\r": Mode.STRING_RETURN}, Mode.STRING),
@@ -90,13 +90,13 @@ _CODE_MODES = {'"': Mode.STRING, "'": Mode.CHARACTER_START, "/": Mode.SLASH, "*"
 
 
 class State(NamedTuple):
-    """State of a text that is being generated.
+    """State of a generated text.
 
     Attributes:
         mode: Lexical mode.
-        top: Text that closes the innermost open element, or "". Inside a directive, only its own elements count.
-        directive: Name of the directive as far as it is generated, or a name with the same effect; None outside of one.
-        outside: Inside a directive, the `top` around it.
+        top: Text that closes the innermost open element, or "". Inside a directive, only elements of the directive count.
+        directive: Name of the directive so far, or a name with the same effect. None outside of directives.
+        outside: Inside a directive, the `top` around the directive.
     """
 
     mode: Mode = Mode.LINE_START
@@ -109,9 +109,9 @@ class Move(NamedTuple):
     """Effect of a character.
 
     Attributes:
-        state: The next state, or None for the state on top of the stack, which is popped.
+        state: Next state, or None if it is popped from the stack.
         pushed: State that is pushed onto the stack, or None.
-        drops: Whether all states inside the directive are also popped.
+        drops: Whether all states inside the directive are popped, too.
     """
 
     state: State | None
@@ -120,16 +120,16 @@ class Move(NamedTuple):
 
     @property
     def states(self) -> tuple[State, ...]:
-        """The next state and the pushed state, as far as they are known."""
+        """The next state and the pushed state, without None."""
         return tuple(state for state in (self.state, self.pushed) if state is not None)
 
 
 def transition(state: State, character: str) -> Move:
-    """Return the effect of a character. A forbidden one has the effect that it has for a compiler."""
+    """Return the effect of a character. A forbidden character has the effect that it has for a compiler."""
     mode, top, directive, outside = state
     if mode in _INSIDE:
         if character == "\n" and (mode in _LITERALS or mode is Mode.LINE_COMMENT):
-            return _line_ended(state)
+            return _end_line(state)
         special, other = _INSIDE[mode]
         return Move(State(special.get(character, other), top, directive, outside))
     if mode is Mode.BACKSLASH and character in _QUOTES:
@@ -144,7 +144,7 @@ def transition(state: State, character: str) -> Move:
         return Move(State(Mode.LINE_COMMENT, "" if drops else top, directive, outside), drops=drops)
     if character == "\n":
         continued = mode is Mode.BACKSLASH and directive is not None
-        return Move(State(Mode.CODE, top, directive, outside)) if continued else _line_ended(state)
+        return Move(State(Mode.CODE, top, directive, outside)) if continued else _end_line(state)
     if mode is Mode.LINE_START:
         if character in " \t":
             return Move(state)
@@ -152,7 +152,7 @@ def transition(state: State, character: str) -> Move:
             return Move(State(Mode.DIRECTIVE_NAME, "", "", top))
     elif mode is Mode.DIRECTIVE_NAME and directive is not None:
         if character.isalnum() or character == "_":
-            return Move(State(mode, top, _name(directive + character), outside))
+            return Move(State(mode, top, _shorten_name(directive + character), outside))
         if not directive and character in " \t":
             return Move(state)
         directive = _DIRECTIVES.get(directive, _OTHER_NAME)
@@ -167,35 +167,35 @@ def transition(state: State, character: str) -> Move:
     return Move(next_state)
 
 
-def _name(prefix: str) -> str:
+def _shorten_name(prefix: str) -> str:
     """Return the prefix if a name in `_DIRECTIVES` begins with it, else `_OTHER_NAME`."""
     return prefix if any(name.startswith(prefix) for name in _DIRECTIVES) else _OTHER_NAME
 
 
-def _line_ended(state: State) -> Move:
+def _end_line(state: State) -> Move:
     line_start = State(Mode.LINE_START, state.top if state.directive is None else state.outside)
     if state.directive is not None and state.top:
         return Move(line_start, drops=True)
-    name = _settled_name(state)
+    name = _resolve_name(state)
     if name == "if":
         return Move(State(Mode.LINE_START, BRANCH), pushed=line_start)
     return Move(None if name == "endif" and state.outside == BRANCH else line_start)
 
 
-def _settled_name(state: State) -> str | None:
+def _resolve_name(state: State) -> str | None:
     """Return the entry of the directive's name in `_DIRECTIVES`, as if the name were complete, or None."""
     return _DIRECTIVES.get((state.directive or "").rstrip(_QUOTED))
 
 
 def representative(character: str) -> str:
-    """Return the representative of all characters with the same effect in every state."""
+    """Return the character that represents all characters with the same effect in every state."""
     if character in _SPECIAL:
         return character
     return _OTHER_NAME if character.isalnum() or character == "_" else ";"
 
 
 def forbidden_characters(state: State) -> str:
-    """Return the characters that close nothing, or after which something can never be closed."""
+    """Return the characters that close nothing, or after which an open element can never be closed."""
     mode, top, directive, outside = state
     if mode in _LITERALS:
         return "\n'" if mode is Mode.CHARACTER_START else "\n"
@@ -212,7 +212,7 @@ def forbidden_characters(state: State) -> str:
     if mode is Mode.SLASH and directive is not None:
         symbols += "/*" if directive.endswith(_QUOTED) else "/" if top else ""
     if mode is Mode.BACKSLASH and directive is not None:
-        # It would separate the backslash from a line break.
+        # A carriage return would separate the backslash from a line break.
         symbols += "\r"
     if directive is None or directive == "define":
         symbols += _OTHER_CLOSERS.get(top, ")]}")
@@ -222,12 +222,12 @@ def forbidden_characters(state: State) -> str:
 
 
 def closing_character(state: State) -> str:
-    """Return the next character of the shortest text that closes everything, or "" if nothing is open.
+    """Return the first character of the shortest text that closes everything, or "" if nothing is open.
 
-    It is never forbidden.
+    The character is never forbidden.
     """
     mode, top, directive, outside = state
-    may_open_branch = mode is Mode.DIRECTIVE_NAME or _settled_name(state) == "if"
+    may_open_branch = mode is Mode.DIRECTIVE_NAME or _resolve_name(state) == "if"
     ends_anyhow = mode in (Mode.LINE_COMMENT, Mode.LINE_COMMENT_ESCAPE)
     if not (top or outside or may_open_branch or (mode in _ENDS and not ends_anyhow)):
         return ""

@@ -14,8 +14,8 @@ import atheris
 
 with atheris.instrument_imports(include=["seqforge_code_structure"]):
     from seqforge_code_structure.defects import DEEPEST_NESTING
-    from seqforge_code_structure.findings import all_findings
-    from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
+    from seqforge_code_structure.findings import find_all_errors
+    from seqforge_code_structure.identifiers.lexicon import Count, Lexicon, encode_lexicon
     from seqforge_code_structure.labels import label_characters
     from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
     from seqforge_code_structure.samplers.grammar import (
@@ -64,7 +64,7 @@ PIECES = [
 ]
 
 IDENTIFIERS = Identifiers()
-IDENTIFIERS.restore(b'{"seqforge_c_lexicon":1,"files":9,"names":"a f x","free":[0,9,1],"bound":[9,0,9],"idle":{"x":5}}')
+IDENTIFIERS.restore(encode_lexicon(Lexicon(9, {"a": Count(0, 9), "f": Count(9, 0), "x": Count(1, 9, 5)})))
 METRICS = [Brackets(), Indentation(), Terminators(), IDENTIFIERS]
 NAMES = [metric.score([]).values.keys() for metric in METRICS]
 LEXICON = Lexicon(9, {"a": Count(0, 9, 0)})
@@ -85,7 +85,7 @@ def check(data: bytes) -> None:
         assert score.weights.keys() <= names
         assert all(0 <= found.start < found.stop <= len([text, text[::2]][found.text]) for found in score.findings)
     for cut in (False, True):
-        assert all(0 <= found.start < found.stop <= len(text) for found in all_findings(text, LEXICON, cut=cut))
+        assert all(0 <= found.start < found.stop <= len(text) for found in find_all_errors(text, LEXICON, cut=cut))
         units = list(split_units(text, beginning_missing=cut, end_missing=cut))
         assert "".join(text[unit.start : unit.stop] for unit in units) == text
     assert len(label_characters(text)) == len(text)

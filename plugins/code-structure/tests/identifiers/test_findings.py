@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_code_structure.findings import identifier_findings
+from seqforge_code_structure.findings import find_name_errors
 from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
 from seqforge_code_structure.identifiers.reading import read_unit
 
@@ -103,7 +103,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize(("text", "expected"), GOLDEN.values(), ids=GOLDEN)
 def test_findings(text: str, expected: list[tuple[str, str]] | None):
-    found = [(text[finding.start : finding.stop], finding.message) for finding in identifier_findings(text, LEXICON)]
+    found = [(text[finding.start : finding.stop], finding.message) for finding in find_name_errors(text, LEXICON)]
     if expected is None:
         # The grammar lacks the computed goto of GNU C, which must not be reported as undefined.
         assert all("undefined" not in message for _, message in found)
@@ -122,28 +122,28 @@ def test_a_function_in_a_block_ends_with_itself():
 
 def test_a_finding_points_at_the_very_place():
     text = "/* é */\n" + body("\tint ret = 0;\n\n\treturn ret + i;")
-    (finding,) = identifier_findings(text, LEXICON)
+    (finding,) = find_name_errors(text, LEXICON)
     assert (finding.start, finding.stop) == (text.rindex("i;"), text.rindex("i;") + 1)
 
 
 def test_without_a_lexicon_no_name_is_undefined():
-    assert identifier_findings(body("\tint i;\n\treturn err;")) == identifier_findings(body("\tint i;\n\treturn 0;  "))
+    assert find_name_errors(body("\tint i;\n\treturn err;")) == find_name_errors(body("\tint i;\n\treturn 0;  "))
 
 
 def test_a_cut_tail_is_not_checked():
     text = body("\treturn 0;") + "\nint g(void)\n{\n\tint i;\n\tif ("
-    assert identifier_findings(text, LEXICON, end_missing=True) == []
-    assert identifier_findings(text, LEXICON)
+    assert find_name_errors(text, LEXICON, end_missing=True) == []
+    assert find_name_errors(text, LEXICON)
 
 
 @given(TEXTS)
 def test_any_text_is_answered_with_places_inside_it(text: str):
-    for finding in identifier_findings(text, LEXICON):
+    for finding in find_name_errors(text, LEXICON):
         assert 0 <= finding.start < finding.stop <= len(text)
 
 
 @given(TEXTS)
 def test_any_body_is_answered(text: str):
     whole = body(text)
-    for finding in identifier_findings(whole, LEXICON, end_missing=True):
+    for finding in find_name_errors(whole, LEXICON, end_missing=True):
         assert 0 <= finding.start < finding.stop <= len(whole)

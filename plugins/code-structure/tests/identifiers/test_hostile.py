@@ -4,7 +4,7 @@ import random
 
 import pytest
 from seqforge_code_structure.defects import TOO_DEEP
-from seqforge_code_structure.findings import identifier_findings
+from seqforge_code_structure.findings import find_name_errors
 from seqforge_code_structure.identifiers import reading
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE
@@ -43,7 +43,7 @@ DEEP = {
 
 @pytest.mark.parametrize(("text", "expected"), DEEP.values(), ids=DEEP)
 def test_what_is_too_much_is_said(text: str, expected: str):
-    messages = [finding.message for finding in identifier_findings(text)]
+    messages = [finding.message for finding in find_name_errors(text)]
     assert any(expected in message for message in messages)
     assert len(messages) <= 2
 
@@ -75,12 +75,12 @@ def test_what_is_too_much_is_said(text: str, expected: str):
     ids=lambda text: repr(text[:20]),
 )
 def test_everything_is_answered(text: str):
-    for finding in identifier_findings(text):
+    for finding in find_name_errors(text):
         assert 0 <= finding.start < finding.stop <= len(text)
 
 
 def test_nothing_before_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch):
     text = FUNCTION.format("x = " + "(" * 200 + "a" + ")" * 200 + ";")
-    assert identifier_findings(text) == []
+    assert find_name_errors(text) == []
     monkeypatch.setattr(reading, "DEEPEST_NESTING", 100)
-    assert [finding.message for finding in identifier_findings(text)] == [TOO_DEEP]
+    assert [finding.message for finding in find_name_errors(text)] == [TOO_DEEP]

@@ -86,7 +86,7 @@ def test_missing_garbled_and_huge_files_are_refused(tmp_path: Path, monkeypatch:
     with pytest.raises(DataError, match="not a lexicon"):
         read_lexicon(path)
     monkeypatch.setattr(module, "LARGEST_FILE", 1_000)
-    with pytest.raises(DataError, match="more than 1,000 bytes"):
+    with pytest.raises(DataError, match="larger than 1,000 bytes"):
         read_lexicon(path)
 
 
