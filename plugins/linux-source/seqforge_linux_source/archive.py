@@ -1,8 +1,8 @@
-"""A tar archive as a source. It is streamed and never unpacked.
+"""A tar archive as a source, which is streamed and never unpacked.
 
-Decompression takes nearly all of the time. Decompressing a whole stream in a second thread would gain nothing, because
-Python's lzma takes the interpreter lock each time its output grows, and waits for the parser. Threads for separate
-blocks (`xz.py`) do help, because they take the lock rarely.
+Decompression takes nearly all of the time. A second thread for it gains nothing, because Python's lzma takes the
+interpreter lock each time its output grows, and waits for the parser. Threads for separate blocks (`xz.py`) do help,
+because they take the lock rarely.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from seqforge_linux_source.source import LARGEST_FILE, Selection, plain_name, to
 from seqforge_linux_source.tar import RegularFile, regular_files
 
 _MOST_FILES = 1_000_000
-"""Limit of selected files, whose names are kept in memory. Linux has about 60,000."""
+"""Largest number of selected files, whose names are kept in memory. Linux has about 60,000 files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A `.tar`, plain or compressed with xz, gzip, bzip2 or zstandard, which is detected from the content.
+    """A tar archive, plain or compressed with xz, gzip, bzip2 or zstandard, which its first bytes determine.
 
-    Files are yielded in the order of the archive. If a name occurs twice, the first file is used.
+    Files are in the order of the archive. If a name occurs twice, the first file is used.
 
     Attributes:
         path: Path of the archive.
@@ -63,7 +63,9 @@ class Archive:
                     hint="Exclude it with `exclude`.",
                 )
             if len(seen) == _MOST_FILES:
-                raise DataError(f"{self.path}: more than {_MOST_FILES:,} files are selected, so this is not Linux")
+                raise DataError(
+                    f"{self.path}: more than {_MOST_FILES:,} files are selected", hint="Choose an archive of Linux."
+                )
             seen.add(name)
             yield name, member
 

@@ -8,7 +8,7 @@ class DamagedArchiveError(Exception):
 
 
 class ByteStream:
-    """A reader of pieces of any size from chunks of any size, none of which is empty.
+    """A reader of pieces of any size from chunks of any other size. No chunk may be empty.
 
     Attributes:
         position: Number of bytes taken or skipped so far.
@@ -21,10 +21,10 @@ class ByteStream:
         self.position = 0
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes, whose number the caller must limit.
+        """Return the next `size` bytes. All of them are in memory, so the caller must limit their number.
 
         Raises:
-            DamagedArchiveError: If the content ends before.
+            DamagedArchiveError: If fewer bytes are left.
         """
         end = self._offset + size
         if end <= len(self._chunk):
@@ -34,7 +34,7 @@ class ByteStream:
             return piece
         pieces: list[bytes] = []
         while size > 0:
-            pieces.append(self._up_to(size))
+            pieces.append(self._take_some(size))
             size -= len(pieces[-1])
         return b"".join(pieces)
 
@@ -42,7 +42,7 @@ class ByteStream:
         """Skip any number of bytes, with at most one chunk in memory.
 
         Raises:
-            DamagedArchiveError: If the content ends before.
+            DamagedArchiveError: If fewer bytes are left.
         """
         end = self._offset + size
         if end <= len(self._chunk):
@@ -50,15 +50,15 @@ class ByteStream:
             self.position += size
             return
         while size > 0:
-            size -= len(self._up_to(size))
+            size -= len(self._take_some(size))
 
     def drain(self) -> None:
-        """Read to the end, so that every checksum is verified."""
+        """Read to the end, so that the decompressor verifies every checksum."""
         for _ in self._chunks:
             pass
 
-    def _up_to(self, size: int) -> bytes:
-        """Return at least one byte and at most `size`."""
+    def _take_some(self, size: int) -> bytes:
+        """Return 1 to `size` bytes."""
         if self._offset == len(self._chunk):
             self._chunk = next(self._chunks, b"")
             self._offset = 0

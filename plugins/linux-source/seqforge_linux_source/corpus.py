@@ -17,7 +17,7 @@ from seqforge_linux_source.locate import Places, find_source, open_source
 from seqforge_linux_source.source import Selection, Source
 
 _FORMAT = 1
-"""Increased when the same source and options would yield different documents than before."""
+"""Version of the documents. Increase it when the same source and options yield different documents."""
 
 _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
 """Generated headers of register numbers: 35% of all bytes of C in Linux 6.12."""
@@ -26,11 +26,11 @@ _GENERATED_REGISTERS = "drivers/gpu/drm/amd/include/asic_reg/**"
 class LinuxSource(Corpus):
     """The C source of Linux, from a tree, a tar archive, a tag of a git repository, or a download.
 
-    Each file is one document, named relative to the kernel's root for every source, such as `kernel/fork.c`. Empty
-    files are skipped. A file that is not UTF-8 is read as Latin-1.
+    Each file is one document, with a name relative to the kernel's root, such as `kernel/fork.c`. Empty files are
+    skipped. A file that is not UTF-8 is decoded as Latin-1.
 
     Raises:
-        ExperimentError: If a pattern is invalid, or the hash of a release to download is unknown.
+        ExperimentError: If a pattern is invalid, or if the release to download has no known hash.
     """
 
     def __init__(
@@ -38,40 +38,43 @@ class LinuxSource(Corpus):
         source: Annotated[
             Literal["auto", "download"] | ExperimentPath,
             Field(
-                description="Path of a tree, a tar archive (plain, .xz, .gz, .zst or .bz2) or a git repository; `auto` "
-                "searches the machine for one, `download` downloads a release.",
+                description="Path of a source tree, a tar archive (plain, .xz, .gz, .zst or .bz2) or a git repository. `auto` "
+                "searches the machine for one of these, and `download` downloads a release.",
                 union_mode="left_to_right",
             ),
         ] = "auto",
         tag: Annotated[
-            str | None, Field(description="Tag of the git repository, such as `v6.12`.", pattern=r"^\w[\w.+/-]*$")
+            str | None,
+            Field(description="Tag of the git repository, such as `v6.12`.", pattern=r"^\w[\w.+/-]*$"),
         ] = None,
         include: Annotated[
             tuple[str, ...],
-            Field(description="Patterns as in .gitignore; a file must match at least one.", min_length=1),
+            Field(description="Patterns as in .gitignore. A file is read if it matches one of them.", min_length=1),
         ] = ("**",),
         exclude: Annotated[
             tuple[str, ...],
-            Field(description="Patterns as in .gitignore; a file must match none."),
+            Field(description="Patterns as in .gitignore. A file is skipped if it matches one of them."),
         ] = (_GENERATED_REGISTERS,),
-        suffixes: Annotated[
-            tuple[str, ...], Field(description="Suffixes; a file must have one of them.", min_length=1)
-        ] = (".c", ".h"),
+        suffixes: Annotated[tuple[str, ...], Field(description="Suffixes of the files to read.", min_length=1)] = (
+            ".c",
+            ".h",
+        ),
         release: Annotated[
-            str, Field(description="Release to download.", pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,4})?$")
+            str, Field(description="Release to download, such as `6.12`.", pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,4})?$")
         ] = "6.12",
         sha256: Annotated[
             str | None,
             Field(
-                description="SHA-256 of the .tar.xz of the release; known for the default release.",
+                description="SHA-256 of the .tar.xz of the release. It is known for the default release.",
                 pattern="^[0-9a-f]{64}$",
             ),
         ] = None,
         mirror: Annotated[
-            str, Field(description="URL of the folder that contains `v6.x/`.", pattern="^https?://")
+            str,
+            Field(description="URL of the folder on the download server that contains `v6.x/`.", pattern="^https?://"),
         ] = LINUX_MIRROR,
     ) -> None:
-        # In Python calls a path may be a plain string.
+        # In a call from Python, a path may be a string.
         self._where = source if source in ("auto", "download") else Path(source)
         self._tag = tag
         self._selection = Selection(include, exclude, suffixes)
@@ -80,7 +83,7 @@ class LinuxSource(Corpus):
     def documents(self) -> Iterator[Document]:
         """Yield every selected file that is not empty."""
         empty = True
-        # Close the source at once, also if the caller stops early.
+        # Close the source even if the caller stops early.
         with closing(self._source.files(self._selection)) as files:
             for name, content in files:
                 if content:
@@ -88,7 +91,7 @@ class LinuxSource(Corpus):
                     yield Document(name, _as_utf8(content))
         if empty:
             raise DataError(
-                f"no file is selected by {self._selection}. {self._source.describe()}",
+                f"no file matches {self._selection}. {self._source.describe()}",
                 hint="Names are relative to the kernel's root, such as kernel/fork.c. Write patterns as in .gitignore.",
             )
 
@@ -101,7 +104,7 @@ class LinuxSource(Corpus):
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=32).hexdigest()
 
     def describe(self) -> str:
-        """Return the kind and the location of the source, for people."""
+        """Return a sentence with the kind and the location of the source."""
         return self._source.describe()
 
     @cached_property
@@ -115,7 +118,7 @@ class LinuxSource(Corpus):
 
 
 def _as_utf8(content: bytes) -> bytes:
-    # Nearly every file is ASCII, and this test is the fastest.
+    # Nearly every file is ASCII, for which this test is the fastest.
     if content.isascii():
         return content
     try:

@@ -1,4 +1,4 @@
-"""Decompression of a file in chunks. The first bytes of the file determine the format."""
+"""Decompress a file in chunks. The first bytes of the file determine the format."""
 
 import bz2
 import lzma
@@ -14,14 +14,14 @@ from seqforge_linux_source.byte_stream import DamagedArchiveError
 from seqforge_linux_source.xz import Block, decompress_blocks, find_blocks
 
 CHUNK_SIZE = 1 << 20
-"""Largest size of a chunk in bytes."""
+"""Size limit of a chunk in bytes."""
 
 _INPUT_SIZE = 1 << 17
 _THREADS = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-"""Blocks that are decompressed concurrently. Two threads keep up with the parser."""
+"""Number of blocks that are decompressed concurrently. Two threads are as fast as the parser."""
 
 _MEMORY_LIMIT = 1 << 28
-"""Memory limit of a decoder in bytes: four times what `xz -9` needs."""
+"""Memory limit of a decoder in bytes. This is four times what `xz -9` needs."""
 
 
 class _Decoder(Protocol):
@@ -71,8 +71,8 @@ _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 def decompress_file(file: BufferedReader) -> Generator[bytes]:
     """Yield the content of a file, decompressed if it is in the xz, gzip, bzip2 or zstandard format.
 
-    Chunks have 1 to `CHUNK_SIZE` bytes. One is in memory at a time, or a few blocks of an .xz file that consists of
-    blocks.
+    A chunk has 1 to `CHUNK_SIZE` bytes. One chunk is in memory at a time, or a few blocks if an .xz file consists of
+    several.
 
     Raises:
         DamagedArchiveError: If the compressed data are corrupt, end too soon, or need too much memory.
@@ -99,7 +99,7 @@ def _xz_blocks(file: BufferedReader, blocks: list[Block]) -> Generator[bytes]:
 
 
 def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Generator[bytes]:
-    """Decompress consecutive streams, which parallel compressors write."""
+    """Yield the content of consecutive streams, which parallel compressors write."""
     data = file.read(_INPUT_SIZE)
     while data:
         decoder = new_decoder()

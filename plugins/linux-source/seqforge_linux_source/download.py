@@ -23,25 +23,25 @@ from seqforge_linux_source.source import Selection
 
 LINUX_MIRROR = "https://cdn.kernel.org/pub/linux/kernel"
 _KNOWN_SHA256 = {"6.12": "b1a2562be56e42afb3f8489d4c2a7ac472ac23098f1ef1c1e40da601f54625eb"}
-"""Hashes from kernel.org's `v6.x/sha256sums.asc`."""
+"""Hashes of releases, from `v6.x/sha256sums.asc` of kernel.org."""
 
 _TIMEOUT = (10, 60)
-"""Time limits in seconds: for the connection, and between two pieces of a response."""
+"""Time limits of a request in seconds: for the connection, and between two pieces of the response."""
 
 _PIECE_SIZE = 1 << 16
-"""Bytes that are received at once. An interruption loses at most this many."""
+"""Size of a received piece in bytes. An interruption loses at most one piece."""
 
 _LARGEST_DOWNLOAD = 1 << 30
 """Size limit of a download in bytes. A release of Linux has about 150 MB."""
 
 
 class InterruptedDownloadError(Exception):
-    """A download that stopped early. The received part is kept."""
+    """A download that stopped early. The received part remains in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release, which is downloaded once and kept in the cache directory of the user.
+    """A release, which is downloaded once and kept in the cache folder.
 
     Attributes:
         url: URL of the archive.
@@ -53,7 +53,7 @@ class Release:
 
     @classmethod
     def choose(cls, release: str, sha256: str | None, mirror: str) -> "Release":
-        """Return the release that options select. `mirror` is the URL of the folder that contains `v6.x/`.
+        """Return the release that the options of the corpus select. `mirror` is the URL of the folder with `v6.x/`.
 
         Raises:
             ExperimentError: If `sha256` is None and this module does not know the hash.
@@ -62,7 +62,7 @@ class Release:
         sha256 = sha256 or _KNOWN_SHA256.get(release)
         if sha256 is None:
             raise ExperimentError(
-                f"linux-source: sha256: release {release!r} has no known hash, and unverified files are not downloaded",
+                f"linux-source: sha256: missing. Release {release!r} has no known hash, so it cannot be verified.",
                 hint=f"Set `sha256` to the hash of linux-{release}.tar.xz in {folder}/sha256sums.asc.",
             )
         return cls(f"{folder}/linux-{release}.tar.xz", sha256)
@@ -72,7 +72,7 @@ class Release:
         yield from Archive(self._fetch()).files(selection)
 
     def fingerprint(self, selection: Selection) -> str:
-        """Return the hash, which needs no download."""
+        """Return the hash, without a download."""
         return f"sha256 {self.sha256}"
 
     def describe(self) -> str:
@@ -86,9 +86,9 @@ class Release:
         return cache_folder() / "linux-source" / self.url.rpartition("/")[2]
 
     def _fetch(self) -> Path:
-        """Return the path of the archive after downloading and verifying it."""
+        """Return the path of the archive. Download and verify it first if it is not in the cache."""
         path = self._path
-        # The log of pooch is for programmers; users have the progress bar.
+        # The progress bar replaces the log of pooch.
         pooch.get_logger().setLevel("WARNING")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class Release:
         except requests.RequestException as error:
             raise DataError(
                 f"{self.url} cannot be downloaded: {error}",
-                hint="Check the network, or download the archive by other means and set `source` to its path.",
+                hint="Check the network connection, or download the archive yourself and set `source` to its path.",
             ) from error
         except ValueError as error:
             raise DataError(
@@ -117,22 +117,22 @@ class Release:
         except OSError as error:
             raise DataError(
                 f"{path} cannot be written: {error.strerror or error}",
-                hint="Set SEQFORGE_CACHE to a folder that is writable.",
+                hint="Set SEQFORGE_CACHE to a writable folder.",
             ) from error
         return path
 
 
 def _download(url: str, output_file: str, _pooch: Any) -> None:
-    """Download a file and resume an earlier download of it. This is a downloader for pooch.
+    """Download a file, or resume an interrupted download. This is a downloader for pooch.
 
-    Until the download is complete, its file has the name of the release and `.part`, in the folder of the output. The
-    caller must hold a lock. pooch verifies the hash of the output afterwards, and deletes the file if it differs.
+    An incomplete file is in the folder of the output, with `.part` after the name of the release. The caller must hold
+    a lock. pooch verifies the hash of the output afterwards, and deletes the file if the hash differs.
     """
     part = Path(output_file).parent / f"{url.rpartition('/')[2]}.part"
     done = part.stat().st_size if part.exists() else 0
     response = _request(url, done)
     if _is_complete(response) and _total_size(response) != done:
-        # The partial file is larger than the release, so it is not a part of it.
+        # The partial file is larger than the release, so it belongs to another file.
         response.close()
         done = 0
         response = _request(url, done)
@@ -151,7 +151,7 @@ def _request(url: str, start: int) -> requests.Response:
 
 
 def _is_complete(response: requests.Response) -> bool:
-    """Return whether the server has no bytes after the requested start."""
+    """Return whether the server reports that the file has no bytes after the requested start."""
     return response.status_code == requests.codes.requested_range_not_satisfiable
 
 

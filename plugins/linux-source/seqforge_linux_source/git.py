@@ -1,4 +1,4 @@
-"""A tag of a git repository as a source. The program `git` reads it without a checkout."""
+"""A tag of a git repository as a source, which the program `git` reads without a checkout."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ class GitTag:
         """Yield the selected files; see `Source.files`."""
         selected = sorted(self._selected(selection))
         with tempfile.TemporaryFile() as requests:
-            # Requests are in a file instead of a pipe, so that git and this process cannot wait for each other.
+            # The requests are in a file, since git and this process could block each other on two pipes.
             requests.writelines(identifier + b"\n" for _, identifier in selected)
             requests.seek(0)
             with subprocess.Popen(  # noqa: S603 - no shell, and no argument that git could read as an option
@@ -40,12 +40,12 @@ class GitTag:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             ) as process:
-                answers = cast("IO[bytes]", process.stdout)
+                objects = cast("IO[bytes]", process.stdout)
                 for name, _ in selected:
-                    yield name, self._read(name, answers)
+                    yield name, self._read(name, objects)
 
     def fingerprint(self, selection: Selection) -> str:
-        """Return the identifier of the tag's tree, which is a hash of its content."""
+        """Return the identifier of the tree of the tag, which is a hash of its content."""
         return f"git {self._tree()}"
 
     def describe(self) -> str:
@@ -53,15 +53,15 @@ class GitTag:
         return f"Linux source from the git repository {self.repository} at the tag {self.tag}."
 
     def _tree(self) -> str:
-        # With "refs/tags/", a tag that starts with a hyphen is not an option.
+        # Because of "refs/tags/", git does not parse a tag that starts with a hyphen as an option.
         run = self._git("rev-parse", "--verify", "--quiet", f"refs/tags/{self.tag}^{{tree}}")
         if run.returncode == 0:
             return run.stdout.decode().strip()
         listing = self._git("tag", "--list")
         if listing.returncode != 0:
             raise DataError(
-                f"{self.repository} cannot be read as a git repository: {_reason(listing.stderr)}",
-                hint="With `tag`, set `source` to a git repository; it may be bare.",
+                f"{self.repository} cannot be read as a git repository: {_first_line(listing.stderr)}",
+                hint="Set `source` to a git repository, which may be bare, or remove `tag`.",
             )
         tags = listing.stdout.decode(errors="replace").split()
         close = nearest(self.tag, tags)
@@ -73,7 +73,7 @@ class GitTag:
     def _selected(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
         listing = self._git("ls-tree", "-r", "-z", "--full-tree", self._tree())
         if listing.returncode != 0:
-            raise self._failed(listing.stderr)
+            raise self._unreadable(listing.stderr)
         for line in listing.stdout.split(b"\0")[:-1]:
             mode_type_identifier, _, raw_name = line.partition(b"\t")
             mode, _, identifier = mode_type_identifier.split(b" ")
@@ -81,27 +81,27 @@ class GitTag:
             if mode in _REGULAR_FILES and name is not None and selection.accepts(name):
                 yield name, identifier
 
-    def _read(self, name: str, answers: IO[bytes]) -> bytes:
-        """Read one object of `git cat-file --batch`: `identifier type size`, the content, and a line end."""
-        header = answers.readline().split()
+    def _read(self, name: str, objects: IO[bytes]) -> bytes:
+        """Read one object from `git cat-file --batch`: a line `identifier type size`, the content, and a line break."""
+        header = objects.readline().split()
         if len(header) != 3:
-            raise self._failed(b"an object is missing" if header else b"git stopped early")
+            raise self._unreadable(b"an object is missing" if header else b"git stopped early")
         size = int(header[2])
         if size > LARGEST_FILE:
             raise DataError(
                 f"{self.repository}: {name!r} has {size:,} bytes; the limit is {LARGEST_FILE:,}",
                 hint="Exclude it with `exclude`.",
             )
-        content = answers.read(size + 1)
+        content = objects.read(size + 1)
         if len(content) != size + 1:
-            raise self._failed(b"git stopped early")
+            raise self._unreadable(b"git stopped early")
         return content[:-1]
 
     def _command(self, *arguments: str) -> list[str]:
         return ["git", "-C", os.fspath(self.repository), *arguments]
 
     def _environment(self) -> dict[str, str]:
-        """Return variables that restrict git to this repository and its own objects, without network access."""
+        """Return environment variables that restrict git to the objects in this repository, without network access."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return inherited | {
             "GIT_CEILING_DIRECTORIES": os.fspath(self.repository.resolve().parent),
@@ -120,16 +120,16 @@ class GitTag:
         except FileNotFoundError as error:
             raise DataError(
                 "`tag` needs the program `git`, which is not installed",
-                hint="Install it (`apt-get install git`), or set `source` to an archive or a tree.",
+                hint="Install git (`apt-get install git`), or remove `tag` and set `source` to an archive or a tree.",
             ) from error
 
-    def _failed(self, complaint: bytes) -> DataError:
+    def _unreadable(self, error_output: bytes) -> DataError:
         return DataError(
-            f"{self.repository} at {self.tag}: git cannot read it: {_reason(complaint)}",
-            hint="Check it with `git fsck`. A clone made with --filter lacks objects: clone it without.",
+            f"{self.repository}: git cannot read the tag {self.tag}: {_first_line(error_output)}",
+            hint="Check the repository with `git fsck`. If it was cloned with --filter, clone it without that option.",
         )
 
 
-def _reason(complaint: bytes) -> str:
-    lines = complaint.decode(errors="replace").strip().splitlines()
-    return lines[0] if lines else "git gave no reason"
+def _first_line(error_output: bytes) -> str:
+    lines = error_output.decode(errors="replace").strip().splitlines()
+    return lines[0] if lines else "git printed no error message"

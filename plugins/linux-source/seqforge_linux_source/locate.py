@@ -1,4 +1,4 @@
-"""The search for Linux source on a machine, and the choice of the source that fits a path."""
+"""Find Linux source on the machine, and open the source at a path."""
 
 import os
 import platform
@@ -15,10 +15,10 @@ from seqforge_linux_source.tree import Tree
 
 VARIABLE = "SEQFORGE_LINUX_SOURCE"
 _ARCHIVES = ("linux-source-*.tar.xz", "linux-source-*.tar.bz2")
-"""Names of the archives of Debian and Ubuntu."""
+"""Patterns of the names of the archives of Debian and Ubuntu."""
 
 SAMPLE_ROOT = Path(__file__).parent / "sample"
-"""C in the style of the kernel for machines without Linux source. It was written for this plugin and is not Linux."""
+"""Folder with C in the style of the kernel, for machines without Linux source. It is not Linux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Places:
 
     Attributes:
         variable: Value of `SEQFORGE_LINUX_SOURCE`, or "".
-        sources: Folder of source packages and trees.
+        sources: Folder with archives and trees.
         build: Build tree of the running kernel.
-        headers: Headers of the kernel for user space.
+        headers: Folder with the kernel's headers for user space.
     """
 
     variable: str = ""
@@ -39,7 +39,7 @@ class Places:
 
     @classmethod
     def of_this_machine(cls) -> "Places":
-        """Return the value of the environment variable and the folders of Debian-based systems."""
+        """Return the places of this machine, with the folders of Debian-based systems."""
         return cls(variable=os.environ.get(VARIABLE, ""))
 
     def __str__(self) -> str:
@@ -47,10 +47,10 @@ class Places:
 
 
 def find_source(places: Places, tag: str | None, selection: Selection) -> Source:
-    """Return the first place with Linux source, or the sample of the plugin.
+    """Return the source at the first place that has one, or the sample of the plugin.
 
-    Trees without a selected file are skipped. Archives are not read for that. A tag needs a repository in
-    `SEQFORGE_LINUX_SOURCE`.
+    Trees without a selected file are skipped. Archives are not, since reading them takes too long. A tag requires that
+    `SEQFORGE_LINUX_SOURCE` is the path of a repository.
 
     Raises:
         DataError: If the path in `SEQFORGE_LINUX_SOURCE` or a tree is unreadable.
@@ -72,7 +72,7 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
     trees = sorted(places.sources.glob("linux-*"), key=_version, reverse=True)
     for folder in (*trees, places.build, places.headers):
         is_headers = folder == places.headers
-        # The linux-headers-* of a distribution may contain only links and generated files.
+        # The linux-headers-* packages of a distribution may contain only links and generated files.
         if (folder if is_headers else folder / "include" / "linux").is_dir():
             tree = _tree(folder, places)
             if tree.contains_any(selection):
@@ -86,10 +86,10 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
 
 
 def open_source(path: Path, tag: str | None, places: Places, named_by: str = "") -> Source:
-    """Return the source at a path. Messages begin with `named_by`, the origin of the path.
+    """Return the source at a path. Error messages begin with `named_by`, which states where the path comes from.
 
     Raises:
-        DataError: If the path does not exist, or does not fit the presence or absence of `tag`.
+        DataError: If the path does not exist, needs a `tag`, or permits none.
     """
     if path.is_dir():
         if tag is not None:
@@ -104,15 +104,17 @@ def open_source(path: Path, tag: str | None, places: Places, named_by: str = "")
     reason = "is neither a file nor a folder" if path.exists() else "does not exist"
     raise DataError(
         f"{named_by}{path} {reason}",
-        hint='Use the path of a source tree, a tar archive or a git repository; source = "auto" searches for one.',
+        hint='Set `source` to a source tree, a tar archive or a git repository, or to "auto", which searches for one.',
     )
 
 
 def _tree(folder: Path, places: Places) -> Tree:
-    # The headers for user space are include/uapi/linux in the kernel's tree.
+    # In the kernel's tree, the headers for user space are in include/uapi/linux.
     if folder.resolve() == places.headers.resolve():
         return Tree(
-            folder, "include/uapi/linux/", f"Linux's headers for user space from {folder}, as include/uapi/linux."
+            folder,
+            "include/uapi/linux/",
+            f"Linux headers for user space from {folder}, as include/uapi/linux.",
         )
     return Tree(folder, "", f"Linux source from the tree {folder}.")
 

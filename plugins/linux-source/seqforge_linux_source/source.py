@@ -1,4 +1,4 @@
-"""The interface of all sources of Linux, and the rules for which of their files are read and how they are named."""
+"""The interface of all sources of Linux, the selection of their files, and the rules for names."""
 
 from collections.abc import Generator, Sequence
 from typing import Protocol, runtime_checkable
@@ -8,10 +8,10 @@ import pathspec
 from seqforge.errors import ExperimentError
 
 LARGEST_FILE = 64 << 20
-"""Size limit of a file in bytes. The largest file of Linux 6.12 has 24 MB."""
+"""Size limit of a file in bytes. The largest file of Linux 6.12 has 24 million bytes."""
 
 _LONGEST_NAME = 4096
-"""Linux's own limit for a path (`PATH_MAX`)."""
+"""Length limit of a name in bytes, which is that of Linux for a path (`PATH_MAX`)."""
 
 _KERNEL_FOLDERS = {
     "Documentation", "LICENSES", "arch", "block", "certs", "crypto", "drivers", "fs", "include", "init", "io_uring",
@@ -51,7 +51,7 @@ class Source(Protocol):
     """A place that contains files under names relative to the kernel's root."""
 
     def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
-        """Yield the name and the content of every selected file in a stable order, one in memory at a time.
+        """Yield the name and the content of every selected file, in a stable order and with one in memory at a time.
 
         Raises:
             DataError: If the source is unreadable, or a file is larger than `LARGEST_FILE`.
@@ -59,7 +59,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self, selection: Selection) -> str:
-        """Return a digest of what `files` would yield, at a much lower cost.
+        """Return a digest of the files that `files` yields, without reading them all.
 
         Raises:
             DataError: If the source is unreadable.
@@ -67,14 +67,14 @@ class Source(Protocol):
         ...
 
     def describe(self) -> str:
-        """Return one sentence about the kind and the location of the source."""
+        """Return a sentence with the kind and the location of the source."""
         ...
 
 
 def plain_name(raw: bytes) -> str | None:
-    """Return the name of a file without a leading `./`, or None if no document may have it.
+    """Return the name of a file without a leading `./`, or None if a document must not have this name.
 
-    Names that are absolute, contain `..`, are too long, are not UTF-8 or are not printable are not allowed.
+    A name must be relative, printable, UTF-8, and not too long. It must not contain `..`.
     """
     if len(raw) > _LONGEST_NAME:
         return None
@@ -91,9 +91,10 @@ def plain_name(raw: bytes) -> str | None:
 
 
 def top_folder(name: str) -> str:
-    """Return the folder that contains a whole archive, such as `linux-6.12/`, from the name of its first file.
+    """Return the folder that contains all files of an archive, such as `linux-6.12/`, given the name of the first file.
 
-    This is the first folder with a slash, or "" if there is none or it is one of the kernel's own, such as `kernel/`.
+    This is the first part of the name, with a slash. It is "" if the name has only one part, or if the first part is a
+    folder of the kernel's tree, such as `kernel/`.
     """
     folder, slash, _ = name.partition("/")
     return folder + slash if slash and folder not in _KERNEL_FOLDERS else ""

@@ -1,8 +1,8 @@
-"""The regular files of a tar archive that may be damaged or malicious, read forward only.
+"""Read the regular files of a tar archive, which may be damaged or malicious, in one pass.
 
 The formats are ustar and pax of POSIX, and that of GNU tar (POSIX.1-2017, `pax`, "ustar Interchange Format"; GNU tar
-manual, "Basic Tar Format"). Python's `tarfile` reads them too, but it reads extended headers of any size into memory,
-keeps every member, and takes several times as long for a header.
+manual, "Basic Tar Format"). Python's `tarfile` also supports these, but it reads extended headers of any size into
+memory, keeps every member, and takes several times as long for a header.
 """
 
 import zlib
@@ -13,12 +13,12 @@ from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError
 
 _BLOCK = 512
 _EXTENSION_LIMIT = 1 << 20
-"""Size limit of an extended header in bytes. It contains a name and attributes."""
+"""Size limit of an extended header, which contains a name and attributes, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegularFile:
-    """A regular file of an archive. Its content is next in the stream.
+    """A regular file of an archive. The stream is at the start of its content.
 
     Attributes:
         name: Name in the archive.
@@ -31,7 +31,7 @@ class RegularFile:
 
 @dataclass(slots=True)
 class _Extension:
-    """The attributes in extended headers of the member that follows."""
+    """Attributes of the next member, from its extended headers."""
 
     name: bytes | None = None
     size: int | None = None
@@ -41,7 +41,7 @@ class _Extension:
 def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
     """Yield the regular files of an archive. Links, devices, folders and sparse files are skipped.
 
-    The names are not to be trusted. The caller may take any part of the content of a file; the rest is skipped.
+    The names are untrusted. The caller may take any part of the content of a file from the stream. The rest is skipped.
 
     Raises:
         DamagedArchiveError: If a header is invalid or the archive ends too soon.
@@ -65,7 +65,7 @@ def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
             size = extension.size
         if kind == b"S":
             _skip_sparse_map(stream, header)
-        # Links, devices and folders (types 1 to 6) have no content, whatever their size field contains.
+        # Links, devices and folders (types 1 to 6) have no content, even if their size field is not 0.
         end = stream.position + (0 if kind in b"123456" else _padded(size))
         name = extension.name or _name(header)
         if kind in (b"0", b"\0", b"7") and not extension.sparse and not name.endswith(b"/"):
@@ -76,15 +76,15 @@ def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
 
 
 def _verify(header: bytes) -> None:
-    """Verify the checksum of a header: the sum of its bytes, with the checksum field as spaces."""
-    # The low half of Adler-32 is the sum of the bytes plus one, modulo 65521. It is ten times as fast as `sum`.
+    """Verify the checksum of a header, which is the sum of its bytes with spaces in the checksum field."""
+    # The low half of Adler-32 is the sum of the bytes plus one, modulo 65521. zlib is ten times as fast as `sum`.
     total = (zlib.adler32(header) & 0xFFFF) - 1
     if (total - sum(header[148:156]) + 8 * ord(" ") - _number(header[148:156])) % 65521:
         raise DamagedArchiveError("a tar header has a wrong checksum")
 
 
 def _number(field: bytes) -> int:
-    """Parse a number: octal digits, or binary after a set first bit, as GNU tar writes large numbers."""
+    """Parse a number: octal digits, or, as GNU tar writes large numbers, the byte 0x80 and a binary number."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     try:
@@ -115,7 +115,7 @@ def _extended_header(stream: ByteStream, size: int) -> bytes:
 
 
 def _read_pax(content: bytes, extension: _Extension) -> None:
-    """Parse records of the form `length key=value`. The length includes the whole record and its line end."""
+    """Parse records of the form `length key=value`. The length is that of the whole record with its line break."""
     start = 0
     while start < len(content):
         digits = content[start : start + 20].partition(b" ")[0]
@@ -134,7 +134,7 @@ def _read_pax(content: bytes, extension: _Extension) -> None:
 
 
 def _skip_sparse_map(stream: ByteStream, header: bytes) -> None:
-    """Skip the blocks with the continued map of a sparse file of GNU tar."""
+    """Skip the blocks that continue the map of a sparse file in the format of GNU tar."""
     extended = header[482]
     while extended:
         extended = stream.take(_BLOCK)[504]

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
+from seqforge.files import read_bounded
 from seqforge_linux_source.source import LARGEST_FILE, Selection, plain_name
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A folder with its subfolders, in the order of the names. Links are not followed, and `.git` is skipped.
+    """A folder with its subfolders. Files are in the order of their names. Links and `.git` are skipped.
 
     Attributes:
         root: Path of the folder.
         prefix: Path of the folder in the kernel's tree with a slash at the end, or "" if it is the root.
-        description: One sentence about the folder.
+        description: Sentence with the kind and the location of the source.
     """
 
     root: Path
@@ -78,19 +79,15 @@ class Tree:
     @staticmethod
     def _read(path: str) -> bytes:
         try:
-            with Path(path).open("rb") as file:
-                content = file.read(LARGEST_FILE + 1)
+            return read_bounded(Path(path), LARGEST_FILE)
         except OSError as error:
             raise _unreadable(error) from error
-        if len(content) > LARGEST_FILE:
-            raise DataError(
-                f"{path} has more than {LARGEST_FILE:,} bytes, which is the limit", hint="Exclude it with `exclude`."
-            )
-        return content
+        except ValueError as error:
+            raise DataError(f"{path}: {error}, the limit", hint="Exclude it with `exclude`.") from error
 
 
 def _unreadable(error: OSError) -> DataError:
     return DataError(
         f"{error.filename} cannot be read: {error.strerror}",
-        hint="Check the permissions of the whole tree, and do not change it while it is read.",
+        hint="Check the permissions of the whole tree, and do not change the tree while it is read.",
     )

@@ -1,8 +1,8 @@
-"""Concurrent decompression of the blocks of an .xz file.
+"""Decompress the blocks of an .xz file concurrently.
 
-When `xz` runs with several threads, as Debian runs it, it writes independent blocks and an index of their sizes at the
-end of the file. Numbers in comments are sections of "The .xz File Format" (Collin, version 1.2.1). Files that do not
-match this form, including damaged ones, are left to the ordinary decoder.
+With several threads, as Debian runs it, `xz` writes independent blocks, and an index of their sizes at the end of the
+file. `find_blocks` returns None for all other files, including damaged ones, which the ordinary decoder then reads.
+Numbers in comments are sections of "The .xz File Format" (Collin, version 1.2.1).
 """
 
 import lzma
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 
 LARGEST_BLOCK = 1 << 25
-"""Size limit of a block in bytes, compressed or not, since blocks are in memory whole. `xz -6 -T0` writes 24 MiB."""
+"""Size limit of a block in bytes, compressed or not, since whole blocks are in memory. `xz -6 -T0` writes 24 MiB."""
 
 _MAGIC, _FOOTER_MAGIC = b"\xfd7zXZ\x00", b"YZ"
 _HEADER_SIZE = _FOOTER_SIZE = 12
@@ -36,7 +36,7 @@ class Block:
     @property
     def padded_size(self) -> int:
         """Compressed size in bytes, with padding."""
-        return _to_four(self.unpadded_size)
+        return _pad_to_four(self.unpadded_size)
 
 
 def find_blocks(file: BufferedReader) -> list[Block] | None:
@@ -49,13 +49,17 @@ def find_blocks(file: BufferedReader) -> list[Block] | None:
     index_size = (int.from_bytes(footer[4:8], "little") + 1) * 4  # 2.1.2.2
     index_start = length - _FOOTER_SIZE - index_size
     header = _read(file, 0, _HEADER_SIZE)
-    if index_size > _LARGEST_INDEX or index_start < _HEADER_SIZE or header + footer != _ends(header[6:8], index_size):
+    if (
+        index_size > _LARGEST_INDEX
+        or index_start < _HEADER_SIZE
+        or header + footer != _encode_ends(header[6:8], index_size)
+    ):
         file.seek(0)
         return None
     index = _read(file, index_start, index_size)
     file.seek(0)
-    blocks = _records(index)
-    if len(blocks) < 2 or index != _index(blocks):
+    blocks = _decode_index(index)
+    if len(blocks) < 2 or index != _encode_index(blocks):
         return None
     whole = _HEADER_SIZE + sum(block.padded_size for block in blocks) == index_start
     small = all(0 < max(block.padded_size, block.size) <= LARGEST_BLOCK for block in blocks)
@@ -67,9 +71,12 @@ def decompress_blocks(
 ) -> Generator[bytes]:
     """Yield the content of a file in chunks that are not empty, and verify the checksums of its blocks.
 
-    As many blocks as `threads` are decompressed at a time. One more may be in memory while it is read. Chunks have at
-    most `chunk_size` bytes, since malloc would keep several large chunks for each thread. `memory_limit` is the limit
-    of each decoder in bytes.
+    Args:
+        file: File at its start.
+        blocks: Blocks of the file, from `find_blocks`.
+        threads: Number of blocks that are decompressed at a time. One more may be in memory while it is read.
+        chunk_size: Size limit of a chunk in bytes. With large chunks, malloc would keep several for each thread.
+        memory_limit: Memory limit of each decoder in bytes.
 
     Raises:
         lzma.LZMAError: If a block is corrupt or contradicts the index.
@@ -90,19 +97,19 @@ def decompress_blocks(
 
 
 def _release(chunks: deque[bytes]) -> Generator[bytes]:
-    """Yield chunks without keeping a reference to them."""
+    """Yield chunks, and drop each reference to them."""
     while chunks:
         yield chunks.popleft()
 
 
 def _decompress(data: bytes, block: Block, flags: bytes, chunk_size: int, memory_limit: int) -> deque[bytes]:
     """Decompress a block as a stream of one block, because Python's lzma decodes only whole streams."""
-    index = _index([block])
-    ends = _ends(flags, len(index))
+    index = _encode_index([block])
+    ends = _encode_ends(flags, len(index))
     decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory_limit)
     chunks = deque([decoder.decompress(ends[:_HEADER_SIZE] + data + index + ends[_HEADER_SIZE:], chunk_size)])
     size = len(chunks[0])
-    # Decode up to the end of the stream, since checksums follow the last byte of content.
+    # Decode up to the end of the stream, since the checksums follow the content.
     while chunks[-1] and not decoder.eof and size <= block.size:
         chunks.append(decoder.decompress(b"", chunk_size))
         size += len(chunks[-1])
@@ -116,27 +123,27 @@ def _read(file: BufferedReader, start: int, size: int) -> bytes:
     return file.read(size)
 
 
-def _to_four(size: int) -> int:
+def _pad_to_four(size: int) -> int:
     return -(-size // 4) * 4
 
 
-def _ends(flags: bytes, index_size: int) -> bytes:
+def _encode_ends(flags: bytes, index_size: int) -> bytes:
     """Return the header and the footer of a stream (2.1)."""
     header = _MAGIC + flags + _checksum(flags)
     backward = (index_size // 4 - 1).to_bytes(4, "little") + flags
     return header + _checksum(backward) + backward + _FOOTER_MAGIC
 
 
-def _index(blocks: list[Block]) -> bytes:
-    """Return the index of a stream (4)."""
+def _encode_index(blocks: list[Block]) -> bytes:
+    """Return the encoded index of a stream (4)."""
     numbers = [len(blocks), *(number for block in blocks for number in (block.unpadded_size, block.size))]
-    index = b"\0" + b"".join(map(_encode, numbers))
+    index = b"\0" + b"".join(map(_encode_number, numbers))
     index += bytes(-len(index) % 4)
     return index + _checksum(index)
 
 
-def _records(index: bytes) -> list[Block]:
-    """Return the blocks in an index without validation. The caller compares the index with `_index` of the result."""
+def _decode_index(index: bytes) -> list[Block]:
+    """Decode an index without validation. The caller compares the index with `_encode_index` of the result."""
     numbers: list[int] = []
     number = shift = 0
     for byte in index[1:-4]:
@@ -152,8 +159,8 @@ def _records(index: bytes) -> list[Block]:
     return [Block(*pair) for pair in zip(sizes[::2], sizes[1::2], strict=False)]
 
 
-def _encode(number: int) -> bytes:
-    """Return a number in seven bits per byte, the lowest first (1.2)."""
+def _encode_number(number: int) -> bytes:
+    """Encode a number with seven bits per byte, the lowest first (1.2)."""
     encoded = bytearray()
     while number >= 0x80:
         encoded.append(number & 0x7F | 0x80)

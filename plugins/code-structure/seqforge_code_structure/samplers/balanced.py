@@ -92,7 +92,7 @@ class Balanced(Sampler):
         """Return the constraint automaton with the same effect as `transform` and `advance`."""
         automaton, states, stacks, _, left, _ = memory
         numbers = [stack.numbers() for stack in stacks]
-        # Each state on a stack, except the lowest, takes at least one character to close, so the stacks fit into this width.
+        # This width suffices: each state on a stack, except the lowest, takes at least one character to close.
         rows = np.zeros((len(stacks), max(DEEPEST_NESTING, *map(len, numbers)) + 2), dtype=np.int32)
         for row, waiting in zip(rows, numbers, strict=True):
             row[: len(waiting)] = waiting

@@ -94,7 +94,7 @@ class State(NamedTuple):
 
     Attributes:
         mode: Lexical mode.
-        top: Text that closes the innermost open element, or "". Inside a directive, only elements of the directive count.
+        top: Text that closes the innermost open element, or "". Inside a directive, only its own elements count.
         directive: Name of the directive so far, or a name with the same effect. None outside of directives.
         outside: Inside a directive, the `top` around the directive.
     """
