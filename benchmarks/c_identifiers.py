@@ -1,8 +1,8 @@
-"""Error rates of the analysis of identifiers, on held-out functions of Linux and on mutants of them.
+"""Measure error rates of the analysis of names, on held-out functions of Linux and on their mutants.
 
-5% of the files are held out, chosen by a hash of their names; the lexicon is built from the others. Every held-out
-function is checked by itself, without the file around it, and so is one mutant of it for each kind of mutation that
-applies. Times are CPU times of one core.
+5% of the files are held out, chosen by a hash of their names. The lexicon is built from the other files. Every held-out
+function is checked without the file around it, and so is a mutant of it for each kind of mutation that is possible.
+Times are CPU times of one core.
 
     python benchmarks/c_identifiers.py [ARCHIVE.tar.xz] [--part 0.1] [--begin 0.5] [--seed 1]
 """
@@ -39,155 +39,156 @@ RETURNED = re.compile(r"\breturn (\w+);")
 
 
 @dataclass(frozen=True)
-class Real:
+class HeldOutFunction:
     """A held-out function that parses.
 
     Attributes:
         text: Text of its unit.
         code: Compiled code of the unit.
         unit: Names of the unit.
-        function: Names of the function.
-        neighbor: Local variables of the function before it in the file.
+        names: Names of the function.
+        previous_locals: Local variables of the function before it in the file.
     """
 
     text: str
     code: bytes
     unit: UnitNames
-    function: Function
-    neighbor: Sequence[str]
+    names: Function
+    previous_locals: Sequence[str]
 
     @property
     def known(self) -> set[str]:
-        """All names that it declares or uses undeclared."""
-        return {found.name for found in (*self.function.declarations, *self.function.free)}
+        """All names that the function declares, or uses without declaring them."""
+        return {found.name for found in (*self.names.declarations, *self.names.free)}
 
     @property
     def locals(self) -> list[Declaration]:
-        """Local variables that it uses."""
-        return [found for found in self.function.declarations if found.variable and found.used]
+        """Local variables that the function uses."""
+        return [found for found in self.names.declarations if found.variable and found.used]
 
     def uses(self, declaration: Declaration) -> list[int]:
-        """Return the positions after the declaration at which the name occurs, other than as a member."""
+        """Return the positions after a declaration at which its name occurs, except as the name of a member."""
         after = declaration.start + len(declaration.name)
         pattern = re.compile(rb"(?<![\w.>])" + declaration.name.encode() + rb"\b(?!\s*:)")
         return [match.start() for match in pattern.finditer(self.code, after)]
 
 
-def place(name: str) -> float:
-    """Return a hash of a name in [0, 1)."""
+def hash_name(name: str) -> float:
+    """Return a hash of a name, as a fraction in [0, 1)."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
 
 
-def replaced(text: str, start: int, old: str, new: str) -> str:
-    """Replace one occurrence of a name by another name."""
+def replace_name(text: str, start: int, old: str, new: str) -> str:
+    """Replace the occurrence of a name at a position by another name."""
     return text[:start] + new + text[start + len(old) :]
 
 
 Mutant = tuple[str, str]
-"""A mutated text, and the name that is now wrong."""
+"""A mutated text, and the name with the error."""
 
 
 class Mutations:
-    """Mutations of a function. Each returns a mutant, or None if it does not apply."""
+    """Mutations of a function. Each returns a mutant, or None if the mutation is not possible."""
 
-    def __init__(self, builder: LexiconBuilder, chance: random.Random) -> None:
+    def __init__(self, builder: LexiconBuilder, generator: random.Random) -> None:
         names = sorted(name for name in builder.bound if not is_constant(name))
         self._names, self._weights = names, [builder.bound[name] for name in names]
-        self._chance = chance
+        self._generator = generator
 
-    def drawn(self, real: Real) -> str:
-        """Draw a local variable of the training text, weighted by its number of files."""
-        while (name := self._chance.choices(self._names, self._weights)[0]) in real.known:
+    def draw_name(self, original: HeldOutFunction) -> str:
+        """Draw a local variable of the training text, weighted by the number of files that declare it."""
+        while (name := self._generator.choices(self._names, self._weights)[0]) in original.known:
             pass
         return name
 
-    def _renamed(self, real: Real, new: Callable[[str], str]) -> Mutant | None:
-        if not real.locals:
+    def _rename(self, original: HeldOutFunction, new: Callable[[str], str]) -> Mutant | None:
+        if not original.locals:
             return None
-        local = self._chance.choice(real.locals)
-        places = real.uses(local)
+        local = self._generator.choice(original.locals)
+        places = original.uses(local)
         name = new(local.name)
-        if not places or name in real.known:
+        if not places or name in original.known:
             return None
-        return replaced(real.text, self._chance.choice(places), local.name, name), name
+        return replace_name(original.text, self._generator.choice(places), local.name, name), name
 
-    def renamed(self, real: Real) -> Mutant | None:
+    def rename_to_training_local(self, original: HeldOutFunction) -> Mutant | None:
         """Rename one use of a local variable to a local variable of the training text."""
-        return self._renamed(real, lambda old: self.drawn(real))
+        return self._rename(original, lambda old: self.draw_name(original))
 
-    def neighbors(self, real: Real) -> Mutant | None:
-        """Rename one use of a local variable to a local variable of the function before."""
-        return self._renamed(real, lambda old: self._chance.choice(real.neighbor)) if real.neighbor else None
+    def rename_to_previous_local(self, original: HeldOutFunction) -> Mutant | None:
+        """Rename one use of a local variable to a local variable of the previous function in the file."""
+        names = original.previous_locals
+        return self._rename(original, lambda old: self._generator.choice(names)) if names else None
 
-    def others(self, real: Real, locals_: Sequence[str]) -> Mutant | None:
+    def rename_to_any_local(self, original: HeldOutFunction, locals_: Sequence[str]) -> Mutant | None:
         """Rename one use of a local variable to a local variable of any held-out function."""
-        return self._renamed(real, lambda old: self._chance.choice(locals_))
+        return self._rename(original, lambda old: self._generator.choice(locals_))
 
-    def mistyped(self, real: Real) -> Mutant | None:
+    def delete_letter(self, original: HeldOutFunction) -> Mutant | None:
         """Delete a letter from one use of a local variable with at least four letters."""
 
-        def shorter(name: str) -> str:
-            position = self._chance.randrange(1, len(name)) if len(name) > 3 else 0
+        def shorten(name: str) -> str:
+            position = self._generator.randrange(1, len(name)) if len(name) > 3 else 0
             return name[:position] + name[position + 1 :] if position else name
 
-        return self._renamed(real, shorter)
+        return self._rename(original, shorten)
 
-    def undeclared(self, real: Real) -> Mutant | None:
+    def delete_declaration(self, original: HeldOutFunction) -> Mutant | None:
         """Delete a line that declares a local variable and nothing else."""
-        text = real.text
-        for local in self._chance.sample(real.locals, len(real.locals)):
+        text = original.text
+        for local in self._generator.sample(original.locals, len(original.locals)):
             start, stop = text.rfind("\n", 0, local.start) + 1, text.find("\n", local.start)
-            if SIMPLE_DECLARATION.fullmatch(text[start:stop]) and text.count(local.name) > 1 and real.uses(local):
+            if SIMPLE_DECLARATION.fullmatch(text[start:stop]) and text.count(local.name) > 1 and original.uses(local):
                 return text[:start] + text[stop + 1 :], local.name
         return None
 
-    def returned(self, real: Real) -> Mutant | None:
+    def return_training_local(self, original: HeldOutFunction) -> Mutant | None:
         """Replace a returned parameter or local variable by a local variable of the training text."""
-        declared = {found.name for found in real.function.declarations}
-        for match in RETURNED.finditer(real.code.decode()):
+        declared = {found.name for found in original.names.declarations}
+        for match in RETURNED.finditer(original.code.decode()):
             if match[1] in declared:
-                name = self.drawn(real)
-                return replaced(real.text, match.start(1), match[1], name), name
+                name = self.draw_name(original)
+                return replace_name(original.text, match.start(1), match[1], name), name
         return None
 
-    def returned_by_another(self, real: Real, returns: Sequence[str]) -> Mutant | None:
+    def return_name_of_another(self, original: HeldOutFunction, returns: Sequence[str]) -> Mutant | None:
         """Replace a returned parameter or local variable by a name that any held-out function returns."""
-        declared = {found.name for found in real.function.declarations}
-        name = self._chance.choice(returns)
-        for match in RETURNED.finditer(real.code.decode()):
-            if match[1] in declared and name not in real.known:
-                return replaced(real.text, match.start(1), match[1], name), name
+        declared = {found.name for found in original.names.declarations}
+        name = self._generator.choice(returns)
+        for match in RETURNED.finditer(original.code.decode()):
+            if match[1] in declared and name not in original.known:
+                return replace_name(original.text, match.start(1), match[1], name), name
         return None
 
-    def unused(self, real: Real) -> Mutant | None:
+    def replace_all_uses(self, original: HeldOutFunction) -> Mutant | None:
         """Replace every use of a local variable by another name of the function."""
-        others = [found.name for found in real.function.declarations]
-        if not real.locals:
+        others = [found.name for found in original.names.declarations]
+        if not original.locals:
             return None
-        local = self._chance.choice(real.locals)
-        places = real.uses(local)
+        local = self._generator.choice(original.locals)
+        places = original.uses(local)
         others = [name for name in others if name != local.name] or ["jiffies"]
-        if not places or local.name in real.unit.mentioned:
+        if not places or local.name in original.unit.mentioned:
             return None
-        text, other = real.text, self._chance.choice(others)
+        text, other = original.text, self._generator.choice(others)
         for start in reversed(places):
-            text = replaced(text, start, local.name, other)
+            text = replace_name(text, start, local.name, other)
         return text, local.name
 
-    def unlabelled(self, real: Real) -> Mutant | None:
+    def delete_label(self, original: HeldOutFunction) -> Mutant | None:
         """Delete a label that is the target of a jump."""
-        if not real.function.jumps:
+        if not original.names.jumps:
             return None
-        name = self._chance.choice(real.function.jumps)[0]
-        match = re.search(rf"^[ \t]*{name}[ \t]*:", real.code.decode(), re.MULTILINE)
-        return (real.text[: match.start()] + real.text[match.end() :], name) if match else None
+        name = self._generator.choice(original.names.jumps)[0]
+        match = re.search(rf"^[ \t]*{name}[ \t]*:", original.code.decode(), re.MULTILINE)
+        return (original.text[: match.start()] + original.text[match.end() :], name) if match else None
 
 
-def held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Iterator[Real]:
-    """Yield the functions of held-out files that parse, and count those that parse with and without rewriting."""
+def read_held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Iterator[HeldOutFunction]:
+    """Yield the functions of held-out files that parse, and count how many parse with and without rewriting."""
     parser = Parser(LANGUAGE)
     for text in texts:
-        neighbor: list[str] = []
+        previous_locals: list[str] = []
         for unit in split_units(text):
             own = text[unit.start : unit.stop]
             names = read_unit(own, 0, len(own))
@@ -198,12 +199,12 @@ def held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Iterator[R
             counts["rewritten"] += names.parses
             if names.parses and len(names.functions) == 1:
                 function = names.functions[0]
-                yield Real(own, extract_compiled_code(own).code, names, function, neighbor)
-                neighbor = [found.name for found in function.declarations if found.variable]
+                yield HeldOutFunction(own, extract_compiled_code(own).code, names, function, previous_locals)
+                previous_locals = [found.name for found in function.declarations if found.variable]
 
 
-def caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon) -> bool | None:
-    """Return whether the error of a mutant is found at its name, or None if it does not parse."""
+def is_caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon) -> bool | None:
+    """Return whether the error of a mutant is found at its name, or None if the mutant does not parse."""
     text, name = mutant
     unit = read_unit(text, 0, len(text))
     if not unit.parses:
@@ -212,8 +213,8 @@ def caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon) -> bool | Non
     return any(defect.kind in kinds and text[defect.start : defect.stop] == name for defect in defects)
 
 
-def throughput(texts: Sequence[str]) -> float:
-    """Return the megabytes of units per second of CPU time that are read, without dividing the text into units."""
+def measure_throughput(texts: Sequence[str]) -> float:
+    """Return the throughput of `read_unit` in megabytes per second of CPU time, without the division into units."""
     spans = [[(unit.start, unit.stop) for unit in split_units(text)] for text in texts]
     start = time.process_time()
     for text, units in zip(texts, spans, strict=True):
@@ -222,8 +223,8 @@ def throughput(texts: Sequence[str]) -> float:
     return sum(map(len, texts)) / 1e6 / (time.process_time() - start)
 
 
-def rewriting_throughput(texts: Sequence[str]) -> float:
-    """Return the megabytes per second of CPU time that are rewritten."""
+def measure_rewriting(texts: Sequence[str]) -> float:
+    """Return the throughput of `rewrite` in megabytes per second of CPU time."""
     units = [extract_compiled_code(text[unit.start : unit.stop]).code for text in texts for unit in split_units(text)]
     start = time.process_time()
     for code in units:
@@ -232,11 +233,11 @@ def rewriting_throughput(texts: Sequence[str]) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the error rates, and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", nargs="?", default=os.environ.get("SEQFORGE_LINUX_SOURCE"), help="Linux as .tar.xz")
     parser.add_argument("--part", type=float, default=1.0, help="fraction of the training files in the lexicon")
-    parser.add_argument("--begin", type=float, default=0.0, help="smallest hash of the held-out files")
+    parser.add_argument("--begin", type=float, default=0.0, help="hash from which on files are held out, from 0 to 1")
     parser.add_argument("--seed", type=int, default=1, help="seed of the mutations")
     arguments = parser.parse_args()
     if not arguments.archive or not Path(arguments.archive).is_file():
@@ -248,7 +249,7 @@ def main() -> None:
     seconds = 0.0
     for document in corpus.documents():
         text = document.content.decode()
-        where = (place(document.name) - arguments.begin) % 1
+        where = (hash_name(document.name) - arguments.begin) % 1
         if where < HELD_OUT:
             held_out.append(text)
         elif (where - HELD_OUT) / (1 - HELD_OUT) < arguments.part:
@@ -261,60 +262,64 @@ def main() -> None:
     print(f"lexicon: {files:,} files, {characters / 1e6:.1f} MB, {len(lexicon.counts):,} names, {seconds:.1f} s of CPU")
 
     counts: Counter[str] = Counter()
-    reals = list(held_out_functions(held_out, counts))
+    originals = list(read_held_out_functions(held_out, counts))
     functions = counts["functions"]
-    print(f"held out: {len(held_out):,} files, {functions:,} functions, of which {len(reals):,} are checked")
-    for how in ("as it is", "rewritten"):
-        print(f"do not parse, {how:10} {100 * (1 - counts[how] / functions):6.2f} %")
+    print(f"held out: {len(held_out):,} files, {functions:,} functions, of which {len(originals):,} are checked")
+    for variant in ("as it is", "rewritten"):
+        print(f"do not parse, {variant:10} {100 * (1 - counts[variant] / functions):6.2f} %")
 
     flagged: Counter[str] = Counter()
-    for real in reals:
-        flagged.update({defect.kind for defect in check_names([real.unit], lexicon)[1]})
+    for original in originals:
+        flagged.update({defect.kind for defect in check_names([original.unit], lexicon)[1]})
     whole: Counter[str] = Counter()
     for text in held_out:
         whole += check_names([read_unit(text, unit.start, unit.stop) for unit in split_units(text)], lexicon)[0]
     print("\nreal functions flagged     alone   in their files")
     for kind in CHECKS:
-        alone, together = 100 * flagged[kind] / len(reals), 100 * whole[kind] / whole["scored"]
+        alone, together = 100 * flagged[kind] / len(originals), 100 * whole[kind] / whole["scored"]
         print(f"  {kind:20} {alone:9.3f} % {together:9.3f} %")
 
     mutations = Mutations(builder, random.Random(arguments.seed))
     returns = [
         match[1]
-        for real in reals
-        for match in RETURNED.finditer(real.code.decode())
-        if match[1] in {found.name for found in real.function.declarations}
+        for original in originals
+        for match in RETURNED.finditer(original.code.decode())
+        if match[1] in {found.name for found in original.names.declarations}
     ]
-    locals_ = [found.name for real in reals for found in real.function.declarations if found.variable]
+    locals_ = [found.name for original in originals for found in original.names.declarations if found.variable]
     either = ("undefined", "undefined_novel")
-    rows: list[tuple[str, Callable[[Real], Mutant | None], Sequence[str]]] = [
-        ("renamed to a local of the training text", mutations.renamed, ("undefined",)),
-        ("renamed to a local of any held-out function", lambda real: mutations.others(real, locals_), ("undefined",)),
-        ("renamed to a local of the function before", mutations.neighbors, ("undefined",)),
-        ("  the same, or novel", mutations.neighbors, either),
-        ("mistyped", mutations.mistyped, ("undefined",)),
-        ("  the same, or novel", mutations.mistyped, either),
-        ("declaration deleted", mutations.undeclared, ("undefined",)),
-        ("  the same, or novel", mutations.undeclared, either),
-        ("returns a local of the training text", mutations.returned, ("returns_undeclared",)),
+    rows: list[tuple[str, Callable[[HeldOutFunction], Mutant | None], Sequence[str]]] = [
+        ("renamed to a local of the training text", mutations.rename_to_training_local, ("undefined",)),
+        (
+            "renamed to a local of any held-out function",
+            lambda original: mutations.rename_to_any_local(original, locals_),
+            ("undefined",),
+        ),
+        ("renamed to a local of the function before", mutations.rename_to_previous_local, ("undefined",)),
+        ("  the same, or novel", mutations.rename_to_previous_local, either),
+        ("mistyped", mutations.delete_letter, ("undefined",)),
+        ("  the same, or novel", mutations.delete_letter, either),
+        ("declaration deleted", mutations.delete_declaration, ("undefined",)),
+        ("  the same, or novel", mutations.delete_declaration, either),
+        ("returns a local of the training text", mutations.return_training_local, ("returns_undeclared",)),
         (
             "returns what another function returns",
-            lambda real: mutations.returned_by_another(real, returns),
+            lambda original: mutations.return_name_of_another(original, returns),
             ("returns_undeclared",),
         ),
-        ("uses removed", mutations.unused, ("unused",)),
-        ("label deleted", mutations.unlabelled, ("missing_label",)),
+        ("uses removed", mutations.replace_all_uses, ("unused",)),
+        ("label deleted", mutations.delete_label, ("missing_label",)),
     ]
     print("\nmutants                                     made    caught   of them do not parse")
     for name, mutate, kinds in rows:
-        mutants = [mutant for real in reals if (mutant := mutate(real))]
-        results = Counter(caught(mutant, kinds, lexicon) for mutant in mutants)
+        mutants = [mutant for original in originals if (mutant := mutate(original))]
+        results = Counter(is_caught(mutant, kinds, lexicon) for mutant in mutants)
         parsed = results[True] + results[False]
         share = 100 * results[True] / parsed if parsed else 0.0
         print(f"  {name:42} {parsed:6,} {share:8.2f} % {results[None]:8,}")
 
-    speed = max(throughput(held_out) for _ in range(3))
-    print(f"\nfrom units to names {speed:.2f} MB/s, the rewriting alone {rewriting_throughput(held_out):.1f} MB/s")
+    speed = max(measure_throughput(held_out) for _ in range(3))
+    print(f"\nfrom units to names {speed:.2f} MB/s, the rewriting alone {measure_rewriting(held_out):.1f} MB/s")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""CPU time on one core that the sampler `code-structure/balanced` adds to sampling.
+"""Measure the CPU time on one core that the sampler `code-structure/balanced` adds to sampling.
 
-Alternates sampling with and without it, symbol by symbol and, if the model has a generation kernel, many symbols per
-call. Uses the models of the given runs. Without a run, it uses models of two sizes with random weights over the
-vocabulary of bytes, which generate noise, so that brackets open at random and ever deeper. Prints the median times and
-the median of their ratios.
+The benchmark alternates between sampling with and without this sampler, symbol by symbol and, if the model has a
+generation kernel, many symbols per call. It measures the models of the given runs. Without a run, it measures models
+of two sizes with random weights and a vocabulary of bytes. Such a model opens brackets at random and ever deeper. The
+benchmark prints the median times and the median of their ratios.
 
     python benchmarks/c_sampling.py [RUN …] [--rounds 7] [--length 2000]
 """
@@ -30,18 +30,20 @@ COUNTS = (1, 8, 100)
 PROMPT = "}\n\nstatic int "
 
 
-class Stepping(Sampler):
-    """A temperature that no kernel supports."""
+class UncompiledTemperature(Sampler):
+    """A temperature without a generation kernel, so that sampling is symbol by symbol."""
 
     _temperature = Temperature()
 
     def transform(self, logits: Tensor, memory: None) -> Tensor:
-        """Divide logits by the temperature."""
+        """Return the logits, divided by the temperature."""
         return self._temperature.transform(logits, memory)
 
 
-def seconds(model: SequenceModel, vocabulary: Vocabulary, samplers: list[Sampler], count: int, length: int) -> float:
-    """Return the CPU time of drawing samples once."""
+def measure_seconds(
+    model: SequenceModel, vocabulary: Vocabulary, samplers: list[Sampler], count: int, length: int
+) -> float:
+    """Return the CPU time in seconds that it takes to draw `count` samples of `length` symbols."""
     prompt = encode_prompt(vocabulary, PROMPT)
     start = time.process_time()
     for _ in generate(model, vocabulary, samplers, prompt, count=count, length=length, seed=1):
@@ -49,8 +51,8 @@ def seconds(model: SequenceModel, vocabulary: Vocabulary, samplers: list[Sampler
     return time.process_time() - start
 
 
-def models(runs: list[Path], settings: list[str]) -> Iterator[tuple[str, SequenceModel, Vocabulary]]:
-    """Yield the name, the model and the vocabulary of each run, or of models with random weights."""
+def open_models(runs: list[Path], settings: list[str]) -> Iterator[tuple[str, SequenceModel, Vocabulary]]:
+    """Yield the name, model and vocabulary of each run, or of two models with random weights if there is no run."""
     for path in runs:
         run = Run.open(path, settings)
         yield path.name, run.model("best", "cpu"), run.vocabulary()
@@ -60,34 +62,38 @@ def models(runs: list[Path], settings: list[str]) -> Iterator[tuple[str, Sequenc
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the times, and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="*", metavar="RUN")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--length", type=int, default=2000)
+    parser.add_argument("runs", type=Path, nargs="*", metavar="RUN", help="run directory, such as runs/first-run")
+    parser.add_argument("--rounds", type=int, default=7, help="number of measurements with and without (default: 7)")
+    parser.add_argument("--length", type=int, default=2000, help="symbols of each sample (default: 2000)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key of the experiments"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a key of the experiments, such as model.cells.0.backend=native",
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for name, model, vocabulary in models(arguments.runs, arguments.set):
-        modes: dict[str, Sampler] = {"symbol by symbol": Stepping()}
+    for name, model, vocabulary in open_models(arguments.runs, arguments.set):
+        modes: dict[str, Sampler] = {"symbol by symbol": UncompiledTemperature()}
         if model.generation_kernel(model.initial_states(1), []) is not None:
             modes["by kernel"] = Temperature()
         for mode, temperature in modes.items():
             for count in COUNTS:
                 chains = {"without": [temperature], "with": [Balanced(), temperature]}
-                taken: dict[str, list[float]] = {which: [] for which in chains}
+                times: dict[str, list[float]] = {variant: [] for variant in chains}
                 for _ in range(arguments.rounds):
-                    for which, chain in chains.items():
-                        taken[which].append(seconds(model, vocabulary, chain, count, arguments.length))
+                    for variant, chain in chains.items():
+                        times[variant].append(measure_seconds(model, vocabulary, chain, count, arguments.length))
                 ratio = statistics.median(
-                    with_it / without for with_it, without in zip(taken["with"], taken["without"], strict=True)
+                    balanced / without for balanced, without in zip(times["with"], times["without"], strict=True)
                 )
-                without, with_it = (1e6 * statistics.median(times) / arguments.length for times in taken.values())
+                without, balanced = (1e6 * statistics.median(values) / arguments.length for values in times.values())
                 print(
                     f"{name}, {mode}, {count} × {arguments.length:,}: {without:.2f} µs per step, "
-                    f"with it {with_it:.2f} µs, {100 * (ratio - 1):+.1f}%"
+                    f"with balanced {balanced:.2f} µs, {100 * (ratio - 1):+.1f}%"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Errors in the C of a character-level model at several checkpoints of its training.
+"""Measure the errors in the C that a character-level model generates, at several checkpoints of its training.
 
 python -m benchmarks.c_learning runs/linux-code-structure
 """

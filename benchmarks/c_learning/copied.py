@@ -1,4 +1,4 @@
-"""Share of a text that is copied verbatim from another one."""
+"""Measure the share of a text that is copied verbatim from another text."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class Copies:
         for text in texts:
             hashes = _hashes(text, self.length)
             places = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
-            # +1 where a known substring begins, -1 after its end. A symbol with a sum above 0 is inside one.
+            # +1 where a known substring begins, -1 after its end. A positive cumulative sum is inside of one.
             known = (self._hashes[places] == hashes).astype(np.int64)
             edges = np.zeros(len(text) + 1, dtype=np.int64)
             edges[: len(known)] += known

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class NGram:
-    """All positions of a text, sorted by the `order` symbols that begin there.
+    """An index of all positions of a text, sorted by the `order` symbols from there on, which are the context.
 
     Attributes:
-        tokens: The training text. It is read as a ring, so that every context has a next symbol.
+        tokens: The training text. It counts as a ring, so that every context has a next symbol.
         order: Length of the context.
         places: Positions in the text, sorted by context.
         first: For each position in the text, the first index in `places` with the same context.
@@ -30,10 +30,10 @@ class NGram:
     count: NDArray[np.int32]
 
     def successors(self, place: int) -> NDArray[np.uint8]:
-        """Return the symbol after each occurrence of a context.
+        """Return the symbol after each occurrence of the context at a position.
 
         Args:
-            place: Position of one occurrence.
+            place: Position of any occurrence of the context.
         """
         first, count = self.first[place], self.count[place]
         return self.tokens[(self.places[first : first + count] + self.order) % len(self.tokens)]
@@ -51,10 +51,11 @@ class NGram:
         return np.flatnonzero(found)
 
     def sample(self, begins: NDArray[np.int64], length: int, draws: np.random.Generator) -> NDArray[np.uint8]:
-        """Return random texts.
+        """Draw random texts.
 
-        A position of the training text represents the context that begins there. One position with the same context is
-        drawn at random. The symbol after that context is the next symbol, and the next position is the next context.
+        A position of the training text represents the context that begins there. For each symbol, one position with the
+        same context is drawn at random. The symbol after that context is the result, and the position after the drawn
+        one represents the next context.
 
         Args:
             begins: Position of the first context of each text, `[count]`.
@@ -74,10 +75,10 @@ class NGram:
 
 
 def fit(tokens: NDArray[np.uint8], order: int) -> NGram:
-    """Fit a model.
+    """Fit a model to a text.
 
     Args:
-        tokens: The training text, which is not empty.
+        tokens: The training text, of at least one symbol.
         order: Length of the context, at least 1.
     """
     classes = ranks(tokens, order)
@@ -88,7 +89,7 @@ def fit(tokens: NDArray[np.uint8], order: int) -> NGram:
 
 
 def ranks(tokens: NDArray[np.uint8], length: int) -> NDArray[np.int64]:
-    """Return the rank, among all substrings of one length, of the substring at each position of a ring.
+    """Return the rank of the substring at each position of a ring, among all substrings of the same length.
 
     Substrings are sorted by prefix doubling (Karp, Miller & Rosenberg 1972): a substring consists of two shorter ones,
     adjacent or overlapping, whose ranks are known.

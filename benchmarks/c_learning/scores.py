@@ -1,4 +1,4 @@
-"""Error rates of C texts, each with a confidence interval over the texts."""
+"""Compute the error rates of C texts, with bootstrap confidence intervals over the texts."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -29,8 +29,10 @@ ERRORS = {
 """Label of each error rate. The last five are shares of the functions that parse."""
 
 RESAMPLES = 1_000
+"""Number of bootstrap samples."""
 
 Pair = tuple[int, int]
+"""Number of errors, and number of cases."""
 
 
 class Share(NamedTuple):
@@ -39,8 +41,8 @@ class Share(NamedTuple):
     Attributes:
         wrong: Number of errors.
         total: Number of cases.
-        low: Lower end of the 95% bootstrap interval, from texts that are resampled with replacement.
-        high: Upper end of the interval.
+        low: Lower end of the 95% bootstrap interval, for which the texts are resampled with replacement.
+        high: Upper end of this interval.
     """
 
     wrong: int
@@ -50,7 +52,7 @@ class Share(NamedTuple):
 
     @property
     def value(self) -> float:
-        """The share of errors, or NaN if there are no cases."""
+        """The error rate, or NaN if there are no cases."""
         return self.wrong / self.total if self.total else float("nan")
 
 
@@ -58,22 +60,22 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
     """Return the numbers of errors and of cases in one text that is cut at its end.
 
     Args:
-        text: C, or text that may be C, that begins with a unit.
+        text: Any text that begins with a unit, if it is C.
         lexicon: Lexicon of the training text.
     """
     units = [unit for unit in split_units(text, end_missing=True) if unit.brackets and unit.kind == "complete"]
     ends = analyze_terminators(text, end_missing=True)
     closed = ends.total["comments"] - ends.wrong["comments"]
     lines = analyze_indentation(text)
-    counts, _ = check_names(read_units(text, end_missing=True), lexicon)
+    checked, _ = check_names(read_units(text, end_missing=True), lexicon)
     return {
         "brackets": (sum(not unit.balanced for unit in units), len(units)),
         "bracket": (sum(unit.defect_count for unit in units), sum(unit.brackets for unit in units)),
         **{name: (ends.wrong[name], ends.total[name]) for name in ("comments", "strings", "characters")},
         "comment_ends": (ends.wrong["comment_ends"], ends.wrong["comment_ends"] + closed),
         "indentation": (lines.lines - lines.agreeing, lines.lines),
-        "parsed": (counts["units"] - counts["parsed"], counts["units"]),
-        **{kind: (counts[kind], counts["scored"]) for kind in CHECKS},
+        "parsed": (checked["units"] - checked["parsed"], checked["units"]),
+        **{kind: (checked[kind], checked["scored"]) for kind in CHECKS},
     }
 
 
@@ -84,13 +86,13 @@ def score_texts(texts: Sequence[str], lexicon: Lexicon) -> Mapping[str, Share]:
         texts: Texts that begin with a unit.
         lexicon: Lexicon of the training text.
     """
-    each = [count_errors(text, lexicon) for text in texts]
-    again = np.random.default_rng(0).integers(len(texts), size=(RESAMPLES, len(texts)))
-    found: dict[str, Share] = {}
+    counts = [count_errors(text, lexicon) for text in texts]
+    resamples = np.random.default_rng(0).integers(len(texts), size=(RESAMPLES, len(texts)))
+    shares: dict[str, Share] = {}
     for name in ERRORS:
-        wrong, total = np.array([counted[name] for counted in each]).T
-        totals = total[again].sum(axis=1)
-        drawn = wrong[again].sum(axis=1)[totals > 0] / totals[totals > 0]
-        low, high = np.quantile(drawn, (0.025, 0.975)) if len(drawn) else (0.0, 1.0)
-        found[name] = Share(int(wrong.sum()), int(total.sum()), float(low), float(high))
-    return found
+        wrong, total = np.array([counted[name] for counted in counts]).T
+        totals = total[resamples].sum(axis=1)
+        rates = wrong[resamples].sum(axis=1)[totals > 0] / totals[totals > 0]
+        low, high = np.quantile(rates, (0.025, 0.975)) if len(rates) else (0.0, 1.0)
+        shares[name] = Share(int(wrong.sum()), int(total.sum()), float(low), float(high))
+    return shares

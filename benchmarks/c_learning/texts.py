@@ -1,4 +1,4 @@
-"""The texts that are compared: the training text, held-out windows, and samples."""
+"""Read the training text and the held-out windows of a run, and draw samples."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from seqforge.files import write_atomically
 from seqforge.interfaces import Vocabulary
 
 PROMPT = "\n}\n\n"
-"""Prompt of every sample, which also precedes every window: the end of a function, so that each begins with a unit."""
+"""The end of a function: prompt of every sample, and text before every window, so that each begins with a unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class RunText:
 
 
 def read_run(run: Run) -> RunText:
-    """Return the text of a run, from the cache if it is there.
+    """Return the text of a run. The cache is used if it contains the text.
 
     Args:
         run: A run with a vocabulary of at most 256 characters.
@@ -77,11 +77,11 @@ def read_run(run: Run) -> RunText:
     )
 
 
-def cached(path: Path, compute: Callable[[], Any]) -> Any:
-    """Return a JSON value from a file, or compute and store it if the file is missing.
+def load_or_compute(path: Path, compute: Callable[[], Any]) -> Any:
+    """Return a JSON value from a file. If the file is missing, compute the value and write the file first.
 
     Args:
-        path: The file.
+        path: Path of the file.
         compute: Function that returns the value.
     """
     if not path.exists():
@@ -94,7 +94,7 @@ def sample_run(run: Run, step: int, count: int, length: int) -> list[str]:
     """Return samples of one checkpoint, without the prompt.
 
     Args:
-        run: The run, whose own samplers are used.
+        run: The run, with the samplers of its experiment.
         step: Step of the checkpoint.
         count: Number of samples.
         length: Characters of each sample.
@@ -107,7 +107,7 @@ def sample_ngram(model: NGram, source: RunText, count: int, length: int) -> list
     """Return samples of an n-gram model, each from a random context that ends with the prompt.
 
     Args:
-        model: Model that is fitted to the training text.
+        model: Model that was fitted to the training text.
         source: Text of the run.
         count: Number of samples.
         length: Characters of each sample.

@@ -38,8 +38,8 @@ class LinuxSource(Corpus):
         source: Annotated[
             Literal["auto", "download"] | ExperimentPath,
             Field(
-                description="Path of a source tree, a tar archive (plain, .xz, .gz, .zst or .bz2) or a git repository. `auto` "
-                "searches the machine for one of these, and `download` downloads a release.",
+                description="Path of a source tree, a tar archive (plain, .xz, .gz, .zst or .bz2) or a git repository. "
+                "`auto` searches the machine for one of these, and `download` downloads a release.",
                 union_mode="left_to_right",
             ),
         ] = "auto",
