@@ -23,7 +23,7 @@ from seqforge.model import SequenceModel, build_model
 
 
 class Words(Vocabulary):
-    """Symbols of any length."""
+    """Vocabulary of symbols of any length."""
 
     def __init__(self, words: Iterable[bytes]) -> None:
         self.words = list(words)
@@ -54,7 +54,7 @@ def context(prompt: bytes, count: int, length: int, vocabulary: Words = CHARACTE
 
 
 def draw(prompt: bytes, *, count: int, length: int, seed: int, vocabulary: Words = CHARACTERS) -> list[str]:
-    """Draw from random logits, as far as the sampler allows."""
+    """Draw samples from random logits with the sampler, and return them after the prompt."""
     sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
     memory = sampler.start(context(prompt, count, length, vocabulary))
     drawn: list[torch.Tensor] = []
@@ -71,13 +71,13 @@ def draw(prompt: bytes, *, count: int, length: int, seed: int, vocabulary: Words
 
 
 def messages_of(text: str) -> list[str]:
-    """Return bracket errors of a text without column 0, which may end a unit whose brackets are open."""
+    """Return the bracket errors of a text whose lines are indented, since a line in column 0 may end a unit."""
     return [defect.message for unit in split_units(text.replace("\n", "\n ")) for defect in unit.defects]
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 200), st.sampled_from([b"\n", b"{\n", b"\n#if 1\n", b"tn a[", b'"\\']))
-def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt: bytes):
+def test_samples_close_everything_that_they_open(seed: int, length: int, prompt: bytes):
     for text in draw(prompt, count=4, length=max(length, 12), seed=seed):
         assert messages_of(text + "\n") == []
         messages = [defect.message for defect in analyze_terminators(text + "\n").defects]
@@ -85,7 +85,7 @@ def test_samples_balance_and_end_what_they_begin(seed: int, length: int, prompt:
 
 
 def allowed_by(automaton: ConstraintAutomaton) -> torch.Tensor:
-    """Return the symbols that a constraint automaton allows, as compiled code does."""
+    """Compute the symbols that a constraint automaton allows, as generation kernels do."""
     rows: list[torch.Tensor] = []
     for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
         length = int(automaton.weights[torch.cat([stack[:height], state[None]])].sum())
@@ -96,7 +96,7 @@ def allowed_by(automaton: ConstraintAutomaton) -> torch.Tensor:
 
 
 def move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
-    """Move a sample as compiled code does, and return whether the tables describe the move."""
+    """Move a sample to its next state, as generation kernels do, and return whether the tables describe the move."""
     entry = int(automaton.following[automaton.states[row], token])
     if entry == -1:
         automaton.states[row] = -1 - automaton.states[row]
@@ -113,16 +113,16 @@ def move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
     return True
 
 
-def memory_after_stop(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
-    """Follow the draws as compiled code does, and return the allowed symbols of each step."""
+def allowed_symbols(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
+    """Follow drawn symbols as generation kernels do, and return the allowed symbols of each step."""
     sampler, (length, count) = Balanced(), tokens.shape
     memory = sampler.start(context(prompt, count, length, vocabulary))
     automaton, allowed = sampler.automaton(memory), list[torch.Tensor]()
     for drawn in tokens:
         allowed.append(allowed_by(automaton))
-        known = [move(automaton, row, token) for row, token in enumerate(drawn.tolist())]
+        described = [move(automaton, row, token) for row, token in enumerate(drawn.tolist())]
         automaton.left -= 1
-        if not all(known):
+        if not all(described):
             memory = sampler.memory_after_stop(memory, automaton, drawn)
             automaton = sampler.automaton(memory)
     return torch.stack(allowed)
@@ -151,14 +151,14 @@ PROMPTS = [
     st.just(set(CHARACTERS.words)) | st.sets(st.sampled_from(CHARACTERS.words)),
     st.lists(st.sampled_from([b"", b"([{", b")]}"]), min_size=3, max_size=3),
 )
-def test_constraint_automaton_forbids_the_same(
-    seed: int, length: int, prompt: bytes, words: set[bytes], likely: list[bytes]
+def test_constraint_automaton_forbids_the_same_symbols_as_the_sampler(
+    seed: int, length: int, prompt: bytes, words: set[bytes], preferred: list[bytes]
 ):
     vocabulary = Words(sorted(words | {bytes([value]) for value in prompt}))
     sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
     memory = sampler.start(context(prompt, 3, length, vocabulary))
-    # Each sample prefers other symbols, so that one closes much while another opens more.
-    bias = torch.tensor([[3.0 * (word in symbols) for word in vocabulary.words] for symbols in likely])
+    # Each sample prefers other symbols, so that one closes brackets while another opens some.
+    bias = torch.tensor([[3.0 * (word in symbols) for word in vocabulary.words] for symbols in preferred])
     allowed, drawn = list[torch.Tensor](), list[torch.Tensor]()
     for _ in range(length):
         logits = bias + torch.randn(3, vocabulary.size, generator=generator)
@@ -166,23 +166,23 @@ def test_constraint_automaton_forbids_the_same(
         allowed.append(transformed.isfinite())
         drawn.append(transformed.argmax(-1))
         memory = sampler.advance(memory, drawn[-1])
-    assert torch.equal(memory_after_stop(prompt, torch.stack(drawn), vocabulary), torch.stack(allowed))
+    assert torch.equal(allowed_symbols(prompt, torch.stack(drawn), vocabulary), torch.stack(allowed))
 
 
-@pytest.mark.parametrize("written", [b"", b"{" * 231])
-def test_what_closes_nothing_is_forbidden_however_much_was_open(written: bytes):
+@pytest.mark.parametrize("other_sample", [b"", b"{" * 231])
+def test_unmatched_closers_are_forbidden_after_deep_nesting(other_sample: bytes):
     sampler = Balanced()
     closed, other = b"{" * 200 + b"}" * 200, b"; " * 200
     memory = sampler.start(context(b"\n", 3, 600))
-    for tokens in zip(closed, other, written.ljust(400, b";"), strict=True):
+    for tokens in zip(closed, other, other_sample.ljust(400, b";"), strict=True):
         memory = sampler.advance(memory, torch.as_tensor(CHARACTERS.encode(bytes(tokens))))
-    refused = ~sampler.transform(torch.zeros(3, CHARACTERS.size), memory).isfinite()
-    for row in refused[:2]:
+    forbidden = ~sampler.transform(torch.zeros(3, CHARACTERS.size), memory).isfinite()
+    for row in forbidden[:2]:
         assert CHARACTERS.decode(row.nonzero().flatten().tolist()) == b")]}"
 
 
 @given(st.lists(st.sampled_from([*CHARACTERS.words, b"\n#if", b"\n#endif\n", b"\n#define"]), max_size=60))
-def test_the_automaton_follows_the_grammar(words: list[bytes]):
+def test_automaton_matches_the_grammar(words: list[bytes]):
     automaton = build_automaton(token_characters(CHARACTERS))
     number, numbers = 0, BOTTOM
     state, stack = State(), list[State]()
@@ -205,7 +205,7 @@ def lengths_to_close(memory: Memory) -> list[int]:
 
 @settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 600), st.sampled_from(PROMPTS))
-def test_no_more_is_open_than_can_be_closed(seed: int, length: int, prompt: bytes):
+def test_everything_open_can_be_closed_in_the_remaining_symbols(seed: int, length: int, prompt: bytes):
     sampler, generator = Balanced(), torch.Generator().manual_seed(seed)
     memory = sampler.start(context(prompt, 2, length))
     room = sampler.automaton(memory).stacks.shape[1]
@@ -222,7 +222,7 @@ def test_no_more_is_open_than_can_be_closed(seed: int, length: int, prompt: byte
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_kernels_write_what_is_written_symbol_by_symbol(count: int, monkeypatch: pytest.MonkeyPatch):
+def test_kernels_sample_the_same_symbols_as_the_python_loop(count: int, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("seqforge_native")
     experiment = Experiment.from_dict(
         {
@@ -236,26 +236,26 @@ def test_kernels_write_what_is_written_symbol_by_symbol(count: int, monkeypatch:
     model = build_model(experiment, CHARACTERS.size)
     prompt = torch.as_tensor(CHARACTERS.encode(b"\n#define (// a"))
 
-    def write() -> torch.Tensor:
+    def sample() -> torch.Tensor:
         pieces = list(generate(model, CHARACTERS, [Balanced()], prompt, count=count, length=900, seed=2))
         lengths.append(len(pieces))
         return torch.cat(pieces)
 
     lengths: list[int] = []
-    fast = write()
+    fast = sample()
     if lengths == [900]:
         pytest.skip("no kernels for this processor")
     monkeypatch.setattr(SequenceModel, "generation_kernel", lambda *_: None)
-    assert torch.equal(fast, write())
+    assert torch.equal(fast, sample())
     assert lengths[0] == 1 + 4  # the first symbol, then 256 at a time
 
 
-def test_all_bytes_are_symbols():
+def test_vocabulary_of_all_bytes():
     for text in draw(b"\n", count=3, length=300, seed=1, vocabulary=BYTES):
         assert messages_of(text + "\n") == []
 
 
-def test_each_sample_has_its_own_memory():
+def test_samples_have_separate_memories():
     sampler = Balanced()
     memory = sampler.start(context(b"\n", 2, 50))
     memory = sampler.advance(memory, torch.as_tensor(CHARACTERS.encode(b"(a")))
@@ -264,7 +264,7 @@ def test_each_sample_has_its_own_memory():
     assert not allowed[:, CHARACTERS.words.index(b"]")].any()
 
 
-def test_at_the_end_nothing_but_the_closer_is_allowed():
+def test_only_the_closing_symbol_is_allowed_at_the_end():
     sampler = Balanced()
     logits = torch.randn(1, CHARACTERS.size)
     memory = sampler.start(context(b"{(", 1, 2))
@@ -273,14 +273,14 @@ def test_at_the_end_nothing_but_the_closer_is_allowed():
     assert sampler.transform(logits, far).isfinite().sum() == CHARACTERS.size - 2
 
 
-def test_what_the_length_does_not_allow_is_not_closed():
+def test_prompt_with_too_many_open_brackets_need_not_be_closed():
     sampler = Balanced()
     memory = sampler.start(context(b"{{{{{{", 1, 3))
-    refused = ~sampler.transform(torch.zeros(1, CHARACTERS.size), memory).isfinite().squeeze()
-    assert CHARACTERS.decode(refused.nonzero().flatten().tolist()) == b"\"'()[]{"
+    forbidden = ~sampler.transform(torch.zeros(1, CHARACTERS.size), memory).isfinite().squeeze()
+    assert CHARACTERS.decode(forbidden.nonzero().flatten().tolist()) == b"\"'()[]{"
 
 
-def test_after_a_sampler_that_left_nothing_that_is_allowed():
+def test_allowed_symbols_are_equally_likely_if_samplers_before_excluded_them():
     logits = torch.full((2, CHARACTERS.size), -torch.inf)
     logits[:, CHARACTERS.words.index(b")")] = 1.0
     sampler = Balanced()
@@ -289,31 +289,31 @@ def test_after_a_sampler_that_left_nothing_that_is_allowed():
     assert not transformed.isnan().any()
 
 
-def test_what_a_vocabulary_cannot_close_is_opened_no_more_than_the_prompt_did():
+def test_symbol_that_the_vocabulary_cannot_close_is_forbidden_after_a_prompt_with_it():
     vocabulary = Words([b"a", b"{"])
     memory = Balanced().start(context(b"{{{", 1, 50, vocabulary))
     assert Balanced().transform(torch.zeros(1, 2), memory).isfinite().tolist() == [[True, False]]
 
 
-def test_bytes_of_characters_are_not_a_directives_name():
+def test_bytes_of_characters_cannot_continue_the_name_of_a_directive():
     memory = Balanced().start(context(b"#if", 1, 50, BYTES))
     allowed = Balanced().transform(torch.zeros(1, 256), memory).isfinite()
     assert allowed[0, :128].all()
     assert not allowed[0, 128:].any()
 
 
-def test_what_a_vocabulary_cannot_close_is_not_opened():
+def test_bracket_that_the_vocabulary_cannot_close_is_forbidden():
     vocabulary = Words([b"a", b"(", b"[", b"]"])
     memory = Balanced().start(context(b"a", 1, 50, vocabulary))
     assert Balanced().transform(torch.zeros(1, 4), memory).isfinite().tolist() == [[True, False, True, False]]
 
 
 @pytest.mark.parametrize("word", [b"int", "éa".encode()])
-def test_symbols_of_several_characters_are_refused(word: bytes):
-    with pytest.raises(ExperimentError, match="symbols of one character, and symbol 1 is"):
+def test_symbols_of_several_characters_are_rejected(word: bytes):
+    with pytest.raises(ExperimentError, match="symbols of one character, but symbol 1 is"):
         Balanced().start(context(b"a", 1, 5, Words([b"a", word])))
 
 
-def test_an_end_of_sequence_symbol_is_refused():
+def test_end_of_sequence_symbol_is_rejected():
     with pytest.raises(ExperimentError, match="is for models of running text"):
         Balanced().start(context(b"a", 1, 5, Words([b"a", b""])))

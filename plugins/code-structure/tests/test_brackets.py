@@ -1,4 +1,4 @@
-"""Errors of brackets: worked out by hand, by mutation, and for hostile texts."""
+"""Bracket errors: golden values, mutations of correct code, and hostile texts."""
 
 import tracemalloc
 
@@ -21,11 +21,14 @@ static int f(struct x *x, char c)
 	return (a[1]);
 }
 """
-DEAD = [range(FUNCTION.index(dead), FUNCTION.index(dead) + len(dead)) for dead in ("'{'", '"}\\"{"', "/* { */", "// )")]
+IGNORED = [
+    range(FUNCTION.index(ignored), FUNCTION.index(ignored) + len(ignored))
+    for ignored in ("'{'", '"}\\"{"', "/* { */", "// )")
+]
 BRACKETS = [
     place
     for place, character in enumerate(FUNCTION)
-    if character in "()[]{}" and not any(place in dead for dead in DEAD)
+    if character in "()[]{}" and not any(place in ignored for ignored in IGNORED)
 ]
 
 
@@ -33,36 +36,36 @@ def defects(text: str, **options: bool) -> list[tuple[int, str]]:
     return [(defect.position, defect.message) for unit in split_units(text, **options) for defect in unit.defects]
 
 
-def places(text: str, **options: bool) -> list[int]:
+def positions(text: str, **options: bool) -> list[int]:
     return [position for position, _ in defects(text, **options)]
 
 
-def test_right_code_has_no_error():
+def test_correct_code_has_no_error():
     assert defects(FUNCTION) == []
     assert [unit.brackets for unit in split_units(FUNCTION)] == [len(BRACKETS)]
 
 
 @given(st.sampled_from(BRACKETS))
-def test_every_deletion_is_found(place: int):
+def test_every_deleted_bracket_is_found(place: int):
     assert defects(FUNCTION[:place] + FUNCTION[place + 1 :])
 
 
 @given(st.sampled_from(BRACKETS), st.sampled_from("()[]{}"))
-def test_every_insertion_and_substitution_is_found(place: int, bracket: str):
+def test_every_inserted_or_substituted_bracket_is_found(place: int, bracket: str):
     assert defects(FUNCTION[:place] + bracket + FUNCTION[place:])
     if bracket != FUNCTION[place]:
         assert defects(FUNCTION[:place] + bracket + FUNCTION[place + 1 :])
 
 
 @given(st.integers(0, len(FUNCTION)))
-def test_no_cut_of_right_code_has_an_error(stop: int):
+def test_correct_code_has_no_error_after_any_cut(stop: int):
     assert defects(FUNCTION + FUNCTION[:stop], end_missing=True) == []
     cut = FUNCTION[stop:] + FUNCTION
     assert defects(cut, beginning_missing=True, end_missing=True) == [] or "'" in FUNCTION[:stop]
 
 
 @given(st.text(st.characters(exclude_characters="*/\\?")))
-def test_what_stands_in_a_comment_is_passed_over(text: str):
+def test_content_of_a_comment_is_ignored(text: str):
     assert defects(FUNCTION.replace("/* { */", f"/*{text}*/")) == []
 
 
@@ -83,7 +86,7 @@ def test_what_stands_in_a_comment_is_passed_over(text: str):
         ),
     ],
 )
-def test_places_and_words(text: str, expected: list[tuple[int, str]]):
+def test_positions_and_messages(text: str, expected: list[tuple[int, str]]):
     assert defects(text) == sorted(expected)
 
 
@@ -100,27 +103,27 @@ def test_places_and_words(text: str, expected: list[tuple[int, str]]):
         "# if A /* ( */\n {\n# endif\n#if A\n }\n#endif\n",
     ],
 )
-def test_code_is_checked_as_it_would_be_compiled(conditions: str):
+def test_both_branches_of_a_condition_are_balanced(conditions: str):
     body = "int f(void)\n{\n" + conditions + "}\n"
     assert defects(body) == []
     assert defects(body.replace("}\n", "}}\n", 1)) or "#if 0" in body or "cplusplus" in body
 
 
-def test_a_guard_against_a_second_inclusion_hides_nothing():
-    assert places("#ifndef H\n#define H\nint f(int x;\n#endif\n") == [25]
+def test_code_in_an_include_guard_is_checked():
+    assert positions("#ifndef H\n#define H\nint f(int x;\n#endif\n") == [25]
 
 
-def test_signs_of_an_error_in_a_cut_tail():
-    begun = "int f(void)\n{\n\tif (g(x)) {\n\t\th();\n\t}\n"
-    assert places(begun, end_missing=True) == []
-    assert places(begun.replace("x))", "x)") + "\tk();\n", end_missing=True) != []
-    assert places(begun.replace("h()", "h(") + "\tk();\n", end_missing=True) == [begun.index("h(") + 1]
-    assert places(begun.replace(") {", ")") + "\tk(", end_missing=True) != []
-    assert places("int f(int a\n{\n", end_missing=True) == [5]
-    assert places("int f(int a)\n\tint b;\n\n\treturn", end_missing=True) == [19]
+def test_early_signs_of_errors_in_a_cut_unit():
+    unfinished = "int f(void)\n{\n\tif (g(x)) {\n\t\th();\n\t}\n"
+    assert positions(unfinished, end_missing=True) == []
+    assert positions(unfinished.replace("x))", "x)") + "\tk();\n", end_missing=True) != []
+    assert positions(unfinished.replace("h()", "h(") + "\tk();\n", end_missing=True) == [unfinished.index("h(") + 1]
+    assert positions(unfinished.replace(") {", ")") + "\tk(", end_missing=True) != []
+    assert positions("int f(int a\n{\n", end_missing=True) == [5]
+    assert positions("int f(int a)\n\tint b;\n\n\treturn", end_missing=True) == [19]
 
 
-def test_an_error_affects_its_own_unit_only():
+def test_error_affects_only_its_unit():
     broken = FUNCTION.replace("[1]", "[1")
     assert [unit.defect_count for unit in split_units(FUNCTION + broken + FUNCTION)] == [0, 1, 0]
     assert [unit.defect_count for unit in split_units(FUNCTION[:-2] + FUNCTION + FUNCTION)] == [1, 0, 0]
@@ -149,7 +152,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_memory_stays_small_whatever_the_text(name: str):
+def test_memory_is_bounded_for_any_text(name: str):
     text = HOSTILE[name]
     tracemalloc.start()
     try:
@@ -165,7 +168,7 @@ def test_memory_stays_small_whatever_the_text(name: str):
 
 
 @pytest.mark.parametrize("bracket", ["(", "{", "[", "\n#if A\n"])
-def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
+def test_nesting_beyond_the_limit_is_not_analyzed(bracket: str):
     (within,) = split_units(bracket * DEEPEST_NESTING, end_missing=True)
     (beyond,) = split_units(bracket * (DEEPEST_NESTING + 1), end_missing=True)
     assert (within.too_deep, beyond.too_deep) == (False, True)
@@ -174,17 +177,17 @@ def test_nesting_beyond_the_limit_is_not_analysed(bracket: str):
     assert beyond.defects == [(0, message, len(bracket) * (DEEPEST_NESTING + 1))]
 
 
-def test_many_brackets_that_close_nothing_take_linear_time():
+def test_many_unmatched_brackets_take_linear_time():
     # An algorithm with quadratic time would take hours.
     (unit,) = split_units("#define a " + "(" * 300_000 + "}" * 300_000)
     assert unit.defect_count == 600_000
 
 
-def test_what_follows_a_unit_that_is_too_deep_is_analysed():
+def test_unit_after_one_that_is_too_deep_is_analyzed():
     units = list(split_units("int f(void)\n{\n" + "(" * 300 + ";\n}\n\n" + FUNCTION))
     assert [(unit.too_deep, unit.defect_count) for unit in units] == [(True, 0), (False, 0)]
 
 
-def test_a_character_literal_that_is_cut_opens_and_closes_nothing():
-    assert places("int c = f('}", end_missing=True) == []
-    assert places("int c = f('}\n", end_missing=True) == [11]
+def test_brackets_in_a_cut_character_literal_are_ignored():
+    assert positions("int c = f('}", end_missing=True) == []
+    assert positions("int c = f('}\n", end_missing=True) == [11]

@@ -1,4 +1,4 @@
-"""`seqforge c-structure` and `seqforge c-lexicon`."""
+"""The commands `seqforge c-structure` and `seqforge c-lexicon`."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def lexicon(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_findings_look_like_a_compilers(folder: Path, lexicon: Path, monkeypatch, capsys):
+def test_findings_have_the_format_of_a_compiler(folder: Path, lexicon: Path, monkeypatch, capsys):
     capsys.readouterr()
     assert run(monkeypatch, "c-structure", "faulty.c", "good.c", "--lexicon", str(lexicon)) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -52,13 +52,13 @@ def test_findings_look_like_a_compilers(folder: Path, lexicon: Path, monkeypatch
     assert all(line.startswith("faulty.c:") for line in lines)
 
 
-def test_a_unit_that_is_not_analyzed_is_reported_once(folder: Path, monkeypatch, capsys):
+def test_unit_that_is_not_analyzed_is_reported_once(folder: Path, monkeypatch, capsys):
     (folder / "deep.c").write_text("(" * 1000)
     assert run(monkeypatch, "c-structure", "deep.c") == 1
     assert capsys.readouterr().out.splitlines() == ["deep.c:1:1: not analyzed: nested deeper than 256"]
 
 
-def test_a_byte_order_mark_is_passed_over(folder: Path, monkeypatch, capsys):
+def test_byte_order_mark_is_ignored(folder: Path, monkeypatch, capsys):
     (folder / "marked.c").write_bytes(b"\xef\xbb\xbf" + TRAINING.encode())
     assert run(monkeypatch, "c-structure", "marked.c") == 0
     assert capsys.readouterr().out == ""
@@ -77,13 +77,13 @@ def test_warnings_and_errors_have_colors_on_a_terminal(folder: Path, monkeypatch
     assert captured.err == f"{len(lines)} findings in 1 file\n"
 
 
-def test_a_text_cut_at_both_ends(folder: Path, monkeypatch, capsys):
+def test_text_that_is_cut_at_both_ends(folder: Path, monkeypatch, capsys):
     (folder / "sample.txt").write_text("\treturn 1;\n}\n\n" + TRAINING + "int g(void)\n{\n\tif (a")
     assert run(monkeypatch, "c-structure", "sample.txt", "--cut") == 0
     assert run(monkeypatch, "c-structure", "sample.txt") == 1
 
 
-def test_json_has_lines_columns_and_characters(folder: Path, monkeypatch, capsys):
+def test_json_output_has_lines_columns_and_positions(folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-structure", "faulty.c", "--json") == 1
     first = json.loads(capsys.readouterr().out)[0]
     start = FAULTY.index("i;")
@@ -92,12 +92,12 @@ def test_json_has_lines_columns_and_characters(folder: Path, monkeypatch, capsys
     }  # fmt: skip
 
 
-def test_what_is_right_prints_nothing(folder: Path, monkeypatch, capsys):
+def test_correct_code_prints_nothing(folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-structure", "good.c") == 0
     assert capsys.readouterr().out == ""
 
 
-def test_standard_input_that_was_cut(folder: Path, monkeypatch, capsys):
+def test_standard_input_may_be_cut(folder: Path, monkeypatch, capsys):
     cut = TRAINING + "int g(void)\n{\n\tif (f("
     for arguments, expected in ((["-", "--cut"], 0), (["-"], 1)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(cut.encode() + b"\xff")))
@@ -117,13 +117,13 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     assert "larger than 10 bytes" in capsys.readouterr().err
 
 
-def test_a_lexicon_holds_the_corpus(lexicon: Path):
+def test_lexicon_counts_the_files_of_the_corpus(lexicon: Path):
     found = read_lexicon(lexicon)
     assert found.files == 3
     assert found.must_be_declared("ret")
 
 
-def test_an_experiment_names_the_corpus(folder: Path, monkeypatch, capsys):
+def test_corpus_from_an_experiment_file(folder: Path, monkeypatch, capsys):
     (folder / "experiment.toml").write_text('[corpus]\nuse = "text"\nfiles = ["text/*.c"]\n')
     assert run(monkeypatch, "c-lexicon", str(folder / "experiment.toml")) == 0
     assert read_lexicon(folder / "lexicon.json").files == 3
@@ -148,6 +148,6 @@ def test_an_experiment_names_the_corpus(folder: Path, monkeypatch, capsys):
         ),
     ],
 )
-def test_mistakes_are_reported(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
+def test_errors_of_the_command_line_are_reported(arguments: list[str], message: str, folder: Path, monkeypatch, capsys):
     assert run(monkeypatch, "c-lexicon", *arguments) == 1
     assert message in capsys.readouterr().err

@@ -36,7 +36,7 @@ def test_values_match_a_hand_computation():
         '#include_next "{}"\n',
     ],
 )
-def test_no_file_is_read(directive: str, tmp_path: Path):
+def test_compiler_reads_no_file(directive: str, tmp_path: Path):
     secret = tmp_path / "secret.h"
     secret.write_text("int hidden;\n")
     text = directive.format(secret) + "int f(void)\n{\n\treturn hidden;\n}\n"

@@ -1,4 +1,4 @@
-"""Conditions of the preprocessor under two assignments."""
+"""Evaluation of the preprocessor's conditions under two assignments."""
 
 import pytest
 from hypothesis import given
@@ -31,12 +31,12 @@ from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, BOTH, NEITHE
         ("(" * 500, ALL_TRUE),
     ],
 )
-def test_conditions(condition: str, holds: int):
+def test_condition_is_evaluated(condition: str, holds: int):
     assert evaluate_condition("if", condition) == holds
 
 
 @given(st.text("()!&|<=A01 /*\\\n") | st.text())
-def test_a_condition_and_its_contrary(condition: str):
+def test_ifdef_and_ifndef_are_complementary(condition: str):
     assert evaluate_condition("if", condition) in range(4)
     assert evaluate_condition("ifdef", condition) + evaluate_condition("ifndef", condition) == BOTH
 
@@ -53,7 +53,7 @@ def compiled(text: str) -> list[int]:
     return seen
 
 
-def test_branches():
+def test_conditions_follow_branches():
     assert compiled("a\n#if A\na\n#elif B\na\n#elifdef C\na\n#else\na\n#endif\na\n") == [3, 1, 0, 0, 2, 3]
     assert compiled("#if 0\n#if A\na\n#else\na\n#endif\n#elif 1\na\n#else\na\n#endif\na\n") == [0, 0, 3, 0, 3]
     assert compiled("#else\na\n#endif\n#elif 0\na\n") == [3, 3]

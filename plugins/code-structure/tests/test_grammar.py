@@ -1,4 +1,4 @@
-"""The grammar of a text that is being generated, compared with the analysis of complete texts."""
+"""The grammar of generated text, compared with the analysis of complete texts."""
 
 import pytest
 from hypothesis import given, settings
@@ -21,13 +21,13 @@ WORDS = [*ALPHABET, "\n#if A\n", "\n#else\n", "\n#endif\n", "\n#define f(x) ", "
 
 
 class Text:
-    """A text that is being generated, with its stack."""
+    """A generated text, with the state and the stack of the grammar."""
 
     def __init__(self) -> None:
-        self.written, self.state, self.stack = "", State(), list[State]()
+        self.content, self.state, self.stack = "", State(), list[State]()
 
     def write(self, character: str) -> None:
-        self.written += character
+        self.content += character
         move = transition(self.state, character)
         while move.drops and self.stack and self.stack[-1].directive is not None:
             self.stack.pop()
@@ -46,8 +46,8 @@ class Text:
 
 
 def messages_of(text: str) -> list[str]:
-    """Return bracket errors, without those that depend on columns and other early signs."""
-    # Text in column 0 may end a unit whose brackets are open.
+    """Return the bracket errors of a text, without those that depend on columns or are early signs."""
+    # Indent all lines, since a line in column 0 may end a unit with open brackets.
     bare = text.replace("\n", "\n ")
     found = [defect.message for unit in split_units(bare, end_missing=True) for defect in unit.defects]
     return [message for message in found if "closes nothing" in message or "closed before ')" in message]
@@ -55,16 +55,16 @@ def messages_of(text: str) -> list[str]:
 
 @settings(max_examples=500)
 @given(st.lists(st.sampled_from(WORDS), max_size=80))
-def test_what_is_allowed_has_no_error(pieces: list[str]):
+def test_text_of_allowed_characters_has_no_error(pieces: list[str]):
     text = Text()
     text.write_allowed(pieces)
-    # A long literal that is cut is not recognized as a literal, so that brackets in it count.
-    assert messages_of(text.written) == [] or text.state.mode in (Mode.CHARACTER, Mode.CHARACTER_ESCAPE)
+    # A long literal that is cut is not recognized as a literal, so brackets in it count.
+    assert messages_of(text.content) == [] or text.state.mode in (Mode.CHARACTER, Mode.CHARACTER_ESCAPE)
 
 
 @settings(max_examples=500)
 @given(st.lists(st.sampled_from(WORDS), max_size=80))
-def test_what_closes_it_is_allowed_and_leaves_nothing_open(pieces: list[str]):
+def test_closing_characters_are_allowed_and_close_everything(pieces: list[str]):
     text = Text()
     text.write_allowed(pieces)
     for left in range(text.closing_length, 0, -1):
@@ -72,15 +72,15 @@ def test_what_closes_it_is_allowed_and_leaves_nothing_open(pieces: list[str]):
         assert closing_character(text.state) not in forbidden_characters(text.state)
         text.write(closing_character(text.state))
     assert closing_character(text.state) == ""
-    complete = text.written + "\n"
+    complete = text.content + "\n"
     units = list(split_units(complete.replace("\n", "\n ")))
     assert [defect.message for unit in units for defect in unit.defects] == []
-    # An unknown directive is not C, so its quotes enclose nothing.
+    # The text of an unknown directive is not C, so its quotation marks enclose no literal.
     assert analyze_terminators(complete).defects == [] or "#" in pieces
 
 
 @given(st.lists(st.sampled_from([*WORDS, "e", "endif"]), max_size=80))
-def test_what_waits_takes_a_character_or_more_to_close(pieces: list[str]):
+def test_every_state_on_the_stack_takes_a_character_to_close(pieces: list[str]):
     text = Text()
     for character in "".join(pieces):  # including forbidden ones
         text.write(character)
@@ -88,7 +88,7 @@ def test_what_waits_takes_a_character_or_more_to_close(pieces: list[str]):
 
 
 @given(st.lists(st.sampled_from([*WORDS, "e", "endif"]), max_size=80), st.characters())
-def test_a_character_does_what_another_does_that_stands_for_it(pieces: list[str], character: str):
+def test_character_has_the_same_effect_as_its_representative(pieces: list[str], character: str):
     text = Text()
     for written in "".join(pieces):
         text.write(written)
@@ -97,7 +97,7 @@ def test_a_character_does_what_another_does_that_stands_for_it(pieces: list[str]
     assert (character in forbidden) == (representative(character) in forbidden)
 
 
-def written(text: str) -> Text:
+def generate(text: str) -> Text:
     found = Text()
     for character in text:
         found.write(character)
@@ -136,16 +136,16 @@ def written(text: str) -> Text:
         ("f('\\\r\n", "')"),
     ],
 )
-def test_what_closes(text: str, rest: str):
-    found = written(text)
+def test_shortest_closing_text(text: str, rest: str):
+    found = generate(text)
     assert found.closing_length == len(rest)
     while character := closing_character(found.state):
         found.write(character)
-    assert found.written == text + rest
+    assert found.content == text + rest
 
 
 @pytest.mark.parametrize(
-    ("text", "refused"),
+    ("text", "forbidden"),
     [
         ("", ")]}"),
         ("(", "]}"),
@@ -171,5 +171,5 @@ def test_what_closes(text: str, rest: str):
         ("a\\'", ")]}"),
     ],
 )
-def test_what_is_forbidden(text: str, refused: str):
-    assert sorted(forbidden_characters(written(text).state)) == sorted(refused)
+def test_forbidden_characters(text: str, forbidden: str):
+    assert sorted(forbidden_characters(generate(text).state)) == sorted(forbidden)

@@ -1,4 +1,4 @@
-"""Agreement of indentation with braces."""
+"""Comparison of indentation with the depth of braces."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from seqforge_code_structure.indentation import analyze_indentation
 
 GOLDEN = Path(__file__).parent / "golden"
 CODE = (GOLDEN / "indentation.c").read_text()
-JUDGED = 26
+CHECKED_LINES = 26
 
 
 def lines(text: str) -> list[str]:
@@ -17,42 +17,42 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("unit", ["\t", "    ", "  ", "   "])
-def test_right_code_agrees_whatever_its_unit(unit: str):
+def test_correct_code_agrees_with_any_unit_of_indentation(unit: str):
     found = analyze_indentation(CODE.replace("\t", unit))
-    assert (found.unit, found.lines, found.agreeing, found.defects) == (unit, JUDGED, JUDGED, [])
+    assert (found.unit, found.lines, found.agreeing, found.defects) == (unit, CHECKED_LINES, CHECKED_LINES, [])
 
 
 @pytest.mark.parametrize(
     "line",
     ["\tint b = a;", "\tfor (;;) {", "\t\tg();", "\t\th();", "\tcase 1:", "\t\tb = 2;", "\t\td = 3;", "\t} b[2];"],
 )
-def test_a_line_too_deep_or_not_deep_enough_is_found(line: str):
+def test_wrong_indentation_of_a_line_is_found(line: str):
     assert CODE.count(line) == 1
     for wrong in ("\t" * 3 + line, " " + line, line.strip()):
         if not (wrong == "}" or wrong.startswith("} b")):
             assert [found.split("\t/*")[0].split(" //")[0] for found in lines(CODE.replace(line, wrong))] == [wrong]
 
 
-def test_a_case_may_stand_with_its_switch_or_inside_and_its_brace_with_it():
+def test_case_may_be_indented_as_its_switch_or_inside_of_it():
     inside = "int f(void)\n{\n\tswitch (a) {\n\t\tcase 1: {\n\t\t\tg();\n\t\t}\n\t\tcase 2:\n\t\th();\n\t}\n}\n"
     assert lines(inside) == []
     assert lines(inside.replace("\t\t\tg();", "\tg();")) == ["\tg();"]
     assert lines(inside.replace("\t\tcase 2", "case 2")) == ["case 2:"]
 
 
-def test_a_missing_brace_costs_no_line_of_what_follows():
+def test_missing_brace_does_not_affect_later_functions():
     broken = CODE.replace("\tfor (;;) {", "\tfor (;;) {\n\t\tif (b) {")
     assert "\tint a;" not in lines(broken)
     assert "\th();" not in lines(broken)
     assert lines(broken)
 
 
-def test_outside_of_braces_nothing_is_checked():
+def test_lines_outside_of_braces_are_not_checked():
     assert analyze_indentation("int a;\n\tint b;\nint c[] = { 1,\n 2 };\nfoo(\n;\n x);\n").lines == 0
 
 
 @given(st.text("{}();:\t #\ncase/*\\x"))
-def test_whatever_the_text_figures_and_places_fit(text: str):
+def test_counts_and_positions_are_consistent_for_any_text(text: str):
     found = analyze_indentation(text)
     assert 0 <= found.agreeing <= found.lines
     assert found.lines - found.agreeing == len(found.defects)
@@ -63,5 +63,5 @@ def test_whatever_the_text_figures_and_places_fit(text: str):
 @pytest.mark.parametrize(
     "text", ["{\n" + "case 1:\n" * 30_000, "{\n" + ";\n" * 30_000, "{" * 30_000, "{;" + "\n\t " * 30_000]
 )
-def test_hostile_texts(text: str):
+def test_number_of_defects_is_bounded_for_hostile_texts(text: str):
     assert len(analyze_indentation(text).defects) <= 1000

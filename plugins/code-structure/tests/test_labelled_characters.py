@@ -1,4 +1,4 @@
-"""The corpus of labelled characters: pieces cover their documents without gaps, and so do their labels."""
+"""The corpus `c-characters`: pieces of documents and their labels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -32,7 +32,7 @@ texts = st.text(st.sampled_from("/*ab1\"'\\#; \né"), max_size=60)
 
 
 @given(st.lists(texts, max_size=3), st.integers(1, 30))
-def test_pieces_and_their_labels_tile_the_documents(documents: list[str], length: int):
+def test_pieces_and_labels_cover_the_documents_without_gaps(documents: list[str], length: int):
     examples = list(LabelledCharacters(Documents(documents), length).examples())
     assert len({example.name for example in examples}) == len(examples)
     assert "".join(example.input for example in examples) == "".join(documents)
@@ -44,19 +44,19 @@ def test_pieces_and_their_labels_tile_the_documents(documents: list[str], length
 
 
 @given(texts, st.integers(1, 30))
-def test_a_piece_begins_at_a_line_unless_its_line_is_longer(text: str, length: int):
+def test_piece_begins_at_a_line_unless_the_line_is_longer(text: str, length: int):
     for start, _ in divide_lines(text, length):
         line = text[:start].rfind("\n") + 1
         assert start == line or start - line >= length
 
 
-def test_a_piece_within_a_comment_is_labelled_as_one():
+def test_piece_inside_a_comment_is_labelled_as_a_comment():
     examples = list(LabelledCharacters(Documents(["/* one\n two\n */ int\n"]), length=8).examples())
     assert [example.input for example in examples] == ["/* one\n", " two\n", " */ int\n"]
     assert [CLASSES[label] for label in examples[1].target] == ["comment"] * 5
 
 
-def test_all_pieces_of_a_document_are_in_one_split():
+def test_pieces_of_a_document_are_in_the_same_split():
     documents = [f"int a{number};\n" * 5 for number in range(400)]
     examples = list(LabelledCharacters(Documents(documents), 20, 0.25).examples())
     splits = {}
@@ -67,7 +67,7 @@ def test_all_pieces_of_a_document_are_in_one_split():
     assert set(splits.values()) == {"training", "validation"}
 
 
-def test_the_fingerprint_follows_source_and_options():
+def test_fingerprint_depends_on_source_and_options():
     found = {
         LabelledCharacters(source, *options).fingerprint()
         for source in (Documents(["a"]), Documents(["b"]))
@@ -76,7 +76,7 @@ def test_the_fingerprint_follows_source_and_options():
     assert len(found) == 6
 
 
-def test_the_source_is_a_table_of_its_own(tmp_path):
+def test_source_is_a_table_in_the_experiment(tmp_path):
     table = {"use": "c-characters", "source": {"use": "inline", "text": "int x; /* y */\n"}}
     component = resolve(Registry.installed(), "corpus", table, "corpus", tmp_path)
     assert isinstance(component, Component), component
@@ -87,5 +87,5 @@ def test_the_source_is_a_table_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "\n"])
-def test_an_empty_document_has_no_piece(text: str):
+def test_empty_document_has_no_piece(text: str):
     assert len(list(LabelledCharacters(Documents([text])).examples())) == len(text)

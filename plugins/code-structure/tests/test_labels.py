@@ -1,4 +1,4 @@
-"""Tokens and labels of every character."""
+"""Tokens of a text, and the labels of its characters."""
 
 from pathlib import Path
 
@@ -15,24 +15,24 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-def picture(text: str) -> str:
-    """Write the label of each character below its line."""
+def show_labels(text: str) -> str:
+    """Return a text with the labels of each line below it, one letter per character."""
     letters = "".join(LETTERS[CLASSES[label]] for label in label_characters(text))
-    pictured = "".join("\n" if character == "\n" else letter for character, letter in zip(text, letters, strict=True))
-    return "".join(f"{line}\n{below}\n" for line, below in zip(text.split("\n"), pictured.split("\n"), strict=True))
+    shown = "".join("\n" if character == "\n" else letter for character, letter in zip(text, letters, strict=True))
+    return "".join(f"{line}\n{below}\n" for line, below in zip(text.split("\n"), shown.split("\n"), strict=True))
 
 
 def test_golden_labels():
     text = (GOLDEN / "labels.c").read_text()
-    assert picture(text) == (GOLDEN / "labels.txt").read_text()
+    assert show_labels(text) == (GOLDEN / "labels.txt").read_text()
 
 
-def test_the_classes():
+def test_names_of_the_classes():
     assert CLASSES == ("other", "comment", "string", "preprocessor", "keyword", "type", "number", "identifier")
 
 
 @given(TEXTS | st.text())
-def test_tokens_tile_the_text_and_every_character_has_a_label(text: str):
+def test_tokens_cover_the_text_and_every_character_has_a_label(text: str):
     found = list(tokenize(text))
     assert [token.start for token in found] == [0, *(token.stop for token in found)][: len(found)]
     assert "".join(text[token.start : token.stop] for token in found) == text
@@ -41,7 +41,7 @@ def test_tokens_tile_the_text_and_every_character_has_a_label(text: str):
 
 
 @given(TEXTS)
-def test_both_lexers_see_the_same_comments_and_literals(text: str):
+def test_both_lexers_find_the_same_comments_and_literals(text: str):
     kinds = {
         Kind.COMMENT: Class.COMMENT,
         Kind.LINE_COMMENT: Class.COMMENT,
@@ -59,6 +59,6 @@ def test_both_lexers_see_the_same_comments_and_literals(text: str):
 
 
 @given(TEXTS, st.text("ab\n \\\"'"))
-def test_what_stands_in_a_comment_changes_no_label_around_it(text: str, inside: str):
+def test_content_of_a_comment_does_not_change_labels_around_it(text: str, inside: str):
     before, after = label_characters(text + " \n/* */ int x;"), label_characters(text + f" \n/*{inside}*/ int x;")
     assert after[-7:].tolist() == before[-7:].tolist()

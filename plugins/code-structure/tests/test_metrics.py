@@ -1,4 +1,4 @@
-"""The metrics: values worked out by hand, and the places of findings."""
+"""The metrics: values that match a hand computation, and positions of findings."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ FUNCTION = "int f(void)\n{\n\treturn g(1);\n}\n\n"
 METRICS = [Brackets(), Terminators(), Indentation()]
 
 
-def test_brackets():
+def test_values_of_brackets():
     inside = "\treturn (0);\n\t}\n}\n\n"
     wrong = FUNCTION.replace("1)", "1]")
     values = (
@@ -28,12 +28,12 @@ def test_brackets():
     }
 
 
-def test_brackets_of_a_cut_tail_are_counted_apart():
+def test_brackets_of_a_cut_unit_are_counted_separately():
     values = Brackets().score([FUNCTION + "int f(void)\n{\n\tg(];\n"]).values
     assert (values["balanced"], values["errors_per_1000"], values["tails_balanced"]) == (1.0, 0.0, 0.0)
 
 
-def test_terminators():
+def test_values_of_terminators():
     score = Terminators().score(["/* a */ \"b\" 'c' */ \n", '"d\n/* e /* f */ g("h']).values
     assert score == {
         "unterminated_comments": 1 / 2,
@@ -43,16 +43,16 @@ def test_terminators():
     }
 
 
-def test_indentation():
+def test_values_of_indentation():
     assert Indentation().score([FUNCTION, "{\n\ta;\n\t\tb;\n}\n"]).values == {"agreement": 4 / 5, "lines": 5.0}
 
 
-def test_findings_say_in_which_text():
+def test_findings_contain_the_index_of_the_text():
     assert Brackets().score(["", "int x;\n)\n"]).findings == (Finding(1, 7, 8, "')' closes nothing"),)
     assert Terminators().score(["", "\n*/ \n"]).findings == (Finding(1, 1, 3, "'*/' closes no comment"),)
 
 
-def test_too_deep_is_a_finding():
+def test_unit_that_is_too_deep_is_a_finding():
     score = Brackets().score(["(" * 100_000])
     assert score.values["too_deep"] == 1.0
     assert score.findings == (Finding(0, 0, 100_000, f"not analyzed: nested deeper than {DEEPEST_NESTING}"),)
@@ -60,7 +60,7 @@ def test_too_deep_is_a_finding():
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: type(metric).__name__)
 @given(texts=st.lists(st.text("(){}[];\n\t\"'/*#if01 ax\\\0é\ud800") | st.text(), max_size=3))
-def test_whatever_the_texts_the_values_have_the_same_names(metric: Metric, texts: list[str]):
+def test_values_have_the_same_names_for_any_texts(metric: Metric, texts: list[str]):
     score = metric.score(texts)
     assert score.values.keys() == metric.score([]).values.keys()
     assert all(value >= 0 for value in score.values.values())
@@ -69,7 +69,7 @@ def test_whatever_the_texts_the_values_have_the_same_names(metric: Metric, texts
 
 
 @pytest.mark.parametrize("text", [FUNCTION, "", "int x;\n"])
-def test_balanced(text: str):
+def test_is_balanced(text: str):
     assert is_balanced(text)
     assert all(is_balanced(text[:stop], end_missing=True) for stop in range(len(text)))
     assert not is_balanced(text + "(")
@@ -84,5 +84,5 @@ def test_balanced(text: str):
     ("text", "inside"),
     [("int x;", False), ("\n\n\tx;", True), ("\n} x;", True), ("\n{", False), ("\n#if", False), ("", False)],
 )
-def test_where_a_text_begins(text: str, inside: bool):
+def test_begins_inside_unit(text: str, inside: bool):
     assert begins_inside_unit(text) is inside

@@ -1,11 +1,11 @@
-"""Comments, strings and character literals without an end."""
+"""Comments, strings and character literals that are not closed."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_code_structure.terminators import analyze_terminators
 
-RIGHT = """\
+CORRECT = """\
 /* a "comment' (* */ // don't /* mind
 #define QUOTE '"' /* one
 two */ "\\"" \\
@@ -24,8 +24,8 @@ def wrong(text: str, **options: bool) -> list[tuple[str, str]]:
     return [(text[f.position : f.position + f.length], f.message) for f in analyze_terminators(text, **options).defects]
 
 
-def test_right_code():
-    found = analyze_terminators(RIGHT)
+def test_correct_code_has_no_error():
+    found = analyze_terminators(CORRECT)
     assert found.defects == []
     assert found.total == {"comments": 3, "strings": 4, "characters": 3, "comment_ends": 0}
 
@@ -42,27 +42,27 @@ def test_right_code():
         ("c = '';\n", [("'", "the character literal is not closed on its line")] * 2),
     ],
 )
-def test_what_is_wrong(text: str, expected: list[tuple[str, str]]):
+def test_errors_are_found(text: str, expected: list[tuple[str, str]]):
     assert wrong(text) == expected
     assert wrong("#if 0\n" + text + "#endif\n") == [] or "/*" in text
     assert sum(analyze_terminators(text).wrong.values()) == len(expected)
 
 
 @pytest.mark.parametrize("text", ["x = f(/* a", 'x = f("a', "x = f('\\x1"])
-def test_what_is_cut_need_not_be_ended(text: str):
+def test_tokens_that_are_cut_need_not_be_closed(text: str):
     assert wrong(text) != []
     assert wrong(text, end_missing=True) == []
     assert wrong(text + "\n", end_missing=True) == [] or "/*" not in text
 
 
-@given(st.integers(0, len(RIGHT)))
-def test_no_cut_of_right_code_is_wrong(stop: int):
-    # A directive that is cut may not be recognized as one.
-    assert wrong(RIGHT[:stop], end_missing=True) == [] or RIGHT[:stop].splitlines()[-1:][0].startswith("#")
+@given(st.integers(0, len(CORRECT)))
+def test_correct_code_has_no_error_after_any_cut(stop: int):
+    # A directive that is cut may not be recognized.
+    assert wrong(CORRECT[:stop], end_missing=True) == [] or CORRECT[:stop].splitlines()[-1:][0].startswith("#")
 
 
 @given(st.text("/*\"'\\\n #if01ndefx"), st.booleans())
-def test_whatever_the_text_faults_lie_in_it(text: str, end_missing: bool):
+def test_counts_and_positions_are_consistent_for_any_text(text: str, end_missing: bool):
     found = analyze_terminators(text, end_missing=end_missing)
     assert all(0 <= defect.position < defect.position + defect.length <= len(text) for defect in found.defects)
     assert len(found.defects) == sum(found.wrong.values())

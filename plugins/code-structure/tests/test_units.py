@@ -1,4 +1,4 @@
-"""Division of a text into units."""
+"""Division of texts into top-level units."""
 
 import pytest
 from hypothesis import given
@@ -44,7 +44,7 @@ def starts(text: str) -> list[str]:
     return [text[unit.start : unit.stop].strip().splitlines()[0] for unit in split_units(text)]
 
 
-def test_a_unit_is_a_declaration_with_what_stands_before_it():
+def test_unit_is_a_declaration_with_the_comments_and_directives_before_it():
     assert starts(C) == [
         "/* Counts. */",
         "int limits[] = { 1, 2 }; /* two */",
@@ -56,7 +56,7 @@ def test_a_unit_is_a_declaration_with_what_stands_before_it():
 
 
 @pytest.mark.parametrize("lost", ["\t\treturn x; }", "}\nEXPORT"])
-def test_a_missing_brace_costs_its_own_unit_only(lost: str):
+def test_missing_brace_affects_only_its_unit(lost: str):
     text = C.replace(lost, lost.replace("}", "")) + "\nstatic int next(void)\n{\n\treturn 1;\n}\n"
     units = list(split_units(text))
     assert [text[unit.start : unit.stop].strip()[:17] for unit in units if not unit.defects][-1] == "static int next(v"
@@ -72,7 +72,7 @@ def test_many_quotation_marks_behind_backslashes_take_linear_time(before: str):
 
 
 @given(TEXTS, st.booleans(), st.booleans())
-def test_units_tile_the_text(text: str, beginning_missing: bool, end_missing: bool):
+def test_units_cover_the_text_without_gaps(text: str, beginning_missing: bool, end_missing: bool):
     units = list(split_units(text, beginning_missing=beginning_missing, end_missing=end_missing))
     assert "".join(text[unit.start : unit.stop] for unit in units) == text
     assert all(unit.start < unit.stop for unit in units)
@@ -82,7 +82,7 @@ def test_units_tile_the_text(text: str, beginning_missing: bool, end_missing: bo
 
 
 @given(TEXTS, TEXTS)
-def test_what_was_divided_stays_so_whatever_follows(text: str, after: str):
+def test_units_do_not_depend_on_later_text(text: str, after: str):
     whole = [unit for unit in split_units(text, end_missing=True) if unit.kind == "complete"]
     longer = list(split_units(text + "\nint x;\n" + after, end_missing=True))
     assert [unit for unit in longer if unit.stop < len(text)][: len(whole) - 1] == whole[:-1]

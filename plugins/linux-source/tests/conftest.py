@@ -1,4 +1,4 @@
-"""A small tree that stands for Linux, and the ways to pack it."""
+"""Fixtures: a small tree that represents Linux, as an archive, as a folder and in a git repository."""
 
 import bz2
 import gzip
@@ -35,30 +35,30 @@ COMPRESSORS = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_from_this_machine(monkeypatch, tmp_path):
-    """Keep the variables of whoever runs the tests, and their caches, out of them."""
+def _isolate_from_this_machine(monkeypatch, tmp_path):
+    """Remove the environment variable of the machine, and use an empty cache."""
     monkeypatch.delenv("SEQFORGE_LINUX_SOURCE", raising=False)
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")
 def files():
-    """Names and contents of a small tree."""
+    """Return the names and contents of the small tree."""
     return dict(FILES)
 
 
 @pytest.fixture(scope="session")
 def c_files():
-    """What the default options take of that tree, as documents have it, in the order of the names."""
-    taken = {name: content for name, content in sorted(FILES.items()) if name.endswith((".c", ".h")) and content}
-    del taken["drivers/gpu/drm/amd/include/asic_reg/gc/gc_sh_mask.h"]
-    taken["lib/latin.c"] = "/* café */\n".encode()
-    return taken
+    """Return the documents of the small tree with the default options, in the order of the names."""
+    documents = {name: content for name, content in sorted(FILES.items()) if name.endswith((".c", ".h")) and content}
+    del documents["drivers/gpu/drm/amd/include/asic_reg/gc/gc_sh_mask.h"]
+    documents["lib/latin.c"] = "/* café */\n".encode()
+    return documents
 
 
 @pytest.fixture(scope="session")
 def make_tar():
-    """Pack names and contents, or whole `TarInfo`s, into an uncompressed archive."""
+    """Return a function that packs contents with names or `TarInfo`s into an uncompressed archive."""
 
     def make(members, tar_format=tarfile.GNU_FORMAT):
         buffer = io.BytesIO()
@@ -74,13 +74,13 @@ def make_tar():
 
 @pytest.fixture(scope="session")
 def kernel_tar(make_tar):
-    """The small tree as a release is packed: everything in one folder."""
+    """Return the small tree as an archive in which everything is in one folder, as in a release."""
     return make_tar((f"linux-6.12/{name}", content) for name, content in FILES.items())
 
 
 @pytest.fixture(params=list(COMPRESSORS))
 def kernel_archive(request, kernel_tar, tmp_path):
-    """The same as a file, in each compression."""
+    """Return the path of this archive, for each compression."""
     path = tmp_path / f"linux-6.12.tar{request.param}"
     path.write_bytes(COMPRESSORS[request.param](kernel_tar))
     return path
@@ -88,7 +88,7 @@ def kernel_archive(request, kernel_tar, tmp_path):
 
 @pytest.fixture
 def kernel_tree(tmp_path):
-    """The small tree unpacked."""
+    """Return the path of the unpacked small tree."""
     root = tmp_path / "linux"
     for name, content in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def kernel_tree(tmp_path):
 
 @pytest.fixture
 def run_git(monkeypatch, tmp_path):
-    """Run git with no configuration but its own."""
+    """Return a function that runs git without the configuration of the machine."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
 
@@ -112,7 +112,7 @@ def run_git(monkeypatch, tmp_path):
 
 @pytest.fixture
 def kernel_repository(kernel_tree, run_git):
-    """The small tree in git, with a tag on it and a later commit."""
+    """Return the path of a git repository with the small tree at the tag v6.12, and a later commit."""
     run_git(kernel_tree, "init", "--quiet")
     (kernel_tree / "kernel" / "link.c").symlink_to("fork.c")
     run_git(kernel_tree, "add", "--all")
@@ -126,7 +126,7 @@ def kernel_repository(kernel_tree, run_git):
 
 @pytest.fixture(scope="session")
 def real_archive():
-    """Debian's archive of Linux, where the machine has it."""
+    """Return the path of Debian's archive of Linux, if the machine has one."""
     named = os.environ.get("SEQFORGE_LINUX_SOURCE", "")
     if named.endswith(".tar.xz") and Path(named).is_file():
         return Path(named)
@@ -136,7 +136,7 @@ def real_archive():
     )
     if not found:
         pytest.skip(
-            "no /usr/src/linux-source-*.tar.xz, and SEQFORGE_LINUX_SOURCE names no .tar.xz "
-            "(`apt-get download linux-source-6.12` and `dpkg -x` bring it)"
+            "needs /usr/src/linux-source-*.tar.xz, or the path of such a file in SEQFORGE_LINUX_SOURCE "
+            "(run `apt-get download linux-source-6.12` and `dpkg -x`)"
         )
     return found[-1]

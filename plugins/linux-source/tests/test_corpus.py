@@ -1,4 +1,4 @@
-"""The corpus: every source gives the same documents, and mistakes are met with what to do."""
+"""The corpus `linux-source`: documents of every source, options, and error messages."""
 
 import subprocess
 import sys
@@ -22,31 +22,31 @@ def choose(folder=Path("/"), **options):
 
 @pytest.fixture
 def empty_machine(monkeypatch, tmp_path):
-    """No Linux source in any place."""
+    """Use a machine without Linux source."""
     places = Places("", tmp_path / "src", tmp_path / "build", tmp_path / "headers")
     monkeypatch.setattr(Places, "of_this_machine", lambda: places)
 
 
-def test_an_archive_gives_the_documents(kernel_archive, c_files):
+def test_documents_of_an_archive(kernel_archive, c_files):
     assert documents(LinuxSource(source=kernel_archive)) == list(c_files.items())
 
 
-def test_a_path_as_a_string_is_a_path(tmp_path):
-    # In a process of its own, where types are not checked.
+def test_source_may_be_a_string(tmp_path):
+    # A separate process, in which types are not checked at run time.
     code = "import sys; from seqforge_linux_source.corpus import LinuxSource; LinuxSource(sys.argv[1]).describe()"
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path / "none")], capture_output=True, text=True)
     assert f"DataError: {tmp_path / 'none'}" in ran.stderr
 
 
-def test_a_tree_gives_the_documents(kernel_tree, c_files):
+def test_documents_of_a_tree(kernel_tree, c_files):
     assert documents(LinuxSource(source=kernel_tree)) == list(c_files.items())
 
 
-def test_a_tag_gives_the_documents(kernel_repository, c_files):
+def test_documents_of_a_tag(kernel_repository, c_files):
     assert documents(LinuxSource(source=kernel_repository, tag="v6.12")) == list(c_files.items())
 
 
-def test_the_variable_gives_the_documents(kernel_archive, c_files, monkeypatch):
+def test_documents_of_the_environment_variable(kernel_archive, c_files, monkeypatch):
     monkeypatch.setenv("SEQFORGE_LINUX_SOURCE", str(kernel_archive))
     corpus = LinuxSource()
 
@@ -62,7 +62,7 @@ def test_documents_are_utf8(kernel_archive):
 
 
 @pytest.mark.usefixtures("empty_machine")
-def test_without_linux_the_sample_is_read_and_said_so():
+def test_sample_is_read_without_linux_source_and_is_described_as_not_linux():
     corpus = LinuxSource(include=("kernel/**", "include/uapi/linux/**"))
     names = [name for name, _ in documents(corpus)]
 
@@ -74,7 +74,7 @@ def test_without_linux_the_sample_is_read_and_said_so():
 
 
 @pytest.mark.usefixtures("empty_machine")
-def test_nothing_selected_says_what_was_looked_at_and_for(kernel_tree):
+def test_error_without_a_selected_file_contains_places_and_patterns(kernel_tree):
     for corpus, place in (
         (LinuxSource(source=kernel_tree, include=("net/**",)), str(kernel_tree)),
         (LinuxSource(include=("net/**",)), "SEQFORGE_LINUX_SOURCE"),
@@ -85,7 +85,7 @@ def test_nothing_selected_says_what_was_looked_at_and_for(kernel_tree):
         assert "include ['net/**']" in caught.value.message
 
 
-def test_the_fingerprint_is_of_source_and_selection(kernel_archive, kernel_tree):
+def test_fingerprint_depends_on_source_and_selection(kernel_archive, kernel_tree):
     options = [
         {"source": kernel_archive},
         {"source": kernel_tree},
@@ -105,12 +105,12 @@ def test_options_of_an_experiment_file(kernel_tree):
     assert isinstance(chosen, Component)
     assert [name for name, _ in documents(chosen.build())] == ["kernel/fork.c", "kernel/sched/core.c"]
     assert chosen.table["source"] == str(kernel_tree)
-    # What a run writes down reads back as the same.
+    # The table that a run stores resolves to the same component.
     assert choose(Path("/"), **{name: value for name, value in chosen.table.items() if name != "use"}) == chosen
 
 
 @pytest.mark.parametrize("word", ["auto", "download"])
-def test_words_are_no_paths(word):
+def test_auto_and_download_are_not_paths(word):
     assert choose(source=word).options["source"] == word
     assert choose(Path("/folder"), source=f"./{word}").options["source"] == Path("/folder", word)
 
@@ -130,7 +130,7 @@ def test_words_are_no_paths(word):
         ("mirror", "file:///etc"),
     ],
 )
-def test_options_that_cannot_be_right_are_refused(option, value):
+def test_invalid_options_are_rejected(option, value):
     problems = choose(**{option: value})
 
     assert isinstance(problems, list)

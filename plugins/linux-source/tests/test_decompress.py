@@ -1,4 +1,4 @@
-"""Decompression: each format, several streams, and no more than a chunk at a time."""
+"""Decompression: all formats, consecutive streams, limits, and damaged data."""
 
 import bz2
 import gzip
@@ -28,26 +28,26 @@ def reader(content):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """Buffers so small that every loop turns."""
+    """Use buffers that are so small that every loop has several iterations."""
     monkeypatch.setattr(decompress, "CHUNK_SIZE", 1000)
     monkeypatch.setattr(decompress, "_INPUT_SIZE", 37)
 
 
 @pytest.fixture(scope="module")
 def text():
-    """Text that compresses, but not to nothing."""
+    """Return text that compresses well, but not to a few bytes."""
     generator = random.Random(1)
     return b"".join(b"static int f%d;\n" % generator.randrange(1 << 30) for _ in range(2000))
 
 
 @every_format
-def test_a_file_is_read_back(compress, text):
+def test_compressed_file_is_decompressed(compress, text):
     assert b"".join(decompress_file(reader(compress(text)))) == text
 
 
 @every_format
 @pytest.mark.usefixtures("small_chunks")
-def test_several_streams_are_read_as_one_in_chunks(compress, text):
+def test_consecutive_streams_are_decompressed_in_chunks(compress, text):
     chunks = list(decompress_file(reader(compress(text) + compress(text[:77]))))
 
     assert b"".join(chunks) == text + text[:77]
@@ -56,7 +56,7 @@ def test_several_streams_are_read_as_one_in_chunks(compress, text):
 
 @pytest.mark.parametrize("compress", [lzma.compress, gzip.compress], ids=["xz", "gzip"])
 @pytest.mark.usefixtures("small_chunks")
-def test_padding_is_passed_over(compress, text):
+def test_padding_is_skipped(compress, text):
     assert (
         b"".join(decompress_file(reader(compress(text) + bytes(400) + compress(b"more") + bytes(8)))) == text + b"more"
     )
@@ -64,18 +64,18 @@ def test_padding_is_passed_over(compress, text):
 
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("length", [999, 1000, 1001, 2000, 3000])
-def test_gzip_at_the_edges_of_chunks(length):
+def test_gzip_content_may_end_at_the_edge_of_a_chunk(length):
     content = bytes(length)
 
     assert b"".join(decompress_file(reader(gzip.compress(content)))) == content
 
 
-def test_what_is_not_compressed_is_given_as_it_is(text):
+def test_uncompressed_file_does_not_change(text):
     assert b"".join(decompress_file(reader(text))) == text
 
 
 @every_format
-def test_corrupt_data_are_an_error(compress, text):
+def test_corrupt_data_is_an_error(compress, text):
     packed = bytearray(compress(text))
     packed[len(packed) // 2] ^= 0x55
 
@@ -84,18 +84,18 @@ def test_corrupt_data_are_an_error(compress, text):
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
-def test_data_cut_off_are_an_error(name, text):
+def test_truncated_data_is_an_error(name, text):
     with pytest.raises(DamagedArchiveError, match="ends too soon"):
         list(decompress_file(reader(COMPRESSORS[name](text)[:-3])))
 
 
 @pytest.mark.parametrize("name", ["xz", "gzip", "bzip2"])
-def test_garbage_behind_the_data_is_an_error(name, text):
+def test_garbage_after_the_data_is_an_error(name, text):
     with pytest.raises(DamagedArchiveError, match="cannot be decompressed"):
         list(decompress_file(reader(COMPRESSORS[name](text) + b"garbage of some length")))
 
 
-def test_a_dictionary_that_wants_too_much_memory_is_refused(monkeypatch, text):
+def test_dictionary_beyond_the_memory_limit_is_rejected(monkeypatch, text):
     packed = lzma.compress(text, preset=9)
     monkeypatch.setattr(decompress, "_MEMORY_LIMIT", 1 << 20)
 
@@ -103,7 +103,7 @@ def test_a_dictionary_that_wants_too_much_memory_is_refused(monkeypatch, text):
         list(decompress_file(reader(packed)))
 
 
-def test_a_window_that_wants_too_much_memory_is_refused(text):
+def test_window_beyond_the_memory_limit_is_rejected(text):
     parameters = zstandard.ZstdCompressionParameters(window_log=29, enable_ldm=False)
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     packed = compressor.compress(text) + compressor.flush()
@@ -112,7 +112,7 @@ def test_a_window_that_wants_too_much_memory_is_refused(text):
         list(decompress_file(reader(packed)))
 
 
-def test_a_bomb_comes_a_chunk_at_a_time():
+def test_chunks_of_a_decompression_bomb_are_bounded():
     compressor = zlib.compressobj(9, wbits=31)
     packed = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(64)) + compressor.flush()
 

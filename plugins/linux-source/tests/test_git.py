@@ -1,4 +1,4 @@
-"""Git: the tree of a tag, from any kind of repository, with nothing around it in the way."""
+"""Git: the tree of a tag, from any kind of repository, independent of its environment."""
 
 import shutil
 
@@ -15,35 +15,35 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not 
 
 @pytest.fixture
 def tagged(files):
-    """What the tag v6.12 holds."""
+    """Return the files of the tag v6.12."""
     return sorted((name, content) for name, content in files.items() if name.endswith((".c", ".h")))
 
 
-def test_the_tag_is_read_and_not_the_working_tree(kernel_repository, tagged):
+def test_files_are_those_of_the_tag_and_not_of_the_working_tree(kernel_repository, tagged):
     assert list(GitTag(kernel_repository, "v6.12").files(EVERYTHING)) == tagged
     assert dict(GitTag(kernel_repository, "v6.13").files(EVERYTHING))["kernel/fork.c"] == b"changed\n"
 
 
-def test_a_bare_repository_is_read(kernel_repository, run_git, tmp_path, tagged):
+def test_bare_repository(kernel_repository, run_git, tmp_path, tagged):
     run_git(tmp_path, "clone", "--quiet", "--bare", str(kernel_repository), "bare.git")
 
     assert list(GitTag(tmp_path / "bare.git", "v6.12").files(EVERYTHING)) == tagged
 
 
-def test_a_worktree_is_read(kernel_repository, run_git, tmp_path, tagged):
+def test_worktree(kernel_repository, run_git, tmp_path, tagged):
     run_git(kernel_repository, "worktree", "add", "--quiet", str(tmp_path / "side"), "v6.13")
 
     assert list(GitTag(tmp_path / "side", "v6.12").files(EVERYTHING)) == tagged
 
 
-def test_gits_variables_lead_nowhere_else(kernel_repository, tagged, tmp_path, monkeypatch):
+def test_environment_variables_of_git_have_no_effect(kernel_repository, tagged, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "elsewhere"))
 
     assert list(GitTag(kernel_repository, "v6.12").files(EVERYTHING)) == tagged
 
 
-def test_replaced_objects_are_not_believed(kernel_repository, run_git, tagged):
+def test_replacement_objects_have_no_effect(kernel_repository, run_git, tagged):
     source = GitTag(kernel_repository, "v6.12")
     before = source.fingerprint(EVERYTHING)
     run_git(kernel_repository, "replace", "v6.12^{commit}", "v6.13^{commit}")
@@ -52,7 +52,7 @@ def test_replaced_objects_are_not_believed(kernel_repository, run_git, tagged):
     assert list(source.files(EVERYTHING)) == tagged
 
 
-def test_the_fingerprint_is_of_what_the_tag_holds(kernel_repository, run_git):
+def test_fingerprint_depends_on_the_content_of_the_tag(kernel_repository, run_git):
     run_git(kernel_repository, "tag", "again", "v6.12")
     first, again, second = (
         GitTag(kernel_repository, tag).fingerprint(EVERYTHING) for tag in ("v6.12", "again", "v6.13")
@@ -61,7 +61,7 @@ def test_the_fingerprint_is_of_what_the_tag_holds(kernel_repository, run_git):
     assert first == again != second
 
 
-def test_a_tag_that_looks_like_an_option_is_a_tag(kernel_repository, run_git, tagged):
+def test_tag_that_starts_with_hyphens_is_not_an_option(kernel_repository, run_git, tagged):
     head = run_git(kernel_repository, "rev-parse", "v6.12^{commit}").strip()
     run_git(kernel_repository, "update-ref", "refs/tags/--help", head)
 
@@ -69,24 +69,24 @@ def test_a_tag_that_looks_like_an_option_is_a_tag(kernel_repository, run_git, ta
 
 
 @pytest.mark.parametrize("tag", ["--upload-pack=touch", "-h", "HEAD", "main", "", "v6.12..v6.13", "../heads/main"])
-def test_what_is_no_tag_is_refused(kernel_repository, tag):
+def test_missing_tag_is_an_error(kernel_repository, tag):
     with pytest.raises(DataError, match="has no tag"):
         list(GitTag(kernel_repository, tag).files(EVERYTHING))
 
 
-def test_a_mistyped_tag_is_met_with_the_nearest(kernel_repository):
+def test_error_for_a_missing_tag_suggests_the_nearest(kernel_repository):
     with pytest.raises(DataError) as caught:
         GitTag(kernel_repository, "v6.1l2").fingerprint(EVERYTHING)
     assert caught.value.hint == "Did you mean 'v6.12'?"
 
 
-def test_a_folder_that_is_no_repository_says_so(kernel_repository):
-    # Inside one, so that git would find it if it were let.
+def test_folder_inside_a_repository_is_not_a_repository(kernel_repository):
+    # Without its restrictions, git would find the repository around this folder.
     with pytest.raises(DataError, match="cannot be read as a git repository"):
         GitTag(kernel_repository / "kernel", "v6.12").fingerprint(EVERYTHING)
 
 
-def test_a_missing_object_is_named_as_such(kernel_repository, run_git):
+def test_missing_object_is_an_error(kernel_repository, run_git):
     identifier = run_git(kernel_repository, "rev-parse", "v6.12:lib/latin.c").strip()
     (kernel_repository / ".git" / "objects" / identifier[:2] / identifier[2:]).unlink()
 
@@ -94,21 +94,21 @@ def test_a_missing_object_is_named_as_such(kernel_repository, run_git):
         list(GitTag(kernel_repository, "v6.12").files(EVERYTHING))
 
 
-def test_a_large_file_is_refused(kernel_repository, monkeypatch):
+def test_large_file_is_an_error(kernel_repository, monkeypatch):
     monkeypatch.setattr(git_module, "LARGEST_FILE", 2000)
 
     with pytest.raises(DataError, match=r"'drivers/char/echo.c' has 3,000 bytes"):
         list(GitTag(kernel_repository, "v6.12").files(EVERYTHING))
 
 
-def test_a_reader_that_stops_early_leaves_no_process(kernel_repository):
-    # A process that is still there would warn, and a warning fails the test.
+def test_closed_generator_leaves_no_process(kernel_repository):
+    # A process that still runs would cause a warning, and a warning fails the test.
     found = GitTag(kernel_repository, "v6.12").files(EVERYTHING)
     next(found)
     found.close()
 
 
-def test_without_git_the_error_says_what_to_install(kernel_repository, monkeypatch, tmp_path):
+def test_missing_git_is_an_error(kernel_repository, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(DataError, match="needs the program `git`"):

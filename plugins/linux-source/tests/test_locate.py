@@ -1,4 +1,4 @@
-"""Where `auto` looks, and in which order."""
+"""The search for Linux source, and the sources at given paths."""
 
 import shutil
 
@@ -16,7 +16,7 @@ EVERYTHING = Selection(["**"], [], [".c", ".h"])
 
 @pytest.fixture
 def machine(tmp_path):
-    """A machine with nothing on it."""
+    """Return the places of a machine without Linux source."""
     for folder in ("src", "modules", "include"):
         (tmp_path / folder).mkdir()
     return Places("", tmp_path / "src", tmp_path / "modules" / "build", tmp_path / "include" / "linux")
@@ -24,7 +24,7 @@ def machine(tmp_path):
 
 @pytest.fixture
 def everything(machine, kernel_tree, kernel_tar):
-    """The same with Linux source in every place."""
+    """Return the places of a machine with Linux source in every place."""
     for name in ("linux-source-6.1.tar.xz", "linux-source-6.12.tar.xz", "linux-source-6.9.tar.xz"):
         (machine.sources / name).write_bytes(kernel_tar)
     for name in ("linux-6.9", "linux-headers-6.12.48-common"):
@@ -41,7 +41,7 @@ def found(places):
     return source.path if isinstance(source, Archive) else source.root
 
 
-def test_places_are_looked_at_in_order(everything):
+def test_places_are_searched_in_order(everything):
     expected = [
         everything.sources / "linux-source-6.12.tar.xz",
         everything.sources / "linux-source-6.9.tar.xz",
@@ -61,20 +61,20 @@ def test_places_are_looked_at_in_order(everything):
     assert found(everything) == SAMPLE_ROOT
 
 
-def test_the_variable_comes_before_everything(everything, kernel_tree):
+def test_environment_variable_has_precedence(everything, kernel_tree):
     places = Places(str(kernel_tree), everything.sources, everything.build, everything.headers)
 
     assert found(places) == kernel_tree
 
 
-def test_a_variable_that_leads_nowhere_is_an_error(everything, tmp_path):
+def test_missing_path_in_the_environment_variable_is_an_error(everything, tmp_path):
     places = Places(str(tmp_path / "gone"), everything.sources, everything.build, everything.headers)
 
     with pytest.raises(DataError, match=r"SEQFORGE_LINUX_SOURCE: .*gone does not exist"):
         find_source(places, None, EVERYTHING)
 
 
-def test_a_tree_without_a_selected_file_is_passed_over(machine, kernel_tree):
+def test_tree_without_a_selected_file_is_skipped(machine, kernel_tree):
     tree = shutil.copytree(kernel_tree, machine.sources / "linux-headers-6.12-common")
     shutil.rmtree(tree / "kernel")
     shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
@@ -83,7 +83,7 @@ def test_a_tree_without_a_selected_file_is_passed_over(machine, kernel_tree):
     assert find_source(machine, None, Selection(["include/**"], [], [".h"])).root == tree
 
 
-def test_headers_for_user_space_have_the_names_of_the_kernels_tree(machine, kernel_tree):
+def test_headers_for_user_space_have_names_as_in_the_tree_of_the_kernel(machine, kernel_tree):
     shutil.copytree(kernel_tree / "include" / "uapi" / "linux", machine.headers)
 
     for source in (find_source(machine, None, EVERYTHING), open_source(machine.headers, None, machine)):
@@ -91,7 +91,7 @@ def test_headers_for_user_space_have_the_names_of_the_kernels_tree(machine, kern
         assert str(machine.headers) in source.describe()
 
 
-def test_the_fallback_says_that_it_is_not_linux(machine):
+def test_sample_is_described_as_not_linux(machine):
     described = find_source(machine, None, EVERYTHING).describe()
 
     assert "No Linux source was found" in described
@@ -100,13 +100,13 @@ def test_the_fallback_says_that_it_is_not_linux(machine):
 
 
 @pytest.mark.parametrize("name", ["linux-source-6.8.0.tar.bz2"])
-def test_ubuntus_archive_is_found(machine, kernel_tar, name):
+def test_archive_of_ubuntu_is_found(machine, kernel_tar, name):
     (machine.sources / name).write_bytes(kernel_tar)
 
     assert found(machine) == machine.sources / name
 
 
-def test_a_path_is_opened_as_what_it_is(machine, kernel_tree, kernel_archive):
+def test_type_of_the_source_depends_on_the_path(machine, kernel_tree, kernel_archive):
     assert open_source(kernel_tree, None, machine) == Tree(
         kernel_tree, "", f"Linux source from the tree {kernel_tree}."
     )
@@ -114,7 +114,7 @@ def test_a_path_is_opened_as_what_it_is(machine, kernel_tree, kernel_archive):
     assert open_source(kernel_archive, None, machine) == Archive(kernel_archive)
 
 
-def test_a_path_that_leads_nowhere_is_an_error(machine, tmp_path):
+def test_missing_path_is_an_error(machine, tmp_path):
     with pytest.raises(DataError, match="gone does not exist") as caught:
         open_source(tmp_path / "gone", None, machine)
     assert '"auto"' in caught.value.hint
@@ -124,19 +124,19 @@ def test_a_path_that_leads_nowhere_is_an_error(machine, tmp_path):
         open_source(tmp_path / "dangling", None, machine)
 
 
-def test_a_device_is_not_opened(machine):
+def test_device_is_an_error(machine):
     with pytest.raises(DataError, match="neither a file nor a folder"):
         open_source(machine.sources / "/dev/zero", None, machine)
 
 
-def test_a_tag_wants_a_repository(machine, kernel_archive):
+def test_tag_without_a_repository_is_an_error(machine, kernel_archive):
     with pytest.raises(DataError, match="needs a git repository"):
         open_source(kernel_archive, "v6.12", machine)
     with pytest.raises(DataError, match="needs a git repository"):
         find_source(machine, "v6.12", EVERYTHING)
 
 
-def test_a_bare_repository_wants_a_tag(machine, tmp_path, run_git):
+def test_bare_repository_without_a_tag_is_an_error(machine, tmp_path, run_git):
     run_git(tmp_path, "init", "--quiet", "--bare", "bare.git")
 
     with pytest.raises(DataError, match="bare git repository") as caught:

@@ -1,4 +1,4 @@
-"""Names: which are taken, and where the kernel's root is in them."""
+"""Names of files: the accepted ones, and the top folder of an archive."""
 
 import pytest
 from hypothesis import given
@@ -27,21 +27,21 @@ from seqforge_linux_source.source import plain_name, top_folder
         b"a/" * 2048 + b"b.c",
     ],
 )
-def test_odd_names_are_not_taken(raw):
+def test_names_that_are_not_plain_are_rejected(raw):
     assert plain_name(raw) is None
 
 
 @pytest.mark.parametrize("raw", [b"a.c", b"kernel/fork.c", b"..a/b..c", b"a b.c", "é.c".encode(), b"-rf.c"])
-def test_plain_names_stay(raw):
+def test_plain_names_do_not_change(raw):
     assert plain_name(raw) == raw.decode()
 
 
-def test_a_leading_dot_is_dropped():
+def test_leading_dots_are_removed():
     assert plain_name(b"././kernel/fork.c") == "kernel/fork.c"
 
 
 @given(st.binary(max_size=40))
-def test_a_taken_name_stays_below_its_root(raw):
+def test_accepted_names_are_below_the_root(raw):
     name = plain_name(raw)
 
     if name is not None:
@@ -59,5 +59,5 @@ def test_a_taken_name_stays_below_its_root(raw):
         ("COPYING", ""),
     ],
 )
-def test_the_top_folder_is_not_one_of_the_kernels_own(first, top):
+def test_top_folder_is_not_a_folder_of_the_kernel(first, top):
     assert top_folder(first) == top

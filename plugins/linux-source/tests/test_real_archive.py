@@ -1,4 +1,4 @@
-"""Debian's linux-source-6.12, where the machine has it: counts, sizes and byte values."""
+"""Debian's linux-source-6.12, if the machine has it: counts, sizes and byte values."""
 
 import re
 from collections import defaultdict
@@ -13,7 +13,7 @@ from seqforge_linux_source.source import Selection
 
 @pytest.fixture(scope="module")
 def census(real_archive):
-    """Number and bytes of files by folder and suffix, and the kernel's version."""
+    """Return the number and the size of the files by folder and suffix, and the byte values in `kernel/`."""
     counted = defaultdict(lambda: [0, 0])
     values: set[int] = set()
     version = ""
@@ -31,11 +31,11 @@ def census(real_archive):
             if name.startswith("kernel/"):
                 values.update(content)
     if version != "6.12.118":
-        pytest.skip(f"{real_archive} is Linux {version}, and the facts are of Debian's 6.12.118")
+        pytest.skip(f"{real_archive} is Linux {version}, but the expected values are those of Debian's 6.12.118")
     return counted, values
 
 
-def test_the_whole(census):
+def test_counts_of_all_files(census):
     counted, _ = census
 
     assert counted["", ".c"] == [34_659, 679_953_909]
@@ -43,7 +43,7 @@ def test_the_whole(census):
     assert (counted["empty", ".c"][0], counted["empty", ".h"][0]) == (0, 19)
 
 
-def test_the_folder_kernel(census):
+def test_counts_of_the_folder_kernel(census):
     counted, values = census
 
     assert counted["kernel", ".c"][0] == 435
@@ -52,7 +52,7 @@ def test_the_folder_kernel(census):
     assert len(values) == 107
 
 
-def test_the_whole_without_the_generated_registers(census):
+def test_counts_without_the_generated_registers(census):
     counted, _ = census
 
     assert counted["asic_reg", ".c"] == [0, 0]
@@ -60,8 +60,8 @@ def test_the_whole_without_the_generated_registers(census):
     assert counted["", ".c"][1] + counted["", ".h"][1] - counted["asic_reg", ".h"][1] == 862_593_027
 
 
-def test_documents_of_a_part(real_archive):
-    # The first hundred, so that most of the archive need not be read again.
+def test_documents_of_one_folder(real_archive):
+    # The first hundred documents suffice, so that most of the archive is not read again.
     with closing(LinuxSource(source=real_archive, include=("arch/alpha/**",)).documents()) as documents:
         names = [document.name for document in islice(documents, 100) if document.content.decode()]
 

@@ -1,4 +1,4 @@
-"""The sample: C that compiles, of a size to learn from."""
+"""The sample: a small amount of C that compiles."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from seqforge_linux_source.locate import SAMPLE_ROOT
 FILES = sorted(path for path in SAMPLE_ROOT.rglob("*") if path.is_file())
 
 
-def test_it_is_small_plain_text_under_our_licence():
+def test_sample_is_small_ascii_text_with_the_license():
     assert 20_000 < sum(path.stat().st_size for path in FILES) < 60_000
     for path in FILES:
         text = path.read_bytes().decode("ascii")
@@ -20,7 +20,7 @@ def test_it_is_small_plain_text_under_our_licence():
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".c"], ids=lambda path: path.name)
-def test_it_compiles(path):
+def test_sample_compiles(path):
     command = ["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{SAMPLE_ROOT / 'include'}"]
 
     assert subprocess.run([*command, path], capture_output=True, text=True).stderr == ""

@@ -1,4 +1,4 @@
-"""Selection: git itself says what a pattern matches."""
+"""Selection of files, compared with git."""
 
 import subprocess
 
@@ -24,11 +24,11 @@ patterns = st.builds(
     st.lists(parts, min_size=1, max_size=3),
     st.sampled_from(["", "/", "/**"]),
 ).filter(lambda pattern: not pattern.endswith("**/"))
-"""Without `a/**/`, which git takes for the folders in `a`, and pathspec for all in it."""
+"""Patterns except those such as `a/**/`, with which git matches the folders in `a`, but pathspec everything in it."""
 
 
 @given(name=names, include=st.lists(patterns, min_size=1, max_size=3), exclude=st.lists(patterns, max_size=3))
-def test_a_name_is_accepted_when_included_and_not_excluded_and_of_a_suffix(name, include, exclude):
+def test_name_is_accepted_if_included_not_excluded_and_with_a_suffix(name, include, exclude):
     accepted = Selection(include, exclude, SUFFIXES).accepts(name)
 
     included = Selection(include, [], [""]).accepts(name)
@@ -38,7 +38,7 @@ def test_a_name_is_accepted_when_included_and_not_excluded_and_of_a_suffix(name,
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.lists(names, min_size=1, max_size=30, unique=True), include=st.lists(patterns, min_size=1, max_size=3))
-def test_patterns_mean_what_they_mean_to_git(tmp_path, run_git, chosen, include):
+def test_patterns_match_as_in_git(tmp_path, run_git, chosen, include):
     if not (tmp_path / ".git").is_dir():
         run_git(tmp_path, "init", "--quiet")
     (tmp_path / ".gitignore").write_text("\n".join(include) + "\n")
@@ -66,13 +66,13 @@ def test_patterns_of_the_documentation(pattern, matches, differs):
     assert not selection.accepts(differs)
 
 
-def test_an_exclamation_mark_takes_back():
+def test_pattern_after_an_exclamation_mark_cancels_an_earlier_match():
     selection = Selection(["**"], ["drivers/**", "!drivers/char/**"], SUFFIXES)
 
     assert selection.accepts("drivers/char/mem.c")
     assert not selection.accepts("drivers/net/tun.c")
 
 
-def test_a_pattern_that_is_none_is_refused_by_option():
+def test_error_for_an_invalid_pattern_names_the_option():
     with pytest.raises(ExperimentError, match=r"exclude.*!"):
         Selection(["**"], ["!"], SUFFIXES)

@@ -1,4 +1,4 @@
-"""Tar: the same files as Python's own reader finds, and nothing that is not a file."""
+"""Tar archives: compared with Python's `tarfile`, and damaged or hostile ones."""
 
 import contextlib
 import io
@@ -31,7 +31,7 @@ def with_checksum(header):
 
 @settings(deadline=None)
 @given(members=st.lists(st.tuples(names, contents), max_size=5), tar_format=formats, chunk_size=st.integers(1, 3000))
-def test_files_are_what_tarfile_wrote(make_tar, members, tar_format, chunk_size):
+def test_files_written_by_tarfile_are_read(make_tar, members, tar_format, chunk_size):
     if tar_format == tarfile.USTAR_FORMAT:
         members = [(name[:80].rstrip("/") or "a", content) for name, content in members]
     archive = make_tar(members, tar_format)
@@ -41,7 +41,7 @@ def test_files_are_what_tarfile_wrote(make_tar, members, tar_format, chunk_size)
 
 @settings(deadline=None)
 @given(st.data())
-def test_whatever_the_bytes_the_end_is_files_or_a_clear_error(make_tar, data):
+def test_damaged_archives_are_read_or_raise_the_documented_error(make_tar, data):
     archive = bytearray(make_tar([("a.c", b"x" * 600), ("b" * 150, b"y")], tarfile.PAX_FORMAT))
     for _ in range(data.draw(st.integers(0, 4))):
         archive[data.draw(st.integers(0, 4096))] = data.draw(st.integers(0, 255))
@@ -54,14 +54,14 @@ def test_whatever_the_bytes_the_end_is_files_or_a_clear_error(make_tar, data):
 @pytest.mark.parametrize(
     "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
 )
-def test_what_is_no_file_is_passed_over(make_tar, kind):
+def test_members_that_are_not_regular_files_are_skipped(make_tar, kind):
     odd = tarfile.TarInfo("odd.c")
     odd.type, odd.linkname = kind, "/etc/passwd"
 
     assert read(make_tar([("a.c", b"a"), (odd, b""), ("b.c", b"b")])) == [(b"a.c", b"a"), (b"b.c", b"b")]
 
 
-def test_a_link_with_a_size_has_no_content():
+def test_link_with_a_size_has_no_content():
     link = tarfile.TarInfo("odd.c")
     link.type, link.size = tarfile.LNKTYPE, 5000
     after = tarfile.TarInfo("b.c")
@@ -69,7 +69,7 @@ def test_a_link_with_a_size_has_no_content():
     assert read(link.tobuf() + after.tobuf() + bytes(1024)) == [(b"b.c", b"")]
 
 
-def test_a_sparse_file_is_passed_over_with_its_map(make_tar):
+def test_sparse_file_is_skipped_with_its_map(make_tar):
     sparse = bytearray(tarfile.TarInfo("holes.c").tobuf(tarfile.GNU_FORMAT))
     sparse[156:157] = b"S"
     sparse[482] = 1
@@ -82,15 +82,15 @@ def test_a_sparse_file_is_passed_over_with_its_map(make_tar):
     assert read(archive) == [(b"b.c", b"b")]
 
 
-def test_a_sparse_file_of_pax_is_passed_over(make_tar):
+def test_sparse_file_of_pax_is_skipped(make_tar):
     sparse = tarfile.TarInfo("holes.c")
     sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "holes.c"}
 
     assert read(make_tar([(sparse, b"1\n0\n"), ("b.c", b"b")], tarfile.PAX_FORMAT)) == [(b"b.c", b"b")]
 
 
-def test_a_comment_for_the_whole_archive_is_passed_over(make_tar):
-    # As `git archive` writes it: the commit.
+def test_global_header_is_skipped(make_tar):
+    # `git archive` writes the commit into such a header.
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "c0ffee"}) as tar:
         tar.addfile(tarfile.TarInfo("a.c"))
@@ -98,7 +98,7 @@ def test_a_comment_for_the_whole_archive_is_passed_over(make_tar):
     assert read(buffer.getvalue()) == [(b"a.c", b"")]
 
 
-def test_a_size_of_pax_takes_precedence(make_tar):
+def test_size_in_a_pax_header_has_precedence(make_tar):
     large = tarfile.TarInfo("large.c")
     large.pax_headers = {"size": "3"}
     archive = bytearray(make_tar([(large, b"abc")], tarfile.PAX_FORMAT))
@@ -111,7 +111,7 @@ def test_a_size_of_pax_takes_precedence(make_tar):
 
 
 @pytest.mark.parametrize("size", [b"\x80" + b"\xff" * 11, b"77777777777\0"], ids=["binary", "octal"])
-def test_a_huge_size_ends_with_the_archive(size):
+def test_huge_size_is_an_error_at_the_end_of_the_archive(size):
     header = bytearray(tarfile.TarInfo("a.c").tobuf())
     header[124:136] = size
     stream = ByteStream(chunks_of(with_checksum(bytes(header)) + bytes(4096), 512))
@@ -121,7 +121,7 @@ def test_a_huge_size_ends_with_the_archive(size):
 
 
 @pytest.mark.parametrize("kind", [b"x", b"L"])
-def test_an_extended_header_is_bounded(kind):
+def test_size_of_an_extended_header_is_limited(kind):
     header = bytearray(tarfile.TarInfo("a.c").tobuf())
     header[156:157] = kind
     header[124:136] = b"\x80" + (1 << 40).to_bytes(11, "big")
@@ -134,7 +134,7 @@ def test_an_extended_header_is_bounded(kind):
     "records",
     [b"0 a=b\n", b"3 a=b\n", b"99 a=b\n", b"6 a=b", b"x a=b\n", b"5 ab\n", b"10 size=x\n", b"9 size=\n", b"\n"],
 )
-def test_a_malformed_extended_header_is_refused(records):
+def test_malformed_extended_header_is_rejected(records):
     header = bytearray(tarfile.TarInfo("a.c").tobuf())
     header[156:157] = b"x"
     header[124:136] = b"%011o\0" % len(records)
@@ -144,7 +144,7 @@ def test_a_malformed_extended_header_is_refused(records):
         read(with_checksum(bytes(header)) + records.ljust(512, b"\0") + after + bytes(1024))
 
 
-def test_a_wrong_checksum_is_refused(make_tar):
+def test_wrong_checksum_is_rejected(make_tar):
     archive = bytearray(make_tar([("a.c", b"a")]))
     archive[0] ^= 1
 
@@ -152,7 +152,7 @@ def test_a_wrong_checksum_is_refused(make_tar):
         read(bytes(archive))
 
 
-def test_an_archive_without_its_end_is_cut_off(make_tar):
+def test_archive_without_its_end_is_an_error(make_tar):
     archive = make_tar([("a.c", b"a")])
 
     with pytest.raises(DamagedArchiveError, match="ends too soon"):

@@ -1,4 +1,4 @@
-"""Trees: order, links, and a fingerprint that notices changes."""
+"""Trees: order, links, fingerprint, and errors."""
 
 import os
 
@@ -14,17 +14,17 @@ EVERYTHING = Selection(["**"], [], [".c", ".h"])
 
 @pytest.fixture
 def tree(kernel_tree):
-    """The small tree as a source."""
+    """Return the small tree as a source."""
     return Tree(kernel_tree, "", "A tree.")
 
 
-def test_files_come_in_the_order_of_their_names(tree, files):
+def test_files_are_in_the_order_of_their_names(tree, files):
     assert list(tree.files(EVERYTHING)) == sorted(
         (name, content) for name, content in files.items() if name.endswith((".c", ".h"))
     )
 
 
-def test_names_are_completed_before_they_are_selected(kernel_tree):
+def test_selection_sees_names_with_the_prefix(kernel_tree):
     headers = Tree(kernel_tree / "include" / "uapi" / "linux", "include/uapi/linux/", "Headers.")
 
     assert [name for name, _ in headers.files(Selection(["include/uapi/**"], [], [".h"]))] == [
@@ -32,7 +32,7 @@ def test_names_are_completed_before_they_are_selected(kernel_tree):
     ]
 
 
-def test_links_devices_and_gits_own_folder_are_left_alone(tree, tmp_path, files):
+def test_links_devices_and_the_folder_of_git_are_skipped(tree, tmp_path, files):
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "odd.c").write_text("odd")
@@ -48,7 +48,7 @@ def test_links_devices_and_gits_own_folder_are_left_alone(tree, tmp_path, files)
     assert {name for name, _ in tree.files(EVERYTHING)} == {name for name in files if name.endswith((".c", ".h"))}
 
 
-def test_the_fingerprint_notices_what_is_selected_and_nothing_else(tree):
+def test_fingerprint_depends_only_on_selected_files(tree):
     before = tree.fingerprint(EVERYTHING)
     assert tree.fingerprint(EVERYTHING) == before
 
@@ -63,7 +63,7 @@ def test_the_fingerprint_notices_what_is_selected_and_nothing_else(tree):
     assert tree.fingerprint(EVERYTHING) != with_new
 
 
-def test_the_fingerprint_notices_a_change_behind_an_old_date(tree):
+def test_fingerprint_depends_on_changes_that_keep_the_modification_time(tree):
     path = tree.root / "kernel" / "fork.c"
     before = tree.fingerprint(EVERYTHING)
     status = path.stat()
@@ -73,14 +73,14 @@ def test_the_fingerprint_notices_a_change_behind_an_old_date(tree):
     assert tree.fingerprint(EVERYTHING) != before
 
 
-def test_a_large_file_is_refused(tree, monkeypatch):
+def test_large_file_is_an_error(tree, monkeypatch):
     monkeypatch.setattr(tree_module, "LARGEST_FILE", 2000)
 
-    with pytest.raises(DataError, match=r"drivers/char/echo\.c has more than 2,000 bytes"):
+    with pytest.raises(DataError, match=r"drivers/char/echo\.c: it is larger than 2,000 bytes"):
         list(tree.files(EVERYTHING))
 
 
-def test_a_tree_that_vanishes_is_named(tree):
+def test_deleted_files_are_an_error(tree):
     found = tree.files(EVERYTHING)
     next(found)
     for path in tree.root.glob("*/*.c"):

@@ -3,9 +3,9 @@
     pip install atheris
     python plugins/code-structure/tests/fuzz/fuzz_text.py -max_total_time=600 -max_len=4096 -timeout=20
 
-An input is decoded as UTF-8 or, depending on its first byte, as a sequence of pieces of C, one for each byte. The
-assertions below must hold for every input. An input that violates one is saved in the current folder; pass its file
-name as the only argument to run it again.
+Depending on its first byte, an input is decoded as UTF-8, or each of its bytes selects a piece of C. The assertions
+below must hold for every input. An input that violates one is saved in the current folder. To run it again, pass its
+file name as the only argument.
 """
 
 import sys
@@ -93,25 +93,25 @@ def check(data: bytes) -> None:
 
 
 def check_sampler(text: str) -> None:
-    """Keep the characters of a text that the sampler allows, close everything, and check the brackets of the result."""
-    state, stack, written, length = State(), list[State](), "", 0
+    """Generate the allowed characters of a text, close everything that is open, and check the brackets."""
+    state, stack, generated, length = State(), list[State](), "", 0
     for character in text:
-        longer = sum(map(closing_length, transition(state, character).states)) - closing_length(state)
-        if character not in forbidden_characters(state) and length + longer <= DEEPEST_NESTING:
-            written, state, length = written + character, moved(state, stack, character), length + longer
+        added = sum(map(closing_length, transition(state, character).states)) - closing_length(state)
+        if character not in forbidden_characters(state) and length + added <= DEEPEST_NESTING:
+            generated, state, length = generated + character, apply_move(state, stack, character), length + added
     for left in range(length, 0, -1):
         assert sum(map(closing_length, [*stack, state])) == left
         character = closing_character(state)
         assert character not in forbidden_characters(state)
-        written, state = written + character, moved(state, stack, character)
+        generated, state = generated + character, apply_move(state, stack, character)
     assert not closing_character(state)
-    # Text in column 0 may end a unit whose brackets are open, so indent all lines.
-    units = split_units((written + "\n").replace("\n", "\n "))
-    assert not [defect for unit in units for defect in unit.defects], written
+    # Indent all lines, since a line in column 0 may end a unit with open brackets.
+    units = split_units((generated + "\n").replace("\n", "\n "))
+    assert not [defect for unit in units for defect in unit.defects], generated
 
 
-def moved(state: State, stack: list[State], character: str) -> State:
-    """Return the state after a character, and change the stack."""
+def apply_move(state: State, stack: list[State], character: str) -> State:
+    """Update the stack after a character, and return the next state."""
     following, pushed, drops = transition(state, character)
     assert not drops
     stack += [pushed] if pushed else []

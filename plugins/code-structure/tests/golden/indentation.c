@@ -12,7 +12,7 @@ static int f(int a)
 #ifdef A
 		g();
 #else
-	not judged, as it is compiled where A is not;
+	not checked, because A is not defined here;
 #endif
 		h(); // three
 	}

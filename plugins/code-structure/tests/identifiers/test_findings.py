@@ -1,4 +1,4 @@
-"""Fragments of C and their findings."""
+"""Findings of name errors in fragments of C."""
 
 import pytest
 from hypothesis import given
@@ -33,20 +33,23 @@ def body(statements: str, parameters: str = "void") -> str:
 
 
 GOLDEN = {
-    "nothing": (body("\tint i = 0;\n\n\treturn i;"), []),
+    "no error": (body("\tint i = 0;\n\n\treturn i;"), []),
     "undefined": (body("\treturn g(1) + i;"), [("i", "undefined identifier 'i'")]),
-    "undefined is told once a function": (body("\ti = i + i;\n\treturn 0;"), [("i", "undefined identifier 'i'")]),
+    "an undefined name is reported once per function": (
+        body("\ti = i + i;\n\treturn 0;"),
+        [("i", "undefined identifier 'i'")],
+    ),
     "a parameter": (body("\treturn i;", "int i"), []),
-    "a parameter's pointer": (body("\treturn i[0];", "const struct s *i[3]"), []),
-    "a function pointer's parameter is none": (
+    "a parameter that is an array of pointers": (body("\treturn i[0];", "const struct s *i[3]"), []),
+    "a parameter of a function pointer is not declared": (
         body("\treturn i(0);\n\treturn ret;", "int (*i)(int ret)"),
         [("ret", "undefined identifier 'ret'")],
     ),
-    "a scope that ended": (
+    "a variable of a scope that has ended": (
         body("\t{\n\t\tint i = 1;\n\t\tg(i);\n\t}\n\treturn i;"),
         [("i", "undefined identifier 'i'")],
     ),
-    "a loop's variable": (
+    "a loop variable after the loop": (
         body("\tfor (int i = 0; i < 3; i++)\n\t\tg(i);\n\ti = 1;"),
         [("i", "undefined identifier 'i'")],
     ),
@@ -56,45 +59,51 @@ GOLDEN = {
     ),
     "a use before the declaration": (body("\ti = 1;\n\tint i;"), [("i", "undefined"), ("i", "unused")]),
     "unused": (body("\tint ret, i;\n\n\treturn ret;"), [("i", "unused variable 'i'")]),
-    "unused parameters are none of it": (body("\treturn 0;", "int i"), []),
+    "an unused parameter is permitted": (body("\treturn 0;", "int i"), []),
     "marked as unused": (body("\tint i __maybe_unused;\n\treturn 0;"), []),
-    "marked as unused in front": (body("\t__maybe_unused const int i = 1, ret;\n\treturn 0;"), []),
-    "cleaned up at the end": (body("\tstruct s *i __free(kfree) = g();\n\treturn 0;"), []),
+    "marked as unused before the type": (body("\t__maybe_unused const int i = 1, ret;\n\treturn 0;"), []),
+    "used by a cleanup attribute": (body("\tstruct s *i __free(kfree) = g();\n\treturn 0;"), []),
     "used by a macro that the text defines": ("#define G() g(i)\n" + body("\tint i;\n\n\tG();"), []),
     "used in a dead branch": (body("\tint i;\n#ifndef A\n\tg(i);\n#endif"), []),
-    "a driver's macros use it": (body("\tint bp;\n"), []),
+    "used by macros of drivers": (body("\tint bp;\n"), []),
     "used as a size": (body("\tint i;\n\tchar ret[sizeof(i)];\n\tg(ret);"), []),
-    "a type's name": (body("\tstruct i *ret = g();\n\treturn ret->err;"), []),
+    "the name of a type": (body("\tstruct i *ret = g();\n\treturn ret->err;"), []),
     "a member and a designator": (body("\tstruct s ret = { .i = 1 };\n\treturn ret.i;"), []),
     "a global": (body("\treturn jiffies;"), []),
-    "a name that is often free": (body("\treturn g(list);"), []),
-    "but which is returned alone": (body("\treturn list;"), [("list", "return of the undefined identifier 'list'")]),
-    "a new name that is returned alone": (body("\treturn new;"), [("new", "return of the undefined identifier 'new'")]),
-    "a new name": (body("\treturn g(new) + new;"), []),
+    "a name that is often used undeclared": (body("\treturn g(list);"), []),
+    "a name that is often used undeclared, returned alone": (
+        body("\treturn list;"),
+        [("list", "return of the undefined identifier 'list'")],
+    ),
+    "a novel name, returned alone": (body("\treturn new;"), [("new", "return of the undefined identifier 'new'")]),
+    "a novel name": (body("\treturn g(new) + new;"), []),
     "constants": (body("\treturn ERR;"), []),
     "a call": (body("\treturn err();"), []),
-    "a file-level declaration, even below": (body("\treturn err;") + "int err;\n", []),
-    "another function's local is not seen": (
+    "a declaration at file level, below the function": (body("\treturn err;") + "int err;\n", []),
+    "a local variable of another function": (
         "static void g(void)\n{\n\tint err = 0;\n\n\th(err);\n}\n\n" + body("\treturn err;"),
         [("err", "undefined identifier 'err'")],
     ),
     "an enumerator": ("enum e { err, i };\n\n" + body("\treturn err + i;"), []),
     "a macro that declares": (body("\tLIST_HEAD(list);\n\tDECLARE_BITMAP(i, 8);\n\tg(&list, i);"), []),
-    "a macro that does not": (body("\tWARN_ON(i);"), [("i", "undefined identifier 'i'")]),
+    "a macro that does not declare": (body("\tWARN_ON(i);"), [("i", "undefined identifier 'i'")]),
     "members among arguments": (body("\tg(container_of(jiffies, struct s, i), offsetof(struct s, err));"), []),
     "a system call": ("SYSCALL_DEFINE2(f, int, ret, char __user *, err)\n{\n\treturn g(ret, err);\n}\n", []),
-    "the old way of parameters": ("int f(i, ret)\n\tint i;\n\tchar *ret;\n{\n\treturn i + *ret;\n}\n", []),
+    "parameters in the style of K&R": ("int f(i, ret)\n\tint i;\n\tchar *ret;\n{\n\treturn i + *ret;\n}\n", []),
     "a scoped loop": (body("\tfor_each_child_of_node_scoped(jiffies, i) {\n\t\tg(i);\n\t}"), []),
     "goto": (body("\tgoto out;\nout:\n\treturn 0;"), []),
-    "goto in vain": (body("\tgoto out;\nerr:\n\treturn 0;"), [("out", "goto to the undefined label 'out'")]),
-    "goto in vain, by a macro, too": (
+    "goto to an undefined label": (
+        body("\tgoto out;\nerr:\n\treturn 0;"),
+        [("out", "goto to the undefined label 'out'")],
+    ),
+    "goto to an undefined label, in a macro and in code": (
         body("#define G goto out\n\tgoto out;"),
         [("out", "goto to the undefined label 'out'")],
     ),
     "a label in a dead branch": (body("\tgoto out;\n#ifndef A\nout:\n#endif\n\treturn 0;"), []),
-    "a label's address": (body("\tvoid *ret = &&err;\n\n\tgoto *ret;\nerr:\n\treturn 0;"), None),
+    "the address of a label": (body("\tvoid *ret = &&err;\n\n\tgoto *ret;\nerr:\n\treturn 0;"), None),
     "does not parse": (body("\tint i;\n\treturn );"), [(")", "does not parse")]),
-    "characters that take several bytes": (
+    "positions after multi-byte characters": (
         "/* größe → */\n" + body('\tg("é→", i);'),
         [("i", "undefined identifier 'i'")],
     ),
@@ -102,48 +111,48 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize(("text", "expected"), GOLDEN.values(), ids=GOLDEN)
-def test_findings(text: str, expected: list[tuple[str, str]] | None):
+def test_findings_match_golden_values(text: str, expected: list[tuple[str, str]] | None):
     found = [(text[finding.start : finding.stop], finding.message) for finding in find_name_errors(text, LEXICON)]
     if expected is None:
-        # The grammar lacks the computed goto of GNU C, which must not be reported as undefined.
+        # The grammar lacks the computed goto of GNU C. Its label must not be reported as an undefined name.
         assert all("undefined" not in message for _, message in found)
         return
     assert [name for name, _ in found] == [name for name, _ in expected]
     assert all(message.startswith(wanted) for (_, message), (_, wanted) in zip(found, expected, strict=True))
 
 
-def test_a_function_in_a_block_ends_with_itself():
-    # A block outside of functions is a syntax error, but scopes must still open and close in pairs.
+def test_functions_in_a_block_have_separate_scopes():
+    # A block outside of functions is a syntax error, but every scope that opens must still be closed.
     text = "{\n\tint f(void)\n\t{\n\t\treturn i;\n\t}\n\tint g(void)\n\t{\n\t\tint ret;\n\t}\n}\n"
     unit = read_unit(text, 0, len(text))
     assert [[use.name for use in function.free] for function in unit.functions] == [["i"], []]
     assert [[local.name for local in function.declarations] for function in unit.functions] == [[], ["ret"]]
 
 
-def test_a_finding_points_at_the_very_place():
+def test_positions_of_findings_count_characters():
     text = "/* é */\n" + body("\tint ret = 0;\n\n\treturn ret + i;")
     (finding,) = find_name_errors(text, LEXICON)
     assert (finding.start, finding.stop) == (text.rindex("i;"), text.rindex("i;") + 1)
 
 
-def test_without_a_lexicon_no_name_is_undefined():
+def test_no_name_is_undefined_without_a_lexicon():
     assert find_name_errors(body("\tint i;\n\treturn err;")) == find_name_errors(body("\tint i;\n\treturn 0;  "))
 
 
-def test_a_cut_tail_is_not_checked():
+def test_unit_without_its_end_is_not_checked():
     text = body("\treturn 0;") + "\nint g(void)\n{\n\tint i;\n\tif ("
     assert find_name_errors(text, LEXICON, end_missing=True) == []
     assert find_name_errors(text, LEXICON)
 
 
 @given(TEXTS)
-def test_any_text_is_answered_with_places_inside_it(text: str):
+def test_findings_in_any_text_are_inside_it(text: str):
     for finding in find_name_errors(text, LEXICON):
         assert 0 <= finding.start < finding.stop <= len(text)
 
 
 @given(TEXTS)
-def test_any_body_is_answered(text: str):
+def test_findings_in_any_function_body_are_inside_the_text(text: str):
     whole = body(text)
     for finding in find_name_errors(whole, LEXICON, end_missing=True):
         assert 0 <= finding.start < finding.stop <= len(whole)

@@ -1,4 +1,4 @@
-"""Texts that are deep, long or malformed."""
+"""Analysis of names in deeply nested, long and malformed texts."""
 
 import random
 
@@ -42,7 +42,7 @@ DEEP = {
 
 
 @pytest.mark.parametrize(("text", "expected"), DEEP.values(), ids=DEEP)
-def test_what_is_too_much_is_said(text: str, expected: str):
+def test_units_beyond_a_limit_are_reported(text: str, expected: str):
     messages = [finding.message for finding in find_name_errors(text)]
     assert any(expected in message for message in messages)
     assert len(messages) <= 2
@@ -60,7 +60,7 @@ def test_what_is_too_much_is_said(text: str, expected: str):
         " ".join(random.Random(1).choices(TOKENS, k=100_000)),
         bytes(random.Random(2).choices(range(256), k=200_000)).decode("latin-1"),
         "__aligned(" * 20_000,
-        # Each of these takes minutes if its pattern is not bounded.
+        # Each of these takes minutes if the pattern that matches it is not bounded.
         FUNCTION.format("for_each_a" * 49_000),
         FUNCTION.format("for_each_x_scoped" * 25_000),
         FUNCTION.format("int " + ", ".join(f"a{number}" for number in range(60_000)) + ";"),
@@ -74,12 +74,12 @@ def test_what_is_too_much_is_said(text: str, expected: str):
     ],
     ids=lambda text: repr(text[:20]),
 )
-def test_everything_is_answered(text: str):
+def test_hostile_texts_are_analyzed(text: str):
     for finding in find_name_errors(text):
         assert 0 <= finding.start < finding.stop <= len(text)
 
 
-def test_nothing_before_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch):
+def test_nesting_within_the_limit_is_analyzed(monkeypatch: pytest.MonkeyPatch):
     text = FUNCTION.format("x = " + "(" * 200 + "a" + ")" * 200 + ";")
     assert find_name_errors(text) == []
     monkeypatch.setattr(reading, "DEEPEST_NESTING", 100)

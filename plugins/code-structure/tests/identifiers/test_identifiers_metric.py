@@ -22,7 +22,7 @@ def metric() -> Identifiers:
     return metric
 
 
-def test_figures_worked_out_by_hand(metric: Identifiers):
+def test_values_match_a_hand_computation(metric: Identifiers):
     score = metric.score([GOOD + UNDEFINED + "int x;\n", UNUSED + BROKEN + CUT])
     assert score.values == {
         "functions": 4.0,
@@ -51,11 +51,11 @@ def test_figures_worked_out_by_hand(metric: Identifiers):
     ]
 
 
-def test_a_text_that_begins_inside_a_function_is_checked_from_the_next_one_on(metric: Identifiers):
+def test_function_without_its_beginning_is_not_checked(metric: Identifiers):
     assert metric.score(["\treturn i;\n}\n\n" + GOOD]).values == metric.score([GOOD]).values
 
 
-def test_its_counts_are_its_state(metric: Identifiers):
+def test_state_restores_the_counts(metric: Identifiers):
     other = Identifiers()
     assert other.score([UNDEFINED]).values["undefined"] == 0.0
     other.restore(metric.state())
@@ -65,13 +65,15 @@ def test_its_counts_are_its_state(metric: Identifiers):
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", CUT]])
-def test_the_names_of_the_figures_are_always_the_same(texts: list[str], metric: Identifiers):
+def test_names_of_the_values_do_not_depend_on_the_texts(texts: list[str], metric: Identifiers):
     values = metric.score(texts).values
     assert values.keys() == metric.score([GOOD]).values.keys()
     assert values["functions"] == values["parses"] == values["undefined"] == 0.0
 
 
-def test_in_a_run_it_learns_from_the_training_text_and_has_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_metric_in_a_run_is_fitted_to_the_training_split_and_has_a_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
     held_out = UNDEFINED + UNUSED.replace("\tgoto out;\n", "\tlocal_only();\n")
     text = GOOD * 60 + held_out * 10

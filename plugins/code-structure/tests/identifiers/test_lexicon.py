@@ -1,4 +1,4 @@
-"""Building, writing and reading a lexicon."""
+"""The lexicon: counting names, and encoding and reading a lexicon file."""
 
 import json
 from pathlib import Path
@@ -23,17 +23,17 @@ from seqforge.errors import DataError
 FILES = [
     "int f(int a)\n{\n\tint unused;\n\n\treturn a + jiffies;\n}\n",
     "int f(void)\n{\n\tint a = 1;\n\n\treturn a + jiffies + g(jiffies);\n}\n\nint h(void)\n{\n\treturn a;\n}\n",
-    "this ( is no C\n",
+    "this ( is not C\n",
 ]
 
 
-def test_counts_worked_out_by_hand():
+def test_counts_match_a_hand_computation():
     lexicon = build_lexicon(FILES)
     assert lexicon.files == 3
     assert lexicon.counts == {"a": Count(1, 2), "jiffies": Count(2, 0), "unused": Count(0, 1, 1)}
 
 
-def test_a_long_file_counts_as_several(monkeypatch: pytest.MonkeyPatch):
+def test_long_file_counts_as_several_files(monkeypatch: pytest.MonkeyPatch):
     text = FILES[0] * 50
     assert len(list(read_pieces(text))) == 1
     monkeypatch.setattr(module, "LONGEST_PIECE", 200)
@@ -43,7 +43,7 @@ def test_a_long_file_counts_as_several(monkeypatch: pytest.MonkeyPatch):
     assert [unit.start for unit in units] == [0, *(unit.stop for unit in units[:-1])]
 
 
-def test_a_text_without_functions_makes_an_empty_lexicon():
+def test_lexicon_of_a_text_without_functions_is_empty():
     assert build_lexicon(["The quick brown fox.\n"]) == Lexicon(1, {})
 
 
@@ -52,7 +52,7 @@ COUNTS = st.builds(Count, *[st.integers(0, 100)] * 3)
 
 
 @given(st.dictionaries(NAMES, COUNTS), st.integers(0))
-def test_written_and_read_it_is_the_same(counts: dict[str, Count], files: int):
+def test_encoded_lexicon_decodes_to_the_same(counts: dict[str, Count], files: int):
     lexicon = Lexicon(files, counts)
     assert decode_lexicon(encode_lexicon(lexicon)) == lexicon
 
@@ -68,7 +68,7 @@ def test_written_and_read_it_is_the_same(counts: dict[str, Count], files: int):
         {"files": None},
     ],
 )
-def test_another_file_is_refused(change: dict[str, object], tmp_path: Path):
+def test_invalid_lexicon_files_are_rejected(change: dict[str, object], tmp_path: Path):
     good = json.loads(encode_lexicon(Lexicon(1, {"a": Count(1, 2, 3)})))
     path = tmp_path / "lexicon.json"
     path.write_text(json.dumps(good))
@@ -78,7 +78,7 @@ def test_another_file_is_refused(change: dict[str, object], tmp_path: Path):
         read_lexicon(path)
 
 
-def test_missing_garbled_and_huge_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_missing_malformed_and_large_files_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "lexicon.json"
     with pytest.raises(DataError, match="No such file"):
         read_lexicon(path)
@@ -90,18 +90,18 @@ def test_missing_garbled_and_huge_files_are_refused(tmp_path: Path, monkeypatch:
         read_lexicon(path)
 
 
-def test_which_names_must_be_declared():
+def test_names_that_must_be_declared():
     lexicon = Lexicon(9, {"i": Count(1, 10), "half": Count(5, 5), "free": Count(1, 0), "MAX": Count(0, 9)})
     assert [name for name in ("i", "half", "free", "MAX", "new") if lexicon.must_be_declared(name)] == ["i"]
     assert [name for name in ("i", "free", "MAX", "new", "NEW") if lexicon.is_novel(name)] == ["new"]
 
 
-def test_names_that_macros_use_unseen():
+def test_names_that_macros_may_use():
     lexicon = Lexicon(9, {"bp": Count(0, 40, 2), "i": Count(0, 41, 2), "never": Count(3, 0, 0), "once": Count(0, 5, 1)})
     assert [name for name in ("bp", "i", "never", "once", "new") if lexicon.may_be_used_by_macros(name)] == ["bp"]
 
 
-def test_counts_grow_by_pieces_of_text():
+def test_builder_counts_the_names_of_each_piece():
     builder = LexiconBuilder()
     for text in FILES[:2]:
         for piece in read_pieces(text):

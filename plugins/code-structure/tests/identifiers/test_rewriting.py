@@ -41,8 +41,8 @@ TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=60).map("".join))
 
 KERNEL_C = {
     "annotations": "static int __init f(void)\n{\n\tstruct s *p __free(kfree) = g();\n\n\treturn p->x;\n}\n",
-    "a member of a list": "void f(void)\n{\n\tlist_for_each_entry(p, &head, list)\n\t\tg(p);\n}\n",
-    "a loop of another name": "void f(void)\n{\n\tdo_for_my_queues(p, i) {\n\t\tg(p);\n\t}\n}\n",
+    "a loop over a list": "void f(void)\n{\n\tlist_for_each_entry(p, &head, list)\n\t\tg(p);\n}\n",
+    "a loop macro with an unknown name": "void f(void)\n{\n\tdo_for_my_queues(p, i) {\n\t\tg(p);\n\t}\n}\n",
     "a type argument": "int f(void)\n{\n\treturn min_t(unsigned int, a, max_t(struct s *, b, c));\n}\n",
     "a type and a member": "int f(void)\n{\n\treturn *container_of(p, struct s, u.work[i]);\n}\n",
     "offsetof": "int f(void)\n{\n\treturn offsetof(struct s, a[3].b);\n}\n",
@@ -50,8 +50,8 @@ KERNEL_C = {
     "a string macro": 'void f(void)\n{\n\tprintk(KERN_INFO NAME ": hello\\n");\n}\n',
     "a system call": "SYSCALL_DEFINE2(f, int, fd, char __user *, buf)\n{\n\treturn g(fd, buf);\n}\n",
     "a static macro": "void f(void)\n{\n\tstatic DEFINE_RATELIMIT_STATE(rs, A, B);\n\tg(&rs);\n}\n",
-    "a divided statement": "void f(void)\n{\n\tif (a)\n#ifdef X\n\t\tg();\n\telse\n#endif\n\t\th();\n}\n",
-    "an #else that closes": "void f(void)\n{\n#if X\n\tif (a) {\n#else\n\tif (b) {\n#endif\n\t\tg();\n\t}\n}\n",
+    "a statement across directives": "void f(void)\n{\n\tif (a)\n#ifdef X\n\t\tg();\n\telse\n#endif\n\t\th();\n}\n",
+    "a brace in each branch": "void f(void)\n{\n#if X\n\tif (a) {\n#else\n\tif (b) {\n#endif\n\t\tg();\n\t}\n}\n",
     "a scoped loop": "void f(void)\n{\n\tfor_each_child_of_node_scoped(np, child) {\n\t\tg(child);\n\t}\n}\n",
 }
 
@@ -61,7 +61,7 @@ def parses(code: bytes) -> bool:
 
 
 @pytest.mark.parametrize("text", KERNEL_C.values(), ids=KERNEL_C)
-def test_kernel_c_parses_once_it_is_rewritten(text: str):
+def test_rewritten_kernel_c_parses(text: str):
     assert parses(rewrite(extract_compiled_code(text).code))
 
 
@@ -73,18 +73,18 @@ def test_kernel_c_parses_once_it_is_rewritten(text: str):
         "offsetof",
         "a range",
         "a string macro",
-        "a divided statement",
-        "a loop of another name",
-        "an #else that closes",
+        "a statement across directives",
+        "a loop macro with an unknown name",
+        "a brace in each branch",
     ],
 )
-def test_it_does_not_parse_as_it_is(name: str):
-    # The other examples parse, but with a different meaning.
+def test_kernel_c_does_not_parse_without_rewriting(name: str):
+    # The other examples parse without rewriting, but with another meaning.
     assert not parses(KERNEL_C[name].encode())
 
 
 @given(TEXTS)
-def test_length_and_line_ends_stay(text: str):
+def test_rewriting_keeps_length_and_line_breaks(text: str):
     code = extract_compiled_code(text).code
     rewritten = rewrite(code)
     assert len(code) == len(rewritten) == len(text)
@@ -93,7 +93,7 @@ def test_length_and_line_ends_stay(text: str):
     ]
 
 
-def test_what_is_not_compiled_is_blank():
+def test_code_that_is_not_compiled_is_blank():
     text = 'int a; /* b */ char *c = "d;"; // e\n#if F\nint g;\n#else\nint h;\n#endif\n#define I 1\n'
     result = extract_compiled_code(text)
     assert result.code.split() == [b"int", b"a;", b"char", b"*c", b"=", b'"', b'";', b"int", b"g;"]
@@ -102,7 +102,7 @@ def test_what_is_not_compiled_is_blank():
     assert "g" not in result.mentioned
 
 
-def test_names_that_stay_stay_where_they_are():
+def test_names_keep_their_positions():
     text = "void f(void)\n{\n\tfor_each_child_of_node_scoped(np, child) {\n\t}\n}\n"
     rewritten = rewrite(text.encode())
     for name in (b"np", b"child)"):
