@@ -45,11 +45,11 @@ def _push(top: OpenBracket | None, bracket: str, position: int) -> OpenBracket:
 
 
 class Stacks:
-    """The stacks of open brackets under the two assignments. They are the same object while no condition differs.
+    """The stacks of open brackets under the two assignments. They are the same object until conditions separate them.
 
     Attributes:
-        all_true: The stack if every condition holds.
-        all_false: The stack if no condition holds.
+        all_true: The stack if every condition is true.
+        all_false: The stack if every condition is false.
         beginning_missing: Whether the text may lack the opening brackets of its first unit. `clear` resets it.
     """
 
@@ -89,8 +89,8 @@ class Stacks:
     def close(self, bracket: str, position: int, compiled: int) -> Defect | None:
         """Pop the match of a closing bracket under the assignments in `compiled`, and return any error.
 
-        A closing bracket without a match leaves the stacks unchanged. One whose match is not on top also closes all
-        brackets above the match.
+        A closing bracket whose match is not on top also closes all brackets above the match. One without a match
+        changes nothing or, if the beginning is missing, closes all brackets.
         """
         same = self.all_true is self.all_false
         defect = None
@@ -163,8 +163,8 @@ def find_early_defect(text: str, position: int, stacks: Stacks, before: OpenBrac
     Args:
         text: The text.
         position: Position of the semicolon or brace. At any other character, there is no sign.
-        stacks: OpenBracket brackets after it.
-        before: Topmost open bracket before it, if all conditions hold.
+        stacks: Open brackets after it.
+        before: Topmost open bracket before it, if every condition is true.
     """
     match text[position]:
         case ";":

@@ -190,9 +190,7 @@ def c_lexicon(
             hint="Choose a corpus of text, for example with --corpus linux-source.",
         )
     typer.echo(chosen.describe(), err=True)
-    progress = _Progress()
-    lexicon = build_lexicon(progress.follow(chosen.documents()))
-    progress.end()
+    lexicon = build_lexicon(_read_texts(chosen.documents()))
     if not lexicon.counts:
         raise DataError(
             "corpus: it contains no C function that uses or declares a variable, so the lexicon would be empty",
@@ -219,30 +217,21 @@ def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignmen
     return resolved
 
 
-class _Progress:
-    """Progress on standard error: one line that is redrawn on a terminal, or a new line every few seconds."""
+def _read_texts(documents: "Iterable[Document]") -> Iterator[str]:
+    """Yield the text of each document, and report the progress on standard error.
 
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._shown = time.monotonic()
-
-    def follow(self, documents: "Iterable[Document]") -> Iterator[str]:
-        """Yield the text of each document, and report the progress."""
-        size = 0
-        for number, document in enumerate(documents, start=1):
-            size += len(document.content)
-            yield document.content.decode("utf-8", "replace")
-            self._show(number, size)
-
-    def _show(self, files: int, size: int) -> None:
+    On a terminal, this redraws one line. Elsewhere, it prints a new line every few seconds.
+    """
+    terminal = sys.stderr.isatty()
+    shown = time.monotonic()
+    size = 0
+    for number, document in enumerate(documents, start=1):
+        size += len(document.content)
+        yield document.content.decode("utf-8", "replace")
         now = time.monotonic()
-        if now - self._shown < (_REDRAW_SECONDS if self._terminal else _REPORT_SECONDS):
-            return
-        self._shown = now
-        line = f"reading: {files:,} files, {size / 1e6:,.1f} MB"
-        typer.echo(f"\r{line} " if self._terminal else line, err=True, nl=not self._terminal)
-
-    def end(self) -> None:
-        """Remove the line from a terminal."""
-        if self._terminal:
-            typer.echo("\r\033[K", err=True, nl=False)
+        if now - shown >= (_REDRAW_SECONDS if terminal else _REPORT_SECONDS):
+            shown = now
+            line = f"reading: {number:,} files, {size / 1e6:,.1f} MB"
+            typer.echo(f"\r{line} " if terminal else line, err=True, nl=not terminal)
+    if terminal:
+        typer.echo("\r\033[K", err=True, nl=False)
