@@ -66,7 +66,7 @@ class HeldOutFunction:
         """Local variables that the function uses."""
         return [found for found in self.names.declarations if found.variable and found.used]
 
-    def uses(self, declaration: Declaration) -> list[int]:
+    def find_uses(self, declaration: Declaration) -> list[int]:
         """Return the positions after a declaration at which its name occurs, except as the name of a member."""
         after = declaration.start + len(declaration.name)
         pattern = re.compile(rb"(?<![\w.>])" + declaration.name.encode() + rb"\b(?!\s*:)")
@@ -105,7 +105,7 @@ class Mutations:
         if not original.locals:
             return None
         local = self._generator.choice(original.locals)
-        places = original.uses(local)
+        places = original.find_uses(local)
         name = new(local.name)
         if not places or name in original.known:
             return None
@@ -138,7 +138,7 @@ class Mutations:
         text = original.text
         for local in self._generator.sample(original.locals, len(original.locals)):
             start, stop = text.rfind("\n", 0, local.start) + 1, text.find("\n", local.start)
-            if SIMPLE_DECLARATION.fullmatch(text[start:stop]) and text.count(local.name) > 1 and original.uses(local):
+            if SIMPLE_DECLARATION.fullmatch(text[start:stop]) and original.find_uses(local):
                 return text[:start] + text[stop + 1 :], local.name
         return None
 
@@ -166,7 +166,7 @@ class Mutations:
         if not original.locals:
             return None
         local = self._generator.choice(original.locals)
-        places = original.uses(local)
+        places = original.find_uses(local)
         others = [name for name in others if name != local.name] or ["jiffies"]
         if not places or local.name in original.unit.mentioned:
             return None

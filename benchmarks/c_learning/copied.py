@@ -28,7 +28,7 @@ class Copies:
         for text in texts:
             hashes = _hashes(text, self.length)
             places = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
-            # +1 where a known substring begins, -1 after its end. A positive cumulative sum is inside of one.
+            # +1 where a known substring begins, -1 after its end. Symbols with a positive sum so far are inside one.
             known = (self._hashes[places] == hashes).astype(np.int64)
             edges = np.zeros(len(text) + 1, dtype=np.int64)
             edges[: len(known)] += known

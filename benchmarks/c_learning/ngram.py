@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class NGram:
-    """An index of all positions of a text, sorted by the `order` symbols from there on, which are the context.
+    """An index of all positions of a text, sorted by their contexts: the `order` symbols that begin there.
 
     Attributes:
         tokens: The training text. It counts as a ring, so that every context has a next symbol.

@@ -81,18 +81,18 @@ def c_structure(
         findings = find_all_errors(text, names, cut=cut)
         count += len(findings)
         if as_json:
-            records += _records(file, text, findings)
+            records += _to_records(file, text, findings)
         else:
             _print(file, text, findings)
     if as_json:
         typer.echo(json.dumps(records))
     if count:
-        typer.echo(f"{_count(count, 'finding')} in {_count(len(files) - unread, 'file')}", err=True)
+        typer.echo(f"{_format_count(count, 'finding')} in {_format_count(len(files) - unread, 'file')}", err=True)
     if count or unread:
         raise typer.Exit(2 if unread else 1)
 
 
-def _count(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
@@ -110,19 +110,19 @@ def _read(file: str) -> str:
     return content.removeprefix(BOM_UTF8).decode("utf-8", "replace")
 
 
-def _places(text: str, findings: "list[Finding]") -> list[tuple[int, int]]:
+def _find_lines_and_columns(text: str, findings: "list[Finding]") -> list[tuple[int, int]]:
     """Return the line and the column of each finding, counted from 1. Findings must be in the order of the text."""
-    places: list[tuple[int, int]] = []
+    positions: list[tuple[int, int]] = []
     line, line_start, position = 1, 0, 0
     for finding in findings:
         line += text.count("\n", position, finding.start)
         position = finding.start
         line_start = max(line_start, text.rfind("\n", line_start, position) + 1)
-        places.append((line, position - line_start + 1))
-    return places
+        positions.append((line, position - line_start + 1))
+    return positions
 
 
-def _records(file: str, text: str, findings: "list[Finding]") -> list[dict[str, object]]:
+def _to_records(file: str, text: str, findings: "list[Finding]") -> list[dict[str, object]]:
     return [
         {
             "file": file,
@@ -132,7 +132,7 @@ def _records(file: str, text: str, findings: "list[Finding]") -> list[dict[str, 
             "stop": finding.stop,
             "message": finding.message,
         }
-        for finding, (line, column) in zip(findings, _places(text, findings), strict=True)
+        for finding, (line, column) in zip(findings, _find_lines_and_columns(text, findings), strict=True)
     ]
 
 
@@ -142,7 +142,7 @@ def _print(file: str, text: str, findings: "list[Finding]") -> None:
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     name = "<stdin>" if file == _STANDARD_INPUT else file
-    for finding, (line, column) in zip(findings, _places(text, findings), strict=True):
+    for finding, (line, column) in zip(findings, _find_lines_and_columns(text, findings), strict=True):
         style = "yellow" if finding.message.startswith(_WARNINGS) else "red"
         console.print(Text.assemble((f"{name}:{line}:{column}: ", "bold"), (finding.message, style)))
 
@@ -183,7 +183,7 @@ def c_lexicon(
 
     if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):
         raise DataError(f"{output} is not a file in an existing folder", hint="Choose another file with --output FILE.")
-    chosen = _corpus(context.obj, experiment, corpus, assignments).build()
+    chosen = _resolve_corpus(context.obj, experiment, corpus, assignments).build()
     if not isinstance(chosen, Corpus):
         raise ExperimentError(
             "corpus: it yields labelled examples, but a lexicon needs C files",
@@ -198,10 +198,10 @@ def c_lexicon(
         )
     with reported_failures(f"writing the lexicon {output}"):
         write_atomically(output, encode_lexicon(lexicon))
-    typer.echo(f"{output}: {_count(len(lexicon.counts), 'name')} from {_count(lexicon.files, 'file')}")
+    typer.echo(f"{output}: {_format_count(len(lexicon.counts), 'name')} from {_format_count(lexicon.files, 'file')}")
 
 
-def _corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
+def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:
     from seqforge.experiment import override, read_table, replace_components
     from seqforge.registry import resolve
 

@@ -48,10 +48,10 @@ class Brackets(Metric):
         analyzed = [unit for _, unit in numbered if unit.kind != "tail" and not unit.too_deep]
         errors, brackets = sum(unit.defect_count for unit in analyzed), sum(unit.brackets for unit in analyzed)
         values = {
-            "balanced": _share(sum(unit.balanced for unit in complete), len(complete)),
+            "balanced": _divide(sum(unit.balanced for unit in complete), len(complete)),
             "units": float(len(complete)),
-            "errors_per_1000": 1000 * _share(errors, brackets),
-            "tails_balanced": _share(sum(unit.balanced for unit in tails), len(tails)),
+            "errors_per_1000": 1000 * _divide(errors, brackets),
+            "tails_balanced": _divide(sum(unit.balanced for unit in tails), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
         }
         findings = tuple(finding for number, unit in numbered for finding in convert_defects(number, unit.defects))
@@ -81,11 +81,11 @@ class Terminators(Metric):
             wrong.update(analysis.wrong)
             findings += convert_defects(number, analysis.defects)
         names = ("comments", "strings", "characters")
-        values = {f"unterminated_{name}": _share(wrong[name], total[name]) for name in names}
+        values = {f"unterminated_{name}": _divide(wrong[name], total[name]) for name in names}
         weights = {f"unterminated_{name}": total[name] for name in names}
         strays = wrong["comment_ends"]
         ends = weights["stray_comment_ends"] = strays + total["comments"] - wrong["comments"]
-        values["stray_comment_ends"] = _share(strays, ends)
+        values["stray_comment_ends"] = _divide(strays, ends)
         return Score(values, tuple(findings), weights)
 
 
@@ -104,7 +104,7 @@ class Indentation(Metric):
         analyses = [analyze_indentation(text) for text in texts]
         lines = sum(analysis.lines for analysis in analyses)
         agreeing = sum(analysis.agreeing for analysis in analyses)
-        values = {"agreement": _share(agreeing, lines), "lines": float(lines)}
+        values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}
         findings = [
             finding for number, analysis in enumerate(analyses) for finding in convert_defects(number, analysis.defects)
         ]
@@ -138,7 +138,7 @@ class Compiles(Metric):
             if unit.kind == "complete" and unit.brackets
         ][:MOST_UNITS]
         accepted = sum(compiles(unit, self._compiler) for unit in units)
-        values = {"accepted": _share(accepted, len(units)), "units": float(len(units))}
+        values = {"accepted": _divide(accepted, len(units)), "units": float(len(units))}
         return Score(values, weights={"accepted": len(units)})
 
 
@@ -192,14 +192,14 @@ class Identifiers(FittedMetric):
             findings += convert_name_defects(number, units, defects)
         values = {
             "functions": float(total["functions"]),
-            "parses": _share(total["parsed"], total["units"]),
-            "coverage": _share(total["scored"], total["functions"]),
-            **{check: _share(total[check], total["scored"]) for check in CHECKS},
+            "parses": _divide(total["parsed"], total["units"]),
+            "coverage": _divide(total["scored"], total["functions"]),
+            **{check: _divide(total[check], total["scored"]) for check in CHECKS},
         }
         weights = {"parses": total["units"], "coverage": total["functions"], **dict.fromkeys(CHECKS, total["scored"])}
         return Score(values, tuple(findings), weights)
 
 
-def _share(part: int, whole: int) -> float:
+def _divide(part: int, whole: int) -> float:
     """Return `part / whole`, or 0 if `whole` is 0."""
     return part / whole if whole else 0.0

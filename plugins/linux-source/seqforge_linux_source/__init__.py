@@ -1,4 +1,4 @@
-"""The source of Linux as a corpus. This module registers it. Importing this module does not import torch."""
+"""The source of Linux as a corpus. Importing this module does not import torch."""
 
 from seqforge.registry import Register, hookimpl
 

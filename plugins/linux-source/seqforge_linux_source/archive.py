@@ -14,8 +14,8 @@ from pathlib import Path
 from seqforge.errors import DataError
 from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError
 from seqforge_linux_source.decompress import decompress_file
-from seqforge_linux_source.source import LARGEST_FILE, Selection, plain_name, top_folder
-from seqforge_linux_source.tar import RegularFile, regular_files
+from seqforge_linux_source.source import LARGEST_FILE, Selection, find_top_folder, normalize_name
+from seqforge_linux_source.tar import RegularFile, read_regular_files
 
 _MOST_FILES = 1_000_000
 """Largest number of selected files, whose names are kept in memory. Linux has about 60,000 files."""
@@ -41,19 +41,19 @@ class Archive:
                 for name, member in self._selected(stream, selection):
                     yield name, stream.take(member.size)
         except DamagedArchiveError as error:
-            raise self._unreadable(str(error)) from error
+            raise self._unreadable_error(str(error)) from error
         except OSError as error:
-            raise self._unreadable(error.strerror or str(error)) from error
+            raise self._unreadable_error(error.strerror or str(error)) from error
 
     def _selected(self, stream: ByteStream, selection: Selection) -> Iterator[tuple[str, RegularFile]]:
         top: str | None = None
         seen: set[str] = set()
-        for member in regular_files(stream):
-            name = plain_name(member.name)
+        for member in read_regular_files(stream):
+            name = normalize_name(member.name)
             if name is None:
                 continue
             if top is None:
-                top = top_folder(name)
+                top = find_top_folder(name)
             name = name.removeprefix(top)
             if not selection.accepts(name) or name in seen:
                 continue
@@ -75,13 +75,13 @@ class Archive:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "blake2b").hexdigest()
         except OSError as error:
-            raise self._unreadable(error.strerror or str(error)) from error
+            raise self._unreadable_error(error.strerror or str(error)) from error
 
     def describe(self) -> str:
         """Return the path and the size of the archive."""
         return f"Linux source from the archive {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)."
 
-    def _unreadable(self, reason: str) -> DataError:
+    def _unreadable_error(self, reason: str) -> DataError:
         return DataError(
             f"{self.path} cannot be read as a tar archive: {reason}",
             hint="Use a .tar, .tar.xz, .tar.gz, .tar.zst or .tar.bz2. If it is one, it is damaged: download it again.",

@@ -88,7 +88,7 @@ class LinuxSource(Corpus):
             for name, content in files:
                 if content:
                     empty = False
-                    yield Document(name, _as_utf8(content))
+                    yield Document(name, _to_utf8(content))
         if empty:
             raise DataError(
                 f"no file matches {self._selection}. {self._source.describe()}",
@@ -117,7 +117,7 @@ class LinuxSource(Corpus):
         return open_source(self._where, self._tag, places)
 
 
-def _as_utf8(content: bytes) -> bytes:
+def _to_utf8(content: bytes) -> bytes:
     # Nearly every file is ASCII, for which this test is the fastest.
     if content.isascii():
         return content

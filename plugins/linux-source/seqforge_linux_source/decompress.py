@@ -79,26 +79,26 @@ def decompress_file(file: BufferedReader) -> Generator[bytes]:
     """
     start = file.peek(8)
     if start.startswith(_XZ) and _THREADS > 1 and (blocks := find_blocks(file)):
-        return _xz_blocks(file, blocks)
+        return _decompress_xz_blocks(file, blocks)
     for magic, new_decoder in _DECODERS.items():
         if start.startswith(magic):
-            return _streams(file, new_decoder)
-    return _zstandard(file) if start.startswith(_ZSTANDARD) else _plain(file)
+            return _decompress_streams(file, new_decoder)
+    return _decompress_zstandard(file) if start.startswith(_ZSTANDARD) else _read_uncompressed(file)
 
 
-def _plain(file: BufferedReader) -> Generator[bytes]:
+def _read_uncompressed(file: BufferedReader) -> Generator[bytes]:
     while chunk := file.read(CHUNK_SIZE):
         yield chunk
 
 
-def _xz_blocks(file: BufferedReader, blocks: list[Block]) -> Generator[bytes]:
+def _decompress_xz_blocks(file: BufferedReader, blocks: list[Block]) -> Generator[bytes]:
     try:
         yield from decompress_blocks(file, blocks, _THREADS, CHUNK_SIZE, _MEMORY_LIMIT)
     except lzma.LZMAError as error:
-        raise _corrupt(error) from error
+        raise _corruption_error(error) from error
 
 
-def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Generator[bytes]:
+def _decompress_streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Generator[bytes]:
     """Yield the content of consecutive streams, which parallel compressors write."""
     data = file.read(_INPUT_SIZE)
     while data:
@@ -111,7 +111,7 @@ def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Gener
             try:
                 chunk = decoder.decompress(data, CHUNK_SIZE)
             except (lzma.LZMAError, zlib.error, OSError) as error:
-                raise _corrupt(error) from error
+                raise _corruption_error(error) from error
             data = b""
             if chunk:
                 yield chunk
@@ -121,15 +121,15 @@ def _streams(file: BufferedReader, new_decoder: Callable[[], _Decoder]) -> Gener
             data = more.lstrip(b"\0")
 
 
-def _zstandard(file: BufferedReader) -> Generator[bytes]:
+def _decompress_zstandard(file: BufferedReader) -> Generator[bytes]:
     decoder = zstandard.ZstdDecompressor(max_window_size=_MEMORY_LIMIT)
     with decoder.stream_reader(file, read_size=_INPUT_SIZE, read_across_frames=True, closefd=False) as reader:
         try:
             while chunk := reader.read(CHUNK_SIZE):
                 yield chunk
         except zstandard.ZstdError as error:
-            raise _corrupt(error) from error
+            raise _corruption_error(error) from error
 
 
-def _corrupt(error: Exception) -> DamagedArchiveError:
+def _corruption_error(error: Exception) -> DamagedArchiveError:
     return DamagedArchiveError(f"it cannot be decompressed: {error}")

@@ -131,7 +131,7 @@ def _download(url: str, output_file: str, _pooch: Any) -> None:
     part = Path(output_file).parent / f"{url.rpartition('/')[2]}.part"
     done = part.stat().st_size if part.exists() else 0
     response = _request(url, done)
-    if _is_complete(response) and _total_size(response) != done:
+    if _is_complete(response) and _parse_total_size(response) != done:
         # The partial file is larger than the release, so it belongs to another file.
         response.close()
         done = 0
@@ -155,7 +155,7 @@ def _is_complete(response: requests.Response) -> bool:
     return response.status_code == requests.codes.requested_range_not_satisfiable
 
 
-def _total_size(response: requests.Response) -> int | None:
+def _parse_total_size(response: requests.Response) -> int | None:
     found = re.fullmatch(r"bytes \*/(\d{1,15})", response.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from seqforge.errors import DataError, nearest
-from seqforge_linux_source.source import LARGEST_FILE, Selection, plain_name
+from seqforge_linux_source.source import LARGEST_FILE, Selection, normalize_name
 
 _REGULAR_FILES = (b"100644", b"100755")
 
@@ -73,11 +73,11 @@ class GitTag:
     def _selected(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
         listing = self._git("ls-tree", "-r", "-z", "--full-tree", self._tree())
         if listing.returncode != 0:
-            raise self._unreadable(listing.stderr)
+            raise self._unreadable_error(listing.stderr)
         for line in listing.stdout.split(b"\0")[:-1]:
             mode_type_identifier, _, raw_name = line.partition(b"\t")
             mode, _, identifier = mode_type_identifier.split(b" ")
-            name = plain_name(raw_name)
+            name = normalize_name(raw_name)
             if mode in _REGULAR_FILES and name is not None and selection.accepts(name):
                 yield name, identifier
 
@@ -85,7 +85,7 @@ class GitTag:
         """Read one object from `git cat-file --batch`: a line `identifier type size`, the content, and a line break."""
         header = objects.readline().split()
         if len(header) != 3:
-            raise self._unreadable(b"an object is missing" if header else b"git stopped early")
+            raise self._unreadable_error(b"an object is missing" if header else b"git stopped early")
         size = int(header[2])
         if size > LARGEST_FILE:
             raise DataError(
@@ -94,7 +94,7 @@ class GitTag:
             )
         content = objects.read(size + 1)
         if len(content) != size + 1:
-            raise self._unreadable(b"git stopped early")
+            raise self._unreadable_error(b"git stopped early")
         return content[:-1]
 
     def _command(self, *arguments: str) -> list[str]:
@@ -123,7 +123,7 @@ class GitTag:
                 hint="Install git (`apt-get install git`), or remove `tag` and set `source` to an archive or a tree.",
             ) from error
 
-    def _unreadable(self, error_output: bytes) -> DataError:
+    def _unreadable_error(self, error_output: bytes) -> DataError:
         return DataError(
             f"{self.repository}: git cannot read the tag {self.tag}: {_first_line(error_output)}",
             hint="Check the repository with `git fsck`. If it was cloned with --filter, clone it without that option.",

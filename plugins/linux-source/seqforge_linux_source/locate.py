@@ -68,13 +68,13 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
         )
     archives = [path for pattern in _ARCHIVES for path in places.sources.glob(pattern) if path.is_file()]
     if archives:
-        return Archive(max(archives, key=_version))
-    trees = sorted(places.sources.glob("linux-*"), key=_version, reverse=True)
+        return Archive(max(archives, key=_parse_version))
+    trees = sorted(places.sources.glob("linux-*"), key=_parse_version, reverse=True)
     for folder in (*trees, places.build, places.headers):
         is_headers = folder == places.headers
         # The linux-headers-* packages of a distribution may contain only links and generated files.
         if (folder if is_headers else folder / "include" / "linux").is_dir():
-            tree = _tree(folder, places)
+            tree = _open_tree(folder, places)
             if tree.contains_any(selection):
                 return tree
     return Tree(
@@ -96,7 +96,7 @@ def open_source(path: Path, tag: str | None, places: Places, named_by: str = "")
             return GitTag(path, tag)
         if (path / "HEAD").is_file() and (path / "objects").is_dir():
             raise DataError(f"{named_by}{path} is a bare git repository", hint='Set `tag`, such as tag = "v6.12".')
-        return _tree(path, places)
+        return _open_tree(path, places)
     if path.is_file():
         if tag is not None:
             raise DataError(f"{named_by}{path} is a file, and `tag` needs a git repository", hint="Remove `tag`.")
@@ -108,7 +108,7 @@ def open_source(path: Path, tag: str | None, places: Places, named_by: str = "")
     )
 
 
-def _tree(folder: Path, places: Places) -> Tree:
+def _open_tree(folder: Path, places: Places) -> Tree:
     # In the kernel's tree, the headers for user space are in include/uapi/linux.
     if folder.resolve() == places.headers.resolve():
         return Tree(
@@ -119,5 +119,5 @@ def _tree(folder: Path, places: Places) -> Tree:
     return Tree(folder, "", f"Linux source from the tree {folder}.")
 
 
-def _version(path: Path) -> tuple[list[int], str]:
+def _parse_version(path: Path) -> tuple[list[int], str]:
     return [int(number) for number in re.findall(r"\d+", path.name)], path.name

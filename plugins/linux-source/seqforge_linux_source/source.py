@@ -71,7 +71,7 @@ class Source(Protocol):
         ...
 
 
-def plain_name(raw: bytes) -> str | None:
+def normalize_name(raw: bytes) -> str | None:
     """Return the name of a file without a leading `./`, or None if a document must not have this name.
 
     A name must be relative, printable, UTF-8, and not too long. It must not contain `..`.
@@ -90,7 +90,7 @@ def plain_name(raw: bytes) -> str | None:
     return name
 
 
-def top_folder(name: str) -> str:
+def find_top_folder(name: str) -> str:
     """Return the folder that contains all files of an archive, such as `linux-6.12/`, given the name of the first file.
 
     This is the first part of the name, with a slash. It is "" if the name has only one part, or if the first part is a

@@ -38,7 +38,7 @@ class _Extension:
     sparse: bool = False
 
 
-def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
+def read_regular_files(stream: ByteStream) -> Iterator[RegularFile]:
     """Yield the regular files of an archive. Links, devices, folders and sparse files are skipped.
 
     The names are untrusted. The caller may take any part of the content of a file from the stream. The rest is skipped.
@@ -48,26 +48,26 @@ def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
     """
     extension = _Extension()
     while any(header := stream.take(_BLOCK)):
-        _verify(header)
+        _verify_checksum(header)
         kind = header[156:157]
-        size = _number(header[124:136])
+        size = _parse_number(header[124:136])
         if kind in (b"x", b"L"):
-            content = _extended_header(stream, size)
+            content = _read_extended_header(stream, size)
             if kind == b"x":
                 _read_pax(content, extension)
             else:
                 extension.name = content.split(b"\0", 1)[0]
             continue
         if kind in (b"g", b"K", b"X"):
-            stream.skip(_padded(size))
+            stream.skip(_pad(size))
             continue
         if extension.size is not None:
             size = extension.size
         if kind == b"S":
             _skip_sparse_map(stream, header)
         # Links, devices and folders (types 1 to 6) have no content, even if their size field is not 0.
-        end = stream.position + (0 if kind in b"123456" else _padded(size))
-        name = extension.name or _name(header)
+        end = stream.position + (0 if kind in b"123456" else _pad(size))
+        name = extension.name or _parse_name(header)
         if kind in (b"0", b"\0", b"7") and not extension.sparse and not name.endswith(b"/"):
             yield RegularFile(name, size)
         stream.skip(end - stream.position)
@@ -75,15 +75,15 @@ def regular_files(stream: ByteStream) -> Iterator[RegularFile]:
     stream.drain()
 
 
-def _verify(header: bytes) -> None:
+def _verify_checksum(header: bytes) -> None:
     """Verify the checksum of a header, which is the sum of its bytes with spaces in the checksum field."""
     # The low half of Adler-32 is the sum of the bytes plus one, modulo 65521. zlib is ten times as fast as `sum`.
     total = (zlib.adler32(header) & 0xFFFF) - 1
-    if (total - sum(header[148:156]) + 8 * ord(" ") - _number(header[148:156])) % 65521:
+    if (total - sum(header[148:156]) + 8 * ord(" ") - _parse_number(header[148:156])) % 65521:
         raise DamagedArchiveError("a tar header has a wrong checksum")
 
 
-def _number(field: bytes) -> int:
+def _parse_number(field: bytes) -> int:
     """Parse a number: octal digits, or, as GNU tar writes large numbers, the byte 0x80 and a binary number."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
@@ -96,11 +96,11 @@ def _number(field: bytes) -> int:
     return number
 
 
-def _padded(size: int) -> int:
+def _pad(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
 
 
-def _name(header: bytes) -> bytes:
+def _parse_name(header: bytes) -> bytes:
     name = header[:100].split(b"\0", 1)[0]
     # GNU headers, whose magic ends in spaces, have other fields at the position of the POSIX name prefix.
     if header[257:263] == b"ustar\0" and header[345]:
@@ -108,10 +108,10 @@ def _name(header: bytes) -> bytes:
     return name
 
 
-def _extended_header(stream: ByteStream, size: int) -> bytes:
+def _read_extended_header(stream: ByteStream, size: int) -> bytes:
     if size > _EXTENSION_LIMIT:
         raise DamagedArchiveError(f"an extended header has {size:,} bytes; the limit is {_EXTENSION_LIMIT:,}")
-    return stream.take(_padded(size))[:size]
+    return stream.take(_pad(size))[:size]
 
 
 def _read_pax(content: bytes, extension: _Extension) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqforge.errors import DataError
 from seqforge.files import read_bounded
-from seqforge_linux_source.source import LARGEST_FILE, Selection, plain_name
+from seqforge_linux_source.source import LARGEST_FILE, Selection, normalize_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Tree:
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError as error:
-                raise _unreadable(error) from error
+                raise _unreadable_error(error) from error
             digest.update(f"{name}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\0".encode())
         return digest.hexdigest()
 
@@ -70,23 +70,23 @@ class Tree:
                         elif (
                             entry.is_file(follow_symlinks=False)
                             and selection.accepts(name)
-                            and plain_name(os.fsencode(name)) == name
+                            and normalize_name(os.fsencode(name)) == name
                         ):
                             yield name, entry
             except OSError as error:
-                raise _unreadable(error) from error
+                raise _unreadable_error(error) from error
 
     @staticmethod
     def _read(path: str) -> bytes:
         try:
             return read_bounded(Path(path), LARGEST_FILE)
         except OSError as error:
-            raise _unreadable(error) from error
+            raise _unreadable_error(error) from error
         except ValueError as error:
             raise DataError(f"{path}: {error}, the limit", hint="Exclude it with `exclude`.") from error
 
 
-def _unreadable(error: OSError) -> DataError:
+def _unreadable_error(error: OSError) -> DataError:
     return DataError(
         f"{error.filename} cannot be read: {error.strerror}",
         hint="Check the permissions of the whole tree, and do not change the tree while it is read.",

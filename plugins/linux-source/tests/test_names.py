@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_linux_source.source import plain_name, top_folder
+from seqforge_linux_source.source import find_top_folder, normalize_name
 
 
 @pytest.mark.parametrize(
@@ -28,26 +28,26 @@ from seqforge_linux_source.source import plain_name, top_folder
     ],
 )
 def test_names_that_are_not_plain_are_rejected(raw):
-    assert plain_name(raw) is None
+    assert normalize_name(raw) is None
 
 
 @pytest.mark.parametrize("raw", [b"a.c", b"kernel/fork.c", b"..a/b..c", b"a b.c", "é.c".encode(), b"-rf.c"])
 def test_plain_names_do_not_change(raw):
-    assert plain_name(raw) == raw.decode()
+    assert normalize_name(raw) == raw.decode()
 
 
 def test_leading_dots_are_removed():
-    assert plain_name(b"././kernel/fork.c") == "kernel/fork.c"
+    assert normalize_name(b"././kernel/fork.c") == "kernel/fork.c"
 
 
 @given(st.binary(max_size=40))
 def test_accepted_names_are_below_the_root(raw):
-    name = plain_name(raw)
+    name = normalize_name(raw)
 
     if name is not None:
         assert name.isprintable()
         assert not {"", ".", ".."} & set(name.split("/"))
-        assert plain_name(name.encode()) == name
+        assert normalize_name(name.encode()) == name
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_accepted_names_are_below_the_root(raw):
     ],
 )
 def test_top_folder_is_not_a_folder_of_the_kernel(first, top):
-    assert top_folder(first) == top
+    assert find_top_folder(first) == top

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError
-from seqforge_linux_source.tar import regular_files
+from seqforge_linux_source.tar import read_regular_files
 
 names = st.text(st.sampled_from("ab/é. "), min_size=1, max_size=300).filter(lambda name: not name.endswith("/"))
 contents = st.one_of(st.binary(max_size=20), st.integers(0, 2000).map(bytes))
@@ -21,7 +21,7 @@ def chunks_of(content, size):
 
 def read(content, chunk_size=1 << 20):
     stream = ByteStream(chunks_of(content, chunk_size))
-    return [(member.name, stream.take(member.size)) for member in regular_files(stream)]
+    return [(member.name, stream.take(member.size)) for member in read_regular_files(stream)]
 
 
 def with_checksum(header):
@@ -117,7 +117,7 @@ def test_huge_size_is_an_error_at_the_end_of_the_archive(size):
     stream = ByteStream(chunks_of(with_checksum(bytes(header)) + bytes(4096), 512))
 
     with pytest.raises(DamagedArchiveError, match="ends too soon"):
-        list(regular_files(stream))
+        list(read_regular_files(stream))
 
 
 @pytest.mark.parametrize("kind", [b"x", b"L"])

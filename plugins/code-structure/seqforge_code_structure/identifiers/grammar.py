@@ -81,7 +81,7 @@ Transition = tuple[Role, Fields]
 """The default role of a node's children, and the roles of the children in certain fields."""
 
 
-def _declarators(role: Role, parameters: Role) -> dict[int, Transition]:
+def _build_declarator_transitions(role: Role, parameters: Role) -> dict[int, Transition]:
     """Return transitions that pass a role through nested declarators down to the declared name."""
     fields = {_DECLARATOR: role}
     return {
@@ -116,10 +116,10 @@ _TABLES: dict[Role, dict[int, Transition]] = {
         _node_kind("parameter_list"): (Role.PARAMETERS, {}),
         _node_kind("parameter_declaration"): (Role.USE, {_DECLARATOR: Role.PARAMETER}),
     },
-    Role.LOCAL: _declarators(Role.LOCAL, parameters=Role.IGNORED),
-    Role.PARAMETER: _declarators(Role.PARAMETER, parameters=Role.IGNORED),
-    Role.FUNCTION: _declarators(Role.FUNCTION, parameters=Role.PARAMETERS),
-    Role.TYPE_NAME: _declarators(Role.TYPE_NAME, parameters=Role.IGNORED),
+    Role.LOCAL: _build_declarator_transitions(Role.LOCAL, parameters=Role.IGNORED),
+    Role.PARAMETER: _build_declarator_transitions(Role.PARAMETER, parameters=Role.IGNORED),
+    Role.FUNCTION: _build_declarator_transitions(Role.FUNCTION, parameters=Role.PARAMETERS),
+    Role.TYPE_NAME: _build_declarator_transitions(Role.TYPE_NAME, parameters=Role.IGNORED),
 }
 _INHERITED = (Role.IGNORED, Role.MACRO_PARAMETERS)
 """Roles that apply to whole subtrees."""

@@ -55,7 +55,7 @@ class UnitNames:
 
 
 @cache
-def _parser() -> Parser:
+def _create_parser() -> Parser:
     return Parser(LANGUAGE)
 
 
@@ -71,11 +71,11 @@ def read_unit(text: str, start: int, stop: int) -> UnitNames:
         return UnitNames(start, stop, f"not analyzed: longer than {LONGEST_UNIT:,} characters")
     code, defined, mentioned, hidden_labels = extract_compiled_code(text[start:stop])
     unit = UnitNames(start, stop, defines=_looks_like_definition(code), declared=defined, mentioned=mentioned)
-    if _depth(code) > DEEPEST_NESTING:
+    if _measure_depth(code) > DEEPEST_NESTING:
         unit.refusal = TOO_DEEP
         return unit
     rewritten = rewrite(code)
-    tree = _parser().parse(rewritten)
+    tree = _create_parser().parse(rewritten)
     walk = Walk(text, rewritten, start)
     try:
         walk.run(tree)
@@ -88,7 +88,7 @@ def read_unit(text: str, start: int, stop: int) -> UnitNames:
     _mark_annotated_used(text, unit.functions)
     unit.declared |= walk.scopes.declared
     if tree.root_node.has_error:
-        unit.error = min(start + _first_error(tree), stop - 1)
+        unit.error = min(start + _find_first_error(tree), stop - 1)
         unit.declared |= _guess_declared(code)
     else:
         unit.defines = bool(unit.functions)
@@ -121,8 +121,8 @@ def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
 _NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))
 
 
-def _depth(code: bytes) -> int:
-    """Return the largest depth of nested brackets, or an upper bound if they do not balance."""
+def _measure_depth(code: bytes) -> int:
+    """Return the largest depth of nested brackets. Any closing bracket counts as the match of the innermost one."""
     depth = deepest = 0
     for bracket in code.translate(None, _NO_BRACKETS):
         if bracket in b"([{":
@@ -133,7 +133,7 @@ def _depth(code: bytes) -> int:
     return deepest
 
 
-def _first_error(tree: Tree) -> int:
+def _find_first_error(tree: Tree) -> int:
     """Return the position of the first syntax error."""
     cursor = tree.walk()
     while (node := cursor.node) and not node.is_error and not node.is_missing:
