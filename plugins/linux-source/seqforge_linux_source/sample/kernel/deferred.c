@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Deferred work: what an interrupt has no time for is queued, and done later
- * by whoever calls deferred_run(). A piece of work is queued at most once; to
- * add it again while it runs makes it run once more afterwards.
+ * Deferred work. An interrupt handler queues work items, and deferred_run()
+ * runs them later. An item is queued at most once. If it is added again while
+ * it runs, it runs once more afterwards.
  */
 #include <linux/deferred.h>
 
@@ -31,12 +31,12 @@ static void enqueue(struct deferred_queue *queue, struct deferred *work)
 }
 
 /**
- * deferred_add - have something done later
+ * deferred_add - queue a work item
  * @queue:	the queue
- * @work:	what is to be done
+ * @work:	the item
  *
- * Returns 0, -E_EXIST where it is queued already, or -E_BUSY where the queue
- * takes no new work.
+ * Returns 0, -E_EXIST if the item is already queued, or -E_BUSY if the queue
+ * accepts no new items.
  */
 int deferred_add(struct deferred_queue *queue, struct deferred *work)
 {
@@ -58,11 +58,11 @@ int deferred_add(struct deferred_queue *queue, struct deferred *work)
 }
 
 /**
- * deferred_cancel - take work back that has not begun
- * @work:	the work
+ * deferred_cancel - remove a work item from its queue
+ * @work:	the item
  *
- * Returns whether that was in time. Work that runs is not stopped, but does
- * not run again.
+ * Returns whether the item had not yet begun. An item that runs is not
+ * stopped, but does not run again.
  */
 bool deferred_cancel(struct deferred *work)
 {
@@ -105,12 +105,12 @@ static void run_one(struct deferred_queue *queue, struct deferred *work)
 }
 
 /**
- * deferred_run - do some of the work
+ * deferred_run - run work items
  * @queue:	the queue
- * @budget:	how many pieces may be done
+ * @budget:	maximum number of items to run
  *
- * Returns how many were. A budget keeps work that adds itself again and again
- * from holding the processor for ever.
+ * Returns the number of items that ran. The budget limits the time that items
+ * take which always add themselves again.
  */
 size_t deferred_run(struct deferred_queue *queue, size_t budget)
 {
@@ -126,7 +126,7 @@ size_t deferred_run(struct deferred_queue *queue, size_t budget)
 	return done;
 }
 
-/* Do all that is queued, and take nothing new meanwhile. */
+/* Run all queued items, and accept no new ones meanwhile. */
 void deferred_drain(struct deferred_queue *queue)
 {
 	struct deferred *work;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A log of events in memory. A full log forgets the oldest events to make
- * room for the newest, and counts what it forgot. Every event is a header and
- * its text, one behind the other in a ring of bytes.
+ * A log of events in memory. A full log deletes the oldest events to make room
+ * for new ones, and counts the deleted events. An event consists of a header
+ * and a text, which are consecutive in a ring of bytes.
  */
 #include <linux/eventlog.h>
 #include <linux/text.h>
@@ -36,13 +36,13 @@ static void forget_oldest(struct event_log *log)
 }
 
 /**
- * event_log_add - write an event
+ * event_log_add - add an event
  * @log:	the log
- * @level:	how bad it is; what is above the threshold is left out
- * @time:	when it was
- * @text:	what it was; cut off where it is too long
+ * @level:	severity; events above the threshold are ignored
+ * @time:	time of the event
+ * @text:	description, which is truncated if it is too long
  *
- * Returns how many bytes of the text were kept.
+ * Returns the number of bytes of the text that are stored.
  */
 int event_log_add(struct event_log *log, enum event_level level, u64 time,
 		  const char *text)
@@ -69,14 +69,14 @@ int event_log_add(struct event_log *log, enum event_level level, u64 time,
 }
 
 /**
- * event_log_take - read the oldest event, and remove it
+ * event_log_take - read and remove the oldest event
  * @log:	the log
- * @header:	where its header is stored
- * @text:	where its text is stored
- * @size:	the room at @text
+ * @header:	destination of the header
+ * @text:	destination of the text
+ * @size:	size of @text in bytes
  *
- * Returns the length of the text, -E_AGAIN where the log is empty, or -E_NOSPC
- * where there is no room for even an empty text.
+ * Returns the length of the text, -E_AGAIN if the log is empty, or -E_NOSPC if
+ * not even an empty text fits.
  */
 int event_log_take(struct event_log *log, struct event_header *header,
 		   char *text, size_t size)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A fair scheduler. Each task has a virtual time, which runs the slower the
- * more weight the task has; whoever is furthest behind runs next. A task that
- * slept does not catch up on the time it slept: it starts at the floor, which
- * is where the others are.
+ * A fair scheduler. Each task has a virtual time, which advances more slowly
+ * for a larger weight. The task with the smallest virtual time runs next. A
+ * task that wakes up gets no compensation for the time that it slept: its
+ * virtual time becomes at least the smallest of the others.
  */
 #include <linux/runq.h>
 
@@ -24,10 +24,10 @@ void runq_init(struct run_queue *queue)
 /**
  * runq_task_init - prepare a task
  * @task:	the task
- * @number:	its name
- * @weight:	its share; RUNQ_NORMAL_WEIGHT is that of any other
+ * @number:	number that identifies the task
+ * @weight:	share of the processor; the default is RUNQ_NORMAL_WEIGHT
  *
- * Returns 0, or -E_INVAL where the weight is out of bounds.
+ * Returns 0, or -E_INVAL if the weight is out of bounds.
  */
 int runq_task_init(struct run_task *task, s32 number, u32 weight)
 {
@@ -52,7 +52,7 @@ static u64 to_virtual(const struct run_task *task, u64 nanoseconds)
 	return nanoseconds * RUNQ_NORMAL_WEIGHT / task->weight;
 }
 
-/* Move the floor up to whoever is furthest behind; it never moves down. */
+/* Raise the floor to the smallest virtual time. The floor never sinks. */
 static void raise_floor(struct run_queue *queue)
 {
 	struct run_task *first = task_of(ord_first(&queue->ready));
@@ -79,11 +79,11 @@ static void make_ready(struct run_queue *queue, struct run_task *task)
 }
 
 /**
- * runq_wake - let a task run again, or for the first time
+ * runq_wake - make a task ready to run
  * @queue:	the queue
  * @task:	the task, which must be new or asleep
  *
- * Returns 0, or -E_INVAL where it was neither.
+ * Returns 0, or -E_INVAL if the task is neither.
  */
 int runq_wake(struct run_queue *queue, struct run_task *task)
 {
@@ -119,7 +119,7 @@ void runq_exit(struct run_queue *queue)
 	leave_cpu(queue, TASK_GONE);
 }
 
-/* Account for time that the current task has used. */
+/* Add to the run time of the current task. */
 void runq_charge(struct run_queue *queue, u64 nanoseconds)
 {
 	struct run_task *task = queue->current;
@@ -132,12 +132,12 @@ void runq_charge(struct run_queue *queue, u64 nanoseconds)
 }
 
 /**
- * runq_slice - how long a task may run before others have their turn
+ * runq_slice - return the time slice of a task
  * @queue:	the queue
  * @task:	a task that is ready or on the CPU
  *
- * Returns nanoseconds: its share of a period, yet never so little that
- * switching would cost more than it is worth.
+ * Returns the share of the task in a period, in nanoseconds. A minimum limits
+ * the cost of switching.
  */
 u64 runq_slice(const struct run_queue *queue, const struct run_task *task)
 {
@@ -150,10 +150,10 @@ u64 runq_slice(const struct run_queue *queue, const struct run_task *task)
 }
 
 /**
- * runq_switch - put the task that is furthest behind on the CPU
+ * runq_switch - run the task with the smallest virtual time
  * @queue:	the queue
  *
- * Returns the task that runs now, or NULL where none is ready.
+ * Returns the task that runs now, or NULL if none is ready.
  */
 struct run_task *runq_switch(struct run_queue *queue)
 {
@@ -176,7 +176,7 @@ struct run_task *runq_switch(struct run_queue *queue)
 	return next;
 }
 
-/* Tell whether another task is so far behind that the current one should go. */
+/* Return whether another task should run instead of the current one. */
 bool runq_should_yield(const struct run_queue *queue)
 {
 	const struct run_task *first = task_of(ord_first(&queue->ready));

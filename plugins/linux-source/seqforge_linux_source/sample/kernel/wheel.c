@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Timers on a hierarchy of wheels (Varghese and Lauck, 1987). The lowest
- * wheel has a slot for each of the next ticks; a slot of the wheel above
- * covers a whole turn of the one below. When a wheel has turned once, the
- * next slot of the one above is dealt out over it. To start and to stop a
- * timer takes the same short time however many there are.
+ * wheel has a slot for each of the next ticks. A slot of a higher wheel covers
+ * a whole turn of the wheel below. After each turn of a wheel, the timers of
+ * the next slot of the wheel above are distributed over it. Starting and
+ * stopping a timer takes constant time.
  */
 #include <linux/wheel.h>
 
@@ -35,7 +35,7 @@ static unsigned int slot_of(u64 time, unsigned int level)
 	return (unsigned int)(time >> (WHEEL_BITS * level)) & WHEEL_MASK;
 }
 
-/* Hang a timer on the lowest wheel whose turn reaches it. */
+/* Add a timer to the lowest wheel with a slot for its time. */
 static void place(struct wheel *wheel, struct wheel_timer *timer)
 {
 	u64 time = timer->expires;
@@ -46,7 +46,7 @@ static void place(struct wheel *wheel, struct wheel_timer *timer)
 		time = wheel->now + 1;
 	distance = time - wheel->now;
 
-	/* What lies too far ahead waits in the last slot and is placed anew. */
+	/* Timers beyond the last wheel wait in its last slot. */
 	if (distance >= WHEEL_REACH) {
 		distance = WHEEL_REACH - 1;
 		time = wheel->now + distance;
@@ -58,10 +58,10 @@ static void place(struct wheel *wheel, struct wheel_timer *timer)
 }
 
 /**
- * wheel_start - have a timer fire
+ * wheel_start - start a timer, or restart it
  * @wheel:	the wheel
- * @timer:	the timer; started anew where it was started before
- * @expires:	when; a time that has passed means the next tick
+ * @timer:	the timer
+ * @expires:	time at which it fires; a time in the past is the next tick
  */
 void wheel_start(struct wheel *wheel, struct wheel_timer *timer, u64 expires)
 {
@@ -80,7 +80,7 @@ bool wheel_stop(struct wheel *wheel, struct wheel_timer *timer)
 	return true;
 }
 
-/* Deal the timers of a slot out over the wheels below. */
+/* Distribute the timers of a slot over the wheels below. */
 static void deal_out(struct wheel *wheel, unsigned int level)
 {
 	struct chain dealt = CHAIN_INIT(dealt);
@@ -91,7 +91,7 @@ static void deal_out(struct wheel *wheel, unsigned int level)
 		struct wheel_timer *timer;
 
 		timer = holder_of(link, struct wheel_timer, link);
-		/* One that is due now goes where this tick will find it. */
+		/* A timer that is due now goes to the slot of this tick. */
 		if (timer->expires <= wheel->now)
 			chain_append(&wheel->slots[0][slot_of(wheel->now, 0)], link);
 		else
@@ -105,7 +105,7 @@ static size_t fire_slot(struct wheel *wheel)
 	struct chain *link;
 	size_t fired = 0;
 
-	/* Apart first, since a timer that fires may start itself again. */
+	/* Detach the list first, since a timer may start itself again. */
 	chain_move_all(&due, &wheel->slots[0][slot_of(wheel->now, 0)]);
 	while ((link = chain_pop(&due)) != NULL) {
 		struct wheel_timer *timer;
@@ -119,11 +119,11 @@ static size_t fire_slot(struct wheel *wheel)
 }
 
 /**
- * wheel_advance - let time pass
+ * wheel_advance - advance the time, and fire timers
  * @wheel:	the wheel
- * @now:	the time, not before the last one
+ * @now:	the new time, which is not before the last one
  *
- * Returns how many timers fired.
+ * Returns the number of timers that fired.
  */
 size_t wheel_advance(struct wheel *wheel, u64 now)
 {
@@ -132,7 +132,7 @@ size_t wheel_advance(struct wheel *wheel, u64 now)
 	while (wheel->now < now) {
 		unsigned int level;
 
-		/* With nothing to fire, every tick is like the next. */
+		/* Without a timer, skip all ticks at once. */
 		if (wheel->pending == 0) {
 			wheel->now = now;
 			break;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ordered trees, balanced as Arne Andersson described it in 1993: every node
- * has a level, a left child is one level below its parent, a right child one
- * below or on the same, and no two right links in a row stay on a level. Two
- * operations, skew and split, restore all of that.
+ * Ordered trees with the balance of Andersson (1993). Every node has a level.
+ * A left child is one level below its parent. A right child is one level below
+ * or on the same level, but not two in a row. The operations skew and split
+ * restore this balance.
  */
 #include <linux/ordtree.h>
 
-/* A left child on its parent's level: rotate to the right. */
+/* If the left child is on the level of its parent, rotate to the right. */
 static struct ord_node *skew(struct ord_node *node)
 {
 	struct ord_node *left = node->left;
@@ -19,7 +19,7 @@ static struct ord_node *skew(struct ord_node *node)
 	return left;
 }
 
-/* Two right links on one level: lift the middle one. */
+/* If two right children in a row are on one level, raise the middle node. */
 static struct ord_node *split(struct ord_node *node)
 {
 	struct ord_node *right = node->right;
@@ -46,10 +46,10 @@ static struct ord_node *insert_below(struct ord_node *root, struct ord_node *nod
 }
 
 /**
- * ord_insert - put a node into a tree
+ * ord_insert - insert a node into a tree
  * @tree:	the tree
  * @node:	the node, which is in no tree
- * @key:	what it is ordered by; nodes of one key stay in their order
+ * @key:	key of the node; nodes with equal keys keep their order
  */
 void ord_insert(struct ord_tree *tree, struct ord_node *node, u64 key)
 {
@@ -66,7 +66,7 @@ static u32 level_of(const struct ord_node *node)
 	return node != NULL ? node->level : 0;
 }
 
-/* After a removal below @node: bring its level down, and mend what hangs on it. */
+/* Lower the level of @node after a removal below it, and rebalance. */
 static struct ord_node *rebalance(struct ord_node *node)
 {
 	u32 wanted = (u32)smaller(level_of(node->left), level_of(node->right)) + 1;
@@ -89,7 +89,7 @@ static struct ord_node *rebalance(struct ord_node *node)
 	return node;
 }
 
-/* Unhook the smallest node below @root, and store it in @smallest. */
+/* Remove the smallest node below @root, and store it in @smallest. */
 static struct ord_node *take_smallest(struct ord_node *root,
 				      struct ord_node **smallest)
 {
@@ -124,7 +124,7 @@ static struct ord_node *remove_below(struct ord_node *root,
 		root->left = remove_below(root->left, node, found);
 	} else {
 		root->right = remove_below(root->right, node, found);
-		/* Rotations may have brought an equal key to the left. */
+		/* Rotations may have moved an equal key to the left. */
 		if (!*found && node->key == root->key)
 			root->left = remove_below(root->left, node, found);
 	}
@@ -159,7 +159,7 @@ struct ord_node *ord_last(const struct ord_tree *tree)
 	return node;
 }
 
-/* Find the first node whose key is @key or more. */
+/* Return the first node with a key of at least @key. */
 struct ord_node *ord_at_least(const struct ord_tree *tree, u64 key)
 {
 	struct ord_node *node = tree->root;

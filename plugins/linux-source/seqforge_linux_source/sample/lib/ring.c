@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Queues of bytes. One writer and one reader need no lock as long as each
- * counter is only changed by its owner.
+ * Queues of bytes. One writer and one reader need no lock, since each of them
+ * changes only its own counter.
  */
 #include <linux/ring.h>
 
@@ -23,12 +23,12 @@ static inline u8 *ring_byte(const struct ring *ring, u32 counter)
 }
 
 /**
- * ring_write - put bytes at the end of the queue
+ * ring_write - add bytes at the end of the queue
  * @ring:	the queue
  * @from:	the bytes
- * @count:	how many there are
+ * @count:	number of bytes
  *
- * Returns how many of them had room.
+ * Returns the number of bytes that were added.
  */
 u32 ring_write(struct ring *ring, const void *from, u32 count)
 {
@@ -43,12 +43,12 @@ u32 ring_write(struct ring *ring, const void *from, u32 count)
 }
 
 /**
- * ring_peek - copy bytes from the start of the queue, and leave them there
+ * ring_peek - copy bytes from the start of the queue without removing them
  * @ring:	the queue
- * @to:		where to copy to
- * @count:	how many are wanted
+ * @to:		destination
+ * @count:	maximum number of bytes
  *
- * Returns how many there were.
+ * Returns the number of bytes that were copied.
  */
 u32 ring_peek(const struct ring *ring, void *to, u32 count)
 {
@@ -77,7 +77,7 @@ u32 ring_discard(struct ring *ring, u32 count)
 	return n;
 }
 
-/* Return how far from the start @wanted is, or -E_AGAIN where it is not. */
+/* Return the position of the first byte @wanted, or -E_AGAIN. */
 int ring_find(const struct ring *ring, u8 wanted)
 {
 	u32 fill = ring_fill(ring);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Text that ends in a zero byte. Nothing here allocates memory.
+ * Functions for zero-terminated text, which allocate no memory.
  */
 #include <linux/text.h>
 
@@ -14,12 +14,12 @@ size_t text_length(const char *text)
 }
 
 /**
- * text_copy - copy as much of a text as there is room for
- * @to:		where to copy to; always ends in a zero byte unless @size is 0
+ * text_copy - copy as much of a text as fits
+ * @to:		destination; always zero-terminated unless @size is 0
  * @from:	the text
- * @size:	the room at @to, its zero byte included
+ * @size:	size of @to in bytes, including the zero byte
  *
- * Returns the length of @from, so that a caller can tell whether it fitted.
+ * Returns the length of @from. If it is less than @size, all of it fits.
  */
 size_t text_copy(char *to, const char *from, size_t size)
 {
@@ -54,7 +54,7 @@ bool text_begins(const char *text, const char *start)
 	return true;
 }
 
-/* Cut blanks off the end, and return where the text starts without them. */
+/* Remove blanks at both ends, and return the new start. */
 char *text_trim(char *text)
 {
 	size_t length;
@@ -79,11 +79,11 @@ static bool is_one_of(char c, const char *set)
 }
 
 /**
- * text_next_word - cut the next word off a text
- * @rest:	what is left of the text; moves on
+ * text_next_word - split the next word from a text
+ * @rest:	the rest of the text; moves past the word
  * @separators:	characters between words
  *
- * Returns the word, or NULL where none is left.
+ * Returns the word, or NULL if there is none.
  */
 char *text_next_word(char **rest, const char *separators)
 {
@@ -117,13 +117,13 @@ static int digit_value(char c)
 }
 
 /**
- * text_to_u64 - read a number
- * @text:	digits, and nothing else
- * @base:	from 2 to 36
- * @value:	where the number is stored
+ * text_to_u64 - parse a number
+ * @text:	text, which consists of digits only
+ * @base:	base from 2 to 36
+ * @value:	destination of the number
  *
- * Returns 0, -E_INVAL where that is no number, or -E_RANGE where it is too
- * large.
+ * Returns 0, -E_INVAL if the text is not a number, or -E_RANGE if the number
+ * is too large.
  */
 int text_to_u64(const char *text, unsigned int base, u64 *value)
 {
@@ -145,7 +145,7 @@ int text_to_u64(const char *text, unsigned int base, u64 *value)
 	return 0;
 }
 
-/* Write a number; returns its length, or 0 where it has no room. */
+/* Format a number. Return its length, or 0 if it does not fit. */
 size_t text_from_u64(char *to, size_t size, u64 value, unsigned int base)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";

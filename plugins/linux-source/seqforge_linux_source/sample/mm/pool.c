@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pools: objects of one size. A free object holds the link to the next free
- * one, so that a pool needs no memory beside its objects.
+ * Pools of objects of one size. A free object contains the link to the next
+ * free one, so that a pool needs no memory except its objects.
  */
 #include <linux/pool.h>
 
@@ -10,13 +10,13 @@ struct pool_slot {
 };
 
 /**
- * pool_init - cut a piece of memory into objects
+ * pool_init - divide a piece of memory into objects
  * @pool:	the pool
  * @memory:	the memory, aligned for a pointer
- * @bytes:	its size
- * @object_size: the size of an object
+ * @bytes:	size of the memory in bytes
+ * @object_size: size of an object in bytes
  *
- * Returns 0, or -E_INVAL where not even one object fits.
+ * Returns 0, or -E_INVAL if not even one object fits.
  */
 int pool_init(struct pool *pool, void *memory, size_t bytes, size_t object_size)
 {
@@ -33,7 +33,7 @@ int pool_init(struct pool *pool, void *memory, size_t bytes, size_t object_size)
 	pool->used = 0;
 	pool->free = NULL;
 
-	/* From the end, so that the first objects are handed out first. */
+	/* Start at the end, so that the first objects are allocated first. */
 	for (i = pool->capacity; i-- > 0;) {
 		struct pool_slot *slot = (void *)(pool->start + i * object_size);
 

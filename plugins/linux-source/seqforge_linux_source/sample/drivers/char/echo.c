@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A character device that gives back what was written to it. Its only use is
- * to show the shape of a driver: open and release, read and write, control.
+ * A character device from which the written bytes can be read again. It is an
+ * example of a driver with open, release, read, write and control.
  */
 #include <linux/pool.h>
 #include <linux/ring.h>
@@ -12,13 +12,13 @@
 
 /**
  * struct echo_device - one device
- * @ring:	what was written and not yet read
- * @buffer:	where the ring keeps it
- * @mode:	ECHO_MODE_*
- * @users:	how often it is open
- * @read:	bytes ever read
- * @written:	bytes ever written
- * @lost:	bytes overwritten before they were read
+ * @ring:	queue of the bytes that are written but not yet read
+ * @buffer:	memory of the queue
+ * @mode:	combination of ECHO_MODE_*
+ * @users:	number of users that have opened the device
+ * @read:	total number of bytes read
+ * @written:	total number of bytes written
+ * @lost:	total number of bytes overwritten before they were read
  */
 struct echo_device {
 	struct ring ring;
@@ -86,13 +86,13 @@ int echo_release(struct echo_file *file)
 {
 	struct echo_device *device = file->device;
 
-	/* The last one to go takes what is left with him. */
+	/* The last user discards the remaining bytes. */
 	if (--device->users == 0)
 		ring_discard(&device->ring, ring_fill(&device->ring));
 	return pool_give(&files, file);
 }
 
-/* How many bytes a read may take: all, or those up to the end of a line. */
+/* Return the number of bytes to read: all, or those up to a line end. */
 static u32 readable(const struct echo_device *device)
 {
 	int line_end;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Types and small macros that every other file of this sample uses.
+ * Types and small macros for all other files of this sample.
  */
 #ifndef _LINUX_BASE_H
 #define _LINUX_BASE_H
@@ -27,7 +27,7 @@ typedef int64_t s64;
 
 #define count_of(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* From a pointer to a member, find the structure that holds it. */
+/* Return the structure that contains a member, given a pointer to the member. */
 #define holder_of(pointer, type, member) \
 	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 

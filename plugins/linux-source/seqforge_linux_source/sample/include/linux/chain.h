@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A chain: links inside the objects they connect, closed to a ring through
- * an anchor that belongs to no object. An empty chain is an anchor that
- * points at itself, so that no operation has a special case.
+ * A circular doubly linked list. The links are members of the objects that
+ * they connect. The anchor belongs to no object. In an empty list it points
+ * to itself, so that no operation has a special case.
  */
 #ifndef _LINUX_CHAIN_H
 #define _LINUX_CHAIN_H
@@ -27,7 +27,7 @@ static inline bool chain_empty(const struct chain *anchor)
 	return anchor->after == anchor;
 }
 
-/* Put @link between two neighbours. */
+/* Insert @link between two neighbours. */
 static inline void chain_splice_in(struct chain *link, struct chain *left,
 				   struct chain *right)
 {
@@ -47,7 +47,7 @@ static inline void chain_append(struct chain *anchor, struct chain *link)
 	chain_splice_in(link, anchor->before, anchor);
 }
 
-/* Take @link out, and leave it as a chain of its own. */
+/* Remove @link from its list, and make it an empty list. */
 static inline void chain_remove(struct chain *link)
 {
 	link->before->after = link->after;
@@ -55,7 +55,7 @@ static inline void chain_remove(struct chain *link)
 	chain_init(link);
 }
 
-/* Take the first link, or NULL where there is none. */
+/* Remove and return the first link, or NULL if the list is empty. */
 static inline struct chain *chain_pop(struct chain *anchor)
 {
 	struct chain *first = anchor->after;
@@ -66,7 +66,7 @@ static inline struct chain *chain_pop(struct chain *anchor)
 	return first;
 }
 
-/* Move everything that hangs on @from to the end of @to. */
+/* Move all links of the list @from to the end of the list @to. */
 static inline void chain_move_all(struct chain *to, struct chain *from)
 {
 	if (chain_empty(from))
@@ -92,7 +92,7 @@ static inline size_t chain_length(const struct chain *anchor)
 #define chain_each(link, anchor) \
 	for (link = (anchor)->after; link != (anchor); link = link->after)
 
-/* The same, where the body may remove @link. */
+/* Iterate over a list whose links the body may remove. */
 #define chain_each_removable(link, next, anchor) \
 	for (link = (anchor)->after, next = link->after; link != (anchor); \
 	     link = next, next = link->after)

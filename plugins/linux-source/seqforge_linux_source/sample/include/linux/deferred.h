@@ -12,15 +12,15 @@ enum deferred_state {
 	DEFERRED_IDLE,
 	DEFERRED_QUEUED,
 	DEFERRED_RUNNING,
-	DEFERRED_REQUEUED,	/* queued again while it ran */
+	DEFERRED_REQUEUED,	/* queued again while it runs */
 };
 
 /**
- * struct deferred - something to be done later, and not here
- * @link:	its place in a queue
- * @run:	what is to be done
- * @state:	whether it waits, runs, or neither
- * @urgent:	whether it goes before what is not
+ * struct deferred - a work item that runs later, in another context
+ * @link:	link in the list of a queue
+ * @run:	function to call
+ * @state:	whether the item is queued, runs, or neither
+ * @urgent:	whether the item runs before items that are not urgent
  */
 struct deferred {
 	struct chain link;
@@ -30,11 +30,11 @@ struct deferred {
 };
 
 /**
- * struct deferred_queue - work in the order in which it is to be done
- * @urgent:	what goes first
- * @normal:	what goes when nothing urgent is left
- * @done:	how much was ever done
- * @draining:	whether new work is refused
+ * struct deferred_queue - work items in the order in which they run
+ * @urgent:	items that run first
+ * @normal:	items that run when no urgent item is queued
+ * @done:	total number of items that have run
+ * @draining:	whether new items are rejected
  */
 struct deferred_queue {
 	struct chain urgent;

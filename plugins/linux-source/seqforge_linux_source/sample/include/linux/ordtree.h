@@ -5,11 +5,11 @@
 #include <linux/base.h>
 
 /**
- * struct ord_node - a node of an ordered tree, inside the object it orders
- * @left:	the smaller ones
- * @right:	the larger ones, and equal ones that came later
- * @key:	what they are ordered by
- * @level:	distance from the leaves, with red links not counted
+ * struct ord_node - a node of an ordered tree, embedded in an object
+ * @left:	subtree of smaller keys
+ * @right:	subtree of larger keys, and of equal keys inserted later
+ * @key:	key of the order
+ * @level:	distance from the leaves, without red links
  */
 struct ord_node {
 	struct ord_node *left;

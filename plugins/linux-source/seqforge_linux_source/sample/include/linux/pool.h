@@ -7,12 +7,12 @@
 struct pool_slot;
 
 /**
- * struct pool - objects of one size, cut from one piece of memory
- * @start:	the memory, which the caller owns
- * @object_size: bytes of an object, rounded up to hold a slot
- * @capacity:	objects in all
- * @used:	objects handed out
- * @free:	the objects that are not
+ * struct pool - objects of one size in one piece of memory
+ * @start:	start of the memory, which the caller owns
+ * @object_size: size of an object in bytes, rounded up to that of a slot
+ * @capacity:	number of all objects
+ * @used:	number of allocated objects
+ * @free:	list of the free objects
  */
 struct pool {
 	u8 *start;

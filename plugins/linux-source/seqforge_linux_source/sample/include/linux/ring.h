@@ -6,13 +6,13 @@
 
 /**
  * struct ring - a queue of bytes in a buffer of fixed size
- * @bytes:	the buffer, which the caller owns
- * @size:	its size, a power of two
- * @written:	bytes ever written; wraps around
- * @taken:	bytes ever taken; wraps around
+ * @bytes:	buffer, which the caller owns
+ * @size:	size of the buffer in bytes, a power of two
+ * @written:	total number of bytes written; wraps around
+ * @taken:	total number of bytes removed; wraps around
  *
- * The two counters only grow, so that a full ring and an empty one differ
- * without a byte being wasted: their difference is the fill.
+ * The difference of the two counters is the number of bytes in the queue. It
+ * distinguishes a full queue from an empty one without an unused byte.
  */
 struct ring {
 	u8 *bytes;

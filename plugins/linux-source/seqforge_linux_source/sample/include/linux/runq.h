@@ -17,13 +17,13 @@ enum task_state {
 };
 
 /**
- * struct run_task - what the scheduler knows of a task
- * @node:	its place among those that are ready
- * @virtual_time: time it ran, slowed down by its weight
- * @total_time:	time it ran, in nanoseconds
- * @weight:	its share of the processor, relative to the others'
- * @state:	what it is doing
- * @number:	its name
+ * struct run_task - a task of the scheduler
+ * @node:	node in the tree of ready tasks
+ * @virtual_time: run time, divided by the weight of the task
+ * @total_time:	run time in nanoseconds
+ * @weight:	share of the processor, relative to that of other tasks
+ * @state:	whether the task sleeps, is ready, or runs
+ * @number:	number that identifies the task
  */
 struct run_task {
 	struct ord_node node;
@@ -37,8 +37,8 @@ struct run_task {
 struct run_queue {
 	struct ord_tree ready;
 	struct run_task *current;
-	u64 floor;		/* no ready task is behind this */
-	u64 weight;		/* of all that are ready or on the CPU */
+	u64 floor;		/* lower bound of all virtual times */
+	u64 weight;		/* of all ready and running tasks */
 	u64 switches;
 };
 
