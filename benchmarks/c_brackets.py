@@ -9,7 +9,6 @@ throughput per second of CPU time.
 """
 
 import argparse
-import hashlib
 import os
 import random
 import time
@@ -22,16 +21,22 @@ from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import is_balanced, split_units
 from seqforge_linux_source.corpus import LinuxSource
 
+from seqforge.data import place
+
 HELD_OUT = 0.05
+"""Share of the files that are held out."""
+
 WINDOW = 4_000
+"""Characters of a window."""
+
 REPETITIONS = 3
+"""Number of measurements of a throughput, of which the best is printed."""
 
 
 def read_held_out_files(archive: Path) -> Iterator[str]:
-    """Yield the files with a hash of the name in the first 5% of its range."""
+    """Yield the files whose names have a hash in the first 5% of its range."""
     for document in LinuxSource(source=archive).documents():
-        digest = hashlib.blake2b(document.name.encode(), digest_size=8).digest()
-        if int.from_bytes(digest, "big") / 2**64 < HELD_OUT:
+        if place(document.name) < HELD_OUT:
             yield document.content.decode()
 
 
@@ -66,18 +71,15 @@ def delete(text: str, position: int, generator: random.Random) -> str:
 
 def substitute(text: str, position: int, generator: random.Random) -> str:
     """Replace a bracket by a random other bracket."""
-    return (
-        text[:position]
-        + generator.choice([other for other in "()[]{}" if other != text[position]])
-        + text[position + 1 :]
-    )
+    others = [bracket for bracket in "()[]{}" if bracket != text[position]]
+    return text[:position] + generator.choice(others) + text[position + 1 :]
 
 
 def measure_detection(
     texts: list[str], mutate: Callable[[str, int, random.Random], str], accepts: Callable[[str], bool]
 ) -> str:
     """Return the share of the texts that are not accepted after the mutation of a random bracket."""
-    generator = random.Random(f"{mutate.__name__}")
+    generator = random.Random(mutate.__name__)
     total = found = 0
     for text in texts:
         if brackets := find_tokens(text, Kind.BRACKET):

@@ -8,7 +8,6 @@ Times are CPU times of one core.
 """
 
 import argparse
-import hashlib
 import os
 import random
 import re
@@ -28,6 +27,8 @@ from seqforge_code_structure.identifiers.rewriting import rewrite
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 from tree_sitter import Parser
+
+from seqforge.data import place
 
 FOLDERS = ("kernel/**", "mm/**", "lib/**", "fs/**", "drivers/net/**")
 HELD_OUT = 0.05
@@ -71,11 +72,6 @@ class HeldOutFunction:
         after = declaration.start + len(declaration.name)
         pattern = re.compile(rb"(?<![\w.>])" + declaration.name.encode() + rb"\b(?!\s*:)")
         return [match.start() for match in pattern.finditer(self.code, after)]
-
-
-def hash_name(name: str) -> float:
-    """Return a hash of a name, as a fraction in [0, 1)."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") / 2**64
 
 
 def replace_name(text: str, start: int, old: str, new: str) -> str:
@@ -249,7 +245,7 @@ def main() -> None:
     seconds = 0.0
     for document in corpus.documents():
         text = document.content.decode()
-        where = (hash_name(document.name) - arguments.begin) % 1
+        where = (place(document.name) - arguments.begin) % 1
         if where < HELD_OUT:
             held_out.append(text)
         elif (where - HELD_OUT) / (1 - HELD_OUT) < arguments.part:
