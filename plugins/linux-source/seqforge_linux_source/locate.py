@@ -63,7 +63,7 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
         return open_source(chosen, tag, places, named_by=f"{VARIABLE}: ")
     if tag is not None:
         raise DataError(
-            f'tag = {tag!r} needs a git repository, and source = "auto" does not search for one',
+            f'tag = {tag!r} needs a git repository, but source = "auto" does not search for one',
             hint=f"Set `source` or the environment variable {VARIABLE} to the repository.",
         )
     archives = [path for pattern in _ARCHIVES for path in places.sources.glob(pattern) if path.is_file()]
@@ -99,7 +99,7 @@ def open_source(path: Path, tag: str | None, places: Places, named_by: str = "")
         return _open_tree(path, places)
     if path.is_file():
         if tag is not None:
-            raise DataError(f"{named_by}{path} is a file, and `tag` needs a git repository", hint="Remove `tag`.")
+            raise DataError(f"{named_by}{path} is a file, but `tag` needs a git repository", hint="Remove `tag`.")
         return Archive(path)
     reason = "is neither a file nor a folder" if path.exists() else "does not exist"
     raise DataError(
