@@ -17,7 +17,7 @@ class Rule(NamedTuple):
     """A rule of the rewriting.
 
     Attributes:
-        hints: Byte strings of which every match contains one. Searching for them first is faster.
+        hints: Byte strings. Code that contains none of them is not searched for the pattern, to save time.
         pattern: Pattern of the code to replace.
         replacement: Function that returns the replacement of a match.
         reason: Reason for the rule.
