@@ -40,51 +40,39 @@ class Context(NamedTuple):
     mentioned: frozenset[str]
 
 
-class UndeclaredRule(NamedTuple):
-    """A condition under which the use of an undeclared name is an error.
-
-    Attributes:
-        applies: Condition on the lexicon and the use.
-        message: Message of the error, with a placeholder for the name.
-    """
-
-    applies: Callable[[Lexicon, Use], bool]
-    message: str
-
-
-UNDECLARED_RULES: dict[str, UndeclaredRule] = {
+UNDECLARED_RULES: dict[str, tuple[Callable[[Lexicon, Use], bool], str]] = {
     # Functions of the training text always declare the name.
-    "undefined": UndeclaredRule(lambda lexicon, use: lexicon.must_be_declared(use.name), "undefined identifier {!r}"),
+    "undefined": (lambda lexicon, use: lexicon.must_be_declared(use.name), "undefined identifier {!r}"),
     # The training text does not contain the name. Correct code has such names, too.
-    "undefined_novel": UndeclaredRule(
+    "undefined_novel": (
         lambda lexicon, use: lexicon.is_novel(use.name),
         "undefined identifier {!r}, which the training text does not contain",
     ),
     # The function returns an expression with a name that must be declared, or a single name that is no known global.
-    "returns_undeclared": UndeclaredRule(
+    "returns_undeclared": (
         lambda lexicon, use: (
             (use.returned and lexicon.must_be_declared(use.name)) or (use.alone and lexicon.may_be_local(use.name))
         ),
         "return of the undefined identifier {!r}",
     ),
 }
-"""Rules for uses of undeclared names, by the kind of the error."""
+"""For each kind of error, the condition on the use of an undeclared name, and the message."""
 
 
 def find_undeclared(kind: str, function: Function, context: Context) -> Iterator[NameDefect]:
     """Find the first use of each undeclared name to which the rule of a kind applies."""
     if context.lexicon is None:
         return
-    rule = UNDECLARED_RULES[kind]
+    applies, message = UNDECLARED_RULES[kind]
     seen: set[str] = set()
     for use in function.free:
         name = use.name
-        if use.called or name in seen or not rule.applies(context.lexicon, use):
+        if use.called or name in seen or not applies(context.lexicon, use):
             continue
         seen.add(name)
         # The address of a label, `&&label`, parses as a variable.
         if name not in context.declared and name not in context.mentioned and name not in function.labels:
-            yield NameDefect(kind, use.start, use.start + len(name), rule.message.format(name))
+            yield NameDefect(kind, use.start, use.start + len(name), message.format(name))
 
 
 def find_unused(function: Function, context: Context) -> Iterator[NameDefect]:
