@@ -53,8 +53,9 @@ def c_structure(
 ) -> None:
     """Find structural errors in C, for example in samples of a model, and print them in the format of a compiler.
 
-    The command reports brackets, comments and literals that are not closed, lines whose indentation does not match
-    their braces, undefined names, unused variables, and jumps to undefined labels. Only declarations in the same file
+    The command reports brackets, comments and literals that are not closed,
+    lines whose indentation does not match their braces, undefined names, unused
+    variables, and jumps to undefined labels. Only declarations in the same file
     count: the command reads no headers and compiles nothing.
 
     The exit status is 1 if there are findings, and 2 if a file cannot be read.
@@ -167,9 +168,10 @@ def c_lexicon(
 ) -> None:
     """Count the names in a corpus of C, for `seqforge c-structure --lexicon`.
 
-    For each name, the lexicon stores the number of files in which a function declares it, and the number of files in
-    which a function uses it without declaring it. The metric `identifiers` needs no lexicon file: it counts the names
-    of the run's training text itself.
+    For each name, the lexicon stores the number of files in which a function
+    declares it, and the number of files in which a function uses it without
+    declaring it. The metric `identifiers` needs no lexicon file: it counts the
+    names of the run's training text itself.
 
     [bold]Examples[/]
 
