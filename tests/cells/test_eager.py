@@ -18,7 +18,7 @@ class Memory(NamedTuple):
 
 
 class Leaky(FactoredCell[Memory]):
-    """A cell with parameters of its own, an output that is not its hidden state, and integers in its state."""
+    """A cell with further parameters, an output that is not its hidden state, and integers in its state."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, 2 * hidden_size)

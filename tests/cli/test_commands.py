@@ -42,7 +42,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_sampled_evaluated_and_resumed(seqforge: Callable, file: Path, tmp_path: Path) -> None:
     ran = seqforge("run", file)
     assert ran.returncode == 0, ran.stderr
     assert "seqforge sample runs/small" in ran.stdout

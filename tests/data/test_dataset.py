@@ -59,7 +59,7 @@ def test_with_bytes_a_token_may_be_part_of_a_character(prepared: Prepare):
     # The training split is the first file, the validation split the second.
     assert dataset.characters_per_token("training") == pytest.approx(31 / 37)
     assert dataset.characters_per_token("validation") == 1.0
-    # A document that is cut counts in proportion.
+    # A part of a document counts in proportion.
     cut = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": 38 / 57})
     assert cut.splits["validation"].length == 38
     assert cut.characters_per_token("validation") == pytest.approx((18 * 31 / 37 + 20) / 38)

@@ -39,8 +39,8 @@ def log_probability(model: SequenceModel, encoded: EncoderOutput, row: int, symb
     one = encoded.rows(torch.tensor([row]))
     known = torch.tensor([[END], *([symbol] for symbol in symbols)])
     logits, _ = model.decode(known, model.decoder_context(one))
-    wanted = torch.tensor([*symbols, END])
-    return float(logits[:, 0].log_softmax(-1).gather(1, wanted.unsqueeze(1)).sum())
+    targets = torch.tensor([*symbols, END])
+    return float(logits[:, 0].log_softmax(-1).gather(1, targets.unsqueeze(1)).sum())
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -119,8 +119,8 @@ def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
         empty = sum(not decoded.symbols for decoded in drawn) / len(drawn)
         assert empty == pytest.approx(math.exp(log_probability(model, encoded, 0, ())), abs=0.03)
         for decoded in drawn[:50]:
-            wanted = log_probability(model, encoded, 0, tuple(decoded.symbols))
-            assert decoded.log_probability == pytest.approx(wanted, abs=1e-4)
+            expected = log_probability(model, encoded, 0, tuple(decoded.symbols))
+            assert decoded.log_probability == pytest.approx(expected, abs=1e-4)
 
 
 def test_collapsing_an_alignment_removes_repetitions_and_blanks() -> None:

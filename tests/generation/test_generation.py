@@ -83,7 +83,7 @@ def test_streaming_gives_the_same_text_as_sampling(
 
 def test_characters_of_several_bytes_are_streamed_whole(experiment: MakeExperiment) -> None:
     vocabulary: Vocabulary = experiment(vocabulary={"use": "bytes"}).vocabulary.build()
-    wanted = "aé€\N{PENGUIN}z".encode()
+    content = "aé€\N{PENGUIN}z".encode()
 
     class Dictate(Sampler):
         """Forces given bytes, and then the first byte of a character of two bytes."""
@@ -93,14 +93,14 @@ def test_characters_of_several_bytes_are_streamed_whole(experiment: MakeExperime
 
         def transform(self, logits: Tensor, memory: Any) -> Tensor:
             forced = torch.full_like(logits, -torch.inf)
-            forced[:, (wanted + b"\xc3")[memory]] = 0
+            forced[:, (content + b"\xc3")[memory]] = 0
             return forced
 
         def advance(self, memory: Any, tokens: Tensor) -> int:
             return memory + 1
 
     model = build_model(experiment(), 256)
-    pieces = list(stream_text(model, vocabulary, [Dictate()], "x", length=len(wanted) + 1, seed=0))
+    pieces = list(stream_text(model, vocabulary, [Dictate()], "x", length=len(content) + 1, seed=0))
     assert pieces == ["a", "é", "€", "\N{PENGUIN}", "z", "\N{REPLACEMENT CHARACTER}"]
 
 
@@ -108,7 +108,7 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
     model: SequenceModel, vocabulary: Vocabulary, greedy: list[Sampler]
 ) -> None:
     class NeverTwice(Sampler):
-        """Forbids what was drawn before, row by row."""
+        """Forbids, in each row, the symbols that were drawn before."""
 
         def start(self, context: SamplingContext) -> Tensor:
             return torch.zeros(context.batch_size, context.vocabulary.size, dtype=torch.bool)
@@ -130,7 +130,7 @@ def test_a_sampler_that_forbids_every_symbol_is_an_error_that_names_it(
     model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
 ) -> None:
     class ForbidsEverything(Sampler):
-        """Forbids everything to the second sample."""
+        """Forbids every symbol in the second row."""
 
         def transform(self, logits: Tensor, memory: Any) -> Tensor:
             return logits.index_fill(0, torch.tensor([1]), -torch.inf)

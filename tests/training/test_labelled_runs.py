@@ -213,8 +213,8 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
     shown = runner.invoke(app, ["evaluate", str(run.path)])
     assert "exact.share" in shown.stdout
     assert f"of {run.evaluate().examples}" in shown.stdout
-    figures = json.loads(runner.invoke(app, ["evaluate", str(run.path), "--json"]).stdout)
-    assert figures["exact.share"] == run.evaluate().metrics["exact.share"]
+    scores = json.loads(runner.invoke(app, ["evaluate", str(run.path), "--json"]).stdout)
+    assert scores["exact.share"] == run.evaluate().metrics["exact.share"]
 
 
 def test_a_run_on_labelled_examples_cannot_be_inspected(trained: Any) -> None:

@@ -83,7 +83,7 @@ def plain_results(case: Case) -> list[Tensor]:
 @pytest.mark.parametrize("name", list(CELLS))
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
-def test_a_kernel_computes_what_the_plain_cell_computes(
+def test_a_kernel_equals_the_plain_cell(
     data: DataObject,
     name: str,
     dtype: torch.dtype,
@@ -121,7 +121,7 @@ def test_a_kernel_computes_what_the_plain_cell_computes(
 
 
 @pytest.mark.parametrize("name", list(CELLS))
-def test_without_gradients_the_bits_are_the_same(name: str) -> None:
+def test_outputs_with_and_without_gradients_are_bit_identical(name: str) -> None:
     cell = CELLS[name](5, 33)
     read, inputs = reader(cell), torch.randn(7, 3, 5)
     with_gradients, _ = read(inputs, cell.initial_state(3))
