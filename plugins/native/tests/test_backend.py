@@ -9,7 +9,7 @@ from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_native import backend as native_backend
-from seqforge_native import inductor, library
+from seqforge_native import library
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 from seqforge_native.library import NEEDS, Library
@@ -92,8 +92,8 @@ def test_a_library_without_kernels_for_the_dtype_is_unsupported(
 
 def test_without_a_compiler_cells_without_built_kernels_are_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx2"]))
-    monkeypatch.setattr(native_backend, "find_compiler", lambda: None)
-    monkeypatch.setattr(inductor, "find_compiler", lambda: None)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", "")
     cell = LSTM(3, 4, peepholes=True)
     assert "there is no C++ compiler" in str(NativeBackend().unsupported(cell, FLOAT32))
     assert "needs a C++ compiler" in str(InductorBackend().unsupported(cell, FLOAT32))

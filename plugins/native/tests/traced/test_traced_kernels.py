@@ -290,7 +290,7 @@ def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.Mon
     compiler = tmp_path / "compiler"
     compiler.write_text("#!/bin/sh\necho 'unknown instruction' >&2\nexit 1\n")
     compiler.chmod(0o755)
-    monkeypatch.setattr(build.shutil, "which", lambda _: str(compiler))
+    monkeypatch.setenv("CXX", str(compiler))
     with pytest.raises(PluginError, match="unknown instruction"):
         NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
     assert not list(tmp_path.glob("kernels/*"))
