@@ -1,4 +1,4 @@
-"""Small experiments that train in a moment, and the real command in a process of its own."""
+"""Fixtures: small experiments that train in a second, and the command `seqforge` in its own process."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def labelled(registry: Registry) -> Iterator[Registry]:
-    """The installed plugins, and one whose corpus `made` gives labelled examples of any form, with a metric `exact`."""
+    """Return the installed plugins, with a corpus `made` of labelled examples and a metric `exact`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "made")
         register = Register("made")
@@ -92,7 +92,7 @@ def experiment(registry: Registry) -> Callable[..., Experiment]:
 
 @pytest.fixture
 def seqforge(tmp_path: Path) -> Callable[..., Result]:
-    """Run `seqforge` in a folder of the test's own."""
+    """Run the command `seqforge` in the test's temporary folder."""
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> Result:
         return subprocess.run(

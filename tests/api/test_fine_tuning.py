@@ -1,4 +1,4 @@
-"""A run that starts from the weights of another, on a corpus of other symbols."""
+"""Fine-tuning: a run that starts from the weights of another run, on a corpus with other symbols."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def run(experiment: Any, tmp_path: Path) -> Run:
     return train(experiment(corpus={"use": "inline", "text": TEXT}), tmp_path / "first")
 
 
-class Initial:
+class InitialWeightsRecorder:
     line: str | None = None
 
     def on_run_started(self, event: Any) -> None:
@@ -26,10 +26,10 @@ class Initial:
 
 def test_weights_are_mapped_symbol_by_symbol(run: Run, experiment: Any, tmp_path: Path) -> None:
     tables = {"corpus": {"use": "inline", "text": TEXT.replace("z", "Z!").replace("q", "")}}
-    started = Initial()
-    tuned = train(experiment(**tables), tmp_path / "second", initial=run, callbacks=[started])
+    recorder = InitialWeightsRecorder()
+    tuned = train(experiment(**tables), tmp_path / "second", initial=run, callbacks=[recorder])
     size = run.vocabulary().size
-    assert started.line == f"{run.checkpoints.find('best')}: {size - 2} symbols kept, 2 new, 2 dropped"
+    assert recorder.line == f"{run.checkpoints.find('best')}: {size - 2} symbols kept, 2 new, 2 dropped"
     old, new, fresh = (
         run.model(),
         tuned.model("initial"),
@@ -37,17 +37,17 @@ def test_weights_are_mapped_symbol_by_symbol(run: Run, experiment: Any, tmp_path
     )
     old_id, new_id = (int(one.vocabulary().encode(b"x")[0]) for one in (run, tuned))
     assert old_id != new_id
-    unknown = int(tuned.vocabulary().encode(b"!")[0])
+    added_id = int(tuned.vocabulary().encode(b"!")[0])
     for name, tensor in new.state_dict().items():
         axis = next((axis for axis, size in enumerate(tensor.shape) if size == tuned.vocabulary().size), None)
         if axis is None:
             assert torch.equal(tensor, old.state_dict()[name])
         else:
             assert torch.equal(tensor.select(axis, new_id), old.state_dict()[name].select(axis, old_id)), name
-            assert torch.equal(tensor.select(axis, unknown), fresh.state_dict()[name].select(axis, unknown)), name
+            assert torch.equal(tensor.select(axis, added_id), fresh.state_dict()[name].select(axis, added_id)), name
 
 
-def test_the_same_vocabulary_keeps_every_weight_and_a_checkpoint_may_be_named(
+def test_with_the_same_vocabulary_every_weight_of_the_given_checkpoint_is_kept(
     run: Run, experiment: Any, tmp_path: Path
 ) -> None:
     checkpoint = run.checkpoints.find("latest")
@@ -65,7 +65,7 @@ def test_the_same_vocabulary_keeps_every_weight_and_a_checkpoint_may_be_named(
         ({"use": "essentials/gru", "hidden_size": 12}, "the weights do not fit the experiment: "),
     ],
 )
-def test_other_cells_or_sizes_are_an_error_and_leave_no_run(
+def test_weights_of_other_cells_or_sizes_are_an_error_and_create_no_run(
     cells: dict[str, Any], message: str, run: Run, experiment: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(RunError, match=message) as caught:
@@ -74,7 +74,9 @@ def test_other_cells_or_sizes_are_an_error_and_leave_no_run(
     assert not (tmp_path / "second").exists()
 
 
-def test_labelled_examples_are_fine_tuned_too(labelled_experiment: Any, tmp_path: Path, labelled: Registry) -> None:
+def test_a_run_on_labelled_examples_can_be_fine_tuned(
+    labelled_experiment: Any, tmp_path: Path, labelled: Registry
+) -> None:
     table = labelled_experiment().table
     first = train(Experiment.from_dict(table, registry=labelled), tmp_path / "first")
     second = train(Experiment.from_dict(table, registry=labelled), tmp_path / "second", initial=first)

@@ -25,30 +25,30 @@ def step(number: int) -> StepFinished:
 
 def test_no_line_is_broken_inside_a_word() -> None:
     words = "every-word of this description of a corpus stays in one piece on a terminal that is rather narrow"
-    shown, output = display(terminal=True, width=30)
-    shown.on_run_started(RunStarted("a", Path("runs/a"), {}, words, 12_345, 999, 99, 0, resumed=False, terms=TERMS))
+    progress, output = display(terminal=True, width=30)
+    progress.on_run_started(RunStarted("a", Path("runs/a"), {}, words, 12_345, 999, 99, 0, resumed=False, terms=TERMS))
     lines = output.getvalue().splitlines()
     assert len(lines) > 4
     assert all(len(line) <= 30 for line in lines)
     assert set(words.split()) <= set(output.getvalue().split())
 
 
-def test_the_bar_leaves_room_for_its_figures() -> None:
-    shown, output = display(terminal=True)
+def test_the_bar_shows_all_its_values_in_80_columns() -> None:
+    progress, output = display(terminal=True)
     for number in (10_678, 10_679):
-        shown._shown = 0.0
-        shown.on_step_finished(step(number))
+        progress._shown = 0.0
+        progress.on_step_finished(step(number))
     assert "training" in output.getvalue()
     assert "step 10,679  1.794 bits/char  64,000 chars/s  -:-- left" not in output.getvalue()
     assert "step 10,679  1.794 bits/char  64,000 chars/s" in output.getvalue()
     assert "…" not in output.getvalue()
-    shown.on_work_progressed(WorkProgressed("evaluating", 0.25))
+    progress.on_work_progressed(WorkProgressed("evaluating", 0.25))
     assert "evaluating" in output.getvalue()
     assert "step 10,679  25%" in output.getvalue()
-    shown.close()
+    progress.close()
 
 
-def test_without_a_terminal_it_prints_lines(
+def test_without_a_terminal_the_display_prints_lines(
     experiment: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(experiment(training={"steps": 5}), tmp_path, progress=True)

@@ -1,4 +1,4 @@
-"""A run in a notebook: losses, probabilities, states, a longer run, and how it shows itself."""
+"""A run in a notebook: losses, probabilities, states, resuming, and its display."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,13 +40,13 @@ def test_probabilities_multiply_to_the_likelihood(run: Run) -> None:
         logits, _ = model(tokens[:-1].unsqueeze(1), model.initial_states(1))
     expected = -torch.nn.functional.cross_entropy(logits[:, 0], tokens[1:], reduction="sum")
     assert torch.tensor([pair.probability for pair in pairs]).log().sum().item() == pytest.approx(expected.item(), 1e-5)
-    # The prompt changes what is before the text, and the rest of a text is its own prompt.
+    # With the start of the text as the prompt, the rest of the text has the same probabilities.
     assert [pair.probability for pair in run.probabilities(text[4:], prompt=f"\n{text[:4]}")] == pytest.approx(
         [pair.probability for pair in pairs[4:]], 1e-5
     )
 
 
-def test_states_are_those_of_every_layer(experiment: Any, tmp_path: Path) -> None:
+def test_states_contain_every_layer_at_every_step(experiment: Any, tmp_path: Path) -> None:
     cells = [{"use": "essentials/lstm", "hidden_size": 5}, {"use": "essentials/gru", "hidden_size": 3}]
     run = train(experiment(model={"cells": cells}, training={"steps": 1}), tmp_path)
     states = run.states("line")
@@ -67,7 +67,7 @@ def test_a_symbol_outside_the_vocabulary_is_an_error(call: Any, run: Run) -> Non
         call(run, "lZ")
 
 
-def test_long_samples_and_evaluations_report_their_progress(run: Run) -> None:
+def test_sampling_and_evaluation_report_their_progress(run: Run) -> None:
     events: list[Any] = []
     run.sample(length=20, report=events.append)
     run.evaluate(report=events.append)
@@ -75,14 +75,14 @@ def test_long_samples_and_evaluations_report_their_progress(run: Run) -> None:
     assert works == {"sampling": 1.0, "evaluating": 1.0}
 
 
-def test_a_run_is_one_line(run: Run) -> None:
-    bits = min(run.losses(), key=lambda row: -row["step"])["validation_bits_per_character"]
+def test_the_repr_of_a_run_is_one_line(run: Run) -> None:
+    bits = run.losses()[-1]["validation_bits_per_character"]
     assert repr(run) == f"<Run {run.path}: 12 steps, validation {bits:.4f} bits per character>"
     (run.directory.metrics).unlink()
     assert repr(run) == f"<Run {run.path}: 12 steps>"
 
 
-def test_a_run_in_a_notebook_shows_its_curve_and_an_escaped_sample(run: Run) -> None:
+def test_the_html_of_a_run_shows_its_curve_and_an_escaped_sample(run: Run) -> None:
     (run.directory.samples / "step-00000012.txt").write_text("<script>alert(1)</script> & more")
     shown = run._repr_html_()
     assert "<script" not in shown
@@ -107,7 +107,7 @@ def test_a_run_is_resumed_with_new_settings(run: Run) -> None:
 
 
 class Leaky(Cell[Any]):
-    """A cell of this session."""
+    """A cell that is defined in the session."""
 
     def initial_state(self, batch_size: int) -> Any:
         return Memory(torch.zeros(batch_size, self.hidden_size))
@@ -118,12 +118,12 @@ class Leaky(Cell[Any]):
 
 
 class Memory(NamedTuple):
-    """Its state."""
+    """The state of `Leaky`."""
 
     hidden: torch.Tensor
 
 
-def test_a_run_with_a_cell_of_the_session_opens_with_its_class(tmp_path: Path) -> None:
+def test_a_run_with_a_session_defined_cell_opens_if_its_class_is_passed(tmp_path: Path) -> None:
     text = "the quick brown fox;\n" * 20
     experiment = Experiment(
         corpus=use("inline", text=text),

@@ -1,4 +1,4 @@
-"""A class that is defined anew in a session is not mistaken for the earlier one."""
+"""The cache distinguishes a class that is redefined in a session from the earlier one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def define(value: float) -> tuple[type[Any], type[Any]]:
     return Shifted, Length
 
 
-def test_new_code_is_a_new_key() -> None:
+def test_a_redefined_class_has_another_cache_key_only_if_its_code_differs() -> None:
     vocabulary, metric = define(1.0)
 
     class Shifted(Bytes):

@@ -1,4 +1,4 @@
-"""The n-gram model compared with a dictionary of contexts, and copied symbols with those that a search finds."""
+"""The n-gram model against a dictionary of contexts, and the share of copied symbols against a substring search."""
 
 from collections import Counter, defaultdict
 
@@ -44,19 +44,19 @@ def test_substrings_are_ranked_as_tuples(text: list[int], length: int) -> None:
 
 
 @given(texts, orders, st.integers(0, 2**32), st.data())
-def test_a_sample_draws_only_what_follows_its_last_symbols(
+def test_a_sample_contains_only_symbols_that_follow_their_context_in_the_text(
     text: list[int], order: int, seed: int, data: st.DataObject
 ) -> None:
     place = data.draw(st.integers(0, len(text) - 1))
     model = fit(tokens_of(text), order)
     expected = dictionary(text, order)
     for row in model.sample(np.array([place, 0]), 20, np.random.default_rng(seed))[:1].tolist():
-        written = [*context(text, place, order), *row]
+        generated = [*context(text, place, order), *row]
         for start in range(len(row)):
-            assert written[start + order] in expected[tuple(written[start : start + order])]
+            assert generated[start + order] in expected[tuple(generated[start : start + order])]
 
 
-def test_symbols_are_drawn_as_often_as_they_follow() -> None:
+def test_symbols_are_drawn_with_their_frequency_after_the_context() -> None:
     text = [0, 1] * 3 + [0, 2]
     begins = np.zeros(4_000, dtype=np.int64)
     drawn = fit(tokens_of(text), 1).sample(begins, 1, np.random.default_rng(1))
@@ -64,7 +64,9 @@ def test_symbols_are_drawn_as_often_as_they_follow() -> None:
 
 
 @given(texts, orders, st.data())
-def test_contexts_begin_where_they_end_with_the_prompt(text: list[int], order: int, data: st.DataObject) -> None:
+def test_samples_begin_at_the_contexts_that_end_with_the_prompt(
+    text: list[int], order: int, data: st.DataObject
+) -> None:
     prompt = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=order))
     found = fit(tokens_of(text), order).begins(tokens_of(prompt)).tolist()
     expected = [place for place in range(len(text)) if list(context(text, place, order))[-len(prompt) :] == prompt]
@@ -72,12 +74,12 @@ def test_contexts_begin_where_they_end_with_the_prompt(text: list[int], order: i
 
 
 @given(st.lists(st.integers(0, 2), min_size=5, max_size=60), st.lists(st.integers(0, 2), min_size=5, max_size=30))
-def test_copies_are_the_symbols_inside_common_substrings(text: list[int], written: list[int]) -> None:
+def test_copies_are_the_symbols_inside_common_substrings(text: list[int], generated: list[int]) -> None:
     length = 5
     known = {tuple(text[start : start + length]) for start in range(len(text) - length + 1)}
     inside = set[int]()
-    for start in range(len(written) - length + 1):
-        if tuple(written[start : start + length]) in known:
+    for start in range(len(generated) - length + 1):
+        if tuple(generated[start : start + length]) in known:
             inside.update(range(start, start + length))
-    share = Copies(tokens_of(text), length).share(tokens_of(written)[None])
-    assert share == len(inside) / len(written)
+    share = Copies(tokens_of(text), length).share(tokens_of(generated)[None])
+    assert share == len(inside) / len(generated)

@@ -1,4 +1,4 @@
-"""Sequences of factored cells in plain torch, and the products of cells."""
+"""Factored cells over a sequence in plain torch, and the dtype of their matrix products."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ class Memory(NamedTuple):
 
 
 class Leaky(FactoredCell[Memory]):
-    """A cell with parameters of its own, an output that is not its hidden state, and integers in its state."""
+    """A cell with further parameters, an output that is not its hidden state, and integers in its state."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, 2 * hidden_size)
@@ -36,8 +36,8 @@ class Leaky(FactoredCell[Memory]):
         return total.square(), Memory(torch.tanh(total), total, state.steps + 1)
 
 
-def reading(cell: Leaky, inputs: Tensor, read: Any, precision: torch.dtype) -> list[Tensor]:
-    """Outputs, last state, and gradients of a weighted sum of them."""
+def compute_results(cell: Leaky, inputs: Tensor, read: Any, precision: torch.dtype) -> list[Tensor]:
+    """Return the outputs, the last state, and the gradients of a weighted sum of them."""
     start = cell.initial_state(inputs.shape[1])
     state = Memory(*(part.clone().requires_grad_(part.is_floating_point()) for part in start))
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
@@ -52,16 +52,16 @@ def reading(cell: Leaky, inputs: Tensor, read: Any, precision: torch.dtype) -> l
 @pytest.mark.parametrize(
     ("precision", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5), (torch.bfloat16, 0.03)]
 )
-def test_a_sequence_is_the_scan_of_its_steps(precision: torch.dtype, tolerance: float) -> None:
+def test_reading_a_sequence_equals_the_scan_of_its_steps(precision: torch.dtype, tolerance: float) -> None:
     torch.manual_seed(1)
     cell = Leaky(5, 11)
     inputs = torch.randint(5, (7, 3))
     double = Leaky(5, 11).double()
     double.load_state_dict(cell.state_dict())
-    expected = reading(double, inputs, lambda x, s: scan(double.step, double.project(x), s), torch.float64)
+    expected = compute_results(double, inputs, lambda x, s: scan(double.step, double.project(x), s), torch.float64)
     if precision == torch.float64:
         cell = cell.double()
-    found = reading(cell, inputs, cell, precision)
+    found = compute_results(cell, inputs, cell, precision)
     assert found[3].tolist() == [7, 7, 7]
     for left, right in zip(found, expected, strict=True):
         assert (left.double() - right.double()).norm() <= tolerance * (right.double().norm() + 0.1)
@@ -74,17 +74,17 @@ def test_a_sequence_can_be_differentiated_twice_if_the_graph_is_kept() -> None:
     assert torch.equal(torch.autograd.grad(outputs.sum(), cell.recurrent_weight)[0], first)
 
 
-def test_without_gradients_nothing_is_kept() -> None:
+def test_without_gradients_no_graph_is_kept() -> None:
     cell = Leaky(5, 4)
     inputs = torch.randint(5, (6, 2))
-    learning, _ = cell(inputs, cell.initial_state(2))
+    with_gradients, _ = cell(inputs, cell.initial_state(2))
     with torch.no_grad():
-        reading_only, _ = cell(inputs, cell.initial_state(2))
-    assert reading_only.grad_fn is None
-    assert torch.equal(learning, reading_only)
+        without_gradients, _ = cell(inputs, cell.initial_state(2))
+    assert without_gradients.grad_fn is None
+    assert torch.equal(with_gradients, without_gradients)
 
 
-def test_frozen_weights_leave_gradients_for_the_others() -> None:
+def test_with_frozen_weights_the_other_parameters_have_gradients() -> None:
     cell = Leaky(5, 4)
     cell.input_weight.requires_grad_(False)
     cell.recurrent_weight.requires_grad_(False)
@@ -100,7 +100,7 @@ def test_only_trainable_parameters_of_the_elementwise_part_are_differentiated() 
     assert differentiate_by_autograd(part).parameters == (cell.leak,)
 
 
-def test_the_engine_reads_any_elementwise_part() -> None:
+def test_read_sequence_runs_any_elementwise_part() -> None:
     cell = Leaky(5, 4)
     part = differentiate_by_autograd(ElementwisePart(cell, torch.float32, Memory))
     inputs = torch.randint(5, (6, 2))
@@ -109,14 +109,14 @@ def test_the_engine_reads_any_elementwise_part() -> None:
     torch.testing.assert_close((outputs, *after), (expected, *state))
 
 
-def test_products_are_in_autocasts_type_except_for_float64() -> None:
+def test_products_have_the_dtype_of_autocast_except_in_float64() -> None:
     assert product_dtype(torch.ones(1)) == torch.float32
     with torch.autocast("cpu", torch.bfloat16):
         assert product_dtype(torch.ones(1)) == torch.bfloat16
         assert product_dtype(torch.ones(1, dtype=torch.float64)) == torch.float64
 
 
-def test_a_subclass_that_changes_the_mathematics_loses_the_equations() -> None:
+def test_a_subclass_that_overrides_the_mathematics_has_no_known_equations() -> None:
     class Own(LSTM):
         def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Any) -> Any:
             return super().pointwise(2 * input_gates, recurrent_gates, state)

@@ -1,4 +1,4 @@
-"""Rows of a table: the rounded row forward, and a sum in the table's own type backward."""
+"""Embedding rows: rounded in the forward pass, with gradients that are summed in the dtype of the table."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from seqforge.cells import embed_rows
 
 @pytest.mark.parametrize("shape", [(7,), (5, 3), (1, 1)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_rows_are_those_of_the_table_rounded(shape: tuple[int, ...], dtype: torch.dtype):
+def test_rows_are_rounded_and_their_gradients_are_summed_unrounded(shape: tuple[int, ...], dtype: torch.dtype):
     table = torch.randn(6, 10, requires_grad=True)
     symbols = torch.randint(6, shape)
     rows = embed_rows(table, symbols, dtype)

@@ -42,7 +42,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_sampled_evaluated_and_resumed(seqforge: Callable, file: Path, tmp_path: Path) -> None:
     ran = seqforge("run", file)
     assert ran.returncode == 0, ran.stderr
     assert "seqforge sample runs/small" in ran.stdout
@@ -71,8 +71,8 @@ def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp
 
     evaluated = seqforge("evaluate", "runs/small", "--split", "test", "--json")
     assert evaluated.returncode == 0, evaluated.stderr
-    figures = json.loads(evaluated.stdout)
-    assert {"loss", "bits_per_character", "perplexity", "tokens", "distinct.distinct_1"} <= figures.keys()
+    scores = json.loads(evaluated.stdout)
+    assert {"loss", "bits_per_character", "perplexity", "tokens", "distinct.distinct_1"} <= scores.keys()
     assert "bits per character" in seqforge("evaluate", "runs/small").stdout
 
     resolved = tmp_path / "runs/small/experiment.toml"
@@ -95,7 +95,7 @@ def test_options_compose_a_run_without_a_file(seqforge: Callable, tmp_path: Path
     assert [sampler["use"] for sampler in resolved["sampler"]] == ["essentials/top-p"]
 
 
-def test_check_and_schema(seqforge: Callable, file: Path) -> None:
+def test_check_resolves_an_experiment_and_schema_lists_the_cells(seqforge: Callable, file: Path) -> None:
     checked = seqforge("check", file)
     assert checked.returncode == 0
     assert "valid" in checked.stdout
@@ -105,7 +105,7 @@ def test_check_and_schema(seqforge: Callable, file: Path) -> None:
     assert schema["$defs"]["cell"]["oneOf"]
 
 
-def test_plugins(seqforge: Callable) -> None:
+def test_plugins_are_listed_and_described(seqforge: Callable) -> None:
     listed = seqforge("plugins", "list")
     names = [line.split()[0] for line in listed.stdout.splitlines()]
     assert {"cudnn", "essentials", "linux-source", "native"} <= set(names)
@@ -127,13 +127,13 @@ def test_plugins(seqforge: Callable) -> None:
     assert "disabled" in disabled.stdout
 
 
-def test_trace(seqforge: Callable, tmp_path: Path) -> None:
+def test_inspect_prints_a_table_that_fits_the_terminal(seqforge: Callable, tmp_path: Path) -> None:
     hello = Path(__file__).parents[2] / "experiments/hello.toml"
     assert seqforge("run", hello).returncode == 0
     assert (tmp_path / "runs/hello/samples/step-00000200.txt").read_text() == "hello"
-    traced = seqforge("inspect", "runs/hello", "hello", "--checkpoint", "initial", COLUMNS="100")
-    assert traced.returncode == 0, traced.stderr
-    assert '"l" is read 2 times, and its target is "l", then "o": only the state' in traced.stdout
+    inspected = seqforge("inspect", "runs/hello", "hello", "--checkpoint", "initial", COLUMNS="100")
+    assert inspected.returncode == 0, inspected.stderr
+    assert '"l" is read 2 times, and its target is "l", then "o": only the state' in inspected.stdout
     coloured = seqforge("inspect", "runs/hello", "hello", FORCE_COLOR="1", COLUMNS="100").stdout
     right, wrong = coloured.count("\x1b[32m"), coloured.count("\x1b[31m")
     assert (right, wrong) == (4, 12)
@@ -141,7 +141,7 @@ def test_trace(seqforge: Callable, tmp_path: Path) -> None:
         lines = seqforge("inspect", "runs/hello", "hello", COLUMNS=columns).stdout.splitlines()
         assert max(map(len, lines[:4])) <= int(columns)
         assert "…" not in "".join(lines)
-    # Where not all symbols have room, the right one comes first.
+    # In a narrow terminal, the column of the target comes first.
     assert "other" not in lines[2]
     narrow = seqforge("inspect", "runs/hello", "hello", COLUMNS="70").stdout.splitlines()
     assert [cell.strip() for cell in narrow[2].strip("┃").split("┃")] == [

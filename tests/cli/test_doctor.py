@@ -20,15 +20,15 @@ def findings(*arguments: str) -> dict[str, dict[str, Any]]:
     return {found["subject"]: found for found in json.loads(result.stdout)}
 
 
-def test_the_machine_and_the_plugins_are_looked_at() -> None:
+def test_the_machine_and_the_plugins_are_diagnosed() -> None:
     found = findings()
     assert list(found)[:6] == ["processor", "torch", "threads", "precision", "GPU", "compiler"]
     assert torch.__version__ in found["torch"]["finding"]
     assert "native cells" in found
 
 
-def test_it_reads_as_a_list_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+def test_advice_is_printed_below_its_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # without a compiler
     result = CliRunner().invoke(build_app(Registry.installed()), ["doctor"])
     lines = result.stdout.splitlines()
     place = next(index for index, line in enumerate(lines) if line.startswith("! compiler"))
@@ -39,7 +39,7 @@ def test_it_reads_as_a_list_with_advice(monkeypatch: pytest.MonkeyPatch) -> None
     ("threads", "cores", "busy", "advice"),
     [(2, 2, 0.1, None), (8, 4, 0.0, "OMP_NUM_THREADS=4"), (4, 4, 3.1, "try OMP_NUM_THREADS=1")],
 )
-def test_threads_that_would_wait_are_told(
+def test_too_many_threads_or_a_busy_machine_give_advice(
     threads: int, cores: int, busy: float, advice: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
@@ -53,35 +53,37 @@ def test_threads_that_would_wait_are_told(
 class Broken:
     @hookimpl
     def seqforge_diagnose(self) -> list[Diagnosis]:
-        raise ValueError("no eyes")
+        raise ValueError("no device")
 
 
-class Chatty:
+class ReturnsText:
     @hookimpl
     def seqforge_diagnose(self) -> list[Any]:
         return ["fine"]
 
 
 @pytest.mark.parametrize(
-    ("plugin", "said"),
-    [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it returns something other than a Diagnosis")],
+    ("plugin", "message"),
+    [(Broken(), "ValueError: no device"), (ReturnsText(), "TypeError: it returns something other than a Diagnosis")],
 )
-def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_whose_diagnosis_fails_is_reported_in_one_line(
+    plugin: object, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = Registry.installed()
     hooks = registry.new_hooks()
-    hooks.register(plugin, "blind")
+    hooks.register(plugin, "sample")
     monkeypatch.setattr(Registry, "new_hooks", lambda self: hooks)
     result = CliRunner().invoke(build_app(registry), ["doctor"])
     assert result.exit_code == 0
-    assert f"the diagnosis of the plugin 'blind' failed: {said}" in result.output
+    assert f"the diagnosis of the plugin 'sample' failed: {message}" in result.output
     assert "native cells" in result.stdout
 
 
-def test_with_an_experiment_it_measures_the_backends(experiment: Any, tmp_path: Any) -> None:
+def test_with_an_experiment_the_backends_are_measured(experiment: Any, tmp_path: Any) -> None:
     path = tmp_path / "small.toml"
     layers = [{"use": "lstm", "hidden_size": 4}, {"use": "gru", "hidden_size": 3, "reset_gate": "before"}]
     path.write_text(experiment(model={"cells": layers}, training={"device": "cpu"}).to_toml())
-    names = {"native", "onednn", "cudnn"}  # inductor would compile
+    names = {"native", "onednn", "cudnn"}  # without inductor, which would compile
     registry = Registry.installed()
     chosen = [
         replace(plugin, registrations=tuple(one for one in plugin.registrations if one.name != "inductor"))
@@ -100,7 +102,7 @@ def test_with_an_experiment_it_measures_the_backends(experiment: Any, tmp_path: 
     assert "torch has no fused layer" in table.stdout
 
 
-def test_instruction_sets_are_linux_names(tmp_path: Any) -> None:
+def test_instruction_sets_are_read_from_cpuinfo(tmp_path: Any) -> None:
     information = tmp_path / "cpuinfo"
     information.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
     assert instruction_sets(information) == {"fpu", "avx2", "avx512_bf16"}

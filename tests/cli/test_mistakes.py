@@ -1,4 +1,4 @@
-"""A user's mistake never meets a traceback."""
+"""Mistakes of a user are reported without a traceback."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ MISTAKES = {
     "a wrong table": (["check", "fine.toml", "--set", "trainin.steps=3"], "Did you mean 'training'?"),
     "no corpus": (["run", "--cell", "lstm"], "an experiment needs a corpus"),
     "a missing path": (["run", "--corpus", "text", "--set", "corpus.files=['none/*.txt']"], "none"),
-    "the home of nobody": (
+    "the home of an unknown user": (
         ["run", "--corpus", "linux-source", "--set", "corpus.source=~nobody-of-this-name/linux"],
         "there is no user of that name",
     ),
@@ -46,7 +46,7 @@ MISTAKES = {
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
-    "a shape that the corpus does not fit": (
+    "a topology that does not fit the corpus": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
         "needs one target for each example",
     ),
@@ -61,7 +61,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_mistakes_are_told_in_words(arguments: list[str], message: str, seqforge: Callable, folder: Path) -> None:
+def test_a_mistake_is_reported_without_a_traceback(
+    arguments: list[str], message: str, seqforge: Callable, folder: Path
+) -> None:
     result = seqforge(*arguments)
     assert result.returncode != 0
     assert message in result.stderr
@@ -69,7 +71,7 @@ def test_mistakes_are_told_in_words(arguments: list[str], message: str, seqforge
     assert not list(folder.glob("runs/*"))
 
 
-def test_a_prompt_outside_the_vocabulary(seqforge: Callable, folder: Path) -> None:
+def test_a_prompt_outside_the_vocabulary_is_an_error(seqforge: Callable, folder: Path) -> None:
     assert seqforge("run", "fine.toml").returncode == 0
     result = seqforge("sample", "runs/fine", "--prompt", "abz")
     assert result.returncode == 1
@@ -77,7 +79,7 @@ def test_a_prompt_outside_the_vocabulary(seqforge: Callable, folder: Path) -> No
     assert "'abc'" in result.stderr
 
 
-def test_a_broken_plugin_costs_one_line(seqforge: Callable, folder: Path) -> None:
+def test_a_broken_plugin_is_reported_in_one_line_and_does_not_stop_a_run(seqforge: Callable, folder: Path) -> None:
     package = folder / "site"
     (package / "broken_plugin-1.0.dist-info").mkdir(parents=True)
     (package / "broken_plugin-1.0.dist-info" / "METADATA").write_text("Name: broken-plugin\nVersion: 1.0\n")
@@ -97,7 +99,9 @@ def test_a_broken_plugin_costs_one_line(seqforge: Callable, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_saves_and_says_how_to_resume(number: signal.Signals, seqforge: Callable, folder: Path) -> None:
+def test_an_interrupt_saves_a_checkpoint_and_prints_how_to_resume(
+    number: signal.Signals, seqforge: Callable, folder: Path
+) -> None:
     process = subprocess.Popen(
         [
             sys.executable,
@@ -114,14 +118,14 @@ def test_an_interrupt_saves_and_says_how_to_resume(number: signal.Signals, seqfo
         env={**os.environ, "SEQFORGE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
-        # As in a terminal, also where the tests themselves run in the background and ignore Ctrl-C.
+        # The default of a terminal, since the tests may run as a background job, which ignores Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     metrics = folder / "runs/fine/metrics.jsonl"
     deadline = time.monotonic() + 60
     while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
-    (folder / "runs/fine/checkpoints/step-00000001-good").mkdir()  # a copy that somebody made
+    (folder / "runs/fine/checkpoints/step-00000001-good").mkdir()  # not a checkpoint
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -142,7 +146,7 @@ def test_control_characters_do_not_reach_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["sample", "runs/none"], ["predict", "runs/none"], ["doctor"]])
-def test_streams_may_be_closed(arguments: list[str], folder: Path) -> None:
+def test_closed_streams_cause_no_traceback(arguments: list[str], folder: Path) -> None:
     command = [sys.executable, "-c", "from seqforge.cli import main; main()", *arguments]
     closed = subprocess.run(
         ["sh", "-c", '"$@" <&- >&-', "sh", *command], cwd=folder, stderr=subprocess.PIPE, text=True, check=False
@@ -151,7 +155,7 @@ def test_streams_may_be_closed(arguments: list[str], folder: Path) -> None:
     assert closed.returncode == (0 if arguments == ["doctor"] else 1)
 
 
-def test_a_folder_that_could_not_be_opened_again_is_refused(seqforge: Callable, folder: Path) -> None:
+def test_an_output_folder_whose_name_is_not_utf8_is_an_error(seqforge: Callable, folder: Path) -> None:
     result = seqforge("run", "fine.toml", "--output", "o\udcff")
     assert "the name of the folder is not valid UTF-8" in result.stderr
     assert not list(folder.glob("o*"))

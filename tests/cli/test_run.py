@@ -10,9 +10,7 @@ from seqforge.cli import run
 
 
 @pytest.mark.parametrize("on_path", [True, False])
-def test_the_command_is_printed_as_it_can_be_typed(
-    on_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_printed_command_finds_the_program(on_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "bin" / "seqforge"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")

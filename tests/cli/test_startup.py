@@ -1,4 +1,4 @@
-"""What answers before torch is needed, answers without it."""
+"""Commands and imports that do not need torch do not import it."""
 
 import subprocess
 import sys
@@ -33,19 +33,19 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_torch_is_imported(command: str) -> None:
+def test_a_command_imports_neither_torch_nor_numpy(command: str) -> None:
     program = PROGRAM.format(arguments=command.split())
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout
 
 
-def test_importing_seqforge_imports_no_torch() -> None:
+def test_importing_seqforge_does_not_import_torch() -> None:
     program = "import seqforge, sys; assert 'torch' not in sys.modules; assert {*seqforge.__all__} <= {*dir(seqforge)}"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_named_functions_are_there() -> None:
+def test_every_public_name_can_be_imported() -> None:
     import seqforge
 
     for name in seqforge.__all__:

@@ -1,4 +1,4 @@
-"""Bytes consumed on a thread of their own: all of them, in order, joined, and no failure lost."""
+"""Bytes consumed on a background thread: all of them, in order, in batches, and no error is lost."""
 
 import threading
 from itertools import pairwise
@@ -20,7 +20,7 @@ def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
             for number, piece in enumerate(pieces):
                 take(memoryview(piece) if number % 2 else piece)
     assert b"".join(consumed) == b"".join(pieces)
-    # Two batches that follow one another would not have fitted into one.
+    # Two consecutive batches together exceed the batch size.
     assert all(len(one) + len(other) > batch_size for one, other in pairwise(consumed[:-1]) if one and other)
 
 
@@ -34,7 +34,7 @@ def test_a_large_piece_is_not_copied():
     assert consumed[1] is large
 
 
-def test_it_is_another_thread_that_consumes():
+def test_another_thread_consumes_the_pieces():
     threads: list[int] = []
     with in_background(lambda _: threads.append(threading.get_ident())) as take:
         take(b"one")
@@ -42,29 +42,33 @@ def test_it_is_another_thread_that_consumes():
     assert threading.get_ident() not in threads
 
 
-def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_no_more_bytes_wait_than_the_limit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(token_writer, "BATCH_SIZE", 0)
     monkeypatch.setattr(token_writer, "LARGEST_QUEUE", 3)
-    goes_on = threading.Event()
+    release = threading.Event()
+    blocked = threading.Event()
     taken: list[bytes] = []
 
-    def make() -> None:
-        with in_background(lambda _: goes_on.wait()) as take:
+    def produce() -> None:
+        with in_background(lambda _: release.wait()) as take:
             for number in range(10):
                 take(bytes([number]))
                 taken.append(bytes([number]))
+                if len(taken) == 3:
+                    blocked.set()
 
-    maker = threading.Thread(target=make)
-    maker.start()
-    maker.join(0.2)
+    producer = threading.Thread(target=produce)
+    producer.start()
+    assert blocked.wait(60)
+    producer.join(0.2)
     assert len(taken) == 3
-    goes_on.set()
-    maker.join()
+    release.set()
+    producer.join()
     assert len(taken) == 10
 
 
 @pytest.mark.parametrize("pieces", [1, 10])
-def test_a_failure_is_told(monkeypatch: pytest.MonkeyPatch, pieces: int):
+def test_an_error_of_the_consumer_is_raised(monkeypatch: pytest.MonkeyPatch, pieces: int):
     monkeypatch.setattr(token_writer, "BATCH_SIZE", 0)
 
     def full(_: bytes | memoryview) -> None:

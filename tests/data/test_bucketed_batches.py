@@ -1,4 +1,4 @@
-"""Batches of examples: every one once an epoch, bounded, and a function of their number."""
+"""Batches of examples: each example once per epoch, bounded, and a function of seed and number."""
 
 import itertools
 from collections.abc import Callable
@@ -24,7 +24,7 @@ LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.lists(st.integers(0, 30), mi
 
 @pytest.fixture
 def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
-    """Make examples of some lengths to read, each with targets of some lengths; a step of example n is n."""
+    """Make examples from the lengths of their inputs and targets; every step of example n has the value n."""
 
     def ragged(path: Path, rows: list[Any]) -> RaggedFile:
         whole = np.concatenate([np.asarray(row, dtype=np.uint16) for row in rows])
@@ -33,20 +33,20 @@ def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
 
     def make(lengths: list[tuple[int, list[int]]]) -> ExampleFile:
         number = next(_NUMBERS)
-        inputs = ragged(tmp_path / f"{number}.inputs", [[index] * read for index, (read, _) in enumerate(lengths)])
-        targets = [[index] * written for index, (_, several) in enumerate(lengths) for written in several]
+        inputs = ragged(tmp_path / f"{number}.inputs", [[index] * length for index, (length, _) in enumerate(lengths)])
+        targets = [[index] * length for index, (_, several) in enumerate(lengths) for length in several]
         stops = np.cumsum([len(several) for _, several in lengths]).astype(np.int64)
         names = [str(index) for index in range(len(lengths))]
         splits: list[Any] = [None] * len(lengths)
-        right = ragged(tmp_path / f"{number}.targets", targets)
-        return ExampleFile(tmp_path, EXAMPLE_SPEC, names, splits, inputs, right, stops, "")
+        target_file = ragged(tmp_path / f"{number}.targets", targets)
+        return ExampleFile(tmp_path, EXAMPLE_SPEC, names, splits, inputs, target_file, stops, "")
 
     return make
 
 
 @_SETTINGS
 @given(lengths=LENGTHS, rows=st.integers(1, 9), tokens=st.integers(61, 200), seed=st.integers(0, 9), data=st.data())
-def test_every_example_comes_once_an_epoch(
+def test_every_example_is_read_once_per_epoch(
     made: Any, lengths: Any, rows: int, tokens: int, seed: int, data: Any
 ) -> None:
     file = made(lengths)
@@ -54,15 +54,15 @@ def test_every_example_comes_once_an_epoch(
     batches = BucketedBatches(file, chosen, rows, tokens, seed, shuffle=True, end=2)
     for epoch in range(3):
         assert sorted(np.concatenate(batches.order(epoch)).tolist()) == chosen.tolist()
-    first = epoch_of = batches.batches_per_epoch
-    seen = [batches.batch(first + number) for number in range(epoch_of)]
+    first = count = batches.batches_per_epoch
+    seen = [batches.batch(first + number) for number in range(count)]
     found = [row for batch in seen for row in batch.inputs[0].tolist()]
     assert sorted(found) == chosen.tolist()
 
 
 @_SETTINGS
 @given(lengths=LENGTHS, rows=st.integers(1, 9), tokens=st.integers(61, 200))
-def test_no_batch_is_larger_than_it_may_be(made: Any, lengths: Any, rows: int, tokens: int) -> None:
+def test_no_batch_exceeds_the_limits_of_rows_and_tokens(made: Any, lengths: Any, rows: int, tokens: int) -> None:
     file = made(lengths)
     batches = BucketedBatches(file, np.arange(len(lengths)), rows, tokens, 0, shuffle=True, end=2)
     for number in range(3 * batches.batches_per_epoch):
@@ -76,8 +76,8 @@ def test_no_batch_is_larger_than_it_may_be(made: Any, lengths: Any, rows: int, t
 def test_a_batch_is_a_function_of_seed_and_number(made: Any, lengths: Any, number: int, seed: int) -> None:
     file = made(lengths)
 
-    def batches(other: int = 0) -> BucketedBatches:
-        return BucketedBatches(file, np.arange(len(lengths)), 4, 200, seed + other, shuffle=True, end=2)
+    def batches() -> BucketedBatches:
+        return BucketedBatches(file, np.arange(len(lengths)), 4, 200, seed, shuffle=True, end=2)
 
     walked = batches()
     for before in range(number % 7):
@@ -93,7 +93,7 @@ def test_another_seed_gives_another_order(made: Any) -> None:
     assert np.concatenate(orders[0]).tolist() != np.concatenate(orders[1]).tolist()
 
 
-def test_rows_are_padded_behind_their_own_steps(made: Any) -> None:
+def test_rows_are_padded_after_their_last_step(made: Any) -> None:
     file = made([(3, [2]), (1, [0])])
     (_, batch), *_ = evaluation_examples(file, np.array([0, 1]), 8, 100, end=2)
     rows = {int(batch.inputs[0, row]): row for row in range(2)}
@@ -105,7 +105,7 @@ def test_rows_are_padded_behind_their_own_steps(made: Any) -> None:
     assert batch.counted == 4
 
 
-def test_several_targets_take_turns(made: Any) -> None:
+def test_alternative_targets_alternate_from_epoch_to_epoch(made: Any) -> None:
     file = made([(3, [1, 2, 3])])
     batches = BucketedBatches(file, np.array([0]), 4, 100, 0, shuffle=True, end=None)
     assert [len(batches.batch(epoch).targets) for epoch in range(4)] == [1, 2, 3, 1]
@@ -113,7 +113,7 @@ def test_several_targets_take_turns(made: Any) -> None:
 
 @_SETTINGS
 @given(lengths=LENGTHS, limit=st.integers(1, 400))
-def test_an_evaluation_reads_each_example_once_within_its_limit(made: Any, lengths: Any, limit: int) -> None:
+def test_an_evaluation_reads_each_example_at_most_once_within_its_limit(made: Any, lengths: Any, limit: int) -> None:
     file = made(lengths)
     everything = np.arange(len(lengths))
     whole = [index for part, _ in evaluation_examples(file, everything, 5, 200, None) for index in part.tolist()]
@@ -124,13 +124,13 @@ def test_an_evaluation_reads_each_example_once_within_its_limit(made: Any, lengt
     assert steps <= limit or len(part) == 1
 
 
-def test_an_example_longer_than_a_batch_is_named(made: Any) -> None:
+def test_an_example_longer_than_a_batch_is_an_error_that_names_it(made: Any) -> None:
     file = made([(3, [1]), (50, [60])])
     with pytest.raises(DataError, match="the example '1' has 111 steps, and a batch may have 110"):
         BucketedBatches(file, np.array([0]), 4, 110, 0, shuffle=True, end=None)
     BucketedBatches(file, np.array([0]), 4, 111, 0, shuffle=True, end=None)
 
 
-def test_a_split_without_examples_is_refused(made: Any) -> None:
+def test_a_split_without_examples_is_an_error(made: Any) -> None:
     with pytest.raises(DataError, match="no example"):
         BucketedBatches(made([(3, [1])]), np.array([], dtype=np.int64), 4, 110, 0, shuffle=True, end=None)

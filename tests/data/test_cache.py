@@ -1,4 +1,4 @@
-"""Encoded corpora that are kept: found again, made anew where damaged, and whole whatever happens meanwhile."""
+"""The cache of encoded corpora: reused, encoded again if damaged, and never incomplete."""
 
 import json
 import multiprocessing
@@ -23,13 +23,13 @@ every_vocabulary = pytest.mark.parametrize("name", NAMES)
 
 @pytest.fixture
 def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where encoded corpora are kept."""
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kept"))
-    return tmp_path / "kept" / "tokens"
+    """Return the cache folder of encoded corpora."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cached"))
+    return tmp_path / "cached" / "tokens"
 
 
-def kept(tokens: Path) -> list[Path]:
-    """Everything that is kept, but for the locks, which stay."""
+def cached(tokens: Path) -> list[Path]:
+    """Return the entries of the cache without the lock files, which stay."""
     return sorted(path for path in tokens.iterdir() if path.suffix != ".lock")
 
 
@@ -37,10 +37,10 @@ def text_of(token_file: TokenFile, vocabulary: Any) -> str:
     return vocabulary.decode(token_file.map().read().tolist()).decode()
 
 
-def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(CACHE_VARIABLE, "~/kept")
+def test_environment_variables_determine_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(CACHE_VARIABLE, "~/cached")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "kept"
+    assert cache_folder() == tmp_path / "cached"
     monkeypatch.setenv(CACHE_VARIABLE, "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     if sys.platform == "linux":
@@ -55,36 +55,36 @@ def test_a_corpus_is_read_once_for_all_runs(made: ModuleType, tokens: Path, name
         load_token_file(corpus, vocabulary, {}, lambda _: None)
         for corpus, vocabulary in zip(corpora, vocabularies, strict=True)
     ]
-    assert [corpus.readings for corpus in corpora] == [1, 0, 0]
+    assert [corpus.times_read for corpus in corpora] == [1, 0, 0]
     assert len({file.folder for file in files}) == 1
     for file, vocabulary in zip(files, vocabularies, strict=True):
         assert text_of(file, vocabulary) == "".join(made.TEXTS.values())
-    assert kept(tokens) == [files[0].folder]
+    assert cached(tokens) == [files[0].folder]
 
 
-def test_other_content_or_other_options_are_encoded_beside(made: ModuleType, tokens: Path):
+def test_other_content_or_options_have_their_own_entry(made: ModuleType, tokens: Path):
     other_content = {**made.TEXTS, "document-3": "other"}
     other_name = {("renamed" if name == "document-3" else name): text for name, text in made.TEXTS.items()}
     folders: set[Path] = set()
     for documents in (made.TEXTS, other_content, other_name):
-        for choice in ({}, {"corpus": {"use": "text"}}, {"corpus": {"use": "text", "encoding": "latin-1"}}):
+        for options in ({}, {"corpus": {"use": "text"}}, {"corpus": {"use": "text", "encoding": "latin-1"}}):
             corpus = made.Documents(documents)
-            folders.add(load_token_file(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None).folder)
-            assert corpus.readings == 1
-    assert len(folders) == len(kept(tokens)) == 9
+            folders.add(load_token_file(corpus, made.VOCABULARIES["bytes"](), options, lambda _: None).folder)
+            assert corpus.times_read == 1
+    assert len(folders) == len(cached(tokens)) == 9
 
 
-def test_the_order_in_which_options_stand_does_not_matter(made: ModuleType, tokens: Path):
-    choices = [{"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}]
-    corpora = [made.Documents(made.TEXTS) for _ in choices]
-    for corpus, choice in zip(corpora, choices, strict=True):
-        load_token_file(corpus, made.VOCABULARIES["bytes"](), choice, lambda _: None)
-    assert [corpus.readings for corpus in corpora] == [1, 0]
-    assert len(kept(tokens)) == 1
+def test_the_order_of_options_does_not_matter(made: ModuleType, tokens: Path):
+    option_tables = [{"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}]
+    corpora = [made.Documents(made.TEXTS) for _ in option_tables]
+    for corpus, options in zip(corpora, option_tables, strict=True):
+        load_token_file(corpus, made.VOCABULARIES["bytes"](), options, lambda _: None)
+    assert [corpus.times_read for corpus in corpora] == [1, 0]
+    assert len(cached(tokens)) == 1
 
 
 @every_vocabulary
-def test_two_processes_at_once_encode_once(made: ModuleType, tokens: Path, tmp_path: Path, name: str):
+def test_two_concurrent_processes_encode_once(made: ModuleType, tokens: Path, tmp_path: Path, name: str):
     context = multiprocessing.get_context("spawn")
     started = [context.Event(), context.Event()]
     log = tmp_path / "log"
@@ -97,41 +97,41 @@ def test_two_processes_at_once_encode_once(made: ModuleType, tokens: Path, tmp_p
     for process in processes:
         process.join(timeout=120)
         assert process.exitcode == 0
-    # The one that read waited, in the middle of it, until the other asked for the same.
+    # The process that encoded waited, before it was done, until the other one needed the same corpus.
     assert log.read_text().splitlines() == ["read", "done", "done"]
-    [folder] = kept(tokens)
+    [folder] = cached(tokens)
     corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
     assert load_token_file(corpus, vocabulary, {}, lambda _: None).folder == folder
-    assert corpus.readings == 0
+    assert corpus.times_read == 0
     assert text_of(TokenFile.open(folder), vocabulary) == "".join(made.TEXTS.values())
 
 
 @pytest.mark.parametrize(
-    ("death", "name"),
+    ("call", "name"),
     [
-        (["die_while_reading", "bytes"], "bytes"),
-        (["die_while_reading", "characters"], "characters"),
-        (["die_while_encoding"], "bytes"),
+        (["exit_while_reading", "bytes"], "bytes"),
+        (["exit_while_reading", "characters"], "characters"),
+        (["exit_while_encoding"], "bytes"),
     ],
 )
-def test_a_run_that_is_killed_leaves_nothing_that_would_be_taken_for_whole(
-    made: ModuleType, tokens: Path, death: list[str], name: str
+def test_an_incomplete_entry_of_a_killed_process_is_replaced(
+    made: ModuleType, tokens: Path, call: list[str], name: str
 ):
-    killed = subprocess.run([sys.executable, made.__file__, *death], check=False)
+    killed = subprocess.run([sys.executable, made.__file__, *call], check=False)
     assert killed.returncode == 9
-    [abandoned] = kept(tokens)
+    [abandoned] = cached(tokens)
     assert abandoned.suffix == ".tmp"
     corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
     token_file = load_token_file(corpus, vocabulary, {}, lambda _: None)
-    assert corpus.readings == 1
+    assert corpus.times_read == 1
     assert abandoned.name.startswith(token_file.folder.name)
     assert text_of(token_file, vocabulary) == "".join(made.TEXTS.values())
-    assert kept(tokens) == [token_file.folder]
+    assert cached(tokens) == [token_file.folder]
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), DataError("no"), MemoryError()], ids=repr)
 @every_vocabulary
-def test_a_run_that_is_interrupted_leaves_nothing(
+def test_an_interrupted_encoding_leaves_no_entry(
     made: ModuleType, tokens: Path, name: str, interruption: BaseException
 ):
     def before(count: int) -> None:
@@ -140,7 +140,7 @@ def test_a_run_that_is_interrupted_leaves_nothing(
 
     with pytest.raises(type(interruption)):
         load_token_file(made.Watched(made.TEXTS, before), made.VOCABULARIES[name](), {}, lambda _: None)
-    assert kept(tokens) == []
+    assert cached(tokens) == []
 
 
 def shorten(path: Path) -> None:
@@ -163,28 +163,28 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "no index": ("documents.json", Path.unlink),
     "half an index": ("documents.json", lambda path: path.write_bytes(path.read_bytes()[:100])),
     "an empty index": ("documents.json", lambda path: path.write_text("")),
-    "an index of another kind": ("documents.json", lambda path: path.write_text("[]")),
-    "an index that is no text": ("documents.json", lambda path: path.write_bytes(b"\xff\xfe")),
+    "an index that is not a table": ("documents.json", lambda path: path.write_text("[]")),
+    "an index that is not UTF-8": ("documents.json", lambda path: path.write_bytes(b"\xff\xfe")),
     "an index of a later version": ("documents.json", change("version", FORMAT_VERSION + 1)),
     "another type": ("documents.json", change("dtype", "uint16")),
-    "a type that is no integer": ("documents.json", change("dtype", "float32")),
+    "a type that is not an integer": ("documents.json", change("dtype", "float32")),
     "a signed type": ("documents.json", change("dtype", "int8")),
-    "no type": ("documents.json", change("dtype", "characters")),
+    "an unknown type": ("documents.json", change("dtype", "characters")),
     "no documents": ("documents.json", lambda path: (change("stops", [])(path), change("names", [])(path))),
-    "a name too few": ("documents.json", change("names", [f"document-{number}" for number in range(19)])),
-    "documents that end before they begin": ("documents.json", change("stops", [*STOPS[1:19], STOPS[0], STOPS[-1]])),
-    "documents that end nowhere": ("documents.json", change("stops", ["end"] * 20)),
-    "documents that end far away": ("documents.json", change("stops", [2**70] * 20)),
-    "a document of no whole width": (
+    "a missing name": ("documents.json", change("names", [f"document-{number}" for number in range(19)])),
+    "documents that end before they start": ("documents.json", change("stops", [*STOPS[1:19], STOPS[0], STOPS[-1]])),
+    "stops that are not numbers": ("documents.json", change("stops", ["end"] * 20)),
+    "stops beyond 64 bits": ("documents.json", change("stops", [2**70] * 20)),
+    "tokens of a fractional width": (
         "documents.json",
         change("ends", [*STOPS[:18], STOPS[18] + 1, STOPS[-1]]),
     ),
-    "a document of no width": ("documents.json", change("ends", [0, *STOPS[1:]])),
-    "a document too few in the file": ("documents.json", change("ends", STOPS[1:])),
-    "a symbol too many": ("documents.json", change("codes", list(range(300)))),
-    "symbols out of order": ("documents.json", change("codes", [1, 0])),
-    "no symbols": ("documents.json", change("codes", [])),
-    "a symbol below zero": ("documents.json", change("codes", [-1, 0])),
+    "tokens of width zero": ("documents.json", change("ends", [0, *STOPS[1:]])),
+    "a missing end": ("documents.json", change("ends", STOPS[1:])),
+    "too many codes": ("documents.json", change("codes", list(range(300)))),
+    "codes out of order": ("documents.json", change("codes", [1, 0])),
+    "no codes": ("documents.json", change("codes", [])),
+    "a negative code": ("documents.json", change("codes", [-1, 0])),
     "no vocabulary": ("vocabulary.json", Path.unlink),
     "half a vocabulary": ("vocabulary.json", shorten),
     "another vocabulary": ("vocabulary.json", change("state", {"merges": []})),
@@ -192,17 +192,17 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: str):
+def test_a_damaged_entry_is_encoded_again(made: ModuleType, tokens: Path, damage: str):
     documents = {name: text.replace("ï", "i") for name, text in made.TEXTS.items()}
 
     def encode() -> tuple[int, str]:
         corpus, vocabulary = made.Documents(documents), made.VOCABULARIES["characters"]()
         token_file = load_token_file(corpus, vocabulary, {}, lambda _: None)
-        return corpus.readings, text_of(token_file, vocabulary)
+        return corpus.times_read, text_of(token_file, vocabulary)
 
     whole = "".join(documents.values())
     assert encode() == (1, whole)
-    [folder] = kept(tokens)
+    [folder] = cached(tokens)
     file, apply = DAMAGE[damage]
     if file != "vocabulary.json":
         TokenFile.open(folder)
@@ -214,20 +214,20 @@ def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: st
         assert caught.value.hint == "Delete the folder. The next run encodes the corpus again."
     assert encode() == (1, whole)
     assert encode() == (0, whole)
-    assert kept(tokens) == [folder]
+    assert cached(tokens) == [folder]
 
 
-def test_a_cache_that_is_deleted_is_made_anew(made: ModuleType, tokens: Path):
+def test_a_deleted_cache_is_encoded_again(made: ModuleType, tokens: Path):
     for _ in range(2):
         corpus = made.Documents(made.TEXTS)
         load_token_file(corpus, made.VOCABULARIES["characters"](), {}, lambda _: None)
-        assert corpus.readings == 1
+        assert corpus.times_read == 1
         shutil.rmtree(tokens.parent)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full")
 @every_vocabulary
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_an_error_and_leaves_no_entry(
     made: ModuleType, tokens: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ):
     def encode_on_a_full_disk(corpus: Any, vocabulary: Any, folder: Path, report: Any) -> TokenFile:
@@ -241,19 +241,21 @@ def test_a_full_disk_is_told_and_leaves_nothing(
             load_token_file(made.Documents(documents), made.VOCABULARIES[name](), {}, lambda _: None)
     assert caught.value.message == f"encoding the corpus into {tokens}: the disk is full"
     assert caught.value.hint == f"Free some space. Set {CACHE_VARIABLE} to use another cache folder."
-    assert kept(tokens) == []
+    assert cached(tokens) == []
     assert load_token_file(made.Documents(documents), made.VOCABULARIES["bytes"](), {}, lambda _: None).length == 80_000
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a device that is always full")
 @pytest.mark.parametrize("file", ["tokens.bin", "documents.json", "vocabulary.json"])
-def test_a_disk_may_be_full_at_any_file(made: ModuleType, tmp_path: Path, file: str):
+def test_a_full_disk_at_any_file_is_an_error(made: ModuleType, tmp_path: Path, file: str):
     (tmp_path / file).symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         encode_corpus(made.Documents(made.TEXTS), made.VOCABULARIES["characters"](), tmp_path, lambda _: None)
 
 
-def test_a_cache_that_cannot_be_made_is_told(made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_cache_folder_that_cannot_be_created_is_an_error(
+    made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "file").touch()
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(RunError) as caught:

@@ -1,4 +1,4 @@
-"""Corpora of which codes are kept, and those of which token ids are: the tokens are the same."""
+"""A token file has the same tokens whether it stores codes or token ids."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -23,18 +23,18 @@ _documents = st.dictionaries(_texts, _texts, max_size=6).filter(lambda documents
 
 @given(documents=_documents, data=st.data())
 @settings(deadline=None)
-def test_codes_and_ids_give_the_same_tokens_as_the_vocabulary_that_learnt(
+def test_codes_and_token_ids_give_the_tokens_of_the_vocabulary(
     encoded: Encode, made: ModuleType, documents: dict[str, str], data: st.DataObject
 ):
-    learnt = made.VOCABULARIES["characters"]()
-    learnt.learn(text.encode() for text in documents.values())
-    expected = np.concatenate([learnt.encode(text.encode()) for text in documents.values()])
+    reference = made.VOCABULARIES["characters"]()
+    reference.learn(text.encode() for text in documents.values())
+    expected = np.concatenate([reference.encode(text.encode()) for text in documents.values()])
     start = data.draw(st.integers(0, len(expected) - 1))
     stop = data.draw(st.integers(start + 1, len(expected)))
     by_codes, by_ids = made.VOCABULARIES["characters"](), made.WithoutCodes(made.VOCABULARIES["characters"]())
     for vocabulary in (by_codes, by_ids):
         token_file = encoded(documents, vocabulary)
-        assert vocabulary.state() == learnt.state()
+        assert vocabulary.state() == reference.state()
         for file in (token_file, TokenFile.open(token_file.folder)):
             read = file.map().read()
             assert read.dtype == file.dtype == expected.dtype
@@ -43,7 +43,7 @@ def test_codes_and_ids_give_the_same_tokens_as_the_vocabulary_that_learnt(
 
 
 class Halves(CodedVocabulary):
-    """Bytes with a code of 32 bits and gaps between: twice the value, and one more."""
+    """Bytes whose code of 32 bits is twice their value plus one, so that codes have gaps."""
 
     def __init__(self) -> None:
         self.known: list[int] = []
@@ -73,7 +73,7 @@ class Halves(CodedVocabulary):
 
 @given(documents=_documents)
 @settings(deadline=None)
-def test_a_strangers_codes_give_the_tokens_that_it_encodes(encoded: Encode, documents: dict[str, str]):
+def test_a_third_party_coded_vocabulary_gives_its_own_tokens(encoded: Encode, documents: dict[str, str]):
     vocabulary = Halves()
     token_file = encoded(documents, vocabulary)
     whole = "".join(documents.values()).encode()
@@ -85,7 +85,7 @@ def test_a_strangers_codes_give_the_tokens_that_it_encodes(encoded: Encode, docu
 @pytest.mark.parametrize(
     ("text", "width"), [("plain", 1), ("na\u00efve", 1), ("\u20ac", 2), ("\ufb00", 2), ("x \U0001f525", 4)]
 )
-def test_a_document_of_characters_takes_the_smallest_integers_that_hold_its_own(
+def test_each_document_is_stored_in_the_smallest_integers_that_hold_its_codes(
     encoded: Encode, made: ModuleType, text: str, width: int
 ):
     documents = {"before": "odd", "this": text, "after": "\U0001f525 more"}
@@ -94,7 +94,7 @@ def test_a_document_of_characters_takes_the_smallest_integers_that_hold_its_own(
     assert (token_file.folder / "tokens.bin").stat().st_size == token_file.ends[-1]
 
 
-def test_a_document_that_ends_inside_a_token_is_damage(encoded: Encode, made: ModuleType):
+def test_a_document_that_ends_inside_a_token_is_an_error(encoded: Encode, made: ModuleType):
     token_file = encoded({"one": "€€", "two": "€€"}, made.VOCABULARIES["characters"]())
     replace(token_file, ends=token_file.ends - [1, 0]).write_index()
     with pytest.raises(DataError, match="incomplete or damaged"):

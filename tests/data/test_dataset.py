@@ -1,4 +1,4 @@
-"""From an experiment to its tokens, vocabulary and splits."""
+"""Preparing the corpus of an experiment: tokens, vocabulary and splits."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +12,13 @@ from seqforge.errors import DataError
 
 Prepare = Callable[..., Dataset]
 
-# 31 characters in 37 bytes, and 20 in 20.
+# 31 characters in 37 bytes, and 20 characters in 20 bytes.
 FILES = {"a.txt": "öffne die Tür, grüße süß, danke", "b.txt": "twenty characters.\n\n"}
 
 
 @pytest.fixture
 def prepared(tmp_path: Path, registry: Registry) -> Prepare:
-    """Prepare the two files, with other tables where they are given."""
+    """Prepare the two files; keyword arguments replace tables of the experiment."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
 
@@ -34,7 +34,7 @@ def prepared(tmp_path: Path, registry: Registry) -> Prepare:
     return make
 
 
-def test_an_experiment_is_prepared(prepared: Prepare, tmp_path: Path):
+def test_a_dataset_has_tokens_vocabulary_splits_and_a_description(prepared: Prepare, tmp_path: Path):
     dataset = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": 0.2, "test_fraction": 0.1})
     size = sum(len(text.encode()) for text in FILES.values())
     assert dataset.token_file.names == ["a.txt", "b.txt"]
@@ -45,27 +45,27 @@ def test_an_experiment_is_prepared(prepared: Prepare, tmp_path: Path):
     assert dataset.description == f"2 files under {tmp_path}, {size} bytes"
 
 
-def test_a_token_of_characters_is_a_character(prepared: Prepare):
+def test_with_characters_a_token_is_one_character(prepared: Prepare):
     dataset = prepared(vocabulary={"use": "characters"})
     assert dataset.vocabulary.size == len(set("".join(FILES.values())))
     assert dataset.characters_per_token("training") == 1.0
-    assert dataset.characters_per_token("validation") == 1.0  # Which is empty.
+    assert dataset.characters_per_token("validation") == 1.0  # an empty split
 
 
-def test_a_token_of_bytes_is_a_part_of_a_character(prepared: Prepare):
+def test_with_bytes_a_token_may_be_part_of_a_character(prepared: Prepare):
     dataset = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": 20 / 57})
     first, second = FILES.values()
     assert (len(first), len(first.encode()), len(second), len(second.encode())) == (31, 37, 20, 20)
     # The training split is the first file, the validation split the second.
     assert dataset.characters_per_token("training") == pytest.approx(31 / 37)
     assert dataset.characters_per_token("validation") == 1.0
-    # A document that is cut counts in proportion.
+    # A part of a document counts in proportion.
     cut = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": 38 / 57})
     assert cut.splits["validation"].length == 38
     assert cut.characters_per_token("validation") == pytest.approx((18 * 31 / 37 + 20) / 38)
 
 
-def test_the_cache_tells_contents_options_and_vocabularies_apart(prepared: Prepare, tmp_path: Path):
+def test_other_contents_options_or_vocabularies_have_another_cache_folder(prepared: Prepare, tmp_path: Path):
     folders = [
         prepared().token_file.folder,
         prepared(vocabulary={"use": "bytes"}).token_file.folder,
@@ -78,7 +78,7 @@ def test_the_cache_tells_contents_options_and_vocabularies_apart(prepared: Prepa
     assert prepared().token_file.folder not in folders
 
 
-def test_a_corpus_that_is_missing_is_told(prepared: Prepare, tmp_path: Path):
+def test_a_corpus_whose_files_are_missing_is_an_error(prepared: Prepare, tmp_path: Path):
     with pytest.raises(DataError, match=r"no file matches .*/nothing\.md"):
         prepared(corpus={"use": "text", "files": ["nothing.md"]})
     assert not (tmp_path / "cache").exists()

@@ -1,4 +1,4 @@
-"""The digest by which a run knows the corpus that it was trained on."""
+"""The digest that identifies the corpus on which a run was trained."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -8,7 +8,7 @@ from seqforge.data import TokenFile
 Encode = Callable[..., TokenFile]
 
 
-def test_the_digest_tells_tokens_and_documents_apart(encoded: Encode, made: ModuleType):
+def test_other_tokens_or_documents_have_another_digest(encoded: Encode, made: ModuleType):
     documents = {"a": "one", "b": "two"}
     same = [encoded(documents).digest, encoded({**documents, "empty": ""}).digest]
     same.append(TokenFile.open(encoded(documents).folder).digest)
@@ -19,18 +19,18 @@ def test_the_digest_tells_tokens_and_documents_apart(encoded: Encode, made: Modu
     assert len({*same, *digests}) == 6
 
 
-def test_the_digest_tells_vocabularies_apart_whose_tokens_are_the_same(encoded: Encode, made: ModuleType):
+def test_another_vocabulary_with_the_same_tokens_has_another_digest(encoded: Encode, made: ModuleType):
     files = [encoded({"a": text}, made.VOCABULARIES["characters"]()) for text in ("xyx", "aba")]
     assert files[0].map().read().tolist() == files[1].map().read().tolist() == [0, 1, 0]
     assert len({file.digest for file in files}) == 2
 
 
-PAST = {"a": "plain\n", "café": "naïve", "one/b.c": "€ \U0001f525 x", "\udcff": "latin ÿ"}
+DOCUMENTS = {"a": "plain\n", "café": "naïve", "one/b.c": "€ \U0001f525 x", "\udcff": "latin ÿ"}
 
 
-def test_digests_stay_as_they_are(encoded: Encode, made: ModuleType):
-    """A run identifies its corpus by these; a change makes every run refuse to resume."""
-    assert encoded(PAST).digest == "f97db7372cb0349eb56273a0d65764d2"
-    assert encoded(PAST, made.VOCABULARIES["characters"]()).digest == "f66ac745b54f3befa6e0989f225fac8e"
+def test_digests_do_not_change(encoded: Encode, made: ModuleType):
+    """A run identifies its corpus by its digest: with another digest, no existing run could be resumed."""
+    assert encoded(DOCUMENTS).digest == "f97db7372cb0349eb56273a0d65764d2"
+    assert encoded(DOCUMENTS, made.VOCABULARIES["characters"]()).digest == "f66ac745b54f3befa6e0989f225fac8e"
     vocabulary = made.WithoutCodes(made.VOCABULARIES["characters"]())
-    assert encoded(PAST, vocabulary).digest == "3e213868e1f278ee4a7b698933d278c8"
+    assert encoded(DOCUMENTS, vocabulary).digest == "3e213868e1f278ee4a7b698933d278c8"

@@ -1,4 +1,4 @@
-"""Documents to tokens and back, and what is written beside them."""
+"""Encoding documents into token files, decoding them, and the files that encoding writes."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ def tokens_of(token_file: TokenFile, document: int) -> list[int]:
 @every_vocabulary
 @given(documents=_documents.filter(lambda documents: any(documents.values())))
 @settings(deadline=None)
-def test_documents_come_back_from_their_tokens(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
+def test_decoding_gives_the_documents_back(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
     vocabulary = made.VOCABULARIES[name]()
     token_file = encoded(documents, vocabulary)
     texts = {key: text for key, text in documents.items() if text}
@@ -53,7 +53,7 @@ def test_documents_come_back_from_their_tokens(encoded: Encode, made: ModuleType
 
 
 def consecutive(count: int) -> str:
-    """Return so many characters, none of them a surrogate."""
+    """Return `count` different characters, none of them a surrogate."""
     return "".join(map(chr, range(0x10000, 0x10000 + count)))
 
 
@@ -71,30 +71,30 @@ def test_tokens_are_the_smallest_integers_that_hold_the_vocabulary(
     assert vocabulary.decode(token_file.map().read().tolist()).decode() == text + text[-1]
 
 
-def test_bytes_are_kept_as_bytes(encoded: Encode):
+def test_bytes_are_stored_as_they_are(encoded: Encode):
     token_file = encoded({"one": "naïve"})
     assert (token_file.folder / "tokens.bin").read_bytes() == "naïve".encode()
 
 
 @every_vocabulary
 @pytest.mark.parametrize("documents", [{}, {"one": ""}, {"one": "", "two": ""}])
-def test_a_corpus_of_nothing_is_told(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
+def test_an_empty_corpus_is_an_error(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
     with pytest.raises(DataError) as caught:
         encoded(documents, made.VOCABULARIES[name]())
     assert str(caught.value) == "the corpus is empty\nNone of its documents contains a symbol."
 
 
 @pytest.mark.parametrize("name", [*NAMES, "without codes"])
-def test_the_corpus_is_read_once_and_no_spool_is_left(made: ModuleType, tmp_path: Path, name: str):
+def test_the_corpus_is_read_once_and_no_temporary_file_is_left(made: ModuleType, tmp_path: Path, name: str):
     corpus = made.Documents(made.TEXTS)
     vocabulary = made.VOCABULARIES[name]() if name in NAMES else made.WithoutCodes(made.VOCABULARIES["characters"]())
     encode_corpus(corpus, vocabulary, tmp_path, lambda _: None)
-    assert corpus.readings == 1
+    assert corpus.times_read == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["documents.json", "tokens.bin", "vocabulary.json"]
 
 
 @every_vocabulary
-def test_the_end_is_reported_once_with_the_size_of_the_text(made: ModuleType, tmp_path: Path, name: str):
+def test_the_end_is_reported_once_with_the_size_of_the_corpus(made: ModuleType, tmp_path: Path, name: str):
     events: list[DocumentsEncoded] = []
     documents = {"one": "naïve", "empty": "", "two": "text"}
     encode_corpus(made.Documents(documents), made.VOCABULARIES[name](), tmp_path, events.append)
@@ -116,7 +116,7 @@ def test_progress_is_reported_while_documents_are_read(
 
 
 class Letters(Vocabulary):
-    """The 26 letters, told apart by their place in pairs, so that the tokens lie strided in memory."""
+    """The 26 letters, encoded into an array that is strided in memory."""
 
     @property
     def size(self) -> int:
@@ -139,8 +139,8 @@ class Letters(Vocabulary):
             raise ValueError("not the letters")
 
 
-class Hasty(Letters):
-    """Has seen enough after the first document."""
+class LearnsFromTheFirst(Letters):
+    """Reads only the first document to learn."""
 
     learns = True
 
@@ -148,26 +148,26 @@ class Hasty(Letters):
         assert next(iter(contents)) == b"first"
 
 
-def test_tokens_of_any_type_and_layout_are_written(encoded: Encode):
+def test_tokens_of_any_type_and_memory_layout_are_written(encoded: Encode):
     token_file = encoded({"one": "abz"}, Letters())
     assert token_file.dtype == np.uint8
     assert token_file.map().read().tolist() == [0, 1, 25]
 
 
 def test_a_vocabulary_may_stop_learning_early(encoded: Encode):
-    token_file = encoded({"a": "first", "b": "second", "c": "third"}, Hasty())
+    token_file = encoded({"a": "first", "b": "second", "c": "third"}, LearnsFromTheFirst())
     assert token_file.names == ["a", "b", "c"]
     assert Letters().decode(token_file.map().read()) == b"firstsecondthird"
 
 
-def test_a_document_that_is_no_text_is_told_by_its_name(made: ModuleType, tmp_path: Path):
+def test_a_document_that_is_not_utf8_is_an_error_that_names_it(made: ModuleType, tmp_path: Path):
     corpus = made.Documents({"good": "fine"})
     corpus.contents["notes/bad.txt"] = b"fine\xff"
     with pytest.raises(DataError, match=r"^notes/bad.txt: byte 0xff at offset 4 is not UTF-8"):
         encode_corpus(corpus, made.VOCABULARIES["characters"](), tmp_path, lambda _: None)
 
 
-def test_a_symbol_outside_the_vocabulary_is_told_with_its_document(encoded: Encode):
+def test_a_symbol_outside_the_vocabulary_is_an_error_that_names_the_document(encoded: Encode):
     with pytest.raises(DataError) as caught:
         encoded({"good": "fine", "notes/bad.txt": "not fine"}, Letters())
     assert str(caught.value) == "notes/bad.txt: ' ' at position 3 is not in the vocabulary\nWrite letters."
@@ -191,7 +191,7 @@ def test_a_symbol_outside_the_vocabulary_is_told_with_its_document(encoded: Enco
         (json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}), "must be sorted"),
     ],
 )
-def test_a_vocabulary_that_cannot_be_read_is_told(made: ModuleType, tmp_path: Path, content: str | None, reason: str):
+def test_a_damaged_vocabulary_file_is_an_error(made: ModuleType, tmp_path: Path, content: str | None, reason: str):
     path = tmp_path / VOCABULARY
     if content is not None:
         path.write_text(content)

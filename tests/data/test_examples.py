@@ -1,4 +1,4 @@
-"""Labelled corpora into example files, and files that are not what they say."""
+"""Encoding labelled corpora into example files, and damaged files."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -28,17 +28,17 @@ from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, N
 ONCE = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once")
 
 
-class Given(LabelledCorpus):
+class GivenExamples(LabelledCorpus):
     def __init__(self, examples: list[Example]) -> None:
         self._examples = examples
-        self.readings = 0
+        self.times_read = 0
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
         raise NotImplementedError
 
     def examples(self):
-        self.readings += 1
+        self.times_read += 1
         yield from self._examples
 
     def fingerprint(self) -> str:
@@ -65,13 +65,13 @@ def prepared(labelled_experiment: Any) -> Callable[..., LabelledDataset]:
     ("corpus", "topology", "loss"),
     [
         ({}, "many-to-one", "cross-entropy"),
-        ({"written": "every step"}, "synced", "cross-entropy"),
-        ({"writes": "text", "written": "sequence", "alternatives": 2}, "many-to-many", "cross-entropy"),
-        ({"reads": "numbers", "writes": "numbers", "written": "every step"}, "synced", "mean-squared-error"),
-        ({"reads": "numbers", "read": "vector", "writes": "numbers"}, "one-to-one", "mean-squared-error"),
+        ({"output_mode": "every step"}, "synced", "cross-entropy"),
+        ({"targets": "text", "output_mode": "sequence", "alternatives": 2}, "many-to-many", "cross-entropy"),
+        ({"inputs": "numbers", "targets": "numbers", "output_mode": "every step"}, "synced", "mean-squared-error"),
+        ({"inputs": "numbers", "input_kind": "vector", "targets": "numbers"}, "one-to-one", "mean-squared-error"),
     ],
 )
-def test_examples_come_back_as_they_went_in(
+def test_decoding_gives_the_examples_back(
     prepared: Any, labelled: Registry, labelled_experiment: Any, corpus: dict[str, Any], topology: str, loss: str
 ) -> None:
     tables = {"corpus": {"use": "made", **corpus}, "model": {"topology": topology}, "loss": {"use": loss}}
@@ -82,11 +82,11 @@ def test_examples_come_back_as_they_went_in(
     source: LabelledCorpus = labelled_experiment(**tables).corpus.build()
     file = dataset.file
     for index, example in enumerate(source.examples()):
-        (read,) = file.inputs.read([index])
+        (steps,) = file.inputs.read([index])
         if isinstance(example.input, str):
-            assert dataset.vocabulary.decode(read.tolist()).decode() == example.input
+            assert dataset.vocabulary.decode(steps.tolist()).decode() == example.input
         else:
-            np.testing.assert_allclose(read, np.atleast_2d(example.input), rtol=1e-6)
+            np.testing.assert_allclose(steps, np.atleast_2d(example.input), rtol=1e-6)
         first = int(file.first_targets(np.array([index]))[0])
         found = file.targets.read(range(first, int(file.target_stops[index])))
         for values, target in zip(found, (example.target, *example.alternatives), strict=True):
@@ -97,7 +97,7 @@ def test_examples_come_back_as_they_went_in(
                 np.testing.assert_allclose(decoded, target, rtol=1e-6)
 
 
-def test_splits_are_by_name_and_stay(prepared: Any) -> None:
+def test_an_example_keeps_its_split_when_the_corpus_grows(prepared: Any) -> None:
     small, large = (prepared(corpus={"use": "made", "count": count}, data={"test_fraction": 0.2}) for count in (50, 90))
     for name in ("training", "validation", "test"):
         names = {small.file.names[index] for index in small.splits[name]}
@@ -107,9 +107,11 @@ def test_splits_are_by_name_and_stay(prepared: Any) -> None:
     assert len(small.splits["validation"]) > 0
 
 
-def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_corpus_may_assign_examples_to_splits(vocabulary: Vocabulary, tmp_path: Path) -> None:
     examples = [Example(str(number), "a", 0, split=("test", "validation")[number % 2]) for number in range(6)]
-    file = encode_examples(Given([*examples, Example("left", "a", 1)]), ONCE, vocabulary, tmp_path, lambda _: None)
+    file = encode_examples(
+        GivenExamples([*examples, Example("left", "a", 1)]), ONCE, vocabulary, tmp_path, lambda _: None
+    )
     splits = file.split(0.0, 0.0)
     assert splits["test"].tolist() == [0, 2, 4]
     assert splits["validation"].tolist() == [1, 3, 5]
@@ -117,7 +119,7 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
 
 
 @pytest.mark.parametrize(
-    ("spec", "example", "said"),
+    ("spec", "example", "message"),
     [
         (ONCE, Example("odd", "", 0), "odd: an input is empty"),
         (ONCE, Example("odd", "a", 2), "odd: there are 2 classes, and a class index is not between 0 and 1"),
@@ -141,43 +143,45 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
         ),
     ],
 )
-def test_an_example_that_is_not_of_the_form_is_named(
-    vocabulary: Vocabulary, tmp_path: Path, spec: ExampleSpec, example: Example, said: str
+def test_an_example_that_does_not_fit_the_spec_is_an_error_that_names_it(
+    vocabulary: Vocabulary, tmp_path: Path, spec: ExampleSpec, example: Example, message: str
 ) -> None:
     with pytest.raises(DataError) as caught:
-        encode_examples(Given([example]), spec, vocabulary, tmp_path, lambda _: None)
-    assert str(caught.value).startswith(said)
+        encode_examples(GivenExamples([example]), spec, vocabulary, tmp_path, lambda _: None)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("examples", "said"),
+    ("examples", "message"),
     [
         ([], "the corpus is empty"),
         ([Example("a", "x", 0)] * 2, "two examples have the same name, 'a'"),
         ([Example("a", "x", 0, split="train")], "a: there is no split 'train'"),  # pyright: ignore[reportArgumentType]
     ],
 )
-def test_an_odd_corpus_is_refused(vocabulary: Vocabulary, tmp_path: Path, examples: Any, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        encode_examples(Given(examples), ONCE, vocabulary, tmp_path, lambda _: None)
+def test_no_example_a_duplicate_name_or_an_unknown_split_is_an_error(
+    vocabulary: Vocabulary, tmp_path: Path, examples: Any, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        encode_examples(GivenExamples(examples), ONCE, vocabulary, tmp_path, lambda _: None)
 
 
-def test_a_corpus_that_cannot_be_read_is_told_as_that(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_corpus_that_cannot_be_read_is_an_error(vocabulary: Vocabulary, tmp_path: Path) -> None:
     def examples() -> Any:
         yield Example("a", "x", 0)
         (tmp_path / "nowhere").open()
 
-    corpus = Given([])
+    corpus = GivenExamples([])
     corpus.examples = examples
     with pytest.raises(DataError, match=r"the corpus cannot be read: .*No such file or directory: '.*nowhere'"):
         encode_examples(corpus, ONCE, vocabulary, tmp_path, lambda _: None)
 
 
-def test_a_corpus_is_read_once_though_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_corpus_is_read_once_even_if_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:
     spec = ExampleSpec(Text(), "sequence", Text(), "sequence")
-    corpus = Given([Example("one", "ab", "né", ("", "a")), Example("two", "€", "b")])
+    corpus = GivenExamples([Example("one", "ab", "né", ("", "a")), Example("two", "€", "b")])
     file = encode_examples(corpus, spec, vocabulary, tmp_path, lambda _: None)
-    assert corpus.readings == 1
+    assert corpus.times_read == 1
     assert vocabulary.state() == {"characters": "abné€"}
     assert file.inputs.lengths.tolist() == [2, 1]
     assert file.targets.lengths.tolist() == [2, 0, 1, 1]
@@ -186,24 +190,24 @@ def test_a_corpus_is_read_once_though_its_vocabulary_learns(vocabulary: Vocabula
     ]  # fmt: skip
 
 
-FORMS = [
+SPECS = [
     ONCE,
     ExampleSpec(Numbers(3), "vector", Text(), "sequence"),
     ExampleSpec(Numbers(3), "sequence", Numbers(2), "every step"),
 ]
 
 
-@pytest.mark.parametrize("spec", FORMS)
-def test_a_form_comes_back_from_its_file(tmp_path: Path, spec: ExampleSpec) -> None:
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_spec_is_read_back_from_its_file(tmp_path: Path, spec: ExampleSpec) -> None:
     write_example_spec(spec, tmp_path / "example_spec.json")
     assert read_example_spec(tmp_path / "example_spec.json") == spec
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
+def test_a_damaged_spec_file_is_an_error(tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / "example_spec.json"
-    write_example_spec(data.draw(st.sampled_from(FORMS)), file)
+    write_example_spec(data.draw(st.sampled_from(SPECS)), file)
     table = json.loads(file.read_text())
     key = data.draw(st.sampled_from(sorted(table)))
     table[key] = data.draw(st.sampled_from([None, 3, "other", {}, {"kind": "numbers", "size": "x"}, []]))
@@ -213,7 +217,7 @@ def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "example_spec.json"])
-def test_a_damaged_file_is_encoded_anew(prepared: Any, name: str) -> None:
+def test_a_damaged_example_file_is_encoded_again(prepared: Any, name: str) -> None:
     dataset = prepared()
     path = dataset.file.folder / name
     path.write_bytes(path.read_bytes()[:-1])
@@ -234,12 +238,12 @@ def test_a_damaged_file_is_encoded_anew(prepared: Any, name: str) -> None:
         (Numbers(0), "vector", Classes(("a",)), "once"),
     ],
 )
-def test_forms_that_cannot_be_are_refused(wrong: Any) -> None:
+def test_an_inconsistent_spec_is_an_error(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"text|numbers|vector|classes|number|size"):
         ExampleSpec(*wrong)
 
 
-def test_answers_as_people_read_them() -> None:
+def test_predictions_are_displayed_with_class_names_and_rows_of_numbers() -> None:
     labels = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step")
     assert readable(labels, np.array([1, 0])) == ["yes", "no"]
     assert as_text(labels, np.array([1, 0])) == "yes no"

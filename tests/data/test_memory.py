@@ -1,4 +1,4 @@
-"""Memory does not grow with the corpus: a real process prepares and reads 64 MB, and says what it took."""
+"""Memory does not grow with the corpus: a process encodes and reads 64 MB, and prints how its peak memory grew."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 MEGABYTE = 1_000_000
 SIZE = 64 * MEGABYTE
 BOUND = 16 * MEGABYTE
-"""A document at a time, the index of all, and what the allocator keeps; a quarter of the corpus."""
+"""Bytes for one document, the index and the reserve of the allocator: a quarter of the corpus."""
 
 SCRIPT = """
 import resource, sys
@@ -30,14 +30,14 @@ def read(count):
         pass
     return token_file.length
 
-read(20)  # Everything is imported, and every buffer made.
+read(20)  # Import everything and allocate every buffer.
 before = peak()
 length = read(int(sys.argv[2]))
 print(length, peak() - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts the peak in kilobytes, others otherwise")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports the peak in kilobytes")
 @pytest.mark.parametrize("vocabulary", ["bytes", "characters"])
 def test_memory_does_not_grow_with_the_corpus(made: ModuleType, vocabulary: str):
     folder = Path(str(made.__file__)).parent

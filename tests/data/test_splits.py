@@ -14,7 +14,7 @@ Encode = Callable[..., TokenFile]
 
 _documents = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.text("ab", min_size=1), min_size=1)
 _fractions = st.tuples(st.floats(0, 1), st.floats(0, 1)).filter(lambda drawn: sum(drawn) < 1)
-_ways = st.sampled_from(["position", "document"])
+_methods = st.sampled_from(["position", "document"])
 
 
 def indices(spans: Spans) -> list[int]:
@@ -25,7 +25,7 @@ def documents_of(token_file: TokenFile, spans: Spans) -> set[str]:
     return {token_file.names[int(np.searchsorted(token_file.stops, stop))] for stop in spans.stops}
 
 
-@given(documents=_documents, by=_ways, fractions=_fractions)
+@given(documents=_documents, by=_methods, fractions=_fractions)
 @settings(deadline=None)
 def test_every_token_is_in_exactly_one_split(
     encoded: Encode, documents: dict[str, str], by: Any, fractions: tuple[float, float]
@@ -44,7 +44,7 @@ def test_every_token_is_in_exactly_one_split(
 
 @given(documents=_documents, fractions=_fractions)
 @settings(deadline=None)
-def test_by_position_the_end_is_held_out_in_its_order(
+def test_by_position_the_end_of_the_corpus_is_held_out_in_order(
     encoded: Encode, documents: dict[str, str], fractions: tuple[float, float]
 ):
     token_file = encoded(documents)
@@ -55,7 +55,7 @@ def test_by_position_the_end_is_held_out_in_its_order(
     assert splits["test"].length == pytest.approx(fractions[1] * token_file.length, abs=1)
 
 
-def test_by_position_cuts_in_the_middle_of_a_document(encoded: Encode):
+def test_by_position_a_document_may_be_divided(encoded: Encode):
     token_file = encoded({"a": "x" * 40, "b": "y" * 60})
     splits = split(token_file, "position", 0.2, 0.1)
     pieces = {name: list(zip(spans.starts, spans.stops, strict=True)) for name, spans in splits.items()}
@@ -65,7 +65,7 @@ def test_by_position_cuts_in_the_middle_of_a_document(encoded: Encode):
 
 
 @pytest.mark.parametrize("by", ["position", "document"])
-def test_nothing_is_held_out_where_nothing_is_asked_for(encoded: Encode, by: Any):
+def test_with_fractions_of_zero_nothing_is_held_out(encoded: Encode, by: Any):
     splits = split(encoded({"a": "x" * 40, "b": "y" * 60}), by, 0.0, 0.0)
     assert {name: spans.length for name, spans in splits.items()} == {"training": 100, "validation": 0, "test": 0}
 
@@ -81,7 +81,7 @@ def test_by_document_a_document_stays_in_its_split_as_the_corpus_grows(
         assert documents_of(before, old[name]) == documents_of(after, new[name]) & documents.keys()
 
 
-def test_by_document_the_fractions_are_those_of_the_documents(encoded: Encode):
+def test_by_document_the_fractions_count_documents(encoded: Encode):
     token_file = encoded({f"document {number}": "x" for number in range(4000)})
     splits = split(token_file, "document", 0.2, 0.1)
     # Three standard deviations of a binomial distribution.
@@ -89,7 +89,7 @@ def test_by_document_the_fractions_are_those_of_the_documents(encoded: Encode):
     assert splits["test"].length == pytest.approx(400, abs=57)
 
 
-def test_by_document_a_larger_fraction_takes_more_of_the_same(encoded: Encode):
+def test_by_document_a_larger_fraction_contains_a_smaller_one(encoded: Encode):
     token_file = encoded({f"document {number}": "x" for number in range(300)})
     held_out = [documents_of(token_file, split(token_file, "document", part, 0.0)["validation"]) for part in (0.1, 0.3)]
     assert held_out[0] < held_out[1]
@@ -107,7 +107,7 @@ def test_by_document_the_split_of_a_name_never_changes(encoded: Encode):
     }
 
 
-def test_pieces_can_be_put_in_another_order():
+def test_spans_can_be_reordered():
     spans = Spans(np.array([0, 5, 7]), np.array([5, 7, 9])).reordered(np.array([2, 0, 1]))
     assert list(zip(spans.starts, spans.stops, strict=True)) == [(7, 9), (0, 5), (5, 7)]
     assert spans.length == 9

@@ -1,4 +1,4 @@
-"""The classes that the pages show, other than whole plugins, do what the pages say."""
+"""The classes in the documentation, except those of whole plugins, work as described."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def block_with(page: str, name: str) -> dict[str, Any]:
     return names
 
 
-def test_the_factored_cell_reads_as_its_step_does() -> None:
+def test_the_factored_cell_equals_the_scan_of_its_step() -> None:
     cell = block_with("speed.md", "Original")["Original"](input_size=3, hidden_size=4).double()
     inputs = torch.randn(5, 2, 3, dtype=torch.float64)
     state = cell.initial_state(2)
@@ -30,7 +30,7 @@ def test_the_factored_cell_reads_as_its_step_does() -> None:
     torch.testing.assert_close(after.cell, expected_after.cell)
 
 
-def test_the_labelled_corpus_yields_examples_of_its_shape() -> None:
+def test_the_labelled_corpus_yields_examples_of_its_spec() -> None:
     corpus = block_with("plugins.md", "Parity")["Parity"]
     assert corpus.example_spec({}) == ExampleSpec(Text(), "sequence", Classes(("even", "odd")), "once")
     examples = list(corpus().examples())

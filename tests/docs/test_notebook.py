@@ -1,4 +1,4 @@
-"""The notebook of the documentation runs, and its stored outputs are there."""
+"""The notebook of the documentation runs, and the same cells have outputs as in the stored notebook."""
 
 from pathlib import Path
 

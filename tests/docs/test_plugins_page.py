@@ -1,4 +1,4 @@
-"""The plugin of docs/plugins.md is built from the page's own text, and works."""
+"""The plugin in docs/plugins.md works if it is built from the text of the page."""
 
 import importlib
 import re
@@ -51,7 +51,7 @@ def test_the_plugin_is_found_and_runs(plugin: Path, seqforge: Callable) -> None:
     assert "model.cells.0.leak" in wrong.stderr
 
 
-def test_its_backend_computes_what_the_cell_does(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backend_equals_the_cell(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(plugin))
     backend = importlib.import_module("seqforge_leaky.backend").AddmmBackend()
     cell = importlib.import_module("seqforge_leaky.cell").LeakyRNN(3, 4).double()
@@ -65,7 +65,7 @@ def test_its_backend_computes_what_the_cell_does(plugin: Path, monkeypatch: pyte
     assert "LeakyRNN only" in backend.unsupported(RNN(3, 4), context)
 
 
-def test_its_cell_passes_the_suite(plugin: Path) -> None:
+def test_the_cell_passes_the_suite(plugin: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(plugin), "tests"],
         cwd=plugin,

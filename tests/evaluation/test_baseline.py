@@ -1,4 +1,4 @@
-"""The control: held-out text that is cut and judged as samples are."""
+"""The baseline: held-out text that is cut into windows and scored as samples are."""
 
 import json
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ def dataset(experiment: Any) -> Dataset:
 
 
 class Letters(Metric):
-    """Counts letters, and how many of them are an a."""
+    """The number of letters, and the fraction of the letter a among them."""
 
     def score(self, texts: Sequence[str]) -> Score:
         text = "".join(texts)
-        share = text.count("a") / len(text) if text else 0.0
-        return Score({"a": share, "letters": float(len(text))}, weights={"a": len(text)})
+        fraction = text.count("a") / len(text) if text else 0.0
+        return Score({"a": fraction, "letters": float(len(text))}, weights={"a": len(text)})
 
 
-def test_windows_begin_with_a_line_and_have_the_length_of_samples(dataset: Dataset) -> None:
+def test_windows_begin_at_a_line_and_are_as_long_as_samples(dataset: Dataset) -> None:
     text = "".join(dataset.documents("validation"))
     windows = held_out_windows(dataset, None, count=20, length=30, seed=1)
     assert [len(window) for window in windows] == [30] * 20
@@ -38,7 +38,7 @@ def test_windows_begin_with_a_line_and_have_the_length_of_samples(dataset: Datas
     assert windows != held_out_windows(dataset, None, count=20, length=30, seed=2)
 
 
-def test_windows_follow_the_prompt(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_begin_with_the_prompt(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "".join(dataset.documents("validation"))
     windows = held_out_windows(dataset, "quick", count=20, length=30, seed=1)
     assert all(window.startswith("quick") and len(window) == 35 and window in text for window in windows)
@@ -46,13 +46,13 @@ def test_windows_follow_the_prompt(dataset: Dataset, monkeypatch: pytest.MonkeyP
     assert len(set(held_out_windows(dataset, "quick", count=20, length=30, seed=1))) > 5
 
 
-def test_where_the_prompt_never_occurs_they_begin_with_a_line(dataset: Dataset) -> None:
+def test_if_the_prompt_never_occurs_windows_begin_at_a_line(dataset: Dataset) -> None:
     assert held_out_windows(dataset, "lazybones", count=4, length=30, seed=1) == held_out_windows(
         dataset, None, count=4, length=30, seed=1
     )
 
 
-def test_a_split_that_is_shorter_is_a_window(dataset: Dataset, experiment: Any) -> None:
+def test_a_split_shorter_than_a_window_is_one_window(dataset: Dataset, experiment: Any) -> None:
     text = "".join(dataset.documents("validation"))
     assert held_out_windows(dataset, None, count=1, length=len(text) + 1, seed=1) == [text]
     empty = experiment(data={"validation_fraction": 0.0})
@@ -60,20 +60,20 @@ def test_a_split_that_is_shorter_is_a_window(dataset: Dataset, experiment: Any) 
     assert score_baseline({"letters": Letters()}, empty, prepare(empty, lambda _: None)) == {}
 
 
-def test_figures_of_groups_are_averaged_by_their_weights() -> None:
-    figures = score_texts({"letters": Letters()}, [["a", "b"], [], ["abbbbbb", "b"]])
-    assert figures == {"letters.a": 2 / 10, "letters.letters": 10 / 3}
+def test_values_of_groups_are_averaged_by_their_weights() -> None:
+    values = score_texts({"letters": Letters()}, [["a", "b"], [], ["abbbbbb", "b"]])
+    assert values == {"letters.a": 2 / 10, "letters.letters": 10 / 3}
     assert score_texts({"letters": Letters()}, [[], [""]]) == {"letters.letters": 0.0}
 
 
 @pytest.mark.parametrize("count", [1, 3, 100])
-def test_windows_are_judged_as_many_at_a_time_as_there_are_samples(count: int, experiment: Any) -> None:
+def test_windows_are_scored_in_groups_of_the_sample_count(count: int, experiment: Any) -> None:
     chosen = experiment(sampling={"count": count})
-    figures = score_baseline({"letters": Letters()}, chosen, prepare(chosen, lambda _: None))
-    assert figures["letters.letters"] == 20 * count
+    values = score_baseline({"letters": Letters()}, chosen, prepare(chosen, lambda _: None))
+    assert values["letters.letters"] == 20 * count
 
 
-def test_the_control_stands_behind_each_figure() -> None:
+def test_each_value_is_followed_by_its_baseline() -> None:
     assert list(with_baselines({"x": 1.0, "y": 2.0}, {"y": 3.0, "z": 4.0}).items()) == [
         ("x", 1.0),
         ("y", 2.0),
@@ -81,31 +81,33 @@ def test_the_control_stands_behind_each_figure() -> None:
     ]
 
 
-def test_a_run_logs_and_tells_the_control(experiment: Any, tmp_path: Path, registry: Registry) -> None:
-    told: list[Sampled] = []
+def test_a_run_logs_the_baseline_and_passes_it_to_callbacks(
+    experiment: Any, tmp_path: Path, registry: Registry
+) -> None:
+    events: list[Sampled] = []
 
     class Listener:
         def on_sampled(self, event: Sampled) -> None:
-            told.append(event)
+            events.append(event)
 
     chosen = experiment(metrics=[{"use": "distinct", "lengths": [1]}])
     run = train(chosen, tmp_path, callbacks=[Listener()])
     samples = [record for record in run.metrics() if record["event"] == "sample"]
     expected = {record["distinct.distinct_1.baseline"] for record in samples}
-    assert len(samples) == len(told) == 2
+    assert len(samples) == len(events) == 2
     assert len(expected) == 1
-    assert 0.5 < expected.pop() == told[0].baseline["distinct.distinct_1"] <= 1.0
+    assert 0.5 < expected.pop() == events[0].baseline["distinct.distinct_1"] <= 1.0
 
     scores, again = Run.open(run.path, registry=registry).score_samples()
     assert scores.keys() == again.keys() == {"distinct.distinct_1"}
-    assert again == told[0].baseline
+    assert again == events[0].baseline
 
 
-def test_the_command_prints_the_control(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
+def test_evaluate_prints_the_baseline(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
     train(experiment(metrics=[{"use": "distinct", "lengths": [1]}]), tmp_path / "runs")
     printed = seqforge("evaluate", "runs/small")
-    figures = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)
-    value, reference = figures["distinct.distinct_1"], figures["distinct.distinct_1.baseline"]
+    values = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)
+    value, reference = values["distinct.distinct_1"], values["distinct.distinct_1.baseline"]
     line = printed.stdout.splitlines()[-1].split()
     assert line == [
         "distinct.distinct_1", f"{value:.4f}", "baseline", f"{reference:.4f}", "excess", f"{value - reference:+.4f}"

@@ -1,4 +1,4 @@
-"""Metrics that learn from the training text: once, from that text alone, and again where what was kept is of no use."""
+"""Fitted metrics: fitted once, only to the training text, and again if the cached state cannot be used."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,41 +15,41 @@ from seqforge.interfaces import FittedMetric, Score
 TEXT = "first half\n" + "x" * 50 + "second half" + "y" * 50
 
 
-class Seen(FittedMetric):
-    """Knows the text that it was shown."""
+class TextMetric(FittedMetric):
+    """A metric whose state is the text to which it was fitted."""
 
-    times = 0
+    fit_count = 0
     text = ""
 
     def fit(self, documents: Iterator[str]) -> None:
-        Seen.times += 1
+        TextMetric.fit_count += 1
         self.text = "".join(documents)
 
     def state(self) -> bytes:
-        return b"seen:" + self.text.encode()
+        return b"text:" + self.text.encode()
 
     def restore(self, state: bytes) -> None:
-        if not state.startswith(b"seen:"):
-            raise DataError("not what was seen")
-        self.text = state.removeprefix(b"seen:").decode()
+        if not state.startswith(b"text:"):
+            raise DataError("not a state of this metric")
+        self.text = state.removeprefix(b"text:").decode()
 
     def score(self, texts: Sequence[str]) -> Score:
         return Score({})
 
 
 @pytest.fixture(autouse=True)
-def _never_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Seen, "times", 0)
+def _reset_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TextMetric, "fit_count", 0)
 
 
-def taught(chosen: Any) -> Seen:
-    metric = Seen()
-    fit_metric(metric, chosen.metrics[0], chosen, prepare(chosen, lambda _: None))
+def fit(experiment: Any) -> TextMetric:
+    metric = TextMetric()
+    fit_metric(metric, experiment.metrics[0], experiment, prepare(experiment, lambda _: None))
     return metric
 
 
 @pytest.fixture
-def chosen(experiment: Any) -> Any:
+def make_experiment(experiment: Any) -> Any:
     def make(fraction: float = 0.5, lengths: Sequence[int] = (1,)) -> Any:
         return experiment(
             corpus={"use": "inline", "text": TEXT},
@@ -60,42 +60,47 @@ def chosen(experiment: Any) -> Any:
     return make
 
 
-def test_it_is_shown_the_training_text_once(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert [taught(chosen()).text for _ in range(3)] == [TEXT[: len(TEXT) // 2]] * 3
-    assert Seen.times == 1
+def test_a_metric_is_fitted_once_to_the_training_text(make_experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [fit(make_experiment()).text for _ in range(3)] == [TEXT[: len(TEXT) // 2]] * 3
+    assert TextMetric.fit_count == 1
     assert (
         capsys.readouterr().err
         == "seqforge: fitting the metric essentials/distinct to the training text; the result is cached\n"
     )
 
 
-def test_another_split_or_other_options_are_learnt_anew(chosen: Any) -> None:
-    assert taught(chosen()).text != taught(chosen(0.25)).text
-    taught(chosen(0.5, [2]))
-    assert Seen.times == 3
+def test_for_another_split_or_other_options_a_metric_is_fitted_again(make_experiment: Any) -> None:
+    assert fit(make_experiment()).text != fit(make_experiment(0.25)).text
+    fit(make_experiment(0.5, [2]))
+    assert TextMetric.fit_count == 3
 
 
-def test_what_was_kept_and_is_damaged_is_learnt_anew(chosen: Any) -> None:
-    taught(chosen())
-    (kept,) = (path for path in (cache_folder() / "metrics").iterdir() if path.suffix != ".lock")
-    for times, damaged in enumerate((b"see", b"seen:\xff"), start=2):  # one is refused, and the other fails
-        kept.write_bytes(damaged)
-        assert taught(chosen()).text == TEXT[: len(TEXT) // 2]
-        assert kept.read_bytes().startswith(b"seen:")
-        assert Seen.times == times
+def test_with_a_damaged_cached_state_a_metric_is_fitted_again(make_experiment: Any) -> None:
+    fit(make_experiment())
+    (cached,) = (path for path in (cache_folder() / "metrics").iterdir() if path.suffix != ".lock")
+    # `restore` raises a DataError for the first, and another error for the second.
+    for fit_count, damaged in enumerate((b"tex", b"text:\xff"), start=2):
+        cached.write_bytes(damaged)
+        assert fit(make_experiment()).text == TEXT[: len(TEXT) // 2]
+        assert cached.read_bytes().startswith(b"text:")
+        assert TextMetric.fit_count == fit_count
 
 
-def test_a_metric_that_cannot_learn_is_named(chosen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Seen, "state", lambda self: "seen")
+def test_a_metric_that_cannot_be_fitted_is_an_error_that_names_it(
+    make_experiment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TextMetric, "state", lambda self: "text")
     with pytest.raises(PluginError, match="metric 'essentials/distinct': its state is a str, not bytes"):
-        taught(chosen())
-    monkeypatch.setattr(Seen, "fit", lambda self, documents: 1 / 0)
+        fit(make_experiment())
+    monkeypatch.setattr(TextMetric, "fit", lambda self, documents: 1 / 0)
     with pytest.raises(PluginError, match=r"it cannot be fitted: ZeroDivisionError: .* line \d+\)"):
-        taught(chosen())
+        fit(make_experiment())
 
 
-def test_long_documents_come_in_pieces(chosen: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_long_documents_are_passed_in_pieces(
+    make_experiment: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("seqforge.data.dataset.LONGEST_PIECE", 7)
-    pieces = list(prepare(chosen(), lambda _: None).documents("training"))
+    pieces = list(prepare(make_experiment(), lambda _: None).documents("training"))
     assert {len(piece) for piece in pieces[:-1]} == {7}
     assert "".join(pieces) == TEXT[: len(TEXT) // 2]

@@ -1,4 +1,4 @@
-"""What a metric answers is looked at before it is used: a wrong one costs its figures, and not the run."""
+"""The results of a metric are checked: a wrong result is reported and left out, and the run continues."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,18 +11,18 @@ from seqforge.evaluation.metrics import score_texts
 from seqforge.interfaces import Metric, Score
 
 
-class Says(Metric):
-    """Answers whatever it was given, one thing after the other."""
+class Returns(Metric):
+    """Returns the given results, one after the other."""
 
-    def __init__(self, *predictions: Any) -> None:
-        self.predictions = list(predictions)
+    def __init__(self, *results: Any) -> None:
+        self.results = list(results)
 
     def score(self, texts: Sequence[str]) -> Score:
-        return self.predictions.pop(0)
+        return self.results.pop(0)
 
 
 @pytest.mark.parametrize(
-    ("prediction", "said"),
+    ("result", "message"),
     [
         (None, "TypeError: it returned a NoneType, not a Score"),
         ({"a": 1.0}, "TypeError: it returned a dict, not a Score"),
@@ -31,18 +31,18 @@ class Says(Metric):
         (Score([1.0]), "AttributeError: 'list' object has no attribute 'items'"),  # pyright: ignore[reportArgumentType]
     ],
 )
-def test_a_wrong_answer_costs_its_figures(prediction: Any, said: str, capsys: pytest.CaptureFixture[str]):
-    assert score_texts({"wrong": Says(prediction), "right": Says(Score({"b": 2.0}))}, [["text"]]) == {"right.b": 2.0}
-    assert f"seqforge: the metric 'wrong' failed: {said}" in capsys.readouterr().err
+def test_a_wrong_result_is_reported_and_left_out(result: Any, message: str, capsys: pytest.CaptureFixture[str]):
+    assert score_texts({"wrong": Returns(result), "right": Returns(Score({"b": 2.0}))}, [["text"]]) == {"right.b": 2.0}
+    assert f"seqforge: the metric 'wrong' failed: {message}" in capsys.readouterr().err
 
 
-def test_names_that_change_cost_them_too(capsys: pytest.CaptureFixture[str]):
-    assert score_texts({"wrong": Says(Score({"a": 1.0}), Score({"b": 1.0}))}, [["one"], ["two"]]) == {}
+def test_names_that_differ_between_groups_are_reported_and_left_out(capsys: pytest.CaptureFixture[str]):
+    assert score_texts({"wrong": Returns(Score({"a": 1.0}), Score({"b": 1.0}))}, [["one"], ["two"]]) == {}
     assert "the metric 'wrong' failed: KeyError: 'a'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [np.float32(2), np.int64(2), torch.tensor(2.0), 2, True + True])
-def test_numbers_of_other_libraries_become_plain(number: Any):
-    figures = score_texts({"right": Says(Score({"a": number}))}, [["text"]])
-    assert figures == {"right.a": 2.0}
-    assert type(figures["right.a"]) is float
+def test_numbers_of_other_libraries_become_floats(number: Any):
+    values = score_texts({"right": Returns(Score({"a": number}))}, [["text"]])
+    assert values == {"right.a": 2.0}
+    assert type(values["right.a"]) is float

@@ -1,4 +1,4 @@
-"""A registry of plugins that belong to these tests, so that no first-party option changes a message or a default."""
+"""A registry of plugins for these tests only, so that no first-party plugin changes an expected message or default."""
 
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -13,7 +13,7 @@ PLUGINS = {"basics": "sample_basics", "extra": "sample_extra", "native": "sample
 
 @pytest.fixture(scope="session")
 def samples() -> Iterator[Registry]:
-    """The plugins `basics` and `extra`, with `native`, which is broken, and `tasks`, which is disabled."""
+    """Return a registry of the plugins `basics` and `extra`, the broken `native` and the disabled `tasks`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "plugins")
         entries = [EntryPoint(name, module, GROUP) for name, module in PLUGINS.items()]

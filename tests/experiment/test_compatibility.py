@@ -1,4 +1,4 @@
-"""What goes together, and what is refused in which words."""
+"""Which settings are compatible, and the message for each incompatibility."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -19,17 +19,17 @@ def made(**options: Any) -> dict[str, Any]:
     return {"use": "made", **options}
 
 
-FITTING: dict[str, dict[str, Any]] = {
-    "one-to-one": {"corpus": made(reads="numbers", read="vector")},
-    "one-to-many": {"corpus": made(reads="numbers", read="vector", writes="text", written="sequence")},
+COMPATIBLE: dict[str, dict[str, Any]] = {
+    "one-to-one": {"corpus": made(inputs="numbers", input_kind="vector")},
+    "one-to-many": {"corpus": made(inputs="numbers", input_kind="vector", targets="text", output_mode="sequence")},
     "many-to-one": {"corpus": made(), "metrics": [{"use": "exact"}]},
-    "many-to-many": {"corpus": made(written="sequence"), "prediction": {"beam": 3}},
-    "synced": {"corpus": made(written="every step")},
+    "many-to-many": {"corpus": made(output_mode="sequence"), "prediction": {"beam": 3}},
+    "synced": {"corpus": made(output_mode="every step")},
 }
 
 
-def test_a_loss_that_aligns_makes_a_sequence_synced(labelled_experiment: Any) -> None:
-    experiment = labelled_experiment(corpus=made(written="sequence"), loss={"use": "ctc"})
+def test_with_a_loss_that_aligns_a_target_sequence_is_synced(labelled_experiment: Any) -> None:
+    experiment = labelled_experiment(corpus=made(output_mode="sequence"), loss={"use": "ctc"})
     assert experiment.topology.name == "synced"
     assert experiment.table["model"]["topology"] == "synced"
 
@@ -39,7 +39,7 @@ def test_a_check_builds_nothing(labelled_experiment: Any, monkeypatch: pytest.Mo
         raise AssertionError("a check builds a component")
 
     monkeypatch.setattr(Component, "build", refuse)
-    experiment = labelled_experiment(**FITTING["many-to-one"], model={"bidirectional": True})
+    experiment = labelled_experiment(**COMPATIBLE["many-to-one"], model={"bidirectional": True})
     assert experiment.example_spec == experiment.corpus.component.example_spec(experiment.corpus.options)
 
 
@@ -80,142 +80,142 @@ class Wrong(Around):
         return options["first"]
 
 
-def test_a_corpus_around_a_corpus_knows_its_shape(labelled: Registry) -> None:
-    experiment = Experiment(corpus=use(Around, inner=use("made", written="every step")), registry=labelled)
+def test_a_nested_corpus_may_derive_its_spec_from_the_inner_one(labelled: Registry) -> None:
+    experiment = Experiment(corpus=use(Around, inner=use("made", output_mode="every step")), registry=labelled)
     assert experiment.example_spec == ExampleSpec(Text(), "sequence", Classes(CLASSES), "every step")
 
 
 @pytest.mark.parametrize(
-    ("corpus", "said"),
+    ("corpus", "message"),
     [
         (Broken, r"its example_spec fails: KeyError: 3 \(test_compatibility.py, line \d+\). Correct the class Broken."),
         (Wrong, "its example_spec returns a int, not an ExampleSpec. Correct the class Wrong."),
     ],
 )
-def test_a_corpus_whose_shape_is_unknown_is_refused(labelled: Registry, corpus: Any, said: str) -> None:
-    with pytest.raises(ExperimentError, match=said):
+def test_a_corpus_whose_example_spec_fails_is_an_error(labelled: Registry, corpus: Any, message: str) -> None:
+    with pytest.raises(ExperimentError, match=message):
         Experiment(corpus=use(corpus, inner=use("made")), registry=labelled)
 
 
-@pytest.mark.parametrize("topology", FITTING)
-@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("topology", COMPATIBLE)
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("stated", [False, True])
-def test_a_topology_follows_from_the_examples(
-    labelled_experiment: Any, topology: str, both: bool, stated: bool
+def test_the_topology_follows_from_the_example_spec(
+    labelled_experiment: Any, topology: str, bidirectional: bool, stated: bool
 ) -> None:
-    model: dict[str, Any] = {"bidirectional": both and not topology.startswith("one")}
+    model: dict[str, Any] = {"bidirectional": bidirectional and not topology.startswith("one")}
     if stated:
         model["topology"] = topology
-    experiment = labelled_experiment(**FITTING[topology], model=model)
+    experiment = labelled_experiment(**COMPATIBLE[topology], model=model)
     assert experiment.labelled
     assert experiment.topology.name == topology
     assert experiment.data.split == "document"
     assert experiment.sampling.count == 5
-    # What a run keeps is what it was made of.
+    # The resolved table gives the same experiment again.
     assert labelled_experiment(**experiment.table).table == experiment.table
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "a stream for one label": (
+INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "many-to-one for a stream": (
         {"corpus": STREAM, "model": {"topology": "many-to-one"}},
         "model.topology: many-to-one needs one target for each example, but inline is a stream of text "
         "without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on every "
         "step.",
     ),
-    "a stream for a sequence": (
+    "many-to-many for a stream": (
         {"corpus": STREAM, "model": {"topology": "many-to-many"}},
         "model.topology: many-to-many needs a target sequence for each example, but inline is a stream of "
         "text without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on "
         "every step.",
     ),
-    "a language model both ways": (
+    "a bidirectional language model": (
         {"corpus": STREAM, "model": {"bidirectional": True}},
         "model.bidirectional: a language model cannot read backwards, since it would read the symbols that it"
         " has to predict. Leave it out.",
     ),
-    "a language model that attends": (
+    "a language model with attention": (
         {"corpus": STREAM, "model": {"attention": {"use": "additive"}}},
         "model.attention: only a decoder uses attention, but a language model has none. Leave it out.",
     ),
-    "a language model by squares": (
+    "a language model with a squared error": (
         {"corpus": STREAM, "loss": {"use": "mean-squared-error"}},
         "loss.use: essentials/mean-squared-error cannot compare single symbols. Use cross-entropy.",
     ),
-    "a language model's answers": (
+    "a prediction metric for a language model": (
         {"corpus": STREAM, "metrics": [{"use": "exact"}]},
         "metrics.0.use: made/exact scores predictions for labelled examples, but inline is a stream of text. "
         "Leave it out.",
     ),
-    "a language model's beam": (
+    "beam search for a language model": (
         {"corpus": STREAM, "prediction": {"beam": 4}},
         "prediction.beam: applies to labelled examples only, but inline is a stream of text. Leave it out.",
     ),
-    "labels of steps for one label": (
-        {"corpus": made(written="every step"), "model": {"topology": "many-to-one"}},
+    "many-to-one for a class on every step": (
+        {"corpus": made(output_mode="every step"), "model": {"topology": "many-to-one"}},
         "model.topology: many-to-one reads a sequence and predicts one target, but made has text as input and"
         " a class for every step as target. Leave it out, or use synced.",
     ),
-    "one vector for a sequence": (
+    "many-to-one for an input vector": (
         {
-            "corpus": made(reads="numbers", read="vector", writes="text", written="sequence"),
+            "corpus": made(inputs="numbers", input_kind="vector", targets="text", output_mode="sequence"),
             "model": {"topology": "many-to-one"},
         },
         "model.topology: many-to-one reads a sequence and predicts one target, but made has one vector as "
         "input and a text as target. Leave it out, or use one-to-many.",
     ),
-    "an alignment": (
-        {"corpus": made(written="sequence"), "model": {"topology": "many-to-many"}, "loss": {"use": "ctc"}},
+    "many-to-many with a loss that aligns": (
+        {"corpus": made(output_mode="sequence"), "model": {"topology": "many-to-many"}, "loss": {"use": "ctc"}},
         "model.topology: many-to-many reads a sequence and predicts a new sequence, but made has text as "
         "input and a sequence of classes as target, which essentials/ctc aligns with the input. Leave it out,"
         " or use synced.",
     ),
-    "numbers by cross-entropy": (
-        {"corpus": made(writes="numbers")},
+    "numbers with cross-entropy": (
+        {"corpus": made(targets="numbers")},
         "loss.use: essentials/cross-entropy cannot compare numbers, the targets of made. Use mean-squared-error.",
     ),
-    "a label by alignment": (
+    "one class with a loss that aligns": (
         {"loss": {"use": "ctc"}},
         "loss.use: essentials/ctc cannot compare single symbols, the targets of made. Use cross-entropy.",
     ),
-    "a vector backwards": (
-        {"corpus": made(reads="numbers", read="vector"), "model": {"bidirectional": True}},
+    "bidirectional for an input vector": (
+        {"corpus": made(inputs="numbers", input_kind="vector"), "model": {"bidirectional": True}},
         "model.bidirectional: an input of made is one vector, which has no second direction. Leave it out.",
     ),
-    "a label that attends": (
+    "attention without a decoder": (
         {"model": {"attention": {"use": "additive"}}},
         "model.attention: only the decoder of a many-to-many model can attend to an input sequence. Leave it out.",
     ),
-    "examples by position": (
+    "labelled examples split by position": (
         {"data": {"split": "position"}},
         "data.split: labelled examples are split by their names, or as their corpus states. Leave it out.",
     ),
-    "examples judged as samples": (
+    "a metric of samples for labelled examples": (
         {"metrics": [{"use": "distinct"}]},
         "metrics.0.use: essentials/distinct scores samples of a language model, but made has labelled "
         "examples. Leave it out.",
     ),
     "a metric that does not fit": (
-        {"corpus": made(writes="numbers"), "loss": {"use": "mean-squared-error"}, "metrics": [{"use": "exact"}]},
+        {"corpus": made(targets="numbers"), "loss": {"use": "mean-squared-error"}, "metrics": [{"use": "exact"}]},
         "metrics.0.use: made/exact cannot score predictions for made, which has text as input and numbers as target",
     ),
-    "examples in lanes": (
+    "a sequence length for labelled examples": (
         {"training": {"sequence_length": 7}},
         "training.sequence_length: applies to streams of text only, but made has labelled examples. Leave it out.",
     ),
-    "a label by a beam": (
+    "beam search without a decoder": (
         {"prediction": {"beam": 7}},
         "prediction.beam: applies to decoders only, but a model of made has none. Leave it out.",
     ),
-    "a form that cannot be": (
-        {"corpus": made(read="vector")},
+    "an inconsistent example spec": (
+        {"corpus": made(input_kind="vector")},
         "corpus: corpus 'made/made': text is a sequence: set input_kind to 'sequence'",
     ),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_does_not_go_together_is_refused_in_words(labelled_experiment: Any, case: str) -> None:
-    tables, said = REFUSED[case]
+@pytest.mark.parametrize("case", INCOMPATIBLE)
+def test_incompatible_settings_are_an_error(labelled_experiment: Any, case: str) -> None:
+    tables, message = INCOMPATIBLE[case]
     with pytest.raises(ExperimentError) as caught:
         labelled_experiment(**tables)
-    assert str(caught.value) == f"the experiment: {said}"
+    assert str(caught.value) == f"the experiment: {message}"

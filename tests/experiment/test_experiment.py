@@ -1,4 +1,4 @@
-"""An experiment as a whole: defaults, names, paths, and the resolved form that a run keeps."""
+"""An experiment as a whole: defaults, names, paths, and the resolved table that a run stores."""
 
 import os
 import tomllib
@@ -60,14 +60,14 @@ def test_everything_but_the_corpus_has_a_default(samples: Registry):
     assert experiment.sampling.prompt is None
 
 
-@pytest.mark.parametrize("end", ["steps", "epochs", "minutes"])
-def test_a_run_that_ends_otherwise_has_no_limit_of_steps(samples: Registry, end: str):
-    training = Experiment.from_dict({**SMALLEST, "training": {end: 3}}, registry=samples).training
+@pytest.mark.parametrize("limit", ["steps", "epochs", "minutes"])
+def test_a_stated_limit_replaces_the_default_number_of_steps(samples: Registry, limit: str):
+    training = Experiment.from_dict({**SMALLEST, "training": {limit: 3}}, registry=samples).training
     limits = {name: getattr(training, name) for name in ("steps", "epochs", "minutes")}
-    assert limits == {"steps": None, "epochs": None, "minutes": None, end: 3}
+    assert limits == {"steps": None, "epochs": None, "minutes": None, limit: 3}
 
 
-def test_repeated_cells_are_written_one_by_one(samples: Registry):
+def test_repeated_cells_are_resolved_to_single_entries(samples: Registry):
     cells = [{"use": "lstm", "repeat": 2, "hidden_size": 8}, {"use": "extra/gru"}]
     experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": cells}}, registry=samples)
     assert [cell.name for cell in experiment.cells] == ["basics/lstm", "basics/lstm", "extra/gru"]
@@ -75,7 +75,7 @@ def test_repeated_cells_are_written_one_by_one(samples: Registry):
     assert not any("repeat" in cell for cell in experiment.table["model"]["cells"])
 
 
-def test_the_plugins_of_components_inside_components_count(samples: Registry):
+def test_the_plugins_of_nested_components_are_recorded(samples: Registry):
     around = {"use": "basics/residual", "inner": {"use": "extra/lstm"}}
     experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": [around]}}, registry=samples)
     assert set(experiment.plugins) == {"seqforge", "basics", "extra"}
@@ -95,14 +95,14 @@ def test_the_plugins_of_components_inside_components_count(samples: Registry):
         (f"{'a' * 150}.toml", "a" * 100),
     ],
 )
-def test_an_experiment_without_a_name_is_called_as_its_file(tmp_path: Path, samples: Registry, file: str, name: str):
+def test_an_experiment_without_a_name_has_the_name_of_its_file(tmp_path: Path, samples: Registry, file: str, name: str):
     path = tmp_path / file
     path.write_text('[corpus]\nuse = "inline"\ntext = "hello"\n')
     assert Experiment.load(path, registry=samples).identity.name == name
     assert Experiment.load(path, ['experiment.name="mine"'], samples).identity.name == "mine"
 
 
-def test_paths_are_relative_to_the_file_wherever_one_stands(
+def test_paths_are_relative_to_the_file_in_every_working_directory(
     tmp_path: Path, samples: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     folder = tmp_path / "experiments"
@@ -118,7 +118,7 @@ def test_paths_are_relative_to_the_file_wherever_one_stands(
         assert experiment.table["corpus"]["paths"] == [f"{folder}/notes/*.txt", "/etc/motd"]
 
 
-def test_one_text_is_accepted_for_a_list_of_paths(tmp_path: Path, samples: Registry):
+def test_one_string_is_accepted_for_a_list_of_paths(tmp_path: Path, samples: Registry):
     path = tmp_path / "notes.toml"
     path.write_text('[corpus]\nuse = "files"\npaths = "notes/*.txt"\n')
     assert Experiment.load(path, registry=samples).table["corpus"]["paths"] == [f"{tmp_path}/notes/*.txt"]
@@ -126,7 +126,7 @@ def test_one_text_is_accepted_for_a_list_of_paths(tmp_path: Path, samples: Regis
     assert changed.corpus.options["paths"] == [tmp_path / "other.txt"]
 
 
-def test_a_folder_that_cannot_be_written_down_is_told(tmp_path: Path, samples: Registry):
+def test_a_folder_whose_name_is_not_utf8_is_an_error(tmp_path: Path, samples: Registry):
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
     with pytest.raises(ExperimentError, match=r"\\udcff': the folder's name is not text in UTF-8"):
@@ -185,7 +185,7 @@ _experiments = st.fixed_dictionaries(
 
 @given(table=_experiments)
 @settings(deadline=None)
-def test_a_resolved_experiment_loads_again_as_itself(samples: Registry, table: dict[str, Any]):
+def test_a_resolved_experiment_resolves_to_itself(samples: Registry, table: dict[str, Any]):
     first = Experiment.from_dict(table, registry=samples)
     read = tomllib.loads(first.to_toml())
     assert read == first.table
@@ -196,7 +196,7 @@ def test_a_resolved_experiment_loads_again_as_itself(samples: Registry, table: d
 
 @given(table=_experiments)
 @settings(deadline=None)
-def test_what_is_written_is_what_is_run(samples: Registry, table: dict[str, Any]):
+def test_stated_values_are_the_values_of_the_experiment(samples: Registry, table: dict[str, Any]):
     experiment = Experiment.from_dict(table, registry=samples)
     for section in ("data", "training", "sampling"):
         for key, value in table.get(section, {}).items():
@@ -216,9 +216,9 @@ def test_a_resolved_experiment_is_read_from_its_file(tmp_path: Path, samples: Re
     assert Experiment.load(path, registry=samples) == first
 
 
-def test_the_topologies_are_the_five_of_the_post():
-    shapes = {name: (topology.input_kind, topology.output_mode) for name, topology in TOPOLOGIES.items()}
-    assert shapes == {
+def test_the_topologies_are_the_five_of_karpathys_post():
+    kinds = {name: (topology.input_kind, topology.output_mode) for name, topology in TOPOLOGIES.items()}
+    assert kinds == {
         "one-to-one": ("vector", "once"),
         "one-to-many": ("vector", "sequence"),
         "many-to-one": ("sequence", "once"),

@@ -1,4 +1,4 @@
-"""The JSON Schema says of a file what the check says of it, as far as a schema can."""
+"""The JSON Schema accepts and rejects the same files as the check, as far as a schema can."""
 
 import json
 import shlex
@@ -16,11 +16,11 @@ EXPERIMENTS = sorted(Path(__file__).parents[2].glob("experiments/*.toml"))
 CORPUS = {"use": "inline", "text": "hello"}
 
 BEYOND_A_SCHEMA = {
-    "two values that do not go together",
-    # JSON has no such numbers.
+    "two incompatible values",
+    # JSON has no such numbers, so that a schema accepts them.
     "an infinite number",
-    "a number that is none",
-    # Their names are right; it is the corpus that does not fit them.
+    "a number that is NaN",
+    # The names are valid, but the corpus does not fit the topology.
     "the topology one-to-one",
     "the topology one-to-many",
     "the topology many-to-one",
@@ -47,18 +47,18 @@ def installed(registry: Registry) -> jsonschema.Draft202012Validator:
 
 
 def mistakes() -> list[Any]:
-    """Return the mistaken files of messages.txt, those where the mistake is in the file and the file is TOML."""
+    """Return the cases of messages.txt whose mistake is in the file, if the file is valid TOML."""
     text = Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")
     found: list[Any] = []
     for case in text.split("#### ")[1:]:
-        title, typed, rest = case.split("\n", 2)
-        if shlex.split(typed)[3:] == ["mistake.toml"] and "not a TOML file" not in rest:
+        title, command, rest = case.split("\n", 2)
+        if shlex.split(command)[3:] == ["mistake.toml"] and "not a TOML file" not in rest:
             found.append(pytest.param(title, rest.partition("---- said\n")[0], id=title))
     return found
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
-def test_every_experiment_that_comes_along_is_accepted(
+def test_every_experiment_of_the_repository_is_accepted(
     installed: jsonschema.Draft202012Validator, registry: Registry, path: Path
 ):
     installed.validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -66,14 +66,14 @@ def test_every_experiment_that_comes_along_is_accepted(
 
 
 @pytest.mark.parametrize(("title", "toml"), mistakes())
-def test_what_the_check_refuses_the_schema_refuses_too(sampled: jsonschema.Draft202012Validator, title: str, toml: str):
+def test_the_schema_rejects_what_the_check_rejects(sampled: jsonschema.Draft202012Validator, title: str, toml: str):
     table = tomllib.loads(toml)
     if "corpus" not in toml:
         table["corpus"] = CORPUS
     assert sampled.is_valid(table) == (title in BEYOND_A_SCHEMA)
 
 
-def test_what_the_check_accepts_the_schema_accepts_too(sampled: jsonschema.Draft202012Validator, samples: Registry):
+def test_the_schema_accepts_what_the_check_accepts(sampled: jsonschema.Draft202012Validator, samples: Registry):
     table = tomllib.loads(
         """
         plugins = { seqforge = "0.0.1" }
@@ -126,7 +126,7 @@ def test_what_the_check_accepts_the_schema_accepts_too(sampled: jsonschema.Draft
     assert not sampled.is_valid({"corpus": {"use": "files", "paths": 3}})
 
 
-def test_only_components_that_can_be_used_are_named(samples: Registry):
+def test_only_usable_components_are_listed(samples: Registry):
     definitions = json_schema(samples)["$defs"]
     named = {
         kind: [branch["properties"]["use"]["enum"] for branch in definitions[kind]["oneOf"]] for kind in definitions
@@ -149,7 +149,7 @@ def test_only_components_that_can_be_used_are_named(samples: Registry):
 def test_options_are_described_for_editors(samples: Registry):
     schema = json_schema(samples)
     residual = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch["title"] == "basics/residual")
-    assert residual["properties"]["inner"]["description"] == "What is gone around."
+    assert residual["properties"]["inner"]["description"] == "Cell with the skip connection."
     gru = next(branch for branch in schema["$defs"]["cell"]["oneOf"] if branch["title"] == "extra/gru")
     assert gru["properties"]["hidden_size"]["description"] == "Features."
     assert gru["properties"]["hidden_size"]["default"] == 128
@@ -158,7 +158,7 @@ def test_options_are_described_for_editors(samples: Registry):
             assert "description" in property_schema or name in ("attention", "cells", "initializer")
 
 
-def test_without_a_plugin_no_component_is_right():
+def test_without_plugins_no_component_is_accepted():
     empty = validator(Registry([]))
     assert not empty.is_valid({"corpus": CORPUS})
     assert not empty.is_valid({})

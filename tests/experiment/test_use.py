@@ -38,10 +38,10 @@ class Chain(Sampler):
 
 
 for sampler in (Cold, Chain):
-    sampler.__abstractmethods__ = frozenset()  # pyright: ignore - only their options matter here
+    sampler.__abstractmethods__ = frozenset()  # pyright: ignore - the tests use only their options
 
 
-def test_a_constructor_makes_what_a_file_makes(samples: Registry, tmp_path: Path) -> None:
+def test_the_constructor_and_its_file_give_equal_experiments(samples: Registry, tmp_path: Path) -> None:
     experiment = sf.Experiment(
         corpus=CORPUS,
         vocabulary="characters",
@@ -69,7 +69,7 @@ def test_a_constructor_makes_what_a_file_makes(samples: Registry, tmp_path: Path
     assert (experiment.training.steps, experiment.model.dropout) == (None, 0.5)
 
 
-def test_a_class_of_the_session_is_a_component(samples: Registry) -> None:
+def test_a_session_defined_class_is_a_component(samples: Registry) -> None:
     samplers = [Cold, sf.use(Chain, inner=sf.use(Cold, size=9), path=Path("there"))]
     experiment = sf.Experiment(corpus=CORPUS, samplers=samplers, registry=samples)
     assert [sampler.name for sampler in experiment.samplers] == ["session/Cold", "session/Chain"]
@@ -80,7 +80,7 @@ def test_a_class_of_the_session_is_a_component(samples: Registry) -> None:
     assert isinstance(built.inner, Cold)
     assert (built.inner.size, built.path) == (9, Path("there"))
     assert list(experiment.plugins) == ["seqforge", "basics"]
-    assert not any(plugin.name == "session" for plugin in samples.plugins)  # A registry is a value.
+    assert not any(plugin.name == "session" for plugin in samples.plugins)  # The given registry does not change.
     again = sf.Experiment.from_dict(experiment.table, registry=experiment.registry)
     assert again == experiment
     assert pickle.loads(pickle.dumps(experiment)) == experiment
@@ -93,7 +93,7 @@ def test_a_class_that_a_plugin_registers_keeps_its_name(samples: Registry) -> No
     assert experiment.registry is samples
 
 
-def test_a_run_names_the_class_that_is_missing(samples: Registry) -> None:
+def test_a_missing_session_class_is_an_error_that_names_it(samples: Registry) -> None:
     table = tomllib.loads(sf.Experiment(corpus=CORPUS, samplers=[Cold], registry=samples).to_toml())
     with pytest.raises(ExperimentError) as caught:
         sf.Experiment.from_dict(table, registry=samples)
@@ -105,7 +105,7 @@ def test_a_run_names_the_class_that_is_missing(samples: Registry) -> None:
     assert experiment.samplers[0].component is Cold
 
 
-def test_a_later_class_of_one_name_replaces_the_earlier(samples: Registry) -> None:
+def test_a_later_class_of_the_same_name_replaces_the_earlier(samples: Registry) -> None:
     def define(default: int) -> type[Sampler]:
         class Same(Cold):
             def __init__(self, size: int = default) -> None:
@@ -122,11 +122,11 @@ def test_a_later_class_of_one_name_replaces_the_earlier(samples: Registry) -> No
 
 
 class Plain:
-    """No component."""
+    """A class that is not a component."""
 
 
 class Untyped(Cold):
-    """A sampler with an option that no file can write."""
+    """A sampler with an option that has no type."""
 
     def __init__(self, size) -> None:
         self.size = size
@@ -153,17 +153,17 @@ class Unfinished(Metric):
         ({"loss": Plain}, "Plain is not a component: it derives from no interface"),
     ],
 )
-def test_what_is_wrong_is_an_error_in_words(samples: Registry, arguments: dict[str, Any], message: str) -> None:
+def test_a_wrong_component_or_option_is_an_error(samples: Registry, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises((ExperimentError, PluginError)) as caught:
         sf.Experiment(corpus=CORPUS, registry=samples, **arguments)
     assert message in str(caught.value).replace("\n", ". ")
 
 
-def test_an_object_is_no_choice() -> None:
+def test_use_accepts_no_object() -> None:
     with pytest.raises(PluginError, match="takes a component's name or class"):
         sf.use(Cold())  # pyright: ignore
 
 
-def test_the_interfaces_are_no_components(samples: Registry) -> None:
+def test_an_interface_is_not_a_component(samples: Registry) -> None:
     with pytest.raises(ExperimentError, match="is unfinished"):
         sf.Experiment(corpus=CORPUS, loss=Loss, registry=samples)

@@ -1,4 +1,4 @@
-"""Sequences written for examples: beam search against brute force, greedy, and draws by a chain."""
+"""Decoding sequences for examples: beam search against brute force and greedy decoding, and sampling."""
 
 import itertools
 import math
@@ -22,25 +22,25 @@ def made_model(labelled_experiment: Any, seed: int, attention: str | None = None
     table: dict[str, Any] = {"topology": "many-to-many", "initializer": {"use": "uniform", "scale": 2.0}}
     if attention:
         table["attention"] = {"use": attention}
-    corpus = {"use": "made", "written": "sequence"}
+    corpus = {"use": "made", "output_mode": "sequence"}
     return build_model(
         labelled_experiment(experiment={"seed": seed}, corpus=corpus, model=table), 3, EXAMPLE_SPEC
     ).eval()
 
 
-def read(model: SequenceModel, lengths: list[int], seed: int) -> EncoderOutput:
+def encode(model: SequenceModel, lengths: list[int], seed: int) -> EncoderOutput:
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randint(3, (max(lengths), len(lengths)), generator=generator)
     return model.encode(inputs, torch.tensor(lengths))
 
 
 def log_probability(model: SequenceModel, encoded: EncoderOutput, row: int, symbols: tuple[int, ...]) -> float:
-    """Log-probability of a sequence and its end, by teacher forcing."""
+    """Return the log-probability of a sequence and its end symbol, by teacher forcing."""
     one = encoded.rows(torch.tensor([row]))
     known = torch.tensor([[END], *([symbol] for symbol in symbols)])
     logits, _ = model.decode(known, model.decoder_context(one))
-    wanted = torch.tensor([*symbols, END])
-    return float(logits[:, 0].log_softmax(-1).gather(1, wanted.unsqueeze(1)).sum())
+    targets = torch.tensor([*symbols, END])
+    return float(logits[:, 0].log_softmax(-1).gather(1, targets.unsqueeze(1)).sum())
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -51,61 +51,61 @@ def log_probability(model: SequenceModel, encoded: EncoderOutput, row: int, symb
     length=st.integers(1, 4),
     attention=st.sampled_from([None, "additive"]),
 )
-def test_a_beam_that_holds_everything_is_brute_force(
+def test_a_beam_that_holds_every_sequence_equals_brute_force(
     labelled_experiment: Any, seed: int, lengths: list[int], normalization: float, length: int, attention: str | None
 ) -> None:
     model = made_model(labelled_experiment, seed, attention)
     sequences = [found for count in range(length + 1) for found in itertools.product((0, 1), repeat=count)]
     with torch.no_grad():
-        encoded = read(model, lengths, seed)
+        encoded = encode(model, lengths, seed)
         found = beam_search(model, encoded, width=3**length, normalization=normalization, length=length)
-        for row, written in enumerate(found):
+        for row, decoded in enumerate(found):
             scores = {
                 symbols: log_probability(model, encoded, row, symbols) / ((6 + len(symbols)) / 6) ** normalization
                 for symbols in sequences
             }
             best = max(scores.values())
-            assert scores[tuple(written.symbols)] == pytest.approx(best, abs=1e-4)
-            expected = log_probability(model, encoded, row, tuple(written.symbols))
-            assert written.log_probability == pytest.approx(expected, abs=1e-4)
+            assert scores[tuple(decoded.symbols)] == pytest.approx(best, abs=1e-4)
+            expected = log_probability(model, encoded, row, tuple(decoded.symbols))
+            assert decoded.log_probability == pytest.approx(expected, abs=1e-4)
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**20), lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3))
-def test_a_beam_of_one_takes_the_likeliest_symbol_on_each_step(
+def test_a_beam_of_one_equals_greedy_decoding(
     labelled_experiment: Any, labelled: Any, seed: int, lengths: list[int]
 ) -> None:
     model = made_model(labelled_experiment, seed)
     greedy = labelled_experiment(sampler=[{"use": "greedy"}]).samplers[0].build()
     vocabulary = labelled_experiment().vocabulary.build()
     with torch.no_grad():
-        encoded = read(model, lengths, seed)
+        encoded = encode(model, lengths, seed)
         one = beam_search(model, encoded, width=1, normalization=0.0, length=6)
         drawn = draw_sequences(model, TargetVocabulary(EXAMPLE_SPEC, vocabulary), [greedy], encoded, length=6, seed=1)
-    assert [written.symbols for written in one] == [written.symbols for written in drawn]
-    # That of the end, too, where a sequence was cut.
-    probabilities = [[written.log_probability for written in found] for found in (one, drawn)]
+    assert [decoded.symbols for decoded in one] == [decoded.symbols for decoded in drawn]
+    # They include the end symbol, also if the limit cut the sequence.
+    probabilities = [[decoded.log_probability for decoded in found] for found in (one, drawn)]
     assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-4)
 
 
-def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: Any) -> None:
+def test_a_beam_that_holds_every_sequence_is_never_worse_than_a_beam_of_one(labelled_experiment: Any) -> None:
     with torch.no_grad():
         for seed in range(5):
             model = made_model(labelled_experiment, seed)
-            encoded = read(model, [2, 4], seed)
+            encoded = encode(model, [2, 4], seed)
             narrow, whole = (beam_search(model, encoded, width=width, normalization=0.0, length=4) for width in (1, 81))
             pairs = zip(narrow, whole, strict=True)
-            assert all(one.log_probability <= all_.log_probability + 1e-5 for one, all_ in pairs)
+            assert all(one.log_probability <= best.log_probability + 1e-5 for one, best in pairs)
 
 
-def test_rows_in_a_batch_are_written_as_they_are_alone(labelled_experiment: Any) -> None:
+def test_rows_of_a_batch_are_decoded_as_they_are_alone(labelled_experiment: Any) -> None:
     model = made_model(labelled_experiment, 7, "multiplicative")
     with torch.no_grad():
-        encoded = read(model, [1, 4, 2], 3)
+        encoded = encode(model, [1, 4, 2], 3)
         together = beam_search(model, encoded, width=3, normalization=0.6, length=5)
-        for row, written in enumerate(together):
+        for row, decoded in enumerate(together):
             (alone,) = beam_search(model, encoded.rows(torch.tensor([row])), width=3, normalization=0.6, length=5)
-            assert alone.symbols == written.symbols
+            assert alone.symbols == decoded.symbols
 
 
 def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
@@ -113,16 +113,16 @@ def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
     chain = [labelled_experiment(sampler=[{"use": "temperature", "temperature": 1.0}]).samplers[0].build()]
     symbols = TargetVocabulary(EXAMPLE_SPEC, labelled_experiment().vocabulary.build())
     with torch.no_grad():
-        encoded = read(model, [3], 2)
+        encoded = encode(model, [3], 2)
         many = encoded.rows(torch.zeros(4000, dtype=torch.int64))
         drawn = draw_sequences(model, symbols, chain, many, length=3, seed=5)
-        empty = sum(not written.symbols for written in drawn) / len(drawn)
+        empty = sum(not decoded.symbols for decoded in drawn) / len(drawn)
         assert empty == pytest.approx(math.exp(log_probability(model, encoded, 0, ())), abs=0.03)
-        for written in drawn[:50]:
-            wanted = log_probability(model, encoded, 0, tuple(written.symbols))
-            assert written.log_probability == pytest.approx(wanted, abs=1e-4)
+        for decoded in drawn[:50]:
+            expected = log_probability(model, encoded, 0, tuple(decoded.symbols))
+            assert decoded.log_probability == pytest.approx(expected, abs=1e-4)
 
 
-def test_an_alignment_becomes_its_sequence() -> None:
+def test_collapsing_an_alignment_removes_repetitions_and_blanks() -> None:
     assert collapse_alignment(torch.tensor([3, 0, 0, 3, 0, 1, 1, 3]), blank=3).tolist() == [0, 0, 1]
     assert collapse_alignment(torch.tensor([3, 3]), blank=3).tolist() == []

@@ -72,7 +72,9 @@ def test_a_seed_gives_the_same_samples_and_rows_differ(
     assert all(text.startswith("ab") and len(text) == 32 for text in texts(1))
 
 
-def test_a_stream_is_the_sample(model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]) -> None:
+def test_streaming_gives_the_same_text_as_sampling(
+    model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
+) -> None:
     whole = sample_texts(model, vocabulary, plain, "ab", count=1, length=40, seed=5)[0]
     pieces = list(stream_text(model, vocabulary, plain, "ab", length=40, seed=5))
     assert "ab" + "".join(pieces) == whole
@@ -81,24 +83,24 @@ def test_a_stream_is_the_sample(model: SequenceModel, vocabulary: Vocabulary, pl
 
 def test_characters_of_several_bytes_are_streamed_whole(experiment: MakeExperiment) -> None:
     vocabulary: Vocabulary = experiment(vocabulary={"use": "bytes"}).vocabulary.build()
-    wanted = "aé€\N{PENGUIN}z".encode()
+    content = "aé€\N{PENGUIN}z".encode()
 
     class Dictate(Sampler):
-        """Writes given bytes, and then half a character."""
+        """Forces given bytes, and then the first byte of a character of two bytes."""
 
         def start(self, context: SamplingContext) -> int:
             return 0
 
         def transform(self, logits: Tensor, memory: Any) -> Tensor:
             forced = torch.full_like(logits, -torch.inf)
-            forced[:, (wanted + b"\xc3")[memory]] = 0
+            forced[:, (content + b"\xc3")[memory]] = 0
             return forced
 
         def advance(self, memory: Any, tokens: Tensor) -> int:
             return memory + 1
 
     model = build_model(experiment(), 256)
-    pieces = list(stream_text(model, vocabulary, [Dictate()], "x", length=len(wanted) + 1, seed=0))
+    pieces = list(stream_text(model, vocabulary, [Dictate()], "x", length=len(content) + 1, seed=0))
     assert pieces == ["a", "é", "€", "\N{PENGUIN}", "z", "\N{REPLACEMENT CHARACTER}"]
 
 
@@ -106,7 +108,7 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
     model: SequenceModel, vocabulary: Vocabulary, greedy: list[Sampler]
 ) -> None:
     class NeverTwice(Sampler):
-        """Forbids what was drawn before, row by row."""
+        """Forbids, in each row, the symbols that were drawn before."""
 
         def start(self, context: SamplingContext) -> Tensor:
             return torch.zeros(context.batch_size, context.vocabulary.size, dtype=torch.bool)
@@ -124,21 +126,23 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
     assert sorted(drawn[:, 0].tolist()) == sorted(drawn[:, 1].tolist()) == list(range(vocabulary.size))
 
 
-def test_the_sampler_that_leaves_nothing_is_named(
+def test_a_sampler_that_forbids_every_symbol_is_an_error_that_names_it(
     model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
 ) -> None:
-    class Nothing(Sampler):
-        """Forbids everything to the second sample."""
+    class ForbidsEverything(Sampler):
+        """Forbids every symbol in the second row."""
 
         def transform(self, logits: Tensor, memory: Any) -> Tensor:
             return logits.index_fill(0, torch.tensor([1]), -torch.inf)
 
     prompt = encode_prompt(vocabulary, "a")
-    with pytest.raises(PluginError, match="the sampler Nothing leaves no symbol to draw"):
-        list(generate(model, vocabulary, [*plain, Nothing(), *plain], prompt, count=2, length=2, seed=0))
+    with pytest.raises(PluginError, match="the sampler ForbidsEverything leaves no symbol to draw"):
+        list(generate(model, vocabulary, [*plain, ForbidsEverything(), *plain], prompt, count=2, length=2, seed=0))
 
 
-def test_prompts(vocabulary: Vocabulary, experiment: MakeExperiment) -> None:
+def test_the_default_prompt_is_a_line_break_and_a_prompt_must_be_in_the_vocabulary(
+    vocabulary: Vocabulary, experiment: MakeExperiment
+) -> None:
     assert vocabulary.decode(encode_prompt(vocabulary, None).tolist()) == b"\n"
     with pytest.raises(DataError, match="symbol 'x' at position 2 is not in the model's vocabulary") as caught:
         encode_prompt(vocabulary, "abx")
@@ -151,13 +155,15 @@ def test_prompts(vocabulary: Vocabulary, experiment: MakeExperiment) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_model_samples_on_another_device(model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]) -> None:
+def test_a_gpu_gives_the_same_samples_as_the_cpu(
+    model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
+) -> None:
     on_cpu = sample_texts(model, vocabulary, plain, "ab", count=2, length=50, seed=1)
     on_gpu = sample_texts(model.cuda(), vocabulary, plain, "ab", count=2, length=50, seed=1)
     assert on_cpu == on_gpu
 
 
-def test_without_kernels_for_int8_a_line_says_so(
+def test_without_int8_kernels_a_warning_is_given_and_the_samples_are_the_usual_ones(
     model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
 ) -> None:
     model.precision = "auto"

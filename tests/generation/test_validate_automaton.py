@@ -1,4 +1,4 @@
-"""A guide that compiled code would follow out of its tables is refused."""
+"""A constraint automaton with which a compiled kernel would read outside of its tables is rejected."""
 
 from copy import copy
 from typing import Any
@@ -11,8 +11,8 @@ from seqforge.generation.validate_automaton import first_automaton, next_automat
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 
-class Guided(Sampler):
-    """Its memory is its guide."""
+class Constrained(Sampler):
+    """A sampler whose memory is its constraint automaton."""
 
     def automaton(self, memory: ConstraintAutomaton | None) -> ConstraintAutomaton | None:
         return memory
@@ -21,7 +21,7 @@ class Guided(Sampler):
         return logits
 
 
-GUIDE = ConstraintAutomaton(
+AUTOMATON = ConstraintAutomaton(
     states=torch.tensor([0, 1, 1], dtype=torch.int32),
     following=torch.tensor([[0, 1, -1, -2], [-3, 1, 0, 0]], dtype=torch.int32),
     actions=torch.tensor([[0, 1, 0], [1, -1, -1]], dtype=torch.int32),
@@ -34,21 +34,21 @@ GUIDE = ConstraintAutomaton(
 )
 
 
-def test_a_right_guide_is_followed():
-    assert first_automaton(Guided(), GUIDE, 3, 4) is GUIDE
-    assert next_automaton(Guided(), GUIDE, GUIDE) is GUIDE
+def test_a_valid_automaton_is_accepted():
+    assert first_automaton(Constrained(), AUTOMATON, 3, 4) is AUTOMATON
+    assert next_automaton(Constrained(), AUTOMATON, AUTOMATON) is AUTOMATON
 
 
-def test_no_guide_is_none_but_after_another():
-    assert first_automaton(Guided(), None, 3, 4) is None
+def test_a_sampler_may_have_no_automaton_unless_an_earlier_one_stopped():
+    assert first_automaton(Constrained(), None, 3, 4) is None
     with pytest.raises(
-        PluginError, match="the automaton of the sampler Guided stopped, and the sampler returned no other"
+        PluginError, match="the automaton of the sampler Constrained stopped, and the sampler returned no other"
     ):
-        next_automaton(Guided(), None, GUIDE)
+        next_automaton(Constrained(), None, AUTOMATON)
 
 
 def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
-    table = getattr(GUIDE, name).clone()
+    table = getattr(AUTOMATON, name).clone()
     table[index] = value
     return table
 
@@ -56,13 +56,13 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"states": GUIDE.states.long()}, "states is not a contiguous tensor of torch.int32 on the CPU"),
-        ({"costs": GUIDE.costs.T.contiguous().T}, "costs is not a contiguous tensor of torch.int8"),
-        ({"following": GUIDE.following[:, :3].contiguous()}, r"following has the shape \[2, 3\], not \[2, 4\]"),
+        ({"states": AUTOMATON.states.long()}, "states is not a contiguous tensor of torch.int32 on the CPU"),
+        ({"costs": AUTOMATON.costs.T.contiguous().T}, "costs is not a contiguous tensor of torch.int8"),
+        ({"following": AUTOMATON.following[:, :3].contiguous()}, r"following has the shape \[2, 3\], not \[2, 4\]"),
         ({"weights": torch.zeros(3, dtype=torch.int32)}, r"following has the shape \[2, 4\], not \[3, 4\]"),
-        ({"weights": GUIDE.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
+        ({"weights": AUTOMATON.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
         ({"actions": changed("actions", (1, 0), 0)}, "an action returns to the popped state, but pops none"),
-        ({"heights": GUIDE.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
+        ({"heights": AUTOMATON.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
         ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, and has 2"),
         ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, and has -1"),
         ({"following": changed("following", (0, 0), -4)}, "following must be from -3 to 1, and has -4"),
@@ -73,9 +73,9 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
         ({"costs": changed("costs", (1,), FORBIDDEN)}, "a state forbids every symbol"),
     ],
 )
-def test_a_wrong_guide_is_refused(change: dict[str, Any], message: str):
-    automaton = copy(GUIDE)
+def test_an_invalid_automaton_is_rejected(change: dict[str, Any], message: str):
+    automaton = copy(AUTOMATON)
     for name, table in change.items():
         setattr(automaton, name, table)
-    with pytest.raises(PluginError, match=f"the automaton of the sampler Guided is wrong: {message}"):
-        first_automaton(Guided(), automaton, 3, 4)
+    with pytest.raises(PluginError, match=f"the automaton of the sampler Constrained is wrong: {message}"):
+        first_automaton(Constrained(), automaton, 3, 4)

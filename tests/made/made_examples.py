@@ -1,4 +1,4 @@
-"""A labelled corpus of any form, whose answers can be learnt from what is read."""
+"""A labelled corpus with any example spec, whose targets a model can learn from the inputs."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,23 +28,27 @@ class Made(LabelledCorpus):
 
     def __init__(
         self,
-        reads: Literal["text", "numbers"] = "text",
-        read: Literal["vector", "sequence"] = "sequence",
-        writes: Part = "classes",
-        written: Literal["once", "every step", "sequence"] = "once",
+        inputs: Literal["text", "numbers"] = "text",
+        input_kind: Literal["vector", "sequence"] = "sequence",
+        targets: Part = "classes",
+        output_mode: Literal["once", "every step", "sequence"] = "once",
         count: int = 60,
         longest: int = 9,
         alternatives: int = 0,
         seed: int = 0,
     ) -> None:
-        self._options = (reads, read, writes, written, count, longest, alternatives, seed)
+        self._options = (inputs, input_kind, targets, output_mode, count, longest, alternatives, seed)
         self._count, self._longest, self._alternatives, self._seed = count, longest, alternatives, seed
-        self._spec = self.example_spec({"reads": reads, "read": read, "writes": writes, "written": written})
+        self._spec = self.example_spec(
+            {"inputs": inputs, "input_kind": input_kind, "targets": targets, "output_mode": output_mode}
+        )
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
         parts = {"text": Text(), "numbers": Numbers(3), "classes": Classes(CLASSES)}
-        return ExampleSpec(parts[options["reads"]], options["read"], parts[options["writes"]], options["written"])
+        return ExampleSpec(
+            parts[options["inputs"]], options["input_kind"], parts[options["targets"]], options["output_mode"]
+        )
 
     def examples(self) -> Iterator[Example]:
         generator = np.random.default_rng(self._seed)
@@ -82,15 +86,15 @@ def kind(letter: str) -> int:
 
 
 class Exact(PredictionMetric):
-    """The share of answers that are right."""
+    """The share of predictions that are correct."""
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
         return not isinstance(spec.target, Numbers)
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        right = [
+        correct = [
             any(np.array_equal(prediction.predicted, target) for target in prediction.targets)
             for prediction in predictions
         ]
-        return Score({"share": float(np.mean(right))}, report=f"{sum(right)} of {len(right)}")
+        return Score({"share": float(np.mean(correct))}, report=f"{sum(correct)} of {len(correct)}")

@@ -22,11 +22,11 @@ MakeExperiment = Callable[..., Experiment]
 WORKLOAD = Workload(steps=3, rows=2, optimizer_steps=1000.0)
 
 calls: list[str] = []
-"""Names of the backends whose readers read, in order."""
+"""Names of the backends whose sequence readers were called, in order."""
 
 
 class Fake(Backend):
-    """The cell's own `forward`, after a pause."""
+    """Runs the cell's own `forward`, after a pause."""
 
     name: ClassVar = "fake"
     pause: ClassVar = 0.0
@@ -84,11 +84,11 @@ class Raises(Fake):
     name: ClassVar = "raises"
 
     def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
-        raise ZeroDivisionError("not today")
+        raise ZeroDivisionError("no such instruction")
 
 
 class Compiles(Fake):
-    """Needs a minute before it reads."""
+    """Needs a minute of preparation."""
 
     name: ClassVar = "compiles"
 
@@ -136,7 +136,7 @@ class Frozen(Residual):
 
 
 def registry_of(registry: Registry, *components: type[Any]) -> Registry:
-    """The plugin `essentials`, the eager backend, and components of a plugin of the test."""
+    """Return a registry of the plugin `essentials`, the eager backend and the given components."""
     found = tuple(
         Registration(
             "backend" if issubclass(component, Backend) else "cell",
@@ -154,7 +154,7 @@ def registry_of(registry: Registry, *components: type[Any]) -> Registry:
 
 @pytest.fixture
 def choose(registry: Registry) -> Callable[..., list[CellBackend]]:
-    """Choose backends for an LSTM, or other layers, among some."""
+    """Choose among the given backends for an LSTM, or for other layers, and run the model once."""
 
     def choose(*backends: type[Any], cells: Any = ({"use": "lstm", "hidden_size": 4},), **options: Any) -> Any:
         known = registry_of(registry, *backends)
@@ -187,15 +187,15 @@ def test_plain_torch_runs_the_cell_if_it_is_the_fastest(choose: Any) -> None:
 def test_a_backend_that_is_clearly_slower_is_not_measured_to_the_end(
     choose: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began: list[int] = []
-    monkeypatch.setattr(Slow, "change", lambda self, *results: (began.append(1), results)[1])
+    measured: list[int] = []
+    monkeypatch.setattr(Slow, "change", lambda self, *results: (measured.append(1), results)[1])
     choose(Quick, Slow)
-    assert len(began) == 1
+    assert len(measured) == 1
     choose(Slow)
-    assert len(began) == 1 + 6  # the first one, which warms up, and five repetitions
+    assert len(measured) == 1 + 6  # a warm-up and five repetitions
 
 
-def test_the_choice_is_kept_in_the_cache(choose: Any) -> None:
+def test_measured_times_are_cached(choose: Any) -> None:
     first = choose(Slow, Quick)[0]
     assert choose(Slow, Quick)[0].seconds == first.seconds
     (path,) = (cache_folder() / "backends").iterdir()
@@ -229,8 +229,8 @@ def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest
 def test_a_backend_that_raises_is_refused_with_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:
     choice = choose(Raises, Quick)[0]
     assert choice.backend == "quick"
-    assert "not today" in choice.refused["raises"]
-    assert "the backend raises failed for LSTM: not today" in capsys.readouterr().err
+    assert "no such instruction" in choice.refused["raises"]
+    assert "the backend raises failed for LSTM: no such instruction" in capsys.readouterr().err
 
 
 def test_a_backend_whose_outputs_differ_is_refused_with_a_warning(
@@ -266,21 +266,21 @@ def test_a_pinned_backend_is_not_measured(choose: Any) -> None:
     assert not (cache_folder() / "backends").exists()
 
 
-def test_the_pin_of_a_cell_comes_before_that_of_the_run(choose: Any) -> None:
+def test_the_pinned_backend_of_a_cell_overrides_that_of_the_run(choose: Any) -> None:
     layers = [{"use": "lstm", "hidden_size": 4, "repeat": 2}]
     choices = choose(Slow, Quick, Refuses, cells=layers, backend="slow", pins=[(), ("refuses", "quick")])
     assert [choice.backend for choice in choices] == ["slow", "quick"]
     assert calls == ["slow", "quick"]
 
 
-def test_a_pin_that_cannot_run_is_an_error_with_every_reason(choose: Any) -> None:
+def test_a_pinned_backend_that_cannot_run_is_an_error_with_the_reason(choose: Any) -> None:
     with pytest.raises(ExperimentError) as caught:
         choose(Refuses, backend="refuses")
     assert caught.value.message == ("the backend refuses cannot run stack.cells.0 (LSTM): it never runs a LSTM")
     assert "--set training.backend=auto" in str(caught.value.hint)
 
 
-def test_recorded_choices_are_kept(choose: Any) -> None:
+def test_a_recorded_backend_overrides_a_pinned_one(choose: Any) -> None:
     choice = choose(Slow, Quick, recorded={"stack.cells.0": "slow"}, backend="quick")[0]
     assert (choice.backend, choice.seconds) == ("slow", {})
     assert calls == ["slow"]
@@ -295,7 +295,7 @@ def test_a_recorded_backend_that_is_not_available_is_an_error(name: str, reason:
     assert "--set training.backend=auto" in str(caught.value.hint)
 
 
-def test_a_trained_model_runs_on_its_backends_if_they_are_there(registry: Registry) -> None:
+def test_a_trained_model_runs_on_its_recorded_backends_if_they_are_available(registry: Registry) -> None:
     known = registry_of(registry, Slow, Refuses, Compiles)
     table = {
         "experiment": {"name": "test"},

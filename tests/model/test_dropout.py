@@ -1,4 +1,4 @@
-"""Dropout: how much is dropped, what becomes of the rest, and of its gradient."""
+"""Dropout: how many values are dropped, the scale of the others, and the gradient."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from seqforge.model.dropout import Dropout
     seed=st.integers(0, 99),
 )
 @settings(deadline=None)
-def test_each_number_is_dropped_or_scaled_and_so_is_its_gradient(probability: float, shape: list[int], seed: int):
+def test_each_value_is_dropped_or_scaled_and_so_is_its_gradient(probability: float, shape: list[int], seed: int):
     inputs = (torch.rand(shape, dtype=torch.float64) + 1).requires_grad_()
     torch.manual_seed(seed)
     outputs = Dropout(probability)(inputs)
@@ -23,7 +23,7 @@ def test_each_number_is_dropped_or_scaled_and_so_is_its_gradient(probability: fl
     kept = outputs != 0
     assert torch.equal(outputs, inputs * inputs.grad)
     assert bool((inputs.grad[~kept] == 0).all())
-    # The probability is kept to 1/65,536 of what was asked, and no number is scaled without bound.
+    # The probability is exact to 1/65,536, which also bounds the scale.
     torch.testing.assert_close(
         inputs.grad[kept],
         torch.full_like(inputs.grad[kept], 1 / (1 - probability)),
@@ -34,7 +34,7 @@ def test_each_number_is_dropped_or_scaled_and_so_is_its_gradient(probability: fl
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_as_many_are_dropped_as_was_asked_and_the_mean_stays(probability: float, dtype: torch.dtype):
+def test_the_given_fraction_is_dropped_and_the_mean_stays(probability: float, dtype: torch.dtype):
     torch.manual_seed(5)
     outputs = Dropout(probability)(torch.ones(400_000, dtype=dtype)).float()
     deviation = (probability * (1 - probability) / 400_000) ** 0.5
@@ -42,7 +42,7 @@ def test_as_many_are_dropped_as_was_asked_and_the_mean_stays(probability: float,
     assert abs(outputs.mean().item() - 1) < 5 * deviation / (1 - probability) + 2**-8 * (dtype == torch.bfloat16)
 
 
-def test_neighbours_are_dropped_independently():
+def test_neighbouring_values_are_dropped_independently():
     torch.manual_seed(6)
     dropped = (Dropout(0.5)(torch.ones(400_000)) == 0).double() - 0.5
     for distance in range(1, 9):
@@ -50,7 +50,7 @@ def test_neighbours_are_dropped_independently():
         assert abs(correlation) < 5 / 400_000**0.5
 
 
-def test_the_random_state_decides():
+def test_dropout_is_a_function_of_the_random_state():
     inputs = torch.ones(1000)
     state = torch.random.get_rng_state()
     first = Dropout(0.5)(inputs)

@@ -1,4 +1,4 @@
-"""The eager backend."""
+"""The eager backend against the conformance suite."""
 
 from functools import partial
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Whole examples: what is padded gives exactly what it gives alone, forward and gradients, whatever the cell."""
+"""A padded batch has the same loss and gradients as its examples one by one, for every cell."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
 SYMBOLS = 4
 NAMES = Classes(("x", "y", "z"))
 
-SHAPES: dict[str, tuple[ExampleSpec, dict[str, Any], str]] = {
+SPECS: dict[str, tuple[ExampleSpec, dict[str, Any], str]] = {
     "once": (ExampleSpec(Text(), "sequence", NAMES, "once"), {"topology": "many-to-one"}, "cross-entropy"),
     "vectors": (ExampleSpec(Numbers(2), "sequence", NAMES, "once"), {"topology": "many-to-one"}, "cross-entropy"),
     "numbers": (ExampleSpec(Text(), "sequence", Numbers(3), "once"), {"topology": "many-to-one"}, "mean-squared-error"),
@@ -41,12 +41,12 @@ SHAPES: dict[str, tuple[ExampleSpec, dict[str, Any], str]] = {
         "mean-squared-error",
     ),
     "sequence": (ExampleSpec(Text(), "sequence", NAMES, "sequence"), {"topology": "many-to-many"}, "cross-entropy"),
-    "attending": (
+    "additive attention": (
         ExampleSpec(Text(), "sequence", NAMES, "sequence"),
         {"topology": "many-to-many", "attention": {"use": "additive"}},
         "cross-entropy",
     ),
-    "multiplicative": (
+    "multiplicative attention": (
         ExampleSpec(Text(), "sequence", NAMES, "sequence"),
         {"topology": "many-to-many", "attention": {"use": "multiplicative"}, "embedding_size": 3},
         "cross-entropy",
@@ -56,18 +56,18 @@ SHAPES: dict[str, tuple[ExampleSpec, dict[str, Any], str]] = {
 
 
 def model_and_loss(
-    labelled_experiment: Any, shape: str, cells: list[dict[str, Any]], both: bool
+    labelled_experiment: Any, name: str, cells: list[dict[str, Any]], bidirectional: bool
 ) -> tuple[SequenceModel, ExampleSpec, Any]:
-    spec, table, loss = SHAPES[shape]
+    spec, table, loss = SPECS[name]
     parts = {Text: "text", Numbers: "numbers", Classes: "classes"}
     corpus = {
         "use": "made",
-        "reads": parts[type(spec.input)],
-        "writes": parts[type(spec.target)],
-        "written": spec.output_mode,
+        "inputs": parts[type(spec.input)],
+        "targets": parts[type(spec.target)],
+        "output_mode": spec.output_mode,
     }
     experiment = labelled_experiment(
-        corpus=corpus, model={**table, "cells": cells, "bidirectional": both}, loss={"use": loss}
+        corpus=corpus, model={**table, "cells": cells, "bidirectional": bidirectional}, loss={"use": loss}
     )
     model = build_model(experiment, SYMBOLS, spec).eval()
     choose_backends(
@@ -76,13 +76,13 @@ def model_and_loss(
     return model, spec, experiment.loss.build()
 
 
-def made_batch(spec: ExampleSpec, lengths: list[int], written: list[int], seed: int, loss: Any) -> PaddedBatch:
+def made_batch(spec: ExampleSpec, lengths: list[int], target_lengths: list[int], seed: int, loss: Any) -> PaddedBatch:
     generator = torch.Generator().manual_seed(seed)
     rows, time = len(lengths), max(lengths)
     inputs = torch.zeros((time, rows), dtype=torch.int64)
     if isinstance(spec.input, Numbers):
         inputs = torch.zeros((time, rows, 2))
-    steps = {"once": [1] * rows, "every step": lengths}.get(spec.output_mode, [count + 1 for count in written])
+    steps = {"once": [1] * rows, "every step": lengths}.get(spec.output_mode, [count + 1 for count in target_lengths])
     if loss.aligns:
         steps = [max(1, length // 2) for length in lengths]
     numbers = isinstance(spec.target, Numbers)
@@ -99,10 +99,10 @@ def made_batch(spec: ExampleSpec, lengths: list[int], written: list[int], seed: 
     return PaddedBatch(inputs, torch.tensor(lengths), targets[0] if spec.output_mode == "once" else targets)
 
 
-def row_of(batch: PaddedBatch, spec: ExampleSpec, row: int, written: int) -> PaddedBatch:
+def row_of(batch: PaddedBatch, spec: ExampleSpec, row: int, target_length: int) -> PaddedBatch:
     length = int(batch.lengths[row])
     place = slice(row, row + 1)
-    targets = batch.targets[place] if spec.output_mode == "once" else batch.targets[:written, place]
+    targets = batch.targets[place] if spec.output_mode == "once" else batch.targets[:target_length, place]
     return PaddedBatch(batch.inputs[:length, place], batch.lengths[place], targets)
 
 
@@ -110,26 +110,26 @@ def gradients(model: SequenceModel, value: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad(value, list(model.parameters()), allow_unused=True, materialize_grads=True)
 
 
-@pytest.mark.parametrize("both", [False, True], ids=["forwards", "both ways"])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["unidirectional", "bidirectional"])
+@pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS.keys())
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     lengths=st.lists(st.integers(1, 7), min_size=2, max_size=4), seed=st.integers(0, 2**16), padding=st.integers(0, 3)
 )
-def test_a_padded_batch_gives_what_its_examples_give_alone(
+def test_a_padded_batch_has_the_loss_and_gradients_of_its_examples_alone(
     labelled_experiment: Any,
     cells: list[dict[str, Any]],
-    shape: str,
-    both: bool,
+    name: str,
+    bidirectional: bool,
     lengths: list[int],
     seed: int,
     padding: int,
 ) -> None:
-    model, spec, loss = model_and_loss(labelled_experiment, shape, cells, both)
-    written = [(length * 3 + seed) % 5 for length in lengths]
-    batch = made_batch(spec, lengths, written, seed, loss)
-    # Padding that no row fills, and that holds anything, weighs nothing either.
+    model, spec, loss = model_and_loss(labelled_experiment, name, cells, bidirectional)
+    target_lengths = [(length * 3 + seed) % 5 for length in lengths]
+    batch = made_batch(spec, lengths, target_lengths, seed, loss)
+    # More padding, with any content, changes nothing either.
     junk = torch.full((padding, *batch.inputs.shape[1:]), 1, dtype=batch.inputs.dtype)
     padded = PaddedBatch(torch.cat([batch.inputs, junk]), batch.lengths, batch.targets)
     if spec.output_mode == "every step":
@@ -152,27 +152,27 @@ def test_a_padded_batch_gives_what_its_examples_give_alone(
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), seed=st.integers(0, 99))
-def test_rows_are_turned_around_within_their_own_lengths(lengths: list[int], seed: int) -> None:
+def test_rows_are_reversed_within_their_own_lengths(lengths: list[int], seed: int) -> None:
     steps = torch.randn(max(lengths), len(lengths), 2, generator=torch.Generator().manual_seed(seed))
-    there = reverse_rows(steps, torch.tensor(lengths))
+    backwards = reverse_rows(steps, torch.tensor(lengths))
     for row, length in enumerate(lengths):
-        assert there[:length, row].equal(steps[:length, row].flip(0))
-        assert there[length:, row].equal(steps[length:, row])
-    assert reverse_rows(there, torch.tensor(lengths)).equal(steps)
+        assert backwards[:length, row].equal(steps[:length, row].flip(0))
+        assert backwards[length:, row].equal(steps[length:, row])
+    assert reverse_rows(backwards, torch.tensor(lengths)).equal(steps)
 
 
-def test_reading_both_ways_sees_what_comes_later(labelled_experiment: Any) -> None:
+def test_only_a_bidirectional_model_sees_later_steps(labelled_experiment: Any) -> None:
     lengths = torch.tensor([4])
     inputs = torch.tensor([[0], [1], [2], [3]])
     other = torch.tensor([[0], [1], [2], [0]])
-    for both in (False, True):
-        model, _, _ = model_and_loss(labelled_experiment, "every step", CELLS["gru"], both)
+    for bidirectional in (False, True):
+        model, _, _ = model_and_loss(labelled_experiment, "every step", CELLS["gru"], bidirectional)
         one, two = (model.predict_each_step(model.encode(steps, lengths)) for steps in (inputs, other))
-        assert one[0].equal(two[0]) is not both
+        assert one[0].equal(two[0]) is not bidirectional
 
 
 def test_scheduled_sampling_with_nothing_sampled_is_teacher_forcing(labelled_experiment: Any) -> None:
-    model, spec, loss = model_and_loss(labelled_experiment, "attending", CELLS["lstm"], False)
+    model, spec, loss = model_and_loss(labelled_experiment, "additive attention", CELLS["lstm"], False)
     batch = made_batch(spec, [3, 5], [2, 4], 1, loss)
     encoded = model.encode(batch.inputs, batch.lengths)
     known = example_loss(model, spec, encoded, batch, loss)

@@ -1,4 +1,4 @@
-"""The model around the cells."""
+"""The model: input layer, stack of cells, dropout, head, and initialization."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def test_one_hot_vectors_are_not_saved(experiment: MakeExperiment) -> None:
     assert not [name for name in model.state_dict() if "unit_vectors" in name]
 
 
-def test_weights_depend_on_the_seed_alone(experiment: MakeExperiment) -> None:
+def test_weights_depend_only_on_the_seed(experiment: MakeExperiment) -> None:
     torch.manual_seed(1)
     first = build_model(experiment(), 9).state_dict()
     torch.manual_seed(2)
@@ -36,7 +36,7 @@ def test_weights_depend_on_the_seed_alone(experiment: MakeExperiment) -> None:
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
-def test_the_initializer_fills_everything_but_what_cells_set_themselves(experiment: MakeExperiment) -> None:
+def test_the_initializer_sets_every_weight_except_those_that_a_cell_sets(experiment: MakeExperiment) -> None:
     cells = [{"use": "essentials/lstm", "hidden_size": 6, "forget_bias": 3.0}]
     chosen = experiment(model={"initializer": {"use": "uniform", "scale": 0.08}, "cells": cells, "embedding_size": 4})
     state = build_model(chosen, 9).state_dict()
@@ -47,7 +47,7 @@ def test_the_initializer_fills_everything_but_what_cells_set_themselves(experime
         assert weight.abs().max() > 0.03, name
 
 
-def test_a_stack_reads_step_by_step_as_it_reads_a_sequence(experiment: MakeExperiment) -> None:
+def test_the_stepper_gives_the_logits_of_the_whole_sequence(experiment: MakeExperiment) -> None:
     cells = [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 5}]
     model = build_model(experiment(model={"cells": cells, "dropout": 0.5}), 9).eval()
     tokens = torch.randint(9, (8, 3))
@@ -59,7 +59,7 @@ def test_a_stack_reads_step_by_step_as_it_reads_a_sequence(experiment: MakeExper
         torch.testing.assert_close(logits, whole[step])
 
 
-def test_dropout_falls_between_layers_and_only_while_training(experiment: MakeExperiment) -> None:
+def test_dropout_applies_between_layers_and_only_in_training(experiment: MakeExperiment) -> None:
     cells = [{"use": "essentials/rnn", "hidden_size": 8, "repeat": 2}]
     model = build_model(experiment(model={"cells": cells, "dropout": 0.5}), 9)
     tokens = torch.randint(9, (8, 3))
@@ -70,7 +70,7 @@ def test_dropout_falls_between_layers_and_only_while_training(experiment: MakeEx
     model.train()
     (first, states), (second, _) = outputs(), outputs()
     assert not torch.equal(first, second)
-    # The first layer's state never saw a dropped output.
+    # Dropout comes after the first layer, and does not change its state.
     model.eval()
     (third, undropped), (fourth, _) = outputs(), outputs()
     assert torch.equal(third, fourth)
@@ -78,7 +78,9 @@ def test_dropout_falls_between_layers_and_only_while_training(experiment: MakeEx
 
 
 @pytest.mark.parametrize("embedding_size", [None, 3])
-def test_parameters_are_those_of_the_papers(embedding_size: int | None, experiment: MakeExperiment) -> None:
+def test_the_number_of_parameters_is_that_of_the_equations(
+    embedding_size: int | None, experiment: MakeExperiment
+) -> None:
     model_table = {"cells": [{"use": "essentials/lstm", "hidden_size": 10, "repeat": 2}]}
     chosen = experiment(model=model_table | ({"embedding_size": embedding_size} if embedding_size else {}))
     count = sum(parameter.numel() for parameter in build_model(chosen, 7).parameters())

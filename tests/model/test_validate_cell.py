@@ -1,4 +1,4 @@
-"""A cell that would only be resumed or sampled wrongly is refused before it is trained."""
+"""A cell whose state or output has a wrong type or shape is an error before training."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -17,8 +17,8 @@ class Memory(NamedTuple):
     hidden: Any
 
 
-class Unfit(Cell[Any]):
-    """What a subclass gets wrong is one thing; this one is right."""
+class ValidCell(Cell[Any]):
+    """A valid cell. Each of its subclasses has one fault."""
 
     def __init__(self, input_size: int, hidden_size: int = 3) -> None:
         super().__init__(input_size, hidden_size)
@@ -32,44 +32,44 @@ class Unfit(Cell[Any]):
         return hidden, Memory(hidden)
 
 
-class Plain(Unfit):
+class Plain(ValidCell):
     def initial_state(self, batch_size: int) -> Any:
         return (torch.zeros(batch_size, 3),)
 
 
-class OneRow(Unfit):
+class OneRow(ValidCell):
     def initial_state(self, batch_size: int) -> Any:
         return Memory(torch.zeros(3))
 
 
-class Number(Unfit):
+class Number(ValidCell):
     def initial_state(self, batch_size: int) -> Any:
         return Memory(0.0)
 
 
-class Growing(Unfit):
+class Growing(ValidCell):
     def step(self, projected: Any, state: Any) -> Any:
         hidden = projected @ self.weight
         return hidden, Memory(torch.cat([state.hidden, hidden], dim=1))
 
 
-class Doubling(Unfit):
+class Doubling(ValidCell):
     def step(self, projected: Any, state: Any) -> Any:
         hidden = projected @ self.weight
         return hidden, Memory(hidden.double())
 
 
-class Forgetting(Unfit):
+class Forgetting(ValidCell):
     def step(self, projected: Any, state: Any) -> Any:
         return projected @ self.weight, (state.hidden,)
 
 
-class Wide(Unfit):
+class Wide(ValidCell):
     def step(self, projected: Any, state: Any) -> Any:
         return torch.cat([state.hidden, state.hidden], dim=1), state
 
 
-class Raising(Unfit):
+class Raising(ValidCell):
     def step(self, projected: Any, state: Any) -> Any:
         return projected.foo, state
 
@@ -79,12 +79,12 @@ def component(experiment: Any) -> Any:
     return experiment().cells[0]
 
 
-def test_a_right_cell_passes(component: Any):
-    validate_cell(Unfit(4), component)
+def test_a_valid_cell_passes(component: Any):
+    validate_cell(ValidCell(4), component)
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         (Plain, "its initial state is a tuple, not a NamedTuple of tensors"),
         (OneRow, r"'hidden' of its state for a batch of 2 is \[3\], not a tensor \[2, …\]"),
@@ -102,34 +102,34 @@ def test_a_right_cell_passes(component: Any):
         (Raising, r"it cannot read a step: AttributeError: .* \(test_validate_cell.py, line \d+\)"),
     ],
 )
-def test_what_is_wrong_is_told(kind: type[Unfit], said: str, component: Any):
-    with pytest.raises(PluginError, match=f"^cell 'essentials/lstm': {said}") as caught:
+def test_an_invalid_cell_is_an_error_that_names_the_plugin(kind: type[ValidCell], message: str, component: Any):
+    with pytest.raises(PluginError, match=f"^cell 'essentials/lstm': {message}") as caught:
         validate_cell(kind(4), component)
     assert caught.value.hint == "Report this to the author of the plugin 'essentials'."
 
 
-def test_a_model_is_not_built_of_it(experiment: Any):
+def test_a_model_with_an_invalid_cell_is_not_built(experiment: Any):
     chosen: Experiment = experiment()
-    unfit = replace(chosen.cells[0], component=Growing, options={"hidden_size": 3})
-    object.__setattr__(chosen, "cells", (unfit,))
+    invalid = replace(chosen.cells[0], component=Growing, options={"hidden_size": 3})
+    object.__setattr__(chosen, "cells", (invalid,))
     with pytest.raises(PluginError, match="before a step"):
         build_model(chosen, 5)
 
 
-def test_a_cell_that_cannot_be_made_is_told(experiment: Any):
-    class Unmade(Unfit):
+def test_a_cell_whose_constructor_fails_is_an_error_that_names_it(experiment: Any):
+    class FailsToBuild(ValidCell):
         def __init__(self, input_size: int) -> None:  # pyright: ignore[reportMissingSuperCall]
             self.weight = torch.nn.Parameter(torch.zeros(input_size))
 
-    cell = replace(experiment().cells[0], component=Unmade, options={})
+    cell = replace(experiment().cells[0], component=FailsToBuild, options={})
     with pytest.raises(
         PluginError, match=r"cell 'essentials/lstm': it cannot be built: AttributeError: .*, line \d+\)"
     ):
         cell.build(input_size=3)
 
 
-def test_a_want_of_memory_is_nobodys_fault(experiment: Any):
-    class Large(Unfit):
+def test_running_out_of_memory_is_not_blamed_on_the_plugin(experiment: Any):
+    class Large(ValidCell):
         def __init__(self, input_size: int) -> None:  # pyright: ignore[reportMissingSuperCall]
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 

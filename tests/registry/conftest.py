@@ -1,4 +1,4 @@
-"""Plugins made for one test: real entry points over modules and distributions in a temporary folder."""
+"""Fixtures: plugins of a single test, as entry points of modules in a temporary folder."""
 
 import itertools
 import sys
@@ -19,7 +19,7 @@ MakeRegistry = Callable[..., Registry]
 
 @pytest.fixture
 def make_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeModule]:
-    """Write a module that can be imported, and give its name."""
+    """Write a module that can be imported, and return its name."""
     folder = tmp_path / "modules"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -38,7 +38,7 @@ def make_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mak
 
 @pytest.fixture
 def make_entry(make_module: MakeModule) -> MakeEntry:
-    """Write a plugin's module, and give its entry point."""
+    """Write the module of a plugin, and return its entry point."""
 
     def make(source: str, name: str = "sample") -> EntryPoint:
         return EntryPoint(name=name, value=make_module(source), group=GROUP)
@@ -48,7 +48,7 @@ def make_entry(make_module: MakeModule) -> MakeEntry:
 
 @pytest.fixture(scope="session")
 def make_registry() -> MakeRegistry:
-    """Make a registry of one plugin, given `kind/name` and the target of each component."""
+    """Make a registry of one plugin from a table of `kind/name` and target of its components."""
 
     def make(components: dict[str, str], plugin: str = "sample") -> Registry:
         register = Register(plugin)

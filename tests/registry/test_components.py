@@ -1,4 +1,4 @@
-"""From a table of an experiment to a component: its options, the components inside it, and how it is built."""
+"""Resolving a table of an experiment to a component: options, nested components, and building."""
 
 import tomllib
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class NoOptions(Identity):
 
 
 class Configured(Identity):
-    """Has an option of every type that a plugin may want."""
+    """Has an option of every type that a plugin may use."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Layer(Cell[tuple[Tensor, ...]]):
 class Zeros(Initializer):
     def __init__(self, value: float = 0.0) -> None:
         if value < 0:
-            raise ValueError("the value is below nothing")
+            raise ValueError("the value is negative")
         if value > 1:
             raise DataError("no such value", hint="Take another.")
 
@@ -101,7 +101,7 @@ class Zeros(Initializer):
 
 
 class PlainLoss(Loss):
-    """Has no __init__ of its own; torch.nn.Module's takes anything."""
+    """Inherits the __init__ of torch.nn.Module, which accepts any argument."""
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return outputs.mean()
@@ -117,7 +117,7 @@ def registry(make_registry: MakeRegistry) -> Registry:
     return make_registry({**samplers, **others, "loss/plain": f"{__name__}:PlainLoss"})
 
 
-def chosen(registry: Registry, toml: str, kind: str = "sampler") -> Component:
+def resolved_component(registry: Registry, toml: str, kind: str = "sampler") -> Component:
     found = resolve(registry, kind, tomllib.loads(toml), "key", FOLDER)
     assert isinstance(found, Component), found
     return found
@@ -129,8 +129,8 @@ def problems(registry: Registry, toml: str, kind: str = "sampler") -> list[str]:
     return [str(problem) for problem in found]
 
 
-def test_every_default_is_written_out(registry: Registry):
-    component = chosen(registry, 'use = "configured"')
+def test_a_resolved_table_contains_every_default(registry: Registry):
+    component = resolved_component(registry, 'use = "configured"')
     assert component.name == "sample/configured"
     assert component.table == {
         "use": "sample/configured",
@@ -148,8 +148,10 @@ def test_every_default_is_written_out(registry: Registry):
     }
 
 
-def test_a_component_is_built_with_what_the_table_says(registry: Registry):
-    built = chosen(registry, 'use = "configured"\nsize = 7\npart = 0\nlengths = [3]\nlimit = -1\nmode = "slow"').build()
+def test_a_component_is_built_with_the_options_of_its_table(registry: Registry):
+    built = resolved_component(
+        registry, 'use = "configured"\nsize = 7\npart = 0\nlengths = [3]\nlimit = -1\nmode = "slow"'
+    ).build()
     assert isinstance(built, Configured)
     assert built.given["size"] == 7
     assert built.given["part"] == 0.0
@@ -161,14 +163,14 @@ def test_a_component_is_built_with_what_the_table_says(registry: Registry):
 
 def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/somebody")
-    for written, path in (("a/../b", "/experiments/a/../b"), ("/a", "/a"), ("~/a", "/home/somebody/a")):
-        built = chosen(registry, f'use = "configured"\npath = "{written}"').build()
+    for text, path in (("a/../b", "/experiments/a/../b"), ("/a", "/a"), ("~/a", "/home/somebody/a")):
+        built = resolved_component(registry, f'use = "configured"\npath = "{text}"').build()
         assert built.given["path"] == Path(path)
         assert built.given["cache"] == Path("/experiments/cache")
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "message"),
     [
         ("size = true", "key.size: should be a valid integer, not true"),
         ('size = "3"', "key.size: should be a valid integer, not '3'"),
@@ -200,11 +202,11 @@ def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: p
         ("si-ze = 3", "key.si-ze: sample/configured has no option 'si-ze'. Did you mean 'size'?"),
     ],
 )
-def test_a_wrong_option_is_told_by_its_key(registry: Registry, option: str, said: str):
-    assert problems(registry, f'use = "configured"\n{option}')[-1] == said
+def test_a_wrong_option_is_reported_with_its_key(registry: Registry, option: str, message: str):
+    assert problems(registry, f'use = "configured"\n{option}')[-1] == message
 
 
-def test_all_wrong_options_are_told_at_once(registry: Registry):
+def test_all_wrong_options_are_reported_at_once(registry: Registry):
     assert problems(registry, 'use = "required"\nsiez = 1\nsize = 0\nothers = [{use = "noptions"}, 3]') == [
         "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
         "key.inner: sample/required needs this sampler",
@@ -220,36 +222,36 @@ def test_all_wrong_options_are_told_at_once(registry: Registry):
 
 
 def test_a_component_without_options_takes_none(registry: Registry):
-    assert chosen(registry, 'use = "nooptions"').table == {"use": "sample/nooptions"}
+    assert resolved_component(registry, 'use = "nooptions"').table == {"use": "sample/nooptions"}
     message = "key.size: sample/nooptions has no option 'size'. sample/nooptions takes no options."
     assert problems(registry, 'use = "nooptions"\nsize = 1') == [message]
-    # Although torch.nn.Module's __init__ takes *args and **kwargs.
-    assert chosen(registry, 'use = "plain"', "loss").table == {"use": "sample/plain"}
-    assert isinstance(chosen(registry, 'use = "plain"', "loss").build(), PlainLoss)
+    # Although the __init__ of torch.nn.Module takes *args and **kwargs.
+    assert resolved_component(registry, 'use = "plain"', "loss").table == {"use": "sample/plain"}
+    assert isinstance(resolved_component(registry, 'use = "plain"', "loss").build(), PlainLoss)
 
 
 @pytest.mark.parametrize(("value", "name"), [("lstm", "lstm"), (3, "NAME"), ([], "NAME")])
-def test_a_component_is_a_table(registry: Registry, value: Any, name: str):
+def test_a_component_must_be_a_table(registry: Registry, value: Any, name: str):
     [problem] = resolve(registry, "optimizer", value, "optimizer", FOLDER)
     rule = f"must be a table with the name of an optimizer, not {value!r}"
     assert str(problem) == f'optimizer: {rule}. Write {{ use = "{name}" }}.'
 
 
 @pytest.mark.parametrize("table", ["", "use = 3", "use = []"])
-def test_a_component_has_a_name(registry: Registry, table: str):
+def test_a_component_must_have_a_name(registry: Registry, table: str):
     known = "configured, nooptions, required, wrapper"
     assert problems(registry, table) == [f"key.use: must name a sampler. Known: {known}."]
     assert problems(registry, table, "optimizer") == ["key.use: must name an optimizer. None is installed."]
 
 
-def test_components_nest(registry: Registry):
+def test_components_can_be_nested(registry: Registry):
     table = """
         use = "wrapper"
         inner = { use = "wrapper", inner = { use = "configured", size = 9 } }
         before = [{ use = "nooptions" }, { use = "configured" }]
         after = { use = "nooptions" }
         several = [{ use = "configured", size = 8 }]"""
-    component = chosen(registry, table)
+    component = resolved_component(registry, table)
     assert component.table["inner"]["inner"]["size"] == 9
     assert [part["use"] for part in component.table["before"]] == ["sample/nooptions", "sample/configured"]
     built = component.build()
@@ -262,37 +264,39 @@ def test_components_nest(registry: Registry):
     assert built.several[0].given["size"] == 8
 
 
-def test_what_is_wrong_inside_a_component_has_its_whole_key(registry: Registry):
+def test_a_problem_of_a_nested_component_has_its_full_key(registry: Registry):
     toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
     assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
     assert problems(registry, 'use = "wrapper"') == ["key.inner: sample/wrapper needs this sampler"]
 
 
-def test_what_the_engine_supplies_cannot_be_set(registry: Registry):
+def test_an_option_that_the_engine_sets_cannot_be_set(registry: Registry):
     [problem] = problems(registry, 'use = "layer"\ninput_size = 3', "cell")
     assert problem == "key.input_size: the engine sets this option of sample/layer. Leave it out."
 
 
-def test_what_the_engine_supplies_reaches_the_components_of_its_kind(registry: Registry):
+def test_options_that_the_engine_sets_reach_nested_components_of_the_same_kind(registry: Registry):
     toml = 'use = "layer"\ninner = { use = "layer", hidden_size = 2, weights = { use = "zeros" } }'
-    layer = chosen(registry, toml, "cell").build(input_size=5)
+    layer = resolved_component(registry, toml, "cell").build(input_size=5)
     assert (layer.input_size, layer.inner.input_size, layer.inner.hidden_size) == (5, 5, 2)
     assert isinstance(layer.inner.weights, Zeros)
 
 
-def test_a_component_knows_every_plugin_it_is_made_of(make_registry: MakeRegistry):
+def test_a_component_lists_the_plugins_of_its_nested_components(make_registry: MakeRegistry):
     alpha = make_registry({"sampler/wrapper": f"{__name__}:Wrapper"}, plugin="alpha")
     others = [make_registry({"sampler/one": f"{__name__}:NoOptions"}, plugin=name) for name in ("beta", "gamma")]
     registry = Registry([*alpha.plugins, *others[0].plugins, *others[1].plugins])
-    component = chosen(registry, 'use = "wrapper"\ninner = {use = "beta/one"}\nbefore = [{use = "gamma/one"}]')
+    component = resolved_component(
+        registry, 'use = "wrapper"\ninner = {use = "beta/one"}\nbefore = [{use = "gamma/one"}]'
+    )
     assert component.plugins == {"alpha", "beta", "gamma"}
 
 
-def test_a_component_that_refuses_its_options_is_named(registry: Registry):
-    with pytest.raises(PluginError, match=r"^initializer 'sample/zeros': the value is below nothing$"):
-        chosen(registry, 'use = "zeros"\nvalue = -1', "initializer").build()
+def test_an_error_in_a_constructor_names_the_component(registry: Registry):
+    with pytest.raises(PluginError, match=r"^initializer 'sample/zeros': the value is negative$"):
+        resolved_component(registry, 'use = "zeros"\nvalue = -1', "initializer").build()
     with pytest.raises(DataError, match=r"^no such value\nTake another\.$"):
-        chosen(registry, 'use = "zeros"\nvalue = 2', "initializer").build()
+        resolved_component(registry, 'use = "zeros"\nvalue = 2', "initializer").build()
 
 
 _words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -337,14 +341,14 @@ def test_a_resolved_table_resolves_to_itself_through_a_file(registry: Registry, 
     _assert_holds(first.table, table)
 
 
-def _assert_holds(resolved: Any, written: Any) -> None:
-    if isinstance(written, dict):
-        for name, value in written.items():
+def _assert_holds(resolved: Any, stated: Any) -> None:
+    if isinstance(stated, dict):
+        for name, value in stated.items():
             if name not in ("use", "path"):
                 _assert_holds(resolved[name], value)
-    elif isinstance(written, list):
-        assert len(resolved) == len(written)
-        for one, other in zip(resolved, written, strict=True):
+    elif isinstance(stated, list):
+        assert len(resolved) == len(stated)
+        for one, other in zip(resolved, stated, strict=True):
             _assert_holds(one, other)
     else:
-        assert resolved == written
+        assert resolved == stated

@@ -35,7 +35,7 @@ def plugin(
 REGISTRY = Registry([plugin("alpha"), plugin("beta")])
 
 
-def mistake(registry: Registry, kind: str, name: str) -> str:
+def error_message(registry: Registry, kind: str, name: str) -> str:
     with pytest.raises(PluginError) as caught:
         registry.find(kind, name)
     return str(caught.value)
@@ -53,20 +53,20 @@ def test_a_qualified_name_always_finds_its_component():
             assert REGISTRY.find(kind, registration.qualified_name) == registration
 
 
-def test_a_short_name_of_two_plugins_lists_its_owners_whichever_came_first():
+def test_an_ambiguous_short_name_is_an_error_that_lists_the_plugins():
     for plugins in (REGISTRY.plugins, REGISTRY.plugins[::-1]):
         owners = ", ".join(f"{owner.name}/gru" for owner in plugins)
-        said = mistake(Registry(plugins), "cell", "gru")
-        assert said == f"cell 'gru' is offered by more than one plugin\nWrite one of: {owners}."
+        message = error_message(Registry(plugins), "cell", "gru")
+        assert message == f"cell 'gru' is offered by more than one plugin\nWrite one of: {owners}."
 
 
 def test_a_component_that_is_qualified_only_needs_its_qualified_name():
-    assert mistake(REGISTRY, "cell", "minimal") == (
+    assert error_message(REGISTRY, "cell", "minimal") == (
         "no cell is called 'minimal'\nWrite its qualified name: beta/minimal."
     )
 
 
-def test_the_names_of_a_component_are_those_that_find_it():
+def test_every_listed_name_finds_its_component():
     assert REGISTRY.names("cell") == ["alpha/gru", "beta/gru", "beta/lstm", "beta/minimal", "lstm"]
     assert REGISTRY.names("corpus") == []
     for kind in KINDS:
@@ -88,29 +88,29 @@ def test_the_names_of_a_component_are_those_that_find_it():
         ("metric", "spelling", "None is installed."),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(kind: str, name: str, hint: str):
-    assert mistake(REGISTRY, kind, name) == f"no {kind} is called {name!r}\n{hint}"
+def test_an_unknown_name_is_an_error_with_a_suggestion(kind: str, name: str, hint: str):
+    assert error_message(REGISTRY, kind, name) == f"no {kind} is called {name!r}\n{hint}"
 
 
-def test_an_unknown_name_is_answered_with_the_plugins_that_cannot_be_used():
+def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
     broken = plugin("native", PluginState.BROKEN, "ImportError: no compiler", "Traceback")
     disabled = plugin("tasks", PluginState.DISABLED, "named in SEQFORGE_DISABLE_PLUGINS")
     registry = Registry([*REGISTRY.plugins, broken, disabled])
     assert registry.unusable == [broken]
-    assert mistake(registry, "metric", "spelling") == (
+    assert error_message(registry, "metric", "spelling") == (
         "no metric is called 'spelling'\nNone is installed. Not usable: native (broken), tasks (disabled)."
     )
-    assert mistake(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
-    assert mistake(registry, "cell", "native/lstm") == (
+    assert error_message(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
+    assert error_message(registry, "cell", "native/lstm") == (
         "no cell is called 'native/lstm'\nThe plugin 'native' is broken: ImportError: no compiler. "
         "See `seqforge plugins show native --traceback`."
     )
-    assert mistake(registry, "cell", "tasks/lstm") == (
+    assert error_message(registry, "cell", "tasks/lstm") == (
         "no cell is called 'tasks/lstm'\nThe plugin 'tasks' is disabled: named in SEQFORGE_DISABLE_PLUGINS."
     )
 
 
-def test_a_component_is_imported_when_it_is_loaded(make_module: MakeModule, make_registry: MakeRegistry):
+def test_a_component_is_imported_only_when_it_is_loaded(make_module: MakeModule, make_registry: MakeRegistry):
     module = make_module("from seqforge.interfaces import Metric\nclass Count(Metric):\n  def score(self, texts): ...")
     registry = make_registry({"metric/count": f"{module}:Count"})
     assert module not in sys.modules
@@ -135,7 +135,7 @@ class Unfinished(Vocabulary):
         ("{here}:Unfinished", "is unfinished: {here}:Unfinished does not implement decode, restore, size, state"),
     ],
 )
-def test_a_component_that_cannot_be_loaded_says_why_and_whose_it_is(
+def test_a_component_that_cannot_be_loaded_is_an_error_with_reason_and_plugin(
     make_module: MakeModule, make_registry: MakeRegistry, target: str, reason: str
 ):
     module = make_module("class Plain: ...\ndef function(): ...")
@@ -149,7 +149,7 @@ def test_a_component_that_cannot_be_loaded_says_why_and_whose_it_is(
     assert "plugin 'sample'" in caught.value.hint
 
 
-def test_ctrl_c_while_a_component_is_imported_is_ctrl_c(make_module: MakeModule, make_registry: MakeRegistry):
+def test_ctrl_c_while_a_component_is_imported_is_not_caught(make_module: MakeModule, make_registry: MakeRegistry):
     registry = make_registry({"cell/slow": f"{make_module('raise KeyboardInterrupt')}:Slow"})
     with pytest.raises(KeyboardInterrupt):
         registry.load(registry.find("cell", "slow"))
@@ -163,7 +163,7 @@ def seqforge_run_finished(event: str) -> None:
     calls.append(event)
 
 
-def test_every_usable_plugin_watches_runs_and_a_module_of_two_names_only_once():
+def test_usable_plugins_receive_events_and_a_module_with_two_names_only_once():
     entries = [EntryPoint(name, __name__, "seqforge.plugins") for name in ("first", "second")]
     plugins = discover(entries, disabled=[])
     assert {found.state for found in plugins} == {PluginState.OK}
@@ -172,14 +172,14 @@ def test_every_usable_plugin_watches_runs_and_a_module_of_two_names_only_once():
     assert calls == ["done"]
 
 
-def test_the_plugins_are_those_that_are_installed():
+def test_the_installed_registry_contains_the_discovered_plugins():
     names = [found.name for found in Registry.installed().plugins]
     assert names == [found.name for found in discover()]
     assert "essentials" in names
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_plugin_names_components_of_every_kind(kind: str):
+def test_a_plugin_can_register_components_of_every_kind(kind: str):
     register = Register("sample")
     options = {} if kind == "backend" else {"qualified_only": True}
     getattr(register, kind)("some-name2", "package.module:Class", **options)
@@ -188,7 +188,7 @@ def test_a_plugin_names_components_of_every_kind(kind: str):
     ]
 
 
-def test_a_preset_is_a_qualified_name_for_a_cell_and_its_backends(make_registry: MakeRegistry):
+def test_a_preset_is_a_qualified_name_for_a_cell_with_pinned_backends(make_registry: MakeRegistry):
     register = Register("fused")
     register.preset("lstm", cell="alpha/lstm", backend=("first", "second"))
     register.preset("gru", cell="gru", backend="first")
@@ -209,18 +209,18 @@ def test_the_core_has_a_backend_without_any_plugin():
 
 
 @pytest.mark.parametrize("name", ["", "LSTM", "min_p", "top p", "top--k", "-top", "top-", "2nd", "naïve", "a/b"])
-def test_a_name_is_lower_case_words_joined_by_hyphens(name: str):
+def test_a_name_must_be_lower_case_words_joined_by_hyphens(name: str):
     with pytest.raises(ValueError, match="must be lower-case words joined by hyphens"):
         Register("sample").sampler(name, "module:Class")
 
 
 @pytest.mark.parametrize("target", ["", "module", "module.Class", ":Class", "module:", "module:A.B", "a-b:C", "a:B "])
-def test_a_target_is_a_module_and_a_class(target: str):
+def test_a_target_must_be_a_module_and_a_class(target: str):
     with pytest.raises(ValueError, match="must read 'module:Class'"):
         Register("sample").sampler("some", target)
 
 
-def test_one_name_may_be_of_two_kinds_but_not_twice_of_one():
+def test_a_plugin_may_use_a_name_once_for_each_kind():
     register = Register("sample")
     register.sampler("some", "module:Class")
     register.metric("some", "module:Class")

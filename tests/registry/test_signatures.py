@@ -1,4 +1,4 @@
-"""Signatures of which no experiment file can fill the arguments: a mistake of the plugin, told as such."""
+"""Signatures with arguments that an experiment file cannot provide are errors of the plugin."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -86,14 +86,14 @@ class NoInputSize(Cell[tuple[Tensor, ...]]):
         (NoInputSize, "its __init__ takes no 'input_size', which the engine passes"),
     ],
 )
-def test_a_signature_that_no_experiment_can_fill_is_the_plugins_mistake(
+def test_an_argument_that_no_experiment_file_can_provide_is_an_error_of_the_plugin(
     make_registry: MakeRegistry, component: type[Any], reason: str
 ):
     kind = "cell" if issubclass(component, Cell) else "sampler"
     registry = make_registry({f"{kind}/odd": f"{__name__}:{component.__name__}"})
     [problem] = resolve(registry, kind, {"use": "odd"}, "key", Path("/experiments"))
-    said = str(problem)
-    assert said.startswith(f"key.use: 'sample/odd' cannot be configured: {reason}")
-    assert said.endswith(". Report this to the author of the plugin 'sample'.")
-    assert ".." not in said
-    assert "\n" not in said
+    message = str(problem)
+    assert message.startswith(f"key.use: 'sample/odd' cannot be configured: {reason}")
+    assert message.endswith(". Report this to the author of the plugin 'sample'.")
+    assert ".." not in message
+    assert "\n" not in message

@@ -23,7 +23,7 @@ def test_a_run_records_its_backends_and_a_resumed_run_uses_them(experiment: Make
     assert read_backends(run.path) == {"stack.cells.0": "eager"}
 
 
-def test_a_recorded_backend_that_is_gone_is_an_error_that_names_the_way_out(
+def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
     experiment: MakeExperiment, tmp_path: Path
 ) -> None:
     run = train(experiment(), tmp_path)
@@ -36,9 +36,7 @@ def test_a_recorded_backend_that_is_gone_is_an_error_that_names_the_way_out(
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "cells": {}}', '{"version": 1, "cells": {"a": 1}}'])
-def test_a_damaged_record_is_an_error_that_names_the_way_out(
-    content: str, experiment: MakeExperiment, tmp_path: Path
-) -> None:
+def test_a_damaged_record_is_an_error_with_a_hint(content: str, experiment: MakeExperiment, tmp_path: Path) -> None:
     run = train(experiment(), tmp_path)
     (run.path / BACKENDS).write_text(content)
     with pytest.raises(RunError, match="missing or damaged") as caught:
@@ -54,7 +52,7 @@ def test_a_damaged_record_is_an_error_that_names_the_way_out(
         ({"model": {"cells": [{"use": "lstm", "backend": ["cudnn", "onedn"]}]}}, "model.cells.0.backend"),
     ],
 )
-def test_an_unknown_backend_is_an_error_with_the_nearest(
+def test_an_unknown_backend_is_an_error_with_the_nearest_name(
     tables: dict[str, Any], key: str, experiment: MakeExperiment
 ) -> None:
     with pytest.raises(ExperimentError) as caught:
@@ -73,19 +71,23 @@ def test_an_unknown_backend_is_an_error_with_the_nearest(
         ({"use": "cudnn/lstm", "backend": "native"}, ("native",)),
     ],
 )
-def test_the_pins_of_an_entry(entry: dict[str, Any], pins: tuple[str, ...], experiment: MakeExperiment) -> None:
+def test_a_cell_entry_pins_backends_and_overrides_those_of_its_preset(
+    entry: dict[str, Any], pins: tuple[str, ...], experiment: MakeExperiment
+) -> None:
     chosen = experiment(model={"cells": [{**entry, "hidden_size": 5, "repeat": 2}]})
     assert chosen.backend_pins == (pins, pins)
     assert [cell.name for cell in chosen.cells] == ["essentials/lstm", "essentials/lstm"]
 
 
-def test_a_list_of_pins_trains_on_the_first_that_runs(experiment: MakeExperiment, tmp_path: Path) -> None:
+def test_the_first_pinned_backend_that_can_run_is_used(experiment: MakeExperiment, tmp_path: Path) -> None:
     cells = [{"use": "lstm", "hidden_size": 5, "backend": ["cudnn", "onednn"]}]
     run = train(experiment(model={"cells": cells}, training={"device": "cpu"}), tmp_path)
     assert read_backends(run.path) == {"stack.cells.0": "onednn"}
 
 
-def test_the_command_takes_a_backend(seqforge: Any, experiment: MakeExperiment, tmp_path: Path) -> None:
+def test_the_option_backend_pins_the_backend_of_a_run(
+    seqforge: Any, experiment: MakeExperiment, tmp_path: Path
+) -> None:
     path = tmp_path / "small.toml"
     path.write_text(experiment(training={"backend": "auto", "device": "cpu"}).to_toml())
     result = seqforge("run", path, "--backend", "onednn")

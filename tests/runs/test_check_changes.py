@@ -22,7 +22,7 @@ def changed(**sections: Any) -> dict[str, Any]:
     return TABLE | {name: {**TABLE[name], **values} for name, values in sections.items()}
 
 
-def test_lengths_and_rates_may_change() -> None:
+def test_the_length_of_a_run_and_its_learning_rate_may_change() -> None:
     check_changes(TABLE, changed(training={"steps": 20, "minutes": 1}, optimizer={"learning_rate": 0.01}))
 
 
@@ -41,11 +41,13 @@ def test_lengths_and_rates_may_change() -> None:
         ({"training": {"accumulation": 2, "batch_size": 2}}, "training.batch_size was 4 and is now 2; training.accum"),
     ],
 )
-def test_what_the_state_depends_on_may_not_be_changed_added_or_omitted(now: Any, message: str) -> None:
+def test_a_setting_on_which_the_training_state_depends_cannot_be_changed_added_or_omitted(
+    now: Any, message: str
+) -> None:
     with pytest.raises(ExperimentError) as caught:
         check_changes(TABLE, changed(**now))
     assert message in str(caught.value)
-    # The other direction is refused too.
+    # The opposite change is an error too.
     with pytest.raises(ExperimentError):
         check_changes(changed(**now), TABLE)
 

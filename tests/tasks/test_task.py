@@ -1,4 +1,4 @@
-"""The task of an experiment: cheap to create, and used without preparing what only training needs."""
+"""The task of an experiment, which prepares only what a call needs."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from seqforge.errors import RunError
 from seqforge.tasks import TrainedModel, task_of
 
 
-def test_a_task_reads_no_corpus_to_sample(experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_neither_reads_the_corpus_nor_builds_the_loss(
+    experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
     monkeypatch.setattr(run.experiment.corpus.component, "documents", lambda self: 1 / 0)
     monkeypatch.setattr(run.experiment.loss.component, "__init__", lambda self: 1 / 0)
@@ -19,7 +21,7 @@ def test_a_task_reads_no_corpus_to_sample(experiment: Any, tmp_path: Path, monke
     assert model.head.out_features == vocabulary.size
 
 
-def test_what_a_run_did_not_learn_is_refused_with_the_right_command(
+def test_a_call_for_the_other_task_is_an_error_with_the_right_command(
     experiment: Any, labelled_experiment: Any, labelled: Registry, tmp_path: Path
 ) -> None:
     examples = train(labelled_experiment(training={"steps": 1}), tmp_path / "examples")
@@ -40,7 +42,7 @@ def test_what_a_run_did_not_learn_is_refused_with_the_right_command(
 
 def test_decoding_options_come_from_the_prediction_section(labelled_experiment: Any) -> None:
     chosen = labelled_experiment(
-        corpus={"use": "made", "written": "sequence"},
+        corpus={"use": "made", "output_mode": "sequence"},
         model={"topology": "many-to-many"},
         prediction={"beam": 3, "length": 7},
     )

@@ -1,5 +1,5 @@
-"""What every test here needs."""
+"""Modules that must be imported before the tests of this folder."""
 
-# Pytest's own tests of tests forget the modules that an inner run imports. Some of numpy's cannot be imported twice in
-# one process, so that whatever needs them later would fail; imported here, they are never forgotten.
+# `pytester` removes the modules that a run inside a test imports. Some modules of numpy cannot be imported twice in one
+# process. A module that is imported here, before all such runs, is not removed.
 import numpy.fft  # noqa: F401

@@ -1,4 +1,4 @@
-"""The suite passes a sound cell, and each of its checks fails a cell with the fault that the check is there to find."""
+"""The suite accepts a correct cell, and each of its checks rejects a cell with the fault for which it checks."""
 
 from typing import ClassVar, NamedTuple
 
@@ -19,7 +19,7 @@ class Memory(NamedTuple):
 
 
 class Sound(Cell[Memory]):
-    """A vanilla RNN that also counts its steps, so that a state with whole numbers is tried."""
+    """A vanilla RNN that also counts its steps, so that its state contains integers."""
 
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
@@ -90,7 +90,7 @@ class ForwardCutsTheGradient(Sound):
 
 
 class WrongSlope(torch.autograd.Function):
-    """The identity, whose gradient is that of half of it."""
+    """The identity, with half of its gradient."""
 
     @staticmethod
     def forward(context, tensor):
@@ -205,7 +205,7 @@ class RemembersOutsideItsState(Sound):
 
 
 class Uphill(torch.autograd.Function):
-    """The identity, whose gradient points the other way."""
+    """The identity, with a negated gradient."""
 
     @staticmethod
     def forward(context, tensor):
@@ -272,7 +272,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("check", "broken", "message"), FAULTS, ids=[broken.__name__ for _, broken, _ in FAULTS])
-def test_a_fault_is_found(check, broken, message):
+def test_a_check_rejects_a_faulty_cell(check, broken, message):
     with pytest.raises((AssertionError, RuntimeError), match=message):
         run(getattr(CellSuite, check), broken)
 
@@ -281,7 +281,7 @@ def run(check, make_cell):
     if not is_hypothesis_test(check):
         return check(CellSuite(), make_cell)
 
-    # The check as it is, but for shrinking the example that it finds, which takes its time.
+    # Run the check without shrinking the failing example, which takes long.
     @given(data=strategies.data())
     @settings(max_examples=4, phases=[Phase.generate], derandomize=True, database=None, deadline=None)
     def quickly(data):
@@ -290,7 +290,7 @@ def run(check, make_cell):
     return quickly()
 
 
-def test_every_check_is_shown_to_fail():
+def test_every_check_is_shown_to_reject_a_cell():
     checks = {name for name in dir(CellSuite) if name.startswith("test_")}
     assert checks == {check for check, _, _ in FAULTS}
 
@@ -309,7 +309,7 @@ def test_a_subclass_runs_every_check_on_every_cell_of_its_table(pytester):
     result.stdout.fnmatch_lines([f"{2 * len(checks)} tests collected*"])
 
 
-def test_a_subclass_that_names_no_cell_is_told_so(pytester):
+def test_a_subclass_without_cells_is_an_error(pytester):
     pytester.makepyfile("""
         from seqforge.testing import CellSuite
 

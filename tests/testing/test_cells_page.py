@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "cells.md"
 
 @pytest.fixture
 def example(pytester, monkeypatch):
-    """Write every block that has a file's name to that file."""
+    """Write every block whose title is a file name to that file."""
     for name, text in re.findall(r'^```python title="(.+?)"\n(.*?)^```$', PAGE.read_text("utf-8"), re.M | re.S):
         path = pytester.path / name
         path.parent.mkdir(exist_ok=True)
@@ -25,12 +25,12 @@ def example(pytester, monkeypatch):
 
 
 def test_the_cell_passes_the_suite(example):
-    # A process of its own: pytester would drop the modules that a run in this one imports, and torch's load only once.
+    # In a subprocess, since `pytester` removes the modules that a run imports, and torch can be imported only once.
     result = example.runpytest_subprocess("tests", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=sum(name.startswith("test_") for name in dir(CellSuite)))
 
 
-def test_the_entry_module_names_it(example):
+def test_the_entry_module_registers_the_cell(example):
     import seqforge_mgu
 
     register = Register("mgu")

@@ -5,7 +5,7 @@ import pytest
 
 
 @pytest.mark.parametrize("missing", ["hypothesis", "pytest"])
-def test_without_the_extra_the_error_names_it(monkeypatch, missing):
+def test_a_missing_package_of_the_extra_is_an_error_that_names_the_extra(monkeypatch, missing):
     for name in [name for name in sys.modules if name.partition(".")[0] == "seqforge" and ".testing" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)

@@ -1,4 +1,4 @@
-"""Callbacks: what they receive, and what a faulty one costs."""
+"""Callbacks: the events that they receive, and errors in them."""
 
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,22 @@ def test_a_callback_receives_every_event_in_order(experiment: Any, tmp_path: Pat
     assert {("evaluating", None), ("evaluating", 1.0), ("sampling", None), ("saving", None)} <= work
 
 
-def test_a_callback_that_fails_costs_one_line(
+def test_a_failing_callback_is_reported_in_one_line_and_not_called_again(
     experiment: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Clumsy:
+    class Failing:
         def on_step_finished(self, event: StepFinished) -> None:
-            raise ZeroDivisionError("once is enough")
+            raise ZeroDivisionError("an error in a callback")
 
-    run = train(experiment(), tmp_path, callbacks=[Clumsy()])
+    run = train(experiment(), tmp_path, callbacks=[Failing()])
     assert run.checkpoints.steps()[-1] == 12
     assert capsys.readouterr().err == (
-        "seqforge: the callback Clumsy failed in on_step_finished and is not called again: "
-        "ZeroDivisionError: once is enough\n"
+        "seqforge: the callback Failing failed in on_step_finished and is not called again: "
+        "ZeroDivisionError: an error in a callback\n"
     )
 
 
-def test_a_plugins_hooks_receive_the_same_events(capsys: pytest.CaptureFixture[str]) -> None:
+def test_hooks_of_plugins_receive_the_same_events_until_they_fail(capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[int] = []
 
     class Plugin:
@@ -61,7 +61,7 @@ def test_a_plugins_hooks_receive_the_same_events(capsys: pytest.CaptureFixture[s
         def seqforge_step_finished(self, event: StepFinished) -> None:
             seen.append(event.step)
             if event.step == 2:
-                raise ValueError("no further")
+                raise ValueError("an error in a hook")
 
     hooks: pluggy.PluginManager = new_plugin_manager()
     hooks.register(Plugin(), "watcher")
@@ -72,7 +72,7 @@ def test_a_plugins_hooks_receive_the_same_events(capsys: pytest.CaptureFixture[s
     assert "the plugin 'watcher' failed in seqforge_step_finished" in capsys.readouterr().err
 
 
-def test_installed_plugins_that_watch_nothing_cost_nothing(registry: Registry) -> None:
+def test_plugins_without_event_hooks_add_no_listeners(registry: Registry) -> None:
     assert not Callbacks(registry.new_hooks())._listeners
 
 
@@ -88,7 +88,7 @@ class Misspelt:
         (Recorder, "callback Recorder: a class\nPass an object: Recorder()."),
     ],
 )
-def test_what_is_no_callback_is_an_error(callback: object, message: str) -> None:
+def test_an_object_that_is_not_a_callback_is_an_error(callback: object, message: str) -> None:
     with pytest.raises(ExperimentError) as caught:
         Callbacks(new_plugin_manager(), [callback])
     assert str(caught.value).startswith(message)

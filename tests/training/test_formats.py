@@ -1,4 +1,4 @@
-"""A run directory of every past version still opens, samples, and goes on."""
+"""The stored run directory of each format version can be opened, sampled, evaluated and resumed."""
 
 import shutil
 from pathlib import Path
@@ -11,10 +11,10 @@ from seqforge.runs.metrics_log import read_metrics
 RUNS = sorted((Path(__file__).parent / "runs").iterdir())
 
 
-@pytest.mark.parametrize("kept", RUNS, ids=lambda path: path.name)
-def test_a_past_versions_run_opens_samples_and_goes_on(kept: Path, tmp_path: Path, registry: Registry) -> None:
-    path = tmp_path / kept.name
-    shutil.copytree(kept, path)
+@pytest.mark.parametrize("stored", RUNS, ids=lambda path: path.name)
+def test_a_stored_run_can_be_sampled_evaluated_and_resumed(stored: Path, tmp_path: Path, registry: Registry) -> None:
+    path = tmp_path / stored.name
+    shutil.copytree(stored, path)
     run = Run.open(path, registry=registry)
     sample = next(run.directory.samples.iterdir()).read_text()
     assert run.sample(run.experiment.sampling.prompt, length=len(sample)) == [sample]

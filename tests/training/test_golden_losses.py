@@ -1,7 +1,6 @@
-"""Losses of a few short runs, kept in a file: a refactoring that changes one shows itself.
+"""Losses of a few short runs against those in `golden_losses.json`, which a refactoring must not change.
 
-`pytest tests/training/test_golden_losses.py --write-golden` would hide what it should show, so there is no such option:
-after a change that is meant, edit `golden_losses.json` by the values that the failing test prints.
+No option rewrites the file: after an intended change, copy the losses that the failing test prints.
 """
 
 import json
@@ -46,7 +45,7 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 BACKENDS = ["native", "onednn", *(["cudnn"] if torch.cuda.is_available() else [])]
-"""Backends other than eager, without `inductor`, which would compile for each of the runs."""
+"""Backends other than eager, without `inductor`, which would compile for each run."""
 
 
 def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[float]:
@@ -56,7 +55,7 @@ def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[flo
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_losses_are_as_they_were(name: str, experiment: Any, tmp_path: Path) -> None:
+def test_losses_equal_the_golden_ones(name: str, experiment: Any, tmp_path: Path) -> None:
     losses = [round(loss, 5) for loss in losses_of(experiment, RUNS[name], tmp_path)]
     # Other processors sum in another order; a mistake in a formula is far larger than this.
     assert losses == pytest.approx(GOLDEN[name], rel=2e-4)

@@ -1,4 +1,4 @@
-"""Runs on labelled examples: they learn, answer, and are resumed bit for bit."""
+"""Runs on labelled examples: training, scores, predictions, and bit-identical resuming."""
 
 import json
 from pathlib import Path
@@ -15,41 +15,43 @@ from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError
 from seqforge.evaluation import ExampleScore
 from seqforge.runs.metrics_log import read_metrics
 
-VECTOR = {"reads": "numbers", "read": "vector"}
-SHAPES: dict[str, dict[str, Any]] = {
+VECTOR = {"inputs": "numbers", "input_kind": "vector"}
+CASES: dict[str, dict[str, Any]] = {
     "one-to-one": {"corpus": {"use": "made", **VECTOR}, "model": {"topology": "one-to-one"}},
     "one-to-many": {
-        "corpus": {"use": "made", **VECTOR, "writes": "text", "written": "sequence"},
+        "corpus": {"use": "made", **VECTOR, "targets": "text", "output_mode": "sequence"},
         "model": {"topology": "one-to-many"},
     },
     "many-to-one": {"corpus": {"use": "made"}, "model": {"embedding_size": 4}},
-    "many-to-one, both ways": {"corpus": {"use": "made"}, "model": {"bidirectional": True}},
+    "many-to-one, bidirectional": {"corpus": {"use": "made"}, "model": {"bidirectional": True}},
     "many-to-many": {
-        "corpus": {"use": "made", "written": "sequence", "longest": 4, "alternatives": 1},
+        "corpus": {"use": "made", "output_mode": "sequence", "longest": 4, "alternatives": 1},
         "model": {"topology": "many-to-many", "attention": {"use": "additive"}},
     },
-    "synced": {"corpus": {"use": "made", "written": "every step"}, "model": {"topology": "synced"}},
+    "synced": {"corpus": {"use": "made", "output_mode": "every step"}, "model": {"topology": "synced"}},
     "aligned": {
-        "corpus": {"use": "made", "written": "sequence"},
+        "corpus": {"use": "made", "output_mode": "sequence"},
         "model": {"topology": "synced"},
         "loss": {"use": "ctc"},
     },
 }
 
 
-def tables(shape: str, **more: Any) -> dict[str, Any]:
-    chosen = {**SHAPES[shape], "metrics": [{"use": "exact"}]}
+def tables(case: str, **more: Any) -> dict[str, Any]:
+    chosen = {**CASES[case], "metrics": [{"use": "exact"}]}
     for name, values in more.items():
         chosen[name] = {**chosen.get(name, {}), **values}
     return chosen
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_run_learns_and_is_scored(labelled_experiment: Any, labelled: Registry, tmp_path: Path, shape: str) -> None:
-    corpus = {**SHAPES[shape]["corpus"], "count": 300, "longest": 3}
-    training = {"steps": 300, "batch_size": 32}  # whatever the seed, enough to be learnt
+@pytest.mark.parametrize("case", CASES)
+def test_training_lowers_the_loss_and_raises_the_score(
+    labelled_experiment: Any, labelled: Registry, tmp_path: Path, case: str
+) -> None:
+    corpus = {**CASES[case]["corpus"], "count": 300, "longest": 3}
+    training = {"steps": 300, "batch_size": 32}  # enough for every seed
     chosen = labelled_experiment(
-        **tables(shape, corpus=corpus, training=training), optimizer={"learning_rate": 0.03},
+        **tables(case, corpus=corpus, training=training), optimizer={"learning_rate": 0.03},
         evaluation={"interval": 50},
     )  # fmt: skip
     run = train(chosen, tmp_path)
@@ -66,18 +68,18 @@ def test_a_run_learns_and_is_scored(labelled_experiment: Any, labelled: Registry
     assert all("(right: " in line for line in predictions)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_resumed_run_has_the_bits_of_one_never_stopped(
-    labelled_experiment: Any, labelled: Registry, tmp_path: Path, shape: str
+@pytest.mark.parametrize("case", CASES)
+def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
+    labelled_experiment: Any, labelled: Registry, tmp_path: Path, case: str
 ) -> None:
-    more: dict[str, Any] = {"accumulation": 2} if shape == "synced" else {}
-    if "many-to-many" in shape:
+    more: dict[str, Any] = {"accumulation": 2} if case == "synced" else {}
+    if "many-to-many" in case:
         more["scheduled_sampling"] = 0.5
-    chosen = labelled_experiment(**tables(shape, model={"dropout": 0.3}, training={"steps": 12, **more}))
+    chosen = labelled_experiment(**tables(case, model={"dropout": 0.3}, training={"steps": 12, **more}))
     whole = train(chosen, tmp_path / "whole")
     # Step 7 is in the middle of an epoch, and between two evaluations.
     saving = {"steps": 12, "checkpoint_interval": 7, "keep_checkpoints": 9, **more}
-    again = train(labelled_experiment(**tables(shape, model={"dropout": 0.3}, training=saving)), tmp_path / "again")
+    again = train(labelled_experiment(**tables(case, model={"dropout": 0.3}, training=saving)), tmp_path / "again")
     resume(Run.open(again.path, registry=labelled), "7")
     for file in (MODEL, TRAINING):
         ours, theirs = (run.checkpoints.path(12) / file for run in (again, whole))
@@ -94,19 +96,19 @@ def without_times(run: Run) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def trained(labelled_experiment: Any, tmp_path: Path) -> Any:
-    def make(shape: str, **more: Any) -> Run:
-        return train(labelled_experiment(**tables(shape, training={"steps": 3}, **more)), tmp_path / "runs")
+    def make(case: str, **more: Any) -> Run:
+        return train(labelled_experiment(**tables(case, training={"steps": 3}, **more)), tmp_path / "runs")
 
     return make
 
 
-def test_answers_are_in_the_order_of_the_questions(trained: Any) -> None:
+def test_predictions_are_in_the_order_of_the_inputs(trained: Any) -> None:
     run = trained("many-to-one")
-    questions = ["a", "abcabca", "d", ".", "ebd"] * 9
-    together = run.predict(questions)
+    inputs = ["a", "abcabca", "d", ".", "ebd"] * 9
+    together = run.predict(inputs)
     assert len(together) == 45
-    for question, prediction in zip(questions[:5], together[:5], strict=True):
-        (alone,) = run.predict([question])
+    for example, prediction in zip(inputs[:5], together[:5], strict=True):
+        (alone,) = run.predict([example])
         assert alone.output == prediction.output
         assert alone.output in ("vowel", "consonant", "other")
         assert alone.text == alone.output
@@ -114,7 +116,7 @@ def test_answers_are_in_the_order_of_the_questions(trained: Any) -> None:
         assert 1 / 3 <= alone.confidence <= 1
 
 
-def test_a_run_predicts_where_its_corpus_is_gone(trained: Any, labelled: Registry, monkeypatch: Any) -> None:
+def test_a_run_predicts_without_its_corpus(trained: Any, labelled: Registry, monkeypatch: Any) -> None:
     run = trained("many-to-many")
     import made_examples
 
@@ -126,23 +128,23 @@ def test_a_run_predicts_where_its_corpus_is_gone(trained: Any, labelled: Registr
     assert two.confidence >= one.confidence - 1e-6
 
 
-def test_examples_of_several_batches_draw_by_numbers_of_their_own(trained: Any) -> None:
+def test_each_batch_draws_with_its_own_random_numbers(trained: Any) -> None:
     run = trained("many-to-many")
-    questions = ["ab"] * 2 * run.experiment.training.batch_size
-    predictions = [prediction.text for prediction in run.predict(questions, samplers=run.experiment.samplers, seed=3)]
+    inputs = ["ab"] * 2 * run.experiment.training.batch_size
+    predictions = [prediction.text for prediction in run.predict(inputs, samplers=run.experiment.samplers, seed=3)]
     half = len(predictions) // 2
     assert predictions[:half] != predictions[half:]
     assert predictions == [
-        prediction.text for prediction in run.predict(questions, samplers=run.experiment.samplers, seed=3)
+        prediction.text for prediction in run.predict(inputs, samplers=run.experiment.samplers, seed=3)
     ]
 
 
-def test_a_length_limit_is_kept(trained: Any) -> None:
+def test_a_prediction_is_not_longer_than_the_limit(trained: Any) -> None:
     run = trained("many-to-many")
     assert all(len(prediction.output) <= 2 for prediction in run.predict(["ab", "cde"], length=2))
 
 
-def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, experiment: Any, tmp_path: Path) -> None:
+def test_sampling_and_predicting_refer_to_each_other(trained: Any, experiment: Any, tmp_path: Path) -> None:
     run = trained("many-to-one")
     for draw in (run.sample, lambda: list(run.stream())):
         with pytest.raises(RunError, match="labelled examples") as caught:
@@ -155,7 +157,7 @@ def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, exp
 
 
 @pytest.mark.parametrize(
-    ("shape", "question", "said"),
+    ("case", "example", "message"),
     [
         ("many-to-one", "", "example 1: an input is empty"),
         ("many-to-one", "x", "example 1: 'x' at position 0 is not in the vocabulary"),
@@ -163,33 +165,34 @@ def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, exp
         ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number is infinite"),
     ],
 )
-def test_what_cannot_be_read_is_told(trained: Any, shape: str, question: Any, said: str) -> None:
+def test_an_input_that_does_not_fit_the_spec_is_an_error(trained: Any, case: str, example: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        trained(shape).predict([question])
-    assert str(caught.value).startswith(said)
+        trained(case).predict([example])
+    assert str(caught.value).startswith(message)
 
 
 def test_the_command_reads_arguments_files_and_standard_input(trained: Any, labelled: Registry, tmp_path: Path) -> None:
     run = trained("many-to-one")
     app, runner = build_app(labelled), CliRunner()
-    spoken = runner.invoke(app, ["predict", str(run.path), "ab", "."])
-    assert spoken.exit_code == 0, spoken.output
-    assert spoken.stdout.split() == [prediction.output for prediction in run.predict(["ab", "."])]
+    typed = runner.invoke(app, ["predict", str(run.path), "ab", "."])
+    assert typed.exit_code == 0, typed.output
+    assert typed.stdout.split() == [prediction.output for prediction in run.predict(["ab", "."])]
     piped = runner.invoke(app, ["predict", str(run.path), "--json"], input="ab\n.\n")
     lines = [json.loads(line) for line in piped.stdout.splitlines()]
     assert [line["input"] for line in lines] == ["ab", "."]
-    assert [line["output"] for line in lines] == spoken.stdout.split()
-    (tmp_path / "questions.txt").write_text("ab\n.")
-    filed = runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "questions.txt")])
-    assert filed.stdout == spoken.stdout
-    (tmp_path / "questions.txt").write_bytes(b"\xef\xbb\xbfab\r\n.\r\n")
+    assert [line["output"] for line in lines] == typed.stdout.split()
+    (tmp_path / "inputs.txt").write_text("ab\n.")
+    from_file = runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "inputs.txt")])
+    assert from_file.stdout == typed.stdout
+    (tmp_path / "inputs.txt").write_bytes(b"\xef\xbb\xbfab\r\n.\r\n")
     assert (
-        runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "questions.txt")]).stdout == filed.stdout
+        runner.invoke(app, ["predict", str(run.path), "--file", str(tmp_path / "inputs.txt")]).stdout
+        == from_file.stdout
     )
-    marked = runner.invoke(app, ["predict", str(run.path)], input=b"\xef\xbb\xbfab\r\n.\r\n")
-    assert marked.stdout == filed.stdout
-    (tmp_path / "questions.txt").write_bytes(b"ab\n\xff")
-    for given in ({"input": b"\xff"}, {"args": ["--file", str(tmp_path / "questions.txt")]}):
+    with_byte_order_mark = runner.invoke(app, ["predict", str(run.path)], input=b"\xef\xbb\xbfab\r\n.\r\n")
+    assert with_byte_order_mark.stdout == from_file.stdout
+    (tmp_path / "inputs.txt").write_bytes(b"ab\n\xff")
+    for given in ({"input": b"\xff"}, {"args": ["--file", str(tmp_path / "inputs.txt")]}):
         wrong = runner.invoke(app, ["predict", str(run.path), *given.pop("args", [])], **given)
         assert isinstance(wrong.exception, DataError)
         assert str(wrong.exception).endswith("cannot be read: not text in UTF-8")
@@ -210,16 +213,16 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
     shown = runner.invoke(app, ["evaluate", str(run.path)])
     assert "exact.share" in shown.stdout
     assert f"of {run.evaluate().examples}" in shown.stdout
-    figures = json.loads(runner.invoke(app, ["evaluate", str(run.path), "--json"]).stdout)
-    assert figures["exact.share"] == run.evaluate().metrics["exact.share"]
+    scores = json.loads(runner.invoke(app, ["evaluate", str(run.path), "--json"]).stdout)
+    assert scores["exact.share"] == run.evaluate().metrics["exact.share"]
 
 
-def test_tracing_points_at_predicting(trained: Any) -> None:
+def test_a_run_on_labelled_examples_cannot_be_inspected(trained: Any) -> None:
     with pytest.raises(RunError, match="no next symbol"):
         trained("many-to-one").inspect("ab")
 
 
-def test_batches_of_other_sizes_are_another_run(trained: Any, labelled: Registry) -> None:
+def test_the_size_of_batches_cannot_change_on_resume(trained: Any, labelled: Registry) -> None:
     run = trained("many-to-one")
     longer = ["training.steps=5"]
     with pytest.raises(ExperimentError, match=r"training\.batch_tokens was 32768 and is now 100"):
@@ -228,7 +231,7 @@ def test_batches_of_other_sizes_are_another_run(trained: Any, labelled: Registry
     assert run.checkpoints.steps()[-1] == 5
 
 
-def test_products_may_be_in_bfloat16(labelled_experiment: Any, tmp_path: Path) -> None:
-    for shape in SHAPES:
-        run = train(labelled_experiment(**tables(shape, training={"steps": 2, "precision": "bfloat16"})), tmp_path)
+def test_every_topology_can_be_trained_in_bfloat16(labelled_experiment: Any, tmp_path: Path) -> None:
+    for case in CASES:
+        run = train(labelled_experiment(**tables(case, training={"steps": 2, "precision": "bfloat16"})), tmp_path)
         assert run.evaluate().loss > 0

@@ -1,4 +1,4 @@
-"""A run that is interrupted and resumed ends with the bits of one never stopped."""
+"""A run that is interrupted and resumed is bit-identical to an uninterrupted one."""
 
 import os
 import signal
@@ -32,12 +32,12 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "native, traced": [{"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "backend": "native"}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 8, "repeat": 2}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 8, "repeat": 2}],
-    "unlike layers": [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 10}],
+    "different layers": [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 10}],
 }
 
 
 class InterruptAt:
-    """A callback that interrupts during one step; by SIGTERM, since a shell's background jobs ignore SIGINT."""
+    """A callback that interrupts the run at one step, by SIGTERM, since background jobs of a shell ignore SIGINT."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -47,7 +47,7 @@ class InterruptAt:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def interrupted(experiment: Any, output: Path, step: int, registry: Registry) -> Run:
+def train_until(experiment: Any, output: Path, step: int, registry: Registry) -> Run:
     with pytest.raises(KeyboardInterrupt):
         train(experiment, output, callbacks=[InterruptAt(step)])
     return Run.open(next(output.iterdir()), registry=registry)
@@ -72,13 +72,13 @@ def assert_same_bits(resumed: Run, whole: Run, step: int) -> None:
 
 
 @pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS.keys())
-def test_resumed_run_has_the_bits_of_one_never_stopped(
+def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     cells: list[dict[str, Any]], experiment: Any, tmp_path: Path, registry: Registry
 ) -> None:
     # Dropout draws random numbers; step 8 is in the middle of an epoch, and between two evaluations and samples.
     chosen = experiment(model={"cells": cells, "dropout": 0.4}, training={"steps": 12, "log_interval": 1})
     whole = train(chosen, tmp_path / "whole")
-    stopped = interrupted(chosen, tmp_path / "stopped", 8, registry)
+    stopped = train_until(chosen, tmp_path / "stopped", 8, registry)
     assert stopped.checkpoints.steps()[-1] == 8
     assert read_backends(stopped.path) == read_backends(whole.path)
     resume(Run.open(stopped.path, registry=registry))
@@ -103,23 +103,25 @@ def test_every_part_of_the_state_is_resumed(
 ) -> None:
     chosen = experiment(**tables)
     whole = train(chosen, tmp_path / "whole")
-    stopped = interrupted(chosen, tmp_path / "stopped", 7, registry)
+    stopped = train_until(chosen, tmp_path / "stopped", 7, registry)
     resume(Run.open(stopped.path, registry=registry))
     assert_same_bits(stopped, whole, 12)
 
 
-def test_stopping_across_an_epoch_boundary(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_run_interrupted_at_the_end_of_an_epoch_is_bit_identical(
+    experiment: Any, tmp_path: Path, registry: Registry
+) -> None:
     chosen = experiment(training={"epochs": 2.5, "batch_size": 8, "sequence_length": 40}, evaluation={"interval": 100})
     whole = train(chosen, tmp_path / "whole")
     last = whole.checkpoints.steps()[-1]
     steps_per_epoch = round(last / 2.5)
-    stopped = interrupted(chosen, tmp_path / "stopped", steps_per_epoch, registry)
+    stopped = train_until(chosen, tmp_path / "stopped", steps_per_epoch, registry)
     resume(Run.open(stopped.path, registry=registry))
     assert_same_bits(stopped, whole, last)
 
 
 def test_a_run_can_be_made_longer(experiment: Any, tmp_path: Path, registry: Registry) -> None:
-    """Going on after the end is the same as having set a later end."""
+    """Resuming with more steps equals a run that had them from the start."""
     whole = train(experiment(training={"steps": 16, "keep_checkpoints": 9}), tmp_path / "whole")
     short = train(experiment(training={"steps": 12, "keep_checkpoints": 9}), tmp_path / "short")
     resume(Run.open(short.path, ["training.steps=16"], registry))
@@ -129,7 +131,7 @@ def test_a_run_can_be_made_longer(experiment: Any, tmp_path: Path, registry: Reg
     assert Run.open(short.path, registry=registry).experiment.training.steps == 16
 
 
-def test_training_leaves_the_callers_random_numbers_alone(experiment: Any, tmp_path: Path) -> None:
+def test_training_does_not_change_the_global_random_state(experiment: Any, tmp_path: Path) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""Resuming under other settings, from other checkpoints, and from files that are not to be trusted."""
+"""Resuming with other settings, from other checkpoints, and from damaged files."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 
 from seqforge import Registry, Run, resume, train
 from seqforge.checkpoints.files import PROGRESS, TRAINING
-from seqforge.errors import ExperimentError, RunError
+from seqforge.errors import ExperimentError, RunError, SeqforgeError
 from seqforge.runs.backends import read_backends
 
 
@@ -37,7 +37,7 @@ def changed(run: Run, registry: Registry, *overrides: str) -> Run:
         "vocabulary.use='bytes'",
     ],
 )
-def test_what_the_state_depends_on_cannot_change_and_the_run_is_as_it_was(
+def test_changing_a_setting_on_which_the_state_depends_is_an_error_and_changes_no_file(
     override: str, run: Run, registry: Registry
 ) -> None:
     before = run.directory.experiment.read_bytes()
@@ -48,7 +48,7 @@ def test_what_the_state_depends_on_cannot_change_and_the_run_is_as_it_was(
     assert run.checkpoints.steps()[-1] == 8
 
 
-def test_a_new_learning_rate_is_taken_up(run: Run, registry: Registry) -> None:
+def test_a_new_learning_rate_takes_effect(run: Run, registry: Registry) -> None:
     resume(changed(run, registry, "optimizer.learning_rate=0.003", "training.log_interval=1"))
     assert run.metrics()[-3]["learning_rate"] == 0.003
 
@@ -68,7 +68,7 @@ def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, 
         resume(other)
 
 
-def test_a_run_goes_on_from_an_earlier_checkpoint(run: Run, registry: Registry) -> None:
+def test_a_run_can_resume_from_an_earlier_checkpoint(run: Run, registry: Registry) -> None:
     assert run.checkpoints.steps() == [2, 4, 5, 6]
     resume(changed(run, registry), "4")
     assert run.checkpoints.steps() == [2, 4, 5, 6, 8]
@@ -76,7 +76,7 @@ def test_a_run_goes_on_from_an_earlier_checkpoint(run: Run, registry: Registry) 
     assert steps == [5, 8]
 
 
-def test_a_finished_run_says_so(run: Run, registry: Registry) -> None:
+def test_resuming_a_finished_run_is_an_error(run: Run, registry: Registry) -> None:
     lines = run.directory.metrics.read_text()
     with pytest.raises(RunError, match="the run has already reached the end") as caught:
         resume(Run.open(run.path, ["training.minutes=100"], registry))
@@ -84,19 +84,21 @@ def test_a_finished_run_says_so(run: Run, registry: Registry) -> None:
     assert run.directory.metrics.read_text() == lines
 
 
-def test_a_run_whose_end_is_before_the_checkpoint_loses_nothing(run: Run, registry: Registry) -> None:
+def test_resuming_with_a_limit_before_the_checkpoint_is_an_error_and_changes_nothing(
+    run: Run, registry: Registry
+) -> None:
     before = run.checkpoints.steps(), run.checkpoints.best(), run.directory.experiment.read_bytes()
     with pytest.raises(RunError, match="the run has already reached the end"):
         resume(Run.open(run.path, ["training.steps=4"], registry), "4")
     assert (run.checkpoints.steps(), run.checkpoints.best(), run.directory.experiment.read_bytes()) == before
 
 
-def test_one_process_at_a_time_trains_a_run(run: Run, registry: Registry) -> None:
+def test_resuming_a_run_that_another_process_trains_is_an_error(run: Run, registry: Registry) -> None:
     with run.directory.locked(), pytest.raises(RunError, match="another process is training this run"):
         resume(changed(run, registry))
 
 
-def rewritten(run: Run, **tensors: torch.Tensor | None) -> None:
+def rewrite_tensors(run: Run, **tensors: torch.Tensor | None) -> None:
     file = run.checkpoints.path(6) / TRAINING
     content = safetensors.torch.load_file(file) | tensors
     safetensors.torch.save_file({name: tensor for name, tensor in content.items() if tensor is not None}, file)
@@ -119,10 +121,10 @@ def rewritten(run: Run, **tensors: torch.Tensor | None) -> None:
         ("random.cpu", None),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused(
+def test_tensors_that_do_not_fit_are_an_error(
     name: str, tensor: torch.Tensor | None, run: Run, registry: Registry
 ) -> None:
-    rewritten(run, **{name: tensor})
+    rewrite_tensors(run, **{name: tensor})
     with pytest.raises(RunError, match="from another experiment"):
         resume(changed(run, registry))
 
@@ -141,7 +143,7 @@ def test_tensors_that_do_not_fit_are_refused(
         ("version", 2),
     ],
 )
-def test_plain_values_that_do_not_fit_are_refused(key: str, value: Any, run: Run, registry: Registry) -> None:
+def test_plain_values_that_do_not_fit_are_an_error(key: str, value: Any, run: Run, registry: Registry) -> None:
     file = run.checkpoints.path(6) / PROGRESS
     progress = json.loads(file.read_text())
     file.write_text(json.dumps({**progress, key: value}))
@@ -150,14 +152,14 @@ def test_plain_values_that_do_not_fit_are_refused(key: str, value: Any, run: Run
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[" * 100_000, b"\xff", b'{"version": 1}'])
-def test_a_file_that_is_no_progress_is_damaged(content: bytes, run: Run, registry: Registry) -> None:
+def test_a_damaged_progress_file_is_an_error(content: bytes, run: Run, registry: Registry) -> None:
     (run.checkpoints.path(6) / PROGRESS).write_bytes(content)
     with pytest.raises(RunError, match="damaged"):
         resume(changed(run, registry))
 
 
-def test_a_prompt_that_cannot_be_encoded_is_refused_before_a_run_is_made(experiment: Any, tmp_path: Path) -> None:
-    with pytest.raises(RunError.__mro__[1], match=r"sampling.prompt: .*'Z' at position 0"):
+def test_a_prompt_that_cannot_be_encoded_is_an_error_before_a_run_is_created(experiment: Any, tmp_path: Path) -> None:
+    with pytest.raises(SeqforgeError, match=r"sampling.prompt: .*'Z' at position 0"):
         train(experiment(sampling={"prompt": "Z"}), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
@@ -167,21 +169,21 @@ def test_a_parameter_that_is_not_finite_is_never_saved(
 ) -> None:
     import seqforge.tasks.language_model as language_model
 
-    real = language_model.train_step
+    original = language_model.train_step
 
-    def spoiled(state: Any, *arguments: Any) -> Any:
-        result = real(state, *arguments)
+    def spoil(state: Any, *arguments: Any) -> Any:
+        result = original(state, *arguments)
         with torch.no_grad():
             state.model.head.bias[0] = float("nan")
         return result
 
-    monkeypatch.setattr(language_model, "train_step", spoiled)
+    monkeypatch.setattr(language_model, "train_step", spoil)
     with pytest.raises(RunError, match=r"step 8: the loss is nan"):
         resume(changed(run, registry, "sampling.interval=99"))
     assert run.checkpoints.steps() == [2, 4, 5, 6]
 
 
-def test_logits_that_are_not_finite_are_told(run: Run) -> None:
+def test_logits_that_are_not_finite_are_an_error(run: Run) -> None:
     file = run.checkpoints.path(6) / "model.safetensors"
     tensors = safetensors.torch.load_file(file)
     tensors["head.bias"][0] = float("nan")
@@ -192,17 +194,17 @@ def test_logits_that_are_not_finite_are_told(run: Run) -> None:
         run.evaluate(checkpoint="6")
 
 
-def test_a_metric_that_fails_costs_its_figures(
+def test_a_failing_metric_is_reported_and_left_out(
     experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = experiment(metrics=[{"use": "distinct"}, {"use": "distinct", "lengths": [2]}], training={"steps": 7})
     component = chosen.metrics[0].component
-    real = component.score
+    original = component.score
 
     def score(self: Any, texts: Any) -> Any:
         if len(self._lengths) > 1:
             raise RecursionError("nested too deep")
-        return real(self, texts)
+        return original(self, texts)
 
     monkeypatch.setattr(component, "score", score)
     run = train(chosen, tmp_path)

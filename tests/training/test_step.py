@@ -28,7 +28,7 @@ def parameters(state: TrainingState) -> list[torch.Tensor]:
 
 
 class Scaled(Loss):
-    """A loss made smaller or larger."""
+    """A loss multiplied by a constant."""
 
     def __init__(self, loss: Loss, scale: float) -> None:
         super().__init__()
@@ -45,17 +45,17 @@ def loss(experiment: Any) -> Loss:
 
 def test_accumulated_gradients_equal_one_large_batch(experiment: Any, loss: Loss) -> None:
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
-    whole, parted = (initial_state(chosen, SYMBOLS, CPU) for _ in range(2))
+    whole, accumulated = (initial_state(chosen, SYMBOLS, CPU) for _ in range(2))
     for number in range(3):
         large = batch(6, 7, seed=number, continues=number > 0)
         one = train_step(whole, [large], loss, 1.0)
-        three = train_step(parted, large.divided(3), loss, 1.0)
+        three = train_step(accumulated, large.divided(3), loss, 1.0)
         assert one.loss == pytest.approx(three.loss, rel=1e-5)
-    for ours, theirs in zip(parameters(parted), parameters(whole), strict=True):
+    for ours, theirs in zip(parameters(accumulated), parameters(whole), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_state_is_carried_and_cut_off_from_its_graph(experiment: Any, loss: Loss) -> None:
+def test_the_state_is_carried_and_detached_from_its_graph(experiment: Any, loss: Loss) -> None:
     state = initial_state(experiment(), SYMBOLS, CPU)
     train_step(state, [batch(2, 5)], loss, 1.0)
     carried = state.recurrent[0][0]
@@ -66,11 +66,11 @@ def test_state_is_carried_and_cut_off_from_its_graph(experiment: Any, loss: Loss
     assert continued.loss != fresh.loss
 
 
-def test_the_carry_matters() -> None:
-    """What only the step before knows is learnt from chunks of one symbol with the state carried, and not without."""
+def test_only_with_a_carried_state_a_dependency_across_chunks_is_learned() -> None:
+    """Train on chunks of one symbol, in a text whose next symbol depends on the symbol before the chunk."""
     from seqforge import Experiment
 
-    # "l" is followed by "l" or "o"; chunks of one symbol see no more than the symbol and the state.
+    # "l" is followed by "l" or "o". A chunk of one symbol contains only the symbol and the state.
     table = {
         "experiment": {"name": "carry"},
         "corpus": {"use": "inline", "text": "unused"},
@@ -112,8 +112,8 @@ def test_clipping_by_norm_scales_the_gradient(experiment: Any, loss: Loss) -> No
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 0.999, 1 - 1e-6, 1.0, 1 + 1e-6, 1.001, 2.0, 1e6])
-def test_clipping_by_norm_is_torchs_to_the_bit(experiment: Any, loss: Loss, share: float) -> None:
-    """Where the norm is below the bound, at it and above, for bounds of any size: no gradient is left out wrongly."""
+def test_clipping_by_norm_is_bit_identical_to_torch(experiment: Any, loss: Loss, share: float) -> None:
+    """The norm is below, at and above the bound, for gradients of very different sizes."""
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
     for scale in (1e-9, 1e-6, 1e-3, 1.0, 1e3):
         scaled = Scaled(loss, scale)
@@ -125,11 +125,11 @@ def test_clipping_by_norm_is_torchs_to_the_bit(experiment: Any, loss: Loss, shar
         scaled(plain.model(one.inputs, plain.model.initial_states(3))[0], one.targets).backward()
         nn.utils.clip_grad_norm_(plain.model.parameters(), norm * share)
         plain.optimizer.step()
-        for ours, torchs in zip(parameters(state), parameters(plain), strict=True):
-            assert torch.equal(ours, torchs)
+        for ours, theirs in zip(parameters(state), parameters(plain), strict=True):
+            assert torch.equal(ours, theirs)
 
 
-def test_a_model_that_was_evaluated_is_trained_as_before(experiment: Any, loss: Loss) -> None:
+def test_a_step_sets_the_model_to_training_mode(experiment: Any, loss: Loss) -> None:
     state = initial_state(experiment(), SYMBOLS, CPU)
     state.model.eval()
     train_step(state, [batch(2, 4)], loss, 1.0)
@@ -145,13 +145,13 @@ def test_clipping_by_value_bounds_each_component(experiment: Any, loss: Loss) ->
     assert moved.abs().max().item() == pytest.approx(0.001, rel=1e-3)
 
 
-def test_the_schedules_factor_multiplies_the_learning_rate(experiment: Any, loss: Loss) -> None:
+def test_the_factor_of_the_schedule_multiplies_the_learning_rate(experiment: Any, loss: Loss) -> None:
     state = initial_state(experiment(optimizer={"use": "sgd", "learning_rate": 0.5}), SYMBOLS, CPU)
     rates = [train_step(state, [batch(2, 4)], loss, factor).learning_rate for factor in (1.0, 0.5, 0.25)]
     assert rates == [0.5, 0.25, 0.125]
 
 
-def test_a_loss_that_is_not_finite_moves_nothing(experiment: Any, loss: Loss) -> None:
+def test_a_loss_that_is_not_finite_is_an_error_and_changes_no_parameter(experiment: Any, loss: Loss) -> None:
     state = initial_state(experiment(), SYMBOLS, CPU)
     with torch.no_grad():
         state.model.head.bias[0] = math.inf
@@ -163,7 +163,7 @@ def test_a_loss_that_is_not_finite_moves_nothing(experiment: Any, loss: Loss) ->
         assert torch.equal(old, new)
 
 
-def test_scores_equal_the_likelihood_by_hand(experiment: Any) -> None:
+def test_the_score_equals_the_likelihood_computed_by_hand(experiment: Any) -> None:
     model = initial_state(experiment(), SYMBOLS, CPU).model
     one = batch(3, 8)
     targets = one.targets.clone()

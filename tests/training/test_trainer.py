@@ -1,4 +1,4 @@
-"""Runs: what they write, when they end, and how they fail."""
+"""Runs: their files, when they end, and their errors."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from seqforge.runs.metrics_log import MetricsLog, read_metrics
 
 
 class Recorder:
-    """Keeps the last event of each kind."""
+    """Keeps the events of all steps and of the end."""
 
     def __init__(self) -> None:
         self.finished: RunFinished | None = None
@@ -30,12 +30,14 @@ class Recorder:
         self.finished = event
 
 
-def recorded(experiment: Experiment, output: Path) -> tuple[Run, Recorder]:
+def train_and_record(experiment: Experiment, output: Path) -> tuple[Run, Recorder]:
     recorder = Recorder()
     return train(experiment, output, callbacks=[recorder]), recorder
 
 
-def test_a_run_directory_holds_everything(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_run_directory_contains_experiment_metrics_samples_and_checkpoints(
+    experiment: Any, tmp_path: Path, registry: Registry
+) -> None:
     chosen = experiment(metrics=[{"use": "distinct"}])
     run = train(chosen, tmp_path)
     assert run.path == tmp_path / "small"
@@ -58,12 +60,12 @@ def test_a_run_directory_holds_everything(experiment: Any, tmp_path: Path, regis
     assert not [name for name in files if name.endswith(("tmp", ".pt", ".pth", ".pkl"))]
 
 
-def test_a_taken_name_gets_a_number(experiment: Any, tmp_path: Path) -> None:
+def test_a_run_whose_name_exists_gets_a_number(experiment: Any, tmp_path: Path) -> None:
     chosen = experiment(training={"steps": 1})
     assert [train(chosen, tmp_path).path.name for _ in range(3)] == ["small", "small-2", "small-3"]
 
 
-def test_training_learns(experiment: Any, tmp_path: Path) -> None:
+def test_training_lowers_the_validation_loss(experiment: Any, tmp_path: Path) -> None:
     run = train(experiment(training={"steps": 120}, evaluation={"interval": 20}), tmp_path)
     losses = [record["loss"] for record in run.metrics() if record["event"] == "evaluation"]
     assert losses[-1] < 0.75 * losses[0]
@@ -78,7 +80,7 @@ def test_a_run_ends_by_steps_or_epochs(
 ) -> None:
     table = {"batch_size": 4, "sequence_length": 16, **training}
     chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
-    run, recorder = recorded(chosen, tmp_path)
+    run, recorder = train_and_record(chosen, tmp_path)
     assert run.checkpoints.steps()[-1] == steps
     assert recorder.finished is not None
     assert recorder.finished.complete
@@ -87,22 +89,22 @@ def test_a_run_ends_by_steps_or_epochs(
 def test_a_run_ends_by_minutes(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     table = {"batch_size": 4, "sequence_length": 16, "minutes": 0.01}
     chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
-    _, recorder = recorded(chosen, tmp_path)
-    # No step begins after the time has run out; the last one, or the evaluation after it, reaches past it.
+    _, recorder = train_and_record(chosen, tmp_path)
+    # No step begins after the limit. The last step, or the evaluation after it, may exceed the limit.
     assert all(event.seconds < 0.6 for event in recorder.steps[:-1])
     assert recorder.finished is not None
     assert recorder.finished.complete
     assert recorder.finished.seconds >= 0.6
 
 
-def test_early_stopping_keeps_the_best(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_early_stopping_keeps_the_best_checkpoint(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     # A large learning rate soon makes the validation loss worse.
     chosen = experiment(
         optimizer={"use": "adam", "learning_rate": 0.5},
         training={"patience": 2, "steps": 500},
         evaluation={"interval": 3},
     )
-    run, recorder = recorded(chosen, tmp_path)
+    run, recorder = train_and_record(chosen, tmp_path)
     losses = {record["step"]: record["loss"] for record in run.metrics() if record["event"] == "evaluation"}
     best = min(losses, key=lambda step: losses[step])
     assert recorder.finished is not None
@@ -125,32 +127,32 @@ def test_only_the_best_and_the_last_checkpoints_are_kept(experiment: Any, tmp_pa
     assert set(checkpoints.steps()) == {best[0], 36, 38, 40}
 
 
-def test_a_loss_that_is_not_finite_names_a_checkpoint_that_can_be_gone_on_from(
+def test_a_loss_that_is_not_finite_is_an_error_that_names_a_checkpoint_to_resume_from(
     experiment: Any, tmp_path: Path, registry: Registry
 ) -> None:
-    calm = train(experiment(optimizer={"use": "sgd", "learning_rate": 0.1}, training={"steps": 4}), tmp_path)
-    wild = ["optimizer.learning_rate=1e38", "training.steps=50", "training.checkpoint_interval=1"]
+    stable = train(experiment(optimizer={"use": "sgd", "learning_rate": 0.1}, training={"steps": 4}), tmp_path)
+    diverging = ["optimizer.learning_rate=1e38", "training.steps=50", "training.checkpoint_interval=1"]
     with pytest.raises(RunError, match=r"step [56]: ") as caught:
-        resume(Run.open(calm.path, wild, registry))
+        resume(Run.open(stable.path, diverging, registry))
     assert caught.value.hint is not None
-    assert f"seqforge run --resume {calm.checkpoints.path(4)} " in caught.value.hint
-    resume(Run.open(calm.path, ["optimizer.learning_rate=0.1", "training.steps=6"], registry), "4")
-    assert calm.checkpoints.steps()[-1] == 6
-    assert calm.evaluate().loss < 5
+    assert f"seqforge run --resume {stable.checkpoints.path(4)} " in caught.value.hint
+    resume(Run.open(stable.path, ["optimizer.learning_rate=0.1", "training.steps=6"], registry), "4")
+    assert stable.checkpoints.steps()[-1] == 6
+    assert stable.evaluate().loss < 5
 
 
-def test_a_corpus_shorter_than_one_batch_is_refused_before_a_run_is_made(experiment: Any, tmp_path: Path) -> None:
+def test_a_corpus_shorter_than_one_batch_is_an_error_before_a_run_is_created(experiment: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too few for one batch of 64 lanes × 500 steps"):
         train(experiment(training={"batch_size": 64, "sequence_length": 500, "steps": 5}), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
-def test_an_unknown_device_is_refused(experiment: Any, tmp_path: Path) -> None:
+def test_an_unknown_device_is_an_error(experiment: Any, tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="no device 'cuda:99' here"):
         train(experiment(training={"device": "cuda:99", "steps": 1}), tmp_path)
 
 
-def test_what_is_not_a_run_directory_is_told(experiment: Any, tmp_path: Path) -> None:
+def test_opening_a_folder_that_is_not_a_run_is_an_error(experiment: Any, tmp_path: Path) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
     with pytest.raises(RunError, match="no such folder") as caught:
         Run.open(tmp_path / "smal")
@@ -162,7 +164,7 @@ def test_what_is_not_a_run_directory_is_told(experiment: Any, tmp_path: Path) ->
         Run.open(run.path)
 
 
-def test_a_checkpoint_from_another_experiment_is_refused(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_checkpoint_from_another_experiment_is_an_error(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
     other = Run.open(run.path, ["model.cells.0.hidden_size=13"], registry)
     with pytest.raises(
@@ -171,9 +173,9 @@ def test_a_checkpoint_from_another_experiment_is_refused(experiment: Any, tmp_pa
         other.model()
 
 
-def test_a_changed_corpus_is_refused(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_changed_corpus_is_an_error(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
-    # The same tokens in the same order: only the vocabulary knows the difference.
+    # The tokens are the same, and only the vocabulary differs.
     text = experiment().corpus.table["text"].replace("z", "}")
     changed = Run.open(run.path, [f"corpus.text={json.dumps(text)}"], registry)
     with pytest.raises(RunError, match="the corpus is no longer the one"):
@@ -182,7 +184,7 @@ def test_a_changed_corpus_is_refused(experiment: Any, tmp_path: Path, registry: 
         changed.evaluate()
 
 
-def test_a_damaged_checkpoint_is_told(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_damaged_checkpoint_is_an_error(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
     path = run.checkpoints.path(1)
     content = (path / MODEL).read_bytes()
@@ -195,16 +197,16 @@ def test_a_damaged_checkpoint_is_told(experiment: Any, tmp_path: Path, registry:
         resume(run)
 
 
-def test_a_full_disk_is_told(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_full_disk_is_an_error(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 3}), tmp_path)
     run.directory.metrics.unlink()
-    # The kernel's own full disk: every write to it fails with ENOSPC.
+    # A device that is always full: every write to it fails with ENOSPC.
     run.directory.metrics.symlink_to("/dev/full")
     with pytest.raises(RunError, match="the disk is full"):
         MetricsLog(run.directory.metrics).append("step", 4, {})
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one(
     experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_fsync, calls = os.fsync, 0
@@ -230,7 +232,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     assert not list(run.directory.checkpoints.glob(".*"))
 
 
-def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:
+def test_a_line_truncated_by_a_crash_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     log = MetricsLog(path)
     for step in (1, 2, 3):
@@ -241,7 +243,7 @@ def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:
     assert [record["step"] for record in read_metrics(path)] == [1]
 
 
-def test_the_initial_checkpoint_is_the_seeds(experiment: Any, tmp_path: Path) -> None:
+def test_the_initial_checkpoint_depends_only_on_the_seed(experiment: Any, tmp_path: Path) -> None:
     run = train(experiment(training={"steps": 2}), tmp_path)
     first, again, trained = run.model("initial"), run.model("initial"), run.model("latest")
     assert torch.equal(first.head.weight, again.head.weight)
@@ -251,13 +253,13 @@ def test_the_initial_checkpoint_is_the_seeds(experiment: Any, tmp_path: Path) ->
     assert (run.directory.checkpoints / BEST).exists()
 
 
-def test_what_no_line_of_json_can_hold_is_left_out(tmp_path: Path) -> None:
+def test_values_that_json_cannot_hold_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     MetricsLog(path).append("evaluation", 1, {"loss": 1.0, "perplexity": float("inf"), "a": float("nan"), "b": None})
     assert path.read_text() == '{"event": "evaluation", "step": 1, "loss": 1.0}\n'
 
 
-def test_a_sampler_that_fails_costs_the_sample_alone(
+def test_a_failing_sampler_is_reported_and_training_continues(
     experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = experiment()

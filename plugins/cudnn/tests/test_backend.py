@@ -1,4 +1,4 @@
-"""Which cells the fused layers run, and what the conformance suite does not check of them."""
+"""The cells that the fused layers run, the presets, and checks that are not in the conformance suite."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def sequence(time: int = 12, batch: int = 5, features: int = 7) -> Tensor:
 
 
 def train_once(read: Any, cell: FactoredCell[Any], inputs: Tensor, state: Any) -> list[Tensor]:
-    """Return outputs, last state and the gradients of the parameters."""
+    """Return the outputs, the last state and the gradients of the parameters."""
     outputs, after = read(inputs, state)
     return [outputs, *after, *torch.autograd.grad(outputs.square().mean(), list(cell.parameters()))]
 
@@ -41,13 +41,13 @@ def train_once(read: Any, cell: FactoredCell[Any], inputs: Tensor, state: Any) -
     ],
     ids=["peepholes", "coupled", "reset before"],
 )
-def test_a_variant_without_a_fused_layer_has_a_reason(cell: FactoredCell[Any], name: str) -> None:
+def test_a_variant_without_a_fused_layer_is_unsupported_with_a_reason(cell: FactoredCell[Any], name: str) -> None:
     assert OnednnBackend().unsupported(cell, CPU) == f"torch has no fused layer with the equations of {name}"
     assert CudnnBackend().unsupported(cell, GPU) == f"torch has no fused layer with the equations of {name}"
 
 
 @every_cell
-def test_each_backend_has_its_device(cell_class: Any) -> None:
+def test_each_backend_supports_one_device(cell_class: Any) -> None:
     cell = cell_class(3, 4)
     assert OnednnBackend().unsupported(cell, CPU) is None
     assert CudnnBackend().unsupported(cell, GPU) is None
@@ -56,7 +56,7 @@ def test_each_backend_has_its_device(cell_class: Any) -> None:
 
 
 @every_cell
-def test_the_layer_has_no_parameters_of_its_own(cell_class: Any) -> None:
+def test_the_fused_layer_allocates_no_parameters(cell_class: Any) -> None:
     reader: Any = OnednnBackend().sequence_reader(cell_class(3, 4), CPU)
     assert all(parameter.is_meta for parameter in reader.args[1].parameters())
 
@@ -86,15 +86,15 @@ def test_a_preset_has_the_options_of_its_cell(name: str) -> None:
     assert preset.table.keys() == cell.table.keys()
 
 
-def test_the_short_names_are_left_to_others() -> None:
+def test_the_presets_have_no_short_names() -> None:
     with pytest.raises(PluginError):
         Registry([plugin for plugin in Registry.installed().plugins if plugin.name == "cudnn"]).find("cell", "lstm")
 
 
 @needs_a_gpu
 @every_cell
-def test_on_a_gpu_a_cell_agrees_with_the_cpu_and_warns_of_nothing(cell_class: Any) -> None:
-    # A warning, such as cuDNN's of weights that are not in one piece, is an error here.
+def test_on_a_gpu_a_cell_agrees_with_the_cpu_without_warnings(cell_class: Any) -> None:
+    # A warning is an error here, such as that of cuDNN about weights that are not contiguous.
     cell = cell_class(7, 33)
     expected = train_once(cell, cell, sequence(), cell.initial_state(5))
     cell.to("cuda")
@@ -105,7 +105,7 @@ def test_on_a_gpu_a_cell_agrees_with_the_cpu_and_warns_of_nothing(cell_class: An
 
 
 @needs_a_gpu
-def test_on_a_gpu_a_state_cut_from_a_larger_batch_is_taken() -> None:
+def test_on_a_gpu_a_strided_state_is_accepted() -> None:
     cell = LSTM(7, 4).cuda()
     hidden, memory = torch.zeros(10, 4, device="cuda"), torch.zeros(10, 4, device="cuda")
     read = CudnnBackend().sequence_reader(cell, GPU)

@@ -1,4 +1,4 @@
-"""torch's fused layers against the scan of the plain cells."""
+"""The fused layers of torch against the scan of the plain cells."""
 
 from functools import partial
 from typing import ClassVar

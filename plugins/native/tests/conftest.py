@@ -1,4 +1,4 @@
-"""Every library of kernels that was built and that this processor can run."""
+"""Run a test that takes `kernels` once with each library that was built and that this processor can run."""
 
 import pytest
 from seqforge_native import library

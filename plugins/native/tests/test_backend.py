@@ -1,4 +1,4 @@
-"""Which cells the backends `native` and `inductor` can run, and the reasons why not."""
+"""The cells that the backends `native` and `inductor` can run, and the reasons why they cannot run others."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_native import backend as native_backend
-from seqforge_native import inductor, library
+from seqforge_native import library
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
 from seqforge_native.library import NEEDS, Library
@@ -57,23 +57,23 @@ def test_the_built_in_cells_run_without_preparation(
         ),
     ],
 )
-def test_a_cell_that_no_kernel_runs_has_a_reason(cell: Any, context: BackendContext, reason: str) -> None:
+def test_a_cell_without_a_kernel_is_unsupported_with_a_reason(cell: Any, context: BackendContext, reason: str) -> None:
     if not library.best_instruction_set() and "parameters" not in reason:
         pytest.skip("this processor has no AVX2")
     assert reason in str(NativeBackend().unsupported(cell, context))
 
 
-def test_a_processor_without_avx2_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_avx2_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset({"sse2"}))
     assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) == "this processor has no AVX2"
 
 
-def test_bfloat16_needs_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_needs_a_processor_with_bfloat16_products(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx512"]))
     assert NativeBackend().unsupported(LSTM(3, 4), BFLOAT16) == "this processor has no bfloat16 products"
 
 
-def test_kernels_that_were_not_built_or_do_not_load_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_damaged_kernels_are_unsupported_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx2"]))
     monkeypatch.setattr(native_backend, "best_library", lambda: None)
     monkeypatch.setattr(library, "built_library", lambda name: None)
@@ -82,16 +82,18 @@ def test_kernels_that_were_not_built_or_do_not_load_are_a_reason(monkeypatch: py
     assert "cannot be loaded" in str(NativeBackend().unsupported(GRU(3, 4), FLOAT32))
 
 
-def test_a_library_without_the_type_is_a_reason(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_without_kernels_for_the_dtype_is_unsupported(
+    kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     functions = {key: function for key, function in kernels.functions.items() if key[0] != "forward"}
     monkeypatch.setattr(native_backend, "best_library", lambda: replace(kernels, functions=functions))
     assert NativeBackend().unsupported(LSTM(3, 4), FLOAT32) is not None
 
 
-def test_without_a_compiler_variants_do_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_cells_without_built_kernels_are_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["avx2"]))
-    monkeypatch.setattr(native_backend, "find_compiler", lambda: None)
-    monkeypatch.setattr(inductor, "find_compiler", lambda: None)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", "")
     cell = LSTM(3, 4, peepholes=True)
     assert "there is no C++ compiler" in str(NativeBackend().unsupported(cell, FLOAT32))
     assert "needs a C++ compiler" in str(InductorBackend().unsupported(cell, FLOAT32))
@@ -101,9 +103,9 @@ def test_without_a_compiler_variants_do_not_run(monkeypatch: pytest.MonkeyPatch)
     ("cell", "reason"),
     [(Plain(3, 4), "Plain is not a FactoredCell"), (GRU(3, 4, reset_gate="before"), "GRU overrides `step`")],
 )
-def test_a_cell_that_inductor_cannot_compile_has_a_reason(cell: Any, reason: str) -> None:
+def test_a_cell_that_inductor_cannot_compile_is_unsupported_with_a_reason(cell: Any, reason: str) -> None:
     assert reason in str(InductorBackend().unsupported(cell, FLOAT32))
 
 
-def test_inductor_says_that_it_takes_long() -> None:
+def test_inductor_states_a_long_preparation() -> None:
     assert InductorBackend().preparation_seconds(LSTM(3, 4), FLOAT32) >= 10

@@ -1,4 +1,4 @@
-"""That kernels which should have been built are there: installing passes over what cannot be compiled."""
+"""The kernels of this processor were built: the installation skips kernels that do not compile, without an error."""
 
 import shutil
 

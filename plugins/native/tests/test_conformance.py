@@ -37,7 +37,7 @@ class TestNative(BackendSuite):
 
 
 class TestTraced(BackendSuite):
-    """Every reader of a new cell traces it; more cells are in traced/test_traced_kernels.py."""
+    """Each new cell is traced and planned. More cells are in traced/test_traced_kernels.py."""
 
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"lstm, peepholes, coupled": partial(LSTM, peepholes=True, coupled_gates=True)}
@@ -52,7 +52,7 @@ class TestNativeRelu(BackendSuite):
 
 
 class TestInductor(BackendSuite):
-    """Every reader of a new cell compiles: one example of one shape."""
+    """Each new cell is compiled, which takes long: one example with one shape."""
 
     backend: ClassVar = InductorBackend
     cells: ClassVar = {"lstm, peepholes": partial(LSTM, peepholes=True)}

@@ -1,4 +1,4 @@
-"""What `seqforge doctor` says of the kernels."""
+"""The finding of `seqforge doctor` about the kernels."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from seqforge_native.library import NEEDS, Library
         ("avx512_vnni", "in float32; none for int8 were built", "Install seqforge-native again."),
     ],
 )
-def test_why_there_is_no_int8(
+def test_the_reason_for_missing_int8_kernels_is_stated(
     processor: str, finding: str, advice: str | None, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     functions = {key: function for key, function in kernels.functions.items() if key[1] == torch.float32}
@@ -25,6 +25,6 @@ def test_why_there_is_no_int8(
     assert (found.finding, found.advice) == (f"kernels for {kernels.name}, {finding}", advice)
 
 
-def test_int8_is_told(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_kernels_are_reported(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "best_library", lambda: kernels)
     assert diagnosis.diagnose().finding.endswith("and in int8 for sampling") == kernels.generates(torch.int8)

@@ -29,7 +29,7 @@ SAMPLERS: dict[str, list[dict[str, Any]]] = {
 PROMPT = torch.tensor([0, 1])
 SEED = 3
 NEAR_TIES = 2
-"""Draws of a sample that rounding may decide otherwise, where two symbols are all but equally likely."""
+"""Draws per sample that rounding may change, because two symbols are almost equally likely."""
 
 
 def make(cells: list[dict[str, Any]], samplers: list[dict[str, Any]], **model: Any) -> Experiment:
@@ -56,9 +56,10 @@ Turn = tuple[int, tuple[int, ...]]
 
 
 class Turns(Sampler):
-    """Forbids every third symbol, by turns; the first pushes the turn on a stack of three, and the second pops it.
+    """Forbids one symbol in three. Which ones depends on the turn, one of three states.
 
-    A turn weighs as much as its number, and no more than five may be owed. What follows is known once it was drawn.
+    Symbol 0 pushes the turn on a stack of at most three, and symbol 1 pops it. The weight of a turn is its number, and
+    the total weight is at most five. A transition is added to the automaton after it was drawn for the first time.
     """
 
     MOST = 5
@@ -136,33 +137,33 @@ class Turns(Sampler):
         return places, memory[1], stopped.left
 
 
-def text(
+def sample(
     experiment: Experiment, model: SequenceModel, count: int, length: int, first: Sampler | None = None
 ) -> torch.Tensor:
-    samplers = chain_of(experiment, first)
+    samplers = build_chain(experiment, first)
     vocabulary = experiment.vocabulary.build()
     return torch.cat(list(generate(model, vocabulary, samplers, PROMPT, count=count, length=length, seed=SEED)))
 
 
-def chain_of(experiment: Experiment, first: Sampler | None) -> list[Sampler]:
+def build_chain(experiment: Experiment, first: Sampler | None) -> list[Sampler]:
     return [*([first] if first else []), *(component.build() for component in experiment.samplers)]
 
 
-def drawn_otherwise(
-    written: torch.Tensor, experiment: Experiment, model: SequenceModel, first: Sampler | None = None
+def count_differences(
+    generated: torch.Tensor, experiment: Experiment, model: SequenceModel, first: Sampler | None = None
 ) -> torch.Tensor:
-    """Count for each sample the symbols in whose place another is drawn, one by one, after the same symbols."""
-    samplers = chain_of(experiment, first)
-    length, count = written.shape
+    """Count, for each sample, the symbols that differ from those that the loop draws after the same symbols."""
+    samplers = build_chain(experiment, first)
+    length, count = generated.shape
     memories = [
         sampler.start(SamplingContext(PROMPT, count, length, experiment.vocabulary.build())) for sampler in samplers
     ]
     uniforms = uniforms_of(SEED, count)(length)
     with torch.inference_mode():
-        read = torch.cat([PROMPT.unsqueeze(1).expand(-1, count), written[:-1]])
+        read = torch.cat([PROMPT.unsqueeze(1).expand(-1, count), generated[:-1]])
         logits = model(read, model.initial_states(count))[0][len(PROMPT) - 1 :]
     differ = torch.zeros(count, dtype=torch.int64)
-    for step, tokens in enumerate(written):
+    for step, tokens in enumerate(generated):
         differ += draw(logits[step], samplers, memories, uniforms[step]) != tokens
         memories = [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
     return differ
@@ -172,7 +173,7 @@ def drawn_otherwise(
 @pytest.mark.parametrize("cell", ["essentials/lstm", "essentials/gru", "essentials/rnn"])
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
-def test_the_kernels_write_what_is_written_symbol_by_symbol(
+def test_the_kernels_generate_the_symbols_of_the_loop(
     data: DataObject, cell: str, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = data.draw(strategies.lists(strategies.integers(1, 40), min_size=1, max_size=3))
@@ -195,15 +196,15 @@ def test_the_kernels_write_what_is_written_symbol_by_symbol(
     with monkeypatch.context() as patch:
         patch.setattr(native_backend, "best_library", lambda: kernels)
         patch.setattr(Library, "call", counted)
-        fast = text(experiment, model, count, 270)
+        fast = sample(experiment, model, count, 270)
     assert calls.count("decode") == 2  # 1 + 256 + 13 symbols
-    assert (drawn_otherwise(fast, experiment, model) <= NEAR_TIES).all()
+    assert (count_differences(fast, experiment, model) <= NEAR_TIES).all()
 
 
 @pytest.mark.parametrize("chain", list(SAMPLERS))
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
-def test_the_kernels_follow_a_guide(
+def test_the_kernels_obey_a_constraint_automaton(
     data: DataObject, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count, symbols = data.draw(strategies.integers(1, 9)), data.draw(strategies.integers(2, 40))
@@ -212,9 +213,9 @@ def test_the_kernels_follow_a_guide(
     monkeypatch.setattr(native_backend, "best_library", lambda: None)
     with monkeypatch.context() as patch:
         patch.setattr(native_backend, "best_library", lambda: kernels)
-        patch.setattr(SequenceModel, "stepper", None)  # a call would fail
-        fast = text(experiment, model, count, 270, Turns(symbols))
-    assert (drawn_otherwise(fast, experiment, model, Turns(symbols)) <= NEAR_TIES).all()
+        patch.setattr(SequenceModel, "stepper", None)  # so that a call fails
+        fast = sample(experiment, model, count, 270, Turns(symbols))
+    assert (count_differences(fast, experiment, model, Turns(symbols)) <= NEAR_TIES).all()
     turns = Turns(symbols)
     memory = turns.start(SamplingContext(torch.tensor([0, 1]), count, 270, experiment.vocabulary.build()))
     for tokens in fast:
@@ -223,27 +224,31 @@ def test_the_kernels_follow_a_guide(
         memory = turns.advance(memory, tokens)
 
 
-def test_a_guide_that_stops_wants_a_sampler_that_goes_on(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error(
+    kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
     monkeypatch.setattr(Turns, "memory_after_stop", Sampler.memory_after_stop)
     experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
     with pytest.raises(PluginError, match="the automaton of the sampler Turns stopped"):
-        text(experiment, build_model(experiment, 5), 1, 10, Turns(5))
+        sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 
-def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads_does_not_change_the_symbols_of_a_large_model(
+    kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
     experiment = make([{"use": "essentials/lstm", "hidden_size": 256, "repeat": 2}], SAMPLERS["temperature"])
     model = confident_model(experiment, 20)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        one = text(experiment, model, 1, 100)
+        one = sample(experiment, model, 1, 100)
         torch.set_num_threads(3)
-        assert torch.equal(text(experiment, model, 1, 100), one)
-        memory_after_stop = text(experiment, model, 5, 100, Turns(20))
+        assert torch.equal(sample(experiment, model, 1, 100), one)
+        constrained = sample(experiment, model, 5, 100, Turns(20))
         torch.set_num_threads(1)
-        assert torch.equal(text(experiment, model, 5, 100, Turns(20)), memory_after_stop)
+        assert torch.equal(sample(experiment, model, 5, 100, Turns(20)), constrained)
     finally:
         torch.set_num_threads(threads)
 
@@ -251,25 +256,25 @@ def test_threads_share_a_large_model(kernels: Library, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("chain", list(SAMPLERS))
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 @pytest.mark.parametrize("first", [None, Turns(4)], ids=["alone", "constrained"])
-def test_logits_that_are_not_finite_are_told(
+def test_logits_that_are_not_finite_are_an_error(
     first: Sampler | None, bad: float, chain: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = make([{"use": "essentials/rnn", "nonlinearity": "relu", "hidden_size": 8}], SAMPLERS[chain])
     model = build_model(experiment, 4)
     cell: Any = model.stack.layers[0]
     with torch.no_grad():
-        cell.input_weight[:, 2] = bad  # what reading the third symbol leads to
+        cell.input_weight[:, 2] = bad  # takes effect once the third symbol is read
         model.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0]))
-    written: list[torch.Tensor] = []
+    generated: list[torch.Tensor] = []
     for library in (None, kernels):
         monkeypatch.setattr(native_backend, "best_library", lambda library=library: library)
-        samplers, vocabulary = chain_of(experiment, first), experiment.vocabulary.build()
-        stretches: list[torch.Tensor] = []
+        samplers, vocabulary = build_chain(experiment, first), experiment.vocabulary.build()
+        chunks: list[torch.Tensor] = []
         with pytest.raises(RunError, match="not finite"):
-            stretches.extend(generate(model, vocabulary, samplers, PROMPT, count=2, length=300, seed=SEED))
-        written.append(torch.cat(stretches))
-    # What was drawn before is given.
-    assert torch.equal(*written)
+            chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=2, length=300, seed=SEED))
+        generated.append(torch.cat(chunks))
+    # The symbols that were drawn before the error are returned.
+    assert torch.equal(*generated)
 
 
 @pytest.mark.parametrize(
@@ -280,9 +285,9 @@ def test_logits_that_are_not_finite_are_told(
     ],
     ids=["a variant", "a sampler with a memory"],
 )
-def test_what_kernels_do_not_know_is_written_symbol_by_symbol(
+def test_without_a_kernel_the_loop_generates(
     cells: list[dict[str, Any]], samplers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment = make([cell | {"hidden_size": 6} for cell in cells], samplers)
-    monkeypatch.setattr(native_backend, "NativeGenerationKernel", None)  # a call would fail
-    assert text(experiment, build_model(experiment, 5), 1, 8).shape == (8, 1)
+    monkeypatch.setattr(native_backend, "NativeGenerationKernel", None)  # so that a call fails
+    assert sample(experiment, build_model(experiment, 5), 1, 8).shape == (8, 1)

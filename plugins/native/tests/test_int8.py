@@ -1,4 +1,4 @@
-"""Generation in 8 bits against the same arithmetic written out, and against float32."""
+"""Generation in int8 against the same arithmetic in float64, and against float32."""
 
 import copy
 from collections.abc import Callable
@@ -34,14 +34,14 @@ LEAST = torch.tensor(1e-30)
 
 
 @pytest.fixture(autouse=True)
-def chosen(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def _use_kernels(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     if not kernels.generates(torch.int8):
         pytest.skip(f"{kernels.name} has no products in int8")
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
 
 
 def draw_network(data: DataObject, name: str) -> GenerationModel:
-    """A model whose logits differ, and a state in which its last symbol left it."""
+    """Draw a model with different logits, and its states."""
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     symbols, batch = data.draw(strategies.integers(2, 40)), data.draw(strategies.integers(1, 9))
     sizes = data.draw(strategies.lists(strategies.integers(1, 40), min_size=1, max_size=3))
@@ -54,7 +54,7 @@ def draw_network(data: DataObject, name: str) -> GenerationModel:
 
 
 def probabilities(network: GenerationModel, symbols: Tensor) -> Tensor:
-    """By which the kernels draw, after each of some symbols `[steps, batch]`."""
+    """Return the probabilities of the next symbol in the kernels, after each of the symbols `[steps, batch]`."""
     found: list[Tensor] = []
     with torch.inference_mode():
         generation_kernel = NativeBackend().generation_kernel(network)
@@ -65,22 +65,22 @@ def probabilities(network: GenerationModel, symbols: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-def rounded(rows: Tensor) -> Tensor:
-    """Each row in whole steps of a 127th of its largest number."""
+def round_rows(rows: Tensor) -> Tensor:
+    """Round each row to multiples of 1/127 of its largest absolute value."""
     scale = torch.maximum(rows.abs().amax(1, keepdim=True), LEAST) / 127
     return (rows / scale).round().double() * scale.double()
 
 
 def is_near_tie(rows: Tensor) -> bool:
-    """Whether the kernels' last bit, in float32, may decide which way a number is rounded."""
+    """Return whether the rounding errors of float32 may change to which multiple a number is rounded."""
     steps = rows / (torch.maximum(rows.abs().amax(1, keepdim=True), LEAST.double()) / 127)
     return bool(((steps - steps.floor() - 0.5).abs() < 5e-4).any())
 
 
 def reference(network: GenerationModel, symbols: Tensor) -> tuple[Tensor, bool]:
-    """The same in float64, one step of symbols `[batch]` on: what is rounded is the same, what is summed exact.
+    """Compute the probabilities after symbols `[batch]` in float64, rounded like the kernels but summed exactly.
 
-    Also says whether a number that is rounded is near to a tie.
+    Also return whether a rounded number is near a tie.
     """
     inputs: Tensor | None = None
     near_tie = False
@@ -90,20 +90,20 @@ def reference(network: GenerationModel, symbols: Tensor) -> tuple[Tensor, bool]:
             rows = cell.input_weight.t() if network.embedding is None else network.embedding @ cell.input_weight.t()
             gates = (rows + cell.bias).double()[symbols]
         else:
-            gates = rounded(inputs.float()) @ rounded(cell.input_weight).t() + cell.bias.double()
-        recurrent = rounded(state[0]) @ rounded(cell.recurrent_weight).t()
+            gates = round_rows(inputs.float()) @ round_rows(cell.input_weight).t() + cell.bias.double()
+        recurrent = round_rows(state[0]) @ round_rows(cell.recurrent_weight).t()
         before = type(state)(*(part.double() for part in state))
         inputs, _ = copy.deepcopy(cell).double().pointwise(gates, recurrent, before)
         near_tie |= is_near_tie(inputs)
     assert inputs is not None
-    logits = rounded(inputs.float()) @ rounded(network.head_weight).t() + network.head_bias.double()
+    logits = round_rows(inputs.float()) @ round_rows(network.head_weight).t() + network.head_bias.double()
     return logits.softmax(-1), near_tie
 
 
 @pytest.mark.parametrize("name", list(CELLS))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
 @given(data=strategies.data())
-def test_the_kernels_compute_what_is_written_out(data: DataObject, name: str) -> None:
+def test_the_kernels_compute_the_probabilities_of_the_reference(data: DataObject, name: str) -> None:
     network = draw_network(data, name)
     symbols = torch.randint(len(network.head_bias), (len(network.states[0][0]),))
     with torch.no_grad():
@@ -116,17 +116,17 @@ def test_the_kernels_compute_what_is_written_out(data: DataObject, name: str) ->
 @pytest.mark.parametrize("name", list(CELLS))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
-def test_draws_are_near_to_those_of_float32(data: DataObject, name: str) -> None:
+def test_probabilities_are_close_to_those_of_float32(data: DataObject, name: str) -> None:
     network = draw_network(data, name)
     symbols = torch.randint(len(network.head_bias), (8, len(network.states[0][0])))
     plain = probabilities(replace(network, dtype=torch.float32), symbols)
     moved = (probabilities(network, symbols) - plain).abs().sum(-1) / 2
-    # Of the probability; models of a few units have their errors averaged least.
+    # Fractions of the probability. The errors of models with few units average out least.
     assert moved.mean() < 0.03, f"{moved.mean()} of the probability is elsewhere"
     assert moved.max() < 0.2
 
 
-def test_threads_change_nothing() -> None:
+def test_the_number_of_threads_changes_nothing() -> None:
     torch.manual_seed(0)
     cells = [LSTM(20, 256), LSTM(256, 256)]
     states = [cell.initial_state(1) for cell in cells]
@@ -143,7 +143,7 @@ def test_threads_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-38, 3e-33, 1e30, 3e38])
-def test_weights_of_any_size_are_taken(size: float) -> None:
+def test_weights_of_any_magnitude_are_supported(size: float) -> None:
     torch.manual_seed(0)
     cell = LSTM(3, 17)
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_weights_of_any_size_are_taken(size: float) -> None:
 
 @pytest.mark.parametrize("number", [torch.inf, -torch.inf, torch.nan])
 @pytest.mark.parametrize("place", ["input_weight", "recurrent_weight", "bias", "head"])
-def test_weights_that_are_not_finite_are_left_to_floats(number: float, place: str) -> None:
+def test_weights_that_are_not_finite_have_no_int8_kernel(number: float, place: str) -> None:
     cells = [GRU(3, 5), GRU(5, 5)]
     head = torch.randn(4, 5)
     with torch.no_grad():
@@ -170,9 +170,7 @@ def test_weights_that_are_not_finite_are_left_to_floats(number: float, place: st
     assert NativeBackend().generation_kernel(network) is None
 
 
-def test_where_kernels_have_no_int8_others_are_left_to_generate(
-    kernels: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_without_int8_generates_in_float32_only(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     functions = {key: function for key, function in kernels.functions.items() if key[1] != torch.int8}
     monkeypatch.setattr(native_backend, "best_library", lambda: replace(kernels, functions=functions))
     cell = LSTM(3, 5)
@@ -182,7 +180,7 @@ def test_where_kernels_have_no_int8_others_are_left_to_generate(
     assert NativeBackend().generation_kernel(replace(network, dtype=torch.float32)) is not None
 
 
-def test_the_engine_asks_for_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_precision_int8_selects_the_int8_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = Experiment.from_dict(
         {
             "experiment": {"name": "test"},
@@ -196,18 +194,18 @@ def test_the_engine_asks_for_int8(monkeypatch: pytest.MonkeyPatch) -> None:
     types: list[torch.dtype] = []
     call = Library.call
 
-    def noted(self: Library, name: str, dtype: torch.dtype, *arguments: Any) -> Any:
+    def record_dtype(self: Library, name: str, dtype: torch.dtype, *arguments: Any) -> Any:
         types.extend([dtype] if name == "decode" else [])
         return call(self, name, dtype, *arguments)
 
-    monkeypatch.setattr(Library, "call", noted)
+    monkeypatch.setattr(Library, "call", record_dtype)
     samplers = [component.build() for component in experiment.samplers]
     list(generate(model, experiment.vocabulary.build(), samplers, torch.tensor([0]), count=2, length=9, seed=0))
     assert types == [torch.int8]
 
 
 @pytest.mark.parametrize("number", [torch.inf, torch.nan])
-def test_a_state_that_is_not_finite_is_told(number: float) -> None:
+def test_a_state_that_is_not_finite_ends_the_generation(number: float) -> None:
     cell = RNN(3, 33, nonlinearity="relu")
     state = cell.initial_state(2)
     state.hidden[1, 20] = number

@@ -35,8 +35,8 @@ class Case(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def chosen(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read with the kernels of one instruction set."""
+def _use_kernels(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the kernels of one instruction set."""
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
 
 
@@ -56,7 +56,7 @@ def draw_case(data: DataObject, make_cell: Callable[[int, int], FactoredCell[Any
 
 
 def results(case: Case, read: Callable[..., Any], dtype: torch.dtype) -> list[Tensor]:
-    """Outputs and last state, and the gradients of a weighted sum of them."""
+    """Return the outputs, the last state, and the gradients of a weighted sum of them."""
     cell, inputs, state = case
     leaves = [part.to(dtype).requires_grad_() for part in state]
     if inputs.is_floating_point():
@@ -83,7 +83,7 @@ def plain_results(case: Case) -> list[Tensor]:
 @pytest.mark.parametrize("name", list(CELLS))
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())
-def test_a_kernel_computes_what_the_plain_cell_computes(
+def test_a_kernel_equals_the_plain_cell(
     data: DataObject,
     name: str,
     dtype: torch.dtype,
@@ -111,23 +111,23 @@ def test_a_kernel_computes_what_the_plain_cell_computes(
     tolerance = TOLERANCES[dtype]
     compared = list(zip(fast, plain_results(case), strict=True))
     if (name, dtype) == ("relu", torch.bfloat16):
-        # A rounding that changes a sign turns the slope from 0 to 1: only the values are near to each other.
+        # If rounding changes a sign, the slope of ReLU changes from 0 to 1, so that only values are compared.
         compared = compared[: 1 + len(case.state)]
     for index, (found, expected) in enumerate(compared):
         distance = (found.double() - expected).norm()
-        # The summands count beside the size of a result: those of a saturated gate cancel.
+        # Allow for errors of the size of the summands, which cancel in a saturated gate.
         scale = expected.norm() + 0.5 * expected.numel() ** 0.5
         assert distance <= tolerance * scale, f"result {index} is off by {distance}"
 
 
 @pytest.mark.parametrize("name", list(CELLS))
-def test_without_gradients_the_bits_are_the_same(name: str) -> None:
+def test_outputs_with_and_without_gradients_are_bit_identical(name: str) -> None:
     cell = CELLS[name](5, 33)
     read, inputs = reader(cell), torch.randn(7, 3, 5)
-    learning, _ = read(inputs, cell.initial_state(3))
+    with_gradients, _ = read(inputs, cell.initial_state(3))
     with torch.inference_mode():
-        reading, _ = read(inputs, cell.initial_state(3))
-    assert torch.equal(learning, reading)
+        without_gradients, _ = read(inputs, cell.initial_state(3))
+    assert torch.equal(with_gradients, without_gradients)
 
 
 @pytest.mark.parametrize("name", list(CELLS))
@@ -148,7 +148,7 @@ def test_the_number_of_threads_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(CELLS))
-def test_nan_stays_nan_in_its_own_row(name: str) -> None:
+def test_nan_stays_in_its_row(name: str) -> None:
     cell = CELLS[name](5, 20)
     inputs = torch.randn(4, 3, 5)
     inputs[1, 1, 2] = torch.nan

@@ -1,4 +1,4 @@
-"""Tensors in large pages are tensors like any other, whatever the system says."""
+"""Tensors in large pages behave like other tensors, even if the system refuses large pages."""
 
 import mmap
 
@@ -9,7 +9,7 @@ from seqforge_native.generation import in_large_pages
 
 @pytest.mark.parametrize("shape", [(3, 5), (1024, 1024), (1000, 1037), (1, 1 << 21)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_it_holds_what_is_written_to_it(shape: tuple[int, ...], dtype: torch.dtype):
+def test_a_tensor_holds_the_values_written_to_it(shape: tuple[int, ...], dtype: torch.dtype):
     tensor = in_large_pages(*shape, dtype=dtype)
     assert tensor.shape == shape
     assert tensor.dtype == dtype
@@ -19,14 +19,14 @@ def test_it_holds_what_is_written_to_it(shape: tuple[int, ...], dtype: torch.dty
     assert torch.equal(tensor, values)
 
 
-def test_it_outlives_the_mapping_that_it_came_from():
+def test_a_view_keeps_the_memory_of_its_tensor():
     tensors = [in_large_pages(1 << 20, dtype=torch.float32).fill_(number) for number in range(8)]
     views = [tensor[::1000] for tensor in tensors]
     del tensors
     assert [view.unique().tolist() for view in views] == [[number] for number in range(8)]
 
 
-def test_a_kernel_without_large_pages_gives_small_ones(monkeypatch: pytest.MonkeyPatch):
+def test_without_large_pages_a_tensor_is_in_small_pages(monkeypatch: pytest.MonkeyPatch):
     class Refusing(mmap.mmap):
         def madvise(self, option: int, start: int = 0, length: int = 0) -> None:
             raise OSError

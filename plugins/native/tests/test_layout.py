@@ -6,14 +6,14 @@ sizes = strategies.integers(1, 40)
 
 
 @given(hidden=sizes, count=strategies.integers(1, 4), lanes=strategies.sampled_from([8, 16]), rows=sizes)
-def test_what_is_interleaved_can_be_separated(hidden: int, count: int, lanes: int, rows: int) -> None:
+def test_separating_inverts_interleaving(hidden: int, count: int, lanes: int, rows: int) -> None:
     gates = torch.randn(rows, count * hidden)
     kernels = interleaved(gates, count, lanes)
     assert kernels.shape == (rows, count * padded(gates[:, :hidden], lanes).shape[1])
     assert torch.equal(separated(kernels.t(), count, hidden, lanes).t(), gates)
 
 
-def test_a_register_of_units_holds_one_register_a_gate() -> None:
+def test_each_register_holds_units_of_one_gate() -> None:
     gates = torch.arange(2 * 10).float()  # two gates of ten units
     kernels = interleaved(gates, 2, 8).view(-1, 8)
     first, last = [0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 0, 0, 0, 0, 0, 0]

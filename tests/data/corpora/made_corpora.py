@@ -1,4 +1,4 @@
-"""Corpora that these tests make: a module of its own, so that other processes can import it too."""
+"""Corpora of these tests, in a module that other processes can import too."""
 
 import hashlib
 import os
@@ -17,14 +17,14 @@ VOCABULARIES: dict[str, type[Vocabulary]] = {"bytes": Bytes, "characters": Chara
 
 
 class Documents(Corpus):
-    """Documents given by name, which counts how often it is read."""
+    """Documents given by name; counts how often they are read."""
 
     def __init__(self, documents: dict[str, str]) -> None:
         self.contents = {name: text.encode() for name, text in documents.items()}
-        self.readings = 0
+        self.times_read = 0
 
     def documents(self) -> Iterator[Document]:
-        self.readings += 1
+        self.times_read += 1
         for name, content in self.contents.items():
             yield Document(name, content)
 
@@ -36,7 +36,7 @@ class Documents(Corpus):
 
 
 class Watched(Documents):
-    """Calls a function before each document, with how many there were."""
+    """Calls a function before each document, with the number of documents before it."""
 
     def __init__(self, documents: dict[str, str], before: Callable[[int], object]) -> None:
         super().__init__(documents)
@@ -49,7 +49,7 @@ class Watched(Documents):
 
 
 class Generated(Corpus):
-    """Many documents that are nowhere in memory at one time."""
+    """Many documents, generated one by one, so that they are never all in memory."""
 
     def __init__(self, count: int, size: int) -> None:
         self.count = count
@@ -75,7 +75,7 @@ def encode(corpus: Corpus, vocabulary: str) -> TokenFile:
 
 
 def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Event) -> None:
-    """Encode, and hold the encoding up until the other process, too, has begun to ask for it."""
+    """Encode, but wait at the sixth document until the other process is about to encode the same corpus."""
 
     def before(count: int) -> None:
         if count == 0:
@@ -91,7 +91,7 @@ def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Ev
 
 
 class WithoutCodes(Vocabulary):
-    """Another vocabulary without its codes: it learns before it encodes."""
+    """Hides the codes of another vocabulary, so that it learns before it encodes."""
 
     learns = True
 
@@ -118,8 +118,8 @@ class WithoutCodes(Vocabulary):
         self.inner.restore(state)
 
 
-class Deadly(Bytes):
-    """A vocabulary whose process is killed while it encodes."""
+class ExitsWhileEncoding(Bytes):
+    """A vocabulary that ends the process while it encodes."""
 
     def __init__(self) -> None:
         self.encoded = 0
@@ -131,12 +131,12 @@ class Deadly(Bytes):
         return super().encode_bytes(content)
 
 
-def die_while_reading(vocabulary: str) -> None:
+def exit_while_reading(vocabulary: str) -> None:
     encode(Watched(TEXTS, lambda count: os._exit(9) if count == 10 else None), vocabulary)
 
 
-def die_while_encoding() -> None:
-    load_token_file(Documents(TEXTS), Deadly(), {}, lambda _: None)
+def exit_while_encoding() -> None:
+    load_token_file(Documents(TEXTS), ExitsWhileEncoding(), {}, lambda _: None)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A plugin with one component of every kind that an experiment needs, whose options stay as these tests know them."""
+"""A plugin with components of every kind that an experiment needs. The tests rely on their options and defaults."""
 
 from seqforge.registry import Register, hookimpl
 

@@ -1,4 +1,4 @@
-"""Components that have options, and do nothing."""
+"""Components that have options but do nothing."""
 
 import enum
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +87,9 @@ class LSTM(GRU):
 
 
 class Residual(GRU):
-    def __init__(self, input_size: int, inner: Annotated[Cell[Any], Field(description="What is gone around.")]) -> None:
+    def __init__(
+        self, input_size: int, inner: Annotated[Cell[Any], Field(description="Cell with the skip connection.")]
+    ) -> None:
         super().__init__(input_size, inner.hidden_size)
 
 

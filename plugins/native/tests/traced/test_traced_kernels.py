@@ -1,4 +1,4 @@
-"""Kernels that are compiled from a cell's elementwise part, against the plain cells in float64."""
+"""Kernels compiled from the elementwise part of a cell, against the plain cells in float64."""
 
 import copy
 import subprocess
@@ -39,7 +39,7 @@ class Memory(NamedTuple):
 
 
 class TwoParts(FactoredCell[Memory]):
-    """A state of two parts; a subclass says how many gates, and what is done with them."""
+    """A cell with a state of two parts. A subclass defines the number of gates and the elementwise part."""
 
     gates = 2
 
@@ -54,7 +54,7 @@ class TwoParts(FactoredCell[Memory]):
 
 
 class Leaky(TwoParts):
-    """Parameters in the pointwise part, one of them two registers wide, and an output that is not the hidden state."""
+    """Has parameters in the elementwise part, one of them two gates wide, and returns another tensor than its state."""
 
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
         gate, candidate = (input_gates + recurrent_gates * self.scales).chunk(2, dim=1)
@@ -63,7 +63,7 @@ class Leaky(TwoParts):
 
 
 class ManyOperations(TwoParts):
-    """Whatever arithmetic a cell may do."""
+    """Uses many of the supported operations."""
 
     gates = 5
 
@@ -79,7 +79,7 @@ class ManyOperations(TwoParts):
 
 
 class OneGate(TwoParts):
-    """Several units fill a register's tile, the hidden state is read beside its product, and padding is 0 / 0."""
+    """Has one gate, so that a tile holds several units; uses the hidden state directly; computes 0 / 0 in padding."""
 
     gates = 1
 
@@ -111,14 +111,14 @@ def kernel_for(
     instruction_set: str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> SequenceReader:
-    """Compile a kernel, for one instruction set if it is named, even of a cell that has built-in kernels."""
+    """Compile a kernel, even for a cell that has built-in kernels; for one instruction set if it is given."""
     if instruction_set is not None:
         monkeypatch.setattr(build, "best_instruction_set", lambda: instruction_set)
     return partial(read_cell, cell, compile_program(plan(trace(cell))), dtype)
 
 
 def results(cell: FactoredCell[Any], inputs: Tensor, state: Any, read: Callable[..., Any]) -> list[Tensor]:
-    """Outputs and last state, and the gradients of a weighted sum of them."""
+    """Return the outputs, the last state, and the gradients of a weighted sum of them."""
     leaves = [part.to(cell.bias.dtype).requires_grad_() for part in state]
     if inputs.is_floating_point():
         inputs = inputs.to(cell.bias.dtype).requires_grad_()
@@ -145,7 +145,7 @@ def plain_results(cell: FactoredCell[Any], inputs: Tensor, state: Any) -> list[T
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=strategies.data())
-def test_a_traced_kernel_computes_what_the_cell_says(
+def test_a_traced_kernel_equals_the_cell(
     data: strategies.DataObject,
     name: str,
     dtype: torch.dtype,
@@ -155,7 +155,7 @@ def test_a_traced_kernel_computes_what_the_cell_says(
     if dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
         pytest.skip(f"{instruction_set} has no products in bfloat16")
     if dtype == torch.bfloat16 and name == "many operations":
-        pytest.skip("it jumps, so that what is rounded may lie on another side")
+        pytest.skip("it is discontinuous, so that rounding may change the result")
     time, batch, input_size = (data.draw(strategies.integers(1, most)) for most in (9, 20, 9))
     torch.manual_seed(data.draw(strategies.integers(0, 999)))
     cell = CELLS[name](input_size, data.draw(strategies.integers(1, 70)))
@@ -175,7 +175,7 @@ def test_a_traced_kernel_computes_what_the_cell_says(
     first_parameter = 1 + 2 * len(state) + (not symbols)
     for index, (found, expected) in enumerate(compared):
         distance = (found.double() - expected).norm()
-        # What is summed over steps and rows may come to little, and is rounded as its terms are.
+        # Sums over steps and rows may be small, but their rounding errors are those of their terms.
         size = 0.5 if index < first_parameter else max(0.5, 0.1 * (time * batch) ** 0.5)
         scale = expected.norm() + size * expected.numel() ** 0.5
         assert distance <= TOLERANCES[dtype] * scale, f"result {index} is off by {distance}"
@@ -198,7 +198,7 @@ def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         torch.testing.assert_close(left, right)
 
 
-def test_what_is_not_a_number_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_stays_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = ManyOperations(5, 20)
     inputs = torch.randn(4, 3, 5)
     inputs[1, 1, 2] = torch.nan
@@ -221,8 +221,8 @@ class AcrossTheBatch(TwoParts):
         return hidden, Memory(hidden, state.total)
 
 
-class Turned(TwoParts):
-    """Its gates lie unit by unit, so that no register holds one gate."""
+class UnitByUnit(TwoParts):
+    """Has gates that are interleaved unit by unit, so that no register holds one gate."""
 
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
         by_unit = (input_gates + recurrent_gates).reshape(len(input_gates), self.hidden_size, 2)
@@ -236,7 +236,7 @@ class Shifted(TwoParts):
         return hidden, Memory(hidden, state.total)
 
 
-class Looking(TwoParts):
+class BranchesOnData(TwoParts):
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
         gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
         hidden = torch.tanh(gate if bool(candidate.sum() > 0) else candidate)
@@ -248,15 +248,17 @@ class OwnProjection(Leaky):
         return super().project(inputs) * 2
 
 
-class Boundless(TwoParts):
+class InfiniteConstant(TwoParts):
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
         gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
         hidden = torch.sigmoid(torch.where(gate > 0, candidate, -torch.inf))
         return hidden, Memory(hidden, state.total)
 
 
-@pytest.mark.parametrize("kind", [Boundless, AcrossUnits, AcrossTheBatch, Turned, Shifted, Looking, OwnProjection])
-def test_more_than_arithmetic_within_a_unit_is_not_supported(kind: type[TwoParts]) -> None:
+@pytest.mark.parametrize(
+    "kind", [InfiniteConstant, AcrossUnits, AcrossTheBatch, UnitByUnit, Shifted, BranchesOnData, OwnProjection]
+)
+def test_a_cell_that_is_not_elementwise_arithmetic_is_unsupported(kind: type[TwoParts]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         reason = NativeBackend().unsupported(kind(5, 6), BackendContext(CPU, torch.float32))
@@ -283,12 +285,12 @@ def test_a_kernel_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     backend.sequence_reader(OneGate(7, 9), context)
 
 
-def test_a_compiler_that_fails_is_an_error_with_its_first_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
     compiler = tmp_path / "compiler"
-    compiler.write_text("#!/bin/sh\necho 'not today' >&2\nexit 1\n")
+    compiler.write_text("#!/bin/sh\necho 'unknown instruction' >&2\nexit 1\n")
     compiler.chmod(0o755)
-    monkeypatch.setattr(build.shutil, "which", lambda _: str(compiler))
-    with pytest.raises(PluginError, match="not today"):
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(PluginError, match="unknown instruction"):
         NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
     assert not list(tmp_path.glob("kernels/*"))
