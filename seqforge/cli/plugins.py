@@ -19,7 +19,12 @@ STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
 def list_plugins(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False
 ) -> None:
-    """List every installed plugin, and whether it can be used."""
+    """List the installed plugins: version, state, and components or the reason why a plugin cannot be used.
+
+    [bold]Example[/]
+
+      seqforge plugins list --json
+    """
     registry: Registry = context.obj
     if as_json:
         typer.echo(json.dumps([_as_json(plugin) for plugin in registry.plugins], indent=2))
@@ -42,10 +47,10 @@ def list_plugins(
 @plugins_app.command("show")
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A plugin, or a component such as lstm or essentials/lstm.")],
+    name: Annotated[str, typer.Argument(help="A plugin such as essentials, or a component such as lstm.")],
     traceback: Annotated[bool, typer.Option("--traceback", help="Print the traceback of a broken plugin.")] = False,
 ) -> None:
-    """Show a component's options, or a plugin's components and why it cannot be used.
+    """Show the options of a component, or the components of a plugin and the reason if it cannot be used.
 
     [bold]Examples[/]
 
@@ -81,7 +86,7 @@ def _show_plugin(plugin: Plugin, traceback: bool) -> None:
             names = (known.qualified_name if known.qualified_only else known.name for known in found)
             typer.echo(f"  {kind:<13} {', '.join(names)}")
     if plugin.traceback:
-        typer.echo(plugin.traceback if traceback else "  (--traceback prints the whole error)")
+        typer.echo(plugin.traceback if traceback else "  To see the whole error, add --traceback.")
 
 
 def _show_component(registry: Registry, registration: Registration) -> None:

@@ -33,7 +33,7 @@ def _threads() -> Diagnosis:
     threads, cores, busy = torch.get_num_threads(), _own_cores(), os.getloadavg()[0]
     finding = f"{threads} threads on {cores} cores, of which about {min(busy, cores):.1f} are busy"
     if threads > cores:
-        return Diagnosis("threads", finding, f"More threads than cores are slow: set OMP_NUM_THREADS={cores}.")
+        return Diagnosis("threads", finding, f"More threads than cores slow down training: set OMP_NUM_THREADS={cores}")
     free = max(1, round(cores - busy))
     if threads > free:
         advice = f"Threads that wait for a busy core make small models ten times slower: try OMP_NUM_THREADS={free}."
@@ -50,7 +50,7 @@ def _precision() -> Diagnosis:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if multiplies_in_bfloat16(device):
         return Diagnosis("precision", "training.precision = 'auto' means bfloat16")
-    reason = f"the {device.type} has no bfloat16 products"
+    reason = f"the {device.type} has no instructions for bfloat16 products"
     return Diagnosis("precision", f"training.precision = 'auto' means float32: {reason}")
 
 
@@ -63,6 +63,6 @@ def _gpu() -> Diagnosis:
 def _compiler() -> Diagnosis:
     found = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
     if found is None:
-        finding = "none: cells without built-in kernels run in plain torch"
+        finding = "none; cells without built-in kernels run in plain torch"
         return Diagnosis("compiler", finding, "On Debian and Ubuntu: sudo apt install g++")
     return Diagnosis("compiler", f"{shutil.which(found)}, for cells without built-in kernels")

@@ -1,4 +1,4 @@
-"""A chosen component: its class and its options, checked before anything is built."""
+"""Components that an experiment chooses: their classes and their options, checked before they are built."""
 
 import hashlib
 import marshal
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import Problem, blame_plugin, from_validation, join, shown, unknown_key
+from seqforge.registry.problems import Problem, blame_plugin, format_value, from_validation, join, unknown_key
 from seqforge.registry.register import KINDS, SESSION, Registration
 from seqforge.registry.registry import Registry
 
@@ -24,9 +24,9 @@ class Component:
     Attributes:
         registration: Registration of the component.
         component: Class of the component.
-        options: Plain options by name, as `__init__` takes them.
-        nested: Options that are components themselves.
-        table: The component's table as in an experiment file, every default included.
+        options: Values of the plain options, by name, as `__init__` takes them.
+        nested: Values of the options that are components themselves, by name.
+        table: The component's table as in an experiment file, with every default.
     """
 
     registration: Registration
@@ -42,15 +42,19 @@ class Component:
 
     @property
     def plugins(self) -> set[str]:
-        """Plugins that register the component and the components inside it."""
+        """Names of the plugins that register the component and its nested components."""
         inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
         return {self.registration.plugin}.union(*(part.plugins for parts in inside for part in parts))
 
     def versions(self, plugins: Mapping[str, str]) -> dict[str, str]:
-        """Return what identifies the code of the component and of the components inside it, for keys of caches.
+        """Return the versions of the code of the component and of its nested components, for the keys of caches.
+
+        Args:
+            plugins: Version of each plugin, by name.
 
         Returns:
-            The version of each plugin, and for each class of a Python session a digest of its code.
+            Version of each plugin that registers one of them, and a digest of the code of each class that was defined
+            in a Python session, by name.
         """
         inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
         versions = {
@@ -61,22 +65,22 @@ class Component:
         return {**versions, self.registration.plugin: plugins[self.registration.plugin]}
 
     def build(self, **supplied: Any) -> Any:
-        """Build the component and the components inside it.
+        """Build the component and its nested components.
 
         Args:
-            supplied: Arguments that the engine passes to this kind, such as a cell's `input_size`. A component inside
-                gets those of its own kind.
+            supplied: Arguments that the engine passes to this kind of component, such as a cell's `input_size`. A
+                nested component gets those that its own kind takes.
 
         Raises:
-            PluginError: If `__init__` raises an error. A `ValueError` is taken as a message about the options.
+            PluginError: If `__init__` raises an error. The message of a `ValueError` is an error in the options.
         """
 
-        def built(part: Component) -> Any:
-            theirs = KINDS[part.registration.kind].supplied
-            return part.build(**{name: value for name, value in supplied.items() if name in theirs})
+        def build_nested(part: Component) -> Any:
+            accepted = KINDS[part.registration.kind].supplied
+            return part.build(**{name: value for name, value in supplied.items() if name in accepted})
 
         nested = {
-            name: [built(part) for part in value] if isinstance(value, list) else built(value)
+            name: [build_nested(part) for part in value] if isinstance(value, list) else build_nested(value)
             for name, value in self.nested.items()
         }
         with blame_plugin(self.registration.kind, self.name, self.component, "it cannot be built"):
@@ -107,15 +111,15 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
         return [
             Problem(
                 key,
-                f"must be a table with the name of {KINDS[kind].with_article}, not {shown(table)}",
+                f"must be a table with the name of {KINDS[kind].with_article}, not {format_value(table)}",
                 f'Write {{ use = "{table if isinstance(table, str) else "NAME"}" }}.',
             )
         ]
     options = dict(cast("Mapping[str, Any]", table))
     name = options.pop("use", None)
     if not isinstance(name, str):
-        known = did_you_mean("", registry.names(kind))
-        return [Problem(join(key, "use"), f"must name {KINDS[kind].with_article}", known)]
+        hint = did_you_mean("", registry.names(kind))
+        return [Problem(join(key, "use"), f"must name {KINDS[kind].with_article}", hint)]
     try:
         registration = registry.find(kind, name)
         component = registry.load(registration)
@@ -150,7 +154,8 @@ def _check(
             else:
                 nested[name] = chosen
         elif option.required:
-            problems.append(Problem(join(key, name), f"{owner} needs this {option.kind}"))
+            value = f'[{{ use = "{option.kind.upper()}" }}]' if option.many else f'{{ use = "{option.kind.upper()}" }}'
+            problems.append(Problem(join(key, name), f"{owner} needs this option", f"Write {name} = {value}."))
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
     written = {name: value for name, value in options.items() if name in declared.model.model_fields}
     plain = declared.defaults | written
@@ -210,6 +215,6 @@ def _resolve_inner(
     if isinstance(chosen, list):
         return _Problems(chosen)
     if not issubclass(chosen.component, option.interface):
-        wanted = f"{chosen.name} is not a {option.interface.__name__}, which this option needs"
-        return _Problems([Problem(join(key, "use"), wanted)])
+        message = f"this option needs a component of type {option.interface.__name__}, and {chosen.name} is not one"
+        return _Problems([Problem(join(key, "use"), message)])
     return chosen

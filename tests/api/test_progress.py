@@ -36,7 +36,7 @@ def test_no_line_is_broken_inside_a_word() -> None:
 def test_the_bar_leaves_room_for_its_figures() -> None:
     shown, output = display(terminal=True)
     for number in (10_678, 10_679):
-        shown._shown = 0.0
+        shown._updated = 0.0
         shown.on_step_finished(step(number))
     assert "training" in output.getvalue()
     assert "step 10,679  1.794 bits/char  64,000 chars/s  -:-- left" not in output.getvalue()

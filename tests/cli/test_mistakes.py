@@ -40,12 +40,12 @@ MISTAKES = {
     "no run": (["evaluate", "runs/none"], "no such folder"),
     "resume with a file": (
         ["run", "fine.toml", "--resume", "runs/none"],
-        "--resume continues a run with its own experiment",
+        "--resume cannot be combined with an experiment file",
     ),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
-    "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
+    "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "this machine has no device 'gpu'"),
     "a shape that the corpus does not fit": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
         "needs one target for each example",

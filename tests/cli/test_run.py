@@ -20,4 +20,4 @@ def test_the_command_is_printed_as_it_can_be_typed(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["bin/seqforge", "run"])
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}/nowhere" if on_path else "/nowhere")
-    assert run._typed_command() == ("seqforge" if on_path else "bin/seqforge")
+    assert run._program() == ("seqforge" if on_path else "bin/seqforge")

@@ -119,14 +119,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a stream for one label": (
         {"corpus": STREAM, "model": {"topology": "many-to-one"}},
         "model.topology: many-to-one needs one target for each example, but inline is a stream of text "
-        "without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on every "
-        "step.",
+        "without targets. Leave it out: a language model is synced, which means that it predicts the next symbol "
+        "on every step.",
     ),
     "a stream for a sequence": (
         {"corpus": STREAM, "model": {"topology": "many-to-many"}},
         "model.topology: many-to-many needs a target sequence for each example, but inline is a stream of "
-        "text without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on "
-        "every step.",
+        "text without targets. Leave it out: a language model is synced, which means that it predicts the next "
+        "symbol on every step.",
     ),
     "a language model both ways": (
         {"corpus": STREAM, "model": {"bidirectional": True}},
@@ -135,11 +135,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a language model that attends": (
         {"corpus": STREAM, "model": {"attention": {"use": "additive"}}},
-        "model.attention: only a decoder uses attention, but a language model has none. Leave it out.",
+        "model.attention: attention needs a decoder, and a language model has none. Leave it out.",
     ),
     "a language model by squares": (
         {"corpus": STREAM, "loss": {"use": "mean-squared-error"}},
-        "loss.use: essentials/mean-squared-error cannot compare single symbols. Use cross-entropy.",
+        "loss.use: essentials/mean-squared-error cannot compare single symbols, the targets of a language model. "
+        "Use cross-entropy.",
     ),
     "a language model's answers": (
         {"corpus": STREAM, "metrics": [{"use": "exact"}]},
@@ -179,7 +180,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a vector backwards": (
         {"corpus": made(reads="numbers", read="vector"), "model": {"bidirectional": True}},
-        "model.bidirectional: an input of made is one vector, which has no second direction. Leave it out.",
+        "model.bidirectional: only a sequence can be read backwards, but an input of made is one vector. Leave it out.",
     ),
     "a label that attends": (
         {"model": {"attention": {"use": "additive"}}},
@@ -187,7 +188,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "examples by position": (
         {"data": {"split": "position"}},
-        "data.split: labelled examples are split by their names, or as their corpus states. Leave it out.",
+        "data.split: labelled examples are split by their names, or as their corpus assigns them. Leave it out.",
     ),
     "examples judged as samples": (
         {"metrics": [{"use": "distinct"}]},
@@ -196,7 +197,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a metric that does not fit": (
         {"corpus": made(writes="numbers"), "loss": {"use": "mean-squared-error"}, "metrics": [{"use": "exact"}]},
-        "metrics.0.use: made/exact cannot score predictions for made, which has text as input and numbers as target",
+        "metrics.0.use: made/exact cannot score predictions for made, which has text as input and numbers as "
+        "target. Leave it out.",
     ),
     "examples in lanes": (
         {"training": {"sequence_length": 7}},
@@ -204,7 +206,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a label by a beam": (
         {"prediction": {"beam": 7}},
-        "prediction.beam: applies to decoders only, but a model of made has none. Leave it out.",
+        "prediction.beam: applies to decoders only, but a model of made has no decoder. Leave it out.",
     ),
     "a form that cannot be": (
         {"corpus": made(read="vector")},

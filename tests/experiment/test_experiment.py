@@ -129,7 +129,7 @@ def test_one_text_is_accepted_for_a_list_of_paths(tmp_path: Path, samples: Regis
 def test_a_folder_that_cannot_be_written_down_is_told(tmp_path: Path, samples: Registry):
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
-    with pytest.raises(ExperimentError, match=r"\\udcff': the folder's name is not text in UTF-8"):
+    with pytest.raises(ExperimentError, match=r"\\udcff': the name of the folder is not valid UTF-8"):
         Experiment.from_dict(SMALLEST, os.fsdecode(folder), samples)
 
 

@@ -1,7 +1,7 @@
-"""The messages of every mistake that an experiment can hold, word for word, in `messages.txt`.
+"""The error messages for mistakes in an experiment, as `messages.txt` holds them.
 
-A case of that file is the command line, the file `mistake.toml`, and the message. To write the present messages into
-it, run this test with SEQFORGE_WRITE_MESSAGES=1, and read the difference.
+A case of that file consists of a command, the content of the file `mistake.toml`, and the message. To write the current
+messages to it, run this test with SEQFORGE_WRITE_MESSAGES=1, and read the difference.
 """
 
 import os
@@ -17,26 +17,26 @@ from seqforge.experiment import Experiment, override, read_table, replace_compon
 from seqforge.registry import Registry
 
 MESSAGES = Path(__file__).with_name("messages.txt")
-HEADING, SAID = "#### ", "---- said"
+HEADING, SEPARATOR = "#### ", "---- message"
 CORPUS = '[corpus]\nuse = "inline"\ntext = "hello"\n'
-"""Stands at the end of every file that says nothing of a corpus."""
+"""Appended to every file without a corpus."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     title: str
-    typed: str
+    command: str
     toml: str
-    said: str
+    message: str
 
     @classmethod
     def parse(cls, text: str) -> "Case":
-        title, typed, rest = text.split("\n", 2)
-        toml, _, said = rest.partition(f"{SAID}\n")
-        return cls(title, typed.removeprefix("$ seqforge run "), toml, said.strip())
+        title, command, rest = text.split("\n", 2)
+        toml, _, message = rest.partition(f"{SEPARATOR}\n")
+        return cls(title, command.removeprefix("$ seqforge run "), toml, message.strip())
 
     def render(self) -> str:
-        return f"{HEADING}{self.title}\n$ seqforge run {self.typed}\n{self.toml}{SAID}\n{self.said}\n"
+        return f"{HEADING}{self.title}\n$ seqforge run {self.command}\n{self.toml}{SEPARATOR}\n{self.message}\n"
 
     @property
     def file(self) -> str:
@@ -52,7 +52,7 @@ INTRODUCTION, CASES = read_cases()
 
 
 def load(case: Case, registry: Registry) -> Experiment:
-    path, *arguments = shlex.split(case.typed)
+    path, *arguments = shlex.split(case.command)
     overrides: list[str] = []
     chosen: dict[str, Any] = {}
     for option, value in zip(arguments[::2], arguments[1::2], strict=True):
@@ -66,7 +66,7 @@ def load(case: Case, registry: Registry) -> Experiment:
     return Experiment.from_dict(table, registry=registry, origin=Path(path))
 
 
-def said(case: Case, registry: Registry) -> SeqforgeError:
+def raised_error(case: Case, registry: Registry) -> SeqforgeError:
     Path("mistake.toml").write_text(case.file, encoding="utf-8")
     with pytest.raises(SeqforgeError) as caught:
         load(case, registry)
@@ -82,21 +82,23 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("_in_an_empty_folder")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_every_mistake_is_told_as_the_file_says(case: Case, samples: Registry):
-    error = said(case, samples)
-    assert str(error) == case.said
-    chosen = any(option in case.typed for option in ("--corpus", "--cell", "--loss", "--optimizer", "--sampler"))
-    assert type(error) is (PluginError if chosen else ExperimentError)
+def test_every_mistake_has_the_message_in_the_file(case: Case, samples: Registry):
+    error = raised_error(case, samples)
+    assert str(error) == case.message
+    replaces_component = any(
+        option in case.command for option in ("--corpus", "--cell", "--loss", "--optimizer", "--sampler")
+    )
+    assert type(error) is (PluginError if replaces_component else ExperimentError)
 
 
 if "SEQFORGE_WRITE_MESSAGES" in os.environ:
 
     @pytest.mark.usefixtures("_in_an_empty_folder")
     def test_write_the_messages(samples: Registry):
-        cases = [replace(case, said=str(said(case, samples))) for case in CASES]
+        cases = [replace(case, message=str(raised_error(case, samples))) for case in CASES]
         MESSAGES.write_text("\n".join([INTRODUCTION, *(case.render() for case in cases)]), encoding="utf-8")
 
 
-def test_no_two_cases_have_one_title():
+def test_titles_are_unique():
     titles = [case.title for case in CASES]
     assert sorted(set(titles)) == sorted(titles)

@@ -37,9 +37,9 @@ def test_a_file_is_read_as_toml_has_it(tmp_path: Path):
         (b"\xff", "not a TOML file: 'utf-8' codec can't decode byte 0xff in position 0"),
         (b"a = " + b"9" * 5000, "not a TOML file: Exceeds the limit"),
         (b"a = " + b"[" * 5000, "not a TOML file: "),
-        (b"[" + b"a." * 5000 + b"a]", "tables and lists are nested more than 64 deep"),
+        (b"[" + b"a." * 5000 + b"a]", "tables and lists are nested more than 64 levels deep"),
         (b"#" * 1024 * 1024 + b"#", "not a TOML file: it is larger than 1,048,576 bytes"),
-        (b"[" + b"a." * 63 + b"a]", "tables and lists are nested more than 64 deep"),
+        (b"[" + b"a." * 63 + b"a]", "tables and lists are nested more than 64 levels deep"),
     ],
 )
 def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: str):
@@ -48,6 +48,26 @@ def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: st
     with pytest.raises(ExperimentError) as caught:
         read_table(path)
     assert caught.value.message.startswith(f"{path}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("frist.toml", "Did you mean {}/first.toml?"),
+        ("x", "Experiment files in {}: first.toml, second.toml."),
+        ("none/x", "The folder {}/none does not exist."),
+        ("empty/x", "There is no experiment file in {}/empty."),
+    ],
+)
+def test_a_missing_file_is_an_error_that_suggests_experiments_only(tmp_path: Path, name: str, hint: str):
+    for experiment in ("first", "second"):
+        (tmp_path / f"{experiment}.toml").write_text("[corpus]\nuse = 'inline'\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'sample'\n")
+    (tmp_path / "broken.toml").write_text("[corpus")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ExperimentError, match="no such file") as caught:
+        read_table(tmp_path / name)
+    assert caught.value.hint == hint.format(tmp_path)
 
 
 def test_a_mark_of_the_byte_order_is_passed_over(tmp_path: Path):
@@ -60,7 +80,7 @@ def test_tables_may_stand_in_one_another(tmp_path: Path):
     path = tmp_path / "experiment.toml"
     path.write_bytes(b"[" + b"a." * 62 + b"a]")
     assert list(read_table(path)) == ["a"]
-    with pytest.raises(ExperimentError, match="tables and lists would be nested more than 64 deep"):
+    with pytest.raises(ExperimentError, match="tables and lists would be nested more than 64 levels deep"):
         override({}, ["a." * 70 + "a=1"])
 
 
@@ -116,7 +136,7 @@ def test_an_assignment_has_a_key_and_a_value(assignment: str):
 
 
 def test_an_argument_that_is_no_text_is_told():
-    with pytest.raises(ExperimentError, match=r"^--set 'corpus\.text=\\udcff': is not text in UTF-8$"):
+    with pytest.raises(ExperimentError, match=r"^--set 'corpus\.text=\\udcff': is not valid UTF-8$"):
         assigned("corpus.text=\udcff")
 
 

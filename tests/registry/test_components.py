@@ -207,7 +207,7 @@ def test_a_wrong_option_is_told_by_its_key(registry: Registry, option: str, said
 def test_all_wrong_options_are_told_at_once(registry: Registry):
     assert problems(registry, 'use = "required"\nsiez = 1\nsize = 0\nothers = [{use = "noptions"}, 3]') == [
         "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
-        "key.inner: sample/required needs this sampler",
+        'key.inner: sample/required needs this option. Write inner = { use = "SAMPLER" }.',
         "key.others.0.use: no sampler is called 'noptions'. Did you mean 'nooptions'?",
         'key.others.1: must be a table with the name of a sampler, not 3. Write { use = "NAME" }.',
         "key.size: should be greater than 0, not 0",
@@ -265,7 +265,9 @@ def test_components_nest(registry: Registry):
 def test_what_is_wrong_inside_a_component_has_its_whole_key(registry: Registry):
     toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
     assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
-    assert problems(registry, 'use = "wrapper"') == ["key.inner: sample/wrapper needs this sampler"]
+    assert problems(registry, 'use = "wrapper"') == [
+        'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }.'
+    ]
 
 
 def test_what_the_engine_supplies_cannot_be_set(registry: Registry):

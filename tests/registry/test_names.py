@@ -98,7 +98,7 @@ def test_an_unknown_name_is_answered_with_the_plugins_that_cannot_be_used():
     registry = Registry([*REGISTRY.plugins, broken, disabled])
     assert registry.unusable == [broken]
     assert mistake(registry, "metric", "spelling") == (
-        "no metric is called 'spelling'\nNone is installed. Not usable: native (broken), tasks (disabled)."
+        "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (disabled)."
     )
     assert mistake(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
     assert mistake(registry, "cell", "native/lstm") == (
@@ -216,7 +216,7 @@ def test_a_name_is_lower_case_words_joined_by_hyphens(name: str):
 
 @pytest.mark.parametrize("target", ["", "module", "module.Class", ":Class", "module:", "module:A.B", "a-b:C", "a:B "])
 def test_a_target_is_a_module_and_a_class(target: str):
-    with pytest.raises(ValueError, match="must read 'module:Class'"):
+    with pytest.raises(ValueError, match="must have the form 'module:Class'"):
         Register("sample").sampler("some", target)
 
 

@@ -85,6 +85,18 @@ def test_a_list_of_pins_trains_on_the_first_that_runs(experiment: MakeExperiment
     assert read_backends(run.path) == {"stack.cells.0": "onednn"}
 
 
+def test_the_command_resumes_on_another_backend_if_the_recorded_one_is_gone(
+    seqforge: Any, experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    run = train(experiment(), tmp_path / "runs")
+    (run.path / BACKENDS).write_text(json.dumps({"version": 1, "cells": {"stack.cells.0": "gone"}}))
+    refused = seqforge("run", "--resume", run.path, "--set", "training.steps=14")
+    assert "'gone', which is not available: no installed plugin" in refused.stderr
+    resumed = seqforge("run", "--resume", run.path, "--set", "training.steps=14", "--backend", "onednn")
+    assert resumed.returncode == 0, resumed.stderr
+    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+
+
 def test_the_command_takes_a_backend(seqforge: Any, experiment: MakeExperiment, tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     path.write_text(experiment(training={"backend": "auto", "device": "cpu"}).to_toml())

@@ -92,7 +92,7 @@ def test_a_run_whose_end_is_before_the_checkpoint_loses_nothing(run: Run, regist
 
 
 def test_one_process_at_a_time_trains_a_run(run: Run, registry: Registry) -> None:
-    with run.directory.locked(), pytest.raises(RunError, match="another process is training this run"):
+    with run.directory.lock(), pytest.raises(RunError, match="another process is training this run"):
         resume(changed(run, registry))
 
 
