@@ -59,8 +59,8 @@ def reported_failures(action: str, hint: str = "") -> Generator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else error.strerror or str(error)
-        hints = ["Free some space."] * full + [hint] * bool(hint)
-        raise RunError(f"{action}: {reason}", hint=" ".join(hints) or None) from error
+        hints = ["Free some space." if full else "", hint]
+        raise RunError(f"{action}: {reason}", hint=" ".join(filter(None, hints)) or None) from error
 
 
 def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:

@@ -66,7 +66,8 @@ class Checker:
         for name in table:
             if name not in _TABLES:
                 self.problems.append(Problem(name, "an experiment has no such table", _suggest_table(name)))
-        model = self._mapping(table, "model")
+        model: dict[str, Any] = {"cells": [{"use": DEFAULT_CELL}], "initializer": {"use": DEFAULT_INITIALIZER}}
+        model |= self._mapping(table, "model")
         identity = self._mapping(table, "experiment")
         self._mapping(table, "plugins")  # The versions in a resolved experiment are informative only.
         identity.setdefault("name", _run_name(default_name or _corpus_name(table)))
@@ -84,13 +85,9 @@ class Checker:
         components: dict[str, Component | None] = {"corpus": corpus}
         for kind, default in DEFAULT_COMPONENTS.items():
             components[kind] = self._component(kind, table.get(kind, {"use": default}), kind)
-        initializer = model.get("initializer", {"use": DEFAULT_INITIALIZER})
-        components["initializer"] = self._component("initializer", initializer, "model.initializer")
-        attention = "attention" in model
-        components["attention"] = (
-            self._component("attention", model["attention"], "model.attention") if attention else None
-        )
-        cells = self._cells(model.get("cells", [{"use": DEFAULT_CELL}]))
+        for kind in ("initializer", "attention"):
+            components[kind] = self._component(kind, model[kind], f"model.{kind}") if kind in model else None
+        cells = self._cells(model["cells"])
         samplers = self._list("sampler", table.get("sampler", [{"use": DEFAULT_SAMPLER}]), "sampler")
         metrics = self._list("metric", table.get("metrics", []), "metrics")
         if isinstance(training := sections["training"], Training):

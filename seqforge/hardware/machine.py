@@ -6,8 +6,7 @@ import shutil
 
 import torch
 
-from seqforge.hardware import instruction_sets
-from seqforge.hardware.devices import multiplies_in_bfloat16
+from seqforge.hardware.devices import instruction_sets, multiplies_in_bfloat16
 from seqforge.interfaces import Diagnosis
 
 _NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")

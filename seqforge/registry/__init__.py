@@ -1,4 +1,4 @@
-"""Plugins: hook specifications, discovery, and components by name. Imports no torch until a component is loaded."""
+"""Plugins: hook specifications, discovery, and components by name. Only loading a component may import torch."""
 
 from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover

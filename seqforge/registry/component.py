@@ -2,7 +2,7 @@
 
 import hashlib
 import marshal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -43,8 +43,7 @@ class Component:
     @property
     def plugins(self) -> set[str]:
         """Names of the plugins that register the component and its nested components."""
-        inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
-        return {self.registration.plugin}.union(*(part.plugins for parts in inside for part in parts))
+        return {self.registration.plugin}.union(*(part.plugins for part in self._parts()))
 
     def versions(self, plugins: Mapping[str, str]) -> dict[str, str]:
         """Return the versions of the code of the component and of its nested components, for the keys of caches.
@@ -56,13 +55,14 @@ class Component:
             Version of each plugin that registers one of them, and a digest of the code of each class that was defined
             in a Python session, by name.
         """
-        inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
-        versions = {
-            name: version for parts in inside for part in parts for name, version in part.versions(plugins).items()
-        }
+        versions = {name: version for part in self._parts() for name, version in part.versions(plugins).items()}
         if self.registration.plugin == SESSION:
             return {**versions, self.name: _code_digest(self.component)}
         return {**versions, self.registration.plugin: plugins[self.registration.plugin]}
+
+    def _parts(self) -> Iterator["Component"]:
+        for value in self.nested.values():
+            yield from value if isinstance(value, list) else [value]
 
     def build(self, **supplied: Any) -> Any:
         """Build the component and its nested components.
@@ -148,14 +148,12 @@ def _check(
     nested: dict[str, Component | list[Component]] = {}
     for name, option in declared.nested.items():
         if name in options:
-            chosen = _resolve_nested(registry, option, options[name], join(key, name), folder)
-            if isinstance(chosen, _Problems):
-                problems += chosen
-            else:
-                nested[name] = chosen
+            components, found = _resolve_nested(registry, option, options[name], join(key, name), folder)
+            problems += found
+            if not found:
+                nested[name] = components if option.many else components[0]
         elif option.required:
-            value = f'[{{ use = "{option.kind.upper()}" }}]' if option.many else f'{{ use = "{option.kind.upper()}" }}'
-            problems.append(Problem(join(key, name), f"{owner} needs this option", f"Write {name} = {value}."))
+            problems.append(Problem(join(key, name), f"{owner} needs this option", f"Write {name} = {option.example}."))
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
     written = {name: value for name, value in options.items() if name in declared.model.model_fields}
     plain = declared.defaults | written
@@ -184,37 +182,25 @@ def _check(
     )
 
 
-class _Problems(list[Problem]):
-    """A list of problems, distinguishable from a list of components."""
-
-
 def _resolve_nested(
     registry: Registry, option: NestedOption, value: Any, key: str, folder: Path
-) -> Component | list[Component] | _Problems:
-    if not option.many:
-        return _resolve_inner(registry, option, value, key, folder)
-    if not isinstance(value, list):
-        return _Problems(
-            [Problem(key, f"must be a list of tables, each with the name of {KINDS[option.kind].with_article}")]
-        )
+) -> tuple[list[Component], list[Problem]]:
+    """Return the components in the value of an option, and their problems."""
+    if option.many and not isinstance(value, list):
+        message = f"must be a list of tables, each with the name of {KINDS[option.kind].with_article}"
+        return [], [Problem(key, message, f"Write {option.example}.")]
+    tables = {key: value}
+    if option.many:
+        tables = {join(key, index): table for index, table in enumerate(cast("list[Any]", value))}
     components: list[Component] = []
-    problems = _Problems()
-    for index, table in enumerate(cast("list[Any]", value)):
-        chosen = _resolve_inner(registry, option, table, join(key, index), folder)
-        if isinstance(chosen, _Problems):
-            problems += chosen
+    problems: list[Problem] = []
+    for place, table in tables.items():
+        resolved = resolve(registry, option.kind, table, place, folder)
+        if isinstance(resolved, list):
+            problems += resolved
+        elif not issubclass(resolved.component, option.interface):
+            message = f"{resolved.name} is not of the type {option.interface.__name__}, which this option needs"
+            problems.append(Problem(join(place, "use"), message))
         else:
-            components.append(chosen)
-    return problems or components
-
-
-def _resolve_inner(
-    registry: Registry, option: NestedOption, table: Any, key: str, folder: Path
-) -> Component | _Problems:
-    chosen = resolve(registry, option.kind, table, key, folder)
-    if isinstance(chosen, list):
-        return _Problems(chosen)
-    if not issubclass(chosen.component, option.interface):
-        message = f"this option needs a component of type {option.interface.__name__}, and {chosen.name} is not one"
-        return _Problems([Problem(join(key, "use"), message)])
-    return chosen
+            components.append(resolved)
+    return components, problems

@@ -37,6 +37,12 @@ class NestedOption:
     many: bool
     description: str
 
+    @property
+    def example(self) -> str:
+        """Example of a value, as in an experiment file."""
+        table = f'{{ use = "{self.kind.upper()}" }}'
+        return f"[{table}]" if self.many else table
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

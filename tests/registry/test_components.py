@@ -214,7 +214,7 @@ def test_all_wrong_options_are_told_at_once(registry: Registry):
     ]
     assert problems(registry, 'use = "required"\ninner = 1\nothers = {}') == [
         'key.inner: must be a table with the name of a sampler, not 1. Write { use = "NAME" }.',
-        "key.others: must be a list of tables, each with the name of a sampler",
+        'key.others: must be a list of tables, each with the name of a sampler. Write [{ use = "SAMPLER" }].',
         "key.size: sample/required needs this option",
     ]
 
