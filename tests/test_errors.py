@@ -1,4 +1,4 @@
-"""Errors in words, and the name that was meant."""
+"""Messages and hints of errors, and suggestions of names."""
 
 import pickle
 
@@ -21,7 +21,7 @@ def test_an_error_is_its_message_and_its_hint(kind: type[SeqforgeError]):
     assert (error.message, error.hint, str(error)) == ("what is wrong", "What to do.", "what is wrong\nWhat to do.")
     assert str(kind("what is wrong")) == "what is wrong"
     assert isinstance(error, SeqforgeError)
-    # Through a process boundary, as an error in a worker comes.
+    # An error in a worker process is pickled.
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (kind, str(error))
 
@@ -42,11 +42,11 @@ def test_the_nearest_name(name: str, found: str | None):
     assert nearest(name, ["lstm", "gru", "top-p", "top-k", "cross-entropy"]) == found
 
 
-def test_the_nearest_name_is_as_it_is_written():
+def test_the_nearest_name_keeps_its_case():
     assert nearest("readme", ["Makefile", "README"]) == "README"
 
 
-def test_a_suggestion_is_one_name_or_all_of_them():
+def test_a_suggestion_is_the_nearest_name_or_all_names():
     assert did_you_mean("lstn", ["gru", "lstm"]) == "Did you mean 'lstm'?"
     assert did_you_mean("quaternion", ["lstm", "gru"]) == "Known: gru, lstm."
     assert did_you_mean("lstm", []) == "None is installed."

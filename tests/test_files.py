@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and a failure to write says what to do."""
+"""Atomic writes, bounded reads, and the hints of failures."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def test_a_file_is_written_and_replaced(tmp_path: Path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     path = tmp_path / "state.json"
     write_atomically(path, b"old")
-    # Where the temporary file would be, there is a disk that is always full.
+    # The temporary file is on a disk that is always full.
     (tmp_path / f".state.json.{os.getpid()}.tmp").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         write_atomically(path, b"new")
@@ -38,7 +38,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_in_the_way_is_not_replaced(tmp_path: Path):
+def test_a_folder_is_not_replaced(tmp_path: Path):
     path = tmp_path / "state.json"
     path.mkdir()
     with pytest.raises(OSError, match="Is a directory"):
@@ -46,7 +46,7 @@ def test_a_folder_in_the_way_is_not_replaced(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_only_a_folder_that_exists_is_synced(tmp_path: Path):
+def test_a_missing_folder_is_not_synced(tmp_path: Path):
     sync_folder(tmp_path)
     with pytest.raises(FileNotFoundError):
         sync_folder(tmp_path / "missing")
@@ -61,7 +61,7 @@ def test_only_a_folder_that_exists_is_synced(tmp_path: Path):
         (errno.EROFS, "Read-only file system", "Go on with --resume."),
     ],
 )
-def test_a_failure_says_what_was_done_and_what_to_do(number: int, reason: str, hint: str):
+def test_a_failure_has_an_action_and_a_hint(number: int, reason: str, hint: str):
     with pytest.raises(RunError) as caught, reported_failures("writing the checkpoint", "Go on with --resume."):
         raise OSError(number, os.strerror(number), "/some/file")
     assert caught.value.message == f"writing the checkpoint: {reason}"
@@ -69,24 +69,24 @@ def test_a_failure_says_what_was_done_and_what_to_do(number: int, reason: str, h
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_a_failure_without_a_consequence_has_no_hint():
+def test_a_failure_without_a_hint():
     with pytest.raises(RunError) as caught, reported_failures("writing"):
         raise OSError("odd")
     assert (caught.value.message, caught.value.hint) == ("writing: odd", None)
 
 
-def test_other_errors_pass_as_they_are():
+def test_other_errors_are_not_converted():
     with pytest.raises(ZeroDivisionError), reported_failures("writing"):
         1 / 0  # noqa: B018
 
 
-def test_a_home_directory_is_put_in(monkeypatch: pytest.MonkeyPatch):
+def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/someone")
     assert expand_home("~/a") == Path("/home/someone/a")
     assert expand_home("a/~") == Path("a/~")
 
 
-def test_the_home_directory_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_an_unknown_home_directory_is_an_error(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ValueError, match="~nobody-of-this-name/a: there is no user of that name"):
         expand_home("~nobody-of-this-name/a")
     monkeypatch.setenv(CACHE_VARIABLE, "~nobody-of-this-name/a")
@@ -94,24 +94,24 @@ def test_the_home_directory_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch):
         cache_folder()
 
 
-def test_what_was_written_is_read(tmp_path: Path):
+def test_a_json_file_is_read(tmp_path: Path):
     path = tmp_path / "a.json"
     path.write_text('{"a": ["ß", 1, null]}', encoding="utf-8")
     assert read_json(path) == {"a": ["ß", 1, None]}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (b"[" * 100_000, "nested too deep"),
+        (b"[" * 100_000, "nested too deeply"),
         (b" " * MAXIMUM_SIZE + b"1", "larger than 16,777,216 bytes"),
         (b"\xff", "can't decode"),
         (b"{", "Expecting"),
     ],
     ids=["deep", "large", "no text", "cut"],
 )
-def test_what_is_none_is_a_value_error(tmp_path: Path, content: bytes, said: str):
+def test_an_invalid_json_file_is_a_value_error(tmp_path: Path, content: bytes, message: str):
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         read_json(path)

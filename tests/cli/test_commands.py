@@ -1,4 +1,4 @@
-"""The commands, as a user types them."""
+"""The commands, called as a user calls them."""
 
 import json
 import tomllib
@@ -127,7 +127,7 @@ def test_plugins(seqforge: Callable) -> None:
     assert "disabled" in disabled.stdout
 
 
-def test_trace(seqforge: Callable, tmp_path: Path) -> None:
+def test_inspect(seqforge: Callable, tmp_path: Path) -> None:
     hello = Path(__file__).parents[2] / "experiments/hello.toml"
     assert seqforge("run", hello).returncode == 0
     assert (tmp_path / "runs/hello/samples/step-00000200.txt").read_text() == "hello"

@@ -20,14 +20,14 @@ def findings(*arguments: str) -> dict[str, dict[str, Any]]:
     return {found["subject"]: found for found in json.loads(result.stdout)}
 
 
-def test_the_machine_and_the_plugins_are_looked_at() -> None:
+def test_it_diagnoses_the_machine_and_the_plugins() -> None:
     found = findings()
     assert list(found)[:6] == ["processor", "torch", "threads", "precision", "GPU", "compiler"]
     assert torch.__version__ in found["torch"]["finding"]
     assert "native cells" in found
 
 
-def test_it_reads_as_a_list_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_prints_a_list_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.shutil, "which", lambda name: None)
     result = CliRunner().invoke(build_app(Registry.installed()), ["doctor"])
     lines = result.stdout.splitlines()
@@ -39,7 +39,7 @@ def test_it_reads_as_a_list_with_advice(monkeypatch: pytest.MonkeyPatch) -> None
     ("threads", "cores", "busy", "advice"),
     [(2, 2, 0.1, None), (8, 4, 0.0, "OMP_NUM_THREADS=4"), (4, 4, 3.1, "try OMP_NUM_THREADS=1")],
 )
-def test_threads_that_would_wait_are_told(
+def test_it_advises_fewer_threads_than_busy_cores_leave(
     threads: int, cores: int, busy: float, advice: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
@@ -63,17 +63,17 @@ class Chatty:
 
 
 @pytest.mark.parametrize(
-    ("plugin", "said"),
+    ("plugin", "message"),
     [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it returns something other than a Diagnosis")],
 )
-def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_diagnosis_is_a_warning(plugin: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry.installed()
     hooks = registry.new_hooks()
     hooks.register(plugin, "blind")
     monkeypatch.setattr(Registry, "new_hooks", lambda self: hooks)
     result = CliRunner().invoke(build_app(registry), ["doctor"])
     assert result.exit_code == 0
-    assert f"the diagnosis of the plugin 'blind' failed: {said}" in result.output
+    assert f"the diagnosis of the plugin 'blind' failed: {message}" in result.output
     assert "native cells" in result.stdout
 
 

@@ -1,4 +1,4 @@
-"""A user's mistake never meets a traceback."""
+"""Mistakes of a user are errors without a traceback."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ MISTAKES = {
     "a wrong table": (["check", "fine.toml", "--set", "trainin.steps=3"], "Did you mean 'training'?"),
     "no corpus": (["run", "--cell", "lstm"], "an experiment needs a corpus"),
     "a missing path": (["run", "--corpus", "text", "--set", "corpus.files=['none/*.txt']"], "none"),
-    "the home of nobody": (
+    "the home directory of an unknown user": (
         ["run", "--corpus", "linux-source", "--set", "corpus.source=~nobody-of-this-name/linux"],
         "there is no user of that name",
     ),
@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_mistakes_are_told_in_words(arguments: list[str], message: str, seqforge: Callable, folder: Path) -> None:
+def test_a_mistake_is_an_error_message(arguments: list[str], message: str, seqforge: Callable, folder: Path) -> None:
     result = seqforge(*arguments)
     assert result.returncode != 0
     assert message in result.stderr
@@ -77,7 +77,7 @@ def test_a_prompt_outside_the_vocabulary(seqforge: Callable, folder: Path) -> No
     assert "'abc'" in result.stderr
 
 
-def test_a_broken_plugin_costs_one_line(seqforge: Callable, folder: Path) -> None:
+def test_a_broken_plugin_is_one_warning(seqforge: Callable, folder: Path) -> None:
     package = folder / "site"
     (package / "broken_plugin-1.0.dist-info").mkdir(parents=True)
     (package / "broken_plugin-1.0.dist-info" / "METADATA").write_text("Name: broken-plugin\nVersion: 1.0\n")

@@ -1,4 +1,4 @@
-"""The commands that a run prints at its end can be typed as they are."""
+"""The commands that a run prints at its end work in the shell of the user."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from seqforge.cli import run
 
 
 @pytest.mark.parametrize("on_path", [True, False])
-def test_the_command_is_printed_as_it_can_be_typed(
+def test_the_command_is_printed_with_its_path_if_needed(
     on_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "bin" / "seqforge"

@@ -1,4 +1,4 @@
-"""What answers before torch is needed, answers without it."""
+"""Commands that do not need torch do not import it."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def test_importing_seqforge_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_the_named_functions_are_there() -> None:
+def test_every_public_name_exists() -> None:
     import seqforge
 
     for name in seqforge.__all__:

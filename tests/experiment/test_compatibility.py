@@ -1,4 +1,4 @@
-"""What goes together, and what is refused in which words."""
+"""Which parts of an experiment are compatible, and the messages for those that are not."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -44,7 +44,7 @@ def test_a_check_builds_nothing(labelled_experiment: Any, monkeypatch: pytest.Mo
 
 
 class Around(LabelledCorpus):
-    """A labelled corpus around another one."""
+    """A labelled corpus that wraps another one."""
 
     def __init__(self, inner: LabelledCorpus, first: int = 3) -> None:
         self.inner, self.first = inner, first
@@ -80,20 +80,20 @@ class Wrong(Around):
         return options["first"]
 
 
-def test_a_corpus_around_a_corpus_knows_its_shape(labelled: Registry) -> None:
+def test_the_example_spec_of_a_wrapping_corpus(labelled: Registry) -> None:
     experiment = Experiment(corpus=use(Around, inner=use("made", written="every step")), registry=labelled)
     assert experiment.example_spec == ExampleSpec(Text(), "sequence", Classes(CLASSES), "every step")
 
 
 @pytest.mark.parametrize(
-    ("corpus", "said"),
+    ("corpus", "message"),
     [
         (Broken, r"its example_spec fails: KeyError: 3 \(test_compatibility.py, line \d+\). Correct the class Broken."),
         (Wrong, "its example_spec returns a int, not an ExampleSpec. Correct the class Wrong."),
     ],
 )
-def test_a_corpus_whose_shape_is_unknown_is_refused(labelled: Registry, corpus: Any, said: str) -> None:
-    with pytest.raises(ExperimentError, match=said):
+def test_a_corpus_without_an_example_spec_is_an_error(labelled: Registry, corpus: Any, message: str) -> None:
+    with pytest.raises(ExperimentError, match=message):
         Experiment(corpus=use(corpus, inner=use("made")), registry=labelled)
 
 
@@ -111,7 +111,7 @@ def test_a_topology_follows_from_the_examples(
     assert experiment.topology.name == topology
     assert experiment.data.split == "document"
     assert experiment.sampling.count == 5
-    # What a run keeps is what it was made of.
+    # The resolved experiment resolves to itself.
     assert labelled_experiment(**experiment.table).table == experiment.table
 
 
@@ -128,26 +128,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "text without targets. Leave it out: a language model is synced, which means that it predicts the next "
         "symbol on every step.",
     ),
-    "a language model both ways": (
+    "a bidirectional language model": (
         {"corpus": STREAM, "model": {"bidirectional": True}},
         "model.bidirectional: a language model cannot read backwards, since it would read the symbols that it"
         " has to predict. Leave it out.",
     ),
-    "a language model that attends": (
+    "a language model with attention": (
         {"corpus": STREAM, "model": {"attention": {"use": "additive"}}},
         "model.attention: attention needs a decoder, and a language model has none. Leave it out.",
     ),
-    "a language model by squares": (
+    "a language model with squared errors": (
         {"corpus": STREAM, "loss": {"use": "mean-squared-error"}},
         "loss.use: essentials/mean-squared-error cannot compare single symbols, the targets of a language model. "
         "Use cross-entropy.",
     ),
-    "a language model's answers": (
+    "predictions of a language model": (
         {"corpus": STREAM, "metrics": [{"use": "exact"}]},
         "metrics.0.use: made/exact scores predictions for labelled examples, but inline is a stream of text. "
         "Leave it out.",
     ),
-    "a language model's beam": (
+    "beam search of a language model": (
         {"corpus": STREAM, "prediction": {"beam": 4}},
         "prediction.beam: applies to labelled examples only, but inline is a stream of text. Leave it out.",
     ),
@@ -170,19 +170,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "input and a sequence of classes as target, which essentials/ctc aligns with the input. Leave it out,"
         " or use synced.",
     ),
-    "numbers by cross-entropy": (
+    "cross-entropy of numbers": (
         {"corpus": made(writes="numbers")},
         "loss.use: essentials/cross-entropy cannot compare numbers, the targets of made. Use mean-squared-error.",
     ),
-    "a label by alignment": (
+    "alignment of a single class": (
         {"loss": {"use": "ctc"}},
         "loss.use: essentials/ctc cannot compare single symbols, the targets of made. Use cross-entropy.",
     ),
-    "a vector backwards": (
+    "a vector that is read backwards": (
         {"corpus": made(reads="numbers", read="vector"), "model": {"bidirectional": True}},
         "model.bidirectional: only a sequence can be read backwards, but an input of made is one vector. Leave it out.",
     ),
-    "a label that attends": (
+    "a classifier with attention": (
         {"model": {"attention": {"use": "additive"}}},
         "model.attention: only the decoder of a many-to-many model can attend to an input sequence. Leave it out.",
     ),
@@ -190,7 +190,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"data": {"split": "position"}},
         "data.split: labelled examples are split by their names, or as their corpus assigns them. Leave it out.",
     ),
-    "examples judged as samples": (
+    "a metric of samples for examples": (
         {"metrics": [{"use": "distinct"}]},
         "metrics.0.use: essentials/distinct scores samples of a language model, but made has labelled "
         "examples. Leave it out.",
@@ -200,15 +200,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "metrics.0.use: made/exact cannot score predictions for made, which has text as input and numbers as "
         "target. Leave it out.",
     ),
-    "examples in lanes": (
+    "a sequence length for examples": (
         {"training": {"sequence_length": 7}},
         "training.sequence_length: applies to streams of text only, but made has labelled examples. Leave it out.",
     ),
-    "a label by a beam": (
+    "beam search of a classifier": (
         {"prediction": {"beam": 7}},
         "prediction.beam: applies to decoders only, but a model of made has no decoder. Leave it out.",
     ),
-    "a form that cannot be": (
+    "an impossible example spec": (
         {"corpus": made(read="vector")},
         "corpus: corpus 'made/made': text is a sequence: set input_kind to 'sequence'",
     ),
@@ -216,8 +216,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_does_not_go_together_is_refused_in_words(labelled_experiment: Any, case: str) -> None:
-    tables, said = REFUSED[case]
+def test_incompatible_parts_are_an_error(labelled_experiment: Any, case: str) -> None:
+    tables, message = REFUSED[case]
     with pytest.raises(ExperimentError) as caught:
         labelled_experiment(**tables)
-    assert str(caught.value) == f"the experiment: {said}"
+    assert str(caught.value) == f"the experiment: {message}"

@@ -1,4 +1,4 @@
-"""What a form's words and types may be, where no type checker was asked."""
+"""Checks of the values of an example spec at run time."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "message"),
     [
         ((Text, "sequence", Text(), "sequence"), "input is .*Text.*; it must be one of Text"),
         ((Classes(("a",)), "vector", Text(), "sequence"), "input is Classes"),
@@ -22,6 +22,6 @@ from seqforge.interfaces import Classes, ExampleSpec, Numbers, Text
         ((Text(), "sequence", Classes("ab"), "once"), "the names of the classes are a str, not a tuple"),  # pyright: ignore
     ],
 )
-def test_other_words_are_refused(parts: tuple[Any, ...], said: str):
-    with pytest.raises(ValueError, match=said):
+def test_invalid_values_are_an_error(parts: tuple[Any, ...], message: str):
+    with pytest.raises(ValueError, match=message):
         ExampleSpec(*parts)

@@ -1,4 +1,4 @@
-"""An experiment as a whole: defaults, names, paths, and the resolved form that a run keeps."""
+"""An experiment as a whole: defaults, names, paths, and the resolved table that a run stores."""
 
 import os
 import tomllib
@@ -17,7 +17,7 @@ from seqforge.registry import Registry
 SMALLEST = {"corpus": {"use": "inline", "text": "hello"}}
 
 
-def test_everything_but_the_corpus_has_a_default(samples: Registry):
+def test_everything_except_the_corpus_has_a_default(samples: Registry):
     experiment = Experiment.from_dict(SMALLEST, registry=samples)
     assert experiment.table == {
         "experiment": {"name": "inline", "seed": 1337},
@@ -61,13 +61,13 @@ def test_everything_but_the_corpus_has_a_default(samples: Registry):
 
 
 @pytest.mark.parametrize("end", ["steps", "epochs", "minutes"])
-def test_a_run_that_ends_otherwise_has_no_limit_of_steps(samples: Registry, end: str):
+def test_a_run_with_another_limit_has_no_limit_of_steps(samples: Registry, end: str):
     training = Experiment.from_dict({**SMALLEST, "training": {end: 3}}, registry=samples).training
     limits = {name: getattr(training, name) for name in ("steps", "epochs", "minutes")}
     assert limits == {"steps": None, "epochs": None, "minutes": None, end: 3}
 
 
-def test_repeated_cells_are_written_one_by_one(samples: Registry):
+def test_a_repeated_cell_is_resolved_to_several_entries(samples: Registry):
     cells = [{"use": "lstm", "repeat": 2, "hidden_size": 8}, {"use": "extra/gru"}]
     experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": cells}}, registry=samples)
     assert [cell.name for cell in experiment.cells] == ["basics/lstm", "basics/lstm", "extra/gru"]
@@ -75,7 +75,7 @@ def test_repeated_cells_are_written_one_by_one(samples: Registry):
     assert not any("repeat" in cell for cell in experiment.table["model"]["cells"])
 
 
-def test_the_plugins_of_components_inside_components_count(samples: Registry):
+def test_versions_include_the_plugins_of_nested_components(samples: Registry):
     around = {"use": "basics/residual", "inner": {"use": "extra/lstm"}}
     experiment = Experiment.from_dict({**SMALLEST, "model": {"cells": [around]}}, registry=samples)
     assert set(experiment.plugins) == {"seqforge", "basics", "extra"}
@@ -95,14 +95,14 @@ def test_the_plugins_of_components_inside_components_count(samples: Registry):
         (f"{'a' * 150}.toml", "a" * 100),
     ],
 )
-def test_an_experiment_without_a_name_is_called_as_its_file(tmp_path: Path, samples: Registry, file: str, name: str):
+def test_the_default_name_is_that_of_the_file(tmp_path: Path, samples: Registry, file: str, name: str):
     path = tmp_path / file
     path.write_text('[corpus]\nuse = "inline"\ntext = "hello"\n')
     assert Experiment.load(path, registry=samples).identity.name == name
     assert Experiment.load(path, ['experiment.name="mine"'], samples).identity.name == "mine"
 
 
-def test_paths_are_relative_to_the_file_wherever_one_stands(
+def test_paths_are_relative_to_the_file_in_every_working_directory(
     tmp_path: Path, samples: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     folder = tmp_path / "experiments"
@@ -126,7 +126,7 @@ def test_one_text_is_accepted_for_a_list_of_paths(tmp_path: Path, samples: Regis
     assert changed.corpus.options["paths"] == [tmp_path / "other.txt"]
 
 
-def test_a_folder_that_cannot_be_written_down_is_told(tmp_path: Path, samples: Registry):
+def test_a_folder_whose_name_is_not_utf8_is_an_error(tmp_path: Path, samples: Registry):
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
     with pytest.raises(ExperimentError, match=r"\\udcff': the name of the folder is not valid UTF-8"):
@@ -196,7 +196,7 @@ def test_a_resolved_experiment_loads_again_as_itself(samples: Registry, table: d
 
 @given(table=_experiments)
 @settings(deadline=None)
-def test_what_is_written_is_what_is_run(samples: Registry, table: dict[str, Any]):
+def test_the_resolved_table_describes_the_experiment(samples: Registry, table: dict[str, Any]):
     experiment = Experiment.from_dict(table, registry=samples)
     for section in ("data", "training", "sampling"):
         for key, value in table.get(section, {}).items():

@@ -1,4 +1,4 @@
-"""The JSON Schema says of a file what the check says of it, as far as a schema can."""
+"""The JSON Schema accepts and refuses the same files as the check, except for rules that a schema cannot express."""
 
 import json
 import shlex
@@ -16,17 +16,17 @@ EXPERIMENTS = sorted(Path(__file__).parents[2].glob("experiments/*.toml"))
 CORPUS = {"use": "inline", "text": "hello"}
 
 BEYOND_A_SCHEMA = {
-    "two values that do not go together",
-    # JSON has no such numbers.
+    "two values that exclude each other",
+    # JSON has neither infinity nor NaN.
     "an infinite number",
-    "a number that is none",
-    # Their names are right; it is the corpus that does not fit them.
+    "not a number",
+    # These names are valid, but incompatible with the corpus.
     "the topology one-to-one",
     "the topology one-to-many",
     "the topology many-to-one",
     "the topology many-to-many",
 }
-"""Titles of the cases in messages.txt that only the check can refuse."""
+"""Titles of the cases in messages.txt that the schema accepts."""
 
 
 def validator(registry: Registry) -> jsonschema.Draft202012Validator:
@@ -47,18 +47,18 @@ def installed(registry: Registry) -> jsonschema.Draft202012Validator:
 
 
 def mistakes() -> list[Any]:
-    """Return the mistaken files of messages.txt, those where the mistake is in the file and the file is TOML."""
+    """Return the files in messages.txt with a mistake that is neither in the syntax nor on the command line."""
     text = Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")
     found: list[Any] = []
     for case in text.split("#### ")[1:]:
-        title, typed, rest = case.split("\n", 2)
-        if shlex.split(typed)[3:] == ["mistake.toml"] and "not a TOML file" not in rest:
-            found.append(pytest.param(title, rest.partition("---- said\n")[0], id=title))
+        title, command, rest = case.split("\n", 2)
+        if shlex.split(command)[3:] == ["mistake.toml"] and "not a TOML file" not in rest:
+            found.append(pytest.param(title, rest.partition("---- message\n")[0], id=title))
     return found
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
-def test_every_experiment_that_comes_along_is_accepted(
+def test_the_schema_accepts_every_shipped_experiment(
     installed: jsonschema.Draft202012Validator, registry: Registry, path: Path
 ):
     installed.validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -66,14 +66,14 @@ def test_every_experiment_that_comes_along_is_accepted(
 
 
 @pytest.mark.parametrize(("title", "toml"), mistakes())
-def test_what_the_check_refuses_the_schema_refuses_too(sampled: jsonschema.Draft202012Validator, title: str, toml: str):
+def test_the_schema_refuses_what_the_check_refuses(sampled: jsonschema.Draft202012Validator, title: str, toml: str):
     table = tomllib.loads(toml)
     if "corpus" not in toml:
         table["corpus"] = CORPUS
     assert sampled.is_valid(table) == (title in BEYOND_A_SCHEMA)
 
 
-def test_what_the_check_accepts_the_schema_accepts_too(sampled: jsonschema.Draft202012Validator, samples: Registry):
+def test_the_schema_accepts_what_the_check_accepts(sampled: jsonschema.Draft202012Validator, samples: Registry):
     table = tomllib.loads(
         """
         plugins = { seqforge = "0.0.1" }
@@ -126,7 +126,7 @@ def test_what_the_check_accepts_the_schema_accepts_too(sampled: jsonschema.Draft
     assert not sampled.is_valid({"corpus": {"use": "files", "paths": 3}})
 
 
-def test_only_components_that_can_be_used_are_named(samples: Registry):
+def test_the_schema_names_only_usable_components(samples: Registry):
     definitions = json_schema(samples)["$defs"]
     named = {
         kind: [branch["properties"]["use"]["enum"] for branch in definitions[kind]["oneOf"]] for kind in definitions
@@ -158,7 +158,7 @@ def test_options_are_described_for_editors(samples: Registry):
             assert "description" in property_schema or name in ("attention", "cells", "initializer")
 
 
-def test_without_a_plugin_no_component_is_right():
+def test_without_a_plugin_no_component_is_valid():
     empty = validator(Registry([]))
     assert not empty.is_valid({"corpus": CORPUS})
     assert not empty.is_valid({})

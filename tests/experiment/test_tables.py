@@ -1,4 +1,4 @@
-"""Reading TOML tables, overriding their values, and putting other components into them."""
+"""Reading TOML tables, overriding their values, and replacing components in them."""
 
 import copy
 import json
@@ -25,14 +25,14 @@ def assigned(*assignments: str) -> dict[str, Any]:
     return result
 
 
-def test_a_file_is_read_as_toml_has_it(tmp_path: Path):
+def test_a_toml_file_is_read(tmp_path: Path):
     path = tmp_path / "experiment.toml"
     path.write_text('[corpus]\nuse = "inline"\ntext = "naïve"\n', encoding="utf-8")
     assert read_table(path) == {"corpus": {"use": "inline", "text": "naïve"}}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"\xff", "not a TOML file: 'utf-8' codec can't decode byte 0xff in position 0"),
         (b"a = " + b"9" * 5000, "not a TOML file: Exceeds the limit"),
@@ -42,12 +42,12 @@ def test_a_file_is_read_as_toml_has_it(tmp_path: Path):
         (b"[" + b"a." * 63 + b"a]", "tables and lists are nested more than 64 levels deep"),
     ],
 )
-def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: str):
+def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes, message: str):
     path = tmp_path / "experiment.toml"
     path.write_bytes(content)
     with pytest.raises(ExperimentError) as caught:
         read_table(path)
-    assert caught.value.message.startswith(f"{path}: {said}")
+    assert caught.value.message.startswith(f"{path}: {message}")
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_a_missing_file_is_an_error_that_suggests_experiments_only(tmp_path: Pat
     assert caught.value.hint == hint.format(tmp_path)
 
 
-def test_a_mark_of_the_byte_order_is_passed_over(tmp_path: Path):
+def test_a_byte_order_mark_is_ignored(tmp_path: Path):
     path = tmp_path / "experiment.toml"
     path.write_bytes(b"\xef\xbb\xbfa = 1")
     assert read_table(path) == {"a": 1}
 
 
-def test_tables_may_stand_in_one_another(tmp_path: Path):
+def test_tables_may_be_nested(tmp_path: Path):
     path = tmp_path / "experiment.toml"
     path.write_bytes(b"[" + b"a." * 62 + b"a]")
     assert list(read_table(path)) == ["a"]
@@ -84,26 +84,26 @@ def test_tables_may_stand_in_one_another(tmp_path: Path):
         override({}, ["a." * 70 + "a=1"])
 
 
-def test_a_path_through_a_file_is_told(tmp_path: Path):
+def test_a_path_through_a_file_is_an_error(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(ExperimentError, match="cannot be read: Not a directory"):
         read_table(tmp_path / "file" / "experiment.toml")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path):
+def test_a_file_without_read_permission_is_an_error(tmp_path: Path):
     path = tmp_path / "experiment.toml"
     path.touch(mode=0o000)
     with pytest.raises(ExperimentError, match="cannot be read: Permission denied"):
         read_table(path)
 
 
-def test_a_value_is_replaced_and_the_rest_stays():
+def test_a_value_is_replaced_and_the_others_remain():
     assert assigned("training.steps=4") == {**TABLE, "training": {"steps": 4}}
     assert assigned("training.steps=4", "training.steps=5") == {**TABLE, "training": {"steps": 5}}
 
 
-def test_tables_that_are_missing_are_made():
+def test_missing_tables_are_created():
     assert assigned("a.b.c=1")["a"] == {"b": {"c": 1}}
     assert override({}, ["model.cells.0.use=lstm"]) == {"model": {"cells": [{"use": "lstm"}]}}
 
@@ -116,7 +116,7 @@ def test_lists_are_indexed_and_appended_to():
 
 
 @pytest.mark.parametrize("key", ["model.cells.3", "model.cells.-1", "model.cells.one", "model.cells.3.use"])
-def test_an_index_outside_a_list_is_told(key: str):
+def test_an_index_outside_a_list_is_an_error(key: str):
     with pytest.raises(ExperimentError) as caught:
         assigned(f"{key}=1")
     part = key.split(".")[2]
@@ -124,7 +124,7 @@ def test_an_index_outside_a_list_is_told(key: str):
     assert caught.value.hint == "Use an index from 0 to 2; 2 appends an item."
 
 
-def test_a_key_through_a_plain_value_is_told():
+def test_a_key_into_a_plain_value_is_an_error():
     with pytest.raises(ExperimentError, match=r"training\.steps is 3, which has no keys"):
         assigned("training.steps.first=1")
 
@@ -135,7 +135,7 @@ def test_an_assignment_has_a_key_and_a_value(assignment: str):
         assigned(assignment)
 
 
-def test_an_argument_that_is_no_text_is_told():
+def test_an_argument_that_is_not_utf8_is_an_error():
     with pytest.raises(ExperimentError, match=r"^--set 'corpus\.text=\\udcff': is not valid UTF-8$"):
         assigned("corpus.text=\udcff")
 
@@ -167,7 +167,7 @@ def test_an_argument_that_is_no_text_is_told():
         ("naïve", "naïve"),
     ],
 )
-def test_a_value_is_toml_and_what_is_not_is_a_string(text: str, value: Any):
+def test_a_value_is_toml_or_text(text: str, value: Any):
     assert override({}, [f"key={text}"]) == {"key": value}
 
 
@@ -177,7 +177,7 @@ _plain = st.integers() | st.booleans() | st.text(st.characters(exclude_categorie
 
 @given(keys=_keys, value=_plain | st.lists(_plain, max_size=3))
 @settings(deadline=None)
-def test_whatever_is_assigned_is_found_at_its_key(keys: list[str], value: Any):
+def test_an_assigned_value_is_at_its_key(keys: list[str], value: Any):
     # A JSON value on one line is a TOML value too.
     text = json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
     found: Any = override({}, [f"{'.'.join(keys)}={text}"])
@@ -186,7 +186,7 @@ def test_whatever_is_assigned_is_found_at_its_key(keys: list[str], value: Any):
     assert found == value
 
 
-def test_another_component_keeps_the_options_that_it_has_too(samples: Registry):
+def test_a_replaced_component_keeps_shared_options(samples: Registry):
     table = tomllib.loads(
         """
         [training]
@@ -245,7 +245,7 @@ def test_components_compose_an_experiment_without_a_file(samples: Registry):
 
 
 @pytest.mark.parametrize("wrong", [3, "lstm", [], [3], {"cells": 3}, {"cells": []}, {"cells": ["lstm"]}])
-def test_a_component_may_be_put_where_the_file_is_wrong(samples: Registry, wrong: Any):
+def test_a_component_may_replace_an_invalid_value(samples: Registry, wrong: Any):
     chosen = replace_components({"model": wrong, "optimizer": wrong}, samples, cell="lstm", optimizer="sgd")
     assert chosen["model"]["cells"] == [{"use": "lstm"}]
     assert chosen["optimizer"] == {"use": "sgd"}

@@ -28,7 +28,7 @@ class Cold(Sampler):
 
 
 class Chain(Sampler):
-    """A sampler around a sampler."""
+    """A sampler that wraps another one."""
 
     def __init__(self, inner: Sampler, path: Path = Path("here")) -> None:
         self.inner, self.path = inner, path
@@ -41,7 +41,7 @@ for sampler in (Cold, Chain):
     sampler.__abstractmethods__ = frozenset()  # pyright: ignore - only their options matter here
 
 
-def test_a_constructor_makes_what_a_file_makes(samples: Registry, tmp_path: Path) -> None:
+def test_the_constructor_and_a_file_give_the_same_experiment(samples: Registry, tmp_path: Path) -> None:
     experiment = sf.Experiment(
         corpus=CORPUS,
         vocabulary="characters",
@@ -105,7 +105,7 @@ def test_a_run_names_the_class_that_is_missing(samples: Registry) -> None:
     assert experiment.samplers[0].component is Cold
 
 
-def test_a_later_class_of_one_name_replaces_the_earlier(samples: Registry) -> None:
+def test_a_later_class_of_the_same_name_replaces_the_earlier_one(samples: Registry) -> None:
     def define(default: int) -> type[Sampler]:
         class Same(Cold):
             def __init__(self, size: int = default) -> None:
@@ -122,7 +122,7 @@ def test_a_later_class_of_one_name_replaces_the_earlier(samples: Registry) -> No
 
 
 class Plain:
-    """No component."""
+    """Not a component."""
 
 
 class Untyped(Cold):
@@ -156,17 +156,17 @@ class Unfinished(Metric):
         ({"loss": Plain}, "Plain is not a component: it derives from no interface"),
     ],
 )
-def test_what_is_wrong_is_an_error_in_words(samples: Registry, arguments: dict[str, Any], message: str) -> None:
+def test_a_mistake_is_an_error_message(samples: Registry, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises((ExperimentError, PluginError)) as caught:
         sf.Experiment(corpus=CORPUS, registry=samples, **arguments)
     assert message in str(caught.value).replace("\n", ". ")
 
 
-def test_an_object_is_no_choice() -> None:
+def test_an_object_is_not_a_choice() -> None:
     with pytest.raises(PluginError, match="takes a component's name or class"):
         sf.use(Cold())  # pyright: ignore
 
 
-def test_the_interfaces_are_no_components(samples: Registry) -> None:
+def test_interfaces_are_not_components(samples: Registry) -> None:
     with pytest.raises(ExperimentError, match="is unfinished"):
         sf.Experiment(corpus=CORPUS, loss=Loss, registry=samples)

@@ -19,7 +19,7 @@ MakeRegistry = Callable[..., Registry]
 
 @pytest.fixture
 def make_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeModule]:
-    """Write a module that can be imported, and give its name."""
+    """Write a module that can be imported, and return its name."""
     folder = tmp_path / "modules"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -38,7 +38,7 @@ def make_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mak
 
 @pytest.fixture
 def make_entry(make_module: MakeModule) -> MakeEntry:
-    """Write a plugin's module, and give its entry point."""
+    """Write a plugin's module, and return its entry point."""
 
     def make(source: str, name: str = "sample") -> EntryPoint:
         return EntryPoint(name=name, value=make_module(source), group=GROUP)

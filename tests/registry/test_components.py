@@ -1,4 +1,4 @@
-"""From a table of an experiment to a component: its options, the components inside it, and how it is built."""
+"""Components of a table of an experiment: their options, their nested components, and how they are built."""
 
 import tomllib
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class Wrapper(Identity):
 
 
 class Layer(Cell[tuple[Tensor, ...]]):
-    """A cell around another, with an initializer inside it."""
+    """A cell with a nested cell and a nested initializer."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Zeros(Initializer):
 
 
 class PlainLoss(Loss):
-    """Has no __init__ of its own; torch.nn.Module's takes anything."""
+    """Has no __init__ of its own. That of torch.nn.Module accepts any arguments."""
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return outputs.mean()
@@ -129,7 +129,7 @@ def problems(registry: Registry, toml: str, kind: str = "sampler") -> list[str]:
     return [str(problem) for problem in found]
 
 
-def test_every_default_is_written_out(registry: Registry):
+def test_a_table_has_every_default(registry: Registry):
     component = chosen(registry, 'use = "configured"')
     assert component.name == "sample/configured"
     assert component.table == {
@@ -148,7 +148,7 @@ def test_every_default_is_written_out(registry: Registry):
     }
 
 
-def test_a_component_is_built_with_what_the_table_says(registry: Registry):
+def test_a_component_is_built_with_the_options_of_its_table(registry: Registry):
     built = chosen(registry, 'use = "configured"\nsize = 7\npart = 0\nlengths = [3]\nlimit = -1\nmode = "slow"').build()
     assert isinstance(built, Configured)
     assert built.given["size"] == 7
@@ -168,7 +168,7 @@ def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "message"),
     [
         ("size = true", "key.size: should be a valid integer, not true"),
         ('size = "3"', "key.size: should be a valid integer, not '3'"),
@@ -200,11 +200,11 @@ def test_paths_are_relative_to_the_experiment(registry: Registry, monkeypatch: p
         ("si-ze = 3", "key.si-ze: sample/configured has no option 'si-ze'. Did you mean 'size'?"),
     ],
 )
-def test_a_wrong_option_is_told_by_its_key(registry: Registry, option: str, said: str):
-    assert problems(registry, f'use = "configured"\n{option}')[-1] == said
+def test_a_wrong_option_is_a_problem_with_its_key(registry: Registry, option: str, message: str):
+    assert problems(registry, f'use = "configured"\n{option}')[-1] == message
 
 
-def test_all_wrong_options_are_told_at_once(registry: Registry):
+def test_all_wrong_options_are_reported_at_once(registry: Registry):
     assert problems(registry, 'use = "required"\nsiez = 1\nsize = 0\nothers = [{use = "noptions"}, 3]') == [
         "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
         'key.inner: sample/required needs this option. Write inner = { use = "SAMPLER" }.',
@@ -262,7 +262,7 @@ def test_components_nest(registry: Registry):
     assert built.several[0].given["size"] == 8
 
 
-def test_what_is_wrong_inside_a_component_has_its_whole_key(registry: Registry):
+def test_a_problem_of_a_nested_component_has_its_whole_key(registry: Registry):
     toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
     assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
     assert problems(registry, 'use = "wrapper"') == [
@@ -270,19 +270,19 @@ def test_what_is_wrong_inside_a_component_has_its_whole_key(registry: Registry):
     ]
 
 
-def test_what_the_engine_supplies_cannot_be_set(registry: Registry):
+def test_arguments_of_the_engine_cannot_be_set(registry: Registry):
     [problem] = problems(registry, 'use = "layer"\ninput_size = 3', "cell")
     assert problem == "key.input_size: the engine sets this option of sample/layer. Leave it out."
 
 
-def test_what_the_engine_supplies_reaches_the_components_of_its_kind(registry: Registry):
+def test_arguments_of_the_engine_reach_nested_components_of_the_same_kind(registry: Registry):
     toml = 'use = "layer"\ninner = { use = "layer", hidden_size = 2, weights = { use = "zeros" } }'
     layer = chosen(registry, toml, "cell").build(input_size=5)
     assert (layer.input_size, layer.inner.input_size, layer.inner.hidden_size) == (5, 5, 2)
     assert isinstance(layer.inner.weights, Zeros)
 
 
-def test_a_component_knows_every_plugin_it_is_made_of(make_registry: MakeRegistry):
+def test_the_plugins_of_a_component_include_those_of_nested_components(make_registry: MakeRegistry):
     alpha = make_registry({"sampler/wrapper": f"{__name__}:Wrapper"}, plugin="alpha")
     others = [make_registry({"sampler/one": f"{__name__}:NoOptions"}, plugin=name) for name in ("beta", "gamma")]
     registry = Registry([*alpha.plugins, *others[0].plugins, *others[1].plugins])
@@ -290,7 +290,7 @@ def test_a_component_knows_every_plugin_it_is_made_of(make_registry: MakeRegistr
     assert component.plugins == {"alpha", "beta", "gamma"}
 
 
-def test_a_component_that_refuses_its_options_is_named(registry: Registry):
+def test_an_error_in_a_constructor_names_the_component(registry: Registry):
     with pytest.raises(PluginError, match=r"^initializer 'sample/zeros': the value is below nothing$"):
         chosen(registry, 'use = "zeros"\nvalue = -1', "initializer").build()
     with pytest.raises(DataError, match=r"^no such value\nTake another\.$"):

@@ -1,4 +1,4 @@
-"""Every state that an installed plugin can be in, over real entry points."""
+"""Every state of an installed plugin, with real entry points."""
 
 import sys
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def seqforge_register(register):
 
 
 def install(folder: Path, distribution: str, plugin: str, module: str, *, version: str = "1.2") -> None:
-    """Write what pip would have written."""
+    """Write the files that pip writes for an installed distribution."""
     metadata = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
@@ -40,7 +40,7 @@ def test_a_plugin_that_works_is_ok_and_its_components_are_not_imported(make_entr
     assert text == Registration("corpus", "sample", "text", "nowhere.at_all:Text", qualified_only=True)
 
 
-def test_a_plugin_that_only_watches_runs_is_ok(make_entry: MakeEntry):
+def test_a_plugin_with_only_hooks_is_ok(make_entry: MakeEntry):
     [plugin] = discover([make_entry("SEQFORGE_API = 1")], disabled=[])
     assert (plugin.state, plugin.registrations) == (PluginState.OK, ())
 
@@ -66,7 +66,7 @@ def test_a_plugin_that_only_watches_runs_is_ok(make_entry: MakeEntry):
         (WORKING.replace("corpus", "cell").replace("text", "lstm"), "cell 'lstm' is registered twice"),
     ],
 )
-def test_a_plugin_that_fails_is_broken_and_says_why(make_entry: MakeEntry, source: str, reason: str):
+def test_a_plugin_that_fails_is_broken_with_a_reason(make_entry: MakeEntry, source: str, reason: str):
     [plugin] = discover([make_entry(source)], disabled=[])
     assert plugin.state is PluginState.BROKEN
     assert reason in plugin.reason
@@ -75,7 +75,7 @@ def test_a_plugin_that_fails_is_broken_and_says_why(make_entry: MakeEntry, sourc
     assert plugin.registrations == ()
 
 
-def test_a_module_that_is_gone_is_broken():
+def test_a_missing_module_is_broken():
     [plugin] = discover([EntryPoint("sample", "no_such_module_anywhere", GROUP)], disabled=[])
     assert plugin.state is PluginState.BROKEN
     assert plugin.reason == "ModuleNotFoundError: No module named 'no_such_module_anywhere'"
@@ -126,7 +126,7 @@ def test_a_disabled_plugin_is_not_imported(make_entry: MakeEntry, monkeypatch: p
     assert [plugin.state for plugin in discover(entries)] == [PluginState.BROKEN, PluginState.OK]
 
 
-def test_a_broken_plugin_costs_only_itself_and_order_decides_nothing(make_entry: MakeEntry):
+def test_a_broken_plugin_does_not_affect_others_and_order_does_not_matter(make_entry: MakeEntry):
     entries = [make_entry(WORKING, name="zebra"), make_entry("1/0", name="mule"), make_entry(WORKING, name="ant")]
     plugins = discover(entries, disabled=[])
     states = [(plugin.name, plugin.state.value) for plugin in plugins]
@@ -148,7 +148,7 @@ def test_an_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("metadata", [None, b"", b"\xff"], ids=["gone", "empty", "damaged"])
-def test_a_distribution_whose_metadata_is_no_good_is_still_listed(
+def test_a_distribution_with_damaged_metadata_is_still_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metadata: bytes | None
 ):
     install(tmp_path, "half-removed", "half", "module_that_is_gone")

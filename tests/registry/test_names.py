@@ -41,7 +41,7 @@ def mistake(registry: Registry, kind: str, name: str) -> str:
     return str(caught.value)
 
 
-def test_a_short_name_finds_the_one_component_that_has_it():
+def test_a_unique_short_name_finds_its_component():
     assert REGISTRY.find("cell", "lstm").qualified_name == "alpha/lstm"
     assert REGISTRY.find("optimizer", "adam").kind == "optimizer"
     assert REGISTRY.find("loss", "adam").kind == "loss"
@@ -53,11 +53,11 @@ def test_a_qualified_name_always_finds_its_component():
             assert REGISTRY.find(kind, registration.qualified_name) == registration
 
 
-def test_a_short_name_of_two_plugins_lists_its_owners_whichever_came_first():
+def test_an_ambiguous_short_name_lists_its_owners_in_any_order():
     for plugins in (REGISTRY.plugins, REGISTRY.plugins[::-1]):
         owners = ", ".join(f"{owner.name}/gru" for owner in plugins)
-        said = mistake(Registry(plugins), "cell", "gru")
-        assert said == f"cell 'gru' is offered by more than one plugin\nWrite one of: {owners}."
+        message = mistake(Registry(plugins), "cell", "gru")
+        assert message == f"cell 'gru' is offered by more than one plugin\nWrite one of: {owners}."
 
 
 def test_a_component_that_is_qualified_only_needs_its_qualified_name():
@@ -66,7 +66,7 @@ def test_a_component_that_is_qualified_only_needs_its_qualified_name():
     )
 
 
-def test_the_names_of_a_component_are_those_that_find_it():
+def test_every_name_of_a_component_finds_it():
     assert REGISTRY.names("cell") == ["alpha/gru", "beta/gru", "beta/lstm", "beta/minimal", "lstm"]
     assert REGISTRY.names("corpus") == []
     for kind in KINDS:
@@ -88,11 +88,11 @@ def test_the_names_of_a_component_are_those_that_find_it():
         ("metric", "spelling", "None is installed."),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(kind: str, name: str, hint: str):
+def test_an_unknown_name_suggests_the_nearest(kind: str, name: str, hint: str):
     assert mistake(REGISTRY, kind, name) == f"no {kind} is called {name!r}\n{hint}"
 
 
-def test_an_unknown_name_is_answered_with_the_plugins_that_cannot_be_used():
+def test_an_unknown_name_lists_unusable_plugins():
     broken = plugin("native", PluginState.BROKEN, "ImportError: no compiler", "Traceback")
     disabled = plugin("tasks", PluginState.DISABLED, "named in SEQFORGE_DISABLE_PLUGINS")
     registry = Registry([*REGISTRY.plugins, broken, disabled])
@@ -135,7 +135,7 @@ class Unfinished(Vocabulary):
         ("{here}:Unfinished", "is unfinished: {here}:Unfinished does not implement decode, restore, size, state"),
     ],
 )
-def test_a_component_that_cannot_be_loaded_says_why_and_whose_it_is(
+def test_a_component_that_cannot_be_loaded_is_an_error_with_its_owner(
     make_module: MakeModule, make_registry: MakeRegistry, target: str, reason: str
 ):
     module = make_module("class Plain: ...\ndef function(): ...")
@@ -149,7 +149,7 @@ def test_a_component_that_cannot_be_loaded_says_why_and_whose_it_is(
     assert "plugin 'sample'" in caught.value.hint
 
 
-def test_ctrl_c_while_a_component_is_imported_is_ctrl_c(make_module: MakeModule, make_registry: MakeRegistry):
+def test_an_interrupt_during_an_import_is_not_converted(make_module: MakeModule, make_registry: MakeRegistry):
     registry = make_registry({"cell/slow": f"{make_module('raise KeyboardInterrupt')}:Slow"})
     with pytest.raises(KeyboardInterrupt):
         registry.load(registry.find("cell", "slow"))
@@ -163,7 +163,7 @@ def seqforge_run_finished(event: str) -> None:
     calls.append(event)
 
 
-def test_every_usable_plugin_watches_runs_and_a_module_of_two_names_only_once():
+def test_hooks_of_every_usable_plugin_are_called_once_per_module():
     entries = [EntryPoint(name, __name__, "seqforge.plugins") for name in ("first", "second")]
     plugins = discover(entries, disabled=[])
     assert {found.state for found in plugins} == {PluginState.OK}
@@ -172,14 +172,14 @@ def test_every_usable_plugin_watches_runs_and_a_module_of_two_names_only_once():
     assert calls == ["done"]
 
 
-def test_the_plugins_are_those_that_are_installed():
+def test_the_installed_registry_has_the_installed_plugins():
     names = [found.name for found in Registry.installed().plugins]
     assert names == [found.name for found in discover()]
     assert "essentials" in names
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_plugin_names_components_of_every_kind(kind: str):
+def test_a_plugin_registers_components_of_every_kind(kind: str):
     register = Register("sample")
     options = {} if kind == "backend" else {"qualified_only": True}
     getattr(register, kind)("some-name2", "package.module:Class", **options)
@@ -220,7 +220,7 @@ def test_a_target_is_a_module_and_a_class(target: str):
         Register("sample").sampler("some", target)
 
 
-def test_one_name_may_be_of_two_kinds_but_not_twice_of_one():
+def test_a_name_is_unique_within_its_kind():
     register = Register("sample")
     register.sampler("some", "module:Class")
     register.metric("some", "module:Class")

@@ -1,4 +1,4 @@
-"""Signatures of which no experiment file can fill the arguments: a mistake of the plugin, told as such."""
+"""Signatures whose arguments no experiment file can set are errors of the plugin."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -86,14 +86,12 @@ class NoInputSize(Cell[tuple[Tensor, ...]]):
         (NoInputSize, "its __init__ has no argument 'input_size', which the engine passes"),
     ],
 )
-def test_a_signature_that_no_experiment_can_fill_is_the_plugins_mistake(
-    make_registry: MakeRegistry, component: type[Any], reason: str
-):
+def test_an_invalid_signature_is_an_error_of_the_plugin(make_registry: MakeRegistry, component: type[Any], reason: str):
     kind = "cell" if issubclass(component, Cell) else "sampler"
     registry = make_registry({f"{kind}/odd": f"{__name__}:{component.__name__}"})
     [problem] = resolve(registry, kind, {"use": "odd"}, "key", Path("/experiments"))
-    said = str(problem)
-    assert said.startswith(f"key.use: 'sample/odd' cannot be configured: {reason}")
-    assert said.endswith(". Report this to the author of the plugin 'sample'.")
-    assert ".." not in said
-    assert "\n" not in said
+    message = str(problem)
+    assert message.startswith(f"key.use: 'sample/odd' cannot be configured: {reason}")
+    assert message.endswith(". Report this to the author of the plugin 'sample'.")
+    assert ".." not in message
+    assert "\n" not in message

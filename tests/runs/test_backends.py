@@ -23,9 +23,7 @@ def test_a_run_records_its_backends_and_a_resumed_run_uses_them(experiment: Make
     assert read_backends(run.path) == {"stack.cells.0": "eager"}
 
 
-def test_a_recorded_backend_that_is_gone_is_an_error_that_names_the_way_out(
-    experiment: MakeExperiment, tmp_path: Path
-) -> None:
+def test_a_missing_recorded_backend_is_an_error_with_a_hint(experiment: MakeExperiment, tmp_path: Path) -> None:
     run = train(experiment(), tmp_path)
     (run.path / BACKENDS).write_text(json.dumps({"version": 1, "cells": {"stack.cells.0": "gone"}}))
     with pytest.raises(RunError, match="'gone', which is not available: no installed plugin") as caught:
@@ -36,9 +34,7 @@ def test_a_recorded_backend_that_is_gone_is_an_error_that_names_the_way_out(
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "cells": {}}', '{"version": 1, "cells": {"a": 1}}'])
-def test_a_damaged_record_is_an_error_that_names_the_way_out(
-    content: str, experiment: MakeExperiment, tmp_path: Path
-) -> None:
+def test_a_damaged_record_is_an_error_with_a_hint(content: str, experiment: MakeExperiment, tmp_path: Path) -> None:
     run = train(experiment(), tmp_path)
     (run.path / BACKENDS).write_text(content)
     with pytest.raises(RunError, match="missing or damaged") as caught:
@@ -85,7 +81,7 @@ def test_a_list_of_pins_trains_on_the_first_that_runs(experiment: MakeExperiment
     assert read_backends(run.path) == {"stack.cells.0": "onednn"}
 
 
-def test_the_command_resumes_on_another_backend_if_the_recorded_one_is_gone(
+def test_the_command_resumes_on_another_backend_than_the_recorded_one(
     seqforge: Any, experiment: MakeExperiment, tmp_path: Path
 ) -> None:
     run = train(experiment(), tmp_path / "runs")

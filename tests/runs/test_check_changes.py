@@ -45,7 +45,7 @@ def test_lengths_and_rates_may_change() -> None:
         ({"training": {"accumulation": 2, "batch_size": 2}}, "training.batch_size was 4 and is now 2; training.accum"),
     ],
 )
-def test_what_the_state_depends_on_may_not_be_changed_added_or_omitted(now: Any, message: str) -> None:
+def test_settings_on_which_the_state_depends_may_not_change(now: Any, message: str) -> None:
     with pytest.raises(ExperimentError) as caught:
         check_changes(TABLE, changed(**now))
     assert message in str(caught.value)
