@@ -221,7 +221,7 @@ class ProgressDisplay(Callback):
 
 
 def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) -> Iterator[str]:
-    """Format scores in columns: name, value, and if there is a baseline, that and the difference to it.
+    """Format scores in columns: name and value, and for a score with a baseline, the baseline and the difference.
 
     Yields:
         A line for each score.

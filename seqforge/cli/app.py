@@ -19,7 +19,7 @@ from seqforge.registry import Registry
 
 
 def build_app(registry: Registry) -> typer.Typer:
-    """Return the application with all commands, to which it passes the registry as `context.obj`."""
+    """Return the application with all commands. A command finds the registry in `context.obj`."""
     app = typer.Typer(
         name="seqforge",
         help="Compose recurrent sequence models from plugins, train them, sample them and measure their errors.",

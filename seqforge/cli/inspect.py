@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqforge.cli.options import RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, RunPath, SetOfRun, open_run
 from seqforge.cli.terminal import stdout
 
 if TYPE_CHECKING:
@@ -23,12 +23,7 @@ def inspect(
     context: typer.Context,
     run: RunPath,
     text: Annotated[str, typer.Argument(help="Text to inspect, such as [bold]hello[/].")],
-    checkpoint: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH", help="latest, best, a step such as 500, or initial for the weights before the first step."
-        ),
-    ] = "latest",
+    checkpoint: CheckpointName = "latest",
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Show the predictions of a language model on each step of a text, before and after one parameter update.

@@ -40,7 +40,12 @@ Samplers = Annotated[
     ),
 ]
 CheckpointName = Annotated[
-    str, typer.Option("--checkpoint", metavar="WHICH", help="Checkpoint: best, latest, or a step such as 500.")
+    str,
+    typer.Option(
+        "--checkpoint",
+        metavar="CHECKPOINT",
+        help="best, latest, a step such as 500, or initial for the weights before the first step.",
+    ),
 ]
 Device = Annotated[
     str, typer.Option("--device", help="Device, such as cpu, cuda or cuda:1; auto is a GPU if there is one.")

@@ -38,7 +38,7 @@ _IN_MODEL = ["cells", "attention", "initializer"]
 
 
 class Checker:
-    """A check of the tables of an experiment, which converts them to its parts and collects all problems.
+    """A converter of tables to the parts of an `Experiment`. It collects all problems that it finds.
 
     Args:
         registry: Registered components.

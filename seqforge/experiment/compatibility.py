@@ -202,7 +202,7 @@ _OF_EXAMPLES = ("training.batch_tokens", *_OF_DECODERS)
 
 
 def _ineffective_settings(selection: Selection, keys: Sequence[str], reason: str) -> Iterator[Problem]:
-    """Yield a problem for each of some keys without effect whose value differs from the default."""
+    """Yield a problem for each of the keys that is set, although it has no effect."""
     for key in keys:
         section, name = key.split(".")
         value = selection.sections[section].get(name)

@@ -69,7 +69,7 @@ def format_value(value: Any) -> str:
 
 
 def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
-    """Return the keys and indices in pydantic's location, without the branches of unions that it also names."""
+    """Return the keys and indices in the location of a pydantic error, without the branches of unions."""
     path: list[str | int] = []
     value: Any = table
     for part in detail["loc"]:
