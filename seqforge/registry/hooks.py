@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seqforge.interfaces.diagnosis import Diagnosis
 
 API_VERSION = 1
-"""Version of the hooks and interfaces, which a plugin names as `SEQFORGE_API`. Every incompatible change increases it."""
+"""Version of the hooks and interfaces, named in a plugin as `SEQFORGE_API`. Every incompatible change increases it."""
 
 hookspec = pluggy.HookspecMarker("seqforge")
 hookimpl = pluggy.HookimplMarker("seqforge")
