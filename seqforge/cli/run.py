@@ -41,15 +41,26 @@ def run(
             help="Fine-tune: start from the best weights of a run, such as runs/first-run, or from a checkpoint.",
         ),
     ] = None,
-    corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Corpus, such as linux-source.")] = None,
-    cell: Annotated[str | None, typer.Option(metavar="NAME", help="Cell of every layer, such as lstm.")] = None,
-    loss: Annotated[str | None, typer.Option(metavar="NAME", help="Loss, such as cross-entropy.")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="Optimizer, such as adam.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Corpus, such as linux-source. Default: the experiment's.")
+    ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Cell of every layer, such as gru. Default: the experiment's, or lstm."),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Loss, such as ctc. Default: the experiment's, or cross-entropy."),
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Optimizer, such as sgd. Default: the experiment's, or adam."),
+    ] = None,
     backend: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Backend that runs the cells, such as native. Default: auto, the fastest by measurement.",
+            help="Backend that runs the cells, such as native. Default: the experiment's, or auto for the fastest.",
         ),
     ] = None,
     sampler: Samplers = [],  # noqa: B006 - typer copies it

@@ -62,6 +62,10 @@ def test_run_then_sample_evaluate_and_resume(seqforge: Callable, file: Path, tmp
     several = seqforge("sample", "runs/small", "--count", "3", "--length", "5", "--sampler", "top-k",
                        "--sampler", "greedy", "--set", "sampler.0.k=3")  # fmt: skip
     assert several.stdout.count("--- sample") == 3, several.stderr
+    terminal = seqforge("sample", "runs/small", "--count", "3", "--length", "5", FORCE_COLOR="1")
+    assert "sampling" in terminal.stderr
+    mistyped = seqforge("sample", "runs/smal")
+    assert "runs/smal: no such folder\nDid you mean runs/small?" in mistyped.stderr
     for count in ("1", "2"):
         rounded = seqforge("sample", "runs/small", "--count", count, "--length", "5", "--precision", "int8",
                            "--set", "training.backend=eager")  # fmt: skip

@@ -146,7 +146,7 @@ def test_a_corpus_shorter_than_one_batch_is_refused_before_a_run_is_made(experim
 
 
 def test_an_unknown_device_is_refused(experiment: Any, tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="no device 'cuda:99' here"):
+    with pytest.raises(ExperimentError, match="no device 'cuda:99'"):
         train(experiment(training={"device": "cuda:99", "steps": 1}), tmp_path)
 
 
@@ -154,7 +154,7 @@ def test_what_is_not_a_run_directory_is_told(experiment: Any, tmp_path: Path) ->
     run = train(experiment(training={"steps": 1}), tmp_path)
     with pytest.raises(RunError, match="no such folder") as caught:
         Run.open(tmp_path / "smal")
-    assert caught.value.hint == f"Runs in {tmp_path}: {run.path}."
+    assert caught.value.hint == f"Did you mean {run.path}?"
     with pytest.raises(RunError, match="not a run directory"):
         Run.open(tmp_path)
     (run.path / "run.json").write_text('{"version": 99}')
