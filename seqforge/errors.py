@@ -66,8 +66,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return a hint such as "Did you mean 'lstm'?", or one that lists all candidates if none is similar."""
-    known = sorted(candidates)
-    match = nearest(name, known)
+    names = sorted(candidates)
+    match = nearest(name, names)
     if match:
         return f"Did you mean {match!r}?"
-    return f"Known: {', '.join(known)}." if known else "None is installed."
+    return f"Known: {', '.join(names)}." if names else "None is installed."

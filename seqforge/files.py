@@ -97,11 +97,11 @@ def cache_folder() -> Path:
     Raises:
         RunError: If `SEQFORGE_CACHE` refers to the home directory of an unknown user.
     """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if not chosen:
+    folder = os.environ.get(CACHE_VARIABLE)
+    if not folder:
         return platformdirs.user_cache_path("seqforge", appauthor=False)
     try:
-        return expand_home(chosen)
+        return expand_home(folder)
     except ValueError as error:
         raise RunError(f"{CACHE_VARIABLE}: {error}") from error
 

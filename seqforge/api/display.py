@@ -84,13 +84,13 @@ def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _curves(losses: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, list[tuple[int, float]]]]:
-    """Return the unit, which is bits per character if these are known, and the points of each curve."""
+    """Return the unit, which is bits per character if the log has them, and the points of each curve."""
     has_bits = any("bits_per_character" in column for row in losses for column in row)
     quantity, unit = ("bits_per_character", "bits per character") if has_bits else ("loss", "loss")
     curves: dict[str, list[tuple[int, float]]] = {}
     for name in COLORS:
         values = [(row["step"], row.get(f"{name}_{quantity}")) for row in losses]
-        known = [(step, value) for step, value in values if value is not None]
-        stride = -(-len(known) // POINTS)
-        curves[name] = known[:: stride or 1][:-1] + known[-1:]
+        points = [(step, value) for step, value in values if value is not None]
+        stride = -(-len(points) // POINTS)
+        curves[name] = points[:: stride or 1][:-1] + points[-1:]
     return unit, curves

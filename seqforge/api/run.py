@@ -151,8 +151,9 @@ class Run:
         Raises:
             RunError: If the run was trained on labelled examples.
         """
-        loaded, chain = self._language_model(checkpoint, device, precision), self._chain(samplers)
-        return sample_texts(*loaded, chain, prompt, count=count, length=length, seed=seed, report=report)
+        model, vocabulary = self._language_model(checkpoint, device, precision)
+        chain = self._chain(samplers)
+        return sample_texts(model, vocabulary, chain, prompt, count=count, length=length, seed=seed, report=report)
 
     def stream(
         self,
@@ -172,8 +173,8 @@ class Run:
         Raises:
             RunError: If the run was trained on labelled examples.
         """
-        loaded = self._language_model(checkpoint, device, precision)
-        return stream_text(*loaded, self._chain(samplers), prompt, length=length, seed=seed)
+        model, vocabulary = self._language_model(checkpoint, device, precision)
+        return stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
 
     def predict(
         self,

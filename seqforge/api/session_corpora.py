@@ -23,22 +23,22 @@ def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
     """
     if isinstance(documents, str | bytes):
         raise DataError("texts(…) takes an iterable of texts, not a single text", hint="Write texts([text]).")
-    collected = [_document(index, item) for index, item in enumerate(documents)]
-    if not collected:
+    items = [_document(index, item) for index, item in enumerate(documents)]
+    if not items:
         raise DataError("texts(…): the iterable is empty", hint="Pass at least one text.")
-    digest = _digest((document.name.encode(), document.content) for document in collected)
+    digest = _digest((document.name.encode(), document.content) for document in items)
 
     class Texts(Corpus):
         """Texts of a Python session."""
 
         def documents(self) -> Iterator[Document]:
-            return iter(collected)
+            return iter(items)
 
         def fingerprint(self) -> str:
             return digest
 
         def describe(self) -> str:
-            return f"{len(collected):,} texts of a Python session"
+            return f"{len(items):,} texts of a Python session"
 
     return Texts
 
@@ -58,12 +58,12 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
     Raises:
         DataError: If there is no example, or if an item is not a pair.
     """
-    collected = [_example(index, item) for index, item in enumerate(pairs)]
-    if not collected:
+    items = [_example(index, item) for index, item in enumerate(pairs)]
+    if not items:
         raise DataError("examples(…): the iterable is empty", hint="Pass at least one example.")
     digest = _digest(
         (example.name.encode(), repr(example.split).encode(), *map(_content, values))
-        for example in collected
+        for example in items
         for values in [(example.input, example.target, *example.alternatives)]
     )
 
@@ -76,13 +76,13 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
             return spec
 
         def examples(self) -> Iterator[Example]:
-            return iter(collected)
+            return iter(items)
 
         def fingerprint(self) -> str:
             return f"{digest} {spec}"
 
         def describe(self) -> str:
-            return f"{len(collected):,} examples of a Python session"
+            return f"{len(items):,} examples of a Python session"
 
     return Examples
 

@@ -46,8 +46,8 @@ def build_app(registry: Registry) -> typer.Typer:
     return app
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"seqforge {seqforge.__version__}")
         raise typer.Exit
 

@@ -39,10 +39,10 @@ def evaluate(
     from seqforge.api.progress import ProgressDisplay, format_scores
     from seqforge.evaluation import with_baselines
 
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
     with ProgressDisplay(stderr()) as display:
-        score = opened.evaluate(split.value, checkpoint=checkpoint, device=device, report=display.report)
-        samples, baseline = opened.score_samples(checkpoint=checkpoint, device=device, report=display.report)
+        score = opened_run.evaluate(split.value, checkpoint=checkpoint, device=device, report=display.report)
+        samples, baseline = opened_run.score_samples(checkpoint=checkpoint, device=device, report=display.report)
     if as_json:
         source = {"run": str(run), "split": split.value, "checkpoint": checkpoint}
         typer.echo(json.dumps({**source, **score.record(), **with_baselines(samples, baseline)}))

@@ -37,9 +37,9 @@ def inspect(
 
       seqforge inspect runs/hello hello --checkpoint initial
     """
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
-    inspection = opened.inspect(text, checkpoint)
-    vocabulary = opened.vocabulary()
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
+    inspection = opened_run.inspect(text, checkpoint)
+    vocabulary = opened_run.vocabulary()
     symbols = [visible(vocabulary.decode([token])) for token in range(vocabulary.size)]
     stdout().print(_table(inspection, symbols))
     targets = inspection.targets.unsqueeze(1)

@@ -64,15 +64,15 @@ def predict(
     from seqforge.api.progress import printable
     from seqforge.interfaces import Text
 
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
     lines = list(examples) if examples else list(_read_lines(file))
-    spec = opened.spec()
+    spec = opened_run.spec()
     inputs = lines if spec is None or isinstance(spec.input, Text) else [_parse_numbers(line) for line in lines]
-    predictions = opened.predict(
+    predictions = opened_run.predict(
         inputs,
         beam=beam,
         length=length,
-        samplers=opened.experiment.samplers if sampler else (),
+        samplers=opened_run.experiment.samplers if sampler else (),
         seed=seed,
         checkpoint=checkpoint,
         device=device,
@@ -93,8 +93,8 @@ def _read_lines(file: Path | None) -> Iterator[str]:
         if file is None or str(file) == "-":
             yield from _read_bounded_lines(sys.stdin, name)
         else:
-            with file.open(encoding="utf-8") as opened:
-                yield from _read_bounded_lines(opened, name)
+            with file.open(encoding="utf-8") as opened_file:
+                yield from _read_bounded_lines(opened_file, name)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise DataError(f"{name}: cannot be read: {reason}") from error

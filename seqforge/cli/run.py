@@ -96,20 +96,20 @@ def run(
     with ProgressDisplay(stderr()) as display:
         try:
             if resume is None:
-                finished = _start(experiment, components, assignments, output, initial, registry, [display])
+                trained = _start(experiment, components, assignments, output, initial, registry, [display])
             elif experiment is not None or initial is not None or any(components.values()):
                 raise ExperimentError(
-                    "--resume cannot be combined with an experiment file, --initial or components: a resumed run keeps "
-                    "its own",
+                    "--resume cannot be combined with an experiment file, --initial or components, because a resumed "
+                    "run keeps its own",
                     hint="To train longer: seqforge run --resume RUN --set training.steps=5000",
                 )
             else:
-                finished = _resume(resume, assignments, registry, [display])
+                trained = _resume(resume, assignments, registry, [display])
         except KeyboardInterrupt:
             display.close()
             stderr().print(_interrupt_message(display.started))
             raise typer.Exit(130) from None
-    _print_next_commands(finished, display.started)
+    _print_next_commands(trained, display.started)
 
 
 def _start(
@@ -144,11 +144,11 @@ def _interrupt_message(started: "RunStarted | None") -> str:
     from seqforge.checkpoints.checkpoints import Checkpoints
     from seqforge.runs.directory import RunDirectory
 
-    saved = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
-    if not saved:
+    steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
+    if not steps:
         return "Interrupted before the first checkpoint was saved."
     command = f"{_program()} run --resume {shlex.quote(str(started.directory))}"
-    return f"Interrupted. The checkpoint of step {saved[-1]:,} is saved.\nTo resume: {command}"
+    return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 
 
 def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
@@ -166,6 +166,6 @@ def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
 
 def _program() -> str:
     """Return the program as a user can type it: `seqforge` if it is on PATH, or its path."""
-    program, found = Path(sys.argv[0]), shutil.which("seqforge")
-    on_path = found is not None and program.exists() and Path(found).samefile(program)
+    program, installed = Path(sys.argv[0]), shutil.which("seqforge")
+    on_path = installed is not None and program.exists() and Path(installed).samefile(program)
     return "seqforge" if on_path or program.name != "seqforge" else shlex.quote(sys.argv[0])

@@ -55,12 +55,12 @@ def sample(
     """
     from seqforge.api.progress import ProgressDisplay, printable
 
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
     products = precision.value if precision else None
     # Control characters could change the state of a terminal. Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() else str
     if count == 1:
-        pieces = opened.stream(
+        pieces = opened_run.stream(
             prompt, length=length, seed=seed, checkpoint=checkpoint, device=device, precision=products
         )
         for index, piece in enumerate(pieces):
@@ -71,7 +71,7 @@ def sample(
         typer.echo()
         return
     with ProgressDisplay(stderr()) as progress:
-        texts = opened.sample(
+        texts = opened_run.sample(
             prompt,
             length=length,
             count=count,

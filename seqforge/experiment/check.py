@@ -176,9 +176,9 @@ class Checker:
     def _expand_preset(self, options: dict[str, Any]) -> dict[str, Any]:
         """Replace the name of a preset by its cell and its backends."""
         name = options.get("use")
-        for known in self._registry.registrations("cell"):
-            if known.backends and known.qualified_name == name:
-                return {"backend": list(known.backends), **options, "use": known.target}
+        for preset in self._registry.registrations("cell"):
+            if preset.backends and preset.qualified_name == name:
+                return {"backend": list(preset.backends), **options, "use": preset.target}
         return options
 
     def _backends(self, value: Any, key: str) -> tuple[str, ...]:
@@ -188,10 +188,10 @@ class Checker:
             message = f"must be the name of a backend or a list of names, not {format_value(value)}"
             self.problems.append(Problem(key, message))
             return ()
-        known = self._registry.names("backend")
+        available = self._registry.names("backend")
         for name in names:
-            if name != AUTO_BACKEND and name.rpartition("/")[2] not in known:
-                hint = did_you_mean(name, [AUTO_BACKEND, *known])
+            if name != AUTO_BACKEND and name.rpartition("/")[2] not in available:
+                hint = did_you_mean(name, [AUTO_BACKEND, *available])
                 self.problems.append(Problem(key, f"no backend is called {name!r}", hint))
         return tuple(name for name in names if name != AUTO_BACKEND)
 
@@ -200,19 +200,19 @@ class Checker:
     ) -> ExampleSpec | None:
         """Check that the parts are compatible, set the topology, and return the example spec of the corpus."""
         corpus, loss = components["corpus"], components["loss"]
-        known = {name: section for name, section in sections.items() if section is not None}
-        if len(known) < len(sections) or corpus is None or loss is None:
+        valid = {name: section for name, section in sections.items() if section is not None}
+        if len(valid) < len(sections) or corpus is None or loss is None:
             return None  # The user has to solve these problems first.
         try:
             spec = example_spec_of(corpus)
         except SeqforgeError as error:
             self.problems.append(Problem("corpus", error.message, error.hint or ""))
             return None
-        values = {name: section.model_dump() for name, section in known.items()}
+        values = {name: section.model_dump() for name, section in valid.items()}
         selection = Selection(values, corpus, spec, loss, components["attention"], metrics)
         self.problems += incompatibilities(selection)
         topology = derive_topology(spec, loss.component).name
-        sections["model"] = known["model"].model_copy(update={"topology": topology})
+        sections["model"] = valid["model"].model_copy(update={"topology": topology})
         return spec
 
     def _versions(self, components: list[Component]) -> dict[str, str]:

@@ -114,12 +114,12 @@ def incompatibilities(selection: Selection) -> Iterator[Problem]:
 
 def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
     corpus = selection.corpus.registration.name
-    stated = selection.sections["model"]["topology"] or "synced"
-    if stated != "synced":
-        needs = "one target" if TOPOLOGIES[stated].output_mode == "once" else "a target sequence"
+    topology_name = selection.sections["model"]["topology"] or "synced"
+    if topology_name != "synced":
+        needs = "one target" if TOPOLOGIES[topology_name].output_mode == "once" else "a target sequence"
         yield Problem(
             "model.topology",
-            f"{stated} needs {needs} for each example, but {corpus} is a stream of text without targets",
+            f"{topology_name} needs {needs} for each example, but {corpus} is a stream of text without targets",
             "Leave it out: a language model is synced, which means that it predicts the next symbol on every step.",
         )
         return
@@ -149,12 +149,12 @@ def _labelled_incompatibilities(selection: Selection, spec: ExampleSpec) -> Iter
     loss: type[Loss] = selection.loss.component
     aligned = _is_aligned(spec, loss)
     derived = derive_topology(spec, loss).name
-    stated = selection.sections["model"]["topology"] or derived
-    if stated != derived:
-        topology = TOPOLOGIES[stated]
+    topology_name = selection.sections["model"]["topology"] or derived
+    if topology_name != derived:
+        topology = TOPOLOGIES[topology_name]
         shape = f"{_INPUTS[topology.input_kind]} and predicts {_OUTPUTS[topology.output_mode]}"
         examples = _describe(spec) + (f", which {selection.loss.name} aligns with the input" if aligned else "")
-        problem = f"{stated} reads {shape}, but {corpus} has {examples}"
+        problem = f"{topology_name} reads {shape}, but {corpus} has {examples}"
         yield Problem("model.topology", problem, f"Leave it out, or use {derived}.")
     numbers = isinstance(spec.target, Numbers)
     if numbers != (loss.compares == "numbers") or (loss.aligns and not aligned):

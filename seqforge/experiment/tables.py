@@ -118,7 +118,7 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
 
 def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> None:
     place: Any = table
-    for depth, (part, following) in enumerate(zip(parts, [*parts[1:], None], strict=True)):
+    for depth, (part, next_part) in enumerate(zip(parts, [*parts[1:], None], strict=True)):
         if isinstance(place, list):
             items = cast("list[Any]", place)
             if not part.isdecimal() or int(part) > len(items):
@@ -137,11 +137,11 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
         else:
             key = ".".join(parts[:depth])
             raise ExperimentError(f"--set {assignment}: {key} is {format_value(place)}, which has no keys")
-        if following is None:
+        if next_part is None:
             place[index] = value
             return
         if missing:
-            place[index] = [] if following == "0" else {}
+            place[index] = [] if next_part == "0" else {}
         place = cast("Any", place[index])
 
 
@@ -196,9 +196,9 @@ def replace_components(
 def _replace(table: Any, registry: Registry, kind: str, name: str, keep: Sequence[str] = ()) -> Table:
     registration = registry.find(kind, name)
     options = options_of(registry.load(registration), kind, registration.qualified_name)
-    known = {*options.names, *keep}
+    keys = {*options.names, *keep}
     before = cast("Table", table) if isinstance(table, dict) else {}
-    return {"use": name} | {key: value for key, value in before.items() if key in known}
+    return {"use": name} | {key: value for key, value in before.items() if key in keys}
 
 
 def merge_tables(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:

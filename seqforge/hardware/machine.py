@@ -18,8 +18,8 @@ def diagnose_machine() -> list[Diagnosis]:
 
 
 def _processor() -> Diagnosis:
-    known = [name for name in _NOTEWORTHY if name in instruction_sets()]
-    return Diagnosis("processor", f"{platform.machine()}, {', '.join(known) or 'no vector instructions for kernels'}")
+    names = [name for name in _NOTEWORTHY if name in instruction_sets()]
+    return Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions for kernels'}")
 
 
 def _torch() -> Diagnosis:
@@ -60,8 +60,8 @@ def _gpu() -> Diagnosis:
 
 
 def _compiler() -> Diagnosis:
-    found = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
-    if found is None:
+    compiler = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
+    if compiler is None:
         finding = "none; cells without built-in kernels run in plain torch"
         return Diagnosis("compiler", finding, "On Debian and Ubuntu: sudo apt install g++")
-    return Diagnosis("compiler", f"{shutil.which(found)}, for cells without built-in kernels")
+    return Diagnosis("compiler", f"{shutil.which(compiler)}, for cells without built-in kernels")

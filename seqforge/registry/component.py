@@ -148,28 +148,28 @@ def _check(
     nested: dict[str, Component | list[Component]] = {}
     for name, option in declared.nested.items():
         if name in options:
-            components, found = _resolve_nested(registry, option, options[name], join(key, name), folder)
-            problems += found
-            if not found:
+            components, nested_problems = _resolve_nested(registry, option, options[name], join(key, name), folder)
+            problems += nested_problems
+            if not nested_problems:
                 nested[name] = components if option.many else components[0]
         elif option.required:
             problems.append(Problem(join(key, name), f"{owner} needs this option", f"Write {name} = {option.example}."))
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
-    written = {name: value for name, value in options.items() if name in declared.model.model_fields}
-    plain = declared.defaults | written
+    explicit = {name: value for name, value in options.items() if name in declared.model.model_fields}
+    plain = declared.defaults | explicit
     try:
         model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
     except ValidationError as error:
         return problems + from_validation(error, plain, key, declared.names, owner)
     problems += [
         Problem(join(key, name), "cannot be None", "Leave it out to use its default.")
-        for name, value in written.items()
+        for name, value in explicit.items()
         if value is None and declared.model.model_fields[name].default is not None
     ]
     if problems:
         return problems
-    dumped = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
-    inner = {
+    plain_table = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
+    nested_table = {
         name: [dict(part.table) for part in value] if isinstance(value, list) else dict(value.table)
         for name, value in nested.items()
     }
@@ -178,7 +178,7 @@ def _check(
         component=component,
         options={name: getattr(model, name) for name in type(model).model_fields},
         nested=nested,
-        table={"use": owner, **dumped, **inner},
+        table={"use": owner, **plain_table, **nested_table},
     )
 
 

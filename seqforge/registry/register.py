@@ -156,6 +156,6 @@ class Register:
             raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
         if not backends and not _TARGET.fullmatch(target):
             raise ValueError(f"{kind} {name!r}: target {target!r} must have the form 'module:Class'")
-        if any((known.kind, known.name) == (kind, name) for known in self.registrations):
+        if any((other.kind, other.name) == (kind, name) for other in self.registrations):
             raise ValueError(f"{kind} {name!r} is registered twice")
         self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only, backends=backends))

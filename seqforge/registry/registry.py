@@ -44,17 +44,17 @@ class Registry:
         Raises:
             PluginError: If a class implements no interface, or if two have the same kind and name.
         """
-        added: dict[tuple[str, str], Registration] = {}
+        new: dict[tuple[str, str], Registration] = {}
         for component in dict.fromkeys(classes):
             kind, name = kind_of(component), component.__name__
-            if (kind, name) in added:
+            if (kind, name) in new:
                 raise PluginError(f"two {kind} classes are called {name!r}", hint="Rename one of them.")
             target = f"{component.__module__}:{component.__qualname__}"
-            added[kind, name] = Registration(kind, SESSION, name, target, qualified_only=True, component=component)
+            new[kind, name] = Registration(kind, SESSION, name, target, qualified_only=True, component=component)
         plugins = [plugin for plugin in self.plugins if plugin.name != SESSION]
-        earlier = [known for plugin in self.plugins if plugin.name == SESSION for known in plugin.registrations]
-        kept = [known for known in earlier if (known.kind, known.name) not in added]
-        session = Plugin(SESSION, "", "", "", PluginState.OK, registrations=(*kept, *added.values()))
+        previous = [entry for plugin in self.plugins if plugin.name == SESSION for entry in plugin.registrations]
+        remaining = [entry for entry in previous if (entry.kind, entry.name) not in new]
+        session = Plugin(SESSION, "", "", "", PluginState.OK, registrations=(*remaining, *new.values()))
         return Registry([*plugins, session] if session.registrations else plugins)
 
     def registration_of(self, component: type[Any]) -> Registration | None:
@@ -86,13 +86,13 @@ class Registry:
 
     def registrations(self, kind: str) -> list[Registration]:
         """Return the components of one kind."""
-        offered = (known for plugin in self.plugins for known in plugin.registrations)
-        return [known for known in (EAGER, *offered) if known.kind == kind]
+        registrations = (entry for plugin in self.plugins for entry in plugin.registrations)
+        return [entry for entry in (EAGER, *registrations) if entry.kind == kind]
 
     def names_of(self, registration: Registration) -> list[str]:
         """Return the names by which `find` finds a component, the shortest first."""
-        same = [known for known in self.registrations(registration.kind) if known.name == registration.name]
-        if [known for known in same if not known.qualified_only] == [registration]:
+        same = [other for other in self.registrations(registration.kind) if other.name == registration.name]
+        if [other for other in same if not other.qualified_only] == [registration]:
             return [registration.name, registration.qualified_name]
         return [registration.qualified_name]
 
@@ -106,11 +106,11 @@ class Registry:
         Raises:
             PluginError: If there is no such component, or more than one.
         """
-        known = self.registrations(kind)
+        candidates = self.registrations(kind)
         if "/" in name:
-            matches = [candidate for candidate in known if candidate.qualified_name == name]
+            matches = [candidate for candidate in candidates if candidate.qualified_name == name]
         else:
-            matches = [candidate for candidate in known if candidate.name == name and not candidate.qualified_only]
+            matches = [candidate for candidate in candidates if candidate.name == name and not candidate.qualified_only]
         if len(matches) == 1:
             return matches[0]
         if matches:
@@ -148,21 +148,21 @@ class Registry:
             if name.startswith(f"{plugin.name}/"):
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
                 return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}"
-        namesakes = [found.qualified_name for found in self.registrations(kind) if name == found.name]
+        namesakes = [other.qualified_name for other in self.registrations(kind) if name == other.name]
         if namesakes:
             return f"Write its qualified name: {' or '.join(namesakes)}."
-        elsewhere = {
-            known.with_article
-            for known in KINDS.values()
-            for found in self.registrations(known.name)
-            if name in (found.name, found.qualified_name)
+        kinds = {
+            other_kind.with_article
+            for other_kind in KINDS.values()
+            for other in self.registrations(other_kind.name)
+            if name in (other.name, other.qualified_name)
         }
-        if elsewhere:
-            return f"{name!r} is {' and '.join(sorted(elsewhere))}."
+        if kinds:
+            return f"{name!r} is {' and '.join(sorted(kinds))}."
         owner, slash, short = name.partition("/")
         if slash and owner == SESSION:
             return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."
-        qualified = [found.qualified_name for found in self.registrations(kind)]
+        qualified = [other.qualified_name for other in self.registrations(kind)]
         candidates = qualified if "/" in name else self.names(kind)
         hint = did_you_mean(name, candidates)
         if slash and owner not in {plugin.name for plugin in self.plugins}:

@@ -21,8 +21,8 @@ class MetricsLog:
 
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         """Append one line. Values that are None, infinite or not a number are omitted."""
-        known = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
-        record = {"event": event, "step": step, **known}
+        defined = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
+        record = {"event": event, "step": step, **defined}
         hint = f"To resume the run: seqforge run --resume {self._path.parent}"
         with reported_failures(f"writing {self._path}", hint), self._path.open("ab") as file:
             file.write(json.dumps(record).encode() + b"\n")
@@ -31,9 +31,9 @@ class MetricsLog:
         """Delete the lines of later steps, since a run that is resumed at this step writes them again."""
         if not self._path.exists():
             return
-        kept = [record for record in read_metrics(self._path) if record["step"] <= step]
+        records = [record for record in read_metrics(self._path) if record["step"] <= step]
         with reported_failures(f"writing {self._path}"):
-            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
+            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in records).encode())
 
 
 def _is_non_finite(value: Any) -> bool:
