@@ -1,4 +1,4 @@
-"""A run that starts from the weights of another, on a corpus of other symbols."""
+"""A run that starts from the weights of another run, on a corpus with other symbols."""
 
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def test_the_same_vocabulary_keeps_every_weight_and_a_checkpoint_may_be_named(
         ({"use": "essentials/gru", "hidden_size": 12}, "the weights do not fit the experiment: "),
     ],
 )
-def test_other_cells_or_sizes_are_an_error_and_leave_no_run(
+def test_other_cells_or_sizes_are_an_error_and_create_no_run(
     cells: dict[str, Any], message: str, run: Run, experiment: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(RunError, match=message) as caught:

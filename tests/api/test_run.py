@@ -1,4 +1,4 @@
-"""A run in a notebook: losses, probabilities, states, a longer run, and how it shows itself."""
+"""A run in a notebook: losses, probabilities, states, resuming, and the display of a run."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Corpora from Python values."""
+"""Corpora of Python values."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +52,6 @@ def test_a_data_loader_of_pairs_is_a_labelled_corpus(tmp_path: Path) -> None:
         (lambda: sf.examples([], ExampleSpec(Text(), "sequence", Text(), "sequence")), "the iterable is empty"),
     ],
 )
-def test_what_is_no_text_or_pair_is_an_error(make: Any, message: str) -> None:
+def test_an_item_that_is_not_a_text_or_a_pair_is_an_error(make: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         make()
