@@ -96,7 +96,7 @@ def _read_lines(file: Path | None) -> Iterator[str]:
             with file.open(encoding="utf-8") as opened_file:
                 yield from _read_bounded_lines(opened_file, name)
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
         raise DataError(f"{name}: cannot be read: {reason}") from error
 
 

@@ -98,8 +98,8 @@ def test_a_run_names_the_class_that_is_missing(samples: Registry) -> None:
     with pytest.raises(ExperimentError) as caught:
         sf.Experiment.from_dict(table, registry=samples)
     assert str(caught.value) == (
-        "the experiment: sampler.0.use: no sampler is called 'session/Cold'. It is a class that was defined in a "
-        "Python session. Open the run with the class: Run.open(path, components=[Cold])."
+        "the experiment: sampler.0.use: no sampler is called 'session/Cold'. It was defined in a Python "
+        "session. Pass its class: Run.open(path, components=[Cold])."
     )
     experiment = sf.Experiment.from_dict(table, registry=samples.with_components([Cold]))
     assert experiment.samplers[0].component is Cold
@@ -163,7 +163,7 @@ def test_a_mistake_is_an_error_message(samples: Registry, arguments: dict[str, A
 
 
 def test_an_object_is_not_a_choice() -> None:
-    with pytest.raises(PluginError, match="takes a component's name or class"):
+    with pytest.raises(PluginError, match="takes the name or the class of a component"):
         sf.use(Cold())  # pyright: ignore
 
 
