@@ -153,7 +153,7 @@ class Unfinished(Metric):
         ),
         ({"training": {"steps": Cold}}, "training.steps: should be a valid integer, not {'use': 'session/Cold'}"),
         ({"training": {3: 4}}, "training.3: [training] has no option '3'"),
-        ({"loss": Plain}, "Plain is not a component: it derives from no interface"),
+        ({"loss": Plain}, "Plain is not a component: it does not derive from an interface"),
     ],
 )
 def test_a_mistake_is_an_error_message(samples: Registry, arguments: dict[str, Any], message: str) -> None:
