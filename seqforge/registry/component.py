@@ -189,7 +189,7 @@ def _resolve_nested(
     if option.many and not isinstance(value, list):
         message = f"must be a list of tables, each with the name of {KINDS[option.kind].with_article}"
         return [], [Problem(key, message, f"Write {option.example}.")]
-    tables = {key: value}
+    tables: dict[str, Any] = {key: value}
     if option.many:
         tables = {join(key, index): table for index, table in enumerate(cast("list[Any]", value))}
     components: list[Component] = []
