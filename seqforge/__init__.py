@@ -1,7 +1,8 @@
 """seqforge composes recurrent sequence models from plugins, trains them, samples them and measures their errors.
 
-Everything that the command line does is a call, and a component may be a class of the session: the interfaces are here
-too. Importing this module does not import torch; the first use of a name does.
+This module offers a function or method for everything that the command line does, and the interfaces that components
+implement. A component may be a class that is defined in the Python session. Names are imported on first use, so that
+`import seqforge` does not import torch.
 """
 
 import importlib

@@ -28,7 +28,7 @@ class ExperimentError(SeqforgeError):
 
 
 class PluginError(SeqforgeError):
-    """A plugin that is missing, broken, or written for another version of the interfaces."""
+    """A plugin or a component that is missing, broken, or written for another version of the interfaces."""
 
 
 class DataError(SeqforgeError):
@@ -36,7 +36,7 @@ class DataError(SeqforgeError):
 
 
 class RunError(SeqforgeError):
-    """A run directory or checkpoint that cannot be used, or a run that had to stop."""
+    """A run directory or checkpoint that cannot be used, a file that cannot be written, or a run that has to stop."""
 
 
 class NonFiniteError(RunError):
@@ -46,28 +46,28 @@ class NonFiniteError(RunError):
 def warn(message: str) -> None:
     """Print one line on stderr. Do nothing if stderr is closed."""
     with contextlib.suppress(OSError):
-        print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the only line that the core prints
+        print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the only print of the core
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory is exhausted, which torch states only in the message."""
+    """Return whether an error means that memory is exhausted. Torch raises a RuntimeError with such a message."""
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that is most similar to a mistyped name, regardless of case, or None if none is similar."""
+    """Return the candidate that is most similar to a mistyped name, or None if none is similar. Case is ignored."""
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.6)
     return by_lower_case[matches[0]] if matches else None
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return a suggestion such as "Did you mean 'lstm'?", or the list of candidates if none is similar."""
-    known = sorted(candidates)
-    match = nearest(name, known)
+    """Return a hint such as "Did you mean 'lstm'?", or one that lists all candidates if none is similar."""
+    names = sorted(candidates)
+    match = nearest(name, names)
     if match:
         return f"Did you mean {match!r}?"
-    return f"Known: {', '.join(known)}." if known else "None is installed."
+    return f"Known: {', '.join(names)}." if names else "None is installed."

@@ -23,11 +23,11 @@ class DocumentsEncoded:
 
 @dataclass(frozen=True, slots=True)
 class WorkProgressed:
-    """Work between two training steps has begun or advanced.
+    """Work outside the training steps has begun or advanced.
 
     Attributes:
-        work: What is done, such as "evaluating", "sampling" or "saving".
-        fraction: Finished part of this work, from 0 to 1; None if unknown.
+        work: Name of the work, such as "evaluating", "sampling" or "saving".
+        fraction: Fraction of this work that is finished, from 0 to 1; None if unknown.
     """
 
     work: str
@@ -35,16 +35,16 @@ class WorkProgressed:
 
 
 Report = Callable[[DocumentsEncoded | WorkProgressed], None]
-"""A function that is called now and then during a long computation."""
+"""A function that a long computation calls repeatedly with its progress."""
 
 
 class TaskTerms(NamedTuple):
-    """Words for what a run counts and shows.
+    """Words that differ between the tasks in the messages of a run.
 
     Attributes:
         size: Unit of the size of a split: "tokens" or "examples".
-        speed: Unit of what a training step reads: "chars" or "steps".
-        sample: Output at sampling intervals: "sample" or "predictions".
+        speed: Unit of the input of a training step: "chars" or "steps".
+        sample: Name of the output at sampling intervals: "sample" or "predictions".
         command: Arguments of the command that uses the trained model: "sample {run}" or "predict {run} EXAMPLE".
     """
 
@@ -65,12 +65,12 @@ class RunStarted:
         corpus: Description of the corpus.
         parameters: Number of trainable parameters.
         training_tokens: Size of the training split, in the unit `terms.size`.
-        validation_tokens: The same for the validation split.
+        validation_tokens: Size of the validation split, in the same unit.
         step: Optimizer steps taken before.
         resumed: Whether the run resumes from a checkpoint.
-        terms: Words for what the run counts and shows.
-        backends: One line for each cell: which backend runs it, how fast it is, and why a faster kind does not.
-        initial: Where the initial weights of a fine-tuned run come from; None for weights from the initializer.
+        terms: Words that differ between the tasks.
+        backends: One line for each cell: the backend that runs it, its time per batch, and why others cannot run it.
+        initial: Source of the initial weights of a fine-tuned run; None for weights from the initializer.
     """
 
     name: str
@@ -93,14 +93,14 @@ class StepFinished:
 
     Attributes:
         step: Optimizer steps taken so far.
-        epoch: Passes over the training split so far, a fraction.
-        fraction: Finished part of the run, from 0 to 1.
+        epoch: Number of passes over the training split so far, such as 1.5.
+        fraction: Fraction of the run that is finished, from 0 to 1.
         loss: Training loss of this step.
-        bits_per_character: The same loss in bits per character; None if the loss is no likelihood of text.
+        bits_per_character: The same loss in bits per character; None if the loss is not a likelihood of text.
         gradient_norm: L2 norm of the gradient before clipping.
         learning_rate: Learning rate of the first parameter group.
         characters: Characters read in this step, or time steps of labelled examples.
-        seconds: Training time since the first step of the run, evaluations and samples included.
+        seconds: Training time since the first step of the run, in seconds, evaluations and samples included.
     """
 
     step: int
@@ -143,7 +143,7 @@ class Sampled:
         step: Optimizer steps taken so far.
         texts: The samples, each with its prompt.
         scores: Values of the experiment's metrics for the samples, as `metric.value`.
-        baseline: The same values for held-out text of the same length; a value may have no baseline.
+        baseline: The same values for held-out text of the same length. Some values have no baseline.
     """
 
     step: int
@@ -159,9 +159,9 @@ class RunFinished:
     Attributes:
         directory: The run directory.
         step: Optimizer steps taken.
-        reason: Why the run ended, as text.
+        reason: Reason for the end, as text.
         complete: Whether the run reached its end; False if it was interrupted or failed.
-        seconds: Training time since the first step of the run.
+        seconds: Training time since the first step of the run, in seconds.
     """
 
     directory: Path

@@ -20,7 +20,7 @@ MAXIMUM_SIZE = 16 * 1024 * 1024
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file in an existing folder under a temporary name, sync it to disk, and rename it."""
+    """Write a file in an existing folder: write it under a temporary name, sync it to disk, and rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -44,12 +44,12 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def reported_failures(doing: str, consequence: str = "") -> Generator[None]:
-    """Convert OSErrors inside the block, such as a full disk, to errors that a user can act on.
+def reported_failures(action: str, hint: str = "") -> Generator[None]:
+    """Convert an OSError inside the block, such as that of a full disk, to an error that a user can act on.
 
     Args:
-        doing: Current action, such as "writing the checkpoint runs/a/checkpoints/step-100".
-        consequence: Consequence for the run, and what the user should do.
+        action: What the block does, such as "writing the checkpoint runs/a/checkpoints/step-100".
+        hint: What the failure means for the run, and what the user should do.
 
     Raises:
         RunError: If the block raises an OSError.
@@ -59,8 +59,8 @@ def reported_failures(doing: str, consequence: str = "") -> Generator[None]:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else error.strerror or str(error)
-        hint = " ".join(part for part in ("Free some space." if full else "", consequence) if part)
-        raise RunError(f"{doing}: {reason}", hint=hint or None) from error
+        hints = ["Free some space." if full else "", hint]
+        raise RunError(f"{action}: {reason}", hint=" ".join(filter(None, hints)) or None) from error
 
 
 def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
@@ -88,20 +88,20 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(content)
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError("its values are nested too deeply") from None
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: `SEQFORGE_CACHE`, or the cache directory of the user.
+    """Return the cache folder: that in the environment variable `SEQFORGE_CACHE`, or the user's cache directory.
 
     Raises:
         RunError: If `SEQFORGE_CACHE` refers to the home directory of an unknown user.
     """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if not chosen:
+    folder = os.environ.get(CACHE_VARIABLE)
+    if not folder:
         return platformdirs.user_cache_path("seqforge", appauthor=False)
     try:
-        return expand_home(chosen)
+        return expand_home(folder)
     except ValueError as error:
         raise RunError(f"{CACHE_VARIABLE}: {error}") from error
 

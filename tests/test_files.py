@@ -103,7 +103,7 @@ def test_json_is_read(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[" * 100_000, "nested too deep"),
+        (b"[" * 100_000, "nested too deeply"),
         (b" " * MAXIMUM_SIZE + b"1", "larger than 16,777,216 bytes"),
         (b"\xff", "can't decode"),
         (b"{", "Expecting"),

@@ -1,4 +1,4 @@
-"""The Python API: train and resume runs, and sample, evaluate and inspect them."""
+"""The Python API: train, resume, sample, evaluate and inspect runs."""
 
 from seqforge.api.inspect import Inspection, SymbolProbability
 from seqforge.api.launch import resume, train

@@ -1,20 +1,27 @@
-"""The display of a run: one line of text, or HTML with the curve of the loss and the last sample."""
+"""The display of a run: one line of text, or HTML with the loss curve and the last sample."""
 
 import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH, HEIGHT, MARGIN = 480, 180, 44
-"""Size of the curve in pixels, and the room for its labels."""
+"""Width and height of the plot, and width of the margin for its labels, in pixels."""
 
 POINTS = 240
 """Maximum number of points of a curve."""
 
 COLORS = {"training": "#8888aa", "validation": "#cc5522"}
+"""Color of each curve."""
 
 
 def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> str:
-    """Return a run in one line. `steps` is the step of the latest checkpoint."""
+    """Describe a run in one line.
+
+    Args:
+        path: The run directory.
+        steps: Step of the latest checkpoint.
+        losses: Table of losses, as `Run.losses` returns it.
+    """
     unit, curves = _curves(losses)
     points = curves["validation"] or curves["training"]
     name = "validation" if curves["validation"] else "training"
@@ -23,7 +30,13 @@ def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> 
 
 
 def summary_html(line: str, losses: Sequence[Mapping[str, Any]], sample: str | None) -> str:
-    """Return a run as HTML, without scripts and without files. The sample may contain anything, and is escaped."""
+    """Describe a run as HTML, without scripts or external files. The sample is escaped, since it may contain any text.
+
+    Args:
+        line: Summary in one line.
+        losses: Table of losses, as `Run.losses` returns it.
+        sample: The last sample, or None.
+    """
     parts = [f"<div><code>{html.escape(line)}</code></div>", loss_curve(losses)]
     if sample is not None:
         style = "max-height: 16em; overflow: auto; white-space: pre-wrap"
@@ -32,7 +45,7 @@ def summary_html(line: str, losses: Sequence[Mapping[str, Any]], sample: str | N
 
 
 def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
-    """Return the curves of the training and validation loss as SVG; empty if no loss was logged."""
+    """Plot the training and validation loss as SVG. The result is empty if no loss was logged."""
     unit, curves = _curves(losses)
     points = [point for curve in curves.values() for point in curve]
     if not points:
@@ -71,13 +84,13 @@ def loss_curve(losses: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _curves(losses: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, list[tuple[int, float]]]]:
-    """Return the unit and the points of each curve, in bits per character if they are known."""
+    """Return the unit, which is bits per character if the log has them, and the points of each curve."""
     has_bits = any("bits_per_character" in column for row in losses for column in row)
     quantity, unit = ("bits_per_character", "bits per character") if has_bits else ("loss", "loss")
     curves: dict[str, list[tuple[int, float]]] = {}
     for name in COLORS:
         values = [(row["step"], row.get(f"{name}_{quantity}")) for row in losses]
-        known = [(step, value) for step, value in values if value is not None]
-        stride = -(-len(known) // POINTS)
-        curves[name] = known[:: stride or 1][:-1] + known[-1:]
+        points = [(step, value) for step, value in values if value is not None]
+        stride = -(-len(points) // POINTS)
+        curves[name] = points[:: stride or 1][:-1] + points[-1:]
     return unit, curves

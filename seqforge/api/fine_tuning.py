@@ -1,4 +1,4 @@
-"""Fine-tuning: start a run from the weights of another, with the vocabulary mapped symbol by symbol."""
+"""Fine-tuning: initial weights from another run, with the vocabulary mapped symbol by symbol."""
 
 from pathlib import Path
 
@@ -16,13 +16,19 @@ from seqforge.runs import locate
 def load_initial_weights(
     model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, initial: Run | str | Path
 ) -> str:
-    """Replace the weights of a new model with those of a trained one, by default from its best checkpoint.
+    """Replace the weights of a new model with those of a trained model.
 
-    A weight that belongs to a symbol of both vocabularies is copied. A weight of a symbol that only the new vocabulary
-    has keeps its value, from the initializer.
+    Weights of symbols that are in both vocabularies are copied. Weights of symbols that are only in the new vocabulary
+    keep their initial values.
+
+    Args:
+        model: The new model.
+        experiment: Experiment of the new model.
+        vocabulary: Vocabulary of the new model.
+        initial: The trained run, or the path of a run directory, for the best checkpoint; or the path of a checkpoint.
 
     Returns:
-        A line about the checkpoint, and how many symbols were kept, are new, and were dropped.
+        A line with the checkpoint and the numbers of symbols that were kept, are new, and were dropped.
 
     Raises:
         RunError: If the cells or the sizes of the two models differ.
@@ -33,25 +39,25 @@ def load_initial_weights(
     new = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     for name in sorted(trained.keys() ^ new.keys()):
         owner = source if name in trained else "the experiment"
-        raise _misfit(source, run, f"only {owner} has a weight {name}")
+        raise _mismatch(source, run, f"only {owner} has a weight {name}")
     old_symbols, new_symbols = _symbols(run.vocabulary()), _symbols(vocabulary)
     places = {symbol: index for index, symbol in enumerate(old_symbols)}
     kept = [(places[symbol], index) for index, symbol in enumerate(new_symbols) if symbol in places]
     same = old_symbols == new_symbols
     grown = {} if same else build_model(experiment, len(new_symbols) + 1, experiment.example_spec).state_dict()
     for name, target in new.items():
-        # The vocabulary is the dimension that grows by one if the vocabulary has one more symbol.
+        # The dimension of the symbols is the one that grows by one with one more symbol in the vocabulary.
         sizes = target.shape if same else grown[name].shape
         dimensions = [axis for axis, size in enumerate(sizes) if size != target.shape[axis]]
         if any(sizes[axis] - target.shape[axis] != 1 for axis in dimensions) or len(dimensions) > 1:
-            raise _misfit(source, run, f"the symbols of {name} cannot be mapped, and the vocabularies differ")
+            raise _mismatch(source, run, f"the vocabularies differ, and no dimension of {name} counts symbols")
         expected = list(target.shape)
         for axis in dimensions:
             expected[axis] += len(old_symbols) - len(new_symbols)
         if list(trained[name].shape) != expected:
-            shapes = f"{list(trained[name].shape)} there, and the experiment needs {expected}"
-            raise _misfit(source, run, f"{name} is {shapes}")
-        new[name] = _mapped(trained[name], target, dimensions, kept, (len(old_symbols), len(new_symbols)))
+            shape = list(trained[name].shape)
+            raise _mismatch(source, run, f"{name} has the shape {shape}, and the experiment needs {expected}")
+        new[name] = _map_symbols(trained[name], target, dimensions, kept, (len(old_symbols), len(new_symbols)))
     model.load_state_dict(new)
     added, dropped = len(new_symbols) - len(kept), len(old_symbols) - len(kept)
     return f"{source}: {len(kept)} symbols kept, {added} new, {dropped} dropped"
@@ -68,20 +74,20 @@ def _symbols(vocabulary: Vocabulary) -> list[bytes]:
     return [vocabulary.decode([token]) for token in range(vocabulary.size)]
 
 
-def _mapped(
+def _map_symbols(
     trained: Tensor, new: Tensor, dimensions: list[int], kept: list[tuple[int, int]], sizes: tuple[int, int]
 ) -> Tensor:
-    """Copy a weight, symbol by symbol along the dimension of the vocabulary."""
+    """Copy a weight, symbol by symbol along the dimension of the symbols."""
     if not dimensions:
         return trained
     (axis,) = dimensions
-    # What follows the symbols is the same in both: the symbol that ends a sequence, and the encoder's features.
+    # The entries after those of the symbols do not depend on the vocabulary: the end symbol, and encoder features.
     others = [(sizes[0] + index, sizes[1] + index) for index in range(new.shape[axis] - sizes[1])]
     pairs = torch.tensor(kept + others, dtype=torch.long).reshape(-1, 2)
     return new.index_copy(axis, pairs[:, 1], trained.index_select(axis, pairs[:, 0]))
 
 
-def _misfit(source: Path, run: Run, reason: str) -> RunError:
+def _mismatch(source: Path, run: Run, reason: str) -> RunError:
     return RunError(
         f"{source}: the weights do not fit the experiment: {reason}",
         hint=f"Fine-tuning needs the same cells and sizes: copy [model] from {run.directory.experiment}.",

@@ -1,4 +1,4 @@
-"""What a language model computes on a text: predictions before and after an update, probabilities, and states."""
+"""Inspection of a language model on a text: predictions before and after an update, probabilities, and states."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class Inspection:
     """The predictions of a model on each step of a text, before and after one parameter update.
 
     Attributes:
-        inputs: Symbol that each step reads, `[time]`.
-        targets: Next symbol of the text on each step, `[time]`.
+        inputs: Token id that each step reads, `[time]`.
+        targets: Token id of the next symbol on each step, `[time]`.
         before: Probability of every symbol on each step, `[time, symbols]`.
-        after: The same after one parameter update on this text.
+        after: The same probabilities after one parameter update on this text, `[time, symbols]`.
     """
 
     inputs: Int[Tensor, " time"]
@@ -48,10 +48,16 @@ class SymbolProbability(NamedTuple):
 
 
 def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocabulary, text: str) -> Inspection:
-    """Return the predictions on a text, as Karpathy's post shows them for the word "hello".
+    """Return the predictions on a text before and after an update, as Karpathy's post shows for the word "hello".
 
-    The update is made on a copy of the model, which must be on the CPU, by the optimizer and the loss of the
-    experiment. It starts from the state before the first symbol.
+    The optimizer and the loss of the experiment update a copy of the model, from the initial states of both the
+    optimizer and the cells.
+
+    Args:
+        experiment: Experiment of the model.
+        model: The model, on the CPU.
+        vocabulary: Vocabulary of the model.
+        text: Text of at least two symbols.
 
     Raises:
         DataError: If the text is too short, or has a symbol that is not in the vocabulary.
@@ -59,18 +65,18 @@ def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocab
     tokens = encode_prompt(vocabulary, text)
     if len(tokens) < 2:
         raise DataError(
-            f"{text!r} is too short to inspect", hint="Give at least two symbols: one to read, one to predict."
+            f"{text!r} is too short to inspect", hint="Pass at least two symbols: one to read, one to predict."
         )
     state = initial_state(experiment, vocabulary.size, torch.device("cpu"))
     state.model.load_state_dict(model.state_dict())
     loss: Loss = experiment.loss.build()
-    before = _predictions(state.model, tokens[:-1])
+    before = _predict(state.model, tokens[:-1])
     batch = Batch(tokens[:-1].unsqueeze(1), tokens[1:].unsqueeze(1), continues=False)
     training = experiment.training
     with torch.random.fork_rng(devices=[]):  # dropout draws random numbers
         torch.default_generator.manual_seed(experiment.identity.seed)
         train_step(state, [batch], loss, 1.0, training.gradient_clip_norm, training.gradient_clip_value)
-    return Inspection(tokens[:-1], tokens[1:], before, _predictions(state.model, tokens[:-1]))
+    return Inspection(tokens[:-1], tokens[1:], before, _predict(state.model, tokens[:-1]))
 
 
 def symbol_probabilities(
@@ -78,13 +84,13 @@ def symbol_probabilities(
 ) -> list[SymbolProbability]:
     """Return the probability of each symbol of a text, given the prompt and the symbols before it.
 
-    The model is in evaluation mode. A prompt of None is the start of a line, with which samples start too.
+    The model is set to evaluation mode. If the prompt is None, the text starts at the beginning of a line.
 
     Raises:
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
     start, tokens = encode_prompt(vocabulary, prompt), encode_prompt(vocabulary, text)
-    predictions = _predictions(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
+    predictions = _predict(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
     probabilities = cast("list[float]", predictions.gather(1, tokens.unsqueeze(1)).squeeze(1).tolist())
     symbols = (vocabulary.decode([token]).decode("utf-8", "backslashreplace") for token in _integers(tokens))
     return [SymbolProbability(*pair) for pair in zip(symbols, probabilities, strict=True)]
@@ -94,12 +100,12 @@ def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dic
     """Return the state of every layer after each symbol of a text.
 
     Returns:
-        Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`, the lowest layer first.
+        Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`. Layer 0 reads the input.
 
     Raises:
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
-    found: dict[str, list[Tensor]] = {}
+    fields_over_time: dict[str, list[Tensor]] = {}
     with torch.inference_mode():
         states = model.initial_states(1)
         for token in encode_prompt(vocabulary, text).to(next(model.parameters()).device):
@@ -107,11 +113,12 @@ def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dic
             for index, state in enumerate(states):
                 fields: Sequence[str] = getattr(state, "_fields")  # noqa: B009 - a state is a NamedTuple
                 for field, tensor in zip(fields, state, strict=True):
-                    found.setdefault(f"layers.{index}.{field}", []).append(tensor[0].cpu())
-    return {name: torch.stack(tensors) for name, tensors in found.items()}
+                    fields_over_time.setdefault(f"layers.{index}.{field}", []).append(tensor[0].cpu())
+    return {name: torch.stack(tensors) for name, tensors in fields_over_time.items()}
 
 
-def _predictions(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
+def _predict(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
+    """Return the probability of every symbol after each input, in evaluation mode."""
     model.eval()
     with torch.no_grad():
         tokens = inputs.unsqueeze(1).to(next(model.parameters()).device)

@@ -1,4 +1,4 @@
-"""Train an experiment, and resume a run."""
+"""The start of training: a new run, or a resumed one."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,69 +38,76 @@ def train(
 
     Args:
         experiment: The experiment.
-        output: Folder that receives the run directory.
-        initial: Trained run whose weights the run starts from (fine-tuning), or the path of a run directory or of a
-            checkpoint in it; by default, the run starts from the weights of the initializer.
-        callbacks: Objects with some of the methods of `Callback`; they receive the events of the run.
-        progress: Whether to display the progress; by default, on a terminal and in a notebook only.
+        output: Folder in which the run directory is created.
+        initial: Fine-tuning: trained run whose best weights the run starts from, or the path of a run directory or of
+            a checkpoint; by default, the run starts from the weights of the initializer.
+        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
+        progress: Whether to display the progress; by default, only on a terminal and in a notebook.
+
+    Returns:
+        The finished run.
 
     Raises:
         KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
-        ExperimentError: If a callback has no method that an event calls.
+        ExperimentError: If there is no such device, or a pinned backend cannot run a cell, or a callback has no method
+            that an event calls.
         DataError: If the corpus is missing, empty or too short.
         RunError: If the weights of `initial` do not fit, a number is not finite, or a file cannot be written.
     """
     device = choose_device(experiment.training.device)
-    with _notifying(experiment, callbacks, progress) as notify:
+    with _open_listeners(experiment, callbacks, progress) as notify:
         task = task_of(experiment).prepare_training(device, notify)
-        with _seeded(experiment, device):
+        with _seed_dropout(experiment, device):
             state = task.new_state()
-            loaded = None
+            source = None
             if initial is not None:
-                loaded = load_initial_weights(state.model, experiment, task.vocabulary, initial)
+                source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
             notify(WorkProgressed("timing backends"))
             choices = _choose_backends(experiment, task, state, None)
-            # The directory is created last, so that an error above leaves no empty run behind.
+            # The directory is created last, so that an error above does not leave an empty run behind.
             directory = RunDirectory.create(Path(output), experiment.identity.name)
-            with directory.locked():
+            with directory.lock():
                 with reported_failures(f"writing {directory.path}"):
                     write_atomically(directory.experiment, experiment.to_toml().encode())
                     for file in task.files:
                         write_atomically(directory.path / file.name, file.read_bytes())
-                    if loaded is not None:
+                    if source is not None:
                         directory.initial.mkdir()
                         write_atomically(directory.initial / MODEL, serialize_tensors(state.model.state_dict()))
                 record_backends(directory.path, choices)
-                Trainer(experiment, task, directory, state, notify, describe_backends(choices), loaded).train()
+                Trainer(experiment, task, directory, state, notify, describe_backends(choices), source).train()
     return Run(directory, experiment)
 
 
 def resume(
     run: Run, checkpoint: str = "latest", *, callbacks: Sequence[object] = (), progress: bool | None = None
 ) -> Run:
-    """Resume a run from a checkpoint, bit-identical to a run without interruption.
+    """Resume a run from a checkpoint. The result is bit-identical to that of a run without interruption.
 
     Args:
         run: The run, opened with new settings if it is to train longer.
-        checkpoint: "latest", "best" or a step; later checkpoints are deleted.
-        callbacks: Objects with some of the methods of `Callback`; they receive the events of the run.
-        progress: Whether to display the progress; by default, on a terminal and in a notebook only.
+        checkpoint: "latest", "best" or a step. Later checkpoints are deleted.
+        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
+        progress: Whether to display the progress; by default, only on a terminal and in a notebook.
 
     Returns:
         The same run.
 
     Raises:
-        ExperimentError: If a new setting changes what the run has computed so far.
-        RunError: If the run has no such checkpoint, or the checkpoint does not fit; and as `train` does.
+        KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
+        ExperimentError: If a setting was changed on which the state of the run depends, or as in `train`.
+        DataError: If the corpus is missing.
+        RunError: If the run has no such checkpoint, the checkpoint does not fit, a recorded backend is not available,
+            or as in `train`.
     """
     experiment, directory = run.experiment, run.directory
     before = read_table(directory.experiment)
     check_changes(before, experiment.table)
     device = choose_device(experiment.training.device)
     path = run.checkpoints.find(checkpoint)
-    with _notifying(experiment, callbacks, progress) as notify:
+    with _open_listeners(experiment, callbacks, progress) as notify:
         task = task_of(experiment).prepare_training(device, notify)
-        with _seeded(experiment, device), directory.locked():
+        with _seed_dropout(experiment, device), directory.lock():
             state = task.new_state()
             load_training(path, state, experiment, task.digest)
             new_backends = run.new_backends or _pins(before) != _pins(experiment.table)
@@ -112,7 +119,7 @@ def resume(
             best = run.checkpoints.best()
             if best is not None:
                 state.best_loss = min(state.best_loss, best[1])
-            # Written last, when nothing can refuse the new settings any more.
+            # The new settings are written last, after all checks.
             with reported_failures(f"writing {directory.experiment}"):
                 write_atomically(directory.experiment, experiment.to_toml().encode())
             record_backends(directory.path, choices)
@@ -121,13 +128,13 @@ def resume(
 
 
 @contextmanager
-def _notifying(
+def _open_listeners(
     experiment: Experiment, callbacks: Sequence[object], progress: bool | None
 ) -> Generator[Callable[[object], None]]:
-    """Build the function that passes events to plugins, callbacks and the progress display."""
+    """Yield a function that passes events to plugins, callbacks and the progress display."""
     with ProgressDisplay() as display:
-        shown = display.has_bar if progress is None else progress
-        listeners = [*callbacks, display] if shown else callbacks
+        visible = display.has_bar if progress is None else progress
+        listeners = [*callbacks, display] if visible else callbacks
         yield Callbacks(experiment.registry.new_hooks(), listeners).notify
 
 
@@ -145,13 +152,13 @@ def _choose_backends(
 
 
 def _pins(table: Mapping[str, Any]) -> list[Any]:
-    """Return the backend that each entry of a cell names, or None."""
+    """Return the pinned backend of each layer, or None."""
     return [entry.get("backend") for entry in table["model"]["cells"]]
 
 
 @contextmanager
-def _seeded(experiment: Experiment, device: torch.device) -> Generator[None]:
-    """Seed torch's generators, from which dropout draws, and restore them afterwards."""
+def _seed_dropout(experiment: Experiment, device: torch.device) -> Generator[None]:
+    """Seed the generators of torch, from which dropout draws, inside the block, and restore them afterwards."""
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(experiment.identity.seed)

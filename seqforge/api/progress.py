@@ -1,4 +1,4 @@
-"""Progress of a run on a terminal, in a notebook, or as lines of text: a callback like any other."""
+"""The callback that displays the progress of a run on a terminal, in a notebook, or as lines of text."""
 
 import importlib
 import time
@@ -24,31 +24,31 @@ from seqforge.events import (
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
-"""Time between two lines if there is no bar."""
+"""Seconds between two lines if there is no bar."""
 
 TERMINAL_SECONDS, NOTEBOOK_SECONDS = 0.1, 0.5
-"""Time between two updates of the bar."""
+"""Seconds between two updates of the bar."""
 
 SMOOTHING = 0.98
-"""Weight of the past in the displayed speed and loss, per step."""
+"""Weight of the previous value in the moving averages of speed and loss, per step."""
 
 
 class ProgressDisplay(Callback):
     """A bar with loss, speed and remaining time, and a line for every evaluation and sample.
 
-    Without a terminal or a notebook, it prints a line every few seconds instead of the bar.
+    Without a terminal or a notebook, it prints a line every 10 seconds instead of the bar.
 
     Args:
         console: Console to print to; by default standard error, or the output of a notebook cell.
 
     Attributes:
-        started: The start of the run, once it has started.
+        started: Event of the start of the run; None before.
     """
 
     def __init__(self, console: Console | None = None) -> None:
         self.started: RunStarted | None = None
         self._notebook = console is None and Console().is_jupyter
-        # Lines of a notebook are plain text: rich would make a separate output of each.
+        # In a notebook, lines are printed as plain text: rich would create a separate output for each line.
         self._console = console or Console(
             stderr=not self._notebook,
             force_jupyter=False,
@@ -59,7 +59,7 @@ class ProgressDisplay(Callback):
         )
         self._bar = Progress(
             TextColumn("{task.description}"),
-            # The bar takes the room that the text leaves.
+            # The bar fills the width that the text leaves.
             BarColumn(bar_width=None, table_column=Column(ratio=1)),
             TextColumn("{task.fields[figures]}"),
             console=self._console,
@@ -70,7 +70,7 @@ class ProgressDisplay(Callback):
         self._task: TaskID | None = None
         self._notebook_output: Any = None
         self._description = ""
-        self._shown = 0.0
+        self._updated = time.monotonic()
         self._terms = TaskTerms("tokens", "chars", "sample", "sample {run}")
         self._step = 0
         self._loss = self._speed = self._first_fraction = self._first_seconds = 0.0
@@ -90,21 +90,21 @@ class ProgressDisplay(Callback):
         return self._console.is_terminal or self._notebook
 
     def close(self) -> None:
-        """Remove the bar from the terminal; a notebook keeps it."""
+        """Remove the bar from the terminal. In a notebook, the bar remains."""
         if self._task is not None and not self._notebook:
             self._bar.remove_task(self._task)
             self._task = None
             self._bar.stop()
 
     def report(self, event: DocumentsEncoded | WorkProgressed) -> None:
-        """Display the progress of a long computation outside a run."""
+        """Display the progress of a computation outside a run, such as the evaluation of a trained model."""
         if isinstance(event, DocumentsEncoded):
             self.on_documents_encoded(event)
         else:
             self.on_work_progressed(event)
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Display the progress of encoding."""
+        """Display the progress of encoding the corpus."""
         figures = f"{event.documents:,} documents, {event.size / 1e6:,.1f} MB"
         if event.done:
             self.close()
@@ -113,7 +113,7 @@ class ProgressDisplay(Callback):
             self._show("encoding", figures)
 
     def on_run_started(self, event: RunStarted) -> None:
-        """Print the corpus, the model and the run directory."""
+        """Print the corpus, the model, the backends and the run directory."""
         self.started = event
         self._terms = event.terms
         self._previous_seconds = None
@@ -145,14 +145,14 @@ class ProgressDisplay(Callback):
         self._show("training", figures, event.fraction)
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
-        """Display what happens between two steps."""
+        """Display the progress of work outside the training steps."""
         figures = f"step {self._step:,}  " if self._step else ""
         if event.fraction is not None:
             figures += f"{event.fraction:.0%}"
         self._show(event.work, figures.rstrip(), event.fraction)
 
     def on_evaluated(self, event: Evaluated) -> None:
-        """Print an evaluation."""
+        """Print the scores of the validation split."""
         best = ", the best so far" if event.best else ""
         if event.bits_per_character is None:
             scores = "".join(f"  {name} {value:.4f}" for name, value in event.scores.items())
@@ -164,13 +164,13 @@ class ProgressDisplay(Callback):
         )
 
     def on_sampled(self, event: Sampled) -> None:
-        """Print the first sample, and the scores of all."""
+        """Print the first sample, and the scores of all samples."""
         self._console.rule(f"{self._terms.sample} at step {event.step:,}", style="dim")
         self._print(printable(event.texts[0]))
         self._console.rule(style="dim")
         if len(event.texts) > 1 and self.started is not None:
             self._print(f"{len(event.texts) - 1} more in {self.started.directory / 'samples'}")
-        for line in figure_lines(event.scores, event.baseline):
+        for line in format_scores(event.scores, event.baseline):
             self._print(line)
 
     def on_run_finished(self, event: RunFinished) -> None:
@@ -193,15 +193,15 @@ class ProgressDisplay(Callback):
         return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
 
     def _print(self, text: str) -> None:
-        # A terminal breaks lines anywhere; rich breaks them between words.
+        # A terminal breaks long lines inside words; rich breaks them between words.
         self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
     def _show(self, description: str, figures: str, fraction: float | None = None) -> None:
-        now, begins = time.monotonic(), description != self._description
+        now, is_new = time.monotonic(), description != self._description
         interval = NOTEBOOK_SECONDS if self._notebook else TERMINAL_SECONDS if self.has_bar else LINE_SECONDS
-        if now - self._shown < interval and not (begins and self.has_bar):
+        if now - self._updated < interval and not (is_new and self.has_bar):
             return
-        self._shown, self._description = now, description
+        self._updated, self._description = now, description
         if not self.has_bar:
             self._console.print(f"{description}: {figures}" if figures else description)
             return
@@ -214,17 +214,17 @@ class ProgressDisplay(Callback):
         if not self._notebook:
             self._bar.refresh()
         elif self._notebook_output is None:
-            # Not rich's live display, which needs ipywidgets and leaves nothing in a stored notebook.
+            # The live display of rich needs ipywidgets, and its output is missing from a saved notebook.
             self._notebook_output = importlib.import_module("IPython.display").display(self._bar, display_id=True)
         else:
             self._notebook_output.update(self._bar)
 
 
-def figure_lines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> Iterator[str]:
-    """Format scores with their baselines.
+def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) -> Iterator[str]:
+    """Format scores in columns: name and value, and for a score with a baseline, the baseline and the difference.
 
     Yields:
-        A line for each score, in columns, with the excess of the score over its baseline.
+        A line for each score.
     """
     width = max(map(len, scores), default=0)
     for name, value in scores.items():
@@ -235,7 +235,7 @@ def figure_lines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> 
 
 
 def printable(text: str) -> str:
-    """Replace control characters, with which generated text could change the state of a terminal."""
+    """Replace the control characters in a generated text, which could change the state of a terminal."""
     return "".join(
         symbol if symbol.isprintable() or symbol in "\n\t" else "\N{REPLACEMENT CHARACTER}" for symbol in text
     )

@@ -1,4 +1,4 @@
-"""A run, from Python: open, sample, predict, evaluate, inspect and resume it."""
+"""Runs in Python: open, sample, predict, evaluate, inspect and resume them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Component, Registry
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.metrics_log import read_metrics, table_of_losses
+from seqforge.runs.metrics_log import read_metrics, tabulate_losses
 from seqforge.tasks import Task, TrainedModel, task_of
 
 
@@ -28,15 +28,15 @@ from seqforge.tasks import Task, TrainedModel, task_of
 class Run:
     """A run directory with its experiment.
 
-    `print(run)` is one line. In a notebook, a run shows its loss curve and its last sample.
+    `print(run)` prints one line. A notebook displays the loss curve and the last sample of a run.
 
-    The methods take a checkpoint ("best", "latest", a step, or "initial" for the weights before the first step), the
-    device to compute on, and `report`, a function that is called now and then with the progress.
+    Several methods take the arguments `checkpoint` ("best", "latest", a step, or "initial" for the weights before the
+    first step), `device` ("auto", "cpu", "cuda:1" and so on) and `report`, a function that receives the progress.
 
     Attributes:
         directory: The run directory.
         experiment: The experiment.
-        new_backends: Whether a resumed run chooses its backends again, as `--set training.backend=auto` asks for.
+        new_backends: Whether `resume` chooses the backends of the cells again, instead of the recorded backends.
     """
 
     directory: RunDirectory
@@ -54,20 +54,20 @@ class Run:
         """Open a run directory.
 
         Args:
-            path: The folder.
+            path: The run directory.
             overrides: Assignments such as `training.minutes=20`, to resume the run with other settings.
-            registry: Registered components; by default those of the installed plugins.
-            components: Classes of a session that the run uses, such as `[Leaky]`.
+            registry: Registered components; by default, those of the installed plugins.
+            components: Classes that the run uses and that were defined in a Python session, such as `[Leaky]`.
 
         Raises:
-            RunError: If the folder is not a run directory.
-            ExperimentError: If the experiment does not fit the installed plugins.
+            RunError: If the path is not a run directory.
+            ExperimentError: If a component of the run is not installed, or a setting is wrong.
         """
         directory = RunDirectory.open(path)
         if components:
             registry = (registry or Registry.installed()).with_components(components)
-        chosen = any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)
-        return cls(directory, Experiment.load(directory.experiment, overrides, registry), chosen)
+        experiment = Experiment.load(directory.experiment, overrides, registry)
+        return cls(directory, experiment, sets_backend(overrides))
 
     def __repr__(self) -> str:
         steps = self.checkpoints.steps()
@@ -100,14 +100,14 @@ class Run:
             `validation_loss`, and for a language model `training_bits_per_character` and
             `validation_bits_per_character`. A value that is not known at a step is None.
         """
-        return table_of_losses(self.metrics())
+        return tabulate_losses(self.metrics())
 
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary of the run."""
         return self._task.vocabulary(self.directory)
 
     def spec(self) -> ExampleSpec | None:
-        """Return the shape of the examples that the run learned from; None for a language model."""
+        """Return the shape of the examples on which the run was trained; None for a language model."""
         return self._task.example_spec(self.directory)
 
     def model(
@@ -115,7 +115,7 @@ class Run:
     ) -> SequenceModel:
         """Load the model of the run, in evaluation mode.
 
-        `precision` is that of matrix products, by default that of the experiment.
+        `precision` is the precision of matrix products; by default, that of the experiment.
         """
         return self._task.load_model(TrainedModel(self.directory, checkpoint, device, precision))
 
@@ -135,24 +135,25 @@ class Run:
         """Draw samples as one batch.
 
         Args:
-            prompt: Text that each sample starts with; None for the start of a line.
+            prompt: Text that each sample starts with. By default, a sample starts at the beginning of a line.
             length: Number of symbols to draw for each sample.
             count: Number of samples.
             seed: Seed of the draws.
-            samplers: Chain of samplers; by default that of the experiment.
+            samplers: Chain of samplers; by default, that of the experiment.
             checkpoint: "best", "latest", a step, or "initial".
-            device: Device to draw on.
-            precision: Precision of matrix products, such as "int8"; by default that of the experiment.
-            report: Function that is called now and then with the progress.
+            device: Device that computes the samples.
+            precision: Precision of matrix products, such as "int8"; by default, that of the experiment.
+            report: Function that receives the progress.
 
         Returns:
             The texts, each with its prompt.
 
         Raises:
-            RunError: If the run learned from labelled examples.
+            RunError: If the run was trained on labelled examples.
         """
-        loaded, chain = self._language_model(checkpoint, device, precision), self._chain(samplers)
-        return sample_texts(*loaded, chain, prompt, count=count, length=length, seed=seed, report=report)
+        model, vocabulary = self._language_model(checkpoint, device, precision)
+        chain = self._chain(samplers)
+        return sample_texts(model, vocabulary, chain, prompt, count=count, length=length, seed=seed, report=report)
 
     def stream(
         self,
@@ -165,13 +166,15 @@ class Run:
         device: str = "auto",
         precision: Precision | None = None,
     ) -> Iterator[str]:
-        """Return an iterator over the text of one sample, without the prompt, while it is drawn. See `sample`.
+        """Return an iterator over the text of one sample, while it is drawn, without the prompt.
+
+        The arguments are those of `sample`.
 
         Raises:
-            RunError: If the run learned from labelled examples.
+            RunError: If the run was trained on labelled examples.
         """
-        loaded = self._language_model(checkpoint, device, precision)
-        return stream_text(*loaded, self._chain(samplers), prompt, length=length, seed=seed)
+        model, vocabulary = self._language_model(checkpoint, device, precision)
+        return stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
 
     def predict(
         self,
@@ -184,16 +187,16 @@ class Run:
         checkpoint: str = "best",
         device: str = "auto",
     ) -> list[Prediction]:
-        """Return a prediction for each of some new examples.
+        """Return a prediction for each input.
 
         Args:
-            inputs: Input of each example: a text, or an array of numbers, `[size]` or `[steps, size]`.
-            beam: Width of the beam search if sequences are decoded; by default that of the experiment.
-            length: Maximum number of symbols to decode; by default that of the experiment.
-            samplers: Chain of samplers to draw sequences with, instead of the beam search.
+            inputs: Inputs of new examples: texts, or arrays of numbers, `[size]` or `[steps, size]`.
+            beam: Width of the beam search if sequences are decoded; by default, that of the experiment.
+            length: Maximum number of symbols to decode; by default, that of the experiment.
+            samplers: Chain of samplers that draws sequences instead of the beam search.
             seed: Seed of the draws.
             checkpoint: "best", "latest", a step, or "initial".
-            device: Device to predict on.
+            device: Device that computes the predictions.
 
         Raises:
             RunError: If the run is a language model.
@@ -211,10 +214,10 @@ class Run:
         device: str = "auto",
         report: Report | None = None,
     ) -> LikelihoodScore | ExampleScore:
-        """Score the whole of a split.
+        """Score a whole split.
 
         Returns:
-            The likelihood for a language model; loss and metrics for labelled examples.
+            The likelihood for a language model; the loss and the metrics for labelled examples.
 
         Raises:
             DataError: If the split is empty, or the corpus is missing.
@@ -225,10 +228,11 @@ class Run:
     def score_samples(
         self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Draw samples by the `[sampling]` settings, and score them and held-out text by the experiment's metrics.
+        """Draw samples as `[sampling]` configures, and score them and held-out text by the metrics of the experiment.
 
         Returns:
-            Values of the samples by `metric.value`, and their baseline; both empty without a metric of samples.
+            Values of the samples and of held-out text of the same length (the baseline), both by `metric.value`. Both
+            are empty without a metric of samples.
 
         Raises:
             DataError: If the corpus is missing.
@@ -242,7 +246,7 @@ class Run:
         The run itself is not changed.
 
         Raises:
-            RunError: If the run learned from labelled examples.
+            RunError: If the run was trained on labelled examples.
             DataError: If the text is too short, or has a symbol that is not in the vocabulary.
         """
         return inspect_text(self.experiment, *self._language_model(checkpoint, "cpu"), text)
@@ -250,12 +254,15 @@ class Run:
     def probabilities(
         self, text: str, prompt: str | None = None, *, checkpoint: str = "best", device: str = "auto"
     ) -> list[SymbolProbability]:
-        """Return pairs of a symbol of a text and its probability, given the prompt and the symbols before it.
+        """Return the probability of each symbol of a text, given the prompt and the symbols before it.
 
-        A prompt of None is the start of a line.
+        If the prompt is None, the text starts at the beginning of a line.
+
+        Returns:
+            Pairs of a symbol and its probability.
 
         Raises:
-            RunError: If the run learned from labelled examples.
+            RunError: If the run was trained on labelled examples.
             DataError: If the text is empty, or has a symbol that is not in the vocabulary.
         """
         return symbol_probabilities(*self._language_model(checkpoint, device), text, prompt)
@@ -264,10 +271,10 @@ class Run:
         """Return the state of every layer after each symbol of a text.
 
         Returns:
-            Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`, the lowest layer first.
+            Tensors `[time, …]` on the CPU by `layers.INDEX.FIELD`, such as `layers.0.hidden`. Layer 0 reads the input.
 
         Raises:
-            RunError: If the run learned from labelled examples.
+            RunError: If the run was trained on labelled examples.
             DataError: If the text is empty, or has a symbol that is not in the vocabulary.
         """
         return layer_states(*self._language_model(checkpoint, device), text)
@@ -283,17 +290,17 @@ class Run:
         """Resume the run with new settings, such as `run.resume(training={"steps": 4000})`.
 
         Args:
-            checkpoint: "latest", "best" or a step; later checkpoints are deleted.
-            callbacks: Objects with some of the methods of `Callback`; they receive the events of the run.
-            progress: Whether to display the progress; by default, on a terminal and in a notebook only.
+            checkpoint: "latest", "best" or a step. Later checkpoints are deleted.
+            callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
+            progress: Whether to display the progress; by default, only on a terminal and in a notebook.
             settings: Tables of the experiment with the keys that change.
 
         Returns:
             The run with the new settings.
 
         Raises:
-            ExperimentError: If a setting is wrong, or the state of the run depends on it.
-            RunError: If the run has no such checkpoint, or is at its end.
+            ExperimentError: If a setting is wrong, or if the state of the run depends on it.
+            RunError: If the run has no such checkpoint, or if it is at its end.
         """
         from seqforge.api.launch import resume
 
@@ -314,3 +321,8 @@ class Run:
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
+
+
+def sets_backend(overrides: Sequence[str]) -> bool:
+    """Return whether an assignment sets `training.backend`, for which a resumed run chooses its backends again."""
+    return any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)

@@ -1,4 +1,4 @@
-"""Corpora from Python values: any iterable of texts, or of examples."""
+"""Corpora of Python values: any iterable of texts, or of labelled examples."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,56 +11,59 @@ from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, Labelled
 
 
 def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
-    """Make a corpus of texts, such as `Experiment(corpus=sf.texts(["One text.", "Another."]))`.
+    """Create a corpus of texts, as in `Experiment(corpus=sf.texts(["One text.", "Another."]))`.
 
     The iterable is read once, and its texts are kept in memory.
 
     Returns:
-        A corpus for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
+        A class for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
 
     Raises:
-        DataError: If there is no text, or an item is not a text.
+        DataError: If there is no text, or if an item is not a text.
     """
     if isinstance(documents, str | bytes):
-        raise DataError("texts(…) takes an iterable of texts, not one text", hint="Write texts([text]).")
-    collected = [_document(index, item) for index, item in enumerate(documents)]
-    if not collected:
+        raise DataError("texts(…) takes an iterable of texts, not a single text", hint="Write texts([text]).")
+    items = [_document(index, item) for index, item in enumerate(documents)]
+    if not items:
         raise DataError("texts(…): the iterable is empty", hint="Pass at least one text.")
-    digest = _digest((document.name.encode(), document.content) for document in collected)
+    digest = _digest((document.name.encode(), document.content) for document in items)
 
     class Texts(Corpus):
         """Texts of a Python session."""
 
         def documents(self) -> Iterator[Document]:
-            return iter(collected)
+            return iter(items)
 
         def fingerprint(self) -> str:
             return digest
 
         def describe(self) -> str:
-            return f"{len(collected):,} texts of a Python session"
+            return f"{len(items):,} texts of a Python session"
 
     return Texts
 
 
 def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: ExampleSpec) -> type[LabelledCorpus]:
-    """Make a labelled corpus, such as `Experiment(corpus=sf.examples(pairs, spec))`.
+    """Create a labelled corpus, as in `Experiment(corpus=sf.examples(pairs, spec))`.
 
-    The iterable is read once, and its examples are kept in memory. It may contain examples with names too. Arrays
-    and tensors of numbers are both accepted.
+    The iterable is read once, and its examples are kept in memory.
+
+    Args:
+        pairs: Pairs of an input and a target, or `Example` values, which have names. Numbers may be arrays or tensors.
+        spec: Shape of the examples.
 
     Returns:
-        A corpus for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
+        A class for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
 
     Raises:
-        DataError: If there is no example, or an item is not a pair.
+        DataError: If there is no example, or if an item is not a pair.
     """
-    collected = [_example(index, item) for index, item in enumerate(pairs)]
-    if not collected:
+    items = [_example(index, item) for index, item in enumerate(pairs)]
+    if not items:
         raise DataError("examples(…): the iterable is empty", hint="Pass at least one example.")
     digest = _digest(
         (example.name.encode(), repr(example.split).encode(), *map(_content, values))
-        for example in collected
+        for example in items
         for values in [(example.input, example.target, *example.alternatives)]
     )
 
@@ -73,13 +76,13 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
             return spec
 
         def examples(self) -> Iterator[Example]:
-            return iter(collected)
+            return iter(items)
 
         def fingerprint(self) -> str:
             return f"{digest} {spec}"
 
         def describe(self) -> str:
-            return f"{len(collected):,} examples of a Python session"
+            return f"{len(items):,} examples of a Python session"
 
     return Examples
 
@@ -93,7 +96,10 @@ def _document(index: int, item: object) -> Document:
         case bytes():
             return Document(f"text-{index:08d}", item)
         case _:
-            raise DataError(f"texts(…): item {index} is of type {type(item).__name__}, not a text")
+            raise DataError(
+                f"texts(…): item {index} is of type {type(item).__name__}, not a text",
+                hint="Pass values of the type str, bytes or Document.",
+            )
 
 
 def _example(index: int, item: object) -> Example:
@@ -110,7 +116,7 @@ def _value(value: Any) -> Any:
     if isinstance(value, str | int):
         return value
     array = np.asarray(value)
-    # A data loader yields class indices as tensors without a dimension.
+    # Data loaders yield the index of a class as a tensor without dimensions.
     return int(array) if array.ndim == 0 and array.dtype.kind in "iu" else array
 
 

@@ -1,4 +1,4 @@
-"""The command line: typer commands, one file each."""
+"""The command line: commands of typer, one file for each."""
 
 import errno
 import io
@@ -14,7 +14,7 @@ from seqforge.registry import Registry
 
 
 def main() -> None:
-    """Run the command line. An error that the user can correct is printed without a traceback."""
+    """Run the command line, and exit. An error that the user can correct is printed without a traceback."""
     try:
         _run()
     except SeqforgeError as error:
@@ -23,7 +23,9 @@ def main() -> None:
         sys.exit(130)
     except OSError as error:
         full = error.errno == errno.ENOSPC
-        print_error("the disk is full" if full else str(error), hint="Free some space." if full else None)
+        place = f"{error.filename}: " if error.filename else ""
+        reason = "the disk is full" if full else error.strerror or str(error)
+        print_error(f"{place}{reason}", hint="Free some space." if full else None)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -40,7 +42,7 @@ def _run() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the process ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Samples and prompts may contain characters that the terminal's encoding does not have.
+            # Samples and prompts may contain characters that the encoding of the terminal does not have.
             stream.reconfigure(errors="replace")
     warnings.showwarning = _show_warning
     registry = Registry.installed()
@@ -53,5 +55,5 @@ def _run() -> None:
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
-    # Without the line of code, which does not help a user.
+    # A user needs only the message, not the line of code.
     print_error(str(message), kind="warning")

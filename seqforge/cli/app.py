@@ -19,7 +19,7 @@ from seqforge.registry import Registry
 
 
 def build_app(registry: Registry) -> typer.Typer:
-    """Return the application with all commands, which get the registry as `context.obj`."""
+    """Return the application with all commands. A command finds the registry in `context.obj`."""
     app = typer.Typer(
         name="seqforge",
         help="Compose recurrent sequence models from plugins, train them, sample them and measure their errors.",
@@ -46,8 +46,8 @@ def build_app(registry: Registry) -> typer.Typer:
     return app
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"seqforge {seqforge.__version__}")
         raise typer.Exit
 
@@ -57,7 +57,9 @@ def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
         try:
             implementation.function(app)
         except Exception as error:  # noqa: BLE001 - a broken plugin must not disable the other commands
-            reason = f"{type(error).__name__}: {error}"
+            name = implementation.plugin_name
             print_error(
-                f"the plugin {implementation.plugin_name!r} could not add its commands: {reason}", kind="warning"
+                f"the plugin {name!r} could not add its commands: {type(error).__name__}: {error}",
+                hint=f"Report this to the author of the plugin {name!r}.",
+                kind="warning",
             )

@@ -16,7 +16,7 @@ def check(
         bool, typer.Option("--resolved", help="Print the experiment with every default, as TOML.")
     ] = False,
 ) -> None:
-    """Check every key, name and value of an experiment file. Nothing is built or trained.
+    """Check every key, name and value of an experiment file, without building or training anything.
 
     [bold]Examples[/]
 
@@ -32,5 +32,6 @@ def check(
         return
     layers = ", ".join(cell.name for cell in checked.cells)
     typer.echo(
-        f"{experiment}: valid. {checked.corpus.name}, {checked.vocabulary.name}, {layers}, {checked.optimizer.name}"
+        f"{experiment}: valid. Corpus {checked.corpus.name}, vocabulary {checked.vocabulary.name}, cells {layers}, "
+        f"optimizer {checked.optimizer.name}"
     )

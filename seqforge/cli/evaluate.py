@@ -21,16 +21,14 @@ class Split(enum.StrEnum):
 def evaluate(
     context: typer.Context,
     run: RunPath,
-    split: Annotated[
-        Split, typer.Option(help="Split to score, such as [bold]--split test[/]. The whole split is scored.")
-    ] = Split.validation,
+    split: Annotated[Split, typer.Option(help="Split to score, as a whole.")] = Split.validation,
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Score a trained model on held-out data, and by the experiment's metrics.
+    """Score a trained model on held-out data, and by the metrics of its experiment.
 
-    Each metric of samples is shown with its baseline: the value of the same metric on held-out text of the same length.
+    A metric of samples is shown with its baseline, which is its value for held-out text of the same length.
 
     [bold]Examples[/]
 
@@ -38,13 +36,13 @@ def evaluate(
 
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
     """
-    from seqforge.api.progress import ProgressDisplay, figure_lines
+    from seqforge.api.progress import ProgressDisplay, format_scores
     from seqforge.evaluation import with_baselines
 
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
     with ProgressDisplay(stderr()) as display:
-        score = opened.evaluate(split.value, checkpoint=checkpoint, device=device, report=display.report)
-        samples, baseline = opened.score_samples(checkpoint=checkpoint, device=device, report=display.report)
+        score = opened_run.evaluate(split.value, checkpoint=checkpoint, device=device, report=display.report)
+        samples, baseline = opened_run.score_samples(checkpoint=checkpoint, device=device, report=display.report)
     if as_json:
         source = {"run": str(run), "split": split.value, "checkpoint": checkpoint}
         typer.echo(json.dumps({**source, **score.record(), **with_baselines(samples, baseline)}))
@@ -52,5 +50,5 @@ def evaluate(
     typer.echo(f"{split.value} split, {score.size}, {checkpoint} checkpoint")
     for line in score.lines():
         typer.echo(line)
-    for line in figure_lines(samples, baseline):
+    for line in format_scores(samples, baseline):
         typer.echo(f"  {line}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqforge.cli.options import RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, RunPath, SetOfRun, open_run
 from seqforge.cli.terminal import stdout
 
 if TYPE_CHECKING:
@@ -13,27 +13,23 @@ if TYPE_CHECKING:
     from seqforge.api import Inspection
 
 WHOLE_VOCABULARY = 8
-"""Maximum number of symbols that are shown. A larger vocabulary is cut to the target and the most probable symbols."""
+"""Maximum number of symbols that are shown: the whole vocabulary, or else the target and the most probable symbols."""
 
 _FIRST_COLUMNS, _COLUMN = 18, 15
-"""Characters of a line for the input and the target, and for each further symbol with its probabilities."""
+"""Width in characters of the first two columns together, and of each column with a symbol and its probabilities."""
 
 
 def inspect(
     context: typer.Context,
     run: RunPath,
     text: Annotated[str, typer.Argument(help="Text to inspect, such as [bold]hello[/].")],
-    checkpoint: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH", help="latest, best, a step such as 500, or initial for the weights before the first step."
-        ),
-    ] = "latest",
+    checkpoint: CheckpointName = "latest",
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
 ) -> None:
-    """Show what a model predicts on each step of a text, before and after one parameter update.
+    """Show the predictions of a language model on each step of a text, before and after one parameter update.
 
-    The probability of the target, the next symbol of the text, is green; others are red. The run is not changed.
+    The probability of the target, which is the next symbol of the text, is green. The probabilities of other symbols
+    are red. The run is not changed.
 
     [bold]Examples[/]
 
@@ -41,9 +37,9 @@ def inspect(
 
       seqforge inspect runs/hello hello --checkpoint initial
     """
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
-    inspection = opened.inspect(text, checkpoint)
-    vocabulary = opened.vocabulary()
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
+    inspection = opened_run.inspect(text, checkpoint)
+    vocabulary = opened_run.vocabulary()
     symbols = [visible(vocabulary.decode([token])) for token in range(vocabulary.size)]
     stdout().print(_table(inspection, symbols))
     targets = inspection.targets.unsqueeze(1)
@@ -54,7 +50,7 @@ def inspect(
 
 
 def visible(symbol: bytes) -> str:
-    """Return a symbol, UTF-8 text or a part of a character, as visible text."""
+    """Convert a symbol, which is UTF-8 text or a part of a character, to visible text."""
     text = symbol.decode("utf-8", "backslashreplace")
     return text if text.isprintable() and not text.isspace() else repr(text)[1:-1].replace(" ", "␣")
 
@@ -93,7 +89,7 @@ def _most_probable(inspection: "Inspection", step: int, target: int) -> list[int
 
 
 def _ambiguities(inspection: "Inspection", symbols: list[str]) -> list[str]:
-    """Describe the symbols with several targets, which a model without a state cannot distinguish."""
+    """Describe the symbols that have several targets, which a model cannot predict without a state."""
     targets: dict[int, list[int]] = {}
     for symbol, target in zip(inspection.inputs, inspection.targets, strict=True):
         targets.setdefault(int(symbol), []).append(int(target))

@@ -20,7 +20,7 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Override a key of the experiment. Repeatable. Example: model.cells.0.hidden_size=256.",
+        help="Override a key of the experiment. Repeatable. Example: --set model.cells.0.hidden_size=256.",
     ),
 ]
 SetOfRun = Annotated[
@@ -28,7 +28,7 @@ SetOfRun = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Override a key of the run's experiment. Repeatable. Example: sampler.0.temperature=0.5.",
+        help="Override a key of the run's experiment. Repeatable. Example: --set sampler.0.temperature=0.5.",
     ),
 ]
 Samplers = Annotated[
@@ -36,26 +36,39 @@ Samplers = Annotated[
     typer.Option(
         "--sampler",
         metavar="NAME",
-        help="Sampler, such as top-p; repeat it for a chain. Default: the experiment's samplers.",
+        help="Sampler, such as top-p. Repeat the option for a chain. Default: the experiment's samplers.",
     ),
 ]
 CheckpointName = Annotated[
-    str, typer.Option("--checkpoint", metavar="WHICH", help="Checkpoint: best, latest, or a step such as 500.")
+    str,
+    typer.Option(
+        "--checkpoint",
+        metavar="CHECKPOINT",
+        help="best, latest, a step such as 500, or initial for the weights before the first step.",
+    ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", help="Device: cpu, cuda or cuda:1, for example; auto is a GPU if there is one.")
+    str, typer.Option("--device", help="Device, such as cpu, cuda or cuda:1; auto is a GPU if there is one.")
 ]
 
 
 def open_run(
     path: Path, registry: Registry, checkpoint: str, *, overrides: list[str], samplers: list[str]
 ) -> "tuple[Run, str]":
-    """Open a run from the path of the run directory, or of a checkpoint, which then replaces `checkpoint`.
+    """Open a run from the path of its run directory or of one of its checkpoints.
+
+    Args:
+        path: The path.
+        registry: Registered components.
+        checkpoint: Name of the checkpoint, if the path is not that of a checkpoint.
+        overrides: Assignments to keys of the experiment.
+        samplers: Chain of samplers; empty for that of the experiment.
 
     Returns:
         The run, and the name of the checkpoint.
     """
     from seqforge.api import Run
+    from seqforge.api.run import sets_backend
     from seqforge.experiment import Experiment, override, read_table, replace_components
     from seqforge.runs import RunDirectory, locate
 
@@ -64,14 +77,18 @@ def open_run(
     table = override(replace_components(read_table(directory.experiment), registry, sampler=samplers), overrides)
     experiment = Experiment.from_dict(table, path, registry, origin=directory.experiment)
     _warn_of_other_versions(table.get("plugins", {}), experiment.plugins)
-    return Run(directory, experiment), step or checkpoint
+    return Run(directory, experiment, sets_backend(overrides)), step or checkpoint
 
 
-def _warn_of_other_versions(made_with: Mapping[str, str], installed: Mapping[str, str]) -> None:
+def _warn_of_other_versions(recorded: Mapping[str, str], installed: Mapping[str, str]) -> None:
     changes = [
-        f"{name} {made_with[name]}, now {version}"
+        f"{name} {recorded[name]}, now {version}"
         for name, version in installed.items()
-        if made_with.get(name, version) != version
+        if recorded.get(name, version) != version
     ]
     if changes:
-        print_error(f"this run was created with other versions: {'; '.join(changes)}", kind="warning")
+        print_error(
+            f"this run was created with other versions: {'; '.join(changes)}",
+            hint="Its results may differ with the installed versions.",
+            kind="warning",
+        )

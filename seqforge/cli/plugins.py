@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections import Counter
 from typing import Annotated, Any, cast
 
 import typer
@@ -19,7 +20,12 @@ STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
 def list_plugins(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False
 ) -> None:
-    """List every installed plugin, and whether it can be used."""
+    """List the installed plugins: version, state, and components or the reason why a plugin cannot be used.
+
+    [bold]Example[/]
+
+      seqforge plugins list --json
+    """
     registry: Registry = context.obj
     if as_json:
         typer.echo(json.dumps([_as_json(plugin) for plugin in registry.plugins], indent=2))
@@ -30,10 +36,8 @@ def list_plugins(
     width = max(len(plugin.name) for plugin in registry.plugins)
     for plugin in registry.plugins:
         style = STYLES.get(plugin.state, "red")
-        counts = (len([found for found in plugin.registrations if found.kind == kind]) for kind in KINDS)
-        components = ", ".join(
-            f"{count} {_plural(kind, count)}" for kind, count in zip(KINDS, counts, strict=True) if count
-        )
+        counts = Counter(entry.kind for entry in plugin.registrations)
+        components = ", ".join(f"{counts[kind]} {_plural(kind, counts[kind])}" for kind in KINDS if counts[kind])
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
         stdout().print(f"  {plugin.reason or components}")
@@ -42,10 +46,10 @@ def list_plugins(
 @plugins_app.command("show")
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A plugin, or a component such as lstm or essentials/lstm.")],
+    name: Annotated[str, typer.Argument(help="A plugin such as essentials, or a component such as lstm.")],
     traceback: Annotated[bool, typer.Option("--traceback", help="Print the traceback of a broken plugin.")] = False,
 ) -> None:
-    """Show a component's options, or a plugin's components and why it cannot be used.
+    """Show the options of a component, or the components of a plugin and the reason if it cannot be used.
 
     [bold]Examples[/]
 
@@ -55,18 +59,18 @@ def show(
     """
     registry: Registry = context.obj
     plugins = [plugin for plugin in registry.plugins if plugin.name == name]
-    everything = [found for kind in KINDS for found in registry.registrations(kind)]
-    components = [found for found in everything if name in registry.names_of(found)]
-    components = components or [found for found in everything if name == found.name]
+    entries = [entry for kind in KINDS for entry in registry.registrations(kind)]
+    components = [entry for entry in entries if name in registry.names_of(entry)]
+    components = components or [entry for entry in entries if name == entry.name]
     if not plugins and not components:
-        known = {plugin.name for plugin in registry.plugins}
-        known |= {found.qualified_name if "/" in name else found.name for found in everything}
-        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, known))
+        names = {plugin.name for plugin in registry.plugins}
+        names |= {entry.qualified_name if "/" in name else entry.name for entry in entries}
+        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, names))
     for plugin in plugins:
         _show_plugin(plugin, traceback)
     for registration in components:
         _show_component(registry, registration)
-    others = [found.qualified_name for found in everything if found.name == name and found not in components]
+    others = [entry.qualified_name for entry in entries if entry.name == name and entry not in components]
     if components and others:
         typer.echo(f"See also: {', '.join(others)}")
 
@@ -76,12 +80,12 @@ def _show_plugin(plugin: Plugin, traceback: bool) -> None:
     typer.echo(f"  distribution  {plugin.distribution or 'unknown'} {plugin.version}")
     typer.echo(f"  module        {plugin.module_name}")
     for kind in KINDS:
-        found = [known for known in plugin.registrations if known.kind == kind]
-        if found:
-            names = (known.qualified_name if known.qualified_only else known.name for known in found)
+        entries = [entry for entry in plugin.registrations if entry.kind == kind]
+        if entries:
+            names = (entry.qualified_name if entry.qualified_only else entry.name for entry in entries)
             typer.echo(f"  {kind:<13} {', '.join(names)}")
     if plugin.traceback:
-        typer.echo(plugin.traceback if traceback else "  (--traceback prints the whole error)")
+        typer.echo(plugin.traceback if traceback else "  To see the whole error, add --traceback.")
 
 
 def _show_component(registry: Registry, registration: Registration) -> None:
@@ -165,7 +169,7 @@ def _as_json(plugin: Plugin) -> dict[str, object]:
         "version": plugin.version,
         "module": plugin.module_name,
         "components": [
-            {"kind": found.kind, "name": found.qualified_name, "qualified_only": found.qualified_only}
-            for found in plugin.registrations
+            {"kind": entry.kind, "name": entry.qualified_name, "qualified_only": entry.qualified_only}
+            for entry in plugin.registrations
         ],
     }

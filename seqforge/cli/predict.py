@@ -12,7 +12,7 @@ from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open
 from seqforge.errors import DataError
 
 MAXIMUM_LINE = 16 * 1024 * 1024
-"""Maximum number of characters of an example, so that a wrong file does not fill the memory."""
+"""Maximum number of characters in a line, so that a wrong file does not fill the memory."""
 
 
 def predict(
@@ -20,34 +20,38 @@ def predict(
     run: RunPath,
     examples: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[EXAMPLE]…", help="Examples, such as Tanaka; without any, lines are read."),
+        typer.Argument(metavar="[EXAMPLE]…", help="Inputs, such as Tanaka. Default: the lines of --file."),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File with one example per line; by default, and for -, standard input."),
+        typer.Option(metavar="FILE", help="File with one input per line; - is standard input, the default."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per line: input, output, confidence.")
     ] = False,
     beam: Annotated[
         int | None,
-        typer.Option(min=1, help="Width of the beam search that decodes sequences, such as 5; by default the run's."),
+        typer.Option(min=1, help="Width of the beam search that decodes sequences, such as 5. Default: the run's."),
     ] = None,
     length: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of symbols to decode; by default the run's.")
+        int | None, typer.Option(min=1, help="Maximum number of symbols to decode, such as 50. Default: the run's.")
     ] = None,
     sampler: Annotated[
         list[str],
-        typer.Option("--sampler", metavar="NAME", help="Draw sequences with this sampler; no beam search. Repeatable."),
+        typer.Option(
+            "--sampler",
+            metavar="NAME",
+            help="Draw sequences with this sampler, such as temperature, instead of the beam search. Repeatable.",
+        ),
     ] = [],  # noqa: B006 - typer copies it
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the samplers.")] = 0,
     assignments: SetOfRun = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
 ) -> None:
-    """Predict the targets of new examples with a model that was trained on labelled examples.
+    """Predict the targets of new inputs with a model that was trained on labelled examples.
 
-    A text is read unchanged. Numbers are a JSON list such as [0, 0.5, 1]; a sequence of numbers is a list of lists.
+    Write an input of numbers as a JSON list such as [0, 0.5, 1], and a sequence of vectors as a list of such lists.
 
     [bold]Examples[/]
 
@@ -60,53 +64,53 @@ def predict(
     from seqforge.api.progress import printable
     from seqforge.interfaces import Text
 
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
-    lines = list(examples) if examples else list(_lines(file))
-    spec = opened.spec()
-    inputs = lines if spec is None or isinstance(spec.input, Text) else [_numbers(line) for line in lines]
-    found = opened.predict(
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    lines = list(examples) if examples else list(_read_lines(file))
+    spec = opened_run.spec()
+    inputs = lines if spec is None or isinstance(spec.input, Text) else [_parse_numbers(line) for line in lines]
+    predictions = opened_run.predict(
         inputs,
         beam=beam,
         length=length,
-        samplers=opened.experiment.samplers if sampler else (),
+        samplers=opened_run.experiment.samplers if sampler else (),
         seed=seed,
         checkpoint=checkpoint,
         device=device,
     )
-    # A terminal gets no control characters, which could change its state. Another program gets the text unchanged.
-    shown = printable if sys.stdout.isatty() else str
-    for line, prediction in zip(lines, found, strict=True):
+    # Control characters could change the state of a terminal. Other programs receive the text unchanged.
+    display = printable if sys.stdout.isatty() else str
+    for line, prediction in zip(lines, predictions, strict=True):
         if as_json:
             record = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
             typer.echo(json.dumps(record))
         else:
-            typer.echo(shown(prediction.text))
+            typer.echo(display(prediction.text))
 
 
-def _lines(file: Path | None) -> Iterator[str]:
+def _read_lines(file: Path | None) -> Iterator[str]:
     name = "standard input" if file is None or str(file) == "-" else str(file)
     try:
         if file is None or str(file) == "-":
-            yield from _bounded(sys.stdin, name)
+            yield from _read_bounded_lines(sys.stdin, name)
         else:
-            with file.open(encoding="utf-8") as opened:
-                yield from _bounded(opened, name)
+            with file.open(encoding="utf-8") as opened_file:
+                yield from _read_bounded_lines(opened_file, name)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
         raise DataError(f"{name}: cannot be read: {reason}") from error
 
 
-def _bounded(file: TextIO, name: str) -> Iterator[str]:
+def _read_bounded_lines(file: TextIO, name: str) -> Iterator[str]:
     number = 0
     while line := file.readline(MAXIMUM_LINE):
         number += 1
         if not line.endswith("\n") and len(line) == MAXIMUM_LINE:
             raise DataError(f"{name}: line {number} is longer than {MAXIMUM_LINE:,} characters")
-        # A carriage return or a byte order mark, which some editors add, is not part of an example.
+        # Some editors add carriage returns or a byte order mark, which are not part of the input.
         yield line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff" if number == 1 else "")
 
 
-def _numbers(line: str) -> Any:
+def _parse_numbers(line: str) -> Any:
     import numpy as np
 
     try:

@@ -23,36 +23,57 @@ def run(
     context: typer.Context,
     experiment: Annotated[
         Path | None,
-        typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file. Without one, the options compose it."),
+        typer.Argument(
+            metavar="EXPERIMENT.toml", help="Experiment file. Without it, the options define the experiment."
+        ),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Resume a run from its latest checkpoint, or from the given checkpoint."),
+        typer.Option(
+            metavar="RUN",
+            help="Resume a run, such as runs/first-run, from its latest checkpoint, or from the given checkpoint.",
+        ),
     ] = None,
     initial: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Fine-tune: start from the best weights of this run, or from a checkpoint."),
+        typer.Option(
+            metavar="RUN",
+            help="Fine-tune: start from the best weights of a run, such as runs/first-run, or from a checkpoint.",
+        ),
     ] = None,
-    corpus: Annotated[str | None, typer.Option(metavar="NAME", help="Corpus, such as linux-source.")] = None,
-    cell: Annotated[str | None, typer.Option(metavar="NAME", help="Cell of every layer, such as lstm.")] = None,
-    loss: Annotated[str | None, typer.Option(metavar="NAME", help="Loss, such as cross-entropy.")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="Optimizer, such as adam.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Corpus, such as linux-source. Default: the experiment's.")
+    ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Cell of every layer, such as gru. Default: the experiment's, or lstm."),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Loss, such as ctc. Default: the experiment's, or cross-entropy."),
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Optimizer, such as sgd. Default: the experiment's, or adam."),
+    ] = None,
     backend: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Backend that runs the cells, such as native or onednn; `auto` takes the fastest."
+            metavar="NAME",
+            help="Backend that runs the cells, such as native. Default: the experiment's, or auto for the fastest.",
         ),
     ] = None,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: Set = [],  # noqa: B006
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that receives the run directory.")] = Path(
-        "runs"
-    ),
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder in which the run directory is created.")
+    ] = Path("runs"),
 ) -> None:
-    """Train a model, and sample it at intervals.
+    """Train a model, and draw samples at intervals.
 
     The run directory holds the experiment with every default, the metrics, the samples and the checkpoints.
-    Ctrl-C saves a checkpoint; --resume continues from it, bit for bit as without the interruption.
+    Ctrl-C saves a checkpoint. --resume continues from it, and the results are bit-identical to those without the
+    interruption.
 
     [bold]Examples[/]
 
@@ -68,31 +89,32 @@ def run(
     from seqforge.hardware.memory import keep_freed_memory
 
     registry: Registry = context.obj
-    chosen = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
+    components = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
     if backend is not None:
         assignments = [*assignments, f"training.backend={backend}"]
     keep_freed_memory()
     with ProgressDisplay(stderr()) as display:
         try:
             if resume is None:
-                finished = _start(experiment, chosen, assignments, output, initial, registry, [display])
-            elif experiment is not None or initial is not None or any(chosen.values()):
+                trained = _start(experiment, components, assignments, output, initial, registry, [display])
+            elif experiment is not None or initial is not None or any(components.values()):
                 raise ExperimentError(
-                    "--resume continues a run with its own experiment and components, and takes no others",
+                    "--resume cannot be combined with an experiment file, --initial or components, because a resumed "
+                    "run keeps its own",
                     hint="To train longer: seqforge run --resume RUN --set training.steps=5000",
                 )
             else:
-                finished = _resume(resume, assignments, registry, [display])
+                trained = _resume(resume, assignments, registry, [display])
         except KeyboardInterrupt:
             display.close()
-            stderr().print(_how_to_resume(display.started))
+            stderr().print(_interrupt_message(display.started))
             raise typer.Exit(130) from None
-    _print_next_commands(finished, display.started)
+    _print_next_commands(trained, display.started)
 
 
 def _start(
     path: Path | None,
-    chosen: dict[str, Any],
+    components: dict[str, Any],
     assignments: list[str],
     output: Path,
     initial: Path | None,
@@ -103,7 +125,7 @@ def _start(
     from seqforge.experiment import Experiment, override, read_table, replace_components
 
     table = read_table(path) if path is not None else {}
-    table = override(replace_components(table, registry, **chosen), assignments)
+    table = override(replace_components(table, registry, **components), assignments)
     folder = path.parent if path is not None else Path.cwd()
     experiment = Experiment.from_dict(table, folder, registry, origin=path)
     return train(experiment, output, initial=initial, callbacks=callbacks, progress=False)
@@ -116,23 +138,23 @@ def _resume(path: Path, assignments: list[str], registry: Registry, callbacks: S
     return resume(run, checkpoint, callbacks=callbacks, progress=False)
 
 
-def _how_to_resume(started: "RunStarted | None") -> str:
+def _interrupt_message(started: "RunStarted | None") -> str:
     if started is None:
-        return "Interrupted before the run had started."
+        return "Interrupted before the start of the run."
     from seqforge.checkpoints.checkpoints import Checkpoints
     from seqforge.runs.directory import RunDirectory
 
-    saved = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
-    if not saved:
+    steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
+    if not steps:
         return "Interrupted before the first checkpoint was saved."
-    command = f"{_typed_command()} run --resume {shlex.quote(str(started.directory))}"
-    return f"Interrupted; step {saved[-1]:,} is saved.\nTo resume: {command}"
+    command = f"{_program()} run --resume {shlex.quote(str(started.directory))}"
+    return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 
 
 def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
     from seqforge.tasks import task_of
 
-    command, path = _typed_command(), shlex.quote(str(run.path))
+    command, path = _program(), shlex.quote(str(run.path))
     stdout().print(f"The run is in {run.path}. Next:")
     stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}")
     if started is not None and started.validation_tokens:
@@ -142,8 +164,8 @@ def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
         stdout().print(f"To type `seqforge` without its path: source {shlex.quote(str(activate))}")
 
 
-def _typed_command() -> str:
-    """Return how the user can type this command: `seqforge` if it is on PATH, or its path."""
-    program, found = Path(sys.argv[0]), shutil.which("seqforge")
-    on_path = found is not None and program.exists() and Path(found).samefile(program)
+def _program() -> str:
+    """Return the program as a user can type it: `seqforge` if it is on PATH, or its path."""
+    program, installed = Path(sys.argv[0]), shutil.which("seqforge")
+    on_path = installed is not None and program.exists() and Path(installed).samefile(program)
     return "seqforge" if on_path or program.name != "seqforge" else shlex.quote(sys.argv[0])

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, SetOfRun, open_run
+from seqforge.cli.terminal import stderr
 
 
 class Precision(enum.StrEnum):
-    """The precisions of matrix products."""
+    """Precision of matrix products."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -22,23 +23,25 @@ def sample(
     context: typer.Context,
     run: RunPath,
     prompt: Annotated[
-        str | None, typer.Option(help="Text that each sample starts with; by default the start of a line.")
+        str | None, typer.Option(help="Text that each sample starts with. Default: the beginning of a line.")
     ] = None,
     length: Annotated[int, typer.Option(min=1, help="Number of symbols to draw for each sample.")] = 1000,
     count: Annotated[int, typer.Option(min=1, help="Number of samples, drawn as one batch.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed; the same seed draws the same samples.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws. The same seed gives the same samples.")
+    ] = 0,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: SetOfRun = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     precision: Annotated[
         Precision | None,
-        typer.Option(help="Precision of matrix products; by default the run's. int8 is the fastest on a CPU."),
+        typer.Option(help="Precision of matrix products. Default: the run's. int8 is the fastest on a CPU."),
     ] = None,
 ) -> None:
     """Generate text from a trained language model.
 
-    A single sample is printed while it is drawn. --sampler replaces the run's chain of samplers.
+    A single sample is printed while it is drawn. --sampler replaces the samplers of the run.
 
     [bold]Examples[/]
 
@@ -50,26 +53,34 @@ def sample(
 
       seqforge sample runs/first-run --precision int8 --length 100000
     """
-    from seqforge.api.progress import printable
+    from seqforge.api.progress import ProgressDisplay, printable
 
-    opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
     products = precision.value if precision else None
-    # A terminal gets no control characters, which could change its state. Another program gets the text unchanged.
-    shown = printable if sys.stdout.isatty() else str
+    # Control characters could change the state of a terminal. Other programs receive the text unchanged.
+    display = printable if sys.stdout.isatty() else str
     if count == 1:
-        pieces = opened.stream(
+        pieces = opened_run.stream(
             prompt, length=length, seed=seed, checkpoint=checkpoint, device=device, precision=products
         )
         for index, piece in enumerate(pieces):
             if index == 0 and prompt:
-                typer.echo(shown(prompt), nl=False)
-            typer.echo(shown(piece), nl=False)
+                typer.echo(display(prompt), nl=False)
+            typer.echo(display(piece), nl=False)
             sys.stdout.flush()
         typer.echo()
         return
-    texts = opened.sample(
-        prompt, length=length, count=count, seed=seed, checkpoint=checkpoint, device=device, precision=products
-    )
+    with ProgressDisplay(stderr()) as progress:
+        texts = opened_run.sample(
+            prompt,
+            length=length,
+            count=count,
+            seed=seed,
+            checkpoint=checkpoint,
+            device=device,
+            precision=products,
+            report=progress.report,
+        )
     for number, text in enumerate(texts, start=1):
         typer.echo(f"--- sample {number} of {count}")
-        typer.echo(shown(text))
+        typer.echo(display(text))

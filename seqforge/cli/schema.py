@@ -6,14 +6,14 @@ import typer
 
 
 def schema(context: typer.Context) -> None:
-    """Print the JSON Schema of experiment files, for your editor. It includes the installed plugins.
+    """Print the JSON Schema of experiment files, for your editor. It includes the components of installed plugins.
 
     [bold]Example[/]
 
       seqforge schema > experiment.schema.json
 
-    Then write [bold]#:schema ./experiment.schema.json[/] on the first line of an experiment file. Editors with Taplo
-    (Even Better TOML) then complete and check the file while you type.
+    Then write [bold]#:schema ./experiment.schema.json[/] on the first line of an experiment file. An editor with Taplo
+    (Even Better TOML) then completes and checks the file while you type.
     """
     from seqforge.experiment import json_schema
 

@@ -1,4 +1,4 @@
-"""Consoles, and error messages on the terminal."""
+"""Consoles for output, and the format of error messages."""
 
 import functools
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ STYLES = {"error": "bold red", "warning": "bold yellow"}
 
 @functools.cache
 def stderr() -> "Console":
-    """Return the console for messages: all output that is not the result of a command."""
+    """Return the console for messages, which are all output except the result of a command."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -26,7 +26,7 @@ def stdout() -> "Console":
 
 
 def print_error(message: str, *, hint: str | None = None, kind: str = "error") -> None:
-    """Print an error or a warning, and what to do about it."""
+    """Print an error or a warning, and a hint about what to do."""
     from rich.text import Text
 
     stderr().print(Text.assemble((f"{kind}: ", STYLES[kind]), message))

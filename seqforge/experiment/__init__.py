@@ -1,4 +1,4 @@
-"""Experiments: strict settings from TOML or Python, overrides, checks and the JSON Schema."""
+"""Experiments: strict settings from TOML or Python, overrides, checks, and the JSON Schema of experiment files."""
 
 from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.experiment import Experiment

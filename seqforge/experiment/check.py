@@ -1,4 +1,4 @@
-"""The check of an experiment: every section and component, so that all problems are reported at once."""
+"""The check of an experiment. It covers every section and component, so that all problems are reported at once."""
 
 import re
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from seqforge.experiment.compatibility import (
 )
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import SESSION, Component, Problem, Registry, from_validation, join, resolve, shown
+from seqforge.registry import SESSION, Component, Problem, Registry, format_value, from_validation, join, resolve
 
 SectionT = TypeVar("SectionT", bound=Section)
 
 DEFAULT_COMPONENTS = {"vocabulary": "characters", "loss": "cross-entropy", "optimizer": "adam", "schedule": "constant"}
-"""Default component of each table that may be left out."""
+"""Default component of each optional table."""
 
 DEFAULT_CELL, DEFAULT_INITIALIZER, DEFAULT_SAMPLER = "lstm", "default", "temperature"
 MAXIMUM_REPEAT = 1000
@@ -38,11 +38,11 @@ _IN_MODEL = ["cells", "attention", "initializer"]
 
 
 class Checker:
-    """Converter of tables to the parts of an `Experiment`, which collects all problems.
+    """A converter of tables to the parts of an `Experiment`. It collects all problems that it finds.
 
     Args:
         registry: Registered components.
-        folder: Folder that relative paths are relative to.
+        folder: Folder to which relative paths are relative.
 
     Attributes:
         problems: Problems found so far.
@@ -54,15 +54,20 @@ class Checker:
         self._folder = folder
 
     def check(self, table: Mapping[str, Any], default_name: str | None) -> dict[str, Any]:
-        """Check all tables. A run without a name gets the default name, or that of the corpus if there is none.
+        """Check all tables.
+
+        Args:
+            table: Tables of the experiment, by name.
+            default_name: Name of the run if `[experiment]` has none; by default, that of the corpus.
 
         Returns:
             The attributes of `Experiment`, or an empty dictionary if there are problems.
         """
         for name in table:
             if name not in _TABLES:
-                self.problems.append(Problem(name, "an experiment has no such table", _home_of(name)))
-        model = self._mapping(table, "model")
+                self.problems.append(Problem(name, "an experiment has no such table", _suggest_table(name)))
+        model: dict[str, Any] = {"cells": [{"use": DEFAULT_CELL}], "initializer": {"use": DEFAULT_INITIALIZER}}
+        model |= self._mapping(table, "model")
         identity = self._mapping(table, "experiment")
         self._mapping(table, "plugins")  # The versions in a resolved experiment are informative only.
         identity.setdefault("name", _run_name(default_name or _corpus_name(table)))
@@ -80,13 +85,9 @@ class Checker:
         components: dict[str, Component | None] = {"corpus": corpus}
         for kind, default in DEFAULT_COMPONENTS.items():
             components[kind] = self._component(kind, table.get(kind, {"use": default}), kind)
-        initializer = model.get("initializer", {"use": DEFAULT_INITIALIZER})
-        components["initializer"] = self._component("initializer", initializer, "model.initializer")
-        attention = "attention" in model
-        components["attention"] = (
-            self._component("attention", model["attention"], "model.attention") if attention else None
-        )
-        cells = self._cells(model.get("cells", [{"use": DEFAULT_CELL}]))
+        for kind in ("initializer", "attention"):
+            components[kind] = self._component(kind, model[kind], f"model.{kind}") if kind in model else None
+        cells = self._cells(model["cells"])
         samplers = self._list("sampler", table.get("sampler", [{"use": DEFAULT_SAMPLER}]), "sampler")
         metrics = self._list("metric", table.get("metrics", []), "metrics")
         if isinstance(training := sections["training"], Training):
@@ -94,8 +95,7 @@ class Checker:
         spec = self._example_spec(sections, components, metrics)
         if self.problems:
             return {}
-        chosen = [*(part for part in components.values() if part), *cells, *samplers, *metrics]
-        versions = self._versions(chosen)
+        versions = self._versions([*(part for part in components.values() if part), *cells, *samplers, *metrics])
         return {
             "identity": sections["experiment"],
             **{name: section for name, section in sections.items() if name != "experiment"},
@@ -105,46 +105,47 @@ class Checker:
             "metrics": tuple(metrics),
             "plugins": versions,
             "example_spec": spec,
-            "table": self._resolved(sections, components, cells, samplers, metrics, versions),
+            "table": self._resolve(sections, components, cells, samplers, metrics, versions),
         }
 
     def _mapping(self, table: Mapping[str, Any], key: str) -> dict[str, Any]:
         value = table.get(key, {})
         if isinstance(value, Mapping):
             return dict(cast("Mapping[str, Any]", value))
-        self.problems.append(Problem(key, f"must be a table, not {shown(value)}", f"Write [{key}] above the keys."))
+        message = f"must be a table, not {format_value(value)}"
+        self.problems.append(Problem(key, message, f"Write [{key}] above its keys."))
         return {}
 
     def _section(self, kind: type[SectionT], key: str, values: Mapping[str, Any]) -> SectionT | None:
         try:
             return kind.model_validate_json(pydantic_core.to_json(values))
         except ValidationError as error:
-            self.problems += from_validation(error, values, key, _known(key), f"[{key}]")
+            self.problems += from_validation(error, values, key, _keys_of(key), f"[{key}]")
             return None
 
     def _corpus(self, table: Mapping[str, Any]) -> Component | None:
         if "corpus" in table:
             return self._component("corpus", table["corpus"], "corpus")
-        known = did_you_mean("", self._registry.names("corpus"))
-        hint = f'Add [corpus] with use = "NAME", or --corpus NAME. {known}'
+        names = did_you_mean("", self._registry.names("corpus"))
+        hint = f'Add [corpus] with use = "NAME", or --corpus NAME. {names}'
         self.problems.append(Problem("corpus", "an experiment needs a corpus", hint))
         return None
 
     def _component(self, kind: str, table: Any, key: str) -> Component | None:
-        found = resolve(self._registry, kind, table, key, self._folder)
-        if isinstance(found, list):
-            self.problems += found
+        resolved = resolve(self._registry, kind, table, key, self._folder)
+        if isinstance(resolved, list):
+            self.problems += resolved
             return None
-        return found
+        return resolved
 
     def _list(self, kind: str, tables: Any, key: str) -> list[Component]:
         if not isinstance(tables, list):
             self.problems.append(Problem(key, "must be a list of tables", f"Write [[{key}]] above each table."))
             return []
-        found = [
+        components = (
             self._component(kind, table, join(key, index)) for index, table in enumerate(cast("list[Any]", tables))
-        ]
-        return [component for component in found if component is not None]
+        )
+        return [component for component in components if component is not None]
 
     def _cells(self, tables: Any) -> list[Component]:
         if not isinstance(tables, list) or not tables:
@@ -163,11 +164,8 @@ class Checker:
                 repeat = options.pop("repeat", 1)
                 backends = self._backends(options.pop("backend", ()), join(key, "backend"))
             if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAXIMUM_REPEAT:
-                self.problems.append(
-                    Problem(
-                        join(key, "repeat"), f"must be a whole number from 1 to {MAXIMUM_REPEAT}, not {shown(repeat)}"
-                    )
-                )
+                message = f"must be an integer from 1 to {MAXIMUM_REPEAT}, not {format_value(repeat)}"
+                self.problems.append(Problem(join(key, "repeat"), message))
                 repeat = 1
             cell = self._component("cell", options, key)
             if cell is not None:
@@ -176,53 +174,54 @@ class Checker:
         return layers
 
     def _expand_preset(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Replace the name of a preset by the cell and the backends that it stands for."""
+        """Replace the name of a preset by its cell and its backends."""
         name = options.get("use")
-        for known in self._registry.registrations("cell"):
-            if known.backends and known.qualified_name == name:
-                return {"backend": list(known.backends), **options, "use": known.target}
+        for preset in self._registry.registrations("cell"):
+            if preset.backends and preset.qualified_name == name:
+                return {"backend": list(preset.backends), **options, "use": preset.target}
         return options
 
     def _backends(self, value: Any, key: str) -> tuple[str, ...]:
-        """Check the backends to which a cell is pinned: one name, or a list in order of preference."""
+        """Check the name of a backend, or a list of names in order of preference, and return them without `auto`."""
         names: list[Any] = [*cast("list[Any]", value)] if isinstance(value, list | tuple) else [value]
         if not all(isinstance(name, str) for name in names):
-            self.problems.append(Problem(key, f"must be the name of a backend or a list of names, not {shown(value)}"))
+            message = f"must be the name of a backend or a list of names, not {format_value(value)}"
+            self.problems.append(Problem(key, message))
             return ()
-        known = self._registry.names("backend")
+        available = self._registry.names("backend")
         for name in names:
-            if name != AUTO_BACKEND and name.rpartition("/")[2] not in known:
-                hint = did_you_mean(name, [AUTO_BACKEND, *known])
+            if name != AUTO_BACKEND and name.rpartition("/")[2] not in available:
+                hint = did_you_mean(name, [AUTO_BACKEND, *available])
                 self.problems.append(Problem(key, f"no backend is called {name!r}", hint))
         return tuple(name for name in names if name != AUTO_BACKEND)
 
     def _example_spec(
         self, sections: dict[str, Section | None], components: Mapping[str, Component | None], metrics: list[Component]
     ) -> ExampleSpec | None:
-        """Check that the parts fit together, set the topology, and return the shape of the examples."""
+        """Check that the parts are compatible, set the topology, and return the example spec of the corpus."""
         corpus, loss = components["corpus"], components["loss"]
-        known = {name: section for name, section in sections.items() if section is not None}
-        if len(known) < len(sections) or corpus is None or loss is None:
-            return None  # These problems have to be solved first.
+        valid = {name: section for name, section in sections.items() if section is not None}
+        if len(valid) < len(sections) or corpus is None or loss is None:
+            return None  # The user has to solve these problems first.
         try:
             spec = example_spec_of(corpus)
         except SeqforgeError as error:
             self.problems.append(Problem("corpus", error.message, error.hint or ""))
             return None
-        values = {name: section.model_dump() for name, section in known.items()}
+        values = {name: section.model_dump() for name, section in valid.items()}
         selection = Selection(values, corpus, spec, loss, components["attention"], metrics)
         self.problems += incompatibilities(selection)
         topology = derive_topology(spec, loss.component).name
-        sections["model"] = known["model"].model_copy(update={"topology": topology})
+        sections["model"] = valid["model"].model_copy(update={"topology": topology})
         return spec
 
     def _versions(self, components: list[Component]) -> dict[str, str]:
         used = {plugin for component in components for plugin in component.plugins}
-        used.discard(SESSION)  # A class that was defined in a session has no version.
+        used.discard(SESSION)  # A class that is defined in a session has no version.
         plugins = {plugin.name: plugin.version for plugin in self._registry.plugins if plugin.name in used}
         return {"seqforge": seqforge.__version__, **plugins}
 
-    def _resolved(
+    def _resolve(
         self,
         sections: Mapping[str, Section | None],
         components: Mapping[str, Component | None],
@@ -231,6 +230,7 @@ class Checker:
         metrics: list[Component],
         versions: Mapping[str, str],
     ) -> dict[str, Any]:
+        """Return the tables of the experiment with every default."""
         table: dict[str, Any] = {
             name: section.model_dump(mode="json", exclude_none=True) for name, section in sections.items() if section
         }
@@ -244,19 +244,19 @@ class Checker:
         return table
 
 
-def _known(section: str) -> list[str]:
+def _keys_of(section: str) -> list[str]:
     return [*SECTIONS[section].model_fields, *(_IN_MODEL if section == "model" else [])]
 
 
-def _home_of(name: str) -> str:
-    homes = [f"[{section}]" for section in SECTIONS if name in _known(section)]
-    return f"It belongs in {' or '.join(homes)}." if homes else did_you_mean(name, _TABLES)
+def _suggest_table(name: str) -> str:
+    tables = [f"[{section}]" for section in SECTIONS if name in _keys_of(section)]
+    return f"Move it to {' or '.join(tables)}." if tables else did_you_mean(name, _TABLES)
 
 
 def _corpus_name(table: Mapping[str, Any]) -> str:
     corpus = table.get("corpus")
-    chosen = cast("Mapping[str, Any]", corpus).get("use") if isinstance(corpus, Mapping) else None
-    return chosen.removeprefix(f"{SESSION}/") if isinstance(chosen, str) else ""
+    name = cast("Mapping[str, Any]", corpus).get("use") if isinstance(corpus, Mapping) else None
+    return name.removeprefix(f"{SESSION}/") if isinstance(name, str) else ""
 
 
 def _run_name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Topologies, and whether topology, corpus, loss and metrics fit together. Nothing is built or read to find out."""
+"""Topologies, and the check that the parts of an experiment are compatible. It builds nothing and reads no data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from seqforge.registry import Component, Problem, blame_plugin, join, plugin_fau
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A shape of sequence model: one of the five in the first figure of Karpathy's blog post.
+    """A shape of sequence model, one of the five in the first figure of Karpathy's blog post.
 
     Reference: Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks" (2015).
 
     Attributes:
         name: Value of `model.topology`.
-        input_kind: One vector, or a sequence of steps.
-        output_mode: One output after the input, an output on every step of the input, or a new sequence.
+        input_kind: Whether the input is one vector or a sequence.
+        output_mode: Whether the model has one output after the input, an output on every step, or a new sequence.
     """
 
     name: str
@@ -41,10 +41,10 @@ TOPOLOGIES = {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The parts of an experiment that have to fit together.
+    """The parts of an experiment that have to be compatible.
 
     Attributes:
-        sections: Every section, as plain values, by name.
+        sections: Settings of every section, by the name of the section.
         corpus: Source of text or of labelled examples.
         example_spec: Shape of the examples; None for a stream of text.
         loss: Training objective.
@@ -66,7 +66,7 @@ def is_labelled(corpus: Component) -> bool:
 
 
 def example_spec_of(corpus: Component) -> ExampleSpec | None:
-    """Return the shape of a corpus's examples, or None for a stream of text. The corpus is not built.
+    """Return the example spec of a corpus, or None for a stream of text. The corpus is not built.
 
     Raises:
         PluginError: If the corpus cannot compute its example spec.
@@ -91,8 +91,8 @@ def example_spec_of(corpus: Component) -> ExampleSpec | None:
 def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
     """Return the topology that a corpus and a loss need.
 
-    Without a spec, every next symbol of a text is predicted. If the loss aligns sequences, the model has an output
-    on every step of the input.
+    A model of a stream of text, which has no example spec, predicts the next symbol on every step. With a loss that
+    aligns sequences, the model has an output on every step of the input.
     """
     if spec is None:
         return TOPOLOGIES["synced"]
@@ -105,7 +105,7 @@ def derive_topology(spec: ExampleSpec | None, loss: type[Loss]) -> Topology:
 
 
 def incompatibilities(selection: Selection) -> Iterator[Problem]:
-    """Yield every problem of parts that do not fit together, with its key."""
+    """Yield a problem, with its key, for each part that is incompatible with the others."""
     if selection.example_spec is None:
         yield from _stream_incompatibilities(selection)
     else:
@@ -114,13 +114,13 @@ def incompatibilities(selection: Selection) -> Iterator[Problem]:
 
 def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
     corpus = selection.corpus.registration.name
-    stated = selection.sections["model"]["topology"] or "synced"
-    if stated != "synced":
-        needs = "one target" if TOPOLOGIES[stated].output_mode == "once" else "a target sequence"
+    topology_name = selection.sections["model"]["topology"] or "synced"
+    if topology_name != "synced":
+        needs = "one target" if TOPOLOGIES[topology_name].output_mode == "once" else "a target sequence"
         yield Problem(
             "model.topology",
-            f"{stated} needs {needs} for each example, but {corpus} is a stream of text without targets",
-            "Leave it out: a model of a stream is synced, and predicts the next symbol on every step.",
+            f"{topology_name} needs {needs} for each example, but {corpus} is a stream of text without targets",
+            "Leave it out: a language model is synced, which means that it predicts the next symbol on every step.",
         )
         return
     if selection.sections["model"]["bidirectional"]:
@@ -130,17 +130,18 @@ def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
             "Leave it out.",
         )
     if selection.attention is not None:
-        yield Problem(
-            "model.attention", "only a decoder uses attention, but a language model has none", "Leave it out."
-        )
+        yield Problem("model.attention", "attention needs a decoder, and a language model has none", "Leave it out.")
     loss: type[Loss] = selection.loss.component
     if loss.compares != "symbols" or loss.aligns:
-        yield Problem("loss.use", f"{selection.loss.name} cannot compare single symbols", "Use cross-entropy.")
+        problem = f"{selection.loss.name} cannot compare single symbols, the targets of a language model"
+        yield Problem("loss.use", problem, "Use cross-entropy.")
     for index, metric in enumerate(selection.metrics):
         if issubclass(metric.component, PredictionMetric):
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
             yield Problem(join("metrics", index, "use"), problem, "Leave it out.")
-    yield from _changed(selection, _OF_EXAMPLES, f"applies to labelled examples only, but {corpus} is a stream of text")
+    yield from _ineffective_settings(
+        selection, _OF_EXAMPLES, f"applies to labelled examples only, but {corpus} is a stream of text"
+    )
 
 
 def _labelled_incompatibilities(selection: Selection, spec: ExampleSpec) -> Iterator[Problem]:
@@ -148,34 +149,37 @@ def _labelled_incompatibilities(selection: Selection, spec: ExampleSpec) -> Iter
     loss: type[Loss] = selection.loss.component
     aligned = _is_aligned(spec, loss)
     derived = derive_topology(spec, loss).name
-    stated = selection.sections["model"]["topology"] or derived
-    if stated != derived:
-        topology = TOPOLOGIES[stated]
+    topology_name = selection.sections["model"]["topology"] or derived
+    if topology_name != derived:
+        topology = TOPOLOGIES[topology_name]
         shape = f"{_INPUTS[topology.input_kind]} and predicts {_OUTPUTS[topology.output_mode]}"
-        examples = _described(spec) + (f", which {selection.loss.name} aligns with the input" if aligned else "")
-        problem = f"{stated} reads {shape}, but {corpus} has {examples}"
+        examples = _describe(spec) + (f", which {selection.loss.name} aligns with the input" if aligned else "")
+        problem = f"{topology_name} reads {shape}, but {corpus} has {examples}"
         yield Problem("model.topology", problem, f"Leave it out, or use {derived}.")
     numbers = isinstance(spec.target, Numbers)
     if numbers != (loss.compares == "numbers") or (loss.aligns and not aligned):
-        what = "numbers" if numbers else "single symbols"
-        fitting = "mean-squared-error" if numbers else "cross-entropy"
-        problem = f"{selection.loss.name} cannot compare {what}, the targets of {corpus}"
-        yield Problem("loss.use", problem, f"Use {fitting}.")
+        targets, suitable = ("numbers", "mean-squared-error") if numbers else ("single symbols", "cross-entropy")
+        problem = f"{selection.loss.name} cannot compare {targets}, the targets of {corpus}"
+        yield Problem("loss.use", problem, f"Use {suitable}.")
     if selection.sections["model"]["bidirectional"] and spec.input_kind == "vector":
-        problem = f"an input of {corpus} is one vector, which has no second direction"
+        problem = f"only a sequence can be read backwards, but an input of {corpus} is one vector"
         yield Problem("model.bidirectional", problem, "Leave it out.")
-    decodes = spec.output_mode == "sequence" and not aligned
-    if selection.attention is not None and not (decodes and spec.input_kind == "sequence"):
+    has_decoder = spec.output_mode == "sequence" and not aligned
+    if selection.attention is not None and not (has_decoder and spec.input_kind == "sequence"):
         problem = "only the decoder of a many-to-many model can attend to an input sequence"
         yield Problem("model.attention", problem, "Leave it out.")
     if selection.sections["data"]["split"] != "document":
-        problem = "labelled examples are split by their names, or as their corpus states"
+        problem = "labelled examples are split by their names, or as their corpus assigns them"
         yield Problem("data.split", problem, "Leave it out.")
     for index, metric in enumerate(selection.metrics):
         yield from _metric_incompatibilities(metric, join("metrics", index, "use"), corpus, spec)
-    yield from _changed(selection, _OF_STREAMS, f"applies to streams of text only, but {corpus} has labelled examples")
-    if not decodes:
-        yield from _changed(selection, _OF_DECODERS, f"applies to decoders only, but a model of {corpus} has none")
+    yield from _ineffective_settings(
+        selection, _OF_STREAMS, f"applies to streams of text only, but {corpus} has labelled examples"
+    )
+    if not has_decoder:
+        yield from _ineffective_settings(
+            selection, _OF_DECODERS, f"applies to decoders only, but a model of {corpus} has no decoder"
+        )
 
 
 def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: ExampleSpec) -> Iterator[Problem]:
@@ -183,7 +187,8 @@ def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: Ex
         problem = f"{metric.name} scores samples of a language model, but {corpus} has labelled examples"
         yield Problem(key, problem, "Leave it out.")
     elif not metric.component.fits(spec):
-        yield Problem(key, f"{metric.name} cannot score predictions for {corpus}, which has {_described(spec)}")
+        problem = f"{metric.name} cannot score predictions for {corpus}, which has {_describe(spec)}"
+        yield Problem(key, problem, "Leave it out.")
 
 
 _OF_STREAMS = ("training.sequence_length", "sampling.length", "sampling.prompt")
@@ -196,8 +201,8 @@ _OF_DECODERS = (
 _OF_EXAMPLES = ("training.batch_tokens", *_OF_DECODERS)
 
 
-def _changed(selection: Selection, keys: Sequence[str], reason: str) -> Iterator[Problem]:
-    """Yield a problem for each setting that would have no effect but is not at its default."""
+def _ineffective_settings(selection: Selection, keys: Sequence[str], reason: str) -> Iterator[Problem]:
+    """Yield a problem for each of the keys that is set, although it has no effect."""
     for key in keys:
         section, name = key.split(".")
         value = selection.sections[section].get(name)
@@ -213,13 +218,13 @@ _INPUTS = {"vector": "one vector", "sequence": "a sequence"}
 _OUTPUTS = {"once": "one target", "every step": "a target for every step", "sequence": "a new sequence"}
 
 
-def _described(spec: ExampleSpec) -> str:
+def _describe(spec: ExampleSpec) -> str:
     vectors = {"vector": "one vector", "sequence": "a sequence of vectors"}
-    read = "text" if isinstance(spec.input, Text) else vectors[spec.input_kind]
+    source = "text" if isinstance(spec.input, Text) else vectors[spec.input_kind]
     target = "numbers" if isinstance(spec.target, Numbers) else "a class"
     targets = {
         "once": target,
         "every step": f"{target} for every step",
         "sequence": "a sequence of classes" if isinstance(spec.target, Classes) else "a text",
     }
-    return f"{read} as input and {targets[spec.output_mode]} as target"
+    return f"{source} as input and {targets[spec.output_mode]} as target"

@@ -22,40 +22,41 @@ Settings = Mapping[str, Any]
 class Experiment:
     """An immutable description of a run: settings and components.
 
-    Create one in Python, or with `load` from a file, or with `from_dict` from tables. All three make the same checks.
+    Create one in Python, with `load` from a file, or with `from_dict` from tables. All three make the same checks.
+    An argument that is a component takes a `use(…)`, or only a name or a class.
 
     Args:
-        corpus: Source of text or of labelled examples. Every component is a `use(…)`, or a name or a class alone.
+        corpus: Source of text or of labelled examples.
         vocabulary: Conversion of text to tokens; `characters` by default.
-        cells: One cell for each layer, the first reading the input; one `lstm` by default.
+        cells: One cell for each layer, from the input to the output; one `lstm` by default.
         attention: Attention of the decoder over the encoder output; none by default.
         initializer: Initial weights; `default` by default.
         loss: Training objective; `cross-entropy` by default.
         optimizer: Update rule; `adam` by default.
         schedule: Learning rate over the run; `constant` by default.
         samplers: Chain of samplers, in order; `temperature` by default.
-        metrics: Metrics of samples or of predictions.
+        metrics: Metrics of samples or of predictions; none by default.
         data: Keys of `[data]`.
-        model: Keys of `[model]`, components excepted.
+        model: Keys of `[model]`, without the components.
         training: Keys of `[training]`, such as `{"steps": 2000}`.
         evaluation: Keys of `[evaluation]`.
         prediction: Keys of `[prediction]`.
         sampling: Keys of `[sampling]`.
         name: Name of the run directory; the name of the corpus by default.
-        seed: Seed of weights, dropout, order and samples.
+        seed: Seed of the weights, dropout, the order of the data, and samples; 1337 by default.
         registry: Registered components; those of the installed plugins by default.
 
     Attributes:
-        identity: Name and seed.
-        data: Splits and order.
+        identity: Name and seed of the run.
+        data: Splits of the corpus, and the order of reading.
         model: The network around the cells.
         training: Length, batches and intervals of training.
         evaluation: Evaluation while training.
-        prediction: Decoding of sequences for examples.
+        prediction: Decoding of predicted sequences.
         sampling: Samples drawn while training.
         corpus: Source of text or of labelled examples.
         vocabulary: Conversion of text to tokens.
-        cells: One component for each layer, the first reading the input.
+        cells: One component for each layer, from the input to the output.
         attention: Attention of the decoder, or None.
         initializer: Initial weights.
         loss: Training objective.
@@ -63,10 +64,10 @@ class Experiment:
         schedule: Learning rate over the run.
         samplers: Chain of samplers.
         metrics: Metrics of samples or of predictions.
-        plugins: Versions of the plugins that own the components.
+        plugins: Versions of seqforge and of the plugins that register the components, by name.
         example_spec: Shape of the labelled examples; None if the corpus is a stream of text.
-        table: The whole experiment as a file holds it, every default included.
-        registry: The registry that the components were found in.
+        table: The experiment as the tables of a file, with every default.
+        registry: Registry of the components.
 
     Raises:
         ExperimentError: If anything is wrong; the message lists every problem with its key.
@@ -117,32 +118,32 @@ class Experiment:
         seed: int | None = None,
         registry: Registry | None = None,
     ) -> None:
-        network = {"cells": _uses(cells), "attention": _uses(attention), "initializer": _uses(initializer)}
+        network = {"cells": _as_use(cells), "attention": _as_use(attention), "initializer": _as_use(initializer)}
         table = {
-            "experiment": _given({"name": name, "seed": seed}),
-            "corpus": _uses(corpus),
-            "vocabulary": _uses(vocabulary),
-            "model": {**(model or {}), **_given(network)},
-            "loss": _uses(loss),
-            "optimizer": _uses(optimizer),
-            "schedule": _uses(schedule),
-            "sampler": _uses(samplers),
-            "metrics": _uses(metrics),
+            "experiment": _without_none({"name": name, "seed": seed}),
+            "corpus": _as_use(corpus),
+            "vocabulary": _as_use(vocabulary),
+            "model": {**(model or {}), **_without_none(network)},
+            "loss": _as_use(loss),
+            "optimizer": _as_use(optimizer),
+            "schedule": _as_use(schedule),
+            "sampler": _as_use(samplers),
+            "metrics": _as_use(metrics),
             "data": data,
             "training": training,
             "evaluation": evaluation,
             "prediction": prediction,
             "sampling": sampling,
         }
-        self._fill(_given(table), ".", registry, None)
+        self._fill(_without_none(table), ".", registry, None)
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> "Experiment":
         """Read and check an experiment file.
 
         Args:
-            path: The TOML file; relative paths in it are relative to its folder.
-            overrides: Assignments such as `training.batch_size=32`, applied before the check.
+            path: The TOML file. Relative paths in it are relative to its folder.
+            overrides: Assignments such as `training.batch_size=32`, which replace values of the file.
             registry: Registered components; those of the installed plugins by default.
 
         Raises:
@@ -159,13 +160,13 @@ class Experiment:
         registry: Registry | None = None,
         origin: Path | None = None,
     ) -> "Experiment":
-        """Check an experiment that is given as tables, as a TOML file holds them.
+        """Check an experiment in the form of tables, with the structure of an experiment file.
 
         Args:
-            table: The tables; a component may be a `use(…)`.
-            folder: Folder that relative paths are relative to.
+            table: The tables. A component may be a `use(…)`.
+            folder: Folder to which relative paths are relative.
             registry: Registered components; those of the installed plugins by default.
-            origin: The file that the tables were read from: named in messages, and the default name of the run.
+            origin: File from which the tables were read. Messages name it, and the run is named after it by default.
 
         Raises:
             ExperimentError: If anything is wrong; the message lists every problem with its key.
@@ -180,25 +181,25 @@ class Experiment:
         folder = Path(folder).resolve()
         if not is_utf8(str(folder)):
             raise ExperimentError(
-                f"{str(folder)!r}: the folder's name is not text in UTF-8",
-                hint="Rename it, since the run keeps the experiment with its paths, in UTF-8.",
+                f"{str(folder)!r}: the name of the folder is not valid UTF-8",
+                hint="Rename the folder: a run stores the paths of its experiment in UTF-8.",
             )
         registry = with_classes_of(table, registry or Registry.installed())
         checker = Checker(registry, folder)
         parts = checker.check(plain_tables(table, registry), default_name=origin.stem if origin else None)
         if checker.problems:
-            raise ExperimentError(_report(checker.problems, origin))
+            raise ExperimentError(_format_problems(checker.problems, origin))
         for name, value in (parts | {"registry": registry}).items():
             object.__setattr__(self, name, value)
 
     @property
     def topology(self) -> Topology:
-        """Shape of the model: its kind of input, and when it has an output."""
+        """Topology of the model: the kind of its input, and the steps on which it has an output."""
         return TOPOLOGIES[cast("str", self.model.topology)]
 
     @property
     def backend_pins(self) -> tuple[tuple[str, ...], ...]:
-        """For each layer, the backends to which its cell is pinned, in order of preference; empty for none."""
+        """Backends to which the cell of each layer is pinned, in order of preference; empty if it is not pinned."""
         entries = (layer.get("backend", ()) for layer in self.table["model"]["cells"])
         return tuple((entry,) if isinstance(entry, str) else tuple(entry) for entry in entries)
 
@@ -208,23 +209,23 @@ class Experiment:
         return self.example_spec is not None
 
     def to_toml(self) -> str:
-        """Write the experiment as resolved: every default, and the version of every plugin."""
+        """Return the experiment as TOML, with every default and the version of every plugin."""
         return tomli_w.dumps(self.table, multiline_strings=False)
 
 
-def _report(problems: Sequence[object], origin: Path | None) -> str:
+def _format_problems(problems: Sequence[object], origin: Path | None) -> str:
     place = str(origin) if origin else "the experiment"
     if len(problems) == 1:
         return f"{place}: {problems[0]}"
     return "\n".join([f"{place}: {len(problems)} problems", *(f"  {problem}" for problem in problems)])
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _uses(choice: Choice | Sequence[Choice] | None) -> Any:
-    """Return `use(choice)` for a name or a class, also in a list."""
+def _as_use(choice: Choice | Sequence[Choice] | None) -> Any:
+    """Convert a name or a class to `use(…)`, also each in a list."""
     if choice is None or isinstance(choice, Use):
         return choice
-    return use(choice) if isinstance(choice, str | type) else [_uses(each) for each in choice]
+    return use(choice) if isinstance(choice, str | type) else [_as_use(item) for item in choice]

@@ -39,8 +39,12 @@ def json_schema(registry: Registry) -> Schema:
     }
 
 
-_REPEAT: Schema = {"type": "integer", "minimum": 1, "maximum": MAXIMUM_REPEAT, "description": "Number of equal layers."}
-
+_REPEAT: Schema = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAXIMUM_REPEAT,
+    "description": "Number of layers with this cell and these options.",
+}
 
 _BACKEND: Schema = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
@@ -75,7 +79,7 @@ def _kind(registry: Registry, kind: str) -> Schema:
 
 
 def _component(registry: Registry, registration: Registration, options: Options, place: str) -> Schema:
-    # References to a definition that the type of an option has lead to the `$defs` of this component.
+    # The type of an option may have definitions of its own. References lead to them in the `$defs` of this component.
     schema = options.model.model_json_schema(ref_template=f"{place}/$defs/{{model}}")
     properties: Schema = {"use": {"enum": registry.names_of(registration)}, **schema.get("properties", {})}
     for name, nested in options.nested.items():

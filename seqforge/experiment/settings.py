@@ -16,14 +16,14 @@ from pydantic import (
 )
 
 AUTO_BACKEND = "auto"
-"""Setting that chooses the fastest backend by measurement."""
+"""Value of `training.backend` for the backend that is measured to be the fastest."""
 
 DEFAULT_STEPS = 2000
-"""Length of a run if the experiment sets no limit."""
+"""Number of optimizer steps of a run if the experiment sets no limit."""
 
 
 class Section(BaseModel):
-    """A table of an experiment file. It is strict: a misspelled key or a value of another type is an error."""
+    """A table of an experiment file. It is strict: an unknown key or a value of another type is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -49,7 +49,7 @@ class Identity(Section):
         Field(description="Name of the run directory.", json_schema_extra={"pattern": f"^{_RUN_NAME.pattern}$"}),
     ]
     seed: Annotated[
-        NonNegativeInt, Field(lt=2**63, description="Seed of weights, dropout, the order of the data and samples.")
+        NonNegativeInt, Field(lt=2**63, description="Seed of the weights, dropout, the order of the data, and samples.")
     ] = 1337
 
 
@@ -61,7 +61,7 @@ class Data(Section):
         Field(
             description="Held-out part of a stream of text: its end (position), or whole documents chosen by a hash "
             "of their names, so that a document stays in its split when the corpus grows (document). Labelled examples "
-            "are split by their names, or as their corpus states."
+            "are split by their names, or as their corpus assigns them."
         ),
     ] = "position"
     validation_fraction: Annotated[
@@ -71,7 +71,7 @@ class Data(Section):
         float, Field(ge=0, lt=1, description="Fraction held out for `seqforge evaluate --split test`.")
     ] = 0.0
     shuffle: Annotated[
-        bool, Field(description="Whether documents or examples are read in a new order in every epoch.")
+        bool, Field(description="Whether documents or examples are read in a new random order in every epoch.")
     ] = True
 
     @model_validator(mode="after")
@@ -88,18 +88,18 @@ class Model(Section):
 
     topology: Annotated[
         Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "synced"] | None,
-        Field(description="Shape of the model. By default it follows from the corpus and the loss."),
+        Field(description="Topology of the model. By default, it follows from the corpus and the loss."),
     ] = None
     embedding_size: Annotated[
         PositiveInt | None,
-        Field(description="Size of a trainable vector for each symbol; without it, symbols are one-hot vectors."),
+        Field(description="Size of the embedding of each symbol. By default, symbols are one-hot vectors."),
     ] = None
     dropout: Annotated[
         float,
         Field(
             ge=0,
             lt=1,
-            description="Fraction of each layer's outputs that is dropped while training (Zaremba et al. 2014).",
+            description="Fraction of the outputs of each layer that is dropped while training (Zaremba et al. 2014).",
         ),
     ] = 0.0
     bidirectional: Annotated[
@@ -111,10 +111,14 @@ class Training(Section):
     """`[training]`: length, batches, precision and intervals of training."""
 
     batch_size: Annotated[
-        PositiveInt, Field(description="Number of sequences, or of labelled examples at most, in a batch.")
+        PositiveInt, Field(description="Number of sequences in a batch, or maximum number of labelled examples.")
     ] = 64
     sequence_length: Annotated[
-        PositiveInt, Field(description="Steps of truncated backpropagation through time; the state is carried across.")
+        PositiveInt,
+        Field(
+            description="Number of steps of truncated backpropagation through time. The state is carried over to the "
+            "next sequence."
+        ),
     ] = 100
     accumulation: Annotated[
         PositiveInt, Field(description="Number of batches whose gradients are averaged in one optimizer step.")
@@ -130,8 +134,8 @@ class Training(Section):
         Field(
             ge=0,
             le=1,
-            description="Probability, at the end of the run, that the decoder reads its own output instead of the "
-            "target (Bengio et al. 2015); it grows linearly from 0.",
+            description="Probability that the decoder reads its own output instead of the target, at the end of the "
+            "run; it grows linearly from 0 (Bengio et al. 2015).",
         ),
     ] = 0.0
     steps: Annotated[PositiveInt | None, Field(description="Number of optimizer steps after which the run ends.")] = (
@@ -145,13 +149,13 @@ class Training(Section):
         PositiveInt | None, Field(description="Number of evaluations without a new best loss after which the run ends.")
     ] = None
     gradient_clip_norm: Annotated[
-        PositiveFloat | None, Field(description="Maximum L2 norm to which the gradient is scaled down.")
+        PositiveFloat | None, Field(description="Maximum L2 norm of the gradient; a larger gradient is scaled down.")
     ] = None
     gradient_clip_value: Annotated[
         PositiveFloat | None,
-        Field(description="Maximum absolute value to which each element of the gradient is clipped."),
+        Field(description="Maximum absolute value of an element of the gradient; larger elements are clipped."),
     ] = None
-    log_interval: Annotated[PositiveInt, Field(description="Steps between two lines of metrics.jsonl.")] = 10
+    log_interval: Annotated[PositiveInt, Field(description="Steps between two logged steps in metrics.jsonl.")] = 10
     checkpoint_interval: Annotated[PositiveInt, Field(description="Steps between two checkpoints.")] = 500
     keep_checkpoints: Annotated[
         PositiveInt, Field(description="Number of latest checkpoints that are kept, in addition to the best.")
@@ -163,8 +167,8 @@ class Training(Section):
     backend: Annotated[
         str,
         Field(
-            description="Backend that runs the cells: the name of one, or `auto` for the fastest on this machine, "
-            "measured before the first step."
+            description="Name of the backend that runs the cells, or `auto` for the fastest on this machine, measured "
+            "before the first step."
         ),
     ] = AUTO_BACKEND
     device: Annotated[str, Field(description="`cpu`, `cuda`, `cuda:1` and so on; `auto` is a GPU if there is one.")] = (
@@ -186,18 +190,18 @@ class Evaluation(Section):
 
     interval: Annotated[PositiveInt, Field(description="Steps between two evaluations.")] = 500
     tokens: Annotated[
-        int, Field(ge=2, description="Maximum number of tokens that are scored; `seqforge evaluate` scores all.")
+        int, Field(ge=2, description="Maximum number of tokens that are scored. `seqforge evaluate` scores all.")
     ] = 1_000_000
 
 
 class Prediction(Section):
-    """`[prediction]`: decoding of a sequence for an example."""
+    """`[prediction]`: decoding of predicted sequences."""
 
     beam: Annotated[
         PositiveInt, Field(description="Width of the beam search; 1 takes the most probable symbol on every step.")
     ] = 1
     length_normalization: Annotated[
-        NonNegativeFloat, Field(description="Exponent α of Wu et al. 2016; a larger one favors longer sequences.")
+        NonNegativeFloat, Field(description="Exponent α of Wu et al. 2016; a larger value favors longer sequences.")
     ] = 0.0
     length: Annotated[PositiveInt, Field(description="Maximum number of symbols in a predicted sequence.")] = 200
 
@@ -213,7 +217,10 @@ class Sampling(Section):
     ] = 1
     prompt: Annotated[
         str | None,
-        Field(min_length=1, description="Beginning of each sample; without it, a sample begins as a line does."),
+        Field(
+            min_length=1,
+            description="Text that each sample starts with. By default, a sample starts at the beginning of a line.",
+        ),
     ] = None
 
 

@@ -1,22 +1,26 @@
 """Tables of an experiment before the check: reading TOML, overriding values and replacing components."""
 
 import codecs
+import copy
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from seqforge.errors import ExperimentError
+from seqforge.errors import ExperimentError, nearest
 from seqforge.files import read_bounded
-from seqforge.registry import Registry, options_of, shown
+from seqforge.registry import Registry, format_value, options_of
 
 Table = dict[str, Any]
 
 MAXIMUM_SIZE = 1024 * 1024
-"""Maximum number of bytes of an experiment file."""
+"""Maximum size of an experiment file in bytes."""
 
 MAXIMUM_DEPTH = 64
-"""Maximum depth of nested tables and lists."""
+"""Maximum number of levels of nested tables and lists."""
+
+MAXIMUM_SUGGESTIONS = 10
+"""Maximum number of files that a message suggests."""
 
 
 def read_table(path: Path) -> Table:
@@ -26,10 +30,9 @@ def read_table(path: Path) -> Table:
         ExperimentError: If it is missing, cannot be read, is not TOML, or is nested too deeply.
     """
     try:
-        content = read_bounded(path, MAXIMUM_SIZE)
-        table = tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
+        table = _parse(path)
     except FileNotFoundError as error:
-        raise ExperimentError(f"{path}: no such file", hint=_neighbours(path)) from error
+        raise ExperimentError(f"{path}: no such file", hint=_suggest_experiments(path)) from error
     except IsADirectoryError as error:
         raise ExperimentError(
             f"{path}: is a folder, not an experiment file", hint="To resume a run: seqforge run --resume RUN"
@@ -41,30 +44,46 @@ def read_table(path: Path) -> Table:
     except OSError as error:
         raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from error
     if _is_too_deep(table):
-        raise ExperimentError(f"{path}: tables and lists are nested more than {MAXIMUM_DEPTH} deep")
+        raise ExperimentError(f"{path}: tables and lists are nested more than {MAXIMUM_DEPTH} levels deep")
     return table
 
 
+def _parse(path: Path) -> Table:
+    return tomllib.loads(read_bounded(path, MAXIMUM_SIZE).removeprefix(codecs.BOM_UTF8).decode())
+
+
 def _is_too_deep(table: Table) -> bool:
-    # One level at a time, since a recursion would exceed the stack.
+    # One level at a time, since recursion could overflow the stack.
     level: list[Any] = [table]
     for _ in range(MAXIMUM_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [child for parent in level for child in _children(parent)]
     return bool(level)
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return cast("Table", value).values()
     return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
-def _neighbours(path: Path) -> str:
+def _suggest_experiments(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"The folder {folder} does not exist."
-    files = sorted(file.name for file in folder.glob("*.toml"))[:10]
-    return f"Experiment files in {folder}: {', '.join(files)}." if files else f"There is no .toml file in {folder}."
+    files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
+    if not files:
+        return f"There is no experiment file in {folder}."
+    match = nearest(path.name, files)
+    if match:
+        return f"Did you mean {folder / match}?"
+    return f"Experiment files in {folder}: {', '.join(files[:MAXIMUM_SUGGESTIONS])}."
+
+
+def _is_experiment(path: Path) -> bool:
+    try:
+        return "corpus" in _parse(path)
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def is_utf8(text: str) -> bool:
@@ -73,16 +92,18 @@ def is_utf8(text: str) -> bool:
 
 
 def override(table: Table, assignments: Iterable[str]) -> Table:
-    """Return a table with assignments such as `model.cells.0.hidden_size=256`; a value that is not TOML is text.
+    """Return a copy of a table with assignments such as `model.cells.0.hidden_size=256`.
+
+    A value that is not TOML is taken as text.
 
     Raises:
-        ExperimentError: If an assignment has no `=`, if its key leads through a plain value or past the end of a list,
-            or if the result is nested too deeply.
+        ExperimentError: If an assignment is not of the form `key=value`, if its key leads into a plain value or past
+            the end of a list, or if the result is nested too deeply.
     """
-    result = cast("Table", _copied(table))
+    result = copy.deepcopy(table)
     for assignment in assignments:
         if not is_utf8(assignment):
-            raise ExperimentError(f"--set {assignment!r}: is not text in UTF-8")
+            raise ExperimentError(f"--set {assignment!r}: is not valid UTF-8")
         key, equals, text = assignment.partition("=")
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
@@ -91,19 +112,19 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
             )
         _assign(result, parts, _value(text.strip()), assignment)
     if _is_too_deep(result):
-        raise ExperimentError(f"--set: tables and lists would be nested more than {MAXIMUM_DEPTH} deep")
+        raise ExperimentError(f"--set: tables and lists would be nested more than {MAXIMUM_DEPTH} levels deep")
     return result
 
 
 def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> None:
     place: Any = table
-    for depth, (part, following) in enumerate(zip(parts, [*parts[1:], None], strict=True)):
+    for depth, (part, next_part) in enumerate(zip(parts, [*parts[1:], None], strict=True)):
         if isinstance(place, list):
             items = cast("list[Any]", place)
             if not part.isdecimal() or int(part) > len(items):
-                place_so_far = ".".join(parts[:depth])
+                key = ".".join(parts[:depth])
                 raise ExperimentError(
-                    f"--set {assignment}: {place_so_far} is a list of length {len(items)}, without an item {part!r}",
+                    f"--set {assignment}: {key} is a list of length {len(items)}, without an item {part!r}",
                     hint=f"Use an index from 0 to {len(items)}; {len(items)} appends an item.",
                 )
             index: Any = int(part)
@@ -114,12 +135,13 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
             index = part
             missing = part not in cast("Table", place)
         else:
-            raise ExperimentError(f"--set {assignment}: {'.'.join(parts[:depth])} is {shown(place)}, which has no keys")
-        if following is None:
+            key = ".".join(parts[:depth])
+            raise ExperimentError(f"--set {assignment}: {key} is {format_value(place)}, which has no keys")
+        if next_part is None:
             place[index] = value
             return
         if missing:
-            place[index] = [] if following == "0" else {}
+            place[index] = [] if next_part == "0" else {}
         place = cast("Any", place[index])
 
 
@@ -128,15 +150,7 @@ def _value(text: str) -> Any:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
-    return table["value"] if len(table) == 1 else text  # Text of several lines may be TOML, but not a single value.
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(inner) for key, inner in cast("Table", value).items()}
-    if isinstance(value, list):
-        return [_copied(inner) for inner in cast("list[Any]", value)]
-    return value
+    return table["value"] if len(table) == 1 else text  # Several lines may be several TOML assignments.
 
 
 def replace_components(
@@ -149,37 +163,46 @@ def replace_components(
     optimizer: str | None = None,
     sampler: Sequence[str] = (),
 ) -> Table:
-    """Return a table with other components, and options of the old ones that the new ones have too.
+    """Return a table with components replaced. Options that the new component also has keep their values.
+
+    Args:
+        table: Tables of an experiment.
+        registry: Registered components.
+        corpus: Name of the corpus, or None to keep that of the table; and so for the loss and the optimizer.
+        cell: Name of the cell of every layer, or None to keep the cells.
+        loss: Name of the loss, or None.
+        optimizer: Name of the optimizer, or None.
+        sampler: Names of a chain of samplers; empty to keep the samplers.
 
     Raises:
-        PluginError: If there is no component of a name.
+        PluginError: If no component has such a name.
     """
-    chosen = dict(table)
+    result = dict(table)
     for kind, name in (("corpus", corpus), ("loss", loss), ("optimizer", optimizer)):
         if name is not None:
-            chosen[kind] = _replaced(chosen.get(kind), registry, kind, name)
+            result[kind] = _replace(result.get(kind), registry, kind, name)
     if cell is not None:
-        model = chosen.get("model")
+        model = result.get("model")
         model = dict(cast("Table", model)) if isinstance(model, dict) else {}
         layers = model.get("cells")
         tables = cast("list[Any]", layers) if isinstance(layers, list) and layers else [None]
-        model["cells"] = [_replaced(layer, registry, "cell", cell, kept=("repeat", "backend")) for layer in tables]
-        chosen["model"] = model
+        model["cells"] = [_replace(layer, registry, "cell", cell, keep=("repeat", "backend")) for layer in tables]
+        result["model"] = model
     if sampler:
-        chosen["sampler"] = [_replaced(None, registry, "sampler", name) for name in sampler]
-    return chosen
+        result["sampler"] = [_replace(None, registry, "sampler", name) for name in sampler]
+    return result
 
 
-def _replaced(table: Any, registry: Registry, kind: str, name: str, kept: Sequence[str] = ()) -> Table:
+def _replace(table: Any, registry: Registry, kind: str, name: str, keep: Sequence[str] = ()) -> Table:
     registration = registry.find(kind, name)
     options = options_of(registry.load(registration), kind, registration.qualified_name)
-    known = {*options.names, *kept}
+    keys = {*options.names, *keep}
     before = cast("Table", table) if isinstance(table, dict) else {}
-    return {"use": name} | {key: value for key, value in before.items() if key in known}
+    return {"use": name} | {key: value for key, value in before.items() if key in keys}
 
 
 def merge_tables(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:
-    """Return a table with some keys changed. A component that is named again replaces the old one and its options."""
+    """Return a table with the changes merged into it. A table with the key `use` replaces a component as a whole."""
     merged = dict(table)
     for key, value in changes.items():
         if isinstance(value, Mapping) and "use" not in value and isinstance(table.get(key), Mapping):

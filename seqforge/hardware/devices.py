@@ -13,9 +13,9 @@ CPU_INFORMATION = Path("/proc/cpuinfo")
 
 @cache
 def instruction_sets(information: Path = CPU_INFORMATION) -> frozenset[str]:
-    """Return the instruction sets of an x86 processor by Linux's names, such as `avx2` and `avx512_bf16`.
+    """Return the instruction sets of an x86 processor under the names that Linux uses, such as `avx2`.
 
-    The result is empty if the system does not list them.
+    The result is empty if the system does not list instruction sets.
     """
     return frozenset(_field("flags", information).split())
 
@@ -36,7 +36,7 @@ def _field(key: str, information: Path) -> str:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device with a name of torch, such as "cpu", "cuda:1" and "mps"; for "auto", a GPU or else the CPU.
+    """Return the torch device with a name such as "cpu", "cuda:1" or "mps"; "auto" is a GPU if there is one.
 
     Raises:
         ExperimentError: If there is no such device.
@@ -51,13 +51,14 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
         raise ExperimentError(
-            f"device: there is no device {name!r} here", hint=f"Use auto, or one of: {', '.join(available)}."
+            f"training.device or --device: this machine has no device {name!r}",
+            hint=f"Use auto, or one of: {', '.join(available)}.",
         ) from error
     return device
 
 
 def multiplies_in_bfloat16(device: torch.device) -> bool:
-    """Return whether a device has instructions for products in bfloat16, instead of an emulation."""
+    """Return whether a device has instructions for bfloat16 products. Other devices emulate them, which is slow."""
     if device.type == "cpu":
         return bool(instruction_sets() & {"avx512_bf16", "amx_bf16"})
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

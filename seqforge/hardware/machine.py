@@ -6,8 +6,7 @@ import shutil
 
 import torch
 
-from seqforge.hardware import instruction_sets
-from seqforge.hardware.devices import multiplies_in_bfloat16
+from seqforge.hardware.devices import instruction_sets, multiplies_in_bfloat16
 from seqforge.interfaces import Diagnosis
 
 _NOTEWORTHY = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
@@ -19,8 +18,8 @@ def diagnose_machine() -> list[Diagnosis]:
 
 
 def _processor() -> Diagnosis:
-    known = [name for name in _NOTEWORTHY if name in instruction_sets()]
-    return Diagnosis("processor", f"{platform.machine()}, {', '.join(known) or 'no vector instructions for kernels'}")
+    names = [name for name in _NOTEWORTHY if name in instruction_sets()]
+    return Diagnosis("processor", f"{platform.machine()}, {', '.join(names) or 'no vector instructions for kernels'}")
 
 
 def _torch() -> Diagnosis:
@@ -33,7 +32,7 @@ def _threads() -> Diagnosis:
     threads, cores, busy = torch.get_num_threads(), _own_cores(), os.getloadavg()[0]
     finding = f"{threads} threads on {cores} cores, of which about {min(busy, cores):.1f} are busy"
     if threads > cores:
-        return Diagnosis("threads", finding, f"More threads than cores are slow: set OMP_NUM_THREADS={cores}.")
+        return Diagnosis("threads", finding, f"More threads than cores slow down training: set OMP_NUM_THREADS={cores}")
     free = max(1, round(cores - busy))
     if threads > free:
         advice = f"Threads that wait for a busy core make small models ten times slower: try OMP_NUM_THREADS={free}."
@@ -50,7 +49,7 @@ def _precision() -> Diagnosis:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if multiplies_in_bfloat16(device):
         return Diagnosis("precision", "training.precision = 'auto' means bfloat16")
-    reason = f"the {device.type} has no bfloat16 products"
+    reason = f"the {device.type} has no instructions for bfloat16 products"
     return Diagnosis("precision", f"training.precision = 'auto' means float32: {reason}")
 
 
@@ -61,8 +60,8 @@ def _gpu() -> Diagnosis:
 
 
 def _compiler() -> Diagnosis:
-    found = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
-    if found is None:
-        finding = "none: cells without built-in kernels run in plain torch"
+    compiler = next((name for name in ("c++", "g++", "clang++") if shutil.which(name)), None)
+    if compiler is None:
+        finding = "none; cells without built-in kernels run in plain torch"
         return Diagnosis("compiler", finding, "On Debian and Ubuntu: sudo apt install g++")
-    return Diagnosis("compiler", f"{shutil.which(found)}, for cells without built-in kernels")
+    return Diagnosis("compiler", f"{shutil.which(compiler)}, for cells without built-in kernels")

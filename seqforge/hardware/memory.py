@@ -12,8 +12,8 @@ _LARGEST = 32 << 20
 def keep_freed_memory() -> None:
     """Make glibc keep freed memory, so that the next training step can reuse it.
 
-    By default glibc returns large blocks to the system immediately, and every step waits for new blocks, which the
-    system fills with zeros. Without Linux and glibc, this function does nothing.
+    By default, glibc returns large blocks to the system immediately. Every training step then waits for new blocks,
+    which the system fills with zeros. On systems without Linux and glibc, this function does nothing.
     """
     if sys.platform != "linux":
         return

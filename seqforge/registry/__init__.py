@@ -1,10 +1,18 @@
-"""Plugins: hook specifications, discovery, and components by name. Imports no torch until a component is loaded."""
+"""Plugins: hook specifications, discovery, and components by name. Only loading a component may import torch."""
 
 from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import Problem, blame_plugin, describe_error, from_validation, join, plugin_fault, shown
+from seqforge.registry.problems import (
+    Problem,
+    blame_plugin,
+    describe_error,
+    format_value,
+    from_validation,
+    join,
+    plugin_fault,
+)
 from seqforge.registry.register import KINDS, SESSION, Kind, Register, Registration
 from seqforge.registry.registry import Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
@@ -31,6 +39,7 @@ __all__ = [
     "blame_plugin",
     "describe_error",
     "discover",
+    "format_value",
     "from_validation",
     "hookimpl",
     "hookspec",
@@ -40,7 +49,6 @@ __all__ = [
     "plain_tables",
     "plugin_fault",
     "resolve",
-    "shown",
     "use",
     "with_classes_of",
 ]

@@ -1,8 +1,8 @@
-"""A chosen component: its class and its options, checked before anything is built."""
+"""Components that an experiment chooses: their classes and their options, checked before they are built."""
 
 import hashlib
 import marshal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import Problem, blame_plugin, from_validation, join, shown, unknown_key
+from seqforge.registry.problems import Problem, blame_plugin, format_value, from_validation, join, unknown_key
 from seqforge.registry.register import KINDS, SESSION, Registration
 from seqforge.registry.registry import Registry
 
@@ -24,9 +24,9 @@ class Component:
     Attributes:
         registration: Registration of the component.
         component: Class of the component.
-        options: Plain options by name, as `__init__` takes them.
-        nested: Options that are components themselves.
-        table: The component's table as in an experiment file, every default included.
+        options: Values of the plain options, by name, as `__init__` takes them.
+        nested: Values of the options that are components themselves, by name.
+        table: The component's table as in an experiment file, with every default.
     """
 
     registration: Registration
@@ -42,41 +42,45 @@ class Component:
 
     @property
     def plugins(self) -> set[str]:
-        """Plugins that register the component and the components inside it."""
-        inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
-        return {self.registration.plugin}.union(*(part.plugins for parts in inside for part in parts))
+        """Names of the plugins that register the component and its nested components."""
+        return {self.registration.plugin}.union(*(part.plugins for part in self._parts()))
 
     def versions(self, plugins: Mapping[str, str]) -> dict[str, str]:
-        """Return what identifies the code of the component and of the components inside it, for keys of caches.
+        """Return the versions of the code of the component and of its nested components, for the keys of caches.
+
+        Args:
+            plugins: Version of each plugin, by name.
 
         Returns:
-            The version of each plugin, and for each class of a Python session a digest of its code.
+            Version of each plugin that registers one of them, and a digest of the code of each class that was defined
+            in a Python session, by name.
         """
-        inside = (value if isinstance(value, list) else [value] for value in self.nested.values())
-        versions = {
-            name: version for parts in inside for part in parts for name, version in part.versions(plugins).items()
-        }
+        versions = {name: version for part in self._parts() for name, version in part.versions(plugins).items()}
         if self.registration.plugin == SESSION:
             return {**versions, self.name: _code_digest(self.component)}
         return {**versions, self.registration.plugin: plugins[self.registration.plugin]}
 
+    def _parts(self) -> Iterator["Component"]:
+        for value in self.nested.values():
+            yield from value if isinstance(value, list) else [value]
+
     def build(self, **supplied: Any) -> Any:
-        """Build the component and the components inside it.
+        """Build the component and its nested components.
 
         Args:
-            supplied: Arguments that the engine passes to this kind, such as a cell's `input_size`. A component inside
-                gets those of its own kind.
+            supplied: Arguments that the engine passes to this kind of component, such as a cell's `input_size`. A
+                nested component gets those that its own kind takes.
 
         Raises:
-            PluginError: If `__init__` raises an error. A `ValueError` is taken as a message about the options.
+            PluginError: If `__init__` raises an error. The message of a `ValueError` is an error in the options.
         """
 
-        def built(part: Component) -> Any:
-            theirs = KINDS[part.registration.kind].supplied
-            return part.build(**{name: value for name, value in supplied.items() if name in theirs})
+        def build_nested(part: Component) -> Any:
+            accepted = KINDS[part.registration.kind].supplied
+            return part.build(**{name: value for name, value in supplied.items() if name in accepted})
 
         nested = {
-            name: [built(part) for part in value] if isinstance(value, list) else built(value)
+            name: [build_nested(part) for part in value] if isinstance(value, list) else build_nested(value)
             for name, value in self.nested.items()
         }
         with blame_plugin(self.registration.kind, self.name, self.component, "it cannot be built"):
@@ -107,15 +111,15 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
         return [
             Problem(
                 key,
-                f"must be a table with the name of {KINDS[kind].with_article}, not {shown(table)}",
+                f"must be a table with the name of {KINDS[kind].with_article}, not {format_value(table)}",
                 f'Write {{ use = "{table if isinstance(table, str) else "NAME"}" }}.',
             )
         ]
     options = dict(cast("Mapping[str, Any]", table))
     name = options.pop("use", None)
     if not isinstance(name, str):
-        known = did_you_mean("", registry.names(kind))
-        return [Problem(join(key, "use"), f"must name {KINDS[kind].with_article}", known)]
+        hint = did_you_mean("", registry.names(kind))
+        return [Problem(join(key, "use"), f"must name {KINDS[kind].with_article}", hint)]
     try:
         registration = registry.find(kind, name)
         component = registry.load(registration)
@@ -144,29 +148,28 @@ def _check(
     nested: dict[str, Component | list[Component]] = {}
     for name, option in declared.nested.items():
         if name in options:
-            chosen = _resolve_nested(registry, option, options[name], join(key, name), folder)
-            if isinstance(chosen, _Problems):
-                problems += chosen
-            else:
-                nested[name] = chosen
+            components, nested_problems = _resolve_nested(registry, option, options[name], join(key, name), folder)
+            problems += nested_problems
+            if not nested_problems:
+                nested[name] = components if option.many else components[0]
         elif option.required:
-            problems.append(Problem(join(key, name), f"{owner} needs this {option.kind}"))
+            problems.append(Problem(join(key, name), f"{owner} needs this option", f"Write {name} = {option.example}."))
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
-    written = {name: value for name, value in options.items() if name in declared.model.model_fields}
-    plain = declared.defaults | written
+    explicit = {name: value for name, value in options.items() if name in declared.model.model_fields}
+    plain = declared.defaults | explicit
     try:
         model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
     except ValidationError as error:
         return problems + from_validation(error, plain, key, declared.names, owner)
     problems += [
         Problem(join(key, name), "cannot be None", "Leave it out to use its default.")
-        for name, value in written.items()
+        for name, value in explicit.items()
         if value is None and declared.model.model_fields[name].default is not None
     ]
     if problems:
         return problems
-    dumped = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
-    inner = {
+    plain_table = {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
+    nested_table = {
         name: [dict(part.table) for part in value] if isinstance(value, list) else dict(value.table)
         for name, value in nested.items()
     }
@@ -175,41 +178,29 @@ def _check(
         component=component,
         options={name: getattr(model, name) for name in type(model).model_fields},
         nested=nested,
-        table={"use": owner, **dumped, **inner},
+        table={"use": owner, **plain_table, **nested_table},
     )
-
-
-class _Problems(list[Problem]):
-    """A list of problems, distinguishable from a list of components."""
 
 
 def _resolve_nested(
     registry: Registry, option: NestedOption, value: Any, key: str, folder: Path
-) -> Component | list[Component] | _Problems:
-    if not option.many:
-        return _resolve_inner(registry, option, value, key, folder)
-    if not isinstance(value, list):
-        return _Problems(
-            [Problem(key, f"must be a list of tables, each with the name of {KINDS[option.kind].with_article}")]
-        )
+) -> tuple[list[Component], list[Problem]]:
+    """Return the components in the value of an option, and their problems."""
+    if option.many and not isinstance(value, list):
+        message = f"must be a list of tables, each with the name of {KINDS[option.kind].with_article}"
+        return [], [Problem(key, message, f"Write {option.example}.")]
+    tables: dict[str, Any] = {key: value}
+    if option.many:
+        tables = {join(key, index): table for index, table in enumerate(cast("list[Any]", value))}
     components: list[Component] = []
-    problems = _Problems()
-    for index, table in enumerate(cast("list[Any]", value)):
-        chosen = _resolve_inner(registry, option, table, join(key, index), folder)
-        if isinstance(chosen, _Problems):
-            problems += chosen
+    problems: list[Problem] = []
+    for place, table in tables.items():
+        resolved = resolve(registry, option.kind, table, place, folder)
+        if isinstance(resolved, list):
+            problems += resolved
+        elif not issubclass(resolved.component, option.interface):
+            message = f"{resolved.name} is not of the type {option.interface.__name__}, which this option needs"
+            problems.append(Problem(join(place, "use"), message))
         else:
-            components.append(chosen)
-    return problems or components
-
-
-def _resolve_inner(
-    registry: Registry, option: NestedOption, table: Any, key: str, folder: Path
-) -> Component | _Problems:
-    chosen = resolve(registry, option.kind, table, key, folder)
-    if isinstance(chosen, list):
-        return _Problems(chosen)
-    if not issubclass(chosen.component, option.interface):
-        wanted = f"{chosen.name} is not a {option.interface.__name__}, which this option needs"
-        return _Problems([Problem(join(key, "use"), wanted)])
-    return chosen
+            components.append(resolved)
+    return components, problems

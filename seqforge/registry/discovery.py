@@ -1,4 +1,4 @@
-"""Discovery of installed plugins. A broken plugin is reported and does not affect the others."""
+"""Discovery of installed plugins. A broken plugin is listed with its error, and does not affect the others."""
 
 import enum
 import importlib
@@ -38,9 +38,9 @@ class Plugin:
         distribution: Installed distribution that contains it, or "" if unknown.
         version: Version of the distribution, or "" if unknown.
         state: Whether it can be used.
-        reason: Why it cannot be used, in one line.
-        traceback: Traceback of a broken plugin.
-        registrations: Its components.
+        reason: Reason why it cannot be used, in one line.
+        traceback: Traceback of the error in a broken plugin.
+        registrations: Components that it registers.
     """
 
     name: str
@@ -56,27 +56,29 @@ class Plugin:
 def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str] | None = None) -> list[Plugin]:
     """Import the installed plugins and return each with its state. An error in a plugin is never raised.
 
-    By default, the entry points are those of the group `seqforge.plugins`, and the disabled plugins those of the
-    comma-separated `SEQFORGE_DISABLE_PLUGINS`.
+    Args:
+        entries: Entry points of the plugins; by default, those of the group `seqforge.plugins`.
+        disabled: Names of plugins that are not imported; by default, those in the environment variable
+            `SEQFORGE_DISABLE_PLUGINS`, separated by commas.
 
     Returns:
-        All plugins, sorted by name, unusable ones included.
+        All plugins, sorted by name, including those that cannot be used.
     """
     if entries is None:
         entries = entry_points(group=GROUP)
     if disabled is None:
         disabled = os.environ.get(DISABLING_VARIABLE, "").split(",")
-    switched_off = {name.strip() for name in disabled}
-    found = sorted((_described(entry) for entry in entries), key=lambda plugin: (plugin.name, plugin.distribution))
+    disabled_names = {name.strip() for name in disabled}
+    plugins = sorted(map(_read_metadata, entries), key=lambda plugin: (plugin.name, plugin.distribution))
     return [
         replace(plugin, state=PluginState.DISABLED, reason=f"named in {DISABLING_VARIABLE}")
-        if plugin.name in switched_off
-        else _examined(plugin, [rival.distribution for rival in found if rival.name == plugin.name])
-        for plugin in found
+        if plugin.name in disabled_names
+        else _import_plugin(plugin, [rival.distribution for rival in plugins if rival.name == plugin.name])
+        for plugin in plugins
     ]
 
 
-def _described(entry: EntryPoint) -> Plugin:
+def _read_metadata(entry: EntryPoint) -> Plugin:
     try:
         distribution, version = (entry.dist.name or "", entry.dist.version or "") if entry.dist else ("", "")
     except Exception:  # noqa: BLE001 - incomplete metadata raises different errors in different versions of Python
@@ -84,9 +86,9 @@ def _described(entry: EntryPoint) -> Plugin:
     return Plugin(entry.name, entry.value, distribution, version, PluginState.OK)
 
 
-def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
-    if len(rivals) > 1:
-        owners = " and ".join(rival or "an unknown distribution" for rival in rivals)
+def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
+    if len(distributions) > 1:
+        owners = " and ".join(distribution or "an unknown distribution" for distribution in distributions)
         reason = f"{owners} contain a plugin of this name; uninstall all but one"
         return replace(plugin, state=PluginState.CONFLICTING, reason=reason)
     if plugin.name in RESERVED_NAMES:
@@ -94,11 +96,11 @@ def _examined(plugin: Plugin, rivals: Sequence[str]) -> Plugin:
         return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
     try:
         module = importlib.import_module(plugin.module_name)
-        stated = getattr(module, "SEQFORGE_API", None)
-        if stated != API_VERSION:
-            reason = "its entry module states no SEQFORGE_API"
-            if stated is not None:
-                reason = f"made for SEQFORGE_API {stated!r}, but this version of seqforge has {API_VERSION}"
+        version = getattr(module, "SEQFORGE_API", None)
+        if version != API_VERSION:
+            reason = "its entry module does not define SEQFORGE_API"
+            if version is not None:
+                reason = f"made for SEQFORGE_API {version!r}, but this version of seqforge has {API_VERSION}"
             return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
         return replace(plugin, registrations=tuple(_registrations(plugin.name, module)))
     except KeyboardInterrupt:
@@ -119,6 +121,6 @@ def _registrations(name: str, module: ModuleType) -> list[Registration]:
 
 
 def _one_line(error: BaseException) -> str:
-    # The whole message, since the last line of pluggy's messages names the cause, but at most 400 characters.
+    # Not only the first line: the last line of a message of pluggy names the cause.
     words = textwrap.shorten(str(error), 400, placeholder=" ...")
     return f"{type(error).__name__}: {words}" if words else type(error).__name__

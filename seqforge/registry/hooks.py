@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from seqforge.interfaces.diagnosis import Diagnosis
 
 API_VERSION = 1
-"""Version that a plugin states as `SEQFORGE_API`. It rises when a hook or an interface changes incompatibly."""
+"""Version of the hooks and interfaces, named in a plugin as `SEQFORGE_API`. Every incompatible change increases it."""
 
 hookspec = pluggy.HookspecMarker("seqforge")
 hookimpl = pluggy.HookimplMarker("seqforge")
 
 
 class PluginHooks:
-    """Hooks of a plugin. The entry module implements those it needs as functions marked `@hookimpl`."""
+    """Hooks of a plugin. Its entry module implements the hooks that it needs as functions marked `@hookimpl`."""
 
     @hookspec
     def seqforge_register(self, register: Register) -> None:
@@ -38,14 +38,17 @@ class PluginHooks:
 
     @hookspec
     def seqforge_add_commands(self, commands: typer.Typer) -> None:
-        """Add commands to the typer application `seqforge`. Import large modules inside a command."""
+        """Add commands to the typer application `seqforge`.
+
+        Import large modules inside a command, so that the other commands start quickly.
+        """
 
     @hookspec
     def seqforge_diagnose(self) -> list[Diagnosis]:
-        """Return what the plugin finds on this machine, for `seqforge doctor`. Import large modules inside.
+        """Diagnose this machine for `seqforge doctor`. Import large modules inside this function.
 
         Returns:
-            One diagnosis for each thing examined.
+            One diagnosis for each subject, such as a compiler.
         """
         return []
 
@@ -59,19 +62,19 @@ class PluginHooks:
 
     @hookspec
     def seqforge_step_finished(self, event: StepFinished) -> None:
-        """Receive an optimizer step. It must return quickly."""
+        """Receive the figures of an optimizer step. The training loop waits for this hook."""
 
     @hookspec
     def seqforge_work_progressed(self, event: WorkProgressed) -> None:
-        """Receive the progress of work between two steps: evaluating, sampling, saving."""
+        """Receive the progress of work outside the steps, such as evaluating, sampling or saving."""
 
     @hookspec
     def seqforge_evaluated(self, event: Evaluated) -> None:
-        """Receive an evaluation of the validation split."""
+        """Receive the scores of the validation split."""
 
     @hookspec
     def seqforge_sampled(self, event: Sampled) -> None:
-        """Receive samples."""
+        """Receive samples and their scores."""
 
     @hookspec
     def seqforge_run_finished(self, event: RunFinished) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
-from seqforge.registry.problems import for_the_author
+from seqforge.registry.problems import author_hint
 from seqforge.registry.register import KINDS
 from seqforge.registry.registry import interfaces_of
 
@@ -36,6 +36,12 @@ class NestedOption:
     required: bool
     many: bool
     description: str
+
+    @property
+    def example(self) -> str:
+        """Example of a value, as in an experiment file."""
+        table = f'{{ use = "{self.kind.upper()}" }}'
+        return f"[{table}]" if self.many else table
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Options:
 def options_of(component: type[Any], kind: str, owner: str) -> Options:
     """Return the options of a component, from the signature of its `__init__`.
 
-    Arguments that the engine passes to this kind of component are no options.
+    Arguments that the engine passes to this kind of component are not options.
 
     Raises:
         PluginError: If an argument cannot be an option, for example because it has no type.
@@ -74,7 +80,7 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
     interfaces = {interface: name for name in KINDS for interface in interfaces_of(name)}
     arguments = _arguments(component, interfaces_of(kind), owner)
     for name in sorted(supplied - {parameter.name for parameter, _ in arguments}):
-        raise _unfit(owner, f"its __init__ takes no {name!r}, which the engine passes")
+        raise _configuration_error(owner, f"its __init__ has no argument {name!r}, which the engine passes")
     plain: dict[str, Any] = {}
     nested: dict[str, NestedOption] = {}
     for parameter, annotation in arguments:
@@ -85,7 +91,7 @@ def options_of(component: type[Any], kind: str, owner: str) -> Options:
             nested[parameter.name] = option
         else:
             default = ... if parameter.default is parameter.empty else parameter.default
-            plain[parameter.name] = (_or_single_item(annotation), default)
+            plain[parameter.name] = (_accept_single_item(annotation), default)
     return Options(_model(component.__name__, owner, plain), nested)
 
 
@@ -105,11 +111,11 @@ def _model(name: str, owner: str, fields: dict[str, Any]) -> type[BaseModel]:
         reason = str(error).partition("\n")[0].rstrip(".")
         if isinstance(error, PydanticSchemaGenerationError):
             argument, (annotation, _) = next(iter(fields.items()))
-            shown = annotation.__name__ if isinstance(annotation, type) else annotation
-            reason = f"its argument {argument!r} has the type {shown}, which an experiment file cannot hold"
-        raise _unfit(owner, reason) from error
+            type_name = annotation.__name__ if isinstance(annotation, type) else annotation
+            reason = f"its argument {argument!r} has the type {type_name}, which an experiment file cannot hold"
+        raise _configuration_error(owner, reason) from error
     for reserved in fields.keys() - model.model_fields.keys():
-        raise _unfit(owner, f"pydantic reserves the name {reserved!r}")
+        raise _configuration_error(owner, f"pydantic reserves the name {reserved!r}")
     return model
 
 
@@ -118,25 +124,26 @@ def _arguments(
 ) -> list[tuple[inspect.Parameter, Any]]:
     home = next(parent for parent in component.__mro__ if "__init__" in vars(parent))
     if home not in interfaces and any(issubclass(interface, home) for interface in interfaces):
-        return []  # It has no __init__ of its own, and the arguments of torch.nn.Module or object are no options.
+        return []  # It inherits the __init__ of torch.nn.Module or object, whose arguments are not options.
     try:
         hints = typing.get_type_hints(component.__init__, include_extras=True)
     except Exception as error:
-        raise _unfit(owner, str(error)) from error
+        raise _configuration_error(owner, str(error)) from error
     arguments: list[tuple[inspect.Parameter, Any]] = []
     for parameter in list(inspect.signature(component.__init__).parameters.values())[1:]:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise _unfit(owner, f"its __init__ takes {parameter.kind.description} {parameter.name!r}")
+            kind = parameter.kind.description
+            raise _configuration_error(owner, f"its __init__ has a {kind} argument {parameter.name!r}")
         if parameter.name == "use":
-            raise _unfit(owner, "'use' is the key that names a component, and cannot be an option")
+            raise _configuration_error(owner, "'use' is the key that names a component, and cannot be an option")
         if parameter.name not in hints:
-            raise _unfit(owner, f"its argument {parameter.name!r} has no type")
+            raise _configuration_error(owner, f"its argument {parameter.name!r} has no type annotation")
         arguments.append((parameter, hints[parameter.name]))
     return arguments
 
 
-def _or_single_item(annotation: Any) -> Any:
-    """Also accept one text for a list of texts or paths: `files = "a.txt"` stands for `files = ["a.txt"]`."""
+def _accept_single_item(annotation: Any) -> Any:
+    """Accept a single text for a list of texts or paths: `files = "a.txt"` stands for `files = ["a.txt"]`."""
     bare = _without_none(annotation)
     if typing.get_origin(bare) not in (list, Sequence):
         return annotation
@@ -151,7 +158,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _without_none(annotation: Any) -> Any:
-    """Return the type inside `Annotated[…]` and `… | None`; a union of several other types as it is."""
+    """Return the type inside `Annotated[…]` and `… | None`. A union of several other types is returned unchanged."""
     annotation, _ = _bare(annotation)
     if typing.get_origin(annotation) not in (types.UnionType, typing.Union):
         return annotation
@@ -186,5 +193,5 @@ def _bare(annotation: Any) -> tuple[Any, str]:
     return inner, next((extra.description or "" for extra in extras if hasattr(extra, "description")), "")
 
 
-def _unfit(owner: str, reason: str) -> PluginError:
-    return PluginError(f"{owner!r} cannot be configured: {reason}", hint=for_the_author(owner))
+def _configuration_error(owner: str, reason: str) -> PluginError:
+    return PluginError(f"{owner!r} cannot be configured: {reason}", hint=author_hint(owner))

@@ -1,4 +1,4 @@
-"""Error messages: problems of an experiment with their keys, and errors in the code of a plugin."""
+"""Error messages: problems in an experiment, each with its key, and errors in the code of a plugin."""
 
 import re
 import traceback
@@ -17,10 +17,10 @@ from seqforge.registry.register import SESSION
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem of an experiment.
+    """A problem in an experiment.
 
     Attributes:
-        key: Dotted key in the experiment file.
+        key: Dotted key in the experiment file, such as `model.cells.0.hidden_size`.
         message: Description of the problem.
         hint: How to solve it.
     """
@@ -34,12 +34,12 @@ class Problem:
 
 
 def join(*parts: str | int) -> str:
-    """Join parts of a key by dots, without empty ones."""
+    """Join the parts of a key with dots. Empty parts are left out."""
     return ".".join(str(part) for part in parts if part != "")
 
 
 def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
-    """Return the problem of an unknown key."""
+    """Return the problem of an unknown key, with the nearest known one."""
     hint = did_you_mean(name, known) if known else f"{owner} takes no options."
     return Problem(key, f"{owner} has no option {name!r}", hint)
 
@@ -47,21 +47,29 @@ def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
 def from_validation(
     error: ValidationError, table: Mapping[str, Any], key: str, known: list[str], owner: str
 ) -> list[Problem]:
-    """Convert the errors of pydantic to one problem for each key."""
-    by_place: dict[str, list[ErrorDetails]] = {}
+    """Convert the errors of pydantic to one problem for each key.
+
+    Args:
+        error: Errors of pydantic.
+        table: The table that was validated.
+        key: Key of the table.
+        known: Keys that the table may have.
+        owner: Owner of the table, such as a component or `[training]`.
+    """
+    by_key: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        by_place.setdefault(join(key, *_path(detail, table)), []).append(detail)
-    return [_problem(place, details, known, owner) for place, details in by_place.items()]
+        by_key.setdefault(join(key, *_path(detail, table)), []).append(detail)
+    return [_problem(place, details, known, owner) for place, details in by_key.items()]
 
 
-def shown(value: Any) -> str:
-    """Return a value as it appears in a message: as in TOML, and shortened to 60 characters."""
+def format_value(value: Any) -> str:
+    """Format a value for a message: as in TOML, and shortened to 60 characters."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
-    """Return the keys and indices in pydantic's location, without the branches of unions that it also names."""
+    """Return the keys and indices in the location of a pydantic error, without the branches of unions."""
     path: list[str | int] = []
     value: Any = table
     for part in detail["loc"]:
@@ -88,7 +96,7 @@ def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: s
     wanted = " or ".join([wanted, *(other.removeprefix("should ") for other in others)])
     choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
     meant = nearest(first["input"], choices) if isinstance(first["input"], str) else None
-    return Problem(place, f"{wanted}, not {shown(first['input'])}", f"Did you mean {meant!r}?" if meant else "")
+    return Problem(place, f"{wanted}, not {format_value(first['input'])}", f"Did you mean {meant!r}?" if meant else "")
 
 
 def _wanted(message: str) -> str:
@@ -98,7 +106,7 @@ def _wanted(message: str) -> str:
 
 
 def describe_error(error: BaseException, component: type[object]) -> str:
-    """Describe an error and the last line of the component's package that it passed through."""
+    """Describe an error, with the last line of its traceback that is in the package of the component."""
     package = component.__module__.partition(".")[0]
     own = [
         f" ({Path(frame.f_code.co_filename).name}, line {line})"
@@ -110,11 +118,11 @@ def describe_error(error: BaseException, component: type[object]) -> str:
 
 def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
     """Return the error for a fault in the code of a component."""
-    return PluginError(f"{kind} {name!r}: {reason}", hint=for_the_author(name))
+    return PluginError(f"{kind} {name!r}: {reason}", hint=author_hint(name))
 
 
-def for_the_author(name: str) -> str:
-    """Return the hint that names who has to correct a component."""
+def author_hint(name: str) -> str:
+    """Return a hint that names who has to correct a component."""
     owner, _, class_name = name.partition("/")
     if owner == SESSION:
         return f"Correct the class {class_name}."
@@ -122,8 +130,14 @@ def for_the_author(name: str) -> str:
 
 
 @contextmanager
-def blame_plugin(kind: str, name: str, component: type[object], doing: str) -> Generator[None]:
-    """Convert an unexpected error inside the block to one that names the component and what fails.
+def blame_plugin(kind: str, name: str, component: type[object], failure: str) -> Generator[None]:
+    """Convert an unexpected error inside the block to an error that names the component.
+
+    Args:
+        kind: Kind of component.
+        name: Qualified name of the component.
+        component: Class of the component.
+        failure: What fails, such as "it cannot be built".
 
     Raises:
         PluginError: If the block raises anything but a `SeqforgeError` or an out-of-memory error.
@@ -135,4 +149,4 @@ def blame_plugin(kind: str, name: str, component: type[object], doing: str) -> G
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise plugin_fault(kind, name, f"{doing}: {describe_error(error, component)}") from error
+        raise plugin_fault(kind, name, f"{failure}: {describe_error(error, component)}") from error

@@ -1,4 +1,4 @@
-"""Kinds of component, and the registration of a plugin's components. Free of torch."""
+"""Kinds of component, and the registration of a plugin's components. This module does not import torch."""
 
 import re
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ class Kind:
 
     Attributes:
         name: Name in plugins and experiments.
-        interfaces: Interfaces as `module:name`; a component implements one of them.
-        supplied: Arguments of `__init__` that the engine passes, so that an experiment cannot set them.
+        interfaces: Interfaces as `module:Class`; a component implements one of them.
+        supplied: Arguments of `__init__` that the engine passes. An experiment cannot set them.
     """
 
     name: str
@@ -46,7 +46,7 @@ KINDS = {
 }
 
 SESSION = "session"
-"""Owner of components that no plugin registers: classes that were defined in a Python session."""
+"""Plugin name of components that no plugin registers: classes that were defined in a Python session."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -63,8 +63,7 @@ class Registration:
         target: Class of the component, as `module:Class`.
         qualified_only: Whether the component is found only by `plugin/name`.
         component: The class itself, if it was defined in a session; None if it is imported from `target`.
-        backends: For a preset, the backends to which it pins the cell that `target` names; the first that can run it
-            is used.
+        backends: For a preset, the backends to which it pins the cell named in `target`, in order of preference.
     """
 
     kind: str
@@ -82,10 +81,10 @@ class Registration:
 
 
 class Register:
-    """Collects the components of a plugin as names and import paths, so that a component is imported only when used.
+    """The components of a plugin, as names and import paths: a component is imported only when it is used.
 
-    Every method takes a name in lower case with hyphens and a target `module:Class`. With `qualified_only` the
-    component is found only by `plugin/name`: use it if a different plugin already offers the short name.
+    Every method takes a name in lower case with hyphens and a target `module:Class`. With `qualified_only`, the
+    component is found only by `plugin/name`: use it if another plugin already offers the short name.
 
     Args:
         plugin: Name of the plugin.
@@ -115,9 +114,9 @@ class Register:
         self._add("backend", name, target, qualified_only)
 
     def preset(self, name: str, *, cell: str, backend: str | Sequence[str]) -> None:
-        """Register `plugin/name` as a name for another plugin's cell that is pinned to a backend.
+        """Register a preset: the name `plugin/name` for a cell of any plugin, pinned to a backend.
 
-        If there are several backends, the first that can run the cell is used.
+        If several backends are given, the first that can run the cell is used.
         """
         backends = (backend,) if isinstance(backend, str) else tuple(backend)
         if not backends:
@@ -156,7 +155,7 @@ class Register:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
         if not backends and not _TARGET.fullmatch(target):
-            raise ValueError(f"{kind} {name!r}: target {target!r} must read 'module:Class'")
-        if any((known.kind, known.name) == (kind, name) for known in self.registrations):
+            raise ValueError(f"{kind} {name!r}: target {target!r} must have the form 'module:Class'")
+        if any((other.kind, other.name) == (kind, name) for other in self.registrations):
             raise ValueError(f"{kind} {name!r} is registered twice")
         self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only, backends=backends))

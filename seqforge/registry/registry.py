@@ -10,7 +10,7 @@ import pluggy
 from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.problems import for_the_author
+from seqforge.registry.problems import author_hint
 from seqforge.registry.register import KINDS, SESSION, Registration
 
 EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False)
@@ -20,8 +20,8 @@ EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:
 class Registry:
     """Plugins and their components. A registry is immutable.
 
-    The qualified name of a component is `plugin/name`. The short name works if only one plugin offers it; the order of
-    installation does not matter.
+    The qualified name of a component is `plugin/name`. The short name works if only one plugin offers it. The order in
+    which plugins were installed does not matter.
 
     Args:
         plugins: Plugins, as `discover` returns them.
@@ -38,23 +38,23 @@ class Registry:
     def with_components(self, classes: Iterable[type[Any]]) -> "Registry":
         """Return a registry that also has classes which were defined in a Python session.
 
-        Such a component is called `session/ClassName`. It replaces an earlier session component of the same kind and
-        name.
+        Such a component has the name `session/ClassName`. It replaces an earlier class of a session with the same kind
+        and name.
 
         Raises:
             PluginError: If a class implements no interface, or if two have the same kind and name.
         """
-        added: dict[tuple[str, str], Registration] = {}
+        new: dict[tuple[str, str], Registration] = {}
         for component in dict.fromkeys(classes):
             kind, name = kind_of(component), component.__name__
-            if (kind, name) in added:
+            if (kind, name) in new:
                 raise PluginError(f"two {kind} classes are called {name!r}", hint="Rename one of them.")
             target = f"{component.__module__}:{component.__qualname__}"
-            added[kind, name] = Registration(kind, SESSION, name, target, qualified_only=True, component=component)
+            new[kind, name] = Registration(kind, SESSION, name, target, qualified_only=True, component=component)
         plugins = [plugin for plugin in self.plugins if plugin.name != SESSION]
-        earlier = [known for plugin in self.plugins if plugin.name == SESSION for known in plugin.registrations]
-        kept = [known for known in earlier if (known.kind, known.name) not in added]
-        session = Plugin(SESSION, "", "", "", PluginState.OK, registrations=(*kept, *added.values()))
+        previous = [entry for plugin in self.plugins if plugin.name == SESSION for entry in plugin.registrations]
+        remaining = [entry for entry in previous if (entry.kind, entry.name) not in new]
+        session = Plugin(SESSION, "", "", "", PluginState.OK, registrations=(*remaining, *new.values()))
         return Registry([*plugins, session] if session.registrations else plugins)
 
     def registration_of(self, component: type[Any]) -> Registration | None:
@@ -63,18 +63,18 @@ class Registry:
             for registration in plugin.registrations:
                 if registration.target.rpartition(":")[2] in (component.__name__, component.__qualname__):
                     with suppress(PluginError):
-                        if _imported(registration) is component:
+                        if _import_component(registration) is component:
                             return registration
         return None
 
     def new_hooks(self) -> pluggy.PluginManager:
-        """Return a new manager with the hooks of every usable plugin; a caller may add observers to it."""
+        """Return a new pluggy manager with the hooks of every usable plugin."""
         manager = new_plugin_manager()
         for plugin in self.plugins:
             if plugin.state is not PluginState.OK or not plugin.module_name:
                 continue
             module = importlib.import_module(plugin.module_name)
-            # Two plugins may be one module under two names; its hooks are called once.
+            # Two entry points may name the same module. Its hooks are called once.
             if not manager.is_registered(module):
                 manager.register(module, plugin.name)
         return manager
@@ -86,13 +86,13 @@ class Registry:
 
     def registrations(self, kind: str) -> list[Registration]:
         """Return the components of one kind."""
-        offered = (known for plugin in self.plugins for known in plugin.registrations)
-        return [known for known in (EAGER, *offered) if known.kind == kind]
+        registrations = (entry for plugin in self.plugins for entry in plugin.registrations)
+        return [entry for entry in (EAGER, *registrations) if entry.kind == kind]
 
     def names_of(self, registration: Registration) -> list[str]:
         """Return the names by which `find` finds a component, the shortest first."""
-        same = [known for known in self.registrations(registration.kind) if known.name == registration.name]
-        if [known for known in same if not known.qualified_only] == [registration]:
+        same = [other for other in self.registrations(registration.kind) if other.name == registration.name]
+        if [other for other in same if not other.qualified_only] == [registration]:
             return [registration.name, registration.qualified_name]
         return [registration.qualified_name]
 
@@ -106,11 +106,11 @@ class Registry:
         Raises:
             PluginError: If there is no such component, or more than one.
         """
-        known = self.registrations(kind)
+        candidates = self.registrations(kind)
         if "/" in name:
-            matches = [candidate for candidate in known if candidate.qualified_name == name]
+            matches = [candidate for candidate in candidates if candidate.qualified_name == name]
         else:
-            matches = [candidate for candidate in known if candidate.name == name and not candidate.qualified_only]
+            matches = [candidate for candidate in candidates if candidate.name == name and not candidate.qualified_only]
         if len(matches) == 1:
             return matches[0]
         if matches:
@@ -126,19 +126,19 @@ class Registry:
         """
         if registration.backends:  # a preset
             return self.load(self.find(registration.kind, registration.target))
-        component = _imported(registration)
+        component = _import_component(registration)
         if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
             raise PluginError(
                 f"{registration.kind} {registration.qualified_name!r} is not {KINDS[registration.kind].with_article}: "
                 f"{registration.target} does not derive from {' or '.join(KINDS[registration.kind].interfaces)}",
-                hint=for_the_author(registration.qualified_name),
+                hint=author_hint(registration.qualified_name),
             )
         missing: frozenset[str] = getattr(component, "__abstractmethods__", frozenset())
         if missing:
             raise PluginError(
                 f"{registration.kind} {registration.qualified_name!r} is unfinished: "
                 f"{registration.target} does not implement {', '.join(sorted(missing))}",
-                hint=for_the_author(registration.qualified_name),
+                hint=author_hint(registration.qualified_name),
             )
         return component
 
@@ -148,34 +148,31 @@ class Registry:
             if name.startswith(f"{plugin.name}/"):
                 more = f" See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
                 return f"The plugin {plugin.name!r} is {plugin.state}: {plugin.reason}.{more}"
-        namesakes = [found.qualified_name for found in self.registrations(kind) if name == found.name]
+        namesakes = [other.qualified_name for other in self.registrations(kind) if name == other.name]
         if namesakes:
             return f"Write its qualified name: {' or '.join(namesakes)}."
-        elsewhere = {
-            known.with_article
-            for known in KINDS.values()
-            for found in self.registrations(known.name)
-            if name in (found.name, found.qualified_name)
+        kinds = {
+            other_kind.with_article
+            for other_kind in KINDS.values()
+            for other in self.registrations(other_kind.name)
+            if name in (other.name, other.qualified_name)
         }
-        if elsewhere:
-            return f"{name!r} is {' and '.join(sorted(elsewhere))}."
+        if kinds:
+            return f"{name!r} is {' and '.join(sorted(kinds))}."
         owner, slash, short = name.partition("/")
         if slash and owner == SESSION:
-            return (
-                f"It is a class that was defined in a Python session. "
-                f"Open the run with the class: Run.open(path, components=[{short}])."
-            )
-        qualified = [found.qualified_name for found in self.registrations(kind)]
+            return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."
+        qualified = [other.qualified_name for other in self.registrations(kind)]
         candidates = qualified if "/" in name else self.names(kind)
         hint = did_you_mean(name, candidates)
         if slash and owner not in {plugin.name for plugin in self.plugins}:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if unusable and nearest(name, candidates) is None:
-            hint += f" Not usable: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
+            hint += f" Unusable plugins: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
         return hint
 
 
-def _imported(registration: Registration) -> Any:
+def _import_component(registration: Registration) -> Any:
     if registration.component is not None:
         return registration.component
     module_name, _, attribute = registration.target.partition(":")
@@ -191,22 +188,22 @@ def _imported(registration: Registration) -> Any:
 
 
 def kind_of(component: type[Any]) -> str:
-    """Return the kind of component that a class is.
+    """Return the kind of component that a class implements.
 
     Raises:
-        PluginError: If it implements no interface.
+        PluginError: If the class implements no interface of a component.
     """
     for kind in KINDS:
         if issubclass(component, interfaces_of(kind)):
             return kind
     bases = ", ".join(place.partition(":")[2] for kind in KINDS.values() for place in kind.interfaces)
     raise PluginError(
-        f"{component.__name__} is not a component: it derives from no interface",
+        f"{component.__name__} is not a component: it does not derive from an interface",
         hint=f"Derive it from one of: {bases}.",
     )
 
 
 def interfaces_of(kind: str) -> tuple[type[Any], ...]:
-    """Return the interfaces of a kind."""
+    """Import and return the interfaces of a kind."""
     places = (place.partition(":") for place in KINDS[kind].interfaces)
     return tuple(getattr(importlib.import_module(module), attribute) for module, _, attribute in places)

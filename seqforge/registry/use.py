@@ -1,4 +1,4 @@
-"""Components chosen in Python: a name or a class with options, and its conversion to a plain table."""
+"""Components that are chosen in Python, by name or by class, and their conversion to tables of an experiment file."""
 
 import datetime
 from collections.abc import Iterator, Mapping
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, PluginError
-from seqforge.registry.problems import join, shown
+from seqforge.registry.problems import format_value, join
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A component and its options, as Python code chooses them.
+    """A component with options, chosen in Python.
 
     Attributes:
         component: Name of a registered component, or a class that implements an interface.
@@ -27,28 +27,28 @@ class Use:
 
 
 Choice = Use | str | type[Any]
-"""A component in an argument of `Experiment`; a name or a class alone stands for `use(name_or_class)`."""
+"""A component in an argument of `Experiment`. A name or a class alone stands for `use(name_or_class)`."""
 
 
 def use(component: str | type[Any], /, **options: Any) -> Use:
     """Choose a component for an experiment, by its name or by its class.
 
-    Nothing is checked or built yet: `Experiment` checks the name and the options as it checks those of a file. An
-    option that is a component is a `use(…)` too.
+    This function checks only the type of its argument. `Experiment` checks the name and the options, by the same rules
+    as in a file. An option that is itself a component is also given as `use(…)`.
 
     Raises:
         PluginError: If the component is neither a name nor a class.
     """
     if not isinstance(component, str | type):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise PluginError(
-            f"use() takes a component's name or class, not {shown(component)}",
+            f"use() takes the name or the class of a component, not {format_value(component)}",
             hint='For example: use("lstm", hidden_size=256), or use(MyCell, hidden_size=256).',
         )
     return Use(component, options)
 
 
 def with_classes_of(tables: Any, registry: Registry) -> Registry:
-    """Return a registry that also knows the classes in `use(…)` values that no plugin registers.
+    """Return a registry that also has the classes in tables that no plugin registers.
 
     Raises:
         PluginError: If a class implements no interface, or if two have the same kind and name.
@@ -58,12 +58,12 @@ def with_classes_of(tables: Any, registry: Registry) -> Registry:
 
 
 def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
-    """Convert Python values to those that an experiment file holds.
+    """Convert Python values to values of an experiment file.
 
-    Each `use(…)` and each class becomes a table, a path becomes text, and a NumPy number becomes a number.
+    Each `use(…)` and each class becomes a table, a path becomes text, and a NumPy number becomes a plain number.
 
     Raises:
-        ExperimentError: If a value is of a type that no file can hold.
+        ExperimentError: If an experiment file cannot hold a value of this type.
     """
     match value:
         case Use(component=component, options=options):
@@ -90,7 +90,7 @@ def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
             return float(value)
         case _:
             raise ExperimentError(
-                f"the experiment: {key}: {shown(value)} is no value that an experiment can hold",
+                f"the experiment: {key}: an experiment cannot hold the value {format_value(value)}",
                 hint="Write text, a number, true or false, a list, a table, a path, or use(…).",
             )
 

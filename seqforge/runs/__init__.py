@@ -1,4 +1,4 @@
-"""Run directories: their layout, the metrics log, and the rules of resuming."""
+"""Run directories: their layout, the metrics log, the recorded backends, and the rules of resuming."""
 
 from seqforge.runs.directory import RunDirectory, locate
 

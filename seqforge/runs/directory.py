@@ -1,4 +1,4 @@
-"""The run directory: its files, their names, and the lock that lets one process train at a time."""
+"""The run directory: the names of its files, and the lock with which only one process trains at a time."""
 
 import contextlib
 import json
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import filelock
 
-from seqforge.errors import RunError
+from seqforge.errors import RunError, nearest
 from seqforge.experiment.tables import is_utf8
 from seqforge.files import read_json, reported_failures, write_atomically
 
 FORMAT_VERSION = 1
 MARKER = "run.json"
+"""File that marks a folder as a run directory, and states the version of its format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,21 @@ class RunDirectory:
 
     @classmethod
     def create(cls, parent: Path, name: str) -> "RunDirectory":
-        """Create a run directory named after the experiment, with a number if the name is taken, and a missing parent.
+        """Create a run directory, and its parent if that is missing. If the name is taken, a number is appended.
 
         Raises:
-            RunError: If it cannot be written.
+            RunError: If the directory cannot be created.
         """
         if not is_utf8(str(parent)):
             raise RunError(
                 f"{str(parent)!r}: the name of the folder is not valid UTF-8",
-                hint="Choose another folder with --output; the run could not be opened there.",
+                hint="Choose another folder with --output.",
             )
         with reported_failures(f"creating a run directory in {parent}", "Choose another folder with --output."):
             parent.mkdir(parents=True, exist_ok=True)
             path, number = parent / name, 1
-            # mkdir is atomic: if two runs start at once, one gets the name and the other the next number.
-            while not _created(path):
+            # Creating a folder is atomic: if two runs start at once, each gets a number of its own.
+            while not _create(path):
                 number += 1
                 path = parent / f"{name}-{number}"
             run = cls(path)
@@ -56,7 +57,7 @@ class RunDirectory:
         """Open an existing run directory.
 
         Raises:
-            RunError: If it is not a run directory, or of an unknown version.
+            RunError: If the path is not a run directory, or its format has an unknown version.
         """
         path = Path(path)
         try:
@@ -64,14 +65,16 @@ class RunDirectory:
         except OSError as error:  # the name is too long, or the folder may not be read
             reason = error.strerror
         if reason:
-            shown = str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…"
-            raise RunError(f"{shown}: {reason}", hint=_runs_near(path.parent))
+            name = str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…"
+            raise RunError(f"{name}: {reason}", hint=_suggest_runs(path))
         try:
             version = read_json(path / MARKER)["version"]
         except FileNotFoundError as error:
-            raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=_runs_near(path)) from error
+            raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=_suggest_runs(path)) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path / MARKER}: damaged: {error}") from error
+            raise RunError(
+                f"{path / MARKER}: damaged: {error}", hint="Restore the file from a copy of the run directory."
+            ) from error
         if version != FORMAT_VERSION:
             raise RunError(
                 f"{path}: a run directory of version {version}; this program reads version {FORMAT_VERSION}",
@@ -80,18 +83,18 @@ class RunDirectory:
         return cls(path)
 
     @contextlib.contextmanager
-    def locked(self) -> Generator[None]:
-        """Hold the lock of the run, so that no other process trains it.
+    def lock(self) -> Generator[None]:
+        """Hold the lock of the run inside the block, so that no other process trains it.
 
         Raises:
-            RunError: If another process holds it.
+            RunError: If another process holds the lock.
         """
         try:
             with filelock.FileLock(self.path / ".lock", timeout=0):
                 yield
         except filelock.Timeout as error:
             raise RunError(
-                f"{self.path}: another process is training this run", hint="Wait for it, or stop it."
+                f"{self.path}: another process is training this run", hint="Wait for that process, or stop it."
             ) from error
 
     def write_samples(self, step: int, texts: Sequence[str]) -> None:
@@ -107,7 +110,7 @@ class RunDirectory:
 
     @property
     def experiment(self) -> Path:
-        """The experiment with every default."""
+        """The experiment as TOML, with every default."""
         return self.path / "experiment.toml"
 
     @property
@@ -117,7 +120,7 @@ class RunDirectory:
 
     @property
     def spec(self) -> Path:
-        """The shape of labelled examples; a run of a language model does not have this file."""
+        """The example spec; a run of a language model does not have this file."""
         return self.path / "example_spec.json"
 
     @property
@@ -141,7 +144,8 @@ class RunDirectory:
         return self.path / "checkpoints"
 
 
-def _created(path: Path) -> bool:
+def _create(path: Path) -> bool:
+    """Create a folder, and return False if the path exists."""
     try:
         path.mkdir()
     except FileExistsError:
@@ -150,7 +154,7 @@ def _created(path: Path) -> bool:
 
 
 def locate(path: Path) -> tuple[Path, str | None]:
-    """Return the run directory of a path, and the step if the path is one of its checkpoints."""
+    """Return the run directory that a path names or is a checkpoint of, and the step of the checkpoint or None."""
     absolute = path.absolute()
     if absolute.parent.name == "checkpoints" and absolute.name.startswith("step-"):
         run = path.parent.parent if len(path.parts) > 2 else absolute.parent.parent
@@ -158,12 +162,16 @@ def locate(path: Path) -> tuple[Path, str | None]:
     return path, None
 
 
-def _runs_near(folder: Path) -> str:
+def _suggest_runs(path: Path) -> str:
     try:
-        markers = sorted(folder.glob(f"*/{MARKER}"), key=lambda marker: marker.stat().st_mtime, reverse=True)
+        folder = path if path.is_dir() else path.parent
         if not folder.is_dir():
             return f"The folder {folder} does not exist either."
+        markers = sorted(folder.glob(f"*/{MARKER}"), key=lambda marker: marker.stat().st_mtime, reverse=True)
     except OSError:
         return "A run directory is a folder that `seqforge run` has created."
-    runs = [str(marker.parent) for marker in markers[:10]]
-    return f"Runs in {folder}: {', '.join(runs)}." if runs else f"{folder} has no runs."
+    runs = {marker.parent.name: str(marker.parent) for marker in markers}
+    match = nearest(path.name, runs)
+    if match:
+        return f"Did you mean {runs[match]}?"
+    return f"Runs in {folder}: {', '.join([*runs.values()][:10])}." if runs else f"There is no run in {folder}."

@@ -10,7 +10,7 @@ from seqforge.files import reported_failures, write_atomically
 
 
 class MetricsLog:
-    """Appends lines to a metrics log, each in one write, so that a reader sees at most one partial line.
+    """A metrics log that is being written. Each line is one write, so that a reader sees at most one partial line.
 
     Args:
         path: The file.
@@ -20,22 +20,20 @@ class MetricsLog:
         self._path = path
 
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
-        """Append one line. Values that are None, infinite or not a number are left out."""
-        known = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
-        record = {"event": event, "step": step, **known}
-        with (
-            reported_failures(f"writing {self._path}", "Then continue with `seqforge run --resume`."),
-            self._path.open("ab") as file,
-        ):
+        """Append one line. Values that are None, infinite or not a number are omitted."""
+        defined = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
+        record = {"event": event, "step": step, **defined}
+        hint = f"To resume the run: seqforge run --resume {self._path.parent}"
+        with reported_failures(f"writing {self._path}", hint), self._path.open("ab") as file:
             file.write(json.dumps(record).encode() + b"\n")
 
     def truncate(self, step: int) -> None:
-        """Delete the lines after a checkpoint, since a resumed run writes them again."""
+        """Delete the lines of later steps, since a run that is resumed at this step writes them again."""
         if not self._path.exists():
             return
-        kept = [record for record in read_metrics(self._path) if record["step"] <= step]
+        records = [record for record in read_metrics(self._path) if record["step"] <= step]
         with reported_failures(f"writing {self._path}"):
-            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
+            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in records).encode())
 
 
 def _is_non_finite(value: Any) -> bool:
@@ -43,7 +41,11 @@ def _is_non_finite(value: Any) -> bool:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics log up to the first line that a crash has cut off; none without a file."""
+    """Return the records of a metrics log. Nothing is read after a damaged line, which a crash may leave.
+
+    Returns:
+        One record per line, or an empty list if there is no file.
+    """
     if not path.exists():
         return []
     records: list[dict[str, Any]] = []
@@ -68,13 +70,16 @@ _TRAINING = {
 _VALIDATION = {"seconds": "seconds", "loss": "validation_loss", "bits_per_character": "validation_bits_per_character"}
 
 
-def table_of_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def tabulate_losses(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return one row for each step that was logged or evaluated, in ascending order of steps.
 
+    Args:
+        records: Records of a metrics log.
+
     Returns:
-        Rows with the same columns: `step`, `seconds`, `training_loss`, `validation_loss`, and whatever else the log
-        has of the bits per character, the learning rate, the gradient norm and the metrics of evaluations. A value
-        that is not known at a step is None.
+        Rows with the same columns: `step`, `seconds`, `training_loss`, `validation_loss`, and, if the log has them,
+        the bits per character, the learning rate, the gradient norm and the metrics of evaluations. A value that is
+        not known at a step is None.
     """
     rows: dict[int, dict[str, Any]] = {}
     columns = dict.fromkeys(("step", "seconds", "training_loss", "validation_loss"))

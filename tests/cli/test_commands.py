@@ -1,4 +1,4 @@
-"""The commands, as a user types them."""
+"""The commands, called as a user calls them."""
 
 import json
 import tomllib
@@ -62,6 +62,10 @@ def test_a_run_can_be_sampled_evaluated_and_resumed(seqforge: Callable, file: Pa
     several = seqforge("sample", "runs/small", "--count", "3", "--length", "5", "--sampler", "top-k",
                        "--sampler", "greedy", "--set", "sampler.0.k=3")  # fmt: skip
     assert several.stdout.count("--- sample") == 3, several.stderr
+    terminal = seqforge("sample", "runs/small", "--count", "3", "--length", "5", FORCE_COLOR="1")
+    assert "sampling" in terminal.stderr
+    mistyped = seqforge("sample", "runs/smal")
+    assert "runs/smal: no such folder\nDid you mean runs/small?" in mistyped.stderr
     for count in ("1", "2"):
         rounded = seqforge("sample", "runs/small", "--count", count, "--length", "5", "--precision", "int8",
                            "--set", "training.backend=eager")  # fmt: skip

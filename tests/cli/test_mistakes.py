@@ -40,7 +40,7 @@ MISTAKES = {
     "no run": (["evaluate", "runs/none"], "no such folder"),
     "resume with a file": (
         ["run", "fine.toml", "--resume", "runs/none"],
-        "--resume continues a run with its own experiment",
+        "--resume cannot be combined with an experiment file",
     ),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),

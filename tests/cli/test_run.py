@@ -1,4 +1,4 @@
-"""The commands that a run prints at its end can be typed as they are."""
+"""The commands that a run prints at its end work in the shell of the user."""
 
 import os
 import sys
@@ -18,4 +18,4 @@ def test_the_printed_command_finds_the_program(on_path: bool, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["bin/seqforge", "run"])
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}/nowhere" if on_path else "/nowhere")
-    assert run._typed_command() == ("seqforge" if on_path else "bin/seqforge")
+    assert run._program() == ("seqforge" if on_path else "bin/seqforge")

@@ -44,7 +44,7 @@ def test_a_check_builds_nothing(labelled_experiment: Any, monkeypatch: pytest.Mo
 
 
 class Around(LabelledCorpus):
-    """A labelled corpus around another one."""
+    """A labelled corpus that wraps another one."""
 
     def __init__(self, inner: LabelledCorpus, first: int = 3) -> None:
         self.inner, self.first = inner, first
@@ -119,14 +119,14 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "many-to-one for a stream": (
         {"corpus": STREAM, "model": {"topology": "many-to-one"}},
         "model.topology: many-to-one needs one target for each example, but inline is a stream of text "
-        "without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on every "
-        "step.",
+        "without targets. Leave it out: a language model is synced, which means that it predicts the next symbol "
+        "on every step.",
     ),
     "many-to-many for a stream": (
         {"corpus": STREAM, "model": {"topology": "many-to-many"}},
         "model.topology: many-to-many needs a target sequence for each example, but inline is a stream of "
-        "text without targets. Leave it out: a model of a stream is synced, and predicts the next symbol on "
-        "every step.",
+        "text without targets. Leave it out: a language model is synced, which means that it predicts the next "
+        "symbol on every step.",
     ),
     "a bidirectional language model": (
         {"corpus": STREAM, "model": {"bidirectional": True}},
@@ -135,11 +135,12 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a language model with attention": (
         {"corpus": STREAM, "model": {"attention": {"use": "additive"}}},
-        "model.attention: only a decoder uses attention, but a language model has none. Leave it out.",
+        "model.attention: attention needs a decoder, and a language model has none. Leave it out.",
     ),
     "a language model with a squared error": (
         {"corpus": STREAM, "loss": {"use": "mean-squared-error"}},
-        "loss.use: essentials/mean-squared-error cannot compare single symbols. Use cross-entropy.",
+        "loss.use: essentials/mean-squared-error cannot compare single symbols, the targets of a language model. "
+        "Use cross-entropy.",
     ),
     "a prediction metric for a language model": (
         {"corpus": STREAM, "metrics": [{"use": "exact"}]},
@@ -187,7 +188,7 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "labelled examples split by position": (
         {"data": {"split": "position"}},
-        "data.split: labelled examples are split by their names, or as their corpus states. Leave it out.",
+        "data.split: labelled examples are split by their names, or as their corpus assigns them. Leave it out.",
     ),
     "a metric of samples for labelled examples": (
         {"metrics": [{"use": "distinct"}]},
@@ -204,7 +205,7 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "beam search without a decoder": (
         {"prediction": {"beam": 7}},
-        "prediction.beam: applies to decoders only, but a model of made has none. Leave it out.",
+        "prediction.beam: applies to decoders only, but a model of made has no decoder. Leave it out.",
     ),
     "an inconsistent example spec": (
         {"corpus": made(input_kind="vector")},

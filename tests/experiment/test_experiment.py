@@ -17,7 +17,7 @@ from seqforge.registry import Registry
 SMALLEST = {"corpus": {"use": "inline", "text": "hello"}}
 
 
-def test_everything_but_the_corpus_has_a_default(samples: Registry):
+def test_everything_except_the_corpus_has_a_default(samples: Registry):
     experiment = Experiment.from_dict(SMALLEST, registry=samples)
     assert experiment.table == {
         "experiment": {"name": "inline", "seed": 1337},
@@ -129,7 +129,7 @@ def test_one_string_is_accepted_for_a_list_of_paths(tmp_path: Path, samples: Reg
 def test_a_folder_whose_name_is_not_utf8_is_an_error(tmp_path: Path, samples: Registry):
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
-    with pytest.raises(ExperimentError, match=r"\\udcff': the folder's name is not text in UTF-8"):
+    with pytest.raises(ExperimentError, match=r"\\udcff': the name of the folder is not valid UTF-8"):
         Experiment.from_dict(SMALLEST, os.fsdecode(folder), samples)
 
 

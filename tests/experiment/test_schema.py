@@ -26,7 +26,7 @@ BEYOND_A_SCHEMA = {
     "the topology many-to-one",
     "the topology many-to-many",
 }
-"""Titles of the cases in messages.txt that only the check can refuse."""
+"""Titles of the cases in messages.txt that the schema accepts."""
 
 
 def validator(registry: Registry) -> jsonschema.Draft202012Validator:

@@ -37,9 +37,9 @@ def test_a_toml_file_is_read(tmp_path: Path):
         (b"\xff", "not a TOML file: 'utf-8' codec can't decode byte 0xff in position 0"),
         (b"a = " + b"9" * 5000, "not a TOML file: Exceeds the limit"),
         (b"a = " + b"[" * 5000, "not a TOML file: "),
-        (b"[" + b"a." * 5000 + b"a]", "tables and lists are nested more than 64 deep"),
+        (b"[" + b"a." * 5000 + b"a]", "tables and lists are nested more than 64 levels deep"),
         (b"#" * 1024 * 1024 + b"#", "not a TOML file: it is larger than 1,048,576 bytes"),
-        (b"[" + b"a." * 63 + b"a]", "tables and lists are nested more than 64 deep"),
+        (b"[" + b"a." * 63 + b"a]", "tables and lists are nested more than 64 levels deep"),
     ],
 )
 def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes, message: str):
@@ -60,7 +60,7 @@ def test_tables_may_be_nested_up_to_a_limit(tmp_path: Path):
     path = tmp_path / "experiment.toml"
     path.write_bytes(b"[" + b"a." * 62 + b"a]")
     assert list(read_table(path)) == ["a"]
-    with pytest.raises(ExperimentError, match="tables and lists would be nested more than 64 deep"):
+    with pytest.raises(ExperimentError, match="tables and lists would be nested more than 64 levels deep"):
         override({}, ["a." * 70 + "a=1"])
 
 
@@ -78,7 +78,7 @@ def test_a_file_without_read_permission_is_an_error(tmp_path: Path):
         read_table(path)
 
 
-def test_a_value_is_replaced_and_the_rest_stays():
+def test_a_value_is_replaced_and_the_others_remain():
     assert assigned("training.steps=4") == {**TABLE, "training": {"steps": 4}}
     assert assigned("training.steps=4", "training.steps=5") == {**TABLE, "training": {"steps": 5}}
 

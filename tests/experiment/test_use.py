@@ -28,7 +28,7 @@ class Cold(Sampler):
 
 
 class Chain(Sampler):
-    """A sampler around a sampler."""
+    """A sampler that wraps another one."""
 
     def __init__(self, inner: Sampler, path: Path = Path("here")) -> None:
         self.inner, self.path = inner, path
@@ -98,8 +98,8 @@ def test_a_missing_session_class_is_an_error_that_names_it(samples: Registry) ->
     with pytest.raises(ExperimentError) as caught:
         sf.Experiment.from_dict(table, registry=samples)
     assert str(caught.value) == (
-        "the experiment: sampler.0.use: no sampler is called 'session/Cold'. It is a class that was defined in a "
-        "Python session. Open the run with the class: Run.open(path, components=[Cold])."
+        "the experiment: sampler.0.use: no sampler is called 'session/Cold'. It was defined in a Python "
+        "session. Pass its class: Run.open(path, components=[Cold])."
     )
     experiment = sf.Experiment.from_dict(table, registry=samples.with_components([Cold]))
     assert experiment.samplers[0].component is Cold
@@ -142,15 +142,18 @@ class Unfinished(Metric):
         ({"samplers": [sf.use(Cold, size=0)]}, "sampler.0.size: should be greater than 0, not 0"),
         ({"samplers": [sf.use(Cold, sice=2)]}, "session/Cold has no option 'sice'. Did you mean 'size'?"),
         ({"samplers": [sf.use(Cold, size=None)]}, "sampler.0.size: should be a valid integer, not None"),
-        ({"samplers": [Chain]}, "session/Chain needs this sampler"),
+        ({"samplers": [Chain]}, 'session/Chain needs this option. Write inner = { use = "SAMPLER" }.'),
         ({"samplers": [sf.use(Chain, inner="greedy")]}, "must be a table with the name of a sampler, not 'greedy'"),
-        ({"samplers": [Untyped]}, "argument 'size' has no type. Correct the class Untyped."),
+        ({"samplers": [Untyped]}, "argument 'size' has no type annotation. Correct the class Untyped."),
         ({"metrics": [Unfinished]}, "does not implement score. Correct the class Unfinished."),
         ({"cells": [Cold]}, "no cell is called 'session/Cold'. 'session/Cold' is a sampler."),
-        ({"cells": [sf.use("lstm", hidden_size=print)]}, "hidden_size: <built-in function print> is no value that"),
+        (
+            {"cells": [sf.use("lstm", hidden_size=print)]},
+            "hidden_size: an experiment cannot hold the value <built-in function print>",
+        ),
         ({"training": {"steps": Cold}}, "training.steps: should be a valid integer, not {'use': 'session/Cold'}"),
         ({"training": {3: 4}}, "training.3: [training] has no option '3'"),
-        ({"loss": Plain}, "Plain is not a component: it derives from no interface"),
+        ({"loss": Plain}, "Plain is not a component: it does not derive from an interface"),
     ],
 )
 def test_a_wrong_component_or_option_is_an_error(samples: Registry, arguments: dict[str, Any], message: str) -> None:

@@ -69,7 +69,7 @@ class Wrapper(Identity):
 
 
 class Layer(Cell[tuple[Tensor, ...]]):
-    """A cell around another, with an initializer inside it."""
+    """A cell with a nested cell and a nested initializer."""
 
     def __init__(
         self,
@@ -209,14 +209,14 @@ def test_a_wrong_option_is_reported_with_its_key(registry: Registry, option: str
 def test_all_wrong_options_are_reported_at_once(registry: Registry):
     assert problems(registry, 'use = "required"\nsiez = 1\nsize = 0\nothers = [{use = "noptions"}, 3]') == [
         "key.siez: sample/required has no option 'siez'. Did you mean 'size'?",
-        "key.inner: sample/required needs this sampler",
+        'key.inner: sample/required needs this option. Write inner = { use = "SAMPLER" }.',
         "key.others.0.use: no sampler is called 'noptions'. Did you mean 'nooptions'?",
         'key.others.1: must be a table with the name of a sampler, not 3. Write { use = "NAME" }.',
         "key.size: should be greater than 0, not 0",
     ]
     assert problems(registry, 'use = "required"\ninner = 1\nothers = {}') == [
         'key.inner: must be a table with the name of a sampler, not 1. Write { use = "NAME" }.',
-        "key.others: must be a list of tables, each with the name of a sampler",
+        'key.others: must be a list of tables, each with the name of a sampler. Write [{ use = "SAMPLER" }].',
         "key.size: sample/required needs this option",
     ]
 
@@ -267,7 +267,9 @@ def test_components_can_be_nested(registry: Registry):
 def test_a_problem_of_a_nested_component_has_its_full_key(registry: Registry):
     toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
     assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
-    assert problems(registry, 'use = "wrapper"') == ["key.inner: sample/wrapper needs this sampler"]
+    assert problems(registry, 'use = "wrapper"') == [
+        'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }.'
+    ]
 
 
 def test_an_option_that_the_engine_sets_cannot_be_set(registry: Registry):

@@ -59,7 +59,10 @@ def test_a_plugin_without_components_is_ok(make_entry: MakeEntry):
         (WORKING.replace("register.cell", "1 / 0 #"), "ZeroDivisionError: division by zero"),
         (WORKING.replace("register.cell", "register.sell"), "'Register' object has no attribute 'sell'"),
         (WORKING.replace('"lstm"', '"LSTM"'), "cell name 'LSTM' must be lower-case words joined by hyphens"),
-        (WORKING.replace(":LSTM", ".LSTM"), "cell 'lstm': target 'nowhere.at_all.LSTM' must read 'module:Class'"),
+        (
+            WORKING.replace(":LSTM", ".LSTM"),
+            "cell 'lstm': target 'nowhere.at_all.LSTM' must have the form 'module:Class'",
+        ),
         (WORKING.replace("corpus", "cell").replace("text", "lstm"), "cell 'lstm' is registered twice"),
     ],
 )
@@ -86,7 +89,7 @@ def test_ctrl_c_is_not_a_broken_plugin(make_entry: MakeEntry):
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("", "its entry module states no SEQFORGE_API"),
+        ("", "its entry module does not define SEQFORGE_API"),
         ("SEQFORGE_API = 2", "made for SEQFORGE_API 2, but this version of seqforge has 1"),
         ("SEQFORGE_API = 0", "made for SEQFORGE_API 0, but this version of seqforge has 1"),
         ("SEQFORGE_API = '1'", "made for SEQFORGE_API '1', but this version of seqforge has 1"),

@@ -41,7 +41,7 @@ def error_message(registry: Registry, kind: str, name: str) -> str:
     return str(caught.value)
 
 
-def test_a_short_name_finds_the_one_component_that_has_it():
+def test_a_unique_short_name_finds_its_component():
     assert REGISTRY.find("cell", "lstm").qualified_name == "alpha/lstm"
     assert REGISTRY.find("optimizer", "adam").kind == "optimizer"
     assert REGISTRY.find("loss", "adam").kind == "loss"

@@ -73,17 +73,17 @@ class NoInputSize(Cell[tuple[Tensor, ...]]):
 @pytest.mark.parametrize(
     ("component", "reason"),
     [
-        (Variadic, "its __init__ takes variadic positional 'more'"),
-        (Keywords, "its __init__ takes variadic keyword 'more'"),
-        (PositionalOnly, "its __init__ takes positional-only 'size'"),
-        (Untyped, "its argument 'size' has no type"),
+        (Variadic, "its __init__ has a variadic positional argument 'more'"),
+        (Keywords, "its __init__ has a variadic keyword argument 'more'"),
+        (PositionalOnly, "its __init__ has a positional-only argument 'size'"),
+        (Untyped, "its argument 'size' has no type annotation"),
         (Unresolvable, "name 'NoSuchType' is not defined"),
         (Unfit, "its argument 'size' has the type Tensor, which an experiment file cannot hold. "),
         (Use, "'use' is the key that names a component, and cannot be an option"),
         (Copy, 'Field name "copy" in "Copy" shadows an attribute in parent "BaseModel"'),
         (Private, "pydantic reserves the name '_size'"),
         (NestedOddly, "its argument 'inner' has the type dict[str, seqforge.interfaces.sampler.Sampler], which an exp"),
-        (NoInputSize, "its __init__ takes no 'input_size', which the engine passes"),
+        (NoInputSize, "its __init__ has no argument 'input_size', which the engine passes"),
     ],
 )
 def test_an_argument_that_no_experiment_file_can_provide_is_an_error_of_the_plugin(

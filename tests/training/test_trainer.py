@@ -156,7 +156,7 @@ def test_opening_a_folder_that_is_not_a_run_is_an_error(experiment: Any, tmp_pat
     run = train(experiment(training={"steps": 1}), tmp_path)
     with pytest.raises(RunError, match="no such folder") as caught:
         Run.open(tmp_path / "smal")
-    assert caught.value.hint == f"Runs in {tmp_path}: {run.path}."
+    assert caught.value.hint == f"Did you mean {run.path}?"
     with pytest.raises(RunError, match="not a run directory"):
         Run.open(tmp_path)
     (run.path / "run.json").write_text('{"version": 99}')
