@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from seqforge.errors import RunError
 from seqforge.evaluation.examples import ExampleScore, ExampleScoring, example_loss, right_targets, score_examples
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, TaskTerms
-from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Prediction, TargetVocabulary, predict, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Progress, Value, Vocabulary
@@ -32,41 +31,50 @@ from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
 from seqforge.training.step import optimizer_step
-from seqforge.training.task import TaskSample, TaskStep
+from seqforge.training.task import TaskSample, TaskStep, TrainingTask
 from seqforge.training.trainer import run_limits
 
 _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""
 
 
-TERMS = TaskTerms("examples", "steps", "predictions", "predict {run} EXAMPLE")
-
-
 @dataclass(frozen=True, slots=True)
 class LabelledExamplesTask(Task):
     """A model that reads whole examples and predicts their targets."""
 
-    @property
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
-        return TERMS
+    terms: ClassVar = TaskTerms("examples", "steps", "predictions", "predict {run} EXAMPLE")
 
     def prepare_training(self, device: torch.device, report: Report) -> "LabelledExamplesTraining":
         """Prepare the examples, the loss and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
         dataset = prepare_examples(experiment, report)
+        file, splits = dataset.file, dataset.splits
         has_end = experiment.topology.output_mode == "sequence"
         batches = BucketedBatches(
-            dataset.file,
-            dataset.splits["training"],
+            file,
+            splits["training"],
             training.batch_size,
             training.batch_tokens,
             experiment.identity.seed,
             experiment.data.shuffle,
-            TargetVocabulary(dataset.file.spec, dataset.vocabulary).end if has_end else None,
+            TargetVocabulary(file.spec, dataset.vocabulary).end if has_end else None,
         )
+        steps_per_epoch = batches.batches_per_epoch / training.accumulation
+        time, rows = batches.batch(0).inputs.shape[:2]
         return LabelledExamplesTraining(
-            experiment, dataset, device, self._scoring(device, experiment.evaluation.tokens), batches
+            experiment=experiment,
+            device=device,
+            description=dataset.description,
+            digest=file.digest,
+            vocabulary=dataset.vocabulary,
+            files=[file.vocabulary, file.folder / EXAMPLE_SPEC],
+            training_size=len(splits["training"]),
+            validation_size=len(splits["validation"]),
+            steps_per_epoch=steps_per_epoch,
+            workload=Workload(time, rows, *run_limits(training, steps_per_epoch)),
+            dataset=dataset,
+            scoring=self._scoring(device, experiment.evaluation.tokens),
+            batches=batches,
         )
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> ExampleScore:
@@ -117,74 +125,24 @@ class LabelledExamplesTask(Task):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledExamplesTraining:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledExamplesTraining(TrainingTask):
     """Labelled examples that are prepared for training.
 
     Attributes:
-        experiment: The experiment.
         dataset: Encoded examples with their vocabulary and splits.
-        device: Device to train on.
-        scoring: How held-out examples are scored; its loss is also the training loss.
+        scoring: Settings for scoring held-out examples; its loss is also the training loss.
         batches: Batches of the training split.
     """
 
-    experiment: Experiment
+    terms: ClassVar = LabelledExamplesTask.terms
     dataset: LabelledDataset
-    device: torch.device
     scoring: ExampleScoring
     batches: BucketedBatches
 
-    @property
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
-        return TERMS
-
-    @property
-    def description(self) -> str:
-        """Description of the corpus."""
-        return self.dataset.description
-
-    @property
-    def digest(self) -> str:
-        """Digest of the examples."""
-        return self.dataset.file.digest
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Vocabulary of the encoded corpus."""
-        return self.dataset.vocabulary
-
-    @property
-    def files(self) -> list[Path]:
-        """The state of the vocabulary, and the example spec."""
-        return [self.dataset.file.vocabulary, self.dataset.file.folder / EXAMPLE_SPEC]
-
-    @property
-    def training_size(self) -> int:
-        """Number of examples in the training split."""
-        return len(self.dataset.splits["training"])
-
-    @property
-    def validation_size(self) -> int:
-        """Number of examples in the validation split."""
-        return len(self.dataset.splits["validation"])
-
-    @property
-    def steps_per_epoch(self) -> float:
-        """Number of optimizer steps in one pass over the training split."""
-        return self.batches.batches_per_epoch / self.experiment.training.accumulation
-
-    @property
-    def workload(self) -> Workload:
-        """Shape of the first batch, and length of the run."""
-        training = self.experiment.training
-        steps, rows = self.batches.batch(0).inputs.shape[:2]
-        return Workload(steps, rows, *run_limits(training, self.steps_per_epoch))
-
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
-        return initial_state(self.experiment, self.dataset.vocabulary.size, self.device, self.dataset.file.spec)
+        return initial_state(self.experiment, self.vocabulary.size, self.device, self.dataset.file.spec)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step."""
@@ -219,7 +177,7 @@ class LabelledExamplesTraining:
             return None
         generator = np.random.default_rng(self.experiment.identity.seed)
         chosen = generator.permutation(examples)[: self.experiment.sampling.count]
-        file, vocabulary = self.dataset.file, self.dataset.vocabulary
+        file, vocabulary = self.dataset.file, self.vocabulary
         batch = read_batch(file, chosen).to(self.device)
         model.eval()
         with torch.inference_mode():

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -62,15 +63,12 @@ class Task(ABC):
     A task is cheap to create. It reads the corpus only to train and to evaluate.
 
     Attributes:
+        terms: Words for what the task counts and shows.
         experiment: The experiment.
     """
 
+    terms: ClassVar[TaskTerms]
     experiment: Experiment
-
-    @property
-    @abstractmethod
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
 
     @abstractmethod
     def prepare_training(self, device: torch.device, report: Report) -> TrainingTask:
