@@ -17,10 +17,10 @@ from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEnco
 from seqforge.interfaces.vocabulary import distinct_codes
 
 VOCABULARY_VERSION = 1
-"""Format version of `vocabulary.json`. It is separate because every run has a copy, which outlives the cache."""
+"""Format version of `vocabulary.json`. It has its own version because every run keeps a copy of it."""
 
 REPORT_SECONDS = 0.2
-"""Seconds between two reports of the progress."""
+"""Minimum time in seconds between two progress reports."""
 
 ItemT = TypeVar("ItemT", Document, Example)
 Report = Callable[[DocumentsEncoded], None]
@@ -82,7 +82,9 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
 
 
 def checked_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
-    """Yield what a corpus yields, and turn its OSErrors into DataErrors, which the cache would report as its own.
+    """Yield the items of a corpus, and convert its OSErrors to DataErrors.
+
+    The cache would report an OSError as a failure to write the cache.
 
     Raises:
         DataError: If the corpus raises an OSError.
@@ -123,25 +125,25 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer:
 def _learn_and_repeat(
     documents: Iterator[Document], vocabulary: Vocabulary, folder: Path
 ) -> Generator[Iterator[Document]]:
-    """Fit a vocabulary to every document, and yield an iterator over the documents again.
+    """Let a vocabulary learn from every document, and yield an iterator that repeats the documents.
 
-    The documents are kept in a temporary file, because reading a corpus twice (for example decompressing an archive)
-    costs more.
+    The documents are copied to a temporary file, because reading a corpus twice, such as an archive that must be
+    decompressed, takes longer.
     """
-    path = folder / "spool.tmp"
+    path = folder / "documents.tmp"
     index: list[tuple[str, int]] = []
-    with path.open("w+b") as spool:
+    with path.open("w+b") as copy:
 
         def contents() -> Iterator[bytes]:
             for document in documents:
-                spool.write(document.content)
+                copy.write(document.content)
                 index.append((document.name, len(document.content)))
                 yield document.content
 
         learned = contents()
         vocabulary.learn(learned)
         for _ in learned:
-            pass  # A vocabulary may stop early, but every document must be encoded.
-        spool.seek(0)
-        yield (Document(name, spool.read(length)) for name, length in index)
+            pass  # The vocabulary may have stopped early, but every document must be encoded.
+        copy.seek(0)
+        yield (Document(name, copy.read(length)) for name, length in index)
     path.unlink()

@@ -104,8 +104,8 @@ def score_examples(
             value = example_loss(model, file.spec, encoded, batch, scoring.loss).item()
             if not math.isfinite(value):
                 raise NonFiniteError(f"the loss on held-out examples is {value}")
-            total += value * batch.counted
-            counted += batch.counted
+            total += value * batch.target_count
+            counted += batch.target_count
             scored += len(indices)
             if scoring.metrics:
                 found = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)

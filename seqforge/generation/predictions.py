@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data import as_text, decode_target, encode_input, pad_inputs, readable
+from seqforge.data import decode_target, encode_input, pad_inputs, to_json_value, to_text
 from seqforge.errors import DataError
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.interfaces import ExampleSpec, Numbers, Sampler, Value, Vocabulary
@@ -158,4 +158,4 @@ def _encode(spec: ExampleSpec, vocabulary: Vocabulary, value: Value, number: int
 
 def _readable(spec: ExampleSpec, vocabulary: Vocabulary, prediction: RawPrediction) -> Prediction:
     value = decode_target(spec, vocabulary, prediction.values)
-    return Prediction(readable(spec, value), as_text(spec, value), prediction.confidence)
+    return Prediction(to_json_value(spec, value), to_text(spec, value), prediction.confidence)

@@ -14,11 +14,11 @@ from seqforge.data import (
     BucketedBatches,
     LabelledDataset,
     SplitName,
-    as_text,
     decode_target,
     prepare_examples,
     read_batch,
     read_example_spec,
+    to_text,
 )
 from seqforge.errors import RunError
 from seqforge.evaluation.examples import ExampleScore, ExampleScoring, example_loss, right_targets, score_examples
@@ -150,7 +150,7 @@ class LabelledExamplesTraining(TrainingTask):
         first = state.step * training.accumulation
         batches = [self.batches.batch(first + index) for index in range(training.accumulation)]
         # Every target of the step has the same weight, whatever the sizes of the batches.
-        counted = max(sum(batch.counted for batch in batches), 1)
+        counted = max(sum(batch.target_count for batch in batches), 1)
         sampled = training.scheduled_sampling * progress.fraction
 
         def losses() -> Iterator[Tensor]:
@@ -158,7 +158,7 @@ class LabelledExamplesTraining(TrainingTask):
                 batch = loaded.to(self.device)
                 encoded = state.model.encode(batch.inputs, batch.lengths)
                 value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampled)
-                yield value * (batch.counted / counted)
+                yield value * (batch.target_count / counted)
 
         factor = state.schedule.factor(progress)
         result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)
@@ -186,8 +186,8 @@ class LabelledExamplesTraining(TrainingTask):
             predictions = predict_examples(model, file.spec, symbols, encoded, self.scoring.decoding)
         lines: list[str] = []
         for index, prediction in zip(chosen.tolist(), predictions, strict=True):
-            predicted = as_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
-            right = " or ".join(as_text(file.spec, target) for target in right_targets(self.dataset, index))
+            predicted = to_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
+            right = " or ".join(to_text(file.spec, target) for target in right_targets(self.dataset, index))
             lines.append(f"{file.names[index]}: {_short(predicted)} (right: {_short(right)})")
         return TaskSample(["\n".join(lines) + "\n"], {}, {})
 

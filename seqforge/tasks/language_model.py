@@ -139,7 +139,7 @@ class LanguageModelTraining(TrainingTask):
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step."""
         training, ratio = self.experiment.training, self.characters_per_token
-        batches = self.batches.batch(state.step).divided(training.accumulation)
+        batches = self.batches.batch(state.step).divide(training.accumulation)
         factor = state.schedule.factor(progress)
         clipping = training.gradient_clip_norm, training.gradient_clip_value
         result = train_step(state, batches, self.loss, factor, *clipping)

@@ -55,7 +55,7 @@ def train_step(
             carried = batch.continues and bool(state.recurrent)
             before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
             outputs, states = state.model(batch.inputs.to(device), before)
-            after.append(detached(states))
+            after.append(detach_states(states))
             value = loss(outputs, batch.targets.to(device))
             yield value if len(batches) == 1 else value / len(batches)
 
@@ -101,7 +101,7 @@ def optimizer_step(
     return result
 
 
-def detached(states: States) -> States:
+def detach_states(states: States) -> States:
     """Return states without the graph that computed them."""
     return tuple(map_state(Tensor.detach, state) for state in states)
 

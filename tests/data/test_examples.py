@@ -14,12 +14,12 @@ from seqforge import Registry
 from seqforge.data import (
     ExampleFile,
     LabelledDataset,
-    as_text,
     decode_target,
     encode_examples,
     prepare_examples,
     read_example_spec,
-    readable,
+    to_json_value,
+    to_text,
 )
 from seqforge.data.example_file import write_example_spec
 from seqforge.errors import DataError
@@ -137,7 +137,7 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
         (
             ExampleSpec(Numbers(2), "vector", Numbers(1), "once"),
             Example("odd", np.zeros(2), np.array([np.nan])),
-            "odd: a number is infinite or not a number",
+            "odd: a number of the value is infinite or NaN",
         ),
     ],
 )
@@ -208,7 +208,7 @@ def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(sorted(table)))
     table[key] = data.draw(st.sampled_from([None, 3, "other", {}, {"kind": "numbers", "size": "x"}, []]))
     file.write_text(json.dumps(table))
-    with pytest.raises(DataError, match="not a specification"):
+    with pytest.raises(DataError, match="not a valid example spec"):
         read_example_spec(file)
 
 
@@ -241,8 +241,8 @@ def test_forms_that_cannot_be_are_refused(wrong: Any) -> None:
 
 def test_answers_as_people_read_them() -> None:
     labels = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step")
-    assert readable(labels, np.array([1, 0])) == ["yes", "no"]
-    assert as_text(labels, np.array([1, 0])) == "yes no"
-    assert readable(ONCE, 1) == as_text(ONCE, 1) == "yes"
+    assert to_json_value(labels, np.array([1, 0])) == ["yes", "no"]
+    assert to_text(labels, np.array([1, 0])) == "yes no"
+    assert to_json_value(ONCE, 1) == to_text(ONCE, 1) == "yes"
     numbers = ExampleSpec(Text(), "sequence", Numbers(2), "every step")
-    assert as_text(numbers, np.array([[1.0, 2.0], [3.0, 4.0]])) == "1.0 2.0; 3.0 4.0"
+    assert to_text(numbers, np.array([[1.0, 2.0], [3.0, 4.0]])) == "1.0 2.0; 3.0 4.0"
