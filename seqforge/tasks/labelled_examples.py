@@ -21,7 +21,7 @@ from seqforge.data import (
     to_text,
 )
 from seqforge.errors import RunError
-from seqforge.evaluation.examples import ExampleScore, ExampleScoring, example_loss, right_targets, score_examples
+from seqforge.evaluation.examples import ExampleScore, ExampleScoring, decode_targets, example_loss, score_examples
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, TaskTerms
 from seqforge.generation import Decoding, Prediction, TargetVocabulary, predict, predict_examples
@@ -187,7 +187,7 @@ class LabelledExamplesTraining(TrainingTask):
         lines: list[str] = []
         for index, prediction in zip(chosen.tolist(), predictions, strict=True):
             predicted = to_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
-            right = " or ".join(to_text(file.spec, target) for target in right_targets(self.dataset, index))
+            right = " or ".join(to_text(file.spec, target) for target in decode_targets(self.dataset, index))
             lines.append(f"{file.names[index]}: {_short(predicted)} (right: {_short(right)})")
         return TaskSample(["\n".join(lines) + "\n"], {}, {})
 

@@ -134,7 +134,7 @@ def test_the_sampler_that_leaves_nothing_is_named(
             return logits.index_fill(0, torch.tensor([1]), -torch.inf)
 
     prompt = encode_prompt(vocabulary, "a")
-    with pytest.raises(PluginError, match="the sampler Nothing leaves no symbol to draw"):
+    with pytest.raises(PluginError, match="the sampler Nothing forbids every symbol"):
         list(generate(model, vocabulary, [*plain, Nothing(), *plain], prompt, count=2, length=2, seed=0))
 
 
@@ -142,7 +142,7 @@ def test_prompts(vocabulary: Vocabulary, experiment: MakeExperiment) -> None:
     assert vocabulary.decode(encode_prompt(vocabulary, None).tolist()) == b"\n"
     with pytest.raises(DataError, match="symbol 'x' at position 2 is not in the model's vocabulary") as caught:
         encode_prompt(vocabulary, "abx")
-    assert "It knows: '\\nabcdé'" in str(caught.value)
+    assert "The vocabulary contains '\\nabcdé'" in str(caught.value)
     with pytest.raises(DataError, match="the prompt is empty"):
         encode_prompt(vocabulary, "")
     without_line_break: Vocabulary = experiment().vocabulary.build()

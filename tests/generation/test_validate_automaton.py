@@ -42,7 +42,7 @@ def test_a_right_guide_is_followed():
 def test_no_guide_is_none_but_after_another():
     assert first_automaton(Guided(), None, 3, 4) is None
     with pytest.raises(
-        PluginError, match="the automaton of the sampler Guided stopped, and the sampler returned no other"
+        PluginError, match="the automaton of the sampler Guided stopped, and the sampler returned no new one"
     ):
         next_automaton(Guided(), None, GUIDE)
 
@@ -63,13 +63,13 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
         ({"weights": GUIDE.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
         ({"actions": changed("actions", (1, 0), 0)}, "an action returns to the popped state, but pops none"),
         ({"heights": GUIDE.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
-        ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, and has 2"),
-        ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, and has -1"),
-        ({"following": changed("following", (0, 0), -4)}, "following must be from -3 to 1, and has -4"),
-        ({"actions": changed("actions", (0, 1), 2)}, "states in actions must be from -1 to 1, and has 2"),
-        ({"actions": changed("actions", (0, 0), -1)}, "counts in actions must be from 0 to 3, and has -1"),
-        ({"heights": changed("heights", (0,), 4)}, "heights must be from 0 to 3, and has 4"),
-        ({"stacks": changed("stacks", (1, 2), 2)}, "stacks must be from 0 to 1, and has 2"),
+        ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, not 2"),
+        ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, not -1"),
+        ({"following": changed("following", (0, 0), -4)}, "following must be from -3 to 1, not -4"),
+        ({"actions": changed("actions", (0, 1), 2)}, "states in actions must be from -1 to 1, not 2"),
+        ({"actions": changed("actions", (0, 0), -1)}, "counts in actions must be from 0 to 3, not -1"),
+        ({"heights": changed("heights", (0,), 4)}, "heights must be from 0 to 3, not 4"),
+        ({"stacks": changed("stacks", (1, 2), 2)}, "stacks must be from 0 to 1, not 2"),
         ({"costs": changed("costs", (1,), FORBIDDEN)}, "a state forbids every symbol"),
     ],
 )
@@ -77,5 +77,5 @@ def test_a_wrong_guide_is_refused(change: dict[str, Any], message: str):
     automaton = copy(GUIDE)
     for name, table in change.items():
         setattr(automaton, name, table)
-    with pytest.raises(PluginError, match=f"the automaton of the sampler Guided is wrong: {message}"):
+    with pytest.raises(PluginError, match=f"the automaton of the sampler Guided is invalid: {message}"):
         first_automaton(Guided(), automaton, 3, 4)

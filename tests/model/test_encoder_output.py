@@ -176,6 +176,6 @@ def test_scheduled_sampling_with_nothing_sampled_is_teacher_forcing(labelled_exp
     batch = made_batch(spec, [3, 5], [2, 4], 1, loss)
     encoded = model.encode(batch.inputs, batch.lengths)
     known = example_loss(model, spec, encoded, batch, loss)
-    torch.testing.assert_close(example_loss(model, spec, encoded, batch, loss, sampled=1e-12), known)
+    torch.testing.assert_close(example_loss(model, spec, encoded, batch, loss, sampling_probability=1e-12), known)
     torch.manual_seed(0)
-    assert not example_loss(model, spec, encoded, batch, loss, sampled=1.0).isclose(known)
+    assert not example_loss(model, spec, encoded, batch, loss, sampling_probability=1.0).isclose(known)
