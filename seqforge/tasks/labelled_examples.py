@@ -78,7 +78,7 @@ class LabelledExamplesTask(Task):
         )
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> ExampleScore:
-        """Score the whole of a split by the loss and the metrics."""
+        """Score a whole split by the loss and the metrics."""
         dataset = prepare_examples(self.experiment, report)
         trained.check_corpus(dataset.file.digest)
         examples = dataset.splits[split]
@@ -90,27 +90,27 @@ class LabelledExamplesTask(Task):
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return nothing: the metrics of labelled examples score predictions, in `evaluate`."""
+        """Return empty dictionaries: the metrics of labelled examples score predictions, in `evaluate`."""
         del trained, seed, report
         return {}, {}
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
-        """Raise, since the model does not predict the next symbol of a text."""
+        """Raise a RunError, since the model does not predict the next symbol of a text."""
         raise RunError(
-            f"{trained.path}: this run learned from labelled examples; it is not a language model, and predicts no "
-            "next symbol to sample or to inspect",
+            f"{trained.path}: the model was trained on labelled examples; only language models can be sampled and "
+            "inspected",
             hint=f"To predict examples: seqforge predict {trained.path} EXAMPLE",
         )
 
     def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
         """Predict the targets of new examples."""
         training, directory = self.experiment.training, trained.directory
-        bounds = training.batch_size, training.batch_tokens
+        limits = training.batch_size, training.batch_tokens
         model, vocabulary = self.load_model(trained), self.vocabulary(directory)
-        return predict(model, self.example_spec(directory), vocabulary, inputs, decoding, *bounds)
+        return predict(model, self.example_spec(directory), vocabulary, inputs, decoding, *limits)
 
     def example_spec(self, directory: RunDirectory) -> ExampleSpec:
-        """Return the shape of the examples that a run learned from."""
+        """Return the shape of the examples that a run was trained on."""
         return read_example_spec(directory.spec)
 
     def _scoring(self, device: torch.device, limit: int | None) -> ExampleScoring:
@@ -149,16 +149,16 @@ class LabelledExamplesTraining(TrainingTask):
         training, spec = self.experiment.training, self.dataset.file.spec
         first = state.step * training.accumulation
         batches = [self.batches.batch(first + index) for index in range(training.accumulation)]
-        # Every target of the step has the same weight, whatever the sizes of the batches.
-        counted = max(sum(batch.target_count for batch in batches), 1)
-        sampled = training.scheduled_sampling * progress.fraction
+        # Every target of the step has the same weight, also in batches of different sizes.
+        targets = max(sum(batch.target_count for batch in batches), 1)
+        sampling_probability = training.scheduled_sampling * progress.fraction
 
         def losses() -> Iterator[Tensor]:
             for loaded in batches:
                 batch = loaded.to(self.device)
                 encoded = state.model.encode(batch.inputs, batch.lengths)
-                value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampled)
-                yield value * (batch.target_count / counted)
+                value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampling_probability)
+                yield value * (batch.target_count / targets)
 
         factor = state.schedule.factor(progress)
         result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)

@@ -72,7 +72,7 @@ class LanguageModelTask(Task):
         )
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore:
-        """Score the whole of a split by its likelihood."""
+        """Score a whole split by its likelihood."""
         dataset = prepare(self.experiment, report)
         trained.check_corpus(dataset.token_file.digest)
         if dataset.splits[split].length < 2:
@@ -82,7 +82,7 @@ class LanguageModelTask(Task):
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics."""
+        """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics."""
         if not self.experiment.metrics:
             return {}, {}
         dataset = prepare(self.experiment, report)
@@ -97,15 +97,15 @@ class LanguageModelTask(Task):
         return self.load_model(trained), self.vocabulary(trained.directory)
 
     def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
-        """Raise, since a language model has no labelled examples to predict."""
+        """Raise a RunError, since a language model does not predict the targets of examples."""
         del inputs, decoding
         raise RunError(
-            f"{trained.path}: a language model, which predicts no targets of examples",
+            f"{trained.path}: the run is a language model, which cannot predict the targets of examples",
             hint=f"To draw samples: seqforge sample {trained.path}",
         )
 
     def example_spec(self, directory: RunDirectory) -> None:
-        """Return None, since a stream of text has no examples."""
+        """Return None, since a language model has no labelled examples."""
         del directory
 
 

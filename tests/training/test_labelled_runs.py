@@ -215,7 +215,7 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
 
 
 def test_tracing_points_at_predicting(trained: Any) -> None:
-    with pytest.raises(RunError, match="no next symbol"):
+    with pytest.raises(RunError, match="only language models can be sampled"):
         trained("many-to-one").inspect("ab")
 
 
