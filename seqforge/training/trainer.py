@@ -64,10 +64,10 @@ class Trainer:
         if reason is not None:
             state, training = self._state, self._experiment.training
             keys = reached_limits(training, self._progress(), state.seconds) or ["training.patience"]
-            now = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
+            limits = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
             raise RunError(
                 f"{self._directory.path}: the run has already {reason}",
-                hint=f"The limit is {now}. To train longer: {' '.join(f'--set {key}=…' for key in keys)}",
+                hint=f"The limit is {limits}. To train longer: {' '.join(f'--set {key}=…' for key in keys)}",
             )
 
     def train(self) -> None:
@@ -156,7 +156,7 @@ class Trainer:
                 f"seqforge run --resume {path} --set optimizer.learning_rate=… --set training.gradient_clip_norm=1.0"
             )
         else:
-            hint = "There is no earlier checkpoint. Lower optimizer.learning_rate, or set training.gradient_clip_norm = 1.0."
+            hint = "No checkpoint is earlier. Lower optimizer.learning_rate, or set training.gradient_clip_norm = 1.0."
         return NonFiniteError(f"step {state.step + 1}: {error.message}", hint=hint)
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:

@@ -317,4 +317,4 @@ def test_a_subclass_that_names_no_cell_is_told_so(pytester):
             pass
     """)
     result = pytester.runpytest_inprocess("-q")
-    result.stdout.fnmatch_lines(["*TestMine must name its cells: cells = {'plain': MyCell}*"])
+    result.stdout.fnmatch_lines(["*TestMine must list its cells: cells = {'plain': MyCell}*"])
