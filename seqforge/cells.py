@@ -203,7 +203,7 @@ def embed_rows(
 
 
 class _Rows(torch.autograd.Function):
-    """The rounded rows of a table. The table is rounded rather than the rows, which are far more numbers."""
+    """Rows of a rounded table. The table is rounded rather than the selected rows, which are far larger."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, symbols: Tensor, dtype: torch.dtype) -> Tensor:

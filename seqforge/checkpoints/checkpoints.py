@@ -27,8 +27,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Return the steps that have a checkpoint, in ascending order."""
-        found = (path.name.removeprefix("step-") for path in self.folder.glob("step-*"))
-        return sorted(int(step) for step in found if step.isdecimal())
+        names = (path.name.removeprefix("step-") for path in self.folder.glob("step-*"))
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def best(self) -> tuple[int, float] | None:
         """Return the step and the validation loss of the best checkpoint, or None before the first evaluation."""

@@ -106,8 +106,8 @@ def load_model(path: Path, model: SequenceModel) -> None:
     stored = _read_tensors(path / MODEL)
     expected = model.state_dict()
     for name in sorted(stored.keys() ^ expected.keys()):
-        place = "only in the checkpoint" if name in stored else "only in the experiment's model"
-        raise _other_experiment(path, f"{name} is {place}")
+        owner = "the checkpoint" if name in stored else "the experiment's model"
+        raise _other_experiment(path, f"{name} is only in {owner}")
     for name, tensor in expected.items():
         if stored[name].shape != tensor.shape:
             shapes = f"{list(stored[name].shape)} in the checkpoint and {list(tensor.shape)} in the experiment's model"

@@ -52,10 +52,10 @@ def join_optimizer_state(
     for index, values in scalars.items():
         moments.setdefault(_index(index, len(parameters)), {}).update(values)
     names = _moment_names(builder) if moments else set[str]()
-    for index, found in moments.items():
-        if found.keys() != names:
-            raise ValueError(f"the optimizer has the state {_join(names)}, and the checkpoint {_join(found.keys())}")
-        for name, value in found.items():
+    for index, state in moments.items():
+        if state.keys() != names:
+            raise ValueError(f"the optimizer stores {_join(names)}, and the checkpoint has {_join(state.keys())}")
+        for name, value in state.items():
             fits = not isinstance(value, Tensor) or (
                 value.is_floating_point() and value.shape in (parameters[index].shape, torch.Size([]))
             )

@@ -48,7 +48,12 @@ class TrainingState:
 
 
 def initial_state(
-    experiment: Experiment, symbols: int, device: torch.device, spec: ExampleSpec | None = None
+    experiment: Experiment,
+    symbols: int,
+    device: torch.device,
+    spec: ExampleSpec | None = None,
+    *,
+    carried_batches: int = 0,
 ) -> TrainingState:
     """Return the training state before the first step.
 
@@ -56,7 +61,8 @@ def initial_state(
         experiment: The experiment.
         symbols: Size of the vocabulary.
         device: Device to train on.
-        spec: Shape of labelled examples; None for a language model, whose recurrent state is carried.
+        spec: Shape of labelled examples; None for a language model.
+        carried_batches: Number of batches whose recurrent state is carried from step to step.
     """
     model = build_model(experiment, symbols, spec).to(device)
     builder: Optimizer = experiment.optimizer.build()
@@ -64,5 +70,4 @@ def initial_state(
     for group in optimizer.param_groups:
         # torch uses this name, too, for the learning rate that schedules multiply.
         group.setdefault("initial_lr", group["lr"])
-    carried = experiment.training.accumulation if spec is None else 0
-    return TrainingState(model, optimizer, experiment.schedule.build(), carried)
+    return TrainingState(model, optimizer, experiment.schedule.build(), carried_batches)

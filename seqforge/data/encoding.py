@@ -125,7 +125,7 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer:
 def _learn_and_repeat(
     documents: Iterator[Document], vocabulary: Vocabulary, folder: Path
 ) -> Generator[Iterator[Document]]:
-    """Let a vocabulary learn from every document, and yield an iterator that repeats the documents.
+    """Make a vocabulary learn from every document, and yield an iterator that repeats the documents.
 
     The documents are copied to a temporary file, because reading a corpus twice, such as an archive that must be
     decompressed, takes longer.

@@ -105,8 +105,8 @@ def beam_search(
         totals = live.unsqueeze(-1) + _log_probabilities(logits).view(rows, width, -1)
         if count > length:
             totals[..., :end] = -torch.inf
-        live, chosen = totals.flatten(1).topk(width)
-        parents, symbols = chosen // (end + 1), chosen % (end + 1)
+        live, indices = totals.flatten(1).topk(width)
+        parents, symbols = indices // (end + 1), indices % (end + 1)
         history = torch.cat([history.gather(1, parents.unsqueeze(-1).expand(-1, -1, count - 1)),
                              symbols.unsqueeze(-1)], dim=-1)  # fmt: skip
         ended = symbols == end
@@ -119,8 +119,8 @@ def beam_search(
         # A longer sequence is never more probable, and the divisor is largest for the maximum length.
         if bool((best_scores >= live.amax(1) / _penalty(length + 1, normalization)).all()):
             break
-        kept = (parents + offsets).flatten()
-        states = tuple(map_state(lambda part: part[kept], state) for state in states)  # noqa: B023
+        sources = (parents + offsets).flatten()
+        states = tuple(map_state(lambda part: part[sources], state) for state in states)  # noqa: B023
         symbols = symbols.flatten()
     return best
 

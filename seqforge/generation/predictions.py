@@ -86,19 +86,19 @@ def predict(
     symbols = TargetVocabulary(spec, vocabulary)
     predictions: dict[int, RawPrediction] = {}
     seeds = np.random.default_rng(decoding.seed)
-    waiting = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
+    remaining = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
     model.eval()
-    while waiting:
+    while remaining:
         # The first example is the longest, so it limits the size of the batch.
-        count = max(1, min(rows, tokens // len(encoded[waiting[0]])))
-        chosen, waiting = waiting[:count], waiting[count:]
+        count = max(1, min(rows, tokens // len(encoded[remaining[0]])))
+        selected, remaining = remaining[:count], remaining[count:]
         with torch.inference_mode():
-            batch = pad_inputs([encoded[index] for index in chosen]).to(device)
-            lengths = torch.tensor([len(encoded[index]) for index in chosen], device=device)
+            batch = pad_inputs([encoded[index] for index in selected]).to(device)
+            lengths = torch.tensor([len(encoded[index]) for index in selected], device=device)
             # Each batch has its own seed, so that equal examples in two batches get different draws.
             options = replace(decoding, seed=seeds.integers(2**63).item())
             batch_predictions = predict_examples(model, spec, symbols, model.encode(batch, lengths), options)
-        predictions |= dict(zip(chosen, batch_predictions, strict=True))
+        predictions |= dict(zip(selected, batch_predictions, strict=True))
     return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
 
 
@@ -126,8 +126,8 @@ def predict_examples(
 
 def collapse_alignment(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
     """Return the sequence of a CTC alignment: merge repeated symbols, then remove blanks (Graves et al. 2006)."""
-    kept = cast("Tensor", torch.unique_consecutive(path))
-    return kept[kept != blank]
+    merged = cast("Tensor", torch.unique_consecutive(path))
+    return merged[merged != blank]
 
 
 def _decode_sequences(

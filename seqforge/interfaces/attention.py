@@ -16,8 +16,8 @@ class Attention(nn.Module, ABC):
     In shapes, `source` is the number of encoder steps and `target` the number of decoder steps.
 
     Attributes:
-        query_size: Features of a query, the output of the decoder at one step.
-        memory_size: Features of the encoder output at one step.
+        query_size: Number of features of a query, the output of the decoder on one step.
+        memory_size: Number of features of the encoder output on one step.
     """
 
     query_size: int

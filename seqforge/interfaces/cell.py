@@ -28,8 +28,8 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     Attributes:
         reads_symbols: Whether the inputs may also be symbols `[time, batch]`. A symbol stands for a unit vector: its
             product with a weight is one row of the weight.
-        input_size: Features of the input.
-        hidden_size: Features of the output.
+        input_size: Number of features of the input.
+        hidden_size: Number of features of the output.
     """
 
     reads_symbols: ClassVar[bool] = False

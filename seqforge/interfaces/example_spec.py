@@ -14,7 +14,7 @@ class Numbers:
     """Vectors of real numbers. A value is an array `[size]` for one vector, or `[steps, size]` for a sequence.
 
     Attributes:
-        size: Numbers in one vector.
+        size: Number of values in one vector.
     """
 
     size: int

@@ -31,9 +31,9 @@ class FactoredCell(Cell[StateT]):
     sequence. Under autocast it multiplies in bfloat16. Backends can compile `pointwise`.
 
     Args:
-        input_size: Features of the input.
-        hidden_size: Features of the hidden state.
-        gates_size: Features of W x + b and of U h.
+        input_size: Number of features of the input.
+        hidden_size: Number of features of the hidden state.
+        gates_size: Number of features of W x + b and of U h.
 
     Attributes:
         input_weight: W, `[gates, input]`.

@@ -51,7 +51,7 @@ class LabelledCorpus(ABC):
                 its `ExampleSpec`; other components are left out.
 
         Raises:
-            ValueError: If no examples have these options.
+            ValueError: If no shape corresponds to these options.
         """
 
     @abstractmethod

@@ -45,7 +45,7 @@ class Metric(ABC):
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:
-        """Score texts, of which samples begin with their prompt. A text may have any content and any length."""
+        """Score texts, which may have any content and any length. Samples begin with their prompt."""
 
 
 class FittedMetric(Metric):

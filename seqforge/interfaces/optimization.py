@@ -17,7 +17,7 @@ class Initializer(ABC):
 
     @abstractmethod
     def initialize(self, name: str, parameter: Tensor) -> None:
-        """Fill one parameter in place, without gradients. It has the values that its module gave it.
+        """Fill one parameter in place. It has the initial values of its module, and gradients are disabled.
 
         `name` is the dotted name of the parameter in the model, such as `stack.cells.0.recurrent_weight`.
         """

@@ -172,20 +172,19 @@ class LabelledExamplesTraining(TrainingTask):
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
         """Predict a few examples of the validation split, the same at every step; return None if the split is empty."""
         del step, report
-        examples = self.dataset.splits["validation"]
-        if not len(examples):
+        if not self.validation_size:
             return None
         generator = np.random.default_rng(self.experiment.identity.seed)
-        chosen = generator.permutation(examples)[: self.experiment.sampling.count]
+        examples = generator.permutation(self.dataset.splits["validation"])[: self.experiment.sampling.count]
         file, vocabulary = self.dataset.file, self.vocabulary
-        batch = read_batch(file, chosen).to(self.device)
+        batch = read_batch(file, examples).to(self.device)
         model.eval()
         with torch.inference_mode():
             encoded = model.encode(batch.inputs, batch.lengths)
             symbols = TargetVocabulary(file.spec, vocabulary)
             predictions = predict_examples(model, file.spec, symbols, encoded, self.scoring.decoding)
         lines: list[str] = []
-        for index, prediction in zip(chosen.tolist(), predictions, strict=True):
+        for index, prediction in zip(examples.tolist(), predictions, strict=True):
             predicted = to_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
             right = " or ".join(to_text(file.spec, target) for target in decode_targets(self.dataset, index))
             lines.append(f"{file.names[index]}: {_short(predicted)} (right: {_short(right)})")

@@ -134,7 +134,8 @@ class LanguageModelTraining(TrainingTask):
 
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
-        return initial_state(self.experiment, self.vocabulary.size, self.device)
+        carried = self.experiment.training.accumulation
+        return initial_state(self.experiment, self.vocabulary.size, self.device, carried_batches=carried)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step."""

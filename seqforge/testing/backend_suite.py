@@ -109,15 +109,15 @@ class BackendSuite:
         """Outputs, last state and all gradients agree with the scan of `step`, and the state keeps its type."""
 
         def check(case: BackendCase) -> None:
-            found, expected = _results(case, case.inputs)
+            actual, expected = _results(case, case.inputs)
             own = torch.float64 if case.dtype == torch.float64 else torch.float32
-            assert found[0].dtype in (case.dtype, own), f"the outputs are in {found[0].dtype}"
-            state = found[1 : 1 + len(case.state)]
+            assert actual[0].dtype in (case.dtype, own), f"the outputs are in {actual[0].dtype}"
+            state = actual[1 : 1 + len(case.state)]
             assert all(tensor.dtype == own for tensor in state if tensor.is_floating_point()), (
                 "the state's type changes"
             )
-            assert [each.shape for each in found] == [each.shape for each in expected], "a result has a wrong shape"
-            _assert_near(found, expected, case, "the results differ from the scan's")
+            assert [each.shape for each in actual] == [each.shape for each in expected], "a result has a wrong shape"
+            _assert_near(actual, expected, case, "the results differ from the scan's")
 
         self._check_cases(make_cell, dtype, check)
 
@@ -126,8 +126,8 @@ class BackendSuite:
 
         def check(case: BackendCase) -> None:
             if case.cell.reads_symbols:
-                found, expected = _results(case, case.inputs.argmax(-1))
-                _assert_near(found, expected, case, "the results for symbols differ from the scan's")
+                actual, expected = _results(case, case.inputs.argmax(-1))
+                _assert_near(actual, expected, case, "the results for symbols differ from the scan's")
 
         self._check_cases(make_cell, dtype, check)
 
@@ -136,10 +136,10 @@ class BackendSuite:
 
         def check(case: BackendCase) -> None:
             with torch.no_grad():
-                found = _tensors(case.read(case.inputs, case.state))
+                actual = _tensors(case.read(case.inputs, case.state))
                 expected = _tensors(case.scan(case.inputs, case.state))
-            assert not any(tensor.requires_grad for tensor in found)
-            _assert_near(found, expected, case, "without gradients the results differ from the scan's")
+            assert not any(tensor.requires_grad for tensor in actual)
+            _assert_near(actual, expected, case, "without gradients the results differ from the scan's")
 
         self._check_cases(make_cell, dtype, check)
 
@@ -155,8 +155,8 @@ class BackendSuite:
             expected = _tensors(case.scan(case.inputs, case.state))
             for state in (between, detached, sliced):
                 second, after = case.read(case.inputs[cut:], state)
-                found = _tensors((torch.cat([first, second]), after))
-                _assert_near(found, expected, case, "chunks differ from the whole")
+                actual = _tensors((torch.cat([first, second]), after))
+                _assert_near(actual, expected, case, "chunks differ from the whole")
 
         self._check_cases(make_cell, dtype, check)
 
@@ -170,8 +170,8 @@ class BackendSuite:
                 cast("Any", case.read(case.inputs, case.state)[0].float().square().mean()).backward()
                 optimizer.step()
             changed = _in_float64(case.cell)
-            found, expected = case.read(case.inputs, case.state), case.scan(case.inputs, case.state, changed)
-            _assert_near(_tensors(found), _tensors(expected), case, "changed parameters are not used")
+            actual, expected = case.read(case.inputs, case.state), case.scan(case.inputs, case.state, changed)
+            _assert_near(_tensors(actual), _tensors(expected), case, "changed parameters are not used")
 
         self._check_cases(make_cell, dtype, check)
 
@@ -184,9 +184,9 @@ class BackendSuite:
                 for parameter in other.parameters():
                     parameter.mul_(-0.5)
             for cell in (other, case.cell):
-                found = case.read(case.inputs, case.state, cell)
+                actual = case.read(case.inputs, case.state, cell)
                 expected = case.scan(case.inputs, case.state, _in_float64(cell))
-                _assert_near(_tensors(found), _tensors(expected), case, "a copy shares its parameters")
+                _assert_near(_tensors(actual), _tensors(expected), case, "a copy shares its parameters")
 
         self._check_cases(make_cell, dtype, check)
 
@@ -262,11 +262,11 @@ def _tensors(reading: tuple[Tensor, State]) -> list[Tensor]:
     return [reading[0], *reading[1]]
 
 
-def _assert_near(found: Sequence[Tensor], expected: Sequence[Tensor], case: BackendCase, claim: str) -> None:
+def _assert_near(actual: Sequence[Tensor], expected: Sequence[Tensor], case: BackendCase, claim: str) -> None:
     """Check that each difference is small in relation to the norm of the expected tensor."""
     tolerance = TOLERANCES[case.dtype]
     steps = case.inputs.shape[0] * case.inputs.shape[1]
-    for index, (one, other) in enumerate(zip(found, expected, strict=True)):
+    for index, (one, other) in enumerate(zip(actual, expected, strict=True)):
         distance = torch.dist(one.detach().double(), other.detach().double()).item()
         # A sum over steps and rows may be small, but has the rounding errors of its terms.
         size = max(0.5, 0.1 * steps**0.5) * other.numel() ** 0.5
