@@ -48,7 +48,10 @@ def sample_texts(
     seed: int,
     report: Report | None = None,
 ) -> list[str]:
-    """Draw samples in one batch, and return each with its prompt. A prompt of None is a line break, left out."""
+    """Draw samples in one batch, and return each with its prompt.
+
+    A prompt of None is a line break, which is not a part of the returned text.
+    """
     chunks: list[Tensor] = []
     steps = 0
     for chunk in generate(
