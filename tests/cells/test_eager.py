@@ -18,7 +18,7 @@ class Memory(NamedTuple):
 
 
 class Leaky(FactoredCell[Memory]):
-    """A cell with parameters of its own, an output that is not its hidden state, and integers in its state."""
+    """A cell with additional parameters, an output other than the hidden state, and integers in the state."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, 2 * hidden_size)
@@ -37,7 +37,7 @@ class Leaky(FactoredCell[Memory]):
 
 
 def reading(cell: Leaky, inputs: Tensor, read: Any, precision: torch.dtype) -> list[Tensor]:
-    """Outputs, last state, and gradients of a weighted sum of them."""
+    """Return outputs, last state, and gradients of a weighted sum of them."""
     start = cell.initial_state(inputs.shape[1])
     state = Memory(*(part.clone().requires_grad_(part.is_floating_point()) for part in start))
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
@@ -74,7 +74,7 @@ def test_a_sequence_can_be_differentiated_twice_if_the_graph_is_kept() -> None:
     assert torch.equal(torch.autograd.grad(outputs.sum(), cell.recurrent_weight)[0], first)
 
 
-def test_without_gradients_nothing_is_kept() -> None:
+def test_without_gradients_nothing_is_saved() -> None:
     cell = Leaky(5, 4)
     inputs = torch.randint(5, (6, 2))
     learning, _ = cell(inputs, cell.initial_state(2))

@@ -1,4 +1,4 @@
-"""Corpora made by these tests, and their token files."""
+"""Corpora for these tests, and their token files."""
 
 import importlib
 import itertools
@@ -16,7 +16,7 @@ _NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session")
 def made() -> Iterator[ModuleType]:
-    """The module `made_corpora`, which processes that are started meanwhile can import too."""
+    """The module `made_corpora`, which other processes can import too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "corpora")
         yield importlib.import_module("made_corpora")
@@ -24,7 +24,7 @@ def made() -> Iterator[ModuleType]:
 
 @pytest.fixture(scope="session")
 def encoded(made: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TokenFile]:
-    """Encode documents, given by name, in a folder of their own; in bytes where no vocabulary is given."""
+    """Encode documents in a new folder, by default with a vocabulary of bytes."""
 
     def encode(documents: Mapping[str, str], vocabulary: Any = None) -> TokenFile:
         folder = tmp_path_factory.getbasetemp() / f"encoded-{next(_NUMBERS)}"

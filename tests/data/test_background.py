@@ -1,4 +1,4 @@
-"""Bytes consumed on a thread of their own: all of them, in order, joined, and no failure lost."""
+"""Bytes consumed on another thread: all of them, in order, joined, and no exception is lost."""
 
 import threading
 from itertools import pairwise
@@ -20,7 +20,7 @@ def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
             for number, piece in enumerate(pieces):
                 take(memoryview(piece) if number % 2 else piece)
     assert b"".join(consumed) == b"".join(pieces)
-    # Two batches that follow one another would not have fitted into one.
+    # Two consecutive batches would not have fitted into one.
     assert all(len(one) + len(other) > batch_size for one, other in pairwise(consumed[:-1]) if one and other)
 
 
@@ -34,7 +34,7 @@ def test_a_large_piece_is_not_copied():
     assert consumed[1] is large
 
 
-def test_it_is_another_thread_that_consumes():
+def test_another_thread_consumes():
     threads: list[int] = []
     with in_background(lambda _: threads.append(threading.get_ident())) as take:
         take(b"one")
@@ -42,7 +42,7 @@ def test_it_is_another_thread_that_consumes():
     assert threading.get_ident() not in threads
 
 
-def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(token_writer, "BATCH_SIZE", 0)
     monkeypatch.setattr(token_writer, "LARGEST_QUEUE", 3)
     goes_on = threading.Event()
@@ -64,7 +64,7 @@ def test_no_more_waits_than_is_said(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("pieces", [1, 10])
-def test_a_failure_is_told(monkeypatch: pytest.MonkeyPatch, pieces: int):
+def test_a_failure_is_raised(monkeypatch: pytest.MonkeyPatch, pieces: int):
     monkeypatch.setattr(token_writer, "BATCH_SIZE", 0)
 
     def full(_: bytes | memoryview) -> None:

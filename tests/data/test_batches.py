@@ -1,4 +1,4 @@
-"""Batches: what is read when, and what it is followed by."""
+"""Batches: their tokens, targets and order."""
 
 import itertools
 import math
@@ -24,7 +24,7 @@ SIZES = [3, 40, 1, 25, 90, 17, 60]
 
 @pytest.fixture(scope="session")
 def token_file(encoded: Encode) -> TokenFile:
-    """A corpus in which no two tokens are equal, so that each is known by its value."""
+    """A corpus of distinct tokens, so that the value of a token identifies its position."""
     symbols = iter(range(0x4000, 0x5000))
     documents = {f"document {size}": "".join(chr(next(symbols)) for _ in range(size)) for size in SIZES}
     token_file = encoded(documents, Characters())
@@ -54,7 +54,7 @@ def equal(one: Batch, other: Batch) -> bool:
 
 
 def epoch(batches: TrainingBatches, number: int) -> torch.Tensor:
-    """Return an epoch as its lanes, `[batch, time]`, one more symbol at the end of each."""
+    """Return the lanes of an epoch, `[batch, time]`, with their last target."""
     steps = range(number * batches.steps_per_epoch, (number + 1) * batches.steps_per_epoch)
     read = [batches.batch(step) for step in steps]
     return torch.cat([*(batch.inputs for batch in read), read[-1].targets[-1:]]).T
@@ -77,7 +77,7 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(
 
 @given(shape=_shapes, seed=_seeds, ahead=st.integers(1, 40), shuffle=st.booleans())
 @settings(deadline=None)
-def test_how_much_is_read_at_once_changes_nothing(
+def test_batches_do_not_depend_on_the_amount_read_at_once(
     make_batches: MakeBatches, shape: tuple[int, int], seed: int, ahead: int, shuffle: bool
 ):
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +97,7 @@ def test_targets_are_the_inputs_one_step_later(make_batches: MakeBatches, shape:
     assert batch.inputs.shape == batch.targets.shape == (sequence_length, lanes)
     assert batch.inputs.dtype == batch.targets.dtype == torch.int64
     assert torch.equal(batch.inputs[1:], batch.targets[:-1])
-    # The lanes go on where they ended, and start anew with each epoch.
+    # Lanes continue in the next batch, and start again in each epoch.
     assert following.continues == ((step + 1) % batches.steps_per_epoch != 0)
     if following.continues:
         assert torch.equal(following.inputs[0], batch.targets[-1])
@@ -105,22 +105,20 @@ def test_targets_are_the_inputs_one_step_later(make_batches: MakeBatches, shape:
 
 @given(shape=_shapes, seed=_seeds, number=st.integers(0, 3), shuffle=st.booleans())
 @settings(deadline=None)
-def test_an_epoch_reads_every_token_once_but_for_the_remainder(
+def test_an_epoch_reads_every_token_once_except_the_remainder(
     make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int, shuffle: bool
 ):
     batches = make_batches(*shape, seed, shuffle)
     lanes, sequence_length = shape
     read = epoch(batches, number)[:, :-1].flatten().tolist()
     assert len(read) == len(set(read)) == lanes * sequence_length * batches.steps_per_epoch
-    # What is cut: less than a lane's batch in each lane, and less than a symbol a lane at the end.
+    # The remainder is less than one batch in each lane, and less than one token per lane at the end.
     assert sum(SIZES) - len(read) < lanes * (sequence_length + 1) + 1
 
 
 @given(shape=_shapes, seed=_seeds, number=st.integers(0, 3))
 @settings(deadline=None)
-def test_documents_are_read_whole_in_their_new_order(
-    make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int
-):
+def test_shuffled_documents_stay_whole(make_batches: MakeBatches, shape: tuple[int, int], seed: int, number: int):
     ends = np.cumsum(SIZES) - 1
     starts = ends + 1 - SIZES
     for lane in epoch(make_batches(*shape, seed), number).tolist():
@@ -130,7 +128,7 @@ def test_documents_are_read_whole_in_their_new_order(
 
 def test_without_shuffling_the_lanes_are_the_text_in_order(make_batches: MakeBatches):
     batches = make_batches(lanes=4, sequence_length=6, shuffle=False)
-    # 236 tokens: 235 with a target, 58 a lane, of which nine batches of six are read.
+    # 236 tokens: 235 have a target, 58 are in each lane, of which nine batches of six steps are read.
     assert (batches.lane_length, batches.steps_per_epoch) == (58, 9)
     for number in (0, 1):
         lanes = epoch(batches, number)
@@ -144,7 +142,7 @@ def test_epochs_differ_in_order_and_seeds_differ_from_each_other(make_batches: M
 
 
 def test_the_order_of_a_seed_never_changes(make_batches: MakeBatches):
-    # Else a run that is resumed with a later version would not be what it was.
+    # If the order changed in a later version, a resumed run would not be bit-identical.
     starts = [int(start) for start in np.cumsum(SIZES) - SIZES]
     order = [starts.index(symbol) for symbol in epoch(make_batches(1, 1, seed=1337), 2)[0].tolist() if symbol in starts]
     assert order == [5, 6, 3, 1, 4, 0, 2]
@@ -154,7 +152,7 @@ def test_the_order_of_a_seed_never_changes(make_batches: MakeBatches):
     ("lanes", "sequence_length", "fits"),
     [(5, 47, True), (5, 48, False), (1, 235, True), (1, 236, False), (235, 1, True), (236, 1, False)],
 )
-def test_a_split_that_is_too_short_is_told(make_batches: MakeBatches, lanes: int, sequence_length: int, fits: bool):
+def test_a_split_that_is_too_short_is_an_error(make_batches: MakeBatches, lanes: int, sequence_length: int, fits: bool):
     if fits:
         assert make_batches(lanes, sequence_length).steps_per_epoch == 1
         return
@@ -168,7 +166,7 @@ def test_a_split_that_is_too_short_is_told(make_batches: MakeBatches, lanes: int
 
 
 @pytest.mark.parametrize("length", [0, 1])
-def test_a_split_of_nothing_is_told(token_file: TokenFile, length: int):
+def test_an_empty_split_is_an_error(token_file: TokenFile, length: int):
     nothing = Spans(np.zeros(length, dtype=np.int64), np.ones(length, dtype=np.int64))
     with pytest.raises(DataError, match=f"the training split has {length} tokens, too few"):
         TrainingBatches(token_file, nothing, 1, 1, 0, True)
@@ -221,7 +219,7 @@ def test_an_evaluation_has_every_symbol_but_the_first_as_its_target_once(
     targets = torch.cat([batch.targets[real] for batch, real in zip(batches, counted, strict=True)])
     last = min(stop, start + limit) if limit else stop
     assert sorted(targets.tolist()) == list(range(start + 1, last))
-    # Each target is read right after the symbol before it, of which it is the next.
+    # Each target is the token after its input.
     inputs = torch.cat([batch.inputs[real] for batch, real in zip(batches, counted, strict=True)])
     assert torch.equal(inputs + 1, targets)
     for batch in batches:
@@ -233,7 +231,7 @@ def test_an_evaluation_has_every_symbol_but_the_first_as_its_target_once(
 
 @given(length=st.integers(LONG - 6, LONG), lanes=st.integers(1, 8), sequence_length=st.integers(100, 3000))
 @settings(deadline=None, max_examples=20)
-def test_the_lanes_of_an_evaluation_go_on_where_they_ended(
+def test_the_lanes_of_an_evaluation_continue_in_the_next_batch(
     long_file: TokenFile, length: int, lanes: int, sequence_length: int
 ):
     batches = list(evaluation_batches(long_file, stretch(0, length), lanes, sequence_length))
@@ -245,7 +243,7 @@ def test_the_lanes_of_an_evaluation_go_on_where_they_ended(
         ended = batch.targets[-1]
         real = ended != IGNORED_TARGET
         assert torch.equal(following.inputs[0][real], ended[real])
-    # The last lane's padding is a symbol like any other, which no target follows.
+    # The padding of the last lane consists of ordinary symbols, whose targets are ignored.
     assert batches[-1].inputs.min() >= 0
     assert int((batches[-1].targets == IGNORED_TARGET).sum()) == lane_length * columns - (length - 1)
 

@@ -1,4 +1,4 @@
-"""Batches of examples: every one once an epoch, bounded, and a function of their number."""
+"""Bucketed batches: every example once in an epoch, bounded size, and a pure function of seed and number."""
 
 import itertools
 from collections.abc import Callable
@@ -24,7 +24,7 @@ LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.lists(st.integers(0, 30), mi
 
 @pytest.fixture
 def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
-    """Make examples of some lengths to read, each with targets of some lengths; a step of example n is n."""
+    """Build examples from the lengths of their inputs and targets. Every step of example n is n."""
 
     def ragged(path: Path, rows: list[Any]) -> RaggedFile:
         whole = np.concatenate([np.asarray(row, dtype=np.uint16) for row in rows])
@@ -46,7 +46,7 @@ def made(tmp_path: Path) -> Callable[[Any], ExampleFile]:
 
 @_SETTINGS
 @given(lengths=LENGTHS, rows=st.integers(1, 9), tokens=st.integers(61, 200), seed=st.integers(0, 9), data=st.data())
-def test_every_example_comes_once_an_epoch(
+def test_every_example_occurs_once_in_an_epoch(
     made: Any, lengths: Any, rows: int, tokens: int, seed: int, data: Any
 ) -> None:
     file = made(lengths)
@@ -62,7 +62,7 @@ def test_every_example_comes_once_an_epoch(
 
 @_SETTINGS
 @given(lengths=LENGTHS, rows=st.integers(1, 9), tokens=st.integers(61, 200))
-def test_no_batch_is_larger_than_it_may_be(made: Any, lengths: Any, rows: int, tokens: int) -> None:
+def test_no_batch_exceeds_its_limits(made: Any, lengths: Any, rows: int, tokens: int) -> None:
     file = made(lengths)
     batches = BucketedBatches(file, np.arange(len(lengths)), rows, tokens, 0, shuffle=True, end=2)
     for number in range(3 * batches.batches_per_epoch):
@@ -93,7 +93,7 @@ def test_another_seed_gives_another_order(made: Any) -> None:
     assert np.concatenate(orders[0]).tolist() != np.concatenate(orders[1]).tolist()
 
 
-def test_rows_are_padded_behind_their_own_steps(made: Any) -> None:
+def test_rows_are_padded_after_their_steps(made: Any) -> None:
     file = made([(3, [2]), (1, [0])])
     (_, batch), *_ = evaluation_examples(file, np.array([0, 1]), 8, 100, end=2)
     rows = {int(batch.inputs[0, row]): row for row in range(2)}

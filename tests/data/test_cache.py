@@ -1,4 +1,4 @@
-"""Encoded corpora that are kept: found again, made anew where damaged, and whole whatever happens meanwhile."""
+"""The cache of encoded corpora: reuse, damage, and interruptions at any time."""
 
 import json
 import multiprocessing
@@ -23,13 +23,13 @@ every_vocabulary = pytest.mark.parametrize("name", NAMES)
 
 @pytest.fixture
 def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where encoded corpora are kept."""
+    """The folder of encoded corpora in the cache."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kept"))
     return tmp_path / "kept" / "tokens"
 
 
 def kept(tokens: Path) -> list[Path]:
-    """Everything that is kept, but for the locks, which stay."""
+    """Return all entries of the cache except the locks, which are not deleted."""
     return sorted(path for path in tokens.iterdir() if path.suffix != ".lock")
 
 
@@ -37,7 +37,7 @@ def text_of(token_file: TokenFile, vocabulary: Any) -> str:
     return vocabulary.decode(token_file.map().read().tolist()).decode()
 
 
-def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_user_can_set_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(CACHE_VARIABLE, "~/kept")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "kept"
@@ -62,7 +62,7 @@ def test_a_corpus_is_read_once_for_all_runs(made: ModuleType, tokens: Path, name
     assert kept(tokens) == [files[0].folder]
 
 
-def test_other_content_or_other_options_are_encoded_beside(made: ModuleType, tokens: Path):
+def test_other_content_or_other_options_get_another_folder(made: ModuleType, tokens: Path):
     other_content = {**made.TEXTS, "document-3": "other"}
     other_name = {("renamed" if name == "document-3" else name): text for name, text in made.TEXTS.items()}
     folders: set[Path] = set()
@@ -74,7 +74,7 @@ def test_other_content_or_other_options_are_encoded_beside(made: ModuleType, tok
     assert len(folders) == len(kept(tokens)) == 9
 
 
-def test_the_order_in_which_options_stand_does_not_matter(made: ModuleType, tokens: Path):
+def test_the_order_of_options_does_not_matter(made: ModuleType, tokens: Path):
     choices = [{"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}]
     corpora = [made.Documents(made.TEXTS) for _ in choices]
     for corpus, choice in zip(corpora, choices, strict=True):
@@ -97,7 +97,7 @@ def test_two_processes_at_once_encode_once(made: ModuleType, tokens: Path, tmp_p
     for process in processes:
         process.join(timeout=120)
         assert process.exitcode == 0
-    # The one that read waited, in the middle of it, until the other asked for the same.
+    # The process that encodes waited until the other process needed the same corpus.
     assert log.read_text().splitlines() == ["read", "done", "done"]
     [folder] = kept(tokens)
     corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
@@ -114,9 +114,7 @@ def test_two_processes_at_once_encode_once(made: ModuleType, tokens: Path, tmp_p
         (["die_while_encoding"], "bytes"),
     ],
 )
-def test_a_run_that_is_killed_leaves_nothing_that_would_be_taken_for_whole(
-    made: ModuleType, tokens: Path, death: list[str], name: str
-):
+def test_a_killed_run_leaves_nothing_that_looks_complete(made: ModuleType, tokens: Path, death: list[str], name: str):
     killed = subprocess.run([sys.executable, made.__file__, *death], check=False)
     assert killed.returncode == 9
     [abandoned] = kept(tokens)
@@ -192,7 +190,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: str):
+def test_a_damaged_folder_is_encoded_again(made: ModuleType, tokens: Path, damage: str):
     documents = {name: text.replace("ï", "i") for name, text in made.TEXTS.items()}
 
     def encode() -> tuple[int, str]:
@@ -217,7 +215,7 @@ def test_what_is_damaged_is_made_anew(made: ModuleType, tokens: Path, damage: st
     assert kept(tokens) == [folder]
 
 
-def test_a_cache_that_is_deleted_is_made_anew(made: ModuleType, tokens: Path):
+def test_a_deleted_cache_is_created_again(made: ModuleType, tokens: Path):
     for _ in range(2):
         corpus = made.Documents(made.TEXTS)
         load_token_file(corpus, made.VOCABULARIES["characters"](), {}, lambda _: None)
@@ -227,7 +225,7 @@ def test_a_cache_that_is_deleted_is_made_anew(made: ModuleType, tokens: Path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, the disk that is always full")
 @every_vocabulary
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_an_error_and_leaves_nothing(
     made: ModuleType, tokens: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ):
     def encode_on_a_full_disk(corpus: Any, vocabulary: Any, folder: Path, report: Any) -> TokenFile:
@@ -253,7 +251,7 @@ def test_a_disk_may_be_full_at_any_file(made: ModuleType, tmp_path: Path, file: 
         encode_corpus(made.Documents(made.TEXTS), made.VOCABULARIES["characters"](), tmp_path, lambda _: None)
 
 
-def test_a_cache_that_cannot_be_made_is_told(made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_cache_that_cannot_be_created_is_an_error(made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(RunError) as caught:

@@ -1,4 +1,4 @@
-"""Corpora of which codes are kept, and those of which token ids are: the tokens are the same."""
+"""Token files with codes contain the same tokens as token files with ids."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -23,7 +23,7 @@ _documents = st.dictionaries(_texts, _texts, max_size=6).filter(lambda documents
 
 @given(documents=_documents, data=st.data())
 @settings(deadline=None)
-def test_codes_and_ids_give_the_same_tokens_as_the_vocabulary_that_learnt(
+def test_files_of_codes_and_of_ids_contain_the_same_tokens(
     encoded: Encode, made: ModuleType, documents: dict[str, str], data: st.DataObject
 ):
     learnt = made.VOCABULARIES["characters"]()
@@ -43,7 +43,7 @@ def test_codes_and_ids_give_the_same_tokens_as_the_vocabulary_that_learnt(
 
 
 class Halves(CodedVocabulary):
-    """Bytes with a code of 32 bits and gaps between: twice the value, and one more."""
+    """Bytes with 32-bit codes and gaps between them: twice the value, plus one."""
 
     def __init__(self) -> None:
         self.known: list[int] = []
@@ -73,7 +73,7 @@ class Halves(CodedVocabulary):
 
 @given(documents=_documents)
 @settings(deadline=None)
-def test_a_strangers_codes_give_the_tokens_that_it_encodes(encoded: Encode, documents: dict[str, str]):
+def test_codes_of_a_plugin_give_the_tokens_that_it_encodes(encoded: Encode, documents: dict[str, str]):
     vocabulary = Halves()
     token_file = encoded(documents, vocabulary)
     whole = "".join(documents.values()).encode()
@@ -85,7 +85,7 @@ def test_a_strangers_codes_give_the_tokens_that_it_encodes(encoded: Encode, docu
 @pytest.mark.parametrize(
     ("text", "width"), [("plain", 1), ("na\u00efve", 1), ("\u20ac", 2), ("\ufb00", 2), ("x \U0001f525", 4)]
 )
-def test_a_document_of_characters_takes_the_smallest_integers_that_hold_its_own(
+def test_a_document_is_stored_in_the_smallest_integers_that_hold_its_codes(
     encoded: Encode, made: ModuleType, text: str, width: int
 ):
     documents = {"before": "odd", "this": text, "after": "\U0001f525 more"}

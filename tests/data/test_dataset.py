@@ -1,4 +1,4 @@
-"""From an experiment to its tokens, vocabulary and splits."""
+"""Preparation of the tokens, the vocabulary and the splits of an experiment."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ FILES = {"a.txt": "öffne die Tür, grüße süß, danke", "b.txt": "twenty char
 
 @pytest.fixture
 def prepared(tmp_path: Path, registry: Registry) -> Prepare:
-    """Prepare the two files, with other tables where they are given."""
+    """Prepare the two files; keyword arguments replace tables of the experiment."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
 
@@ -59,13 +59,13 @@ def test_a_token_of_bytes_is_a_part_of_a_character(prepared: Prepare):
     # The training split is the first file, the validation split the second.
     assert dataset.characters_per_token("training") == pytest.approx(31 / 37)
     assert dataset.characters_per_token("validation") == 1.0
-    # A document that is cut counts in proportion.
+    # A document that is partly in a split counts in proportion to its tokens there.
     cut = prepared(vocabulary={"use": "bytes"}, data={"validation_fraction": 38 / 57})
     assert cut.splits["validation"].length == 38
     assert cut.characters_per_token("validation") == pytest.approx((18 * 31 / 37 + 20) / 38)
 
 
-def test_the_cache_tells_contents_options_and_vocabularies_apart(prepared: Prepare, tmp_path: Path):
+def test_the_cache_distinguishes_contents_options_and_vocabularies(prepared: Prepare, tmp_path: Path):
     folders = [
         prepared().token_file.folder,
         prepared(vocabulary={"use": "bytes"}).token_file.folder,
@@ -78,7 +78,7 @@ def test_the_cache_tells_contents_options_and_vocabularies_apart(prepared: Prepa
     assert prepared().token_file.folder not in folders
 
 
-def test_a_corpus_that_is_missing_is_told(prepared: Prepare, tmp_path: Path):
+def test_a_missing_corpus_is_an_error(prepared: Prepare, tmp_path: Path):
     with pytest.raises(DataError, match=r"no file matches .*/nothing\.md"):
         prepared(corpus={"use": "text", "files": ["nothing.md"]})
     assert not (tmp_path / "cache").exists()

@@ -1,4 +1,4 @@
-"""The digest by which a run knows the corpus that it was trained on."""
+"""The digest that identifies the corpus of a run."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -8,7 +8,7 @@ from seqforge.data import TokenFile
 Encode = Callable[..., TokenFile]
 
 
-def test_the_digest_tells_tokens_and_documents_apart(encoded: Encode, made: ModuleType):
+def test_the_digest_distinguishes_tokens_and_documents(encoded: Encode, made: ModuleType):
     documents = {"a": "one", "b": "two"}
     same = [encoded(documents).digest, encoded({**documents, "empty": ""}).digest]
     same.append(TokenFile.open(encoded(documents).folder).digest)
@@ -19,7 +19,7 @@ def test_the_digest_tells_tokens_and_documents_apart(encoded: Encode, made: Modu
     assert len({*same, *digests}) == 6
 
 
-def test_the_digest_tells_vocabularies_apart_whose_tokens_are_the_same(encoded: Encode, made: ModuleType):
+def test_the_digest_distinguishes_vocabularies_with_the_same_tokens(encoded: Encode, made: ModuleType):
     files = [encoded({"a": text}, made.VOCABULARIES["characters"]()) for text in ("xyx", "aba")]
     assert files[0].map().read().tolist() == files[1].map().read().tolist() == [0, 1, 0]
     assert len({file.digest for file in files}) == 2
@@ -28,8 +28,8 @@ def test_the_digest_tells_vocabularies_apart_whose_tokens_are_the_same(encoded: 
 PAST = {"a": "plain\n", "café": "naïve", "one/b.c": "€ \U0001f525 x", "\udcff": "latin ÿ"}
 
 
-def test_digests_stay_as_they_are(encoded: Encode, made: ModuleType):
-    """A run identifies its corpus by these; a change makes every run refuse to resume."""
+def test_digests_do_not_change(encoded: Encode, made: ModuleType):
+    """Digests identify the corpus of a run. If they changed, no run could be resumed."""
     assert encoded(PAST).digest == "f97db7372cb0349eb56273a0d65764d2"
     assert encoded(PAST, made.VOCABULARIES["characters"]()).digest == "f66ac745b54f3befa6e0989f225fac8e"
     vocabulary = made.WithoutCodes(made.VOCABULARIES["characters"]())

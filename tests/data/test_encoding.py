@@ -1,4 +1,4 @@
-"""Documents to tokens and back, and what is written beside them."""
+"""Encoding of documents to tokens and back, and the files of an encoded corpus."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ def test_documents_come_back_from_their_tokens(encoded: Encode, made: ModuleType
 
 
 def consecutive(count: int) -> str:
-    """Return so many characters, none of them a surrogate."""
+    """Return distinct characters, without surrogates."""
     return "".join(map(chr, range(0x10000, 0x10000 + count)))
 
 
@@ -78,14 +78,14 @@ def test_bytes_are_kept_as_bytes(encoded: Encode):
 
 @every_vocabulary
 @pytest.mark.parametrize("documents", [{}, {"one": ""}, {"one": "", "two": ""}])
-def test_a_corpus_of_nothing_is_told(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
+def test_an_empty_corpus_is_an_error(encoded: Encode, made: ModuleType, name: str, documents: dict[str, str]):
     with pytest.raises(DataError) as caught:
         encoded(documents, made.VOCABULARIES[name]())
     assert str(caught.value) == "the corpus is empty\nNone of its documents contains a symbol."
 
 
 @pytest.mark.parametrize("name", [*NAMES, "without codes"])
-def test_the_corpus_is_read_once_and_no_spool_is_left(made: ModuleType, tmp_path: Path, name: str):
+def test_the_corpus_is_read_once_and_no_temporary_file_is_left(made: ModuleType, tmp_path: Path, name: str):
     corpus = made.Documents(made.TEXTS)
     vocabulary = made.VOCABULARIES[name]() if name in NAMES else made.WithoutCodes(made.VOCABULARIES["characters"]())
     encode_corpus(corpus, vocabulary, tmp_path, lambda _: None)
@@ -116,7 +116,7 @@ def test_progress_is_reported_while_documents_are_read(
 
 
 class Letters(Vocabulary):
-    """The 26 letters, told apart by their place in pairs, so that the tokens lie strided in memory."""
+    """A vocabulary of 26 letters, whose tokens are not contiguous in memory."""
 
     @property
     def size(self) -> int:
@@ -140,7 +140,7 @@ class Letters(Vocabulary):
 
 
 class Hasty(Letters):
-    """Has seen enough after the first document."""
+    """A vocabulary that stops learning after the first document."""
 
     learns = True
 
@@ -160,14 +160,14 @@ def test_a_vocabulary_may_stop_learning_early(encoded: Encode):
     assert Letters().decode(token_file.map().read()) == b"firstsecondthird"
 
 
-def test_a_document_that_is_no_text_is_told_by_its_name(made: ModuleType, tmp_path: Path):
+def test_an_error_names_the_document_that_is_not_text(made: ModuleType, tmp_path: Path):
     corpus = made.Documents({"good": "fine"})
     corpus.contents["notes/bad.txt"] = b"fine\xff"
     with pytest.raises(DataError, match=r"^notes/bad.txt: byte 0xff at offset 4 is not UTF-8"):
         encode_corpus(corpus, made.VOCABULARIES["characters"](), tmp_path, lambda _: None)
 
 
-def test_a_symbol_outside_the_vocabulary_is_told_with_its_document(encoded: Encode):
+def test_an_error_names_the_document_with_an_unknown_symbol(encoded: Encode):
     with pytest.raises(DataError) as caught:
         encoded({"good": "fine", "notes/bad.txt": "not fine"}, Letters())
     assert str(caught.value) == "notes/bad.txt: ' ' at position 3 is not in the vocabulary\nWrite letters."
@@ -191,7 +191,7 @@ def test_a_symbol_outside_the_vocabulary_is_told_with_its_document(encoded: Enco
         (json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}), "must be sorted"),
     ],
 )
-def test_a_vocabulary_that_cannot_be_read_is_told(made: ModuleType, tmp_path: Path, content: str | None, reason: str):
+def test_a_damaged_vocabulary_file_is_an_error(made: ModuleType, tmp_path: Path, content: str | None, reason: str):
     path = tmp_path / VOCABULARY
     if content is not None:
         path.write_text(content)

@@ -1,4 +1,4 @@
-"""Labelled corpora into example files, and files that are not what they say."""
+"""Encoding of labelled corpora to example files, and damaged files."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ def prepared(labelled_experiment: Any) -> Callable[..., LabelledDataset]:
         ({"reads": "numbers", "read": "vector", "writes": "numbers"}, "one-to-one", "mean-squared-error"),
     ],
 )
-def test_examples_come_back_as_they_went_in(
+def test_decoded_examples_equal_the_originals(
     prepared: Any, labelled: Registry, labelled_experiment: Any, corpus: dict[str, Any], topology: str, loss: str
 ) -> None:
     tables = {"corpus": {"use": "made", **corpus}, "model": {"topology": topology}, "loss": {"use": loss}}
@@ -97,7 +97,7 @@ def test_examples_come_back_as_they_went_in(
                 np.testing.assert_allclose(decoded, target, rtol=1e-6)
 
 
-def test_splits_are_by_name_and_stay(prepared: Any) -> None:
+def test_splits_depend_on_names_only(prepared: Any) -> None:
     small, large = (prepared(corpus={"use": "made", "count": count}, data={"test_fraction": 0.2}) for count in (50, 90))
     for name in ("training", "validation", "test"):
         names = {small.file.names[index] for index in small.splits[name]}
@@ -107,7 +107,7 @@ def test_splits_are_by_name_and_stay(prepared: Any) -> None:
     assert len(small.splits["validation"]) > 0
 
 
-def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_corpus_may_assign_splits(vocabulary: Vocabulary, tmp_path: Path) -> None:
     examples = [Example(str(number), "a", 0, split=("test", "validation")[number % 2]) for number in range(6)]
     file = encode_examples(Given([*examples, Example("left", "a", 1)]), ONCE, vocabulary, tmp_path, lambda _: None)
     splits = file.split(0.0, 0.0)
@@ -141,7 +141,7 @@ def test_a_corpus_may_say_which_examples_are_for_what(vocabulary: Vocabulary, tm
         ),
     ],
 )
-def test_an_example_that_is_not_of_the_form_is_named(
+def test_an_error_names_the_example_that_does_not_fit(
     vocabulary: Vocabulary, tmp_path: Path, spec: ExampleSpec, example: Example, said: str
 ) -> None:
     with pytest.raises(DataError) as caught:
@@ -157,12 +157,12 @@ def test_an_example_that_is_not_of_the_form_is_named(
         ([Example("a", "x", 0, split="train")], "a: there is no split 'train'"),  # pyright: ignore[reportArgumentType]
     ],
 )
-def test_an_odd_corpus_is_refused(vocabulary: Vocabulary, tmp_path: Path, examples: Any, said: str) -> None:
+def test_an_invalid_corpus_is_an_error(vocabulary: Vocabulary, tmp_path: Path, examples: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         encode_examples(Given(examples), ONCE, vocabulary, tmp_path, lambda _: None)
 
 
-def test_a_corpus_that_cannot_be_read_is_told_as_that(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_corpus_that_cannot_be_read_is_not_a_failure_of_the_cache(vocabulary: Vocabulary, tmp_path: Path) -> None:
     def examples() -> Any:
         yield Example("a", "x", 0)
         (tmp_path / "nowhere").open()
@@ -173,7 +173,7 @@ def test_a_corpus_that_cannot_be_read_is_told_as_that(vocabulary: Vocabulary, tm
         encode_examples(corpus, ONCE, vocabulary, tmp_path, lambda _: None)
 
 
-def test_a_corpus_is_read_once_though_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_a_corpus_is_read_once_if_its_vocabulary_learns(vocabulary: Vocabulary, tmp_path: Path) -> None:
     spec = ExampleSpec(Text(), "sequence", Text(), "sequence")
     corpus = Given([Example("one", "ab", "né", ("", "a")), Example("two", "€", "b")])
     file = encode_examples(corpus, spec, vocabulary, tmp_path, lambda _: None)
@@ -194,14 +194,14 @@ FORMS = [
 
 
 @pytest.mark.parametrize("spec", FORMS)
-def test_a_form_comes_back_from_its_file(tmp_path: Path, spec: ExampleSpec) -> None:
+def test_an_example_spec_is_read_as_it_was_written(tmp_path: Path, spec: ExampleSpec) -> None:
     write_example_spec(spec, tmp_path / "example_spec.json")
     assert read_example_spec(tmp_path / "example_spec.json") == spec
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
+def test_a_damaged_example_spec_is_an_error(tmp_path: Path, data: st.DataObject) -> None:
     file = tmp_path / "example_spec.json"
     write_example_spec(data.draw(st.sampled_from(FORMS)), file)
     table = json.loads(file.read_text())
@@ -213,7 +213,7 @@ def test_a_damaged_form_is_told(tmp_path: Path, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", ["inputs.bin", "targets.bin", "examples.json", "example_spec.json"])
-def test_a_damaged_file_is_encoded_anew(prepared: Any, name: str) -> None:
+def test_a_damaged_example_file_is_encoded_again(prepared: Any, name: str) -> None:
     dataset = prepared()
     path = dataset.file.folder / name
     path.write_bytes(path.read_bytes()[:-1])
@@ -234,12 +234,12 @@ def test_a_damaged_file_is_encoded_anew(prepared: Any, name: str) -> None:
         (Numbers(0), "vector", Classes(("a",)), "once"),
     ],
 )
-def test_forms_that_cannot_be_are_refused(wrong: Any) -> None:
+def test_invalid_example_specs_are_errors(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"text|numbers|vector|classes|number|size"):
         ExampleSpec(*wrong)
 
 
-def test_answers_as_people_read_them() -> None:
+def test_predictions_are_formatted_for_readers() -> None:
     labels = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step")
     assert to_json_value(labels, np.array([1, 0])) == ["yes", "no"]
     assert to_text(labels, np.array([1, 0])) == "yes no"

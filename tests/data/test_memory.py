@@ -1,4 +1,4 @@
-"""Memory does not grow with the corpus: a real process prepares and reads 64 MB, and says what it took."""
+"""Memory does not grow with the corpus: a process prepares and reads 64 MB, and reports its memory."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 MEGABYTE = 1_000_000
 SIZE = 64 * MEGABYTE
 BOUND = 16 * MEGABYTE
-"""A document at a time, the index of all, and what the allocator keeps; a quarter of the corpus."""
+"""Bytes for one document, the index of all documents, and free memory of the allocator: a quarter of the corpus."""
 
 SCRIPT = """
 import resource, sys
@@ -30,7 +30,7 @@ def read(count):
         pass
     return token_file.length
 
-read(20)  # Everything is imported, and every buffer made.
+read(20)  # Imports all modules, and allocates all buffers.
 before = peak()
 length = read(int(sys.argv[2]))
 print(length, peak() - before)

@@ -1,4 +1,4 @@
-"""Which tokens are for training, validation and test."""
+"""Division of a corpus into training, validation and test splits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +65,7 @@ def test_by_position_cuts_in_the_middle_of_a_document(encoded: Encode):
 
 
 @pytest.mark.parametrize("by", ["position", "document"])
-def test_nothing_is_held_out_where_nothing_is_asked_for(encoded: Encode, by: Any):
+def test_nothing_is_held_out_for_a_fraction_of_zero(encoded: Encode, by: Any):
     splits = split(encoded({"a": "x" * 40, "b": "y" * 60}), by, 0.0, 0.0)
     assert {name: spans.length for name, spans in splits.items()} == {"training": 100, "validation": 0, "test": 0}
 
@@ -96,7 +96,7 @@ def test_by_document_a_larger_fraction_takes_more_of_the_same(encoded: Encode):
 
 
 def test_by_document_the_split_of_a_name_never_changes(encoded: Encode):
-    # A later version that moved documents between splits would let old models be scored on what they were trained on.
+    # If a later version moved documents between splits, old models would be scored on documents of their training.
     token_file = encoded(dict.fromkeys(("kernel/fork.c", "kernel/exit.c", "kernel/sched/core.c", "README"), "x"))
     splits = split(token_file, "document", 0.4, 0.2)
     found = {name: sorted(documents_of(token_file, spans)) for name, spans in splits.items()}

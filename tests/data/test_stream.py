@@ -1,4 +1,4 @@
-"""Pieces of a token file, read as one text."""
+"""Pieces of a token file that are read as one stream."""
 
 import itertools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LENGTH = 60
 
 @pytest.fixture(scope="session", params=["bytes", "characters"])
 def token_file(request: pytest.FixtureRequest, encoded: Encode, made: ModuleType) -> TokenFile:
-    """One document of bytes; or three of characters, in integers of other widths."""
+    """A token file of one document of bytes, or of three documents of characters with different integer widths."""
     if request.param == "bytes":
         return encoded({"one": "".join(map(chr, range(LENGTH)))})
     documents = {"one": range(1, 8), "two": range(0x3B0, 0x3C9), "three": range(0x1F500, 0x1F500 + LENGTH - 32)}
@@ -32,7 +32,7 @@ _cuts = st.lists(st.integers(0, LENGTH), min_size=2, max_size=12, unique=True).m
 
 @st.composite
 def _pieces(draw: st.DrawFn) -> Spans:
-    """Some pieces of the file, in some order."""
+    """Draw pieces of the file in any order."""
     cuts = draw(_cuts)
     pieces = draw(st.permutations(list(itertools.pairwise(cuts))))
     chosen = pieces[: draw(st.integers(1, len(pieces)))]

@@ -1,4 +1,4 @@
-"""The control: held-out text that is cut and judged as samples are."""
+"""The baseline: metrics on held-out text of the same length as samples."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def dataset(experiment: Any) -> Dataset:
 
 
 class Letters(Metric):
-    """Counts letters, and how many of them are an a."""
+    """A metric that counts letters, and the share of the letter a."""
 
     def score(self, texts: Sequence[str]) -> Score:
         text = "".join(texts)
@@ -46,13 +46,13 @@ def test_windows_follow_the_prompt(dataset: Dataset, monkeypatch: pytest.MonkeyP
     assert len(set(held_out_windows(dataset, "quick", count=20, length=30, seed=1))) > 5
 
 
-def test_where_the_prompt_never_occurs_they_begin_with_a_line(dataset: Dataset) -> None:
+def test_windows_begin_with_a_line_if_the_prompt_does_not_occur(dataset: Dataset) -> None:
     assert held_out_windows(dataset, "lazybones", count=4, length=30, seed=1) == held_out_windows(
         dataset, None, count=4, length=30, seed=1
     )
 
 
-def test_a_split_that_is_shorter_is_a_window(dataset: Dataset, experiment: Any) -> None:
+def test_a_short_split_is_one_window(dataset: Dataset, experiment: Any) -> None:
     text = "".join(dataset.documents("validation"))
     assert held_out_windows(dataset, None, count=1, length=len(text) + 1, seed=1) == [text]
     empty = experiment(data={"validation_fraction": 0.0})
@@ -60,20 +60,20 @@ def test_a_split_that_is_shorter_is_a_window(dataset: Dataset, experiment: Any) 
     assert score_baseline({"letters": Letters()}, empty, prepare(empty, lambda _: None)) == {}
 
 
-def test_figures_of_groups_are_averaged_by_their_weights() -> None:
+def test_values_of_groups_are_averaged_by_their_weights() -> None:
     figures = score_texts({"letters": Letters()}, [["a", "b"], [], ["abbbbbb", "b"]])
     assert figures == {"letters.a": 2 / 10, "letters.letters": 10 / 3}
     assert score_texts({"letters": Letters()}, [[], [""]]) == {"letters.letters": 0.0}
 
 
 @pytest.mark.parametrize("count", [1, 3, 100])
-def test_windows_are_judged_as_many_at_a_time_as_there_are_samples(count: int, experiment: Any) -> None:
+def test_windows_are_scored_in_groups_of_the_number_of_samples(count: int, experiment: Any) -> None:
     chosen = experiment(sampling={"count": count})
     figures = score_baseline({"letters": Letters()}, chosen, prepare(chosen, lambda _: None))
     assert figures["letters.letters"] == 20 * count
 
 
-def test_the_control_stands_behind_each_figure() -> None:
+def test_the_baseline_follows_each_value() -> None:
     assert list(with_baselines({"x": 1.0, "y": 2.0}, {"y": 3.0, "z": 4.0}).items()) == [
         ("x", 1.0),
         ("y", 2.0),
@@ -81,7 +81,7 @@ def test_the_control_stands_behind_each_figure() -> None:
     ]
 
 
-def test_a_run_logs_and_tells_the_control(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_run_logs_and_reports_the_baseline(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     told: list[Sampled] = []
 
     class Listener:
@@ -101,7 +101,7 @@ def test_a_run_logs_and_tells_the_control(experiment: Any, tmp_path: Path, regis
     assert again == told[0].baseline
 
 
-def test_the_command_prints_the_control(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
+def test_the_command_prints_the_baseline(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
     train(experiment(metrics=[{"use": "distinct", "lengths": [1]}]), tmp_path / "runs")
     printed = seqforge("evaluate", "runs/small")
     figures = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)

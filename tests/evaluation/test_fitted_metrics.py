@@ -1,4 +1,4 @@
-"""Metrics that learn from the training text: once, from that text alone, and again where what was kept is of no use."""
+"""Fitted metrics: fitted once, to the training split only, and again if the state in the cache is damaged."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ TEXT = "first half\n" + "x" * 50 + "second half" + "y" * 50
 
 
 class Seen(FittedMetric):
-    """Knows the text that it was shown."""
+    """A metric that remembers the text to which it was fitted."""
 
     times = 0
     text = ""
@@ -60,7 +60,7 @@ def chosen(experiment: Any) -> Any:
     return make
 
 
-def test_it_is_shown_the_training_text_once(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_metric_is_fitted_to_the_training_text_once(chosen: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert [taught(chosen()).text for _ in range(3)] == [TEXT[: len(TEXT) // 2]] * 3
     assert Seen.times == 1
     assert (
@@ -69,23 +69,23 @@ def test_it_is_shown_the_training_text_once(chosen: Any, capsys: pytest.CaptureF
     )
 
 
-def test_another_split_or_other_options_are_learnt_anew(chosen: Any) -> None:
+def test_another_split_or_other_options_are_fitted_again(chosen: Any) -> None:
     assert taught(chosen()).text != taught(chosen(0.25)).text
     taught(chosen(0.5, [2]))
     assert Seen.times == 3
 
 
-def test_what_was_kept_and_is_damaged_is_learnt_anew(chosen: Any) -> None:
+def test_a_damaged_state_in_the_cache_is_fitted_again(chosen: Any) -> None:
     taught(chosen())
     (kept,) = (path for path in (cache_folder() / "metrics").iterdir() if path.suffix != ".lock")
-    for times, damaged in enumerate((b"see", b"seen:\xff"), start=2):  # one is refused, and the other fails
+    for times, damaged in enumerate((b"see", b"seen:\xff"), start=2):  # the second is not UTF-8
         kept.write_bytes(damaged)
         assert taught(chosen()).text == TEXT[: len(TEXT) // 2]
         assert kept.read_bytes().startswith(b"seen:")
         assert Seen.times == times
 
 
-def test_a_metric_that_cannot_learn_is_named(chosen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_the_metric_that_cannot_be_fitted(chosen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Seen, "state", lambda self: "seen")
     with pytest.raises(PluginError, match="metric 'essentials/distinct': its state is a str, not bytes"):
         taught(chosen())

@@ -1,4 +1,4 @@
-"""What a metric answers is looked at before it is used: a wrong one costs its figures, and not the run."""
+"""Scores of metrics are validated: an invalid one is left out, and the run continues."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from seqforge.interfaces import Metric, Score
 
 
 class Says(Metric):
-    """Answers whatever it was given, one thing after the other."""
+    """A metric that returns the given values in order."""
 
     def __init__(self, *predictions: Any) -> None:
         self.predictions = list(predictions)
@@ -31,18 +31,18 @@ class Says(Metric):
         (Score([1.0]), "AttributeError: 'list' object has no attribute 'items'"),  # pyright: ignore[reportArgumentType]
     ],
 )
-def test_a_wrong_answer_costs_its_figures(prediction: Any, said: str, capsys: pytest.CaptureFixture[str]):
+def test_an_invalid_score_is_left_out_with_a_warning(prediction: Any, said: str, capsys: pytest.CaptureFixture[str]):
     assert score_texts({"wrong": Says(prediction), "right": Says(Score({"b": 2.0}))}, [["text"]]) == {"right.b": 2.0}
     assert f"seqforge: the metric 'wrong' failed: {said}" in capsys.readouterr().err
 
 
-def test_names_that_change_cost_them_too(capsys: pytest.CaptureFixture[str]):
+def test_a_metric_whose_names_change_is_left_out(capsys: pytest.CaptureFixture[str]):
     assert score_texts({"wrong": Says(Score({"a": 1.0}), Score({"b": 1.0}))}, [["one"], ["two"]]) == {}
     assert "the metric 'wrong' failed: KeyError: 'a'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [np.float32(2), np.int64(2), torch.tensor(2.0), 2, True + True])
-def test_numbers_of_other_libraries_become_plain(number: Any):
+def test_numbers_of_other_libraries_become_floats(number: Any):
     figures = score_texts({"right": Says(Score({"a": number}))}, [["text"]])
     assert figures == {"right.a": 2.0}
     assert type(figures["right.a"]) is float

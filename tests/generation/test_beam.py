@@ -1,4 +1,4 @@
-"""Sequences written for examples: beam search against brute force, greedy, and draws by a chain."""
+"""Decoding of sequences: beam search against brute force and greedy decoding, and draws."""
 
 import itertools
 import math
@@ -51,7 +51,7 @@ def log_probability(model: SequenceModel, encoded: EncoderOutput, row: int, symb
     length=st.integers(1, 4),
     attention=st.sampled_from([None, "additive"]),
 )
-def test_a_beam_that_holds_everything_is_brute_force(
+def test_a_beam_of_all_sequences_equals_brute_force(
     labelled_experiment: Any, seed: int, lengths: list[int], normalization: float, length: int, attention: str | None
 ) -> None:
     model = made_model(labelled_experiment, seed, attention)
@@ -72,9 +72,7 @@ def test_a_beam_that_holds_everything_is_brute_force(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**20), lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3))
-def test_a_beam_of_one_takes_the_likeliest_symbol_on_each_step(
-    labelled_experiment: Any, labelled: Any, seed: int, lengths: list[int]
-) -> None:
+def test_a_beam_of_one_is_greedy(labelled_experiment: Any, labelled: Any, seed: int, lengths: list[int]) -> None:
     model = made_model(labelled_experiment, seed)
     greedy = labelled_experiment(sampler=[{"use": "greedy"}]).samplers[0].build()
     vocabulary = labelled_experiment().vocabulary.build()
@@ -83,12 +81,12 @@ def test_a_beam_of_one_takes_the_likeliest_symbol_on_each_step(
         one = beam_search(model, encoded, width=1, normalization=0.0, length=6)
         drawn = draw_sequences(model, TargetVocabulary(EXAMPLE_SPEC, vocabulary), [greedy], encoded, length=6, seed=1)
     assert [written.symbols for written in one] == [written.symbols for written in drawn]
-    # That of the end, too, where a sequence was cut.
+    # The probability of the end symbol is included if a sequence was forced to end.
     probabilities = [[written.log_probability for written in found] for found in (one, drawn)]
     assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-4)
 
 
-def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: Any) -> None:
+def test_a_beam_of_all_sequences_is_never_worse_than_greedy(labelled_experiment: Any) -> None:
     with torch.no_grad():
         for seed in range(5):
             model = made_model(labelled_experiment, seed)
@@ -98,7 +96,7 @@ def test_a_wider_beam_is_never_worse_where_it_holds_more(labelled_experiment: An
             assert all(one.log_probability <= all_.log_probability + 1e-5 for one, all_ in pairs)
 
 
-def test_rows_in_a_batch_are_written_as_they_are_alone(labelled_experiment: Any) -> None:
+def test_rows_of_a_batch_are_decoded_independently(labelled_experiment: Any) -> None:
     model = made_model(labelled_experiment, 7, "multiplicative")
     with torch.no_grad():
         encoded = read(model, [1, 4, 2], 3)
@@ -123,6 +121,6 @@ def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
             assert written.log_probability == pytest.approx(wanted, abs=1e-4)
 
 
-def test_an_alignment_becomes_its_sequence() -> None:
+def test_an_alignment_is_collapsed_to_its_sequence() -> None:
     assert collapse_alignment(torch.tensor([3, 0, 0, 3, 0, 1, 1, 3]), blank=3).tolist() == [0, 0, 1]
     assert collapse_alignment(torch.tensor([3, 3]), blank=3).tolist() == []

@@ -72,7 +72,7 @@ def test_a_seed_gives_the_same_samples_and_rows_differ(
     assert all(text.startswith("ab") and len(text) == 32 for text in texts(1))
 
 
-def test_a_stream_is_the_sample(model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]) -> None:
+def test_a_stream_equals_the_sample(model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]) -> None:
     whole = sample_texts(model, vocabulary, plain, "ab", count=1, length=40, seed=5)[0]
     pieces = list(stream_text(model, vocabulary, plain, "ab", length=40, seed=5))
     assert "ab" + "".join(pieces) == whole
@@ -84,7 +84,7 @@ def test_characters_of_several_bytes_are_streamed_whole(experiment: MakeExperime
     wanted = "aé€\N{PENGUIN}z".encode()
 
     class Dictate(Sampler):
-        """Writes given bytes, and then half a character."""
+        """A vocabulary that decodes to given bytes, which end inside a character."""
 
         def start(self, context: SamplingContext) -> int:
             return 0
@@ -106,7 +106,7 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
     model: SequenceModel, vocabulary: Vocabulary, greedy: list[Sampler]
 ) -> None:
     class NeverTwice(Sampler):
-        """Forbids what was drawn before, row by row."""
+        """A sampler that forbids the symbols that were drawn before in each row."""
 
         def start(self, context: SamplingContext) -> Tensor:
             return torch.zeros(context.batch_size, context.vocabulary.size, dtype=torch.bool)
@@ -124,11 +124,11 @@ def test_a_chain_is_applied_in_order_and_carries_its_memory(
     assert sorted(drawn[:, 0].tolist()) == sorted(drawn[:, 1].tolist()) == list(range(vocabulary.size))
 
 
-def test_the_sampler_that_leaves_nothing_is_named(
+def test_an_error_names_the_sampler_that_forbids_every_symbol(
     model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
 ) -> None:
     class Nothing(Sampler):
-        """Forbids everything to the second sample."""
+        """A sampler that forbids every symbol in the second row."""
 
         def transform(self, logits: Tensor, memory: Any) -> Tensor:
             return logits.index_fill(0, torch.tensor([1]), -torch.inf)
@@ -157,7 +157,7 @@ def test_a_model_samples_on_another_device(model: SequenceModel, vocabulary: Voc
     assert on_cpu == on_gpu
 
 
-def test_without_kernels_for_int8_a_line_says_so(
+def test_a_warning_says_that_there_are_no_kernels_for_int8(
     model: SequenceModel, vocabulary: Vocabulary, plain: list[Sampler]
 ) -> None:
     model.precision = "auto"

@@ -1,4 +1,4 @@
-"""A guide that compiled code would follow out of its tables is refused."""
+"""Validation of constraint automata, with which compiled code would otherwise read outside of tables."""
 
 from copy import copy
 from typing import Any
@@ -12,7 +12,7 @@ from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 
 class Guided(Sampler):
-    """Its memory is its guide."""
+    """A sampler whose memory is its automaton."""
 
     def automaton(self, memory: ConstraintAutomaton | None) -> ConstraintAutomaton | None:
         return memory
@@ -34,12 +34,12 @@ GUIDE = ConstraintAutomaton(
 )
 
 
-def test_a_right_guide_is_followed():
+def test_a_valid_automaton_is_used():
     assert first_automaton(Guided(), GUIDE, 3, 4) is GUIDE
     assert next_automaton(Guided(), GUIDE, GUIDE) is GUIDE
 
 
-def test_no_guide_is_none_but_after_another():
+def test_an_automaton_must_follow_one_that_stopped():
     assert first_automaton(Guided(), None, 3, 4) is None
     with pytest.raises(
         PluginError, match="the automaton of the sampler Guided stopped, and the sampler returned no new one"
@@ -73,7 +73,7 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
         ({"costs": changed("costs", (1,), FORBIDDEN)}, "a state forbids every symbol"),
     ],
 )
-def test_a_wrong_guide_is_refused(change: dict[str, Any], message: str):
+def test_an_invalid_automaton_is_an_error(change: dict[str, Any], message: str):
     automaton = copy(GUIDE)
     for name, table in change.items():
         setattr(automaton, name, table)

@@ -1,4 +1,4 @@
-"""A labelled corpus of any form, whose answers can be learnt from what is read."""
+"""A labelled corpus with any example spec, whose targets can be learned from the inputs."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,7 +82,7 @@ def kind(letter: str) -> int:
 
 
 class Exact(PredictionMetric):
-    """The share of answers that are right."""
+    """The share of predictions that are correct."""
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:

@@ -1,4 +1,4 @@
-"""Dropout: how much is dropped, what becomes of the rest, and of its gradient."""
+"""Dropout: the dropped fraction, the scale of the other numbers, and gradients."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def test_each_number_is_dropped_or_scaled_and_so_is_its_gradient(probability: fl
     kept = outputs != 0
     assert torch.equal(outputs, inputs * inputs.grad)
     assert bool((inputs.grad[~kept] == 0).all())
-    # The probability is kept to 1/65,536 of what was asked, and no number is scaled without bound.
+    # The probability is rounded to 1/65,536, and the scale of a number is bounded.
     torch.testing.assert_close(
         inputs.grad[kept],
         torch.full_like(inputs.grad[kept], 1 / (1 - probability)),
@@ -34,7 +34,7 @@ def test_each_number_is_dropped_or_scaled_and_so_is_its_gradient(probability: fl
 
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_as_many_are_dropped_as_was_asked_and_the_mean_stays(probability: float, dtype: torch.dtype):
+def test_the_dropped_fraction_and_the_mean_are_right(probability: float, dtype: torch.dtype):
     torch.manual_seed(5)
     outputs = Dropout(probability)(torch.ones(400_000, dtype=dtype)).float()
     deviation = (probability * (1 - probability) / 400_000) ** 0.5
@@ -50,7 +50,7 @@ def test_neighbours_are_dropped_independently():
         assert abs(correlation) < 5 / 400_000**0.5
 
 
-def test_the_random_state_decides():
+def test_dropout_depends_on_the_random_state():
     inputs = torch.ones(1000)
     state = torch.random.get_rng_state()
     first = Dropout(0.5)(inputs)

@@ -1,4 +1,4 @@
-"""Whole examples: what is padded gives exactly what it gives alone, forward and gradients, whatever the cell."""
+"""Whole examples: padding changes neither outputs nor gradients, for any cell."""
 
 from typing import Any
 
@@ -117,7 +117,7 @@ def gradients(model: SequenceModel, value: Tensor) -> tuple[Tensor, ...]:
 @given(
     lengths=st.lists(st.integers(1, 7), min_size=2, max_size=4), seed=st.integers(0, 2**16), padding=st.integers(0, 3)
 )
-def test_a_padded_batch_gives_what_its_examples_give_alone(
+def test_a_padded_batch_gives_the_results_of_its_examples(
     labelled_experiment: Any,
     cells: list[dict[str, Any]],
     shape: str,
@@ -129,7 +129,7 @@ def test_a_padded_batch_gives_what_its_examples_give_alone(
     model, spec, loss = model_and_loss(labelled_experiment, shape, cells, both)
     written = [(length * 3 + seed) % 5 for length in lengths]
     batch = made_batch(spec, lengths, written, seed, loss)
-    # Padding that no row fills, and that holds anything, weighs nothing either.
+    # Additional padding with any content has no effect either.
     junk = torch.full((padding, *batch.inputs.shape[1:]), 1, dtype=batch.inputs.dtype)
     padded = PaddedBatch(torch.cat([batch.inputs, junk]), batch.lengths, batch.targets)
     if spec.output_mode == "every step":
@@ -152,7 +152,7 @@ def test_a_padded_batch_gives_what_its_examples_give_alone(
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), seed=st.integers(0, 99))
-def test_rows_are_turned_around_within_their_own_lengths(lengths: list[int], seed: int) -> None:
+def test_rows_are_reversed_within_their_lengths(lengths: list[int], seed: int) -> None:
     steps = torch.randn(max(lengths), len(lengths), 2, generator=torch.Generator().manual_seed(seed))
     there = reverse_rows(steps, torch.tensor(lengths))
     for row, length in enumerate(lengths):
@@ -161,7 +161,7 @@ def test_rows_are_turned_around_within_their_own_lengths(lengths: list[int], see
     assert reverse_rows(there, torch.tensor(lengths)).equal(steps)
 
 
-def test_reading_both_ways_sees_what_comes_later(labelled_experiment: Any) -> None:
+def test_a_bidirectional_encoder_uses_later_steps(labelled_experiment: Any) -> None:
     lengths = torch.tensor([4])
     inputs = torch.tensor([[0], [1], [2], [3]])
     other = torch.tensor([[0], [1], [2], [0]])
@@ -171,7 +171,7 @@ def test_reading_both_ways_sees_what_comes_later(labelled_experiment: Any) -> No
         assert one[0].equal(two[0]) is not both
 
 
-def test_scheduled_sampling_with_nothing_sampled_is_teacher_forcing(labelled_experiment: Any) -> None:
+def test_scheduled_sampling_with_a_tiny_probability_is_teacher_forcing(labelled_experiment: Any) -> None:
     model, spec, loss = model_and_loss(labelled_experiment, "attending", CELLS["lstm"], False)
     batch = made_batch(spec, [3, 5], [2, 4], 1, loss)
     encoded = model.encode(batch.inputs, batch.lengths)

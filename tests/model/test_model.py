@@ -1,4 +1,4 @@
-"""The model around the cells."""
+"""The model: layers, weights and dropout."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ def test_weights_depend_on_the_seed_alone(experiment: MakeExperiment) -> None:
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
-def test_the_initializer_fills_everything_but_what_cells_set_themselves(experiment: MakeExperiment) -> None:
+def test_the_initializer_fills_all_parameters_except_those_that_cells_set(experiment: MakeExperiment) -> None:
     cells = [{"use": "essentials/lstm", "hidden_size": 6, "forget_bias": 3.0}]
     chosen = experiment(model={"initializer": {"use": "uniform", "scale": 0.08}, "cells": cells, "embedding_size": 4})
     state = build_model(chosen, 9).state_dict()
@@ -59,7 +59,7 @@ def test_a_stack_reads_step_by_step_as_it_reads_a_sequence(experiment: MakeExper
         torch.testing.assert_close(logits, whole[step])
 
 
-def test_dropout_falls_between_layers_and_only_while_training(experiment: MakeExperiment) -> None:
+def test_dropout_applies_between_layers_during_training_only(experiment: MakeExperiment) -> None:
     cells = [{"use": "essentials/rnn", "hidden_size": 8, "repeat": 2}]
     model = build_model(experiment(model={"cells": cells, "dropout": 0.5}), 9)
     tokens = torch.randint(9, (8, 3))
@@ -70,7 +70,7 @@ def test_dropout_falls_between_layers_and_only_while_training(experiment: MakeEx
     model.train()
     (first, states), (second, _) = outputs(), outputs()
     assert not torch.equal(first, second)
-    # The first layer's state never saw a dropped output.
+    # No dropped output affects the state of the first layer.
     model.eval()
     (third, undropped), (fourth, _) = outputs(), outputs()
     assert torch.equal(third, fourth)

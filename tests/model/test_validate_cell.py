@@ -1,4 +1,4 @@
-"""A cell that would only be resumed or sampled wrongly is refused before it is trained."""
+"""A cell that would fail only when a run is resumed or sampled is an error before training."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ class Memory(NamedTuple):
 
 
 class Unfit(Cell[Any]):
-    """What a subclass gets wrong is one thing; this one is right."""
+    """A valid cell. Each subclass has one fault."""
 
     def __init__(self, input_size: int, hidden_size: int = 3) -> None:
         super().__init__(input_size, hidden_size)
@@ -79,7 +79,7 @@ def component(experiment: Any) -> Any:
     return experiment().cells[0]
 
 
-def test_a_right_cell_passes(component: Any):
+def test_a_valid_cell_passes(component: Any):
     validate_cell(Unfit(4), component)
 
 
@@ -102,13 +102,13 @@ def test_a_right_cell_passes(component: Any):
         (Raising, r"it cannot read a step: AttributeError: .* \(test_validate_cell.py, line \d+\)"),
     ],
 )
-def test_what_is_wrong_is_told(kind: type[Unfit], said: str, component: Any):
+def test_an_error_describes_the_fault(kind: type[Unfit], said: str, component: Any):
     with pytest.raises(PluginError, match=f"^cell 'essentials/lstm': {said}") as caught:
         validate_cell(kind(4), component)
     assert caught.value.hint == "Report this to the author of the plugin 'essentials'."
 
 
-def test_a_model_is_not_built_of_it(experiment: Any):
+def test_a_model_with_a_faulty_cell_is_not_built(experiment: Any):
     chosen: Experiment = experiment()
     unfit = replace(chosen.cells[0], component=Growing, options={"hidden_size": 3})
     object.__setattr__(chosen, "cells", (unfit,))
@@ -116,7 +116,7 @@ def test_a_model_is_not_built_of_it(experiment: Any):
         build_model(chosen, 5)
 
 
-def test_a_cell_that_cannot_be_made_is_told(experiment: Any):
+def test_a_cell_that_cannot_be_built_is_an_error(experiment: Any):
     class Unmade(Unfit):
         def __init__(self, input_size: int) -> None:  # pyright: ignore[reportMissingSuperCall]
             self.weight = torch.nn.Parameter(torch.zeros(input_size))
@@ -128,7 +128,7 @@ def test_a_cell_that_cannot_be_made_is_told(experiment: Any):
         cell.build(input_size=3)
 
 
-def test_a_want_of_memory_is_nobodys_fault(experiment: Any):
+def test_running_out_of_memory_is_not_blamed_on_a_plugin(experiment: Any):
     class Large(Unfit):
         def __init__(self, input_size: int) -> None:  # pyright: ignore[reportMissingSuperCall]
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")

@@ -1,4 +1,4 @@
-"""The task of an experiment: cheap to create, and used without preparing what only training needs."""
+"""The task of an experiment, which is cheap to create and prepares training data for training only."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def test_a_task_reads_no_corpus_to_sample(experiment: Any, tmp_path: Path, monke
     assert model.head.out_features == vocabulary.size
 
 
-def test_what_a_run_did_not_learn_is_refused_with_the_right_command(
+def test_an_error_names_the_command_for_the_kind_of_model(
     experiment: Any, labelled_experiment: Any, labelled: Registry, tmp_path: Path
 ) -> None:
     examples = train(labelled_experiment(training={"steps": 1}), tmp_path / "examples")

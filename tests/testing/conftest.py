@@ -1,5 +1,5 @@
-"""What every test here needs."""
+"""Imports that every test in this folder needs."""
 
-# Pytest's own tests of tests forget the modules that an inner run imports. Some of numpy's cannot be imported twice in
-# one process, so that whatever needs them later would fail; imported here, they are never forgotten.
+# pytester drops the modules that an inner run imports. Some modules of numpy cannot be imported twice in one process,
+# so later imports would fail. Modules that are imported here are not dropped.
 import numpy.fft  # noqa: F401

@@ -1,4 +1,4 @@
-"""The suite passes a sound cell, and each of its checks fails a cell with the fault that the check is there to find."""
+"""The suite passes a correct cell, and each of its tests fails for a cell with the corresponding fault."""
 
 from typing import ClassVar, NamedTuple
 
@@ -19,7 +19,7 @@ class Memory(NamedTuple):
 
 
 class Sound(Cell[Memory]):
-    """A vanilla RNN that also counts its steps, so that a state with whole numbers is tried."""
+    """A vanilla RNN that also counts its steps, to test a state with integers."""
 
     def __init__(self, input_size, hidden_size):
         super().__init__(input_size, hidden_size)
@@ -90,7 +90,7 @@ class ForwardCutsTheGradient(Sound):
 
 
 class WrongSlope(torch.autograd.Function):
-    """The identity, whose gradient is that of half of it."""
+    """The identity with half of its gradient."""
 
     @staticmethod
     def forward(context, tensor):
@@ -205,7 +205,7 @@ class RemembersOutsideItsState(Sound):
 
 
 class Uphill(torch.autograd.Function):
-    """The identity, whose gradient points the other way."""
+    """The identity with the negative of its gradient."""
 
     @staticmethod
     def forward(context, tensor):
@@ -281,7 +281,7 @@ def run(check, make_cell):
     if not is_hypothesis_test(check):
         return check(CellSuite(), make_cell)
 
-    # The check as it is, but for shrinking the example that it finds, which takes its time.
+    # The same test without shrinking examples, which takes long.
     @given(data=strategies.data())
     @settings(max_examples=4, phases=[Phase.generate], derandomize=True, database=None, deadline=None)
     def quickly(data):
@@ -290,7 +290,7 @@ def run(check, make_cell):
     return quickly()
 
 
-def test_every_check_is_shown_to_fail():
+def test_every_test_of_the_suite_fails_for_some_fault():
     checks = {name for name in dir(CellSuite) if name.startswith("test_")}
     assert checks == {check for check, _, _ in FAULTS}
 
@@ -309,7 +309,7 @@ def test_a_subclass_runs_every_check_on_every_cell_of_its_table(pytester):
     result.stdout.fnmatch_lines([f"{2 * len(checks)} tests collected*"])
 
 
-def test_a_subclass_that_names_no_cell_is_told_so(pytester):
+def test_a_subclass_without_cells_is_an_error(pytester):
     pytester.makepyfile("""
         from seqforge.testing import CellSuite
 

@@ -1,4 +1,4 @@
-"""The example of docs/cells.md is a plugin that works."""
+"""The example in docs/cells.md is a plugin that works."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "cells.md"
 
 @pytest.fixture
 def example(pytester, monkeypatch):
-    """Write every block that has a file's name to that file."""
+    """Write every code block with a title to a file of that name."""
     for name, text in re.findall(r'^```python title="(.+?)"\n(.*?)^```$', PAGE.read_text("utf-8"), re.M | re.S):
         path = pytester.path / name
         path.parent.mkdir(exist_ok=True)
@@ -25,7 +25,7 @@ def example(pytester, monkeypatch):
 
 
 def test_the_cell_passes_the_suite(example):
-    # A process of its own: pytester would drop the modules that a run in this one imports, and torch's load only once.
+    # Use a subprocess: pytester drops modules that an inner run imports, and those of torch can be loaded only once.
     result = example.runpytest_subprocess("tests", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=sum(name.startswith("test_") for name in dir(CellSuite)))
 

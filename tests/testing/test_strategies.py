@@ -31,7 +31,7 @@ def test_sizes_start_at_1(size):
 
 
 @given(data=strategies.data(), dtype=strategies.sampled_from([torch.float32, torch.float64]))
-def test_sequences_have_the_asked_shape_and_type(data, dtype):
+def test_sequences_have_the_given_shape_and_type(data, dtype):
     sequence = data.draw(sequences(4, time=strategies.just(2), batch=strategies.just(3), dtype=dtype))
     assert sequence.shape == (2, 3, 4)
     assert sequence.dtype == dtype
@@ -39,7 +39,7 @@ def test_sequences_have_the_asked_shape_and_type(data, dtype):
 
 @settings(deadline=None)
 @given(case=cell_cases(Adder))
-def test_cases_fit_together_whatever_sizes_the_cell_took(case):
+def test_cases_use_the_sizes_of_the_cell(case):
     assert case.inputs.shape[2] == case.cell.input_size
     assert case.state.total.shape == (case.inputs.shape[1], case.cell.hidden_size)
     assert case.inputs.dtype == case.state.total.dtype == case.cell.weight.dtype == torch.float64
@@ -55,7 +55,7 @@ def test_nothing_in_a_case_is_zero_by_chance(case):
 
 @settings(deadline=None, max_examples=5)
 @given(data=strategies.data())
-def test_making_a_case_leaves_the_random_state_alone(data):
+def test_drawing_a_case_does_not_change_the_random_state(data):
     before = torch.get_rng_state()
     data.draw(cell_cases(Adder))
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,4 +1,4 @@
-"""Callbacks: what they receive, and what a faulty one costs."""
+"""Callbacks: the events they receive, and the handling of faulty ones."""
 
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def test_a_callback_receives_every_event_in_order(experiment: Any, tmp_path: Pat
     assert {("evaluating", None), ("evaluating", 1.0), ("sampling", None), ("saving", None)} <= work
 
 
-def test_a_callback_that_fails_costs_one_line(
+def test_a_callback_that_fails_is_dropped_with_one_line(
     experiment: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Clumsy:
@@ -72,7 +72,7 @@ def test_a_plugins_hooks_receive_the_same_events(capsys: pytest.CaptureFixture[s
     assert "the plugin 'watcher' failed in seqforge_step_finished" in capsys.readouterr().err
 
 
-def test_installed_plugins_that_watch_nothing_cost_nothing(registry: Registry) -> None:
+def test_plugins_without_hooks_are_not_called(registry: Registry) -> None:
     assert not Callbacks(registry.new_hooks())._listeners
 
 
@@ -88,7 +88,7 @@ class Misspelt:
         (Recorder, "callback Recorder: a class\nPass an object: Recorder()."),
     ],
 )
-def test_what_is_no_callback_is_an_error(callback: object, message: str) -> None:
+def test_an_object_that_is_not_a_callback_is_an_error(callback: object, message: str) -> None:
     with pytest.raises(ExperimentError) as caught:
         Callbacks(new_plugin_manager(), [callback])
     assert str(caught.value).startswith(message)

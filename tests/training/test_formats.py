@@ -1,4 +1,4 @@
-"""A run directory of every past version still opens, samples, and goes on."""
+"""Run directories of every past version can be opened, sampled and resumed."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,9 @@ RUNS = sorted((Path(__file__).parent / "runs").iterdir())
 
 
 @pytest.mark.parametrize("kept", RUNS, ids=lambda path: path.name)
-def test_a_past_versions_run_opens_samples_and_goes_on(kept: Path, tmp_path: Path, registry: Registry) -> None:
+def test_a_run_of_a_past_version_can_be_opened_sampled_and_resumed(
+    kept: Path, tmp_path: Path, registry: Registry
+) -> None:
     path = tmp_path / kept.name
     shutil.copytree(kept, path)
     run = Run.open(path, registry=registry)

@@ -1,4 +1,4 @@
-"""Losses of a few short runs, kept in a file: a refactoring that changes one shows itself.
+"""Losses of short runs, compared with a file, so that a refactoring cannot change them unnoticed.
 
 `pytest tests/training/test_golden_losses.py --write-golden` would hide what it should show, so there is no such option:
 after a change that is meant, edit `golden_losses.json` by the values that the failing test prints.
@@ -46,7 +46,7 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 BACKENDS = ["native", "onednn", *(["cudnn"] if torch.cuda.is_available() else [])]
-"""Backends other than eager, without `inductor`, which would compile for each of the runs."""
+"""Backends other than eager, except `inductor`, which would compile for each run."""
 
 
 def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[float]:
@@ -56,15 +56,17 @@ def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[flo
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_losses_are_as_they_were(name: str, experiment: Any, tmp_path: Path) -> None:
+def test_losses_do_not_change(name: str, experiment: Any, tmp_path: Path) -> None:
     losses = [round(loss, 5) for loss in losses_of(experiment, RUNS[name], tmp_path)]
-    # Other processors sum in another order; a mistake in a formula is far larger than this.
+    # Other processors add in another order. A mistake in a formula causes a far larger difference.
     assert losses == pytest.approx(GOLDEN[name], rel=2e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", [name for name in RUNS if "peepholes" not in name])
-def test_losses_on_other_backends_are_those_of_eager(name: str, backend: str, experiment: Any, tmp_path: Path) -> None:
+def test_losses_on_other_backends_equal_those_of_eager(
+    name: str, backend: str, experiment: Any, tmp_path: Path
+) -> None:
     device = "cuda" if backend == "cudnn" else "cpu"
     if (reason := unsupported(backend)) is not None:
         pytest.skip(f"{backend} cannot run it: {reason}")

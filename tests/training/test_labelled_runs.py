@@ -1,4 +1,4 @@
-"""Runs on labelled examples: they learn, answer, and are resumed bit for bit."""
+"""Runs on labelled examples: training, prediction, and bit-identical resuming."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def tables(shape: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_run_learns_and_is_scored(labelled_experiment: Any, labelled: Registry, tmp_path: Path, shape: str) -> None:
     corpus = {**SHAPES[shape]["corpus"], "count": 300, "longest": 3}
-    training = {"steps": 300, "batch_size": 32}  # whatever the seed, enough to be learnt
+    training = {"steps": 300, "batch_size": 32}  # enough to learn the task with any seed
     chosen = labelled_experiment(
         **tables(shape, corpus=corpus, training=training), optimizer={"learning_rate": 0.03},
         evaluation={"interval": 50},
@@ -67,7 +67,7 @@ def test_a_run_learns_and_is_scored(labelled_experiment: Any, labelled: Registry
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_resumed_run_has_the_bits_of_one_never_stopped(
+def test_a_resumed_run_is_bit_identical(
     labelled_experiment: Any, labelled: Registry, tmp_path: Path, shape: str
 ) -> None:
     more: dict[str, Any] = {"accumulation": 2} if shape == "synced" else {}
@@ -100,7 +100,7 @@ def trained(labelled_experiment: Any, tmp_path: Path) -> Any:
     return make
 
 
-def test_answers_are_in_the_order_of_the_questions(trained: Any) -> None:
+def test_predictions_are_in_the_order_of_the_inputs(trained: Any) -> None:
     run = trained("many-to-one")
     questions = ["a", "abcabca", "d", ".", "ebd"] * 9
     together = run.predict(questions)
@@ -114,7 +114,7 @@ def test_answers_are_in_the_order_of_the_questions(trained: Any) -> None:
         assert 1 / 3 <= alone.confidence <= 1
 
 
-def test_a_run_predicts_where_its_corpus_is_gone(trained: Any, labelled: Registry, monkeypatch: Any) -> None:
+def test_a_run_predicts_without_its_corpus(trained: Any, labelled: Registry, monkeypatch: Any) -> None:
     run = trained("many-to-many")
     import made_examples
 
@@ -126,7 +126,7 @@ def test_a_run_predicts_where_its_corpus_is_gone(trained: Any, labelled: Registr
     assert two.confidence >= one.confidence - 1e-6
 
 
-def test_examples_of_several_batches_draw_by_numbers_of_their_own(trained: Any) -> None:
+def test_equal_examples_in_several_batches_get_different_draws(trained: Any) -> None:
     run = trained("many-to-many")
     questions = ["ab"] * 2 * run.experiment.training.batch_size
     predictions = [prediction.text for prediction in run.predict(questions, samplers=run.experiment.samplers, seed=3)]
@@ -137,12 +137,12 @@ def test_examples_of_several_batches_draw_by_numbers_of_their_own(trained: Any) 
     ]
 
 
-def test_a_length_limit_is_kept(trained: Any) -> None:
+def test_predictions_respect_the_length_limit(trained: Any) -> None:
     run = trained("many-to-many")
     assert all(len(prediction.output) <= 2 for prediction in run.predict(["ab", "cde"], length=2))
 
 
-def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, experiment: Any, tmp_path: Path) -> None:
+def test_errors_of_sample_and_predict_name_each_other(trained: Any, experiment: Any, tmp_path: Path) -> None:
     run = trained("many-to-one")
     for draw in (run.sample, lambda: list(run.stream())):
         with pytest.raises(RunError, match="labelled examples") as caught:
@@ -163,7 +163,7 @@ def test_sampling_points_at_predicting_and_the_other_way_round(trained: Any, exp
         ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number is infinite"),
     ],
 )
-def test_what_cannot_be_read_is_told(trained: Any, shape: str, question: Any, said: str) -> None:
+def test_inputs_that_cannot_be_read_are_errors(trained: Any, shape: str, question: Any, said: str) -> None:
     with pytest.raises(DataError) as caught:
         trained(shape).predict([question])
     assert str(caught.value).startswith(said)
@@ -214,12 +214,12 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
     assert figures["exact.share"] == run.evaluate().metrics["exact.share"]
 
 
-def test_tracing_points_at_predicting(trained: Any) -> None:
+def test_an_error_of_inspect_names_predict(trained: Any) -> None:
     with pytest.raises(RunError, match="only language models can be sampled"):
         trained("many-to-one").inspect("ab")
 
 
-def test_batches_of_other_sizes_are_another_run(trained: Any, labelled: Registry) -> None:
+def test_batch_sizes_cannot_change(trained: Any, labelled: Registry) -> None:
     run = trained("many-to-one")
     longer = ["training.steps=5"]
     with pytest.raises(ExperimentError, match=r"training\.batch_tokens was 32768 and is now 100"):

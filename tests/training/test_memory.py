@@ -1,4 +1,4 @@
-"""Freed memory: given back to the system by default, kept for the next step after `keep_freed_memory`."""
+"""Freed memory: returned to the system by default, and kept in the process after `keep_freed_memory`."""
 
 import mmap
 import platform
@@ -30,12 +30,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the thresholds are glibc's")
-def test_the_next_step_is_given_what_the_last_one_freed():
-    """Counts pages that the system hands out the second time: glibc's own threshold only rises after the first."""
+def test_freed_memory_is_used_in_the_next_step():
+    """Pages that the system provides in a second step are counted, because glibc adapts its threshold in the first."""
 
     def faults(*, keep: bool) -> int:
         program = _PROGRAM.format(keep=keep)
-        # A setting of the caller's would be kept in both.
+        # A setting in the environment would apply to both.
         done = subprocess.run([sys.executable, "-c", program], env={}, capture_output=True, text=True, check=True)
         return int(done.stdout)
 

@@ -1,4 +1,4 @@
-"""How far a run has come."""
+"""The progress of a run."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from seqforge.training.trainer import measure_progress
 
 
 @given(step=st.integers(0, 10_000), steps_per_epoch=st.integers(1, 500), seconds=st.floats(0, 1e5))
-def test_the_fraction_is_whichever_limit_is_nearest(step: int, steps_per_epoch: int, seconds: float) -> None:
+def test_the_fraction_is_the_largest_of_all_limits(step: int, steps_per_epoch: int, seconds: float) -> None:
     training = Training(steps=1000, epochs=10.0, minutes=2.0)
     progress = measure_progress(training, step, steps_per_epoch, seconds)
     expected = max(step / 1000, step / steps_per_epoch / 10, seconds / 120)
@@ -17,6 +17,6 @@ def test_the_fraction_is_whichever_limit_is_nearest(step: int, steps_per_epoch: 
     assert progress.epoch == step / steps_per_epoch
 
 
-def test_a_run_of_no_stated_length_has_one() -> None:
+def test_a_run_without_limits_has_a_default_length() -> None:
     assert Training().steps == 2000
     assert Training(minutes=1.0).steps is None

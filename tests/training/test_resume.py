@@ -1,4 +1,4 @@
-"""A run that is interrupted and resumed ends with the bits of one never stopped."""
+"""A run that is interrupted and resumed is bit-identical to a run without interruption."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
 
 
 class InterruptAt:
-    """A callback that interrupts during one step; by SIGTERM, since a shell's background jobs ignore SIGINT."""
+    """A callback that interrupts one step by SIGTERM, since background jobs of a shell ignore SIGINT."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -72,7 +72,7 @@ def assert_same_bits(resumed: Run, whole: Run, step: int) -> None:
 
 
 @pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS.keys())
-def test_resumed_run_has_the_bits_of_one_never_stopped(
+def test_a_resumed_run_is_bit_identical(
     cells: list[dict[str, Any]], experiment: Any, tmp_path: Path, registry: Registry
 ) -> None:
     # Dropout draws random numbers; step 8 is in the middle of an epoch, and between two evaluations and samples.
@@ -119,7 +119,7 @@ def test_stopping_across_an_epoch_boundary(experiment: Any, tmp_path: Path, regi
 
 
 def test_a_run_can_be_made_longer(experiment: Any, tmp_path: Path, registry: Registry) -> None:
-    """Going on after the end is the same as having set a later end."""
+    """A run that is extended after its end equals a run with the later end."""
     whole = train(experiment(training={"steps": 16, "keep_checkpoints": 9}), tmp_path / "whole")
     short = train(experiment(training={"steps": 12, "keep_checkpoints": 9}), tmp_path / "short")
     resume(Run.open(short.path, ["training.steps=16"], registry))
@@ -129,7 +129,7 @@ def test_a_run_can_be_made_longer(experiment: Any, tmp_path: Path, registry: Reg
     assert Run.open(short.path, registry=registry).experiment.training.steps == 16
 
 
-def test_training_leaves_the_callers_random_numbers_alone(experiment: Any, tmp_path: Path) -> None:
+def test_training_does_not_change_the_random_state_of_the_caller(experiment: Any, tmp_path: Path) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""Resuming under other settings, from other checkpoints, and from files that are not to be trusted."""
+"""Resuming with other settings, from other checkpoints, and from damaged files."""
 
 import json
 from pathlib import Path
@@ -37,9 +37,7 @@ def changed(run: Run, registry: Registry, *overrides: str) -> Run:
         "vocabulary.use='bytes'",
     ],
 )
-def test_what_the_state_depends_on_cannot_change_and_the_run_is_as_it_was(
-    override: str, run: Run, registry: Registry
-) -> None:
+def test_settings_that_the_state_depends_on_cannot_change(override: str, run: Run, registry: Registry) -> None:
     before = run.directory.experiment.read_bytes()
     with pytest.raises(ExperimentError, match=override.partition("=")[0].split(".")[0]):
         resume(changed(run, registry, override))
@@ -68,7 +66,7 @@ def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, 
         resume(other)
 
 
-def test_a_run_goes_on_from_an_earlier_checkpoint(run: Run, registry: Registry) -> None:
+def test_a_run_is_resumed_from_an_earlier_checkpoint(run: Run, registry: Registry) -> None:
     assert run.checkpoints.steps() == [2, 4, 5, 6]
     resume(changed(run, registry), "4")
     assert run.checkpoints.steps() == [2, 4, 5, 6, 8]
@@ -76,7 +74,7 @@ def test_a_run_goes_on_from_an_earlier_checkpoint(run: Run, registry: Registry) 
     assert steps == [5, 8]
 
 
-def test_a_finished_run_says_so(run: Run, registry: Registry) -> None:
+def test_resuming_a_finished_run_is_an_error(run: Run, registry: Registry) -> None:
     lines = run.directory.metrics.read_text()
     with pytest.raises(RunError, match="the run has already reached the end") as caught:
         resume(Run.open(run.path, ["training.minutes=100"], registry))
@@ -119,7 +117,7 @@ def rewritten(run: Run, **tensors: torch.Tensor | None) -> None:
         ("random.cpu", None),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused(
+def test_tensors_that_do_not_fit_are_errors(
     name: str, tensor: torch.Tensor | None, run: Run, registry: Registry
 ) -> None:
     rewritten(run, **{name: tensor})
@@ -141,7 +139,7 @@ def test_tensors_that_do_not_fit_are_refused(
         ("version", 2),
     ],
 )
-def test_plain_values_that_do_not_fit_are_refused(key: str, value: Any, run: Run, registry: Registry) -> None:
+def test_plain_values_that_do_not_fit_are_errors(key: str, value: Any, run: Run, registry: Registry) -> None:
     file = run.checkpoints.path(6) / PROGRESS
     progress = json.loads(file.read_text())
     file.write_text(json.dumps({**progress, key: value}))
@@ -150,13 +148,13 @@ def test_plain_values_that_do_not_fit_are_refused(key: str, value: Any, run: Run
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[" * 100_000, b"\xff", b'{"version": 1}'])
-def test_a_file_that_is_no_progress_is_damaged(content: bytes, run: Run, registry: Registry) -> None:
+def test_an_invalid_progress_file_is_an_error(content: bytes, run: Run, registry: Registry) -> None:
     (run.checkpoints.path(6) / PROGRESS).write_bytes(content)
     with pytest.raises(RunError, match="damaged"):
         resume(changed(run, registry))
 
 
-def test_a_prompt_that_cannot_be_encoded_is_refused_before_a_run_is_made(experiment: Any, tmp_path: Path) -> None:
+def test_a_prompt_that_cannot_be_encoded_is_an_error_before_a_run_is_created(experiment: Any, tmp_path: Path) -> None:
     with pytest.raises(RunError.__mro__[1], match=r"sampling.prompt: .*'Z' at position 0"):
         train(experiment(sampling={"prompt": "Z"}), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
@@ -181,7 +179,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(
     assert run.checkpoints.steps() == [2, 4, 5, 6]
 
 
-def test_logits_that_are_not_finite_are_told(run: Run) -> None:
+def test_logits_that_are_not_finite_are_an_error(run: Run) -> None:
     file = run.checkpoints.path(6) / "model.safetensors"
     tensors = safetensors.torch.load_file(file)
     tensors["head.bias"][0] = float("nan")
@@ -192,7 +190,7 @@ def test_logits_that_are_not_finite_are_told(run: Run) -> None:
         run.evaluate(checkpoint="6")
 
 
-def test_a_metric_that_fails_costs_its_figures(
+def test_a_metric_that_fails_is_left_out(
     experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = experiment(metrics=[{"use": "distinct"}, {"use": "distinct", "lengths": [2]}], training={"steps": 7})

@@ -28,7 +28,7 @@ def parameters(state: TrainingState) -> list[torch.Tensor]:
 
 
 class Scaled(Loss):
-    """A loss made smaller or larger."""
+    """A loss that is multiplied by a factor."""
 
     def __init__(self, loss: Loss, scale: float) -> None:
         super().__init__()
@@ -66,11 +66,11 @@ def test_state_is_carried_and_cut_off_from_its_graph(experiment: Any, loss: Loss
     assert continued.loss != fresh.loss
 
 
-def test_the_carry_matters() -> None:
-    """What only the step before knows is learnt from chunks of one symbol with the state carried, and not without."""
+def test_training_needs_the_carried_state() -> None:
+    """In chunks of one symbol, a model learns what depends on the previous symbol only if the state is carried."""
     from seqforge import Experiment
 
-    # "l" is followed by "l" or "o"; chunks of one symbol see no more than the symbol and the state.
+    # "l" is followed by "l" or "o". In a chunk of one symbol, only the state distinguishes them.
     table = {
         "experiment": {"name": "carry"},
         "corpus": {"use": "inline", "text": "unused"},
@@ -112,8 +112,8 @@ def test_clipping_by_norm_scales_the_gradient(experiment: Any, loss: Loss) -> No
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 0.999, 1 - 1e-6, 1.0, 1 + 1e-6, 1.001, 2.0, 1e6])
-def test_clipping_by_norm_is_torchs_to_the_bit(experiment: Any, loss: Loss, share: float) -> None:
-    """Where the norm is below the bound, at it and above, for bounds of any size: no gradient is left out wrongly."""
+def test_clipping_by_norm_is_bit_identical_to_torch(experiment: Any, loss: Loss, share: float) -> None:
+    """Gradients with a norm below, at and above the bound are clipped as by torch, for bounds of any size."""
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
     for scale in (1e-9, 1e-6, 1e-3, 1.0, 1e3):
         scaled = Scaled(loss, scale)
@@ -151,7 +151,7 @@ def test_the_schedules_factor_multiplies_the_learning_rate(experiment: Any, loss
     assert rates == [0.5, 0.25, 0.125]
 
 
-def test_a_loss_that_is_not_finite_moves_nothing(experiment: Any, loss: Loss) -> None:
+def test_a_loss_that_is_not_finite_changes_no_parameter(experiment: Any, loss: Loss) -> None:
     state = initial_state(experiment(), SYMBOLS, CPU)
     with torch.no_grad():
         state.model.head.bias[0] = math.inf

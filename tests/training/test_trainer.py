@@ -1,4 +1,4 @@
-"""Runs: what they write, when they end, and how they fail."""
+"""Runs: their files, their end, and their errors."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from seqforge.runs.metrics_log import MetricsLog, read_metrics
 
 
 class Recorder:
-    """Keeps the last event of each kind."""
+    """A callback that keeps the last event of each kind."""
 
     def __init__(self) -> None:
         self.finished: RunFinished | None = None
@@ -35,7 +35,7 @@ def recorded(experiment: Experiment, output: Path) -> tuple[Run, Recorder]:
     return train(experiment, output, callbacks=[recorder]), recorder
 
 
-def test_a_run_directory_holds_everything(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_run_directory_contains_all_files(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     chosen = experiment(metrics=[{"use": "distinct"}])
     run = train(chosen, tmp_path)
     assert run.path == tmp_path / "small"
@@ -88,7 +88,7 @@ def test_a_run_ends_by_minutes(experiment: Any, tmp_path: Path, registry: Regist
     table = {"batch_size": 4, "sequence_length": 16, "minutes": 0.01}
     chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
     _, recorder = recorded(chosen, tmp_path)
-    # No step begins after the time has run out; the last one, or the evaluation after it, reaches past it.
+    # No step begins after the time limit, but the last step or the evaluation after it may exceed it.
     assert all(event.seconds < 0.6 for event in recorder.steps[:-1])
     assert recorder.finished is not None
     assert recorder.finished.complete
@@ -125,7 +125,7 @@ def test_only_the_best_and_the_last_checkpoints_are_kept(experiment: Any, tmp_pa
     assert set(checkpoints.steps()) == {best[0], 36, 38, 40}
 
 
-def test_a_loss_that_is_not_finite_names_a_checkpoint_that_can_be_gone_on_from(
+def test_the_error_for_a_loss_that_is_not_finite_names_a_good_checkpoint(
     experiment: Any, tmp_path: Path, registry: Registry
 ) -> None:
     calm = train(experiment(optimizer={"use": "sgd", "learning_rate": 0.1}, training={"steps": 4}), tmp_path)
@@ -139,7 +139,7 @@ def test_a_loss_that_is_not_finite_names_a_checkpoint_that_can_be_gone_on_from(
     assert calm.evaluate().loss < 5
 
 
-def test_a_corpus_shorter_than_one_batch_is_refused_before_a_run_is_made(experiment: Any, tmp_path: Path) -> None:
+def test_a_corpus_shorter_than_one_batch_is_an_error_before_a_run_is_created(experiment: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too few for one batch of 64 lanes × 500 steps"):
         train(experiment(training={"batch_size": 64, "sequence_length": 500, "steps": 5}), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
@@ -150,7 +150,7 @@ def test_an_unknown_device_is_refused(experiment: Any, tmp_path: Path) -> None:
         train(experiment(training={"device": "cuda:99", "steps": 1}), tmp_path)
 
 
-def test_what_is_not_a_run_directory_is_told(experiment: Any, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_directory_is_an_error(experiment: Any, tmp_path: Path) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
     with pytest.raises(RunError, match="no such folder") as caught:
         Run.open(tmp_path / "smal")
@@ -173,7 +173,7 @@ def test_a_checkpoint_from_another_experiment_is_refused(experiment: Any, tmp_pa
 
 def test_a_changed_corpus_is_refused(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
-    # The same tokens in the same order: only the vocabulary knows the difference.
+    # The same tokens in the same order: only the vocabularies differ.
     text = experiment().corpus.table["text"].replace("z", "}")
     changed = Run.open(run.path, [f"corpus.text={json.dumps(text)}"], registry)
     with pytest.raises(RunError, match="the corpus is no longer the one"):
@@ -182,7 +182,7 @@ def test_a_changed_corpus_is_refused(experiment: Any, tmp_path: Path, registry: 
         changed.evaluate()
 
 
-def test_a_damaged_checkpoint_is_told(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_damaged_checkpoint_is_an_error(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 1}), tmp_path)
     path = run.checkpoints.path(1)
     content = (path / MODEL).read_bytes()
@@ -195,16 +195,16 @@ def test_a_damaged_checkpoint_is_told(experiment: Any, tmp_path: Path, registry:
         resume(run)
 
 
-def test_a_full_disk_is_told(experiment: Any, tmp_path: Path, registry: Registry) -> None:
+def test_a_full_disk_is_an_error(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     run = train(experiment(training={"steps": 3}), tmp_path)
     run.directory.metrics.unlink()
-    # The kernel's own full disk: every write to it fails with ENOSPC.
+    # Every write to this device fails with ENOSPC, as on a full disk.
     run.directory.metrics.symlink_to("/dev/full")
     with pytest.raises(RunError, match="the disk is full"):
         MetricsLog(run.directory.metrics).append("step", 4, {})
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one(
     experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_fsync, calls = os.fsync, 0
@@ -230,7 +230,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     assert not list(run.directory.checkpoints.glob(".*"))
 
 
-def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:
+def test_an_incomplete_line_of_the_log_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     log = MetricsLog(path)
     for step in (1, 2, 3):
@@ -241,7 +241,7 @@ def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:
     assert [record["step"] for record in read_metrics(path)] == [1]
 
 
-def test_the_initial_checkpoint_is_the_seeds(experiment: Any, tmp_path: Path) -> None:
+def test_the_initial_checkpoint_depends_on_the_seed_only(experiment: Any, tmp_path: Path) -> None:
     run = train(experiment(training={"steps": 2}), tmp_path)
     first, again, trained = run.model("initial"), run.model("initial"), run.model("latest")
     assert torch.equal(first.head.weight, again.head.weight)
@@ -251,13 +251,13 @@ def test_the_initial_checkpoint_is_the_seeds(experiment: Any, tmp_path: Path) ->
     assert (run.directory.checkpoints / BEST).exists()
 
 
-def test_what_no_line_of_json_can_hold_is_left_out(tmp_path: Path) -> None:
+def test_values_that_json_cannot_represent_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     MetricsLog(path).append("evaluation", 1, {"loss": 1.0, "perplexity": float("inf"), "a": float("nan"), "b": None})
     assert path.read_text() == '{"event": "evaluation", "step": 1, "loss": 1.0}\n'
 
 
-def test_a_sampler_that_fails_costs_the_sample_alone(
+def test_a_sampler_that_fails_does_not_end_the_run(
     experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = experiment()

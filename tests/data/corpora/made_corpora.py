@@ -1,4 +1,4 @@
-"""Corpora that these tests make: a module of its own, so that other processes can import it too."""
+"""Corpora for these tests, in a separate module that other processes can import too."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ VOCABULARIES: dict[str, type[Vocabulary]] = {"bytes": Bytes, "characters": Chara
 
 
 class Documents(Corpus):
-    """Documents given by name, which counts how often it is read."""
+    """A corpus of given documents that counts how often it is read."""
 
     def __init__(self, documents: dict[str, str]) -> None:
         self.contents = {name: text.encode() for name, text in documents.items()}
@@ -36,7 +36,7 @@ class Documents(Corpus):
 
 
 class Watched(Documents):
-    """Calls a function before each document, with how many there were."""
+    """A corpus that calls a function before each document, with the number of documents so far."""
 
     def __init__(self, documents: dict[str, str], before: Callable[[int], object]) -> None:
         super().__init__(documents)
@@ -49,7 +49,7 @@ class Watched(Documents):
 
 
 class Generated(Corpus):
-    """Many documents that are nowhere in memory at one time."""
+    """Many documents, which are never all in memory."""
 
     def __init__(self, count: int, size: int) -> None:
         self.count = count
@@ -75,7 +75,7 @@ def encode(corpus: Corpus, vocabulary: str) -> TokenFile:
 
 
 def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Event) -> None:
-    """Encode, and hold the encoding up until the other process, too, has begun to ask for it."""
+    """Encode, and pause until the other process waits for the same corpus."""
 
     def before(count: int) -> None:
         if count == 0:
@@ -91,7 +91,7 @@ def encode_at_once(vocabulary: str, log: Path, started: Event, other_started: Ev
 
 
 class WithoutCodes(Vocabulary):
-    """Another vocabulary without its codes: it learns before it encodes."""
+    """A wrapper that hides the codes of a vocabulary, so that it learns before it encodes."""
 
     learns = True
 
