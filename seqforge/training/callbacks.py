@@ -105,7 +105,9 @@ def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
 
 def _listener(callback: object) -> _Listener:
     if isinstance(callback, type):
-        raise ExperimentError(f"callback {callback.__name__}: a class", hint=f"Pass an object: {callback.__name__}().")
+        raise ExperimentError(
+            f"callback {callback.__name__}: a class, not an object", hint=f"Pass an object: {callback.__name__}()."
+        )
     name = type(callback).__name__
     known = {f"on_{event}" for event in _EVENTS.values()}
     own = {attribute for attribute in dir(callback) if attribute.startswith("on_")}
