@@ -188,7 +188,7 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 def _recurrent(
     state: TrainingState, batch_size: int, tensors: Mapping[str, Tensor], progress: SavedProgress
 ) -> list[States]:
-    def restored(batch: int, layer: int, empty: State) -> State:
+    def restore(batch: int, layer: int, empty: State) -> State:
         parts = [tensors[f"recurrent.{batch}.{layer}.{part}"].to(state.device) for part in range(len(empty))]
         for part, expected in zip(parts, empty, strict=True):
             if part.shape != expected.shape or part.dtype != expected.dtype:
@@ -204,8 +204,7 @@ def _recurrent(
         )
     template = state.model.initial_states(progress.rows)
     return [
-        tuple(restored(batch, layer, empty) for layer, empty in enumerate(template))
-        for batch in range(progress.batches)
+        tuple(restore(batch, layer, empty) for layer, empty in enumerate(template)) for batch in range(progress.batches)
     ]
 
 

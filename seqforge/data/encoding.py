@@ -38,7 +38,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     Raises:
         DataError: If the corpus is empty or cannot be encoded.
     """
-    documents = _reported(checked_items(corpus.documents()), report)
+    documents = _report_progress(read_items(corpus.documents()), report)
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):
@@ -81,7 +81,7 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         raise DataError(f"{path}: not the state of this vocabulary: {error}") from error
 
 
-def checked_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
+def read_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
     """Yield the items of a corpus, and convert its OSErrors to DataErrors.
 
     The cache would report an OSError as a failure to write the cache.
@@ -99,7 +99,7 @@ def checked_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
         yield item
 
 
-def _reported(documents: Iterator[Document], report: Report) -> Iterator[Document]:
+def _report_progress(documents: Iterator[Document], report: Report) -> Iterator[Document]:
     size = 0
     last = time.monotonic()
     for count, document in enumerate(documents, start=1):

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.encoding import REPORT_SECONDS, Report, checked_items, write_vocabulary
+from seqforge.data.encoding import REPORT_SECONDS, Report, read_items, write_vocabulary
 from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, RaggedFile, write_example_spec
-from seqforge.data.example_values import raw_input, raw_target
+from seqforge.data.example_values import convert_input, convert_target
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.interfaces import (
@@ -51,7 +51,8 @@ def encode_examples(
     with ExitStack() as files:
         inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(spec.input))
         targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(spec.target))
-        texts = _texts(_reported(checked_items(corpus.examples()), inputs, report), spec, inputs, targets, index)
+        examples = _report_progress(read_items(corpus.examples()), inputs, report)
+        texts = _write_examples(examples, spec, inputs, targets, index)
         if vocabulary.learns:
             vocabulary.learn(texts)
         for _ in texts:
@@ -103,7 +104,7 @@ class _Writer:
         self.stops.append((self.stops[-1] if self.stops else 0) + len(values))
 
 
-def _texts(
+def _write_examples(
     examples: Iterator[Example], spec: ExampleSpec, inputs: _Writer, targets: _Writer, index: _Index
 ) -> Iterator[bytes]:
     """Write every example, with text in UTF-8, and yield its texts for the vocabulary to learn from."""
@@ -114,8 +115,8 @@ def _texts(
                 f"{example.name}: there is no split {example.split!r}", hint=f"A corpus may set {known} or None."
             )
         try:
-            values = raw_input(spec, example.input)
-            targets_of_example = [raw_target(spec, target) for target in (example.target, *example.alternatives)]
+            values = convert_input(spec, example.input)
+            targets_of_example = [convert_target(spec, target) for target in (example.target, *example.alternatives)]
         except DataError as error:
             raise DataError(f"{example.name}: {error.message}", hint=error.hint) from error
         inputs.write(values)
@@ -180,7 +181,7 @@ def _dtype(part: object) -> np.dtype[Any]:
     return np.min_scalar_type(max(len(part.names) - 1, 0)) if isinstance(part, Classes) else np.dtype(np.uint8)
 
 
-def _reported(examples: Iterator[Example], inputs: _Writer, report: Report) -> Iterator[Example]:
+def _report_progress(examples: Iterator[Example], inputs: _Writer, report: Report) -> Iterator[Example]:
     last = time.monotonic()
     for count, example in enumerate(examples):
         if time.monotonic() - last > REPORT_SECONDS:

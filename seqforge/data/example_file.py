@@ -124,7 +124,7 @@ class ExampleFile:
         """
         splits = np.array(
             [
-                fixed or _hashed_split(name, validation_fraction, test_fraction)
+                fixed or _split_by_hash(name, validation_fraction, test_fraction)
                 for name, fixed in zip(self.names, self.splits, strict=True)
             ]
         )
@@ -236,7 +236,7 @@ def _part(table: Any) -> Text | Numbers | Classes:
             raise ValueError(f"{kind!r} is not a kind of input or target")
 
 
-def _hashed_split(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
+def _split_by_hash(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
     position = hash_to_unit_interval(name)
     if position < test_fraction:
         return "test"

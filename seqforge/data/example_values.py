@@ -18,11 +18,11 @@ def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDA
     Raises:
         DataError: If the value is empty or does not fit the example spec.
     """
-    raw = raw_input(spec, value)
+    raw = convert_input(spec, value)
     return vocabulary.encode(raw.tobytes()) if isinstance(spec.input, Text) else raw
 
 
-def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
+def convert_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Convert the input of an example to an array. Text stays in UTF-8, without a vocabulary.
 
     Returns:
@@ -41,7 +41,7 @@ def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     return numbers
 
 
-def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
+def convert_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     """Convert the target of an example to an array. Text stays in UTF-8, without a vocabulary.
 
     Returns:

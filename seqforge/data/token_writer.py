@@ -61,8 +61,8 @@ class TokenWriter:
         stop = end = 0
         with (
             (self._folder / TOKENS).open("wb") as file,
-            in_background(file.write) as write,
-            in_background(self._digest.update) as update,
+            consume_in_background(file.write) as write,
+            consume_in_background(self._digest.update) as update,
         ):
             for document in documents:
                 self.documents += 1
@@ -115,7 +115,7 @@ def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 @contextmanager
-def in_background(consume: Callable[[Piece], object]) -> Generator[Callable[[Piece], None]]:
+def consume_in_background(consume: Callable[[Piece], object]) -> Generator[Callable[[Piece], None]]:
     """Pass pieces of bytes to a function on another thread, in order and with small pieces joined.
 
     This saves time if the function releases the interpreter lock, as hashing and writing do. All pieces are consumed
