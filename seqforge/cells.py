@@ -1,4 +1,4 @@
-"""Factored cells in plain torch: one input product for all steps, and one product for the gradient of U at the end."""
+"""Factored cells in plain torch: one product W x for all steps, and one product for the gradient of U at the end."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from torch.nn import functional
 Tensors = tuple[Tensor, ...]
 
 FACTORS = ("input_weight", "recurrent_weight", "bias")
-"""Parameters of a factored cell that its elementwise part does not read."""
+"""Parameters of a factored cell that its elementwise part does not use."""
 
 
 class ElementwisePart(nn.Module):
-    """A cell's `pointwise` on plain tensors: products in their own type, the state in the state's type.
+    """The `pointwise` of a cell as a function of plain tensors, with the type conversions around it.
 
     Args:
         cell: Factored cell.
-        dtype: Type of the products.
+        dtype: Type of the products W x + b and U h. The state keeps its own type.
         state_type: Type of the cell's state, a NamedTuple.
     """
 
@@ -32,14 +32,14 @@ class ElementwisePart(nn.Module):
         self.state_type = state_type
 
     def forward(self, input_gates: Tensor, recurrent_gates: Tensor, *state: Tensor) -> Tensors:
-        """Return the output, the factor of the next step's product, and the tensors of the next state."""
-        own = state[0].dtype
+        """Return the output, the hidden state in the type of the products, and the tensors of the next state."""
+        state_dtype = state[0].dtype
         pointwise = cast("Callable[..., tuple[Tensor, Tensors]]", self.cell.pointwise)
-        output, after = pointwise(input_gates.to(own), recurrent_gates.to(own), self.state_type(*state))
+        output, after = pointwise(input_gates.to(state_dtype), recurrent_gates.to(state_dtype), self.state_type(*state))
         return output.to(self.dtype), after[0].to(self.dtype), *after
 
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """Return the trainable parameters that the elementwise part reads, by their names in this module."""
+        """Return the trainable parameters that the elementwise part uses, by their names in this module."""
         factors = {f"cell.{name}" for name in FACTORS}
         named = self.named_parameters()
         return {name: value for name, value in named if name not in factors and value.requires_grad}
@@ -50,11 +50,11 @@ class DifferentiableStep:
     """An elementwise part with its backward pass.
 
     Attributes:
-        forward: Function from the arguments of a step, and whether a gradient is needed, to the results and the data
-            for `backward`.
-        backward: Function from these data and the gradients of the results to the gradients of the arguments, then of
-            the parameters; None for a tensor of integers.
-        parameters: Trainable tensors that the step reads in addition to its arguments.
+        forward: Function that takes the arguments of a step, and whether a gradient is needed. It returns the results
+            and the data that `backward` needs.
+        backward: Function that takes these data and the gradients of the results. It returns the gradients of the
+            arguments, followed by those of the parameters; None for a tensor of integers.
+        parameters: Trainable tensors that the step uses in addition to its arguments.
     """
 
     forward: Callable[[Tensors, bool], tuple[Tensors, Any]]
@@ -63,11 +63,11 @@ class DifferentiableStep:
 
 
 def differentiate_by_autograd(part: ElementwisePart) -> DifferentiableStep:
-    """Return an elementwise part as plain torch, which autograd differentiates one step at a time."""
+    """Return an elementwise part with a backward pass by autograd, one step at a time."""
     parameters = tuple(part.trainable_parameters().values())
 
-    def forward(arguments: Tensors, learning: bool) -> tuple[Tensors, Any]:
-        if not learning:
+    def forward(arguments: Tensors, needs_gradient: bool) -> tuple[Tensors, Any]:
+        if not needs_gradient:
             return part(*arguments), None
         # The arguments are leaves, so that the graph contains this step only.
         leaves = tuple(argument.detach().requires_grad_(argument.is_floating_point()) for argument in arguments)
@@ -78,7 +78,7 @@ def differentiate_by_autograd(part: ElementwisePart) -> DifferentiableStep:
     def backward(saved: Any, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
         leaves, results = saved
         pairs = [pair for pair in zip(results, gradients, strict=True) if pair[0].requires_grad]
-        found = iter(
+        computed = iter(
             torch.autograd.grad(
                 [result for result, _ in pairs],
                 [leaf for leaf in (*leaves, *parameters) if leaf.requires_grad],
@@ -88,7 +88,7 @@ def differentiate_by_autograd(part: ElementwisePart) -> DifferentiableStep:
                 materialize_grads=True,
             )
         )
-        return [next(found) if leaf.requires_grad else None for leaf in (*leaves, *parameters)]
+        return [next(computed) if leaf.requires_grad else None for leaf in (*leaves, *parameters)]
 
     return DifferentiableStep(forward, backward, parameters)
 
@@ -101,17 +101,17 @@ def read_sequence(
 ) -> tuple[Float[Tensor, "time batch hidden"], Tensors]:
     """Return the output of every step and the state after the last step.
 
-    Every step multiplies the first tensor of the state by the weight U, in the type of the input gates W x + b. The
-    elementwise part maps the input gates, the product and the state to the output, the factor of the next product, and
-    the next state.
+    Every step multiplies the hidden state, the first tensor of the state, by the weight U, in the type of the input
+    gates W x + b. From the input gates, this product and the state, `step` computes the output, the hidden state in the
+    type of the products, and the next state.
     """
-    learning = torch.is_grad_enabled() and any(
+    needs_gradient = torch.is_grad_enabled() and any(
         tensor.requires_grad for tensor in (input_gates, weight, *state, *step.parameters)
     )
     # The types are fixed here; autocast must not change them inside the elementwise part.
     with torch.autocast(weight.device.type, enabled=False):
         results: Tensors = cast("Any", _Sequence).apply(
-            step, learning, input_gates, weight, len(state), *state, *step.parameters
+            step, needs_gradient, input_gates, weight, len(state), *state, *step.parameters
         )
     outputs, *after = results
     return outputs, tuple(after)
@@ -124,26 +124,26 @@ class _Sequence(torch.autograd.Function):
     def forward(
         ctx: Any,
         step: DifferentiableStep,
-        learning: bool,
+        needs_gradient: bool,
         input_gates: Tensor,
         weight: Tensor,
-        parts: int,
+        state_size: int,
         *tensors: Tensor,
     ) -> Tensors:
-        state = tuple(tensor.detach().contiguous() for tensor in tensors[:parts])
+        state = tuple(tensor.detach().contiguous() for tensor in tensors[:state_size])
         dtype = input_gates.dtype
         transposed = weight.detach().to(dtype).t()
-        factor = state[0].to(dtype)
+        hidden = state[0].to(dtype)
         outputs: list[Tensor] = []
-        ctx.step, ctx.weight, ctx.parts = step, weight, parts
-        ctx.factors, ctx.saved = [], []
+        ctx.step, ctx.weight, ctx.state_size = step, weight, state_size
+        ctx.hidden, ctx.saved = [], []
         for gates in input_gates.detach().contiguous().unbind(0):
-            if learning:
-                ctx.factors.append(factor)
-            (output, factor, *after), saved = step.forward((gates, factor @ transposed, *state), learning)
+            if needs_gradient:
+                ctx.hidden.append(hidden)
+            (output, hidden, *after), saved = step.forward((gates, hidden @ transposed, *state), needs_gradient)
             state = tuple(after)
             outputs.append(output)
-            if learning:
+            if needs_gradient:
                 ctx.saved.append(saved)
         ctx.mark_non_differentiable(*(tensor for tensor in state if not tensor.is_floating_point()))
         return torch.stack(outputs), *state
@@ -154,39 +154,39 @@ class _Sequence(torch.autograd.Function):
         output_gradients: Tensor = gradients[0].contiguous()
         step: DifferentiableStep = ctx.step
         weight = ctx.weight.detach().to(output_gradients.dtype)
-        input_sides: list[Tensor] = []
-        recurrent_sides: list[Tensor] = []
+        input_parts: list[Tensor] = []
+        recurrent_parts: list[Tensor] = []
         parameters = [torch.zeros_like(parameter) for parameter in step.parameters]
         state: list[Any] = [None if gradient is None else gradient.contiguous() for gradient in gradients[1:]]
-        factor = torch.zeros_like(ctx.factors[0])
+        hidden = torch.zeros_like(ctx.hidden[0])
         for output, saved in zip(reversed(output_gradients.unbind(0)), reversed(ctx.saved), strict=True):
-            found = cast("list[Any]", step.backward(saved, (output, factor, *state)))
-            input_side, recurrent_side, *state = found[: 2 + ctx.parts]
-            factor = recurrent_side @ weight
-            input_sides.append(input_side)
-            recurrent_sides.append(recurrent_side)
-            for total, part in zip(parameters, found[2 + ctx.parts :], strict=True):
+            computed = cast("list[Any]", step.backward(saved, (output, hidden, *state)))
+            input_part, recurrent_part, *state = computed[: 2 + ctx.state_size]
+            hidden = recurrent_part @ weight
+            input_parts.append(input_part)
+            recurrent_parts.append(recurrent_part)
+            for total, part in zip(parameters, computed[2 + ctx.state_size :], strict=True):
                 total += part
         first, *others = state
-        recurrent_gates = torch.stack(recurrent_sides[::-1])
-        # If the gates are sums of both sides, both sides usually have one tensor as their gradient.
-        same = all(map(Tensor.is_set_to, input_sides, recurrent_sides))
-        input_gates = recurrent_gates if same else torch.stack(input_sides[::-1])
-        weight_gradient = recurrent_gates.flatten(0, 1).t() @ torch.cat(ctx.factors)
+        recurrent_gates = torch.stack(recurrent_parts[::-1])
+        # If the cell only uses the sum W x + b + U h, both summands usually have one tensor as their gradient.
+        same = all(map(Tensor.is_set_to, input_parts, recurrent_parts))
+        input_gates = recurrent_gates if same else torch.stack(input_parts[::-1])
+        weight_gradient = recurrent_gates.flatten(0, 1).t() @ torch.cat(ctx.hidden)
         return (
             None,
             None,
             input_gates,
             weight_gradient.to(ctx.weight.dtype),
             None,
-            first + factor,
+            first + hidden,
             *others,
             *parameters,
         )
 
 
 def product_dtype(weight: Tensor) -> torch.dtype:
-    """Return the type of a weight's products: autocast's if it is on and the weight is not float64, else its own."""
+    """Return the type of the products of a weight: that of autocast, if it is enabled and the weight is not float64."""
     device = weight.device.type
     if weight.dtype != torch.float64 and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)
@@ -196,14 +196,15 @@ def product_dtype(weight: Tensor) -> torch.dtype:
 def embed_rows(
     table: Float[Tensor, "symbols features"], symbols: Int[Tensor, "*batch"], dtype: torch.dtype
 ) -> Float[Tensor, "*batch features"]:
-    """Return the row of each symbol in a table, rounded to a type. Gradients are summed in the table's own type."""
+    """Return the row of each symbol in a table, rounded to `dtype`. Gradients are summed in the type of the table."""
     if dtype == table.dtype:
         return functional.embedding(symbols, table)
     return cast("Tensor", cast("Any", _Rows).apply(table, symbols, dtype))
 
 
 class _Rows(torch.autograd.Function):
-    # The table is rounded rather than the result, which is far larger.
+    """Rows of a rounded table. The table is rounded rather than the selected rows, which are far larger."""
+
     @staticmethod
     def forward(ctx: Any, table: Tensor, symbols: Tensor, dtype: torch.dtype) -> Tensor:
         ctx.save_for_backward(symbols)

@@ -1,4 +1,4 @@
-"""Checkpoints: the training state, and the files that it is saved to and loaded from."""
+"""Checkpoints: the training state and its files."""
 
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import load_model

@@ -1,4 +1,4 @@
-"""The checkpoints of a run. Each is written whole or not at all; the best and the last few are kept."""
+"""The checkpoints of a run. Each is written atomically; the best and the latest are kept."""
 
 import json
 import shutil
@@ -20,18 +20,18 @@ class Checkpoints:
     """The checkpoints of a run.
 
     Attributes:
-        folder: Folder with a folder `step-00000000` for each checkpoint, and `best.json`.
+        folder: Folder that contains a folder `step-00000000` for each checkpoint, and `best.json`.
     """
 
     folder: Path
 
     def steps(self) -> list[int]:
         """Return the steps that have a checkpoint, in ascending order."""
-        found = (path.name.removeprefix("step-") for path in self.folder.glob("step-*"))
-        return sorted(int(step) for step in found if step.isdecimal())
+        names = (path.name.removeprefix("step-") for path in self.folder.glob("step-*"))
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def best(self) -> tuple[int, float] | None:
-        """Return step and validation loss of the best checkpoint, or None before the first evaluation."""
+        """Return the step and the validation loss of the best checkpoint, or None before the first evaluation."""
         try:
             best = read_json(self.folder / BEST)
             return int(best["step"]), float(best["loss"])
@@ -43,14 +43,14 @@ class Checkpoints:
         return self.folder / f"step-{step:08d}"
 
     def find(self, name: str) -> Path:
-        """Return the folder of a checkpoint: "latest", "best" (the latest if there was no evaluation), or a step.
+        """Return the folder of a checkpoint: "latest", "best" (the latest if none was evaluated), or a step.
 
         Raises:
             RunError: If there is no such checkpoint.
         """
         steps = self.steps()
         if not steps:
-            raise RunError(f"{self.folder}: there is no checkpoint", hint="The run stopped before its first one.")
+            raise RunError(f"{self.folder}: there is no checkpoint", hint="The run stopped before the first one.")
         if name == "latest":
             return self.path(steps[-1])
         if name == "best":
@@ -59,23 +59,28 @@ class Checkpoints:
         if name.isdecimal() and int(name) in steps:
             return self.path(int(name))
         known = ", ".join(str(step) for step in steps)
-        raise RunError(f"{self.folder}: no checkpoint {name!r}", hint=f"There are: latest, best, {known}.")
+        raise RunError(f"{self.folder}: no checkpoint {name!r}", hint=f"Available: latest, best, {known}.")
 
     def save(self, state: TrainingState, corpus: str, *, best: bool = False, keep: int) -> None:
-        """Write a checkpoint, then delete all but the best and the `keep` latest.
+        """Write a checkpoint, then delete all checkpoints except the best and the `keep` latest.
 
-        `corpus` is the digest of the encoded corpus, so that a run is not resumed on another.
+        Args:
+            state: Training state to save.
+            corpus: Digest of the encoded corpus. The run can be resumed only on a corpus with the same digest.
+            best: Whether the validation loss is the lowest so far.
+            keep: Number of latest checkpoints to keep.
 
         Raises:
-            NonFiniteError: If a parameter is not finite. Nothing is written or deleted then.
-            RunError: If it cannot be written, as on a full disk. Earlier checkpoints are kept then.
+            NonFiniteError: If a parameter is not finite. Then nothing is written or deleted.
+            RunError: If the checkpoint cannot be written, for example because the disk is full. Then earlier
+                checkpoints are kept.
         """
         if not all(bool(torch.isfinite(parameter).all()) for parameter in state.model.parameters()):
             raise NonFiniteError("a parameter is infinite or not a number")
         path = self.path(state.step)
         before = self.steps()
         consequence = (
-            f"The last whole checkpoint is {self.path(before[-1])}." if before else "The run has no checkpoint."
+            f"The last complete checkpoint is {self.path(before[-1])}." if before else "The run has no checkpoint."
         )
         with reported_failures(f"writing the checkpoint {path}", consequence):
             if not path.exists():
@@ -88,7 +93,7 @@ class Checkpoints:
                     shutil.rmtree(self.path(step))
 
     def drop_after(self, step: int) -> None:
-        """Delete the checkpoints after a step, and the temporary folders of killed processes."""
+        """Delete the checkpoints after a step, and temporary folders that killed processes left."""
         with reported_failures(f"deleting later checkpoints of {self.folder}"):
             for later in self.steps():
                 if later > step:

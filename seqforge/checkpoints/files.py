@@ -1,6 +1,6 @@
-"""The files of a checkpoint: parameters, optimizer and recurrent state as safetensors, and the rest as JSON.
+"""The files of a checkpoint: parameters, optimizer state and recurrent state as safetensors, and the rest as JSON.
 
-A checkpoint is a folder. No file in it holds a pickle, and every value is checked before it is used.
+A checkpoint is a folder. Its files contain no pickle, and every value is checked before it is used.
 """
 
 import os
@@ -35,12 +35,12 @@ class SavedProgress(BaseModel):
         version: Version of the checkpoint format.
         step: Number of optimizer steps done.
         seconds: Training time so far.
-        best_loss: Lowest validation loss so far, in nats per token; None before the first evaluation.
+        best_loss: Lowest validation loss so far; None before the first evaluation.
         stale_evaluations: Number of evaluations since the lowest loss.
         schedule: State of the schedule.
-        optimizer: State of the optimizer that is not tensors, by parameter and name.
-        batches: Number of batches with a carried recurrent state.
-        rows: Number of rows in each.
+        optimizer: Values of the optimizer state that are not tensors, by parameter and name.
+        batches: Number of batches whose recurrent state is carried.
+        rows: Number of rows in each of these batches.
         corpus: Digest of the encoded corpus.
     """
 
@@ -59,10 +59,10 @@ class SavedProgress(BaseModel):
 
 
 def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
-    """Write a checkpoint, with torch's random state and the digest of the corpus, to a temporary folder, and rename it.
+    """Write a checkpoint atomically, with torch's random state and the digest of the corpus.
 
     Raises:
-        OSError: If it cannot be written. No partial checkpoint is left then.
+        OSError: If the checkpoint cannot be written. Then no partial checkpoint is left.
     """
     moments, scalars = split_optimizer_state(state.optimizer)
     recurrent = {
@@ -84,7 +84,7 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
         corpus=corpus,
     )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # A killed process with the same number, as happens in containers, may have left this folder.
+    # A killed process with the same id may have left this folder; in containers, ids often repeat.
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
@@ -101,13 +101,13 @@ def load_model(path: Path, model: SequenceModel) -> None:
     """Load the parameters of a checkpoint into a model.
 
     Raises:
-        RunError: If the file is damaged, or belongs to another experiment.
+        RunError: If the file is damaged, or its parameters are not those of the model.
     """
     stored = _read_tensors(path / MODEL)
     expected = model.state_dict()
     for name in sorted(stored.keys() ^ expected.keys()):
-        place = "only in the checkpoint" if name in stored else "only in the experiment's model"
-        raise _other_experiment(path, f"{name} is {place}")
+        owner = "the checkpoint" if name in stored else "the experiment's model"
+        raise _other_experiment(path, f"{name} is only in {owner}")
     for name, tensor in expected.items():
         if stored[name].shape != tensor.shape:
             shapes = f"{list(stored[name].shape)} in the checkpoint and {list(tensor.shape)} in the experiment's model"
@@ -116,7 +116,7 @@ def load_model(path: Path, model: SequenceModel) -> None:
 
 
 def load_training(path: Path, state: TrainingState, experiment: Experiment, digest: str) -> None:
-    """Load everything that a run needs to continue as if it had never stopped, torch's random state included.
+    """Load the training state and torch's random state, so that the run continues as if it had never stopped.
 
     Raises:
         RunError: If a file is damaged, or belongs to another experiment or corpus.
@@ -125,9 +125,9 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
     check_corpus(path, digest)
     load_model(path, state.model)
     tensors = _read_tensors(path / TRAINING)
-    chosen: Optimizer = experiment.optimizer.build()
+    builder: Optimizer = experiment.optimizer.build()
     try:
-        join_optimizer_state(state.optimizer, chosen, tensors, progress.optimizer)
+        join_optimizer_state(state.optimizer, builder, tensors, progress.optimizer)
         state.schedule.restore(progress.schedule)
         state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
         _restore_random(tensors, state.device)
@@ -140,7 +140,7 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
 
 
 def check_corpus(path: Path, digest: str) -> None:
-    """Raise if a checkpoint was trained on another corpus; its tokens may have other meanings.
+    """Check that a checkpoint was trained on the corpus with a digest. Tokens of another corpus may mean other symbols.
 
     Raises:
         RunError: If the digest differs.
@@ -156,7 +156,7 @@ def read_progress(checkpoint: Path) -> SavedProgress:
     """Read the `progress.json` of a checkpoint.
 
     Raises:
-        RunError: If the file is damaged, or of an unknown version.
+        RunError: If the file is damaged, or its format version is unknown.
     """
     file = checkpoint / PROGRESS
     try:
@@ -166,12 +166,12 @@ def read_progress(checkpoint: Path) -> SavedProgress:
             return SavedProgress.model_validate_json(content)
     except (OSError, ValidationError, ValueError, KeyError, TypeError) as error:
         raise _damaged(file, _first_line(error)) from error
-    raise RunError(f"{file}: version {version}; this program reads version {FORMAT_VERSION}")
+    raise RunError(f"{file}: format version {version}; this program reads version {FORMAT_VERSION}")
 
 
 def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
     """Return tensors as the content of a safetensors file."""
-    # Tied weights share memory, which safetensors refuses, so every tensor is cloned.
+    # Every tensor is cloned, because safetensors refuses tensors that share memory, as tied weights do.
     return safetensors.torch.save(
         {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     )
@@ -179,7 +179,7 @@ def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
-        # Clones are aligned by torch. Matrix products of unaligned tensors may differ in the last bit.
+        # torch aligns the memory of clones. Matrix products of unaligned tensors may differ in the last bit.
         return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
     except (OSError, safetensors.SafetensorError) as error:
         raise _damaged(file, str(error)) from error
@@ -188,7 +188,7 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 def _recurrent(
     state: TrainingState, batch_size: int, tensors: Mapping[str, Tensor], progress: SavedProgress
 ) -> list[States]:
-    def restored(batch: int, layer: int, empty: State) -> State:
+    def restore(batch: int, layer: int, empty: State) -> State:
         parts = [tensors[f"recurrent.{batch}.{layer}.{part}"].to(state.device) for part in range(len(empty))]
         for part, expected in zip(parts, empty, strict=True):
             if part.shape != expected.shape or part.dtype != expected.dtype:
@@ -199,13 +199,12 @@ def _recurrent(
         return []
     if (progress.batches, progress.rows) != (state.carried_batches, batch_size):
         raise ValueError(
-            f"it holds {progress.batches} × {progress.rows} recurrent states, and the experiment has "
+            f"it has the recurrent states of {progress.batches} × {progress.rows} rows, and the experiment needs "
             f"{state.carried_batches} × {batch_size}"
         )
     template = state.model.initial_states(progress.rows)
     return [
-        tuple(restored(batch, layer, empty) for layer, empty in enumerate(template))
-        for batch in range(progress.batches)
+        tuple(restore(batch, layer, empty) for layer, empty in enumerate(template)) for batch in range(progress.batches)
     ]
 
 
@@ -224,12 +223,13 @@ def _restore_random(tensors: Mapping[str, Tensor], device: torch.device) -> None
 
 def _other_experiment(path: Path, reason: str) -> RunError:
     return RunError(
-        f"{path}: from another experiment: {reason}", hint="A checkpoint fits only the experiment.toml of its own run."
+        f"{path}: the checkpoint is from another experiment: {reason}",
+        hint="A checkpoint fits only the experiment.toml of its own run.",
     )
 
 
 def _damaged(file: Path, reason: str) -> RunError:
-    return RunError(f"{file}: damaged: {reason}", hint="Use another checkpoint of the run, and delete this folder.")
+    return RunError(f"{file}: damaged: {reason}", hint="Delete this folder, and use another checkpoint of the run.")
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ Scalars = dict[str, dict[str, bool | int | float | str | None]]
 
 
 def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], Scalars]:
-    """Split the state of an optimizer into tensors and JSON values. Its options stay in the experiment.
+    """Split the state of an optimizer into tensors and JSON values. Its options are not included.
 
     Returns:
         Tensors named `optimizer.INDEX.NAME`, and all other values by index and name.
@@ -30,9 +30,15 @@ def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, T
 
 
 def join_optimizer_state(
-    optimizer: torch.optim.Optimizer, chosen: Optimizer, tensors: Mapping[str, Tensor], scalars: Scalars
+    optimizer: torch.optim.Optimizer, builder: Optimizer, tensors: Mapping[str, Tensor], scalars: Scalars
 ) -> None:
-    """Load the state of a new optimizer. Everything is checked first, since fused kernels do not check sizes.
+    """Load a saved state into a new optimizer, after checking all of it, since fused kernels do not check sizes.
+
+    Args:
+        optimizer: New optimizer.
+        builder: Component that built it, which builds a second one to find out the names of its state.
+        tensors: Tensors of the state, as `split_optimizer_state` returns them; others are ignored.
+        scalars: Other values of the state.
 
     Raises:
         ValueError: If the state belongs to another optimizer or to other parameters.
@@ -45,11 +51,11 @@ def join_optimizer_state(
             moments.setdefault(_index(index, len(parameters)), {})[name] = value
     for index, values in scalars.items():
         moments.setdefault(_index(index, len(parameters)), {}).update(values)
-    names = _moment_names(chosen) if moments else set[str]()
-    for index, found in moments.items():
-        if found.keys() != names:
-            raise ValueError(f"the optimizer keeps {_listed(names)}, and the checkpoint {_listed(found.keys())}")
-        for name, value in found.items():
+    names = _moment_names(builder) if moments else set[str]()
+    for index, state in moments.items():
+        if state.keys() != names:
+            raise ValueError(f"the optimizer stores {_join(names)}, and the checkpoint has {_join(state.keys())}")
+        for name, value in state.items():
             fits = not isinstance(value, Tensor) or (
                 value.is_floating_point() and value.shape in (parameters[index].shape, torch.Size([]))
             )
@@ -64,14 +70,14 @@ def _index(text: str, count: int) -> int:
     return int(text)
 
 
-def _moment_names(chosen: Optimizer) -> set[str]:
-    """Return the names of the optimizer's state for one parameter, found by one step on a probe parameter."""
+def _moment_names(builder: Optimizer) -> set[str]:
+    """Return the names of the state that an optimizer has for each parameter after a step, by one step on a probe."""
     probe = nn.Parameter(torch.zeros(1))
     probe.grad = torch.zeros(1)
-    optimizer = chosen.build([("probe", probe)])
+    optimizer = builder.build([("probe", probe)])
     optimizer.step()
     return set(optimizer.state_dict()["state"].get(0, {}))
 
 
-def _listed(names: Any) -> str:
+def _join(names: Any) -> str:
     return ", ".join(sorted(names)) or "nothing"

@@ -18,12 +18,11 @@ class TrainingState:
         model: Model that is trained.
         optimizer: Optimizer with its moments.
         schedule: Learning-rate schedule with its state.
-        carried_batches: Number of batches whose recurrent state is carried from step to step; 0 if examples are read
-            whole.
+        carried_batches: Number of batches whose recurrent state is carried from step to step; 0 for labelled examples.
         recurrent: State of every layer after the last step, for each carried batch; empty before the first step.
         step: Number of optimizer steps done.
         seconds: Training time so far.
-        best_loss: Lowest validation loss so far.
+        best_loss: Lowest validation loss so far; infinity before the first evaluation.
         stale_evaluations: Number of evaluations since the lowest loss.
         parameters: Parameters of the model, listed once.
     """
@@ -49,14 +48,26 @@ class TrainingState:
 
 
 def initial_state(
-    experiment: Experiment, symbols: int, device: torch.device, spec: ExampleSpec | None = None
+    experiment: Experiment,
+    symbols: int,
+    device: torch.device,
+    spec: ExampleSpec | None = None,
+    *,
+    carried_batches: int = 0,
 ) -> TrainingState:
-    """Return the state before the first step. `spec` is None for a language model, which carries its state."""
+    """Return the training state before the first step.
+
+    Args:
+        experiment: The experiment.
+        symbols: Size of the vocabulary.
+        device: Device to train on.
+        spec: Shape of labelled examples; None for a language model.
+        carried_batches: Number of batches whose recurrent state is carried from step to step.
+    """
     model = build_model(experiment, symbols, spec).to(device)
-    chosen: Optimizer = experiment.optimizer.build()
-    optimizer = chosen.build(model.named_parameters())
+    builder: Optimizer = experiment.optimizer.build()
+    optimizer = builder.build(model.named_parameters())
     for group in optimizer.param_groups:
-        # torch's own name for the rate that schedules multiply.
+        # torch uses this name, too, for the learning rate that schedules multiply.
         group.setdefault("initial_lr", group["lr"])
-    carried = experiment.training.accumulation if spec is None else 0
-    return TrainingState(model, optimizer, experiment.schedule.build(), carried)
+    return TrainingState(model, optimizer, experiment.schedule.build(), carried_batches)

@@ -7,9 +7,9 @@ from seqforge.data.dataset import Dataset, LabelledDataset, prepare, prepare_exa
 from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLE_SPEC, ExampleFile, read_example_spec
-from seqforge.data.example_values import as_text, decode_target, encode_input, readable
+from seqforge.data.example_values import decode_target, encode_input, to_json_value, to_text
 from seqforge.data.padded_batch import PaddedBatch, pad_inputs, pad_targets, read_batch
-from seqforge.data.splits import Spans, SplitName, place, split
+from seqforge.data.splits import Spans, SplitName, hash_to_unit_interval, split
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 
 __all__ = [
@@ -28,23 +28,23 @@ __all__ = [
     "TokenFile",
     "TokenStream",
     "TrainingBatches",
-    "as_text",
     "decode_target",
     "encode_corpus",
     "encode_examples",
     "encode_input",
     "evaluation_batches",
     "evaluation_examples",
+    "hash_to_unit_interval",
     "load_example_file",
     "load_token_file",
     "pad_inputs",
     "pad_targets",
-    "place",
     "prepare",
     "prepare_examples",
     "read_batch",
     "read_example_spec",
     "read_vocabulary",
-    "readable",
     "split",
+    "to_json_value",
+    "to_text",
 ]

@@ -1,7 +1,7 @@
 """Batches of a text for truncated backpropagation through time.
 
-A text is cut into lanes of equal length. Row r of every batch reads lane r, so that the state of a row is carried from
-each batch to the next.
+A text is cut into lanes of equal length. Row r of every batch contains the next piece of lane r, so the state of a row
+is carried from each batch to the next.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,10 @@ from seqforge.errors import DataError
 from seqforge.interfaces import IGNORED_TARGET
 
 EVALUATION_LANE = 2000
-"""Least length of a lane of an evaluation in tokens, so that its initial state has little influence."""
+"""Minimum number of tokens in a lane during evaluation, which limits the influence of the initial state."""
 
 READ_AHEAD = 1 << 18
-"""Tokens that are read from the file at once, for several steps: the cost of a read is per lane, not per token."""
+"""Tokens that are read from the file at once, for several steps: a read has a cost per lane rather than per token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Batch:
     targets: Int[Tensor, "time batch"]
     continues: bool
 
-    def divided(self, parts: int) -> list["Batch"]:
-        """Return the rows as several batches, for gradient accumulation. `parts` divides the number of rows."""
+    def divide(self, parts: int) -> list["Batch"]:
+        """Divide the rows into several batches of equal size, for gradient accumulation."""
         if parts == 1:
             return [self]
         inputs, targets = self.inputs.chunk(parts, dim=1), self.targets.chunk(parts, dim=1)
@@ -52,7 +52,7 @@ class TokenStream:
 
     Args:
         token_file: File with the tokens.
-        spans: Pieces in reading order.
+        spans: Pieces, in the order of the stream.
     """
 
     def __init__(self, token_file: TokenFile, spans: Spans) -> None:
@@ -66,7 +66,7 @@ class TokenStream:
         return int(self._offsets[-1])
 
     def read(self, starts: Sequence[int], length: int) -> NDArray[np.int64]:
-        """Read several sequences of equal length, `[sequences, length]`. All of them must be inside the stream."""
+        """Read several sequences of equal length, as `[sequences, length]`. They must not extend beyond the stream."""
         tokens = self._token_file.map()
         sequences = np.empty((len(starts), length), dtype=np.int64)
         pieces = np.searchsorted(self._offsets, starts, side="right") - 1
@@ -75,7 +75,7 @@ class TokenStream:
         return sequences
 
     def _fill(self, sequence: NDArray[np.int64], tokens: MappedTokens, start: int, piece: int) -> None:
-        """Fill a sequence from the piece that contains its start and from the pieces after it."""
+        """Fill a sequence that starts at a position of the stream, in the piece with index `piece`."""
         filled = 0
         while filled < len(sequence):
             position = start + filled
@@ -89,14 +89,14 @@ class TokenStream:
 class TrainingBatches:
     """The batches of a training split, each a pure function of the seed and the step.
 
-    In each epoch the documents are concatenated in a new order. The text is cut into as many lanes of equal length as
-    a batch has rows. The state is carried from batch to batch and is reset at the start of an epoch.
+    In each epoch the documents are concatenated in a new order. The text is cut into lanes of equal length, one for
+    each row of a batch. The state is carried from batch to batch and is reset at the start of an epoch.
 
     Args:
         token_file: Encoded corpus.
         spans: Training split.
-        lanes: Rows of a batch.
-        sequence_length: Steps of a batch.
+        lanes: Number of rows in a batch.
+        sequence_length: Number of steps in a batch.
         seed: Seed of the order of the documents.
         shuffle: Whether each epoch has a new order.
 
@@ -116,7 +116,7 @@ class TrainingBatches:
         self._stream: tuple[int, TokenStream] | None = None
         self._block: tuple[int, int, Int[Tensor, "time batch"]] | None = None
         self._steps_of_block = max(1, READ_AHEAD // (lanes * sequence_length))
-        # The last token of a lane is only a target.
+        # The last token of a lane is a target, but not an input.
         self.lane_length = (spans.length - 1) // lanes
         self.steps_per_epoch = self.lane_length // sequence_length
         if self.steps_per_epoch < 1:  # It is negative for an empty split.
@@ -151,7 +151,7 @@ class TrainingBatches:
             spans = self._spans
             if self._shuffle:
                 generator = np.random.default_rng([self._seed, epoch])
-                spans = spans.reordered(generator.permutation(len(spans.starts)))
+                spans = spans.reorder(generator.permutation(len(spans.starts)))
             self._stream = (epoch, TokenStream(self._token_file, spans))
         return self._stream[1]
 
@@ -159,10 +159,10 @@ class TrainingBatches:
 def evaluation_batches(
     token_file: TokenFile, spans: Spans, lanes: int, sequence_length: int, limit: int | None = None
 ) -> Iterator[Batch]:
-    """Yield the batches of a split in order, up to `limit` tokens. Every token but the first is a target exactly once.
+    """Yield the batches of the first `limit` tokens of a split. Every token but the first is a target exactly once.
 
     Yields:
-        Batches of at most `lanes` rows whose state is carried. The last rows may be padded with ignored targets.
+        Batches of at most `lanes` rows, in order, with the state carried. Targets beyond the end are ignored.
     """
     stream = TokenStream(token_file, spans)
     targets = min(len(stream), limit or len(stream)) - 1

@@ -1,4 +1,4 @@
-"""Batches of examples of similar length, which limits padding and memory."""
+"""Batches of examples of similar length, so that they have little padding and bounded memory."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from seqforge.data.padded_batch import PaddedBatch, read_batch
 from seqforge.errors import DataError
 
 SPREAD = 1.2
-"""Largest ratio of the longest to the shortest example of a bucket that fills a batch."""
+"""Maximum ratio of the longest to the shortest example of a bucket. A bucket that fills no batch may exceed it."""
 
 
 class BucketedBatches:
-    """The batches of a training split, each a pure function of the seed and its number.
+    """The batches of a training split, each a pure function of the seed and the batch number.
 
     The examples are divided into buckets of similar length. In each epoch every bucket is shuffled and cut into batches
     of nearly equal size, and the batches of all buckets are shuffled (Khomenko et al. 2016, "Accelerating recurrent
@@ -24,14 +24,14 @@ class BucketedBatches:
     Args:
         file: Encoded examples.
         examples: Indices of the training examples.
-        rows: Largest number of examples in a batch.
-        tokens: Largest number of steps in a batch: of inputs and targets together, padding included.
-        seed: Seed of the order.
+        rows: Maximum number of examples in a batch.
+        tokens: Maximum number of steps in a batch: those of inputs and targets together, padding included.
+        seed: Seed of the order of the examples and batches.
         shuffle: Whether each epoch has a new order.
-        end: Symbol that ends a new sequence, or None.
+        end: Symbol that ends every target sequence, or None.
 
     Raises:
-        DataError: If there is no example, or an example of any split is longer than a batch may be.
+        DataError: If there is no example, or an example of any split has more steps than `tokens`.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class BucketedBatches:
         self.batches_per_epoch = sum(parts for _, parts in self._buckets)
 
     def batch(self, number: int) -> PaddedBatch:
-        """Return one batch, counted from 0 over all epochs."""
+        """Return the batch with a number, counted from 0 over all epochs."""
         epoch, position = divmod(number, self.batches_per_epoch)
         return read_batch(self._file, self.order(epoch)[position], turn=epoch, end=self._end)
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the examples of every batch of an epoch."""
+        """Return the indices of the examples in every batch of an epoch."""
         if self._epoch is None or self._epoch[0] != epoch:
             generator = np.random.default_rng([self._seed, epoch])
             batches: list[NDArray[np.int64]] = []
@@ -80,14 +80,14 @@ def evaluation_examples(
 ) -> Iterator[tuple[NDArray[np.int64], PaddedBatch]]:
     """Yield every example of a split once, in batches, the shortest examples first.
 
-    A batch has at most `rows` examples and `tokens` steps of inputs and targets, padding included. `limit` is the
-    largest total number of steps; every call uses the same examples.
+    A batch has at most `rows` examples and `tokens` steps of inputs and targets, padding included. With a `limit`, a
+    random subset of at most that many steps is used, the same in every call.
 
     Yields:
-        Indices of examples, and their batch.
+        The indices of examples, and the batch of these examples.
     """
     if limit is not None:
-        # Use a random subset: the first examples of many corpora are of one class.
+        # The subset is random, because in many corpora the first examples are of one class.
         examples = np.random.default_rng(0).permutation(examples)
         steps = file.inputs.lengths[examples] + file.longest_targets()[examples]
         examples = examples[: max(1, int(np.searchsorted(np.cumsum(steps), limit, side="right")))]
@@ -97,7 +97,7 @@ def evaluation_examples(
 
 
 def _refuse_long_examples(file: ExampleFile, tokens: int) -> None:
-    """Raise a DataError if one example of any split has more steps than a batch may have."""
+    """Raise a DataError if an example of any split has more steps than a batch may have."""
     steps = file.inputs.lengths + file.longest_targets() + 1
     longest = int(np.argmax(steps))
     if steps[longest] > tokens:
@@ -110,7 +110,7 @@ def _refuse_long_examples(file: ExampleFile, tokens: int) -> None:
 def _buckets(
     file: ExampleFile, examples: NDArray[np.int64], rows: int, tokens: int
 ) -> list[tuple[NDArray[np.int64], int]]:
-    """Return each bucket and its number of batches."""
+    """Return the examples of each bucket, and the number of batches to cut it into."""
     inputs = file.inputs.lengths[examples]
     targets = file.longest_targets()[examples] + 1  # includes an end symbol
     order = np.argsort(inputs + targets, kind="stable")

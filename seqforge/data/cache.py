@@ -1,4 +1,4 @@
-"""The cache of encoded corpora. The content and the options of a corpus determine its folder."""
+"""The cache of encoded corpora. The name of a folder is a hash of the content and the options of a corpus."""
 
 import hashlib
 import json
@@ -23,10 +23,10 @@ EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
 
 
 def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report) -> TokenFile:
-    """Return the token file of a corpus from the cache, after encoding it if necessary.
+    """Return the token file of a corpus from the cache, and encode the corpus first if it is not there.
 
-    If two processes start at once, the second waits for the first. A process that dies while encoding leaves no folder
-    that looks complete.
+    If two processes need the same corpus, the second waits for the first. A process that is killed while encoding
+    leaves no incomplete file in the cache.
 
     Raises:
         DataError: If the corpus is missing, empty or cannot be encoded.
@@ -39,7 +39,7 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
 def load_example_file(
     corpus: LabelledCorpus, spec: ExampleSpec, vocabulary: Vocabulary, key: Mapping[str, Any], report: Report
 ) -> ExampleFile:
-    """Return the example file of a labelled corpus from the cache, after encoding it if necessary.
+    """Return the example file of a labelled corpus from the cache, and encode the corpus first if it is not there.
 
     Raises:
         DataError: If the corpus is missing, empty or cannot be encoded.
@@ -59,32 +59,32 @@ def _folder_name(version: int, fingerprint: Any, key: Mapping[str, Any]) -> str:
 
 
 def _load(
-    folder: Path, open_it: Callable[[Path], EncodedT], encode: Callable[[Path], object], vocabulary: Vocabulary
+    folder: Path, open_file: Callable[[Path], EncodedT], encode: Callable[[Path], object], vocabulary: Vocabulary
 ) -> EncodedT:
     with reported_failures(
         f"encoding the corpus into {folder.parent}", f"Set {CACHE_VARIABLE} to use another cache folder."
     ):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):
-            found = _open_or_remove(folder, open_it, vocabulary)
-            if found is None:
+            encoded = _open_or_remove(folder, open_file, vocabulary)
+            if encoded is None:
                 _encode_atomically(folder, encode)
-                found = open_it(folder)
-    return found
+                encoded = open_file(folder)
+    return encoded
 
 
-def _open_or_remove(folder: Path, open_it: Callable[[Path], EncodedT], vocabulary: Vocabulary) -> EncodedT | None:
+def _open_or_remove(folder: Path, open_file: Callable[[Path], EncodedT], vocabulary: Vocabulary) -> EncodedT | None:
     try:
-        found = open_it(folder)
+        encoded = open_file(folder)
         read_vocabulary(vocabulary, folder / VOCABULARY)
     except DataError:
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    return found
+    return encoded
 
 
 def _encode_atomically(folder: Path, encode: Callable[[Path], object]) -> None:
-    # This process holds the lock, so that only a process that was killed can have left such a folder.
+    # This process holds the lock, so only a process that was killed can have left such a folder.
     for abandoned in folder.parent.glob(f"{folder.name}.*.tmp"):
         shutil.rmtree(abandoned, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".tmp", dir=folder.parent))

@@ -16,7 +16,7 @@ from seqforge.experiment import Experiment
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 LONGEST_PIECE = 1 << 20
-"""Tokens of a document that are decoded at once."""
+"""Maximum number of tokens that are decoded at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class Dataset:
     """An encoded text corpus with its vocabulary and splits.
 
     Attributes:
-        description: The corpus's own description.
+        description: Description of the corpus for the user.
         token_file: Encoded corpus.
         vocabulary: Vocabulary of the tokens.
-        splits: Tokens of each split.
+        splits: Pieces of the token file in each split.
     """
 
     description: str
@@ -36,9 +36,9 @@ class Dataset:
     splits: dict[SplitName, Spans]
 
     def characters_per_token(self, name: SplitName) -> float:
-        """Return the average number of characters per token of a split; 1 for a vocabulary of characters.
+        """Return the mean number of characters per token of a split: 1 for a vocabulary of characters.
 
-        A document that the split cuts counts in proportion.
+        For a document that is partly in the split, the mean of the whole document is used.
         """
         file, spans = self.token_file, self.splits[name]
         documents = np.searchsorted(file.stops, spans.starts, side="right")
@@ -50,8 +50,8 @@ class Dataset:
         """Yield the text of the documents of a split, decoded from the tokens.
 
         Yields:
-            The part of each document that is in the split, in order. Documents of more than `LONGEST_PIECE` tokens are
-            yielded in pieces.
+            The part of each document that is in the split, in order; in pieces if it has more than `LONGEST_PIECE`
+            tokens.
         """
         spans = self.splits[name]
         for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True):
@@ -65,9 +65,9 @@ class LabelledDataset:
     """An encoded labelled corpus with its vocabulary and splits.
 
     Attributes:
-        description: The corpus's own description.
+        description: Description of the corpus for the user.
         file: Encoded examples.
-        vocabulary: Vocabulary of the tokens of text.
+        vocabulary: Vocabulary of text in the inputs and targets.
         splits: Indices of the examples of each split.
     """
 
@@ -108,7 +108,7 @@ def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
 
 def _cache_key(experiment: Experiment) -> dict[str, Any]:
     """Return the corpus and the vocabulary with their options, as plain values."""
-    # The versions of their plugins are included: a new version may encode the same source differently.
+    # A new version of a plugin may encode the same source differently, so the versions are part of the key.
     return {
         part.registration.kind: [dict(part.table), part.versions(experiment.plugins)]
         for part in (experiment.corpus, experiment.vocabulary)

@@ -17,10 +17,10 @@ from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEnco
 from seqforge.interfaces.vocabulary import distinct_codes
 
 VOCABULARY_VERSION = 1
-"""Format version of `vocabulary.json`. It is separate because every run has a copy, which outlives the cache."""
+"""Format version of `vocabulary.json`. It has its own version because every run keeps a copy of it."""
 
 REPORT_SECONDS = 0.2
-"""Seconds between two reports of the progress."""
+"""Minimum time in seconds between two progress reports."""
 
 ItemT = TypeVar("ItemT", Document, Example)
 Report = Callable[[DocumentsEncoded], None]
@@ -38,7 +38,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     Raises:
         DataError: If the corpus is empty or cannot be encoded.
     """
-    documents = _reported(checked_items(corpus.documents()), report)
+    documents = _report_progress(read_items(corpus.documents()), report)
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):
@@ -81,8 +81,10 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         raise DataError(f"{path}: not the state of this vocabulary: {error}") from error
 
 
-def checked_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
-    """Yield what a corpus yields, and turn its OSErrors into DataErrors, which the cache would report as its own.
+def read_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
+    """Yield the items of a corpus, and convert its OSErrors to DataErrors.
+
+    The cache would report an OSError as a failure to write the cache.
 
     Raises:
         DataError: If the corpus raises an OSError.
@@ -97,7 +99,7 @@ def checked_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
         yield item
 
 
-def _reported(documents: Iterator[Document], report: Report) -> Iterator[Document]:
+def _report_progress(documents: Iterator[Document], report: Report) -> Iterator[Document]:
     size = 0
     last = time.monotonic()
     for count, document in enumerate(documents, start=1):
@@ -123,25 +125,25 @@ def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer:
 def _learn_and_repeat(
     documents: Iterator[Document], vocabulary: Vocabulary, folder: Path
 ) -> Generator[Iterator[Document]]:
-    """Fit a vocabulary to every document, and yield an iterator over the documents again.
+    """Make a vocabulary learn from every document, and yield an iterator that repeats the documents.
 
-    The documents are kept in a temporary file, because reading a corpus twice (for example decompressing an archive)
-    costs more.
+    The documents are copied to a temporary file, because reading a corpus twice, such as an archive that must be
+    decompressed, takes longer.
     """
-    path = folder / "spool.tmp"
+    path = folder / "documents.tmp"
     index: list[tuple[str, int]] = []
-    with path.open("w+b") as spool:
+    with path.open("w+b") as copy:
 
         def contents() -> Iterator[bytes]:
             for document in documents:
-                spool.write(document.content)
+                copy.write(document.content)
                 index.append((document.name, len(document.content)))
                 yield document.content
 
         learned = contents()
         vocabulary.learn(learned)
         for _ in learned:
-            pass  # A vocabulary may stop early, but every document must be encoded.
-        spool.seek(0)
-        yield (Document(name, spool.read(length)) for name, length in index)
+            pass  # The vocabulary may have stopped early, but every document must be encoded.
+        copy.seek(0)
+        yield (Document(name, copy.read(length)) for name, length in index)
     path.unlink()

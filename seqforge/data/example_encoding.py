@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.encoding import REPORT_SECONDS, Report, checked_items, write_vocabulary
+from seqforge.data.encoding import REPORT_SECONDS, Report, read_items, write_vocabulary
 from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, RaggedFile, write_example_spec
-from seqforge.data.example_values import raw_input, raw_target
+from seqforge.data.example_values import convert_input, convert_target
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
 from seqforge.interfaces import (
@@ -30,7 +30,7 @@ from seqforge.interfaces import (
 )
 
 _TEXTS_AT_ONCE = 1000
-"""Number of texts that are in memory while they are encoded."""
+"""Number of texts that are read into memory at once to be encoded."""
 
 
 def encode_examples(
@@ -45,22 +45,23 @@ def encode_examples(
         The example file, which is not synced to disk yet.
 
     Raises:
-        DataError: If there is no example, or an example does not match the specification.
+        DataError: If there is no example, or an example does not fit the example spec.
     """
     index = _Index([], [], [])
     with ExitStack() as files:
         inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(spec.input))
         targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(spec.target))
-        texts = _texts(_reported(checked_items(corpus.examples()), inputs, report), spec, inputs, targets, index)
+        examples = _report_progress(read_items(corpus.examples()), inputs, report)
+        texts = _write_examples(examples, spec, inputs, targets, index)
         if vocabulary.learns:
             vocabulary.learn(texts)
         for _ in texts:
-            pass  # A vocabulary may stop early, but every example must be encoded.
+            pass  # The vocabulary may have stopped early, but every example must be encoded.
     if not index.names:
-        raise DataError("the corpus is empty", hint="It has no example.")
+        raise DataError("the corpus is empty", hint="It contains no example.")
     if len(set(index.names)) < len(index.names):
-        twice = Counter(index.names).most_common(1)[0][0]
-        raise DataError(f"two examples have the same name, {twice!r}", hint="Report this to the author of the corpus.")
+        name = Counter(index.names).most_common(1)[0][0]
+        raise DataError(f"two examples have the same name, {name!r}", hint="Report this to the author of the corpus.")
     write_vocabulary(vocabulary, folder)
     write_example_spec(spec, folder / EXAMPLE_SPEC)
     stops = np.asarray(index.target_stops, dtype=np.int64)
@@ -103,10 +104,10 @@ class _Writer:
         self.stops.append((self.stops[-1] if self.stops else 0) + len(values))
 
 
-def _texts(
+def _write_examples(
     examples: Iterator[Example], spec: ExampleSpec, inputs: _Writer, targets: _Writer, index: _Index
 ) -> Iterator[bytes]:
-    """Write the examples with texts in UTF-8, and yield the texts."""
+    """Write every example, with text in UTF-8, and yield its texts for the vocabulary to learn from."""
     for example in examples:
         if example.split not in (None, *get_args(SplitName)):
             known = ", ".join(map(repr, get_args(SplitName)))
@@ -114,41 +115,41 @@ def _texts(
                 f"{example.name}: there is no split {example.split!r}", hint=f"A corpus may set {known} or None."
             )
         try:
-            values = raw_input(spec, example.input)
-            choices = [raw_target(spec, target) for target in (example.target, *example.alternatives)]
+            values = convert_input(spec, example.input)
+            targets_of_example = [convert_target(spec, target) for target in (example.target, *example.alternatives)]
         except DataError as error:
             raise DataError(f"{example.name}: {error.message}", hint=error.hint) from error
         inputs.write(values)
-        for choice in choices:
-            targets.write(choice)
+        for raw in targets_of_example:
+            targets.write(raw)
         index.names.append(example.name)
         index.splits.append(example.split)
         index.target_stops.append(len(targets.stops))
         if isinstance(spec.input, Text):
             yield values.tobytes()
         if isinstance(spec.target, Text):
-            yield from (choice.tobytes() for choice in choices)
+            yield from (raw.tobytes() for raw in targets_of_example)
 
 
 def _encode_file(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary, owners: list[str]) -> RaggedFile:
-    """Return the file that was written, after replacing texts by tokens."""
+    """Return the file of the inputs or the targets, after texts in it are replaced by tokens."""
     width = part.size if isinstance(part, Numbers) else 0
     file = RaggedFile(path, raw.dtype, width, np.asarray(raw.stops, dtype=np.int64))
     if not isinstance(part, Text):
         return file
-    aside = path.with_suffix(".tmp")
-    path.rename(aside)
-    file = replace(file, path=aside)
-    with path.open("wb") as opened:
-        tokens = _Writer(opened, np.min_scalar_type(max(vocabulary.size - 1, 0)))
+    raw_path = path.with_suffix(".tmp")
+    path.rename(raw_path)
+    file = replace(file, path=raw_path)
+    with path.open("wb") as token_file:
+        tokens = _Writer(token_file, np.min_scalar_type(max(vocabulary.size - 1, 0)))
         for start in range(0, len(owners), _TEXTS_AT_ONCE):
-            some = range(start, min(start + _TEXTS_AT_ONCE, len(owners)))
-            for owner, text in zip(owners[start:], file.read(some), strict=False):
+            indices = range(start, min(start + _TEXTS_AT_ONCE, len(owners)))
+            for owner, text in zip(owners[start:], file.read(indices), strict=False):
                 try:
                     tokens.write(vocabulary.encode(text.tobytes()))
                 except DataError as error:
                     raise DataError(f"{owner}: {error.message}", hint=error.hint) from error
-    aside.unlink()
+    raw_path.unlink()
     return RaggedFile(path, tokens.dtype, 0, np.asarray(tokens.stops, dtype=np.int64))
 
 
@@ -159,13 +160,13 @@ def _check_lengths(file: ExampleFile, owners: NDArray[np.int64]) -> None:
     for target in np.flatnonzero(inputs != targets)[:1]:
         name = file.names[int(owners[target])]
         raise DataError(
-            f"{name}: the input has {inputs[target]} steps and the target {targets[target]}; they must match"
+            f"{name}: the input has {inputs[target]} steps and the target {targets[target]}; the numbers must be equal"
         )
 
 
 def _digest(file: ExampleFile, vocabulary: Vocabulary) -> str:
-    described = json.dumps([vocabulary.state(), (file.folder / EXAMPLE_SPEC).read_text(), file.names, file.splits])
-    digest = hashlib.blake2b(described.encode("utf-8", "surrogatepass"), digest_size=16)
+    metadata = json.dumps([vocabulary.state(), (file.folder / EXAMPLE_SPEC).read_text(), file.names, file.splits])
+    digest = hashlib.blake2b(metadata.encode("utf-8", "surrogatepass"), digest_size=16)
     for part in (file.inputs.stops, file.targets.stops, file.target_stops):
         digest.update(part.tobytes())
     for sequences in (file.inputs, file.targets):
@@ -180,7 +181,7 @@ def _dtype(part: object) -> np.dtype[Any]:
     return np.min_scalar_type(max(len(part.names) - 1, 0)) if isinstance(part, Classes) else np.dtype(np.uint8)
 
 
-def _reported(examples: Iterator[Example], inputs: _Writer, report: Report) -> Iterator[Example]:
+def _report_progress(examples: Iterator[Example], inputs: _Writer, report: Report) -> Iterator[Example]:
     last = time.monotonic()
     for count, example in enumerate(examples):
         if time.monotonic() - last > REPORT_SECONDS:

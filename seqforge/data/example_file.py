@@ -1,4 +1,4 @@
-"""The format of encoded examples on disk: inputs, targets, an index, and the specification of the examples."""
+"""The format of encoded examples on disk: inputs, targets, an index, and the example spec."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.splits import SplitName, place
+from seqforge.data.splits import SplitName, hash_to_unit_interval
 from seqforge.data.token_file import VOCABULARY
 from seqforge.errors import DataError
 from seqforge.files import read_json
@@ -19,7 +19,7 @@ EXAMPLES_VERSION = 1
 EXAMPLE_SPEC_VERSION = 1
 INPUTS, TARGETS, EXAMPLES = "inputs.bin", "targets.bin", "examples.json"
 EXAMPLE_SPEC = "example_spec.json"
-"""File with the specification of the examples. Every run has a copy, so that it can predict without the corpus."""
+"""File with the example spec. Every run keeps a copy, so that it can predict without the corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class RaggedFile:
 
     Attributes:
         path: Path of the file.
-        dtype: Type of its numbers.
+        dtype: Type of the numbers in the file.
         width: Numbers per step, or 0 if each step is one integer.
         stops: For each sequence, the index after its last step; ascending, int64. A sequence may be empty.
     """
@@ -49,7 +49,7 @@ class RaggedFile:
         return int(self.stops[-1]) if len(self.stops) else 0
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> list[NDArray[Any]]:
-        """Read sequences `[steps]` or `[steps, width]`. As for a token file, the mapping is dropped after each read."""
+        """Read sequences `[steps]` or `[steps, width]`. The mapping is dropped afterwards; see `TokenFile.map`."""
         shape = (self.steps, self.width) if self.width else (self.steps,)
         if not self.steps:
             return [np.empty((0, *shape[1:]), self.dtype) for _ in indices]
@@ -57,7 +57,7 @@ class RaggedFile:
         return [np.array(steps[self.stops[index - 1] if index else 0 : self.stops[index]]) for index in indices]
 
     def table(self) -> dict[str, Any]:
-        """Return everything except the sequences as plain values."""
+        """Return all attributes except the path as plain values."""
         return {"dtype": self.dtype.name, "width": self.width, "stops": self.stops.tolist()}
 
     @classmethod
@@ -72,7 +72,7 @@ class RaggedFile:
         stops = np.asarray(values["stops"], dtype=np.int64)
         file = cls(path, dtype, width, stops)
         size = file.steps * max(width, 1) * dtype.itemsize
-        # Check the kind of number, so that floats in a damaged file are not used as indices.
+        # Vectors are floats, and tokens and classes are unsigned: floats in a damaged file must not become indices.
         fits = dtype.kind == ("f" if width else "u") and width >= 0 and bool((file.lengths >= 0).all())
         if not fits or path.stat().st_size != size:
             raise ValueError(f"{path.name} does not match the index")
@@ -117,14 +117,14 @@ class ExampleFile:
         return np.maximum.reduceat(self.targets.lengths, self.first_targets(np.arange(len(self.names))))
 
     def split(self, validation_fraction: float, test_fraction: float) -> dict[SplitName, NDArray[np.int64]]:
-        """Divide the examples into splits: as the corpus sets it, and otherwise by a hash of the name.
+        """Assign each example to the split that the corpus sets, or otherwise by a hash of its name.
 
         Returns:
-            Ascending indices of the examples of each split.
+            Indices of the examples of each split, ascending.
         """
         splits = np.array(
             [
-                fixed or _hashed_split(name, validation_fraction, test_fraction)
+                fixed or _split_by_hash(name, validation_fraction, test_fraction)
                 for name, fixed in zip(self.names, self.splits, strict=True)
             ]
         )
@@ -155,7 +155,7 @@ class ExampleFile:
             DataError: If it is damaged, or its format version is unknown.
         """
         damaged = DataError(
-            f"{folder}: the encoded labelled corpus is incomplete or damaged",
+            f"{folder}: the encoded examples are incomplete or damaged",
             hint="Delete the folder. The next run encodes the corpus again.",
         )
         try:
@@ -184,19 +184,19 @@ class ExampleFile:
 
 
 def write_example_spec(spec: ExampleSpec, path: Path) -> None:
-    """Write the specification of examples to a file."""
+    """Write an example spec to a file."""
     table = {
         "version": EXAMPLE_SPEC_VERSION,
-        "reads": _part_table(spec.input),
-        "read": spec.input_kind,
-        "writes": _part_table(spec.target),
-        "written": spec.output_mode,
+        "input": _part_table(spec.input),
+        "input_kind": spec.input_kind,
+        "target": _part_table(spec.target),
+        "output_mode": spec.output_mode,
     }
     path.write_text(json.dumps(table), encoding="utf-8")
 
 
 def read_example_spec(path: Path) -> ExampleSpec:
-    """Read the specification of examples from a file.
+    """Read an example spec from a file.
 
     Raises:
         DataError: If the file is damaged, or its format version is unknown.
@@ -205,12 +205,12 @@ def read_example_spec(path: Path) -> ExampleSpec:
         table: dict[str, Any] = read_json(path)
         if table["version"] != EXAMPLE_SPEC_VERSION:
             raise ValueError(f"its version is {table['version']}, and this program reads {EXAMPLE_SPEC_VERSION}")
-        part = _part(table["reads"])
+        part = _part(table["input"])
         if isinstance(part, Classes):
             raise ValueError("an input cannot consist of classes")
-        return ExampleSpec(part, table["read"], _part(table["writes"]), table["written"])
+        return ExampleSpec(part, table["input_kind"], _part(table["target"]), table["output_mode"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a specification of examples: {error}") from error
+        raise DataError(f"{path}: not a valid example spec: {error}") from error
 
 
 def _part_table(part: Text | Numbers | Classes) -> dict[str, Any]:
@@ -236,8 +236,8 @@ def _part(table: Any) -> Text | Numbers | Classes:
             raise ValueError(f"{kind!r} is not a kind of input or target")
 
 
-def _hashed_split(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
-    position = place(name)
+def _split_by_hash(name: str, validation_fraction: float, test_fraction: float) -> SplitName:
+    position = hash_to_unit_interval(name)
     if position < test_fraction:
         return "test"
     return "validation" if position < test_fraction + validation_fraction else "training"

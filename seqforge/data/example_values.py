@@ -13,23 +13,23 @@ def encode_input(spec: ExampleSpec, vocabulary: Vocabulary, value: Value) -> NDA
     """Encode the input of an example.
 
     Returns:
-        Tokens `[steps]`, or float32 `[steps, size]`. A single vector is one step.
+        Tokens `[steps]`, or float32 `[steps, size]`. A single vector has one step.
 
     Raises:
-        DataError: If the value is empty or does not match the specification.
+        DataError: If the value is empty or does not fit the example spec.
     """
-    raw = raw_input(spec, value)
+    raw = convert_input(spec, value)
     return vocabulary.encode(raw.tobytes()) if isinstance(spec.input, Text) else raw
 
 
-def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
-    """Convert the input of an example without a vocabulary, with text as bytes.
+def convert_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
+    """Convert the input of an example to an array. Text stays in UTF-8, without a vocabulary.
 
     Returns:
-        UTF-8 as uint8 `[bytes]`, or float32 `[steps, size]`. A single vector is one step.
+        UTF-8 as uint8 `[bytes]`, or float32 `[steps, size]`. A single vector has one step.
 
     Raises:
-        DataError: If the value is empty or does not match the specification.
+        DataError: If the value is empty or does not fit the example spec.
     """
     match spec.input:
         case Text():
@@ -41,15 +41,15 @@ def raw_input(spec: ExampleSpec, value: Value) -> NDArray[Any]:
     return numbers
 
 
-def raw_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
-    """Convert the target of an example without a vocabulary, with text as bytes.
+def convert_target(spec: ExampleSpec, value: Value) -> NDArray[Any]:
+    """Convert the target of an example to an array. Text stays in UTF-8, without a vocabulary.
 
     Returns:
         UTF-8 as uint8 `[bytes]`, class indices `[steps]`, or float32 `[steps, size]`. A target that is predicted once
-        is one step.
+        has one step.
 
     Raises:
-        DataError: If the value does not match the specification.
+        DataError: If the value does not fit the example spec.
     """
     match spec.target:
         case Text():
@@ -92,7 +92,7 @@ def _encode_numbers(value: Value, size: int, *, many: bool) -> NDArray[np.float3
         expected = f"steps of {size} numbers each" if many else f"{size} numbers"
         raise DataError(f"the value must be {expected}, not an array of shape {list(np.shape(value))}")
     if not np.isfinite(numbers).all():
-        raise DataError("a number is infinite or not a number")
+        raise DataError("a number of the value is infinite or NaN")
     return numbers
 
 
@@ -108,8 +108,8 @@ def _encode_classes(value: Value, count: int, *, many: bool) -> NDArray[np.unsig
     return indices.astype(np.min_scalar_type(max(count - 1, 0)))
 
 
-def readable(spec: ExampleSpec, value: Value) -> Any:
-    """Return a target or a prediction as JSON values.
+def to_json_value(spec: ExampleSpec, value: Value) -> Any:
+    """Return a target or a prediction as values for JSON.
 
     Returns:
         A text, a class name, a list of class names, or nested lists of numbers.
@@ -122,16 +122,16 @@ def readable(spec: ExampleSpec, value: Value) -> Any:
     return np.asarray(value).tolist()
 
 
-def as_text(spec: ExampleSpec, value: Value) -> str:
+def to_text(spec: ExampleSpec, value: Value) -> str:
     """Return a target or a prediction as one text.
 
     Returns:
         Names and numbers separated by spaces, and vectors separated by semicolons.
     """
-    found = readable(spec, value)
-    if isinstance(found, str):
-        return found
-    steps = cast("list[Any]", found)
+    converted = to_json_value(spec, value)
+    if isinstance(converted, str):
+        return converted
+    steps = cast("list[Any]", converted)
     if steps and isinstance(steps[0], list):
         return "; ".join(" ".join(map(str, cast("list[Any]", step))) for step in steps)
     return " ".join(map(str, steps))

@@ -1,4 +1,4 @@
-"""Batches of examples of different lengths. Shorter ones are padded, and targets in the padding are ignored."""
+"""Batches of examples of different lengths. Shorter examples are padded, and the loss ignores the padding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class PaddedBatch:
     """A batch of examples.
 
     Attributes:
-        inputs: Tokens or numbers. Steps after the length of a row are zeros.
+        inputs: Tokens or vectors. Steps beyond the length of a row are zeros.
         lengths: Number of steps of each row, at least one.
         targets: One class or one vector per row if targets are predicted once. Otherwise `[time, batch]` or
-            `[time, batch, size]`, padded with `IGNORED_TARGET` or NaN. New sequences are followed by the end symbol
-            if there is one.
+            `[time, batch, size]`, padded with `IGNORED_TARGET` or NaN; for a decoder, each sequence ends with the end
+            symbol.
     """
 
     inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]
@@ -31,8 +31,8 @@ class PaddedBatch:
     targets: Tensor
 
     @property
-    def counted(self) -> int:
-        """Number of targets, of steps or of examples, that are not padding."""
+    def target_count(self) -> int:
+        """Number of targets, one per example or per step, that are not padding."""
         targets = self.targets
         if targets.is_floating_point():
             return int((~targets.isnan()).any(-1).sum())
@@ -44,7 +44,14 @@ class PaddedBatch:
 
 
 def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, end: int | None = None) -> PaddedBatch:
-    """Return a batch of examples. `turn` selects one of several targets of an example; `end` ends new sequences."""
+    """Return a batch of examples.
+
+    Args:
+        file: Encoded examples.
+        examples: Indices of the examples.
+        turn: Number that selects a target of each example, in turn if it has several.
+        end: Symbol to append to every target sequence, or None.
+    """
     inputs = file.inputs.read(examples)
     starts = file.first_targets(examples)
     targets = file.targets.read(starts + turn % (file.target_stops[examples] - starts))
@@ -54,12 +61,12 @@ def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, en
 
 
 def pad_inputs(inputs: Sequence[NDArray[Any]]) -> Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]:
-    """Return tokens `[steps]` or numbers `[steps, size]` of each row as one tensor, padded with zeros."""
+    """Return the tokens `[steps]` or the vectors `[steps, size]` of all rows as one tensor, padded with zeros."""
     return _pad(inputs, 0)
 
 
 def pad_targets(spec: ExampleSpec, targets: Sequence[NDArray[Any]], end: int | None) -> Tensor:
-    """Return targets as one tensor, padded with `IGNORED_TARGET` or NaN. A new sequence ends with the symbol `end`."""
+    """Return targets as one tensor, padded with `IGNORED_TARGET` or NaN. `end` is appended to every sequence."""
     if spec.output_mode == "once":
         return torch.as_tensor(np.concatenate(targets).astype(_tensor_type(targets[0])))
     if end is not None:

@@ -1,4 +1,4 @@
-"""The division of a corpus into training, validation and test splits."""
+"""Division of a corpus into training, validation and test splits."""
 
 import hashlib
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Spans:
         """Total number of tokens."""
         return int((self.stops - self.starts).sum())
 
-    def reordered(self, order: NDArray[np.int64]) -> "Spans":
+    def reorder(self, order: NDArray[np.int64]) -> "Spans":
         """Return the pieces in another order."""
         return Spans(self.starts[order], self.stops[order])
 
@@ -39,18 +39,18 @@ def split(
 ) -> dict[SplitName, Spans]:
     """Divide a corpus into training, validation and test splits.
 
-    By "position", the end of the text is held out, which may cut a document: first comes training, then validation,
-    then test. By "document", each document is assigned by a hash of its name, so that it stays in its split when
-    the corpus grows. The fractions are of tokens or of documents.
+    By "position", the splits follow one another in the text: training, validation, test. A document may be cut. By
+    "document", a hash of its name assigns each document to a split, so that it stays there when the corpus grows. The
+    fractions are fractions of the tokens or of the documents, respectively.
     """
     starts = np.concatenate([np.zeros(1, dtype=np.int64), token_file.stops[:-1]])
     whole = Spans(starts, token_file.stops)
     if by == "document":
-        places = np.array([place(name) for name in token_file.names])
+        hashes = np.array([hash_to_unit_interval(name) for name in token_file.names])
         return {
-            "training": _select(whole, places >= test_fraction + validation_fraction),
-            "validation": _select(whole, (places >= test_fraction) & (places < test_fraction + validation_fraction)),
-            "test": _select(whole, places < test_fraction),
+            "training": _select(whole, hashes >= test_fraction + validation_fraction),
+            "validation": _select(whole, (hashes >= test_fraction) & (hashes < test_fraction + validation_fraction)),
+            "test": _select(whole, hashes < test_fraction),
         }
     length = token_file.length
     validation_start = round(length * (1 - validation_fraction - test_fraction))
@@ -62,8 +62,8 @@ def split(
     }
 
 
-def place(name: str) -> float:
-    """Return a hash in [0, 1) of the name of a document or an example, by which it is assigned to a split."""
+def hash_to_unit_interval(name: str) -> float:
+    """Return a hash in [0, 1) of the name of a document or an example, which assigns it to a split."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 

@@ -26,7 +26,7 @@ class MappedTokens:
     Attributes:
         content: Mapped file, uint8.
         stops: For each document, the index after its last token, int64.
-        ends: The same in bytes of the file, int64.
+        ends: For each document, the index after its last byte in the file, int64.
         ids: Token id of each code, or None if the file contains token ids.
     """
 
@@ -36,9 +36,9 @@ class MappedTokens:
     ids: Tokens | None
 
     def read(self, start: int = 0, stop: int | None = None) -> Tokens:
-        """Read consecutive tokens `[stop - start]`, by default all.
+        """Read consecutive tokens `[stop - start]`, by default all; they may span several documents.
 
-        They may span several documents, and are read-only if they are a view of the file.
+        The result may be a view of the file, which is read-only.
         """
         stop = int(self.stops[-1]) if stop is None else stop
         parts: list[Tokens] = []
@@ -66,10 +66,11 @@ class TokenFile:
         dtype: Smallest unsigned integer type that holds every token id.
         names: Names of the documents, in order.
         stops: For each document, the index after its last token; ascending, int64.
-        ends: The same in bytes of `tokens.bin`, in which each document has its own integer width; ascending, int64.
+        ends: For each document, the index after its last byte in `tokens.bin`; ascending, int64. Each document has its
+            own integer width.
         characters: Length of each document in characters, int64.
         codes: Code of each token id in `tokens.bin`, ascending, uint32; None if the file contains token ids.
-        digest: Digest of tokens and names. Two files with the same digest train the same model.
+        digest: Digest of tokens, names and vocabulary. Two files with the same digest train the same model.
     """
 
     folder: Path
@@ -94,8 +95,8 @@ class TokenFile:
     def map(self) -> MappedTokens:
         """Map the tokens into memory, read-only.
 
-        Each read should use a new mapping and drop it: the pages of a mapping that is kept count as memory of the
-        process, which would then appear to grow with the corpus.
+        Use a new mapping for each read: the pages of a mapping that is kept count as memory of the process, which would
+        then appear to grow with the corpus.
         """
         content = np.asarray(np.memmap(self.folder / TOKENS, dtype=np.uint8, mode="r"))
         return MappedTokens(content, self.stops, self.ends, self._ids)

@@ -17,23 +17,23 @@ from seqforge.errors import DataError
 from seqforge.interfaces import Document, Vocabulary
 
 BATCH_SIZE = 1 << 20
-"""Approximate size in bytes to which small pieces are joined: a thread switch per piece would cost too much."""
+"""Approximate size in bytes to which small pieces are joined, since passing each to a thread would take longer."""
 
 LARGEST_QUEUE = 2 * BATCH_SIZE
-"""Most bytes that wait for the second thread, or one large piece. It bounds memory if that thread is slower."""
+"""Maximum number of bytes that wait for a thread, which bounds memory if it is slow. A larger piece waits alone."""
 
 Piece = bytes | memoryview
 
 
 class TokenWriter:
-    """A writer of the `tokens.bin` and then the index of a corpus.
+    """Writes the tokens of a corpus to `tokens.bin`, and then its index.
 
     Args:
         folder: Empty folder for the files.
 
     Attributes:
-        documents: Number of encoded documents, including those without a symbol.
-        size: Size of their text in bytes.
+        documents: Number of encoded documents, including empty ones.
+        size: Size of the text of these documents in bytes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,10 +46,14 @@ class TokenWriter:
         self._digest = hashlib.blake2b(digest_size=16)
 
     def write(self, documents: Iterable[Document], encode: Callable[[bytes], Tokens]) -> Generator[Tokens]:
-        """Write what `encode` returns for the content of each document, one document per step of the generator.
+        """Encode and write the documents, one in each step of the generator.
+
+        Args:
+            documents: Documents of the corpus.
+            encode: Function from the content of a document to its tokens or codes `[length]`.
 
         Yields:
-            The integers of each document that has a symbol.
+            The tokens or codes of each document that is not empty.
 
         Raises:
             DataError: If the corpus is empty or cannot be encoded.
@@ -57,8 +61,8 @@ class TokenWriter:
         stop = end = 0
         with (
             (self._folder / TOKENS).open("wb") as file,
-            in_background(file.write) as write,
-            in_background(self._digest.update) as update,
+            consume_in_background(file.write) as write,
+            consume_in_background(self._digest.update) as update,
         ):
             for document in documents:
                 self.documents += 1
@@ -83,13 +87,14 @@ class TokenWriter:
             raise DataError("the corpus is empty", hint="None of its documents contains a symbol.")
 
     def finish(self, vocabulary: Vocabulary, codes: NDArray[np.uint32] | None) -> TokenFile:
-        """Write the index.
+        """Write the index, and return the token file.
 
-        The size of the vocabulary determines the integer type of token ids, and the digest includes its state.
-        `codes` were written instead of token ids; see `TokenFile`.
+        Args:
+            vocabulary: Vocabulary, after learning. Its size determines the integer type of token ids.
+            codes: Code of each token id if codes were written, or None.
         """
-        meaning = [vocabulary.state(), None if codes is None else codes.tolist()]
-        self._digest.update(json.dumps(meaning, sort_keys=True).encode())
+        metadata = [vocabulary.state(), None if codes is None else codes.tolist()]
+        self._digest.update(json.dumps(metadata, sort_keys=True).encode())
         token_file = TokenFile(
             self._folder,
             token_type(vocabulary),
@@ -110,15 +115,15 @@ def token_type(vocabulary: Vocabulary) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 @contextmanager
-def in_background(consume: Callable[[Piece], object]) -> Generator[Callable[[Piece], None]]:
+def consume_in_background(consume: Callable[[Piece], object]) -> Generator[Callable[[Piece], None]]:
     """Pass pieces of bytes to a function on another thread, in order and with small pieces joined.
 
-    This saves time if the function releases the interpreter lock, as hashing and writing do.
+    This saves time if the function releases the interpreter lock, as hashing and writing do. All pieces are consumed
+    when the block ends. An exception of `consume` is raised in the block or at its end.
 
     Yields:
         A function that accepts a piece, whose content must not change afterwards. It blocks while more than
-        `LARGEST_QUEUE` bytes are waiting. It raises what `consume` raised; otherwise the end of the block does. All
-        pieces are consumed at the end of the block.
+        `LARGEST_QUEUE` bytes are waiting.
     """
     small: list[Piece] = []
     size = 0

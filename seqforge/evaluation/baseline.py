@@ -1,4 +1,4 @@
-"""The baseline of metrics: their values on held-out text that is cut as samples are."""
+"""The baseline of metrics: their values on held-out text of the same length as the samples."""
 
 from collections.abc import Mapping
 
@@ -12,17 +12,19 @@ from seqforge.generation import encode_prompt
 from seqforge.interfaces import Metric
 
 WINDOWS = 64
-"""Minimum number of windows of held-out text that are scored."""
+"""Approximate number of windows of held-out text that are scored; at least as many as there are samples."""
 
 SEARCHED = 4096
-"""Number of tokens after a random position that are searched for the prompt, or for the start of a line."""
+"""Number of tokens after a random position in which the prompt, or the start of a line, is searched for."""
 
 
 def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset) -> dict[str, float]:
-    """Score held-out text by the metrics of an experiment, in groups of as many texts, and as long, as its samples.
+    """Score held-out text by the metrics of an experiment.
+
+    The texts have the length of samples, and are scored in groups of `sampling.count` texts.
 
     Returns:
-        Values by `metric.value`, each a mean over the groups; empty if the validation split is empty.
+        Values by `metric.value`, each a weighted mean over the groups; empty if the validation split is empty.
     """
     if not metrics:
         return {}
@@ -38,12 +40,12 @@ def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, datase
 def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length: int, seed: int) -> list[str]:
     """Return windows of the validation split that begin and end as samples do.
 
-    A window follows an occurrence of the prompt near a random position. It starts with a line instead if the prompt
-    is None, or if none is within `SEARCHED` tokens. It has `length` tokens after the prompt; fewer if the split is
-    shorter.
+    A window begins with an occurrence of the prompt within `SEARCHED` tokens after a random position. If the prompt is
+    None or does not occur there, the window begins at the start of a line. It has `length` tokens after the prompt, or
+    fewer if the split is shorter.
 
     Returns:
-        The texts, each with its prompt; empty if the split is empty.
+        The windows as text; empty if the split is empty.
     """
     stream = TokenStream(dataset.token_file, dataset.splits["validation"])
     if len(stream) < 2:
@@ -55,17 +57,17 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
         tokens = stream.read([start], size)[0]
         text, begin = "", 0
         for beginning in (prompt, None):
-            places = _ends_of(encode_prompt(vocabulary, beginning).numpy(), tokens[: max(0, size - length)])
-            if len(places):
-                text, begin = beginning or "", int(draws.choice(places))
+            ends = _find_ends(encode_prompt(vocabulary, beginning).numpy(), tokens[: max(0, size - length)])
+            if len(ends):
+                text, begin = beginning or "", int(draws.choice(ends))
                 break
         content = vocabulary.decode(tokens[begin : begin + length].tolist())
         windows.append(text + content.decode("utf-8", "replace"))
     return windows
 
 
-def _ends_of(pattern: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the position after each occurrence of a pattern."""
+def _find_ends(pattern: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the index after each occurrence of a pattern in tokens."""
     if len(tokens) < len(pattern):
         return np.empty(0, dtype=np.int64)
     matches = (np.lib.stride_tricks.sliding_window_view(tokens, len(pattern)) == pattern).all(axis=1)
@@ -73,7 +75,7 @@ def _ends_of(pattern: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[n
 
 
 def with_baselines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
-    """Return the values of samples by name, each followed by its baseline as `name.baseline` if there is one."""
+    """Return the values of samples by name. If a value has a baseline, it follows as `name.baseline`."""
     record: dict[str, float] = {}
     for name, value in scores.items():
         record[name] = value

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples
 from seqforge.errors import NonFiniteError
-from seqforge.evaluation.metrics import scores_of_each, validated_score
+from seqforge.evaluation.metrics import score_by_each, validate_score
 from seqforge.events import Report, WorkProgressed
 from seqforge.generation import Decoding, TargetVocabulary, predict_examples
 from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Value
@@ -21,11 +21,11 @@ from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 
 @dataclass(frozen=True, slots=True)
 class ExampleScore:
-    """Score of a model on labelled examples.
+    """The score of a model on labelled examples.
 
     Attributes:
-        loss: Mean loss per target, by the loss that the run is trained with.
-        examples: Number of examples scored.
+        loss: Mean training loss per target.
+        examples: Number of examples.
         metrics: Values of the metrics by `metric.value`.
         reports: Reports of the metrics, such as a confusion matrix, by metric.
     """
@@ -60,12 +60,12 @@ class ExampleScore:
 
 @dataclass(frozen=True, slots=True)
 class ExampleScoring:
-    """Settings by which examples are scored.
+    """Settings for scoring examples.
 
     Attributes:
-        loss: The loss, on the model's device.
+        loss: The training loss, on the device of the model.
         metrics: Metrics of predictions by name.
-        decoding: Options of decoding.
+        decoding: Options for decoding new sequences.
         rows: Maximum number of examples in a batch.
         tokens: Maximum number of steps in a batch.
         limit: Maximum number of steps to score; None for all.
@@ -92,7 +92,7 @@ def score_examples(
         NonFiniteError: If the loss is not finite.
     """
     file, device = dataset.file, next(model.parameters()).device
-    total, counted, scored, steps = 0.0, 0, 0, 0
+    total, targets, scored, steps = 0.0, 0, 0, 0
     predictions: list[ExamplePrediction] = []
     symbols = TargetVocabulary(file.spec, dataset.vocabulary)
     end = symbols.end if model.decoder is not None else None
@@ -104,42 +104,43 @@ def score_examples(
             value = example_loss(model, file.spec, encoded, batch, scoring.loss).item()
             if not math.isfinite(value):
                 raise NonFiniteError(f"the loss on held-out examples is {value}")
-            total += value * batch.counted
-            counted += batch.counted
+            total += value * batch.target_count
+            targets += batch.target_count
             scored += len(indices)
             if scoring.metrics:
-                found = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)
-                for index, prediction in zip(map(int, indices), found, strict=True):
+                batch_predictions = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)
+                for index, prediction in zip(map(int, indices), batch_predictions, strict=True):
                     predicted = decode_target(file.spec, dataset.vocabulary, prediction.values)
-                    predictions.append(ExamplePrediction(file.names[index], predicted, right_targets(dataset, index)))
+                    predictions.append(ExamplePrediction(file.names[index], predicted, decode_targets(dataset, index)))
             if report is not None:
                 steps += int(batch.lengths.sum())
                 fraction = max(scored / len(examples), steps / scoring.limit if scoring.limit else 0.0)
                 report(WorkProgressed("evaluating", min(fraction, 1.0)))
-    figures, reports = _figures(dataset, predictions, scoring.metrics)
-    return ExampleScore(total / max(counted, 1), scored, figures, reports)
+    values, reports = _score_predictions(dataset, predictions, scoring.metrics)
+    return ExampleScore(total / max(targets, 1), scored, values, reports)
 
 
-def right_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
-    """Return the right targets of an example, as values of the example spec."""
+def decode_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
+    """Return the target and the alternatives of an example, as values of the example spec."""
     file = dataset.file
     first = int(file.first_targets(np.array([example]))[0])
-    places = range(first, int(file.target_stops[example]))
-    return tuple(decode_target(file.spec, dataset.vocabulary, values) for values in file.targets.read(places))
+    indices = range(first, int(file.target_stops[example]))
+    return tuple(decode_target(file.spec, dataset.vocabulary, values) for values in file.targets.read(indices))
 
 
-def _figures(
+def _score_predictions(
     dataset: LabelledDataset, predictions: list[ExamplePrediction], metrics: Mapping[str, PredictionMetric]
 ) -> tuple[dict[str, float], dict[str, str]]:
-    figures: dict[str, float] = {}
+    """Return the values and the reports of the metrics."""
+    values: dict[str, float] = {}
     reports: dict[str, str] = {}
-    for name, score in scores_of_each(
-        metrics, lambda metric: validated_score(metric.score(dataset.file.spec, predictions))
+    for name, score in score_by_each(
+        metrics, lambda metric: validate_score(metric.score(dataset.file.spec, predictions))
     ):
-        figures |= {f"{name}.{key}": value for key, value in score.values.items()}
+        values |= {f"{name}.{key}": value for key, value in score.values.items()}
         if score.report:
             reports[name] = score.report
-    return figures, reports
+    return values, reports
 
 
 def example_loss(
@@ -148,50 +149,51 @@ def example_loss(
     encoded: EncoderOutput,
     batch: PaddedBatch,
     loss: Loss,
-    sampled: float = 0.0,
+    sampling_probability: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Return the loss of a batch of examples, averaged over all targets that are not padding.
 
-    `sampled` is the probability that the decoder reads a symbol that it drew, instead of the right one.
+    With `sampling_probability`, the decoder reads a symbol that it drew instead of the target (scheduled sampling).
     """
     if model.decoder is not None:
-        return loss(_decode(model, model.decoder_context(encoded), batch.targets, sampled), batch.targets)
+        context = model.decoder_context(encoded)
+        return loss(_decode(model, context, batch.targets, sampling_probability), batch.targets)
     if spec.output_mode == "once":
         return loss(model.predict_once(encoded), batch.targets)
     outputs = model.predict_each_step(encoded)
-    return loss(_blank_after_ends(outputs, batch.lengths) if loss.aligns else outputs, batch.targets)
+    return loss(_set_blank_in_padding(outputs, batch.lengths) if loss.aligns else outputs, batch.targets)
 
 
 def _decode(
-    model: SequenceModel, decoder_context: DecoderContext, targets: Int[Tensor, "steps batch"], sampled: float
+    model: SequenceModel, context: DecoderContext, targets: Int[Tensor, "steps batch"], sampling_probability: float
 ) -> Float[Tensor, "steps batch symbols"]:
     """Decode with teacher forcing (Williams and Zipser 1989) or scheduled sampling (Bengio et al. 2015)."""
     end = model.head.out_features - 1
-    # The first step reads the end symbol, as a start symbol. Padding reads it too, and is not counted.
-    before = torch.cat([targets.new_full((1, targets.shape[1]), end), targets[:-1]])
-    known = before.where(before >= 0, end)
-    if not sampled:
-        return model.decode(known, decoder_context)[0]
-    # With scheduled sampling a step may read the draw of the one before, so the steps run one by one.
-    # No gradient flows through a draw.
+    # The end symbol is also the start symbol. Steps in the padding read it too, but the loss ignores them.
+    previous = torch.cat([targets.new_full((1, targets.shape[1]), end), targets[:-1]])
+    known = previous.where(previous >= 0, end)
+    if not sampling_probability:
+        return model.decode(known, context)[0]
+    # A step may read a symbol that was drawn in the previous step, so the steps run one by one. No gradient flows
+    # through a draw.
     states = model.decoder_states(targets.shape[1])
     outputs: list[Tensor] = []
     for step, symbols in enumerate(known.unbind(0)):
         if step:
             drawn = outputs[-1].detach().float().softmax(-1).multinomial(1).squeeze(1)
-            replaced = torch.rand(len(symbols), device=symbols.device) < sampled
+            replaced = torch.rand(len(symbols), device=symbols.device) < sampling_probability
             symbols = drawn.where(replaced, symbols)
-        logits, states = model.decode(symbols.unsqueeze(0), decoder_context, states)
+        logits, states = model.decode(symbols.unsqueeze(0), context, states)
         outputs.append(logits[0])
     return torch.stack(outputs)
 
 
-def _blank_after_ends(
+def _set_blank_in_padding(
     outputs: Float[Tensor, "time batch symbols"], lengths: Int[Tensor, " batch"]
 ) -> Float[Tensor, "time batch symbols"]:
-    """Make the blank certain on every step of padding, so that the loss is that of the row without padding."""
+    """Set the probability of the blank to 1 in the padding, so that the loss is that of the row without padding."""
     padding = torch.arange(len(outputs), device=lengths.device).unsqueeze(1) >= lengths
-    # Minus infinity, and not a low logit: a target that is too long for the row must not be aligned with the padding.
+    # Minus infinity, not a low logit: a target that is too long for the row must not be aligned with the padding.
     blank = torch.full_like(outputs[0, 0], -torch.inf)
     blank[-1] = 0
     return torch.where(padding.unsqueeze(-1), blank, outputs)

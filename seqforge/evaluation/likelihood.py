@@ -16,11 +16,11 @@ from seqforge.model import SequenceModel
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodScore:
-    """Likelihood of text under a model, whatever loss it is trained with.
+    """The likelihood of text under a model. It does not depend on the training loss.
 
     Attributes:
         loss: Mean negative log-likelihood in nats per token.
-        tokens: Number of tokens scored.
+        tokens: Number of tokens that were predicted.
         characters_per_token: Mean number of characters per token.
     """
 
@@ -69,18 +69,18 @@ def score_likelihood(
     model: SequenceModel,
     batches: Iterable[Batch],
     characters_per_token: float,
-    expected: int = 0,
+    target_count: int = 0,
     report: Report | None = None,
 ) -> LikelihoodScore:
     """Score text, with the state carried from batch to batch. The model is left in evaluation mode.
 
-    `expected` is the number of targets in all batches, for the report.
+    Progress reports need `target_count`, the number of targets in all batches.
 
     Raises:
         NonFiniteError: If the likelihood is not finite.
     """
     device = next(model.parameters()).device
-    # Sums of batches are added on the CPU, since MPS has no float64.
+    # The losses of batches are added in Python, in float64, which MPS devices do not have.
     total, count = 0.0, 0
     states = None
     model.eval()
@@ -96,7 +96,7 @@ def score_likelihood(
             total += nats.item()
             count += int((batch.targets != IGNORED_TARGET).sum())
             if report is not None:
-                report(WorkProgressed("evaluating", count / expected if expected else None))
+                report(WorkProgressed("evaluating", count / target_count if target_count else None))
     if not math.isfinite(total):
         raise NonFiniteError(f"the loss on held-out text is {total}")
     return LikelihoodScore(total / count, count, characters_per_token)

@@ -21,10 +21,10 @@ ScoreT = TypeVar("ScoreT")
 
 
 def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dict[str, Any]:
-    """Build the metrics of an experiment, and fit those that need training text. The others need no dataset.
+    """Build the metrics of an experiment, and fit those that depend on training text. Only these need a dataset.
 
     Returns:
-        The metrics by short name. The second metric of a name gets the suffix `-2`, and so on.
+        The metrics by short name. A second metric with the same name gets the suffix `-2`, and so on.
     """
     metrics: dict[str, Any] = {}
     for component in experiment.metrics:
@@ -42,7 +42,7 @@ def fit_metric(metric: FittedMetric, component: Component, experiment: Experimen
     """Fit a metric to the training split, or restore its state from the cache.
 
     Raises:
-        RunError: If the cache cannot be written, as on a full disk.
+        RunError: If the cache cannot be written, for example because the disk is full.
         PluginError: If the metric cannot be fitted.
     """
     folder = cache_folder() / "metrics"
@@ -73,21 +73,21 @@ def fit_metric(metric: FittedMetric, component: Component, experiment: Experimen
 
 
 def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Score each group of texts as a whole by every metric, and return the weighted mean over the groups.
+    """Score each group of texts by every metric, and return the weighted means of the values over the groups.
 
     Returns:
-        Values by `metric.value`, without those whose weights are all 0.
+        Means by `metric.value`, except of values whose weights are all 0.
     """
-    figures: dict[str, float] = {}
-    for name, means in scores_of_each(
-        metrics, lambda metric: _means([validated_score(metric.score(texts)) for texts in groups])
+    values: dict[str, float] = {}
+    for name, means in score_by_each(
+        metrics, lambda metric: _average([validate_score(metric.score(texts)) for texts in groups])
     ):
-        figures |= {f"{name}.{key}": value for key, value in means.items()}
-    return figures
+        values |= {f"{name}.{key}": value for key, value in means.items()}
+    return values
 
 
-def scores_of_each(metrics: Mapping[str, MetricT], score: Callable[[MetricT], ScoreT]) -> Iterator[tuple[str, ScoreT]]:
-    """Score by every metric. A metric that raises loses its values and warns on stderr; the run continues.
+def score_by_each(metrics: Mapping[str, MetricT], score: Callable[[MetricT], ScoreT]) -> Iterator[tuple[str, ScoreT]]:
+    """Score by every metric. If a metric raises an exception, print a warning and leave the metric out.
 
     Yields:
         The name and the score of each metric that did not raise.
@@ -101,8 +101,8 @@ def scores_of_each(metrics: Mapping[str, MetricT], score: Callable[[MetricT], Sc
         yield name, result
 
 
-def validated_score(score: Any) -> Score:
-    """Return a score with its values as plain numbers; they may come as numbers of numpy or as tensors.
+def validate_score(score: Any) -> Score:
+    """Return a score with its values, which may be numbers of numpy or tensors, as floats.
 
     Raises:
         TypeError: If the result is not a `Score`, or a value is not a number.
@@ -117,7 +117,7 @@ def validated_score(score: Any) -> Score:
     return replace(score, values=values)
 
 
-def _means(scores: Sequence[Score]) -> dict[str, float]:
+def _average(scores: Sequence[Score]) -> dict[str, float]:
     means: dict[str, float] = {}
     for key in scores[0].values:
         weights = [score.weights.get(key, 1.0) for score in scores]

@@ -1,4 +1,4 @@
-"""Generation: the sampling loop over any chain of samplers, decoding of sequences, and predictions for examples."""
+"""Generation: the sampling loop with any chain of samplers, decoding of sequences, and predictions for examples."""
 
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.generator import encode_prompt, generate

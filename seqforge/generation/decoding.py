@@ -1,4 +1,4 @@
-"""Decoding a new sequence for each row of an encoder output: beam search, or draws through a chain of samplers."""
+"""Decoding of a new sequence for each row of an encoder output, by beam search or with a chain of samplers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from seqforge.model import EncoderOutput, SequenceModel
 
 
 class TargetVocabulary(Vocabulary):
-    """The symbols that a decoder predicts: those of the text vocabulary, or the classes, and last the end symbol.
+    """The symbols that a decoder predicts: those of the text vocabulary, or the classes, followed by the end symbol.
 
-    The end symbol decodes to no text.
+    The end symbol is decoded to empty text.
 
     Args:
         spec: Shape of the examples.
@@ -39,7 +39,7 @@ class TargetVocabulary(Vocabulary):
         """Encode text, or class names separated by spaces.
 
         Raises:
-            ValueError: If a name is not the name of a class.
+            ValueError: If there is no class with a name.
         """
         if self._names is None:
             return self._vocabulary.encode(content)
@@ -67,7 +67,7 @@ class DecodedSequence:
 
     Attributes:
         symbols: Symbols without the end symbol.
-        log_probability: Log-probability of the sequence in nats, its end symbol included.
+        log_probability: Log-probability of the sequence in nats, including its end symbol.
     """
 
     symbols: list[int]
@@ -79,11 +79,11 @@ def beam_search(
 ) -> list[DecodedSequence]:
     """Return the best sequence of a beam search for each row.
 
-    Each step keeps the `width` most probable continuations (Graves 2012; Sutskever et al. 2014). A sequence that ends
-    leaves the beam. The result is the ended sequence with the highest log P / ((5 + n) / 6)^α, where n counts the
-    symbols and the end symbol, and α is `normalization` (Wu et al. 2016, "Google's Neural Machine Translation System").
-    A width of 1 is greedy decoding. A sequence of `length` symbols is forced to end. The search stops as soon as no
-    sequence in the beam can become better than the best ended one.
+    Each step keeps the `width` most probable continuations (Graves 2012, "Sequence Transduction with Recurrent Neural
+    Networks"). A sequence that ends leaves the beam. The result is the ended sequence with the highest score log P /
+    ((5 + n) / 6)^α, where n is the number of symbols including the end symbol, and α is `normalization` (Wu et al.
+    2016, "Google's Neural Machine Translation System"). A width of 1 is greedy decoding. A sequence of `length` symbols
+    is forced to end. The search stops when no sequence in the beam can exceed the score of the best ended one.
 
     Raises:
         RunError: If the logits are not finite.
@@ -105,22 +105,22 @@ def beam_search(
         totals = live.unsqueeze(-1) + _log_probabilities(logits).view(rows, width, -1)
         if count > length:
             totals[..., :end] = -torch.inf
-        live, chosen = totals.flatten(1).topk(width)
-        parents, symbols = chosen // (end + 1), chosen % (end + 1)
+        live, indices = totals.flatten(1).topk(width)
+        parents, symbols = indices // (end + 1), indices % (end + 1)
         history = torch.cat([history.gather(1, parents.unsqueeze(-1).expand(-1, -1, count - 1)),
                              symbols.unsqueeze(-1)], dim=-1)  # fmt: skip
         ended = symbols == end
         scores = (live / _penalty(count, normalization)).masked_fill(~ended, -torch.inf)
         for row in cast("list[int]", (scores.amax(1) > best_scores).nonzero().flatten().tolist()):
-            place = int(scores[row].argmax())
-            best[row] = DecodedSequence(cast("list[int]", history[row, place, :-1].tolist()), float(live[row, place]))
-            best_scores[row] = scores[row, place]
+            beam = int(scores[row].argmax())
+            best[row] = DecodedSequence(cast("list[int]", history[row, beam, :-1].tolist()), float(live[row, beam]))
+            best_scores[row] = scores[row, beam]
         live = live.masked_fill(ended, -torch.inf)
-        # A longer sequence is never more probable, and the largest penalty divisor is that of the maximum length.
+        # A longer sequence is never more probable, and the divisor is largest for the maximum length.
         if bool((best_scores >= live.amax(1) / _penalty(length + 1, normalization)).all()):
             break
-        kept = (parents + offsets).flatten()
-        states = tuple(map_state(lambda part: part[kept], state) for state in states)  # noqa: B023
+        sources = (parents + offsets).flatten()
+        states = tuple(map_state(lambda part: part[sources], state) for state in states)  # noqa: B023
         symbols = symbols.flatten()
     return best
 
@@ -134,7 +134,7 @@ def draw_sequences(
     length: int,
     seed: int,
 ) -> list[DecodedSequence]:
-    """Draw a sequence for each row through a chain of samplers. A sequence of `length` symbols is forced to end.
+    """Draw a sequence for each row with a chain of samplers. A sequence of `length` symbols is forced to end.
 
     Raises:
         RunError: If the logits are not finite.
@@ -163,7 +163,7 @@ def draw_sequences(
         for row in cast("list[int]", (~ended).nonzero().flatten().tolist()):
             sequences[row].append(int(drawn[row]))
     else:
-        # The forced end counts with its probability, as in a beam search.
+        # The probability of the forced end is included, as in a beam search.
         logits, _ = step(drawn.to(device), decoder_context, states)
         ends = _log_probabilities(logits).cpu()[:, symbols.end]
         totals += ends.masked_fill(ended, 0.0)

@@ -1,4 +1,4 @@
-"""The sampling loop: it reads the prompt, draws a symbol, reads that symbol, and so on."""
+"""The sampling loop, which reads the prompt, draws a symbol, reads that symbol, draws the next one, and so on."""
 
 import math
 import warnings
@@ -24,11 +24,13 @@ from seqforge.interfaces import (
 from seqforge.model import SequenceModel, States
 
 _KERNEL_STEPS = 256
-"""Steps per call of a generation kernel: few enough for the text to appear, and to be interrupted, without delay."""
+"""Steps per call of a generation kernel: few enough to display and to interrupt the text without a noticeable delay."""
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " length"]:
-    """Return the tokens of a prompt; for None, those of a line break, or the first symbol if there is no line break.
+    """Return the tokens of a prompt.
+
+    If the prompt is None, return a line break, or the first symbol of a vocabulary without a line break.
 
     Raises:
         DataError: If the prompt is empty, or contains a symbol that is not in the vocabulary.
@@ -61,24 +63,24 @@ def generate(
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     """Draw samples in one batch.
 
-    Each symbol is the one at which the distribution function passes a uniform number. These numbers depend on the seed
-    only: if the logits are the same, so is the text, on every device and backend. The model stays in evaluation mode.
+    Symbols are drawn by inverse transform sampling, with uniform random numbers that depend only on the seed. Equal
+    logits therefore give equal text on every device and backend. The model is left in evaluation mode.
 
     Args:
         model: Language model on any device.
         vocabulary: Vocabulary of the model.
-        samplers: Chain of samplers; each transforms the logits of the one before.
-        prompt: Token ids that every sample starts with, at least one.
+        samplers: Chain of samplers; each transforms the logits that the previous one returned.
+        prompt: Token ids that every sample starts with; at least one.
         count: Number of samples.
         length: Number of symbols to draw for each sample.
         seed: Seed of the draws.
 
     Yields:
-        The drawn symbols on the CPU, one step at a time, or several if a backend has a generation kernel.
+        The drawn symbols on the CPU: one step at a time, or many if a backend has a generation kernel.
 
     Raises:
         RunError: If the logits of the model are not finite.
-        PluginError: If a sampler forbids every symbol, or its automaton is wrong.
+        PluginError: If a sampler forbids every symbol, or its automaton is invalid.
     """
     device = next(model.parameters()).device
     uniforms = uniforms_of(seed, count)
@@ -169,7 +171,7 @@ def _advance(samplers: Sequence[Sampler], memories: Sequence[Any], tokens: Tenso
 
 
 def uniforms_of(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:
-    """Return a function from a number of steps to the next uniform numbers in [0, 1) for each of `count` samples."""
+    """Return a function that draws uniform numbers in [0, 1) for `count` samples and a given number of steps."""
     generator = np.random.default_rng(seed)
     return lambda steps: torch.from_numpy(generator.random((steps, count), dtype=np.float32))
 
@@ -180,13 +182,13 @@ def draw(
     memories: Sequence[object],
     uniforms: Float[Tensor, " batch"],
 ) -> Int[Tensor, " batch"]:
-    """Return a symbol for each row: the one at which the distribution function passes the row's uniform number.
+    """Draw a symbol for each row, by inverse transform sampling from the softmax of the transformed logits.
 
     Args:
         logits: Logits of the model.
         samplers: Chain of samplers.
         memories: Memory of each sampler.
-        uniforms: Uniform numbers in [0, 1).
+        uniforms: Uniform random numbers in [0, 1).
 
     Raises:
         RunError: If a logit is not finite.
@@ -202,36 +204,36 @@ def draw(
             f"the samplers {chain} changed the shape of logits {list(logits.shape)} to {list(transformed.shape)}",
             hint="The author of one of these samplers must correct it.",
         )
-    most = transformed.amax(-1, keepdim=True)
-    if not _all_finite(most):
-        raise _no_symbol(logits, samplers, memories)
-    summed = (transformed - most).exp().cumsum(-1)
-    reached = (uniforms.unsqueeze(1) * summed[:, -1:]).contiguous()
-    # Rounding can make a number equal to the total: it then selects the last symbol that is not forbidden.
-    last = summed.argmax(-1)
-    return torch.minimum(torch.searchsorted(summed, reached, right=True).squeeze(1), last)
+    highest = transformed.amax(-1, keepdim=True)
+    if not _all_finite(highest):
+        raise _all_forbidden(logits, samplers, memories)
+    cumulative = (transformed - highest).exp().cumsum(-1)
+    thresholds = (uniforms.unsqueeze(1) * cumulative[:, -1:]).contiguous()
+    # Rounding can make a threshold equal to the total. It then selects the last symbol that is not forbidden.
+    last = cumulative.argmax(-1)
+    return torch.minimum(torch.searchsorted(cumulative, thresholds, right=True).squeeze(1), last)
 
 
 def _all_finite(numbers: Tensor) -> bool:
-    # In Python, which is faster than tensor operations for so few numbers, and this runs on every step.
+    # This runs on every step. For so few numbers, Python is faster than tensor operations.
     return all(map(math.isfinite, cast("list[float]", numbers.flatten().tolist())))
 
 
-def _no_symbol(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
-    """Return the error that names the sampler that forbids every symbol."""
+def _all_forbidden(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
+    """Return an error that names the sampler that forbids every symbol."""
     for sampler, memory in zip(samplers, memories, strict=True):
         logits = sampler.transform(logits, memory)
         if not _all_finite(logits.amax(-1)):
             return PluginError(
-                f"the sampler {type(sampler).__name__} leaves no symbol to draw",
-                hint="Remove it from the chain; its author must correct it.",
+                f"the sampler {type(sampler).__name__} forbids every symbol",
+                hint="Remove it from the chain of samplers. Its author must correct it.",
             )
-    return PluginError("the samplers leave no symbol to draw, but only on some calls with the same logits")
+    return PluginError("the samplers forbid every symbol, but not when they are called again with the same logits")
 
 
 def check_finite(logits: Float[Tensor, "batch symbols"]) -> None:
     """Raise a RunError if a logit is not finite."""
-    # Twice as fast as `isfinite().all()`. The extremes of NaN are NaN, for which the comparison is false.
+    # Twice as fast as `isfinite().all()`. If a logit is NaN, the extremes are NaN and the comparisons are false.
     if not (-math.inf < logits.amin().item() and logits.amax().item() < math.inf):
         raise _not_finite()
 
@@ -243,4 +245,5 @@ def _not_finite() -> RunError:
 def _known_symbols(vocabulary: Vocabulary) -> str:
     shown = min(vocabulary.size, 128)
     symbols = "".join(vocabulary.decode([token]).decode("utf-8", "replace") for token in range(shown))
-    return f"It knows: {symbols!r}" + (f" and {vocabulary.size - shown} more." if vocabulary.size > shown else ".")
+    more = f" and {vocabulary.size - shown} more" if vocabulary.size > shown else ""
+    return f"The vocabulary contains {symbols!r}{more}."

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.data import as_text, decode_target, encode_input, pad_inputs, readable
+from seqforge.data import decode_target, encode_input, pad_inputs, to_json_value, to_text
 from seqforge.errors import DataError
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.interfaces import ExampleSpec, Numbers, Sampler, Value, Vocabulary
@@ -19,13 +19,13 @@ from seqforge.model import EncoderOutput, SequenceModel
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Options of decoding a new sequence.
+    """Options for decoding a new sequence.
 
     Attributes:
         beam: Width of the beam search; 1 is greedy decoding.
-        length_normalization: Exponent α of the beam search.
+        length_normalization: Exponent α of the length normalization in a beam search; see `beam_search`.
         length: Maximum number of symbols.
-        samplers: Chain of samplers to draw with; without any, a beam search decodes.
+        samplers: Chain of samplers to draw with; if it is empty, a beam search is used.
         seed: Seed of the draws.
     """
 
@@ -38,10 +38,10 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawPrediction:
-    """The prediction for one row, in the model's terms.
+    """The prediction for one row as an array, before it is decoded.
 
     Attributes:
-        values: Symbols `[steps]`, or numbers `[steps, size]`; a single prediction is one step.
+        values: Symbols `[steps]`, or numbers `[steps, size]`; a prediction that is made once has one step.
         confidence: Probability of the whole prediction; None for numbers, for labels of steps, and for alignments.
     """
 
@@ -54,8 +54,8 @@ class Prediction:
     """The prediction for one example.
 
     Attributes:
-        output: A text, the name of a class, a list of names, or lists of numbers.
-        text: The output as one text.
+        output: A text, a class name, a list of class names, or nested lists of numbers.
+        text: The output as one string.
         confidence: Probability of the whole prediction; None for numbers, for labels of steps, and for alignments.
     """
 
@@ -75,7 +75,8 @@ def predict(
 ) -> list[Prediction]:
     """Predict the targets of new examples. The model is left in evaluation mode.
 
-    A batch has at most `rows` examples and `tokens` steps, padding included. A longer example is its own batch.
+    A batch has at most `rows` examples and `tokens` steps, padding included. An example with more steps is a batch of
+    its own.
 
     Raises:
         DataError: If an input does not fit the example spec.
@@ -85,20 +86,20 @@ def predict(
     symbols = TargetVocabulary(spec, vocabulary)
     predictions: dict[int, RawPrediction] = {}
     seeds = np.random.default_rng(decoding.seed)
-    waiting = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
+    remaining = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
     model.eval()
-    while waiting:
+    while remaining:
         # The first example is the longest, so it limits the size of the batch.
-        count = max(1, min(rows, tokens // len(encoded[waiting[0]])))
-        chosen, waiting = waiting[:count], waiting[count:]
+        count = max(1, min(rows, tokens // len(encoded[remaining[0]])))
+        selected, remaining = remaining[:count], remaining[count:]
         with torch.inference_mode():
-            batch = pad_inputs([encoded[index] for index in chosen]).to(device)
-            lengths = torch.tensor([len(encoded[index]) for index in chosen], device=device)
-            # Every batch has a seed of its own, so that equal examples in two batches get different draws.
-            seeded = replace(decoding, seed=seeds.integers(2**63).item())
-            found = predict_examples(model, spec, symbols, model.encode(batch, lengths), seeded)
-        predictions |= dict(zip(chosen, found, strict=True))
-    return [_readable(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
+            batch = pad_inputs([encoded[index] for index in selected]).to(device)
+            lengths = torch.tensor([len(encoded[index]) for index in selected], device=device)
+            # Each batch has its own seed, so that equal examples in two batches get different draws.
+            options = replace(decoding, seed=seeds.integers(2**63).item())
+            batch_predictions = predict_examples(model, spec, symbols, model.encode(batch, lengths), options)
+        predictions |= dict(zip(selected, batch_predictions, strict=True))
+    return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
 
 
 def predict_examples(
@@ -108,7 +109,7 @@ def predict_examples(
     if model.decoder is not None:
         return [
             RawPrediction(np.array(sequence.symbols, dtype=np.int64), float(np.exp(sequence.log_probability)))
-            for sequence in _decode(model, symbols, encoded, decoding)
+            for sequence in _decode_sequences(model, symbols, encoded, decoding)
         ]
     if spec.output_mode == "once":
         return _predict_once(model.predict_once(encoded), isinstance(spec.target, Numbers))
@@ -124,12 +125,12 @@ def predict_examples(
 
 
 def collapse_alignment(path: Int[Tensor, " time"], blank: int) -> Int[Tensor, " steps"]:
-    """Return the sequence of an alignment: repeated symbols are merged, then blanks removed (Graves et al. 2006)."""
-    kept = cast("Tensor", torch.unique_consecutive(path))
-    return kept[kept != blank]
+    """Return the sequence of a CTC alignment: merge repeated symbols, then remove blanks (Graves et al. 2006)."""
+    merged = cast("Tensor", torch.unique_consecutive(path))
+    return merged[merged != blank]
 
 
-def _decode(
+def _decode_sequences(
     model: SequenceModel, symbols: TargetVocabulary, encoded: EncoderOutput, decoding: Decoding
 ) -> list[DecodedSequence]:
     if decoding.samplers:
@@ -156,6 +157,6 @@ def _encode(spec: ExampleSpec, vocabulary: Vocabulary, value: Value, number: int
         raise DataError(f"example {number}: {error.message}", hint=error.hint) from error
 
 
-def _readable(spec: ExampleSpec, vocabulary: Vocabulary, prediction: RawPrediction) -> Prediction:
+def _decode_prediction(spec: ExampleSpec, vocabulary: Vocabulary, prediction: RawPrediction) -> Prediction:
     value = decode_target(spec, vocabulary, prediction.values)
-    return Prediction(readable(spec, value), as_text(spec, value), prediction.confidence)
+    return Prediction(to_json_value(spec, value), to_text(spec, value), prediction.confidence)

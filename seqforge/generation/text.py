@@ -1,4 +1,4 @@
-"""Samples as text: several drawn as one batch, or one streamed while it is drawn."""
+"""Samples as text: several samples drawn as one batch, or one sample streamed while it is drawn."""
 
 import codecs
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,10 @@ def stream_text(
     length: int,
     seed: int,
 ) -> Iterator[str]:
-    """Yield the text of one sample, without its prompt, while it is drawn. A prompt of None is the start of a line.
+    """Yield the text of one sample while it is drawn, without its prompt. A prompt of None is a line break.
 
     Yields:
-        Pieces of text. A character that takes several tokens is never split.
+        Pieces of text. A character that consists of several tokens is never split.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     tokens = encode_prompt(vocabulary, prompt)
@@ -48,7 +48,10 @@ def sample_texts(
     seed: int,
     report: Report | None = None,
 ) -> list[str]:
-    """Return samples, each with its prompt, drawn as one batch. A prompt of None is the start of a line."""
+    """Draw samples in one batch, and return each with its prompt.
+
+    A prompt of None is a line break, which is not a part of the returned text.
+    """
     chunks: list[Tensor] = []
     steps = 0
     for chunk in generate(

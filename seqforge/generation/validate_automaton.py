@@ -1,4 +1,4 @@
-"""Checks of a sampler's constraint automaton, since compiled code follows it without checks."""
+"""Validation of a sampler's constraint automaton, because compiled code uses it without checks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,13 +29,13 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
         symbols: Size of the vocabulary.
 
     Raises:
-        PluginError: If a table has a wrong type or shape, or a number that is out of range.
+        PluginError: If a table has a wrong type or shape, or contains a number that is out of range.
     """
     automaton = sampler.automaton(memory)
     for fault in _faults(automaton, batch_size, symbols) if automaton else ():
         raise PluginError(
-            f"the automaton of the sampler {type(sampler).__name__} is wrong: {fault}",
-            hint="Its author must correct it; `seqforge.interfaces.ConstraintAutomaton` describes an automaton.",
+            f"the automaton of the sampler {type(sampler).__name__} is invalid: {fault}",
+            hint="Its author must correct it; see `seqforge.interfaces.ConstraintAutomaton`.",
         )
     return automaton
 
@@ -44,13 +44,13 @@ def next_automaton(sampler: Sampler, memory: Any, stopped: ConstraintAutomaton) 
     """Return the automaton with which a sampler replaces one that stopped.
 
     Raises:
-        PluginError: If there is none, or it is wrong.
+        PluginError: If there is none, or it is invalid.
     """
     automaton = first_automaton(sampler, memory, len(stopped.states), stopped.costs.shape[1])
     if automaton is None:
         raise PluginError(
-            f"the automaton of the sampler {type(sampler).__name__} stopped, and the sampler returned no other",
-            hint="Its author must correct it; `Sampler.automaton` must return an automaton after `memory_after_stop`.",
+            f"the automaton of the sampler {type(sampler).__name__} stopped, and the sampler returned no new one",
+            hint="Its author must correct it: `Sampler.automaton` must return an automaton after `memory_after_stop`.",
         )
     return automaton
 
@@ -92,4 +92,4 @@ def _out_of_range(name: str, numbers: torch.Tensor, least: int, stop: int) -> It
         return
     lowest, highest = numbers.numpy().min(), numbers.numpy().max()
     if lowest < least or highest >= stop:
-        yield f"{name} must be from {least} to {stop - 1}, and has {lowest if lowest < least else highest}"
+        yield f"{name} must be from {least} to {stop - 1}, not {lowest if lowest < least else highest}"

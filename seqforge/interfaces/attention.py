@@ -1,4 +1,4 @@
-"""Attention: weighted averages of the encoder outputs for each step of a decoder."""
+"""Attention: a weighted average of the encoder outputs for each step of a decoder."""
 
 from abc import ABC, abstractmethod
 
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module, ABC):
-    """A score of every encoder step for every decoder step.
+    """A weighted average of the encoder outputs for every decoder step (Bahdanau et al. 2015).
 
-    A subclass implements `score`. It may override `project` to compute what does not depend on the query only once. An
+    A subclass implements `score`. It may override `project` to compute once what does not depend on the queries. Its
     `__init__` receives `query_size` and `memory_size` from the engine; its other arguments are options.
 
-    In shapes, `read` is the number of encoder steps and `written` the number of decoder steps.
+    In shapes, `source` is the number of encoder steps and `target` the number of decoder steps.
 
     Attributes:
-        query_size: Features of a query, the output of the decoder at one step.
-        memory_size: Features of the encoder output at one step.
+        query_size: Number of features of a query, the output of the decoder on one step.
+        memory_size: Number of features of the encoder output on one step.
     """
 
     query_size: int
@@ -28,14 +28,14 @@ class Attention(nn.Module, ABC):
         self.query_size = query_size
         self.memory_size = memory_size
 
-    def project(self, memory: Float[Tensor, "read batch memory"]) -> Float[Tensor, "read batch projected"]:
-        """Return the second argument of `score`, computed once per sequence. The default returns the memory."""
+    def project(self, memory: Float[Tensor, "source batch memory"]) -> Float[Tensor, "source batch projected"]:
+        """Return the encoder outputs as `score` takes them, computed once per sequence; by default, unchanged."""
         return memory
 
     @abstractmethod
     def score(
-        self, queries: Float[Tensor, "written batch query"], projected: Float[Tensor, "read batch projected"]
-    ) -> Float[Tensor, "batch written read"]:
+        self, queries: Float[Tensor, "target batch query"], projected: Float[Tensor, "source batch projected"]
+    ) -> Float[Tensor, "batch target source"]:
         """Return the score of every encoder step for every decoder step. Decoder steps must not affect each other.
 
         Args:
@@ -43,20 +43,20 @@ class Attention(nn.Module, ABC):
             projected: Result of `project`.
 
         Returns:
-            Scores, which a softmax over `read` turns into weights.
+            Scores, which a softmax over `source` turns into weights.
         """
 
     def forward(
         self,
-        queries: Float[Tensor, "written batch query"],
-        memory: Float[Tensor, "read batch memory"],
-        projected: Float[Tensor, "read batch projected"],
+        queries: Float[Tensor, "target batch query"],
+        memory: Float[Tensor, "source batch memory"],
+        projected: Float[Tensor, "source batch projected"],
         lengths: Int[Tensor, " batch"],
-    ) -> tuple[Float[Tensor, "written batch memory"], Float[Tensor, "batch written read"]]:
-        """Return the weighted averages of the encoder outputs of each row, and the weights.
+    ) -> tuple[Float[Tensor, "target batch memory"], Float[Tensor, "batch target source"]]:
+        """Return a weighted average of the encoder outputs for every decoder step, and the weights.
 
         Encoder steps from `lengths` on are padding and have weight 0. `projected` is the result of `project`.
         """
         padding = torch.arange(len(memory), device=lengths.device) >= lengths.unsqueeze(1)
         weights = self.score(queries, projected).masked_fill(padding.unsqueeze(1), -torch.inf).softmax(-1)
-        return torch.einsum("bwr,rbm->wbm", weights.to(memory.dtype), memory), weights
+        return torch.einsum("bts,sbm->tbm", weights.to(memory.dtype), memory), weights

@@ -14,22 +14,22 @@ State = tuple[Tensor, ...]
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 Stepper = Callable[[Tensor, StateT], tuple[Tensor, StateT]]
-"""Function from the input of a step, `[batch, input]` or symbols `[batch]`, and the state before the step to the output
-and the next state."""
+"""Function that computes one step: it takes the input, `[batch, input]` or symbols `[batch]`, and the state before the
+step, and returns the output and the state after the step."""
 
 
 class Cell(nn.Module, ABC, Generic[StateT]):
     """A recurrent layer that is defined by one step. Tensors are time-major.
 
-    A subclass implements `initial_state` and `step`, and can move to `project` what needs no state. It can
-    override `forward` with a faster implementation; `seqforge.testing.CellSuite` compares that with the scan of `step`.
+    A subclass implements `initial_state` and `step`. It may move what does not depend on the state to `project`. It may
+    override `forward` with a faster implementation, which `seqforge.testing.CellSuite` compares with a scan of `step`.
     The engine passes `input_size` to `__init__`; the other arguments of `__init__` are the options of the cell.
 
     Attributes:
         reads_symbols: Whether the inputs may also be symbols `[time, batch]`. A symbol stands for a unit vector: its
             product with a weight is one row of the weight.
-        input_size: Size of the input of a step.
-        hidden_size: Size of the output of a step.
+        input_size: Number of features of the input.
+        hidden_size: Number of features of the output.
     """
 
     reads_symbols: ClassVar[bool] = False
@@ -48,13 +48,13 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     def project(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
     ) -> Float[Tensor, "time batch projected"]:
-        """Compute for all steps at once what does not depend on the state; by default, return the inputs.
+        """Compute what does not depend on the state, for all steps at once; by default, return the inputs.
 
         Args:
             inputs: Vectors of a sequence, or symbols if `reads_symbols`.
 
         Returns:
-            The arguments of `step` for all steps.
+            The first argument of `step`, for every step.
         """
         return inputs
 
@@ -84,24 +84,24 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         Returns:
             The output of every step, and the state after the last step.
         """
-        step = self._step_in_own_types if torch.is_autocast_enabled(inputs.device.type) else self.step
+        step = self._step_keeping_types if torch.is_autocast_enabled(inputs.device.type) else self.step
         return scan(step, self.project(inputs), state)
 
-    def _step_in_own_types(self, projected: Tensor, state: StateT) -> tuple[Tensor, StateT]:
-        """Compute one step, and convert the state to its types before the step, since autocast may change them."""
+    def _step_keeping_types(self, projected: Tensor, state: StateT) -> tuple[Tensor, StateT]:
+        """Compute one step. Convert the new state to the types of the old one, which autocast may have changed."""
         output, after = self.step(projected, state)
         return output, type(state)(*(new.to(old.dtype) for new, old in zip(after, state, strict=True)))
 
     def stepper(self, batch_size: int) -> Stepper[StateT]:
         """Return a function that computes one step without gradients, for generation.
 
-        It may copy the parameters, so it need not follow later changes to them.
+        The function may copy the parameters and ignore later changes to them.
         """
         del batch_size
         return lambda inputs, state: self.step(self.project(inputs.unsqueeze(0)).squeeze(0), state)
 
     def set_initial_biases(self) -> None:
-        """Set biases that must not depend on the initializer, such as an LSTM's forget bias; by default, do nothing."""
+        """Set biases that must not depend on the initializer, such as an LSTM's forget bias. The default sets none."""
 
 
 def scan(

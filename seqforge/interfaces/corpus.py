@@ -27,7 +27,7 @@ class Document:
 class Corpus(ABC):
     """A source of named documents. The engine encodes, caches, splits and batches them.
 
-    An `__init__` only stores its options: it reads no data.
+    `__init__` must only store its options, and read no data.
     """
 
     @abstractmethod
@@ -42,7 +42,7 @@ class Corpus(ABC):
     def fingerprint(self) -> str:
         """Return a digest of the source and the options. Equal digests mean that `documents` yields the same.
 
-        It must be much cheaper than reading the documents, since the engine looks up its cache by it.
+        It must take much less time than reading the documents, since the engine uses it as the key of its cache.
 
         Raises:
             DataError: If the source is missing or unreadable.
@@ -50,7 +50,7 @@ class Corpus(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Return a line or two about the source and its location, for the user who waits."""
+        """Return one or two lines for the user about the source and its location."""
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:

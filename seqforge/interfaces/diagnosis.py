@@ -8,8 +8,8 @@ class Diagnosis:
     """A finding about the machine or an installed component.
 
     Attributes:
-        subject: Subject in one or two words.
-        finding: What was found.
+        subject: What the finding is about, in one or two words.
+        finding: What was found, in one sentence.
         advice: What the user should do, or None if nothing is wrong.
     """
 

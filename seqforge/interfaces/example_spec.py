@@ -11,7 +11,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Real numbers. A value is an array `[size]`, or `[steps, size]` if there are numbers on every step.
+    """Vectors of real numbers. A value is an array `[size]` for one vector, or `[steps, size]` for a sequence.
 
     Attributes:
         size: Number of values in one vector.
@@ -22,7 +22,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """One of several classes. A value is a class index, or an array `[steps]` of indices.
+    """Classes with names. A value is the index of a class, or an array `[steps]` of indices for a sequence.
 
     Attributes:
         names: Names of the classes, in order; unique and not empty.
@@ -47,7 +47,7 @@ class ExampleSpec:
             `sequence`. Text is a sequence.
 
     Raises:
-        ValueError: If the parts do not go together.
+        ValueError: If the input, the target and their modes do not fit together.
     """
 
     input: Text | Numbers
@@ -96,7 +96,7 @@ class ExampleSpec:
         return isinstance(self.input, Text) or isinstance(self.target, Text)
 
     def output_size(self, vocabulary_size: int) -> int:
-        """Return the size of one output: numbers, or one logit for each class or symbol."""
+        """Return the size of one output: the numbers of a vector, or one logit for each class or symbol."""
         match self.target:
             case Text():
                 return vocabulary_size

@@ -1,4 +1,4 @@
-"""Cells that consist of one recurrent product and an elementwise part."""
+"""Cells that consist of one matrix product with the hidden state and an elementwise part."""
 
 import math
 from abc import abstractmethod
@@ -15,11 +15,12 @@ from seqforge.interfaces.cell import Cell, Stepper
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 
 Equations = Literal["lstm", "gru", "rnn-tanh", "rnn-relu"]
-"""Recurrences for which there may be fused kernels: those of `torch.nn.LSTM`, `GRU` and `RNN`, in torch's order of
-gates. A GRU's `recurrent_bias` is torch's `bias_hh` of the candidate; `bias` is the sum of all other biases."""
+"""Recurrences for which backends may have fused kernels: those of `torch.nn.LSTM`, `GRU` and `RNN`, with the gates in
+torch's order. The `recurrent_bias` of a GRU is torch's `bias_hh` of the candidate; `bias` is the sum of all other
+biases."""
 
 Gates = Float[Tensor, "batch gates"]
-"""One side of the gates of a step: W x + b, or U h."""
+"""One of the two products that the gates of a step depend on: W x + b, or U h."""
 
 
 class FactoredCell(Cell[StateT]):
@@ -30,9 +31,9 @@ class FactoredCell(Cell[StateT]):
     sequence. Under autocast it multiplies in bfloat16. Backends can compile `pointwise`.
 
     Args:
-        input_size: Size of a step's input.
-        hidden_size: Size of the hidden state.
-        gates_size: Size of W x + b and of U h.
+        input_size: Number of features of the input.
+        hidden_size: Number of features of the hidden state.
+        gates_size: Number of features of W x + b and of U h.
 
     Attributes:
         input_weight: W, `[gates, input]`.
@@ -72,8 +73,8 @@ class FactoredCell(Cell[StateT]):
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
         """Return the output and the next state, from W x + b, U h and the state before the step.
 
-        The next state has the types of the state. The result depends on the arguments and the cell's parameters only,
-        without random numbers: a backend may compute it again in the backward pass.
+        The next state must have the types of the state. The result must depend on the arguments and the parameters of
+        the cell only, not on random numbers, because a backend may compute it again in the backward pass.
         """
 
     def project(
@@ -89,13 +90,13 @@ class FactoredCell(Cell[StateT]):
         self, projected: Float[Tensor, "batch gates"], state: StateT
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
         """Return the output and the next state of one step; see `Cell.step`."""
-        own = state[0].dtype
-        return self.pointwise(projected.to(own), functional.linear(state[0], self.recurrent_weight).to(own), state)
+        dtype = state[0].dtype
+        return self.pointwise(projected.to(dtype), functional.linear(state[0], self.recurrent_weight).to(dtype), state)
 
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: StateT
     ) -> tuple[Float[Tensor, "time batch hidden"], StateT]:
-        """Return the outputs of a whole sequence, in the type of the products, and the state after the last step."""
+        """Return the output of every step, in the type of the products, and the state after the last step."""
         projected = self.project(inputs)
         part = ElementwisePart(self, projected.dtype, type(state))
         outputs, after = read_sequence(differentiate_by_autograd(part), projected, self.recurrent_weight, state)
@@ -110,11 +111,11 @@ class FactoredCell(Cell[StateT]):
         )
 
         def step(inputs: Tensor, state: StateT) -> tuple[Tensor, StateT]:
-            own = state[0].dtype
+            state_dtype = state[0].dtype
             if inputs.is_floating_point():
-                gates = torch.mm(inputs.to(dtype), input_weight).to(own) + self.bias
+                gates = torch.mm(inputs.to(dtype), input_weight).to(state_dtype) + self.bias
             else:
                 gates = functional.embedding(inputs, table)
-            return self.pointwise(gates, torch.mm(state[0].to(dtype), recurrent_weight).to(own), state)
+            return self.pointwise(gates, torch.mm(state[0].to(dtype), recurrent_weight).to(state_dtype), state)
 
         return step

@@ -13,12 +13,12 @@ from seqforge.interfaces.cell import Cell, State
 
 @dataclass(frozen=True, slots=True)
 class LogitRule:
-    """Effect of a sampler without memory on the logits, as a value that compiled code can apply.
+    """The change that a sampler without memory makes to the logits, as a value that compiled code can apply.
 
     Attributes:
-        kind: `temperature` divides by the value; `top-k`, `top-p` and `min-p` forbid what the sampler of that name
-            forbids; `greedy` keeps only the likeliest symbol.
-        value: Parameter of the rule; a greedy rule has none.
+        kind: `temperature` divides the logits by the value; `top-k`, `top-p` and `min-p` forbid the symbols that the
+            sampler of the same name forbids; `greedy` forbids all symbols but the most probable one.
+        value: Parameter of the rule; `greedy` ignores it.
     """
 
     kind: Literal["temperature", "top-k", "top-p", "min-p", "greedy"]
@@ -27,13 +27,13 @@ class LogitRule:
 
 @dataclass(frozen=True, slots=True)
 class GenerationModel:
-    """A language model in parts, with the state and the logit rules that generation starts from.
+    """The parts of a language model that a generation kernel needs, with its state after the prompt.
 
     Attributes:
         cells: Layers, the lowest first.
         embedding: Vector of each symbol, or None if the lowest cell reads symbols.
-        head_weight: Weight from the highest layer to the logits.
-        head_bias: Bias of the logits.
+        head_weight: Weight of the head, which maps the output of the highest layer to the logits.
+        head_bias: Bias of the head.
         states: State of every layer after the prompt.
         rules: Changes to the logits before a draw, in order.
         dtype: Type of the matrix products: float32, bfloat16 or int8.
@@ -54,12 +54,12 @@ FORBIDDEN = 127
 
 @dataclass(slots=True)
 class ConstraintAutomaton:
-    """Effect of a sampler with memory on the logits, as a pushdown automaton that compiled code can follow.
+    """The constraint that a sampler with memory puts on symbols, as a pushdown automaton that compiled code can follow.
 
-    What a sample has opened and must close is measured in weights: a sample owes as many symbols as its state and the
-    states on its stack weigh together. Before any logit rule, a symbol is forbidden if its cost would make the sample
-    owe more symbols than are left to draw, or more than `most`. If that forbids every symbol, the symbols of the lowest
-    cost are allowed. A sample that already owes too much may not owe more.
+    The weight of a state is the number of symbols that close what the state has opened, such as a bracket. The debt of
+    a sample is the sum of the weights of its state and of the states on its stack. Before any logit rule, a symbol is
+    forbidden if after it the debt would exceed `most`, or the number of symbols that are then left to draw. A debt that
+    already exceeds a limit must not grow. If this forbids every symbol, the symbols with the lowest cost are allowed.
 
     All tensors are contiguous and on the CPU. A generation kernel updates states, stacks, heights and `left` in place.
 
@@ -68,14 +68,15 @@ class ConstraintAutomaton:
             complement, `-1 - state`, and stops after that symbol.
         following: State after each symbol; -1 if it is not in the table; -2, -3, … for the first, second, … action.
         actions: Number of states to pop off the sample's stack; state to push after that, or -1; and next state,
-            or -1 for the state that was popped last. Popping more states than there are is not in the table either.
-        costs: How many more symbols a sample owes after each symbol, or `FORBIDDEN`; the lowest cost of a state is
-            never `FORBIDDEN`.
-        weights: Number of symbols that close what a state has opened.
-        stacks: States to return to. A transition that needs more room is not in the table.
+            or -1 for the state that was popped last. An action that pops more states than the stack has counts as a
+            transition that is not in the table.
+        costs: Increase of the debt after each symbol, or `FORBIDDEN`; every state has a symbol that is not forbidden.
+        weights: Weight of each state.
+        stacks: States to return to. An action for which the stack is too small counts as a transition that is not in
+            the table.
         heights: Number of states on each stack.
-        left: Symbols still to be drawn for each sample.
-        most: Largest number of symbols that a sample may owe.
+        left: Number of symbols still to be drawn for each sample.
+        most: Largest allowed debt of a sample.
     """
 
     states: Int32[Tensor, " batch"]
@@ -99,15 +100,15 @@ class GenerationKernel(Protocol):
         uniforms: Float[Tensor, "steps batch"],
         automaton: ConstraintAutomaton | None = None,
     ) -> Int[Tensor, "drawn batch"]:
-        """Draw symbols: each uniform number selects the symbol at which the distribution function passes it.
+        """Draw symbols by inverse transform sampling, and update the state of the model.
 
         Args:
-            last: Symbols that were drawn last.
-            uniforms: Numbers in [0, 1).
-            automaton: Constraint on the samples; it is updated in place.
+            last: Symbol that was drawn last for each sample.
+            uniforms: Uniform random numbers in [0, 1), one for each draw.
+            automaton: Constraint on the samples; updated in place.
 
         Returns:
-            The drawn symbols. There are fewer steps if the automaton stopped, which negative states show, or if the
-            logits of the next step are not finite.
+            The drawn symbols. There are fewer than `steps` if the automaton stopped, which its negative states show,
+            or if the logits of the next step are not finite.
         """
         ...

@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from seqforge.interfaces.example_spec import ExampleSpec
 
 Value = str | int | NDArray[Any]
-"""A `str` for text, an index for one class, an array whose first axis is time for numbers or several classes."""
+"""A `str` for text, an `int` for the index of a class, or an array for numbers and for sequences of classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """An example with its target.
+    """An input with its target.
 
     Attributes:
-        name: Stable name, unique in the corpus. The split of an example follows from a hash of its name.
-        input: Input, of the kind that the corpus's example spec states; at least one step.
-        target: Target.
-        alternatives: Other targets that are equally correct. Training takes one in each epoch, in turn; metrics get
-            all of them.
-        split: Split of the example, if the corpus itself assigns one.
+        name: Stable name, unique in the corpus.
+        input: Input of the kind that the example spec of the corpus states, with at least one step.
+        target: Target of the kind that the example spec states.
+        alternatives: Other targets that are equally correct. Training uses one target in each epoch, in turn; metrics
+            receive all of them.
+        split: Split of the example; None to assign it by a hash of its name.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Example:
 class LabelledCorpus(ABC):
     """A corpus of named examples of one shape. The engine encodes, caches, splits and batches them.
 
-    An `__init__` only stores its options: it reads no data.
+    `__init__` must only store its options, and read no data.
     """
 
     @classmethod
@@ -47,11 +47,11 @@ class LabelledCorpus(ABC):
         An experiment is checked with it before any component is built or any data is read, so it must be cheap.
 
         Args:
-            options: Options of `__init__` by name, defaults included. Of options that are components, only labelled
-                corpora are included, each as its own `ExampleSpec`.
+            options: Options of `__init__` by name, defaults included. An option that is a labelled corpus is given as
+                its `ExampleSpec`; other components are left out.
 
         Raises:
-            ValueError: If there is no such shape for these options.
+            ValueError: If no shape corresponds to these options.
         """
 
     @abstractmethod
@@ -66,7 +66,7 @@ class LabelledCorpus(ABC):
     def fingerprint(self) -> str:
         """Return a digest of the source and the options. Equal digests mean that `examples` yields the same.
 
-        It must be much cheaper than reading the examples, since the engine looks for its cache by it.
+        It must take much less time than reading the examples, since the engine uses it as the key of its cache.
 
         Raises:
             DataError: If the source is missing or unreadable.
@@ -74,4 +74,4 @@ class LabelledCorpus(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Return a line or two about the source and where it was found, for the user who waits."""
+        """Return one or two lines for the user about the source and its location."""

@@ -1,4 +1,4 @@
-"""Losses: what training minimizes."""
+"""Losses, which training minimizes."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
@@ -14,11 +14,11 @@ class Loss(nn.Module, ABC):
     """A comparison of the outputs of a model with targets.
 
     Attributes:
-        in_nats: Whether the value is a mean negative log-likelihood in nats, from which bits per character follow. It
-            may depend on options, so an instance may set it.
-        compares: Kind of the targets: "symbols", one per step, or "numbers".
-        aligns: Whether targets are sequences of at most as many steps as the outputs, which the loss aligns with the
-            outputs. The last output is then the blank.
+        in_nats: Whether the value is a mean negative log-likelihood in nats, which seqforge converts to bits per
+            character. An instance may set it, since it may depend on options.
+        compares: Kind of the targets: "symbols", or "numbers".
+        aligns: Whether the loss aligns target sequences with the outputs, as CTC does (Graves et al. 2006). A target
+            has at most as many steps as the outputs, and the last output is the blank.
     """
 
     compares: ClassVar[Literal["symbols", "numbers"]] = "symbols"

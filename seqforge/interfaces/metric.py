@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A part of a text that explains a figure, such as an error.
+    """A part of a text that explains a value of a metric, such as an error.
 
     Attributes:
         text: Index of the text.
@@ -27,11 +27,11 @@ class Score:
     """The result of a metric.
 
     Attributes:
-        values: Figures by name. Names are short, in full words, and the same in every call.
-        findings: Parts of the texts that explain the figures.
-        weights: Sample size of a figure that is a mean or a share. It is the weight of the figure when figures of
-            several groups of texts are averaged, and 0 leaves it out. The default weight is 1.
-        report: Text to print with the figures, such as a confusion matrix.
+        values: Values by name. Names are short, in full words, and the same in every call.
+        findings: Parts of the texts that explain the values.
+        weights: Sample size of each value, used as its weight when the values of several groups of texts are averaged.
+            The default is 1; 0 leaves the value out.
+        report: Text to print with the values, such as a confusion matrix.
     """
 
     values: dict[str, float]
@@ -41,38 +41,35 @@ class Score:
 
 
 class Metric(ABC):
-    """A metric of texts: of the samples of a run, and of held-out text of the same length as a baseline.
-
-    Texts may have any content.
-    """
+    """A metric of generated text. The engine scores samples, and held-out text of the same length as a baseline."""
 
     @abstractmethod
     def score(self, texts: Sequence[str]) -> Score:
-        """Score samples of a model, each with its prompt. They may have any content and any length."""
+        """Score texts, which may have any content and any length. Samples begin with their prompt."""
 
 
 class FittedMetric(Metric):
     """A metric that depends on the training text.
 
-    Before the first call of `score`, the engine calls `fit`, or `restore` with the state of a metric with the same
-    options that was fitted to the same text.
+    Before the first call of `score`, the engine calls `fit`. If a metric with the same options was already fitted to
+    the same text, it calls `restore` with the state of that metric instead.
     """
 
     @abstractmethod
     def fit(self, documents: Iterator[str]) -> None:
-        """Learn from the training text.
+        """Fit the metric to the training text.
 
-        The documents come in order, one in memory at a time. A very long document is divided into pieces. The
-        content may be anything.
+        `documents` yields the documents in order, one in memory at a time, and a very long document in pieces. They may
+        have any content.
         """
 
     @abstractmethod
     def state(self) -> bytes:
-        """Return what was learned, which is stored with the encoded corpus."""
+        """Return the result of `fit`, which the engine stores in its cache."""
 
     @abstractmethod
     def restore(self, state: bytes) -> None:
-        """Restore the result of `state`.
+        """Restore a result of `state`.
 
         Raises:
             DataError: If the state is invalid. The engine then calls `fit`.

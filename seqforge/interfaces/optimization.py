@@ -1,4 +1,4 @@
-"""What changes the parameters of a model: initializers, optimizers and learning rate schedules."""
+"""Initializers, optimizers and learning rate schedules."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 class Initializer(ABC):
     """A rule that fills the parameters of a model in place, with random numbers from torch's default generator.
 
-    Biases that a cell sets itself, such as the forget bias of an LSTM, are set afterwards.
+    Afterwards, cells set the biases that must not depend on the initializer, such as the forget bias of an LSTM.
     """
 
     @abstractmethod
     def initialize(self, name: str, parameter: Tensor) -> None:
-        """Fill one parameter, which has the initial values of its module, in place. Gradients are disabled.
+        """Fill one parameter in place. It has the initial values of its module, and gradients are disabled.
 
         `name` is the dotted name of the parameter in the model, such as `stack.cells.0.recurrent_weight`.
         """
@@ -31,10 +31,9 @@ class Optimizer(ABC):
 
     @abstractmethod
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
-        """Return a torch optimizer of the named parameters of a model.
+        """Return a torch optimizer for the named parameters of a model.
 
-        Returns:
-            An optimizer whose `state_dict` contains only tensors and plain JSON values.
+        Its `state_dict` must contain only tensors and plain JSON values.
         """
 
 
@@ -44,9 +43,9 @@ class Progress:
 
     Attributes:
         step: Number of optimizer steps done.
-        epoch: Number of passes over the training split done, with the fraction of the current one.
-        fraction: Completed fraction of the run, from 0 to 1. Of the limits in steps, epochs and minutes, the one that
-            ends the run first determines it.
+        epoch: Number of passes over the training split done, including the fraction of the current pass.
+        fraction: Completed fraction of the run, from 0 to 1: the largest of the fractions of the limits in steps,
+            epochs and minutes.
     """
 
     step: int
@@ -55,14 +54,14 @@ class Progress:
 
 
 class Schedule(ABC):
-    """A function from the progress of a run to a factor on the learning rate.
+    """A function from the progress of a run to a factor of the learning rate.
 
     A schedule without a state implements only `factor`.
     """
 
     @abstractmethod
     def factor(self, progress: Progress) -> float:
-        """Return the factor, at least 0, on the optimizer's learning rate for the next step."""
+        """Return the factor, at least 0, by which the optimizer's learning rate is multiplied in the next step."""
 
     def observe(self, validation_loss: float) -> None:
         """Receive the validation loss of an evaluation, in nats per token. The default ignores it."""

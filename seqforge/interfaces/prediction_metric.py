@@ -1,4 +1,4 @@
-"""Metrics of predictions: scores of predictions for labelled examples against their targets."""
+"""Metrics of predictions, which compare the predictions for labelled examples with their targets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class ExamplePrediction:
 
     Attributes:
         name: Name of the example.
-        predicted: Predicted value: a `str` for text, an index for one class, an array for numbers or several classes.
+        predicted: Predicted value.
         targets: Targets of the same kind: one, or several that are equally correct.
     """
 
@@ -32,13 +32,13 @@ class PredictionMetric(ABC):
         """Score at least one prediction. A predicted sequence may have any length.
 
         Raises:
-            ValueError: If the metric does not apply to this shape.
+            ValueError: If the metric cannot score predictions for examples of this shape.
         """
 
     @classmethod
     @abstractmethod
     def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether the metric can score predictions of a shape.
+        """Return whether the metric can score predictions for examples of a shape.
 
-        An experiment is checked with it before any component is built.
+        The engine calls it to check an experiment, before any component is built.
         """

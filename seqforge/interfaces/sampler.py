@@ -30,10 +30,10 @@ class SamplingContext:
 
 
 class Sampler(ABC):
-    """A transformation of logits. Several form a chain; the engine draws from the softmax of the last result.
+    """A transformation of logits. In a chain of samplers, each transforms the result of the previous one.
 
-    A sampler without memory implements `transform` only. A sampler with memory returns it from `start` and `advance`,
-    as a value, and stores nothing in itself.
+    The engine draws from the softmax of the last result. A sampler without memory implements `transform` only. A
+    sampler with memory returns its memory from `start` and `advance`, and stores nothing in attributes.
     """
 
     def start(self, context: SamplingContext) -> Any:
@@ -42,15 +42,15 @@ class Sampler(ABC):
 
     @abstractmethod
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Any) -> Float[Tensor, "batch symbols"]:
-        """Return new logits. Minus infinity forbids a symbol, but at least one symbol per row must stay allowed.
+        """Return new logits. Minus infinity forbids a symbol. In each row, at least one symbol must stay allowed.
 
         Args:
-            logits: Logits of the model or of the sampler before.
+            logits: Logits of the model, or the result of the previous sampler.
             memory: Result of `start` or `advance`.
         """
 
     def logit_rule(self) -> LogitRule | None:
-        """Return a rule that is equivalent to `transform` of a sampler without memory, for compiled code; or None."""
+        """Return a rule for compiled code that is equivalent to `transform`, or None; for samplers without memory."""
         return None
 
     def advance(self, memory: Any, tokens: Int[Tensor, " batch"]) -> Any:
@@ -58,7 +58,7 @@ class Sampler(ABC):
         return memory
 
     def automaton(self, memory: Any) -> ConstraintAutomaton | None:
-        """Return an automaton that is equivalent to `transform` with this memory, for compiled code; or None.
+        """Return an automaton for compiled code that is equivalent to `transform` with this memory, or None.
 
         The engine calls this for the first sampler of a chain, after the first draw and after each `memory_after_stop`.
         """
@@ -71,10 +71,10 @@ class Sampler(ABC):
 
         Args:
             memory: Memory from which the automaton was made.
-            stopped: Automaton as the draws left it.
+            stopped: Automaton after its last draw.
             tokens: Last symbol of each sample.
         """
         raise PluginError(
             f"the automaton of the sampler {type(self).__name__} stopped, and the sampler cannot continue",
-            hint="Its author must implement `Sampler.memory_after_stop`.",
+            hint="The author of the sampler must implement `Sampler.memory_after_stop`.",
         )

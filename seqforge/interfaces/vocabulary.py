@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqforge.errors import DataError
 
 _PIECE = 1 << 20
-"""Number of codes that are examined at once, so that memory does not grow to a multiple of a long document."""
+"""Number of codes that are examined at once. It bounds memory for long documents."""
 
 
 class UnknownSymbolError(DataError):
@@ -32,7 +32,7 @@ class Vocabulary(ABC):
     """A mapping from UTF-8 text to token ids and back.
 
     A vocabulary with `learns = True` receives every document before the first one is encoded. Its token ids depend on
-    the set of documents, but not on their order. `state` and `restore` save and load what was learned.
+    the set of documents, but not on their order. `state` and `restore` save and load the result.
 
     Attributes:
         learns: Whether `learn` or `restore` must be called before anything is encoded.
@@ -66,11 +66,11 @@ class Vocabulary(ABC):
 
     @abstractmethod
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Return the UTF-8 text of token ids. A part of a text may end inside a character."""
+        """Return the text of token ids in UTF-8. The text of a part of the tokens may end inside a character."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Return what was learned, as plain JSON values."""
+        """Return the result of `learn`, as plain JSON values."""
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
@@ -86,8 +86,8 @@ class CodedVocabulary(Vocabulary):
 
     The token id of a symbol is the rank of its code among the codes that occur. The engine writes the codes of each
     document while it collects the set of codes, and translates codes to token ids when it reads tokens. Therefore each
-    document is read and encoded only once. A vocabulary that merges, drops or adds symbols derives from `Vocabulary`
-    instead.
+    document is read and encoded only once. A vocabulary that merges, drops or adds symbols must derive from
+    `Vocabulary` instead.
     """
 
     learns: ClassVar[bool] = True
@@ -106,7 +106,7 @@ class CodedVocabulary(Vocabulary):
 
     @abstractmethod
     def adopt(self, codes: NDArray[np.uint32]) -> None:
-        """Replace what was learned by the distinct codes that occur, ascending `[size]`. The first has token id 0."""
+        """Set the codes of the vocabulary: the distinct codes that occur, ascending `[size]`. The first has id 0."""
 
     def learn(self, contents: Iterable[bytes]) -> None:
         """Collect the codes of a corpus and adopt them."""
@@ -121,7 +121,7 @@ def distinct_codes(documents: Iterable[NDArray[np.unsignedinteger[Any]]]) -> NDA
         for start in range(0, len(document), _PIECE):
             codes = document[start : start + _PIECE]
             if codes.dtype == np.uint8:
-                # Keep only new codes, which are rare: deleting known bytes is many times faster than a look-up.
+                # Keep only new codes, which are rare. Deleting known bytes is many times faster than looking up codes.
                 codes = np.frombuffer(codes.tobytes().translate(None, known), dtype=np.uint8)
                 if not len(codes):
                     continue

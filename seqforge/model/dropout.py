@@ -6,11 +6,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _CHANCES = 1 << 16
-"""Number of values of 16 random bits, which decide on one number. The probability is rounded to 1/65,536."""
+"""Number of values of the 16 random bits that decide about one number. They round the probability to 1/65,536."""
 
 
 class Dropout(nn.Module):
-    """In training, sets each number to zero with a probability and scales up the others (Srivastava et al. 2014).
+    """During training, sets each number to zero with a probability and scales the others (Srivastava et al. 2014).
 
     On a CPU, torch's own dropout draws 64 random bits for each number in one thread, which takes longer than the
     products of a small model. This module draws 64 bits for four numbers.
@@ -24,7 +24,7 @@ class Dropout(nn.Module):
         self.probability = probability
 
     def forward(self, inputs: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch features"]:
-        """Return the inputs with dropout, according to torch's random state."""
+        """Return the inputs after dropout, with random bits from torch's default generator."""
         if not self.training or self.probability == 0:
             return inputs
         if inputs.device.type != "cpu":

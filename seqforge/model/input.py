@@ -1,4 +1,4 @@
-"""Input layers, which turn symbols or vectors into the inputs of the first cell."""
+"""Input layers, which convert symbols or vectors to the inputs of the lowest cell."""
 
 import torch
 from jaxtyping import Float, Int
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class OneHotInput(nn.Module):
-    """Unit vectors of symbols.
+    """Maps each symbol to a unit vector.
 
     Args:
         symbols: Size of the vocabulary.
@@ -18,12 +18,12 @@ class OneHotInput(nn.Module):
         self.register_buffer("unit_vectors", torch.eye(symbols), persistent=False)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch symbols"]:
-        """Return the unit vectors."""
+        """Return the unit vector of each symbol."""
         return nn.functional.embedding(tokens, self.get_buffer("unit_vectors"))
 
 
 class SymbolInput(nn.Module):
-    """Symbols as they are, for a first cell that reads them instead of unit vectors."""
+    """Passes on symbols, for a cell that reads them instead of unit vectors."""
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch"]:
         """Return the symbols."""
@@ -31,7 +31,7 @@ class SymbolInput(nn.Module):
 
 
 class EmbeddingInput(nn.Module):
-    """Trainable vectors of symbols (Bengio et al. 2003).
+    """Maps each symbol to a trainable vector (Bengio et al. 2003).
 
     Args:
         symbols: Size of the vocabulary.
@@ -43,12 +43,12 @@ class EmbeddingInput(nn.Module):
         self.embedding = nn.Embedding(symbols, embedding_size)
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch embedding"]:
-        """Return the vectors."""
+        """Return the vector of each symbol."""
         return self.embedding(tokens)
 
 
 class VectorInput(nn.Module):
-    """Vectors as they are, or projected to another size.
+    """Passes on vectors, or projects them to another size.
 
     Args:
         size: Size of a vector.

@@ -7,9 +7,9 @@ import torch
 from seqforge.hardware import multiplies_in_bfloat16
 
 Precision = Literal["float32", "bfloat16", "int8", "auto"]
-"""`auto` is bfloat16 if the device has instructions for it, which is about twice as fast, and float32 otherwise.
+"""`auto` selects bfloat16 if the device has instructions for it, which is about twice as fast, and float32 otherwise.
 
-`int8` is for generation, on backends that have kernels for it; everything else is computed as with `auto`.
+`int8` applies to generation, on backends that have kernels for it; everything else is computed as with `auto`.
 """
 
 
@@ -26,11 +26,11 @@ def matmul_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def products_in(precision: Precision, device: torch.device) -> torch.autocast:
-    """Return a context in which matrix products have a precision; parameters and states keep their types.
+    """Return a context that computes matrix products in a precision. Parameters and states keep their types.
 
     Args:
         precision: Precision of the products.
         device: Device that computes them.
     """
-    wanted = matmul_dtype(precision, device) == torch.bfloat16
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    enabled = matmul_dtype(precision, device) == torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

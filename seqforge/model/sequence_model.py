@@ -1,4 +1,4 @@
-"""The model: an input layer, a stack of cells, a head, and a decoder if it predicts new sequences."""
+"""The model: an input layer, a stack of cells, a head, and a decoder for models that predict new sequences."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
@@ -8,38 +8,30 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.cells import product_dtype
-from seqforge.interfaces import (
-    Attention,
-    Backend,
-    Cell,
-    GenerationKernel,
-    GenerationModel,
-    LogitRule,
-    State,
-)
+from seqforge.interfaces import Attention, Backend, Cell, GenerationKernel, GenerationModel, LogitRule, State
 from seqforge.model.dropout import Dropout
 from seqforge.model.encoder_output import EncoderOutput, last_outputs, reverse_rows
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.precision import Precision, products_in
 
 States = tuple[State, ...]
-"""State of every layer, the lowest layer's first."""
+"""State of every layer, the lowest first."""
 
 
 class RecurrentStack(nn.Module):
-    """Layers of cells, each of which reads the outputs of the one below.
+    """A stack of layers, each of which reads the outputs of the layer below.
 
     Dropout applies to the outputs of a layer, never to its state (Zaremba et al. 2014, "Recurrent Neural Network
     Regularization"). With backward cells, a layer's output is the concatenation of both directions (Schuster and
     Paliwal 1997, "Bidirectional Recurrent Neural Networks"); such a stack reads whole examples only.
 
     Args:
-        cells: Layers, the lowest first; the input size of each is the output size of the one below.
-        dropout: Probability of dropping an output in training.
+        cells: Layers, the lowest first. The input size of each is the output size of the layer below.
+        dropout: Probability of dropping an output during training.
         backward_cells: For each layer, the cell that reads the reversed sequence; empty for none.
 
     Attributes:
-        hidden_size: Size of the highest layer's output.
+        hidden_size: Size of the output of the highest layer.
     """
 
     def __init__(self, cells: Sequence[Cell[Any]], dropout: float, backward_cells: Sequence[Cell[Any]] = ()) -> None:
@@ -60,13 +52,13 @@ class RecurrentStack(nn.Module):
         return [cast("Cell[Any]", cell) for cell in self.backward_cells]
 
     def initial_states(self, batch_size: int) -> States:
-        """Return every layer's state before the first step."""
+        """Return the state of every layer before the first step."""
         return tuple(cell.initial_state(batch_size) for cell in self.layers)
 
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], states: States
     ) -> tuple[Float[Tensor, "time batch hidden"], States]:
-        """Return the highest layer's outputs, and every layer's state after the last step."""
+        """Return the outputs of the highest layer, and the state of every layer after the last step."""
         outputs = inputs
         after: list[State] = []
         for cell, before in zip(self.layers, states, strict=True):
@@ -84,21 +76,21 @@ class RecurrentStack(nn.Module):
             return EncoderOutput(outputs, last_outputs(outputs, lengths), lengths)
         outputs = inputs
         for cell, backward in zip(self.layers, self.backward_layers, strict=True):
-            there, _ = cell(outputs, cell.initial_state(len(lengths)))
-            back, _ = backward(reverse_rows(outputs, lengths), backward.initial_state(len(lengths)))
-            outputs = self.dropout(torch.cat([there, reverse_rows(back, lengths)], dim=-1))
-        there, back = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
-        return EncoderOutput(outputs, torch.cat([last_outputs(there, lengths), back[0]], dim=-1), lengths)
+            ahead, _ = cell(outputs, cell.initial_state(len(lengths)))
+            reverse, _ = backward(reverse_rows(outputs, lengths), backward.initial_state(len(lengths)))
+            outputs = self.dropout(torch.cat([ahead, reverse_rows(reverse, lengths)], dim=-1))
+        ahead, reverse = outputs.tensor_split([self.layers[-1].hidden_size], dim=-1)
+        return EncoderOutput(outputs, torch.cat([last_outputs(ahead, lengths), reverse[0]], dim=-1), lengths)
 
     def stepper(self, batch_size: int) -> Callable[[Tensor, States], tuple[Float[Tensor, "batch hidden"], States]]:
-        """Return a function that reads one step without gradients or dropout, for generation."""
+        """Return a function that computes one step without gradients or dropout, for generation."""
         steppers = [cell.stepper(batch_size) for cell in self.layers]
 
         def step(inputs: Tensor, states: States) -> tuple[Tensor, States]:
             outputs = inputs
             after: list[State] = []
-            for read, before in zip(steppers, states, strict=True):
-                outputs, state = read(outputs, before)
+            for step_cell, before in zip(steppers, states, strict=True):
+                outputs, state = step_cell(outputs, before)
                 after.append(state)
             return outputs, tuple(after)
 
@@ -106,12 +98,12 @@ class RecurrentStack(nn.Module):
 
 
 class DecoderContext(NamedTuple):
-    """What a decoder reads of the encoder output on every step.
+    """The encoder output in the form that a decoder reads on every step.
 
     Attributes:
-        summary: Input of every step beside the last symbol.
+        summary: Input of every step, in addition to the last symbol.
         encoded: Encoder output.
-        projected: Encoder outputs as the attention prepares them; without attention, the outputs themselves.
+        projected: Result of `Attention.project`; without attention, the outputs of the encoder.
     """
 
     summary: Float[Tensor, "batch memory"]
@@ -119,22 +111,23 @@ class DecoderContext(NamedTuple):
     projected: Float[Tensor, "time batch projected"]
 
     def rows(self, indices: Int[Tensor, " rows"]) -> "DecoderContext":
-        """Return the context of some rows, in the order of the indices."""
+        """Return the context of the rows at the given indices, which may repeat."""
         return DecoderContext(self.summary[indices], self.encoded.rows(indices), self.projected[:, indices])
 
 
 class Decoder(nn.Module):
     """A second stack, which predicts a new sequence from the encoder output.
 
-    On every step it reads the last symbol and a summary of the encoder output, through a trainable layer (Cho et al.
-    2014, "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation"). The summary
-    is made of outputs, since a cell returns its state at the end of the batch only, not at the end of each row.
-    Attention follows the layers (Luong et al. 2015), so that all steps of a known sequence are computed at once.
+    On every step it reads the last symbol and a summary: the last output of the encoder, after a trainable layer (Cho
+    et al. 2014, "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation"). The
+    summary does not use the state of the encoder, because a cell returns its state after the last step of the batch
+    only, not of each row. Attention is applied after the layers (Luong et al. 2015, "Effective Approaches to
+    Attention-based Neural Machine Translation"), so that all steps of a known sequence are computed at once.
 
     Args:
         input_layer: Maps symbols to vectors.
-        stack: Recurrent layers; the lowest reads a symbol's vector and the summary.
-        memory_size: Size of the encoder's outputs.
+        stack: Recurrent layers. The lowest reads the vector of a symbol, concatenated with the summary.
+        memory_size: Size of the outputs of the encoder.
         attention: Attention over the encoder outputs, or None.
     """
 
@@ -153,23 +146,23 @@ class Decoder(nn.Module):
         self.combination = nn.Linear(memory_size + stack.hidden_size, stack.hidden_size) if attention else None
 
     def context(self, encoded: EncoderOutput) -> DecoderContext:
-        """Return the context of an encoder output."""
+        """Return the context that every step reads."""
         projected = encoded.outputs if self.attention is None else self.attention.project(encoded.outputs)
         return DecoderContext(torch.tanh(self.bridge(encoded.last)), encoded, projected)
 
     def forward(
         self, symbols: Int[Tensor, "steps batch"], context: DecoderContext, states: States
     ) -> tuple[Float[Tensor, "steps batch hidden"], States]:
-        """Return the features from which the head predicts the symbol after each given one, and the states."""
+        """Return the features from which the head predicts the next symbol on every step, and the states."""
         outputs, states = self.stack(self._inputs(symbols, context), states)
         return self._attend(outputs, context), states
 
     def stepper(self, batch_size: int) -> Callable[[Tensor, DecoderContext, States], tuple[Tensor, States]]:
         """Return a function that decodes one step without gradients or dropout, for generation."""
-        read = self.stack.stepper(batch_size)
+        step_stack = self.stack.stepper(batch_size)
 
         def step(symbols: Tensor, context: DecoderContext, states: States) -> tuple[Tensor, States]:
-            outputs, states = read(self._inputs(symbols.unsqueeze(0), context).squeeze(0), states)
+            outputs, states = step_stack(self._inputs(symbols.unsqueeze(0), context).squeeze(0), states)
             return self._attend(outputs.unsqueeze(0), context).squeeze(0), states
 
         return step
@@ -182,24 +175,24 @@ class Decoder(nn.Module):
         if self.attention is None or self.combination is None:
             return outputs
         encoded = context.encoded
-        found, _ = self.attention(outputs, encoded.outputs, context.projected, encoded.lengths)
-        return torch.tanh(self.combination(torch.cat([found, outputs], dim=-1)))
+        average, _ = self.attention(outputs, encoded.outputs, context.projected, encoded.lengths)
+        return torch.tanh(self.combination(torch.cat([average, outputs], dim=-1)))
 
 
 class SequenceModel(nn.Module):
     """A network that predicts once, on every step of its input, or a new sequence.
 
-    A language model reads a stream in chunks, with its states carried, and returns logits of the next symbol on every
-    step: `forward` and `stepper`. For labelled examples, `encode` reads each whole; then `predict_once`,
-    `predict_each_step` or the decoder predicts, depending on the topology.
+    A language model reads a stream in chunks, carries its states from chunk to chunk, and returns the logits of the
+    next symbol on every step: see `forward` and `stepper`. For labelled examples, `encode` reads whole examples. Then
+    `predict_once`, `predict_each_step` or `decode` predicts, depending on the topology.
 
     Args:
         input_layer: Maps the input to what the lowest layer reads.
         stack: Recurrent layers.
-        outputs: Size of one output: logits or numbers.
+        outputs: Size of one output: the number of logits, or of numbers to predict.
         precision: Precision of the matrix products.
-        decoder: Predicts new sequences; None if the topology has none.
-        backends: Backends that may offer a generation kernel, in order of preference.
+        decoder: Decoder that predicts new sequences, or None.
+        backends: Backends that may have a generation kernel, in order of preference.
     """
 
     def __init__(
@@ -221,18 +214,18 @@ class SequenceModel(nn.Module):
 
     @property
     def cells(self) -> list[Cell[Any]]:
-        """Every layer of every stack."""
+        """The cells of all stacks."""
         stacks = [self.stack, *([self.decoder.stack] if self.decoder else [])]
         return [cell for stack in stacks for cell in (*stack.layers, *stack.backward_layers)]
 
     def initial_states(self, batch_size: int) -> States:
-        """Return every layer's state before the first symbol."""
+        """Return the state of every layer before the first symbol."""
         return self.stack.initial_states(batch_size)
 
     def forward(
         self, tokens: Int[Tensor, "time batch"], states: States
     ) -> tuple[Float[Tensor, "time batch symbols"], States]:
-        """Return the logits of the symbol after each token, and every layer's state after the last token."""
+        """Return the logits of the next symbol after each token, and the state of every layer after the last token."""
         with products_in(self.precision, tokens.device):
             outputs, states = self.stack(self.input(tokens), states)
         return self._head(outputs), states
@@ -240,20 +233,20 @@ class SequenceModel(nn.Module):
     def encode(
         self, inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"], lengths: Int[Tensor, " batch"]
     ) -> EncoderOutput:
-        """Return the encoder output of whole examples; inputs beyond a row's length are padding."""
+        """Return the encoder output for whole examples. Inputs beyond the length of a row are padding."""
         with products_in(self.precision, inputs.device):
             return self.stack.encode(self.input(inputs), lengths)
 
     def predict_once(self, encoded: EncoderOutput) -> Float[Tensor, "batch outputs"]:
-        """Return one output per example."""
+        """Return one output for each example."""
         return self._head(encoded.last)
 
     def predict_each_step(self, encoded: EncoderOutput) -> Float[Tensor, "time batch outputs"]:
-        """Return an output for every step of the input."""
+        """Return one output for each step of the input."""
         return self._head(encoded.outputs)
 
     def decoder_context(self, encoded: EncoderOutput) -> DecoderContext:
-        """Return what the decoder reads of an encoder output."""
+        """Return the context that the decoder reads on every step."""
         with products_in(self.precision, encoded.last.device):
             return self._decoder.context(encoded)
 
@@ -264,12 +257,12 @@ class SequenceModel(nn.Module):
     def decode(
         self, symbols: Int[Tensor, "steps batch"], context: DecoderContext, states: States | None = None
     ) -> tuple[Float[Tensor, "steps batch symbols"], States]:
-        """Return the logits of the symbol after each given one, and every layer's state after the last.
+        """Return the logits of the next symbol after each symbol, and the state of every layer after the last symbol.
 
         Args:
             symbols: Known symbols, as in teacher forcing.
-            context: Encoder output, prepared.
-            states: State of every layer before the first step; None for the initial state.
+            context: Result of `decoder_context`.
+            states: State of every layer before the first step; None for the initial states.
         """
         before = self.decoder_states(symbols.shape[1]) if states is None else states
         with products_in(self.precision, symbols.device):
@@ -281,11 +274,11 @@ class SequenceModel(nn.Module):
     ) -> Callable[[Int[Tensor, " batch"], DecoderContext, States], tuple[Float[Tensor, "batch symbols"], States]]:
         """Return a function that decodes one symbol without gradients or dropout, for generation."""
         with products_in(self.precision, self.head.weight.device):
-            advance = self._decoder.stepper(batch_size)
+            step_decoder = self._decoder.stepper(batch_size)
 
         def step(symbols: Tensor, context: DecoderContext, states: States) -> tuple[Tensor, States]:
             with products_in(self.precision, symbols.device):
-                outputs, states = advance(symbols, context, states)
+                outputs, states = step_decoder(symbols, context, states)
             return self._head(outputs), states
 
         return step
@@ -293,7 +286,7 @@ class SequenceModel(nn.Module):
     @property
     def _decoder(self) -> Decoder:
         if self.decoder is None:
-            raise TypeError("a model without a decoder predicts no new sequence")
+            raise TypeError("the model has no decoder, so it cannot predict new sequences")
         return self.decoder
 
     def _head(self, features: Tensor) -> Tensor:
@@ -303,12 +296,12 @@ class SequenceModel(nn.Module):
     def generation_kernel(
         self, states: States, rules: Sequence[LogitRule], *, int8: bool = False
     ) -> GenerationKernel | None:
-        """Return the first generation kernel that a backend offers, or None if symbols must be drawn one by one.
+        """Return the generation kernel of the first backend that has one, or None if symbols must be drawn one by one.
 
         Args:
             states: State of every layer after the prompt.
             rules: Changes to the logits before a draw, in order.
-            int8: Whether to multiply in 8 bits.
+            int8: Whether to multiply in 8-bit integers.
         """
         embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
         head = self.head
@@ -320,16 +313,16 @@ class SequenceModel(nn.Module):
     def stepper(
         self, batch_size: int
     ) -> Callable[[Int[Tensor, " batch"], States], tuple[Float[Tensor, "batch symbols"], States]]:
-        """Return a function that reads one symbol without gradients or dropout, and returns the next one's logits."""
+        """Return a function from a symbol to the logits of the next, without gradients or dropout, for generation."""
         bias = self.head.bias.detach()
         with products_in(self.precision, bias.device):
-            read = self.stack.stepper(batch_size)
+            step_stack = self.stack.stepper(batch_size)
             dtype = product_dtype(self.head.weight)
             weight = self.head.weight.detach().to(dtype).t()
 
         def step(tokens: Tensor, states: States) -> tuple[Tensor, States]:
             with products_in(self.precision, tokens.device):
-                outputs, states = read(self.input(tokens), states)
+                outputs, states = step_stack(self.input(tokens), states)
             return torch.mm(outputs.to(dtype), weight).to(bias.dtype) + bias, states
 
         return step

@@ -14,7 +14,7 @@ _ROWS = 2
 def validate_cell(cell: Cell[Any], component: Component) -> None:
     """Compute one step of a cell, and check its state and output.
 
-    A cell with a fault may train without an error, but fail or give wrong results in a resumed run or in sampling.
+    Without this check, a faulty cell may train without an error, and then fail when a run is resumed or sampled.
 
     Args:
         cell: New cell on the CPU.
@@ -50,9 +50,9 @@ def _step_fault(cell: Cell[Any], outputs: Any, before: Any, after: Any) -> str |
     if type(after) is not type(before):
         return f"its state is a {type(before).__name__} before a step, and a {type(after).__name__} after it"
     for name, part in _parts(before).items():
-        then = getattr(after, name)
-        if (then.shape, then.dtype) != (part.shape, part.dtype):
-            was, is_now = (f"{tensor.dtype} {list(tensor.shape)}" for tensor in (part, then))
+        changed = getattr(after, name)
+        if (changed.shape, changed.dtype) != (part.shape, part.dtype):
+            was, is_now = (f"{tensor.dtype} {list(tensor.shape)}" for tensor in (part, changed))
             return f"{name!r} of its state is {was} before a step, and {is_now} after it"
     return None
 

@@ -1,4 +1,4 @@
-"""Tasks: language models and labelled examples. What differs between them is here, and nowhere else."""
+"""Tasks: language models and labelled examples. Only this folder distinguishes them."""
 
 from seqforge.experiment import Experiment
 from seqforge.tasks.labelled_examples import LabelledExamplesTask

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,17 +14,16 @@ from seqforge.data import (
     BucketedBatches,
     LabelledDataset,
     SplitName,
-    as_text,
     decode_target,
     prepare_examples,
     read_batch,
     read_example_spec,
+    to_text,
 )
 from seqforge.errors import RunError
-from seqforge.evaluation.examples import ExampleScore, ExampleScoring, example_loss, right_targets, score_examples
+from seqforge.evaluation.examples import ExampleScore, ExampleScoring, decode_targets, example_loss, score_examples
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, TaskTerms
-from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Prediction, TargetVocabulary, predict, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Progress, Value, Vocabulary
@@ -32,45 +31,54 @@ from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
 from seqforge.training.step import optimizer_step
-from seqforge.training.task import TaskSample, TaskStep
+from seqforge.training.task import TaskSample, TaskStep, TrainingTask
 from seqforge.training.trainer import run_limits
 
 _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""
 
 
-TERMS = TaskTerms("examples", "steps", "predictions", "predict {run} EXAMPLE")
-
-
 @dataclass(frozen=True, slots=True)
 class LabelledExamplesTask(Task):
     """A model that reads whole examples and predicts their targets."""
 
-    @property
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
-        return TERMS
+    terms: ClassVar = TaskTerms("examples", "steps", "predictions", "predict {run} EXAMPLE")
 
     def prepare_training(self, device: torch.device, report: Report) -> "LabelledExamplesTraining":
         """Prepare the examples, the loss and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
         dataset = prepare_examples(experiment, report)
+        file, splits = dataset.file, dataset.splits
         has_end = experiment.topology.output_mode == "sequence"
         batches = BucketedBatches(
-            dataset.file,
-            dataset.splits["training"],
+            file,
+            splits["training"],
             training.batch_size,
             training.batch_tokens,
             experiment.identity.seed,
             experiment.data.shuffle,
-            TargetVocabulary(dataset.file.spec, dataset.vocabulary).end if has_end else None,
+            TargetVocabulary(file.spec, dataset.vocabulary).end if has_end else None,
         )
+        steps_per_epoch = batches.batches_per_epoch / training.accumulation
+        time, rows = batches.batch(0).inputs.shape[:2]
         return LabelledExamplesTraining(
-            experiment, dataset, device, self._scoring(device, experiment.evaluation.tokens), batches
+            experiment=experiment,
+            device=device,
+            description=dataset.description,
+            digest=file.digest,
+            vocabulary=dataset.vocabulary,
+            files=[file.vocabulary, file.folder / EXAMPLE_SPEC],
+            training_size=len(splits["training"]),
+            validation_size=len(splits["validation"]),
+            steps_per_epoch=steps_per_epoch,
+            workload=Workload(time, rows, *run_limits(training, steps_per_epoch)),
+            dataset=dataset,
+            scoring=self._scoring(device, experiment.evaluation.tokens),
+            batches=batches,
         )
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> ExampleScore:
-        """Score the whole of a split by the loss and the metrics."""
+        """Score a whole split by the loss and the metrics."""
         dataset = prepare_examples(self.experiment, report)
         trained.check_corpus(dataset.file.digest)
         examples = dataset.splits[split]
@@ -82,27 +90,27 @@ class LabelledExamplesTask(Task):
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return nothing: the metrics of labelled examples score predictions, in `evaluate`."""
+        """Return empty dictionaries: the metrics of labelled examples score predictions, in `evaluate`."""
         del trained, seed, report
         return {}, {}
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
-        """Raise, since the model does not predict the next symbol of a text."""
+        """Raise a RunError, since the model does not predict the next symbol of a text."""
         raise RunError(
-            f"{trained.path}: this run learned from labelled examples; it is not a language model, and predicts no "
-            "next symbol to sample or to inspect",
+            f"{trained.path}: the model was trained on labelled examples; only language models can be sampled and "
+            "inspected",
             hint=f"To predict examples: seqforge predict {trained.path} EXAMPLE",
         )
 
     def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
         """Predict the targets of new examples."""
         training, directory = self.experiment.training, trained.directory
-        bounds = training.batch_size, training.batch_tokens
+        limits = training.batch_size, training.batch_tokens
         model, vocabulary = self.load_model(trained), self.vocabulary(directory)
-        return predict(model, self.example_spec(directory), vocabulary, inputs, decoding, *bounds)
+        return predict(model, self.example_spec(directory), vocabulary, inputs, decoding, *limits)
 
     def example_spec(self, directory: RunDirectory) -> ExampleSpec:
-        """Return the shape of the examples that a run learned from."""
+        """Return the shape of the examples that a run was trained on."""
         return read_example_spec(directory.spec)
 
     def _scoring(self, device: torch.device, limit: int | None) -> ExampleScoring:
@@ -117,90 +125,40 @@ class LabelledExamplesTask(Task):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledExamplesTraining:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledExamplesTraining(TrainingTask):
     """Labelled examples that are prepared for training.
 
     Attributes:
-        experiment: The experiment.
         dataset: Encoded examples with their vocabulary and splits.
-        device: Device to train on.
-        scoring: How held-out examples are scored; its loss is also the training loss.
+        scoring: Settings for scoring held-out examples; its loss is also the training loss.
         batches: Batches of the training split.
     """
 
-    experiment: Experiment
+    terms: ClassVar = LabelledExamplesTask.terms
     dataset: LabelledDataset
-    device: torch.device
     scoring: ExampleScoring
     batches: BucketedBatches
 
-    @property
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
-        return TERMS
-
-    @property
-    def description(self) -> str:
-        """Description of the corpus."""
-        return self.dataset.description
-
-    @property
-    def digest(self) -> str:
-        """Digest of the examples."""
-        return self.dataset.file.digest
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Vocabulary of the encoded corpus."""
-        return self.dataset.vocabulary
-
-    @property
-    def files(self) -> list[Path]:
-        """The state of the vocabulary, and the example spec."""
-        return [self.dataset.file.vocabulary, self.dataset.file.folder / EXAMPLE_SPEC]
-
-    @property
-    def training_size(self) -> int:
-        """Number of examples in the training split."""
-        return len(self.dataset.splits["training"])
-
-    @property
-    def validation_size(self) -> int:
-        """Number of examples in the validation split."""
-        return len(self.dataset.splits["validation"])
-
-    @property
-    def steps_per_epoch(self) -> float:
-        """Number of optimizer steps in one pass over the training split."""
-        return self.batches.batches_per_epoch / self.experiment.training.accumulation
-
-    @property
-    def workload(self) -> Workload:
-        """Shape of the first batch, and length of the run."""
-        training = self.experiment.training
-        steps, rows = self.batches.batch(0).inputs.shape[:2]
-        return Workload(steps, rows, *run_limits(training, self.steps_per_epoch))
-
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
-        return initial_state(self.experiment, self.dataset.vocabulary.size, self.device, self.dataset.file.spec)
+        return initial_state(self.experiment, self.vocabulary.size, self.device, self.dataset.file.spec)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step."""
         training, spec = self.experiment.training, self.dataset.file.spec
         first = state.step * training.accumulation
         batches = [self.batches.batch(first + index) for index in range(training.accumulation)]
-        # Every target of the step has the same weight, whatever the sizes of the batches.
-        counted = max(sum(batch.counted for batch in batches), 1)
-        sampled = training.scheduled_sampling * progress.fraction
+        # Every target of the step has the same weight, also in batches of different sizes.
+        targets = max(sum(batch.target_count for batch in batches), 1)
+        sampling_probability = training.scheduled_sampling * progress.fraction
 
         def losses() -> Iterator[Tensor]:
             for loaded in batches:
                 batch = loaded.to(self.device)
                 encoded = state.model.encode(batch.inputs, batch.lengths)
-                value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampled)
-                yield value * (batch.counted / counted)
+                value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampling_probability)
+                yield value * (batch.target_count / targets)
 
         factor = state.schedule.factor(progress)
         result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)
@@ -214,22 +172,21 @@ class LabelledExamplesTraining:
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
         """Predict a few examples of the validation split, the same at every step; return None if the split is empty."""
         del step, report
-        examples = self.dataset.splits["validation"]
-        if not len(examples):
+        if not self.validation_size:
             return None
         generator = np.random.default_rng(self.experiment.identity.seed)
-        chosen = generator.permutation(examples)[: self.experiment.sampling.count]
-        file, vocabulary = self.dataset.file, self.dataset.vocabulary
-        batch = read_batch(file, chosen).to(self.device)
+        examples = generator.permutation(self.dataset.splits["validation"])[: self.experiment.sampling.count]
+        file, vocabulary = self.dataset.file, self.vocabulary
+        batch = read_batch(file, examples).to(self.device)
         model.eval()
         with torch.inference_mode():
             encoded = model.encode(batch.inputs, batch.lengths)
             symbols = TargetVocabulary(file.spec, vocabulary)
             predictions = predict_examples(model, file.spec, symbols, encoded, self.scoring.decoding)
         lines: list[str] = []
-        for index, prediction in zip(chosen.tolist(), predictions, strict=True):
-            predicted = as_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
-            right = " or ".join(as_text(file.spec, target) for target in right_targets(self.dataset, index))
+        for index, prediction in zip(examples.tolist(), predictions, strict=True):
+            predicted = to_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
+            right = " or ".join(to_text(file.spec, target) for target in decode_targets(self.dataset, index))
             lines.append(f"{file.names[index]}: {_short(predicted)} (right: {_short(right)})")
         return TaskSample(["\n".join(lines) + "\n"], {}, {})
 

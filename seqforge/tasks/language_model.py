@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -20,24 +20,18 @@ from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
 from seqforge.training.step import train_step
-from seqforge.training.task import TaskSample, TaskStep
+from seqforge.training.task import TaskSample, TaskStep, TrainingTask
 from seqforge.training.trainer import run_limits
 
 SAMPLE_SEED_STRIDE = 1_000_003
 """Distance between the seeds of samples at successive steps."""
 
 
-TERMS = TaskTerms("tokens", "chars", "sample", "sample {run}")
-
-
 @dataclass(frozen=True, slots=True)
 class LanguageModelTask(Task):
     """A language model, trained by truncated backpropagation through time."""
 
-    @property
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
-        return TERMS
+    terms: ClassVar = TaskTerms("tokens", "chars", "sample", "sample {run}")
 
     def prepare_training(self, device: torch.device, report: Report) -> "LanguageModelTraining":
         """Prepare the corpus, the loss, the samplers and the metrics for training, and check them."""
@@ -48,27 +42,37 @@ class LanguageModelTask(Task):
         except DataError as error:
             raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
         metrics = build_metrics(experiment, dataset)
+        batches = TrainingBatches(
+            dataset.token_file,
+            dataset.splits["training"],
+            lanes=training.batch_size * training.accumulation,
+            sequence_length=training.sequence_length,
+            seed=experiment.identity.seed,
+            shuffle=experiment.data.shuffle,
+        )
+        limits = run_limits(training, batches.steps_per_epoch)
         return LanguageModelTraining(
-            experiment,
-            dataset,
-            device,
+            experiment=experiment,
+            device=device,
+            description=dataset.description,
+            digest=dataset.token_file.digest,
+            vocabulary=dataset.vocabulary,
+            files=[dataset.token_file.vocabulary],
+            training_size=dataset.splits["training"].length,
+            validation_size=dataset.splits["validation"].length,
+            steps_per_epoch=float(batches.steps_per_epoch),
+            workload=Workload(training.sequence_length, training.batch_size, *limits),
+            dataset=dataset,
             loss=experiment.loss.build().to(device),
             samplers=[sampler.build() for sampler in experiment.samplers],
             metrics=metrics,
             baseline=score_baseline(metrics, experiment, dataset),
-            batches=TrainingBatches(
-                dataset.token_file,
-                dataset.splits["training"],
-                lanes=training.batch_size * training.accumulation,
-                sequence_length=training.sequence_length,
-                seed=experiment.identity.seed,
-                shuffle=experiment.data.shuffle,
-            ),
+            batches=batches,
             characters_per_token=dataset.characters_per_token("training"),
         )
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore:
-        """Score the whole of a split by its likelihood."""
+        """Score a whole split by its likelihood."""
         dataset = prepare(self.experiment, report)
         trained.check_corpus(dataset.token_file.digest)
         if dataset.splits[split].length < 2:
@@ -78,7 +82,7 @@ class LanguageModelTask(Task):
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics."""
+        """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics."""
         if not self.experiment.metrics:
             return {}, {}
         dataset = prepare(self.experiment, report)
@@ -93,27 +97,25 @@ class LanguageModelTask(Task):
         return self.load_model(trained), self.vocabulary(trained.directory)
 
     def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
-        """Raise, since a language model has no labelled examples to predict."""
+        """Raise a RunError, since a language model does not predict the targets of examples."""
         del inputs, decoding
         raise RunError(
-            f"{trained.path}: a language model, which predicts no targets of examples",
+            f"{trained.path}: the run is a language model, which cannot predict the targets of examples",
             hint=f"To draw samples: seqforge sample {trained.path}",
         )
 
     def example_spec(self, directory: RunDirectory) -> None:
-        """Return None, since a stream of text has no examples."""
+        """Return None, since a language model has no labelled examples."""
         del directory
 
 
-@dataclass(frozen=True, slots=True)
-class LanguageModelTraining:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageModelTraining(TrainingTask):
     """A stream of text that is prepared for training a language model.
 
     Attributes:
-        experiment: The experiment.
         dataset: Encoded corpus with its vocabulary and splits.
-        device: Device to train on.
-        loss: The loss, on that device.
+        loss: The training loss, on the device.
         samplers: Chain of samplers.
         metrics: Metrics of samples by name.
         baseline: Values of the metrics on held-out text.
@@ -121,9 +123,8 @@ class LanguageModelTraining:
         characters_per_token: Mean number of characters per token of the training split.
     """
 
-    experiment: Experiment
+    terms: ClassVar = LanguageModelTask.terms
     dataset: Dataset
-    device: torch.device
     loss: Loss
     samplers: Sequence[Sampler]
     metrics: Mapping[str, Metric]
@@ -131,60 +132,15 @@ class LanguageModelTraining:
     batches: TrainingBatches
     characters_per_token: float
 
-    @property
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
-        return TERMS
-
-    @property
-    def description(self) -> str:
-        """Description of the corpus."""
-        return self.dataset.description
-
-    @property
-    def digest(self) -> str:
-        """Digest of the tokens."""
-        return self.dataset.token_file.digest
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Vocabulary of the encoded corpus."""
-        return self.dataset.vocabulary
-
-    @property
-    def files(self) -> list[Path]:
-        """The state of the vocabulary."""
-        return [self.dataset.token_file.vocabulary]
-
-    @property
-    def training_size(self) -> int:
-        """Number of tokens in the training split."""
-        return self.dataset.splits["training"].length
-
-    @property
-    def validation_size(self) -> int:
-        """Number of tokens in the validation split."""
-        return self.dataset.splits["validation"].length
-
-    @property
-    def steps_per_epoch(self) -> float:
-        """Number of optimizer steps in one pass over the training split."""
-        return float(self.batches.steps_per_epoch)
-
-    @property
-    def workload(self) -> Workload:
-        """Shape of a batch, and length of the run."""
-        training = self.experiment.training
-        return Workload(training.sequence_length, training.batch_size, *run_limits(training, self.steps_per_epoch))
-
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
-        return initial_state(self.experiment, self.dataset.vocabulary.size, self.device)
+        carried = self.experiment.training.accumulation
+        return initial_state(self.experiment, self.vocabulary.size, self.device, carried_batches=carried)
 
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step."""
         training, ratio = self.experiment.training, self.characters_per_token
-        batches = self.batches.batch(state.step).divided(training.accumulation)
+        batches = self.batches.batch(state.step).divide(training.accumulation)
         factor = state.schedule.factor(progress)
         clipping = training.gradient_clip_norm, training.gradient_clip_value
         result = train_step(state, batches, self.loss, factor, *clipping)
@@ -201,7 +157,7 @@ class LanguageModelTraining:
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample:
         """Draw samples, and score them by the metrics."""
         seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
-        texts = _draw_samples(self.experiment, model, self.dataset.vocabulary, self.samplers, seed, report)
+        texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report)
         return TaskSample(texts, score_texts(self.metrics, [texts]), self.baseline)
 
 

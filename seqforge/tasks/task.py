@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -46,7 +47,7 @@ class TrainedModel:
         return self.directory.path
 
     def check_corpus(self, digest: str) -> None:
-        """Raise if the run was trained on another corpus.
+        """Check that the run was trained on the corpus with a digest.
 
         Raises:
             RunError: If the digest differs.
@@ -57,20 +58,17 @@ class TrainedModel:
 
 @dataclass(frozen=True, slots=True)
 class Task(ABC):
-    """What an experiment trains: a language model, or a model for labelled examples.
+    """The kind of model that an experiment trains: a language model, or a model for labelled examples.
 
     A task is cheap to create. It reads the corpus only to train and to evaluate.
 
     Attributes:
+        terms: Words for what the task counts and shows.
         experiment: The experiment.
     """
 
+    terms: ClassVar[TaskTerms]
     experiment: Experiment
-
-    @property
-    @abstractmethod
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
 
     @abstractmethod
     def prepare_training(self, device: torch.device, report: Report) -> TrainingTask:
@@ -82,7 +80,7 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore | ExampleScore:
-        """Score the whole of a split.
+        """Score a whole split.
 
         Raises:
             DataError: If the split is empty, or the corpus is missing.
@@ -93,10 +91,10 @@ class Task(ABC):
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Draw samples by the `[sampling]` settings, and score them and held-out text by the metrics of samples.
+        """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics of samples.
 
         Returns:
-            Values of the samples by `metric.value`, and their baseline; both empty if there is no metric of samples.
+            Values of the samples by `metric.value`, and the baseline; both are empty if there is no metric of samples.
         """
 
     @abstractmethod
@@ -104,7 +102,7 @@ class Task(ABC):
         """Load a language model, in evaluation mode, and its vocabulary.
 
         Raises:
-            RunError: If the run learned from labelled examples.
+            RunError: If the run was trained on labelled examples.
         """
 
     @abstractmethod
@@ -118,7 +116,7 @@ class Task(ABC):
 
     @abstractmethod
     def example_spec(self, directory: RunDirectory) -> ExampleSpec | None:
-        """Return the shape of the examples that a run learned from; None for a language model."""
+        """Return the shape of the examples that a run was trained on; None for a language model."""
 
     def vocabulary(self, directory: RunDirectory) -> Vocabulary:
         """Return the vocabulary of a run."""
@@ -144,17 +142,17 @@ class Task(ABC):
         return model
 
     def decoding(self, **options: object) -> Decoding:
-        """Return the decoding options of the `[prediction]` section; `options` that are not None replace them."""
+        """Build the decoding options from the `[prediction]` section; `options` that are not None override them."""
         settings = self.experiment.prediction
         default = Decoding(settings.beam, settings.length_normalization, settings.length)
         return replace(default, **{name: value for name, value in options.items() if value is not None})
 
     def empty_split(self, split: SplitName) -> DataError:
-        """Return the error for a split that is empty."""
+        """Return the error for an empty split."""
         data = self.experiment.data
         fractions = {"training": 1.0, "validation": data.validation_fraction, "test": data.test_fraction}
         if fractions[split] > 0:
-            hint = f"The corpus is too small to be split by {data.split} with the fractions of [data]."
+            hint = f"The corpus is too small to be split by {data.split} with the fractions in [data]."
         else:
             hint = f"The experiment sets data.{split}_fraction to 0."
         return DataError(f"the {split} split is empty", hint=hint)

@@ -1,4 +1,4 @@
-"""The conformance suite of attentions, which a plugin author inherits."""
+"""The conformance suite of attentions, for subclasses in the tests of a plugin."""
 
 from collections.abc import Callable, Mapping
 from typing import ClassVar, NamedTuple
@@ -13,7 +13,7 @@ from seqforge.interfaces import Attention
 from seqforge.testing.strategies import run_on_each, seeds, sizes
 
 AttentionFactory = Callable[[int, int], Attention]
-"""Function from query size and memory size to an attention: the class, or `functools.partial(Class, option=…)`."""
+"""Function that returns an attention for a query size and a memory size: a class or `partial(Class, option=…)`."""
 
 _SETTINGS = settings(
     deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow], max_examples=15
@@ -29,13 +29,13 @@ class _Case(NamedTuple):
     def attend(self) -> tuple[Tensor, Tensor]:
         return self.attention(self.queries, self.memory, self.attention.project(self.memory), self.lengths)
 
-    def row(self, row: int) -> "_Case":
-        place, length = slice(row, row + 1), int(self.lengths[row])
-        return _Case(self.attention, self.queries[:, place], self.memory[:length, place], self.lengths[place])
+    def select(self, row: int) -> "_Case":
+        rows, length = slice(row, row + 1), int(self.lengths[row])
+        return _Case(self.attention, self.queries[:, rows], self.memory[:length, rows], self.lengths[rows])
 
 
 class AttentionSuite:
-    """Tests that every attention must pass. List your attentions in a subclass with a name `Test…`.
+    """Tests that every attention must pass. List your attentions in a subclass whose name begins with `Test`.
 
     ```python
     class TestAdditive(AttentionSuite):
@@ -43,13 +43,13 @@ class AttentionSuite:
     ```
 
     Attributes:
-        attentions: Functions from query size and memory size to an attention, by name.
+        attentions: Functions that return an attention for a query size and a memory size, by name.
     """
 
     attentions: ClassVar[Mapping[str, AttentionFactory]]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every test on every attention of the table. pytest calls this.
+        """Run every test on every attention. pytest calls this.
 
         Raises:
             UsageError: If the subclass lists no attention.
@@ -62,10 +62,10 @@ class AttentionSuite:
         """The weights of every decoder step sum to 1 over the encoder steps of its row, and are 0 in the padding."""
         case = _draw_case(make, data)
         averages, weights = case.attend()
-        written, batch, _ = case.queries.shape
-        assert averages.shape == (written, batch, case.attention.memory_size)
-        assert weights.shape == (batch, written, len(case.memory))
-        torch.testing.assert_close(weights.sum(-1), torch.ones(batch, written, dtype=torch.float64))
+        target_steps, batch, _ = case.queries.shape
+        assert averages.shape == (target_steps, batch, case.attention.memory_size)
+        assert weights.shape == (batch, target_steps, len(case.memory))
+        torch.testing.assert_close(weights.sum(-1), torch.ones(batch, target_steps, dtype=torch.float64))
         for row, length in enumerate(case.lengths):
             assert (weights[row, :, int(length) :] == 0).all(), "padding has a weight"
             assert (weights[row, :, : int(length)] >= 0).all(), "a weight is negative"
@@ -77,11 +77,11 @@ class AttentionSuite:
         case = _draw_case(make, data)
         averages, _ = case.attend()
         for row in range(len(case.lengths)):
-            alone, _ = case.row(row).attend()
+            alone, _ = case.select(row).attend()
             torch.testing.assert_close(averages[:, row : row + 1], alone, rtol=1e-9, atol=1e-9)
         parameters = list(case.attention.parameters())
         if parameters:
-            total = sum((case.row(row).attend()[0].sum() for row in range(len(case.lengths))), torch.zeros(()))
+            total = sum((case.select(row).attend()[0].sum() for row in range(len(case.lengths))), torch.zeros(()))
             torch.testing.assert_close(
                 torch.autograd.grad(averages.sum(), parameters, allow_unused=True, materialize_grads=True),
                 torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True),
@@ -107,8 +107,8 @@ def _draw_case(make: AttentionFactory, data: DataObject) -> _Case:
         attention = make(query_size, memory_size).double().eval()
     lengths = torch.tensor(data.draw(strategies.lists(strategies.integers(1, 6), min_size=1, max_size=4)))
     generator = torch.Generator().manual_seed(seed)
-    written, batch = data.draw(sizes()), len(lengths)
-    read = int(lengths.max()) + data.draw(strategies.integers(0, 2))
-    queries = torch.randn(written, batch, query_size, generator=generator, dtype=torch.float64)
-    memory = torch.randn(read, batch, memory_size, generator=generator, dtype=torch.float64)
+    target_steps, batch = data.draw(sizes()), len(lengths)
+    source_steps = int(lengths.max()) + data.draw(strategies.integers(0, 2))
+    queries = torch.randn(target_steps, batch, query_size, generator=generator, dtype=torch.float64)
+    memory = torch.randn(source_steps, batch, memory_size, generator=generator, dtype=torch.float64)
     return _Case(attention, queries, memory, lengths)

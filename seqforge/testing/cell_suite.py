@@ -1,4 +1,4 @@
-"""The conformance suite of cells, which a plugin author inherits."""
+"""The conformance suite of cells, for subclasses in the tests of a plugin."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
@@ -13,18 +13,18 @@ from torch import Tensor
 from seqforge.interfaces import Cell, State, map_state, scan
 from seqforge.testing.strategies import CellFactory, cell_cases, new_cell, run_on_each, seeds, sizes
 
-EncoderOutput = tuple[Tensor, State]
-"""Outputs `[time, batch, hidden]` of a sequence, and the state after the last step."""
+CellResult = tuple[Tensor, State]
+"""Outputs `[time, batch, hidden]` of a cell, and the state after the last step."""
 
 
-# Every subclass runs the same methods, which hypothesis would report as an accident.
+# Several subclasses run the same methods, which hypothesis would report as a mistake.
 _SETTINGS = settings(
     deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow], max_examples=10
 )
 
 
 class CellSuite:
-    """Tests that every cell must pass. List your cells in a subclass with a name `Test…`.
+    """Tests that every cell must pass. List your cells in a subclass whose name begins with `Test`.
 
     ```python
     from functools import partial
@@ -37,22 +37,22 @@ class CellSuite:
         cells: ClassVar = {"plain": LSTM, "peepholes": partial(LSTM, peepholes=True)}
     ```
 
-    The table maps names to functions from input size and hidden size to a cell: a class, a `functools.partial` with
-    options, or a lambda for a wrapper, such as `lambda i, h: Residual(i, inner=LSTM(i, h))`. A function may round the
-    sizes up if the cell does not support all of them. The names appear in the test ids, such as
+    Each function takes an input size and a hidden size, and returns a cell. It is a class, a `functools.partial` with
+    options, or a lambda for a wrapper, such as `lambda i, h: Residual(i, inner=LSTM(i, h))`. It may round the sizes up
+    if the cell does not support all of them. The names appear in the test ids, such as
     `test_gradients_are_right[peepholes]`.
 
     Tests run in float64 on the CPU, so that a mistake is larger than rounding errors. Except in tests of training,
     cells are in evaluation mode and must not draw random numbers.
 
     Attributes:
-        cells: Functions from input size and hidden size to a cell, by name.
+        cells: Functions that return a cell for an input size and a hidden size, by name.
     """
 
     cells: ClassVar[Mapping[str, CellFactory]]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every test on every cell of the table. pytest calls this.
+        """Run every test on every cell. pytest calls this.
 
         Raises:
             UsageError: If the subclass lists no cell.
@@ -62,7 +62,7 @@ class CellSuite:
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=20)
     def test_any_size_is_read(self, make_cell: CellFactory, data: DataObject) -> None:
-        """Outputs and states have the right shape and type for every length, batch size and number of features."""
+        """Outputs and states have the right shape and type for any length, batch size and number of features."""
         cell, inputs, state = data.draw(cell_cases(make_cell, time=sizes(9), batch=sizes(9), features=sizes(70)))
         time, batch, _ = inputs.shape
         start = cell.initial_state(batch)
@@ -102,7 +102,7 @@ class CellSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_symbols_are_unit_vectors(self, make_cell: CellFactory, data: DataObject) -> None:
-        """A cell that reads symbols treats them like one-hot vectors, also in its gradients."""
+        """If a cell reads symbols, outputs and gradients agree with those for one-hot vectors."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         if not cell.reads_symbols:
             return
@@ -149,7 +149,7 @@ class CellSuite:
         inputs, state, leaves = _with_gradients(cell, inputs, state)
 
         def read(*_: Tensor) -> tuple[Tensor, ...]:
-            # gradcheck modifies the leaves in place, so that the cell uses the modified values.
+            # gradcheck modifies the leaves in place. The arguments are not used, because the cell reads the leaves.
             return _differentiable(cell(inputs, state))
 
         torch.autograd.gradcheck(read, leaves)
@@ -157,7 +157,7 @@ class CellSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_chunks_with_the_state_carried_give_the_whole(self, make_cell: CellFactory, data: DataObject) -> None:
-        """A sequence in two chunks, with the state carried, gives the same result as in one."""
+        """A sequence in two chunks, with the state carried, gives the same result as the whole sequence."""
         cell, inputs, state = data.draw(cell_cases(make_cell, time=strategies.integers(2, 9)))
         cut = data.draw(strategies.integers(1, len(inputs) - 1), label="cut")
         first, between = cell(inputs[:cut], state)
@@ -171,9 +171,9 @@ class CellSuite:
         cell, inputs, state = data.draw(cell_cases(make_cell, batch=strategies.integers(2, 5)))
         outputs, after = cell(inputs, state)
         for row in range(inputs.shape[1]):
-            place = slice(row, row + 1)
-            alone = cell(inputs[:, place], _rows(state, place))
-            _assert_close(alone, (outputs[:, place], _rows(after, place)), f"row {row} alone differs")
+            rows = slice(row, row + 1)
+            alone = cell(inputs[:, rows], _rows(state, rows))
+            _assert_close(alone, (outputs[:, rows], _rows(after, rows)), f"row {row} alone differs")
 
     @given(data=strategies.data())
     @_SETTINGS
@@ -182,11 +182,11 @@ class CellSuite:
         cell, inputs, state = data.draw(cell_cases(make_cell))
         inputs, state, leaves = _with_gradients(cell.train(), inputs, state)
 
-        def read() -> tuple[EncoderOutput, tuple[Tensor, ...]]:
+        def read() -> tuple[CellResult, tuple[Tensor, ...]]:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                reading = cell(inputs, state)
-                return reading, _gradients(reading, leaves)
+                result = cell(inputs, state)
+                return result, _gradients(result, leaves)
 
         (outputs, after), gradients = read()
         (outputs_again, after_again), gradients_again = read()
@@ -196,7 +196,7 @@ class CellSuite:
     @given(data=strategies.data())
     @_SETTINGS
     def test_the_initial_state_depends_on_the_batch_size_alone(self, make_cell: CellFactory, data: DataObject) -> None:
-        """The initial state depends neither on earlier sequences, nor on random numbers, nor on the row."""
+        """The initial state depends on neither earlier sequences nor random numbers, and is the same for every row."""
         cell, inputs, state = data.draw(cell_cases(make_cell))
         batch = inputs.shape[1]
         start = map_state(torch.clone, cell.initial_state(batch))
@@ -222,7 +222,7 @@ class CellSuite:
     @given(data=strategies.data())
     @settings(_SETTINGS, max_examples=5)
     def test_float_and_double_are_survived(self, make_cell: CellFactory, data: DataObject) -> None:
-        """A cell that is cast to float32 and back computes in that dtype, with nearly equal outputs."""
+        """A cell that is cast to float32, and back to float64, computes in that type, with nearly equal outputs."""
         cell, inputs, _ = data.draw(cell_cases(make_cell))
         expected, _ = cell(inputs, cell.initial_state(inputs.shape[1]))
         for dtype in (torch.float32, torch.float64):
@@ -262,7 +262,7 @@ class CellSuite:
         assert losses[-1] < losses[0], f"20 steps of Adam raise the loss from {losses[0]:.6f} to {losses[-1]:.6f}"
 
 
-def _assert_close(actual: EncoderOutput, expected: EncoderOutput, claim: str) -> None:
+def _assert_close(actual: CellResult, expected: CellResult, claim: str) -> None:
     torch.testing.assert_close(
         (actual[0], *actual[1]),
         (expected[0], *expected[1]),
@@ -284,22 +284,22 @@ def _rows(state: State, rows: slice) -> State:
     return map_state(lambda tensor: tensor[rows], state)
 
 
-def _differentiable(reading: EncoderOutput) -> tuple[Tensor, ...]:
-    outputs, state = reading
+def _differentiable(result: CellResult) -> tuple[Tensor, ...]:
+    outputs, state = result
     return (outputs, *(tensor for tensor in state if tensor.is_floating_point()))
 
 
 def _with_gradients(cell: Cell[Any], inputs: Tensor, state: State) -> tuple[Tensor, State, tuple[Tensor, ...]]:
-    """Return inputs and state as leaves of the graph, and all leaves: inputs, state and parameters."""
+    """Return inputs and state as leaves of a new graph, and all its leaves: inputs, state and parameters."""
     inputs = inputs.clone().requires_grad_()
     state = map_state(lambda tensor: tensor.clone().requires_grad_(tensor.is_floating_point()), state)
     parameters = [parameter for parameter in cell.parameters() if parameter.requires_grad]
     return inputs, state, (inputs, *(tensor for tensor in state if tensor.requires_grad), *parameters)
 
 
-def _gradients(reading: EncoderOutput, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return the gradients of a sum of outputs and state with a different weight for every number."""
-    total = torch.zeros((), dtype=reading[0].dtype)
-    for tensor in _differentiable(reading):
+def _gradients(result: CellResult, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the gradients of a weighted sum of outputs and state, in which every number has a different weight."""
+    total = torch.zeros((), dtype=result[0].dtype)
+    for tensor in _differentiable(result):
         total = total + (tensor * torch.linspace(0.5, 1.5, tensor.numel(), dtype=tensor.dtype).view_as(tensor)).sum()
     return torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)

@@ -12,19 +12,19 @@ from torch import Tensor
 from seqforge.interfaces import Cell, State, scan
 
 CellFactory = Callable[[int, int], Cell[Any]]
-"""Function from input size and hidden size to a cell: the class, or `functools.partial(Class, option=…)`."""
+"""Function that returns a cell for an input size and a hidden size: a class or `functools.partial(Class, option=…)`."""
 
-# The DrawFn of hypothesis is a protocol that cannot be checked at run time.
+# A type that can be checked at run time, in contrast to the protocol `DrawFn` of hypothesis.
 Draw = Callable[[SearchStrategy[Any]], Any]
 
 
 class CellCase(NamedTuple):
-    """A cell in float64, an input sequence, and a state to start from.
+    """A cell, an input sequence, and a state to start from, all in float64.
 
     Attributes:
         cell: Cell in evaluation mode.
         inputs: Sequence `[time, batch, input]`.
-        state: State after another sequence, so that its values are not zero.
+        state: State of the cell after another sequence, so that its values are not zero.
     """
 
     cell: Cell[Any]
@@ -33,7 +33,7 @@ class CellCase(NamedTuple):
 
 
 def sizes(largest: int = 5) -> SearchStrategy[int]:
-    """Return a strategy for numbers of features, rows or steps, from 1."""
+    """Return a strategy for numbers of features, rows or steps: from 1 to `largest`."""
     return strategies.integers(1, largest)
 
 
@@ -71,8 +71,8 @@ def cell_cases(
 ) -> CellCase:
     """Draw a cell of any size in evaluation mode, with a sequence and a state to start from.
 
-    The strategies are `sizes()` by default; `features` draws the input size and the hidden size. `make_cell` may
-    round the sizes; the attributes of the cell count.
+    All strategies are `sizes()` by default. `features` draws the input size and the hidden size, which `make_cell` may
+    round up.
     """
     features = sizes() if features is None else features
     cell = new_cell(make_cell, draw(features), draw(features), draw(seeds()))
@@ -97,16 +97,20 @@ def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: in
 
 
 def run_on_each(suite: object, metafunc: pytest.Metafunc, table: str, argument: str, example: str) -> None:
-    """Parametrize a test of a suite with every function in the table of the subclass.
+    """Run a test of a suite with every function that its subclass lists.
 
-    `table` is the attribute with the functions, `argument` the argument of the test that receives one, and
-    `example` a function as the message shows it.
+    Args:
+        suite: Instance of the subclass.
+        metafunc: Test that is being collected.
+        table: Name of the attribute that maps names to functions.
+        argument: Argument of the test that receives a function.
+        example: Example of a function, for the error message.
 
     Raises:
-        UsageError: If the table is empty.
+        UsageError: If the subclass lists no function.
     """
     functions = getattr(suite, table, {})
     if not functions:
-        raise pytest.UsageError(f"{type(suite).__name__} must name its {table}: {table} = {{'plain': {example}}}")
+        raise pytest.UsageError(f"{type(suite).__name__} must list its {table}: {table} = {{'plain': {example}}}")
     if argument in metafunc.fixturenames:
         metafunc.parametrize(argument, list(functions.values()), ids=list(functions))

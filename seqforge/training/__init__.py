@@ -1,4 +1,4 @@
-"""Training: the loop, its steps, and the callbacks that receive its events."""
+"""Training: the loop, the optimizer step, and the callbacks that receive events."""
 
 from seqforge.training.step import StepResult, train_step
 

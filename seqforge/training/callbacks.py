@@ -1,4 +1,4 @@
-"""Callbacks: objects and plugins that receive the events of a run, and cannot break it."""
+"""Callbacks: objects and plugins that receive the events of a run. Their exceptions do not end the run."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,17 +22,18 @@ _EVENTS: dict[type[object], str] = {
 
 
 class Callback:
-    """Optional base class of callbacks, whose methods do nothing.
+    """An optional base class of callbacks, whose methods do nothing.
 
-    A callback is any object that has some of these methods. It runs inside the training loop, so its methods must be
-    quick. If one raises an exception, seqforge prints one line and stops calling the callback; training continues.
+    A callback is any object that has some of these methods. They run inside the training loop, so they must return
+    quickly. If one raises an exception, seqforge prints one line and does not call the callback again; training
+    continues.
     """
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
         """Receive the progress of encoding the corpus, a few times per second."""
 
     def on_run_started(self, event: RunStarted) -> None:
-        """Receive the start of a run, or of its continuation."""
+        """Receive the start of a run that is new or resumed."""
 
     def on_step_finished(self, event: StepFinished) -> None:
         """Receive every optimizer step."""
@@ -47,7 +48,7 @@ class Callback:
         """Receive every set of samples."""
 
     def on_run_finished(self, event: RunFinished) -> None:
-        """Receive the end of a run."""
+        """Receive the end of a run, which is complete, interrupted or failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ class _Listener:
 
 
 class Callbacks:
-    """Passes events to plugins and callbacks, and drops those that raise.
+    """Passes events to plugins and callbacks, and drops those that raise an exception.
 
     Args:
-        hooks: Plugins whose hooks are called, before the callbacks.
+        hooks: Plugins, whose hooks are called before the callbacks.
         callbacks: Objects with some of the methods of `Callback`.
 
     Raises:
@@ -78,7 +79,7 @@ class Callbacks:
                 continue
             try:
                 method(event)
-            # SystemExit too: rich raises it when the terminal is closed.
+            # rich raises SystemExit when the terminal is closed.
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a callback must not end a run
                 self._listeners.remove(listener)
                 warn(
@@ -104,7 +105,9 @@ def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
 
 def _listener(callback: object) -> _Listener:
     if isinstance(callback, type):
-        raise ExperimentError(f"callback {callback.__name__}: a class", hint=f"Pass an object: {callback.__name__}().")
+        raise ExperimentError(
+            f"callback {callback.__name__}: a class, not an object", hint=f"Pass an object: {callback.__name__}()."
+        )
     name = type(callback).__name__
     known = {f"on_{event}" for event in _EVENTS.values()}
     own = {attribute for attribute in dir(callback) if attribute.startswith("on_")}

@@ -1,4 +1,4 @@
-"""Ctrl-C and other requests to stop, handled between two steps."""
+"""Handling of Ctrl-C and other requests to stop, between two steps."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-# Ctrl-C, `kill`, and a closed terminal, which not every system signals.
+# Ctrl-C, `kill`, and a closed terminal. Not every system has the last signal.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NOTICE = (
     b"\nStopping after this step, and its evaluation or sample if one is due. "
@@ -16,9 +16,9 @@ _NOTICE = (
 
 
 class InterruptGuard:
-    """A context in which SIGINT, SIGTERM and SIGHUP only set a flag; a second SIGINT interrupts at once.
+    """A context in which SIGINT, SIGTERM and SIGHUP set a flag. A second SIGINT raises KeyboardInterrupt.
 
-    Python allows signal handlers in the main thread only. In another thread, the context has no effect.
+    Python allows signal handlers in the main thread only, so the context has no effect in another thread.
 
     Attributes:
         requested: Whether a signal was received.
@@ -32,7 +32,7 @@ class InterruptGuard:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 previous = signal.getsignal(number)
-                # A background job of a shell ignores Ctrl-C, and None is a handler that Python did not set.
+                # A shell makes background jobs ignore Ctrl-C. None stands for a handler that Python did not install.
                 if previous not in (None, signal.SIG_IGN):
                     self._previous[number] = previous
                     signal.signal(number, self._note)

@@ -21,7 +21,7 @@ class StepResult:
     """The values of one optimizer step.
 
     Attributes:
-        loss: Mean loss of the targets of the step.
+        loss: Mean loss over the targets of the step.
         gradient_norm: L2 norm of the gradient before clipping.
         learning_rate: Learning rate of the first parameter group.
     """
@@ -39,10 +39,18 @@ def train_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
 ) -> StepResult:
-    """Take one optimizer step on the accumulated gradients of one or several batches. See also `optimizer_step`.
+    """Take one optimizer step on the accumulated gradients of one or several batches.
 
-    A batch that continues the one before starts from its recurrent state, detached from its graph: truncated
+    A batch that continues the previous one starts from its recurrent state, without its graph: truncated
     backpropagation through time (Williams and Peng 1990).
+
+    Args:
+        state: Training state; updated in place.
+        batches: Batches, whose losses are averaged.
+        loss: Training loss.
+        learning_rate_factor: Factor of the schedule.
+        clip_norm: Maximum L2 norm of the gradient; see `optimizer_step`.
+        clip_value: Maximum absolute value of each component of the gradient.
 
     Raises:
         NonFiniteError: If the loss or the gradient is not finite. The parameters are then unchanged.
@@ -55,7 +63,7 @@ def train_step(
             carried = batch.continues and bool(state.recurrent)
             before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
             outputs, states = state.model(batch.inputs.to(device), before)
-            after.append(detached(states))
+            after.append(detach_states(states))
             value = loss(outputs, batch.targets.to(device))
             yield value if len(batches) == 1 else value / len(batches)
 
@@ -75,7 +83,7 @@ def optimizer_step(
 
     Args:
         state: Training state; updated in place.
-        losses: Losses. Each is computed after the gradient of the one before, so that memory holds one graph at a time.
+        losses: Losses. Each is computed after the gradient of the previous one, so that only one graph is in memory.
         learning_rate_factor: Factor of the schedule.
         clip_norm: Maximum L2 norm of the gradient (Pascanu et al. 2013).
         clip_value: Maximum absolute value of each component of the gradient.
@@ -83,7 +91,7 @@ def optimizer_step(
     Raises:
         NonFiniteError: If the loss or the gradient is not finite. The parameters are then unchanged.
     """
-    if not state.model.training:  # Setting the mode of every module takes longer than reading one.
+    if not state.model.training:  # Setting the mode of all modules takes longer than reading the mode of one.
         state.model.train()
     for parameter in state.parameters:
         parameter.grad = None
@@ -101,21 +109,21 @@ def optimizer_step(
     return result
 
 
-def detached(states: States) -> States:
-    """Return states without the graph that computed them."""
+def detach_states(states: States) -> States:
+    """Return recurrent states without the graph that computed them."""
     return tuple(map_state(Tensor.detach, state) for state in states)
 
 
 def _clip(parameters: list[nn.Parameter], norm: float | None, value: float | None) -> float:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    total = nn.utils.get_total_norm(gradients)
-    found = total.item()
-    # torch multiplies every gradient by min(1, norm / (found + 1e-6)), even if that factor is 1.
-    if norm is not None and found + 1e-6 > 0.999 * norm:
-        nn.utils.clip_grads_with_norm_(parameters, norm, total)
+    total_norm = nn.utils.get_total_norm(gradients)
+    before = total_norm.item()
+    # torch multiplies every gradient by min(1, norm / (before + 1e-6)), even if this factor is 1.
+    if norm is not None and before + 1e-6 > 0.999 * norm:
+        nn.utils.clip_grads_with_norm_(parameters, norm, total_norm)
     if value is not None:
         nn.utils.clip_grad_value_(parameters, value)
-    return found
+    return before
 
 
 def _set_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> float:

@@ -1,13 +1,18 @@
 """What the trainer needs of a task: steps, evaluations and samples on a corpus."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple
+
+import torch
 
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report, TaskTerms
+from seqforge.experiment import Experiment
 from seqforge.interfaces import Progress, Vocabulary
 from seqforge.model import SequenceModel, Workload
 from seqforge.training.step import StepResult
@@ -18,7 +23,7 @@ class TaskStep(NamedTuple):
 
     Attributes:
         result: Loss, gradient norm and learning rate.
-        bits_per_character: Loss in bits per character, if it is a likelihood of text.
+        bits_per_character: Loss in bits per character; None if the loss is not a likelihood of text.
         characters: Number of characters, or of steps of examples, that were read.
     """
 
@@ -41,67 +46,48 @@ class TaskSample(NamedTuple):
     baseline: Mapping[str, float]
 
 
-@runtime_checkable
-class TrainingTask(Protocol):
-    """A corpus that is prepared for training, with its loss and metrics."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingTask(ABC):
+    """A corpus that is prepared for training, with its loss and metrics.
 
-    @property
-    def description(self) -> str:
-        """Description of the corpus."""
-        ...
+    Attributes:
+        terms: Words for what the task counts and shows.
+        experiment: The experiment.
+        device: Device to train on.
+        description: Description of the corpus.
+        digest: Digest of the encoded corpus. A run can be resumed only on a corpus with the same digest.
+        vocabulary: Vocabulary of the encoded corpus.
+        files: Files of the encoded corpus that are copied to the run directory.
+        training_size: Number of tokens, or of examples, in the training split.
+        validation_size: Number of tokens, or of examples, in the validation split.
+        steps_per_epoch: Number of optimizer steps in one pass over the training split.
+        workload: Shape of a batch and length of the run, for the choice of backends.
+    """
 
-    @property
-    def digest(self) -> str:
-        """Digest of the encoded corpus, so that a run is not resumed on another."""
-        ...
+    terms: ClassVar[TaskTerms]
+    experiment: Experiment
+    device: torch.device
+    description: str
+    digest: str
+    vocabulary: Vocabulary
+    files: list[Path]
+    training_size: int
+    validation_size: int
+    steps_per_epoch: float
+    workload: Workload
 
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Vocabulary of the encoded corpus."""
-        ...
-
-    @property
-    def files(self) -> list[Path]:
-        """Files of the encoded corpus that the run directory keeps."""
-        ...
-
-    @property
-    def terms(self) -> TaskTerms:
-        """Words for what the task counts and shows."""
-        ...
-
-    @property
-    def training_size(self) -> int:
-        """Number of tokens, or of examples, in the training split."""
-        ...
-
-    @property
-    def validation_size(self) -> int:
-        """Number of tokens, or of examples, in the validation split."""
-        ...
-
-    @property
-    def steps_per_epoch(self) -> float:
-        """Number of optimizer steps in one pass over the training split."""
-        ...
-
-    @property
-    def workload(self) -> Workload:
-        """Shape of a batch and length of the run, for the choice of backends."""
-        ...
-
+    @abstractmethod
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
-        ...
 
+    @abstractmethod
     def step(self, state: TrainingState, progress: Progress) -> TaskStep:
         """Take one optimizer step."""
-        ...
 
+    @abstractmethod
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | ExampleScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
-        ...
 
+    @abstractmethod
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
         """Draw samples, or predict a few examples; return None if there are no examples."""
-        ...

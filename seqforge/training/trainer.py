@@ -19,19 +19,19 @@ from seqforge.training.task import TaskStep, TrainingTask
 
 
 class Trainer:
-    """Trains a model, and evaluates, samples, logs and saves at the intervals of the experiment.
+    """Trains a model, and logs, evaluates, samples and saves it at the intervals of the experiment.
 
     Every random number depends on the seed and the step, or on a generator whose state is in the checkpoint. A run
     that is interrupted and resumed is therefore bit-identical to a run without interruption.
 
     Args:
-        experiment: Training settings and intervals.
-        task: Steps, evaluations and samples.
+        experiment: The experiment.
+        task: The corpus, prepared for training, with its steps, evaluations and samples.
         directory: Run directory that receives logs, samples and checkpoints.
         state: Training state, new or loaded from a checkpoint.
         notify: Function that passes an event to plugins and callbacks.
-        backends: Backend of each cell, in words.
-        initial: Where the initial weights of a fine-tuned run come from.
+        backends: One line about the backend of each cell.
+        initial: Origin of the initial weights of a fine-tuned run, or None.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class Trainer:
         if reason is not None:
             state, training = self._state, self._experiment.training
             keys = reached_limits(training, self._progress(), state.seconds) or ["training.patience"]
-            now = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
+            limits = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
             raise RunError(
                 f"{self._directory.path}: the run has already {reason}",
-                hint=f"It is at {now}. Set more: {' '.join(f'--set {key}=…' for key in keys)}",
+                hint=f"The limit is {limits}. To train longer: {' '.join(f'--set {key}=…' for key in keys)}",
             )
 
     def train(self) -> None:
@@ -88,7 +88,7 @@ class Trainer:
             raise KeyboardInterrupt
 
     def _loop(self) -> str | None:
-        """Take steps. Return why the run ended, or None if it was interrupted."""
+        """Take steps until the end of the run. Return why the run ended, or None if it was interrupted."""
         state = self._state
         reason = None
         started = time.monotonic() - state.seconds
@@ -99,7 +99,7 @@ class Trainer:
                 self._log_step(result)
                 self._work_at_intervals()
                 state.seconds = time.monotonic() - started
-            # Before the last evaluation, so that a run that is extended continues as if it had never ended here.
+            # Save before the last evaluation, so that a run that is extended continues as if it had not ended here.
             self._save()
             if reason is not None:
                 self._finish()
@@ -131,7 +131,7 @@ class Trainer:
         if self._progress().fraction >= 1:
             return "reached the end that [training] sets"
         if training.patience is not None and state.stale_evaluations >= training.patience:
-            return f"stopped early: {state.stale_evaluations} evaluations without a new best"
+            return f"stopped early: {state.stale_evaluations} evaluations without a new best loss"
         return None
 
     def _progress(self) -> Progress:
@@ -145,8 +145,9 @@ class Trainer:
             raise self._diverged(error) from error
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
-        """Add the checkpoint to go back to; the checkpoint of the current step holds the same bad parameters."""
+        """Return the error with the step and a hint that names the last good checkpoint."""
         state = self._state
+        # The checkpoint of the current step has the parameters that led to the error.
         good = [step for step in self._checkpoints.steps() if step < state.step]
         if good:
             path = self._checkpoints.path(good[-1])
@@ -155,9 +156,7 @@ class Trainer:
                 f"seqforge run --resume {path} --set optimizer.learning_rate=… --set training.gradient_clip_norm=1.0"
             )
         else:
-            hint = (
-                "No checkpoint is earlier. Try a lower optimizer.learning_rate, or training.gradient_clip_norm = 1.0."
-            )
+            hint = "No checkpoint is earlier. Lower optimizer.learning_rate, or set training.gradient_clip_norm = 1.0."
         return NonFiniteError(f"step {state.step + 1}: {error.message}", hint=hint)
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
@@ -184,14 +183,14 @@ class Trainer:
     def _work_at_intervals(self) -> None:
         experiment, step = self._experiment, self._state.step
         best = step % experiment.evaluation.interval == 0 and self._evaluate()
-        # Before the sample: an error of a sampler or a metric must not cost steps.
+        # Save before sampling: an error of a sampler or a metric must not lose steps.
         if best or step % experiment.training.checkpoint_interval == 0:
             self._save(best=best)
         if step % experiment.sampling.interval == 0:
             self._sample()
 
     def _finish(self) -> None:
-        """Evaluate and sample at the end, unless the last step did so."""
+        """Evaluate and sample at the end of a run, unless the last step did so."""
         experiment, step = self._experiment, self._state.step
         if step % experiment.evaluation.interval and self._evaluate():
             self._save(best=True)
@@ -213,9 +212,9 @@ class Trainer:
         state.stale_evaluations = 0 if best else state.stale_evaluations + 1
         state.schedule.observe(score.loss)
         event = score.event(state.step, best=best)
-        figures = asdict(event)
-        figures |= figures.pop("scores")
-        self._log.append("evaluation", state.step, figures | {"seconds": state.seconds})
+        values = asdict(event)
+        values |= values.pop("scores")
+        self._log.append("evaluation", state.step, values | {"seconds": state.seconds})
         self._notify(event)
         return best
 
@@ -223,20 +222,20 @@ class Trainer:
         state = self._state
         self._notify(WorkProgressed("sampling"))
         try:
-            shown = self._task.sample(state.model, state.step, report=self._notify)
+            sample = self._task.sample(state.model, state.step, report=self._notify)
         except SeqforgeError:
             raise
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            # The samples of a run are only shown: a faulty sampler must not end hours of training.
+            # Training does not depend on samples: a faulty sampler must not end hours of training.
             warn(f"no sample of step {state.step:,}: {type(error).__name__}: {error}")
             return
-        if shown is None:
+        if sample is None:
             return
-        self._directory.write_samples(state.step, shown.texts)
-        self._log.append("sample", state.step, with_baselines(shown.scores, shown.baseline))
-        self._notify(Sampled(state.step, tuple(shown.texts), shown.scores, shown.baseline))
+        self._directory.write_samples(state.step, sample.texts)
+        self._log.append("sample", state.step, with_baselines(sample.scores, sample.baseline))
+        self._notify(Sampled(state.step, tuple(sample.texts), sample.scores, sample.baseline))
 
     def _save(self, *, best: bool = False) -> None:
         self._notify(WorkProgressed("saving"))
@@ -248,25 +247,26 @@ class Trainer:
 
 
 def measure_progress(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:
-    """Measure how far a run has come."""
+    """Return the progress of a run, from its steps and its training time."""
     epoch = step / steps_per_epoch
-    done = _finished_parts(training, step, epoch, seconds)
-    return Progress(step, epoch, min(1.0, max(done.values(), default=0.0)))
+    fractions = _limit_fractions(training, step, epoch, seconds)
+    return Progress(step, epoch, min(1.0, max(fractions.values(), default=0.0)))
 
 
 def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float, float]:
-    """Return the optimizer steps and the seconds after which a run ends at the latest; infinity for no limit."""
+    """Return the number of optimizer steps and of seconds after which a run must end; infinity if there is no limit."""
     steps = float(training.steps or math.inf)
     epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
     return float(min(steps, epochs)), 60.0 * training.minutes if training.minutes else math.inf
 
 
 def reached_limits(training: Training, progress: Progress, seconds: float) -> list[str]:
-    """Return the keys of `[training]` whose limits a run has reached."""
-    parts = _finished_parts(training, progress.step, progress.epoch, seconds)
-    return [f"training.{key}" for key, part in parts.items() if part >= 1]
+    """Return the keys of the limits in `[training]` that a run has reached."""
+    fractions = _limit_fractions(training, progress.step, progress.epoch, seconds)
+    return [f"training.{key}" for key, fraction in fractions.items() if fraction >= 1]
 
 
-def _finished_parts(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
+def _limit_fractions(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
+    """Return the completed fraction of each limit that is set, by its key in `[training]`."""
     amounts = {"steps": step, "epochs": epoch, "minutes": seconds / 60}
     return {key: amount / limit for key, amount in amounts.items() if (limit := getattr(training, key))}

@@ -26,7 +26,7 @@ def test_many_small_gradients_are_not_lost():
     table = torch.zeros(2, 4, requires_grad=True)
     embed_rows(table, torch.zeros(5000, dtype=torch.int64), torch.bfloat16).backward(torch.ones(5000, 4).bfloat16())
     assert table.grad is not None
-    # In bfloat16 a sum of ones ends at 256.
+    # In bfloat16, a sum of ones does not grow beyond 256.
     assert table.grad[0].tolist() == [5000.0] * 4
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqforge.data import token_writer
-from seqforge.data.token_writer import in_background
+from seqforge.data.token_writer import consume_in_background
 
 
 @given(st.lists(st.binary(max_size=20)), st.integers(1, 40))
@@ -16,7 +16,7 @@ def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
     consumed: list[bytes | memoryview] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(token_writer, "BATCH_SIZE", batch_size)
-        with in_background(consumed.append) as take:
+        with consume_in_background(consumed.append) as take:
             for number, piece in enumerate(pieces):
                 take(memoryview(piece) if number % 2 else piece)
     assert b"".join(consumed) == b"".join(pieces)
@@ -27,7 +27,7 @@ def test_every_piece_is_consumed_in_order(pieces: list[bytes], batch_size: int):
 def test_a_large_piece_is_not_copied():
     consumed: list[bytes | memoryview] = []
     large = bytes(2 * token_writer.BATCH_SIZE)
-    with in_background(consumed.append) as take:
+    with consume_in_background(consumed.append) as take:
         take(b"small")
         take(large)
     assert consumed[0] == b"small"
@@ -36,7 +36,7 @@ def test_a_large_piece_is_not_copied():
 
 def test_another_thread_consumes_the_pieces():
     threads: list[int] = []
-    with in_background(lambda _: threads.append(threading.get_ident())) as take:
+    with consume_in_background(lambda _: threads.append(threading.get_ident())) as take:
         take(b"one")
     assert threads
     assert threading.get_ident() not in threads
@@ -75,7 +75,7 @@ def test_an_error_of_the_consumer_is_raised(monkeypatch: pytest.MonkeyPatch, pie
         raise OSError("the disk is full")
 
     def make() -> None:
-        with in_background(full) as take:
+        with consume_in_background(full) as take:
             for _ in range(pieces):
                 take(b"a")
 

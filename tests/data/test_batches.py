@@ -178,7 +178,7 @@ def test_a_split_of_at_most_one_token_is_an_error(token_file: TokenFile, length:
 @settings(deadline=None)
 def test_a_batch_is_divided_by_its_rows(rows: int, parts: int, continues: bool):
     inputs = torch.arange(3 * rows * parts).reshape(3, rows * parts)
-    divided = Batch(inputs, inputs + 1, continues).divided(parts)
+    divided = Batch(inputs, inputs + 1, continues).divide(parts)
     assert len(divided) == parts
     assert all(part.inputs.shape == (3, rows) and part.continues == continues for part in divided)
     assert torch.equal(torch.cat([part.inputs for part in divided], dim=1), inputs)

@@ -102,7 +102,7 @@ def test_rows_are_padded_after_their_last_step(made: Any) -> None:
     assert batch.inputs[:, short].tolist() == [1, 0, 0]
     assert batch.targets[:, long].tolist() == [0, 0, 2]
     assert batch.targets[:, short].tolist() == [2, IGNORED_TARGET, IGNORED_TARGET]
-    assert batch.counted == 4
+    assert batch.target_count == 4
 
 
 def test_alternative_targets_alternate_from_epoch_to_epoch(made: Any) -> None:

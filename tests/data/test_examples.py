@@ -14,12 +14,12 @@ from seqforge import Registry
 from seqforge.data import (
     ExampleFile,
     LabelledDataset,
-    as_text,
     decode_target,
     encode_examples,
     prepare_examples,
     read_example_spec,
-    readable,
+    to_json_value,
+    to_text,
 )
 from seqforge.data.example_file import write_example_spec
 from seqforge.errors import DataError
@@ -139,7 +139,7 @@ def test_a_corpus_may_assign_examples_to_splits(vocabulary: Vocabulary, tmp_path
         (
             ExampleSpec(Numbers(2), "vector", Numbers(1), "once"),
             Example("odd", np.zeros(2), np.array([np.nan])),
-            "odd: a number is infinite or not a number",
+            "odd: a number of the value is infinite or NaN",
         ),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_damaged_spec_file_is_an_error(tmp_path: Path, data: st.DataObject) ->
     key = data.draw(st.sampled_from(sorted(table)))
     table[key] = data.draw(st.sampled_from([None, 3, "other", {}, {"kind": "numbers", "size": "x"}, []]))
     file.write_text(json.dumps(table))
-    with pytest.raises(DataError, match="not a specification"):
+    with pytest.raises(DataError, match="not a valid example spec"):
         read_example_spec(file)
 
 
@@ -245,8 +245,8 @@ def test_an_inconsistent_spec_is_an_error(wrong: Any) -> None:
 
 def test_predictions_are_displayed_with_class_names_and_rows_of_numbers() -> None:
     labels = ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "every step")
-    assert readable(labels, np.array([1, 0])) == ["yes", "no"]
-    assert as_text(labels, np.array([1, 0])) == "yes no"
-    assert readable(ONCE, 1) == as_text(ONCE, 1) == "yes"
+    assert to_json_value(labels, np.array([1, 0])) == ["yes", "no"]
+    assert to_text(labels, np.array([1, 0])) == "yes no"
+    assert to_json_value(ONCE, 1) == to_text(ONCE, 1) == "yes"
     numbers = ExampleSpec(Text(), "sequence", Numbers(2), "every step")
-    assert as_text(numbers, np.array([[1.0, 2.0], [3.0, 4.0]])) == "1.0 2.0; 3.0 4.0"
+    assert to_text(numbers, np.array([[1.0, 2.0], [3.0, 4.0]])) == "1.0 2.0; 3.0 4.0"

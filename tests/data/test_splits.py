@@ -1,4 +1,4 @@
-"""Which tokens are for training, validation and test."""
+"""Division of a corpus into training, validation and test splits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -96,7 +96,7 @@ def test_by_document_a_larger_fraction_contains_a_smaller_one(encoded: Encode):
 
 
 def test_by_document_the_split_of_a_name_never_changes(encoded: Encode):
-    # A later version that moved documents between splits would let old models be scored on what they were trained on.
+    # If a later version moved documents between splits, old models would be scored on documents of their training.
     token_file = encoded(dict.fromkeys(("kernel/fork.c", "kernel/exit.c", "kernel/sched/core.c", "README"), "x"))
     splits = split(token_file, "document", 0.4, 0.2)
     found = {name: sorted(documents_of(token_file, spans)) for name, spans in splits.items()}

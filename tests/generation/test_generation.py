@@ -146,7 +146,7 @@ def test_the_default_prompt_is_a_line_break_and_a_prompt_must_be_in_the_vocabula
     assert vocabulary.decode(encode_prompt(vocabulary, None).tolist()) == b"\n"
     with pytest.raises(DataError, match="symbol 'x' at position 2 is not in the model's vocabulary") as caught:
         encode_prompt(vocabulary, "abx")
-    assert "It knows: '\\nabcdé'" in str(caught.value)
+    assert "The vocabulary contains '\\nabcdé'" in str(caught.value)
     with pytest.raises(DataError, match="the prompt is empty"):
         encode_prompt(vocabulary, "")
     without_line_break: Vocabulary = experiment().vocabulary.build()

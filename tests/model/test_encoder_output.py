@@ -138,7 +138,7 @@ def test_a_padded_batch_has_the_loss_and_gradients_of_its_examples_alone(
         padded = PaddedBatch(padded.inputs, batch.lengths, torch.cat([batch.targets, more]))
 
     together = example_loss(model, spec, model.encode(padded.inputs, padded.lengths), padded, loss)
-    total = together * padded.counted
+    total = together * padded.target_count
     alone = torch.zeros(())
     for row in range(len(lengths)):
         one = row_of(batch, spec, row, 0 if spec.output_mode == "once" else int(
@@ -146,7 +146,7 @@ def test_a_padded_batch_has_the_loss_and_gradients_of_its_examples_alone(
             else (batch.targets[:, row] != IGNORED_TARGET).sum()
         ))  # fmt: skip
         encoded = model.encode(one.inputs, one.lengths)
-        alone = alone + example_loss(model, spec, encoded, one, loss) * one.counted
+        alone = alone + example_loss(model, spec, encoded, one, loss) * one.target_count
     torch.testing.assert_close(total, alone, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(gradients(model, total), gradients(model, alone), rtol=1e-3, atol=2e-5)
 
@@ -176,6 +176,6 @@ def test_scheduled_sampling_with_nothing_sampled_is_teacher_forcing(labelled_exp
     batch = made_batch(spec, [3, 5], [2, 4], 1, loss)
     encoded = model.encode(batch.inputs, batch.lengths)
     known = example_loss(model, spec, encoded, batch, loss)
-    torch.testing.assert_close(example_loss(model, spec, encoded, batch, loss, sampled=1e-12), known)
+    torch.testing.assert_close(example_loss(model, spec, encoded, batch, loss, sampling_probability=1e-12), known)
     torch.manual_seed(0)
-    assert not example_loss(model, spec, encoded, batch, loss, sampled=1.0).isclose(known)
+    assert not example_loss(model, spec, encoded, batch, loss, sampling_probability=1.0).isclose(known)

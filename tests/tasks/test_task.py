@@ -26,11 +26,11 @@ def test_a_call_for_the_other_task_is_an_error_with_the_right_command(
 ) -> None:
     examples = train(labelled_experiment(training={"steps": 1}), tmp_path / "examples")
     for call in (examples.sample, lambda: list(examples.stream())):
-        with pytest.raises(RunError, match="learned from labelled examples") as caught:
+        with pytest.raises(RunError, match="was trained on labelled examples") as caught:
             call()
         assert caught.value.hint == f"To predict examples: seqforge predict {examples.path} EXAMPLE"
     for call in (examples.probabilities, examples.states, examples.inspect):
-        with pytest.raises(RunError, match="learned from labelled examples"):
+        with pytest.raises(RunError, match="was trained on labelled examples"):
             call("ab")
     text = train(experiment(training={"steps": 1}), tmp_path / "text")
     with pytest.raises(RunError, match="a language model") as caught:

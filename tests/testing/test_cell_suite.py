@@ -317,4 +317,4 @@ def test_a_subclass_without_cells_is_an_error(pytester):
             pass
     """)
     result = pytester.runpytest_inprocess("-q")
-    result.stdout.fnmatch_lines(["*TestMine must name its cells: cells = {'plain': MyCell}*"])
+    result.stdout.fnmatch_lines(["*TestMine must list its cells: cells = {'plain': MyCell}*"])

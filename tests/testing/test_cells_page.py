@@ -1,4 +1,4 @@
-"""The example of docs/cells.md is a plugin that works."""
+"""The example in docs/cells.md is a plugin that works."""
 
 import re
 from pathlib import Path

@@ -85,7 +85,7 @@ class Misspelt:
     [
         (Misspelt(), "callback Misspelt: no event calls on_step_finishd\nDid you mean 'on_step_finished'"),
         (print, "callback builtin_function_or_method: has none of the methods of a callback"),
-        (Recorder, "callback Recorder: a class\nPass an object: Recorder()."),
+        (Recorder, "callback Recorder: a class, not an object\nPass an object: Recorder()."),
     ],
 )
 def test_an_object_that_is_not_a_callback_is_an_error(callback: object, message: str) -> None:

@@ -57,13 +57,15 @@ def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[flo
 @pytest.mark.parametrize("name", RUNS)
 def test_losses_equal_the_golden_ones(name: str, experiment: Any, tmp_path: Path) -> None:
     losses = [round(loss, 5) for loss in losses_of(experiment, RUNS[name], tmp_path)]
-    # Other processors sum in another order; a mistake in a formula is far larger than this.
+    # Other processors add in another order. A mistake in a formula causes a far larger difference.
     assert losses == pytest.approx(GOLDEN[name], rel=2e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", [name for name in RUNS if "peepholes" not in name])
-def test_losses_on_other_backends_are_those_of_eager(name: str, backend: str, experiment: Any, tmp_path: Path) -> None:
+def test_losses_on_other_backends_equal_those_of_eager(
+    name: str, backend: str, experiment: Any, tmp_path: Path
+) -> None:
     device = "cuda" if backend == "cudnn" else "cpu"
     if (reason := unsupported(backend)) is not None:
         pytest.skip(f"{backend} cannot run it: {reason}")

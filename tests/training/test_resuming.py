@@ -80,7 +80,7 @@ def test_resuming_a_finished_run_is_an_error(run: Run, registry: Registry) -> No
     lines = run.directory.metrics.read_text()
     with pytest.raises(RunError, match="the run has already reached the end") as caught:
         resume(Run.open(run.path, ["training.minutes=100"], registry))
-    assert caught.value.hint == "It is at training.steps = 6. Set more: --set training.steps=…"
+    assert caught.value.hint == "The limit is training.steps = 6. To train longer: --set training.steps=…"
     assert run.directory.metrics.read_text() == lines
 
 

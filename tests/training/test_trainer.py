@@ -227,7 +227,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one(
     monkeypatch.undo()
     run = Run.open(tmp_path / "small")
     latest = run.checkpoints.find("latest")
-    assert f"The last whole checkpoint is {latest}" in str(caught.value)
+    assert f"The last complete checkpoint is {latest}" in str(caught.value)
     run.model("latest")
     assert not list(run.directory.checkpoints.glob(".*"))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt
 
-from seqforge.data import place
+from seqforge.data import hash_to_unit_interval
 from seqforge.interfaces import Classes, Corpus, Example, ExampleSpec, LabelledCorpus, Text
 from seqforge_code_structure.labels import CLASSES, label_characters
 
@@ -51,7 +51,7 @@ class LabelledCharacters(LabelledCorpus):
         for document in self._source.documents():
             text = document.content.decode("utf-8", "replace")
             classes = label_characters(text)
-            held_out = place(document.name) < self._validation_fraction
+            held_out = hash_to_unit_interval(document.name) < self._validation_fraction
             for start, stop in divide_lines(text, self._length):
                 yield Example(
                     f"{document.name}@{start}",
