@@ -31,7 +31,9 @@ def gru_before(cell, x, h):
     r = [sigmoid(row_product(w, j, x) + row_product(u, j, h) + b[j]) for j in range(n)]
     z = [sigmoid(row_product(w, n + j, x) + row_product(u, n + j, h) + b[n + j]) for j in range(n)]
     reset = [r[j] * h[j] for j in range(n)]
-    candidate = [math.tanh(row_product(w, 2 * n + j, x) + row_product(u, 2 * n + j, reset) + b[2 * n + j]) for j in range(n)]
+    candidate = [
+        math.tanh(row_product(w, 2 * n + j, x) + row_product(u, 2 * n + j, reset) + b[2 * n + j]) for j in range(n)
+    ]
     return [z[j] * h[j] + (1 - z[j]) * candidate[j] for j in range(n)]
 
 
