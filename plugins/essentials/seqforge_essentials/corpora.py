@@ -126,7 +126,7 @@ def _canonical_name(encoding: str) -> str:
         pass  # The encoding exists. One space is half a character of UTF-16, so it may fail to decode.
     except (LookupError, ValueError) as error:
         raise ValueError(
-            f"encoding {encoding!r}: {error}; choose an encoding of Python, such as utf-8 or latin-1"
+            f"encoding {encoding!r}: {error}; choose a text encoding of Python, such as utf-8 or latin-1"
         ) from error
     return codecs.lookup(encoding).name
 
@@ -136,7 +136,7 @@ def _match(pattern: Path) -> list[Path]:
         if pattern.is_file():
             return [pattern.parent.resolve() / pattern.name]
         if pattern.exists():
-            raise DataError(f"{pattern} is not a file", hint=f"For every file below it, write {pattern / '**'}.")
+            raise DataError(f"{pattern} is not a file", hint=f"To select every file below it, write {pattern / '**'}.")
         folder = next(parent for parent in pattern.parents if parent.is_dir())
         matches = _glob(folder.resolve(), pattern.parts[len(folder.parts) :])
     except OSError as error:
