@@ -85,7 +85,9 @@ class Plateau(Schedule):
         self,
         patience: Annotated[int, Field(ge=1, description="Evaluations without an improvement before a reduction.")] = 3,
         factor: _Factor = 0.5,
-        threshold: Annotated[float, Field(ge=0, description="Least improvement, in nats per token.")] = 1e-3,
+        threshold: Annotated[
+            float, Field(ge=0, description="Smallest improvement that counts, in nats per token.")
+        ] = 1e-3,
         minimum_factor: Annotated[float, Field(ge=0, le=1, description="Lower limit of the factor.")] = 0.01,
     ) -> None:
         self._patience = patience

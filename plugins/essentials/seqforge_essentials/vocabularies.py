@@ -46,7 +46,7 @@ class Bytes(Vocabulary):
             ValueError: If the state is not empty.
         """
         if state:
-            raise ValueError("the state of a vocabulary of bytes must be empty")
+            raise ValueError("the state of the vocabulary `bytes` must be empty")
 
 
 class Characters(CodedVocabulary):
@@ -125,11 +125,11 @@ class Characters(CodedVocabulary):
         """
         characters = state.get("characters")
         if not isinstance(characters, str) or set(state) != {"characters"}:
-            raise ValueError('the state of a vocabulary of characters must be {"characters": "…"}')
+            raise ValueError('the state of the vocabulary `characters` must be {"characters": "…"}')
         # A lone surrogate raises a ValueError here.
         codes = np.frombuffer(characters.encode("utf-32-le"), dtype="<u4")
         if (codes[1:] <= codes[:-1]).any():
-            raise ValueError("the characters of a vocabulary must be sorted and distinct")
+            raise ValueError("the characters of the vocabulary must be distinct and in ascending order")
         self.adopt(codes.astype(np.uint32))
 
 

@@ -84,7 +84,7 @@ def test_a_pattern_without_a_match_is_reported_with_the_nearest_folder(
 
 
 def test_two_stars_next_to_other_characters_are_a_data_error(tree: Path):
-    # Before Python 3.13, the pattern is invalid. Since then, it stands for one star.
+    # Before Python 3.13, `z**` is an invalid pattern. Since then, it means `z*`, which matches no file here.
     with pytest.raises(DataError, match="z\\*\\*"):
         document_names(TextFiles([tree / "z**"]))
 
