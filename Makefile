@@ -1,5 +1,5 @@
 # `make run` and `make test` create the environment .venv if it does not exist.
-# `make bench` uses an environment of its own, since it measures other libraries too.
+# `make bench` uses its own environment, because it also installs other libraries.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproje
 run: .venv/installed
 	$(BIN)/seqforge run experiments/first-run.toml
 
-# One process for each core, with one thread each: two threads that share a core wait for each other.
+# One process per core and one thread per process, because threads that share a core slow each other down.
 test: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 

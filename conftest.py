@@ -1,13 +1,13 @@
-"""Runtime checks of the shapes and types in signatures while tests run."""
+"""Checks of shapes and types in signatures while tests run."""
 
 import hypothesis
 from jaxtyping import install_import_hook
 
-# A deadline per example would fail on a busy machine.
+# On a busy machine, examples would exceed a deadline.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# Modules with tensors. Others import types only for the type checker, or leave the checks to pydantic.
+# Modules with tensors. Other modules import some types only for the type checker, or let pydantic check values.
 install_import_hook(
     [
         "seqforge.api",

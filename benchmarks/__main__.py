@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.machine import available_cores, use_cores
-from benchmarks.report import heading, put_into
+from benchmarks.report import heading, replace_tables
 from benchmarks.sizes import SIZES
 from benchmarks.tables import backends, corpus, run, sampling, startup, training
 from benchmarks.tables.settings import Settings
@@ -22,20 +22,26 @@ TABLES = {
 
 
 def main() -> None:
-    """Measure, print each table as it is finished, and write them into a file if one is named."""
+    """Measure, print each table when it is complete, and write all tables to a file if `--markdown` names one."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Compare the speed of seqforge and other libraries."
+        prog="python -m benchmarks", description="Measure the speed of seqforge and of other libraries."
     )
     parser.add_argument("table", choices=[*TABLES, "all"])
     parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES), help="model sizes (default: all)")
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each side (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each program (default: 5)")
     parser.add_argument(
-        "--threads", type=int, default=min(2, available_cores()), help="number of threads, and of cores"
+        "--threads",
+        type=int,
+        default=min(2, available_cores()),
+        help="number of threads and of cores (default: 2, or 1 if there is one core)",
     )
     parser.add_argument(
-        "--archive", type=Path, default=corpus.archive_of_this_machine(), help="a .tar.xz of the Linux source"
+        "--archive",
+        type=Path,
+        default=corpus.find_archive(),
+        help="a .tar.xz of the Linux source (default: the newest in /usr/src)",
     )
-    parser.add_argument("--markdown", type=Path, help="write the tables into this file, between its two markers")
+    parser.add_argument("--markdown", type=Path, help="also write the tables to this file, between its two markers")
     arguments = parser.parse_args()
     if arguments.rounds < 1 or not 1 <= arguments.threads <= available_cores():
         parser.error(
@@ -54,7 +60,7 @@ def main() -> None:
             parts.append(table.markdown())
             print(parts[-1], end="\n\n", flush=True)
     if arguments.markdown is not None:
-        put_into(arguments.markdown, "\n\n".join(parts))
+        replace_tables(arguments.markdown, "\n\n".join(parts))
 
 
 if __name__ == "__main__":

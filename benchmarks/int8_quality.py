@@ -1,8 +1,8 @@
-"""Measure the loss of quality in int8: bits per character of a run's validation split, by the generation kernels.
+"""Measure the loss of quality in bfloat16 and int8: bits per character of a run, by the generation kernels.
 
-Passes the split through the generation kernel in each precision, in parallel rows, and scores every next symbol. Prints
-the increase over float32 with the standard error of the paired difference. The error is computed over spans of the
-text, because neighboring symbols are not independent.
+Passes the validation split through the generation kernel in each precision, in parallel rows, and scores every next
+symbol. Prints the increase over float32 with the standard error of the paired difference. The error is computed over
+spans of the text, because neighboring symbols are not independent.
 
     python benchmarks/int8_quality.py RUN [--checkpoint best] [--tokens 200000]
 """
@@ -21,27 +21,28 @@ from seqforge.interfaces import IGNORED_TARGET
 from seqforge.model import Precision, SequenceModel
 
 ROWS, SPAN = 64, 64
+"""Number of parallel rows, and symbols in a span."""
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 
 
-def bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the bits of each symbol of a text `[steps, rows]`."""
+def measure_bits(model: SequenceModel, precision: Precision, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the bits of each target, `[steps, rows]`."""
     model.precision = precision
     rows = inputs.shape[1]
     draws = torch.zeros(1, rows)
-    scored: list[Tensor] = []
+    symbol_bits: list[Tensor] = []
     with torch.inference_mode():
         kernel = model.generation_kernel(model.initial_states(rows), [], int8=precision == "int8")
         if not isinstance(kernel, NativeGenerationKernel):
-            raise SystemExit(f"there are no kernels for this model in {precision}; run `seqforge doctor`")
+            raise SystemExit(f"no generation kernel runs this model in {precision}; see `seqforge doctor`")
         for symbols, next_symbols in zip(inputs, targets.clamp_min(0), strict=True):
             kernel(symbols, draws)
-            scored.append(-kernel.probabilities.gather(1, next_symbols.unsqueeze(1)).squeeze(1).double().log2())
-    return torch.stack(scored)
+            symbol_bits.append(-kernel.probabilities.gather(1, next_symbols.unsqueeze(1)).squeeze(1).double().log2())
+    return torch.stack(symbol_bits)
 
 
 def main() -> None:
-    """Score the run and print the results."""
+    """Score the run in each precision and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--checkpoint", default="best")
@@ -55,18 +56,20 @@ def main() -> None:
         raise SystemExit(f"{arguments.run}: the validation split is empty")
     inputs = torch.cat([batch.inputs for batch in batches])
     targets = torch.cat([batch.targets for batch in batches])
-    scored = (targets != IGNORED_TARGET).double()
+    counted = (targets != IGNORED_TARGET).double()
     model = run.model(arguments.checkpoint, "cpu")
-    symbols = int(scored.sum())
+    symbols = int(counted.sum())
     print(f"{arguments.run.name}, {arguments.checkpoint} checkpoint, {symbols:,} symbols of the validation split")
-    found = {precision: bits(model, precision, inputs, targets) * scored for precision in PRECISIONS}
-    float32_bits = found["float32"].sum()
-    for precision, found_bits in found.items():
-        by_span = torch.stack([part.sum(0) for part in (found_bits - found["float32"]).split(SPAN)]).flatten()
-        error = by_span.std() * math.sqrt(len(by_span)) / float32_bits
-        characters = symbols * dataset.characters_per_token("validation")
-        rise = (found_bits.sum() / float32_bits - 1).item()
-        print(f"{precision:<9} {found_bits.sum() / characters:.5f} bits per character, {rise:+.4%} ± {error:.4%}")
+    characters = symbols * dataset.characters_per_token("validation")
+    bits_by_precision = {
+        precision: measure_bits(model, precision, inputs, targets) * counted for precision in PRECISIONS
+    }
+    baseline = bits_by_precision["float32"]
+    for precision, symbol_bits in bits_by_precision.items():
+        by_span = torch.stack([span.sum(0) for span in (symbol_bits - baseline).split(SPAN)]).flatten()
+        increase = (symbol_bits.sum() / baseline.sum() - 1).item()
+        error = by_span.std() * math.sqrt(len(by_span)) / baseline.sum()
+        print(f"{precision:<9} {symbol_bits.sum() / characters:.5f} bits per character, {increase:+.4%} ± {error:.4%}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The machine, and environment settings that are equal for every side."""
+"""The machine, and the environment of every program."""
 
 import importlib.metadata
 import os
@@ -6,14 +6,14 @@ import platform
 from pathlib import Path
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
-"""Instruction sets that matter for matrix products, as named in /proc/cpuinfo."""
+"""Instruction sets for matrix products, as named in /proc/cpuinfo."""
 
 _PACKAGES = ("torch", "jax", "keras", "numpy")
-_LARGE = str(1 << 30)
+_ONE_GIBIBYTE = str(1 << 30)
 
 
 def use_cores(count: int) -> None:
-    """Restrict this process and its children to some cores. The number of JAX threads depends only on this.
+    """Restrict this process and its children to some cores, which is the only way to limit the threads of JAX.
 
     Args:
         count: Number of cores, at most as many as are available.
@@ -37,16 +37,16 @@ def thread_settings(threads: int) -> dict[str, str]:
 
 
 def malloc_settings() -> dict[str, str]:
-    """Return the environment variables that make glibc keep freed memory, which makes every side 10 to 25% faster.
+    """Return the environment variables that make glibc keep freed memory, which makes training 10 to 25% faster.
 
-    By default, large tensors are mapped and unmapped in every step. The threshold for this changes while the process
-    runs, so the speed of a side would depend on its history.
+    By default, glibc maps and unmaps large tensors in every step, above a threshold that changes while the process
+    runs, so the speed of a program would depend on its history.
     """
-    return {"MALLOC_MMAP_THRESHOLD_": _LARGE, "MALLOC_TRIM_THRESHOLD_": _LARGE}
+    return {"MALLOC_MMAP_THRESHOLD_": _ONE_GIBIBYTE, "MALLOC_TRIM_THRESHOLD_": _ONE_GIBIBYTE}
 
 
 def processor() -> str:
-    """Return the name of the processor, with those of `INSTRUCTION_SETS` that it has."""
+    """Return the name of the processor, and which of `INSTRUCTION_SETS` it has."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     fields = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
     flags = set(fields.get("flags", "").split())
@@ -55,11 +55,11 @@ def processor() -> str:
 
 
 def versions() -> str:
-    """Return the versions of Python and of the installed libraries that are measured."""
-    found = [f"Python {platform.python_version()}"]
+    """Return the versions of Python and of the measured libraries that are installed."""
+    names = [f"Python {platform.python_version()}"]
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
+            names.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return ", ".join(names)

@@ -1,7 +1,7 @@
-"""Paired timing: sides take turns in each round, so that anything that slows the machine slows all of them.
+"""Paired timing: programs take turns in each round, so that anything that slows the machine slows all of them.
 
-A side is one implementation that is measured. Each side is a process of its own, so its threads, allocator, caches and
-peak memory do not depend on the other sides. One process works at a time, and the others wait for a line on stdin.
+Each program runs in a process of its own, so its threads, allocator, caches and peak memory do not depend on the other
+programs. One process works at a time, and the others wait for a line on stdin.
 """
 
 import json
@@ -16,14 +16,14 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One implementation that is measured.
+class Program:
+    """A program to measure.
 
     Attributes:
         name: Name in a table.
-        target: `module:function`. The function takes an iterator of clocks and times one round with each.
+        target: `module:function`. The function receives an iterator of clocks and times one round with each.
         options: Further arguments of the function, as JSON values.
-        work: Amount of work of a round in the unit of the table, such as characters.
+        work: Work in one round, in the unit of the table, such as characters.
     """
 
     name: str
@@ -34,15 +34,15 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Times and memory of one side.
+    """Times and memory of one program.
 
     Attributes:
-        side: The side that was measured.
+        program: The measured program.
         seconds: Time of each round.
         peak: Peak resident memory in bytes.
     """
 
-    side: Side
+    program: Program
     seconds: Sequence[float]
     peak: int
 
@@ -54,54 +54,54 @@ class Measurement:
     @property
     def rate(self) -> float:
         """Work per second in the median round."""
-        return self.side.work / self.median
+        return self.program.work / self.median
 
     def times_as_long(self, other: "Measurement") -> float:
-        """Return the median ratio of this side's time to the other's in the same round."""
-        return statistics.median(own / theirs for own, theirs in zip(self.seconds, other.seconds, strict=True))
+        """Return the median ratio of this program's time to the other's in the same round."""
+        return statistics.median(own / others for own, others in zip(self.seconds, other.seconds, strict=True))
 
     def times_as_fast(self, other: "Measurement") -> float:
-        """Return the median ratio of this side's rate to the other's in the same round."""
-        work = self.side.work / other.side.work
-        return work * statistics.median(theirs / own for own, theirs in zip(self.seconds, other.seconds, strict=True))
+        """Return the median ratio of this program's rate to the other's in the same round."""
+        work = self.program.work / other.program.work
+        return work * statistics.median(others / own for own, others in zip(self.seconds, other.seconds, strict=True))
 
 
-def alternate(sides: Sequence[Side], rounds: int, environment: Mapping[str, str]) -> list[Measurement]:
-    """Measure sides in alternating rounds, after one warm-up round of each.
+def alternate(programs: Sequence[Program], rounds: int, environment: Mapping[str, str]) -> list[Measurement]:
+    """Measure programs in alternating rounds, after one round of each that is not counted.
 
     Args:
-        sides: Sides to measure. A side that needs something that is not installed is skipped, with a line on stderr.
-        rounds: Number of counted rounds.
-        environment: Environment variables of every side, in addition to those of this process.
+        programs: Programs to measure. Those that cannot run here are skipped, with the reason on stderr.
+        rounds: Number of rounds to count.
+        environment: Environment variables of every program, in addition to those of this process.
 
     Returns:
-        A measurement of each side that was not skipped, in order.
+        A measurement of each program that was not skipped, in the same order.
     """
     with ExitStack() as stack:
         workers: list[_Worker] = []
-        for side in sides:
-            worker = stack.enter_context(_Worker(side, environment))
-            skipped = worker.answer().get("skipped")
-            if skipped is None:
+        for program in programs:
+            worker = stack.enter_context(_Worker(program, environment))
+            reason = worker.answer().get("skipped")
+            if reason is None:
                 workers.append(worker)
             else:
-                _note(f"{side.name}: skipped, because {skipped}")
+                _print_progress(f"{program.name}: skipped, because {reason}")
         for number in range(rounds + 1):
             for worker in workers:
                 worker.round()
-            _note(f"round {number} of {rounds}" if number else "warmed up")
-        return [Measurement(worker.side, worker.seconds[1:], worker.peak) for worker in workers]
+            _print_progress(f"round {number} of {rounds}" if number else "warm-up round done")
+        return [Measurement(worker.program, worker.seconds[1:], worker.peak) for worker in workers]
 
 
 class _Worker:
-    """The process of a side, which runs `benchmarks.worker`."""
+    """The process of a program. It runs `benchmarks.worker`."""
 
-    def __init__(self, side: Side, environment: Mapping[str, str]) -> None:
-        self.side = side
+    def __init__(self, program: Program, environment: Mapping[str, str]) -> None:
+        self.program = program
         self.seconds: list[float] = []
         self.peak = 0
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", side.target, json.dumps(dict(side.options))],
+            [sys.executable, "-m", "benchmarks.worker", program.target, json.dumps(dict(program.options))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **environment},
@@ -128,9 +128,9 @@ class _Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.side.name}: the process ended; its output is above")
+            raise SystemExit(f"{self.program.name}: the process ended unexpectedly; see its output above")
         return json.loads(line)
 
 
-def _note(message: str) -> None:
+def _print_progress(message: str) -> None:
     print(f"  {message}", file=sys.stderr)

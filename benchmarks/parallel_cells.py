@@ -1,8 +1,8 @@
 """Compare the training speed of minGRU and minLSTM with LSTMs of torch and of the native kernels, at equal sizes.
 
-A step consists of forward pass, cross-entropy, backward pass, clipping and fused Adam, in float32, on one-hot symbols:
-batch 64, sequence 100, 128 symbols. Each round times every model once. The table shows the medians of the ratios within
-a round. Times are CPU times of one core on a CPU, and wall-clock times on a GPU.
+A step consists of forward pass, cross-entropy, backward pass, gradient clipping and fused Adam, in float32, on one-hot
+symbols: batch 64, sequence 100, 128 symbols. Each round times every model once, and the last column is the median of
+the ratios within each round. Times are CPU times of one core on a CPU, and wall-clock times on a GPU.
 
     python benchmarks/parallel_cells.py [--rounds 7] [--sizes S M L] [--device cpu]
 """
@@ -32,18 +32,18 @@ class CellModel(nn.Module):
 
     def __init__(self, make_cell: type[MinGRU | MinLSTM | LSTM], layers: int, hidden_size: int) -> None:
         super().__init__()
-        self.cells = nn.ModuleList(make_cell(hidden_size if n else SYMBOLS, hidden_size) for n in range(layers))
+        self.cells = nn.ModuleList(make_cell(hidden_size if layer else SYMBOLS, hidden_size) for layer in range(layers))
         self.head = nn.Linear(hidden_size, SYMBOLS)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits, starting from the initial state."""
+        """Return the logits `[time, batch, symbols]` of one-hot symbols of the same shape, from the initial state."""
         for cell in self.cells:
             inputs, _ = cell(inputs, cell.initial_state(inputs.shape[1]))
         return self.head(inputs)
 
 
 class TorchLSTM(nn.Module):
-    """torch.nn.LSTM with the same input and output."""
+    """`torch.nn.LSTM` with the same input and output as `CellModel`."""
 
     def __init__(self, layers: int, hidden_size: int) -> None:
         super().__init__()
@@ -51,12 +51,12 @@ class TorchLSTM(nn.Module):
         self.head = nn.Linear(hidden_size, SYMBOLS)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the logits, starting from the initial state."""
+        """Return the logits `[time, batch, symbols]` of one-hot symbols of the same shape, from the initial state."""
         return self.head(self.lstm(inputs)[0])
 
 
-def _on_kernels(model: CellModel) -> CellModel:
-    """Install the native backend in the cells."""
+def _use_native_backend(model: CellModel) -> CellModel:
+    """Make the cells compute whole sequences with the native backend."""
     context = BackendContext(torch.device("cpu"), torch.float32)
     for cell in model.cells:
         vars(cell)["forward"] = NativeBackend().sequence_reader(cell, context)
@@ -65,14 +65,14 @@ def _on_kernels(model: CellModel) -> CellModel:
 
 MODELS: dict[str, Callable[[int, int], nn.Module]] = {
     "nn.LSTM": TorchLSTM,
-    "lstm, native": lambda layers, hidden_size: _on_kernels(CellModel(LSTM, layers, hidden_size)),
+    "lstm, native": lambda layers, hidden_size: _use_native_backend(CellModel(LSTM, layers, hidden_size)),
     "min-gru": lambda layers, hidden_size: CellModel(MinGRU, layers, hidden_size),
     "min-lstm": lambda layers, hidden_size: CellModel(MinLSTM, layers, hidden_size),
 }
 
 
 def training_step(model: nn.Module, tokens: Tensor) -> Callable[[], float]:
-    """Return a function that takes one optimizer step and returns the loss, after all work of the step is done."""
+    """Return a function that takes one optimizer step, waits for the device, and returns the loss."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     one_hot = torch.eye(SYMBOLS, device=tokens.device)
 
@@ -89,7 +89,7 @@ def training_step(model: nn.Module, tokens: Tensor) -> Callable[[], float]:
 
 
 def seconds_per_step(step: Callable[[], float], steps: int, clock: Callable[[], float]) -> float:
-    """Return the mean time of some steps."""
+    """Return the mean time of some steps, in seconds."""
     start = clock()
     for _ in range(steps):
         step()
@@ -103,11 +103,11 @@ def measure(size: str, rounds: int, device: str) -> None:
     tokens = torch.randint(SYMBOLS, (TIME + 1, BATCH), device=device)
     models = {name: make(*SIZES[size]).to(device) for name, make in MODELS.items()}
     steps = {name: training_step(model, tokens) for name, model in models.items()}
-    # The first step allocates memory, and compiles on a GPU. The time of the second determines the number of steps.
+    # The first step allocates memory, and compiles on a GPU, so the second one determines the number of steps.
     counts = {
         name: max(1, round(MINIMUM_SECONDS / seconds_per_step(step, 1, clock)))
         for name, step in steps.items()
-        if step()
+        if step()  # The loss is never 0.
     }
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):

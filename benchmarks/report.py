@@ -1,4 +1,4 @@
-"""Tables in Markdown, and the file that contains them."""
+"""Tables in Markdown, and the page that contains them."""
 
 import datetime
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.machine import processor, versions
 
 START, END = "<!-- figures -->", "<!-- end of figures -->"
-"""Markers before and after the figures in a file."""
+"""Markers before and after the tables in a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ def megabytes(size: float) -> str:
 
 
 def heading(command: str, threads: int, rounds: int) -> str:
-    """Return a line with the date, the machine and the command of the measurement.
+    """Return a line with the date, the machine, the libraries and the command of the measurement.
 
     Args:
         command: Command line.
-        threads: Number of cores, and of threads of every side.
-        rounds: Number of rounds of every side.
+        threads: Number of cores, and of threads of every program.
+        rounds: Number of rounds of every program.
     """
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     return (
@@ -58,8 +58,8 @@ def heading(command: str, threads: int, rounds: int) -> str:
     )
 
 
-def put_into(path: Path, text: str) -> None:
-    """Replace the text between the two markers of a file.
+def replace_tables(path: Path, text: str) -> None:
+    """Replace the text between the two markers of a page.
 
     Args:
         path: Markdown file with both markers.

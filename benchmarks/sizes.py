@@ -1,4 +1,4 @@
-"""Sizes of the models that are measured."""
+"""Sizes of the measured models."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Size:
         name: One letter.
         layers: Number of recurrent layers.
         hidden_size: Hidden size of each layer.
-        steps: Training steps in one round, enough to make the error of the clock negligible.
-        draws: Symbols that are drawn for each sample in one round.
+        steps: Training steps in one round. A round takes so long that the error of the clock is negligible.
+        draws: Symbols to draw for each sample in one round.
     """
 
     name: str

@@ -1,6 +1,7 @@
-"""The process of one side: prepares the side, then runs one round for each line on stdin and reports its time.
+"""The process of one program, which `benchmarks.paired` starts.
 
-`benchmarks.paired` starts it. It prints one line of JSON on stdout when the side is ready, and one after each round.
+It prepares the program, then runs one round for each line on stdin. It prints a line of JSON on stdout when the program
+is ready, and a line with the time and the peak memory after each round.
 """
 
 import importlib
@@ -15,7 +16,7 @@ from typing import Any, TextIO
 
 
 class Clock:
-    """Context manager that measures its body. Preparation and cleanup stay outside."""
+    """Context manager that measures the time of its body in seconds."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -30,11 +31,11 @@ class Clock:
 
 
 def rounds(commands: TextIO, answers: TextIO) -> Iterator[Clock]:
-    """Yield a clock for each round, when the round is to start.
+    """Yield a clock at the start of each round.
 
     Args:
         commands: Stream with one line for each round.
-        answers: Stream that receives a line when the side is ready, and one after each round.
+        answers: Stream that receives a line when the program is ready, and one after each round.
     """
     _send(answers, {"ready": True})
     for _ in commands:
@@ -44,8 +45,8 @@ def rounds(commands: TextIO, answers: TextIO) -> Iterator[Clock]:
 
 
 def peak_memory() -> int:
-    """Return the peak resident memory so far in bytes, of this process or of its largest child."""
-    # `ru_maxrss` of this process would include the memory of its parent before the exec.
+    """Return the peak resident memory in bytes so far, of this process or of its largest child."""
+    # `ru_maxrss` of this process would include the memory of the parent, from which it was forked.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     own = int(status.partition("VmHWM:")[2].split()[0])
     return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) << 10
@@ -57,21 +58,21 @@ def _send(answers: TextIO, answer: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the side given by the arguments: `module:function`, and its options as JSON."""
+    """Run the program given by two arguments: `module:function`, and its options as JSON."""
     target, options = sys.argv[1], json.loads(sys.argv[2])
-    # Output of libraries must not be mistaken for an answer.
+    # Output of libraries goes to stderr, so that stdout contains only answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     module, _, function = target.partition(":")
     try:
-        side = getattr(importlib.import_module(module), function)
+        run = getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
         _send(answers, {"skipped": f"{error.name} is not installed"})
         return
     from seqforge.errors import PluginError
 
     try:
-        side(rounds(sys.stdin, answers), **options)
+        run(rounds(sys.stdin, answers), **options)
     except PluginError as error:
         _send(answers, {"skipped": error.message})
 

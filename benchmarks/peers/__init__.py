@@ -1,1 +1,1 @@
-"""The sides: each function prepares itself, then times one round with each clock that it receives."""
+"""The programs to measure. Each is a function that prepares its work and times one round with each clock."""

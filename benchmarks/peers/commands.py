@@ -1,4 +1,4 @@
-"""Programs, measured from their start to their end."""
+"""Commands, measured from their start to their end."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from benchmarks.worker import Clock
 
 
 def run(clocks: Iterator[Clock], command: list[str]) -> None:
-    """Time a command, and discard its output.
+    """Time a command without its output.
 
     Args:
         clocks: One clock for each round.

@@ -1,7 +1,7 @@
-"""Preparation of the Linux source from an archive: reading documents, encoding, and a few steps of training.
+"""Preparation of a corpus from an archive of the Linux source: reading documents, encoding, and a few training steps.
 
-Each round is a process of its own, as for a user who starts a run. Otherwise, memory that malloc keeps from one round
-would count for the next.
+Each round is a process of its own, as when you start a run. Otherwise, memory that malloc keeps after a round would
+count in the next one.
 """
 
 import os
@@ -33,7 +33,7 @@ def time_task(clocks: Iterator[Clock], task: str, archive: str, vocabulary: str 
 
 
 def _read(archive: str, vocabulary: str) -> Callable[[], object]:
-    """Return a function that reads every .c and .h as a document."""
+    """Return a function that reads every .c and .h file as a document."""
     from seqforge import Registry
 
     registry = Registry.installed()
@@ -42,7 +42,7 @@ def _read(archive: str, vocabulary: str) -> Callable[[], object]:
 
 
 def _prepare(archive: str, vocabulary: str) -> Callable[[], object]:
-    """Return a function that encodes the archive to token files and syncs them to the disk."""
+    """Return a function that encodes the archive into token files and syncs them to disk."""
     from seqforge.data import prepare
 
     experiment = _experiment(archive, vocabulary)
@@ -58,7 +58,7 @@ def _train(archive: str, vocabulary: str) -> Callable[[], object]:
 
 
 def _import_torch(archive: str, vocabulary: str) -> Callable[[], object]:
-    """Return a function that does nothing; only the memory of the import is of interest."""
+    """Return a function that takes no time, to measure the memory of the import."""
     import torch
 
     return torch.get_num_threads
@@ -70,7 +70,7 @@ TASKS: dict[str, Callable[[str, str], Callable[[], object]]] = {
     "train": _train,
     "import torch": _import_torch,
 }
-"""Functions that prepare a task and return the function to time, by name."""
+"""Functions from the archive and the vocabulary to the function that is timed."""
 
 
 def _experiment(archive: str, vocabulary: str) -> Any:
@@ -90,6 +90,6 @@ def _experiment(archive: str, vocabulary: str) -> Any:
 
 if __name__ == "__main__":
     action = TASKS[sys.argv[1]](*sys.argv[2:])
-    with Clock() as measured:
+    with Clock() as clock:
         action()
-    print(measured.seconds)
+    print(clock.seconds)

@@ -37,7 +37,7 @@ def _parameters(generator: np.random.Generator, layers: int, hidden_size: int) -
     def uniform(*shape: int) -> jax.Array:
         return jnp.asarray(generator.uniform(-bound, bound, shape).astype(np.float32))
 
-    cells = [
+    layer_weights = [
         {
             "input": uniform(SYMBOLS if layer == 0 else hidden_size, 4 * hidden_size),
             "recurrent": uniform(hidden_size, 4 * hidden_size),
@@ -45,25 +45,25 @@ def _parameters(generator: np.random.Generator, layers: int, hidden_size: int) -
         }
         for layer in range(layers)
     ]
-    return {"cells": cells, "head": {"weight": uniform(hidden_size, SYMBOLS), "bias": uniform(SYMBOLS)}}
+    return {"layers": layer_weights, "head": {"weight": uniform(hidden_size, SYMBOLS), "bias": uniform(SYMBOLS)}}
 
 
-def _layer(cell: Parameters, inputs: jax.Array) -> jax.Array:
+def _layer(weights: Parameters, inputs: jax.Array) -> jax.Array:
     def step(state: tuple[jax.Array, jax.Array], gates: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        hidden, memory = state
-        enter, forget, candidate, leave = jnp.split(gates + hidden @ cell["recurrent"], 4, axis=-1)
-        memory = jax.nn.sigmoid(forget) * memory + jax.nn.sigmoid(enter) * jnp.tanh(candidate)
-        hidden = jax.nn.sigmoid(leave) * jnp.tanh(memory)
-        return (hidden, memory), hidden
+        h, c = state
+        i, f, g, o = jnp.split(gates + h @ weights["recurrent"], 4, axis=-1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
 
-    zeros = jnp.zeros((inputs.shape[1], cell["recurrent"].shape[0]))
-    return jax.lax.scan(step, (zeros, zeros), inputs @ cell["input"] + cell["bias"])[1]
+    zeros = jnp.zeros((inputs.shape[1], weights["recurrent"].shape[0]))
+    return jax.lax.scan(step, (zeros, zeros), inputs @ weights["input"] + weights["bias"])[1]
 
 
 def _loss(parameters: Parameters, inputs: jax.Array, targets: jax.Array) -> jax.Array:
     outputs = jax.nn.one_hot(inputs, SYMBOLS)
-    for cell in parameters["cells"]:
-        outputs = _layer(cell, outputs)
+    for weights in parameters["layers"]:
+        outputs = _layer(weights, outputs)
     logits = outputs @ parameters["head"]["weight"] + parameters["head"]["bias"]
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1).mean()
 
@@ -71,7 +71,7 @@ def _loss(parameters: Parameters, inputs: jax.Array, targets: jax.Array) -> jax.
 def _step(
     parameters: Parameters, moments: tuple[Parameters, Parameters], number: int, inputs: jax.Array, targets: jax.Array
 ) -> tuple[Parameters, tuple[Parameters, Parameters], jax.Array]:
-    """Take one step: gradients, clipping by norm, Adam."""
+    """Take one step: gradients, clipping by their norm, Adam."""
     loss, gradients = jax.value_and_grad(_loss)(parameters, inputs, targets)
     norm = jnp.sqrt(sum((gradient**2).sum() for gradient in jax.tree.leaves(gradients)))
     scale = jnp.minimum(1.0, CLIP_NORM / (norm + 1e-6))

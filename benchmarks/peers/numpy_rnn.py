@@ -1,6 +1,6 @@
 """A recurrent network in numpy, trained on one sequence at a time: cross-entropy, clipping by value, Adagrad.
 
-A new implementation of the algorithm of Karpathy's gist `min-char-rnn.py` (2015).
+It reimplements the algorithm of Karpathy's gist `min-char-rnn.py` (2015).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 
 
 def train(clocks: Iterator[Clock], size: str) -> None:
-    """Time one sequence for each step of the other sides."""
+    """Time training on as many sequences as the other programs take steps."""
     chosen = SIZES[size]
     generator = np.random.default_rng(1)
     hidden_size = chosen.hidden_size
@@ -48,7 +48,7 @@ def _gradients(
         hidden = np.tanh(weights["input"][:, symbol] + weights["recurrent"] @ hidden + weights["bias"])
         hiddens.append(hidden)
     gradients = {name: np.zeros_like(weight) for name, weight in weights.items()}
-    later = np.zeros_like(hidden)
+    later_gradient = np.zeros_like(hidden)
     for step in reversed(range(len(inputs))):
         logits = weights["head"] @ hiddens[step + 1] + weights["head bias"]
         exponentials = np.exp(logits - logits.max())
@@ -56,9 +56,9 @@ def _gradients(
         error[targets[step]] -= 1
         gradients["head"] += np.outer(error, hiddens[step + 1])
         gradients["head bias"] += error
-        pointwise = (1 - hiddens[step + 1] ** 2) * (weights["head"].T @ error + later)
-        gradients["bias"] += pointwise
-        gradients["input"][:, inputs[step]] += pointwise
-        gradients["recurrent"] += np.outer(pointwise, hiddens[step])
-        later = weights["recurrent"].T @ pointwise
+        pre_activation = (1 - hiddens[step + 1] ** 2) * (weights["head"].T @ error + later_gradient)
+        gradients["bias"] += pre_activation
+        gradients["input"][:, inputs[step]] += pre_activation
+        gradients["recurrent"] += np.outer(pre_activation, hiddens[step])
+        later_gradient = weights["recurrent"].T @ pre_activation
     return gradients, hidden

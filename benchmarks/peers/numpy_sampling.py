@@ -33,16 +33,16 @@ def sample(clocks: Iterator[Clock], size: str) -> None:
             for _ in range(chosen.draws):
                 below: list[Array] = []
                 for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-                    hidden, memory = states[layer]
-                    gates = weight @ np.concatenate([*below, hidden]) + bias
-                    states[layer] = _lstm(gates + table[symbol] if layer == 0 else gates, memory)
+                    h, c = states[layer]
+                    gates = weight @ np.concatenate([*below, h]) + bias
+                    states[layer] = _lstm(gates + table[symbol] if layer == 0 else gates, c)
                     below = [states[layer][0]]
                 logits = head @ below[0] + head_bias
-                cumulated = np.cumsum(np.exp(logits - logits.max()))
-                symbol = min(int(np.searchsorted(cumulated, generator.random() * cumulated[-1])), SYMBOLS - 1)
+                cumulative = np.cumsum(np.exp(logits - logits.max()))
+                symbol = min(int(np.searchsorted(cumulative, generator.random() * cumulative[-1])), SYMBOLS - 1)
 
 
-def _lstm(gates: Array, memory: Array) -> tuple[Array, Array]:
-    enter, forget, candidate, leave = np.split(gates, 4)
-    memory = memory / (1 + np.exp(-forget)) + np.tanh(candidate) / (1 + np.exp(-enter))
-    return np.tanh(memory) / (1 + np.exp(-leave)), memory
+def _lstm(gates: Array, c: Array) -> tuple[Array, Array]:
+    i, f, g, o = np.split(gates, 4)
+    c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+    return np.tanh(c) / (1 + np.exp(-o)), c

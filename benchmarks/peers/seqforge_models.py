@@ -27,14 +27,14 @@ def experiment(
     cell_options: Mapping[str, Any] | None = None,
     **training: Any,
 ) -> Experiment:
-    """Return an experiment.
+    """Return an experiment that trains on a CPU until it is interrupted.
 
     Args:
         cell: Component name of the cell.
         size: Name of the model size.
-        precision: Precision of the products.
+        precision: Precision of matrix products.
         text: Training text.
-        cell_options: Options of the cell other than its size.
+        cell_options: Options of the cell except its size.
         training: Further settings of `[training]`.
 
     Raises:

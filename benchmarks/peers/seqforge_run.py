@@ -1,4 +1,4 @@
-"""The training loop of `seqforge.train`, with its batches, log and events, paused between rounds."""
+"""`seqforge.train`, with its batches, log and events, paused between rounds."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from seqforge import train
 from seqforge.events import StepFinished
 
 _REPETITIONS = 80 * BATCH_SIZE * SEQUENCE_LENGTH // len(TEXT)
-"""Repetitions of the text, so that an epoch has more batches than are read at once."""
+"""Repetitions of the text. An epoch then has more batches than are read at once."""
 
 
-class Pacemaker:
+class PauseBetweenRounds:
     """Callback that pauses a run after each round.
 
     Args:
@@ -28,7 +28,7 @@ class Pacemaker:
         self._clock: Clock | None = None
 
     def on_step_finished(self, event: StepFinished) -> None:
-        """Stop the clock after the last step of a round, and wait for the next clock. The first round is not timed."""
+        """Stop the clock after the last step of a round, and wait for the next one. The first round is not timed."""
         if event.step % self._steps:
             return
         if self._clock is not None:
@@ -43,4 +43,4 @@ def run(clocks: Iterator[Clock], cell: str, size: str, precision: str, backend: 
     """Time training steps of `seqforge.train`."""
     chosen = experiment(cell, size, precision, text=TEXT * _REPETITIONS, backend=backend)
     with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
-        train(chosen, folder, callbacks=[Pacemaker(clocks, SIZES[size].steps)], progress=False)
+        train(chosen, folder, callbacks=[PauseBetweenRounds(clocks, SIZES[size].steps)], progress=False)

@@ -13,10 +13,10 @@ from benchmarks.worker import Clock
 
 
 class Model(nn.Module):
-    """A stack of `nn.LSTM`, `nn.GRU` or `nn.RNN`, and a head.
+    """A stack of recurrent layers of `torch.nn`, and a head.
 
     Args:
-        layer: Name of the layer in `torch.nn`.
+        layer: Name of the layer: `LSTM`, `GRU` or `RNN`.
         layers: Number of layers.
         hidden_size: Hidden size of each layer.
     """
@@ -64,8 +64,8 @@ def sample_by_cells(clocks: Iterator[Clock], size: str, batch_size: int) -> None
             states = [(zeros, zeros) for _ in cells]
             tokens = torch.zeros(batch_size, dtype=torch.int64)
             for _ in range(chosen.draws):
-                read = functional.one_hot(tokens, SYMBOLS).float()
+                inputs = functional.one_hot(tokens, SYMBOLS).float()
                 for layer, cell in enumerate(cells):
-                    states[layer] = cell(read, states[layer])
-                    read = states[layer][0]
-                tokens = torch.multinomial(head(read).softmax(-1), 1).squeeze(1)
+                    states[layer] = cell(inputs, states[layer])
+                    inputs = states[layer][0]
+                tokens = torch.multinomial(head(inputs).softmax(-1), 1).squeeze(1)

@@ -1,4 +1,4 @@
-"""A training step in torch, equal for every model: forward, cross-entropy, backward, clipping, fused Adam."""
+"""The training step of every torch model: forward pass, cross-entropy, backward pass, gradient clipping, fused Adam."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,7 +20,7 @@ def train(
         model: Model to train.
         forward: Function from symbols `[time, batch]` to logits `[time, batch, symbols]`.
         steps: Training steps in a round.
-        precision: "float32", or "bfloat16" for autocast around `forward`.
+        precision: "float32", or "bfloat16" for autocast of `forward`.
     """
     generator = torch.Generator().manual_seed(1)
     shape = (SEQUENCE_LENGTH, BATCH_SIZE)

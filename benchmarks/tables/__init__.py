@@ -1,1 +1,1 @@
-"""The tables: which sides each compares, and what it says of them."""
+"""The tables. Each module selects the programs to compare and the columns to show."""

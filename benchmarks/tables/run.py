@@ -1,9 +1,9 @@
-"""Overhead of the training loop of `seqforge run` over a bare loop with the same model."""
+"""Overhead of `seqforge run`, compared with a bare training loop of the same model."""
 
 from collections.abc import Iterator
 
 from benchmarks.machine import malloc_settings, thread_settings
-from benchmarks.paired import Side, alternate
+from benchmarks.paired import Program, alternate
 from benchmarks.report import Table, megabytes
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH
 from benchmarks.tables.settings import Settings
@@ -12,7 +12,7 @@ PEERS = "benchmarks.peers"
 
 
 def tables(settings: Settings) -> Iterator[Table]:
-    """Measure the training loop in each size.
+    """Measure both loops in each size and precision.
 
     Args:
         settings: Sizes, rounds and threads.
@@ -25,8 +25,8 @@ def tables(settings: Settings) -> Iterator[Table]:
             characters = BATCH_SIZE * SEQUENCE_LENGTH * size.steps
             bare, run = alternate(
                 [
-                    Side("bare loop", f"{PEERS}.seqforge_models:train", options, characters),
-                    Side("seqforge run", f"{PEERS}.seqforge_run:run", options, characters),
+                    Program("bare loop", f"{PEERS}.seqforge_models:train", options, characters),
+                    Program("seqforge run", f"{PEERS}.seqforge_run:run", options, characters),
                 ],
                 settings.rounds,
                 environment,

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from benchmarks.paired import Side
+from benchmarks.paired import Program
 from benchmarks.report import Table
 from benchmarks.sizes import Size
 from benchmarks.tables.settings import Settings
-from benchmarks.tables.speeds import speeds
+from benchmarks.tables.speeds import measure_speeds
 
 PEERS = "benchmarks.peers"
 BATCH_SIZES = (1, 64)
-LONGER = 10
-"""Factor for the symbols in a round of a kernel with one stream, which packing the weights would otherwise dominate."""
+KERNEL_FACTOR = 10
+"""Factor on the symbols in a round of a kernel with one stream. Otherwise, packing the weights would dominate it."""
 
 PRECISIONS = ("float32", "bfloat16", "int8")
-"""Cells without kernels for a precision are skipped."""
+"""A backend without kernels for a precision is skipped."""
 
 
 def tables(settings: Settings) -> Iterator[Table]:
@@ -25,31 +25,30 @@ def tables(settings: Settings) -> Iterator[Table]:
     """
     for size in settings.sizes:
         for batch_size in BATCH_SIZES:
-            yield speeds(f"Sampling, batch {batch_size}, LSTM, {size}", _sides(size, batch_size), settings)
+            yield measure_speeds(f"Sampling, batch {batch_size}, LSTM, {size}", _programs(size, batch_size), settings)
 
 
-def _sides(size: Size, batch_size: int) -> list[Side]:
+def _programs(size: Size, batch_size: int) -> list[Program]:
     characters = size.draws * batch_size
 
-    def engine(backend: str, precision: str) -> Side:
-        longer = LONGER if backend == "native" and batch_size == 1 else 1
-        draws = size.draws * longer
+    def seqforge_program(backend: str, precision: str) -> Program:
+        draws = size.draws * (KERNEL_FACTOR if backend == "native" and batch_size == 1 else 1)
         options = {"size": size.name, "batch_size": batch_size, "precision": precision, "draws": draws}
-        return Side(
+        return Program(
             f"`lstm`, {backend}, {precision}",
             f"{PEERS}.seqforge_models:sample",
             {"cell": "lstm", "backend": backend, **options},
             draws * batch_size,
         )
 
-    sides = [
-        Side(
+    programs = [
+        Program(
             "nn.LSTM, one call per step",
             f"{PEERS}.torch_layers:sample",
             {"layer": "LSTM", "size": size.name, "batch_size": batch_size},
             characters,
         ),
-        Side(
+        Program(
             "nn.LSTMCell, one call per layer",
             f"{PEERS}.torch_layers:sample_by_cells",
             {"size": size.name, "batch_size": batch_size},
@@ -57,6 +56,6 @@ def _sides(size: Size, batch_size: int) -> list[Side]:
         ),
     ]
     if batch_size == 1:
-        sides.append(Side("numpy", f"{PEERS}.numpy_sampling:sample", {"size": size.name}, characters))
-    sides += [engine(backend, precision) for backend in ("eager", "native") for precision in PRECISIONS]
-    return sides
+        programs.append(Program("numpy", f"{PEERS}.numpy_sampling:sample", {"size": size.name}, characters))
+    programs += [seqforge_program(backend, precision) for backend in ("eager", "native") for precision in PRECISIONS]
+    return programs

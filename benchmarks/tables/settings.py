@@ -1,4 +1,4 @@
-"""Settings from the command line."""
+"""Settings of the measurements, from the command line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from pathlib import Path
 from benchmarks.sizes import Size
 
 BACKENDS = ("eager", "native", "onednn", "inductor", "auto")
-"""Backends that are measured. Those that cannot run on this machine are skipped. `auto` is the fastest of them."""
+"""Backends to measure. Those that cannot run on this machine are skipped. `auto` chooses the fastest of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of the measurement.
+    """Settings of the measurements.
 
     Attributes:
         sizes: Model sizes.
-        rounds: Number of counted rounds.
-        threads: Number of threads of every side, and of cores.
+        rounds: Number of rounds to count.
+        threads: Number of threads and of cores of every program.
         archive: Archive of the Linux source, or None if there is none.
     """
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.machine import thread_settings
-from benchmarks.paired import Side, alternate
+from benchmarks.paired import Program, alternate
 from benchmarks.report import Table, megabytes
 from benchmarks.tables.settings import Settings
 
@@ -22,13 +22,13 @@ def tables(settings: Settings) -> Iterator[Table]:
     """Measure each command from its start to its end.
 
     Args:
-        settings: Rounds and cores.
+        settings: Rounds and threads.
     """
-    programs = Path(sys.executable).parent
-    sides = [
-        Side(name, "benchmarks.peers.commands:run", {"command": [str(programs / command[0]), *command[1:]]})
+    folder = Path(sys.executable).parent
+    programs = [
+        Program(name, "benchmarks.peers.commands:run", {"command": [str(folder / command[0]), *command[1:]]})
         for name, command in COMMANDS.items()
     ]
-    measured = alternate(sides, settings.rounds, thread_settings(settings.threads))
-    rows = [[one.side.name, f"{one.median:.3f}", megabytes(one.peak)] for one in measured]
+    measurements = alternate(programs, settings.rounds, thread_settings(settings.threads))
+    rows = [[one.program.name, f"{one.median:.3f}", megabytes(one.peak)] for one in measurements]
     yield Table("Start-up", ["", "seconds", "peak memory"], rows)

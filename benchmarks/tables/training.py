@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from benchmarks.paired import Side
+from benchmarks.paired import Program
 from benchmarks.report import Table
 from benchmarks.sizes import BATCH_SIZE, SEQUENCE_LENGTH, Size
 from benchmarks.tables.settings import Settings
-from benchmarks.tables.speeds import speeds
+from benchmarks.tables.speeds import measure_speeds
 
 PEERS = "benchmarks.peers"
 PRECISIONS = ("float32", "bfloat16")
@@ -20,13 +20,13 @@ def tables(settings: Settings) -> Iterator[Table]:
     """
     for size in settings.sizes:
         for kind in ("LSTM", "GRU", "RNN"):
-            yield speeds(f"Training, {kind}, {size}", _sides(kind, size), settings)
+            yield measure_speeds(f"Training, {kind}, {size}", _programs(kind, size), settings)
 
 
-def _sides(kind: str, size: Size) -> list[Side]:
+def _programs(kind: str, size: Size) -> list[Program]:
     characters = BATCH_SIZE * SEQUENCE_LENGTH * size.steps
-    sides = [
-        Side(
+    programs = [
+        Program(
             f"nn.{kind} {precision}",
             f"{PEERS}.torch_layers:train",
             {"layer": kind, "size": size.name, "precision": precision},
@@ -34,8 +34,8 @@ def _sides(kind: str, size: Size) -> list[Side]:
         )
         for precision in PRECISIONS
     ]
-    sides += [
-        Side(
+    programs += [
+        Program(
             f"`{kind.lower()}`, {backend}, {precision}",
             f"{PEERS}.seqforge_models:train",
             {"cell": kind.lower(), "size": size.name, "precision": precision, "backend": backend},
@@ -46,9 +46,9 @@ def _sides(kind: str, size: Size) -> list[Side]:
     ]
     if kind == "LSTM":
         peepholes = {"cell": "lstm", "cell_options": {"peepholes": True}, "size": size.name, "backend": "native"}
-        sides += [
+        programs += [
             # Peepholes have no kernel of their own, so `native` generates one from the cell's `pointwise`.
-            Side(
+            Program(
                 f"`lstm` with peepholes, native, {precision}",
                 f"{PEERS}.seqforge_models:train",
                 {**peepholes, "precision": precision},
@@ -56,17 +56,17 @@ def _sides(kind: str, size: Size) -> list[Side]:
             )
             for precision in PRECISIONS
         ]
-        sides += [
-            Side("JAX lax.scan float32", f"{PEERS}.jax_scan:train", {"size": size.name}, characters),
-            Side("Keras on JAX float32", f"{PEERS}.keras_layers:train", {"size": size.name}, characters),
+        programs += [
+            Program("JAX lax.scan float32", f"{PEERS}.jax_scan:train", {"size": size.name}, characters),
+            Program("Keras on JAX float32", f"{PEERS}.keras_layers:train", {"size": size.name}, characters),
         ]
     if kind == "RNN" and size.layers == 1:
-        sides.append(
-            Side(
+        programs.append(
+            Program(
                 "numpy min-char-rnn, batch 1",
                 f"{PEERS}.numpy_rnn:train",
                 {"size": size.name},
                 SEQUENCE_LENGTH * size.steps,
             )
         )
-    return sides
+    return programs

@@ -1,4 +1,4 @@
-"""Basic components of seqforge. Importing this module registers names and imports no torch."""
+"""Basic components of seqforge. Importing this module registers names and does not import torch."""
 
 from seqforge.registry import Register, hookimpl
 

@@ -1,4 +1,7 @@
-"""Attention of a decoder over the encoder outputs: additive and multiplicative scores."""
+"""Additive and multiplicative attention of a decoder over the encoder outputs.
+
+In shapes, `read` is the number of encoder steps and `written` the number of decoder steps, as in `Attention`.
+"""
 
 from typing import Annotated
 
@@ -11,7 +14,7 @@ from seqforge.interfaces import Attention
 
 
 class Additive(Attention):
-    """Attention with the score v · tanh(W q + U m), computed by a small network.
+    """Attention with the score v · tanh(W q + b + U m) of a query q and an encoder output m.
 
     Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align and Translate".
     """
@@ -35,15 +38,15 @@ class Additive(Attention):
         self, queries: Float[Tensor, "written batch query"], projected: Float[Tensor, "read batch units"]
     ) -> Float[Tensor, "batch written read"]:
         """Return the score of every encoder step for every decoder step."""
-        # [batch, written, 1, units] + [batch, 1, read, units]
+        # [batch, written, 1, units] + [batch, 1, read, units]: every decoder step with every encoder step.
         hidden = self.query(queries).transpose(0, 1).unsqueeze(2) + projected.transpose(0, 1).unsqueeze(1)
         return self.energy(torch.tanh(hidden)).squeeze(-1)
 
 
 class Multiplicative(Attention):
-    """Attention with the score q · W m, the "general" score of Luong et al. 2015.
+    """Attention with the score q · W m of a query q and an encoder output m.
 
-    "Effective Approaches to Attention-based Neural Machine Translation".
+    Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation", call this score "general".
     """
 
     def __init__(self, query_size: int, memory_size: int) -> None:

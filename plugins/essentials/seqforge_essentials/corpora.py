@@ -1,4 +1,4 @@
-"""Corpora of the user's own text: files found by glob patterns, and text inside the experiment file."""
+"""Corpora of your own text: files, selected by glob patterns, or text in the experiment file."""
 
 import codecs
 import hashlib
@@ -36,21 +36,21 @@ class InlineText(Corpus):
         return hashlib.blake2b(self._content, digest_size=16).hexdigest()
 
     def describe(self) -> str:
-        """Return the size of the text, for people."""
+        """Return the size of the text, for the user."""
         return f"{len(self._content):,} bytes of text in the experiment"
 
 
 class TextFiles(Corpus):
-    """Text files found by glob patterns, one document each, in any encoding that Python supports.
+    """Text files selected by glob patterns, one document each, in any encoding that Python supports.
 
     Line ends stay as they are. A byte order mark at the start of a file is not part of its text.
 
-    A pattern may contain `*`, `?`, `[…]` and `**`, which matches any number of folders. `**` at the end of a pattern
-    matches every file below. Files and folders whose names begin with a dot are matched only by patterns that contain
-    such a name. The leading part of a pattern that exists as written is taken literally.
+    A pattern may contain `*`, `?`, `[…]`, and `**`, which matches any number of folders. `**` at the end of a pattern
+    matches every file below. Only a pattern that contains a name with a leading dot matches such names. The
+    longest leading part of a pattern that exists as a file or folder is literal.
 
     Raises:
-        ValueError: If Python has no such text encoding.
+        ValueError: If Python does not have this text encoding.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class TextFiles(Corpus):
             Field(min_length=1, description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file."),
         ],
         encoding: Annotated[
-            str, Field(description="Encoding of the files, by any of Python's names for it.")
+            str, Field(description="Text encoding of the files, by its name in Python, such as `latin-1`.")
         ] = "utf-8",
     ) -> None:
         self._patterns = files
-        self._encoding = _canonical(encoding)
+        self._encoding = _canonical_name(encoding)
 
     def documents(self) -> Iterator[Document]:
-        """Yield every file in the order of the paths, converted to UTF-8.
+        """Yield every file, converted to UTF-8, in the order of the paths.
 
         Raises:
             DataError: If a pattern matches no file, or a file cannot be read or decoded.
@@ -80,7 +80,7 @@ class TextFiles(Corpus):
             yield Document(name, _to_utf8(content, self._encoding, path))
 
     def fingerprint(self) -> str:
-        """Return a digest of the encoding and of the name, size and content of every file. Nothing is decoded.
+        """Return a digest of the encoding, and of the name, size and undecoded content of every file.
 
         Raises:
             DataError: If a pattern matches no file, or a file cannot be read.
@@ -97,7 +97,7 @@ class TextFiles(Corpus):
         return digest.hexdigest()
 
     def describe(self) -> str:
-        """Return the number, size and folder of the files, for people.
+        """Return the number, folder and size of the files, for the user.
 
         Raises:
             DataError: If a pattern matches no file.
@@ -119,14 +119,14 @@ class TextFiles(Corpus):
         return {_document_name(path.relative_to(folder)): path for path in paths}
 
 
-def _canonical(encoding: str) -> str:
+def _canonical_name(encoding: str) -> str:
     try:
         b" ".decode(encoding)
     except UnicodeError:
-        pass  # The codec exists: one space is half a character of UTF-16.
+        pass  # The encoding exists. One space is half a character of UTF-16, so it may fail to decode.
     except (LookupError, ValueError) as error:
         raise ValueError(
-            f"encoding {encoding!r}: {error}; choose an encoding of Python, such as utf-8 or latin-1"
+            f"encoding {encoding!r}: {error}; choose a text encoding of Python, such as utf-8 or latin-1"
         ) from error
     return codecs.lookup(encoding).name
 
@@ -136,22 +136,22 @@ def _match(pattern: Path) -> list[Path]:
         if pattern.is_file():
             return [pattern.parent.resolve() / pattern.name]
         if pattern.exists():
-            raise DataError(f"{pattern} is not a file", hint=f"For every file below it, write {pattern / '**'}.")
+            raise DataError(f"{pattern} is not a file", hint=f"To select every file below it, write {pattern / '**'}.")
         folder = next(parent for parent in pattern.parents if parent.is_dir())
-        found = _glob(folder.resolve(), pattern.parts[len(folder.parts) :])
+        matches = _glob(folder.resolve(), pattern.parts[len(folder.parts) :])
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}", hint="Check the path and its permissions.") from error
     except ValueError as error:
         raise DataError(
             f"{pattern} is not a pattern: {error}", hint="`**` must be a whole path component, as in `a/**/b`."
         ) from error
-    if not found:
+    if not matches:
         raise DataError(f"no file matches {pattern}", hint=f"The nearest folder that exists is {folder}.")
-    return found
+    return matches
 
 
 def _glob(folder: Path, parts: tuple[str, ...]) -> list[Path]:
-    # Before Python 3.13, a `**` at the end matches only folders.
+    # Before Python 3.13, a pattern that ends in `**` matches only folders.
     pattern = "/".join((*parts, "*") if parts[-1] == "**" else parts)
     include_hidden = any(part.startswith(".") for part in parts)
     return [
@@ -170,7 +170,7 @@ def _common_folder(paths: list[Path]) -> Path:
 
 
 def _document_name(path: Path) -> str:
-    # A file name may contain bytes that are not text; a document name may not.
+    # A file name may contain bytes that are not UTF-8. A document name is text.
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
@@ -178,13 +178,13 @@ def _to_utf8(content: bytes, encoding: str, path: Path) -> bytes:
     try:
         return content.decode(encoding).removeprefix("\ufeff").encode("utf-8")
     except UnicodeDecodeError as error:
-        # A codec that removes a byte order mark counts offsets from the byte after it.
+        # A codec that removes the byte order mark counts offsets from the end of the mark.
         offset = error.start + len(content) - len(error.object)
         reason = f"byte 0x{content[offset]:02x} at offset {offset} is not {encoding} ({error.reason})"
     except UnicodeError as error:
-        reason = f"it cannot be read as {encoding} ({error})"
+        reason = f"cannot be decoded as {encoding} ({error})"
     raise DataError(f"{path}: {reason}", hint='Set corpus.encoding to the encoding of the files, such as "latin-1".')
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: {error.strerror}", hint="Check that it exists and that you may read it.")
+    return DataError(f"{path}: {error.strerror}", hint="Check that the file exists and that you may read it.")

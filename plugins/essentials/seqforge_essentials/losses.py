@@ -14,15 +14,15 @@ from seqforge.interfaces import IGNORED_TARGET, Loss
 class CrossEntropy(Loss):
     """The mean of -log p(target), with optional label smoothing.
 
-    Label smoothing is from Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision": the
-    target keeps 1 - ε of its probability, and ε is distributed uniformly over all symbols. If ε is not 0,
-    the loss is not a likelihood, and no bits per character follow from it.
+    Label smoothing is from Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision": the target
+    keeps 1 - ε of its probability, and ε is distributed uniformly over all symbols. If ε is not 0, the loss is not a
+    likelihood, so bits per character cannot be computed from it.
     """
 
     def __init__(
         self,
         label_smoothing: Annotated[
-            float, Field(ge=0, lt=1, description="Share of probability that is spread uniformly over all symbols.")
+            float, Field(ge=0, lt=1, description="Probability ε that is distributed uniformly over all symbols.")
         ] = 0.0,
     ) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class CrossEntropy(Loss):
         self.in_nats = label_smoothing == 0.0
 
     def forward(self, outputs: Float[Tensor, "*batch symbols"], targets: Int[Tensor, "*batch"]) -> Float[Tensor, ""]:
-        """Return the mean in nats over all targets that are not `IGNORED_TARGET`; 0 if there are none."""
+        """Return the mean in nats over all targets that are not `IGNORED_TARGET`, or 0 if there are none."""
         count = (targets != IGNORED_TARGET).sum().clamp(min=1)
         total = functional.cross_entropy(
             outputs.flatten(end_dim=-2),
@@ -43,14 +43,14 @@ class CrossEntropy(Loss):
 
 
 class MeanSquaredError(Loss):
-    """The mean of (output - target)²."""
+    """The mean of (output - target)², for targets that are numbers."""
 
     compares: ClassVar[Literal["symbols", "numbers"]] = "numbers"
 
     def forward(
         self, outputs: Float[Tensor, "*batch size"], targets: Float[Tensor, "*batch size"]
     ) -> Float[Tensor, ""]:
-        """Return the mean over all targets that are not NaN, which marks padding; 0 if there are none."""
+        """Return the mean over all targets that are not NaN, or 0 if there are none. NaN marks padding."""
         ignored = targets.isnan()
         # Replace NaN before the subtraction: a gradient through NaN is NaN, even if its term is masked afterwards.
         squares = (outputs - targets.masked_fill(ignored, 0.0)).square().masked_fill(ignored, 0.0)
@@ -58,7 +58,7 @@ class MeanSquaredError(Loss):
 
 
 class CTC(Loss):
-    """The negative log-likelihood of a target sequence, summed over all its alignments with the steps.
+    """Connectionist temporal classification: -log p(target), where p sums over all alignments with the steps.
 
     Graves et al. 2006, "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with Recurrent
     Neural Networks". The last output is the blank. A target without a possible alignment, for example one with more
@@ -71,9 +71,9 @@ class CTC(Loss):
     def forward(
         self, outputs: Float[Tensor, "time batch symbols"], targets: Int[Tensor, "steps batch"]
     ) -> Float[Tensor, ""]:
-        """Return the mean in nats over all target symbols that are not `IGNORED_TARGET`; 0 if there are none.
+        """Return the mean in nats over all target symbols that are not `IGNORED_TARGET`, or 0 if there are none.
 
-        At padded steps, the logits must give the blank the probability 1.
+        At steps that are padding, the logits must give the blank a probability of 1.
         """
         time, batch, symbols = outputs.shape
         lengths = (targets != IGNORED_TARGET).sum(0)

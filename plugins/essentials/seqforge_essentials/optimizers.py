@@ -1,6 +1,7 @@
-"""Optimizers of `torch.optim`, with weight decay on matrices only and torch's fused kernels where they exist."""
+"""Optimizers of `torch.optim`, with weight decay of matrices only, and with fused kernels where torch has them."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar
 
@@ -14,33 +15,37 @@ from seqforge_essentials.initializers import is_bias
 _Algorithm = Callable[..., torch.optim.Optimizer]
 """A class of `torch.optim`."""
 
+_TORCH_NAMES = {"learning_rate": "lr", "epsilon": "eps", "decay_rate": "alpha"}
+"""Options that have another name in torch."""
+
 _LearningRate = Annotated[float, Field(gt=0, description="Learning rate, before the factor of the schedule.")]
 _WeightDecay = Annotated[
     float, Field(ge=0, description="Weight decay (an L2 penalty) of matrices; biases and other vectors have none.")
 ]
 _Epsilon = Annotated[float, Field(gt=0, description="Constant in the denominator that prevents division by 0.")]
 _Momentum = Annotated[float, Field(ge=0, lt=1, description="Momentum: the share of the last update that is kept.")]
-_Beta1 = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the gradient.")]
-_Beta2 = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the squared gradient.")]
+_MeanDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the gradient.")]
+_SquareDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the squared gradient.")]
 
 
 class _TorchOptimizer(Optimizer):
-    """An optimizer of `torch.optim` and its options, by the names that torch uses."""
+    """An optimizer of `torch.optim`. The fields of a subclass, a dataclass, are its options."""
 
     algorithm: ClassVar[_Algorithm]
 
-    def __init__(self, weight_decay: float, **options: Any) -> None:
-        self._weight_decay = weight_decay
-        self._options = options
-
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
         """Build the torch optimizer."""
-        groups = parameter_groups(parameters, self._weight_decay)
+        options = {_TORCH_NAMES.get(name, name): value for name, value in vars(self).items()}
+        if "beta1" in options:
+            options["betas"] = (options.pop("beta1"), options.pop("beta2"))
+        groups = parameter_groups(parameters, options.pop("weight_decay"))
         types = {(parameter.device.type, parameter.dtype) for group in groups for parameter in group["params"]}
-        fused = all(_has_fused_kernel(self.algorithm, device, dtype) for device, dtype in types)
-        return self.algorithm(groups, **self._options, **({"fused": True} if fused else {}))
+        if all(_has_fused_kernel(self.algorithm, device, dtype) for device, dtype in types):
+            options["fused"] = True
+        return self.algorithm(groups, **options)
 
 
+@dataclass(frozen=True)
 class SGD(_TorchOptimizer):
     """Stochastic gradient descent with momentum.
 
@@ -51,71 +56,65 @@ class SGD(_TorchOptimizer):
     """
 
     algorithm = torch.optim.SGD
+    learning_rate: _LearningRate = 1.0
+    momentum: _Momentum = 0.9
+    nesterov: Annotated[bool, Field(description="Use Nesterov momentum; needs a momentum above 0.")] = False
+    weight_decay: _WeightDecay = 0.0
 
-    def __init__(
-        self,
-        learning_rate: _LearningRate = 1.0,
-        momentum: _Momentum = 0.9,
-        nesterov: Annotated[bool, Field(description="Use Nesterov momentum; needs a momentum above 0.")] = False,
-        weight_decay: _WeightDecay = 0.0,
-    ) -> None:
-        if nesterov and momentum == 0:
+    def __post_init__(self) -> None:
+        if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, such as 0.9")
-        super().__init__(weight_decay, lr=learning_rate, momentum=momentum, nesterov=nesterov)
 
 
+@dataclass(frozen=True)
 class Adam(_TorchOptimizer):
-    """Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization"."""
+    """Gradient descent with running means of the gradient and of its square, corrected for their start at 0.
+
+    Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization".
+    """
 
     algorithm = torch.optim.Adam
-
-    def __init__(
-        self,
-        learning_rate: _LearningRate = 2e-3,
-        beta1: _Beta1 = 0.9,
-        beta2: _Beta2 = 0.999,
-        epsilon: _Epsilon = 1e-8,
-        weight_decay: _WeightDecay = 0.0,
-    ) -> None:
-        super().__init__(weight_decay, lr=learning_rate, betas=(beta1, beta2), eps=epsilon)
+    learning_rate: _LearningRate = 2e-3
+    beta1: _MeanDecay = 0.9
+    beta2: _SquareDecay = 0.999
+    epsilon: _Epsilon = 1e-8
+    weight_decay: _WeightDecay = 0.0
 
 
+@dataclass(frozen=True)
 class AdamW(Adam):
-    """Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization": Adam with decay outside the scaling."""
+    """Adam with weight decay that the running mean of the squared gradient does not scale.
+
+    Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization".
+    """
 
     algorithm = torch.optim.AdamW
-
-    def __init__(
-        self,
-        learning_rate: _LearningRate = 2e-3,
-        beta1: _Beta1 = 0.9,
-        beta2: _Beta2 = 0.999,
-        epsilon: _Epsilon = 1e-8,
-        weight_decay: Annotated[
-            float, Field(ge=0, description="Weight decay of matrices, per step and multiplied by the learning rate.")
-        ] = 0.01,
-    ) -> None:
-        super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)
+    weight_decay: Annotated[
+        float, Field(ge=0, description="Weight decay of matrices, per step and multiplied by the learning rate.")
+    ] = 0.01
 
 
 class NAdam(Adam):
-    """Dozat 2016, "Incorporating Nesterov Momentum into Adam"."""
+    """Adam with Nesterov momentum: Dozat 2016, "Incorporating Nesterov Momentum into Adam"."""
 
     algorithm = torch.optim.NAdam
 
 
 class RAdam(Adam):
-    """Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond": Adam that needs no warm-up."""
+    """Adam that needs no warm-up: Liu et al. 2020, "On the Variance of the Adaptive Learning Rate and Beyond"."""
 
     algorithm = torch.optim.RAdam
 
 
+@dataclass(frozen=True)
 class Adamax(Adam):
-    """Kingma and Ba 2015, section 7.1: Adam with a decaying maximum of the gradient instead of its root mean square."""
+    """Adam with a decaying maximum of the gradient instead of its root mean square: Kingma and Ba 2015, section 7.1."""
 
     algorithm = torch.optim.Adamax
+    beta2: Annotated[float, Field(ge=0, lt=1, description="Decay of the maximum of the gradient's magnitude.")] = 0.999
 
 
+@dataclass(frozen=True)
 class RMSprop(_TorchOptimizer):
     """Gradient descent with gradients divided by their running root mean square. The defaults are those of char-rnn.
 
@@ -124,21 +123,17 @@ class RMSprop(_TorchOptimizer):
     """
 
     algorithm = torch.optim.RMSprop
-
-    def __init__(
-        self,
-        learning_rate: _LearningRate = 2e-3,
-        decay_rate: _Beta2 = 0.95,
-        momentum: _Momentum = 0.0,
-        centered: Annotated[bool, Field(description="Divide by the standard deviation instead.")] = False,
-        epsilon: _Epsilon = 1e-8,
-        weight_decay: _WeightDecay = 0.0,
-    ) -> None:
-        super().__init__(
-            weight_decay, lr=learning_rate, alpha=decay_rate, momentum=momentum, centered=centered, eps=epsilon
-        )
+    learning_rate: _LearningRate = 2e-3
+    decay_rate: _SquareDecay = 0.95
+    momentum: _Momentum = 0.0
+    centered: Annotated[
+        bool, Field(description="Divide by the gradient's running standard deviation instead of its root mean square.")
+    ] = False
+    epsilon: _Epsilon = 1e-8
+    weight_decay: _WeightDecay = 0.0
 
 
+@dataclass(frozen=True)
 class Adagrad(_TorchOptimizer):
     """Gradient descent with gradients divided by the root of the sum of all their squares. min-char-rnn uses it.
 
@@ -146,23 +141,21 @@ class Adagrad(_TorchOptimizer):
     """
 
     algorithm = torch.optim.Adagrad
-
-    def __init__(
-        self, learning_rate: _LearningRate = 0.1, epsilon: _Epsilon = 1e-8, weight_decay: _WeightDecay = 0.0
-    ) -> None:
-        super().__init__(weight_decay, lr=learning_rate, eps=epsilon)
+    learning_rate: _LearningRate = 0.1
+    epsilon: _Epsilon = 1e-8
+    weight_decay: _WeightDecay = 0.0
 
 
 def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_decay: float) -> list[dict[str, Any]]:
     """Separate the matrices, which decay, from biases, gains and other vectors, which do not.
 
-    Weight decay makes a function smoother by shrinking the factors of its inputs. A bias is no such factor, and a gain
-    has no reason to be near 0 (Goodfellow et al. 2016, "Deep Learning", section 7.1).
+    Weight decay makes a function smoother by shrinking the weights that multiply its inputs. A bias multiplies no
+    input, and a gain has no reason to be near 0 (Goodfellow et al. 2016, "Deep Learning", section 7.1).
 
     Returns:
-        The groups that are not empty, in the format of `torch.optim`, each with its `weight_decay`. If nothing decays,
-        there is one group, since an optimizer step costs time per group. The order of the parameters, by which
-        checkpoints identify them, does not depend on the weight decay.
+        Non-empty groups in the format of `torch.optim`, each with its `weight_decay`. If nothing decays, there is one
+        group, because an optimizer step costs time per group. Checkpoints identify parameters by their order, which
+        does not depend on the weight decay.
     """
     decaying: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
@@ -176,7 +169,7 @@ def parameter_groups(parameters: Iterable[tuple[str, nn.Parameter]], weight_deca
 
 @cache
 def _has_fused_kernel(algorithm: _Algorithm, device: str, dtype: torch.dtype) -> bool:
-    """Try one step on one number: fused kernels depend on torch's version, the device and the dtype."""
+    """Return whether torch has a fused kernel, by trying one step: that depends on its version, device and dtype."""
     probe = torch.zeros(1, device=device, dtype=dtype, requires_grad=True)
     probe.grad = torch.zeros_like(probe)
     try:

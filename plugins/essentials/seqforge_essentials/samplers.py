@@ -1,6 +1,7 @@
-"""Samplers: transformations of the logits from which the next symbol is drawn. Minus infinity excludes a symbol."""
+"""Samplers, which transform the logits before the next symbol is drawn. A logit of minus infinity excludes a symbol."""
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -12,132 +13,122 @@ from seqforge.interfaces import LogitRule, Sampler, SamplingContext
 
 
 class Greedy(Sampler):
-    """Keeps only the most probable symbol, the first one in a tie."""
+    """Keep only the most probable symbol, or in a tie, only the first of the most probable ones."""
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude all symbols except one."""
+        """Exclude all symbols except the most probable one."""
         best = logits.argmax(dim=-1, keepdim=True)
         return torch.full_like(logits, -torch.inf).scatter(-1, best, 0.0)
 
     def logit_rule(self) -> LogitRule:
-        """Return this transformation for generation kernels."""
+        """Return the rule for generation kernels."""
         return LogitRule("greedy")
 
 
+@dataclass(frozen=True)
 class Temperature(Sampler):
-    """Divides logits by a temperature: below 1 sharpens the distribution, above 1 flattens it.
+    """Divide the logits by a temperature, which sharpens the distribution below 1 and flattens it above 1.
 
-    Ackley et al. 1985, "A Learning Algorithm for Boltzmann Machines". The sampler `greedy` is the limit at 0.
+    Ackley et al. 1985, "A Learning Algorithm for Boltzmann Machines". The limit at 0 is the sampler `greedy`.
     """
 
-    def __init__(
-        self,
-        temperature: Annotated[float, Field(ge=0.001, description="Divisor of the logits; 1 changes nothing.")] = 0.8,
-    ) -> None:
-        self._temperature = temperature
+    temperature: Annotated[float, Field(ge=0.001, description="Divisor of the logits; 1 changes nothing.")] = 0.8
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
         """Divide the logits by the temperature."""
-        return logits / self._temperature
+        return logits / self.temperature
 
     def logit_rule(self) -> LogitRule:
-        """Return this transformation for generation kernels."""
-        return LogitRule("temperature", self._temperature)
+        """Return the rule for generation kernels."""
+        return LogitRule("temperature", self.temperature)
 
 
+@dataclass(frozen=True)
 class TopK(Sampler):
-    """Keeps the k most probable symbols, and any others that tie with the last of them.
+    """Keep the k most probable symbols, and any others that tie with the last of them.
 
     Fan et al. 2018, "Hierarchical Neural Story Generation". A k above the vocabulary size keeps all symbols.
     """
 
-    def __init__(self, k: Annotated[int, Field(ge=1, description="Number of symbols to keep.")] = 40) -> None:
-        self._k = k
+    k: Annotated[int, Field(ge=1, description="Number of symbols to keep.")] = 40
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
         """Exclude symbols that are less probable than the k-th."""
-        kept = logits.topk(min(self._k, logits.shape[-1]), dim=-1).values
-        return logits.masked_fill(logits < kept[:, -1:], -torch.inf)
+        highest = logits.topk(min(self.k, logits.shape[-1]), dim=-1).values
+        return logits.masked_fill(logits < highest[:, -1:], -torch.inf)
 
     def logit_rule(self) -> LogitRule:
-        """Return this transformation for generation kernels."""
-        return LogitRule("top-k", float(self._k))
+        """Return the rule for generation kernels."""
+        return LogitRule("top-k", float(self.k))
 
 
+@dataclass(frozen=True)
 class TopP(Sampler):
-    """Keeps the fewest symbols whose total probability is at least p (the nucleus); the first ones in a tie.
+    """Keep the nucleus: the fewest symbols whose total probability is at least p.
 
-    Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
+    Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration". Of equally probable symbols, it keeps the
+    first ones.
     """
 
-    def __init__(
-        self, p: Annotated[float, Field(gt=0, le=1, description="Least total probability of the kept symbols.")] = 0.95
-    ) -> None:
-        self._p = p
+    p: Annotated[float, Field(gt=0, le=1, description="Least total probability of the symbols to keep.")] = 0.95
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude the improbable tail."""
+        """Exclude the symbols outside of the nucleus."""
         ordered, order = logits.sort(dim=-1, descending=True, stable=True)
         probabilities = ordered.softmax(dim=-1)
         # Sum from the improbable end, where the terms are small, so that rounding excludes nothing if p is 1.
         tail = probabilities.flip(-1).cumsum(-1).flip(-1)
-        excluded = tail <= 1 - self._p
+        excluded = tail <= 1 - self.p
         excluded[:, 0] = False
         return logits.masked_fill(excluded.scatter(-1, order, excluded), -torch.inf)
 
     def logit_rule(self) -> LogitRule:
-        """Return this transformation for generation kernels."""
-        return LogitRule("top-p", self._p)
+        """Return the rule for generation kernels."""
+        return LogitRule("top-p", self.p)
 
 
+@dataclass(frozen=True)
 class MinP(Sampler):
-    """Keeps symbols whose probability is at least a share of that of the most probable symbol.
+    """Keep the symbols whose probability is at least a given share of the highest probability.
 
     Nguyen et al. 2024, "Turning Up the Heat: Min-p Sampling for Creative and Coherent LLM Outputs".
     """
 
-    def __init__(
-        self, min_p: Annotated[float, Field(gt=0, le=1, description="Least share of the highest probability.")] = 0.1
-    ) -> None:
-        self._min_p = min_p
+    min_p: Annotated[float, Field(gt=0, le=1, description="Least share of the highest probability.")] = 0.1
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
-        """Exclude symbols with p < min_p · max p. In logarithms this needs no softmax."""
-        threshold = logits.amax(dim=-1, keepdim=True) + math.log(self._min_p)
+        """Exclude symbols with p < min_p · max p. The comparison of logarithms needs no softmax."""
+        threshold = logits.amax(dim=-1, keepdim=True) + math.log(self.min_p)
         return logits.masked_fill(logits < threshold, -torch.inf)
 
     def logit_rule(self) -> LogitRule:
-        """Return this transformation for generation kernels."""
-        return LogitRule("min-p", self._min_p)
+        """Return the rule for generation kernels."""
+        return LogitRule("min-p", self.min_p)
 
 
+@dataclass(frozen=True)
 class RepetitionPenalty(Sampler):
-    """Lowers the probability of symbols that occur among the last few, including those of the prompt.
+    """Lower the probability of symbols that occur among the most recent ones, which include the end of the prompt.
 
     Keskar et al. 2019, "CTRL: A Conditional Transformer Language Model for Controllable Generation", which divides a
     logit by the penalty. This sampler multiplies negative logits, because division would raise their probability.
     """
 
-    def __init__(
-        self,
-        penalty: Annotated[float, Field(ge=1, description="Divisor of the logits of repeated symbols.")] = 1.2,
-        window: Annotated[int, Field(ge=1, description="Number of recent symbols that count.")] = 64,
-    ) -> None:
-        self._penalty = penalty
-        self._window = window
+    penalty: Annotated[float, Field(ge=1, description="Divisor of the logits of repeated symbols.")] = 1.2
+    window: Annotated[int, Field(ge=1, description="Number of recent symbols that count.")] = 64
 
     def start(self, context: SamplingContext) -> Int[Tensor, "batch recent"]:
         """Return the end of the prompt, the same for every sample."""
-        return context.prompt[-self._window :].expand(context.batch_size, -1)
+        return context.prompt[-self.window :].expand(context.batch_size, -1)
 
     def transform(
         self, logits: Float[Tensor, "batch symbols"], memory: Int[Tensor, "batch recent"]
     ) -> Float[Tensor, "batch symbols"]:
-        """Lower the logits of recent symbols, each once regardless of how often it occurs."""
+        """Lower the logits of recent symbols. The number of occurrences of a symbol does not matter."""
         repeated = logits.gather(-1, memory)
-        penalized = torch.where(repeated > 0, repeated / self._penalty, repeated * self._penalty)
+        penalized = torch.where(repeated > 0, repeated / self.penalty, repeated * self.penalty)
         return logits.scatter(-1, memory, penalized)
 
     def advance(self, memory: Int[Tensor, "batch recent"], tokens: Int[Tensor, " batch"]) -> Int[Tensor, "batch kept"]:
-        """Append the drawn symbols, and drop those that have left the window."""
-        return torch.cat([memory, tokens[:, None]], dim=1)[:, -self._window :]
+        """Append the drawn symbols, and drop the oldest ones outside of the window."""
+        return torch.cat([memory, tokens[:, None]], dim=1)[:, -self.window :]

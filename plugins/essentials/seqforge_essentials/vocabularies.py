@@ -11,28 +11,28 @@ from seqforge.errors import DataError
 from seqforge.interfaces import CodedVocabulary, UnknownSymbolError, Vocabulary
 
 _PIECE_SIZE = 1 << 20
-"""Bytes of UTF-8 that are decoded at once."""
+"""Number of UTF-8 bytes that are decoded at once."""
 
 _CODE_POINTS = 0x110000
 _ASCII = 0x80
 _UNKNOWN = 0xFF
-"""Marks an unknown character of ASCII. No token id of a known one is as large: those ids come first."""
+"""Marks an ASCII character outside of the vocabulary. Token ids of ASCII characters are smaller: they are below 128."""
 
 
 class Bytes(Vocabulary):
-    """The 256 byte values of UTF-8 text. Nothing is learned, and every text can be encoded."""
+    """The 256 byte values of UTF-8 text. Every text can be encoded, and nothing depends on the corpus."""
 
     @property
     def size(self) -> int:
-        """256."""
+        """Number of byte values, 256."""
         return 256
 
     def encode_bytes(self, content: bytes) -> NDArray[np.uint8]:
-        """Return the value of each byte as its token id, `[length]`, without a copy and therefore read-only."""
+        """Return the value of each byte as its token id, `[length]`, as a read-only view."""
         return np.frombuffer(content, dtype=np.uint8)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
-        """Return the bytes of token ids. They may end inside a character."""
+        """Return the bytes of token ids. They may end within a UTF-8 character."""
         return bytes(tokens)
 
     def state(self) -> dict[str, Any]:
@@ -46,11 +46,11 @@ class Bytes(Vocabulary):
             ValueError: If the state is not empty.
         """
         if state:
-            raise ValueError("the state of a vocabulary of bytes must be empty")
+            raise ValueError("the state of the vocabulary `bytes` must be empty")
 
 
 class Characters(CodedVocabulary):
-    """The code points that occur in a corpus, sorted, so that token ids do not depend on the order of the text."""
+    """The Unicode code points of a corpus in ascending order, which does not depend on the order of the documents."""
 
     def __init__(self) -> None:
         self.adopt(np.empty(0, dtype=np.uint32))
@@ -71,16 +71,16 @@ class Characters(CodedVocabulary):
     def adopt(self, codes: NDArray[np.uint32]) -> None:
         """Set the characters of the vocabulary to ascending code points, `[size]`."""
         self._characters = codes.astype("<u4").tobytes().decode("utf-32-le")
-        # Maps each code point to its token id or -1: many times faster than a search in the sorted codes.
+        # The token id of each code point, or -1. A table is many times faster than a binary search.
         self._tokens = np.full(_CODE_POINTS, -1, dtype=np.int32)
         self._tokens[codes] = np.arange(len(codes), dtype=np.int32)
-        # The same for ASCII as a table for `bytes.translate`, which is faster still.
+        # The same for ASCII, for `bytes.translate`, which is even faster.
         self._ascii = self._tokens[:_ASCII].astype(np.uint8).tobytes() + bytes([_UNKNOWN] * _ASCII)
         self._dtype = np.min_scalar_type(max(len(codes) - 1, 0))
 
     @property
     def size(self) -> int:
-        """Number of characters that were learned."""
+        """Number of characters in the vocabulary."""
         return len(self._characters)
 
     def encode_bytes(self, content: bytes) -> NDArray[np.unsignedinteger[Any]]:
@@ -102,8 +102,8 @@ class Characters(CodedVocabulary):
                 raise UnknownSymbolError(
                     chr(codes[first]),
                     position + first,
-                    hint=f"The vocabulary has the {self.size} characters of the corpus from which it was learned. "
-                    "Remove other characters, or use the vocabulary of bytes.",
+                    hint=f"The vocabulary has the {self.size} characters of the corpus from which it was built. "
+                    "Remove other characters, or use the vocabulary `bytes`.",
                 )
             parts.append(tokens.astype(self._dtype))
             position += len(codes)
@@ -118,23 +118,23 @@ class Characters(CodedVocabulary):
         return {"characters": self._characters}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore the characters that were learned.
+        """Restore the characters of the vocabulary.
 
         Raises:
             ValueError: If the state is not one string of distinct characters in ascending order.
         """
         characters = state.get("characters")
         if not isinstance(characters, str) or set(state) != {"characters"}:
-            raise ValueError('the state of a vocabulary of characters must be {"characters": "…"}')
+            raise ValueError('the state of the vocabulary `characters` must be {"characters": "…"}')
         # A lone surrogate raises a ValueError here.
         codes = np.frombuffer(characters.encode("utf-32-le"), dtype="<u4")
         if (codes[1:] <= codes[:-1]).any():
-            raise ValueError("the characters of a vocabulary must be sorted and distinct")
+            raise ValueError("the characters of the vocabulary must be distinct and in ascending order")
         self.adopt(codes.astype(np.uint32))
 
 
 def _code_points(content: bytes) -> Iterator[NDArray[np.uint8] | NDArray[np.uint32]]:
-    """Yield the code points of a text in pieces, so that memory does not grow to a multiple of the text's size."""
+    """Yield the code points of a text in pieces, which limits the memory for intermediate results."""
     pieces = ((start, content[start : start + _PIECE_SIZE]) for start in range(0, len(content), _PIECE_SIZE))
     if content.isascii():
         yield from (np.frombuffer(piece, dtype=np.uint8) for _, piece in pieces)
@@ -148,6 +148,6 @@ def _code_points(content: bytes) -> Iterator[NDArray[np.uint8] | NDArray[np.uint
             offset = start + len(piece) - len(error.object) + error.start
             raise DataError(
                 f"byte 0x{content[offset]:02x} at offset {offset} is not UTF-8 ({error.reason})",
-                hint="Convert the text to UTF-8, or use the vocabulary of bytes.",
+                hint="Convert the text to UTF-8, or use the vocabulary `bytes`.",
             ) from error
         yield np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint32, copy=False)

@@ -1,4 +1,4 @@
-"""Additive and multiplicative attention: the interface, and the papers' formulas."""
+"""Additive and multiplicative attention: conformance, and the formulas of the papers."""
 
 from functools import partial
 from typing import ClassVar
@@ -20,7 +20,7 @@ class TestMultiplicative(AttentionSuite):
 QUERY, MEMORY = torch.randn(3, 1, 4), torch.randn(5, 1, 6)
 
 
-def test_the_additive_score_is_bahdanaus():
+def test_the_additive_score_equals_the_formula_of_bahdanau():
     attention = Additive(4, 6, size=7)
     score = attention.score(QUERY, attention.project(MEMORY))
     v, w, b, u = attention.energy.weight[0], attention.query.weight, attention.query.bias, attention.memory.weight
@@ -31,7 +31,7 @@ def test_the_additive_score_is_bahdanaus():
             torch.testing.assert_close(score[0, written, read], expected)
 
 
-def test_the_multiplicative_score_is_luongs():
+def test_the_multiplicative_score_equals_the_formula_of_luong():
     attention = Multiplicative(4, 6)
     score = attention.score(QUERY, attention.project(MEMORY))
     torch.testing.assert_close(score[0], QUERY[:, 0] @ attention.memory.weight @ MEMORY[:, 0].t())

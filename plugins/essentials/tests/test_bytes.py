@@ -1,4 +1,4 @@
-"""The vocabulary of bytes."""
+"""The vocabulary `bytes`."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from seqforge_essentials.vocabularies import Bytes
 
 @settings(deadline=None)
 @given(st.binary())
-def test_any_bytes_go_through_as_their_own_values(content: bytes):
+def test_token_ids_are_the_byte_values(content: bytes):
     tokens = Bytes().encode(content)
     assert tokens.dtype == np.uint8
     assert tokens.tolist() == list(content)
@@ -17,7 +17,7 @@ def test_any_bytes_go_through_as_their_own_values(content: bytes):
     assert Bytes().decode(iter(content)) == content
 
 
-def test_nothing_is_learned():
+def test_the_vocabulary_does_not_learn_and_has_no_state():
     vocabulary = Bytes()
     assert vocabulary.size == 256
     assert not vocabulary.learns

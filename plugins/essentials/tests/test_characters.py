@@ -1,4 +1,4 @@
-"""The vocabulary of characters."""
+"""The vocabulary `characters`."""
 
 import json
 
@@ -15,35 +15,35 @@ from seqforge.interfaces import UnknownSymbolError
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.characters(max_codepoint=127))
 
 
-def learned(*texts: str) -> Characters:
+def learn_characters(*texts: str) -> Characters:
     vocabulary = Characters()
     vocabulary.learn(text.encode() for text in texts)
     return vocabulary
 
 
 @pytest.fixture(params=[1, 2, 3, 1 << 20])
-def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces so short that they cut characters of UTF-8 in two, and pieces as they are."""
+def piece_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the size of pieces: so small that they divide UTF-8 characters, or the default."""
     monkeypatch.setattr(vocabularies, "_PIECE_SIZE", request.param)
 
 
-@pytest.mark.usefixtures("piece")
-class TestInPieces:
+@pytest.mark.usefixtures("piece_size")
+class TestPieces:
     @settings(deadline=None)
     @given(st.lists(TEXT), st.randoms())
-    def test_the_characters_are_the_sorted_set_whatever_the_order(self, texts: list[str], random):
+    def test_characters_are_sorted_and_independent_of_the_order_of_the_texts(self, texts: list[str], random):
         expected = "".join(sorted(set().union(*texts)))
         shuffled = list(texts)
         random.shuffle(shuffled)
         for order in (texts, shuffled):
-            vocabulary = learned(*order)
+            vocabulary = learn_characters(*order)
             assert vocabulary.state() == {"characters": expected}
             assert vocabulary.size == len(expected)
 
     @settings(deadline=None)
     @given(TEXT)
-    def test_encoding_gives_places_in_the_order_and_decoding_gives_the_text_back(self, text: str):
-        vocabulary = learned(text)
+    def test_token_ids_are_ranks_of_characters_and_decode_to_the_text(self, text: str):
+        vocabulary = learn_characters(text)
         tokens = vocabulary.encode(text.encode())
         assert vocabulary.encode(text).tolist() == tokens.tolist()
         assert tokens.tolist() == [sorted(set(text)).index(character) for character in text]
@@ -51,16 +51,16 @@ class TestInPieces:
 
     @settings(deadline=None)
     @given(TEXT)
-    def test_codes_are_code_points_in_the_smallest_integers_that_hold_them(self, text: str):
+    def test_codes_are_code_points_in_the_smallest_integer_type(self, text: str):
         codes = Characters().codes(text.encode())
         assert codes.tolist() == [ord(character) for character in text]
         assert codes.dtype == np.min_scalar_type(max(map(ord, text), default=0))
 
     @settings(deadline=None)
     @given(st.text("abéя漢😀"), st.text("abéя漢😀", max_size=30))
-    def test_an_unknown_character_is_named_with_its_first_place(self, known: str, text: str):
-        vocabulary = learned(known)
-        unknown = [place for place, character in enumerate(text) if character not in known]
+    def test_an_unknown_character_is_reported_with_its_first_position(self, known: str, text: str):
+        vocabulary = learn_characters(known)
+        unknown = [position for position, character in enumerate(text) if character not in known]
         if not unknown:
             assert len(vocabulary.encode(text.encode())) == len(text)
             return
@@ -70,9 +70,9 @@ class TestInPieces:
 
     @settings(deadline=None)
     @given(TEXT, st.sampled_from([b"\xff", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\x80"]))
-    def test_bytes_that_are_not_utf8_are_refused_with_their_offset(self, text: str, broken: bytes):
+    def test_invalid_utf8_is_reported_with_its_offset(self, text: str, broken: bytes):
         content = text.encode()
-        vocabulary = learned(text)
+        vocabulary = learn_characters(text)
         message = f"byte 0x{broken[0]:02x} at offset {len(content)} is not UTF-8"
         with pytest.raises(DataError, match=message):
             vocabulary.encode(content + broken)
@@ -83,9 +83,9 @@ class TestInPieces:
 @pytest.mark.parametrize(
     ("size", "dtype"), [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)]
 )
-def test_token_ids_take_the_smallest_integers_that_hold_them(size: int, dtype: type):
+def test_token_ids_have_the_smallest_integer_type(size: int, dtype: type):
     codes = [code for code in range(size + 2048) if not 0xD800 <= code < 0xE000][:size]
-    vocabulary = learned("".join(map(chr, codes)))
+    vocabulary = learn_characters("".join(map(chr, codes)))
     tokens = vocabulary.encode(chr(codes[-1]).encode() + b"\0")
     assert vocabulary.size == size
     assert tokens.dtype == dtype
@@ -94,16 +94,16 @@ def test_token_ids_take_the_smallest_integers_that_hold_them(size: int, dtype: t
 
 @settings(deadline=None)
 @given(TEXT)
-def test_the_state_goes_through_json(text: str):
-    vocabulary = learned(text)
+def test_the_state_survives_json(text: str):
+    vocabulary = learn_characters(text)
     other = Characters()
     other.restore(json.loads(json.dumps(vocabulary.state())))
     assert other.state() == vocabulary.state()
     assert other.encode(text.encode()).tolist() == vocabulary.encode(text.encode()).tolist()
 
 
-def test_learning_again_starts_anew():
-    vocabulary = learned("abc")
+def test_learn_replaces_the_characters_of_an_earlier_call():
+    vocabulary = learn_characters("abc")
     vocabulary.learn([b"xy"])
     assert vocabulary.state() == {"characters": "xy"}
 
@@ -119,6 +119,6 @@ def test_learning_again_starts_anew():
         {"characters": "ab", "more": 1},
     ],
 )
-def test_a_state_that_is_none_is_refused(state: dict[str, object]):
+def test_an_invalid_state_is_an_error(state: dict[str, object]):
     with pytest.raises(ValueError, match=r"vocabulary|surrogates"):
         Characters().restore(state)

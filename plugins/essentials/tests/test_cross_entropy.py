@@ -1,4 +1,4 @@
-"""Cross-entropy."""
+"""The loss `cross-entropy`."""
 
 import math
 
@@ -14,7 +14,7 @@ from seqforge.interfaces import IGNORED_TARGET
 
 @st.composite
 def batches(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
-    """Logits and targets of any shape, some of the targets ignored."""
+    """Draw logits and targets of any shape, with some ignored targets."""
     shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
     symbols = draw(st.integers(1, 6))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
@@ -26,15 +26,15 @@ def batches(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
 
 @settings(deadline=None, max_examples=60)
 @given(batches(), st.sampled_from([0.0, 0.1, 0.9]))
-def test_it_is_the_mean_over_the_targets_that_are_not_ignored(batch: tuple[Tensor, Tensor], smoothing: float):
+def test_the_loss_is_the_mean_over_targets_that_are_not_ignored(batch: tuple[Tensor, Tensor], smoothing: float):
     outputs, targets = batch
     losses: list[float] = []
     for logits, target in zip(outputs.flatten(end_dim=-2).tolist(), targets.flatten().tolist(), strict=True):
         if target != IGNORED_TARGET:
             total = math.log(sum(math.exp(logit) for logit in logits))
-            right = total - logits[target]
-            even = sum(total - logit for logit in logits) / len(logits)
-            losses.append((1 - smoothing) * right + smoothing * even)
+            plain = total - logits[target]
+            uniform = sum(total - logit for logit in logits) / len(logits)
+            losses.append((1 - smoothing) * plain + smoothing * uniform)
     expected = sum(losses) / max(len(losses), 1)
     assert CrossEntropy(smoothing)(outputs, targets).item() == pytest.approx(expected, abs=1e-9)
 
@@ -50,8 +50,8 @@ def test_an_ignored_target_has_no_gradient(batch: tuple[Tensor, Tensor]):
     assert torch.isfinite(outputs.grad).all()
 
 
-def test_it_is_in_nats_only_without_smoothing():
+def test_the_loss_is_in_nats_only_without_smoothing():
     assert CrossEntropy().in_nats
     assert not CrossEntropy(label_smoothing=0.1).in_nats
-    even = CrossEntropy()(torch.zeros(5, 3, 8), torch.zeros(5, 3, dtype=torch.int32))
-    assert even.item() == pytest.approx(math.log(8))
+    loss = CrossEntropy()(torch.zeros(5, 3, 8), torch.zeros(5, 3, dtype=torch.int32))
+    assert loss.item() == pytest.approx(math.log(8))

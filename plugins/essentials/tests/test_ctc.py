@@ -1,4 +1,4 @@
-"""Connectionist temporal classification, against all alignments by hand."""
+"""The loss `ctc`, against the explicit sum over all alignments."""
 
 import itertools
 import math
@@ -29,16 +29,16 @@ def likelihood(logits: torch.Tensor, sequence: list[int]) -> float:
 
 @settings(deadline=None, max_examples=40)
 @given(time=st.integers(1, 5), sequence=st.lists(st.integers(0, 1), max_size=3), seed=st.integers(0, 2**20))
-def test_it_sums_over_every_alignment(time: int, sequence: list[int], seed: int):
+def test_the_loss_sums_over_all_alignments(time: int, sequence: list[int], seed: int):
     logits = torch.randn(time, 1, BLANK + 1, generator=torch.Generator().manual_seed(seed))
     targets = torch.tensor([*sequence, IGNORED_TARGET]).unsqueeze(1)
     total = likelihood(logits[:, 0], sequence)
-    # Where no alignment gives the sequence, it is left out.
+    # A target without an alignment contributes 0.
     expected = -math.log(total) / max(len(sequence), 1) if total else 0.0
     assert CTC()(logits, targets).item() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
-def test_the_mean_is_over_all_symbols():
+def test_the_loss_is_a_mean_over_the_symbols_of_all_targets():
     logits = torch.randn(4, 2, BLANK + 1)
     targets = torch.tensor([[0, 1], [1, IGNORED_TARGET]])
     nats = -math.log(likelihood(logits[:, 0], [0, 1])) - math.log(likelihood(logits[:, 1], [1]))

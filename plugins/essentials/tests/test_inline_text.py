@@ -1,20 +1,20 @@
-"""Text in the experiment itself."""
+"""The corpus `inline`."""
 
 import pytest
 from seqforge_essentials.corpora import InlineText
 
 
-def test_it_is_one_document():
+def test_the_text_is_one_document():
     corpus = InlineText("Grüße\r\n")
     (document,) = corpus.documents()
     assert (document.name, document.content) == ("inline", "Grüße\r\n".encode())
     assert corpus.describe() == "9 bytes of text in the experiment"
 
 
-def test_the_fingerprint_tells_texts_apart():
+def test_the_fingerprint_depends_on_the_text():
     assert InlineText("a").fingerprint() == InlineText("a").fingerprint() != InlineText("b").fingerprint()
 
 
-def test_no_text_is_refused():
+def test_an_empty_text_is_an_error():
     with pytest.raises(ValueError, match="empty"):
         InlineText("")

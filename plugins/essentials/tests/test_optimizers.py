@@ -1,4 +1,4 @@
-"""Optimizers: what decays, which kernel runs, and states that go through JSON."""
+"""Optimizers: steps, weight decay, fused kernels, and checkpoints."""
 
 import copy
 import json
@@ -53,7 +53,7 @@ REFERENCES: dict[str, tuple[Callable[..., Optimizer], dict[str, Any], type[torch
 
 
 class Model(nn.Module):
-    """A layer with a bias in two rows, as some cells have, and a gain."""
+    """A layer with a matrix, a bias of two rows, and a gain."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,26 +75,26 @@ def train(model: Model, optimizer: torch.optim.Optimizer, first: int, last: int)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_it_steps_as_torch_does(name: str):
+def test_steps_equal_those_of_torch(name: str):
     component, options, algorithm, torch_options = REFERENCES[name]
-    ours, theirs = Model(), Model()
-    train(ours, component(**options).build(ours.named_parameters()), 0, 20)
-    train(theirs, algorithm(theirs.parameters(), **torch_options), 0, 20)
-    for name, parameter in ours.named_parameters():
-        torch.testing.assert_close(parameter, theirs.get_parameter(name), rtol=1e-4, atol=1e-5)
+    model, reference = Model(), Model()
+    train(model, component(**options).build(model.named_parameters()), 0, 20)
+    train(reference, algorithm(reference.parameters(), **torch_options), 0, 20)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter, reference.get_parameter(name), rtol=1e-4, atol=1e-5)
         assert not torch.equal(parameter, Model().get_parameter(name))
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_resumed_through_json_and_tensors_it_steps_to_the_same_bits(name: str):
+def test_steps_after_a_checkpoint_are_bit_identical(name: str):
     component, options, _, _ = REFERENCES[name]
     optimizer = component(**options, weight_decay=0.1) if "weight_decay" not in options else component(**options)
-    whole = Model()
-    never_stopped = optimizer.build(whole.named_parameters())
-    train(whole, never_stopped, 0, 5)
+    uninterrupted = Model()
+    uninterrupted_optimizer = optimizer.build(uninterrupted.named_parameters())
+    train(uninterrupted, uninterrupted_optimizer, 0, 5)
 
-    resumed = copy.deepcopy(whole)
-    state = never_stopped.state_dict()
+    resumed = copy.deepcopy(uninterrupted)
+    state = uninterrupted_optimizer.state_dict()
     tensors = {
         (index, key): value.clone()
         for index, values in state["state"].items()
@@ -110,17 +110,17 @@ def test_resumed_through_json_and_tensors_it_steps_to_the_same_bits(name: str):
     moments: dict[int, dict[str, Any]] = {}
     for (index, key), value in [*tensors.items(), *json.loads(json.dumps(list(plain.items())))]:
         moments.setdefault(index, {})[key] = value
-    again = optimizer.build(resumed.named_parameters())
-    again.load_state_dict({"state": moments, "param_groups": json.loads(json.dumps(state["param_groups"]))})
+    resumed_optimizer = optimizer.build(resumed.named_parameters())
+    resumed_optimizer.load_state_dict({"state": moments, "param_groups": json.loads(json.dumps(state["param_groups"]))})
 
-    train(whole, never_stopped, 5, 10)
-    train(resumed, again, 5, 10)
-    for name, parameter in whole.named_parameters():
+    train(uninterrupted, uninterrupted_optimizer, 5, 10)
+    train(resumed, resumed_optimizer, 5, 10)
+    for name, parameter in uninterrupted.named_parameters():
         assert torch.equal(parameter, resumed.get_parameter(name)), name
 
 
 @pytest.mark.parametrize("component", [SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad])
-def test_weight_decay_shrinks_matrices_alone(component: Callable[..., Optimizer]):
+def test_weight_decay_shrinks_only_matrices(component: Callable[..., Optimizer]):
     model = Model()
     optimizer = component(learning_rate=0.01, weight_decay=0.5).build(model.named_parameters())
     for parameter in model.parameters():
@@ -132,7 +132,7 @@ def test_weight_decay_shrinks_matrices_alone(component: Callable[..., Optimizer]
     assert torch.equal(model.gain, before.gain)
 
 
-def test_groups_hold_every_parameter_once_and_none_is_empty():
+def test_groups_contain_every_parameter_once_and_are_not_empty():
     model = Model()
     groups = parameter_groups(model.named_parameters(), 0.3)
     assert [[id(parameter) for parameter in group["params"]] for group in groups] == [
@@ -144,17 +144,17 @@ def test_groups_hold_every_parameter_once_and_none_is_empty():
 
 
 @pytest.mark.parametrize("component", [SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad])
-def test_a_checkpoint_knows_the_parameters_whether_they_decay_or_not(component: Callable[..., Optimizer]):
-    backwards = list(Model().named_parameters())[::-1]  # what does not decay comes first
+def test_the_order_of_the_parameters_does_not_depend_on_the_weight_decay(component: Callable[..., Optimizer]):
+    reverse_order = list(Model().named_parameters())[::-1]  # Parameters that do not decay come first.
     orders = [
         [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
-        for optimizer in (component(weight_decay=decay).build(backwards) for decay in (0.0, 0.5))
+        for optimizer in (component(weight_decay=decay).build(reverse_order) for decay in (0.0, 0.5))
     ]
     assert orders[0] == orders[1]
-    assert len(component(weight_decay=0.0).build(backwards).param_groups) == 1
+    assert len(component(weight_decay=0.0).build(reverse_order).param_groups) == 1
 
 
-def test_the_fused_kernel_is_used_where_there_is_one():
+def test_a_fused_kernel_is_used_if_torch_has_one():
     for component, algorithm in ((Adam, torch.optim.Adam), (SGD, torch.optim.SGD)):
         optimizer = component().build(Model().named_parameters())
         assert optimizer.param_groups[0]["fused"] is (
@@ -163,9 +163,9 @@ def test_the_fused_kernel_is_used_where_there_is_one():
     assert "fused" not in NAdam().build(Model().named_parameters()).param_groups[0]
 
 
-def test_where_there_is_no_fused_kernel_the_plain_one_runs():
+def test_the_plain_kernel_is_used_if_torch_has_no_fused_one():
     assert not _has_fused_kernel(torch.optim.NAdam, "cpu", torch.float32)
-    # No fused kernel takes complex numbers; the plain one does.
+    # Only the plain kernel supports complex numbers.
     assert not _has_fused_kernel(torch.optim.Adam, "cpu", torch.complex64)
     parameter = nn.Parameter(torch.ones(2, 2, dtype=torch.complex64))
     optimizer = Adam().build([("weight", parameter)])
@@ -174,6 +174,6 @@ def test_where_there_is_no_fused_kernel_the_plain_one_runs():
     assert (parameter.real < 1).all()
 
 
-def test_nesterov_without_momentum_is_refused():
+def test_nesterov_without_momentum_is_an_error():
     with pytest.raises(ValueError, match="nesterov needs a momentum above 0"):
         SGD(momentum=0.0, nesterov=True)

@@ -1,4 +1,4 @@
-"""The reference page says what the components are, and its examples work."""
+"""The reference page lists every component and option, and its examples are valid."""
 
 import json
 import re
@@ -26,28 +26,28 @@ KINDS = {
     "Metrics": "metric",
 }
 KIND_OF_TABLE = {"metrics": "metric"}
-"""A table is called what its kind is, but for this one."""
+"""Kinds of the tables whose name differs from the kind."""
 
 
 def sections() -> dict[tuple[str, str], str]:
-    """Each component's part of the page, by kind and name."""
-    found: dict[tuple[str, str], str] = {}
+    """Return the section of each component, by kind and name."""
+    by_component: dict[tuple[str, str], str] = {}
     for chapter in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
         title = chapter.partition("\n")[0]
         for section in re.split(r"^### `", chapter, flags=re.MULTILINE)[1:]:
-            found[KINDS[title], section.partition("`")[0]] = section
-    return found
+            by_component[KINDS[title], section.partition("`")[0]] = section
+    return by_component
 
 
 def examples(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The components that the text's TOML chooses, each with its kind."""
+    """Yield the component tables in the TOML of a text, each with its kind."""
     for code in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL):
         tables = tomllib.loads(code)
         if "model" in tables:
             yield from tables.pop("model").items()
         for name, table in tables.items():
             yield from (
-                (KIND_OF_TABLE.get(name, name), each) for each in (table if isinstance(table, list) else [table])
+                (KIND_OF_TABLE.get(name, name), entry) for entry in (table if isinstance(table, list) else [table])
             )
 
 
@@ -55,18 +55,18 @@ SECTIONS = sections()
 every_section = pytest.mark.parametrize(("kind", "name"), SECTIONS)
 
 
-def test_the_page_has_every_component_but_the_cells():
+def test_the_page_has_every_component_except_the_cells():
     registered = {
-        (kind, found.name)
+        (kind, registration.name)
         for kind in KINDS.values()
-        for found in REGISTRY.registrations(kind)
-        if found.plugin == "essentials"
+        for registration in REGISTRY.registrations(kind)
+        if registration.plugin == "essentials"
     }
     assert set(SECTIONS) == registered
 
 
 @every_section
-def test_its_table_has_every_option_with_its_default(kind: str, name: str):
+def test_the_table_of_a_section_has_every_option_with_its_default(kind: str, name: str):
     registration = REGISTRY.find(kind, f"essentials/{name}")
     model = options_of(REGISTRY.load(registration), kind, registration.qualified_name).model
     rows = re.findall(r"^\| `(\w+)` \| `?([^|]+?)`? \|", SECTIONS[kind, name], flags=re.MULTILINE)
@@ -79,15 +79,14 @@ def test_its_table_has_every_option_with_its_default(kind: str, name: str):
 
 
 @every_section
-def test_its_example_is_right(kind: str, name: str, tmp_path: Path):
-    chosen = list(examples(SECTIONS[kind, name]))
-    assert [(of, table["use"]) for of, table in chosen] == [(kind, name)]
-    for of, table in chosen:
-        component = resolve(REGISTRY, of, table, of, tmp_path)
-        assert isinstance(component, Component), component
-        component.build(**dict.fromkeys(REGISTRY_KINDS[of].supplied, 4))
+def test_the_example_of_a_section_is_valid(kind: str, name: str, tmp_path: Path):
+    ((example_kind, table),) = examples(SECTIONS[kind, name])
+    assert (example_kind, table["use"]) == (kind, name)
+    component = resolve(REGISTRY, kind, table, kind, tmp_path)
+    assert isinstance(component, Component), component
+    component.build(**dict.fromkeys(REGISTRY_KINDS[kind].supplied, 4))
 
 
-def test_every_example_is_right(tmp_path: Path):
+def test_every_example_of_the_page_is_valid(tmp_path: Path):
     for kind, table in examples(PAGE):
         assert isinstance(resolve(REGISTRY, kind, table, kind, tmp_path), Component)

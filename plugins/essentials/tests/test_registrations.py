@@ -1,4 +1,4 @@
-"""Every component that the plugin names: it loads, its options are described, and it can be built."""
+"""Every registered component can be loaded and built, and its options have descriptions."""
 
 import subprocess
 import sys
@@ -17,9 +17,9 @@ REGISTRATIONS = [
     if registration.plugin == "essentials"
 ]
 REQUIRED: dict[str, dict[str, Any]] = {"corpus/text": {"files": ["*.txt"]}, "corpus/inline": {"text": "hello"}}
-"""Options of the components that cannot do without."""
+"""Values of required options."""
 SUPPLIED = {"input_size": 3, "query_size": 4, "memory_size": 5}
-"""What the engine would supply."""
+"""Arguments that the engine passes."""
 
 
 def identifier(registration: Registration) -> str:
@@ -34,30 +34,30 @@ def test_every_kind_except_backends_has_a_component():
 
 
 @every_registration
-def test_every_option_is_described(registration: Registration):
+def test_every_option_has_a_description(registration: Registration):
     options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
     for name, field in options.model.model_fields.items():
         assert field.description, f"{name} has no description"
-        assert field.description.endswith("."), f"{name}: a description is a sentence"
+        assert field.description.endswith("."), f"{name}: the description has no full stop"
     for name, nested in options.nested.items():
         assert nested.description, f"{name} has no description"
     assert options.model.model_json_schema()
 
 
 @every_registration
-def test_it_is_built_from_its_name_and_what_it_requires(registration: Registration, tmp_path: Path):
+def test_a_component_is_built_from_its_name_and_required_options(registration: Registration, tmp_path: Path):
     options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
     required = {name for name, field in options.model.model_fields.items() if field.is_required()}
-    given = REQUIRED.get(identifier(registration), {})
-    assert set(given) == required
-    component = resolve(REGISTRY, registration.kind, {"use": registration.name, **given}, "key", tmp_path)
+    values = REQUIRED.get(identifier(registration), {})
+    assert set(values) == required
+    component = resolve(REGISTRY, registration.kind, {"use": registration.name, **values}, "key", tmp_path)
     assert isinstance(component, Component), component
     built = component.build(**{name: SUPPLIED[name] for name in KINDS[registration.kind].supplied})
     assert isinstance(built, REGISTRY.load(registration))
 
 
 @every_registration
-def test_its_resolved_table_chooses_the_same(registration: Registration, tmp_path: Path):
+def test_a_resolved_table_resolves_to_itself(registration: Registration, tmp_path: Path):
     table = {"use": registration.name, **REQUIRED.get(identifier(registration), {})}
     once = resolve(REGISTRY, registration.kind, table, "key", tmp_path)
     assert isinstance(once, Component)

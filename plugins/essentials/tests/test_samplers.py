@@ -1,4 +1,4 @@
-"""Each sampler against its definition, written out slowly."""
+"""Each sampler against a plain implementation of its definition."""
 
 import math
 
@@ -12,21 +12,21 @@ from seqforge_essentials.vocabularies import Bytes
 from seqforge.interfaces import SamplingContext
 
 WEIGHTS = st.lists(st.integers(0, 20), min_size=1, max_size=9).filter(any)
-"""Probabilities as shares of a whole, with ties and zeros."""
+"""Unnormalized probabilities, with ties and zeros."""
 
 
 def logits_of(weights: list[int]) -> torch.Tensor:
     return torch.tensor([weights], dtype=torch.float64).log()
 
 
-def kept(logits: torch.Tensor) -> list[int]:
+def kept_symbols(logits: torch.Tensor) -> list[int]:
     (row,) = logits
     return row.isfinite().nonzero().flatten().tolist()
 
 
 @settings(deadline=None)
 @given(WEIGHTS)
-def test_greedy_puts_all_on_the_first_of_the_likeliest(weights: list[int]):
+def test_greedy_keeps_the_first_most_probable_symbol(weights: list[int]):
     (probabilities,) = Greedy().transform(logits_of(weights), None).softmax(dim=-1).tolist()
     best = weights.index(max(weights))
     assert probabilities == [float(index == best) for index in range(len(weights))]
@@ -34,7 +34,7 @@ def test_greedy_puts_all_on_the_first_of_the_likeliest(weights: list[int]):
 
 @settings(deadline=None)
 @given(WEIGHTS, st.floats(0.05, 10))
-def test_temperature_raises_probabilities_to_a_power(weights: list[int], temperature: float):
+def test_temperature_is_an_exponent_of_the_probabilities(weights: list[int], temperature: float):
     powers = [(weight / max(weights)) ** (1 / temperature) for weight in weights]
     expected = [power / sum(powers) for power in powers]
     (probabilities,) = Temperature(temperature).transform(logits_of(weights), None).softmax(dim=-1).tolist()
@@ -43,46 +43,46 @@ def test_temperature_raises_probabilities_to_a_power(weights: list[int], tempera
 
 @settings(deadline=None)
 @given(WEIGHTS, st.integers(1, 10))
-def test_top_k_keeps_what_fewer_than_k_exceed(weights: list[int], k: int):
+def test_top_k_keeps_symbols_that_fewer_than_k_exceed(weights: list[int], k: int):
     expected = [
         index for index, weight in enumerate(weights) if weight and sum(other > weight for other in weights) < k
     ]
-    assert kept(TopK(k).transform(logits_of(weights), None)) == expected
+    assert kept_symbols(TopK(k).transform(logits_of(weights), None)) == expected
 
 
 @settings(deadline=None, max_examples=300)
 @given(WEIGHTS, st.integers(1, 1000))
 def test_top_p_keeps_the_smallest_set_that_reaches_p(weights: list[int], thousandths: int):
-    # At p itself rounding decides; 0.0004 beside the thousandths, no sum of shares of at most 180 hits it.
+    # p must differ from every possible sum of probabilities, where rounding would decide.
     p = (thousandths - 0.5004) / 1000
     order = sorted(range(len(weights)), key=lambda index: -weights[index])
-    masses = [sum(weights[index] for index in order[: count + 1]) / sum(weights) for count in range(len(order))]
-    assume(all(abs(mass - p) > 1e-9 for mass in masses))
-    count = next(count for count, mass in enumerate(masses, start=1) if mass >= p)
+    sums = [sum(weights[index] for index in order[: count + 1]) / sum(weights) for count in range(len(order))]
+    assume(all(abs(total - p) > 1e-9 for total in sums))
+    count = next(count for count, total in enumerate(sums, start=1) if total >= p)
     smallest = min(
         size for size in range(1, len(weights) + 1) if sum(sorted(weights, reverse=True)[:size]) / sum(weights) >= p
     )
     assert count == smallest
-    assert kept(TopP(p).transform(logits_of(weights), None)) == sorted(order[:count])
+    assert kept_symbols(TopP(p).transform(logits_of(weights), None)) == sorted(order[:count])
 
 
-def test_top_p_of_equals_keeps_the_first():
-    assert kept(TopP(0.3).transform(torch.zeros(1, 10), None)) == [0, 1, 2]
-    assert kept(TopP(0.025).transform(torch.zeros(1, 2000), None)) == list(range(50))
-    assert kept(TopP(1e-9).transform(torch.zeros(1, 10), None)) == [0]
+def test_top_p_keeps_the_first_of_equal_symbols():
+    assert kept_symbols(TopP(0.3).transform(torch.zeros(1, 10), None)) == [0, 1, 2]
+    assert kept_symbols(TopP(0.025).transform(torch.zeros(1, 2000), None)) == list(range(50))
+    assert kept_symbols(TopP(1e-9).transform(torch.zeros(1, 10), None)) == [0]
 
 
-def test_top_p_of_1_keeps_a_long_thin_tail():
+def test_top_p_of_1_keeps_a_long_improbable_tail():
     logits = torch.cat([torch.zeros(1), torch.full((5000,), -16.0)])[None]
-    assert len(kept(TopP(1.0).transform(logits, None))) == 5001
+    assert len(kept_symbols(TopP(1.0).transform(logits, None))) == 5001
 
 
 @settings(deadline=None)
 @given(WEIGHTS, st.integers(1, 99))
-def test_min_p_keeps_a_share_of_the_likeliest(weights: list[int], hundredths: int):
+def test_min_p_keeps_symbols_above_a_share_of_the_highest_probability(weights: list[int], hundredths: int):
     min_p = hundredths / 100 + 0.0003
     expected = [index for index, weight in enumerate(weights) if weight >= min_p * max(weights)]
-    assert kept(MinP(min_p).transform(logits_of(weights), None)) == expected
+    assert kept_symbols(MinP(min_p).transform(logits_of(weights), None)) == expected
 
 
 @settings(deadline=None)
@@ -93,7 +93,7 @@ def test_min_p_keeps_a_share_of_the_likeliest(weights: list[int], hundredths: in
     st.floats(1, 5),
     st.integers(1, 8),
 )
-def test_the_repetition_penalty_counts_prompt_and_draws_within_its_window(
+def test_the_repetition_penalty_applies_to_the_prompt_and_the_draws_in_its_window(
     values: list[float], prompt: list[int], draws: list[tuple[int, int]], penalty: float, window: int
 ):
     sampler = RepetitionPenalty(penalty, window)
@@ -113,15 +113,15 @@ def test_the_repetition_penalty_counts_prompt_and_draws_within_its_window(
             assert transformed[row].tolist() == pytest.approx(expected)
         if step < len(draws):
             before = memory.clone()
-            following = sampler.advance(memory, torch.tensor(draws[step]))
-            assert torch.equal(memory, before), "a memory is a value"
-            memory = following
+            after = sampler.advance(memory, torch.tensor(draws[step]))
+            assert torch.equal(memory, before), "`advance` changed its input"
+            memory = after
     assert memory.shape[1] <= window
 
 
-def test_nothing_is_kept_on_the_sampler_between_two_generations():
+def test_a_sampler_keeps_no_memory_between_two_generations():
     sampler = RepetitionPenalty(penalty=math.e, window=4)
     context = SamplingContext(torch.tensor([1]), batch_size=1, length=3, vocabulary=Bytes())
-    first = sampler.start(context)
-    sampler.advance(first, torch.tensor([2]))
+    memory = sampler.start(context)
+    sampler.advance(memory, torch.tensor([2]))
     assert torch.equal(sampler.start(context), torch.tensor([[1]]))

@@ -1,4 +1,4 @@
-"""Schedules: their values, their bounds, and what a resumed run needs."""
+"""Schedules: values, bounds, and the state for a resumed run."""
 
 import json
 import math
@@ -39,7 +39,7 @@ def test_a_factor_is_between_0_and_1(schedule: Schedule, progress: Progress):
 
 @settings(deadline=None)
 @given(FALLING, PROGRESS, PROGRESS)
-def test_without_a_warm_up_it_never_rises(schedule: Schedule, one: Progress, other: Progress):
+def test_a_factor_never_rises_without_a_warm_up(schedule: Schedule, one: Progress, other: Progress):
     early = Progress(min(one.step, other.step), min(one.epoch, other.epoch), min(one.fraction, other.fraction))
     late = Progress(max(one.step, other.step), max(one.epoch, other.epoch), max(one.fraction, other.fraction))
     assert schedule.factor(late) <= schedule.factor(early)
@@ -47,11 +47,11 @@ def test_without_a_warm_up_it_never_rises(schedule: Schedule, one: Progress, oth
 
 @settings(deadline=None)
 @given(FALLING)
-def test_it_starts_at_1(schedule: Schedule):
+def test_a_factor_starts_at_1(schedule: Schedule):
     assert schedule.factor(at()) == 1
 
 
-def test_step_reduces_at_whole_distances():
+def test_step_reduces_the_rate_after_complete_intervals():
     schedule = Step(every=2.0, after=1.0, factor=0.5)
     factors = [schedule.factor(at(epoch=epoch)) for epoch in (0.0, 2.9, 3.0, 4.9, 5.0, 7.0)]
     assert factors == [1, 1, 0.5, 0.5, 0.25, 0.125]
@@ -59,23 +59,23 @@ def test_step_reduces_at_whole_distances():
     assert [steps.factor(at(step=step, epoch=50.0)) for step in (99, 100)] == [1, 0.1]
 
 
-def test_step_counts_a_distance_that_rounding_cuts_short():
+def test_step_tolerates_rounding_of_the_number_of_intervals():
     assert 0.3 / 0.1 < 3
     assert Step(every=0.1).factor(at(epoch=0.3)) == 0.125
 
 
-def test_exponential_reaches_its_factor_at_each_distance():
+def test_exponential_applies_its_factor_once_per_interval():
     schedule = Exponential(every=10.0, unit="steps", after=5.0, factor=0.9)
     assert [schedule.factor(at(step=step)) for step in (5, 15, 10, 25)] == pytest.approx([1, 0.9, 0.9**0.5, 0.81])
 
 
-def test_cosine_follows_the_fraction_whatever_ends_the_run():
+def test_cosine_depends_on_the_completed_fraction_of_the_run():
     schedule = Cosine(final_factor=0.2)
     factors = [schedule.factor(at(fraction=fraction)) for fraction in (0.0, 1 / 3, 0.5, 1.0)]
     assert factors == pytest.approx([1, 0.2 + 0.8 * 0.75, 0.6, 0.2])
 
 
-def test_a_warm_up_rises_in_even_steps_from_above_0_to_the_full_rate():
+def test_a_warm_up_is_linear_and_starts_above_0():
     schedule = Cosine(warmup_steps=4)
     assert [schedule.factor(at(step=step)) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1])
     assert Cosine(warmup_steps=0).factor(at()) == 1
@@ -95,10 +95,10 @@ PLATEAUS = {
 
 @settings(deadline=None)
 @given(LOSSES, st.fixed_dictionaries(PLATEAUS))
-def test_plateau_does_as_torch_does(losses: list[float], options: dict[str, float]):
+def test_plateau_equals_that_of_torch(losses: list[float], options: dict[str, float]):
     schedule = Plateau(**options)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    # torch counts the evaluations to put up with; ours, the one that is too many.
+    # The patience of torch is the number of evaluations before the one that causes a reduction.
     reference = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer,
         patience=options["patience"] - 1,
@@ -118,22 +118,22 @@ def test_plateau_does_as_torch_does(losses: list[float], options: dict[str, floa
 
 @settings(deadline=None)
 @given(LOSSES, LOSSES, st.fixed_dictionaries(PLATEAUS))
-def test_plateau_resumed_from_its_state_is_as_one_never_stopped(
+def test_a_restored_plateau_continues_like_an_uninterrupted_one(
     before: list[float], after: list[float], options: dict[str, float]
 ):
-    whole, stopped, resumed = (Plateau(**options) for _ in range(3))
+    uninterrupted, stopped, resumed = (Plateau(**options) for _ in range(3))
     for loss in before:
-        whole.observe(loss)
+        uninterrupted.observe(loss)
         stopped.observe(loss)
     resumed.restore(json.loads(json.dumps(stopped.state(), allow_nan=False)))
     for loss in after:
-        whole.observe(loss)
+        uninterrupted.observe(loss)
         resumed.observe(loss)
-        assert resumed.factor(at()) == whole.factor(at())
-    assert resumed.state() == whole.state()
+        assert resumed.factor(at()) == uninterrupted.factor(at())
+    assert resumed.state() == uninterrupted.state()
 
 
-def test_plateau_takes_no_account_of_an_improvement_below_its_threshold():
+def test_plateau_ignores_improvements_below_its_threshold():
     schedule = Plateau(patience=2, factor=0.5, threshold=0.1, minimum_factor=0.2)
     factors: list[float] = []
     for loss in (3.0, 2.95, 2.92, 2.8, 2.75, 2.71, 2.72, 2.73):
@@ -143,12 +143,12 @@ def test_plateau_takes_no_account_of_an_improvement_below_its_threshold():
 
 
 @pytest.mark.parametrize("state", [{}, {"factor": 1.0, "best": "2", "waited": 0}, {"factor": 1.0, "best": 2.0}])
-def test_a_state_that_is_none_is_refused(state: dict[str, object]):
+def test_an_invalid_state_is_an_error(state: dict[str, object]):
     with pytest.raises(ValueError, match="state of a plateau"):
         Plateau().restore(state)
 
 
-def test_the_others_remember_nothing():
+def test_other_schedules_have_no_state():
     for schedule in (Constant(), Step(), Exponential(), Cosine()):
         schedule.observe(1.0)
         assert schedule.state() == {}

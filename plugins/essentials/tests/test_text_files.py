@@ -1,4 +1,4 @@
-"""Text files: which are found, how they are named, and what is refused."""
+"""The corpus `text`: patterns, names of documents, encodings, and errors."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from seqforge.errors import DataError
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A folder of five files."""
+    """Create a folder with five files."""
     for name, content in {
         "b.txt": b"b",
         "a/one.txt": b"one",
@@ -26,7 +26,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(corpus: TextFiles) -> list[str]:
+def document_names(corpus: TextFiles) -> list[str]:
     return [document.name for document in corpus.documents()]
 
 
@@ -44,24 +44,24 @@ def names(corpus: TextFiles) -> list[str]:
         (["a/[ot]*.??"], ["two.md"]),
     ],
 )
-def test_files_are_found_in_order_and_named_from_their_common_folder(
+def test_files_are_sorted_and_named_relative_to_their_common_folder(
     tree: Path, patterns: list[str], expected: list[str]
 ):
-    assert names(TextFiles([tree / pattern for pattern in patterns])) == expected
+    assert document_names(TextFiles([tree / pattern for pattern in patterns])) == expected
 
 
-def test_a_folder_whose_name_looks_like_a_pattern_is_taken_literally(tmp_path: Path):
+def test_an_existing_name_with_pattern_characters_is_literal(tmp_path: Path):
     (tmp_path / "[old]*").mkdir()
     (tmp_path / "[old]*" / "[1].txt").write_text("x")
     (tmp_path / "o").mkdir()
     (tmp_path / "o" / "1.txt").write_text("y")
-    assert names(TextFiles([tmp_path / "[old]*" / "*.txt"])) == ["[1].txt"]
-    assert names(TextFiles([tmp_path / "[old]*" / "[1].txt"])) == ["[1].txt"]
+    assert document_names(TextFiles([tmp_path / "[old]*" / "*.txt"])) == ["[1].txt"]
+    assert document_names(TextFiles([tmp_path / "[old]*" / "[1].txt"])) == ["[1].txt"]
 
 
-def test_a_name_that_is_no_text_becomes_text(tmp_path: Path):
+def test_bytes_of_a_name_that_are_not_utf8_are_escaped(tmp_path: Path):
     (tmp_path / "caf\udce9.txt").write_text("x")
-    assert names(TextFiles([tmp_path / "*.txt"])) == ["caf\\xe9.txt"]
+    assert document_names(TextFiles([tmp_path / "*.txt"])) == ["caf\\xe9.txt"]
 
 
 @pytest.mark.parametrize(
@@ -74,34 +74,36 @@ def test_a_name_that_is_no_text_becomes_text(tmp_path: Path):
         ("a/x" + "y" * 300, "File name too long", "permissions"),
     ],
 )
-def test_what_matches_nothing_is_named_with_the_nearest_folder(tree: Path, pattern: str, message: str, hint: str):
+def test_a_pattern_without_a_match_is_reported_with_the_nearest_folder(
+    tree: Path, pattern: str, message: str, hint: str
+):
     with pytest.raises(DataError) as caught:
-        names(TextFiles([tree / "b.txt", tree / pattern]))
+        document_names(TextFiles([tree / "b.txt", tree / pattern]))
     assert message.format(tree=tree) in caught.value.message
     assert hint.format(tree=tree) in (caught.value.hint or "")
 
 
-def test_two_stars_beside_other_characters_are_never_a_traceback(tree: Path):
-    # Python before 3.13 refuses the pattern, and later reads it as one star.
+def test_two_stars_next_to_other_characters_are_a_data_error(tree: Path):
+    # Before Python 3.13, `z**` is an invalid pattern. Since then, it means `z*`, which matches no file here.
     with pytest.raises(DataError, match="z\\*\\*"):
-        names(TextFiles([tree / "z**"]))
+        document_names(TextFiles([tree / "z**"]))
 
 
-def test_a_corpus_of_empty_files_is_refused(tmp_path: Path):
+def test_a_corpus_of_empty_files_is_an_error(tmp_path: Path):
     (tmp_path / "x.txt").touch()
     corpus = TextFiles([tmp_path / "*"])
     with pytest.raises(DataError, match="every file is empty"):
         corpus.fingerprint()
     with pytest.raises(DataError, match="every file is empty"):
-        names(corpus)
+        document_names(corpus)
 
 
-def test_a_file_that_vanishes_is_named(tree: Path):
+def test_a_file_that_disappears_is_reported(tree: Path):
     corpus = TextFiles([tree / "**/*.txt"])
     assert corpus.describe() == f"3 files under {tree}, 9 bytes"
     (tree / "b.txt").unlink()
     with pytest.raises(DataError, match=r"b\.txt: No such file"):
-        names(corpus)
+        document_names(corpus)
     with pytest.raises(DataError, match=r"b\.txt: No such file"):
         corpus.fingerprint()
 
@@ -117,17 +119,17 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lamb
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @settings(deadline=None)
 @given(text=TEXT)
-def test_every_encoding_of_a_text_gives_the_text(
+def test_text_is_decoded_from_every_encoding(
     encoding: str, mark: str, text: str, tmp_path_factory: pytest.TempPathFactory
 ):
     path = tmp_path_factory.mktemp("text") / "x.txt"
-    # `utf-8-sig` and `utf-16` write a mark of their own.
+    # Python writes a byte order mark in `utf-8-sig` and `utf-16`.
     path.write_bytes((text if encoding in ("utf-8-sig", "utf-16") else mark + text).encode(encoding))
     (document,) = TextFiles([path], encoding=encoding).documents()
     assert document.content == text.encode("utf-8")
 
 
-def test_line_ends_stay(tmp_path: Path):
+def test_line_ends_are_kept(tmp_path: Path):
     path = tmp_path / "x.txt"
     path.write_bytes(b"a\r\nb\nc\rd")
     (document,) = TextFiles([path]).documents()
@@ -143,10 +145,10 @@ def test_line_ends_stay(tmp_path: Path):
         (b"a\x80", "ascii", "byte 0x80 at offset 1 is not ascii"),
         (b"a\0b", "utf-16-le", "byte 0x62 at offset 2 is not utf-16-le"),
         (b"\xff\xfea\0\0\xd8", "utf-16", "byte 0x00 at offset 4 is not utf-16"),
-        (b"\\ud800", "unicode_escape", "it cannot be read as unicode-escape"),
+        (b"\\ud800", "unicode_escape", "cannot be decoded as unicode-escape"),
     ],
 )
-def test_bytes_that_do_not_decode_are_shown_with_file_and_offset(
+def test_bytes_that_cannot_be_decoded_are_reported_with_file_and_offset(
     tmp_path: Path, content: bytes, encoding: str, reason: str
 ):
     path = tmp_path / "x.txt"
@@ -158,22 +160,22 @@ def test_bytes_that_do_not_decode_are_shown_with_file_and_offset(
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "", "hex", "rot13", "utf-8\0"])
-def test_an_unknown_encoding_is_refused_at_once(encoding: str):
+def test_an_unknown_encoding_is_an_error_of_the_constructor(encoding: str):
     with pytest.raises(ValueError, match=f"encoding {re.escape(repr(encoding))}: "):
         TextFiles([Path("x.txt")], encoding=encoding)
 
 
-def test_the_fingerprint_tells_names_contents_and_encoding(tree: Path):
+def test_the_fingerprint_depends_on_names_contents_and_encoding(tree: Path):
     def fingerprint(encoding: str = "utf-8") -> str:
         return TextFiles([tree / "**/*.txt"], encoding=encoding).fingerprint()
 
-    first = fingerprint()
-    assert first == fingerprint() == fingerprint("UTF8")
-    seen = {first, fingerprint("latin-1")}
+    original = fingerprint()
+    assert original == fingerprint() == fingerprint("UTF8")
+    fingerprints = {original, fingerprint("latin-1")}
     (tree / "b.txt").write_bytes(b"B")
-    seen.add(fingerprint())
+    fingerprints.add(fingerprint())
     (tree / "b.txt").rename(tree / "c.txt")
-    seen.add(fingerprint())
+    fingerprints.add(fingerprint())
     (tree / "new.txt").write_bytes(b"new")
-    seen.add(fingerprint())
-    assert len(seen) == 5
+    fingerprints.add(fingerprint())
+    assert len(fingerprints) == 5

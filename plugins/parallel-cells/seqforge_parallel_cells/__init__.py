@@ -1,4 +1,4 @@
-"""minGRU and minLSTM, cells with linear recurrences. This module registers them; importing it does not import torch."""
+"""minGRU and minLSTM cells. Importing this module registers names and does not import torch."""
 
 from seqforge.registry import Register, hookimpl
 

@@ -1,11 +1,12 @@
-"""minGRU and minLSTM (Feng et al. 2024, "Were RNNs All We Needed?", arXiv 2410.01201), in the log-space version.
+"""minGRU and minLSTM (Feng et al. 2024, "Were RNNs All We Needed?", arXiv 2410.01201), as defined for log space.
 
-Both are linear in the state: h' = a ⊙ h + b, where a and b depend on the input of the step only.
+Both are linear in the state: h' = a ⊙ h + b, where a and b depend only on the input of the step. The candidate state is
+g(W x + b) with a positive g; see `positive`.
 """
 
 import math
 from abc import abstractmethod
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,8 @@ from torch.nn import functional
 from seqforge.interfaces import Cell
 from seqforge_parallel_cells.linear_recurrence import linear_recurrence, scan_for
 
-HiddenSize = Annotated[PositiveInt, Field(description="Size of the state and of the output.")]
+Coefficients = tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]
+"""a and b of every step."""
 
 
 class LinearState(NamedTuple):
@@ -32,45 +34,45 @@ class LinearState(NamedTuple):
 class LinearCell(Cell[LinearState]):
     """Base class of cells with the recurrence h' = a ⊙ h + b.
 
-    A subclass implements `coefficients` and passes its number of gates, each of `hidden_size`. Under autocast,
-    the input projection runs in the lower precision; everything else, including the state, keeps the type of the
-    parameters.
+    A subclass implements `coefficients`. Under autocast, the input projection runs in the lower precision. Everything
+    else, including the state, keeps the type of the parameters.
 
     Attributes:
+        gate_count: Number of gates, including the candidate state.
         input_weight: `[gates·hidden, input]`.
         bias: `[gates·hidden]`.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, gates: int) -> None:
-        super().__init__(input_size, hidden_size)
-        self.input_weight = nn.Parameter(torch.empty(gates * hidden_size, input_size))
-        self.bias = nn.Parameter(torch.empty(gates * hidden_size))
-        self.reset_parameters()
+    gate_count: ClassVar[int]
 
-    def reset_parameters(self) -> None:
-        """Draw every parameter from U(-1/√hidden, 1/√hidden), as torch does for its recurrent layers."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        # U(-1/√hidden, 1/√hidden), as in torch's recurrent layers.
+        bound = 1 / math.sqrt(hidden_size)
+        size = self.gate_count * hidden_size
+        self.input_weight = nn.Parameter(torch.empty(size, input_size).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(size).uniform_(-bound, bound))
 
     @abstractmethod
-    def coefficients(
-        self, gates: Float[Tensor, "time batch gates"]
-    ) -> tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]:
-        """Return a, the factor of the state, and b, the addend, of every step from `gates` = W x + b."""
+    def coefficients(self, gates: Float[Tensor, "time batch gates"]) -> Coefficients:
+        """Return a, the factor of the state, and b, the addend, of every step, from `gates` = W x + b."""
 
     def initial_state(self, batch_size: int) -> LinearState:
         """Return a state of zeros."""
         return LinearState(self.bias.new_zeros(batch_size, self.hidden_size))
 
     def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch coefficients"]:
-        """Return the two coefficients of every step, concatenated."""
-        return torch.cat(self._coefficients_of(inputs), dim=-1)
+        """Return a and b of every step, concatenated."""
+        return torch.cat(self._input_coefficients(inputs), dim=-1)
 
     def step(
         self, projected: Float[Tensor, "batch coefficients"], state: LinearState
     ) -> tuple[Float[Tensor, "batch hidden"], LinearState]:
-        """Return the output of one step, and the state after it."""
+        """Return the output of one step and the state after it, which are equal."""
         decay, addend = projected.chunk(2, dim=1)
         h = torch.addcmul(addend, decay, state.hidden)
         return h, LinearState(h)
@@ -79,11 +81,11 @@ class LinearCell(Cell[LinearState]):
         self, inputs: Float[Tensor, "time batch input"], state: LinearState
     ) -> tuple[Float[Tensor, "time batch hidden"], LinearState]:
         """Return the output of every step, and the state after the last step."""
-        outputs = linear_recurrence(scan_for(inputs.device), *self._coefficients_of(inputs), state.hidden)
-        # A copy, because a view would keep the outputs of the whole sequence in memory.
+        outputs = linear_recurrence(scan_for(inputs.device), *self._input_coefficients(inputs), state.hidden)
+        # Copied, because a view would keep the outputs of the whole sequence in memory.
         return outputs, LinearState(outputs[-1].clone())
 
-    def _coefficients_of(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def _input_coefficients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         product = functional.linear(inputs, self.input_weight, self.bias)
         return self.coefficients(product.to(self.bias.dtype))
 
@@ -98,12 +100,9 @@ class MinGRU(LinearCell):
         bias: `[2·hidden]`.
     """
 
-    def __init__(self, input_size: int, hidden_size: HiddenSize = 128) -> None:
-        super().__init__(input_size, hidden_size, gates=2)
+    gate_count = 2
 
-    def coefficients(
-        self, gates: Float[Tensor, "time batch gates"]
-    ) -> tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]:
+    def coefficients(self, gates: Float[Tensor, "time batch gates"]) -> Coefficients:
         """Return 1 - z and z ⊙ g(candidate) of every step."""
         update, candidate = gates.chunk(2, dim=-1)
         z = torch.sigmoid(update)
@@ -120,17 +119,14 @@ class MinLSTM(LinearCell):
         bias: `[3·hidden]`.
     """
 
-    def __init__(self, input_size: int, hidden_size: HiddenSize = 128) -> None:
-        super().__init__(input_size, hidden_size, gates=3)
+    gate_count = 3
 
-    def coefficients(
-        self, gates: Float[Tensor, "time batch gates"]
-    ) -> tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]:
+    def coefficients(self, gates: Float[Tensor, "time batch gates"]) -> Coefficients:
         """Return f/(f + i) and i/(f + i) ⊙ g(candidate) of every step."""
         input_gate, forget_gate, candidate = gates.chunk(3, dim=-1)
-        # i/(f + i) = σ(ln i - ln f), which stays accurate when f and i both underflow. The two fractions sum to 1.
-        share = torch.sigmoid(functional.logsigmoid(input_gate) - functional.logsigmoid(forget_gate))
-        return 1 - share, share * positive(candidate)
+        # i/(f + i) = σ(ln i - ln f), which stays accurate when f and i both underflow.
+        fraction = torch.sigmoid(functional.logsigmoid(input_gate) - functional.logsigmoid(forget_gate))
+        return 1 - fraction, fraction * positive(candidate)
 
 
 def positive(candidate: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

@@ -1,4 +1,4 @@
-"""What the engine asks of the cells beside the suite: options, precision, the same bits, a GPU."""
+"""Tests of the cells that are not in the conformance suite: options, precision, resumed training, a GPU."""
 
 import subprocess
 import sys
@@ -16,15 +16,15 @@ from seqforge.registry import Registry, resolve
 from seqforge.testing import cell_cases
 
 every_cell = pytest.mark.parametrize("cell_class", [MinGRU, MinLSTM])
-needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is at hand")
+needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
 
-def sequence(time=12, batch=5, features=7):
+def random_sequence(time=12, batch=5, features=7):
     return torch.randn(time, batch, features, generator=torch.Generator().manual_seed(1))
 
 
 def train_once(cell, inputs, state):
-    """Return outputs, last state and the parameters' gradients, as one list."""
+    """Return the outputs, the last state and the gradients of the parameters, as one list."""
     cell.zero_grad()
     outputs, after = cell(inputs, state)
     outputs.square().mean().backward()
@@ -32,8 +32,8 @@ def train_once(cell, inputs, state):
 
 
 @every_cell
-def test_the_parallel_scan_is_the_scan_of_step(cell_class):
-    # What `forward` does on a GPU, in float64 on the CPU.
+def test_the_parallel_scan_equals_the_scan_of_step(cell_class):
+    # The computation of `forward` on a GPU, in float64 on the CPU.
     @settings(max_examples=20)
     @given(case=cell_cases(cell_class, time=st.integers(1, 300)))
     def holds(case):
@@ -50,16 +50,16 @@ def test_the_parallel_scan_is_the_scan_of_step(cell_class):
 
 
 @every_cell
-def test_under_autocast_products_are_bfloat16_and_the_state_is_not(cell_class):
+def test_under_autocast_products_are_bfloat16_and_the_state_is_float32(cell_class):
     cell = cell_class(64, 32)
-    inputs = sequence(time=200, features=64)
+    inputs = random_sequence(time=200, features=64)
     expected, _ = cell(inputs, cell.initial_state(5))
     with torch.autocast("cpu", torch.bfloat16):
         start = cell.initial_state(5)
         outputs, after = cell(inputs, start)
         stepped, after_step = scan(cell.step, cell.project(inputs), start)
     assert {tensor.dtype for tensor in (outputs, stepped, *start, *after, *after_step)} == {torch.float32}
-    # The recurrence is as exact as ever: only what goes into it is rounded, to 8 bits.
+    # Only the coefficients are rounded to bfloat16. The recurrence is computed in float32.
     torch.testing.assert_close(stepped, outputs, rtol=1e-6, atol=1e-6)
     assert not torch.equal(outputs, expected)
     torch.testing.assert_close(outputs, expected, rtol=0.02, atol=0.02)
@@ -68,32 +68,32 @@ def test_under_autocast_products_are_bfloat16_and_the_state_is_not(cell_class):
 @every_cell
 def test_under_autocast_gradients_are_float32(cell_class):
     cell = cell_class(64, 32)
-    expected = train_once(cell, sequence(features=64), cell.initial_state(5))
+    expected = train_once(cell, random_sequence(features=64), cell.initial_state(5))
     with torch.autocast("cpu", torch.bfloat16):
-        found = train_once(cell, sequence(features=64), cell.initial_state(5))
+        found = train_once(cell, random_sequence(features=64), cell.initial_state(5))
     torch.testing.assert_close(found, expected, rtol=0.05, atol=0.01)
 
 
 @every_cell
-def test_going_on_from_a_copied_state_and_weights_gives_the_same_bits(cell_class):
+def test_a_copy_of_weights_and_state_continues_with_the_same_bits(cell_class):
     cell, other = cell_class(7, 33), cell_class(7, 33)
-    _, between = cell(sequence(), cell.initial_state(5))
+    _, between = cell(random_sequence(), cell.initial_state(5))
     other.load_state_dict({name: weight.clone() for name, weight in cell.state_dict().items()})
     copied = map_state(lambda tensor: tensor.detach().clone(), between)
-    went_on = train_once(cell, sequence(time=9), map_state(torch.detach, between))
-    resumed = train_once(other, sequence(time=9), copied)
-    assert all(torch.equal(a, b) for a, b in zip(went_on, resumed, strict=True))
+    continued = train_once(cell, random_sequence(time=9), map_state(torch.detach, between))
+    resumed = train_once(other, random_sequence(time=9), copied)
+    assert all(torch.equal(a, b) for a, b in zip(continued, resumed, strict=True))
 
 
 @pytest.mark.parametrize(("name", "gates"), [("min-gru", 2), ("min-lstm", 3)])
-def test_a_cell_is_found_by_its_short_name(name, gates):
-    chosen = resolve(Registry.installed(), "cell", {"use": name}, "model.cells.0", Path())
-    assert chosen.table == {"use": f"parallel-cells/{name}", "hidden_size": 128}
-    shapes = {name: tuple(parameter.shape) for name, parameter in chosen.build(input_size=5).named_parameters()}
+def test_a_cell_is_resolved_from_its_short_name(name, gates):
+    component = resolve(Registry.installed(), "cell", {"use": name}, "model.cells.0", Path())
+    assert component.table == {"use": f"parallel-cells/{name}", "hidden_size": 128}
+    shapes = {name: tuple(parameter.shape) for name, parameter in component.build(input_size=5).named_parameters()}
     assert shapes == {"input_weight": (gates * 128, 5), "bias": (gates * 128,)}
 
 
-def test_a_wrong_size_is_told_with_its_key():
+def test_an_invalid_size_is_reported_with_its_key():
     (problem,) = resolve(Registry.installed(), "cell", {"use": "min-gru", "hidden_size": 0}, "model.cells.0", Path())
     assert problem.key == "model.cells.0.hidden_size"
 
@@ -104,7 +104,7 @@ def test_the_entry_module_imports_no_torch():
 
 
 @every_cell
-def test_initial_weights_are_uniform_within_one_over_the_root_of_the_hidden_size(cell_class):
+def test_initial_weights_are_uniform_with_the_bound_of_torch(cell_class):
     torch.manual_seed(0)
     for parameter in cell_class(64, 100).parameters():
         assert 0.095 < parameter.abs().max() <= 0.1
@@ -112,10 +112,10 @@ def test_initial_weights_are_uniform_within_one_over_the_root_of_the_hidden_size
 
 @needs_a_gpu
 @every_cell
-def test_on_a_gpu_a_moved_cell_agrees_with_the_cpu(cell_class):
+def test_a_cell_on_a_gpu_agrees_with_the_cpu(cell_class):
     cell = cell_class(7, 33)
-    expected = train_once(cell, sequence(time=101), cell.initial_state(5))
+    expected = train_once(cell, random_sequence(time=101), cell.initial_state(5))
     cell.to("cuda")
-    found = train_once(cell, sequence(time=101).cuda(), cell.initial_state(5))
+    found = train_once(cell, random_sequence(time=101).cuda(), cell.initial_state(5))
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a.cpu(), b, rtol=1e-3, atol=1e-4)

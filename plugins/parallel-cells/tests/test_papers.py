@@ -1,4 +1,4 @@
-"""The cells are the paper's: its equations one step at a time, and its log-space scan, in numpy's float64."""
+"""The cells against the paper: its equations step by step, and its log-space scan, in float64 with numpy."""
 
 import numpy as np
 import pytest
@@ -27,13 +27,13 @@ def log_g(x):
 
 
 def gates(cell, inputs):
-    """Each gate's W x + b for every step."""
+    """Return W x + b of every gate, `[time, batch, hidden]` each."""
     weights, biases = (np.split(p.detach().numpy(), len(p) // cell.hidden_size) for p in (cell.input_weight, cell.bias))
     return [inputs.numpy() @ weight.T + bias for weight, bias in zip(weights, biases, strict=True)]
 
 
 def min_gru(cell, inputs, h):
-    """Appendix B.2.1, sequential mode."""
+    """Return the outputs of the sequential mode, appendix B.2.1."""
     outputs = []
     for k, candidate in zip(*gates(cell, inputs), strict=True):
         z = sigmoid(k)
@@ -43,7 +43,7 @@ def min_gru(cell, inputs, h):
 
 
 def min_lstm(cell, inputs, h):
-    """Appendix B.2.2, sequential mode, with the gates made to sum to 1."""
+    """Return the outputs of the sequential mode, appendix B.2.2, with gates normalized to a sum of 1."""
     outputs = []
     for input_gate, forget_gate, candidate in zip(*gates(cell, inputs), strict=True):
         i, f = sigmoid(input_gate), sigmoid(forget_gate)
@@ -64,7 +64,7 @@ def log_coefficients_of_min_lstm(cell, inputs):
 
 
 def log_space_scan(log_decays, log_addends, start):
-    """Heinsen 2023, arXiv 2311.06281."""
+    """Return the states of the linear recurrence, computed in log space (Heinsen 2023, arXiv 2311.06281)."""
     sums = np.concatenate([np.zeros_like(log_decays[:1]), np.cumsum(log_decays, axis=0)])
     values = np.concatenate([np.log(start)[None], log_addends])
     return np.exp(sums + np.logaddexp.accumulate(values - sums, axis=0))[1:]
@@ -79,7 +79,7 @@ times = st.integers(1, 60)
 
 
 @every_cell
-def test_the_outputs_are_the_papers(cell_class, equations, log_coefficients):
+def test_the_outputs_equal_those_of_the_paper(cell_class, equations, log_coefficients):
     @settings(max_examples=30)
     @given(case=cell_cases(cell_class, time=times))
     def holds(case):
@@ -94,7 +94,7 @@ def test_the_outputs_are_the_papers(cell_class, equations, log_coefficients):
 
 
 @every_cell
-def test_a_state_of_zeros_is_the_start(cell_class, equations, log_coefficients):
+def test_the_initial_state_is_zero(cell_class, equations, log_coefficients):
     cell = cell_class(3, 4).double()
     start = cell.initial_state(2)
     assert torch.equal(start.hidden, torch.zeros(2, 4, dtype=torch.float64))
@@ -103,7 +103,7 @@ def test_a_state_of_zeros_is_the_start(cell_class, equations, log_coefficients):
 
 
 @given(x=st.floats(-50, 50))
-def test_g_is_the_papers(x):
+def test_g_equals_that_of_the_paper(x):
     assert positive(torch.tensor(x, dtype=torch.float64)).item() == pytest.approx(float(g(np.float64(x))), rel=1e-14)
 
 
@@ -114,8 +114,8 @@ def test_g_is_positive_and_continuous():
     assert values[4] == 3.5
 
 
-def with_gates(cell_class, *pre_activations, dtype=torch.float32):
-    """A cell of one unit whose gates are given, whatever it reads."""
+def cell_with_constant_gates(cell_class, *pre_activations, dtype=torch.float32):
+    """Return a cell of one unit whose gates do not depend on its input."""
     cell = cell_class(1, 1).to(dtype)
     with torch.no_grad():
         cell.input_weight.zero_()
@@ -127,9 +127,9 @@ def with_gates(cell_class, *pre_activations, dtype=torch.float32):
     ("input_gate", "forget_gate", "kept"),
     [(-300.0, -300.0, 0.5), (-301.0, -300.0, 0.7310586), (-300.0, 0.0, 1.0), (0.0, -300.0, 0.0), (300.0, 300.0, 0.5)],
 )
-def test_the_min_lstms_gates_share_even_where_both_underflow(input_gate, forget_gate, kept):
-    # f/(f + i) as it is written would be 0/0 in the first two.
-    cell = with_gates(MinLSTM, input_gate, forget_gate, 1.5)
+def test_the_normalized_gates_of_min_lstm_are_accurate_if_both_underflow(input_gate, forget_gate, kept):
+    # In the first two cases, f/(f + i) computed directly would be 0/0.
+    cell = cell_with_constant_gates(MinLSTM, input_gate, forget_gate, 1.5)
     outputs, _ = cell(torch.zeros(1, 1, 1), LinearState(torch.ones(1, 1)))
     assert outputs.item() == pytest.approx(kept + (1 - kept) * 2.0, rel=1e-6)
     outputs.sum().backward()
@@ -137,7 +137,7 @@ def test_the_min_lstms_gates_share_even_where_both_underflow(input_gate, forget_
 
 
 @pytest.mark.parametrize(("update", "output"), [(-1000.0, 0.25), (1000.0, 2.0)])
-def test_the_min_grus_gate_closes_and_opens_wholly(update, output):
-    cell = with_gates(MinGRU, update, 1.5)
+def test_the_gate_of_min_gru_closes_and_opens_completely(update, output):
+    cell = cell_with_constant_gates(MinGRU, update, 1.5)
     outputs, _ = cell(torch.zeros(400, 1, 1), LinearState(torch.full((1, 1), 0.25)))
     assert torch.equal(outputs, torch.full((400, 1, 1), output))

@@ -1,4 +1,4 @@
-"""Labelled corpora for the five topologies, and metrics. Importing this module registers names and imports no torch."""
+"""Labelled corpora and metrics of predictions. Importing this module registers names and does not import torch."""
 
 from seqforge.registry import Register, hookimpl
 

@@ -1,7 +1,7 @@
 """The corpus `digit-captions`: images of digits with captions such as "a large thin seven leaning right".
 
-A caption states the size, the thickness, the digit and the slant. All but the digit are measured, so a caption is a
-function of the image and its label.
+A caption states the size, the thickness, the digit and the slant. The digit is the label, and the others are measured
+in the image, so a caption is a function of the image and its label.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +18,12 @@ _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 
 class Scale(NamedTuple):
-    """The words for a measure.
+    """The words for the values of a measure.
 
     Attributes:
-        words: Words from the lowest to the highest values.
-        bounds: Bounds between neighbouring words, ascending.
-        margin: Distance to a bound within which both of its words are correct.
+        words: Words in the order of ascending values.
+        bounds: Values between neighboring words, ascending.
+        margin: Distance from a bound within which both words are correct.
     """
 
     words: tuple[str, ...]
@@ -32,7 +32,7 @@ class Scale(NamedTuple):
 
 
 # The bounds of size and thickness are near the medians of the data. The bounds of the slant are a tenth of a column per
-# row. With each margin, about one image in twenty lies between two words.
+# row. For each measure, about one image in twenty is within the margin of a bound.
 SIZE = Scale(("small", "large"), (2.6,), 0.02)
 THICKNESS = Scale(("thin", "thick"), (7.5,), 0.1)
 SLANT = Scale(("leaning left", "upright", "leaning right"), (-0.1, 0.1), 0.01)
@@ -41,12 +41,12 @@ SLANT = Scale(("leaning left", "upright", "leaning right"), (-0.1, 0.1), 0.01)
 class DigitCaptions(LabelledCorpus):
     """Handwritten digits, each with a caption of its size, thickness, digit and slant.
 
-    If a measure lies within the margin of a bound between two words, the captions with either word are correct.
+    If a measure is within the margin of a bound between two words, captions with either word are correct.
     """
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the shape: all pixels as one vector as input, and a text as target."""
+        """Return the shape: a vector of all pixels as input, and a text as target."""
         return ExampleSpec(Numbers(SIDE * SIDE), "vector", Text(), "sequence")
 
     def examples(self) -> Iterator[Example]:
@@ -61,18 +61,18 @@ class DigitCaptions(LabelledCorpus):
         return images_digest("digit-captions", repr((SIZE, THICKNESS, SLANT)))
 
     def describe(self) -> str:
-        """Return the number and the origin of the images, for people."""
+        """Return the number and the origin of the images, for the user."""
         return f"{DESCRIPTION}, with captions from measurements"
 
 
 class Measures(NamedTuple):
-    """The measures of one image. All are moments of its ink, so none depends on a single pixel.
+    """The measures of one image, computed from moments of its ink, to which every pixel contributes.
 
     Attributes:
         size: Radius of gyration in pixels: the root mean square distance of the ink from its centre.
         thickness: Ink divided by size, in pixels. The width of a stroke is its area divided by its length, and the
             length is proportional to the size.
-        slant: Columns by which ink moves to the right per row upwards (Castro et al. 2019, "Morpho-MNIST").
+        slant: Shift of the ink to the right, in columns per row upwards (Castro et al. 2019, "Morpho-MNIST").
     """
 
     size: float
@@ -81,21 +81,21 @@ class Measures(NamedTuple):
 
 
 def measure(image: NDArray[np.float32]) -> Measures:
-    """Measure an image: ink from 0 to 1, not all 0, `[row, column]`, rows from top to bottom."""
-    # In float64, all machines agree except for the last bits.
+    """Measure an image `[row, column]` with ink from 0 to 1, not all 0, and rows from top to bottom."""
+    # In float64, results of different machines differ only in the last bits.
     weights = image.astype(np.float64) / image.sum(dtype=np.float64)
     rows, columns = np.indices(image.shape, dtype=np.float64)
     rows -= (weights * rows).sum()
     columns -= (weights * columns).sum()
     height, width, shear = (weights * rows**2).sum(), (weights * columns**2).sum(), (weights * rows * columns).sum()
     size = float(np.sqrt(height + width))
-    # Ink in a single row has no slant.
+    # The slant of ink in a single row is undefined, and 0 by convention.
     slant = float(-shear / height) if height > 0 else 0.0
     return Measures(size, float(image.sum(dtype=np.float64)) / size if size > 0 else 0.0, slant)
 
 
 def captions(digit: int, measures: Measures) -> list[str]:
-    """Return every correct caption of an image; the first uses the words of the intervals that hold the measures."""
+    """Return every correct caption of an image. The first one ignores the margins."""
     sizes = _words(SIZE, measures.size)
     thicknesses = _words(THICKNESS, measures.thickness)
     slants = _words(SLANT, measures.slant)
@@ -106,7 +106,8 @@ def captions(digit: int, measures: Measures) -> list[str]:
 
 
 def _words(scale: Scale, value: float) -> Sequence[str]:
-    """Return the word for a value, then the neighbouring words whose bounds are within the margin."""
+    """Return the word for a value, then the words beyond every bound that is within the margin."""
     own = sum(value >= bound for bound in scale.bounds)
+    # The bound with an index is between the words with that index and the next.
     near = [index + (own == index) for index, bound in enumerate(scale.bounds) if abs(value - bound) <= scale.margin]
     return [scale.words[index] for index in (own, *near)]

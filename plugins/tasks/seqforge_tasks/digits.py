@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
@@ -18,21 +19,21 @@ _MEAN, _DEVIATION = 0.3, 0.375
 """Approximate mean and standard deviation of all pixels."""
 
 
+@dataclass(frozen=True)
 class Digits(LabelledCorpus):
-    """Handwritten digits, each labelled with its digit. A pixel is encoded as (ink - 0.3) / 0.375, ink from 0 to 1."""
+    """Images of handwritten digits, each labelled with its digit.
 
-    def __init__(
-        self,
-        read: Annotated[
-            Literal["pixels", "rows"],
-            Field(description="All 64 pixels as one vector, or the 8 rows of 8 as a sequence, from top to bottom."),
-        ] = "pixels",
-    ) -> None:
-        self._read = read
+    Pixels are standardized: (ink - 0.3) / 0.375, with ink from 0 to 1.
+    """
+
+    read: Annotated[
+        Literal["pixels", "rows"],
+        Field(description="Input: all 64 pixels as one vector, or the 8 rows of 8 pixels as a sequence."),
+    ] = "pixels"
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
-        """Return the shape: one vector or a sequence of rows as input, and one of ten classes as target."""
+        """Return the shape: a vector of all pixels or a sequence of rows as input, and one of ten classes as target."""
         digit = Classes(_NAMES)
         if options["read"] == "pixels":
             return ExampleSpec(Numbers(SIDE * SIDE), "vector", digit, "once")
@@ -41,16 +42,16 @@ class Digits(LabelledCorpus):
     def examples(self) -> Iterator[Example]:
         """Yield every image in the order of the data set."""
         images, labels = load_handwriting()
-        shape = -1 if self._read == "pixels" else (SIDE, SIDE)
+        shape = -1 if self.read == "pixels" else (SIDE, SIDE)
         for index, (image, label) in enumerate(zip(standardize(images), labels.tolist(), strict=True)):
             yield Example(example_name(index), image.reshape(shape), label)
 
     def fingerprint(self) -> str:
-        """Return a digest of the images and of the kind of input."""
-        return images_digest("digits", self._read)
+        """Return a digest of the images and the option."""
+        return images_digest("digits", self.read)
 
     def describe(self) -> str:
-        """Return the number and the origin of the images, for people."""
+        """Return the number and the origin of the images, for the user."""
         return DESCRIPTION
 
 
@@ -69,26 +70,26 @@ class Handwriting(NamedTuple):
 @cache
 def load_handwriting() -> Handwriting:
     """Load the test set of Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits"."""
-    # This import takes a second, and checking an experiment does not need it.
+    # Imported here, because it takes a second and is not needed to check an experiment.
     from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
 
-    found: Any = cast("Any", datasets).load_digits()
+    digits: Any = cast("Any", datasets).load_digits()
     # A pixel is the number of black points in a 4×4 block of a larger bitmap.
-    return Handwriting((found.images / 16).astype(np.float32), found.target.astype(np.int64))
+    return Handwriting((digits.images / 16).astype(np.float32), digits.target.astype(np.int64))
 
 
 def standardize(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images with a mean near 0 and a standard deviation near 1, as LeCun et al. 1998 recommend."""
+    """Return images with a mean near 0 and a standard deviation near 1 (LeCun et al. 1998, "Efficient BackProp")."""
     return (images - np.float32(_MEAN)) / np.float32(_DEVIATION)
 
 
 def example_name(index: int) -> str:
-    """Return the name of the image with an index in the data set."""
+    """Return the name of the image at an index of the data set."""
     return f"digit-{index:04}"
 
 
 def images_digest(*options: str) -> str:
-    """Return a digest of all images and labels, and of the options that determine the examples."""
+    """Return a digest of all images and labels, and of the options that affect the examples."""
     images, labels = load_handwriting()
     digest = hashlib.blake2b(standardize(images).tobytes(), digest_size=16)
     digest.update(labels.tobytes())

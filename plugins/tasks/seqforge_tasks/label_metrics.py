@@ -1,6 +1,7 @@
-"""The metrics `accuracy` and `confusion` of class labels, one per example or one per step."""
+"""The metrics `accuracy` and `confusion`, for one class label per example or per step."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 import numpy as np
@@ -10,38 +11,36 @@ from sklearn import metrics  # pyright: ignore[reportMissingTypeStubs]
 
 from seqforge.interfaces import Classes, ExamplePrediction, ExampleSpec, PredictionMetric, Score
 
-_HEADING = 6
-"""Characters of a class name that are printed above its column."""
+_HEADING_WIDTH = 6
+"""Largest number of characters of a class name above a column."""
 
 
 class _LabelMetric(PredictionMetric):
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are labels of examples or of their steps."""
+        """Return whether targets are class labels, one per example or one per step."""
         return isinstance(spec.target, Classes) and spec.output_mode != "sequence"
 
 
+@dataclass(frozen=True)
 class Accuracy(_LabelMetric):
-    """The share of labels that are predicted correctly."""
+    """The share of correctly predicted labels."""
 
-    def __init__(
-        self, per_class: Annotated[bool, Field(description="Report a figure for each class too.")] = False
-    ) -> None:
-        self._per_class = per_class
+    per_class: Annotated[bool, Field(description="Also report a figure for each class.")] = False
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Return the figure `overall`, and for each class `of_` and its name. A class that is never a target has 0."""
+        """Return the figure `overall`, and `of_NAME` for each class, which is 0 for a class that is never a target."""
         names, counts = _count_confusions(spec, predictions)
         correct, targets = np.diag(counts), counts.sum(axis=1)
         shares = correct / np.maximum(targets, 1)
         values = {"overall": float(correct.sum() / max(targets.sum(), 1))}
-        if self._per_class:
+        if self.per_class:
             values |= {f"of_{name}": float(share) for name, share in zip(names, shares, strict=True)}
         return Score(values)
 
 
 class Confusion(_LabelMetric):
-    """The confusion matrix: how often each class was predicted for each target. It is a report without figures."""
+    """The confusion matrix: how often each class was predicted for each target class. It has no figures."""
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return a report with a row per target class and a column per predicted class."""
@@ -56,19 +55,20 @@ def _count_confusions(
         raise ValueError("accuracy and confusion need targets that are classes")
     names = spec.target.names
     predicted = [np.atleast_1d(prediction.predicted) for prediction in predictions]
-    targets = [_nearest(found, prediction) for found, prediction in zip(predicted, predictions, strict=True)]
+    targets = [_nearest_target(*pair) for pair in zip(predicted, predictions, strict=True)]
     confusion_matrix: Any = cast("Any", metrics).confusion_matrix
     return names, confusion_matrix(np.concatenate(targets), np.concatenate(predicted), labels=range(len(names)))
 
 
-def _nearest(predicted: NDArray[Any], prediction: ExamplePrediction) -> NDArray[Any]:
+def _nearest_target(predicted: NDArray[Any], prediction: ExamplePrediction) -> NDArray[Any]:
+    """Return the target that agrees with the prediction in the most steps."""
     targets = [np.atleast_1d(target) for target in prediction.targets]
     return max(targets, key=lambda target: int((target == predicted).sum()))
 
 
 def _format_table(names: Sequence[str], counts: NDArray[np.int64]) -> str:
     cells = [[str(count) if count else "·" for count in row] for row in counts.tolist()]
-    rows = [[name[:_HEADING] for name in names], *cells]
+    rows = [[name[:_HEADING_WIDTH] for name in names], *cells]
     width = max(len(cell) for row in rows for cell in row)
     margin = max(map(len, names))
     lines = [

@@ -14,7 +14,7 @@ from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
-"""Increased when the same version of Faker would yield different examples than before."""
+"""Increase this number when the same version of Faker yields other examples than before."""
 
 _ORIGINS = {
     "Croatian": ("hr_HR.last_names",),
@@ -31,13 +31,15 @@ _ORIGINS = {
     "Spanish": ("es_ES.last_names", "es_MX.last_names"),
     "Swedish": ("sv_SE.last_names",),
 }
-"""Faker's lists of surnames by origin. All use Latin letters, since another script would reveal the origin."""
+"""Locale and attribute of Faker's lists of surnames, by origin. All use Latin letters, as another script would
+reveal the origin."""
 
 
 class NameOrigins(LabelledCorpus):
     """Surnames of thirteen origins, from the lists of the package Faker (MIT license).
 
-    Names with several origins are omitted, since they have no single correct label. Names are in Unicode's form NFC.
+    Names of several origins are omitted, because their label would be ambiguous. Names are in Unicode normalization
+    form NFC.
     """
 
     @classmethod
@@ -56,34 +58,34 @@ class NameOrigins(LabelledCorpus):
                 yield Example(name, name, label)
 
     def fingerprint(self) -> str:
-        """Return a digest of the version of Faker and the selected lists."""
-        chosen = json.dumps([_FORMAT, version("faker"), _ORIGINS])
-        return hashlib.blake2b(chosen.encode(), digest_size=16).hexdigest()
+        """Return a digest of the version of Faker and the names of its lists."""
+        content = json.dumps([_FORMAT, version("faker"), _ORIGINS])
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def describe(self) -> str:
-        """Return the number of names and origins, for people."""
+        """Return the number of names and origins, for the user."""
         count = sum(map(len, self._names))
         return f"{count:,} surnames of {len(_ORIGINS)} origins from Faker {version('faker')}"
 
     @cached_property
     def _names(self) -> list[list[str]]:
-        # Casefolded names are compared: "DE LUCA" and "De Luca" are one name.
+        # Keys are casefolded, so that "DE LUCA" and "De Luca" are one name.
         origins = [
-            {name.casefold(): name for place in places for name in sorted(_surnames(place))}
-            for places in _ORIGINS.values()
+            {name.casefold(): name for source in sources for name in sorted(_surnames(source))}
+            for sources in _ORIGINS.values()
         ]
-        found = Counter(key for names in origins for key in names)
-        return [sorted(name for key, name in names.items() if found[key] == 1) for names in origins]
+        origin_counts = Counter(key for names in origins for key in names)
+        return [sorted(name for key, name in names.items() if origin_counts[key] == 1) for names in origins]
 
 
-def _surnames(place: str) -> Iterator[str]:
-    locale, _, attribute = place.partition(".")
+def _surnames(source: str) -> Iterator[str]:
+    locale, _, attribute = source.partition(".")
     try:
         provider: Any = importlib.import_module(f"faker.providers.person.{locale}").Provider
         names: list[str] = list(getattr(provider, attribute))
     except (ImportError, AttributeError) as error:
         raise DataError(
-            f"Faker {version('faker')} has no list {place}",
-            hint="Install a version that has it: pip install 'faker>=37,<41'",
+            f"Faker {version('faker')} has no list {source}",
+            hint="Install a version that has the list: pip install 'faker>=37,<41'",
         ) from error
     return (unicodedata.normalize("NFC", name.strip()) for name in names)

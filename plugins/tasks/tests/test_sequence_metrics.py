@@ -1,4 +1,4 @@
-"""Exact match, edit distance and pronunciation errors, against the recurrence of their definition."""
+"""The metrics `exact-match`, `edit-distance` and `pronunciation`, against the recursive definition of edit distance."""
 
 from functools import cache
 
@@ -33,7 +33,7 @@ predictions = st.lists(st.tuples(words, st.lists(words, min_size=1, max_size=3))
 
 
 @given(predictions)
-def test_figures_are_those_of_the_definition(pairs: list[tuple[str, list[str]]]):
+def test_values_equal_those_of_the_definition(pairs: list[tuple[str, list[str]]]):
     texts = [ExamplePrediction("", predicted, tuple(targets)) for predicted, targets in pairs]
     nearest = [
         min((levenshtein(predicted, target), -len(target)) for target in targets) for predicted, targets in pairs
@@ -45,10 +45,10 @@ def test_figures_are_those_of_the_definition(pairs: list[tuple[str, list[str]]])
         "rate": pytest.approx(distance / max(length, 1)),
     }
     assert ExactMatch().score(TEXTS, texts).values == {"share": pytest.approx(1 - wrong / len(pairs))}
-    # A text is a sequence of code points, as a pronunciation is one of phonemes.
+    # The code points of the same texts, as a sequence of classes.
     phonemes = [
         ExamplePrediction(
-            "", np.array([*map(ord, predicted)], dtype=np.int64), tuple(np.array([*map(ord, t)]) for t in targets)
+            "", np.array([*map(ord, predicted)], dtype=np.int64), tuple(np.array([*map(ord, text)]) for text in targets)
         )
         for predicted, targets in pairs
     ]
@@ -58,23 +58,23 @@ def test_figures_are_those_of_the_definition(pairs: list[tuple[str, list[str]]])
     }
 
 
-def test_values_worked_out_by_hand():
-    found = [
+def test_values_computed_by_hand():
+    predictions = [
         ExamplePrediction("tomato", np.array([0, 1, 2]), (np.array([0, 1, 1, 2]), np.array([0, 1, 2]))),
         ExamplePrediction("bat", np.array([1, 0]), (np.array([1, 0, 2, 2]), np.array([0]))),
     ]
-    # Nearest of the second is one edit away, and has one phoneme.
-    assert Pronunciation().score(PHONEMES, found).values == {"word_error_rate": 0.5, "phoneme_error_rate": 1 / 4}
+    # The nearest target of "bat" has one phoneme and differs by one edit.
+    assert Pronunciation().score(PHONEMES, predictions).values == {"word_error_rate": 0.5, "phoneme_error_rate": 1 / 4}
 
 
-def test_a_label_matches_or_not():
+def test_exact_match_of_labels():
     assert ExactMatch().score(LABEL, [ExamplePrediction("a", 1, (1,)), ExamplePrediction("b", 1, (0,))]).values == {
         "share": 0.5
     }
 
 
-def test_what_each_can_judge():
-    forms = (TEXTS, PHONEMES, LABEL, TAGS, NUMBER)
-    assert [ExactMatch().fits(spec) for spec in forms] == [True, True, True, True, False]
-    assert [EditDistance().fits(spec) for spec in forms] == [True, True, False, False, False]
-    assert [Pronunciation().fits(spec) for spec in forms] == [False, True, False, False, False]
+def test_metrics_fit_shapes_that_they_can_score():
+    shapes = (TEXTS, PHONEMES, LABEL, TAGS, NUMBER)
+    assert [ExactMatch().fits(spec) for spec in shapes] == [True, True, True, True, False]
+    assert [EditDistance().fits(spec) for spec in shapes] == [True, True, False, False, False]
+    assert [Pronunciation().fits(spec) for spec in shapes] == [False, True, False, False, False]

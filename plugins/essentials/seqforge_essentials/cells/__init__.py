@@ -1,1 +1,1 @@
-"""Recurrent cells, one file each, with the equations of the papers."""
+"""Recurrent cells, one file each, with the equations of their papers."""

@@ -1,4 +1,4 @@
-"""The gated recurrent unit, with the reset gate after or before the recurrent product."""
+"""The gated recurrent unit (GRU), with the reset gate after or before the recurrent product."""
 
 from typing import Annotated, Literal, NamedTuple, cast
 
@@ -28,15 +28,15 @@ class GRU(FactoredCell[GRUState]):
     Args:
         input_size: Number of input features.
         hidden_size: Size of the state, which is also the output.
-        reset_gate: Placement of the reset gate: `after` the recurrent product, as in cuDNN and `torch.nn.GRU` (first
-            version of the paper), or `before` it, on the state (third, published version).
+        reset_gate: Placement of the reset gate: `after` the recurrent product, as in the first version of the paper,
+            cuDNN and `torch.nn.GRU`, or `before` it, on the state, as in the third version, which was published.
 
     Attributes:
         input_weight: `[3·hidden, input]`.
         recurrent_weight: `[3·hidden, hidden]`.
         bias: `[3·hidden]`.
-        recurrent_bias: `[hidden]`, bias of the recurrent part of the candidate, scaled by the reset gate. None if the
-            reset gate is `before` the product, where it would be redundant with `bias`.
+        recurrent_bias: `[hidden]`, a bias of the recurrent product of the candidate, which the reset gate scales. None
+            if the reset gate is `before` the product, because `bias` would then have the same effect.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class GRU(FactoredCell[GRUState]):
 
     @property
     def equations(self) -> Equations | None:
-        """`gru`, if the reset gate acts after the product."""
+        """`gru` if the reset gate acts after the recurrent product, otherwise None."""
         return "gru" if self.recurrent_bias is not None else None
 
     def initial_state(self, batch_size: int) -> GRUState:
@@ -63,7 +63,7 @@ class GRU(FactoredCell[GRUState]):
     def pointwise(
         self, input_gates: Gates, recurrent_gates: Gates, state: GRUState
     ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
-        """Compute the elementwise part of one step, with the reset gate after the recurrent product."""
+        """Compute the elementwise part of one step, if the reset gate acts after the recurrent product."""
         h = state.hidden
         input_r, input_z, input_n = input_gates.chunk(3, dim=1)
         recurrent_r, recurrent_z, recurrent_n = recurrent_gates.chunk(3, dim=1)
@@ -91,13 +91,13 @@ class GRU(FactoredCell[GRUState]):
     def forward(
         self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: GRUState
     ) -> tuple[Float[Tensor, "time batch hidden"], GRUState]:
-        """Compute a whole sequence, step by step if the reset gate acts before the product."""
+        """Compute a whole sequence, step by step if the reset gate acts before the recurrent product."""
         if self.recurrent_bias is None:
             return Cell[GRUState].forward(self, inputs, state)
         return super().forward(inputs, state)
 
     def stepper(self, batch_size: int) -> Stepper[GRUState]:
-        """Return a function that computes one step without gradients."""
+        """Return a function that computes one step without gradients; see `Cell.stepper`."""
         if self.recurrent_bias is None:
             return Cell[GRUState].stepper(self, batch_size)
         return super().stepper(batch_size)

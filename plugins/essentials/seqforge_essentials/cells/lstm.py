@@ -1,4 +1,4 @@
-"""Long short-term memory, with its best-known variants."""
+"""Long short-term memory (LSTM), with optional peepholes and coupled gates."""
 
 from typing import Annotated, NamedTuple
 
@@ -29,34 +29,35 @@ class LSTM(FactoredCell[LSTMState]):
 
     Args:
         input_size: Number of input features.
-        hidden_size: Size of the output, and of each of the two parts of the state.
-        forget_bias: Bias of the forget gate before training (Gers et al. 2000; Jozefowicz et al. 2015).
+        hidden_size: Size of the output, and of each tensor of the state.
+        forget_bias: Initial bias of the forget gate (Gers et al. 2000; Jozefowicz et al. 2015).
         peepholes: Whether the gates depend on the cell content (Gers & Schmidhuber 2000): i and f on the content before
             the step, o on the content after it.
-        coupled_gates: Whether i = 1 - f (Greff et al. 2017, arXiv 1503.04069). The input gate then has no parameters.
+        coupled_gates: Whether i = 1 - f (Greff et al. 2017, arXiv 1503.04069). The input gate then has no parameters,
+            and the weights and the bias have the rows of three gates instead of four.
 
     Attributes:
-        input_weight: `[4·hidden, input]`. With coupled gates, 3 replaces 4 here and in the next two.
+        input_weight: `[4·hidden, input]`.
         recurrent_weight: `[4·hidden, hidden]`.
         bias: `[4·hidden]`.
-        input_peephole: `[hidden]`, or None.
-        forget_peephole: `[hidden]`, or None.
-        output_peephole: `[hidden]`, or None.
+        input_peephole: `[hidden]`, or None without peepholes or with coupled gates.
+        forget_peephole: `[hidden]`, or None without peepholes.
+        output_peephole: `[hidden]`, or None without peepholes.
     """
 
     def __init__(
         self,
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
-        forget_bias: Annotated[float, Field(description="Bias of the forget gate before training.")] = 1.0,
+        forget_bias: Annotated[float, Field(description="Initial bias of the forget gate.")] = 1.0,
         peepholes: Annotated[bool, Field(description="Whether the gates depend on the cell content.")] = False,
         coupled_gates: Annotated[bool, Field(description="Whether the input gate is 1 minus the forget gate.")] = False,
     ) -> None:
         gate_count = 3 if coupled_gates else 4
         super().__init__(input_size, hidden_size, gate_count * hidden_size)
+        self.gate_count = gate_count
         self.forget_bias = forget_bias
         self.coupled_gates = coupled_gates
-        self.gate_count = gate_count
         self.input_peephole = self.uniform_parameter(hidden_size) if peepholes and not coupled_gates else None
         self.forget_peephole = self.uniform_parameter(hidden_size) if peepholes else None
         self.output_peephole = self.uniform_parameter(hidden_size) if peepholes else None
@@ -64,13 +65,12 @@ class LSTM(FactoredCell[LSTMState]):
 
     @property
     def equations(self) -> Equations | None:
-        """`lstm`, unless the cell has peepholes or coupled gates."""
+        """`lstm`, or None if the cell has peepholes or coupled gates."""
         return None if self.coupled_gates or self.forget_peephole is not None else "lstm"
 
     def set_initial_biases(self) -> None:
-        """Set the bias of the forget gate, so that the cell keeps its content until it has learned what to forget."""
-        forget = self.bias.detach().chunk(self.gate_count)[-3]
-        forget.fill_(self.forget_bias)
+        """Set the bias of the forget gate. A positive one makes the cell keep its content at the start of training."""
+        self.bias.detach().chunk(self.gate_count)[-3].fill_(self.forget_bias)
 
     def initial_state(self, batch_size: int) -> LSTMState:
         """Return a state of zeros."""
@@ -82,14 +82,15 @@ class LSTM(FactoredCell[LSTMState]):
     ) -> tuple[Float[Tensor, "batch hidden"], LSTMState]:
         """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         c = state.cell
-        *own_i, f, g, o = (input_gates + recurrent_gates).chunk(self.gate_count, dim=1)
-        f = torch.sigmoid(_with_peephole(f, self.forget_peephole, c))
-        i = 1 - f if self.coupled_gates else torch.sigmoid(_with_peephole(own_i[0], self.input_peephole, c))
+        gates = (input_gates + recurrent_gates).chunk(self.gate_count, dim=1)
+        f, g, o = gates[-3:]
+        f = torch.sigmoid(_add_peephole(f, self.forget_peephole, c))
+        i = 1 - f if self.coupled_gates else torch.sigmoid(_add_peephole(gates[0], self.input_peephole, c))
         c = f * c + i * torch.tanh(g)
-        o = torch.sigmoid(_with_peephole(o, self.output_peephole, c))
+        o = torch.sigmoid(_add_peephole(o, self.output_peephole, c))
         h = o * torch.tanh(c)
         return h, LSTMState(h, c)
 
 
-def _with_peephole(gate: Tensor, peephole: Tensor | None, cell: Tensor) -> Tensor:
+def _add_peephole(gate: Tensor, peephole: Tensor | None, cell: Tensor) -> Tensor:
     return gate if peephole is None else gate + peephole * cell

@@ -1,4 +1,4 @@
-"""The simple recurrent network."""
+"""The simple recurrent network (RNN)."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple
@@ -24,7 +24,7 @@ class RNNState(NamedTuple):
 
 
 class RNN(FactoredCell[RNNState]):
-    """Simple recurrent layer (Elman, "Finding Structure in Time", 1990): h' = tanh(W x + U h + b).
+    """Simple recurrent network (Elman 1990, "Finding Structure in Time"): h' = tanh(W x + U h + b).
 
     Args:
         input_size: Number of input features.
@@ -59,6 +59,6 @@ class RNN(FactoredCell[RNNState]):
         self, input_gates: Gates, recurrent_gates: Gates, state: RNNState
     ) -> tuple[Float[Tensor, "batch hidden"], RNNState]:
         """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
-        del state  # recurrent_gates contains it
+        del state  # `recurrent_gates` is U h, all that the step needs of the state.
         h = self.nonlinearity(input_gates + recurrent_gates)
         return h, RNNState(h)

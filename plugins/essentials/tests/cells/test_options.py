@@ -48,7 +48,7 @@ def test_defaults(name, defaults):
         ),
     ],
 )  # fmt: skip
-def test_options_decide_the_parameters(table, expected):
+def test_options_determine_the_shapes_of_the_parameters(table, expected):
     cell = check(**table).build(input_size=5)
     recurrent = (expected["input_weight"][0], 3)
     shapes = {name: tuple(parameter.shape) for name, parameter in cell.named_parameters()}
@@ -65,6 +65,6 @@ def test_options_decide_the_parameters(table, expected):
         ({"use": "rnn", "nonlinearity": "sigmoid"}, "model.cells.0.nonlinearity"),
     ],
 )
-def test_what_is_no_option_is_told_with_its_key(table, key):
+def test_an_invalid_option_is_reported_with_its_key(table, key):
     (problem,) = check(**table)
     assert problem.key == key

@@ -1,4 +1,4 @@
-"""The variants that torch lacks, held to the papers' equations written one number at a time, and to identities."""
+"""The variants that torch lacks, against scalar equations from the papers, and against identities."""
 
 import math
 
@@ -16,35 +16,37 @@ def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
-def row_times(matrix, row, vector):
+def row_product(matrix, row, vector):
     return sum(matrix[row][k] * vector[k] for k in range(len(vector)))
 
 
-def numbers(cell):
+def parameter_lists(cell):
     return {name: parameter.tolist() for name, parameter in cell.named_parameters()}
 
 
 def gru_before(cell, x, h):
-    """Cho et al. 2014, version 3, equations 5 to 8, with biases."""
-    p, n = numbers(cell), cell.hidden_size
+    """Return the state after one step: Cho et al. 2014, version 3, equations 5 to 8, with biases."""
+    p, n = parameter_lists(cell), cell.hidden_size
     w, u, b = p["input_weight"], p["recurrent_weight"], p["bias"]
-    r = [sigmoid(row_times(w, j, x) + row_times(u, j, h) + b[j]) for j in range(n)]
-    z = [sigmoid(row_times(w, n + j, x) + row_times(u, n + j, h) + b[n + j]) for j in range(n)]
-    kept = [r[j] * h[j] for j in range(n)]
-    new = [math.tanh(row_times(w, 2 * n + j, x) + row_times(u, 2 * n + j, kept) + b[2 * n + j]) for j in range(n)]
-    return [z[j] * h[j] + (1 - z[j]) * new[j] for j in range(n)]
+    r = [sigmoid(row_product(w, j, x) + row_product(u, j, h) + b[j]) for j in range(n)]
+    z = [sigmoid(row_product(w, n + j, x) + row_product(u, n + j, h) + b[n + j]) for j in range(n)]
+    reset = [r[j] * h[j] for j in range(n)]
+    candidate = [
+        math.tanh(row_product(w, 2 * n + j, x) + row_product(u, 2 * n + j, reset) + b[2 * n + j]) for j in range(n)
+    ]
+    return [z[j] * h[j] + (1 - z[j]) * candidate[j] for j in range(n)]
 
 
 def lstm(cell, x, h, c):
-    """Greff et al. 2017, section 2, and its appendix for coupled gates."""
-    p, n, coupled = numbers(cell), cell.hidden_size, cell.coupled_gates
+    """Return the state after one step: Greff et al. 2017, section 2, and the appendix for coupled gates."""
+    p, n, coupled = parameter_lists(cell), cell.hidden_size, cell.coupled_gates
     names = "fgo" if coupled else "ifgo"
     peepholes = {name[0]: p.get(f"{name}_peephole", [0.0] * n) for name in ("input", "forget", "output")}
     new_h, new_c = [], []
     for j in range(n):
         rows = {gate: k * n + j for k, gate in enumerate(names)}
         total = {
-            gate: row_times(p["input_weight"], row, x) + row_times(p["recurrent_weight"], row, h) + p["bias"][row]
+            gate: row_product(p["input_weight"], row, x) + row_product(p["recurrent_weight"], row, h) + p["bias"][row]
             for gate, row in rows.items()
         }
         f = sigmoid(total["f"] + peepholes["f"][j] * c[j])
@@ -56,7 +58,7 @@ def lstm(cell, x, h, c):
 
 @settings(deadline=None, max_examples=20)
 @given(case=cell_cases(lambda i, h: GRU(i, h, reset_gate="before")))
-def test_gru_with_the_reset_gate_before_the_product(case):
+def test_gru_with_the_reset_gate_before_the_product_equals_the_paper(case):
     cell, inputs, state = case
     output, _ = cell.step(cell.project(inputs)[0], state)
     expected = [gru_before(cell, x, h) for x, h in zip(inputs[0].tolist(), state.hidden.tolist(), strict=True)]
@@ -65,7 +67,7 @@ def test_gru_with_the_reset_gate_before_the_product(case):
 
 @pytest.mark.parametrize("peepholes", [False, True])
 @pytest.mark.parametrize("coupled_gates", [False, True])
-def test_lstm_with_every_variant(peepholes, coupled_gates):
+def test_every_lstm_variant_equals_the_paper(peepholes, coupled_gates):
     @settings(deadline=None, max_examples=20)
     @given(case=cell_cases(lambda i, h: LSTM(i, h, peepholes=peepholes, coupled_gates=coupled_gates)))
     def equals_the_paper(case):
@@ -81,7 +83,7 @@ def test_lstm_with_every_variant(peepholes, coupled_gates):
 
 @settings(deadline=None, max_examples=20)
 @given(inputs=sequences(3))
-def test_coupled_gates_are_an_input_gate_with_the_forget_gates_weights_negated(inputs):
+def test_coupled_gates_equal_an_input_gate_with_the_negated_weights_of_the_forget_gate(inputs):
     coupled, plain = LSTM(3, 4, coupled_gates=True).double(), LSTM(3, 4).double()
     with torch.no_grad():
         for name, parameter in plain.named_parameters():
@@ -93,7 +95,7 @@ def test_coupled_gates_are_an_input_gate_with_the_forget_gates_weights_negated(i
 
 @settings(deadline=None, max_examples=20)
 @given(inputs=sequences(3))
-def test_the_place_of_the_reset_gate_is_the_same_to_a_diagonal_candidate(inputs):
+def test_both_placements_of_the_reset_gate_are_equal_if_the_recurrent_weight_of_the_candidate_is_diagonal(inputs):
     after, before = GRU(3, 4).double(), GRU(3, 4, reset_gate="before").double()
     with torch.no_grad():
         after.recurrent_bias.zero_()
@@ -103,7 +105,7 @@ def test_the_place_of_the_reset_gate_is_the_same_to_a_diagonal_candidate(inputs)
     torch.testing.assert_close(after(inputs, start)[0], before(inputs, start)[0])
 
 
-def test_the_forget_bias_is_set_after_an_initializer_too():
+def test_set_initial_biases_restores_the_forget_bias_after_an_initializer():
     cell = LSTM(3, 2, forget_bias=2.5)
     assert cell.bias[2:4].tolist() == [2.5, 2.5]
     with torch.no_grad():
@@ -112,13 +114,13 @@ def test_the_forget_bias_is_set_after_an_initializer_too():
     assert cell.bias.tolist() == [7.0, 7.0, 2.5, 2.5, 7.0, 7.0, 7.0, 7.0]
 
 
-def test_the_forget_bias_of_coupled_gates():
+def test_the_forget_bias_is_set_with_coupled_gates_too():
     cell = LSTM(3, 2, forget_bias=-1.0, coupled_gates=True)
     assert cell.bias[:2].tolist() == [-1.0, -1.0]
     assert (cell.bias[2:] != -1.0).all()
 
 
-def test_an_open_forget_gate_keeps_the_cell():
+def test_an_open_forget_gate_preserves_the_cell_content():
     cell = LSTM(1, 1)
     with torch.no_grad():
         for parameter in cell.parameters():
@@ -130,11 +132,11 @@ def test_an_open_forget_gate_keeps_the_cell():
 
 
 @pytest.mark.parametrize("cell_class", [RNN, GRU, LSTM])
-def test_initial_weights_are_uniform_within_one_over_the_root_of_the_hidden_size(cell_class):
+def test_initial_weights_are_uniform_with_the_bound_of_torch(cell_class):
     torch.manual_seed(0)
     cell = cell_class(64, 100)
     for name, parameter in cell.named_parameters():
-        values = parameter[parameter != 1.0]  # the forget bias
+        values = parameter[parameter != 1.0]  # Without the forget bias.
         assert values.abs().max() <= 0.1
         assert values.abs().max() > 0.095, name
         assert values.mean().abs() < 0.01 + 0.1 * (values.numel() < 1000), name
