@@ -50,7 +50,7 @@ def test_no_more_bytes_wait_than_the_limit(monkeypatch: pytest.MonkeyPatch):
     taken: list[bytes] = []
 
     def produce() -> None:
-        with in_background(lambda _: release.wait()) as take:
+        with consume_in_background(lambda _: release.wait()) as take:
             for number in range(10):
                 take(bytes([number]))
                 taken.append(bytes([number]))

@@ -17,7 +17,7 @@ from seqforge.experiment import Experiment, override, read_table, replace_compon
 from seqforge.registry import Registry
 
 MESSAGES = Path(__file__).with_name("messages.txt")
-HEADING, MARKER = "#### ", "---- said"
+HEADING, MARKER = "#### ", "---- message"
 CORPUS = '[corpus]\nuse = "inline"\ntext = "hello"\n'
 """Appended to every file that does not mention a corpus."""
 

@@ -53,7 +53,7 @@ def mistakes() -> list[Any]:
     for case in text.split("#### ")[1:]:
         title, command, rest = case.split("\n", 2)
         if shlex.split(command)[3:] == ["mistake.toml"] and "not a TOML file" not in rest:
-            found.append(pytest.param(title, rest.partition("---- said\n")[0], id=title))
+            found.append(pytest.param(title, rest.partition("---- message\n")[0], id=title))
     return found
 
 
