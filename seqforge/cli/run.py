@@ -72,8 +72,7 @@ def run(
     """Train a model, and draw samples at intervals.
 
     The run directory holds the experiment with every default, the metrics, the samples and the checkpoints.
-    Ctrl-C saves a checkpoint. --resume continues from it, and the results are bit-identical to those without the
-    interruption.
+    Ctrl-C saves a checkpoint. A run that is resumed from it is bit-identical to one without interruption.
 
     [bold]Examples[/]
 
