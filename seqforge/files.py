@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+import xxhash
 
 from seqforge.errors import RunError
 
@@ -75,6 +76,22 @@ def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
     if len(content) > maximum_size:
         raise ValueError(f"it is larger than {maximum_size:,} bytes")
     return content
+
+
+def checksum_file(path: Path) -> str:
+    """Return the XXH3 checksum of a file, as 32 hexadecimal digits.
+
+    It detects damage, at several gigabytes per second. It does not protect against an attacker who can also change the
+    recorded checksum.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    checksum = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            checksum.update(piece)
+    return checksum.hexdigest()
 
 
 def read_json(path: Path) -> Any:

@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqforge.errors import RunError
 from seqforge.files import (
     CACHE_VARIABLE,
     MAXIMUM_SIZE,
     cache_folder,
+    checksum_file,
     expand_home,
     read_json,
     reported_failures,
@@ -115,3 +118,15 @@ def test_invalid_or_large_json_is_a_value_error(tmp_path: Path, content: bytes, 
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_json(path)
+
+
+@given(content=st.binary(min_size=1, max_size=300), data=st.data())
+def test_a_flipped_bit_changes_the_checksum(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, data: st.DataObject
+):
+    path = tmp_path_factory.mktemp("checksum") / "file"
+    path.write_bytes(content)
+    before = checksum_file(path)
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    path.write_bytes(bytes(byte ^ (1 << bit % 8) * (index == bit // 8) for index, byte in enumerate(content)))
+    assert checksum_file(path) != before
