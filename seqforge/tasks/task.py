@@ -10,7 +10,7 @@ import torch
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import check_corpus, load_model
 from seqforge.data import SplitName, read_vocabulary
-from seqforge.errors import DataError
+from seqforge.errors import DataError, RunError, warn
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report, TaskTerms
@@ -140,7 +140,12 @@ class Task(ABC):
             load_model(directory.initial, model)
         model.precision = trained.precision or model.precision
         model = model.to(device).eval()
-        use_recorded_backends(model, self.experiment.registry, read_backends(directory.path))
+        try:
+            recorded = read_backends(directory.path)
+        except RunError as error:  # Without the backends, the model is slower, and the same.
+            warn(f"{error.message}; all cells run in plain torch")
+            recorded = {}
+        use_recorded_backends(model, self.experiment.registry, recorded)
         return model
 
     def decoding(self, **options: object) -> Decoding:

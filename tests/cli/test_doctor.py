@@ -20,7 +20,7 @@ def findings(*arguments: str) -> dict[str, dict[str, Any]]:
     return {found["subject"]: found for found in json.loads(result.stdout)}
 
 
-def test_the_machine_and_the_plugins_are_looked_at() -> None:
+def test_it_examines_the_machine_and_the_plugins() -> None:
     found = findings()
     assert list(found)[:6] == ["processor", "torch", "threads", "precision", "GPU", "compiler"]
     assert torch.__version__ in found["torch"]["finding"]
@@ -39,7 +39,7 @@ def test_it_reads_as_a_list_with_advice(monkeypatch: pytest.MonkeyPatch) -> None
     ("threads", "cores", "busy", "advice"),
     [(2, 2, 0.1, None), (8, 4, 0.0, "OMP_NUM_THREADS=4"), (4, 4, 3.1, "try OMP_NUM_THREADS=1")],
 )
-def test_threads_that_would_wait_are_told(
+def test_too_many_threads_for_the_cores_get_advice(
     threads: int, cores: int, busy: float, advice: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
@@ -66,7 +66,9 @@ class Chatty:
     ("plugin", "said"),
     [(Broken(), "ValueError: no eyes"), (Chatty(), "TypeError: it returns something other than a Diagnosis")],
 )
-def test_a_plugin_that_fails_to_look_costs_a_line(plugin: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diagnosis_that_fails_is_reported_and_hides_no_other(
+    plugin: object, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = Registry.installed()
     hooks = registry.new_hooks()
     hooks.register(plugin, "blind")

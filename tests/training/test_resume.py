@@ -1,4 +1,4 @@
-"""A run that is interrupted and resumed ends with the bits of one never stopped."""
+"""A run that is interrupted and resumed is bit-identical to a run without interruption."""
 
 import os
 import signal
@@ -72,7 +72,7 @@ def assert_same_bits(resumed: Run, whole: Run, step: int) -> None:
 
 
 @pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS.keys())
-def test_resumed_run_has_the_bits_of_one_never_stopped(
+def test_a_resumed_run_is_bit_identical_to_one_without_interruption(
     cells: list[dict[str, Any]], experiment: Any, tmp_path: Path, registry: Registry
 ) -> None:
     # Dropout draws random numbers; step 8 is in the middle of an epoch, and between two evaluations and samples.
@@ -119,7 +119,7 @@ def test_stopping_across_an_epoch_boundary(experiment: Any, tmp_path: Path, regi
 
 
 def test_a_run_can_be_made_longer(experiment: Any, tmp_path: Path, registry: Registry) -> None:
-    """Going on after the end is the same as having set a later end."""
+    """Resuming a finished run with more steps equals a run with these steps from the start."""
     whole = train(experiment(training={"steps": 16, "keep_checkpoints": 9}), tmp_path / "whole")
     short = train(experiment(training={"steps": 12, "keep_checkpoints": 9}), tmp_path / "short")
     resume(Run.open(short.path, ["training.steps=16"], registry))

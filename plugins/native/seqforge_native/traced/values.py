@@ -13,7 +13,7 @@ Rows = Literal["each", "shared", "summed"]
 
 
 class UntraceableError(Exception):
-    """The computation of a cell cannot be expressed by a kernel; the message names what cannot."""
+    """A kernel cannot compute a cell; the message names the part that it cannot compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Arithmetic:
         return length // self._hidden_size
 
     def as_wide(self, value: Value, like: Tensor) -> Value:
-        """Check that a value has the width of a tensor, to which a constant is repeated."""
+        """Return a value in the width of a tensor: a constant is repeated, and another value must have this width."""
         width = self.parts(like.shape[-1]) if like.ndim else 1
         if _is_constant(value):
             value = Value(value.parts * width, value.rows)
