@@ -198,7 +198,7 @@ def _evaluated(
     try:
         result = function(arithmetic, *arguments, **options)
     except TypeError as error:
-        raise UntraceableError(f"{node.target} with these options: {error}") from error
+        raise UntraceableError(f"the operation {node.target} with these options: {error}") from error
     shape = node.meta.get("val")
     return arithmetic.as_wide(result, shape) if isinstance(shape, Tensor) else result
 

@@ -65,7 +65,7 @@ class Arithmetic:
         width = max(len(value.parts) for value in values)
         columns = [value.parts * width if _is_constant(value) else value.parts for value in values]
         if any(len(column) != width for column in columns):
-            raise UntraceableError(f"{operation} of tensors of different widths")
+            raise UntraceableError(f"the operation {operation} on tensors of different widths")
         rows = _common_rows(operation, values)
         return Value(tuple(self._graph.apply(operation, *parts) for parts in zip(*columns, strict=True)), rows)
 
@@ -102,5 +102,5 @@ def _common_rows(operation: str, values: Sequence[Value]) -> Rows:
         or (operation == "div" and summed == [True, False] and "each" not in kinds)
     )
     if not linear:
-        raise UntraceableError(f"{operation} of a sum over the batch")
+        raise UntraceableError(f"the operation {operation} on a sum over the batch")
     return "summed"
