@@ -45,8 +45,8 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 
-BACKENDS = ["native", "onednn", *(["cudnn"] if torch.cuda.is_available() else [])]
-"""Backends other than eager, without `inductor`, which would compile for each of the runs."""
+BACKENDS = ["native", "onednn", "inductor", *(["cudnn"] if torch.cuda.is_available() else [])]
+"""Backends other than eager."""
 
 
 def losses_of(experiment: Any, tables: dict[str, Any], output: Path) -> list[float]:
@@ -62,6 +62,7 @@ def test_losses_are_as_they_were(name: str, experiment: Any, tmp_path: Path) -> 
     assert losses == pytest.approx(GOLDEN[name], rel=2e-4)
 
 
+@pytest.mark.usefixtures("compilable")
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", [name for name in RUNS if "peepholes" not in name])
 def test_losses_on_other_backends_are_those_of_eager(name: str, backend: str, experiment: Any, tmp_path: Path) -> None:

@@ -74,4 +74,4 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     original = cast("FunctionType", function)
     code = original.__code__.replace()
     own = FunctionType(code, original.__globals__, original.__name__, None, original.__closure__)
-    return torch.compile(own, fullgraph=True, dynamic=False)
+    return torch.compile(own, fullgraph=True)
