@@ -3,12 +3,10 @@
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import pytest
 
 from seqforge import Experiment, Registry
@@ -64,15 +62,6 @@ def labelled_experiment(labelled: Registry) -> Callable[..., Experiment]:
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def compilable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Switch off the runtime checks of types, which torch.compile cannot follow, and torch's own warnings."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        yield
 
 
 @pytest.fixture

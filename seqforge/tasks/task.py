@@ -1,7 +1,7 @@
 """A task: what differs between a language model and a model for labelled examples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,11 +140,11 @@ class Task(ABC):
             load_model(directory.initial, model)
         model.precision = trained.precision or model.precision
         model = model.to(device).eval()
+        recorded: Mapping[str, str] = {}
         try:
             recorded = read_backends(directory.path)
-        except RunError as error:  # Without the backends, the model is slower, and the same.
+        except RunError as error:  # Without its backends, the model is slower, but computes the same.
             warn(f"{error.message}; all cells run in plain torch")
-            recorded = {}
         use_recorded_backends(model, self.experiment.registry, recorded)
         return model
 
