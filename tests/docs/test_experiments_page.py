@@ -40,9 +40,8 @@ def shown(field: FieldInfo) -> str:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_page_has_every_key_with_its_default(section: str) -> None:
-    expected = {
-        name: IN_WORDS.get(f"{section}.{name}") or shown(field) for name, field in SECTIONS[section].model_fields.items()
-    }
+    fields = SECTIONS[section].model_fields
+    expected = {name: IN_WORDS.get(f"{section}.{name}") or shown(field) for name, field in fields.items()}
     documented = {
         name: default.replace(",", "")
         for name, default in documented_defaults(section).items()
