@@ -98,7 +98,7 @@ def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
     registry = Registry([*REGISTRY.plugins, broken, disabled])
     assert registry.unusable == [broken]
     assert error_message(registry, "metric", "spelling") == (
-        "no metric is called 'spelling'\nNone is installed. Not usable: native (broken), tasks (disabled)."
+        "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (disabled)."
     )
     assert error_message(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
     assert error_message(registry, "cell", "native/lstm") == (
@@ -216,7 +216,7 @@ def test_a_name_must_be_lower_case_words_joined_by_hyphens(name: str):
 
 @pytest.mark.parametrize("target", ["", "module", "module.Class", ":Class", "module:", "module:A.B", "a-b:C", "a:B "])
 def test_a_target_must_be_a_module_and_a_class(target: str):
-    with pytest.raises(ValueError, match="must read 'module:Class'"):
+    with pytest.raises(ValueError, match="must have the form 'module:Class'"):
         Register("sample").sampler("some", target)
 
 
