@@ -1,15 +1,27 @@
-"""That kernels which should have been built are there: installing passes over what cannot be compiled."""
+"""Which kernels were built, since an installation skips those that cannot be compiled, and which are used."""
 
 import shutil
 
 import pytest
-from seqforge_native.library import NEEDS, runnable_libraries
+from seqforge_native import library
+from seqforge_native.library import NEEDS, built_library, runnable_instruction_sets, runnable_libraries
 
 from seqforge.hardware import instruction_sets
 
 
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")
-def test_every_instruction_set_of_this_processor_has_kernels() -> None:
-    assert [library.name for library in runnable_libraries()] == [
-        name for name, needs in NEEDS.items() if needs <= instruction_sets()
-    ]
+def test_every_instruction_set_has_kernels() -> None:
+    assert all(built_library(name) for name in NEEDS)
+    assert [kernels.name for kernels in runnable_libraries()] == runnable_instruction_sets()
+
+
+@pytest.mark.parametrize(("allowed", "best"), [(True, "amx"), (False, "avx512_bf16")])
+def test_amx_is_used_if_the_system_allows_it(allowed: bool, best: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["amx"]))
+    monkeypatch.setattr(library, "tiles_are_allowed", lambda: allowed)
+    assert library.best_instruction_set() == best
+
+
+@pytest.mark.skipif("amx_tile" in instruction_sets(), reason="this processor has AMX")
+def test_the_system_allows_no_tiles_to_a_processor_without_them() -> None:
+    assert not library.tiles_are_allowed()

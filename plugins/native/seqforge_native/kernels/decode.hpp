@@ -78,6 +78,8 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
     if (!layer.table) operands.below.read(inputs, call.rows, layer.input_units * lanes);
     operands.hidden.read(layer.hidden, call.rows, layer.units * lanes);
     for_own_blocks<Cell::group>(width, thread, call.threads, [&]<int vectors>(std::int64_t first) {
+        if (!layer.table) operands.below.template prepare<vectors>(layer.input_weight, first, 0, call.rows);
+        operands.hidden.template prepare<vectors>(layer.recurrent_weight, first, 0, call.rows);
         for_row_groups<most>(0, call.rows, [&]<int rows>(std::int64_t row) {
             const Element *gates[rows];
             if (layer.table) {
@@ -159,6 +161,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                 const std::int64_t width = own.symbol_vectors * lanes;
                 operands.below.read(inputs, own.rows, own.layers[own.layer_count - 1].units * lanes);
                 for_own_blocks<4>(own.symbol_vectors, thread, own.threads, [&]<int vectors>(std::int64_t first) {
+                    operands.below.template prepare<vectors>(own.head_weight, first, 0, own.rows);
                     for_row_groups<tile_registers / 4>(0, own.rows, [&]<int rows>(std::int64_t row) {
                         Tile<rows, vectors> sums;
                         for (int r = 0; r < rows; r++)
