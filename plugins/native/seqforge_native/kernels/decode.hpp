@@ -88,7 +88,7 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
                 Tile<rows, vectors> sums;
                 for (int r = 0; r < rows; r++)
                     for (int v = 0; v < vectors; v++) sums[r][v] = load(layer.input_bias + (first + v) * lanes);
-                operands.below.template multiply<rows, vectors>(sums, row, layer.input_weight, first);
+                operands.below.template multiply_streamed<rows, vectors>(sums, row, layer.input_weight, first);
                 for (int r = 0; r < rows; r++) {
                     Element *to = layer.gates + ((row + r) * width + first) * lanes;
                     for (int v = 0; v < vectors; v++) store(to + v * lanes, sums[r][v]);
@@ -97,7 +97,7 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
             }
             Tile<rows, vectors> sums;
             Cell::template begin<Element, rows, vectors>(step, gates, first, sums);
-            operands.hidden.template multiply<rows, vectors>(sums, row, layer.recurrent_weight, first);
+            operands.hidden.template multiply_streamed<rows, vectors>(sums, row, layer.recurrent_weight, first);
             Cell::template finish<Element, rows, vectors>(step, gates, 0, row, first, sums);
         });
     });
@@ -166,7 +166,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                         Tile<rows, vectors> sums;
                         for (int r = 0; r < rows; r++)
                             for (int v = 0; v < vectors; v++) sums[r][v] = load(own.head_bias + (first + v) * lanes);
-                        operands.below.template multiply<rows, vectors>(sums, row, own.head_weight, first);
+                        operands.below.template multiply_streamed<rows, vectors>(sums, row, own.head_weight, first);
                         for (int r = 0; r < rows; r++)
                             for (int v = 0; v < vectors; v++)
                                 store(own.logits + (row + r) * width + (first + v) * lanes, sums[r][v]);

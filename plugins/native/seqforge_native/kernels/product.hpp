@@ -110,8 +110,15 @@ template <class Weight> class Inputs {
             }
         const Element *inputs = numbers_ + row * depth_ + done;
         const Weight *block = weights + (first * depth_ + done * vectors) * lanes;
-        if constexpr (rows == 1) accumulate_row<vectors>(sums, inputs, block, depth_ - done);
-        else accumulate<rows, vectors>(sums, inputs, depth_, block, depth_ - done);
+        accumulate<rows, vectors>(sums, inputs, depth_, block, depth_ - done);
+    }
+
+    // The same for weights that are read from memory.
+    template <int rows, int vectors>
+    void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const Weight *weights, std::int64_t first) const {
+        if constexpr (rows == 1)
+            accumulate_row<vectors>(sums, numbers_ + row * depth_, weights + first * depth_ * lanes, depth_);
+        else multiply<rows, vectors>(sums, row, weights, first);
     }
 
   private:
