@@ -8,18 +8,22 @@ from seqforge_native.library import NEEDS, built_library, runnable_instruction_s
 
 from seqforge.hardware import instruction_sets
 
+needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")
 
-@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")
+
+@needs_compiler
 def test_every_instruction_set_has_kernels() -> None:
     assert all(built_library(name) for name in NEEDS)
     assert [kernels.name for kernels in runnable_libraries()] == runnable_instruction_sets()
 
 
+@needs_compiler
 @pytest.mark.parametrize(("allowed", "best"), [(True, "amx"), (False, "avx512_bf16")])
 def test_amx_is_used_if_the_system_allows_it(allowed: bool, best: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["amx"]))
     monkeypatch.setattr(library, "tiles_are_allowed", lambda: allowed)
     assert library.best_instruction_set() == best
+    assert runnable_libraries()[0].name == best  # loading a library executes none of its instructions
 
 
 @pytest.mark.skipif("amx_tile" in instruction_sets(), reason="this processor has AMX")

@@ -44,7 +44,8 @@ template <> class Inputs<std::int8_t> {
     }
 
     template <int rows, int vectors>
-    void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const std::int8_t *weights, std::int64_t first) const {
+    void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const std::int8_t *weights,
+                           std::int64_t first) const {
         // A single row has several sums in turn, so that no addition waits for the one before; depth is a multiple of
         // their steps.
         constexpr int turns = rows == 1 ? chains : 1;

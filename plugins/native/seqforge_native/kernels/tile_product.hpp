@@ -85,12 +85,12 @@ class TileSums<Weight> {
         const std::int64_t stride = depth * sizeof(Weight), width = vectors * tile_bytes;
         for (std::int64_t column = 0; column < vectors; column += 2)
             for (std::int64_t group = 0; group < groups; group += 2) {
-                const std::int64_t row[2] = {std::min(group * size, rows - size), std::min((group + 1) * size, rows - size)};
                 const char *from[2];
                 Line *to[2];
                 for (int g = 0; g < 2; g++) {
-                    from[g] = static_cast<const char *>(inputs) + (first_row + row[g]) * stride;
-                    to[g] = sums_.data() + row[g] * vectors + column;
+                    const std::int64_t row = std::min((group + g) * size, rows - size);
+                    from[g] = static_cast<const char *>(inputs) + (first_row + row) * stride;
+                    to[g] = sums_.data() + row * vectors + column;
                 }
                 const char *block = reinterpret_cast<const char *>(weights) + column * tile_bytes;
                 with_one_or_two(groups - group, [&]<int group_count>() {

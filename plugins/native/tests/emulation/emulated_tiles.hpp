@@ -17,16 +17,15 @@ inline void configure_tiles(const TileShapes &shapes) {
     tiles.shapes = shapes;
 }
 // As on a processor, tiles have no rows until they are configured again.
-inline void release_tiles() {
-    tiles = {};
-}
+inline void release_tiles() { tiles = {}; }
 
 template <int tile> inline void zero_tile() { std::memset(tiles.bytes[tile], 0, sizeof tiles.bytes[tile]); }
 
 template <int tile> inline void load_tile(const void *from, std::int64_t stride) {
     zero_tile<tile>();
     for (int row = 0; row < tiles.shapes.rows[tile]; row++)
-        std::memcpy(tiles.bytes[tile][row], static_cast<const char *>(from) + row * stride, tiles.shapes.bytes_in_row[tile]);
+        std::memcpy(tiles.bytes[tile][row], static_cast<const char *>(from) + row * stride,
+                    tiles.shapes.bytes_in_row[tile]);
 }
 
 template <int tile> inline void store_tile(void *to, std::int64_t stride) {
@@ -60,7 +59,8 @@ inline void multiply_row(const std::uint32_t *inputs, const std::uint8_t (*weigh
 }
 
 // TDPBUSD: unsigned bytes times signed bytes, in integers that wrap around.
-inline void multiply_row(const std::uint32_t *inputs, const std::uint8_t (*weights)[tile_bytes], int depth, std::int32_t *sums) {
+inline void multiply_row(const std::uint32_t *inputs, const std::uint8_t (*weights)[tile_bytes], int depth,
+                         std::int32_t *sums) {
     for (int k = 0; k < depth; k++)
         for (int column = 0; column < 16; column++)
             for (int byte = 0; byte < 4; byte++)
