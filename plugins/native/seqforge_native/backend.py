@@ -18,7 +18,7 @@ from seqforge.interfaces import (
 )
 from seqforge_native.generation import NativeGenerationKernel, can_generate
 from seqforge_native.layout import input_gates, padded, stacked_parameters, why_not_elementwise
-from seqforge_native.library import best_instruction_set, best_library, missing_kernels
+from seqforge_native.library import NEEDS, best_instruction_set, best_library, missing_kernels
 from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
 from seqforge_native.traced.program import Program, plan
@@ -50,7 +50,7 @@ class NativeBackend(Backend):
             return "this processor has no AVX2"
         if context.dtype not in (torch.float32, torch.bfloat16):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
-        if context.dtype == torch.bfloat16 and instruction_set != "avx512_bf16":
+        if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
             return "this processor has no bfloat16 products"
         factored = cast("FactoredCell[Any]", cell)
         if factored.equations is not None:
