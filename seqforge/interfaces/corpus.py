@@ -39,7 +39,7 @@ class Corpus(ABC):
             DataError: If the source is missing, unreadable or empty.
         """
 
-    def read(self, report: Report) -> Iterator[Document]:  # noqa: ARG002 - for corpora that replace it
+    def read(self, report: Report) -> Iterator[Document]:
         """Yield every document, as `documents` does, and report progress in between. The engine calls this method.
 
         Replace it if your corpus can read for seconds without a document, as from an archive of which few files are
