@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.filesize import decimal
 
 from seqforge.cli.terminal import print_error, stdout
 from seqforge.errors import ExperimentError
@@ -38,7 +39,7 @@ def list_cache(as_json: Annotated[bool, typer.Option("--json", help="Print a JSO
     if as_json:
         typer.echo(json.dumps([{**asdict(entry), "path": str(entry.path)} for entry in entries], indent=2))
         return
-    stdout().print(f"{cache_folder()}: {_size(sum(entry.size for entry in entries)).strip()}")
+    stdout().print(f"{cache_folder()}: {decimal(sum(entry.size for entry in entries))}")
     for line in _lines(entries):
         stdout().print(line)
 
@@ -83,8 +84,8 @@ def prune(
             print_error(f"{entry.path}: cannot be removed: {error.strerror or error}", kind="warning")
     for line in _lines(removed):
         stdout().print(line)
-    total = _size(sum(entry.size for entry in removed)).strip()
-    stdout().print(f"{'Would remove' if dry_run else 'Removed'} {len(removed)} entries, {total}.")
+    total = decimal(sum(entry.size for entry in removed))
+    stdout().print(f"{'Would remove' if dry_run else 'Removed'}: {len(removed)} of {len(chosen)} entries, {total}")
     if len(removed) < len(chosen):
         raise typer.Exit(1)
 
@@ -102,10 +103,6 @@ def _lines(entries: "list[Entry]") -> "list[str]":
     ]
     width = max((len(kind) for kind, *_ in rows), default=0)
     return [
-        f"{kind:<{width}}  {_size(size)}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {origin}"
+        f"{kind:<{width}}  {decimal(size):>10}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {origin}"
         for kind, size, used, origin in sorted(rows)
     ]
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:10,.1f} MB"

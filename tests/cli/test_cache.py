@@ -44,10 +44,11 @@ def test_the_list_names_what_an_entry_was_made_from(cache: Path, tmp_path: Path,
     result = seqforge("cache", "list")
     assert result.stderr == ""
     first, backends, tokens = result.stdout.splitlines()
-    assert first == f"{cache}: 0.0 MB"
-    assert re.fullmatch(r"backends +0\.0 MB  2001-09-09 \d\d:\d\d  1 without a manifest", backends)
+    assert re.fullmatch(rf"{cache}: \d[\d.]* (kB|bytes)", first)
+    assert re.fullmatch(r"backends +2 bytes  2001-09-09 \d\d:\d\d  1 without a manifest", backends)
     assert re.fullmatch(
-        rf"tokens +0\.0 MB  \d{{4}}-\d\d-\d\d \d\d:\d\d  {tmp_path}/text.txt, 60 bytes \(Characters\)", tokens
+        rf"tokens +(\d\.\d kB|\d+ bytes)  \d{{4}}-\d\d-\d\d \d\d:\d\d  {tmp_path}/text.txt, 60 bytes \(Characters\)",
+        tokens,
     )
     entries = json.loads(seqforge("cache", "list", "--json").stdout)
     assert [entry["kind"] for entry in entries] == ["backends", "tokens"]
@@ -56,9 +57,11 @@ def test_the_list_names_what_an_entry_was_made_from(cache: Path, tmp_path: Path,
 
 def test_prune_removes_old_entries_or_all(cache: Path, seqforge: Run):
     dry = seqforge("cache", "prune", "--older-than", "30", "--dry-run")
-    assert dry.stdout.splitlines()[-1] == "Would remove 1 entries, 0.0 MB."
+    assert dry.stdout.splitlines()[-1] == "Would remove: 1 of 1 entries, 2 bytes"
     assert (cache / "backends" / "times.json").exists()
-    assert seqforge("cache", "prune", "--older-than", "30").stdout.splitlines()[-1] == "Removed 1 entries, 0.0 MB."
+    assert (
+        seqforge("cache", "prune", "--older-than", "30").stdout.splitlines()[-1] == "Removed: 1 of 1 entries, 2 bytes"
+    )
     assert [path.suffix for path in (cache / "backends").iterdir()] == []
     assert len(list((cache / "tokens").glob(f"*/{MANIFEST}"))) == 1
     assert seqforge("cache", "prune", "--all").returncode == 0
@@ -80,5 +83,5 @@ def test_prune_leaves_what_is_in_use(cache: Path, seqforge: Run):
 
 
 def test_an_empty_cache_has_no_entries(seqforge: Run):
-    assert seqforge("cache", "list").stdout.endswith("cache: 0.0 MB\n")
-    assert seqforge("cache", "prune", "--all").stdout == "Removed 0 entries, 0.0 MB.\n"
+    assert seqforge("cache", "list").stdout.endswith("cache: 0 bytes\n")
+    assert seqforge("cache", "prune", "--all").stdout == "Removed: 0 of 0 entries, 0 bytes\n"
