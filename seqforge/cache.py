@@ -1,7 +1,8 @@
-"""The cache folder: the manifest of an entry, damage, temporary files of dead processes, and the list of all entries.
+"""The cache folder: detection of damage, temporary files of dead processes, and the list of all entries.
 
-Each folder in the cache folder contains the entries of one kind, such as `tokens`. A process that writes an entry holds
-the lock `NAME.lock` beside it. A process that uses an entry with a manifest holds a shared lock on the manifest.
+Each folder in the cache folder contains the entries of one kind, such as `tokens`. An entry is a folder with a
+manifest, or one file that starts with its checksum. A process that writes an entry holds the lock `NAME.lock` in the
+same folder. A process that uses an entry with a manifest holds a shared lock on the manifest.
 """
 
 import contextlib
@@ -16,13 +17,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import filelock
+import xxhash
 
 from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
-from seqforge.files import CACHE_VARIABLE, cache_folder, checksum_file, read_json, write_atomically
+from seqforge.files import CACHE_VARIABLE, cache_folder, checksum_file, read_bounded, read_json, write_atomically
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
+
+LARGEST_FILE = 1 << 30
+"""Largest size in bytes of an entry that is one file."""
 
 REPORTED_SIZE = 1 << 28
 """Size in bytes of an entry whose verification is reported. A smaller one is verified in a fraction of a second."""
@@ -48,7 +53,7 @@ class Entry:
 
 
 def open_cache_folder(kind: str) -> Path:
-    """Return the folder of a kind of entry. Create it, and remove what processes left in it that were killed.
+    """Return the folder of a kind of entry. Create it, and remove what killed processes left anywhere in the cache.
 
     Raises:
         RunError: If a file is in its place.
@@ -63,8 +68,26 @@ def open_cache_folder(kind: str) -> Path:
             f"{blocking}: not a folder, but the cache needs a folder of this name",
             hint=f"Move or delete it, or set {CACHE_VARIABLE} to another folder.",
         ) from error
-    _remove_abandoned(folder)
+    _remove_abandoned(folder.parent)
     return folder
+
+
+def write_checked(path: Path, content: bytes) -> None:
+    """Write an entry that is one file: its checksum on the first line, and the content."""
+    write_atomically(path, f"{xxhash.xxh3_128_hexdigest(content)}\n".encode() + content)
+
+
+def read_checked(path: Path) -> bytes:
+    """Return the content of an entry that `write_checked` wrote.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is damaged or larger than `LARGEST_FILE`.
+    """
+    checksum, _, content = read_bounded(path, LARGEST_FILE).partition(b"\n")
+    if checksum.decode("ascii", "replace") != xxhash.xxh3_128_hexdigest(content):
+        raise ValueError("it differs from its checksum")
+    return content
 
 
 def write_manifest(folder: Path, origin: str) -> None:
@@ -212,9 +235,9 @@ def _locks(path: Path) -> Iterator[Path]:
     yield from (lock for lock in path.parent.glob("*.lock") if name.startswith(lock.stem))
 
 
-def _remove_abandoned(folder: Path) -> None:
+def _remove_abandoned(cache: Path) -> None:
     """Remove the temporary files of processes that no longer exist."""
-    for path in folder.glob("*.tmp"):
+    for path in cache.glob("*/*.tmp"):
         with contextlib.suppress(OSError):  # The cache may be read-only.
             if any(_locks(path)) or not _is_alive(path.suffixes[-2:-1]):
                 remove_entry(path)

@@ -197,8 +197,9 @@ def test_a_complete_entry_in_a_read_only_cache_is_used(made: ModuleType, shared:
         assert load(made, made.TEXTS).folder == file.folder
         with pytest.raises(RunError) as caught:
             load(made, {"other": "another corpus"})
-    assert caught.value.message == f"encoding the corpus into {shared / 'tokens'}: Permission denied"
-    assert caught.value.hint == f"Set {CACHE_VARIABLE} to use another cache folder."
+    assert caught.value.message.startswith(f"encoding the corpus into {shared / 'tokens'}: ")
+    assert caught.value.message.endswith("Permission denied")
+    assert f"Set {CACHE_VARIABLE} to use another cache folder." in (caught.value.hint or "")
 
 
 def test_an_entry_that_may_not_be_read_is_named(made: ModuleType, shared: Path):
