@@ -22,9 +22,9 @@ SECONDS_PER_DAY = 24 * 60 * 60
 
 @cache_app.command("list")
 def list_cache(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
-    """List the entries of the cache: kind, size, last use, and what an entry was made from.
+    """List the entries of the cache: kind, size, last use and source.
 
-    Entries that do not record what they were made from, such as measured times of backends, are counted by kind.
+    Small entries that do not record their source, such as measured times of backends, are counted by kind.
 
     [bold]Examples[/]
 
@@ -98,7 +98,12 @@ def _lines(entries: "list[Entry]") -> "list[str]":
         if not entry.origin:
             others[entry.kind].append(entry)
     rows += [
-        (kind, sum(one.size for one in group), max(one.used for one in group), f"{len(group)} without a manifest")
+        (
+            kind,
+            sum(one.size for one in group),
+            max(one.used for one in group),
+            f"{len(group)} {'file' if len(group) == 1 else 'files'}",
+        )
         for kind, group in others.items()
     ]
     width = max((len(kind) for kind, *_ in rows), default=0)
