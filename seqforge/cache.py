@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +21,15 @@ import xxhash
 
 from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
-from seqforge.files import CACHE_VARIABLE, cache_folder, checksum_file, read_bounded, read_json, write_atomically
+from seqforge.files import (
+    CACHE_VARIABLE,
+    cache_folder,
+    checksum_file,
+    read_bounded,
+    read_json,
+    sync_folder,
+    write_atomically,
+)
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -88,6 +96,34 @@ def read_checked(path: Path) -> bytes:
     if checksum.decode("ascii", "replace") != xxhash.xxh3_128_hexdigest(content):
         raise ValueError("it differs from its checksum")
     return content
+
+
+def lock_entry(path: Path) -> filelock.FileLock:
+    """Return the lock to hold while an entry is written. A second process that needs the entry waits for it."""
+    return filelock.FileLock(f"{path}.lock")
+
+
+def write_entry(folder: Path, write: Callable[[Path], str]) -> None:
+    """Write an entry with a manifest. The caller holds its lock.
+
+    Args:
+        folder: Folder of the entry, which does not exist. It is complete as soon as it exists.
+        write: Function that writes the files into a folder, and returns what they were made from.
+    """
+    # Only a process that was killed can have left such a folder.
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    delete(temporary)
+    temporary.mkdir()
+    try:
+        origin = write(temporary)
+        for file in temporary.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        write_manifest(temporary, origin)
+        temporary.rename(folder)
+    finally:
+        delete(temporary)
+    sync_folder(folder.parent)
 
 
 def write_manifest(folder: Path, origin: str) -> None:

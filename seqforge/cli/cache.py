@@ -97,15 +97,9 @@ def _lines(entries: "list[Entry]") -> "list[str]":
     for entry in entries:
         if not entry.origin:
             others[entry.kind].append(entry)
-    rows += [
-        (
-            kind,
-            sum(one.size for one in group),
-            max(one.used for one in group),
-            f"{len(group)} {'file' if len(group) == 1 else 'files'}",
-        )
-        for kind, group in others.items()
-    ]
+    for kind, group in others.items():
+        size, used = sum(one.size for one in group), max(one.used for one in group)
+        rows.append((kind, size, used, f"{len(group)} {'file' if len(group) == 1 else 'files'}"))
     width = max((len(kind) for kind, *_ in rows), default=0)
     return [
         f"{kind:<{width}}  {decimal(size):>10}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {origin}"

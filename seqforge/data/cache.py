@@ -8,16 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import filelock
-
-from seqforge.cache import delete, find_damage, hold_entry, open_cache_folder, write_manifest
+from seqforge.cache import delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 from seqforge.errors import DataError, PluginError, warn
 from seqforge.events import Report
-from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures, sync_folder
+from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
 EncodedT = TypeVar("EncodedT", TokenFile, ExampleFile)
@@ -38,9 +36,9 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
     """
     name = _name(FORMAT_VERSION, corpus.fingerprint(), key)
 
-    def encode(folder: Path) -> None:
+    def encode(folder: Path) -> str:
         encode_corpus(corpus, vocabulary, folder, report)
-        write_manifest(folder, _origin(corpus, vocabulary))
+        return _origin(corpus, vocabulary)
 
     return _load("tokens", name, TokenFile.open, encode, vocabulary, report)
 
@@ -56,9 +54,9 @@ def load_example_file(
     """
     name = _name(EXAMPLES_VERSION, corpus.fingerprint(), key)
 
-    def encode(folder: Path) -> None:
+    def encode(folder: Path) -> str:
         encode_examples(corpus, spec, vocabulary, folder, report)
-        write_manifest(folder, _origin(corpus, vocabulary))
+        return _origin(corpus, vocabulary)
 
     return _load("examples", name, ExampleFile.open, encode, vocabulary, report)
 
@@ -79,7 +77,7 @@ def _load(
     kind: str,
     name: str,
     open_file: Callable[[Path], EncodedT],
-    encode: Callable[[Path], None],
+    encode: Callable[[Path], str],
     vocabulary: Vocabulary,
     report: Report,
 ) -> EncodedT:
@@ -90,14 +88,14 @@ def _load(
         # A complete entry needs no lock, so that it can be used in a read-only cache.
         with contextlib.suppress(DataError):
             return _open(folder, open_file, vocabulary, report)
-        with filelock.FileLock(f"{folder}.lock"):
+        with lock_entry(folder):
             try:  # Another process may have encoded the corpus.
                 return _open(folder, open_file, vocabulary, report)
             except DataError as error:
                 if os.path.lexists(folder):
                     warn(f"{error.message}; encoding the corpus again")
                     delete(folder)
-            _encode_atomically(folder, encode)
+            write_entry(folder, encode)
             encoded = open_file(folder)
             hold_entry(folder, encoded)
             return encoded
@@ -117,19 +115,3 @@ def _open(folder: Path, open_file: Callable[[Path], EncodedT], vocabulary: Vocab
     if not hold_entry(folder, encoded):
         raise DataError(f"{folder}: another process is removing it")
     return encoded
-
-
-def _encode_atomically(folder: Path, encode: Callable[[Path], None]) -> None:
-    # This process holds the lock, so only a process that was killed can have left such a folder.
-    temporary = folder.with_name(f"{folder.name}.tmp")
-    delete(temporary)
-    temporary.mkdir()
-    try:
-        encode(temporary)
-        for file in temporary.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        temporary.rename(folder)
-    finally:
-        delete(temporary)
-    sync_folder(folder.parent)

@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import filelock
-
-from seqforge.cache import open_cache_folder, read_checked, write_checked
+from seqforge.cache import lock_entry, open_cache_folder, read_checked, write_checked
 from seqforge.data import Dataset
 from seqforge.errors import SeqforgeError, warn
 from seqforge.experiment import Experiment
@@ -51,7 +49,7 @@ def fit_metric(metric: FittedMetric, component: Component, experiment: Experimen
         path = open_cache_folder("metrics") / _fingerprint(component, experiment, dataset)
         if _restore(metric, path):  # This needs no lock, so that a read-only cache can be used.
             return
-        with filelock.FileLock(f"{path}.lock"):
+        with lock_entry(path):
             if _restore(metric, path):  # Another process may have fitted it.
                 return
             warn(f"fitting the metric {component.name} to the training text; the result is cached")
