@@ -132,5 +132,5 @@ def _digest_modules(component: Component) -> dict[str, str]:
     file = getattr(sys.modules.get(component.component.__module__), "__file__", None)
     if component.registration.plugin != SESSION and isinstance(file, str):
         with contextlib.suppress(OSError):  # It may be in an archive.
-            digests[component.name] = checksum_file(Path(file))
+            digests[component.name] = checksum_file(Path(file).resolve())
     return digests
