@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 import seqforge
+from seqforge.cli.cache import cache_app
 from seqforge.cli.check import check
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
@@ -42,6 +43,7 @@ def build_app(registry: Registry) -> typer.Typer:
     for command in (run, sample, predict, evaluate, check, schema, inspect, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
+    app.add_typer(cache_app, name="cache")
     _add_plugins_commands(app, registry)
     return app
 

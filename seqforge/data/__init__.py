@@ -4,7 +4,7 @@ from seqforge.data.batches import Batch, TokenStream, TrainingBatches, evaluatio
 from seqforge.data.bucketed_batches import BucketedBatches, evaluation_examples
 from seqforge.data.cache import load_example_file, load_token_file
 from seqforge.data.dataset import Dataset, LabelledDataset, prepare, prepare_examples
-from seqforge.data.encoding import Report, encode_corpus, read_vocabulary
+from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLE_SPEC, ExampleFile, read_example_spec
 from seqforge.data.example_values import decode_target, encode_input, to_json_value, to_text
@@ -22,7 +22,6 @@ __all__ = [
     "ExampleFile",
     "LabelledDataset",
     "PaddedBatch",
-    "Report",
     "Spans",
     "SplitName",
     "TokenFile",

@@ -27,7 +27,7 @@ READ_AHEAD = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch. Do not modify it: consecutive batches may share memory.
+    """One batch, with its own memory.
 
     Attributes:
         inputs: Input tokens `[time, batch]`.
@@ -134,10 +134,12 @@ class TrainingBatches:
         start = step_of_block * self._sequence_length
         stop = start + self._sequence_length
         tokens = self._epoch_block(epoch, block)
-        return Batch(inputs=tokens[start:stop], targets=tokens[start + 1 : stop + 1], continues=position > 0)
+        # Copies: a loss that writes into the targets must not change the inputs, or the next batch.
+        inputs, targets = tokens[start:stop].clone(), tokens[start + 1 : stop + 1].clone()
+        return Batch(inputs, targets, continues=position > 0)
 
     def _epoch_block(self, epoch: int, block: int) -> Int[Tensor, "time batch"]:
-        """Return the tokens of a block of steps. The batch of a step is a view of it."""
+        """Return the tokens of a block of steps."""
         if self._block is None or self._block[:2] != (epoch, block):
             first = block * self._steps_of_block
             steps = min(self._steps_of_block, self.steps_per_epoch - first)

@@ -1,19 +1,24 @@
 """The data of a run: an encoded corpus, its vocabulary and its splits."""
 
+import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data.cache import load_example_file, load_token_file
-from seqforge.data.encoding import Report
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
+from seqforge.events import Report
 from seqforge.experiment import Experiment
+from seqforge.files import checksum_file
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
+from seqforge.registry import SESSION, Component
 
 LONGEST_PIECE = 1 << 20
 """Maximum number of tokens that are decoded at once."""
@@ -107,9 +112,25 @@ def prepare_examples(experiment: Experiment, report: Report) -> LabelledDataset:
 
 
 def _cache_key(experiment: Experiment) -> dict[str, Any]:
-    """Return the corpus and the vocabulary with their options, as plain values."""
-    # A new version of a plugin may encode the same source differently, so the versions are part of the key.
+    """Return the corpus and the vocabulary with their options and the versions of their code, as plain values."""
+    # A new version of a plugin, or an edit while you develop one, may encode the same source differently.
     return {
-        part.registration.kind: [dict(part.table), part.versions(experiment.plugins)]
+        part.registration.kind: [dict(part.table), part.versions(experiment.plugins), _digest_modules(part)]
         for part in (experiment.corpus, experiment.vocabulary)
     }
+
+
+def _digest_modules(component: Component) -> dict[str, str]:
+    """Return the digests of the files that define the classes of a component and of its nested components, by name.
+
+    A class that was defined in a Python session has none: its `versions` contain a digest of its code.
+    """
+    digests: dict[str, str] = {}
+    for part in component.nested.values():
+        for nested in part if isinstance(part, list) else [part]:
+            digests |= _digest_modules(nested)
+    file = getattr(sys.modules.get(component.component.__module__), "__file__", None)
+    if component.registration.plugin != SESSION and isinstance(file, str):
+        with contextlib.suppress(OSError):  # It may be in an archive.
+            digests[component.name] = checksum_file(Path(file).resolve())
+    return digests

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -12,6 +12,7 @@ import numpy as np
 from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
+from seqforge.events import Report
 from seqforge.files import read_json
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.interfaces.vocabulary import distinct_codes
@@ -23,7 +24,6 @@ REPORT_SECONDS = 0.2
 """Minimum time in seconds between two progress reports."""
 
 ItemT = TypeVar("ItemT", Document, Example)
-Report = Callable[[DocumentsEncoded], None]
 
 
 def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: Report) -> TokenFile:
@@ -38,7 +38,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     Raises:
         DataError: If the corpus is empty or cannot be encoded.
     """
-    documents = _report_progress(read_items(corpus.documents()), report)
+    documents = _report_progress(read_items(corpus.read(report)), report)
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):

@@ -13,11 +13,12 @@ from typing import Any, BinaryIO, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.data.encoding import REPORT_SECONDS, Report, read_items, write_vocabulary
+from seqforge.data.encoding import REPORT_SECONDS, read_items, write_vocabulary
 from seqforge.data.example_file import EXAMPLE_SPEC, INPUTS, TARGETS, ExampleFile, RaggedFile, write_example_spec
 from seqforge.data.example_values import convert_input, convert_target
 from seqforge.data.splits import SplitName
 from seqforge.errors import DataError
+from seqforge.events import Report
 from seqforge.interfaces import (
     Classes,
     DocumentsEncoded,

@@ -79,7 +79,7 @@ class RaggedFile:
         return file
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class ExampleFile:
     """An encoded labelled corpus.
 
@@ -172,7 +172,7 @@ class ExampleFile:
                 np.asarray(index["target_stops"], dtype=np.int64),
                 str(index["digest"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise damaged from error
         count = len(file.names)
         whole = count == len(file.splits) == len(file.inputs.stops) == len(file.target_stops)

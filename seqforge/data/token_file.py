@@ -145,7 +145,7 @@ class TokenFile:
             dtype = np.dtype(str(index["dtype"]))
             file = cls(folder, dtype, list(index["names"]), stops, ends, characters, codes, str(index["digest"]))
             whole = (folder / TOKENS).stat().st_size == ends[-1] and file._is_consistent()
-        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
             raise damaged from error
         if not whole:
             raise damaged

@@ -5,14 +5,14 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
-import filelock
-
+from seqforge.cache import lock_entry, open_cache_folder, read_checked, write_checked
 from seqforge.data import Dataset
 from seqforge.errors import SeqforgeError, warn
 from seqforge.experiment import Experiment
-from seqforge.files import cache_folder, reported_failures, write_atomically
+from seqforge.files import cache_folder, reported_failures
 from seqforge.interfaces import FittedMetric, Metric, Score
 from seqforge.registry import Component, describe_error, plugin_fault
 
@@ -45,18 +45,13 @@ def fit_metric(metric: FittedMetric, component: Component, experiment: Experimen
         RunError: If the cache cannot be written, for example because the disk is full.
         PluginError: If the metric cannot be fitted.
     """
-    folder = cache_folder() / "metrics"
-    path = folder / _fingerprint(component, experiment, dataset)
-    with reported_failures(f"caching a fitted metric in {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{path}.lock"):
-            if path.exists():
-                try:
-                    metric.restore(path.read_bytes())
-                except Exception:  # noqa: BLE001 - another version of the metric may have written the state
-                    path.unlink()
-                else:
-                    return
+    with reported_failures(f"caching a fitted metric in {cache_folder() / 'metrics'}"):
+        path = open_cache_folder("metrics") / _fingerprint(component, experiment, dataset)
+        if _restore(metric, path):  # This needs no lock, so that a read-only cache can be used.
+            return
+        with lock_entry(path):
+            if _restore(metric, path):  # Another process may have fitted it.
+                return
             warn(f"fitting the metric {component.name} to the training text; the result is cached")
             try:
                 metric.fit(dataset.documents("training"))
@@ -69,7 +64,16 @@ def fit_metric(metric: FittedMetric, component: Component, experiment: Experimen
                 ) from error
             if not isinstance(state, bytes):
                 raise plugin_fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
-            write_atomically(path, state)
+            write_checked(path, state)
+
+
+def _restore(metric: FittedMetric, path: Path) -> bool:
+    """Restore the state of a metric from the cache, and return whether it was there and undamaged."""
+    try:
+        metric.restore(read_checked(path))
+    except Exception:  # noqa: BLE001 - another version of the metric may have written the state
+        return False
+    return True
 
 
 def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, ValidationInfo
 
+from seqforge.events import Report
 from seqforge.files import expand_home
 
 
@@ -37,6 +38,17 @@ class Corpus(ABC):
         Raises:
             DataError: If the source is missing, unreadable or empty.
         """
+
+    def read(self, report: Report) -> Iterator[Document]:
+        """Yield every document, as `documents` does, and report progress in between. The engine calls this method.
+
+        Replace it if your corpus can read for seconds without a document, as from an archive of which few files are
+        selected.
+
+        Args:
+            report: Function to call repeatedly with a `WorkProgressed`. The engine reports the documents itself.
+        """
+        return self.documents()
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -12,8 +12,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from seqforge.errors import warn
-from seqforge.files import cache_folder, read_json, write_atomically
+from seqforge.cache import open_cache_folder, read_checked, write_checked
+from seqforge.errors import RunError, warn
+from seqforge.files import cache_folder
 from seqforge.hardware import describe_processor
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
@@ -203,16 +204,15 @@ def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry) -> 
 def _read_times(path: Path, supported: Sequence[str]) -> dict[str, float]:
     """Return the times in the cache, or none if they are missing or damaged."""
     try:
-        stored = cast("dict[str, Any]", read_json(path))
+        stored = cast("dict[str, Any]", json.loads(read_checked(path)))
         times = {name: float(seconds) for name, seconds in stored.items() if name in supported}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
     return times if all(math.isfinite(seconds) and seconds > 0 for seconds in times.values()) else {}
 
 
 def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(dict(seconds)).encode())
-    except OSError as error:
+        write_checked(open_cache_folder(path.parent.name) / path.name, json.dumps(dict(seconds)).encode())
+    except (OSError, RunError) as error:
         warn(f"{path.parent}: the times of the backends cannot be stored: {error}")

@@ -42,6 +42,7 @@ MISTAKES = {
         ["run", "fine.toml", "--resume", "runs/none"],
         "--resume cannot be combined with an experiment file",
     ),
+    "a prune of nothing": (["cache", "prune"], "choose either --older-than or --all"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),

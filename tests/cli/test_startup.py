@@ -26,6 +26,8 @@ COMMANDS = [
     "check --help",
     "schema --help",
     "inspect --help",
+    "cache list",
+    "cache prune --all --dry-run",
     "plugins list",
     "plugins list --json",
     "plugins show essentials",

@@ -126,6 +126,20 @@ def test_shuffled_documents_are_read_whole(make_batches: MakeBatches, shape: tup
             assert following == symbol + 1 or (symbol in ends and following in starts)
 
 
+@given(shape=_shapes, seed=_seeds, step=st.integers(0, 200))
+@settings(deadline=None)
+def test_a_loss_that_writes_into_a_batch_changes_no_other_tensor(
+    make_batches: MakeBatches, shape: tuple[int, int], seed: int, step: int
+):
+    written, untouched = make_batches(*shape, seed), make_batches(*shape, seed)
+    batch = written.batch(step)
+    batch.targets.fill_(-1)
+    assert torch.equal(batch.inputs, untouched.batch(step).inputs)
+    batch.inputs.fill_(-1)
+    for other in (step, step + 1):
+        assert equal(written.batch(other), untouched.batch(other))
+
+
 def test_without_shuffling_the_lanes_are_the_text_in_order(make_batches: MakeBatches):
     batches = make_batches(lanes=4, sequence_length=6, shuffle=False)
     # 235 of the 236 tokens have a target: 58 in each lane, which make nine batches of six.

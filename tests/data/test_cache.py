@@ -251,14 +251,3 @@ def test_a_full_disk_at_any_file_is_an_error(made: ModuleType, tmp_path: Path, f
     (tmp_path / file).symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         encode_corpus(made.Documents(made.TEXTS), made.VOCABULARIES["characters"](), tmp_path, lambda _: None)
-
-
-def test_a_cache_folder_that_cannot_be_created_is_an_error(
-    made: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
-    with pytest.raises(RunError) as caught:
-        load_token_file(made.Documents(made.TEXTS), made.VOCABULARIES["bytes"](), {}, lambda _: None)
-    assert caught.value.message == f"encoding the corpus into {tmp_path}/file/tokens: Not a directory"
-    assert caught.value.hint == f"Set {CACHE_VARIABLE} to use another cache folder."

@@ -9,6 +9,7 @@ import pytest
 from seqforge import Experiment, Registry
 from seqforge.data import Dataset, prepare
 from seqforge.errors import DataError
+from seqforge.registry import Plugin, PluginState, Register
 
 Prepare = Callable[..., Dataset]
 
@@ -76,6 +77,34 @@ def test_other_contents_options_or_vocabularies_have_another_cache_folder(prepar
     assert prepared(data={"validation_fraction": 0.5}, training={"steps": 3}).token_file.folder == folders[0]
     (tmp_path / "b.txt").write_text("another text")
     assert prepared().token_file.folder not in folders
+
+
+def test_a_change_of_the_code_of_a_corpus_has_another_cache_folder(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    module = tmp_path / "edited_corpus.py"
+    module.write_text(
+        "from seqforge_essentials.corpora import InlineText\n"
+        "class Edited(InlineText):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__('abcabcabc')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    register = Register("edited")
+    register.corpus("edited", "edited_corpus:Edited")
+    found = tuple(register.registrations)
+
+    def encode(version: str) -> Path:
+        plugin = Plugin("edited", "", "", version, PluginState.OK, registrations=found)
+        table = {"corpus": {"use": "edited"}, "model": {"cells": [{"use": "essentials/lstm"}]}}
+        experiment = Experiment.from_dict(table, tmp_path, Registry([*registry.plugins, plugin]))
+        return prepare(experiment, lambda _: None).token_file.folder
+
+    first = encode("1")
+    assert encode("1") == first
+    assert encode("2") != first
+    module.write_text(module.read_text() + "# edited\n")
+    assert encode("1") != first
 
 
 def test_a_corpus_whose_files_are_missing_is_an_error(prepared: Prepare, tmp_path: Path):

@@ -1,7 +1,7 @@
 """Encoding documents into token files, decoding them, and the files that encoding writes."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from seqforge.data import VOCABULARY, TokenFile, encode_corpus, read_vocabulary
 from seqforge.data.encoding import VOCABULARY_VERSION
 from seqforge.errors import DataError
-from seqforge.interfaces import DocumentsEncoded, UnknownSymbolError, Vocabulary
+from seqforge.events import Report
+from seqforge.interfaces import Document, DocumentsEncoded, UnknownSymbolError, Vocabulary, WorkProgressed
 
 Encode = Callable[..., TokenFile]
 
@@ -95,7 +96,7 @@ def test_the_corpus_is_read_once_and_no_temporary_file_is_left(made: ModuleType,
 
 @every_vocabulary
 def test_the_end_is_reported_once_with_the_size_of_the_corpus(made: ModuleType, tmp_path: Path, name: str):
-    events: list[DocumentsEncoded] = []
+    events: list[DocumentsEncoded | WorkProgressed] = []
     documents = {"one": "naïve", "empty": "", "two": "text"}
     encode_corpus(made.Documents(documents), made.VOCABULARIES[name](), tmp_path, events.append)
     assert events[-1] == DocumentsEncoded(documents=3, size=10, done=True)
@@ -113,6 +114,17 @@ def test_progress_is_reported_while_documents_are_read(
         (2, 6, False),
         (2, 6, True),
     ]
+
+
+def test_a_corpus_can_report_progress_while_it_has_no_document(made: ModuleType, tmp_path: Path):
+    class Archive(made.Documents):
+        def read(self, report: Report) -> Iterator[Document]:
+            report(WorkProgressed("reading an archive", 0.5))
+            return super().read(report)
+
+    events: list[DocumentsEncoded | WorkProgressed] = []
+    encode_corpus(Archive({"a": "one"}), made.VOCABULARIES["bytes"](), tmp_path, events.append)
+    assert events == [WorkProgressed("reading an archive", 0.5), DocumentsEncoded(documents=1, size=3, done=True)]
 
 
 class Letters(Vocabulary):
@@ -188,7 +200,10 @@ def test_a_symbol_outside_the_vocabulary_is_an_error_that_names_the_document(enc
         ),
         (json.dumps({"version": VOCABULARY_VERSION, "state": {}}), "the state of the vocabulary `characters` must be"),
         (json.dumps({"version": VOCABULARY_VERSION, "state": []}), "the state is not a table"),
-        (json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}), "distinct and in ascending order"),
+        (
+            json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}),
+            "must be distinct and in ascending order",
+        ),
     ],
 )
 def test_a_damaged_vocabulary_file_is_an_error(made: ModuleType, tmp_path: Path, content: str | None, reason: str):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from seqforge.cache import write_checked
 from seqforge.data import prepare
 from seqforge.errors import DataError, PluginError
 from seqforge.evaluation.metrics import fit_metric
@@ -78,12 +79,32 @@ def test_for_another_split_or_other_options_a_metric_is_fitted_again(make_experi
 def test_with_a_damaged_cached_state_a_metric_is_fitted_again(make_experiment: Any) -> None:
     fit(make_experiment())
     (cached,) = (path for path in (cache_folder() / "metrics").iterdir() if path.suffix != ".lock")
-    # `restore` raises a DataError for the first, and another error for the second.
-    for fit_count, damaged in enumerate((b"tex", b"text:\xff"), start=2):
-        cached.write_bytes(damaged)
+    whole = cached.read_bytes()
+    # `restore` raises a DataError for the first, and another error for the second. It would accept the others.
+    for fit_count, damage in enumerate(
+        (
+            lambda: write_checked(cached, b"tex"),
+            lambda: write_checked(cached, b"text:\xff"),
+            lambda: cached.write_bytes(whole.replace(b"first", b"girst")),
+            lambda: cached.write_bytes(whole[:-1]),
+            lambda: cached.write_bytes(b""),
+        ),
+        start=2,
+    ):
+        damage()
         assert fit(make_experiment()).text == TEXT[: len(TEXT) // 2]
-        assert cached.read_bytes().startswith(b"text:")
+        assert cached.read_bytes() == whole
         assert TextMetric.fit_count == fit_count
+
+
+def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any) -> None:
+    # In a read-only cache, no lock can be taken.
+    fit(make_experiment())
+    (lock,) = (cache_folder() / "metrics").glob("*.lock")
+    lock.unlink()
+    fit(make_experiment())
+    assert TextMetric.fit_count == 1
+    assert not lock.exists()
 
 
 def test_a_metric_that_cannot_be_fitted_is_an_error_that_names_it(

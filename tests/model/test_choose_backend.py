@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ from seqforge_essentials.cells.lstm import LSTM
 from torch import Tensor
 
 from seqforge import Experiment
+from seqforge.cache import read_checked, write_checked
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import cache_folder
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
@@ -199,7 +201,7 @@ def test_measured_times_are_cached(choose: Any) -> None:
     first = choose(Slow, Quick)[0]
     assert choose(Slow, Quick)[0].seconds == first.seconds
     (path,) = (cache_folder() / "backends").iterdir()
-    path.write_text(json.dumps({"eager": 9.0, "slow": 1.0, "quick": 2.0}))
+    write_checked(path, json.dumps({"eager": 9.0, "slow": 1.0, "quick": 2.0}).encode())
     assert choose(Slow, Quick)[0].backend == "slow"
     # Another shape, cell or set of backends is another measurement.
     assert choose(Slow, Quick, workload=Workload(steps=4, rows=2))[0].backend == "quick"
@@ -209,14 +211,37 @@ def test_measured_times_are_cached(choose: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "null", "{", '{"eager": "fast"}', '{"eager": 0, "slow": 1}', '{"quick": -1}', "\x00\xff"]
+    "content",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        '{"eager": "fast"}',
+        '{"eager": 0, "slow": 1}',
+        '{"quick": -1}',
+        "\x00\xff",
+        '{"eager": 1e999}',
+        '{"eager": 1' + "0" * 400 + "}",
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_cache_file_is_ignored(content: str, choose: Any) -> None:
     choose(Slow, Quick)
     (path,) = (cache_folder() / "backends").iterdir()
-    path.write_bytes(content.encode("latin-1"))
+    for damage in (path.write_bytes, partial(write_checked, path)):
+        damage(content.encode("latin-1"))
+        assert choose(Slow, Quick)[0].backend == "quick"
+        assert json.loads(read_checked(path)).keys() == {"eager", "slow", "quick"}
+
+
+def test_a_flipped_digit_of_a_measured_time_is_detected(choose: Any) -> None:
+    choose(Slow, Quick)
+    (path,) = (cache_folder() / "backends").iterdir()
+    write_checked(path, json.dumps({"eager": 9.0, "slow": 8.0, "quick": 7.0}).encode())
+    path.write_bytes(path.read_bytes().replace(b"8.0", b"0.0"))
     assert choose(Slow, Quick)[0].backend == "quick"
-    assert json.loads(path.read_text()).keys() == {"eager", "slow", "quick"}
+    assert json.loads(read_checked(path))["quick"] < 7
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,13 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqforge.errors import DataError
-from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError
+from seqforge.events import WorkProgressed
+from seqforge_linux_source.byte_stream import ByteStream, DamagedArchiveError, LargeArchiveError
 from seqforge_linux_source.decompress import decompress_file
-from seqforge_linux_source.source import LARGEST_FILE, Selection, find_top_folder, normalize_name
+from seqforge_linux_source.source import (
+    DEFAULT_READING,
+    LARGEST_FILE,
+    Reading,
+    Selection,
+    find_top_folder,
+    normalize_name,
+)
 from seqforge_linux_source.tar import RegularFile, read_regular_files
 
 _MOST_FILES = 1_000_000
 """Largest number of selected files, whose names are kept in memory. Linux has about 60,000 files."""
+
+_SILENT_SIZE = 1 << 26
+"""Number of bytes without a selected file after which progress is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +44,23 @@ class Archive:
 
     path: Path
 
-    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
+    def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Yield the selected files; see `Source.files`."""
         try:
+            size = self.path.stat().st_size
             with self.path.open("rb") as file, closing(decompress_file(file)) as chunks:
-                stream = ByteStream(chunks)
+                found = 0  # position after the last selected file
+
+                def report_progress() -> None:
+                    if stream.position - found >= _SILENT_SIZE:
+                        reading.report(WorkProgressed(f"reading {self.path.name}", min(file.tell() / size, 1.0)))
+
+                stream = ByteStream(chunks, reading.size_limit, report_progress)
                 for name, member in self._selected(stream, selection):
                     yield name, stream.take(member.size)
+                    found = stream.position
+        except LargeArchiveError as error:
+            reading.check_size(error.args[0], self.path)
         except DamagedArchiveError as error:
             raise self._unreadable_error(str(error)) from error
         except OSError as error:

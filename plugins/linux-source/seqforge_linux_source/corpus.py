@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seqforge.errors import DataError
+from seqforge.events import Report
 from seqforge.interfaces import Corpus, Document, ExperimentPath
 from seqforge_linux_source.download import LINUX_MIRROR, Release
 from seqforge_linux_source.locate import Places, find_source, open_source
-from seqforge_linux_source.source import Selection, Source
+from seqforge_linux_source.source import SIZE_LIMIT, Reading, Selection, Source
 
 _FORMAT = 1
 """Version of the documents. Increase it when the same source and options yield different documents."""
@@ -73,18 +74,30 @@ class LinuxSource(Corpus):
             str,
             Field(description="URL of the folder on the download server that contains `v6.x/`.", pattern="^https?://"),
         ] = LINUX_MIRROR,
+        size_limit: Annotated[
+            int,
+            Field(
+                gt=0,
+                description="Largest number of bytes to read. Of an archive, all files count, decompressed.",
+            ),
+        ] = SIZE_LIMIT,
     ) -> None:
         # In a call from Python, a path may be a string.
         self._where = source if source in ("auto", "download") else Path(source)
         self._tag = tag
+        self._size_limit = size_limit
         self._selection = Selection(include, exclude, suffixes)
         self._release = Release.choose(release, sha256, mirror) if source == "download" else None
 
     def documents(self) -> Iterator[Document]:
         """Yield every selected file that is not empty."""
+        return self.read(lambda event: None)
+
+    def read(self, report: Report) -> Iterator[Document]:
+        """Yield the same, and report progress while an archive has no selected file."""
         empty = True
         # Close the source even if the caller stops early.
-        with closing(self._source.files(self._selection)) as files:
+        with closing(self._source.files(self._selection, Reading(self._size_limit, report))) as files:
             for name, content in files:
                 if content:
                     empty = False

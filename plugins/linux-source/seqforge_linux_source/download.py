@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from seqforge.errors import DataError, ExperimentError
 from seqforge.files import cache_folder
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source.source import DEFAULT_READING, Reading, Selection
 
 LINUX_MIRROR = "https://cdn.kernel.org/pub/linux/kernel"
 _KNOWN_SHA256 = {"6.12": "b1a2562be56e42afb3f8489d4c2a7ac472ac23098f1ef1c1e40da601f54625eb"}
@@ -67,9 +67,9 @@ class Release:
             )
         return cls(f"{folder}/linux-{release}.tar.xz", sha256)
 
-    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
+    def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Download the release unless the cache has it, and yield its selected files; see `Source.files`."""
-        yield from Archive(self._fetch()).files(selection)
+        yield from Archive(self._fetch()).files(selection, reading)
 
     def fingerprint(self, selection: Selection) -> str:
         """Return the hash, without a download."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from seqforge.errors import DataError, nearest
-from seqforge_linux_source.source import LARGEST_FILE, Selection, normalize_name
+from seqforge_linux_source.source import DEFAULT_READING, LARGEST_FILE, Reading, Selection, normalize_name
 
 _REGULAR_FILES = (b"100644", b"100755")
 
@@ -26,8 +26,9 @@ class GitTag:
     repository: Path
     tag: str
 
-    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
+    def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Yield the selected files; see `Source.files`."""
+        size = 0
         selected = sorted(self._selected(selection))
         with tempfile.TemporaryFile() as requests:
             # The requests are in a file, since git and this process could block each other on two pipes.
@@ -42,7 +43,10 @@ class GitTag:
             ) as process:
                 objects = cast("IO[bytes]", process.stdout)
                 for name, _ in selected:
-                    yield name, self._read(name, objects)
+                    content = self._read(name, objects)
+                    size += len(content)
+                    reading.check_size(size, self.repository)
+                    yield name, content
 
     def fingerprint(self, selection: Selection) -> str:
         """Return the identifier of the tree of the tag, which is a hash of its content."""
@@ -64,6 +68,8 @@ class GitTag:
                 hint="Set `source` to a git repository, which may be bare, or remove `tag`.",
             )
         tags = listing.stdout.decode(errors="replace").split()
+        if self.tag in tags:
+            raise self._unreadable_error(b"its commit or its tree is missing or damaged")
         close = nearest(self.tag, tags)
         raise DataError(
             f"{self.repository} has no tag {self.tag!r}",

@@ -1,14 +1,19 @@
 """The interface of all sources of Linux, the selection of their files, and the rules for names."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import pathspec
 
-from seqforge.errors import ExperimentError
+from seqforge.errors import DataError, ExperimentError
+from seqforge.events import Report
 
 LARGEST_FILE = 64 << 20
 """Size limit of a file in bytes. The largest file of Linux 6.12 has 24 million bytes."""
+
+SIZE_LIMIT = 8 << 30
+"""Default limit in bytes of what is read from a source. Linux 6.12 has 1.6 billion bytes."""
 
 _LONGEST_NAME = 4096
 """Length limit of a name in bytes, which is that of Linux for a path (`PATH_MAX`)."""
@@ -46,15 +51,40 @@ class Selection:
         return f"include {list(self.include)}, exclude {list(self.exclude)}, suffixes {list(self.suffixes)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source is read.
+
+    Attributes:
+        size_limit: Largest number of bytes to read. In an archive, these are decompressed bytes, and include those of
+            files that are not selected.
+        report: Function that receives the progress while no file is found.
+    """
+
+    size_limit: int = SIZE_LIMIT
+    report: Report = field(default=lambda event: None)
+
+    def check_size(self, size: int, place: object) -> None:
+        """Raise a DataError if more bytes must be read than the limit permits."""
+        if size > self.size_limit:
+            raise DataError(
+                f"{place}: at least {size:,} bytes must be read; the limit is {self.size_limit:,}",
+                hint="If you trust this source, raise the option `size_limit` of the corpus.",
+            )
+
+
+DEFAULT_READING = Reading()
+
+
 @runtime_checkable
 class Source(Protocol):
     """A place that contains files under names relative to the kernel's root."""
 
-    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
+    def files(self, selection: Selection, reading: Reading = ...) -> Generator[tuple[str, bytes]]:
         """Yield the name and the content of every selected file, in a stable order and with one in memory at a time.
 
         Raises:
-            DataError: If the source is unreadable, or a file is larger than `LARGEST_FILE`.
+            DataError: If the source is unreadable or too large, or a file is larger than `LARGEST_FILE`.
         """
         ...
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqforge.errors import DataError
 from seqforge.files import read_bounded
-from seqforge_linux_source.source import LARGEST_FILE, Selection, normalize_name
+from seqforge_linux_source.source import DEFAULT_READING, LARGEST_FILE, Reading, Selection, normalize_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,14 @@ class Tree:
     prefix: str
     description: str
 
-    def files(self, selection: Selection) -> Generator[tuple[str, bytes]]:
+    def files(self, selection: Selection, reading: Reading = DEFAULT_READING) -> Generator[tuple[str, bytes]]:
         """Yield the selected files; see `Source.files`."""
+        size = 0
         for name, entry in self._sorted(selection):
-            yield name, self._read(entry.path)
+            content = self._read(entry.path)
+            size += len(content)
+            reading.check_size(size, self.root)
+            yield name, content
 
     def fingerprint(self, selection: Selection) -> str:
         """Return a digest of the names, sizes and modification times of the selected files."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from seqforge_linux_source import archive as archive_module
 from seqforge_linux_source.archive import Archive
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source.source import Reading, Selection
 
 from seqforge.errors import DataError
 
@@ -149,9 +149,9 @@ def test_interrupt_stops_reading(tmp_path):
         # Background jobs of a shell, which may run these tests, ignore SIGINT.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from seqforge_linux_source.archive import Archive\n"
-        "from seqforge_linux_source.source import Selection\n"
+        "from seqforge_linux_source.source import Reading, Selection\n"
         "print('reading', flush=True)\n"
-        "list(Archive(Path(sys.argv[1])).files(Selection(['**'], [], ['.c'])))\n"
+        "list(Archive(Path(sys.argv[1])).files(Selection(['**'], [], ['.c']), Reading(1 << 50)))\n"
     )
     command = [sys.executable, "-c", script, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:
@@ -161,6 +161,61 @@ def test_interrupt_stops_reading(tmp_path):
 
     assert reader.returncode == -signal.SIGINT
     assert b"KeyboardInterrupt" in error_output
+
+
+def test_progress_is_reported_while_a_file_that_is_not_selected_is_skipped(write, monkeypatch):
+    monkeypatch.setattr(archive_module, "_SILENT_SIZE", 10 << 20)
+    zeros = bytes(30 << 20)
+    members = [("linux/a.c", b"a"), ("linux/zeros.bin", zeros), ("linux/b.c", b"b"), ("linux/more.bin", zeros)]
+    events = []
+
+    files = write(members).files(EVERYTHING, Reading(report=events.append))
+    assert next(files) == ("a.c", b"a")
+    assert events == []
+    assert next(files) == ("b.c", b"b")
+    assert {event.work for event in events} == {"reading test.tar"}
+    fractions = [event.fraction for event in events]
+    assert fractions == sorted(fractions)
+    assert 0.1 < fractions[0] < fractions[-1] < 0.6
+    assert list(files) == []
+    assert 0.9 < events[-1].fraction <= 1
+
+
+def test_no_progress_is_reported_while_files_are_selected(write, monkeypatch):
+    monkeypatch.setattr(archive_module, "_SILENT_SIZE", 10 << 20)
+    events = []
+
+    list(write([(f"linux/{i}.c", bytes(5 << 20)) for i in range(6)]).files(EVERYTHING, Reading(report=events.append)))
+    assert events == []
+
+
+@pytest.mark.parametrize("limit", [5 << 20, 20 << 20])
+def test_the_total_size_of_an_archive_is_limited(write, limit):
+    members = [(f"linux/{i}.{'ch'[i % 2]}", bytes(1 << 20)) for i in range(30)]
+    source = write(members, "test.tar.gz", gzip.compress)
+
+    with pytest.raises(DataError, match=rf"bytes must be read; the limit is {limit:,}") as caught:
+        list(source.files(Selection(["**"], [], [".c"]), Reading(limit)))
+    assert caught.value.message.startswith(str(source.path))
+    assert "raise the option `size_limit`" in caught.value.hint
+    assert len(list(source.files(Selection(["**"], [], [".c"]), Reading(31 << 20)))) == 15
+
+
+def test_a_skipped_file_larger_than_the_limit_is_refused_before_it_is_read(tmp_path):
+    member = tarfile.TarInfo("linux/zeros.bin")
+    member.size = 10 << 30
+    path = tmp_path / "bomb.tar"
+    path.write_bytes(member.tobuf() + bytes(1 << 20))
+
+    with pytest.raises(DataError, match=r"at least 10,737,41\d,\d\d\d bytes must be read; the limit is 8,589,934,592"):
+        list(Archive(path).files(EVERYTHING))
+
+
+def test_the_zeros_after_the_end_of_an_archive_count(write):
+    source = write([("linux/a.c", b"a")], "test.tar.gz", lambda content: gzip.compress(content + bytes(20 << 20)))
+
+    with pytest.raises(DataError, match="size_limit"):
+        list(source.files(EVERYTHING, Reading(10 << 20)))
 
 
 def test_fingerprint_depends_on_the_content(kernel_archive, tmp_path):

@@ -54,6 +54,22 @@ def test_documents_of_the_environment_variable(kernel_archive, c_files, monkeypa
     assert str(kernel_archive) in corpus.describe()
 
 
+def test_progress_reaches_the_engine_while_nothing_is_selected(make_tar, tmp_path):
+    path = tmp_path / "large.tar"
+    path.write_bytes(make_tar([("zeros.bin", bytes(100 << 20)), ("a.c", b"a")]))
+    events = []
+
+    assert len(list(LinuxSource(source=path).read(events.append))) == 1
+    assert events
+    assert all(event.work == "reading large.tar" and 0.6 < event.fraction < 1 for event in events)
+
+
+def test_size_limit_is_an_option(kernel_archive, kernel_tree):
+    for source in (kernel_archive, kernel_tree):
+        with pytest.raises(DataError, match="the limit is 1,000"):
+            documents(LinuxSource(source=source, size_limit=1000))
+
+
 def test_documents_are_utf8(kernel_archive):
     found = dict(documents(LinuxSource(source=kernel_archive)))
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from seqforge_linux_source import git as git_module
 from seqforge_linux_source.git import GitTag
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source.source import Reading, Selection
 
 from seqforge.errors import DataError
 
@@ -92,6 +92,25 @@ def test_missing_object_is_an_error(kernel_repository, run_git):
 
     with pytest.raises(DataError, match="an object is missing"):
         list(GitTag(kernel_repository, "v6.12").files(EVERYTHING))
+
+
+@pytest.mark.parametrize("missing", ["v6.13^{tree}", "v6.13^{commit}"])
+def test_missing_tree_or_commit_is_not_a_missing_tag(kernel_repository, run_git, missing):
+    identifier = run_git(kernel_repository, "rev-parse", missing).strip()
+    (kernel_repository / ".git" / "objects" / identifier[:2] / identifier[2:]).unlink()
+
+    with pytest.raises(DataError) as caught:
+        GitTag(kernel_repository, "v6.13").fingerprint(EVERYTHING)
+    assert caught.value.message == (
+        f"{kernel_repository}: git cannot read the tag v6.13: its commit or its tree is missing or damaged"
+    )
+    assert "git fsck" in caught.value.hint
+
+
+def test_total_size_is_limited(kernel_repository):
+    with pytest.raises(DataError, match="the limit is 1,000") as caught:
+        list(GitTag(kernel_repository, "v6.12").files(EVERYTHING, Reading(1000)))
+    assert "`size_limit`" in caught.value.hint
 
 
 def test_large_file_is_an_error(kernel_repository, monkeypatch):

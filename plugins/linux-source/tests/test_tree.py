@@ -4,7 +4,7 @@ import os
 
 import pytest
 from seqforge_linux_source import tree as tree_module
-from seqforge_linux_source.source import Selection
+from seqforge_linux_source.source import Reading, Selection
 from seqforge_linux_source.tree import Tree
 
 from seqforge.errors import DataError
@@ -90,3 +90,9 @@ def test_deleted_files_are_an_error(tree):
         list(found)
     with pytest.raises(DataError, match="cannot be read"):
         Tree(tree.root / "gone", "", "").fingerprint(EVERYTHING)
+
+
+def test_total_size_is_limited(kernel_tree):
+    with pytest.raises(DataError, match="the limit is 1,000") as caught:
+        list(Tree(kernel_tree, "", "").files(EVERYTHING, Reading(1000)))
+    assert "`size_limit`" in caught.value.hint

@@ -139,5 +139,15 @@ def exit_while_encoding() -> None:
     load_token_file(Documents(TEXTS), ExitsWhileEncoding(), {}, lambda _: None)
 
 
+def wait_while_encoding() -> None:
+    def before(count: int) -> None:
+        if count == 10:
+            sys.stdout.write("encoding\n")
+            sys.stdout.flush()
+            sys.stdin.readline()
+
+    encode(Watched(TEXTS, before), "bytes")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

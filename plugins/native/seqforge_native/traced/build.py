@@ -4,10 +4,10 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 
+from seqforge.cache import delete, find_damage, lock_entry, open_cache_folder, write_entry
 from seqforge.errors import PluginError
 from seqforge.files import cache_folder
 from seqforge_native.library import best_instruction_set, compiler_flags, load_library
@@ -15,6 +15,8 @@ from seqforge_native.sequence import SequenceKernel
 from seqforge_native.traced.program import Program, write_source
 
 KERNELS = Path(__file__).parent.parent / "kernels"
+
+LIBRARY = "kernel.so"
 
 TIMEOUT = 300
 """Seconds after which a compilation fails."""
@@ -30,7 +32,7 @@ def is_compiled(program: Program) -> bool:
     instruction_set, compiler = best_instruction_set(), find_compiler()
     if instruction_set is None or compiler is None:
         return False
-    return _path(write_source(program), _command(compiler, instruction_set)).is_file()
+    return _is_complete(_folder(write_source(program), _command(compiler, instruction_set)))
 
 
 def compile_program(program: Program) -> SequenceKernel:
@@ -44,12 +46,17 @@ def compile_program(program: Program) -> SequenceKernel:
         hint = "Compiling a kernel needs a C++ compiler and a processor with AVX2."
         raise PluginError("no kernel can be compiled on this machine", hint=hint)
     source, command = write_source(program), _command(compiler, instruction_set)
-    path = _path(source, command)
-    if not path.is_file():
+    folder = _folder(source, command)
+    if not _is_complete(folder):
         try:
-            _compile(source, command, path)
+            open_cache_folder(folder.parent.name)
+            with lock_entry(folder):
+                if not _is_complete(folder):  # Another process may have compiled it.
+                    delete(folder)
+                    write_entry(folder, lambda into: _compile(source, command, into))
         except OSError as error:
             raise PluginError(f"a kernel cannot be compiled: {error}") from error
+    path = folder / LIBRARY
     library = load_library(instruction_set, path)
     if library is None:
         raise PluginError(
@@ -68,10 +75,15 @@ def _command(compiler: str, instruction_set: str) -> list[str]:
     return [compiler, "-std=c++20", "-O3", "-fopenmp", "-fPIC", "-shared", *compiler_flags(instruction_set)]
 
 
-def _path(source: str, command: list[str]) -> Path:
+def _folder(source: str, command: list[str]) -> Path:
     digest = hashlib.blake2b(repr((command, source)).encode(), digest_size=16)
     digest.update(_headers())
-    return cache_folder() / "kernels" / f"{digest.hexdigest()}.so"
+    return cache_folder() / "kernels" / digest.hexdigest()
+
+
+def _is_complete(folder: Path) -> bool:
+    """Return whether a kernel is in the cache and undamaged. A damaged one could compute wrong numbers."""
+    return find_damage(folder, lambda event: None) is None
 
 
 @cache
@@ -79,20 +91,19 @@ def _headers() -> bytes:
     return b"".join(header.read_bytes() for header in sorted(KERNELS.glob("*.hpp")))
 
 
-def _compile(source: str, command: list[str], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        source_file, library = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
-        source_file.write_text(source, encoding="utf-8")
-        try:
-            subprocess.run(  # noqa: S603 - no shell; this plugin wrote the source
-                [*command, f"-I{KERNELS}", "-o", library, source_file],
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT,
-            )
-        except subprocess.SubprocessError as error:
-            output = getattr(error, "stderr", None) or str(error)
-            raise PluginError(f"the compiler failed: {str(output).strip().partition(chr(10))[0]}") from error
-        library.rename(path)
+def _compile(source: str, command: list[str], folder: Path) -> str:
+    """Compile a kernel in a folder, and return the command."""
+    source_file = folder / "kernel.cpp"
+    source_file.write_text(source, encoding="utf-8")
+    try:
+        subprocess.run(  # noqa: S603 - no shell; this plugin wrote the source
+            [*command, f"-I{KERNELS}", "-o", folder / LIBRARY, source_file],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+    except subprocess.SubprocessError as error:
+        output = getattr(error, "stderr", None) or str(error)
+        raise PluginError(f"the compiler failed: {str(output).strip().partition(chr(10))[0]}") from error
+    return f"kernel for {' '.join(command)}"

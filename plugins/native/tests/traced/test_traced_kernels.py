@@ -285,6 +285,20 @@ def test_a_kernel_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     backend.sequence_reader(OneGate(7, 9), context)
 
 
+def test_a_damaged_kernel_is_compiled_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
+    backend, context = NativeBackend(), BackendContext(CPU, torch.float32)
+    backend.sequence_reader(OneGate(5, 6), context)
+    (library,) = tmp_path.glob("kernels/*/kernel.so")
+    whole = library.read_bytes()
+    # The old file may still be mapped, so it is replaced rather than changed.
+    library.unlink()
+    library.write_bytes(whole[:1000] + bytes([whole[1000] ^ 4]) + whole[1001:])
+    assert backend.preparation_seconds(OneGate(5, 6), context) > 1
+    backend.sequence_reader(OneGate(5, 6), context)
+    assert backend.preparation_seconds(OneGate(5, 6), context) == 0
+
+
 def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
     compiler = tmp_path / "compiler"
@@ -293,4 +307,4 @@ def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.Mon
     monkeypatch.setenv("CXX", str(compiler))
     with pytest.raises(PluginError, match="unknown instruction"):
         NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
-    assert not list(tmp_path.glob("kernels/*"))
+    assert [path.suffix for path in tmp_path.glob("kernels/*")] == [".lock"]

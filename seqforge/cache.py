@@ -1,0 +1,290 @@
+"""The cache folder: detection of damage, temporary files of dead processes, and the list of all entries.
+
+Each folder in the cache folder contains the entries of one kind, such as `tokens`. An entry is a folder with a
+manifest, or one file that starts with its checksum. A process that writes an entry holds the lock `NAME.lock` in the
+same folder. A process that uses an entry with a manifest holds a shared lock on the manifest.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import filelock
+import xxhash
+
+from seqforge.errors import RunError
+from seqforge.events import Report, WorkProgressed
+from seqforge.files import (
+    CACHE_VARIABLE,
+    cache_folder,
+    checksum_file,
+    read_bounded,
+    read_json,
+    sync_folder,
+    write_atomically,
+)
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+LARGEST_FILE = 1 << 30
+"""Largest size in bytes of an entry that is one file."""
+
+REPORTED_SIZE = 1 << 28
+"""Size in bytes of an entry whose verification is reported. A smaller one is verified in a fraction of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or a folder in the cache.
+
+    Attributes:
+        kind: Kind of the entry, which is the name of its folder in the cache.
+        path: Path of the file or the folder.
+        origin: What it was made from, or "" if the entry has no manifest.
+        size: Size in bytes.
+        used: Time of the last use, in seconds since the epoch.
+    """
+
+    kind: str
+    path: Path
+    origin: str
+    size: int
+    used: float
+
+
+def open_cache_folder(kind: str) -> Path:
+    """Return the folder of a kind of entry. Create it, and remove what killed processes left anywhere in the cache.
+
+    Raises:
+        RunError: If a file is in its place.
+        OSError: If it cannot be created.
+    """
+    folder = cache_folder() / kind
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        blocking = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        raise RunError(
+            f"{blocking}: not a folder, but the cache needs a folder of this name",
+            hint=f"Move or delete it, or set {CACHE_VARIABLE} to another folder.",
+        ) from error
+    _remove_abandoned(folder.parent)
+    return folder
+
+
+def write_checked(path: Path, content: bytes) -> None:
+    """Write an entry that is one file: its checksum on the first line, and the content."""
+    write_atomically(path, f"{xxhash.xxh3_128_hexdigest(content)}\n".encode() + content)
+
+
+def read_checked(path: Path) -> bytes:
+    """Return the content of an entry that `write_checked` wrote.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is damaged or larger than `LARGEST_FILE`.
+    """
+    checksum, _, content = read_bounded(path, LARGEST_FILE).partition(b"\n")
+    if checksum.decode("ascii", "replace") != xxhash.xxh3_128_hexdigest(content):
+        raise ValueError("it differs from its checksum")
+    return content
+
+
+def lock_entry(path: Path) -> filelock.FileLock:
+    """Return the lock to hold while an entry is written. A second process that needs the entry waits for it."""
+    return filelock.FileLock(f"{path}.lock")
+
+
+def write_entry(folder: Path, write: Callable[[Path], str]) -> None:
+    """Write an entry with a manifest. The caller holds its lock.
+
+    Args:
+        folder: Folder of the entry, which does not exist. It is complete as soon as it exists.
+        write: Function that writes the files into a folder, and returns what they were made from.
+    """
+    # Only a process that was killed can have left such a folder.
+    temporary = folder.with_name(f"{folder.name}.tmp")
+    delete(temporary)
+    temporary.mkdir()
+    try:
+        origin = write(temporary)
+        for file in temporary.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        write_manifest(temporary, origin)
+        temporary.rename(folder)
+    finally:
+        delete(temporary)
+    sync_folder(folder.parent)
+
+
+def write_manifest(folder: Path, origin: str) -> None:
+    """Write the manifest of a new entry, with the size and the checksum of every file. Write it last.
+
+    Args:
+        folder: Folder of the entry, whose files are complete.
+        origin: What the entry was made from, for the user.
+    """
+    files = {path.name: [path.stat().st_size, checksum_file(path)] for path in sorted(folder.iterdir())}
+    manifest = {"version": MANIFEST_VERSION, "origin": origin, "files": files}
+    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+
+
+def find_damage(folder: Path, report: Report) -> str | None:
+    """Compare the files of an entry with its manifest.
+
+    Returns:
+        What is wrong, or None if every file has the size and the checksum in the manifest.
+
+    Raises:
+        RunError: If a file may not be read.
+    """
+    try:
+        files = cast("dict[str, list[Any]]", _read_manifest(folder)["files"])
+        paths = {name: folder / Path(name).name for name in files}
+        for name, path in paths.items():
+            if not path.is_file() or path.stat().st_size != files[name][0]:
+                return f"{name} is {'incomplete' if path.is_file() else 'missing'}"
+        done, total = 0, sum(path.stat().st_size for path in paths.values())
+        for name, path in paths.items():
+            if total > REPORTED_SIZE:
+                report(WorkProgressed("verifying the cache", done / total))
+            if checksum_file(path) != files[name][1]:
+                return f"{name} is damaged"
+            done += path.stat().st_size
+    except PermissionError as error:
+        raise RunError(
+            f"{error.filename}: you may not read this file of the cache",
+            hint=f"Change its permissions, or set {CACHE_VARIABLE} to another folder.",
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return f"{MANIFEST} is {'damaged' if (folder / MANIFEST).is_file() else 'missing'}"
+    return None
+
+
+def hold_entry(folder: Path, user: object) -> bool:
+    """Protect an entry from removal while an object exists, and record its use.
+
+    Returns:
+        False if the entry does not exist, or another process is removing it.
+    """
+    try:
+        descriptor = os.open(folder / MANIFEST, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    except OSError:
+        pass  # This file system has no locks.
+    if not os.fstat(descriptor).st_nlink:  # It was removed between opening and locking it.
+        os.close(descriptor)
+        return False
+    weakref.finalize(user, os.close, descriptor)
+    with contextlib.suppress(OSError):  # The cache may be read-only.
+        os.utime(folder / MANIFEST)
+    return True
+
+
+def list_entries() -> list[Entry]:
+    """Return all entries of the cache, without lock files."""
+    root = cache_folder()
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    return [
+        _describe(folder.name, path)
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        if path.suffix != ".lock"
+    ]
+
+
+def remove_entry(path: Path) -> bool:
+    """Remove an entry, unless a process is writing or using it.
+
+    Returns:
+        Whether it was removed.
+
+    Raises:
+        OSError: If it cannot be removed.
+    """
+    with contextlib.ExitStack() as locks:
+        for lock in _locks(path):
+            try:
+                locks.enter_context(filelock.FileLock(lock, timeout=0))
+            except filelock.Timeout:
+                return False
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            manifest = locks.enter_context((path / MANIFEST).open("rb"))
+            try:
+                fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        delete(path)
+    return True
+
+
+def delete(path: Path) -> None:
+    """Delete a file, a link, or a folder with its content, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    manifest = cast("dict[str, Any]", read_json(path))
+    if manifest["version"] != MANIFEST_VERSION:
+        raise ValueError(f"its version is {manifest['version']}")
+    return manifest
+
+
+def _describe(kind: str, path: Path) -> Entry:
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    status = [file.lstat() for file in files]
+    size = sum(one.st_size for file, one in zip(files, status, strict=True) if not file.is_dir())
+    try:
+        origin = str(_read_manifest(path)["origin"])
+        used = (path / MANIFEST).stat().st_mtime
+    except (OSError, ValueError, KeyError, TypeError):
+        # Reading sets the access time on most file systems, at least once a day.
+        origin, used = "", max(max(one.st_mtime, one.st_atime) for one in status)
+    return Entry(kind, path, origin, size, used)
+
+
+def _locks(path: Path) -> Iterator[Path]:
+    """Yield the lock files of an entry: `X.lock` for `X`, `X.part`, `X.tmp` and `.X.PID.tmp`."""
+    name = path.name.removeprefix(".")
+    yield from (lock for lock in path.parent.glob("*.lock") if name.startswith(lock.stem))
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Remove the temporary files of processes that no longer exist."""
+    for path in cache.glob("*/*.tmp"):
+        with contextlib.suppress(OSError):  # The cache may be read-only.
+            if any(_locks(path)) or not _is_alive(path.suffixes[-2:-1]):
+                remove_entry(path)
+
+
+def _is_alive(suffixes: list[str]) -> bool:
+    """Return whether there is a process with the number in the name of a temporary file, such as `.X.PID.tmp`."""
+    try:
+        os.kill(int(suffixes[0][1:]), 0)
+    except ProcessLookupError:
+        return False
+    except (IndexError, ValueError, OverflowError, PermissionError):
+        return True
+    return True

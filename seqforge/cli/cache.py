@@ -1,0 +1,107 @@
+"""`seqforge cache list` and `seqforge cache prune`."""
+
+import json
+import time
+from collections import defaultdict
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.filesize import decimal
+
+from seqforge.cli.terminal import print_error, stdout
+from seqforge.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from seqforge.cache import Entry
+
+cache_app = typer.Typer(help="Show the entries of the cache, or remove some.", no_args_is_help=True)
+
+SECONDS_PER_DAY = 24 * 60 * 60
+
+
+@cache_app.command("list")
+def list_cache(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
+    """List the entries of the cache: kind, size, last use and source.
+
+    Small entries that do not record their source, such as measured times of backends, are counted by kind.
+
+    [bold]Examples[/]
+
+      seqforge cache list
+
+      seqforge cache list --json
+    """
+    from seqforge.cache import list_entries
+    from seqforge.files import cache_folder
+
+    entries = list_entries()
+    if as_json:
+        typer.echo(json.dumps([{**asdict(entry), "path": str(entry.path)} for entry in entries], indent=2))
+        return
+    stdout().print(f"{cache_folder()}: {decimal(sum(entry.size for entry in entries))}")
+    for line in _lines(entries):
+        stdout().print(line)
+
+
+@cache_app.command()
+def prune(
+    older_than: Annotated[
+        float | None, typer.Option(metavar="DAYS", min=0, help="Remove entries that were last used before this time.")
+    ] = None,
+    remove_all: Annotated[bool, typer.Option("--all", help="Remove all entries.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
+    ] = False,
+) -> None:
+    """Remove entries from the cache. A run that needs one later makes it again.
+
+    An entry that a process is using or writing stays.
+
+    [bold]Examples[/]
+
+      seqforge cache prune --older-than 30
+
+      seqforge cache prune --all --dry-run
+    """
+    from seqforge.cache import list_entries, remove_entry
+
+    if remove_all == (older_than is not None):
+        raise ExperimentError(
+            "seqforge cache prune: choose either --older-than or --all",
+            hint="For example, --older-than 30 removes what was not used for 30 days.",
+        )
+    limit = time.time() - SECONDS_PER_DAY * (older_than or 0)
+    chosen = [entry for entry in list_entries() if entry.used <= limit or remove_all]
+    removed: list[Entry] = []
+    for entry in chosen:
+        try:
+            if dry_run or remove_entry(entry.path):
+                removed.append(entry)
+            else:
+                print_error(f"{entry.path}: in use, not removed", kind="warning")
+        except OSError as error:
+            print_error(f"{entry.path}: cannot be removed: {error.strerror or error}", kind="warning")
+    for line in _lines(removed):
+        stdout().print(line)
+    total = decimal(sum(entry.size for entry in removed))
+    stdout().print(f"{'Would remove' if dry_run else 'Removed'}: {len(removed)} of {len(chosen)} entries, {total}")
+    if len(removed) < len(chosen):
+        raise typer.Exit(1)
+
+
+def _lines(entries: "list[Entry]") -> "list[str]":
+    """Return a line for each entry with a known origin, and one for all others of the same kind."""
+    rows = [(entry.kind, entry.size, entry.used, entry.origin) for entry in entries if entry.origin]
+    others: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if not entry.origin:
+            others[entry.kind].append(entry)
+    for kind, group in others.items():
+        size, used = sum(one.size for one in group), max(one.used for one in group)
+        rows.append((kind, size, used, f"{len(group)} {'file' if len(group) == 1 else 'files'}"))
+    width = max((len(kind) for kind, *_ in rows), default=0)
+    return [
+        f"{kind:<{width}}  {decimal(size):>10}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {origin}"
+        for kind, size, used, origin in sorted(rows)
+    ]

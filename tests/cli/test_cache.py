@@ -1,0 +1,87 @@
+"""The commands `seqforge cache list` and `seqforge cache prune`."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from seqforge.cache import MANIFEST, hold_entry
+
+Run = Callable[..., CompletedProcess[str]]
+
+EXPERIMENT = """
+[corpus]
+use = "text"
+files = ["text.txt"]
+[model]
+cells = [{ use = "essentials/rnn", hidden_size = 4 }]
+[training]
+batch_size = 1
+sequence_length = 5
+steps = 1
+backend = "eager"
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, seqforge: Run) -> Path:
+    """Return the cache folder after a run, with measured times of a backend that were last used in 2001."""
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    (tmp_path / "text.txt").write_text("abc" * 20)
+    assert seqforge("run", "small.toml").returncode == 0
+    times = tmp_path / "cache" / "backends" / "times.json"
+    times.parent.mkdir(exist_ok=True)
+    times.write_text("{}")
+    os.utime(times, (1e9, 1e9))
+    return tmp_path / "cache"
+
+
+def test_the_list_names_what_an_entry_was_made_from(cache: Path, tmp_path: Path, seqforge: Run):
+    result = seqforge("cache", "list")
+    assert result.stderr == ""
+    first, backends, tokens = result.stdout.splitlines()
+    assert re.fullmatch(rf"{cache}: \d[\d.]* (kB|bytes)", first)
+    assert re.fullmatch(r"backends +2 bytes  2001-09-09 \d\d:\d\d  1 file", backends)
+    assert re.fullmatch(
+        rf"tokens +(\d\.\d kB|\d+ bytes)  \d{{4}}-\d\d-\d\d \d\d:\d\d  {tmp_path}/text.txt, 60 bytes \(Characters\)",
+        tokens,
+    )
+    entries = json.loads(seqforge("cache", "list", "--json").stdout)
+    assert [entry["kind"] for entry in entries] == ["backends", "tokens"]
+    assert Path(entries[1]["path"]).is_dir()
+
+
+def test_prune_removes_old_entries_or_all(cache: Path, seqforge: Run):
+    dry = seqforge("cache", "prune", "--older-than", "30", "--dry-run")
+    assert dry.stdout.splitlines()[-1] == "Would remove: 1 of 1 entries, 2 bytes"
+    assert (cache / "backends" / "times.json").exists()
+    assert (
+        seqforge("cache", "prune", "--older-than", "30").stdout.splitlines()[-1] == "Removed: 1 of 1 entries, 2 bytes"
+    )
+    assert [path.suffix for path in (cache / "backends").iterdir()] == []
+    assert len(list((cache / "tokens").glob(f"*/{MANIFEST}"))) == 1
+    assert seqforge("cache", "prune", "--all").returncode == 0
+    assert list((cache / "tokens").glob(f"*/{MANIFEST}")) == []
+    assert seqforge("run", "small.toml").returncode == 0
+
+
+def test_prune_leaves_what_is_in_use(cache: Path, seqforge: Run):
+    class User:
+        pass
+
+    [manifest] = (cache / "tokens").glob(f"*/{MANIFEST}")
+    user = User()
+    assert hold_entry(manifest.parent, user)
+    result = seqforge("cache", "prune", "--all")
+    assert result.returncode == 1
+    assert f"{manifest.parent}: in use, not removed" in result.stderr
+    assert manifest.exists()
+
+
+def test_an_empty_cache_has_no_entries(seqforge: Run):
+    assert seqforge("cache", "list").stdout.endswith("cache: 0 bytes\n")
+    assert seqforge("cache", "prune", "--all").stdout == "Removed: 0 of 0 entries, 0 bytes\n"

@@ -1,0 +1,271 @@
+"""Entries of the cache: damage, temporary files of dead processes, read-only folders, and removal."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import filelock
+import numpy as np
+import pytest
+
+from seqforge.cache import (
+    MANIFEST,
+    find_damage,
+    hold_entry,
+    list_entries,
+    open_cache_folder,
+    remove_entry,
+    write_manifest,
+)
+from seqforge.data import TokenFile, load_token_file
+from seqforge.errors import RunError
+from seqforge.events import WorkProgressed
+from seqforge.files import CACHE_VARIABLE
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the cache folder of encoded corpora."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cached"))
+    return tmp_path / "cached" / "tokens"
+
+
+def load(made: ModuleType, documents: dict[str, str]) -> TokenFile:
+    return load_token_file(made.Documents(documents), made.VOCABULARIES["characters"](), {}, lambda _: None)
+
+
+def flip(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("bit", [0, 6, 7, 8 * 500 + 1])
+def test_a_flipped_bit_in_the_tokens_is_detected_and_the_corpus_encoded_again(
+    made: ModuleType, tokens: Path, bit: int, capfd: pytest.CaptureFixture[str]
+):
+    file = load(made, made.TEXTS)
+    undamaged = file.map().read().tolist()
+    flip(file.folder / "tokens.bin", bit)
+    assert load(made, made.TEXTS).map().read().tolist() == undamaged
+    assert capfd.readouterr().err == f"seqforge: {file.folder}: tokens.bin is damaged; encoding the corpus again\n"
+    assert load(made, made.TEXTS).map().read().tolist() == undamaged
+    assert capfd.readouterr().err == ""
+
+
+def test_a_flipped_bit_in_any_byte_of_any_file_is_detected_or_harmless(made: ModuleType, tokens: Path):
+    file = load(made, {"a": "ab", "b": "ba€"})
+    manifest = json.loads((file.folder / MANIFEST).read_text())
+    assert set(manifest["files"]) == {path.name for path in file.folder.iterdir()} - {MANIFEST}
+    undetected = 0
+    for path in sorted(file.folder.iterdir()):
+        whole = path.read_bytes()
+        for place in range(len(whole)):
+            flip(path, 8 * place + place % 8)
+            if find_damage(file.folder, lambda _: None) is None:
+                # Only the description of the corpus may change.
+                assert path.name == MANIFEST
+                assert json.loads(path.read_text())["files"] == manifest["files"]
+                undetected += 1
+            path.write_bytes(whole)
+    assert undetected < 100
+
+
+@pytest.mark.parametrize(
+    ("content", "damage"),
+    [
+        ("", "manifest.json is damaged"),
+        ("[]", "manifest.json is damaged"),
+        ("[" * 100_000, "manifest.json is damaged"),
+        ('{"version": 2, "files": {}}', "manifest.json is damaged"),
+        ('{"version": 1, "files": {"tokens.bin": []}}', "manifest.json is damaged"),
+        ('{"version": 1, "files": {"tokens.bin": [1e999, ""]}}', "tokens.bin is incomplete"),
+        ('{"version": 1, "files": {"../../../etc/passwd": [1, ""]}}', "../../../etc/passwd is missing"),
+        (None, "manifest.json is missing"),
+    ],
+)
+def test_a_damaged_manifest_is_damage(made: ModuleType, tokens: Path, content: str | None, damage: str):
+    file = load(made, made.TEXTS)
+    if content is None:
+        (file.folder / MANIFEST).unlink()
+    else:
+        (file.folder / MANIFEST).write_text(content)
+    assert find_damage(file.folder, lambda _: None) == damage
+    assert load(made, made.TEXTS).length == file.length
+
+
+def test_an_index_that_is_nested_too_deeply_is_damage(made: ModuleType, tokens: Path):
+    file = load(made, made.TEXTS)
+    (file.folder / "documents.json").write_text("[" * 100_000)
+    (file.folder / MANIFEST).unlink()
+    write_manifest(file.folder, "")
+    assert load(made, made.TEXTS).length == file.length
+
+
+def test_the_verification_of_a_large_entry_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(bytes(1000))
+    write_manifest(tmp_path, "two files")
+    events: list[Any] = []
+    assert find_damage(tmp_path, events.append) is None
+    assert events == []
+    monkeypatch.setattr("seqforge.cache.REPORTED_SIZE", 1000)
+    assert find_damage(tmp_path, events.append) is None
+    assert events == [WorkProgressed("verifying the cache", 0.0), WorkProgressed("verifying the cache", 0.5)]
+
+
+def test_the_temporary_files_of_killed_processes_are_removed_when_the_cache_is_opened(made: ModuleType, tokens: Path):
+    assert subprocess.run([sys.executable, made.__file__, "exit_while_encoding"], check=False).returncode == 9
+    [abandoned] = tokens.glob("*.tmp")
+    small = tokens / ".times.json.4194304.tmp"  # larger than any process identifier
+    own = tokens / f".times.json.{os.getpid()}.tmp"
+    small.touch()
+    own.touch()
+    load(made, {"other": "another corpus"})
+    assert not abandoned.exists()
+    assert not small.exists()
+    assert own.exists()
+
+
+def test_the_temporary_files_of_a_living_process_stay(made: ModuleType, tokens: Path):
+    command = [sys.executable, made.__file__, "wait_while_encoding"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "encoding\n"
+        [temporary] = tokens.glob("*.tmp")
+        load(made, {"other": "another corpus"})
+        assert temporary.exists()
+        assert not remove_entry(temporary)
+        process.communicate("continue\n", timeout=60)
+    assert process.returncode == 0
+    assert not temporary.exists()
+    assert len(list_entries()) == 2
+
+
+@contextlib.contextmanager
+def unprivileged(folder: Path) -> Generator[None]:
+    """Remove the right to write below a folder, also from the superuser."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@contextlib.contextmanager
+def privileged() -> Generator[None]:
+    """Return to the user who runs the tests."""
+    user = os.geteuid()
+    os.seteuid(os.getuid())
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a cache folder that every user can reach."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder / "cache"))
+    yield folder / "cache"
+    shutil.rmtree(folder)
+
+
+def test_a_complete_entry_in_a_read_only_cache_is_used(made: ModuleType, shared: Path):
+    file = load(made, made.TEXTS)
+    (file.folder.parent / "abandoned.tmp").mkdir()
+    (file.folder.parent / "abandoned.lock").touch()
+    with unprivileged(shared):
+        assert load(made, made.TEXTS).folder == file.folder
+        with pytest.raises(RunError) as caught:
+            load(made, {"other": "another corpus"})
+    assert caught.value.message.startswith(f"encoding the corpus into {shared / 'tokens'}: ")
+    assert caught.value.message.endswith("Permission denied")
+    assert f"Set {CACHE_VARIABLE} to use another cache folder." in (caught.value.hint or "")
+
+
+def test_an_entry_that_may_not_be_read_is_named(made: ModuleType, shared: Path):
+    file = load(made, made.TEXTS)
+    with unprivileged(shared):
+        path = file.folder / "tokens.bin"
+        with privileged():
+            path.chmod(0)
+        with pytest.raises(RunError) as caught:
+            load(made, made.TEXTS)
+    assert caught.value.message == f"{path}: you may not read this file of the cache"
+
+
+@pytest.mark.parametrize("place", ["", "tokens"])
+def test_a_file_in_the_place_of_a_cache_folder_is_named(made: ModuleType, tokens: Path, place: str):
+    blocking = tokens.parent / place
+    blocking.parent.mkdir(exist_ok=True)
+    blocking.touch()
+    with pytest.raises(RunError) as caught:
+        load(made, made.TEXTS)
+    assert caught.value.message == f"{blocking}: not a folder, but the cache needs a folder of this name"
+    assert caught.value.hint == f"Move or delete it, or set {CACHE_VARIABLE} to another folder."
+    blocking.unlink()
+    blocking.symlink_to("nowhere")
+    with pytest.raises(RunError, match="not a folder"):
+        load(made, made.TEXTS)
+
+
+def test_a_file_in_the_place_of_an_entry_is_replaced(made: ModuleType, tokens: Path, capfd: pytest.CaptureFixture[str]):
+    file = load(made, made.TEXTS)
+    shutil.rmtree(file.folder)
+    file.folder.touch()
+    assert load(made, made.TEXTS).length == file.length
+    assert "manifest.json is missing; encoding the corpus again" in capfd.readouterr().err
+
+
+def test_the_list_names_origin_size_and_last_use(made: ModuleType, tokens: Path):
+    file = load(made, made.TEXTS)
+    os.utime(file.folder / MANIFEST, (1e9, 1e9))
+    times = open_cache_folder("backends") / "times.json"
+    times.write_text("{}")
+    os.utime(times, (2e9, 1e9))
+    other, entry = list_entries()
+    assert (entry.kind, entry.path, entry.origin) == ("tokens", file.folder, "20 documents (Characters)")
+    assert entry.size == sum(path.stat().st_size for path in file.folder.iterdir())
+    assert entry.used == 1e9
+    assert (other.kind, other.path, other.origin, other.size, other.used) == ("backends", times, "", 2, 2e9)
+    load(made, made.TEXTS)
+    assert list_entries()[1].used > 1.7e9
+
+
+def test_an_entry_in_use_is_not_removed(made: ModuleType, tokens: Path):
+    used, unused = load(made, made.TEXTS), load(made, {"other": "another corpus"}).folder
+    assert remove_entry(unused)
+    assert not remove_entry(used.folder)
+    folder = used.folder
+    assert np.count_nonzero(used.map().read()) > 0
+    del used
+    assert remove_entry(folder)
+    assert list_entries() == []
+
+
+def test_an_entry_that_is_being_removed_cannot_be_used(made: ModuleType, tokens: Path):
+    folder = load(made, made.TEXTS).folder
+    assert not hold_entry(folder / "missing", made.Documents({}))
+    with filelock.FileLock(f"{folder}.lock"):
+        assert not remove_entry(folder)
+    assert remove_entry(folder)
+    assert load(made, made.TEXTS).folder == folder
