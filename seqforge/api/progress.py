@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
+from seqforge.errors import printable
 from seqforge.events import (
     DocumentsEncoded,
     Evaluated,
@@ -232,10 +233,3 @@ def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) ->
         if name in baseline:
             line += f"   baseline {baseline[name]:10.4f}   excess {value - baseline[name]:+10.4f}"
         yield line
-
-
-def printable(text: str) -> str:
-    """Replace the control characters in a generated text, which could change the state of a terminal."""
-    return "".join(
-        symbol if symbol.isprintable() or symbol in "\n\t" else "\N{REPLACEMENT CHARACTER}" for symbol in text
-    )

@@ -34,21 +34,22 @@ def read_backends(folder: Path) -> Mapping[str, str]:
         folder: Run directory.
 
     Raises:
-        RunError: If the file is missing, damaged, or of an unknown version.
+        RunError: If the file is missing, damaged, of an unknown version, or cannot be read.
     """
     path = folder / BACKENDS
-    try:
-        table = read_json(path)
-        if table["version"] != VERSION:
-            raise ValueError(f"version {table['version']}; this program reads version {VERSION}")
-        cells = table["cells"]
-        if not all(isinstance(name, str) for pair in cells.items() for name in pair):
-            raise ValueError("a backend is not text")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"{path}: missing or damaged: {error}",
-            hint="To choose backends again: --set training.backend=auto. The bits of the run may then differ.",
-        ) from error
+    with reported_failures(f"reading {path}"):
+        try:
+            table = read_json(path)
+            if table["version"] != VERSION:
+                raise ValueError(f"its version is not {VERSION}")
+            cells = table["cells"]
+            if not all(isinstance(name, str) for pair in cells.items() for name in pair):
+                raise ValueError("a backend is not text")
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{path}: missing or damaged: {error}",
+                hint="To choose backends again: --set training.backend=auto. The bits of the run may then differ.",
+            ) from error
     return dict(cells)
 
 
