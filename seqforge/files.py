@@ -58,12 +58,12 @@ def open_regular(path: Path, mode: Literal["rb", "ab", "xb"] = "rb", *, follow_s
             descriptor = os.open(name, flags | os.O_NONBLOCK | (0 if follow_symlinks else os.O_NOFOLLOW), 0o666)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EMLINK) and Path(name).is_symlink() and not follow_symlinks:
-                raise OSError(errno.ELOOP, f"is {LINK}, which is not followed here", name) from error
+                raise OSError(errno.ELOOP, f"it is {LINK}, which is not followed here", name) from error
             raise
         kind = kind_of(os.fstat(descriptor).st_mode)
         if kind != REGULAR_FILE:
             os.close(descriptor)
-            raise OSError(errno.EISDIR if kind == FOLDER else errno.EINVAL, f"is {kind}, not {REGULAR_FILE}", name)
+            raise OSError(errno.EISDIR if kind == FOLDER else errno.EINVAL, f"it is {kind}, not {REGULAR_FILE}", name)
         return descriptor
 
     return open(path, mode, opener=open_checked)
@@ -138,7 +138,7 @@ def describe_failure(error: OSError, action: str = "", hint: str = "") -> RunErr
             # The system names the path that it was given, which leads through the file.
             obstacles = (parent for parent in (Path(place), *Path(place).parents) if parent.is_file())
             if obstacle := next(obstacles, None):
-                place, reason, advice = str(obstacle), "is a file, not a folder", "Move it, or use another folder."
+                place, reason, advice = str(obstacle), "it is a file, not a folder", "Move it, or use another folder."
         case _:
             pass
     message = ": ".join(filter(None, [action, "" if place in action else place, reason]))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqforge.errors import RunError
-from seqforge.files import read_json, reported_failures, write_atomically
+from seqforge.files import describe_failure, read_json, reported_failures, write_atomically
 from seqforge.model import CellBackend
 
 BACKENDS = "backends.json"
@@ -37,19 +37,20 @@ def read_backends(folder: Path) -> Mapping[str, str]:
         RunError: If the file is missing, damaged, of an unknown version, or cannot be read.
     """
     path = folder / BACKENDS
-    with reported_failures(f"reading {path}"):
-        try:
-            table = read_json(path)
-            if table["version"] != VERSION:
-                raise ValueError(f"its version is not {VERSION}")
-            cells = table["cells"]
-            if not all(isinstance(name, str) for pair in cells.items() for name in pair):
-                raise ValueError("a backend is not text")
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"{path}: missing or damaged: {error}",
-                hint="To choose backends again: --set training.backend=auto. The bits of the run may then differ.",
-            ) from error
+    try:
+        table = read_json(path)
+        if table["version"] != VERSION:
+            raise ValueError(f"version {table['version']}; this program reads version {VERSION}")
+        cells = table["cells"]
+        if not all(isinstance(name, str) for pair in cells.items() for name in pair):
+            raise ValueError("a backend is not text")
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"{path}: missing or damaged: {error}",
+            hint="To choose backends again: --set training.backend=auto. The bits of the run may then differ.",
+        ) from error
+    except OSError as error:
+        raise describe_failure(error, f"reading {path}") from error
     return dict(cells)
 
 

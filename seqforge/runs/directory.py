@@ -71,7 +71,7 @@ class RunDirectory:
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise RunError(f"{name}: no such folder", hint=_suggest_runs(path)) from error
             if kind != FOLDER:
-                raise RunError(f"{name}: is {kind}, not a run directory", hint=_suggest_runs(path))
+                raise RunError(f"{name}: it is {kind}, not a run directory", hint=_suggest_runs(path))
             _check_version(path)
             _check_kinds(path)
         return cls(path)
@@ -180,7 +180,7 @@ def _check_kinds(path: Path) -> None:
             for entry, kind in _kinds_below(path / name):
                 if kind not in (REGULAR_FILE, FOLDER) or (entry.parent == path and kind != expected):
                     raise RunError(
-                        f"{entry}: is {kind}, not {expected if entry.parent == path else REGULAR_FILE}",
+                        f"{entry}: it is {kind}, not {expected if entry.parent == path else REGULAR_FILE}",
                         hint="seqforge does not open such a run directory, since it would use files elsewhere. "
                         "Replace a link by what it refers to, or delete it.",
                     )
