@@ -134,6 +134,8 @@ def describe_failure(error: OSError, action: str = "", hint: str = "") -> RunErr
             place, reason, advice = "", "the disk is full", "Free some space."
         case errno.EACCES | errno.EPERM:
             advice = "Check the owner and the permissions of the file and of its folders."
+        case errno.ENAMETOOLONG:
+            place = f"{place[:100]}…"
         case errno.ENOTDIR | errno.EEXIST:
             # The system names the path that it was given, which leads through the file.
             obstacles = (parent for parent in (Path(place), *Path(place).parents) if parent.is_file())

@@ -147,9 +147,9 @@ def test_a_path_that_is_no_folder_is_an_error_that_explains_run_directories(
     for name, message in (
         ("run/run.json", "run/run.json: it is a regular file, not a run directory"),
         ("run/run.json/a", "run/run.json/a: no such folder"),
-        ("a" * 5000, "opening a+…: .*File name too long"),
+        ("a" * 5000, f"^opening {'a' * 100}…: File name too long$"),
     ):
-        with pytest.raises(RunError, match=message) as caught:
+        with pytest.raises(RunError, match=message):
             RunDirectory.open(name)
 
 
