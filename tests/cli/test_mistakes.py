@@ -38,7 +38,10 @@ MISTAKES = {
     "a set without =": (["run", "fine.toml", "--set", "training.steps"], "is not of the form KEY=VALUE"),
     "not a run": (["sample", "."], "not a run directory"),
     "an experiment in the place of a run": (["sample", "fine.toml"], "such as runs/fine"),
-    "an index of thousands of digits": (["run", "fine.toml", "--set", f"model.cells.{'1' * 5000}.x=1"], "is a list"),
+    "an index of thousands of digits": (
+        ["run", "fine.toml", "--set", "metrics=[]", "--set", f"metrics.{'1' * 5000}.x=1"],
+        "metrics is a list of length 0",
+    ),
     "a pipe": (["run", "pipe.toml"], "pipe.toml: it is a pipe, not a regular file"),
     "a device": (["check", "/dev/zero"], "/dev/zero: it is a device, not a regular file"),
     "a name with control characters": (["run", "no\x1b[2Jwhere.toml"], "error: no\\x1b[2Jwhere.toml: no such file"),
@@ -50,7 +53,7 @@ MISTAKES = {
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
-    "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
+    "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "this machine has no device 'gpu'"),
     "a topology that does not fit the corpus": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
         "needs one target for each example",
