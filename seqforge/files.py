@@ -143,7 +143,7 @@ def describe_failure(error: OSError, action: str = "", hint: str = "") -> RunErr
                 place, reason, advice = str(obstacle), "it is a file, not a folder", "Move it, or use another folder."
         case _:
             pass
-    message = ": ".join(filter(None, [action, "" if place in action else place, reason]))
+    message = ": ".join(filter(None, [action, "" if action.endswith(f" {place}") else place, reason]))
     return RunError(message, hint=" ".join(filter(None, [advice, hint])) or None)
 
 

@@ -90,10 +90,11 @@ def test_an_os_error_becomes_a_run_error_with_a_hint(number: int, reason: str, h
 
 def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path):
     (tmp_path / "cache").touch()
-    for below in ("", "tokens", "tokens/a"):
-        with pytest.raises(RunError) as caught, reported_failures("encoding", "Set another folder."):
-            (tmp_path / "cache" / below).mkdir(parents=True, exist_ok=True)
-        assert caught.value.message == f"encoding: {tmp_path}/cache: it is a file, not a folder"
+    for folder in (tmp_path / "cache" / "tokens", tmp_path / "cache" / "tokens" / "a", tmp_path / "cache"):
+        with pytest.raises(RunError) as caught, reported_failures(f"encoding into {folder}", "Set another folder."):
+            folder.mkdir(parents=True, exist_ok=True)
+        place = "" if folder.name == "cache" else f"{tmp_path}/cache: "
+        assert caught.value.message == f"encoding into {folder}: {place}it is a file, not a folder"
         assert caught.value.hint == "Move it, or use another folder. Set another folder."
 
 

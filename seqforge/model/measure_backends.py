@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqforge.errors import warn
-from seqforge.files import cache_folder, read_json, write_atomically
+from seqforge.files import cache_folder, describe_failure, read_json, write_atomically
 from seqforge.hardware import describe_processor
 from seqforge.interfaces import Backend, BackendContext, Cell
 from seqforge.model.precision import Precision, products_in
@@ -214,4 +214,5 @@ def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(dict(seconds)).encode())
     except OSError as error:
-        warn(f"{path.parent}: the times of the backends cannot be stored: {error}")
+        failure = describe_failure(error, "the times of the backends cannot be stored")
+        warn(f"{failure.message}. {failure.hint or ''}".rstrip())

@@ -81,10 +81,11 @@ class RunDirectory:
         """Hold the lock of the run inside the block, so that no other process trains it.
 
         Raises:
-            RunError: If another process holds the lock, or the directory cannot be written.
+            RunError: If another process holds the lock, if the directory cannot be written, or if it contains a link.
         """
         lock = filelock.FileLock(self.path / ".lock", timeout=0)
         with reported_failures(f"locking {self.path}", "Training writes to the run directory."):
+            _check_kinds(self.path)  # again, since the corpus may have been encoded for minutes
             try:
                 lock.acquire()
             except filelock.Timeout as error:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import filelock
 import pytest
 
 from seqforge import Experiment, train
@@ -100,11 +101,21 @@ def test_resuming_does_not_delete_or_write_outside_the_run(seqforge: Callable, p
     assert snapshot(outside) == before
 
 
-def test_a_lock_that_becomes_a_link_is_not_followed(path: Path, outside: Path) -> None:
+@pytest.mark.parametrize("name", [".lock", "checkpoints"])
+def test_a_link_is_also_refused_when_training_starts(name: str, path: Path, outside: Path) -> None:
     run = RunDirectory.open(path)
-    (path / ".lock").symlink_to(outside / ".lock")
-    with pytest.raises(RunError, match="locking"), run.lock():
+    remove(path / name)
+    (path / name).symlink_to(outside / name)
+    before = snapshot(outside)
+    with pytest.raises(RunError, match=f"{path / name}: it is a symbolic link"), run.lock():
         pass
+    assert snapshot(outside) == before
+
+
+def test_filelock_does_not_follow_a_link(outside: Path) -> None:
+    (outside / "link").symlink_to(outside / ".lock")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        filelock.FileLock(outside / "link", timeout=0).acquire()
     assert (outside / ".lock").read_text() == "victim"
 
 
