@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import sys
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -46,7 +47,7 @@ class NonFiniteError(RunError):
 def warn(message: str) -> None:
     """Print one line on stderr. Do nothing if stderr is closed."""
     with contextlib.suppress(OSError):
-        print(f"seqforge: {message}", file=sys.stderr)  # noqa: T201 - the only print of the core
+        print(f"seqforge: {printable(message)}", file=sys.stderr)  # noqa: T201 - the only print of the core
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
@@ -71,3 +72,13 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     if match:
         return f"Did you mean {match!r}?"
     return f"Known: {', '.join(names)}." if names else "None is installed."
+
+
+def printable(text: str) -> str:
+    """Escape the control characters of a text, except newline and tab. They could change the state of a terminal."""
+    return "".join(symbol.encode("unicode_escape").decode() if _is_control(symbol) else symbol for symbol in text)
+
+
+def _is_control(symbol: str) -> bool:
+    # Scripts such as Persian, and emoji, need the zero-width joiners.
+    return unicodedata.category(symbol) in ("Cc", "Cf", "Cs", "Zl", "Zp") and symbol not in "\n\t\u200c\u200d"

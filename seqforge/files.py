@@ -1,12 +1,18 @@
-"""Files and folders: bounded reads, atomic writes, and the cache folder."""
+"""Files and folders: bounded reads, atomic writes, and the cache folder.
+
+The functions that open a file neither follow a link nor open a pipe or a device, because a run directory may come from
+someone else.
+"""
 
 import contextlib
 import errno
 import json
+import math
 import os
+import stat
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal, Never
 
 import platformdirs
 import xxhash
@@ -19,18 +25,70 @@ CACHE_VARIABLE = "SEQFORGE_CACHE"
 MAXIMUM_SIZE = 16 * 1024 * 1024
 """Largest size in bytes of a file that is read whole."""
 
+REGULAR_FILE, FOLDER, LINK = "a regular file", "a folder", "a symbolic link"
+
+_KINDS = {
+    stat.S_IFREG: REGULAR_FILE,
+    stat.S_IFDIR: FOLDER,
+    stat.S_IFLNK: LINK,
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def kind_of(mode: int) -> str:
+    """Return the kind of a file from its `st_mode`, in words."""
+    return _KINDS.get(stat.S_IFMT(mode), "a device")
+
+
+def open_regular(path: Path, mode: Literal["rb", "ab", "xb"] = "rb", *, follow_symlinks: bool = False) -> IO[bytes]:
+    """Open a regular file to read it, append to it, or create it. Opening never waits, as it would for a pipe.
+
+    Args:
+        path: The file.
+        mode: Mode of the built-in `open`.
+        follow_symlinks: Whether the path may be a symbolic link. It may for files that the user names.
+
+    Raises:
+        OSError: If the file cannot be opened, or is a link, a folder, a pipe or a device.
+    """
+
+    def open_checked(name: str, flags: int) -> int:
+        try:
+            descriptor = os.open(name, flags | os.O_NONBLOCK | (0 if follow_symlinks else os.O_NOFOLLOW), 0o666)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK) and Path(name).is_symlink() and not follow_symlinks:
+                raise OSError(errno.ELOOP, f"it is {LINK}, which is not followed here", name) from error
+            raise
+        kind = kind_of(os.fstat(descriptor).st_mode)
+        if kind != REGULAR_FILE:
+            os.close(descriptor)
+            raise OSError(errno.EISDIR if kind == FOLDER else errno.EINVAL, f"it is {kind}, not {REGULAR_FILE}", name)
+        return descriptor
+
+    return open(path, mode, opener=open_checked)
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file in an existing folder: write it under a temporary name, sync it to disk, and rename it."""
+    """Write a file in an existing folder: write it under a temporary name, sync it to disk, and rename it.
+
+    Raises:
+        OSError: If the file cannot be written. Then the old file is unchanged.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        # A killed process with the same id may have left this file; in containers, ids often repeat.
+        temporary.unlink(missing_ok=True)
+        with open_regular(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is not None:
+            error.filename, error.filename2 = str(path), None
         raise
     sync_folder(path.parent)
 
@@ -58,20 +116,45 @@ def reported_failures(action: str, hint: str = "") -> Generator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else error.strerror or str(error)
-        hints = ["Free some space." if full else "", hint]
-        raise RunError(f"{action}: {reason}", hint=" ".join(filter(None, hints)) or None) from error
+        raise describe_failure(error, action, hint) from error
 
 
-def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
-    """Return the content of a file of at most `maximum_size` bytes.
+def describe_failure(error: OSError, action: str = "", hint: str = "") -> RunError:
+    """Return an OSError as an error that names the file, the reason, and what the user can do.
+
+    Args:
+        error: The error of the file system.
+        action: What failed, such as "writing runs/a/metrics.jsonl".
+        hint: What the failure means, and what the user should do.
+    """
+    place = str(error.filename or "")
+    reason, advice = error.strerror or str(error), ""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            place, reason, advice = "", "the disk is full", "Free some space."
+        case errno.EACCES | errno.EPERM:
+            advice = "Check the owner and the permissions of the file and of its folders."
+        case errno.ENAMETOOLONG:
+            place = f"{place[:100]}…"
+        case errno.ENOTDIR | errno.EEXIST:
+            # The system names the path that it was given, which leads through the file.
+            obstacles = (parent for parent in (Path(place), *Path(place).parents) if parent.is_file())
+            if obstacle := next(obstacles, None):
+                place, reason, advice = str(obstacle), "it is a file, not a folder", "Move it, or use another folder."
+        case _:
+            pass
+    message = ": ".join(filter(None, [action, "" if action.endswith(f" {place}") else place, reason]))
+    return RunError(message, hint=" ".join(filter(None, [advice, hint])) or None)
+
+
+def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE, *, follow_symlinks: bool = False) -> bytes:
+    """Return the content of a regular file of at most `maximum_size` bytes.
 
     Raises:
-        OSError: If the file cannot be read.
+        OSError: If the file cannot be read, or is a link, a pipe or a device.
         ValueError: If the file is larger than the limit.
     """
-    with path.open("rb") as file:
+    with open_regular(path, follow_symlinks=follow_symlinks) as file:
         content = file.read(maximum_size + 1)
     if len(content) > maximum_size:
         raise ValueError(f"it is larger than {maximum_size:,} bytes")
@@ -79,16 +162,16 @@ def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE) -> bytes:
 
 
 def checksum_file(path: Path) -> str:
-    """Return the XXH3 checksum of a file, as 32 hexadecimal digits.
+    """Return the XXH3 checksum of a regular file, as 32 hexadecimal digits.
 
     It detects damage, at several gigabytes per second. It does not protect against an attacker who can also change the
     recorded checksum.
 
     Raises:
-        OSError: If the file cannot be read.
+        OSError: If the file cannot be read, or is a link, a pipe or a device.
     """
     checksum = xxhash.xxh3_128()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(1 << 20):
             checksum.update(piece)
     return checksum.hexdigest()
@@ -98,29 +181,60 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        OSError: If the file cannot be read.
-        ValueError: If the file is too large, not UTF-8, not JSON, or nested too deeply.
+        OSError: If the file cannot be read, or is a link, a pipe or a device.
+        ValueError: If the file is too large, or `parse_json` refuses its content.
     """
-    content = read_bounded(path).decode()
+    return parse_json(read_bounded(path))
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: If the text is not UTF-8, not JSON, or nested too deeply, or if a number is infinite, is not a
+            number, or is an integer of more than 64 bits.
+    """
     try:
-        return json.loads(content)
+        return json.loads(content.decode(), parse_float=_finite, parse_int=_integer, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _integer(text: str) -> int:
+    # The length is compared first, since Python refuses to convert thousands of digits.
+    if len(text) <= 20 and -(2**63) <= (number := int(text)) < 2**63:
+        return number
+    return _no_number(text)
+
+
+def _no_number(text: str) -> Never:
+    raise ValueError(f"the number {text[:20]}{'…' * (len(text) > 20)} is too large or not a number")
 
 
 def cache_folder() -> Path:
     """Return the cache folder: that in the environment variable `SEQFORGE_CACHE`, or the user's cache directory.
 
     Raises:
-        RunError: If `SEQFORGE_CACHE` refers to the home directory of an unknown user.
+        RunError: If there is no home directory, or `SEQFORGE_CACHE` refers to that of an unknown user.
     """
     folder = os.environ.get(CACHE_VARIABLE)
-    if not folder:
-        return platformdirs.user_cache_path("seqforge", appauthor=False)
     try:
-        return expand_home(folder)
+        path = expand_home(folder) if folder else platformdirs.user_cache_path("seqforge", appauthor=False)
+        if folder or path.is_absolute():
+            return path
     except ValueError as error:
         raise RunError(f"{CACHE_VARIABLE}: {error}") from error
+    except RuntimeError:  # in a container, the user may have no entry in /etc/passwd
+        pass
+    raise RunError(
+        "there is no cache folder, since this user has no home directory",
+        hint=f"Set the environment variable {CACHE_VARIABLE} to a folder that you can write to.",
+    )
 
 
 def expand_home(path: str | Path) -> Path:

@@ -1,7 +1,13 @@
 """Atomic writes, errors of the file system, the home and cache folders, and bounded reads of JSON."""
 
 import errno
+import json
 import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +21,8 @@ from seqforge.files import (
     cache_folder,
     checksum_file,
     expand_home,
+    open_regular,
+    read_bounded,
     read_json,
     reported_failures,
     sync_folder,
@@ -33,10 +41,14 @@ def test_a_file_is_written_and_replaced(tmp_path: Path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     path = tmp_path / "state.json"
     write_atomically(path, b"old")
-    # The temporary file is a link to a device that is always full.
-    (tmp_path / f".state.json.{os.getpid()}.tmp").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left on device"):
-        write_atomically(path, b"new")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_atomically(path, b"new" * 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -60,8 +72,12 @@ def test_syncing_a_missing_folder_is_an_error(tmp_path: Path):
     [
         (errno.ENOSPC, "the disk is full", "Free some space. Continue with --resume."),
         (errno.EDQUOT, "the disk is full", "Free some space. Continue with --resume."),
-        (errno.EACCES, "Permission denied", "Continue with --resume."),
-        (errno.EROFS, "Read-only file system", "Continue with --resume."),
+        (
+            errno.EACCES,
+            "/some/file: Permission denied",
+            "Check the owner and the permissions of the file and of its folders. Continue with --resume.",
+        ),
+        (errno.EROFS, "/some/file: Read-only file system", "Continue with --resume."),
     ],
 )
 def test_an_os_error_becomes_a_run_error_with_a_hint(number: int, reason: str, hint: str):
@@ -70,6 +86,23 @@ def test_an_os_error_becomes_a_run_error_with_a_hint(number: int, reason: str, h
     assert caught.value.message == f"writing the checkpoint: {reason}"
     assert caught.value.hint == hint
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path):
+    (tmp_path / "cache").touch()
+    for folder in (tmp_path / "cache" / "tokens", tmp_path / "cache" / "tokens" / "a", tmp_path / "cache"):
+        with pytest.raises(RunError) as caught, reported_failures(f"encoding into {folder}", "Set another folder."):
+            folder.mkdir(parents=True, exist_ok=True)
+        place = "" if folder.name == "cache" else f"{tmp_path}/cache: "
+        assert caught.value.message == f"encoding into {folder}: {place}it is a file, not a folder"
+        assert caught.value.hint == "Move it, or use another folder. Set another folder."
+
+
+def test_a_failure_names_the_file_once_and_not_its_temporary_name(tmp_path: Path):
+    path = tmp_path / "missing" / "state.json"
+    with pytest.raises(RunError) as caught, reported_failures(f"writing {path}"):
+        write_atomically(path, b"new")
+    assert caught.value.message == f"writing {path}: No such file or directory"
 
 
 def test_a_run_error_may_have_no_hint():
@@ -110,14 +143,120 @@ def test_json_is_read(tmp_path: Path):
         (b" " * MAXIMUM_SIZE + b"1", "larger than 16,777,216 bytes"),
         (b"\xff", "can't decode"),
         (b"{", "Expecting"),
+        (b"[1e999]", "the number 1e999 is too large"),
+        (b"-Infinity", "the number -Infinity is too large or not a number"),
+        (b'{"a": NaN}', "the number NaN is"),
+        (b"1" + b"0" * 400, "the number 10000000000000000000… is too large"),
+        (b"1" + b"0" * 5000, "too large"),
+        (b"9223372036854775808", "too large"),
     ],
-    ids=["deep", "large", "not UTF-8", "cut"],
+    ids=["deep", "large", "not UTF-8", "cut", "infinite", "infinity", "NaN", "10^400", "10^5000", "2^63"],
 )
 def test_invalid_or_large_json_is_a_value_error(tmp_path: Path, content: bytes, message: str):
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_json(path)
+
+
+@given(st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_that_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, number: float):
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    path.write_text(json.dumps([number]), encoding="utf-8")
+    assert read_json(path) == [number]
+
+
+def make_link(path: Path) -> None:
+    target = path.with_name("target")
+    target.write_bytes(b"secret")
+    path.symlink_to(target)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(path))
+
+
+IRREGULAR: dict[str, Callable[[Path], None]] = {
+    "it is a symbolic link": make_link,
+    "symbolic link, which": lambda path: path.symlink_to(path.with_name("missing")),
+    "symbolic link, which is not followed": lambda path: path.symlink_to(path),
+    "it is a pipe, not a regular file": os.mkfifo,
+    "it is a folder, not a regular file": Path.mkdir,
+    "symbolic link, which is not followed here": lambda path: path.symlink_to("/dev/zero"),
+    "No such device or address": make_socket,
+}
+
+
+@pytest.mark.parametrize(("message", "make"), IRREGULAR.items(), ids=IRREGULAR.keys())
+def test_only_regular_files_are_opened(message: str, make: Callable[[Path], None], tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    path = Path("file")
+    make(path)
+    before = {entry.name: entry.lstat().st_mtime_ns for entry in Path().iterdir()}
+    for read in (open_regular, read_bounded, checksum_file, read_json):
+        with pytest.raises(OSError, match=message) as caught:
+            read(path)
+        assert caught.value.filename == "file"
+    with pytest.raises(OSError, match=r"symbolic link|not a regular file|No such device|Is a directory"):
+        open_regular(path, "ab")
+    assert {entry.name: entry.lstat().st_mtime_ns for entry in Path().iterdir()} == before
+
+
+def test_a_link_is_followed_only_on_request_and_only_to_a_regular_file(tmp_path: Path):
+    path = tmp_path / "link"
+    make_link(path)
+    assert read_bounded(path, follow_symlinks=True) == b"secret"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="it is a device, not a regular file"):
+        read_bounded(path, follow_symlinks=True)
+
+
+def test_appending_creates_and_extends_a_file(tmp_path: Path):
+    path = tmp_path / "log"
+    for _ in range(2):
+        with open_regular(path, "ab") as file:
+            file.write(b"line\n")
+    assert path.read_bytes() == b"line\nline\n"
+
+
+def test_writing_replaces_a_link_and_does_not_follow_one_at_the_temporary_name(tmp_path: Path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"victim")
+    path = tmp_path / "state.json"
+    path.symlink_to(victim)
+    (tmp_path / f".state.json.{os.getpid()}.tmp").symlink_to(victim)
+    write_atomically(path, b"new")
+    assert (victim.read_bytes(), path.read_bytes(), path.is_symlink()) == (b"victim", b"new", False)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["state.json", "victim"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without an entry in /etc/passwd")
+def test_a_user_without_a_home_directory_must_set_the_cache_folder():
+    program = """
+import os
+from seqforge.errors import RunError
+from seqforge.files import cache_folder
+os.setresuid(54321, 0, 0)
+try:
+    print(cache_folder())
+except RunError as error:
+    print(error)
+"""
+    for variables, output in (
+        ({}, "there is no cache folder, since this user has no home directory\nSet the environment variable SEQFORGE_"),
+        ({CACHE_VARIABLE: "/some/folder"}, "/some/folder"),
+        ({"XDG_CACHE_HOME": "/other"}, "/other/seqforge"),
+        ({"HOME": "/home/one"}, "/home/one/.cache/seqforge"),
+    ):
+        result = subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PATH": os.environ["PATH"], **variables},
+            capture_output=True,
+            text=True,
+        )
+        assert result.stdout.startswith(output), result.stderr
 
 
 @given(content=st.binary(min_size=1, max_size=300), data=st.data())

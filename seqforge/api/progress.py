@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
+from seqforge.errors import printable
 from seqforge.events import (
     DocumentsEncoded,
     Evaluated,
@@ -166,7 +167,7 @@ class ProgressDisplay(Callback):
     def on_sampled(self, event: Sampled) -> None:
         """Print the first sample, and the scores of all samples."""
         self._console.rule(f"{self._terms.sample} at step {event.step:,}", style="dim")
-        self._print(printable(event.texts[0]))
+        self._print(event.texts[0])
         self._console.rule(style="dim")
         if len(event.texts) > 1 and self.started is not None:
             self._print(f"{len(event.texts) - 1} more in {self.started.directory / 'samples'}")
@@ -194,7 +195,7 @@ class ProgressDisplay(Callback):
 
     def _print(self, text: str) -> None:
         # A terminal breaks long lines inside words; rich breaks them between words.
-        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
+        self._console.print(Text(printable(text)), soft_wrap=not self._console.is_terminal)
 
     def _show(self, description: str, figures: str, fraction: float | None = None) -> None:
         now, is_new = time.monotonic(), description != self._description
@@ -232,10 +233,3 @@ def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) ->
         if name in baseline:
             line += f"   baseline {baseline[name]:10.4f}   excess {value - baseline[name]:+10.4f}"
         yield line
-
-
-def printable(text: str) -> str:
-    """Replace the control characters in a generated text, which could change the state of a terminal."""
-    return "".join(
-        symbol if symbol.isprintable() or symbol in "\n\t" else "\N{REPLACEMENT CHARACTER}" for symbol in text
-    )

@@ -1,6 +1,5 @@
 """The command line: commands of typer, one file for each."""
 
-import errno
 import io
 import os
 import sys
@@ -10,22 +9,51 @@ from pathlib import Path
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
 from seqforge.errors import SeqforgeError, is_out_of_memory
+from seqforge.files import describe_failure
 from seqforge.registry import Registry
+
+BROKEN_PIPE = 141
+"""Exit status of a program whose output nobody reads any more, as shells show it."""
 
 
 def main() -> None:
     """Run the command line, and exit. An error that the user can correct is printed without a traceback."""
     try:
+        try:
+            status = _run_reporting_errors()
+        except SystemExit as stop:
+            # typer and rich exit with another status when nobody reads the output any more.
+            if isinstance(stop.__context__, BrokenPipeError):
+                raise stop.__context__ from None
+            status = stop.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        # Not even a message can be written. Python would write the rest of the output at its exit, and fail again.
+        for descriptor in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        status = BROKEN_PIPE if isinstance(error, BrokenPipeError) else 1
+    sys.exit(status)
+
+
+def _run_reporting_errors() -> int:
+    """Run the command line, print the error that ends it, and return the exit status.
+
+    Raises:
+        SystemExit: At the end of a command.
+        OSError: If the output cannot be written.
+    """
+    try:
         _run()
     except SeqforgeError as error:
         print_error(error.message, hint=error.hint)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        full = error.errno == errno.ENOSPC
-        place = f"{error.filename}: " if error.filename else ""
-        reason = "the disk is full" if full else error.strerror or str(error)
-        print_error(f"{place}{reason}", hint="Free some space." if full else None)
+        failure = describe_failure(error)
+        print_error(failure.message, hint=failure.hint)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -33,7 +61,7 @@ def main() -> None:
             "there is not enough memory",
             hint="Lower training.batch_size, training.sequence_length, the cells' hidden_size, or --count for samples.",
         )
-    sys.exit(1)
+    return 1
 
 
 def _run() -> None:

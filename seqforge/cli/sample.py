@@ -8,6 +8,7 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
+from seqforge.errors import printable
 
 
 class Precision(enum.StrEnum):
@@ -38,6 +39,9 @@ def sample(
         Precision | None,
         typer.Option(help="Precision of matrix products. Default: the run's. int8 is the fastest on a CPU."),
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Do not escape control characters on a terminal. Files never have escapes.")
+    ] = False,
 ) -> None:
     """Generate text from a trained language model.
 
@@ -53,12 +57,12 @@ def sample(
 
       seqforge sample runs/first-run --precision int8 --length 100000
     """
-    from seqforge.api.progress import ProgressDisplay, printable
+    from seqforge.api.progress import ProgressDisplay
 
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
     products = precision.value if precision else None
-    # Control characters could change the state of a terminal. Other programs receive the text unchanged.
-    display = printable if sys.stdout.isatty() else str
+    # Other programs receive the text unchanged.
+    display = printable if sys.stdout.isatty() and not raw else str
     if count == 1:
         pieces = opened_run.stream(
             prompt, length=length, seed=seed, checkpoint=checkpoint, device=device, precision=products

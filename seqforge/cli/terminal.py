@@ -3,6 +3,8 @@
 import functools
 from typing import TYPE_CHECKING
 
+from seqforge.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -26,9 +28,9 @@ def stdout() -> "Console":
 
 
 def print_error(message: str, *, hint: str | None = None, kind: str = "error") -> None:
-    """Print an error or a warning, and a hint about what to do."""
+    """Print an error or a warning, and a hint about what to do. Control characters, as in names, are escaped."""
     from rich.text import Text
 
-    stderr().print(Text.assemble((f"{kind}: ", STYLES[kind]), message))
+    stderr().print(Text.assemble((f"{kind}: ", STYLES[kind]), printable(message)))
     if hint:
-        stderr().print(Text(hint), style="default")
+        stderr().print(Text(printable(hint)), style="default")

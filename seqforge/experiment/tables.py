@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, nearest
-from seqforge.files import read_bounded
+from seqforge.files import describe_failure, read_bounded
 from seqforge.registry import Registry, format_value, options_of
 
 Table = dict[str, Any]
@@ -31,7 +31,7 @@ def read_table(path: Path) -> Table:
     """
     try:
         table = _parse(path)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ExperimentError(f"{path}: no such file", hint=_suggest_experiments(path)) from error
     except IsADirectoryError as error:
         raise ExperimentError(
@@ -42,14 +42,16 @@ def read_table(path: Path) -> Table:
             f"{path}: not a TOML file: {error}", hint="See https://toml.io for the syntax."
         ) from error
     except OSError as error:
-        raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from error
+        failure = describe_failure(error, f"reading {path}")
+        raise ExperimentError(failure.message, hint=failure.hint) from error
     if _is_too_deep(table):
         raise ExperimentError(f"{path}: tables and lists are nested more than {MAXIMUM_DEPTH} levels deep")
     return table
 
 
 def _parse(path: Path) -> Table:
-    return tomllib.loads(read_bounded(path, MAXIMUM_SIZE).removeprefix(codecs.BOM_UTF8).decode())
+    content = read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True)
+    return tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
 
 
 def _is_too_deep(table: Table) -> bool:
@@ -69,7 +71,7 @@ def _children(value: Any) -> Iterable[Any]:
 def _suggest_experiments(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
-        return f"The folder {folder} does not exist."
+        return f"{folder} is a file, not a folder." if folder.is_file() else f"The folder {folder} does not exist."
     files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
     if not files:
         return f"There is no experiment file in {folder}."
@@ -121,7 +123,7 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
     for depth, (part, next_part) in enumerate(zip(parts, [*parts[1:], None], strict=True)):
         if isinstance(place, list):
             items = cast("list[Any]", place)
-            if not part.isdecimal() or int(part) > len(items):
+            if not part.isdecimal() or len(part) > 9 or int(part) > len(items):
                 key = ".".join(parts[:depth])
                 raise ExperimentError(
                     f"--set {assignment}: {key} is a list of length {len(items)}, without an item {part!r}",

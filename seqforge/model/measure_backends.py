@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seqforge.cache import open_cache_folder, read_checked, write_checked
 from seqforge.errors import RunError, warn
-from seqforge.files import cache_folder
+from seqforge.files import cache_folder, describe_failure
 from seqforge.hardware import describe_processor
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
@@ -215,4 +215,6 @@ def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
     try:
         write_checked(open_cache_folder(path.parent.name) / path.name, json.dumps(dict(seconds)).encode())
     except (OSError, RunError) as error:
-        warn(f"{path.parent}: the times of the backends cannot be stored: {error}")
+        doing = "the times of the backends cannot be stored"
+        failure = error if isinstance(error, RunError) else describe_failure(error, doing)
+        warn(f"{failure.message}. {failure.hint or ''}".rstrip())

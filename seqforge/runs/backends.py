@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqforge.errors import RunError
-from seqforge.files import read_json, reported_failures, write_atomically
+from seqforge.files import describe_failure, read_json, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend
 
 BACKENDS = "backends.json"
@@ -34,7 +34,7 @@ def read_backends(folder: Path) -> Mapping[str, str]:
         folder: Run directory.
 
     Raises:
-        RunError: If the file is missing, damaged, or of an unknown version.
+        RunError: If the file is missing, damaged, of an unknown version, or cannot be read.
     """
     path = folder / BACKENDS
     try:
@@ -44,12 +44,14 @@ def read_backends(folder: Path) -> Mapping[str, str]:
         cells = table["cells"]
         if not all(isinstance(name, str) for pair in cells.items() for name in pair):
             raise ValueError("a backend is not text")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"{path}: missing or damaged: {error}",
             hint=f"To choose the backends again: seqforge run --resume {folder} --set training.backend=auto. "
             "The results may then differ.",
         ) from error
+    except OSError as error:
+        raise describe_failure(error, f"reading {path}") from error
     return dict(cells)
 
 

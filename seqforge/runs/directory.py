@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,14 @@ import filelock
 
 from seqforge.errors import RunError, nearest
 from seqforge.experiment.tables import is_utf8
-from seqforge.files import read_json, reported_failures, write_atomically
+from seqforge.files import FOLDER, REGULAR_FILE, kind_of, read_json, reported_failures, write_atomically
 
 FORMAT_VERSION = 1
 MARKER = "run.json"
 """File that marks a folder as a run directory, and states the version of its format."""
+
+FILES = (MARKER, "experiment.toml", "vocabulary.json", "example_spec.json", "backends.json", "metrics.jsonl", ".lock")
+FOLDERS = ("samples", "initial", "checkpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +60,20 @@ class RunDirectory:
         """Open an existing run directory.
 
         Raises:
-            RunError: If the path is not a run directory, or its format has an unknown version.
+            RunError: If the path is not a run directory, if its format has an unknown version, if it cannot be read, or
+                if it contains a link, a pipe or a device where this program reads, writes or deletes files.
         """
         path = Path(path)
-        try:
-            reason = None if path.is_dir() else "is not a folder" if path.exists() else "no such folder"
-        except OSError as error:  # the name is too long, or the folder may not be read
-            reason = error.strerror
-        if reason:
-            name = str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…"
-            raise RunError(f"{name}: {reason}", hint=_suggest_runs(path))
-        try:
-            version = read_json(path / MARKER)["version"]
-        except FileNotFoundError as error:
-            raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=_suggest_runs(path)) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(
-                f"{path / MARKER}: damaged: {error}", hint="Restore the file from a copy of the run directory."
-            ) from error
-        if version != FORMAT_VERSION:
-            raise RunError(
-                f"{path}: a run directory of version {version}; this program reads version {FORMAT_VERSION}",
-                hint="Open it with the version of seqforge that its experiment.toml names.",
-            )
+        name = str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…"
+        with reported_failures(f"opening {name}"):
+            try:
+                kind = kind_of(path.stat().st_mode)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise RunError(f"{name}: no such folder", hint=_suggest_runs(path)) from error
+            if kind != FOLDER:
+                raise RunError(f"{name}: it is {kind}, not a run directory", hint=_suggest_runs(path))
+            _check_version(path)
+            _check_kinds(path)
         return cls(path)
 
     @contextlib.contextmanager
@@ -87,15 +81,21 @@ class RunDirectory:
         """Hold the lock of the run inside the block, so that no other process trains it.
 
         Raises:
-            RunError: If another process holds the lock.
+            RunError: If another process holds the lock, if the directory cannot be written, or if it contains a link.
         """
+        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        with reported_failures(f"locking {self.path}", "Training writes to the run directory."):
+            _check_kinds(self.path)  # again, since the corpus may have been encoded for minutes
+            try:
+                lock.acquire()
+            except filelock.Timeout as error:
+                raise RunError(
+                    f"{self.path}: another process is training this run", hint="Wait for that process, or stop it."
+                ) from error
         try:
-            with filelock.FileLock(self.path / ".lock", timeout=0):
-                yield
-        except filelock.Timeout as error:
-            raise RunError(
-                f"{self.path}: another process is training this run", hint="Wait for that process, or stop it."
-            ) from error
+            yield
+        finally:
+            lock.release()
 
     def write_samples(self, step: int, texts: Sequence[str]) -> None:
         """Write each sample of a step to a file.
@@ -153,6 +153,53 @@ def _create(path: Path) -> bool:
     return True
 
 
+def _check_version(path: Path) -> None:
+    try:
+        version = read_json(path / MARKER)["version"]
+        if not isinstance(version, int):
+            raise ValueError("its version is not an integer")
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=_suggest_runs(path)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path / MARKER}: damaged: {error}", hint="Restore the file from a copy of the run directory."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise RunError(
+            f"{path}: a run directory of version {version}; this program reads version {FORMAT_VERSION}",
+            hint="Open it with the version of seqforge that its experiment.toml names.",
+        )
+
+
+def _check_kinds(path: Path) -> None:
+    """Check that everything that belongs to a run is a regular file or a folder.
+
+    Training writes and deletes files there. Through a link, it would do so outside the run directory.
+    """
+    for names, expected in ((FILES, REGULAR_FILE), (FOLDERS, FOLDER)):
+        for name in names:
+            for entry, kind in _kinds_below(path / name):
+                if kind not in (REGULAR_FILE, FOLDER) or (entry.parent == path and kind != expected):
+                    raise RunError(
+                        f"{entry}: it is {kind}, not {expected if entry.parent == path else REGULAR_FILE}",
+                        hint="seqforge does not open such a run directory, since it would use files elsewhere. "
+                        "Replace a link by what it refers to, or delete it.",
+                    )
+
+
+def _kinds_below(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield a path, and everything in it if it is a folder, with the kind of each. Links are not followed."""
+    pending = [path]
+    while pending:
+        entry = pending.pop()
+        # A process that trains this run may delete files at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            kind = kind_of(entry.lstat().st_mode)
+            yield entry, kind
+            if kind == FOLDER:
+                pending += entry.iterdir()
+
+
 def locate(path: Path) -> tuple[Path, str | None]:
     """Return the run directory that a path names or is a checkpoint of, and the step of the checkpoint or None."""
     absolute = path.absolute()
@@ -163,6 +210,8 @@ def locate(path: Path) -> tuple[Path, str | None]:
 
 
 def _suggest_runs(path: Path) -> str:
+    if path.suffix == ".toml" and path.is_file():
+        return f"A run directory is a folder that `seqforge run {path}` creates, such as {Path('runs', path.stem)}."
     try:
         folder = path if path.is_dir() else path.parent
         if not folder.is_dir():

@@ -37,6 +37,14 @@ MISTAKES = {
     "a short corpus": (["run", "fine.toml", "--set", "training.sequence_length=5000"], "too few for one batch"),
     "a set without =": (["run", "fine.toml", "--set", "training.steps"], "is not of the form KEY=VALUE"),
     "not a run": (["sample", "."], "not a run directory"),
+    "an experiment in the place of a run": (["sample", "fine.toml"], "such as runs/fine"),
+    "an index of thousands of digits": (
+        ["run", "fine.toml", "--set", "metrics=[]", "--set", f"metrics.{'1' * 5000}.x=1"],
+        "metrics is a list of length 0",
+    ),
+    "a pipe": (["run", "pipe.toml"], "pipe.toml: it is a pipe, not a regular file"),
+    "a device": (["check", "/dev/zero"], "/dev/zero: it is a device, not a regular file"),
+    "a name with control characters": (["run", "no\x1b[2Jwhere.toml"], "error: no\\x1b[2Jwhere.toml: no such file"),
     "no run": (["evaluate", "runs/none"], "no such folder"),
     "resume with a file": (
         ["run", "fine.toml", "--resume", "runs/none"],
@@ -58,6 +66,7 @@ MISTAKES = {
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "fine.toml").write_text(FINE)
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
+    os.mkfifo(tmp_path / "pipe.toml")
     return tmp_path
 
 
@@ -138,12 +147,6 @@ def test_an_interrupt_saves_a_checkpoint_and_prints_how_to_resume(
     resumed = seqforge("run", "--resume", "runs/fine", "--set", f"training.steps={step + 3}")
     assert resumed.returncode == 0, resumed.stderr
     assert f"Resuming at step {step:,}" in resumed.stderr
-
-
-def test_control_characters_do_not_reach_a_terminal() -> None:
-    from seqforge.api.progress import printable
-
-    assert printable("a\tb\n\x1b[2Jé\x07") == "a\tb\n\N{REPLACEMENT CHARACTER}[2Jé\N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize("arguments", [["sample", "runs/none"], ["predict", "runs/none"], ["doctor"]])

@@ -198,7 +198,7 @@ def read_lexicon(path: Path) -> Lexicon:
         DataError: If it is missing, too large, or not a lexicon of this version.
     """
     try:
-        content = read_bounded(path, LARGEST_FILE)
+        content = read_bounded(path, LARGEST_FILE, follow_symlinks=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path}: the lexicon cannot be read: {reason}", hint=_HOW_TO_BUILD) from error
