@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from seqforge.experiment import Experiment
-from seqforge.interfaces import ExampleSpec, Optimizer, Schedule
+from seqforge.interfaces import ExampleSpec, Schedule
+from seqforge.interfaces.optimization import build_optimizer
 from seqforge.model import SequenceModel, States, build_model
 
 
@@ -65,8 +66,7 @@ def initial_state(
         carried_batches: Number of batches whose recurrent state is carried from step to step.
     """
     model = build_model(experiment, symbols, spec).to(device)
-    builder: Optimizer = experiment.optimizer.build()
-    optimizer = builder.build(model.named_parameters())
+    optimizer = build_optimizer(experiment.optimizer.build(), model.named_parameters())
     for group in optimizer.param_groups:
         # torch uses this name, too, for the learning rate that schedules multiply.
         group.setdefault("initial_lr", group["lr"])

@@ -10,13 +10,15 @@ from pathlib import Path
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
 from seqforge.errors import SeqforgeError, is_out_of_memory
+from seqforge.faults import blame_components
 from seqforge.registry import Registry
 
 
 def main() -> None:
     """Run the command line, and exit. An error that the user can correct is printed without a traceback."""
     try:
-        _run()
+        with blame_components():
+            _run()
     except SeqforgeError as error:
         print_error(error.message, hint=error.hint)
     except KeyboardInterrupt:

@@ -19,8 +19,9 @@ from seqforge.experiment.compatibility import (
     is_labelled,
 )
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
+from seqforge.faults import SESSION
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import SESSION, Component, Problem, Registry, format_value, from_validation, join, resolve
+from seqforge.registry import Component, Problem, Registry, format_value, from_validation, join, resolve
 
 SectionT = TypeVar("SectionT", bound=Section)
 

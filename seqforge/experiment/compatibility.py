@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from seqforge.errors import PluginError
 from seqforge.experiment.settings import SECTIONS
+from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.interfaces import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
-from seqforge.registry import Component, Problem, blame_plugin, join, plugin_fault
+from seqforge.registry import Component, Problem, join
 
 
 @dataclass(frozen=True, slots=True)

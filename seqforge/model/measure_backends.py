@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from seqforge.errors import warn
+from seqforge.faults import describe_error
 from seqforge.files import cache_folder, read_json, write_atomically
 from seqforge.hardware import describe_processor
 from seqforge.interfaces import Backend, BackendContext, Cell
 from seqforge.model.precision import Precision, products_in
-from seqforge.registry import Registry, describe_error
+from seqforge.registry import Registry
 
 CLEARLY_SLOWER = 1.5
 """The measurement of a backend stops early if it takes this many times as long as the best one."""

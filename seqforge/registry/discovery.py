@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
+from seqforge.faults import SESSION
 from seqforge.registry.hooks import API_VERSION, new_plugin_manager
-from seqforge.registry.register import SESSION, Register, Registration
+from seqforge.registry.register import Register, Registration
 
 GROUP = "seqforge.plugins"
 DISABLING_VARIABLE = "SEQFORGE_DISABLE_PLUGINS"

@@ -8,10 +8,10 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import PluginError, did_you_mean, nearest
+from seqforge.faults import SESSION, author_hint, remember_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.problems import author_hint
-from seqforge.registry.register import KINDS, SESSION, Registration
+from seqforge.registry.register import KINDS, Registration
 
 EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False)
 """The one component of the core: the backend that runs any cell in plain torch."""
@@ -140,6 +140,8 @@ class Registry:
                 f"{registration.target} does not implement {', '.join(sorted(missing))}",
                 hint=author_hint(registration.qualified_name),
             )
+        if registration is not EAGER:  # An error in it is caused by a cell that it runs.
+            remember_component(component, registration.kind, registration.qualified_name)
         return component
 
     def _hint(self, kind: str, name: str) -> str:

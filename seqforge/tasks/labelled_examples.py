@@ -27,6 +27,7 @@ from seqforge.events import Report, TaskTerms
 from seqforge.generation import Decoding, Prediction, TargetVocabulary, predict, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Progress, Value, Vocabulary
+from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
@@ -160,7 +161,7 @@ class LabelledExamplesTraining(TrainingTask):
                 value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampling_probability)
                 yield value * (batch.target_count / targets)
 
-        factor = state.schedule.factor(progress)
+        factor = learning_rate_factor(state.schedule, progress)
         result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)
         return TaskStep(result, None, float(sum(int(batch.lengths.sum()) for batch in batches)))
 

@@ -16,6 +16,7 @@ from seqforge.events import Report, TaskTerms
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Prediction, encode_prompt, sample_texts
 from seqforge.interfaces import Loss, Metric, Progress, Sampler, Value, Vocabulary
+from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
@@ -141,7 +142,7 @@ class LanguageModelTraining(TrainingTask):
         """Take one optimizer step."""
         training, ratio = self.experiment.training, self.characters_per_token
         batches = self.batches.batch(state.step).divide(training.accumulation)
-        factor = state.schedule.factor(progress)
+        factor = learning_rate_factor(state.schedule, progress)
         clipping = training.gradient_clip_norm, training.gradient_clip_value
         result = train_step(state, batches, self.loss, factor, *clipping)
         bits = bits_per_character(result.loss, ratio) if self.loss.in_nats else None
