@@ -180,7 +180,7 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "bidirectional for an input vector": (
         {"corpus": made(inputs="numbers", input_kind="vector"), "model": {"bidirectional": True}},
-        "model.bidirectional: an input of made is one vector, which has no second direction. Leave it out.",
+        "model.bidirectional: only a sequence can be read backwards, but an input of made is one vector. Leave it out.",
     ),
     "attention without a decoder": (
         {"model": {"attention": {"use": "additive"}}},
@@ -197,7 +197,8 @@ INCOMPATIBLE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a metric that does not fit": (
         {"corpus": made(targets="numbers"), "loss": {"use": "mean-squared-error"}, "metrics": [{"use": "exact"}]},
-        "metrics.0.use: made/exact cannot score predictions for made, which has text as input and numbers as target",
+        "metrics.0.use: made/exact cannot score predictions for made, which has text as input and numbers as target. "
+        "Leave it out.",
     ),
     "a sequence length for labelled examples": (
         {"training": {"sequence_length": 7}},

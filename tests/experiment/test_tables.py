@@ -116,7 +116,7 @@ def test_an_assignment_without_a_key_or_a_value_is_an_error(assignment: str):
 
 
 def test_an_argument_that_is_not_utf8_is_an_error():
-    with pytest.raises(ExperimentError, match=r"^--set 'corpus\.text=\\udcff': is not text in UTF-8$"):
+    with pytest.raises(ExperimentError, match=r"^--set 'corpus\.text=\\udcff': is not valid UTF-8$"):
         assigned("corpus.text=\udcff")
 
 

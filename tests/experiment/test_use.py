@@ -163,7 +163,7 @@ def test_a_wrong_component_or_option_is_an_error(samples: Registry, arguments: d
 
 
 def test_use_accepts_no_object() -> None:
-    with pytest.raises(PluginError, match="takes a component's name or class"):
+    with pytest.raises(PluginError, match="takes the name or the class of a component"):
         sf.use(Cold())  # pyright: ignore
 
 

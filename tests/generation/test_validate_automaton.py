@@ -41,9 +41,7 @@ def test_a_valid_automaton_is_accepted():
 
 def test_a_sampler_may_have_no_automaton_unless_an_earlier_one_stopped():
     assert first_automaton(Constrained(), None, 3, 4) is None
-    with pytest.raises(
-        PluginError, match="the automaton of the sampler Constrained stopped, and the sampler returned no other"
-    ):
+    with pytest.raises(PluginError, match="'Constrained': automaton returned None after `memory_after_stop`"):
         next_automaton(Constrained(), None, AUTOMATON)
 
 
@@ -63,13 +61,13 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
         ({"weights": AUTOMATON.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
         ({"actions": changed("actions", (1, 0), 0)}, "an action returns to the popped state, but pops none"),
         ({"heights": AUTOMATON.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
-        ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, and has 2"),
-        ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, and has -1"),
-        ({"following": changed("following", (0, 0), -4)}, "following must be from -3 to 1, and has -4"),
-        ({"actions": changed("actions", (0, 1), 2)}, "states in actions must be from -1 to 1, and has 2"),
-        ({"actions": changed("actions", (0, 0), -1)}, "counts in actions must be from 0 to 3, and has -1"),
-        ({"heights": changed("heights", (0,), 4)}, "heights must be from 0 to 3, and has 4"),
-        ({"stacks": changed("stacks", (1, 2), 2)}, "stacks must be from 0 to 1, and has 2"),
+        ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, not 2"),
+        ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, not -1"),
+        ({"following": changed("following", (0, 0), -4)}, "following must be from -3 to 1, not -4"),
+        ({"actions": changed("actions", (0, 1), 2)}, "states in actions must be from -1 to 1, not 2"),
+        ({"actions": changed("actions", (0, 0), -1)}, "counts in actions must be from 0 to 3, not -1"),
+        ({"heights": changed("heights", (0,), 4)}, "heights must be from 0 to 3, not 4"),
+        ({"stacks": changed("stacks", (1, 2), 2)}, "stacks must be from 0 to 1, not 2"),
         ({"costs": changed("costs", (1,), FORBIDDEN)}, "a state forbids every symbol"),
     ],
 )
@@ -77,5 +75,5 @@ def test_an_invalid_automaton_is_rejected(change: dict[str, Any], message: str):
     automaton = copy(AUTOMATON)
     for name, table in change.items():
         setattr(automaton, name, table)
-    with pytest.raises(PluginError, match=f"the automaton of the sampler Constrained is wrong: {message}"):
+    with pytest.raises(PluginError, match=f"'Constrained': automaton returned an invalid automaton: {message}"):
         first_automaton(Constrained(), automaton, 3, 4)

@@ -98,7 +98,7 @@ def test_an_unknown_name_is_an_error_that_lists_unusable_plugins():
     registry = Registry([*REGISTRY.plugins, broken, disabled])
     assert registry.unusable == [broken]
     assert error_message(registry, "metric", "spelling") == (
-        "no metric is called 'spelling'\nNone is installed. Not usable: native (broken), tasks (disabled)."
+        "no metric is called 'spelling'\nNone is installed. Unusable plugins: native (broken), tasks (disabled)."
     )
     assert error_message(registry, "cell", "lstn") == "no cell is called 'lstn'\nDid you mean 'lstm'?"
     assert error_message(registry, "cell", "native/lstm") == (
@@ -116,6 +116,29 @@ def test_a_component_is_imported_only_when_it_is_loaded(make_module: MakeModule,
     assert module not in sys.modules
     component = registry.load(registry.find("metric", "count"))
     assert component is sys.modules[module].Count
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        (
+            "seqforge_essentials.cell.lstm:LSTM",
+            "but there is no module seqforge_essentials.cell. Did you mean 'seqforge_essentials.cells'?",
+        ),
+        ("seqforge_essentials.cells.lstm:Lstm", "but the module has no class Lstm. Did you mean 'LSTM'?"),
+        ("{module}:Any", "{module} needs the module no_such_module, which is not installed."),
+    ],
+)
+def test_a_target_with_a_typo_is_explained_to_the_author(
+    make_module: MakeModule, make_registry: MakeRegistry, target: str, advice: str
+):
+    names = {"module": make_module("import no_such_module")}
+    registry = make_registry({"cell/odd": target.format(**names)})
+    with pytest.raises(PluginError) as caught:
+        registry.load(registry.find("cell", "odd"))
+    assert caught.value.hint is not None
+    assert advice.format(**names) in caught.value.hint
+    assert caught.value.hint.endswith("Report this to the author of the plugin 'sample'.")
 
 
 class Unfinished(Vocabulary):
@@ -216,7 +239,7 @@ def test_a_name_must_be_lower_case_words_joined_by_hyphens(name: str):
 
 @pytest.mark.parametrize("target", ["", "module", "module.Class", ":Class", "module:", "module:A.B", "a-b:C", "a:B "])
 def test_a_target_must_be_a_module_and_a_class(target: str):
-    with pytest.raises(ValueError, match="must read 'module:Class'"):
+    with pytest.raises(ValueError, match="must have the form 'module:Class'"):
         Register("sample").sampler("some", target)
 
 
