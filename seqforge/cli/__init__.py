@@ -28,7 +28,7 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         reason = "the disk is full" if full else error.strerror or str(error)
         print_error(f"{place}{reason}", hint="Free some space." if full else None)
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         print_error(

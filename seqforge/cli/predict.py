@@ -100,9 +100,10 @@ def predict(
 
 def _read_batches(file: Path | None) -> Iterator[list[str]]:
     """Yield the lines of a file, or those that have arrived from a pipe or a terminal."""
-    name = "standard input" if file is None or str(file) == "-" else str(file)
+    path = None if str(file) == "-" else file
+    name = path or "standard input"
     try:
-        with nullcontext(sys.stdin.buffer) if name == "standard input" else Path(name).open("rb") as opened_file:
+        with path.open("rb") if path else nullcontext(sys.stdin.buffer) as opened_file:
             number, rest = 1, b""
             while chunk := opened_file.read1(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")

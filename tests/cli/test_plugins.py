@@ -131,9 +131,9 @@ def test_patience_with_an_empty_validation_split_is_an_error(seqforge: Callable,
 
 @pytest.mark.parametrize("size", ["1000000", "1000000000000", "4611686018427387904"])
 def test_a_model_that_does_not_fit_into_memory_is_an_error(size: str, seqforge: Callable, file: Path, tmp_path: Path):
-    huge = seqforge("run", file, "--set", f"model.cells.0.hidden_size={size}")
+    huge = seqforge("run", file, "--set", f"model.cells=[{{use='lstm',hidden_size={size}}}]")
     assert huge.returncode == 1
-    assert huge.stderr.startswith("error: there is not enough memory\nLower training.batch_size")
+    assert "error: there is not enough memory\nLower training.batch_size" in huge.stderr
     assert not (tmp_path / "runs").exists()
 
 
