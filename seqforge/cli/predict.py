@@ -4,8 +4,9 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -103,7 +104,7 @@ def _read_batches(file: Path | None) -> Iterator[list[str]]:
     path = None if str(file) == "-" else file
     name = path or "standard input"
     try:
-        with path.open("rb") if path else nullcontext(sys.stdin.buffer) as opened_file:
+        with path.open("rb") if path else nullcontext(cast("BufferedReader", sys.stdin.buffer)) as opened_file:
             number, rest = 1, b""
             while chunk := opened_file.read1(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")
