@@ -2,9 +2,10 @@
 
 import errno
 import inspect
+import json
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -103,18 +104,22 @@ def find_fault(error: BaseException) -> PluginError | None:
     for frame in frames:
         component = _component_of(frame)
         if component is not None:
-            failure = f"{frame.f_code.co_name} failed: {describe_error(error, component)}"
+            method, place = frame.f_code.co_name, ""
+            if _package(_module(frame)) == "torch":
+                # torch calls the methods of its modules. A call with wrong arguments has no frame in the component.
+                method, place = "a call", _place(getattr(component, "forward", component))
+            failure = f"{method} failed: {describe_error(error, component)}{place}"
             return plugin_fault(*_COMPONENTS[component], failure)
     # Code of a plugin that no method of a component called, such as a torch optimizer that a component built.
     kinds = {"optimizer"} if in_optimizer_step(error) else {kind for kind, _ in _COMPONENTS.values()}
-    for frame in frames:
+    for package in map(_package, map(_module, frames)):
         candidates = [
             component
             for component, (kind, _) in _COMPONENTS.items()
-            if kind in kinds and _package(component.__module__) == _package(_module(frame))
+            if kind in kinds and _package(component.__module__) == package != "seqforge"
         ]
         if candidates:
-            failure = f"{frame.f_code.co_name} failed: {describe_error(error, candidates[0])}"
+            failure = f"its code failed: {describe_error(error, candidates[0])}"
             kind, name = _COMPONENTS[candidates[0]]
             if len(candidates) == 1:
                 return plugin_fault(kind, name, failure)
@@ -137,9 +142,25 @@ def wrong_result(method: Callable[..., Any], problem: str) -> PluginError:
     owner = cast("type[Any]", type(getattr(method, "__self__", None)))
     component = next((parent for parent in owner.__mro__ if parent in _COMPONENTS), None)
     kind, name = _COMPONENTS[component] if component else ("component", owner.__qualname__)
+    return plugin_fault(kind, name, f"{method.__name__} {problem}{_place(method)}")
+
+
+def checked_state(method: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the state of a component from its method `state`.
+
+    Raises:
+        PluginError: If it is not a table of plain JSON values, which a file can hold.
+    """
+    state: Any = method()
+    with suppress(TypeError, ValueError, RecursionError):
+        if isinstance(state, dict) and json.dumps(state):
+            return cast("dict[str, Any]", state)
+    raise wrong_result(method, f"returned {state!r:.60}, not a table of plain JSON values")
+
+
+def _place(method: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(method), "__code__", None)
-    place = f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code else ""
-    return plugin_fault(kind, name, f"{method.__name__} {problem}{place}")
+    return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code else ""
 
 
 def _component_of(frame: FrameType) -> type[Any] | None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from seqforge.experiment import Experiment
+from seqforge.faults import checked_state
 from seqforge.interfaces import ExampleSpec, Schedule
 from seqforge.interfaces.optimization import build_optimizer
 from seqforge.model import SequenceModel, States, build_model
@@ -70,4 +71,6 @@ def initial_state(
     for group in optimizer.param_groups:
         # torch uses this name, too, for the learning rate that schedules multiply.
         group.setdefault("initial_lr", group["lr"])
-    return TrainingState(model, optimizer, experiment.schedule.build(), carried_batches)
+    schedule: Schedule = experiment.schedule.build()
+    checked_state(schedule.state)  # before the first step, not at the first checkpoint
+    return TrainingState(model, optimizer, schedule, carried_batches)

@@ -60,6 +60,9 @@ class Vocabulary(ABC):
         is_array = isinstance(tokens, np.ndarray)  # pyright: ignore[reportUnnecessaryIsInstance]
         if not is_array or tokens.ndim != 1 or tokens.dtype.kind not in "iu":
             raise wrong_result(self.encode_bytes, f"returned a {type(tokens).__name__}, not a vector of integers")
+        if len(tokens) and not 0 <= tokens.min() <= tokens.max() < self.size:
+            extremes = f"{tokens.min()} to {tokens.max()}, not from 0 to {self.size - 1}"
+            raise wrong_result(self.encode_bytes, f"returned token ids from {extremes}")
         return tokens
 
     @abstractmethod
