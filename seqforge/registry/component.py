@@ -155,11 +155,6 @@ def _check(
                 nested[name] = components if option.many else components[0]
         elif option.required:
             problems.append(Problem(join(key, name), f"{owner} needs this option", f"Write {name} = {option.example}."))
-    problems += [
-        Problem(join(key, name), f"must be between -2^63 and 2^63, not {format_value(value)}")
-        for name, value in options.items()
-        if isinstance(value, int) and abs(value) >= 2**63  # torch and numpy compute with 64 bits
-    ]
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
     explicit = {name: value for name, value in options.items() if name in declared.model.model_fields}
     plain = declared.defaults | explicit

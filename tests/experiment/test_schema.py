@@ -19,7 +19,6 @@ BEYOND_A_SCHEMA = {
     "two incompatible values",
     # JSON has no such number, so that a schema accepts it.
     "a number that is NaN",
-    "an option of more than 64 bits",
     "patience without a validation split",
     # The names are valid, but the corpus does not fit the topology.
     "the topology one-to-one",
