@@ -1,6 +1,11 @@
 """Checks of shapes and types in signatures while tests run."""
 
+import warnings
+from collections.abc import Iterator
+
 import hypothesis
+import jaxtyping
+import pytest
 from jaxtyping import install_import_hook
 
 # On a busy machine, examples would exceed a deadline.
@@ -36,3 +41,12 @@ install_import_hook(
     ],
     "beartype.beartype",
 )
+
+
+@pytest.fixture
+def compilable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Switch off the runtime checks of types, which torch.compile cannot follow, and torch's own warnings."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        yield

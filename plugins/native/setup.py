@@ -7,8 +7,10 @@ from setuptools import Extension, setup
 
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]
 VNNI = [*AVX512, "-mavx512vnni"]
+BFLOAT16 = [*VNNI, "-mavx512bf16"]
 INSTRUCTION_SETS = {
-    "avx512_bf16": [*VNNI, "-mavx512bf16"],
+    "amx": [*BFLOAT16, "-mamx-tile", "-mamx-bf16", "-mamx-int8"],
+    "avx512_bf16": BFLOAT16,
     "avx512_vnni": VNNI,
     "avx512": AVX512,
     "avx2": ["-mavx2", "-mfma"],

@@ -19,7 +19,7 @@ class CellReport:
         steps: Steps of a sequence.
         rows: Sequences in a batch.
         seconds: Time of a forward and a backward pass, by backend.
-        refused: Why the other backends cannot run the cell.
+        refused: Reason why each of the other backends does not run the cell.
     """
 
     module: str
@@ -41,6 +41,13 @@ def measure_experiment(experiment: Experiment) -> list[CellReport]:
     workload = task.workload
     measured = measure_cells(task.new_state().model, experiment.registry, workload)
     return [
-        CellReport(module, cell, workload.steps, workload.rows, found.seconds, found.refused)
+        CellReport(
+            module,
+            cell,
+            workload.steps,
+            workload.rows,
+            found.seconds,
+            {name: refusal.reason for name, refusal in found.refused.items()},
+        )
         for module, cell, found in measured
     ]

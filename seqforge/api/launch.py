@@ -13,7 +13,7 @@ from seqforge.api.run import Run
 from seqforge.checkpoints.files import MODEL, load_training, serialize_tensors
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.events import WorkProgressed
-from seqforge.experiment import Experiment, read_table
+from seqforge.experiment import AUTO_BACKEND, Experiment, read_table
 from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
@@ -64,9 +64,8 @@ def train(
             source = None
             if initial is not None:
                 source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
-            notify(WorkProgressed("timing backends"))
-            choices = _choose_backends(experiment, task, state, None)
-            # The directory is created last, so that an error above does not leave an empty run behind.
+            choices = _choose_backends(experiment, task, state, None, notify)
+            # The directory is created last, so that an error above leaves no empty run behind.
             directory = RunDirectory.create(Path(output), experiment.identity.name)
             with directory.lock():
                 with reported_failures(f"writing {directory.path}"):
@@ -115,7 +114,7 @@ def resume(
             load_training(path, state, experiment, task.digest)
             new_backends = run.new_backends or _pins(before) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
-            choices = _choose_backends(experiment, task, state, recorded)
+            choices = _choose_backends(experiment, task, state, recorded, notify)
             trainer = Trainer(experiment, task, directory, state, notify, describe_backends(choices))
             trainer.refuse_at_end()
             run.checkpoints.drop_after(state.step)
@@ -142,8 +141,14 @@ def _open_listeners(
 
 
 def _choose_backends(
-    experiment: Experiment, task: TrainingTask, state: TrainingState, recorded: Mapping[str, str] | None
+    experiment: Experiment,
+    task: TrainingTask,
+    state: TrainingState,
+    recorded: Mapping[str, str] | None,
+    notify: Callable[[object], None],
 ) -> list[CellBackend]:
+    if recorded is None and experiment.training.backend == AUTO_BACKEND and not all(experiment.backend_pins):
+        notify(WorkProgressed("timing backends"))
     return choose_backends(
         state.model,
         experiment.registry,

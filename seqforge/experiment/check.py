@@ -10,7 +10,7 @@ import pydantic_core
 from pydantic import ValidationError
 
 import seqforge
-from seqforge.errors import SeqforgeError, did_you_mean
+from seqforge.errors import PluginError, SeqforgeError, did_you_mean, nearest
 from seqforge.experiment.compatibility import (
     Selection,
     derive_topology,
@@ -207,12 +207,14 @@ class Checker:
             message = f"must be the name of a backend or a list of names, not {format_value(value)}"
             self.problems.append(Problem(key, message))
             return ()
-        available = self._registry.names("backend")
-        for name in names:
-            if name != AUTO_BACKEND and name.rpartition("/")[2] not in available:
-                hint = did_you_mean(name, [AUTO_BACKEND, *available])
-                self.problems.append(Problem(key, f"no backend is called {name!r}", hint))
-        return tuple(name for name in names if name != AUTO_BACKEND)
+        pinned = tuple(name for name in names if name != AUTO_BACKEND)
+        for name in pinned:
+            try:
+                self._registry.find("backend", name)
+            except PluginError as error:
+                hint = did_you_mean(name, [AUTO_BACKEND]) if nearest(name, [AUTO_BACKEND]) else error.hint
+                self.problems.append(Problem(key, error.message, hint or ""))
+        return pinned
 
     def _example_spec(
         self, sections: dict[str, Section | None], components: Mapping[str, Component | None], metrics: list[Component]

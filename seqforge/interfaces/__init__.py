@@ -10,7 +10,7 @@ from seqforge.events import (
     WorkProgressed,
 )
 from seqforge.interfaces.attention import Attention
-from seqforge.interfaces.backend import Backend, BackendContext, SequenceReader
+from seqforge.interfaces.backend import Backend, BackendContext, Refusal, SequenceReader
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document, ExperimentPath
 from seqforge.interfaces.diagnosis import Diagnosis
@@ -66,6 +66,7 @@ __all__ = [
     "Optimizer",
     "PredictionMetric",
     "Progress",
+    "Refusal",
     "RunFinished",
     "RunStarted",
     "Sampled",

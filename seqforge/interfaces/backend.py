@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -29,15 +29,33 @@ class BackendContext:
     dtype: torch.dtype
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a backend does not run a cell.
+
+    Attributes:
+        reason: The reason, in words that complete "native cannot run it: …".
+        about: What the reason concerns: the device, the cell in its precision, or the plugin of the backend.
+    """
+
+    reason: str
+    about: Literal["device", "cell", "plugin"] = "cell"
+
+
 class Backend(ABC):
     """A way to run a cell. The parameters belong to the cell, so checkpoints do not depend on the backend.
 
     `seqforge.testing.BackendSuite` compares a backend with the scan of `Cell.step`.
+
+    Attributes:
+        device_types: Types of the devices on which the backend runs, such as `cpu` and `cuda`; empty for all.
     """
+
+    device_types: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
-        """Explain why this backend cannot run a cell on this device and in this precision.
+        """Explain why this backend cannot run a cell in this precision, on a device of one of its types.
 
         Returns:
             The reason, in words that complete "native cannot run it: …", or None if the backend can run the cell.
@@ -45,7 +63,15 @@ class Backend(ABC):
 
     @abstractmethod
     def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
-        """Return a reader for a cell that `unsupported` accepts; every call uses the current parameters of the cell."""
+        """Return a reader for a cell that the backend can run; every call uses the current parameters of the cell."""
+
+    def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal | None:
+        """Return why this backend does not run a cell: the device, or what `unsupported` returns; None if it does."""
+        if self.device_types and context.device.type not in self.device_types:
+            types = " or ".join(self.device_types)
+            return Refusal(f"it runs on {types}, not on {context.device.type}", about="device")
+        reason = self.unsupported(cell, context)
+        return None if reason is None else Refusal(reason)
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the estimated time in seconds that the reader needs for compilation; 0 by default.

@@ -2,6 +2,7 @@
 
 from seqforge.model.build import build_model, output_size
 from seqforge.model.choose_backend import (
+    EAGER,
     CellBackend,
     choose_backends,
     install_backend,
@@ -15,6 +16,7 @@ from seqforge.model.precision import Precision, products_in
 from seqforge.model.sequence_model import Decoder, DecoderContext, RecurrentStack, SequenceModel, States
 
 __all__ = [
+    "EAGER",
     "CellBackend",
     "Decoder",
     "DecoderContext",

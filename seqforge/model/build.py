@@ -64,10 +64,10 @@ def output_size(experiment: Experiment, symbols: int, spec: ExampleSpec | None) 
 
 def _generation_backends(experiment: Experiment) -> list[Backend]:
     """Return the backends that may generate: those to which the experiment is pinned, or else all."""
-    pinned = {name.rpartition("/")[2] for names in experiment.backend_pins for name in names}
+    pinned = {name for names in experiment.backend_pins for name in names}
     pinned |= {experiment.training.backend} - {AUTO_BACKEND}
-    names = experiment.registry.names("backend")
-    return [load_backend(experiment.registry, name) for name in names if not pinned or name in pinned]
+    names = sorted(pinned) or experiment.registry.names("backend")
+    return [load_backend(experiment.registry, name) for name in names]
 
 
 def _embedding(experiment: Experiment, symbols: int) -> EmbeddingInput | None:

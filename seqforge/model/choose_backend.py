@@ -9,9 +9,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from seqforge.errors import ExperimentError, RunError
+from seqforge.errors import ExperimentError, PluginError, RunError, SeqforgeError
 from seqforge.experiment import AUTO_BACKEND
-from seqforge.interfaces import Backend, BackendContext, Cell, SequenceReader
+from seqforge.faults import blame_plugin
+from seqforge.interfaces import Backend, BackendContext, Cell, Refusal, SequenceReader
 from seqforge.model.input import SymbolInput
 from seqforge.model.measure_backends import Measurement, Probe, Workload, measure_backends
 from seqforge.model.precision import matmul_dtype
@@ -33,6 +34,29 @@ class EagerBackend(Backend):
         return type(cell).forward.__get__(cell)
 
 
+class BrokenBackend(Backend):
+    """The place of a backend that cannot be loaded. It runs no cell, and other backends are used.
+
+    Args:
+        fault: Why it cannot be loaded.
+    """
+
+    def __init__(self, fault: str) -> None:
+        self._fault = fault
+
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str:
+        """Return why the backend cannot be loaded."""
+        return self._fault
+
+    def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal:
+        """Return why the backend cannot be loaded, as a fault of its plugin."""
+        return Refusal(self._fault, about="plugin")
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+        """Raise `PluginError`: there is no reader."""
+        raise PluginError(self._fault)
+
+
 @dataclass(frozen=True, slots=True)
 class CellBackend:
     """The backend of one cell.
@@ -42,14 +66,14 @@ class CellBackend:
         cell: Name of the cell's class.
         backend: Name of the backend.
         seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is pinned or recorded.
-        refused: Reason why a backend does not run the cell, by backend.
+        refused: Why the other backends do not run the cell, by backend; empty if the backend is pinned or recorded.
     """
 
     module: str
     cell: str
     backend: str
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
-    refused: Mapping[str, str] = field(default_factory=dict[str, str])
+    refused: Mapping[str, Refusal] = field(default_factory=dict[str, Refusal])
 
 
 def choose_backends(
@@ -79,26 +103,24 @@ def choose_backends(
         ExperimentError: If a pinned backend cannot run a cell.
         RunError: If a recorded backend is not available.
     """
-    context = _context(model)
-    backends = {name: load_backend(registry, name) for name in registry.names("backend")}
-    cells = leaf_cells(model)
+    context, cells = _context(model), leaf_cells(model)
     choices: list[CellBackend] = []
     for module, cell, layer in cells:
         vars(cell).pop("forward", None)
         own = tuple(pins[layer]) if layer < len(pins) else ()
         wanted = own or (() if backend == AUTO_BACKEND else (backend,))
         if recorded is not None:
-            choice = _recorded(recorded, module, cell, backends, context)
+            choice = _recorded(recorded, module, cell, registry, context)
         elif wanted:
-            choice = _pinned(wanted, module, cell, backends, context)
+            choice = _pinned(wanted, module, cell, registry, context)
         else:
             symbols = _reads_symbols(model, module, layer)
             probe = Probe(cell, symbols, len(cells), workload, model.precision, context)
-            measured = measure_backends(probe, backends, registry)
+            measured = measure_backends(probe, load_backends(registry), registry)
             # If every backend failed, so did the cell: in plain torch, its own error reaches the user.
             fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=EAGER)
             choice = CellBackend(module, type(cell).__name__, fastest, measured.seconds, measured.refused)
-        install_backend(backends[choice.backend], cell, context)
+        install_backend(load_backend(registry, choice.backend), cell, context)
         choices.append(choice)
     return choices
 
@@ -109,8 +131,7 @@ def measure_cells(model: SequenceModel, registry: Registry, workload: Workload) 
     Returns:
         For each cell, the name of its module, the name of its class, and the times.
     """
-    context, cells = _context(model), leaf_cells(model)
-    backends = {name: load_backend(registry, name) for name in registry.names("backend")}
+    context, cells, backends = _context(model), leaf_cells(model), load_backends(registry)
     unlimited = replace(workload, optimizer_steps=math.inf, seconds=math.inf)
     found: list[tuple[str, str, Measurement]] = []
     for module, cell, layer in cells:
@@ -130,7 +151,7 @@ def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Ma
         name = recorded.get(module, EAGER)
         if name in known:
             backend = load_backend(registry, name)
-            if backend.unsupported(cell, context) is None and not backend.preparation_seconds(cell, context):
+            if backend.refusal(cell, context) is None and not backend.preparation_seconds(cell, context):
                 install_backend(backend, cell, context)
 
 
@@ -166,13 +187,24 @@ class _InstalledReader:
         return _InstalledReader(self._backend, copy.deepcopy(self._cell, memo), self._context)
 
 
+def load_backends(registry: Registry) -> dict[str, Backend]:
+    """Return all installed backends by their shortest names."""
+    return {name: load_backend(registry, name) for name in registry.names("backend")}
+
+
 def load_backend(registry: Registry, name: str) -> Backend:
-    """Return an installed backend by its short or qualified name.
+    """Return an installed backend by its short or qualified name; a `BrokenBackend` if it cannot be loaded.
 
     Raises:
-        PluginError: If there is no backend of that name, or it cannot be imported.
+        PluginError: If there is no backend of that name, or more than one.
     """
-    return registry.load(registry.find("backend", name))()
+    found = registry.find("backend", name)
+    try:
+        component = registry.load(found)
+        with blame_plugin("backend", found.qualified_name, component, "its __init__ failed"):
+            return component()
+    except SeqforgeError as error:
+        return BrokenBackend(f"{error.message}; reinstall or update the plugin {found.plugin!r}")
 
 
 def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:
@@ -194,31 +226,30 @@ def _context(model: SequenceModel) -> BackendContext:
 
 
 def _pinned(
-    names: Sequence[str], module: str, cell: Cell[Any], backends: Mapping[str, Backend], context: BackendContext
+    names: Sequence[str], module: str, cell: Cell[Any], registry: Registry, context: BackendContext
 ) -> CellBackend:
     reasons: list[str] = []
     for written in names:
-        name = written.rpartition("/")[2]
-        reason = backends[name].unsupported(cell, context)
-        if reason is None:
+        name = registry.names_of(registry.find("backend", written))[0]
+        refusal = load_backend(registry, name).refusal(cell, context)
+        if refusal is None:
             return CellBackend(module, type(cell).__name__, name)
-        reasons.append(f"the backend {name} cannot run {module} ({type(cell).__name__}): {reason}")
+        reasons.append(f"the backend {name} cannot run {module} ({type(cell).__name__}): {refusal.reason}")
     hint = 'Use --set training.backend=auto to run it on another, and remove "backend" from the entry of the cell.'
     raise ExperimentError("; ".join(reasons), hint=hint)
 
 
 def _recorded(
-    recorded: Mapping[str, str],
-    module: str,
-    cell: Cell[Any],
-    backends: Mapping[str, Backend],
-    context: BackendContext,
+    recorded: Mapping[str, str], module: str, cell: Cell[Any], registry: Registry, context: BackendContext
 ) -> CellBackend:
     name = recorded.get(module, EAGER)
-    reason = backends[name].unsupported(cell, context) if name in backends else "no installed plugin provides it"
-    if reason is not None:
+    try:
+        refusal = load_backend(registry, name).refusal(cell, context)
+    except PluginError as error:
+        refusal = Refusal(error.message, about="plugin")
+    if refusal is not None:
         raise RunError(
-            f"{module} was trained on the backend {name!r}, which is not available: {reason}",
+            f"{module} was trained on the backend {name!r}, which is not available: {refusal.reason}",
             hint="To continue on another backend, use --set training.backend=auto. The results may then differ.",
         )
     return CellBackend(module, type(cell).__name__, name)

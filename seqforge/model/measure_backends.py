@@ -16,7 +16,7 @@ from seqforge.errors import warn
 from seqforge.faults import describe_error
 from seqforge.files import cache_folder, read_json, write_atomically
 from seqforge.hardware import describe_processor
-from seqforge.interfaces import Backend, BackendContext, Cell
+from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
 from seqforge.registry import Registry
 
@@ -55,11 +55,11 @@ class Measurement:
 
     Attributes:
         seconds: Time of a forward and a backward pass, by backend.
-        refused: Reason why a backend was not measured, by backend.
+        refused: Why the other backends were not measured, by backend.
     """
 
     seconds: dict[str, float]
-    refused: dict[str, str]
+    refused: dict[str, Refusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,35 +108,36 @@ def measure_backends(
     for name in sorted(missing, key=lambda name: (preparation[name], name == "eager", name)):
         expected = min(seconds.values(), default=math.inf) * probe.workload.optimizer_steps * probe.count
         if preparation[name] > PREPARATION_SHARE * min(expected, probe.workload.seconds):
-            refused[name] = f"not tried: its compilation takes about {preparation[name]:.0f} s, too long for this run"
+            reason = f"not tried: its compilation takes about {preparation[name]:.0f} s, too long for this run"
+            refused[name] = Refusal(reason)
             continue
         try:
             best = min(seconds.values(), default=math.inf)
             outputs[name], seconds[name] = _time(probe, backends[name], best, compiles=preparation[name] > 0)
         except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
-            refused[name] = f"it failed: {describe_error(error, type(backends[name]))}"
+            refused[name] = Refusal(f"it failed: {describe_error(error, type(backends[name]))}")
             warn(f"the backend {name} failed for {type(probe.cell).__name__}: {error}")
     if outputs and "eager" in seconds and "eager" not in outputs:  # its time was in the cache
         outputs["eager"], _ = _time(probe, backends["eager"], 0.0, compiles=False)
     for name in outputs:
         if "eager" in outputs and not _agree(outputs[name], outputs["eager"], probe.context.dtype):
             del seconds[name]
-            refused[name] = "its outputs differ from those of the eager backend"
+            refused[name] = Refusal("its outputs differ from those of the eager backend")
             warn(f"the backend {name} and the eager backend have different outputs for {type(probe.cell).__name__}")
     if outputs:
         _write_times(path, seconds)
     return Measurement(seconds, refused)
 
 
-def _refusals(probe: Probe, backends: Mapping[str, Backend]) -> dict[str, str]:
-    refused: dict[str, str] = {}
+def _refusals(probe: Probe, backends: Mapping[str, Backend]) -> dict[str, Refusal]:
+    refused: dict[str, Refusal] = {}
     for name, backend in backends.items():
         try:
-            reason = backend.unsupported(probe.cell, probe.context)
-        except Exception as error:  # noqa: BLE001 - a broken backend is not chosen
-            reason = f"it failed: {describe_error(error, type(backend))}"
-        if reason is not None:
-            refused[name] = reason
+            refusal = backend.refusal(probe.cell, probe.context)
+        except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
+            refusal = Refusal(f"it failed: {describe_error(error, type(backend))}", about="plugin")
+        if refusal is not None:
+            refused[name] = refusal
     return refused
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seqforge.errors import RunError
 from seqforge.files import read_json, reported_failures, write_atomically
-from seqforge.model import CellBackend
+from seqforge.model import EAGER, CellBackend
 
 BACKENDS = "backends.json"
 VERSION = 1
@@ -47,7 +47,8 @@ def read_backends(folder: Path) -> Mapping[str, str]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"{path}: missing or damaged: {error}",
-            hint="To choose backends again: --set training.backend=auto. The bits of the run may then differ.",
+            hint=f"To choose the backends again: seqforge run --resume {folder} --set training.backend=auto. "
+            "The results may then differ.",
         ) from error
     return dict(cells)
 
@@ -71,10 +72,9 @@ def _describe(choice: CellBackend) -> str:
     line = f"{choice.cell} on {choice.backend}" + (f", {1000 * own:.3g} ms per batch" if own else "")
     if shown:
         line += f" ({', '.join(shown)})"
-    if choice.backend == "eager":
-        names: dict[str, list[str]] = {}
-        for name, reason in choice.refused.items():
-            if not reason.startswith("it runs on "):  # that there is no GPU is no news
-                names.setdefault(reason, []).append(name)
-        line += "".join(f"; {', '.join(backends)}: {reason}" for reason, backends in names.items())
-    return line
+    names: dict[str, list[str]] = {}
+    for name, refusal in choice.refused.items():
+        # A backend for another device is no news, nor is one that cannot run the cell if a fast one can.
+        if refusal.about == "plugin" or (refusal.about == "cell" and choice.backend == EAGER):
+            names.setdefault(refusal.reason, []).append(name)
+    return line + "".join(f"; {', '.join(backends)}: {reason}" for reason, backends in names.items())

@@ -1,6 +1,7 @@
 """A task: what differs between a language model and a model for labelled examples."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +11,7 @@ import torch
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import check_corpus, load_model
 from seqforge.data import SplitName, read_vocabulary
-from seqforge.errors import DataError
+from seqforge.errors import DataError, RunError, warn
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report, TaskTerms
@@ -136,7 +137,12 @@ class Task(ABC):
             load_model(directory.initial, model)
         model.precision = trained.precision or model.precision
         model = model.to(device).eval()
-        use_recorded_backends(model, self.experiment.registry, read_backends(directory.path))
+        recorded: Mapping[str, str] = {}
+        try:
+            recorded = read_backends(directory.path)
+        except RunError as error:  # Without its backends, the model is slower, but computes the same.
+            warn(f"{error.message}; all cells run in plain torch")
+        use_recorded_backends(model, self.experiment.registry, recorded)
         return model
 
     def decoding(self, **options: object) -> Decoding:

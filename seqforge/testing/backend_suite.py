@@ -204,9 +204,9 @@ class BackendSuite:
         backend, device = self.backend(), torch.device(self.device)
         context = BackendContext(device, dtype)
         own = torch.float64 if dtype == torch.float64 else torch.float32
-        reason = backend.unsupported(make_cell(3, 4).to(device, own), context)
-        if reason is not None:
-            pytest.skip(f"{type(backend).__name__} cannot run the cell: {reason}")
+        refusal = backend.refusal(make_cell(3, 4).to(device, own), context)
+        if refusal is not None:
+            pytest.skip(f"{type(backend).__name__} cannot run it: {refusal.reason}")
 
         @settings(
             deadline=None,

@@ -36,7 +36,7 @@ def test_no_line_is_broken_inside_a_word() -> None:
 def test_the_bar_shows_all_its_values_in_80_columns() -> None:
     progress, output = display(terminal=True)
     for number in (10_678, 10_679):
-        progress._shown = 0.0
+        progress._updated = 0.0
         progress.on_step_finished(step(number))
     assert "training" in output.getvalue()
     assert "step 10,679  1.794 bits/char  64,000 chars/s  -:-- left" not in output.getvalue()

@@ -24,7 +24,7 @@ def test_the_machine_and_the_plugins_are_diagnosed() -> None:
     found = findings()
     assert list(found)[:6] == ["processor", "torch", "threads", "precision", "GPU", "compiler"]
     assert torch.__version__ in found["torch"]["finding"]
-    assert "native cells" in found
+    assert "native kernels" in found
 
 
 def test_advice_is_printed_below_its_finding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_plugin_whose_diagnosis_fails_is_reported_in_one_line(
     result = CliRunner().invoke(build_app(registry), ["doctor"])
     assert result.exit_code == 0
     assert f"the diagnosis of the plugin 'sample' failed: {message}" in result.output
-    assert "native cells" in result.stdout
+    assert "native kernels" in result.stdout
 
 
 def test_with_an_experiment_the_backends_are_measured(experiment: Any, tmp_path: Any) -> None:

@@ -45,7 +45,7 @@ MISTAKES = {
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
-    "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "there is no device 'gpu' here"),
+    "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "this machine has no device 'gpu'"),
     "a topology that does not fit the corpus": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
         "needs one target for each example",

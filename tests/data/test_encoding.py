@@ -186,9 +186,9 @@ def test_a_symbol_outside_the_vocabulary_is_an_error_that_names_the_document(enc
             json.dumps({"version": VOCABULARY_VERSION + 1, "state": {}}),
             f"its version is {VOCABULARY_VERSION + 1}, and this program reads",
         ),
-        (json.dumps({"version": VOCABULARY_VERSION, "state": {}}), "the state of a vocabulary of characters must be"),
+        (json.dumps({"version": VOCABULARY_VERSION, "state": {}}), "the state of the vocabulary `characters` must be"),
         (json.dumps({"version": VOCABULARY_VERSION, "state": []}), "the state is not a table"),
-        (json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}), "must be sorted"),
+        (json.dumps({"version": VOCABULARY_VERSION, "state": {"characters": "ba"}}), "distinct and in ascending order"),
     ],
 )
 def test_a_damaged_vocabulary_file_is_an_error(made: ModuleType, tmp_path: Path, content: str | None, reason: str):

@@ -13,7 +13,7 @@ from torch import Tensor
 from seqforge import Experiment
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import cache_folder
-from seqforge.interfaces import Backend, BackendContext, Cell
+from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model import CellBackend, Workload, build_model, choose_backends, use_recorded_backends
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
@@ -229,7 +229,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest
 def test_a_backend_that_raises_is_refused_with_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:
     choice = choose(Raises, Quick)[0]
     assert choice.backend == "quick"
-    assert "no such instruction" in choice.refused["raises"]
+    assert "no such instruction" in choice.refused["raises"].reason
     assert "the backend raises failed for LSTM: no such instruction" in capsys.readouterr().err
 
 
@@ -239,23 +239,23 @@ def test_a_backend_whose_outputs_differ_is_refused_with_a_warning(
     for _ in range(2):  # the second time, the other times are in the cache
         choice = choose(Wrong, Slow)[0]
         assert choice.backend == "eager"
-        assert choice.refused == {"wrong": "its outputs differ from those of the eager backend"}
+        assert choice.refused == {"wrong": Refusal("its outputs differ from those of the eager backend")}
         assert "the backend wrong and the eager backend have different outputs" in capsys.readouterr().err
 
 
 def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) -> None:
     calls.clear()
     choice = choose(Compiles, workload=Workload(3, 2, optimizer_steps=10.0))[0]
-    assert "too long for this run" in choice.refused["compiles"]
+    assert "too long for this run" in choice.refused["compiles"].reason
     assert "compiles" not in choice.seconds
     short = choose(Compiles, workload=Workload(3, 2, seconds=60.0))[0]
-    assert "too long for this run" in short.refused["compiles"]
+    assert "too long for this run" in short.refused["compiles"].reason
     assert "compiles" in choose(Compiles, workload=Workload(3, 2))[0].seconds
 
 
 def test_a_backend_that_does_not_support_the_cell_is_not_measured(choose: Any) -> None:
     choice = choose(Refuses)[0]
-    assert (choice.backend, choice.refused) == ("eager", {"refuses": "it never runs a LSTM"})
+    assert (choice.backend, choice.refused) == ("eager", {"refuses": Refusal("it never runs a LSTM")})
     assert describe_backends([choice]) == ("stack.cells.0: LSTM on eager; refuses: it never runs a LSTM",)
 
 
@@ -287,7 +287,7 @@ def test_a_recorded_backend_overrides_a_pinned_one(choose: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("gone", "no installed plugin provides it"), ("refuses", "it never runs a LSTM")]
+    ("name", "reason"), [("gone", "no backend is called 'gone'"), ("refuses", "it never runs a LSTM")]
 )
 def test_a_recorded_backend_that_is_not_available_is_an_error(name: str, reason: str, choose: Any) -> None:
     with pytest.raises(RunError, match=f"trained on the backend '{name}', which is not available: {reason}") as caught:

@@ -26,8 +26,7 @@ class Identity(Sampler):
         return logits
 
 
-class NoOptions(Identity):
-    """Has no __init__."""
+class NoOptions(Identity): ...
 
 
 class Configured(Identity):
@@ -233,14 +232,16 @@ def test_a_component_without_options_takes_none(registry: Registry):
 @pytest.mark.parametrize(("value", "name"), [("lstm", "lstm"), (3, "NAME"), ([], "NAME")])
 def test_a_component_must_be_a_table(registry: Registry, value: Any, name: str):
     [problem] = resolve(registry, "optimizer", value, "optimizer", FOLDER)
-    rule = f"must be a table with the name of an optimizer, not {value!r}"
-    assert str(problem) == f'optimizer: {rule}. Write {{ use = "{name}" }}.'
+    assert (
+        str(problem)
+        == f'optimizer: must be a table with the name of an optimizer, not {value!r}. Write {{ use = "{name}" }}.'
+    )
 
 
 @pytest.mark.parametrize("table", ["", "use = 3", "use = []"])
 def test_a_component_must_have_a_name(registry: Registry, table: str):
-    known = "configured, nooptions, required, wrapper"
-    assert problems(registry, table) == [f"key.use: must name a sampler. Known: {known}."]
+    message = "key.use: must name a sampler. Known: configured, nooptions, required, wrapper."
+    assert problems(registry, table) == [message]
     assert problems(registry, table, "optimizer") == ["key.use: must name an optimizer. None is installed."]
 
 
@@ -255,21 +256,17 @@ def test_components_can_be_nested(registry: Registry):
     assert component.table["inner"]["inner"]["size"] == 9
     assert [part["use"] for part in component.table["before"]] == ["sample/nooptions", "sample/configured"]
     built = component.build()
-    assert isinstance(built.inner, Wrapper)
-    assert built.inner.inner.given["size"] == 9
-    assert built.inner.before is None
-    assert built.inner.several == ()
-    assert [type(part) for part in built.before] == [NoOptions, Configured]
-    assert isinstance(built.after, NoOptions)
-    assert built.several[0].given["size"] == 8
+    assert (built.inner.before, built.inner.several) == (None, ())
+    types = [type(part) for part in (built.inner, *built.before, built.after)]
+    assert types == [Wrapper, NoOptions, Configured, NoOptions]
+    assert [part.given["size"] for part in (built.inner.inner, built.several[0])] == [9, 8]
 
 
 def test_a_problem_of_a_nested_component_has_its_full_key(registry: Registry):
     toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
     assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
-    assert problems(registry, 'use = "wrapper"') == [
-        'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }.'
-    ]
+    message = 'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }.'
+    assert problems(registry, 'use = "wrapper"') == [message]
 
 
 def test_an_option_that_the_engine_sets_cannot_be_set(registry: Registry):
@@ -285,13 +282,11 @@ def test_options_that_the_engine_sets_reach_nested_components_of_the_same_kind(r
 
 
 def test_a_component_lists_the_plugins_of_its_nested_components(make_registry: MakeRegistry):
-    alpha = make_registry({"sampler/wrapper": f"{__name__}:Wrapper"}, plugin="alpha")
-    others = [make_registry({"sampler/one": f"{__name__}:NoOptions"}, plugin=name) for name in ("beta", "gamma")]
-    registry = Registry([*alpha.plugins, *others[0].plugins, *others[1].plugins])
-    component = resolved_component(
-        registry, 'use = "wrapper"\ninner = {use = "beta/one"}\nbefore = [{use = "gamma/one"}]'
-    )
-    assert component.plugins == {"alpha", "beta", "gamma"}
+    registries = [make_registry({"sampler/wrapper": f"{__name__}:Wrapper"}, plugin="alpha")]
+    registries += [make_registry({"sampler/one": f"{__name__}:NoOptions"}, plugin=name) for name in ("beta", "gamma")]
+    registry = Registry([plugin for one in registries for plugin in one.plugins])
+    toml = 'use = "wrapper"\ninner = {use = "beta/one"}\nbefore = [{use = "gamma/one"}]'
+    assert resolved_component(registry, toml).plugins == {"alpha", "beta", "gamma"}
 
 
 def test_an_error_in_a_constructor_names_the_component(registry: Registry):
@@ -338,8 +333,7 @@ def test_a_resolved_table_resolves_to_itself_through_a_file(registry: Registry, 
     assert isinstance(first, Component)
     read = tomllib.loads(tomli_w.dumps(first.table))
     assert read == first.table
-    again = resolve(registry, "sampler", read, "key", Path("/elsewhere"))
-    assert again == first
+    assert resolve(registry, "sampler", read, "key", Path("/elsewhere")) == first
     _assert_holds(first.table, table)
 
 

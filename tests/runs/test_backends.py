@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from seqforge import Experiment, Run, resume, train
 from seqforge.errors import ExperimentError, RunError
+from seqforge.interfaces import WorkProgressed
+from seqforge.model import build_model
+from seqforge.registry import Plugin, PluginState, Register, Registry
 from seqforge.runs.backends import BACKENDS, read_backends
 
 MakeExperiment = Callable[..., Experiment]
@@ -28,11 +31,71 @@ def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
 ) -> None:
     run = train(experiment(), tmp_path)
     (run.path / BACKENDS).write_text(json.dumps({"version": 1, "cells": {"stack.cells.0": "gone"}}))
-    with pytest.raises(RunError, match="'gone', which is not available: no installed plugin") as caught:
+    with pytest.raises(RunError, match="'gone', which is not available: no backend is called 'gone'") as caught:
         resume(Run.open(run.path, ["training.steps=14"]))
     assert "--set training.backend=auto" in str(caught.value.hint)
     resume(Run.open(run.path, ["training.steps=14", "training.backend=auto"]))
     assert run.checkpoints.steps()[-1] == 14
+
+
+@pytest.mark.parametrize(
+    ("tables", "timed"),
+    [
+        ({"training": {"backend": "onednn"}}, False),
+        ({"training": {"backend": "auto"}, "model": {"cells": [{"use": "lstm", "backend": "onednn"}]}}, False),
+        ({"training": {"backend": "auto"}, "model": {"cells": [{"use": "lstm"}, {"use": "cudnn/lstm"}]}}, True),
+    ],
+)
+def test_backends_are_timed_only_if_a_cell_has_no_pin(
+    tables: dict[str, Any], timed: bool, experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    class Listener:
+        work: ClassVar[set[str]] = set()
+
+        def on_work_progressed(self, event: WorkProgressed) -> None:
+            self.work.add(event.work)
+
+    tables = {**tables, "training": {**tables["training"], "device": "cpu", "steps": 1}}
+    train(experiment(**tables), tmp_path, callbacks=[Listener()])
+    assert ("timing backends" in Listener.work) == timed
+
+
+def test_a_model_without_a_record_runs_in_plain_torch(
+    experiment: MakeExperiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(experiment(), tmp_path)
+    expected = run.sample(length=5)
+    (run.path / BACKENDS).unlink()
+    assert Run.open(run.path).sample(length=5) == expected
+    assert "backends.json: missing or damaged" in capsys.readouterr().err
+    with pytest.raises(RunError, match="missing or damaged") as caught:
+        resume(Run.open(run.path, ["training.steps=14"]))
+    assert f"seqforge run --resume {run.path} --set training.backend=auto" in str(caught.value.hint)
+
+
+def test_backends_of_one_name_are_told_apart_by_their_plugins(
+    experiment: MakeExperiment, registry: Registry, tmp_path: Path
+) -> None:
+    register = Register("other")
+    register.backend("onednn", "seqforge.model.choose_backend:EagerBackend")
+    other = Plugin("other", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
+    both = Registry([*registry.plugins, other])
+
+    def pinned_to(backend: str) -> Experiment:
+        table = experiment(training={"steps": 2}).table
+        return Experiment.from_dict({**table, "training": {**table["training"], "backend": backend}}, registry=both)
+
+    for name, kind in (("other/onednn", "EagerBackend"), ("cudnn/onednn", "OnednnBackend")):
+        chosen = pinned_to(name)
+        run = train(chosen, tmp_path)
+        assert read_backends(run.path) == {"stack.cells.0": name}
+        assert [type(backend).__name__ for backend in build_model(chosen, 5).backends] == [kind]
+    with pytest.raises(ExperimentError) as caught:
+        pinned_to("onednn")
+    assert "backend 'onednn' is offered by more than one plugin" in str(caught.value)
+    assert "Write one of: cudnn/onednn, other/onednn." in str(caught.value)
+    with pytest.raises(ExperimentError, match="no backend is called 'nobody/eager'"):
+        pinned_to("nobody/eager")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "cells": {}}', '{"version": 1, "cells": {"a": 1}}'])

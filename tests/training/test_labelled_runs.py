@@ -162,7 +162,7 @@ def test_sampling_and_predicting_refer_to_each_other(trained: Any, experiment: A
         ("many-to-one", "", "example 1: an input is empty"),
         ("many-to-one", "x", "example 1: 'x' at position 0 is not in the vocabulary"),
         ("one-to-one", np.zeros(4), "example 1: the value must be 3 numbers"),
-        ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number is infinite"),
+        ("one-to-one", np.array([0, 1, np.inf]), "example 1: a number of the value is infinite or NaN"),
     ],
 )
 def test_an_input_that_does_not_fit_the_spec_is_an_error(trained: Any, case: str, example: Any, message: str) -> None:
@@ -218,7 +218,7 @@ def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> Non
 
 
 def test_a_run_on_labelled_examples_cannot_be_inspected(trained: Any) -> None:
-    with pytest.raises(RunError, match="no next symbol"):
+    with pytest.raises(RunError, match="only language models can be sampled and inspected"):
         trained("many-to-one").inspect("ab")
 
 

@@ -30,6 +30,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "native gru": [{"use": "essentials/gru", "hidden_size": 20, "backend": "native"}],
     "native rnn": [{"use": "essentials/rnn", "hidden_size": 20, "backend": "native"}],
     "native, traced": [{"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "backend": "native"}],
+    "inductor lstm": [{"use": "essentials/lstm", "hidden_size": 12, "backend": "inductor"}],
     "min-gru": [{"use": "parallel-cells/min-gru", "hidden_size": 8, "repeat": 2}],
     "min-lstm": [{"use": "parallel-cells/min-lstm", "hidden_size": 8, "repeat": 2}],
     "different layers": [{"use": "essentials/gru", "hidden_size": 6}, {"use": "cudnn/lstm", "hidden_size": 10}],
@@ -71,6 +72,7 @@ def assert_same_bits(resumed: Run, whole: Run, step: int) -> None:
         assert (resumed.directory.samples / name).read_text() == (whole.directory.samples / name).read_text()
 
 
+@pytest.mark.usefixtures("compilable")
 @pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS.keys())
 def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one(
     cells: list[dict[str, Any]], experiment: Any, tmp_path: Path, registry: Registry

@@ -64,7 +64,7 @@ def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, 
     resume(Run.open(fused.path, pinned, registry))
     assert read_backends(fused.path) == {"stack.cells.0": "onednn"}
     other = Run.open(fused.path, ["training.steps=10", "model.cells.0={use='gru', hidden_size=7}"], registry)
-    with pytest.raises(RunError):
+    with pytest.raises(ExperimentError, match=r"\.use was 'essentials/lstm' and is now 'essentials/gru'"):
         resume(other)
 
 
@@ -94,7 +94,7 @@ def test_resuming_with_a_limit_before_the_checkpoint_is_an_error_and_changes_not
 
 
 def test_resuming_a_run_that_another_process_trains_is_an_error(run: Run, registry: Registry) -> None:
-    with run.directory.locked(), pytest.raises(RunError, match="another process is training this run"):
+    with run.directory.lock(), pytest.raises(RunError, match="another process is training this run"):
         resume(changed(run, registry))
 
 
@@ -202,7 +202,7 @@ def test_a_failing_metric_is_reported_and_left_out(
     original = component.score
 
     def score(self: Any, texts: Any) -> Any:
-        if len(self._lengths) > 1:
+        if len(self.lengths) > 1:
             raise RecursionError("nested too deep")
         return original(self, texts)
 

@@ -49,7 +49,7 @@ def test_accumulated_gradients_equal_one_large_batch(experiment: Any, loss: Loss
     for number in range(3):
         large = batch(6, 7, seed=number, continues=number > 0)
         one = train_step(whole, [large], loss, 1.0)
-        three = train_step(accumulated, large.divided(3), loss, 1.0)
+        three = train_step(accumulated, large.divide(3), loss, 1.0)
         assert one.loss == pytest.approx(three.loss, rel=1e-5)
     for ours, theirs in zip(parameters(accumulated), parameters(whole), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)

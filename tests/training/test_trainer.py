@@ -148,7 +148,7 @@ def test_a_corpus_shorter_than_one_batch_is_an_error_before_a_run_is_created(exp
 
 
 def test_an_unknown_device_is_an_error(experiment: Any, tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="no device 'cuda:99' here"):
+    with pytest.raises(ExperimentError, match="this machine has no device 'cuda:99'"):
         train(experiment(training={"device": "cuda:99", "steps": 1}), tmp_path)
 
 

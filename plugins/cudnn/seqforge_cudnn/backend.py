@@ -12,18 +12,10 @@ from seqforge.interfaces import Backend, BackendContext, Cell, Equations, Factor
 
 
 class FusedBackend(Backend):
-    """Base of the backends on torch's fused layers.
-
-    Attributes:
-        device_type: Type of the device that the backend runs on.
-    """
-
-    device_type: ClassVar[str]
+    """Base of the backends on torch's fused layers."""
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why no fused layer computes this cell; see `Backend.unsupported`."""
-        if context.device.type != self.device_type:
-            return f"it runs on {self.device_type}, not on {context.device.type}"
         if not isinstance(cell, FactoredCell) or cell.equations is None:
             return f"torch has no fused layer with the equations of {type(cell).__name__}"
         return None
@@ -37,13 +29,13 @@ class FusedBackend(Backend):
 class CudnnBackend(FusedBackend):
     """cuDNN on an NVIDIA GPU."""
 
-    device_type: ClassVar[str] = "cuda"
+    device_types: ClassVar[tuple[str, ...]] = ("cuda",)
 
 
 class OnednnBackend(FusedBackend):
     """oneDNN on a CPU, or torch's own loop for types that oneDNN does not support."""
 
-    device_type: ClassVar[str] = "cpu"
+    device_types: ClassVar[tuple[str, ...]] = ("cpu",)
 
 
 def _read(cell: FactoredCell[Any], layer: nn.Module, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqforge import Experiment
 from seqforge.errors import PluginError
-from seqforge.interfaces import BackendContext, FactoredCell
+from seqforge.interfaces import BackendContext, FactoredCell, Refusal
 from seqforge.registry import Registry, resolve
 
 CPU = BackendContext(torch.device("cpu"), torch.float32)
@@ -49,10 +49,10 @@ def test_a_variant_without_a_fused_layer_is_unsupported_with_a_reason(cell: Fact
 @every_cell
 def test_each_backend_supports_one_device(cell_class: Any) -> None:
     cell = cell_class(3, 4)
-    assert OnednnBackend().unsupported(cell, CPU) is None
-    assert CudnnBackend().unsupported(cell, GPU) is None
-    assert OnednnBackend().unsupported(cell, GPU) == "it runs on cpu, not on cuda"
-    assert CudnnBackend().unsupported(cell, CPU) == "it runs on cuda, not on cpu"
+    assert OnednnBackend().refusal(cell, CPU) is None
+    assert CudnnBackend().refusal(cell, GPU) is None
+    assert OnednnBackend().refusal(cell, GPU) == Refusal("it runs on cpu, not on cuda", about="device")
+    assert CudnnBackend().refusal(cell, CPU) == Refusal("it runs on cuda, not on cpu", about="device")
 
 
 @every_cell

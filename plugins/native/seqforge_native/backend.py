@@ -1,7 +1,8 @@
 """The backend `native`: RNN, GRU, LSTM, and any factored cell whose elementwise part can be traced, on C++ kernels."""
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -17,10 +18,10 @@ from seqforge.interfaces import (
 )
 from seqforge_native.generation import NativeGenerationKernel, can_generate
 from seqforge_native.layout import input_gates, padded, stacked_parameters, why_not_elementwise
-from seqforge_native.library import best_instruction_set, best_library, missing_kernels
+from seqforge_native.library import NEEDS, best_instruction_set, best_library, missing_kernels
 from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
-from seqforge_native.traced.program import plan
+from seqforge_native.traced.program import Program, plan
 from seqforge_native.traced.trace import trace
 from seqforge_native.traced.values import UntraceableError
 
@@ -35,10 +36,10 @@ class NativeBackend(Backend):
     compiled at its first use and stored in the cache folder.
     """
 
+    device_types: ClassVar[tuple[str, ...]] = ("cpu",)
+
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why no kernel can run the cell; see `Backend.unsupported`."""
-        if context.device.type != "cpu":
-            return f"the kernels run on a CPU, not on {context.device.type}"
         reason = why_not_elementwise(cell)
         if reason is not None:
             return reason
@@ -49,7 +50,7 @@ class NativeBackend(Backend):
             return "this processor has no AVX2"
         if context.dtype not in (torch.float32, torch.bfloat16):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
-        if context.dtype == torch.bfloat16 and instruction_set != "avx512_bf16":
+        if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
             return "this processor has no bfloat16 products"
         factored = cast("FactoredCell[Any]", cell)
         if factored.equations is not None:
@@ -57,15 +58,15 @@ class NativeBackend(Backend):
             built = library is not None and ("forward", context.dtype) in library.functions
             return None if built else missing_kernels()
         try:
-            trace(factored)
+            _program_of(factored)
         except UntraceableError as error:
-            return f"its elementwise part cannot be compiled: {error}"
+            return f"its elementwise part cannot be compiled: it contains {error}"
         return None if find_compiler() else "its kernel must be compiled, and there is no C++ compiler"
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the time to compile the kernel; 0 if it is built or in the cache folder."""
         factored = cast("FactoredCell[Any]", cell)
-        if factored.equations is not None or is_compiled(plan(trace(factored))):
+        if factored.equations is not None or is_compiled(_program_of(factored)):
             return 0.0
         return COMPILATION_SECONDS
 
@@ -78,12 +79,26 @@ class NativeBackend(Backend):
         factored, library = cast("FactoredCell[Any]", cell), best_library()
         if factored.equations is not None and library is not None:
             return partial(read_cell, factored, built_in_kernel(library, factored.equations), context.dtype)
-        return partial(read_cell, factored, compile_program(plan(trace(factored))), context.dtype)
+        return partial(read_cell, factored, compile_program(_program_of(factored)), context.dtype)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""
         library = best_library()
         return NativeGenerationKernel(library, model) if library is not None and can_generate(library, model) else None
+
+
+_programs: WeakKeyDictionary[FactoredCell[Any], Program] = WeakKeyDictionary()
+
+
+def _program_of(cell: FactoredCell[Any]) -> Program:
+    """Trace a cell; once, although several methods of the backend need the program.
+
+    Raises:
+        UntraceableError: If no kernel can compute its elementwise part.
+    """
+    if cell not in _programs:
+        _programs[cell] = plan(trace(cell))
+    return _programs[cell]
 
 
 def read_cell(

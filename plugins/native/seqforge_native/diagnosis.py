@@ -4,14 +4,14 @@ import torch
 
 from seqforge.hardware import instruction_sets
 from seqforge.interfaces import Diagnosis
-from seqforge_native.library import NEEDS, best_library, missing_kernels
+from seqforge_native.library import NEEDS, best_library, missing_kernels, tiles_are_allowed
 
 
 def diagnose() -> Diagnosis:
     """Report the kernels that RNN, GRU and LSTM can run on, or why there are none."""
     library = best_library()
     if library is None:
-        return Diagnosis("native cells", "no kernels", f"{missing_kernels()}.")
+        return Diagnosis("native kernels", "no kernels", f"{missing_kernels()}.")
     types = "bfloat16 and float32" if library.generates(torch.bfloat16) else "float32"
     finding, advice = f"kernels for {library.name}, in {types}", None
     if library.generates(torch.int8):
@@ -20,4 +20,7 @@ def diagnose() -> Diagnosis:
         finding, advice = f"{finding}; none for int8 were built", "Install seqforge-native again."
     else:
         finding += "; sampling in int8 needs AVX-512 VNNI, which this processor does not have"
-    return Diagnosis("native cells", finding, advice)
+    if library.name != "amx" and NEEDS["amx"] <= instruction_sets():
+        reason = "were not built" if tiles_are_allowed() else "are not used: Linux does not allow them"
+        finding, advice = f"{finding}; those for AMX {reason}", "Install seqforge-native again, on Linux 5.16 or newer."
+    return Diagnosis("native kernels", finding, advice)

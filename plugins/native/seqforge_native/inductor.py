@@ -70,8 +70,11 @@ def compile_step(cell: FactoredCell[Any], dtype: torch.dtype) -> DifferentiableS
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a copy of a function's code, since torch.compile limits how often it compiles one code object."""
+    """Compile a copy of a function's code, since torch.compile limits how often it compiles one code object.
+
+    The first batch size is compiled as a constant, and a second one as a variable: a third needs no compilation.
+    """
     original = cast("FunctionType", function)
     code = original.__code__.replace()
     own = FunctionType(code, original.__globals__, original.__name__, None, original.__closure__)
-    return torch.compile(own, fullgraph=True, dynamic=False)
+    return torch.compile(own, fullgraph=True)

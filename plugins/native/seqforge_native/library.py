@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.machinery
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,13 +12,18 @@ import torch
 
 from seqforge.hardware import instruction_sets
 
+_AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"}
+
 NEEDS = {
-    "avx512_bf16": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_vnni", "avx512_bf16"},
-    "avx512_vnni": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma", "avx512_vnni"},
-    "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"},
+    "amx": {*_AVX512, "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"},
+    "avx512_bf16": {*_AVX512, "avx512_vnni", "avx512_bf16"},
+    "avx512_vnni": {*_AVX512, "avx512_vnni"},
+    "avx512": _AVX512,
     "avx2": {"avx2", "fma"},
 }
 """Instruction sets that kernels are built for, the best first, each with the processor features that it needs."""
+
+_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18  # Linux on x86-64
 
 _SUFFIXES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.int8: "int8"}
 
@@ -99,7 +105,25 @@ class Library:
 def runnable_instruction_sets() -> list[str]:
     """Return the instruction sets of this processor that kernels can be compiled for, the best first."""
     found = instruction_sets()
-    return [name for name, needs in NEEDS.items() if needs <= found]
+    return [name for name, needs in NEEDS.items() if needs <= found and (name != "amx" or tiles_are_allowed())]
+
+
+@cache
+def tiles_are_allowed() -> bool:
+    """Request the tile registers of AMX for this process, and return whether Linux grants them.
+
+    Linux ends a process that uses them without permission: a thread that is interrupted must store 8 KiB more.
+    """
+    if sys.platform != "linux":
+        return False
+    numbers = (_ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA)
+    return ctypes.CDLL(None).syscall(*map(ctypes.c_long, numbers)) == 0
+
+
+def compiler_flags(instruction_set: str) -> list[str]:
+    """Return the flags of GCC and Clang, such as -mavx512bf16 for `avx512_bf16` and -mamx-bf16 for `amx_bf16`."""
+    needs = sorted(NEEDS[instruction_set])
+    return [f"-m{need.replace('_', '-' if need.startswith('amx') else '')}" for need in needs]
 
 
 def best_instruction_set() -> str | None:

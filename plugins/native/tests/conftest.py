@@ -1,13 +1,70 @@
-"""Run a test that takes `kernels` once with each library that was built and that this processor can run."""
+"""Run a test that takes `kernels` with each library that this processor can run, and with AMX on emulated tiles."""
+
+import hashlib
+import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
-from seqforge_native import library
+from seqforge_native.library import Library, compiler_flags, load_library, runnable_instruction_sets, runnable_libraries
+from seqforge_native.traced.build import KERNELS, find_compiler
 
-from seqforge.hardware import instruction_sets
+EMULATION = Path(__file__).parent / "emulation"
+BUILT = {library.name: library for library in runnable_libraries()}
+RUNNABLE = runnable_instruction_sets()
+EMULATED = "emulated amx"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kernels" in metafunc.fixturenames:
-        found = library.runnable_libraries()
-        missing = pytest.param(None, marks=pytest.mark.skip(f"no kernels were built, or {set(instruction_sets())}"))
-        metafunc.parametrize("kernels", found or [missing], ids=[each.name for each in found] or None)
+        metafunc.parametrize("kernels", [*BUILT, EMULATED], indirect=True)
+
+
+@pytest.fixture
+def kernels(request: pytest.FixtureRequest) -> Library:
+    if request.param != EMULATED:
+        return BUILT[request.param]
+    return request.getfixturevalue("emulated_tiles" if "avx512_bf16" in RUNNABLE else "emulated_processor")
+
+
+@pytest.fixture(scope="session")
+def emulated_tiles(pytestconfig: pytest.Config) -> Library:
+    """Kernels in which only the tiles are emulated."""
+    return compile_kernels(pytestconfig, "avx512_bf16", "-DSEQFORGE_EMULATED_TILES")
+
+
+@pytest.fixture(scope="session")
+def emulated_processor(pytestconfig: pytest.Config) -> Library:
+    """Kernels in which AVX-512 is emulated as well."""
+    return compile_kernels(pytestconfig, "avx2", "-DSEQFORGE_EMULATED_TILES", "-include", "emulated_avx512.hpp")
+
+
+@pytest.fixture(scope="session")
+def real_tiles(pytestconfig: pytest.Config) -> Library:
+    return compile_kernels(pytestconfig, "amx")
+
+
+def compile_kernels(config: pytest.Config, instruction_set: str, *flags: str) -> Library:
+    """Compile kernels whose bits can be compared, without fused operations of the compiler's choice and estimates.
+
+    pytest's cache keeps them for the next run.
+    """
+    compiler = find_compiler()
+    if instruction_set not in RUNNABLE or compiler is None:
+        pytest.skip(f"no C++ compiler, or a processor without {instruction_set}")
+    command = [compiler, "-std=c++20", "-O2", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi"]
+    command += [*compiler_flags(instruction_set), f"-I{EMULATION}", *flags, "-include", "exact_reciprocal.hpp"]
+    digest = hashlib.blake2b(repr(command).encode(), digest_size=16)
+    for source in sorted([*KERNELS.iterdir(), *EMULATION.iterdir()]):
+        digest.update(source.read_bytes())
+    cache = config.cache
+    assert cache is not None
+    path = cache.mkdir("kernels") / f"{digest.hexdigest()}.so"
+    if not path.is_file():
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            built = Path(folder) / "kernels.so"
+            subprocess.run([*command, "-o", built, KERNELS / "library.cpp"], check=True)
+            built.rename(path)
+    library = load_library("amx", path)
+    assert library is not None
+    return library

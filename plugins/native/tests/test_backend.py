@@ -1,6 +1,7 @@
 """The cells that the backends `native` and `inductor` can run, and the reasons why they cannot run others."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_built_in_cells_run_without_preparation(
 @pytest.mark.parametrize(
     ("cell", "context", "reason"),
     [
-        (LSTM(3, 4), BackendContext(torch.device("cuda"), torch.float32), "run on a CPU, not on cuda"),
+        (LSTM(3, 4), BackendContext(torch.device("cuda"), torch.float32), "it runs on cpu, not on cuda"),
         (Plain(3, 4), FLOAT32, "Plain is not a FactoredCell"),
         (LSTM(3, 4).double(), FLOAT32, "its parameters are not in float32"),
         (LSTM(3, 4), BackendContext(torch.device("cpu"), torch.float64), "in float32 or bfloat16, not in float64"),
@@ -60,7 +61,7 @@ def test_the_built_in_cells_run_without_preparation(
 def test_a_cell_without_a_kernel_is_unsupported_with_a_reason(cell: Any, context: BackendContext, reason: str) -> None:
     if not library.best_instruction_set() and "parameters" not in reason:
         pytest.skip("this processor has no AVX2")
-    assert reason in str(NativeBackend().unsupported(cell, context))
+    assert reason in str(NativeBackend().refusal(cell, context))
 
 
 def test_a_processor_without_avx2_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +106,26 @@ def test_without_a_compiler_cells_without_built_kernels_are_unsupported(monkeypa
 )
 def test_a_cell_that_inductor_cannot_compile_is_unsupported_with_a_reason(cell: Any, reason: str) -> None:
     assert reason in str(InductorBackend().unsupported(cell, FLOAT32))
+
+
+def test_a_cell_is_traced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
+
+    class Counted(LSTM):
+        calls = 0
+
+        def pointwise(self, *arguments: Any) -> Any:
+            Counted.calls += 1
+            return super().pointwise(*arguments)
+
+    cell, backend = Counted(3, 4, peepholes=True), NativeBackend()
+    if (reason := backend.unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    calls = Counted.calls
+    assert calls
+    assert backend.preparation_seconds(cell, FLOAT32) > 1
+    assert backend.unsupported(cell, FLOAT32) is None
+    assert Counted.calls == calls
 
 
 def test_inductor_states_a_long_preparation() -> None:

@@ -1,15 +1,31 @@
-"""The kernels of this processor were built: the installation skips kernels that do not compile, without an error."""
+"""The kernels that were built, since an installation skips those that do not compile, and those that are used."""
 
 import shutil
 
 import pytest
-from seqforge_native.library import NEEDS, runnable_libraries
+from seqforge_native import library
+from seqforge_native.library import NEEDS, built_library, runnable_instruction_sets, runnable_libraries
 
 from seqforge.hardware import instruction_sets
 
+needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")
 
-@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), reason="no C++ compiler")
-def test_every_instruction_set_of_this_processor_has_kernels() -> None:
-    assert [library.name for library in runnable_libraries()] == [
-        name for name, needs in NEEDS.items() if needs <= instruction_sets()
-    ]
+
+@needs_compiler
+def test_every_instruction_set_has_kernels() -> None:
+    assert all(built_library(name) for name in NEEDS)
+    assert [kernels.name for kernels in runnable_libraries()] == runnable_instruction_sets()
+
+
+@needs_compiler
+@pytest.mark.parametrize(("allowed", "best"), [(True, "amx"), (False, "avx512_bf16")])
+def test_amx_is_used_if_the_system_allows_it(allowed: bool, best: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "instruction_sets", lambda: frozenset(NEEDS["amx"]))
+    monkeypatch.setattr(library, "tiles_are_allowed", lambda: allowed)
+    assert library.best_instruction_set() == best
+    assert runnable_libraries()[0].name == best  # loading a library executes none of its instructions
+
+
+@pytest.mark.skipif("amx_tile" in instruction_sets(), reason="this processor has AMX")
+def test_the_system_allows_no_tiles_to_a_processor_without_them() -> None:
+    assert not library.tiles_are_allowed()

@@ -28,3 +28,13 @@ def test_the_reason_for_missing_int8_kernels_is_stated(
 def test_int8_kernels_are_reported(kernels: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "best_library", lambda: kernels)
     assert diagnosis.diagnose().finding.endswith("and in int8 for sampling") == kernels.generates(torch.int8)
+
+
+@pytest.mark.parametrize(("allowed", "reason"), [(True, "were not built"), (False, "are not used: Linux does not")])
+def test_the_reason_for_missing_amx_kernels_is_stated(
+    allowed: bool, reason: str, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "best_library", lambda: replace(kernels, name="avx512_bf16"))
+    monkeypatch.setattr(diagnosis, "instruction_sets", lambda: frozenset(NEEDS["amx"]))
+    monkeypatch.setattr(diagnosis, "tiles_are_allowed", lambda: allowed)
+    assert f"those for AMX {reason}" in diagnosis.diagnose().finding

@@ -48,13 +48,13 @@ template <class Weight> struct Decode {
     Guide guide;
 };
 
-// Calls `block.operator()<vectors>(first)` for each block of a product's columns that belongs to a thread.
-template <int group, class Block>
+// As `for_column_blocks`, for the blocks that belong to a thread.
+template <int group, int unit, class Block>
 inline void for_own_blocks(std::int64_t vectors, std::int64_t thread, std::int64_t threads, Block block) {
-    std::int64_t groups = vectors / group, blocks = groups + vectors % group;
+    std::int64_t groups = vectors / group, blocks = groups + vectors % group / unit;
     for (std::int64_t index = blocks * thread / threads; index < blocks * (thread + 1) / threads; index++) {
         if (index < groups) block.template operator()<group>(index * group);
-        else if constexpr (group > 1) block.template operator()<1>(groups * group + index - groups);
+        else if constexpr (group > unit) block.template operator()<unit>(groups * group + (index - groups) * unit);
     }
 }
 
@@ -77,7 +77,9 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
     step.others = layer.others;
     if (!layer.table) operands.below.read(inputs, call.rows, layer.input_units * lanes);
     operands.hidden.read(layer.hidden, call.rows, layer.units * lanes);
-    for_own_blocks<Cell::group>(width, thread, call.threads, [&]<int vectors>(std::int64_t first) {
+    for_own_blocks<Cell::group, Cell::gates>(width, thread, call.threads, [&]<int vectors>(std::int64_t first) {
+        if (!layer.table) operands.below.template prepare<vectors>(layer.input_weight, first, 0, call.rows);
+        operands.hidden.template prepare<vectors>(layer.recurrent_weight, first, 0, call.rows);
         for_row_groups<most>(0, call.rows, [&]<int rows>(std::int64_t row) {
             const Element *gates[rows];
             if (layer.table) {
@@ -86,7 +88,7 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
                 Tile<rows, vectors> sums;
                 for (int r = 0; r < rows; r++)
                     for (int v = 0; v < vectors; v++) sums[r][v] = load(layer.input_bias + (first + v) * lanes);
-                operands.below.template multiply<rows, vectors>(sums, row, layer.input_weight, first);
+                operands.below.template multiply_streamed<rows, vectors>(sums, row, layer.input_weight, first);
                 for (int r = 0; r < rows; r++) {
                     Element *to = layer.gates + ((row + r) * width + first) * lanes;
                     for (int v = 0; v < vectors; v++) store(to + v * lanes, sums[r][v]);
@@ -95,7 +97,7 @@ void decode_layer(const Decode<Weight> &call, const Layer<Weight> &layer, Operan
             }
             Tile<rows, vectors> sums;
             Cell::template begin<Element, rows, vectors>(step, gates, first, sums);
-            operands.hidden.template multiply<rows, vectors>(sums, row, layer.recurrent_weight, first);
+            operands.hidden.template multiply_streamed<rows, vectors>(sums, row, layer.recurrent_weight, first);
             Cell::template finish<Element, rows, vectors>(step, gates, 0, row, first, sums);
         });
     });
@@ -158,12 +160,13 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                 }
                 const std::int64_t width = own.symbol_vectors * lanes;
                 operands.below.read(inputs, own.rows, own.layers[own.layer_count - 1].units * lanes);
-                for_own_blocks<4>(own.symbol_vectors, thread, own.threads, [&]<int vectors>(std::int64_t first) {
+                for_own_blocks<4, 1>(own.symbol_vectors, thread, own.threads, [&]<int vectors>(std::int64_t first) {
+                    operands.below.template prepare<vectors>(own.head_weight, first, 0, own.rows);
                     for_row_groups<tile_registers / 4>(0, own.rows, [&]<int rows>(std::int64_t row) {
                         Tile<rows, vectors> sums;
                         for (int r = 0; r < rows; r++)
                             for (int v = 0; v < vectors; v++) sums[r][v] = load(own.head_bias + (first + v) * lanes);
-                        operands.below.template multiply<rows, vectors>(sums, row, own.head_weight, first);
+                        operands.below.template multiply_streamed<rows, vectors>(sums, row, own.head_weight, first);
                         for (int r = 0; r < rows; r++)
                             for (int v = 0; v < vectors; v++)
                                 store(own.logits + (row + r) * width + (first + v) * lanes, sums[r][v]);

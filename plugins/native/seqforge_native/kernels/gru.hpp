@@ -15,51 +15,37 @@ struct GRU {
     template <class Element, int rows, int vectors>
     static void begin(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t first,
                       Tile<rows, vectors> &sums) {
-        if constexpr (vectors == group)
-            for (int r = 0; r < rows; r++) {
-                sums[r][0] = load(gates_in[r]);
-                sums[r][1] = load(gates_in[r] + lanes);
-                sums[r][2] = load(call.parameters + first / gates * lanes);
-            }
+        for (int r = 0; r < rows; r++) {
+            sums[r][0] = load(gates_in[r]);
+            sums[r][1] = load(gates_in[r] + lanes);
+            sums[r][2] = load(call.parameters + first / gates * lanes);
+        }
     }
 
     // n = tanh(a + r m);  h' = (1 - z) n + z h
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
                        std::int64_t row, std::int64_t first, const Tile<rows, vectors> &sums) {
-        if constexpr (vectors == group)
-            for (int index = 0; index < rows; index++) {
-                std::int64_t unit = first / gates, before = place(call.sizes, step, row + index, unit);
-                Vector r = sigmoid(sums[index][0]), z = sigmoid(sums[index][1]), m = sums[index][2];
-                Vector n = hyperbolic_tangent(multiply_add(r, m, load(gates_in[index] + 2 * lanes)));
-                float *carried = call.carried + place(call.sizes, 0, row + index, unit);
-                Vector h = multiply_add(z, load(carried) - n, n);
-                store(carried, h);
-                store(call.hidden + place(call.sizes, step + 1, row + index, unit), h);
-                if (call.activations) {
-                    Element *saved = call.activations + before * saved_vectors;
-                    store(saved, r);
-                    store(saved + lanes, z);
-                    store(saved + 2 * lanes, n);
-                    store(saved + 3 * lanes, m);
-                }
-            }
+        for (int index = 0; index < rows; index++) {
+            std::int64_t unit = first / gates, before = place(call.sizes, step, row + index, unit);
+            Vector r = sigmoid(sums[index][0]), z = sigmoid(sums[index][1]), m = sums[index][2];
+            Vector n = hyperbolic_tangent(multiply_add(r, m, load(gates_in[index] + 2 * lanes)));
+            float *carried = call.carried + place(call.sizes, 0, row + index, unit);
+            Vector h = multiply_add(z, load(carried) - n, n);
+            store(carried, h);
+            store(call.hidden + place(call.sizes, step + 1, row + index, unit), h);
+            if (call.activations) store_each(call.activations + before * saved_vectors, r, z, n, m);
+        }
     }
 
     template <class Element>
     static void backward(const Backward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit, Vector dh) {
         std::int64_t before = place(call.sizes, step, row, unit);
-        const Element *saved = call.activations + before * saved_vectors;
-        Vector r = load(saved), z = load(saved + lanes), n = load(saved + 2 * lanes), m = load(saved + 3 * lanes);
+        const auto [r, z, n, m] = load_each<saved_vectors>(call.activations + before * saved_vectors);
         Vector da = dh * (broadcast(1.0f) - z) * tangent_slope(n);
         Vector dr = da * m * sigmoid_slope(r), dz = dh * (load(call.hidden + before) - n) * sigmoid_slope(z);
-        Element *input = call.input_gradient + before * gates, *recurrent = call.recurrent_gradient + before * gates;
-        store(input, dr);
-        store(input + lanes, dz);
-        store(input + 2 * lanes, da);
-        store(recurrent, dr);
-        store(recurrent + lanes, dz);
-        store(recurrent + 2 * lanes, da * r);
+        store_each(call.input_gradient + before * gates, dr, dz, da);
+        store_each(call.recurrent_gradient + before * gates, dr, dz, da * r);
         add_to_parameter(call, unit, 0, da * r);
         store(call.hidden_gradient + place(call.sizes, 0, row, unit), dh * z);
     }

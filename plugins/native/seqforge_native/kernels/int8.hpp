@@ -37,8 +37,15 @@ template <> class Inputs<std::int8_t> {
         for (std::int64_t row = 0; row < rows; row++) read_row(row, numbers + row * depth);
     }
 
+    template <int vectors>
+    void prepare(const std::int8_t *weights, std::int64_t first, std::int64_t first_row, std::int64_t last_row) {
+        const std::int8_t *block = weights + first * lanes * int8_column(depth_);
+        tiles_.template compute<vectors>(bytes_.data(), depth_, block, first_row, last_row);
+    }
+
     template <int rows, int vectors>
-    void multiply(Tile<rows, vectors> &sums, std::int64_t row, const std::int8_t *weights, std::int64_t first) const {
+    void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const std::int8_t *weights,
+                           std::int64_t first) const {
         // A single row has several sums in turn, so that no addition waits for the one before; depth is a multiple of
         // their steps.
         constexpr int turns = rows == 1 ? chains : 1;
@@ -51,7 +58,14 @@ template <> class Inputs<std::int8_t> {
             for (int r = 0; r < rows; r++)
                 for (int v = 0; v < vectors; v++)
                     whole[t][r][v] = t ? _mm512_setzero_si512() : _mm512_loadu_si512(offsets + v * 64);
-        for (std::int64_t k = 0; k < depth_;) {
+        const std::int64_t done = tiles_.depth();
+        if (done)
+            for (int r = 0; r < rows; r++) {
+                const std::int32_t *from = static_cast<const std::int32_t *>(tiles_.template row<vectors>(row + r));
+                for (int v = 0; v < vectors; v++)
+                    whole[0][r][v] = _mm512_add_epi32(whole[0][r][v], _mm512_loadu_si512(from + v * lanes));
+            }
+        for (std::int64_t k = done; k < depth_;) {
 #pragma GCC unroll 4
             for (int t = 0; t < turns; t++, k += 4) {
                 __m512i weight[vectors];
@@ -101,6 +115,7 @@ template <> class Inputs<std::int8_t> {
     std::vector<std::uint8_t> bytes_;
     std::vector<float> scales_;
     std::int64_t depth_ = 0;
+    TileSums<std::int8_t> tiles_;
 };
 
 // As `pack_forward` of packing.hpp, with four numbers of a column together; then the offsets and the scales of the block.

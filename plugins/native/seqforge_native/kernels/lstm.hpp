@@ -14,41 +14,30 @@ struct LSTM : StartsFromInputGates {
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&)[rows], std::int64_t step, std::int64_t row,
                        std::int64_t first, const Tile<rows, vectors> &sums) {
-        // Every block is a whole group of gates; other sizes are never called.
-        if constexpr (vectors == group)
-            for (int r = 0; r < rows; r++) {
-                std::int64_t before = place(call.sizes, step, row + r, first / gates);
-                std::int64_t after = place(call.sizes, step + 1, row + r, first / gates);
-                Vector i = sigmoid(sums[r][0]), f = sigmoid(sums[r][1]);
-                Vector g = hyperbolic_tangent(sums[r][2]), o = sigmoid(sums[r][3]);
-                Vector c = multiply_add(f, load(call.others + before), i * g);
-                Vector h = o * hyperbolic_tangent(c);
-                store(call.others + after, c);
-                store(call.hidden + after, h);
-                if (step == call.sizes.steps - 1) store(call.carried + place(call.sizes, 0, row + r, first / gates), h);
-                if (call.activations) {
-                    Element *saved = call.activations + before * gates;
-                    store(saved, i);
-                    store(saved + lanes, f);
-                    store(saved + 2 * lanes, g);
-                    store(saved + 3 * lanes, o);
-                }
-            }
+        for (int r = 0; r < rows; r++) {
+            std::int64_t before = place(call.sizes, step, row + r, first / gates);
+            std::int64_t after = place(call.sizes, step + 1, row + r, first / gates);
+            Vector i = sigmoid(sums[r][0]), f = sigmoid(sums[r][1]);
+            Vector g = hyperbolic_tangent(sums[r][2]), o = sigmoid(sums[r][3]);
+            Vector c = multiply_add(f, load(call.others + before), i * g);
+            Vector h = o * hyperbolic_tangent(c);
+            store(call.others + after, c);
+            store(call.hidden + after, h);
+            if (step == call.sizes.steps - 1) store(call.carried + place(call.sizes, 0, row + r, first / gates), h);
+            if (call.activations) store_each(call.activations + before * gates, i, f, g, o);
+        }
     }
 
     template <class Element>
     static void backward(const Backward<Element> &call, std::int64_t step, std::int64_t row, std::int64_t unit, Vector dh) {
         std::int64_t before = place(call.sizes, step, row, unit), after = place(call.sizes, step + 1, row, unit);
-        const Element *saved = call.activations + before * gates;
-        Vector i = load(saved), f = load(saved + lanes), g = load(saved + 2 * lanes), o = load(saved + 3 * lanes);
+        const auto [i, f, g, o] = load_each<gates>(call.activations + before * gates);
         Vector t = hyperbolic_tangent(load(call.others + after));
         float *carried = call.other_gradients + place(call.sizes, 0, row, unit);
         Vector dc = multiply_add(dh * o, tangent_slope(t), load(carried));
-        Element *gradient = call.input_gradient + before * gates;
-        store(gradient, dc * g * sigmoid_slope(i));
-        store(gradient + lanes, dc * load(call.others + before) * sigmoid_slope(f));
-        store(gradient + 2 * lanes, dc * i * tangent_slope(g));
-        store(gradient + 3 * lanes, dh * t * sigmoid_slope(o));
+        Vector di = dc * g * sigmoid_slope(i), df = dc * load(call.others + before) * sigmoid_slope(f);
+        Vector dg = dc * i * tangent_slope(g), d_o = dh * t * sigmoid_slope(o);
+        store_each(call.input_gradient + before * gates, di, df, dg, d_o);
         store(carried, dc * f);
     }
 };

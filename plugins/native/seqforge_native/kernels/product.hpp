@@ -4,6 +4,7 @@
 // bfloat16, whose instruction adds two products at once, two depths are stored together.
 #pragma once
 
+#include "tile_product.hpp"
 #include "vector.hpp"
 
 namespace seqforge {
@@ -92,18 +93,38 @@ template <class Weight> class Inputs {
         depth_ = depth;
     }
 
-    // sums[r][v] += Σ_k inputs[row + r][k] weights[k][first + v], for a block of columns of packed weights
+    // To be called before `multiply` with rows of a range and a block of columns of packed weights.
+    template <int vectors>
+    void prepare(const Weight *weights, std::int64_t first, std::int64_t first_row, std::int64_t last_row) {
+        tiles_.template compute<vectors>(numbers_, depth_, weights + first * lanes * depth_, first_row, last_row);
+    }
+
+    // sums[r][v] += Σ_k inputs[row + r][k] weights[k][first + v]
     template <int rows, int vectors>
     void multiply(Tile<rows, vectors> &sums, std::int64_t row, const Weight *weights, std::int64_t first) const {
-        const Element *inputs = numbers_ + row * depth_;
-        const Weight *block = weights + first * lanes * depth_;
-        if constexpr (rows == 1) accumulate_row<vectors>(sums, inputs, block, depth_);
-        else accumulate<rows, vectors>(sums, inputs, depth_, block, depth_);
+        const std::int64_t done = tiles_.depth();
+        if (done)
+            for (int r = 0; r < rows; r++) {
+                const float *from = static_cast<const float *>(tiles_.template row<vectors>(row + r));
+                for (int v = 0; v < vectors; v++) sums[r][v] = sums[r][v] + load(from + v * lanes);
+            }
+        const Element *inputs = numbers_ + row * depth_ + done;
+        const Weight *block = weights + (first * depth_ + done * vectors) * lanes;
+        accumulate<rows, vectors>(sums, inputs, depth_, block, depth_ - done);
+    }
+
+    // The same for weights that are read from memory.
+    template <int rows, int vectors>
+    void multiply_streamed(Tile<rows, vectors> &sums, std::int64_t row, const Weight *weights, std::int64_t first) const {
+        if constexpr (rows == 1)
+            accumulate_row<vectors>(sums, numbers_ + row * depth_, weights + first * depth_ * lanes, depth_);
+        else multiply<rows, vectors>(sums, row, weights, first);
     }
 
   private:
     const Element *numbers_ = nullptr;
     std::int64_t depth_ = 0;
+    TileSums<Weight> tiles_;
 };
 
 // Calls `tile.operator()<rows>(row)` for consecutive groups of at most `most` rows, of nearly equal size: a last group of

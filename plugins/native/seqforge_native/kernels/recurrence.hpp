@@ -85,12 +85,13 @@ template <class Work> void on_own_rows(const Sizes &sizes, Work work) {
     }
 }
 
-// Calls `block.operator()<vectors>(first)` for each block of a product's columns: whole groups, then single registers.
-template <int group, class Block> inline void for_column_blocks(std::int64_t vectors, Block block) {
+// Calls `block.operator()<vectors>(first)` for each block of a product's columns: whole groups, then single units, which
+// are as many registers as a unit has gates.
+template <int group, int unit, class Block> inline void for_column_blocks(std::int64_t vectors, Block block) {
     std::int64_t first = 0;
     for (; first + group <= vectors; first += group) block.template operator()<group>(first);
-    if constexpr (group > 1)
-        for (; first < vectors; first++) block.template operator()<1>(first);
+    if constexpr (group > unit)
+        for (; first < vectors; first += unit) block.template operator()<unit>(first);
 }
 
 // Largest number of rows of a tile whose sums fit in registers; at most 8, as in `for_row_groups`.
@@ -122,8 +123,11 @@ template <class Element, class Cell, class Call> void run_forward(const Call &ca
     const Sizes &sizes = call.sizes;
     const std::int64_t width = sizes.units * Cell::gates, depth = sizes.units * lanes;
     on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
-        for (std::int64_t step = 0; step < sizes.steps; step++)
-            for_column_blocks<Cell::group>(width, [&]<int vectors>(std::int64_t first) {
+        Inputs<Element> inputs;
+        for (std::int64_t step = 0; step < sizes.steps; step++) {
+            inputs.read(call.hidden + place(sizes, step, 0, 0), sizes.rows, depth);
+            for_column_blocks<Cell::group, Cell::gates>(width, [&]<int vectors>(std::int64_t first) {
+                inputs.template prepare<vectors>(call.weight, first, first_row, last_row);
                 for_row_groups<rows_at_once<Cell::group>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
                     const Element *gates[rows];
                     for (int r = 0; r < rows; r++) {
@@ -133,11 +137,11 @@ template <class Element, class Cell, class Call> void run_forward(const Call &ca
                     Tile<rows, vectors> sums;
                     Cell::template begin<Element, rows, vectors>(call, gates, first, sums);
                     if (!call.symbols) ask_for<rows, vectors>(gates);
-                    accumulate<rows, vectors>(sums, call.hidden + place(sizes, step, row, 0), depth,
-                                              call.weight + first * lanes * depth, depth);
+                    inputs.template multiply<rows, vectors>(sums, row, call.weight, first);
                     Cell::template finish<Element, rows, vectors>(call, gates, step, row, first, sums);
                 });
             });
+        }
     });
 }
 
@@ -146,8 +150,11 @@ template <class Element, class Cell, class Call> void run_backward(const Call &c
     const std::int64_t width = sizes.units * Cell::gates, depth = width * lanes, last = sizes.steps - 1;
     constexpr int group = 4;
     on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
-        for (std::int64_t step = last; step >= (call.first_wanted ? -1 : 0); step--)
-            for_column_blocks<group>(sizes.units, [&]<int vectors>(std::int64_t first) {
+        Inputs<Element> inputs;
+        for (std::int64_t step = last; step >= (call.first_wanted ? -1 : 0); step--) {
+            if (step < last) inputs.read(call.recurrent_gradient + (step + 1) * sizes.rows * depth, sizes.rows, depth);
+            for_column_blocks<group, 1>(sizes.units, [&]<int vectors>(std::int64_t first) {
+                if (step < last) inputs.template prepare<vectors>(call.weight, first, first_row, last_row);
                 for_row_groups<rows_at_once<group>>(first_row, last_row, [&]<int rows>(std::int64_t row) {
                     Tile<rows, vectors> sums;
                     for (int r = 0; r < rows; r++)
@@ -157,9 +164,7 @@ template <class Element, class Cell, class Call> void run_backward(const Call &c
                             if (step >= 0 && outputs_hidden<Cell>)
                                 sums[r][v] = sums[r][v] + load(call.output_gradient + place(sizes, step, row + r, first + v));
                         }
-                    if (step < last)
-                        accumulate<rows, vectors>(sums, call.recurrent_gradient + ((step + 1) * sizes.rows + row) * depth,
-                                                  depth, call.weight + first * lanes * depth, depth);
+                    if (step < last) inputs.template multiply<rows, vectors>(sums, row, call.weight, first);
                     for (int r = 0; r < rows; r++)
                         for (int v = 0; v < vectors; v++) {
                             if (step >= 0) Cell::backward(call, step, row + r, first + v, sums[r][v]);
@@ -167,6 +172,7 @@ template <class Element, class Cell, class Call> void run_backward(const Call &c
                         }
                 });
             });
+        }
     });
 }
 

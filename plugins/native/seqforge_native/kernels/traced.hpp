@@ -47,12 +47,10 @@ template <class Program> struct Traced : Program {
     template <class Element, int rows, int vectors>
     static void finish(const Forward<Element> &call, const Element *const (&gates_in)[rows], std::int64_t step,
                        std::int64_t row, std::int64_t first, const Tile<rows, vectors> &sums) {
-        // Every block is a whole number of units; other sizes are never called.
-        if constexpr (vectors % Program::gates == 0)
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < vectors; v += Program::gates)
-                    Program::forward(call, Place(call.sizes, step, row + r, (first + v) / Program::gates), sums[r] + v,
-                                     gates_in[r] + v * lanes);
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < vectors; v += Program::gates)
+                Program::forward(call, Place(call.sizes, step, row + r, (first + v) / Program::gates), sums[r] + v,
+                                 gates_in[r] + v * lanes);
     }
 
     template <class Element>

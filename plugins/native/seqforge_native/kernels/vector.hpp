@@ -1,6 +1,8 @@
 // A register of floats, of the instruction set that this file is compiled for: AVX-512 or AVX2.
 #pragma once
 
+#include <array>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <immintrin.h>
@@ -133,6 +135,16 @@ inline void store(bfloat16 *to, Vector x) {
 }
 
 #endif
+
+// Loads and stores consecutive registers, such as the gates of a unit.
+template <int count, class Element> inline std::array<Vector, count> load_each(const Element *from) {
+    std::array<Vector, count> registers;
+    for (int index = 0; index < count; index++) registers[index] = load(from + index * lanes);
+    return registers;
+}
+template <class Element> inline void store_each(Element *to, std::same_as<Vector> auto... registers) {
+    ((store(to, registers), to += lanes), ...);
+}
 
 // The greater and the lesser of two numbers; NaN if either is NaN.
 inline Vector greater_of(Vector a, Vector b) { return unless_number(a, at_least(a, b)); }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seqforge.errors import PluginError
 from seqforge.files import cache_folder
-from seqforge_native.library import NEEDS, best_instruction_set, load_library
+from seqforge_native.library import best_instruction_set, compiler_flags, load_library
 from seqforge_native.sequence import SequenceKernel
 from seqforge_native.traced.program import Program, write_source
 
@@ -65,8 +65,7 @@ def compile_program(program: Program) -> SequenceKernel:
 
 
 def _command(compiler: str, instruction_set: str) -> list[str]:
-    flags = [f"-m{need.replace('_', '')}" for need in sorted(NEEDS[instruction_set])]
-    return [compiler, "-std=c++20", "-O3", "-fopenmp", "-fPIC", "-shared", *flags]
+    return [compiler, "-std=c++20", "-O3", "-fopenmp", "-fPIC", "-shared", *compiler_flags(instruction_set)]
 
 
 def _path(source: str, command: list[str]) -> Path:

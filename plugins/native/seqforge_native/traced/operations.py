@@ -106,7 +106,7 @@ def _parts_of_slice(
     arithmetic: Arithmetic, value: Value, dim: int = 0, start: int | None = 0, end: int | None = None, step: int = 1
 ) -> slice:
     if step != 1 or (value.rows == "each" and dim not in (1, -1)):
-        raise UntraceableError("a part of the batch, or a slice with steps")
+        raise UntraceableError("a slice of the batch, or a slice with a step")
     # torch writes a slice without an end with an end beyond any length.
     last = None if end is None or end >= _NO_END else arithmetic.parts(end)
     return slice(arithmetic.parts(start or 0), last)
@@ -115,7 +115,7 @@ def _parts_of_slice(
 def _split(arithmetic: Arithmetic, value: Any, sizes: Any, dim: int = 0) -> list[Value]:
     value = arithmetic.number(value)
     if value.rows == "each" and dim not in (1, -1):
-        raise UntraceableError("a part of the batch")
+        raise UntraceableError("a split of the batch")
     if isinstance(sizes, int):
         each = arithmetic.parts(sizes)
         return [value.slice(start, start + each) for start in range(0, len(value.parts), each)]
@@ -126,7 +126,7 @@ def _split(arithmetic: Arithmetic, value: Any, sizes: Any, dim: int = 0) -> list
 def _cat(arithmetic: Arithmetic, values: Any, dim: int = 0) -> Value:
     numbers = [arithmetic.number(value) for value in values]
     if any(value.rows == "each" for value in numbers) and dim not in (1, -1):
-        raise UntraceableError("more rows than the batch has")
+        raise UntraceableError("a concatenation along the batch")
     return joined(numbers)
 
 

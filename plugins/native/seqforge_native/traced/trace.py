@@ -123,7 +123,7 @@ def _aten_graph(cell: FactoredCell[Any], parts: int) -> torch.fx.GraphModule:
     try:
         return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-        raise UntraceableError(str(error).partition("\n")[0]) from error
+        raise UntraceableError(f"what torch cannot trace: {str(error).partition(chr(10))[0]}") from error
 
 
 def _leaves(graph: Graph, operation: str, count: int) -> Value:
@@ -198,7 +198,7 @@ def _evaluated(
     try:
         result = function(arithmetic, *arguments, **options)
     except TypeError as error:
-        raise UntraceableError(f"{node.target} with these options: {error}") from error
+        raise UntraceableError(f"the operation {node.target} with these options: {error}") from error
     shape = node.meta.get("val")
     return arithmetic.as_wide(result, shape) if isinstance(shape, Tensor) else result
 

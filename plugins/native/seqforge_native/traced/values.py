@@ -13,7 +13,7 @@ Rows = Literal["each", "shared", "summed"]
 
 
 class UntraceableError(Exception):
-    """The computation of a cell cannot be expressed by a kernel; the message names what cannot."""
+    """A kernel cannot compute a cell; the message names the part that it cannot compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Arithmetic:
         width = max(len(value.parts) for value in values)
         columns = [value.parts * width if _is_constant(value) else value.parts for value in values]
         if any(len(column) != width for column in columns):
-            raise UntraceableError(f"{operation} of tensors of different widths")
+            raise UntraceableError(f"the operation {operation} on tensors of different widths")
         rows = _common_rows(operation, values)
         return Value(tuple(self._graph.apply(operation, *parts) for parts in zip(*columns, strict=True)), rows)
 
@@ -76,7 +76,7 @@ class Arithmetic:
         return length // self._hidden_size
 
     def as_wide(self, value: Value, like: Tensor) -> Value:
-        """Check that a value has the width of a tensor, to which a constant is repeated."""
+        """Return a value in the width of a tensor: a constant is repeated, and another value must have this width."""
         width = self.parts(like.shape[-1]) if like.ndim else 1
         if _is_constant(value):
             value = Value(value.parts * width, value.rows)
@@ -102,5 +102,5 @@ def _common_rows(operation: str, values: Sequence[Value]) -> Rows:
         or (operation == "div" and summed == [True, False] and "each" not in kinds)
     )
     if not linear:
-        raise UntraceableError(f"{operation} of a sum over the batch")
+        raise UntraceableError(f"the operation {operation} on a sum over the batch")
     return "summed"
