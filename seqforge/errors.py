@@ -50,7 +50,13 @@ def warn(message: str) -> None:
         print(f"seqforge: {printable(message)}", file=sys.stderr)  # noqa: T201 - the only print of the core
 
 
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "not enough memory",
+    "Storage size calculation overflowed",
+    "Overflow when unpacking long",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

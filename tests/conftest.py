@@ -91,6 +91,22 @@ def experiment(registry: Registry) -> Callable[..., Experiment]:
 
 
 @pytest.fixture
+def install(tmp_path: Path) -> Callable[[str, str], str]:
+    """Write a plugin as pip would install it, and return the value of PYTHONPATH with which it is found."""
+
+    def write(name: str, source: str) -> str:
+        folder, module = tmp_path / "site", f"{name}_plugin"
+        metadata = folder / f"{module}-1.2.dist-info"
+        metadata.mkdir(parents=True)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.2\n")
+        (metadata / "entry_points.txt").write_text(f"[seqforge.plugins]\n{name} = {module}\n")
+        (folder / f"{module}.py").write_text(source)
+        return str(folder)
+
+    return write
+
+
+@pytest.fixture
 def seqforge(tmp_path: Path) -> Callable[..., Result]:
     """Run the command `seqforge` in the test's temporary folder."""
 

@@ -14,6 +14,7 @@ from seqforge.checkpoints.files import MODEL, load_training, serialize_tensors
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment, read_table
+from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, choose_backends
@@ -26,6 +27,7 @@ from seqforge.training.task import TrainingTask
 from seqforge.training.trainer import Trainer
 
 
+@blame_components()
 def train(
     experiment: Experiment,
     output: str | Path = "runs",
@@ -78,6 +80,7 @@ def train(
     return Run(directory, experiment)
 
 
+@blame_components()
 def resume(
     run: Run, checkpoint: str = "latest", *, callbacks: Sequence[object] = (), progress: bool | None = None
 ) -> Run:

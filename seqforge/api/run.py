@@ -204,7 +204,7 @@ class Run:
         """
         chain = [sampler.build() for sampler in samplers]
         decoding = self._task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
-        return self._task.predict(TrainedModel(self.directory, checkpoint, device), inputs, decoding)
+        return self._task.predictor(TrainedModel(self.directory, checkpoint, device), decoding)(inputs)
 
     def evaluate(
         self,

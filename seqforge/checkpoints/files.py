@@ -89,7 +89,7 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
     try:
         temporary.mkdir()
         write_atomically(temporary / MODEL, serialize_tensors(state.model.state_dict()))
-        write_atomically(temporary / TRAINING, serialize_tensors(moments | recurrent | _random_state(state.device)))
+        write_atomically(temporary / TRAINING, serialize_tensors(moments | recurrent | random_state(state.device)))
         write_atomically(temporary / PROGRESS, progress.model_dump_json().encode())
         temporary.rename(path)
     finally:
@@ -130,7 +130,7 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
         join_optimizer_state(state.optimizer, builder, tensors, progress.optimizer)
         state.schedule.restore(progress.schedule)
         state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
-        _restore_random(tensors, state.device)
+        restore_random(tensors, state.device)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _other_experiment(path, str(error)) from error
     state.step = progress.step
@@ -208,14 +208,16 @@ def _recurrent(
     ]
 
 
-def _random_state(device: torch.device) -> dict[str, Tensor]:
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the state of torch's generators, which `restore_random` restores."""
     states = {"random.cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["random.cuda"] = torch.cuda.get_rng_state(device)
     return states
 
 
-def _restore_random(tensors: Mapping[str, Tensor], device: torch.device) -> None:
+def restore_random(tensors: Mapping[str, Tensor], device: torch.device) -> None:
+    """Restore the state of torch's generators."""
     torch.set_rng_state(tensors["random.cpu"])
     if device.type == "cuda" and "random.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random.cuda"], device)

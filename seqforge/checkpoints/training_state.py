@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from seqforge.experiment import Experiment
-from seqforge.interfaces import ExampleSpec, Optimizer, Schedule
+from seqforge.faults import checked_state
+from seqforge.interfaces import ExampleSpec, Schedule
+from seqforge.interfaces.optimization import build_optimizer
 from seqforge.model import SequenceModel, States, build_model
 
 
@@ -65,9 +67,10 @@ def initial_state(
         carried_batches: Number of batches whose recurrent state is carried from step to step.
     """
     model = build_model(experiment, symbols, spec).to(device)
-    builder: Optimizer = experiment.optimizer.build()
-    optimizer = builder.build(model.named_parameters())
+    optimizer = build_optimizer(experiment.optimizer.build(), model.named_parameters())
     for group in optimizer.param_groups:
         # torch uses this name, too, for the learning rate that schedules multiply.
         group.setdefault("initial_lr", group["lr"])
-    return TrainingState(model, optimizer, experiment.schedule.build(), carried_batches)
+    schedule: Schedule = experiment.schedule.build()
+    checked_state(schedule.state)  # before the first step, not at the first checkpoint
+    return TrainingState(model, optimizer, schedule, carried_batches)

@@ -9,6 +9,7 @@ from pathlib import Path
 from seqforge.cli.app import build_app
 from seqforge.cli.terminal import print_error
 from seqforge.errors import SeqforgeError, is_out_of_memory
+from seqforge.faults import blame_components
 from seqforge.files import describe_failure
 from seqforge.registry import Registry
 
@@ -44,7 +45,8 @@ def _run_reporting_errors() -> int:
         OSError: If the output cannot be written.
     """
     try:
-        _run()
+        with blame_components():
+            _run()
     except SeqforgeError as error:
         print_error(error.message, hint=error.hint)
     except KeyboardInterrupt:
@@ -54,7 +56,7 @@ def _run_reporting_errors() -> int:
     except OSError as error:
         failure = describe_failure(error)
         print_error(failure.message, hint=failure.hint)
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         print_error(

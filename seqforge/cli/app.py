@@ -3,6 +3,8 @@
 from typing import Annotated
 
 import typer
+from typer.main import get_command_name, get_group, solve_typer_info_defaults
+from typer.models import CommandInfo, TyperInfo
 
 import seqforge
 from seqforge.cli.cache import cache_app
@@ -56,8 +58,12 @@ def _version(requested: bool) -> None:
 
 def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
     for implementation in registry.new_hooks().hook.seqforge_add_commands.get_hookimpls():
+        taken = _names(app)
+        # The plugin adds its commands to an application of its own, so that it can neither replace nor remove others.
+        added = typer.Typer()
         try:
-            implementation.function(app)
+            implementation.function(added)
+            get_group(added)  # raises an error if a command has an argument of an unsupported type
         except Exception as error:  # noqa: BLE001 - a broken plugin must not disable the other commands
             name = implementation.plugin_name
             print_error(
@@ -65,3 +71,23 @@ def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
                 hint=f"Report this to the author of the plugin {name!r}.",
                 kind="warning",
             )
+            continue
+        for name in sorted(_names(added) & taken):
+            print_error(
+                f"the plugin {implementation.plugin_name!r} adds a command {name!r}, which exists already",
+                hint="This command of the plugin is skipped.",
+                kind="warning",
+            )
+        app.registered_commands += [one for one in added.registered_commands if _name(one) not in taken]
+        app.registered_groups += [one for one in added.registered_groups if _name(one) not in taken]
+
+
+def _names(app: typer.Typer) -> set[str]:
+    return {_name(added) for added in (*app.registered_commands, *app.registered_groups)}
+
+
+def _name(added: CommandInfo | TyperInfo) -> str:
+    """Return the name of a command, by default that of its function, or the name of a group of commands."""
+    if isinstance(added, TyperInfo):
+        return solve_typer_info_defaults(added).name or ""
+    return added.name or (get_command_name(added.callback.__name__) if added.callback else "")

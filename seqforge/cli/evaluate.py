@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, RunPath, open_run
+from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 
 
@@ -22,6 +22,7 @@ def evaluate(
     context: typer.Context,
     run: RunPath,
     split: Annotated[Split, typer.Option(help="Split to score, as a whole.")] = Split.validation,
+    assignments: SetOfRun = [],  # noqa: B006 - typer copies it
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
@@ -35,11 +36,13 @@ def evaluate(
       seqforge evaluate runs/first-run
 
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
+
+      seqforge evaluate runs/first-run --set corpus.files=moved/*.txt
     """
     from seqforge.api.progress import ProgressDisplay, format_scores
     from seqforge.evaluation import with_baselines
 
-    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
+    opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
     with ProgressDisplay(stderr()) as display:
         score = opened_run.evaluate(split.value, checkpoint=checkpoint, device=device, report=display.report)
         samples, baseline = opened_run.score_samples(checkpoint=checkpoint, device=device, report=display.report)

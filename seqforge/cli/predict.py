@@ -3,8 +3,10 @@
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
+from io import BufferedReader
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -12,7 +14,10 @@ from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open
 from seqforge.errors import DataError
 
 MAXIMUM_LINE = 16 * 1024 * 1024
-"""Maximum number of characters in a line, so that a wrong file does not fill the memory."""
+"""Maximum number of bytes in a line, so that a wrong file does not fill the memory."""
+
+_CHUNK = 4 * 1024 * 1024
+"""Maximum number of bytes that are read at once: many batches, so that each has examples of similar length."""
 
 
 def predict(
@@ -31,10 +36,13 @@ def predict(
     ] = False,
     beam: Annotated[
         int | None,
-        typer.Option(min=1, help="Width of the beam search that decodes sequences, such as 5. Default: the run's."),
+        typer.Option(
+            min=1, max=10**6, help="Width of the beam search that decodes sequences, such as 5. Default: the run's."
+        ),
     ] = None,
     length: Annotated[
-        int | None, typer.Option(min=1, help="Maximum number of symbols to decode, such as 50. Default: the run's.")
+        int | None,
+        typer.Option(min=1, max=10**12, help="Maximum number of symbols to decode, such as 50. Default: the run's."),
     ] = None,
     sampler: Annotated[
         list[str],
@@ -51,6 +59,7 @@ def predict(
 ) -> None:
     """Predict the targets of new inputs with a model that was trained on labelled examples.
 
+    Lines from a pipe are answered as they arrive; with --sampler, after the last one.
     Write an input of numbers as a JSON list such as [0, 0.5, 1], and a sequence of vectors as a list of such lists.
 
     [bold]Examples[/]
@@ -62,52 +71,58 @@ def predict(
       seqforge predict runs/digits --file images.jsonl
     """
     from seqforge.api.progress import printable
-    from seqforge.interfaces import Text
+    from seqforge.interfaces import Numbers
+    from seqforge.tasks import TrainedModel, task_of
 
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
-    lines = list(examples) if examples else list(_read_lines(file))
+    task = task_of(opened_run.experiment)
+    chain = [component.build() for component in opened_run.experiment.samplers] if sampler else []
+    decoding = task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
+    predictor = task.predictor(TrainedModel(opened_run.directory, checkpoint, device), decoding)
     spec = opened_run.spec()
-    inputs = lines if spec is None or isinstance(spec.input, Text) else [_parse_numbers(line) for line in lines]
-    predictions = opened_run.predict(
-        inputs,
-        beam=beam,
-        length=length,
-        samplers=opened_run.experiment.samplers if sampler else (),
-        seed=seed,
-        checkpoint=checkpoint,
-        device=device,
-    )
+    parse = _parse_numbers if spec is not None and isinstance(spec.input, Numbers) else str
     # Control characters could change the state of a terminal. Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() else str
-    for line, prediction in zip(lines, predictions, strict=True):
-        if as_json:
-            record = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
-            typer.echo(json.dumps(record))
-        else:
-            typer.echo(display(prediction.text))
+    batches = _read_batches(file)
+    if examples:
+        batches = iter([examples])
+    elif chain:
+        # Draws depend on the batches, and those of a pipe depend on the time.
+        batches = iter([[line for batch in batches for line in batch]])
+    for lines in batches:
+        for line, prediction in zip(lines, predictor([parse(line) for line in lines]), strict=True):
+            if as_json:
+                record = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
+                typer.echo(json.dumps(record))
+            else:
+                typer.echo(display(prediction.text))
+        sys.stdout.flush()
 
 
-def _read_lines(file: Path | None) -> Iterator[str]:
-    name = "standard input" if file is None or str(file) == "-" else str(file)
+def _read_batches(file: Path | None) -> Iterator[list[str]]:
+    """Yield the lines of a file, or those that have arrived from a pipe or a terminal."""
+    path = None if str(file) == "-" else file
+    name = path or "standard input"
     try:
-        if file is None or str(file) == "-":
-            yield from _read_bounded_lines(sys.stdin, name)
-        else:
-            with file.open(encoding="utf-8") as opened_file:
-                yield from _read_bounded_lines(opened_file, name)
+        with path.open("rb") if path else nullcontext(cast("BufferedReader", sys.stdin.buffer)) as opened_file:
+            number, rest = 1, b""
+            while chunk := opened_file.read1(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > MAXIMUM_LINE:
+                    raise DataError(f"{name}: line {number + len(lines)} is longer than {MAXIMUM_LINE:,} bytes")
+                if lines:
+                    yield [_decode(line, number + index) for index, line in enumerate(lines)]
+                    number += len(lines)
+            if rest:
+                yield [_decode(rest, number)]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
         raise DataError(f"{name}: cannot be read: {reason}") from error
 
 
-def _read_bounded_lines(file: TextIO, name: str) -> Iterator[str]:
-    number = 0
-    while line := file.readline(MAXIMUM_LINE):
-        number += 1
-        if not line.endswith("\n") and len(line) == MAXIMUM_LINE:
-            raise DataError(f"{name}: line {number} is longer than {MAXIMUM_LINE:,} characters")
-        # Some editors add carriage returns or a byte order mark, which are not part of the input.
-        yield line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff" if number == 1 else "")
+def _decode(line: bytes, number: int) -> str:
+    # Some editors add carriage returns or a byte order mark, which are not part of the input.
+    return line.decode().removesuffix("\r").removeprefix("\ufeff" if number == 1 else "")
 
 
 def _parse_numbers(line: str) -> Any:

@@ -13,6 +13,7 @@ from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
 from seqforge.errors import DataError
 from seqforge.events import Report
+from seqforge.faults import checked_state, wrong_result
 from seqforge.files import read_json
 from seqforge.interfaces import CodedVocabulary, Corpus, Document, DocumentsEncoded, Example, Vocabulary
 from seqforge.interfaces.vocabulary import distinct_codes
@@ -38,7 +39,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     Raises:
         DataError: If the corpus is empty or cannot be encoded.
     """
-    documents = _report_progress(read_items(corpus.read(report)), report)
+    documents = _report_progress(read_items(lambda: corpus.read(report), Document), report)
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):
@@ -59,7 +60,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
 def write_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
     """Write the state of a vocabulary to `vocabulary.json`."""
     (folder / VOCABULARY).write_text(
-        json.dumps({"version": VOCABULARY_VERSION, "state": vocabulary.state()}), encoding="utf-8"
+        json.dumps({"version": VOCABULARY_VERSION, "state": checked_state(vocabulary.state)}), encoding="utf-8"
     )
 
 
@@ -81,14 +82,18 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         raise DataError(f"{path}: not the state of this vocabulary: {error}") from error
 
 
-def read_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
+def read_items(method: Callable[[], Iterator[ItemT]], kind: type[ItemT]) -> Iterator[ItemT]:
     """Yield the items of a corpus, and convert its OSErrors to DataErrors.
 
     The cache would report an OSError as a failure to write the cache.
 
     Raises:
         DataError: If the corpus raises an OSError.
+        PluginError: If the corpus yields something else.
     """
+    items = method()
+    if not isinstance(items, Iterator):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise wrong_result(method, f"returned a {type(items).__name__}, not an iterator")
     while True:
         try:
             item = next(items)
@@ -96,6 +101,11 @@ def read_items(items: Iterator[ItemT]) -> Iterator[ItemT]:
             return
         except OSError as error:
             raise DataError(f"the corpus cannot be read: {error}") from error
+        if not isinstance(item, kind):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise wrong_result(method, f"yielded a value of type {type(item).__name__}, not {kind.__name__}")
+        content: Any = getattr(item, "content", b"")
+        if not isinstance(content, bytes):
+            raise wrong_result(method, f"yielded a Document whose content is a {type(content).__name__}, not bytes")
         yield item
 
 

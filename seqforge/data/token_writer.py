@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seqforge.data.token_file import TOKENS, TokenFile, Tokens
 from seqforge.errors import DataError
+from seqforge.faults import checked_state
 from seqforge.interfaces import Document, Vocabulary
 
 BATCH_SIZE = 1 << 20
@@ -93,7 +94,7 @@ class TokenWriter:
             vocabulary: Vocabulary, after learning. Its size determines the integer type of token ids.
             codes: Code of each token id if codes were written, or None.
         """
-        metadata = [vocabulary.state(), None if codes is None else codes.tolist()]
+        metadata = [checked_state(vocabulary.state), None if codes is None else codes.tolist()]
         self._digest.update(json.dumps(metadata, sort_keys=True).encode())
         token_file = TokenFile(
             self._folder,

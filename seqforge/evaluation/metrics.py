@@ -12,9 +12,10 @@ from seqforge.cache import lock_entry, open_cache_folder, read_checked, write_ch
 from seqforge.data import Dataset
 from seqforge.errors import SeqforgeError, warn
 from seqforge.experiment import Experiment
+from seqforge.faults import describe_error, plugin_fault
 from seqforge.files import cache_folder, reported_failures
 from seqforge.interfaces import FittedMetric, Metric, Score
-from seqforge.registry import Component, describe_error, plugin_fault
+from seqforge.registry import Component
 
 MetricT = TypeVar("MetricT")
 ScoreT = TypeVar("ScoreT")

@@ -1,7 +1,7 @@
 """The check of an experiment. It covers every section and component, so that all problems are reported at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,8 +19,9 @@ from seqforge.experiment.compatibility import (
     is_labelled,
 )
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
+from seqforge.faults import SESSION
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import SESSION, Component, Problem, Registry, format_value, from_validation, join, resolve
+from seqforge.registry import Component, Problem, Registry, format_value, from_validation, join, resolve
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -33,7 +34,7 @@ MAXIMUM_REPEAT = 1000
 SHOWN_EXAMPLES = 5
 """Default of `sampling.count` for labelled examples."""
 
-_TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "plugins"]
+_TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "plugins", "distributions"]
 _IN_MODEL = ["cells", "attention", "initializer"]
 
 
@@ -66,10 +67,13 @@ class Checker:
         for name in table:
             if name not in _TABLES:
                 self.problems.append(Problem(name, "an experiment has no such table", _suggest_table(name)))
+        missing = self._missing_plugins(table)
+        if missing:
+            self.problems += missing  # Every component of such a plugin would be another problem.
+            return {}
         model: dict[str, Any] = {"cells": [{"use": DEFAULT_CELL}], "initializer": {"use": DEFAULT_INITIALIZER}}
         model |= self._mapping(table, "model")
         identity = self._mapping(table, "experiment")
-        self._mapping(table, "plugins")  # The versions in a resolved experiment are informative only.
         identity.setdefault("name", _run_name(default_name or _corpus_name(table)))
         corpus = self._corpus(table)
         data, sampling = self._mapping(table, "data"), self._mapping(table, "sampling")
@@ -107,6 +111,21 @@ class Checker:
             "example_spec": spec,
             "table": self._resolve(sections, components, cells, samplers, metrics, versions),
         }
+
+    def _missing_plugins(self, table: Mapping[str, Any]) -> list[Problem]:
+        """Return a problem for each plugin that a resolved experiment names and uses, and that is not installed."""
+        versions, distributions = self._mapping(table, "plugins"), self._mapping(table, "distributions")
+        used = {name.partition("/")[0] for name in _component_names(table)}
+        installed = {plugin.name for plugin in self._registry.plugins}
+        return [
+            Problem(
+                join("plugins", name),
+                f"the plugin {name!r} is not installed",
+                f"The run used version {format_value(versions[name])} of it, in the distribution "
+                f"{format_value(distributions.get(name, 'unknown'))}. Install that distribution.",
+            )
+            for name in sorted((used & versions.keys()) - installed)
+        ]
 
     def _mapping(self, table: Mapping[str, Any], key: str) -> dict[str, Any]:
         value = table.get(key, {})
@@ -243,7 +262,21 @@ class Checker:
         table["sampler"] = [dict(sampler.table) for sampler in samplers]
         table["metrics"] = [dict(metric.table) for metric in metrics]
         table["plugins"] = dict(versions)
+        distributions = {plugin.name: plugin.distribution for plugin in self._registry.plugins if plugin.distribution}
+        table["distributions"] = {name: distributions[name] for name in versions if name in distributions}
         return table
+
+
+def _component_names(value: Any) -> Iterator[str]:
+    """Yield the qualified names of components in a table and the tables inside it."""
+    if isinstance(value, Mapping):
+        for key, inner in cast("Mapping[str, Any]", value).items():
+            if key == "use" and isinstance(inner, str) and "/" in inner:
+                yield inner
+            yield from _component_names(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from _component_names(inner)
 
 
 def _keys_of(section: str) -> list[str]:

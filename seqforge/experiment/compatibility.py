@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from seqforge.errors import PluginError
 from seqforge.experiment.settings import SECTIONS
+from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.interfaces import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
-from seqforge.registry import Component, Problem, blame_plugin, join, plugin_fault
+from seqforge.registry import Component, Problem, join
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,9 @@ def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
     if loss.compares != "symbols" or loss.aligns:
         problem = f"{selection.loss.name} cannot compare single symbols, the targets of a language model"
         yield Problem("loss.use", problem, "Use cross-entropy.")
+    if selection.sections["training"]["patience"] is not None and not selection.sections["data"]["validation_fraction"]:
+        problem = "needs evaluations, but data.validation_fraction is 0, so that there is no validation split"
+        yield Problem("training.patience", problem, "Leave it out, or set data.validation_fraction.")
     for index, metric in enumerate(selection.metrics):
         if issubclass(metric.component, PredictionMetric):
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"

@@ -12,6 +12,7 @@ from seqforge.experiment.check import Checker
 from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
 from seqforge.experiment.tables import is_utf8, override, read_table
+from seqforge.faults import blame_components
 from seqforge.interfaces import ExampleSpec
 from seqforge.registry import Choice, Component, Registry, Use, plain_tables, use, with_classes_of
 
@@ -186,7 +187,8 @@ class Experiment:
             )
         registry = with_classes_of(table, registry or Registry.installed())
         checker = Checker(registry, folder)
-        parts = checker.check(plain_tables(table, registry), default_name=origin.stem if origin else None)
+        with blame_components():  # the check calls class methods of components, such as `fits` of a metric
+            parts = checker.check(plain_tables(table, registry), default_name=origin.stem if origin else None)
         if checker.problems:
             raise ExperimentError(_format_problems(checker.problems, origin))
         for name, value in (parts | {"registry": registry}).items():

@@ -34,6 +34,7 @@ def json_schema(registry: Registry) -> Schema:
             "sampler": _list(_reference("sampler")),
             "metrics": _list(_reference("metric")),
             "plugins": {"type": "object", "additionalProperties": {"type": "string"}},
+            "distributions": {"type": "object", "additionalProperties": {"type": "string"}},
         },
         "$defs": {kind: _kind(registry, kind) for kind in KINDS},
     }

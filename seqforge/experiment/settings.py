@@ -11,12 +11,14 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
 AUTO_BACKEND = "auto"
 """Value of `training.backend` for the backend that is measured to be the fastest."""
+
+Count = Annotated[int, Field(gt=0, le=10**12)]
+"""A number of things. A larger one is a mistake: a trillion steps of a millisecond take thirty years."""
 
 DEFAULT_STEPS = 2000
 """Number of optimizer steps of a run if the experiment sets no limit."""
@@ -91,7 +93,7 @@ class Model(Section):
         Field(description="Topology of the model. By default, it follows from the corpus and the loss."),
     ] = None
     embedding_size: Annotated[
-        PositiveInt | None,
+        Count | None,
         Field(description="Size of the embedding of each symbol. By default, symbols are one-hot vectors."),
     ] = None
     dropout: Annotated[
@@ -111,20 +113,20 @@ class Training(Section):
     """`[training]`: length, batches, precision and intervals of training."""
 
     batch_size: Annotated[
-        PositiveInt, Field(description="Number of sequences in a batch, or maximum number of labelled examples.")
+        Count, Field(description="Number of sequences in a batch, or maximum number of labelled examples.")
     ] = 64
     sequence_length: Annotated[
-        PositiveInt,
+        Count,
         Field(
             description="Number of steps of truncated backpropagation through time. The state is carried over to the "
             "next sequence."
         ),
     ] = 100
     accumulation: Annotated[
-        PositiveInt, Field(description="Number of batches whose gradients are averaged in one optimizer step.")
+        Count, Field(description="Number of batches whose gradients are averaged in one optimizer step.")
     ] = 1
     batch_tokens: Annotated[
-        PositiveInt,
+        Count,
         Field(
             description="Maximum number of input and target steps in a batch of labelled examples, padding included."
         ),
@@ -138,15 +140,15 @@ class Training(Section):
             "run; it grows linearly from 0 (Bengio et al. 2015).",
         ),
     ] = 0.0
-    steps: Annotated[PositiveInt | None, Field(description="Number of optimizer steps after which the run ends.")] = (
-        None
-    )
+    steps: Annotated[Count | None, Field(description="Number of optimizer steps after which the run ends.")] = None
     epochs: Annotated[
-        PositiveFloat | None, Field(description="Number of passes over the corpus after which the run ends.")
+        PositiveFloat | None, Field(le=1e9, description="Number of passes over the corpus after which the run ends.")
     ] = None
-    minutes: Annotated[PositiveFloat | None, Field(description="Number of minutes after which the run ends.")] = None
+    minutes: Annotated[
+        PositiveFloat | None, Field(le=1e9, description="Number of minutes after which the run ends.")
+    ] = None
     patience: Annotated[
-        PositiveInt | None, Field(description="Number of evaluations without a new best loss after which the run ends.")
+        Count | None, Field(description="Number of evaluations without a new best loss after which the run ends.")
     ] = None
     gradient_clip_norm: Annotated[
         PositiveFloat | None, Field(description="Maximum L2 norm of the gradient; a larger gradient is scaled down.")
@@ -155,10 +157,10 @@ class Training(Section):
         PositiveFloat | None,
         Field(description="Maximum absolute value of an element of the gradient; larger elements are clipped."),
     ] = None
-    log_interval: Annotated[PositiveInt, Field(description="Steps between two logged steps in metrics.jsonl.")] = 10
-    checkpoint_interval: Annotated[PositiveInt, Field(description="Steps between two checkpoints.")] = 500
+    log_interval: Annotated[Count, Field(description="Steps between two logged steps in metrics.jsonl.")] = 10
+    checkpoint_interval: Annotated[Count, Field(description="Steps between two checkpoints.")] = 500
     keep_checkpoints: Annotated[
-        PositiveInt, Field(description="Number of latest checkpoints that are kept, in addition to the best.")
+        Count, Field(description="Number of latest checkpoints that are kept, in addition to the best.")
     ] = 2
     precision: Annotated[
         Literal["float32", "bfloat16", "auto"],
@@ -188,9 +190,10 @@ class Training(Section):
 class Evaluation(Section):
     """`[evaluation]`: evaluation of the validation split while training."""
 
-    interval: Annotated[PositiveInt, Field(description="Steps between two evaluations.")] = 500
+    interval: Annotated[Count, Field(description="Steps between two evaluations.")] = 500
     tokens: Annotated[
-        int, Field(ge=2, description="Maximum number of tokens that are scored. `seqforge evaluate` scores all.")
+        int,
+        Field(ge=2, le=10**12, description="Maximum number of tokens that are scored. `seqforge evaluate` scores all."),
     ] = 1_000_000
 
 
@@ -198,21 +201,21 @@ class Prediction(Section):
     """`[prediction]`: decoding of predicted sequences."""
 
     beam: Annotated[
-        PositiveInt, Field(description="Width of the beam search; 1 takes the most probable symbol on every step.")
+        Count, Field(description="Width of the beam search; 1 takes the most probable symbol on every step.")
     ] = 1
     length_normalization: Annotated[
         NonNegativeFloat, Field(description="Exponent α of Wu et al. 2016; a larger value favors longer sequences.")
     ] = 0.0
-    length: Annotated[PositiveInt, Field(description="Maximum number of symbols in a predicted sequence.")] = 200
+    length: Annotated[Count, Field(description="Maximum number of symbols in a predicted sequence.")] = 200
 
 
 class Sampling(Section):
     """`[sampling]`: samples drawn while training, by the chain of `[[sampler]]`."""
 
-    interval: Annotated[PositiveInt, Field(description="Steps between two samples.")] = 1000
-    length: Annotated[PositiveInt, Field(description="Number of symbols in a sample.")] = 300
+    interval: Annotated[Count, Field(description="Steps between two samples.")] = 1000
+    length: Annotated[Count, Field(description="Number of symbols in a sample.")] = 300
     count: Annotated[
-        PositiveInt,
+        Count,
         Field(description="Number of samples, or of validation examples that are predicted (5 by default)."),
     ] = 1
     prompt: Annotated[

@@ -2,20 +2,20 @@
 
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.generator import encode_prompt, generate
-from seqforge.generation.predictions import Decoding, Prediction, RawPrediction, predict, predict_examples
+from seqforge.generation.predictions import Decoding, Prediction, Predictor, RawPrediction, predict_examples
 from seqforge.generation.text import sample_texts, stream_text
 
 __all__ = [
     "DecodedSequence",
     "Decoding",
     "Prediction",
+    "Predictor",
     "RawPrediction",
     "TargetVocabulary",
     "beam_search",
     "draw_sequences",
     "encode_prompt",
     "generate",
-    "predict",
     "predict_examples",
     "sample_texts",
     "stream_text",

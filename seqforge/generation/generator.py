@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
+from seqforge.faults import wrong_result
 from seqforge.generation.validate_automaton import first_automaton, next_automaton
 from seqforge.interfaces import (
     ConstraintAutomaton,
@@ -80,7 +81,7 @@ def generate(
 
     Raises:
         RunError: If the logits of the model are not finite.
-        PluginError: If a sampler forbids every symbol, or its automaton is invalid.
+        PluginError: If a sampler returns something other than logits, or its automaton is invalid.
     """
     device = next(model.parameters()).device
     uniforms = uniforms_of(seed, count)
@@ -192,21 +193,15 @@ def draw(
 
     Raises:
         RunError: If a logit is not finite.
-        PluginError: If a sampler forbids every symbol.
+        PluginError: If a sampler forbids every symbol, or returns something other than finite logits.
     """
     check_finite(logits)
     transformed = logits
     for sampler, memory in zip(samplers, memories, strict=True):
-        transformed = sampler.transform(transformed, memory)
-    if transformed.shape != logits.shape:
-        chain = ", ".join(type(sampler).__name__ for sampler in samplers)
-        raise PluginError(
-            f"the samplers {chain} changed the shape of logits {list(logits.shape)} to {list(transformed.shape)}",
-            hint="The author of one of these samplers must correct it.",
-        )
+        transformed = _transform(sampler, transformed, memory)
     highest = transformed.amax(-1, keepdim=True)
     if not _all_finite(highest):
-        raise _all_forbidden(logits, samplers, memories)
+        raise _not_drawable(logits, samplers, memories)
     cumulative = (transformed - highest).exp().cumsum(-1)
     thresholds = (uniforms.unsqueeze(1) * cumulative[:, -1:]).contiguous()
     # Rounding can make a threshold equal to the total. It then selects the last symbol that is not forbidden.
@@ -219,15 +214,22 @@ def _all_finite(numbers: Tensor) -> bool:
     return all(map(math.isfinite, cast("list[float]", numbers.flatten().tolist())))
 
 
-def _all_forbidden(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
-    """Return an error that names the sampler that forbids every symbol."""
+def _transform(sampler: Sampler, logits: Tensor, memory: object) -> Tensor:
+    transformed: Any = sampler.transform(logits, memory)
+    if not isinstance(transformed, Tensor) or transformed.shape != logits.shape:
+        shown = list(transformed.shape) if isinstance(transformed, Tensor) else type(transformed).__name__
+        raise wrong_result(sampler.transform, f"returned {shown}, not logits {list(logits.shape)}")
+    return transformed
+
+
+def _not_drawable(logits: Tensor, samplers: Sequence[Sampler], memories: Sequence[object]) -> PluginError:
+    """Return an error that names the sampler from whose logits nothing can be drawn."""
     for sampler, memory in zip(samplers, memories, strict=True):
-        logits = sampler.transform(logits, memory)
-        if not _all_finite(logits.amax(-1)):
-            return PluginError(
-                f"the sampler {type(sampler).__name__} forbids every symbol",
-                hint="Remove it from the chain of samplers. Its author must correct it.",
-            )
+        logits = _transform(sampler, logits, memory)
+        if (logits.isnan() | (logits == math.inf)).any():
+            return wrong_result(sampler.transform, "returned a logit that is NaN or infinity")
+        if (logits == -math.inf).all(-1).any():
+            return wrong_result(sampler.transform, "forbids every symbol; at least one must stay allowed")
     return PluginError("the samplers forbid every symbol, but not when they are called again with the same logits")
 
 

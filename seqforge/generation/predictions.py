@@ -64,42 +64,65 @@ class Prediction:
     confidence: float | None
 
 
-def predict(
-    model: SequenceModel,
-    spec: ExampleSpec,
-    vocabulary: Vocabulary,
-    inputs: Sequence[Value],
-    decoding: Decoding,
-    rows: int,
-    tokens: int,
-) -> list[Prediction]:
-    """Predict the targets of new examples. The model is left in evaluation mode.
+class Predictor:
+    """Predicts the targets of new examples with a loaded model, which is set to evaluation mode.
 
     A batch has at most `rows` examples and `tokens` steps, padding included. An example with more steps is a batch of
     its own.
 
-    Raises:
-        DataError: If an input does not fit the example spec.
+    Args:
+        model: The model.
+        spec: Shape of the examples.
+        vocabulary: Vocabulary of text in the inputs and targets.
+        decoding: Options for decoding a new sequence.
+        rows: Maximum number of examples in a batch.
+        tokens: Maximum number of steps in a batch.
     """
-    encoded = [_encode(spec, vocabulary, value, number) for number, value in enumerate(inputs, start=1)]
-    device = next(model.parameters()).device
-    symbols = TargetVocabulary(spec, vocabulary)
-    predictions: dict[int, RawPrediction] = {}
-    seeds = np.random.default_rng(decoding.seed)
-    remaining = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
-    model.eval()
-    while remaining:
-        # The first example is the longest, so it limits the size of the batch.
-        count = max(1, min(rows, tokens // len(encoded[remaining[0]])))
-        selected, remaining = remaining[:count], remaining[count:]
-        with torch.inference_mode():
-            batch = pad_inputs([encoded[index] for index in selected]).to(device)
-            lengths = torch.tensor([len(encoded[index]) for index in selected], device=device)
-            # Each batch has its own seed, so that equal examples in two batches get different draws.
-            options = replace(decoding, seed=seeds.integers(2**63).item())
-            batch_predictions = predict_examples(model, spec, symbols, model.encode(batch, lengths), options)
-        predictions |= dict(zip(selected, batch_predictions, strict=True))
-    return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        spec: ExampleSpec,
+        vocabulary: Vocabulary,
+        decoding: Decoding,
+        rows: int,
+        tokens: int,
+    ) -> None:
+        self._model = model.eval()
+        self._spec = spec
+        self._vocabulary = vocabulary
+        self._symbols = TargetVocabulary(spec, vocabulary)
+        self._decoding = decoding
+        self._limits = rows, tokens
+        self._seeds = np.random.default_rng(decoding.seed)
+        self._count = 0
+
+    def __call__(self, inputs: Sequence[Value]) -> list[Prediction]:
+        """Return a prediction for each input.
+
+        Raises:
+            DataError: If an input does not fit the example spec. The message counts the inputs of all calls.
+        """
+        model, spec, vocabulary = self._model, self._spec, self._vocabulary
+        numbered = enumerate(inputs, start=self._count + 1)
+        encoded = [_encode(spec, vocabulary, value, number) for number, value in numbered]
+        self._count += len(encoded)
+        device = next(model.parameters()).device
+        predictions: dict[int, RawPrediction] = {}
+        remaining = sorted(range(len(encoded)), key=lambda index: len(encoded[index]), reverse=True)
+        rows, tokens = self._limits
+        while remaining:
+            # The first example is the longest, so it limits the size of the batch.
+            count = max(1, min(rows, tokens // len(encoded[remaining[0]])))
+            selected, remaining = remaining[:count], remaining[count:]
+            with torch.inference_mode():
+                batch = pad_inputs([encoded[index] for index in selected]).to(device)
+                lengths = torch.tensor([len(encoded[index]) for index in selected], device=device)
+                # Each batch has its own seed, so that equal examples in two batches get different draws.
+                options = replace(self._decoding, seed=self._seeds.integers(2**63).item())
+                found = predict_examples(model, spec, self._symbols, model.encode(batch, lengths), options)
+            predictions |= dict(zip(selected, found, strict=True))
+        return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
 
 
 def predict_examples(

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from seqforge.errors import PluginError
+from seqforge.faults import wrong_result
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 _TYPES = {
@@ -33,10 +33,7 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
     """
     automaton = sampler.automaton(memory)
     for fault in _faults(automaton, batch_size, symbols) if automaton else ():
-        raise PluginError(
-            f"the automaton of the sampler {type(sampler).__name__} is invalid: {fault}",
-            hint="Its author must correct it; see `seqforge.interfaces.ConstraintAutomaton`.",
-        )
+        raise wrong_result(sampler.automaton, f"returned an invalid automaton: {fault}")
     return automaton
 
 
@@ -48,10 +45,7 @@ def next_automaton(sampler: Sampler, memory: Any, stopped: ConstraintAutomaton) 
     """
     automaton = first_automaton(sampler, memory, len(stopped.states), stopped.costs.shape[1])
     if automaton is None:
-        raise PluginError(
-            f"the automaton of the sampler {type(sampler).__name__} stopped, and the sampler returned no new one",
-            hint="Its author must correct it: `Sampler.automaton` must return an automaton after `memory_after_stop`.",
-        )
+        raise wrong_result(sampler.automaton, "returned None after `memory_after_stop`, not a new automaton")
     return automaton
 
 

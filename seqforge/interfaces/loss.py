@@ -1,10 +1,13 @@
 """Losses, which training minimizes."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from seqforge.faults import wrong_result
 
 IGNORED_TARGET = -100
 """Target that is ignored, such as padding (torch's default `ignore_index`). For numbers it is NaN."""
@@ -24,6 +27,20 @@ class Loss(nn.Module, ABC):
     compares: ClassVar[Literal["symbols", "numbers"]] = "symbols"
     aligns: ClassVar[bool] = False
     in_nats: bool = False
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
+        """Return the result of `forward`.
+
+        Raises:
+            PluginError: If it is not a scalar that depends on the outputs.
+        """
+        value: Any = super().__call__(outputs, targets)
+        if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
+            shown = f"a tensor {list(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else f"{value!r:.60}"
+            raise wrong_result(self.forward, f"returned {shown}, not a scalar tensor of floating-point type")
+        if torch.is_grad_enabled() and outputs.requires_grad and not value.requires_grad:
+            raise wrong_result(self.forward, "returned a constant, not a function of the outputs with a gradient")
+        return value
 
     @abstractmethod
     def forward(

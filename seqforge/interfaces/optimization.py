@@ -1,5 +1,6 @@
 """Initializers, optimizers and learning rate schedules."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from seqforge.faults import wrong_result
 
 
 class Initializer(ABC):
@@ -35,6 +38,20 @@ class Optimizer(ABC):
 
         Its `state_dict` must contain only tensors and plain JSON values.
         """
+
+
+def build_optimizer(options: Optimizer, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
+    """Return the torch optimizer that an `Optimizer` builds.
+
+    Raises:
+        PluginError: If it is not a torch optimizer with a learning rate in every parameter group.
+    """
+    optimizer: Any = options.build(parameters)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise wrong_result(options.build, f"returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
+    if not all("lr" in group for group in optimizer.param_groups):
+        raise wrong_result(options.build, "returned an optimizer without the learning rate 'lr' in its groups")
+    return optimizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +89,19 @@ class Schedule(ABC):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore a state that `state` returned in this or another process. The default does nothing."""
+
+
+def learning_rate_factor(schedule: Schedule, progress: Progress) -> float:
+    """Return the factor of a schedule.
+
+    Raises:
+        PluginError: If it is not a finite number that is at least 0.
+    """
+    value: Any = schedule.factor(progress)
+    try:
+        factor = float(value)
+    except (TypeError, ValueError, OverflowError):
+        factor = math.nan
+    if not 0 <= factor < math.inf:
+        raise wrong_result(schedule.factor, f"returned {value!r:.60}, not a finite number that is at least 0")
+    return factor

@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.errors import PluginError
+from seqforge.faults import wrong_result
 from seqforge.interfaces.generation_kernel import ConstraintAutomaton, LogitRule
 from seqforge.interfaces.vocabulary import Vocabulary
 
@@ -74,7 +74,4 @@ class Sampler(ABC):
             stopped: Automaton after its last draw.
             tokens: Last symbol of each sample.
         """
-        raise PluginError(
-            f"the automaton of the sampler {type(self).__name__} stopped, and the sampler cannot continue",
-            hint="The author of the sampler must implement `Sampler.memory_after_stop`.",
-        )
+        raise wrong_result(self.memory_after_stop, "is not implemented, but an automaton of the sampler stopped")

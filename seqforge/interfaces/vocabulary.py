@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.errors import DataError
+from seqforge.faults import wrong_result
 
 _PIECE = 1 << 20
 """Number of codes that are examined at once. It bounds memory for long documents."""
@@ -53,8 +54,16 @@ class Vocabulary(ABC):
 
         Raises:
             UnknownSymbolError: If a symbol is not in the vocabulary.
+            PluginError: If `encode_bytes` does not return token ids.
         """
-        return self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+        tokens = self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+        is_array = isinstance(tokens, np.ndarray)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_array or tokens.ndim != 1 or tokens.dtype.kind not in "iu":
+            raise wrong_result(self.encode_bytes, f"returned a {type(tokens).__name__}, not a vector of integers")
+        if len(tokens) and not 0 <= tokens.min() <= tokens.max() < self.size:
+            extremes = f"{tokens.min()} to {tokens.max()}, not from 0 to {self.size - 1}"
+            raise wrong_result(self.encode_bytes, f"returned token ids from {extremes}")
+        return tokens
 
     @abstractmethod
     def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:

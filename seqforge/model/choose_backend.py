@@ -11,12 +11,13 @@ from torch import Tensor
 
 from seqforge.errors import ExperimentError, PluginError, RunError, SeqforgeError
 from seqforge.experiment import AUTO_BACKEND
+from seqforge.faults import blame_plugin
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal, SequenceReader
 from seqforge.model.input import SymbolInput
 from seqforge.model.measure_backends import Measurement, Probe, Workload, measure_backends
 from seqforge.model.precision import matmul_dtype
 from seqforge.model.sequence_model import SequenceModel
-from seqforge.registry import Registry, blame_plugin
+from seqforge.registry import Registry
 
 EAGER = "eager"
 

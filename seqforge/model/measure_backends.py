@@ -14,11 +14,12 @@ from torch import Tensor
 
 from seqforge.cache import open_cache_folder, read_checked, write_checked
 from seqforge.errors import RunError, warn
+from seqforge.faults import describe_error
 from seqforge.files import cache_folder, describe_failure
 from seqforge.hardware import describe_processor
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
-from seqforge.registry import Registry, describe_error
+from seqforge.registry import Registry
 
 CLEARLY_SLOWER = 1.5
 """The measurement of a backend stops early if it takes this many times as long as the best one."""

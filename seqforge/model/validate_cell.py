@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.interfaces import Cell
-from seqforge.registry import Component, blame_plugin, plugin_fault
+from seqforge.registry import Component
 
 _ROWS = 2
 

@@ -4,16 +4,8 @@ from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import (
-    Problem,
-    blame_plugin,
-    describe_error,
-    format_value,
-    from_validation,
-    join,
-    plugin_fault,
-)
-from seqforge.registry.register import KINDS, SESSION, Kind, Register, Registration
+from seqforge.registry.problems import Problem, format_value, from_validation, join
+from seqforge.registry.register import KINDS, Kind, Register, Registration
 from seqforge.registry.registry import Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
 
@@ -22,7 +14,6 @@ __all__ = [
     "DISABLING_VARIABLE",
     "GROUP",
     "KINDS",
-    "SESSION",
     "Choice",
     "Component",
     "Kind",
@@ -36,8 +27,6 @@ __all__ = [
     "Registration",
     "Registry",
     "Use",
-    "blame_plugin",
-    "describe_error",
     "discover",
     "format_value",
     "from_validation",
@@ -47,7 +36,6 @@ __all__ = [
     "new_plugin_manager",
     "options_of",
     "plain_tables",
-    "plugin_fault",
     "resolve",
     "use",
     "with_classes_of",

@@ -11,9 +11,10 @@ import pydantic_core
 from pydantic import ValidationError
 
 from seqforge.errors import PluginError, did_you_mean
+from seqforge.faults import SESSION, blame_plugin
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import Problem, blame_plugin, format_value, from_validation, join, unknown_key
-from seqforge.registry.register import KINDS, SESSION, Registration
+from seqforge.registry.problems import Problem, format_value, from_validation, join, unknown_key
+from seqforge.registry.register import KINDS, Registration
 from seqforge.registry.registry import Registry
 
 

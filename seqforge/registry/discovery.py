@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
+from seqforge.faults import SESSION
 from seqforge.registry.hooks import API_VERSION, new_plugin_manager
-from seqforge.registry.register import SESSION, Register, Registration
+from seqforge.registry.register import Register, Registration
+from seqforge.registry.target import describe_missing
 
 GROUP = "seqforge.plugins"
 DISABLING_VARIABLE = "SEQFORGE_DISABLE_PLUGINS"
@@ -106,7 +108,8 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-        reason = _one_line(error)
+        missing = describe_missing(plugin.module_name, error)
+        reason = f"its entry point names {plugin.module_name}, but {missing}" if missing else _one_line(error)
         return replace(plugin, state=PluginState.BROKEN, reason=reason, traceback=traceback.format_exc())
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.errors import PydanticSchemaGenerationError
 
 from seqforge.errors import PluginError
-from seqforge.registry.problems import author_hint
+from seqforge.faults import author_hint
 from seqforge.registry.register import KINDS
 from seqforge.registry.registry import interfaces_of
 

@@ -1,18 +1,14 @@
-"""Error messages: problems in an experiment, each with its key, and errors in the code of a plugin."""
+"""Problems in an experiment, each with its key."""
 
 import re
-import traceback
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from seqforge.errors import PluginError, SeqforgeError, did_you_mean, is_out_of_memory, nearest
-from seqforge.registry.register import SESSION
+from seqforge.errors import did_you_mean, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,50 +99,3 @@ def _wanted(message: str) -> str:
     """Shorten "List should have at least 1 item after validation, not 0" to "should have at least 1 item"."""
     wanted = re.sub(r"^\w+ (?=should )| after validation, not \d+$", "", message)
     return wanted.replace("an object", "a table").replace("a valid array", "a list")
-
-
-def describe_error(error: BaseException, component: type[object]) -> str:
-    """Describe an error, with the last line of its traceback that is in the package of the component."""
-    package = component.__module__.partition(".")[0]
-    own = [
-        f" ({Path(frame.f_code.co_filename).name}, line {line})"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__", "").partition(".")[0] == package
-    ]
-    return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
-
-
-def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
-    """Return the error for a fault in the code of a component."""
-    return PluginError(f"{kind} {name!r}: {reason}", hint=author_hint(name))
-
-
-def author_hint(name: str) -> str:
-    """Return a hint that names who has to correct a component."""
-    owner, _, class_name = name.partition("/")
-    if owner == SESSION:
-        return f"Correct the class {class_name}."
-    return f"Report this to the author of the plugin {owner!r}."
-
-
-@contextmanager
-def blame_plugin(kind: str, name: str, component: type[object], failure: str) -> Generator[None]:
-    """Convert an unexpected error inside the block to an error that names the component.
-
-    Args:
-        kind: Kind of component.
-        name: Qualified name of the component.
-        component: Class of the component.
-        failure: What fails, such as "it cannot be built".
-
-    Raises:
-        PluginError: If the block raises anything but a `SeqforgeError` or an out-of-memory error.
-    """
-    try:
-        yield
-    except SeqforgeError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise plugin_fault(kind, name, f"{failure}: {describe_error(error, component)}") from error

@@ -45,9 +45,6 @@ KINDS = {
     )
 }
 
-SESSION = "session"
-"""Plugin name of components that no plugin registers: classes that were defined in a Python session."""
-
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 

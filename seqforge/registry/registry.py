@@ -8,10 +8,11 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import PluginError, did_you_mean, nearest
+from seqforge.faults import SESSION, author_hint, remember_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.problems import author_hint
-from seqforge.registry.register import KINDS, SESSION, Registration
+from seqforge.registry.register import KINDS, Registration
+from seqforge.registry.target import import_target
 
 EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False)
 """The one component of the core: the backend that runs any cell in plain torch."""
@@ -63,7 +64,7 @@ class Registry:
             for registration in plugin.registrations:
                 if registration.target.rpartition(":")[2] in (component.__name__, component.__qualname__):
                     with suppress(PluginError):
-                        if _import_component(registration) is component:
+                        if import_target(registration) is component:
                             return registration
         return None
 
@@ -126,7 +127,7 @@ class Registry:
         """
         if registration.backends:  # a preset
             return self.load(self.find(registration.kind, registration.target))
-        component = _import_component(registration)
+        component = import_target(registration)
         if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
             raise PluginError(
                 f"{registration.kind} {registration.qualified_name!r} is not {KINDS[registration.kind].with_article}: "
@@ -140,6 +141,8 @@ class Registry:
                 f"{registration.target} does not implement {', '.join(sorted(missing))}",
                 hint=author_hint(registration.qualified_name),
             )
+        if registration is not EAGER:  # An error in it is caused by a cell that it runs.
+            remember_component(component, registration.kind, registration.qualified_name)
         return component
 
     def _hint(self, kind: str, name: str) -> str:
@@ -170,21 +173,6 @@ class Registry:
         if unusable and nearest(name, candidates) is None:
             hint += f" Unusable plugins: {', '.join(f'{plugin.name} ({plugin.state})' for plugin in unusable)}."
         return hint
-
-
-def _import_component(registration: Registration) -> Any:
-    if registration.component is not None:
-        return registration.component
-    module_name, _, attribute = registration.target.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise PluginError(
-            f"{registration.kind} {registration.qualified_name!r} cannot be imported: {type(error).__name__}: {error}",
-            hint=f"The plugin {registration.plugin!r} owns {registration.target}; reinstall or update it.",
-        ) from error
 
 
 def kind_of(component: type[Any]) -> str:

@@ -1,6 +1,6 @@
 """The task of labelled examples: predict a class, numbers, labels of steps, or a new sequence."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,9 +24,10 @@ from seqforge.errors import RunError
 from seqforge.evaluation.examples import ExampleScore, ExampleScoring, decode_targets, example_loss, score_examples
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, TaskTerms
-from seqforge.generation import Decoding, Prediction, TargetVocabulary, predict, predict_examples
+from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
 from seqforge.hardware.devices import choose_device
-from seqforge.interfaces import ExampleSpec, Progress, Value, Vocabulary
+from seqforge.interfaces import ExampleSpec, Progress, Vocabulary
+from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
@@ -49,6 +50,7 @@ class LabelledExamplesTask(Task):
         experiment, training = self.experiment, self.experiment.training
         dataset = prepare_examples(experiment, report)
         file, splits = dataset.file, dataset.splits
+        self.check_patience(has_validation=len(splits["validation"]) > 0)
         has_end = experiment.topology.output_mode == "sequence"
         batches = BucketedBatches(
             file,
@@ -102,12 +104,12 @@ class LabelledExamplesTask(Task):
             hint=f"To predict examples: seqforge predict {trained.path} EXAMPLE",
         )
 
-    def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
-        """Predict the targets of new examples."""
+    def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:
+        """Load the model, and return a predictor of the targets of new examples."""
         training, directory = self.experiment.training, trained.directory
         limits = training.batch_size, training.batch_tokens
         model, vocabulary = self.load_model(trained), self.vocabulary(directory)
-        return predict(model, self.example_spec(directory), vocabulary, inputs, decoding, *limits)
+        return Predictor(model, self.example_spec(directory), vocabulary, decoding, *limits)
 
     def example_spec(self, directory: RunDirectory) -> ExampleSpec:
         """Return the shape of the examples that a run was trained on."""
@@ -160,7 +162,7 @@ class LabelledExamplesTraining(TrainingTask):
                 value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampling_probability)
                 yield value * (batch.target_count / targets)
 
-        factor = state.schedule.factor(progress)
+        factor = learning_rate_factor(state.schedule, progress)
         result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)
         return TaskStep(result, None, float(sum(int(batch.lengths.sum()) for batch in batches)))
 

@@ -14,8 +14,9 @@ from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, 
 from seqforge.evaluation.metrics import build_metrics, score_texts
 from seqforge.events import Report, TaskTerms
 from seqforge.experiment import Experiment
-from seqforge.generation import Decoding, Prediction, encode_prompt, sample_texts
-from seqforge.interfaces import Loss, Metric, Progress, Sampler, Value, Vocabulary
+from seqforge.generation import Decoding, Predictor, encode_prompt, sample_texts
+from seqforge.interfaces import Loss, Metric, Progress, Sampler, Vocabulary
+from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
@@ -37,6 +38,7 @@ class LanguageModelTask(Task):
         """Prepare the corpus, the loss, the samplers and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
         dataset = prepare(experiment, report)
+        self.check_patience(has_validation=dataset.splits["validation"].length >= 2)
         try:
             encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
         except DataError as error:
@@ -96,9 +98,9 @@ class LanguageModelTask(Task):
         """Load the model, in evaluation mode, and its vocabulary."""
         return self.load_model(trained), self.vocabulary(trained.directory)
 
-    def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
+    def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:
         """Raise a RunError, since a language model does not predict the targets of examples."""
-        del inputs, decoding
+        del decoding
         raise RunError(
             f"{trained.path}: the run is a language model, which cannot predict the targets of examples",
             hint=f"To draw samples: seqforge sample {trained.path}",
@@ -141,7 +143,7 @@ class LanguageModelTraining(TrainingTask):
         """Take one optimizer step."""
         training, ratio = self.experiment.training, self.characters_per_token
         batches = self.batches.batch(state.step).divide(training.accumulation)
-        factor = state.schedule.factor(progress)
+        factor = learning_rate_factor(state.schedule, progress)
         clipping = training.gradient_clip_norm, training.gradient_clip_value
         result = train_step(state, batches, self.loss, factor, *clipping)
         bits = bits_per_character(result.loss, ratio) if self.loss.in_nats else None

@@ -1,7 +1,7 @@
 """A task: what differs between a language model and a model for labelled examples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -16,9 +16,9 @@ from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report, TaskTerms
 from seqforge.experiment import Experiment
-from seqforge.generation import Decoding, Prediction
+from seqforge.generation import Decoding, Predictor
 from seqforge.hardware.devices import choose_device
-from seqforge.interfaces import ExampleSpec, Value, Vocabulary
+from seqforge.interfaces import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
 from seqforge.runs.backends import read_backends
 from seqforge.runs.directory import RunDirectory
@@ -106,12 +106,11 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def predict(self, trained: TrainedModel, inputs: Sequence[Value], decoding: Decoding) -> list[Prediction]:
-        """Predict the targets of new examples.
+    def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:
+        """Load the model, and return a predictor of the targets of new examples.
 
         Raises:
             RunError: If the run is a language model.
-            DataError: If an input does not fit the example spec.
         """
 
     @abstractmethod
@@ -151,6 +150,16 @@ class Task(ABC):
         settings = self.experiment.prediction
         default = Decoding(settings.beam, settings.length_normalization, settings.length)
         return replace(default, **{name: value for name, value in options.items() if value is not None})
+
+    def check_patience(self, *, has_validation: bool) -> None:
+        """Check that there is a validation split if `training.patience` needs one.
+
+        Raises:
+            DataError: If there is none.
+        """
+        if self.experiment.training.patience is not None and not has_validation:
+            empty = self.empty_split("validation")
+            raise DataError(f"training.patience needs evaluations, but {empty.message}", hint=empty.hint)
 
     def empty_split(self, split: SplitName) -> DataError:
         """Return the error for an empty split."""

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.checkpoints.files import random_state, restore_random
 from seqforge.checkpoints.training_state import TrainingState
-from seqforge.errors import NonFiniteError, RunError, SeqforgeError, is_out_of_memory, warn
+from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment, Training
+from seqforge.faults import find_fault, in_optimizer_step
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
@@ -81,8 +83,13 @@ class Trainer:
         try:
             reason = self._loop()
         except BaseException as error:
-            self._notify_finished(str(error) or "interrupted", complete=False)
-            raise
+            fault = find_fault(error)
+            if fault is not None:
+                self._save_after(fault, in_step=in_optimizer_step(error))
+            self._notify_finished(str(fault or error) or "interrupted", complete=False)
+            if fault is None or fault is error:
+                raise
+            raise fault from error
         self._notify_finished(reason or "interrupted", complete=reason is not None)
         if reason is None:
             raise KeyboardInterrupt
@@ -139,10 +146,26 @@ class Trainer:
         return measure_progress(self._experiment.training, state.step, self._task.steps_per_epoch, state.seconds)
 
     def _step(self) -> TaskStep:
+        random = random_state(self._state.device)
         try:
             return self._task.step(self._state, self._progress())
         except NonFiniteError as error:
             raise self._diverged(error) from error
+        except Exception:
+            # The state may be saved. A resumed run then repeats this step with the same random numbers.
+            restore_random(random, self._state.device)
+            raise
+
+    def _save_after(self, fault: PluginError, *, in_step: bool) -> None:
+        """Save the last finished step after a fault of a plugin, and add to its hint how to resume.
+
+        With `in_step`, an optimizer may have changed some parameters, so that this state cannot be saved.
+        """
+        if self._state.step and not in_step:
+            self._save()
+        if steps := self._checkpoints.steps():
+            resume = f"seqforge run --resume {self._directory.path}"
+            fault.hint = f"{fault.hint}\nThe checkpoint of step {steps[-1]:,} is saved. To resume: {resume}"
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
         """Return the error with the step and a hint that names the last good checkpoint."""
@@ -223,13 +246,14 @@ class Trainer:
         self._notify(WorkProgressed("sampling"))
         try:
             sample = self._task.sample(state.model, state.step, report=self._notify)
-        except SeqforgeError:
+        except (RunError, DataError):
             raise
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             # Training does not depend on samples: a faulty sampler must not end hours of training.
-            warn(f"no sample of step {state.step:,}: {type(error).__name__}: {error}")
+            fault = find_fault(error)
+            warn(f"no sample of step {state.step:,}: {fault.message if fault else f'{type(error).__name__}: {error}'}")
             return
         if sample is None:
             return

@@ -54,6 +54,7 @@ def test_everything_except_the_corpus_has_a_default(samples: Registry):
         "sampler": [{"use": "basics/temperature", "temperature": 0.8}],
         "metrics": [],
         "plugins": {"seqforge": seqforge.__version__, "basics": ""},
+        "distributions": {},
     }
     assert experiment.topology is TOPOLOGIES["synced"]
     assert experiment.model.embedding_size is None
@@ -137,6 +138,7 @@ _names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 _fractions = st.floats(0, 0.49)
 _counts = st.integers(1, 10**12)
 _rates = st.floats(1e-300, 1e300)
+_limits = st.floats(1e-300, 1e9)
 _texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
@@ -170,7 +172,7 @@ _experiments = st.fixed_dictionaries(
             initializer=st.just({"use": "default"}),
         ),
         "training": _some(
-            batch_size=_counts, steps=_counts, epochs=_rates, minutes=_rates, gradient_clip_norm=_rates, device=_texts
+            batch_size=_counts, steps=_counts, epochs=_limits, minutes=_limits, gradient_clip_norm=_rates, device=_texts
         ),
         "sampling": _some(prompt=_texts, count=_counts),
         "optimizer": st.fixed_dictionaries(

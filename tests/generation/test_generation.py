@@ -136,7 +136,7 @@ def test_a_sampler_that_forbids_every_symbol_is_an_error_that_names_it(
             return logits.index_fill(0, torch.tensor([1]), -torch.inf)
 
     prompt = encode_prompt(vocabulary, "a")
-    with pytest.raises(PluginError, match="the sampler ForbidsEverything forbids every symbol"):
+    with pytest.raises(PluginError, match="ForbidsEverything': transform forbids every symbol"):
         list(generate(model, vocabulary, [*plain, ForbidsEverything(), *plain], prompt, count=2, length=2, seed=0))
 
 

@@ -41,9 +41,7 @@ def test_a_valid_automaton_is_accepted():
 
 def test_a_sampler_may_have_no_automaton_unless_an_earlier_one_stopped():
     assert first_automaton(Constrained(), None, 3, 4) is None
-    with pytest.raises(
-        PluginError, match="the automaton of the sampler Constrained stopped, and the sampler returned no new one"
-    ):
+    with pytest.raises(PluginError, match="'Constrained': automaton returned None after `memory_after_stop`"):
         next_automaton(Constrained(), None, AUTOMATON)
 
 
@@ -77,5 +75,5 @@ def test_an_invalid_automaton_is_rejected(change: dict[str, Any], message: str):
     automaton = copy(AUTOMATON)
     for name, table in change.items():
         setattr(automaton, name, table)
-    with pytest.raises(PluginError, match=f"the automaton of the sampler Constrained is invalid: {message}"):
+    with pytest.raises(PluginError, match=f"'Constrained': automaton returned an invalid automaton: {message}"):
         first_automaton(Constrained(), automaton, 3, 4)

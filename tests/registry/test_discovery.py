@@ -78,7 +78,14 @@ def test_a_plugin_that_fails_is_broken_with_a_reason(make_entry: MakeEntry, sour
 def test_a_plugin_whose_module_is_missing_is_broken():
     [plugin] = discover([EntryPoint("sample", "no_such_module_anywhere", GROUP)], disabled=[])
     assert plugin.state is PluginState.BROKEN
-    assert plugin.reason == "ModuleNotFoundError: No module named 'no_such_module_anywhere'"
+    missing = "no_such_module_anywhere"
+    assert plugin.reason == f"its entry point names {missing}, but there is no module {missing}."
+
+
+def test_an_entry_point_with_a_typo_is_explained_with_the_nearest_module():
+    [plugin] = discover([EntryPoint("sample", "seqforge_essentials.sampler", GROUP)], disabled=[])
+    assert plugin.reason.endswith("there is no module seqforge_essentials.sampler. "
+                                  "Did you mean 'seqforge_essentials.samplers'?")  # fmt: skip
 
 
 def test_ctrl_c_is_not_a_broken_plugin(make_entry: MakeEntry):

@@ -118,6 +118,29 @@ def test_a_component_is_imported_only_when_it_is_loaded(make_module: MakeModule,
     assert component is sys.modules[module].Count
 
 
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        (
+            "seqforge_essentials.cell.lstm:LSTM",
+            "but there is no module seqforge_essentials.cell. Did you mean 'seqforge_essentials.cells'?",
+        ),
+        ("seqforge_essentials.cells.lstm:Lstm", "but the module has no class Lstm. Did you mean 'LSTM'?"),
+        ("{module}:Any", "{module} needs the module no_such_module, which is not installed."),
+    ],
+)
+def test_a_target_with_a_typo_is_explained_to_the_author(
+    make_module: MakeModule, make_registry: MakeRegistry, target: str, advice: str
+):
+    names = {"module": make_module("import no_such_module")}
+    registry = make_registry({"cell/odd": target.format(**names)})
+    with pytest.raises(PluginError) as caught:
+        registry.load(registry.find("cell", "odd"))
+    assert caught.value.hint is not None
+    assert advice.format(**names) in caught.value.hint
+    assert caught.value.hint.endswith("Report this to the author of the plugin 'sample'.")
+
+
 class Unfinished(Vocabulary):
     def encode_bytes(self, content: bytes) -> object:
         return content

@@ -230,7 +230,9 @@ def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error(
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
     monkeypatch.setattr(Turns, "memory_after_stop", Sampler.memory_after_stop)
     experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
-    with pytest.raises(PluginError, match="the automaton of the sampler Turns stopped"):
+    with pytest.raises(
+        PluginError, match="memory_after_stop is not implemented, but an automaton of the sampler stopped"
+    ):
         sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 

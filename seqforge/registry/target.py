@@ -1,0 +1,63 @@
+"""Import of the class that a registration names."""
+
+import importlib
+import pkgutil
+import sys
+from types import ModuleType
+from typing import Any
+
+from seqforge.errors import PluginError, did_you_mean
+from seqforge.faults import author_hint
+from seqforge.registry.register import Registration
+
+
+def import_target(registration: Registration) -> Any:
+    """Import and return what a registration names as its class.
+
+    Raises:
+        PluginError: If it cannot be imported. The hint names the missing module or class, and the nearest one.
+    """
+    if registration.component is not None:
+        return registration.component
+    module_name, _, attribute = registration.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginError(
+            f"{registration.kind} {registration.qualified_name!r} cannot be imported: {type(error).__name__}: {error}",
+            hint=f"{_explain(registration, error)} {author_hint(registration.qualified_name)}",
+        ) from error
+
+
+def describe_missing(module_name: str, error: BaseException) -> str | None:
+    """Return that a module, or a package that contains it, does not exist, and the nearest one; None if it does."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing is None or not f"{module_name}.".startswith(f"{missing}."):
+        return None
+    parent = sys.modules.get(missing.rpartition(".")[0])
+    siblings = [f"{parent.__name__}.{name}" for name in _submodules(parent)] if parent else []
+    return f"there is no module {missing}.{_suggest(missing, siblings)}"
+
+
+def _explain(registration: Registration, error: BaseException) -> str:
+    module_name, _, attribute = registration.target.partition(":")
+    registered = f"The plugin {registration.plugin!r} registers {registration.target}"
+    if missing := describe_missing(module_name, error):
+        return f"{registered}, but {missing}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{module_name} needs the module {error.name}, which is not installed."
+    module = sys.modules.get(module_name)
+    if isinstance(error, AttributeError) and module is not None:
+        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+        return f"{registered}, but the module has no class {attribute}.{_suggest(attribute, classes)}"
+    return f"{registered}."
+
+
+def _submodules(package: ModuleType) -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(getattr(package, "__path__", []))]
+
+
+def _suggest(name: str, candidates: list[str]) -> str:
+    return f" {did_you_mean(name, candidates)}" if candidates else ""

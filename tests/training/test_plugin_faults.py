@@ -1,0 +1,280 @@
+"""A fault in the code of a plugin in use names the component, its plugin and the line, and the run is saved."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from seqforge_essentials.schedules import Constant
+from seqforge_essentials.vocabularies import Bytes
+
+from seqforge import Experiment, Registry, Run, resume, texts, train
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.errors import PluginError
+from seqforge.interfaces import Corpus, Document, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Score
+from seqforge.registry import Plugin, PluginState, Register
+
+SOURCE = Path(__file__).parents[1] / "made" / "faulty.py"
+LINE = next(n for n, line in enumerate(SOURCE.read_text().splitlines(), start=1) if "the line that is named" in line)
+WHERE = f"ZeroDivisionError: division by zero (faulty.py, line {LINE})"
+CELL = {"use": "gru", "hidden_size": 8}
+
+
+@pytest.fixture
+def faulty(labelled: Registry, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Return the installed plugins, `made`, and the plugin `faulty`, with a component `faulty` of every kind."""
+    monkeypatch.syspath_prepend(SOURCE.parent)
+    register = Register("bad")
+    for kind in ("corpus", "vocabulary", "cell", "attention", "initializer", "loss", "optimizer", "schedule",
+                 "sampler", "metric"):  # fmt: skip
+        getattr(register, kind)("faulty", f"faulty:Faulty{kind.capitalize()}")
+    bad = Plugin("bad", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
+    return Registry([*labelled.plugins, bad])
+
+
+@pytest.fixture
+def make(experiment: Callable[..., Experiment], faulty: Registry) -> Callable[..., Experiment]:
+    """Make a small experiment with faulty components."""
+
+    def make(**tables: Any) -> Experiment:
+        table = {**experiment().table, **tables}
+        return Experiment.from_dict(table, registry=faulty)
+
+    return make
+
+
+BEFORE_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
+    "corpus": ({"corpus": {"use": "bad/faulty"}}, f"corpus 'bad/faulty': documents failed: {WHERE}"),
+    "vocabulary": (
+        {"vocabulary": {"use": "bad/faulty", "after": 0}},
+        f"vocabulary 'bad/faulty': encode_bytes failed: {WHERE}",
+    ),
+    "tokens in a list": (
+        {"vocabulary": {"use": "bad/faulty", "result": "list", "after": 0}},
+        "vocabulary 'bad/faulty': encode_bytes returned a list, not a vector of integers (faulty.py, line ",
+    ),
+    "initializer": (
+        {"model": {"cells": [CELL], "initializer": {"use": "bad/faulty"}}},
+        f"initializer 'bad/faulty': initialize failed: {WHERE}",
+    ),
+    "an optimizer that is a list": (
+        {"optimizer": {"use": "bad/faulty", "result": "list"}},
+        "optimizer 'bad/faulty': build returned a list, not a torch.optim.Optimizer (faulty.py, line ",
+    ),
+    "an optimizer without a learning rate": (
+        {"optimizer": {"use": "bad/faulty", "result": "no rate"}},
+        "optimizer 'bad/faulty': build returned an optimizer without the learning rate 'lr'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tables", "message"), BEFORE_TRAINING.values(), ids=BEFORE_TRAINING.keys())
+def test_a_fault_before_the_first_step_names_the_component(
+    tables: dict[str, Any], message: str, make: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(PluginError) as caught:
+        train(make(**tables), tmp_path)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint == "Report this to the author of the plugin 'bad'."
+
+
+def loss(result: str) -> dict[str, Any]:
+    return {"loss": {"use": "bad/faulty", "result": result}}
+
+
+def schedule(result: str) -> dict[str, Any]:
+    return {"schedule": {"use": "bad/faulty", "result": result}}
+
+
+WHILE_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
+    "cell": (
+        {"model": {"cells": [{"use": "bad/faulty", "after": 4}], "dropout": 0.5}},
+        f"cell 'bad/faulty': forward failed: {WHERE}",
+    ),
+    "loss": (loss("error"), f"loss 'bad/faulty': forward failed: {WHERE}"),
+    "a loss that is a vector": (
+        loss("vector"),
+        "loss 'bad/faulty': forward returned a tensor [64] of torch.float32, not a scalar tensor",
+    ),
+    "a loss that is a number": (loss("number"), "loss 'bad/faulty': forward returned 0.5, not a scalar tensor"),
+    "a constant loss": (loss("constant"), "loss 'bad/faulty': forward returned a constant, not a function"),
+    "schedule": (schedule("error"), f"schedule 'bad/faulty': factor failed: {WHERE}"),
+    "a negative factor": (schedule("-1"), "schedule 'bad/faulty': factor returned -1.0, not a finite number"),
+    "a factor that is NaN": (schedule("nan"), "schedule 'bad/faulty': factor returned nan, not a finite number"),
+    "an infinite factor": (schedule("inf"), "schedule 'bad/faulty': factor returned inf, not a finite number"),
+}
+
+
+@pytest.mark.parametrize(("tables", "message"), WHILE_TRAINING.values(), ids=WHILE_TRAINING.keys())
+def test_a_fault_in_a_step_saves_the_run_and_names_the_component(
+    tables: dict[str, Any], message: str, make: Any, tmp_path: Path, faulty: Registry
+) -> None:
+    with pytest.raises(PluginError) as caught:
+        train(make(**tables), tmp_path)
+    assert caught.value.message.startswith(message)
+    assert "faulty.py, line " in caught.value.message
+    run = Run.open(tmp_path / "small", registry=faulty)
+    assert run.checkpoints.steps() == [3]
+    assert "author of the plugin 'bad'" in str(caught.value)
+    assert f"The checkpoint of step 3 is saved. To resume: seqforge run --resume {run.path}" in str(caught.value)
+
+
+def test_a_run_that_is_resumed_after_a_fault_equals_one_without_it(make: Any, tmp_path: Path, faulty: Registry) -> None:
+    model = {"cells": [CELL], "dropout": 0.5}
+    whole = train(make(model=model, loss={"use": "bad/faulty", "after": 1000}), tmp_path / "whole")
+    with pytest.raises(PluginError):
+        train(make(model=model, loss={"use": "bad/faulty", "after": 4}), tmp_path / "broken")
+    path = tmp_path / "broken" / "small"
+    file = path / "experiment.toml"
+    file.write_text(file.read_text().replace("after = 4", "after = 1000"))
+    resumed = resume(Run.open(path, registry=faulty))
+    for name, tensor in whole.model("latest").state_dict().items():
+        assert torch.equal(tensor, resumed.model("latest").state_dict()[name]), name
+
+
+def test_an_optimizer_that_fails_in_a_step_does_not_save_half_of_it(make: Any, tmp_path: Path) -> None:
+    settings = {"batch_size": 4, "sequence_length": 16, "steps": 12, "backend": "eager", "checkpoint_interval": 2}
+    with pytest.raises(PluginError) as caught:
+        train(make(optimizer={"use": "bad/faulty"}, training=settings), tmp_path)
+    assert caught.value.message == f"optimizer 'bad/faulty': its code failed: {WHERE}"
+    assert "The checkpoint of step 2 is saved." in str(caught.value)
+    assert Checkpoints(tmp_path / "small" / "checkpoints").steps() == [2]
+
+
+def test_attention_is_named(labelled_experiment: Any, faulty: Registry, tmp_path: Path) -> None:
+    table = labelled_experiment(
+        corpus={"use": "made", "targets": "text", "output_mode": "sequence"},
+        model={"cells": [CELL]},
+    ).table
+    table = {**table, "model": {**table["model"], "attention": {"use": "bad/faulty"}}}
+    with pytest.raises(PluginError) as caught:
+        train(Experiment.from_dict(table, registry=faulty), tmp_path)
+    assert caught.value.message == f"attention 'bad/faulty': score failed: {WHERE}"
+
+
+SAMPLERS = {
+    "error": f"transform failed: {WHERE}",
+    "nan": "transform returned a logit that is NaN or infinity (faulty.py, line ",
+    "inf": "transform returned a logit that is NaN or infinity (faulty.py, line ",
+    "none": "transform returned NoneType, not logits [1, ",
+    "shape": "transform returned [1, 1], not logits [1, ",
+    "forbid": "transform forbids every symbol; at least one must stay allowed (faulty.py, line ",
+}
+
+
+@pytest.mark.parametrize(("result", "message"), SAMPLERS.items(), ids=SAMPLERS.keys())
+def test_a_faulty_sampler_costs_only_the_samples(
+    result: str, message: str, make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(make(sampler=[{"use": "temperature"}, {"use": "bad/faulty", "result": result}]), tmp_path)
+    assert run.checkpoints.steps()[-1] == 12
+    errors = capsys.readouterr().err
+    for step in (7, 12):
+        assert f"no sample of step {step}: sampler 'bad/faulty': {message}" in errors
+    assert not [record for record in run.metrics() if record["event"] == "sample"]
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_class_of_a_session_is_named_with_what_to_correct(experiment: Any, tmp_path: Path) -> None:
+    from faulty import FaultyLoss  # pyright: ignore[reportMissingImports]
+
+    table = {key: value for key, value in experiment().table.items() if key != "loss"}
+    chosen = Experiment.from_dict({**table, "loss": FaultyLoss})
+    with pytest.raises(PluginError, match=r"loss 'session/FaultyLoss': forward failed: ZeroDivisionError") as caught:
+        train(chosen, tmp_path)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("Correct the class FaultyLoss.")
+
+
+class YieldsText(Corpus):
+    """Yields a text, not a document."""
+
+    def documents(self) -> Iterator[Document]:
+        yield "text"  # pyright: ignore[reportReturnType]
+
+    def fingerprint(self) -> str:
+        return type(self).__name__
+
+    def describe(self) -> str:
+        return "a corpus"
+
+
+class YieldsTextAsContent(YieldsText):
+    def documents(self) -> Iterator[Document]:
+        yield Document("a", "text")  # pyright: ignore[reportArgumentType]
+
+
+class ReturnsNone(YieldsText):
+    def documents(self) -> Iterator[Document]:
+        return None  # pyright: ignore[reportReturnType]
+
+
+class TooLarge(Bytes):
+    def encode_bytes(self, content: bytes) -> Any:
+        return np.full(len(content), 999)
+
+
+class NotJson(Bytes):
+    def state(self) -> dict[str, Any]:
+        return {"a": object()}
+
+
+class NoState(Constant):
+    def state(self) -> dict[str, Any]:
+        return None  # pyright: ignore[reportReturnType]
+
+
+class OneArgument(Loss):
+    def forward(self, outputs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return outputs.mean()
+
+
+class Unfit(PredictionMetric):
+    @classmethod
+    def fits(cls, spec: ExampleSpec) -> bool:
+        return 1 / 0  # pyright: ignore[reportReturnType]
+
+    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
+        return Score({})
+
+
+WRONG_RESULTS: list[tuple[dict[str, Any], str]] = [
+    ({"corpus": YieldsText}, "corpus 'session/YieldsText': documents yielded a value of type str, not Document ("),
+    ({"corpus": YieldsTextAsContent}, "corpus 'session/YieldsTextAsContent': documents yielded a Document whose "
+                                      "content is a str, not bytes ("),
+    ({"corpus": ReturnsNone}, "corpus 'session/ReturnsNone': documents returned a NoneType, not an iterator ("),
+    ({"vocabulary": TooLarge}, "vocabulary 'session/TooLarge': encode_bytes returned token ids from 999 to 999, not "
+                               "from 0 to 255 ("),
+    ({"vocabulary": NotJson}, "vocabulary 'session/NotJson': state returned {'a': <object object at"),
+    ({"schedule": NoState}, "schedule 'session/NoState': state returned None, not a table of plain JSON values ("),
+    ({"loss": OneArgument}, "loss 'session/OneArgument': a call failed: TypeError: OneArgument.forward() takes 2 "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"), WRONG_RESULTS, ids=[message.split("'")[1] for _, message in WRONG_RESULTS]
+)
+def test_a_wrong_result_names_the_component(
+    tables: dict[str, Any], message: str, experiment: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(PluginError) as caught:
+        train(Experiment.from_dict({**experiment().table, **tables}), tmp_path)
+    assert caught.value.message.startswith(message)
+    assert "(test_plugin_faults.py, line " in caught.value.message
+
+
+def test_a_class_method_that_fails_in_the_check_names_the_component(labelled_experiment: Any) -> None:
+    with pytest.raises(
+        PluginError, match=r"metric 'session/Unfit': fits failed: ZeroDivisionError: division by zero \("
+    ):
+        labelled_experiment(metrics=[Unfit])
+
+
+def test_an_error_of_the_core_is_not_blamed_on_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqforge.tasks.language_model.train_step", len)
+    with pytest.raises(TypeError, match="len"):
+        train(
+            Experiment(corpus=texts(["some text\n" * 60]), training={"batch_size": 2, "sequence_length": 8}), tmp_path
+        )
