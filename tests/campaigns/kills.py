@@ -1,0 +1,162 @@
+"""The campaign of kills: runs that are killed and resumed end with the bits of runs that were not killed."""
+
+import itertools
+import json
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.experiments import EXPERIMENTS, install_corpus
+from tests.campaigns.processes import Ended, Kill, run_command
+from tests.campaigns.table import print_table
+
+FAULTS = ["tensors", "log", "samples", "best", "temporary files", "messages"]
+_MAXIMUM_STARTS = 8
+
+
+def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
+    """Run the campaign, print its table, and return the exit status."""
+    install_corpus(folder)
+    import seqforge.api  # so that each process starts with everything imported
+    import seqforge.cli  # noqa: F401
+
+    references = {name: _Reference(name, text, folder / "references" / name) for name, text in EXPERIMENTS.items()}
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    generator, started, number = random.Random(seed), time.monotonic(), 0
+    for name, kind, kill in itertools.islice(_plan(references, generator), trials):
+        if time.monotonic() - started > seconds:
+            break
+        number += 1
+        trial = folder / "trials" / str(number)
+        found = references[name].attempt(trial, kill, generator)
+        counts.setdefault((name, kind), Counter()).update(found)
+        if any(found[fault] for fault in FAULTS):
+            print(f"trial {number} of {name}, {kind}, {kill}: {dict(found)}", flush=True)
+            shutil.copytree(trial, Path(f"/tmp/campaign-failure-{number}"), dirs_exist_ok=True)
+        shutil.rmtree(trial)
+    columns = ["trials", "ended by it", "resumed", "started again", *FAULTS]
+    rows = [[name, kind, *(str(count[column]) for column in columns)] for (name, kind), count in sorted(counts.items())]
+    total = sum(counts.values(), Counter())
+    rows.append(["all", "", *(str(total[column]) for column in columns)])
+    print_table(["run", "killed", *columns], rows)
+    print(f"{number} trials in {time.monotonic() - started:.0f} s")
+    return int(any(total[fault] for fault in FAULTS))
+
+
+def _plan(references: "dict[str, _Reference]", generator: random.Random) -> Iterator[tuple[str, str, Kill]]:
+    """Yield kills without end. Those before operations visit all of them, in random order, and start again."""
+    operations = {name: iter(()) for name in references}
+    while True:
+        for name, reference in references.items():
+            upcoming = next(operations[name], None)
+            if upcoming is None:
+                order = list(range(1, reference.whole.operations + 1))
+                generator.shuffle(order)
+                operations[name] = iter(order)
+                upcoming = next(operations[name])
+            yield name, "before an operation on files", Kill(upcoming)
+            duration = reference.whole.seconds
+            yield name, "at a random moment", Kill(0, (signal.SIGKILL,), (generator.uniform(0, duration),))
+            yield name, "before an operation on files", Kill(generator.randrange(1, reference.whole.operations + 1))
+            if generator.random() < 0.5:
+                yield name, "by SIGTERM", Kill(0, (signal.SIGTERM,), (generator.uniform(0, duration),))
+            else:
+                moments = generator.uniform(0, duration), generator.uniform(0, 0.1)
+                yield name, "by two Ctrl-C", Kill(0, (signal.SIGINT, signal.SIGINT), moments)
+
+
+class _Reference:
+    """A run that was not killed."""
+
+    def __init__(self, name: str, text: str, folder: Path) -> None:
+        self._name, self._text = name, text
+        self.whole = self._start(folder, None, None)
+        if self.whole.status:
+            raise RuntimeError(self.whole.output)
+        self._content = _content(folder / "runs" / name)
+        shutil.rmtree(folder / "cache")
+        shutil.rmtree(folder / "runs")
+        self.whole = self._start(folder, None, None)  # the first process loads more modules
+
+    def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
+        """Start a run, kill it, resume it until its end, and count the faults."""
+        found = Counter({"trials": 1})
+        ended = self._start(folder, None, kill)
+        found["ended by it"] += ended.status != 0
+        found["messages"] += self._is_wrong(ended, kill)
+        if kill.signals and signal.SIGKILL not in kill.signals:
+            found["temporary files"] += bool(_temporary_files(folder))
+        while ended.status and found["resumed"] + found["started again"] < _MAXIMUM_STARTS:
+            run = _resumable(folder)
+            found["resumed" if run else "started again"] += 1
+            # A resumed run may be killed again.
+            again = Kill(generator.randrange(1, 60)) if generator.random() < 0.25 else None
+            ended = self._start(folder, run, again)
+            if ended.status == 1 and "has already reached the end" in ended.output:
+                break
+            found["messages"] += ended.status not in (0, -signal.SIGKILL)
+        run = _resumable(folder)
+        if run is None or "Traceback" in ended.output:
+            found["messages"] += 1
+            print(ended.output)
+            return found
+        found["temporary files"] += bool(_temporary_files(folder))
+        content = _content(run)
+        for part, expected in self._content.items():
+            found[part] += content[part] != expected
+        return found
+
+    def _start(self, folder: Path, run: Path | None, kill: Kill | None) -> Ended:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self._name}.toml").write_text(self._text)
+        arguments = ["run", f"{self._name}.toml"] if run is None else ["run", "--resume", str(run)]
+        return run_command(arguments, folder.resolve(), kill)
+
+    @staticmethod
+    def _is_wrong(ended: Ended, kill: Kill) -> bool:
+        """Return whether a process that was killed ended with a traceback, in silence, or with another status."""
+        if not kill.signals or signal.SIGKILL in kill.signals:
+            return ended.status not in (0, -signal.SIGKILL)
+        expected = {0, 128 + kill.signals[0], 128 + kill.signals[-1]}
+        # Before the command installs its handlers, a signal has its default effect.
+        killed_early = ended.status == -kill.signals[0] or (ended.status == 130 and not ended.output)
+        return not killed_early and (ended.status not in expected or "Traceback" in ended.output)
+
+
+def _resumable(folder: Path) -> Path | None:
+    """Return the latest run directory if it has a checkpoint, or None."""
+    runs = sorted((folder / "runs").glob("*"), key=lambda path: path.stat().st_ctime_ns)
+    return runs[-1] if runs and list((runs[-1] / "checkpoints").glob("step-*")) else None
+
+
+def _temporary_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.tmp") if path.exists()]
+
+
+def _content(run: Path) -> dict[str, Any]:
+    """Return what must not differ: tensors, records without times, samples, and the best checkpoint."""
+    from seqforge.checkpoints import Checkpoints
+    from seqforge.runs.metrics_log import read_metrics
+
+    checkpoints = Checkpoints(run / "checkpoints")
+    records = [
+        {key: value for key, value in record.items() if key != "seconds"}
+        for record in read_metrics(run / "metrics.jsonl")
+    ]
+    progress = {
+        step: json.loads((checkpoints.path(step) / "progress.json").read_text()) for step in checkpoints.steps()
+    }
+    for values in progress.values():
+        del values["seconds"]
+    tensors = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*.safetensors"))}
+    return {
+        "tensors": (checkpoints.steps(), tensors, progress),
+        "log": records,
+        "samples": {path.name: path.read_bytes() for path in sorted((run / "samples").iterdir())},
+        "best": checkpoints.best(),
+    }
