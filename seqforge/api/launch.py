@@ -11,9 +11,10 @@ from seqforge.api.fine_tuning import load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.run import Run
 from seqforge.checkpoints.checksums import seal_toml
-from seqforge.checkpoints.files import load_training, write_weights
+from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.checkpoints.verify import verify_experiment
 from seqforge.events import WorkProgressed
 from seqforge.experiment import Experiment, read_table
 from seqforge.files import reported_failures, write_atomically
@@ -71,13 +72,14 @@ def train(
             interrupt.wait_for_steps()
             directory = RunDirectory.create(Path(output), experiment.identity.name)
             with directory.lock():
+                _write_task_files(directory, task)
                 with reported_failures(f"writing {directory.path}"):
-                    for file in task.files:
-                        write_atomically(directory.path / file.name, file.read_bytes())
                     if source is not None:
                         write_weights(directory.initial, state.model, describe_run_files(directory.path))
-                    write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
                 record_backends(directory.path, choices)
+                # The experiment is written last: with it, the run can be resumed.
+                with reported_failures(f"writing {directory.path}"):
+                    write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
                 lines = describe_backends(choices)
                 Trainer(experiment, task, directory, state, notify, interrupt, lines, source).train()
     return Run(directory, experiment)
@@ -90,7 +92,7 @@ def resume(
 
     Args:
         run: The run, opened with new settings if it is to train longer.
-        checkpoint: "latest", "best" or a step. Later checkpoints are deleted.
+        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
         callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
         progress: Whether to display the progress; by default, only on a terminal and in a notebook.
 
@@ -105,15 +107,23 @@ def resume(
             or as in `train`.
     """
     experiment, directory = run.experiment, run.directory
+    verify_experiment(directory.path)
     before = read_table(directory.experiment)
     check_changes(before, experiment.table)
     device = choose_device(experiment.training.device)
-    path = run.checkpoints.find(checkpoint)
+    # A run that was killed before its first checkpoint starts again.
+    starts_again = checkpoint == "latest" and not run.checkpoints.steps()
+    path = None if starts_again else run.checkpoints.find(checkpoint)
     with InterruptGuard() as interrupt, _open_listeners(experiment, callbacks, progress) as notify:
         task = task_of(experiment).prepare_training(device, notify)
         with _seed_dropout(experiment, device), directory.lock():
             state = task.new_state()
-            load_training(path, state, experiment, task.digest)
+            if path is not None:
+                load_training(path, state, experiment, task.digest)
+            else:
+                _write_task_files(directory, task)
+                if directory.initial.exists():
+                    load_model(directory.initial, state.model)
             new_backends = run.new_backends or _pins(before) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
             choices = _choose_backends(experiment, task, state, recorded)
@@ -131,6 +141,12 @@ def resume(
             record_backends(directory.path, choices)
             trainer.train()
     return run
+
+
+def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:
+    with reported_failures(f"writing {directory.path}"):
+        for file in task.files:
+            write_atomically(directory.path / file.name, file.read_bytes())
 
 
 @contextmanager

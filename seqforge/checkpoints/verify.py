@@ -86,6 +86,24 @@ def _verify(checkpoint: Path, names: Iterable[str]) -> None:
     run, manifest = run_folder(checkpoint), read_manifest(checkpoint)
     verify_files(checkpoint, manifest.files, names)
     verify_files(run, manifest.run, manifest.run)
+    _verify_experiment(run)
+
+
+def verify_experiment(run: Path) -> None:
+    """Check the experiment of a run against its checksum.
+
+    Raises:
+        RunError: If the file is missing, damaged or cannot be read.
+    """
+    try:
+        _verify_experiment(run)
+    except DamagedFileError as error:
+        raise damaged(run, error.path, error.reason) from error
+    except OSError as error:
+        raise RunError(f"{run / EXPERIMENT}: cannot be read: {error.strerror}") from error
+
+
+def _verify_experiment(run: Path) -> None:
     try:
         verify_toml(read_bounded(run / EXPERIMENT))
     except FileNotFoundError as error:

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +17,18 @@ from tests.campaigns.processes import Ended, Kill, run_command
 from tests.campaigns.table import print_table
 
 FAULTS = ["tensors", "log", "samples", "best", "temporary files", "messages"]
+"""What must not happen: differences, temporary files in a run after its next start, tracebacks, wrong statuses."""
+
+OTHERS = ["in the cache", "incomplete runs"]
+"""Temporary files in the cache, and run directories of runs that were killed while these were created."""
+
 _MAXIMUM_STARTS = 8
 
 
 def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
     """Run the campaign, print its table, and return the exit status."""
     install_corpus(folder)
-    import seqforge.api  # so that each process starts with everything imported
-    import seqforge.cli  # noqa: F401
-
+    _import_everything(folder / "imports")
     references = {name: _Reference(name, text, folder / "references" / name) for name, text in EXPERIMENTS.items()}
     counts: dict[tuple[str, str], Counter[str]] = {}
     generator, started, number = random.Random(seed), time.monotonic(), 0
@@ -37,15 +41,25 @@ def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
         counts.setdefault((name, kind), Counter()).update(found)
         if any(found[fault] for fault in FAULTS):
             print(f"trial {number} of {name}, {kind}, {kill}: {dict(found)}", flush=True)
-            shutil.copytree(trial, Path(f"/tmp/campaign-failure-{number}"), dirs_exist_ok=True)
         shutil.rmtree(trial)
-    columns = ["trials", "ended by it", "resumed", "started again", *FAULTS]
+    columns = ["trials", "ended by it", "resumed", "started again", *FAULTS, *OTHERS]
     rows = [[name, kind, *(str(count[column]) for column in columns)] for (name, kind), count in sorted(counts.items())]
     total = sum(counts.values(), Counter())
     rows.append(["all", "", *(str(total[column]) for column in columns)])
     print_table(["run", "killed", *columns], rows)
     print(f"{number} trials in {time.monotonic() - started:.0f} s")
     return int(any(total[fault] for fault in FAULTS))
+
+
+def _import_everything(folder: Path) -> None:
+    """Train each run here, so that its processes start with everything imported."""
+    import seqforge.cli  # noqa: F401
+    from seqforge import Experiment, train
+
+    for name, text in EXPERIMENTS.items():
+        train(Experiment.from_dict(tomllib.loads(text)), folder / name, progress=False)
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("a process with threads cannot be forked")
 
 
 def _plan(references: "dict[str, _Reference]", generator: random.Random) -> Iterator[tuple[str, str, Kill]]:
@@ -79,9 +93,6 @@ class _Reference:
         if self.whole.status:
             raise RuntimeError(self.whole.output)
         self._content = _content(folder / "runs" / name)
-        shutil.rmtree(folder / "cache")
-        shutil.rmtree(folder / "runs")
-        self.whole = self._start(folder, None, None)  # the first process loads more modules
 
     def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
         """Start a run, kill it, resume it until its end, and count the faults."""
@@ -90,7 +101,8 @@ class _Reference:
         found["ended by it"] += ended.status != 0
         found["messages"] += self._is_wrong(ended, kill)
         if kill.signals and signal.SIGKILL not in kill.signals:
-            found["temporary files"] += bool(_temporary_files(folder))
+            found["temporary files"] += bool(_temporary_files(folder / "runs"))
+            found["in the cache"] += bool(_temporary_files(folder / "cache"))
         while ended.status and found["resumed"] + found["started again"] < _MAXIMUM_STARTS:
             run = _resumable(folder)
             found["resumed" if run else "started again"] += 1
@@ -105,7 +117,9 @@ class _Reference:
             found["messages"] += 1
             print(ended.output)
             return found
-        found["temporary files"] += bool(_temporary_files(folder))
+        found["temporary files"] += bool(_temporary_files(run))
+        found["in the cache"] += bool(_temporary_files(folder / "cache"))
+        found["incomplete runs"] += len(list((folder / "runs").iterdir())) - 1
         content = _content(run)
         for part, expected in self._content.items():
             found[part] += content[part] != expected
@@ -129,9 +143,9 @@ class _Reference:
 
 
 def _resumable(folder: Path) -> Path | None:
-    """Return the latest run directory if it has a checkpoint, or None."""
+    """Return the latest run directory if it is complete, or None."""
     runs = sorted((folder / "runs").glob("*"), key=lambda path: path.stat().st_ctime_ns)
-    return runs[-1] if runs and list((runs[-1] / "checkpoints").glob("step-*")) else None
+    return runs[-1] if runs and (runs[-1] / "experiment.toml").exists() else None
 
 
 def _temporary_files(folder: Path) -> list[Path]:

@@ -65,7 +65,7 @@ def test_a_run_may_continue_on_another_backend(experiment: Any, tmp_path: Path, 
     resume(Run.open(fused.path, pinned, registry))
     assert read_backends(fused.path) == {"stack.cells.0": "onednn"}
     other = Run.open(fused.path, ["training.steps=10", "model.cells.0={use='gru', hidden_size=7}"], registry)
-    with pytest.raises(RunError):
+    with pytest.raises(ExperimentError, match=r"model.cells.0.use was"):
         resume(other)
 
 
