@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +11,7 @@ from seqforge.checkpoints.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, warn
 from seqforge.files import read_bounded, reported_failures, write_atomically
 
+_WHOLE = re.compile(rb'"checksum": "[0-9a-f]{16}"\}.', re.DOTALL)
 MAXIMUM_SIZE = 1024 * 1024 * 1024
 """Largest size of a metrics log in bytes."""
 
@@ -94,7 +96,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, Any]], int]:
     """Return the records of a log, and the number of damaged lines.
 
-    If `may_be_partial`, a last line without an end is not damaged: the run may be writing it.
+    If `may_be_partial`, a last line that stops before its checksum is not damaged: the run may be writing it.
     """
     if not path.exists():
         return [], 0
@@ -113,7 +115,8 @@ def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, A
                 raise ValueError("it is not a record")
             records.append(record)
         except ValueError:
-            damaged += not is_last or (bool(line) and not may_be_partial)
+            is_partial = is_last and (not line or (may_be_partial and _WHOLE.search(line) is None))
+            damaged += not is_partial
     return records, damaged
 
 

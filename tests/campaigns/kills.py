@@ -99,7 +99,9 @@ class _Reference:
         found = Counter({"trials": 1})
         ended = self._start(folder, None, kill)
         found["ended by it"] += ended.status != 0
-        found["messages"] += self._is_wrong(ended, kill)
+        if self._is_wrong(ended, kill):
+            found["messages"] += 1
+            print(f"status {ended.status}: {ended.output}")
         if kill.signals and signal.SIGKILL not in kill.signals:
             found["temporary files"] += bool(_temporary_files(folder / "runs"))
             found["in the cache"] += bool(_temporary_files(folder / "cache"))
@@ -111,7 +113,9 @@ class _Reference:
             ended = self._start(folder, run, again)
             if ended.status == 1 and "has already reached the end" in ended.output:
                 break
-            found["messages"] += ended.status not in (0, -signal.SIGKILL)
+            if ended.status not in (0, -signal.SIGKILL):
+                found["messages"] += 1
+                print(f"status {ended.status}: {ended.output}")
         run = _resumable(folder)
         if run is None or "Traceback" in ended.output:
             found["messages"] += 1

@@ -101,6 +101,20 @@ def test_damaged_lines_of_the_log_are_dropped_and_a_copy_is_kept(
     assert all(record in records for record in kept)
 
 
+def test_a_line_that_is_being_written_is_not_damaged_but_a_damaged_end_is(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, records = run.directory.metrics, run.metrics()
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-9])
+    assert run.metrics() == records[:-1]
+    assert not capsys.readouterr().err
+    log.write_bytes(whole)
+    flip(log, 0.99999)
+    assert run.metrics() == records[:-1]
+    assert "1 of 9 lines are damaged" in capsys.readouterr().err
+
+
 def test_the_checksum_of_an_object_covers_every_bit() -> None:
     values = {"a": [1, 2.5, None, "é"], "checksum": "x"}
     content = to_sealed_json(values)
