@@ -102,7 +102,8 @@ class _Reference:
         if self._is_wrong(ended, kill):
             found["messages"] += 1
             print(f"status {ended.status}: {ended.output}")
-        if kill.signals and signal.SIGKILL not in kill.signals:
+        # A second Ctrl-C ends the process at once: like a kill, it may leave files until the next start.
+        if kill.signals == (signal.SIGTERM,):
             found["temporary files"] += bool(_temporary_files(folder / "runs"))
             found["in the cache"] += bool(_temporary_files(folder / "cache"))
         while ended.status and found["resumed"] + found["started again"] < _MAXIMUM_STARTS:
