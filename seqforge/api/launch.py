@@ -10,8 +10,11 @@ import torch
 from seqforge.api.fine_tuning import load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.run import Run
-from seqforge.checkpoints.files import MODEL, load_training, serialize_tensors
+from seqforge.checkpoints.checksums import seal_toml
+from seqforge.checkpoints.files import load_model, load_training, write_weights
+from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.checkpoints.verify import verify_experiment
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment, read_table
 from seqforge.faults import blame_components
@@ -20,9 +23,10 @@ from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, choose_backends
 from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.resume import check_changes
+from seqforge.runs.resume import check_changes, remove_temporary_files
 from seqforge.tasks import task_of
 from seqforge.training.callbacks import Callbacks
+from seqforge.training.interrupts import InterruptGuard
 from seqforge.training.task import TrainingTask
 from seqforge.training.trainer import Trainer
 
@@ -57,7 +61,7 @@ def train(
         RunError: If the weights of `initial` do not fit, a number is not finite, or a file cannot be written.
     """
     device = choose_device(experiment.training.device)
-    with _open_listeners(experiment, callbacks, progress) as notify:
+    with InterruptGuard() as interrupt, _open_listeners(experiment, callbacks, progress) as notify:
         task = task_of(experiment).prepare_training(device, notify)
         with _seed_dropout(experiment, device):
             state = task.new_state()
@@ -65,18 +69,20 @@ def train(
             if initial is not None:
                 source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
             choices = _choose_backends(experiment, task, state, None, notify)
-            # The directory is created last, so that an error above leaves no empty run behind.
+            # The directory is created last, so that an error or a signal above does not leave an empty run behind.
+            interrupt.wait_for_steps()
             directory = RunDirectory.create(Path(output), experiment.identity.name)
             with directory.lock():
+                _write_task_files(directory, task)
                 with reported_failures(f"writing {directory.path}"):
-                    write_atomically(directory.experiment, experiment.to_toml().encode())
-                    for file in task.files:
-                        write_atomically(directory.path / file.name, file.read_bytes())
                     if source is not None:
-                        directory.initial.mkdir()
-                        write_atomically(directory.initial / MODEL, serialize_tensors(state.model.state_dict()))
+                        write_weights(directory.initial, state.model, describe_run_files(directory.path))
                 record_backends(directory.path, choices)
-                Trainer(experiment, task, directory, state, notify, describe_backends(choices), source).train()
+                # The experiment is written last: with it, the run can be resumed.
+                with reported_failures(f"writing {directory.path}"):
+                    write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
+                lines = describe_backends(choices)
+                Trainer(experiment, task, directory, state, notify, interrupt, lines, source).train()
     return Run(directory, experiment)
 
 
@@ -88,7 +94,7 @@ def resume(
 
     Args:
         run: The run, opened with new settings if it is to train longer.
-        checkpoint: "latest", "best" or a step. Later checkpoints are deleted.
+        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
         callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
         progress: Whether to display the progress; by default, only on a terminal and in a notebook.
 
@@ -103,30 +109,46 @@ def resume(
             or as in `train`.
     """
     experiment, directory = run.experiment, run.directory
+    verify_experiment(directory.path)
     before = read_table(directory.experiment)
     check_changes(before, experiment.table)
     device = choose_device(experiment.training.device)
-    path = run.checkpoints.find(checkpoint)
-    with _open_listeners(experiment, callbacks, progress) as notify:
+    # A run that was killed before its first checkpoint starts again.
+    starts_again = checkpoint == "latest" and not run.checkpoints.steps()
+    path = None if starts_again else run.checkpoints.find(checkpoint)
+    with InterruptGuard() as interrupt, _open_listeners(experiment, callbacks, progress) as notify:
         task = task_of(experiment).prepare_training(device, notify)
         with _seed_dropout(experiment, device), directory.lock():
             state = task.new_state()
-            load_training(path, state, experiment, task.digest)
+            if path is not None:
+                load_training(path, state, experiment, task.digest)
+            else:
+                _write_task_files(directory, task)
+                if directory.initial.exists():
+                    load_model(directory.initial, state.model)
             new_backends = run.new_backends or _pins(before) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
             choices = _choose_backends(experiment, task, state, recorded, notify)
-            trainer = Trainer(experiment, task, directory, state, notify, describe_backends(choices))
+            trainer = Trainer(experiment, task, directory, state, notify, interrupt, describe_backends(choices))
             trainer.refuse_at_end()
+            interrupt.wait_for_steps()
             run.checkpoints.drop_after(state.step)
+            remove_temporary_files(directory.path)
             best = run.checkpoints.best()
             if best is not None:
                 state.best_loss = min(state.best_loss, best[1])
             # The new settings are written last, after all checks.
             with reported_failures(f"writing {directory.experiment}"):
-                write_atomically(directory.experiment, experiment.to_toml().encode())
+                write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
             record_backends(directory.path, choices)
             trainer.train()
     return run
+
+
+def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:
+    with reported_failures(f"writing {directory.path}"):
+        for file in task.files:
+            write_atomically(directory.path / file.name, file.read_bytes())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report
 from seqforge.experiment import Experiment, merge_tables
+from seqforge.files import read_bounded
 from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
@@ -75,7 +76,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         samples = sorted(self.directory.samples.glob("step-*.txt"))
-        sample = samples[-1].read_text(encoding="utf-8", errors="replace") if samples else None
+        sample = read_bounded(samples[-1]).decode(errors="replace") if samples else None
         return summary_html(repr(self), self.losses(), sample)
 
     @property

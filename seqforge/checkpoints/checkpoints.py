@@ -1,18 +1,19 @@
 """The checkpoints of a run. Each is written atomically; the best and the latest are kept."""
 
-import json
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from seqforge.checkpoints.files import write_checkpoint
+from seqforge.checkpoints.manifest import DamagedFileError, FileRecord, Manifest, read_manifest, write_manifest
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.checkpoints.verify import step_folders, verify_checkpoint
 from seqforge.errors import NonFiniteError, RunError
-from seqforge.files import read_json, reported_failures, write_atomically
-
-BEST = "best.json"
+from seqforge.files import reported_failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +21,39 @@ class Checkpoints:
     """The checkpoints of a run.
 
     Attributes:
-        folder: Folder that contains a folder `step-00000000` for each checkpoint, and `best.json`.
+        folder: Folder that contains a folder `step-00000000` for each checkpoint.
     """
 
     folder: Path
 
     def steps(self) -> list[int]:
-        """Return the steps that have a checkpoint, in ascending order."""
-        names = (path.name.removeprefix("step-") for path in self.folder.glob("step-*"))
-        return sorted(int(name) for name in names if name.isdecimal())
+        """Return the steps that have a checkpoint, in ascending order.
+
+        Raises:
+            RunError: If the folder cannot be read.
+        """
+        return list(step_folders(self.folder))
 
     def best(self) -> tuple[int, float] | None:
-        """Return the step and the validation loss of the best checkpoint, or None before the first evaluation."""
+        """Return the step and the validation loss of the best checkpoint, or None before the first evaluation.
+
+        Checkpoints whose manifest is damaged do not count.
+        """
+        losses = {step: loss for step in self.steps() if (loss := self.loss(step)) is not None}
+        if not losses:
+            return None
+        best = min(losses, key=lambda step: (losses[step], step))
+        return best, losses[best]
+
+    def loss(self, step: int) -> float | None:
+        """Return the validation loss of a checkpoint; None if it was not evaluated, or its manifest is damaged."""
+        manifest = self._manifest(step)
+        return manifest.loss if manifest is not None else None
+
+    def _manifest(self, step: int) -> Manifest | None:
         try:
-            best = read_json(self.folder / BEST)
-            return int(best["step"]), float(best["loss"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return read_manifest(self.path(step))
+        except (OSError, DamagedFileError):
             return None
 
     def path(self, step: int) -> Path:
@@ -46,7 +64,7 @@ class Checkpoints:
         """Return the folder of a checkpoint: "latest", "best" (the latest if none was evaluated), or a step.
 
         Raises:
-            RunError: If there is no such checkpoint.
+            RunError: If there is no such checkpoint, or if the best one cannot be determined.
         """
         steps = self.steps()
         if not steps:
@@ -54,20 +72,31 @@ class Checkpoints:
         if name == "latest":
             return self.path(steps[-1])
         if name == "best":
+            for step in steps:  # The best checkpoint may be one whose manifest is damaged.
+                verify_checkpoint(self.path(step), [])
             best = self.best()
-            return self.path(best[0] if best and best[0] in steps else steps[-1])
-        if name.isdecimal() and int(name) in steps:
+            return self.path(best[0] if best else steps[-1])
+        if name.isdecimal() and len(name) < 20 and int(name) in steps:
             return self.path(int(name))
         known = ", ".join(str(step) for step in steps)
         raise RunError(f"{self.folder}: no checkpoint {name!r}", hint=f"Available: latest, best, {known}.")
 
-    def save(self, state: TrainingState, corpus: str, *, best: bool = False, keep: int) -> None:
-        """Write a checkpoint, then delete all checkpoints except the best and the `keep` latest.
+    def save(
+        self,
+        state: TrainingState,
+        corpus: str,
+        run_files: Mapping[str, FileRecord],
+        loss: float | None = None,
+        *,
+        keep: int,
+    ) -> None:
+        """Write a checkpoint unless it exists, and delete all checkpoints except the best and the `keep` latest.
 
         Args:
             state: Training state to save.
             corpus: Digest of the encoded corpus. The run can be resumed only on a corpus with the same digest.
-            best: Whether the validation loss is the lowest so far.
+            run_files: Records of the files of the run directory that belong to the checkpoint.
+            loss: Validation loss of the model, which is recorded also if the checkpoint exists; None if unknown.
             keep: Number of latest checkpoints to keep.
 
         Raises:
@@ -84,22 +113,28 @@ class Checkpoints:
         )
         with reported_failures(f"writing the checkpoint {path}", consequence):
             if not path.exists():
-                write_checkpoint(path, state, corpus)
-            if best:
-                write_atomically(self.folder / BEST, json.dumps({"step": state.step, "loss": state.best_loss}).encode())
-            kept_best = self.best()
-            for step in self.steps()[:-keep]:
-                if kept_best is None or step != kept_best[0]:
-                    shutil.rmtree(self.path(step))
+                write_checkpoint(path, state, corpus, run_files, loss)
+            elif loss is not None and self.loss(state.step) != loss:
+                write_manifest(path, read_manifest(path).model_copy(update={"loss": loss}))
+            for step in self.superfluous(keep):
+                self._delete(step)
+
+    def superfluous(self, keep: int) -> list[int]:
+        """Return the steps of all checkpoints except the best, the `keep` latest, and those with a damaged manifest."""
+        best = self.best()
+        others = [step for step in self.steps()[:-keep] if best is None or step != best[0]]
+        return [step for step in others if self._manifest(step) is not None]
 
     def drop_after(self, step: int) -> None:
-        """Delete the checkpoints after a step, and temporary folders that killed processes left."""
+        """Delete the checkpoints after a step."""
         with reported_failures(f"deleting later checkpoints of {self.folder}"):
             for later in self.steps():
                 if later > step:
-                    shutil.rmtree(self.path(later))
-            best = self.best()
-            if best is not None and best[0] > step:
-                (self.folder / BEST).unlink()
-            for abandoned in self.folder.glob(".step-*.tmp"):
-                shutil.rmtree(abandoned)
+                    self._delete(later)
+
+    def _delete(self, step: int) -> None:
+        # The name changes first: a killed process must not leave a part of a checkpoint under the name of a whole one.
+        path = self.path(step)
+        removed = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        path.rename(removed)
+        shutil.rmtree(removed)

@@ -7,32 +7,53 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, cast
 
-import pydantic_core
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 from torch import Tensor
 
+from seqforge.checkpoints.manifest import (
+    FORMAT_VERSION,
+    FileRecord,
+    Manifest,
+    describe_content,
+    write_manifest,
+)
 from seqforge.checkpoints.optimizer_state import join_optimizer_state, split_optimizer_state
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.checkpoints.verify import damaged, verify_checkpoint
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.files import read_bounded, sync_folder, write_atomically
 from seqforge.interfaces import Optimizer, State
 from seqforge.model import SequenceModel, States
 
-FORMAT_VERSION = 1
 MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
+_LARGEST = 2**53
+"""Largest magnitude of a stored number. A float represents all whole numbers up to it."""
+
+
+def _check_numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """Raise a ValueError if a number in JSON values is not finite, or is too large to compute with."""
+    left: list[Any] = [values]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left.extend(cast("dict[str, Any]", value).values())
+        elif isinstance(value, list):
+            left.extend(cast("list[Any]", value))
+        elif isinstance(value, int | float) and not abs(value) <= _LARGEST:
+            raise ValueError(f"a number is not finite, or larger than {_LARGEST:,}")
+    return values
 
 
 class SavedProgress(BaseModel):
     """The content of `progress.json`.
 
     Attributes:
-        version: Version of the checkpoint format.
         step: Number of optimizer steps done.
         seconds: Training time so far.
         best_loss: Lowest validation loss so far; None before the first evaluation.
@@ -46,20 +67,28 @@ class SavedProgress(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
-    version: int
-    step: NonNegativeInt
+    step: Annotated[NonNegativeInt, Field(le=_LARGEST)]
     seconds: NonNegativeFloat
     best_loss: float | None
     stale_evaluations: NonNegativeInt
-    schedule: dict[str, Any]
-    optimizer: dict[str, dict[str, bool | int | float | str | None]]
+    schedule: Annotated[dict[str, Any], AfterValidator(_check_numbers)]
+    optimizer: Annotated[dict[str, dict[str, bool | int | float | str | None]], AfterValidator(_check_numbers)]
     batches: NonNegativeInt
     rows: NonNegativeInt
     corpus: str
 
 
-def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
-    """Write a checkpoint atomically, with torch's random state and the digest of the corpus.
+def write_checkpoint(
+    path: Path, state: TrainingState, corpus: str, run_files: Mapping[str, FileRecord], loss: float | None
+) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: Folder of the checkpoint, which does not exist.
+        state: Training state to save, with torch's random state.
+        corpus: Digest of the encoded corpus.
+        run_files: Records of the files of the run directory that belong to the checkpoint.
+        loss: Validation loss of the model; None if it was not evaluated.
 
     Raises:
         OSError: If the checkpoint cannot be written. Then no partial checkpoint is left.
@@ -72,7 +101,6 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
         for part, tensor in enumerate(layer_state)
     }
     progress = SavedProgress(
-        version=FORMAT_VERSION,
         step=state.step,
         seconds=state.seconds,
         best_loss=state.best_loss if state.best_loss < float("inf") else None,
@@ -83,14 +111,36 @@ def write_checkpoint(path: Path, state: TrainingState, corpus: str) -> None:
         rows=state.recurrent[0][0][0].shape[0] if state.recurrent else 0,
         corpus=corpus,
     )
+    contents = {
+        MODEL: serialize_tensors(state.model.state_dict()),
+        TRAINING: serialize_tensors(moments | recurrent | random_state(state.device)),
+        PROGRESS: progress.model_dump_json().encode(),
+    }
+    _write_folder(path, contents, run_files, loss)
+
+
+def write_weights(path: Path, model: SequenceModel, run_files: Mapping[str, FileRecord]) -> None:
+    """Write a folder with only the parameters of a model, such as the initial weights of a fine-tuned run.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    _write_folder(path, {MODEL: serialize_tensors(model.state_dict())}, run_files, None)
+
+
+def _write_folder(
+    path: Path, contents: Mapping[str, bytes], run_files: Mapping[str, FileRecord], loss: float | None
+) -> None:
+    """Write files and their manifest to a temporary folder, and rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # A killed process with the same id may have left this folder; in containers, ids often repeat.
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
-        write_atomically(temporary / MODEL, serialize_tensors(state.model.state_dict()))
-        write_atomically(temporary / TRAINING, serialize_tensors(moments | recurrent | random_state(state.device)))
-        write_atomically(temporary / PROGRESS, progress.model_dump_json().encode())
+        for name, content in contents.items():
+            write_atomically(temporary / name, content)
+        files = {name: describe_content(content) for name, content in contents.items()}
+        write_manifest(temporary, Manifest(version=FORMAT_VERSION, loss=loss, files=files, run=dict(run_files)))
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -101,8 +151,10 @@ def load_model(path: Path, model: SequenceModel) -> None:
     """Load the parameters of a checkpoint into a model.
 
     Raises:
-        RunError: If the file is damaged, or its parameters are not those of the model.
+        RunError: If the file, or a file of the run on which its meaning depends, is damaged; or if its parameters are
+            not those of the model.
     """
+    verify_checkpoint(path, [MODEL])
     stored = _read_tensors(path / MODEL)
     expected = model.state_dict()
     for name in sorted(stored.keys() ^ expected.keys()):
@@ -121,6 +173,7 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
     Raises:
         RunError: If a file is damaged, or belongs to another experiment or corpus.
     """
+    verify_checkpoint(path, [MODEL, TRAINING, PROGRESS])
     progress = read_progress(path)
     check_corpus(path, digest)
     load_model(path, state.model)
@@ -131,7 +184,7 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
         state.schedule.restore(progress.schedule)
         state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
         restore_random(tensors, state.device)
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise _other_experiment(path, str(error)) from error
     state.step = progress.step
     state.seconds = progress.seconds
@@ -156,17 +209,18 @@ def read_progress(checkpoint: Path) -> SavedProgress:
     """Read the `progress.json` of a checkpoint.
 
     Raises:
-        RunError: If the file is damaged, or its format version is unknown.
+        RunError: If the file is damaged.
     """
+    verify_checkpoint(checkpoint, [PROGRESS])
     file = checkpoint / PROGRESS
     try:
-        content = read_bounded(file)
-        version = pydantic_core.from_json(content)["version"]
-        if version == FORMAT_VERSION:
-            return SavedProgress.model_validate_json(content)
-    except (OSError, ValidationError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(file, _first_line(error)) from error
-    raise RunError(f"{file}: format version {version}; this program reads version {FORMAT_VERSION}")
+        return SavedProgress.model_validate_json(read_bounded(file))
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        reason = f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
+        raise damaged(checkpoint, file, f"damaged: {reason}") from error
+    except (OSError, ValueError) as error:
+        raise damaged(checkpoint, file, f"cannot be read: {error}") from error
 
 
 def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
@@ -182,7 +236,7 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
         # torch aligns the memory of clones. Matrix products of unaligned tensors may differ in the last bit.
         return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
     except (OSError, safetensors.SafetensorError) as error:
-        raise _damaged(file, str(error)) from error
+        raise damaged(file.parent, file, f"damaged: {error}") from error
 
 
 def _recurrent(
@@ -228,14 +282,3 @@ def _other_experiment(path: Path, reason: str) -> RunError:
         f"{path}: the checkpoint is from another experiment: {reason}",
         hint="A checkpoint fits only the experiment.toml of its own run.",
     )
-
-
-def _damaged(file: Path, reason: str) -> RunError:
-    return RunError(f"{file}: damaged: {reason}", hint="Delete this folder, and use another checkpoint of the run.")
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        detail = error.errors(include_url=False)[0]
-        return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
-    return str(error).partition("\n")[0]

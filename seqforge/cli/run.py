@@ -86,6 +86,7 @@ def run(
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.hardware.memory import keep_freed_memory
+    from seqforge.training.interrupts import Interrupted
 
     registry: Registry = context.obj
     components = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
@@ -104,10 +105,10 @@ def run(
                 )
             else:
                 trained = _resume(resume, assignments, registry, [display])
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             display.close()
             stderr().print(_interrupt_message(display.started))
-            raise typer.Exit(130) from None
+            raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
     _print_next_commands(trained, display.started)
 
 

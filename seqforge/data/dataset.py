@@ -16,9 +16,10 @@ from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
 from seqforge.events import Report
 from seqforge.experiment import Experiment
+from seqforge.faults import SESSION
 from seqforge.files import checksum_file
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
-from seqforge.registry import SESSION, Component
+from seqforge.registry import Component
 
 LONGEST_PIECE = 1 << 20
 """Maximum number of tokens that are decoded at once."""

@@ -1,11 +1,11 @@
 """The backends that a run's cells were trained on: `backends.json` of a run directory."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from seqforge.checkpoints.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError
-from seqforge.files import describe_failure, read_json, reported_failures, write_atomically
+from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend
 
 BACKENDS = "backends.json"
@@ -24,7 +24,7 @@ def record_backends(folder: Path, choices: Iterable[CellBackend]) -> None:
     """
     table = {"version": VERSION, "cells": {choice.module: choice.backend for choice in choices}}
     with reported_failures(f"writing {folder / BACKENDS}"):
-        write_atomically(folder / BACKENDS, json.dumps(table, indent=2).encode())
+        write_atomically(folder / BACKENDS, to_sealed_json(table))
 
 
 def read_backends(folder: Path) -> Mapping[str, str]:
@@ -38,7 +38,7 @@ def read_backends(folder: Path) -> Mapping[str, str]:
     """
     path = folder / BACKENDS
     try:
-        table = read_json(path)
+        table = parse_sealed_json(read_bounded(path))
         if table["version"] != VERSION:
             raise ValueError(f"version {table['version']}; this program reads version {VERSION}")
         cells = table["cells"]

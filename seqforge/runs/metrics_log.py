@@ -1,12 +1,19 @@
-"""The metrics log `metrics.jsonl`: one JSON object per logged step, evaluation and sample."""
+"""The metrics log `metrics.jsonl`: one JSON object per logged step, evaluation and sample, each with a checksum."""
 
-import json
 import math
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from seqforge.files import reported_failures, write_atomically
+from seqforge.checkpoints.checksums import parse_sealed_json, to_sealed_json
+from seqforge.errors import RunError, warn
+from seqforge.files import open_regular, read_bounded, reported_failures, write_atomically
+
+_WHOLE = re.compile(rb'"checksum": "[0-9a-f]{16}"\}.', re.DOTALL)
+MAXIMUM_SIZE = 1024 * 1024 * 1024
+"""Largest size of a metrics log in bytes."""
 
 
 class MetricsLog:
@@ -22,42 +29,90 @@ class MetricsLog:
     def append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         """Append one line. Values that are None, infinite or not a number are omitted."""
         defined = {key: value for key, value in values.items() if value is not None and not _is_non_finite(value)}
-        record = {"event": event, "step": step, **defined}
+        line = to_sealed_json({"event": event, "step": step, **defined}) + b"\n"
         hint = f"To resume the run: seqforge run --resume {self._path.parent}"
-        with reported_failures(f"writing {self._path}", hint), self._path.open("ab") as file:
-            file.write(json.dumps(record).encode() + b"\n")
+        with reported_failures(f"writing {self._path}", hint), open_regular(self._path, "ab") as file:
+            file.write(line)
+
+    def sync(self) -> None:
+        """Sync the log to disk, so that a power failure does not lose lines of steps that have a checkpoint."""
+        if self._path.exists():
+            with reported_failures(f"writing {self._path}"), open_regular(self._path, "ab") as file:
+                os.fsync(file.fileno())
+
+    def find(self, event: str, step: int) -> dict[str, Any] | None:
+        """Return the last record of an event at a step, or None if there is none."""
+        records, _ = _read(self._path)
+        found = [record for record in records if record["event"] == event and record["step"] == step]
+        return found[-1] if found else None
 
     def truncate(self, step: int) -> None:
-        """Delete the lines of later steps, since a run that is resumed at this step writes them again."""
-        if not self._path.exists():
+        """Delete the lines of later steps, since a run that is resumed at this step writes them again.
+
+        Damaged lines are deleted too. Then a warning names a copy of the log as it was.
+        """
+        records, damaged = _read(self._path)
+        kept = [record for record in records if record["step"] <= step]
+        if len(kept) == len(records) and not damaged:
             return
-        records = [record for record in read_metrics(self._path) if record["step"] <= step]
         with reported_failures(f"writing {self._path}"):
-            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in records).encode())
+            if damaged:
+                copy = _free_name(self._path)
+                write_atomically(copy, read_bounded(self._path, MAXIMUM_SIZE))
+                lines = "1 line was" if damaged == 1 else f"{damaged} lines were"
+                warn(f"{self._path}: {lines} damaged and deleted, all others are kept. The log as it was: {copy}")
+            write_atomically(self._path, b"".join(to_sealed_json(record) + b"\n" for record in kept))
 
 
 def _is_non_finite(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.stem}.damaged-{number}{path.suffix}") for number in range(1, 1000))
+    return next(name for name in names if not name.exists())
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics log. Nothing is read after a damaged line, which a crash may leave.
+    """Return the records of a metrics log. Damaged lines are left out, with a warning.
 
     Returns:
         One record per line, or an empty list if there is no file.
+
+    Raises:
+        RunError: If the file cannot be read.
+    """
+    records, damaged = _read(path, may_be_partial=True)
+    if damaged:
+        warn(f"{path}: {damaged} of {damaged + len(records)} lines are damaged, and left out")
+    return records
+
+
+def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, Any]], int]:
+    """Return the records of a log, and the number of damaged lines.
+
+    If `may_be_partial`, a last line that stops before its checksum is not damaged: the run may be writing it.
     """
     if not path.exists():
-        return []
+        return [], 0
+    try:
+        with reported_failures(f"reading {path}"):
+            lines = read_bounded(path, MAXIMUM_SIZE).split(b"\n")
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from error
     records: list[dict[str, Any]] = []
-    for line in path.read_bytes().splitlines():
+    damaged = 0
+    for number, line in enumerate(lines, start=1):
+        is_last = number == len(lines)
         try:
-            record: Any = json.loads(line)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(record, dict) or not isinstance(cast("dict[str, Any]", record).get("step"), int):
-            break
-        records.append(cast("dict[str, Any]", record))
-    return records
+            record = parse_sealed_json(line)
+            if not (isinstance(record.get("step"), int) and isinstance(record.get("event"), str)):
+                raise ValueError("it is not a record")
+            records.append(record)
+        except ValueError:
+            is_partial = is_last and (not line or (may_be_partial and _WHOLE.search(line) is None))
+            damaged += not is_partial
+    return records, damaged
 
 
 _TRAINING = {

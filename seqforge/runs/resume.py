@@ -1,9 +1,12 @@
-"""The rules of resuming: which settings of a run may change."""
+"""The rules of resuming: which settings of a run may change, and which files are removed before."""
 
+import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError
+from seqforge.files import reported_failures
 from seqforge.registry import format_value, join
 
 FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
@@ -28,6 +31,22 @@ def check_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             hint="You may change the length of the run, intervals, learning rates, samplers and backends. For other "
             "changes, start a new run.",
         )
+
+
+def remove_temporary_files(run: Path) -> None:
+    """Remove the temporary files and folders that killed processes left in a run directory.
+
+    The caller holds the lock of the run, so that no process is writing them.
+
+    Raises:
+        RunError: If one cannot be removed.
+    """
+    with reported_failures(f"removing temporary files in {run}"):
+        for path in list(run.rglob(".*.tmp")):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)  # It may have been in a temporary folder.
 
 
 def _value_at(table: Any, key: str) -> Any:

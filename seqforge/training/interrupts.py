@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and other requests to stop, between two steps."""
+"""Handling of Ctrl-C and other requests to stop."""
 
 import contextlib
 import os
@@ -15,18 +15,38 @@ _NOTICE = (
 )
 
 
+class Interrupted(KeyboardInterrupt):
+    """A request to stop, by a signal.
+
+    Attributes:
+        exit_status: Exit status of a program that ends because of the signal: 130 after SIGINT, 143 after SIGTERM.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.exit_status = 128 + number
+
+
 class InterruptGuard:
-    """A context in which SIGINT, SIGTERM and SIGHUP set a flag. A second SIGINT raises KeyboardInterrupt.
+    """A context that handles SIGINT, SIGTERM and SIGHUP, so that no file is left half-written.
+
+    Before training, a signal raises `Interrupted` at once. After a call of `wait_for_steps`, the first signal is only
+    noted, and the training loop ends after its step; a second SIGINT raises `Interrupted`.
 
     Python allows signal handlers in the main thread only, so the context has no effect in another thread.
 
     Attributes:
-        requested: Whether a signal was received.
+        received: The first signal after the call of `wait_for_steps`, or None.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.received: int | None = None
+        self._waits = False
         self._previous: dict[signal.Signals, Any] = {}
+
+    def wait_for_steps(self) -> None:
+        """From now on, let the training loop end after its step."""
+        self._waits = True
 
     def __enter__(self) -> "InterruptGuard":
         if threading.current_thread() is threading.main_thread():
@@ -45,9 +65,9 @@ class InterruptGuard:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        if not self.requested:
-            self.requested = True
+        if not self._waits or (self.received is not None and number == signal.SIGINT):
+            raise Interrupted(number)
+        if self.received is None:
+            self.received = number
             with contextlib.suppress(OSError):
                 os.write(2, _NOTICE)

@@ -7,16 +7,18 @@ from dataclasses import asdict
 
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import random_state, restore_random
+from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment, Training
 from seqforge.faults import find_fault, in_optimizer_step
+from seqforge.files import reported_failures
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
-from seqforge.training.interrupts import InterruptGuard
+from seqforge.training.interrupts import Interrupted, InterruptGuard
 from seqforge.training.task import TaskStep, TrainingTask
 
 
@@ -32,6 +34,7 @@ class Trainer:
         directory: Run directory that receives logs, samples and checkpoints.
         state: Training state, new or loaded from a checkpoint.
         notify: Function that passes an event to plugins and callbacks.
+        interrupt: Guard that notes a request to stop.
         backends: One line about the backend of each cell.
         initial: Origin of the initial weights of a fine-tuned run, or None.
     """
@@ -43,6 +46,7 @@ class Trainer:
         directory: RunDirectory,
         state: TrainingState,
         notify: Callable[[object], None],
+        interrupt: InterruptGuard,
         backends: tuple[str, ...] = (),
         initial: str | None = None,
     ) -> None:
@@ -51,26 +55,42 @@ class Trainer:
         self._directory = directory
         self._state = state
         self._notify = notify
+        self._interrupt = interrupt
         self._backends = backends
         self._initial = initial
         self._log = MetricsLog(directory.metrics)
         self._checkpoints = Checkpoints(directory.checkpoints)
+        with reported_failures(f"reading {directory.path}"):
+            self._run_files = describe_run_files(directory.path)
+        evaluation = self._log.find("evaluation", state.step)
+        loss = evaluation.get("loss") if evaluation is not None else None
+        # The last step that was evaluated, with its loss, and the last step that was sampled.
+        self._evaluated = (state.step, loss) if isinstance(loss, float) else None
+        self._sampled = state.step if self._log.find("sample", state.step) is not None else None
 
     def refuse_at_end(self) -> None:
-        """Check that there are steps left to take.
+        """Check that there are steps left to take, or that the end of the run was interrupted.
 
         Raises:
             RunError: If the run is at its end.
         """
         reason = self._end()
-        if reason is not None:
-            state, training = self._state, self._experiment.training
-            keys = reached_limits(training, self._progress(), state.seconds) or ["training.patience"]
-            limits = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
-            raise RunError(
-                f"{self._directory.path}: the run has already {reason}",
-                hint=f"The limit is {limits}. To train longer: {' '.join(f'--set {key}=…' for key in keys)}",
-            )
+        state, training = self._state, self._experiment.training
+        if reason is None or (state.step == self._checkpoints.steps()[-1] and self._is_unfinished()):
+            return
+        keys = reached_limits(training, self._progress(), state.seconds) or ["training.patience"]
+        limits = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
+        raise RunError(
+            f"{self._directory.path}: the run has already {reason}",
+            hint=f"The limit is {limits}. To train longer: {' '.join(f'--set {key}=…' for key in keys)}",
+        )
+
+    def _is_unfinished(self) -> bool:
+        """Return whether work is left at the end of the run, because a process was killed there."""
+        step, keep = self._state.step, self._experiment.training.keep_checkpoints
+        is_evaluated = self._evaluated is not None and self._checkpoints.loss(step) is not None
+        must_evaluate = self._task.validation_size > 0 and not is_evaluated
+        return must_evaluate or self._sampled != step or bool(self._checkpoints.superfluous(keep))
 
     def train(self) -> None:
         """Train until the run ends or is interrupted. In both cases the last step is saved.
@@ -91,25 +111,26 @@ class Trainer:
                 raise
             raise fault from error
         self._notify_finished(reason or "interrupted", complete=reason is not None)
-        if reason is None:
-            raise KeyboardInterrupt
+        if reason is None and self._interrupt.received is not None:
+            raise Interrupted(self._interrupt.received)
 
     def _loop(self) -> str | None:
         """Take steps until the end of the run. Return why the run ended, or None if it was interrupted."""
         state = self._state
         reason = None
         started = time.monotonic() - state.seconds
-        with InterruptGuard() as interrupt:
-            while (reason := self._end()) is None and not interrupt.requested:
-                result = self._step()
-                state.seconds = time.monotonic() - started
-                self._log_step(result)
-                self._work_at_intervals()
-                state.seconds = time.monotonic() - started
-            # Save before the last evaluation, so that a run that is extended continues as if it had not ended here.
-            self._save()
-            if reason is not None:
-                self._finish()
+        if state.step > 0 and self._end() is None:
+            self._sample_at_interval()
+        while (reason := self._end()) is None and self._interrupt.received is None:
+            result = self._step()
+            state.seconds = time.monotonic() - started
+            self._log_step(result)
+            self._work_at_intervals()
+            state.seconds = time.monotonic() - started
+        # Save before the last evaluation, so that a run that is extended continues as if it had not ended here.
+        self._save()
+        if reason is not None:
+            self._finish()
         return reason
 
     def _start(self) -> None:
@@ -208,16 +229,27 @@ class Trainer:
         best = step % experiment.evaluation.interval == 0 and self._evaluate()
         # Save before sampling: an error of a sampler or a metric must not lose steps.
         if best or step % experiment.training.checkpoint_interval == 0:
-            self._save(best=best)
-        if step % experiment.sampling.interval == 0:
+            self._save()
+        self._sample_at_interval()
+
+    def _sample_at_interval(self) -> None:
+        """Sample if it is due, also in a resumed run that was killed between its checkpoint and the sample."""
+        step = self._state.step
+        if step % self._experiment.sampling.interval == 0 and self._sampled != step:
             self._sample()
 
     def _finish(self) -> None:
-        """Evaluate and sample at the end of a run, unless the last step did so."""
-        experiment, step = self._experiment, self._state.step
-        if step % experiment.evaluation.interval and self._evaluate():
-            self._save(best=True)
-        if step % experiment.sampling.interval:
+        """Evaluate, save the loss and sample at the end of a run, unless the last step did so.
+
+        Every part is skipped if it was done before a process was killed at this point.
+        """
+        step = self._state.step
+        if self._evaluated is None or self._evaluated[0] != step:
+            self._evaluate()
+            self._save()
+        elif self._checkpoints.loss(step) is None:
+            self._save()
+        if self._sampled != step:
             self._sample()
 
     def _evaluate(self) -> bool:
@@ -238,11 +270,13 @@ class Trainer:
         values = asdict(event)
         values |= values.pop("scores")
         self._log.append("evaluation", state.step, values | {"seconds": state.seconds})
+        self._evaluated = state.step, score.loss
         self._notify(event)
         return best
 
     def _sample(self) -> None:
         state = self._state
+        self._sampled = state.step
         self._notify(WorkProgressed("sampling"))
         try:
             sample = self._task.sample(state.model, state.step, report=self._notify)
@@ -261,11 +295,14 @@ class Trainer:
         self._log.append("sample", state.step, with_baselines(sample.scores, sample.baseline))
         self._notify(Sampled(state.step, tuple(sample.texts), sample.scores, sample.baseline))
 
-    def _save(self, *, best: bool = False) -> None:
+    def _save(self) -> None:
+        """Save the state, and the loss if the step was evaluated."""
         self._notify(WorkProgressed("saving"))
-        keep = self._experiment.training.keep_checkpoints
+        state, keep = self._state, self._experiment.training.keep_checkpoints
+        loss = self._evaluated[1] if self._evaluated is not None and self._evaluated[0] == state.step else None
+        self._log.sync()
         try:
-            self._checkpoints.save(self._state, self._task.digest, best=best, keep=keep)
+            self._checkpoints.save(state, self._task.digest, self._run_files, loss, keep=keep)
         except NonFiniteError as error:
             raise self._diverged(error) from error
 

@@ -138,7 +138,7 @@ def test_an_interrupt_saves_a_checkpoint_and_prints_how_to_resume(
     (folder / "runs/fine/checkpoints/step-00000001-good").mkdir()  # not a checkpoint
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "To resume: seqforge run --resume runs/fine" in errors
     assert "Traceback" not in errors
     saved = sorted((folder / "runs/fine/checkpoints").glob("step-*"))[-1]

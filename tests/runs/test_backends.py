@@ -1,6 +1,5 @@
 """The backends of a run: recorded in its directory, pinned in its experiment, named on the command line."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from seqforge import Experiment, Run, resume, train
+from seqforge.checkpoints.checksums import to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.interfaces import WorkProgressed
 from seqforge.model import build_model
@@ -30,7 +30,7 @@ def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
     experiment: MakeExperiment, tmp_path: Path
 ) -> None:
     run = train(experiment(), tmp_path)
-    (run.path / BACKENDS).write_text(json.dumps({"version": 1, "cells": {"stack.cells.0": "gone"}}))
+    (run.path / BACKENDS).write_bytes(to_sealed_json({"version": 1, "cells": {"stack.cells.0": "gone"}}))
     with pytest.raises(RunError, match="'gone', which is not available: no backend is called 'gone'") as caught:
         resume(Run.open(run.path, ["training.steps=14"]))
     assert "--set training.backend=auto" in str(caught.value.hint)
@@ -98,10 +98,19 @@ def test_backends_of_one_name_are_told_apart_by_their_plugins(
         pinned_to("nobody/eager")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 9, "cells": {}}', '{"version": 1, "cells": {"a": 1}}'])
-def test_a_damaged_record_is_an_error_with_a_hint(content: str, experiment: MakeExperiment, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b'{"version": 1, "cells": {"stack.cells.0": "eager"}}',
+        to_sealed_json({"version": 9, "cells": {}}),
+        to_sealed_json({"version": 1, "cells": {"a": 1}}),
+    ],
+)
+def test_a_damaged_record_is_an_error_with_a_hint(content: bytes, experiment: MakeExperiment, tmp_path: Path) -> None:
     run = train(experiment(), tmp_path)
-    (run.path / BACKENDS).write_text(content)
+    (run.path / BACKENDS).write_bytes(content)
     with pytest.raises(RunError, match="missing or damaged") as caught:
         read_backends(run.path)
     assert "--set training.backend=auto" in str(caught.value.hint)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from seqforge import Experiment, Registry, Run, SeqforgeError, resume, train
-from seqforge.checkpoints.checkpoints import BEST
 from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
@@ -197,13 +196,10 @@ def test_a_damaged_checkpoint_is_an_error(experiment: Any, tmp_path: Path, regis
         resume(run)
 
 
-def test_a_full_disk_is_an_error(experiment: Any, tmp_path: Path, registry: Registry) -> None:
-    run = train(experiment(training={"steps": 3}), tmp_path)
-    run.directory.metrics.unlink()
+def test_a_full_disk_is_an_error() -> None:
     # A device that is always full: every write to it fails with ENOSPC.
-    run.directory.metrics.symlink_to("/dev/full")
     with pytest.raises(RunError, match="the disk is full"):
-        MetricsLog(run.directory.metrics).append("step", 4, {})
+        MetricsLog(Path("/dev/full")).append("step", 4, {})
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one(
@@ -250,13 +246,13 @@ def test_the_initial_checkpoint_depends_only_on_the_seed(experiment: Any, tmp_pa
     assert not torch.equal(first.head.weight, trained.head.weight)
     with pytest.raises(SeqforgeError, match="no checkpoint '77'"):
         run.model("77")
-    assert (run.directory.checkpoints / BEST).exists()
 
 
 def test_values_that_json_cannot_hold_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     MetricsLog(path).append("evaluation", 1, {"loss": 1.0, "perplexity": float("inf"), "a": float("nan"), "b": None})
-    assert path.read_text() == '{"event": "evaluation", "step": 1, "loss": 1.0}\n'
+    assert path.read_text().startswith('{"event": "evaluation", "step": 1, "loss": 1.0, "checksum": "')
+    assert read_metrics(path) == [{"event": "evaluation", "step": 1, "loss": 1.0}]
 
 
 def test_a_failing_sampler_is_reported_and_training_continues(

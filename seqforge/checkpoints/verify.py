@@ -1,0 +1,112 @@
+"""Verification of checkpoints, and errors that name the damaged file and a whole checkpoint to use instead."""
+
+import contextlib
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from seqforge.checkpoints.checksums import verify_toml
+from seqforge.checkpoints.manifest import DamagedFileError, read_manifest, run_folder, verify_files
+from seqforge.errors import RunError
+from seqforge.files import read_bounded
+
+EXPERIMENT = "experiment.toml"
+
+
+def step_folders(folder: Path) -> dict[int, Path]:
+    """Return the checkpoints in a folder by their step, in ascending order.
+
+    Raises:
+        RunError: If the folder cannot be read.
+    """
+    try:
+        paths = list(folder.iterdir())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be read: {error.strerror}") from error
+    steps = {path: path.name.removeprefix("step-") for path in paths if path.name.startswith("step-")}
+    return dict(sorted((int(step), path) for path, step in steps.items() if step.isdecimal()))
+
+
+def verify_checkpoint(checkpoint: Path, names: Iterable[str]) -> None:
+    """Check files of a checkpoint, and the files of its run on which its meaning depends.
+
+    Args:
+        checkpoint: Folder of the checkpoint.
+        names: Names of the files of the checkpoint to check, beside the manifest.
+
+    Raises:
+        RunError: If a file is missing, damaged or cannot be read.
+    """
+    try:
+        _verify(checkpoint, names)
+    except DamagedFileError as error:
+        raise damaged(checkpoint, error.path, error.reason) from error
+    except OSError as error:
+        raise RunError(f"{error.filename or checkpoint}: cannot be read: {error.strerror}") from error
+
+
+def damaged(checkpoint: Path, file: Path, reason: str) -> RunError:
+    """Return the error for a damaged file, with a hint that names a whole checkpoint.
+
+    Args:
+        checkpoint: Folder of the checkpoint that cannot be used.
+        file: The damaged file.
+        reason: What is wrong with the file.
+    """
+    if file.name == EXPERIMENT:
+        hint = (
+            "Restore the file from a copy of the run directory. If you edited it yourself, delete its last line, "
+            "which is the checksum."
+        )
+    elif file.parent == run_folder(checkpoint):
+        hint = "Restore the file from a copy of the run directory."
+    else:
+        hint = _offer(checkpoint)
+    return RunError(f"{file}: {reason}", hint=hint)
+
+
+def _offer(checkpoint: Path) -> str:
+    folders = step_folders(checkpoint.parent)
+    earlier = [path for path in folders.values() if path.name < checkpoint.name]
+    later = [path for path in folders.values() if path.name > checkpoint.name]
+    for path in [*reversed(earlier), *reversed(later)]:
+        with contextlib.suppress(DamagedFileError, OSError):
+            _verify(path, read_manifest(path).files)
+            place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
+            return (
+                f"The {place} is {path}. To resume from it: seqforge run --resume {shlex.quote(str(path))}\n"
+                "Other commands, such as seqforge sample, take this path in place of the run's."
+            )
+    return "The run has no other whole checkpoint. Restore the file from a copy, or start a new run."
+
+
+def _verify(checkpoint: Path, names: Iterable[str]) -> None:
+    run, manifest = run_folder(checkpoint), read_manifest(checkpoint)
+    verify_files(checkpoint, manifest.files, names)
+    verify_files(run, manifest.run, manifest.run)
+    _verify_experiment(run)
+
+
+def verify_experiment(run: Path) -> None:
+    """Check the experiment of a run against its checksum.
+
+    Raises:
+        RunError: If the file is missing, damaged or cannot be read.
+    """
+    try:
+        _verify_experiment(run)
+    except DamagedFileError as error:
+        raise damaged(run, error.path, error.reason) from error
+    except OSError as error:
+        raise RunError(f"{run / EXPERIMENT}: cannot be read: {error.strerror}") from error
+
+
+def _verify_experiment(run: Path) -> None:
+    try:
+        verify_toml(read_bounded(run / EXPERIMENT))
+    except FileNotFoundError as error:
+        raise DamagedFileError(run / EXPERIMENT, "the file is missing") from error
+    except ValueError as error:
+        raise DamagedFileError(run / EXPERIMENT, f"damaged: {error}") from error

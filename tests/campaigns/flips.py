@@ -1,0 +1,122 @@
+"""The campaign of damage: every flipped bit of a run's files is reported, or changes nothing."""
+
+import contextlib
+import io
+import random
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqforge import Experiment, Run, SeqforgeError, train
+from seqforge.checkpoints.files import load_training
+from seqforge.registry import Registry
+from seqforge.runs.backends import read_backends
+from seqforge.tasks import task_of
+from tests.campaigns.experiments import EXPERIMENTS, install_corpus
+from tests.campaigns.table import print_table
+
+OUTCOMES = ["detected", "harmless", "silent", "traceback"]
+"""A message, no difference, a difference without a message, and an error that is not one of seqforge."""
+
+
+def run_flips(folder: Path, bits: int, tensor_bits: int, seed: int) -> int:
+    """Run the campaign, print its table, and return the exit status."""
+    install_corpus(folder)
+    registry, generator = Registry.installed(), random.Random(seed)
+    counts: dict[str, Counter[str]] = {}
+    for name, text in EXPERIMENTS.items():
+        source = folder / f"{name}.toml"
+        source.write_text(text)
+        run = train(Experiment.load(source, registry=registry), folder / "runs", progress=False)
+        reader = _Reader(run, registry)
+        paths = sorted(path for path in run.path.rglob("*") if path.suffix in (".json", ".toml", ".jsonl"))
+        tensors = sorted(run.path.rglob("*.safetensors"))
+        reader.read_whole([*paths, *tensors])
+        sizes = [8 * path.stat().st_size for path in tensors]
+        flips = [(path, bit) for path in paths for bit in _choose(8 * path.stat().st_size, bits, generator)]
+        for path, size in zip(tensors, sizes, strict=True):
+            share = tensor_bits * size // sum(sizes) // len(EXPERIMENTS)
+            flips += [(path, bit) for bit in _choose(size, share, generator)]
+        for path, bit in flips:
+            outcome = reader.outcome(path, bit)
+            counts.setdefault(path.name, Counter())[outcome] += 1
+            if outcome in OUTCOMES[2:]:
+                print(f"{outcome}: bit {bit} of {path.relative_to(folder)}", flush=True)
+    columns = ["bits", *OUTCOMES]
+    rows = [
+        [name, f"{sum(count.values()):,}", *(f"{count[outcome]:,}" for outcome in OUTCOMES)]
+        for name, count in counts.items()
+    ]
+    total = sum(counts.values(), Counter())
+    rows.append(["all", f"{sum(total.values()):,}", *(f"{total[outcome]:,}" for outcome in OUTCOMES)])
+    print_table(["file", *columns], rows)
+    return int(total["silent"] + total["traceback"] > 0)
+
+
+def _choose(size: int, bits: int, generator: random.Random) -> Iterator[int]:
+    return iter(range(size) if not bits or bits >= size else sorted(generator.sample(range(size), bits)))
+
+
+class _Reader:
+    """Reads every part of a run, as sampling and resuming do."""
+
+    def __init__(self, run: Run, registry: Registry) -> None:
+        self._path, self._registry = run.path, registry
+        task = task_of(run.experiment).prepare_training(torch.device("cpu"), lambda _: None)
+        self._digest, self._state = task.digest, task.new_state()
+        self._run = run
+        self._expected: dict[Path, dict[str, Any]] = {}
+
+    def read_whole(self, paths: Iterable[Path]) -> None:
+        """Read the run before it is damaged."""
+        self._expected = {path: self._read(path) for path in paths}
+
+    def outcome(self, path: Path, bit: int) -> str:
+        """Flip a bit, read the run, and restore the file."""
+        content = path.read_bytes()
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        printed = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(printed), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                values = self._read(path)
+        except SeqforgeError:
+            return "detected"
+        except Exception as error:  # noqa: BLE001 - this is what the campaign looks for
+            print(f"{type(error).__name__}: {error}")
+            return "traceback"
+        finally:
+            path.write_bytes(content)
+        if printed.getvalue():
+            return "detected"
+        return "harmless" if values == self._expected[path] else "silent"
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """Read all that a file has an effect on. What takes long and depends on other files alone is left out."""
+        if path.name == "metrics.jsonl":
+            return {"log": self._run.metrics()}
+        run = self._run
+        if path.name in ("experiment.toml", "run.json"):
+            run = Run.open(self._path, registry=self._registry)
+        checkpoint = path.parent if path.parent.parent == run.directory.checkpoints else run.checkpoints.find("latest")
+        state = self._state
+        load_training(checkpoint, state, run.experiment, self._digest)
+        model = run.model("best", device="cpu")
+        return {
+            "experiment": run.experiment.table,
+            "vocabulary": run.vocabulary().state(),
+            "spec": run.spec(),
+            "backends": read_backends(run.path),
+            "log": run.metrics(),
+            "best": run.checkpoints.best(),
+            "model": {name: tensor.numpy().tobytes() for name, tensor in model.state_dict().items()},
+            "training": {name: tensor.numpy().tobytes() for name, tensor in state.model.state_dict().items()},
+            "progress": (state.step, state.seconds, state.best_loss, state.stale_evaluations, state.schedule.state()),
+            "optimizer": repr(state.optimizer.state_dict()),
+        }

@@ -1,0 +1,181 @@
+"""The campaign of kills: runs that are killed and resumed end with the bits of runs that were not killed."""
+
+import itertools
+import json
+import random
+import shutil
+import signal
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.experiments import EXPERIMENTS, install_corpus
+from tests.campaigns.processes import Ended, Kill, run_command
+from tests.campaigns.table import print_table
+
+FAULTS = ["tensors", "log", "samples", "best", "temporary files", "messages"]
+"""What must not happen: differences, temporary files in a run after its next start, tracebacks, wrong statuses."""
+
+OTHERS = ["in the cache", "incomplete runs"]
+"""Temporary files in the cache, and run directories of runs that were killed while these were created."""
+
+_MAXIMUM_STARTS = 8
+
+
+def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
+    """Run the campaign, print its table, and return the exit status."""
+    install_corpus(folder)
+    _import_everything(folder / "imports")
+    references = {name: _Reference(name, text, folder / "references" / name) for name, text in EXPERIMENTS.items()}
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    generator, started, number = random.Random(seed), time.monotonic(), 0
+    for name, kind, kill in itertools.islice(_plan(references, generator), trials):
+        if time.monotonic() - started > seconds:
+            break
+        number += 1
+        trial = folder / "trials" / str(number)
+        found = references[name].attempt(trial, kill, generator)
+        counts.setdefault((name, kind), Counter()).update(found)
+        if any(found[fault] for fault in FAULTS):
+            print(f"trial {number} of {name}, {kind}, {kill}: {dict(found)}", flush=True)
+        shutil.rmtree(trial)
+    columns = ["trials", "ended by it", "resumed", "started again", *FAULTS, *OTHERS]
+    rows = [[name, kind, *(str(count[column]) for column in columns)] for (name, kind), count in sorted(counts.items())]
+    total = sum(counts.values(), Counter())
+    rows.append(["all", "", *(str(total[column]) for column in columns)])
+    print_table(["run", "killed", *columns], rows)
+    print(f"{number} trials in {time.monotonic() - started:.0f} s")
+    return int(any(total[fault] for fault in FAULTS))
+
+
+def _import_everything(folder: Path) -> None:
+    """Train each run here, so that its processes start with everything imported."""
+    import seqforge.cli  # noqa: F401
+    from seqforge import Experiment, train
+
+    for name, text in EXPERIMENTS.items():
+        train(Experiment.from_dict(tomllib.loads(text)), folder / name, progress=False)
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("a process with threads cannot be forked")
+
+
+def _plan(references: "dict[str, _Reference]", generator: random.Random) -> Iterator[tuple[str, str, Kill]]:
+    """Yield kills without end. Those before operations visit all of them, in random order, and start again."""
+    operations = {name: iter(()) for name in references}
+    while True:
+        for name, reference in references.items():
+            upcoming = next(operations[name], None)
+            if upcoming is None:
+                order = list(range(1, reference.whole.operations + 1))
+                generator.shuffle(order)
+                operations[name] = iter(order)
+                upcoming = next(operations[name])
+            yield name, "before an operation on files", Kill(upcoming)
+            duration = reference.whole.seconds
+            yield name, "at a random moment", Kill(0, (signal.SIGKILL,), (generator.uniform(0, duration),))
+            yield name, "before an operation on files", Kill(generator.randrange(1, reference.whole.operations + 1))
+            if generator.random() < 0.5:
+                yield name, "by SIGTERM", Kill(0, (signal.SIGTERM,), (generator.uniform(0, duration),))
+            else:
+                moments = generator.uniform(0, duration), generator.uniform(0, 0.1)
+                yield name, "by two Ctrl-C", Kill(0, (signal.SIGINT, signal.SIGINT), moments)
+
+
+class _Reference:
+    """A run that was not killed."""
+
+    def __init__(self, name: str, text: str, folder: Path) -> None:
+        self._name, self._text = name, text
+        self.whole = self._start(folder, None, None)
+        if self.whole.status:
+            raise RuntimeError(self.whole.output)
+        self._content = _content(folder / "runs" / name)
+
+    def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
+        """Start a run, kill it, resume it until its end, and count the faults."""
+        found = Counter({"trials": 1})
+        ended = self._start(folder, None, kill)
+        found["ended by it"] += ended.status != 0
+        if self._is_wrong(ended, kill):
+            found["messages"] += 1
+            print(f"status {ended.status}: {ended.output}")
+        # A second Ctrl-C ends the process at once: like a kill, it may leave files until the next start.
+        if kill.signals == (signal.SIGTERM,):
+            found["temporary files"] += bool(_temporary_files(folder / "runs"))
+            found["in the cache"] += bool(_temporary_files(folder / "cache"))
+        while ended.status and found["resumed"] + found["started again"] < _MAXIMUM_STARTS:
+            run = _resumable(folder)
+            found["resumed" if run else "started again"] += 1
+            # A resumed run may be killed again.
+            again = Kill(generator.randrange(1, 60)) if generator.random() < 0.25 else None
+            ended = self._start(folder, run, again)
+            if ended.status == 1 and "has already reached the end" in ended.output:
+                break
+            if ended.status not in (0, -signal.SIGKILL):
+                found["messages"] += 1
+                print(f"status {ended.status}: {ended.output}")
+        run = _resumable(folder)
+        if run is None or "Traceback" in ended.output:
+            found["messages"] += 1
+            print(ended.output)
+            return found
+        found["temporary files"] += bool(_temporary_files(run))
+        found["in the cache"] += bool(_temporary_files(folder / "cache"))
+        found["incomplete runs"] += len(list((folder / "runs").iterdir())) - 1
+        content = _content(run)
+        for part, expected in self._content.items():
+            found[part] += content[part] != expected
+        return found
+
+    def _start(self, folder: Path, run: Path | None, kill: Kill | None) -> Ended:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self._name}.toml").write_text(self._text)
+        arguments = ["run", f"{self._name}.toml"] if run is None else ["run", "--resume", str(run)]
+        return run_command(arguments, folder.resolve(), kill)
+
+    @staticmethod
+    def _is_wrong(ended: Ended, kill: Kill) -> bool:
+        """Return whether a process that was killed ended with a traceback, in silence, or with another status."""
+        if not kill.signals or signal.SIGKILL in kill.signals:
+            return ended.status not in (0, -signal.SIGKILL)
+        expected = {0, 128 + kill.signals[0], 128 + kill.signals[-1]}
+        # Before the command installs its handlers, a signal has its default effect.
+        killed_early = ended.status == -kill.signals[0] or (ended.status == 130 and not ended.output)
+        return not killed_early and (ended.status not in expected or "Traceback" in ended.output)
+
+
+def _resumable(folder: Path) -> Path | None:
+    """Return the latest run directory if it is complete, or None."""
+    runs = sorted((folder / "runs").glob("*"), key=lambda path: path.stat().st_ctime_ns)
+    return runs[-1] if runs and (runs[-1] / "experiment.toml").exists() else None
+
+
+def _temporary_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.tmp") if path.exists()]
+
+
+def _content(run: Path) -> dict[str, Any]:
+    """Return what must not differ: tensors, records without times, samples, and the best checkpoint."""
+    from seqforge.checkpoints import Checkpoints
+    from seqforge.runs.metrics_log import read_metrics
+
+    checkpoints = Checkpoints(run / "checkpoints")
+    records = [
+        {key: value for key, value in record.items() if key != "seconds"}
+        for record in read_metrics(run / "metrics.jsonl")
+    ]
+    progress = {
+        step: json.loads((checkpoints.path(step) / "progress.json").read_text()) for step in checkpoints.steps()
+    }
+    for values in progress.values():
+        del values["seconds"]
+    tensors = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*.safetensors"))}
+    return {
+        "tensors": (checkpoints.steps(), tensors, progress),
+        "log": records,
+        "samples": {path.name: path.read_bytes() for path in sorted((run / "samples").iterdir())},
+        "best": checkpoints.best(),
+    }

@@ -1,0 +1,23 @@
+"""Small versions of the campaigns. Each exits with status 1 if a promise of docs/reliability.md does not hold."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("arguments", [["kills", "--trials", "8"], ["flips", "--bits", "20", "--tensor-bits", "40"]])
+def test_a_small_campaign_finds_no_fault(arguments: list[str]) -> None:
+    campaign = subprocess.run(
+        [sys.executable, "-m", "tests.campaigns", *arguments],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert campaign.returncode == 0, campaign.stdout + campaign.stderr
+    assert campaign.stdout.startswith("| ")

@@ -1,0 +1,20 @@
+"""Fixtures for damaged and hostile checkpoints."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqforge.checkpoints.manifest import describe_content, read_manifest, write_manifest
+
+
+@pytest.fixture
+def reseal() -> Callable[[Path], None]:
+    """Return a function that makes the manifest of a checkpoint fit its files, as an attacker could."""
+
+    def make(checkpoint: Path) -> None:
+        manifest = read_manifest(checkpoint)
+        files = {name: describe_content((checkpoint / name).read_bytes()) for name in manifest.files}
+        write_manifest(checkpoint, manifest.model_copy(update={"files": files}))
+
+    return make

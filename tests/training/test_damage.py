@@ -1,0 +1,138 @@
+"""Damaged files of a run are named, and another checkpoint is offered. Nothing damaged is used."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Registry, Run, resume, train
+from seqforge.checkpoints.checksums import parse_sealed_json, seal_toml, to_sealed_json, verify_toml
+from seqforge.errors import RunError
+
+
+@pytest.fixture
+def run(experiment: Any, tmp_path: Path) -> Run:
+    training = {"steps": 6, "checkpoint_interval": 2, "keep_checkpoints": 9, "log_interval": 1}
+    return train(experiment(training=training), tmp_path)
+
+
+def flip(path: Path, place: float = 0.5) -> None:
+    """Flip the lowest bit of a byte; `place` is its relative position."""
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "progress.json", "manifest.json"])
+def test_a_damaged_file_of_a_checkpoint_is_named_and_an_earlier_checkpoint_is_offered(
+    name: str, run: Run, registry: Registry
+) -> None:
+    flip(run.checkpoints.path(6) / name, 0.9)
+    longer = Run.open(run.path, ["training.steps=8"], registry)
+    with pytest.raises(RunError) as caught:
+        resume(longer)
+    assert caught.value.message.startswith(f"{run.checkpoints.path(6) / name}: damaged: ")
+    good = run.checkpoints.path(5)
+    assert f"The last whole checkpoint before it is {good}." in str(caught.value.hint)
+    assert f"seqforge run --resume {good}\n" in str(caught.value.hint)
+    resume(longer, "5")
+    assert run.checkpoints.steps()[-1] == 8
+
+
+def test_a_missing_file_is_named_and_damaged_checkpoints_are_not_offered(run: Run) -> None:
+    (run.checkpoints.path(6) / "model.safetensors").unlink()
+    flip(run.checkpoints.path(5) / "training.safetensors")
+    with pytest.raises(RunError, match=r"step-00000006/model.safetensors: the file is missing") as caught:
+        run.model("6")
+    assert f"The last whole checkpoint before it is {run.checkpoints.path(4)}." in str(caught.value.hint)
+    flip(run.checkpoints.path(2) / "model.safetensors")
+    with pytest.raises(RunError) as caught:
+        run.model("2")
+    assert f"The last whole checkpoint is {run.checkpoints.path(4)}." in str(caught.value.hint)
+
+
+def test_the_best_checkpoint_is_not_replaced_by_another_without_a_word(run: Run) -> None:
+    best = run.checkpoints.best()
+    assert best is not None
+    assert best[0] == 6
+    flip(run.checkpoints.path(6) / "manifest.json", 0.9)
+    with pytest.raises(RunError, match=r"step-00000006/manifest.json: damaged"):
+        run.model("best")
+
+
+def test_a_changed_vocabulary_is_refused(run: Run, registry: Registry) -> None:
+    path = run.directory.vocabulary
+    assert 'z"' in path.read_text()
+    path.write_text(path.read_text().replace('z"', '~"'))
+    for use in (lambda: resume(Run.open(run.path, ["training.steps=8"], registry)), lambda: run.sample(length=3)):
+        with pytest.raises(RunError, match=r"vocabulary.json: damaged: ") as caught:
+            use()
+        assert caught.value.hint == "Restore the file from a copy of the run directory."
+
+
+def test_a_changed_experiment_is_refused_until_its_checksum_is_deleted(run: Run, registry: Registry) -> None:
+    path = run.directory.experiment
+    text = path.read_text()
+    path.write_text(text.replace("steps = 6", "steps = 8"))
+    with pytest.raises(RunError, match=r"experiment.toml: damaged: ") as caught:
+        resume(Run.open(run.path, registry=registry))
+    assert "If you edited it yourself, delete its last line" in str(caught.value.hint)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    resume(Run.open(run.path, registry=registry))
+    assert run.checkpoints.steps()[-1] == 8
+
+
+def test_damaged_lines_of_the_log_are_dropped_and_a_copy_is_kept(
+    run: Run, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = run.directory.metrics
+    records = run.metrics()
+    flip(log)
+    before = log.read_bytes()
+    assert len(run.metrics()) == len(records) - 1
+    assert "metrics.jsonl: 1 of 9 lines are damaged, and left out" in capsys.readouterr().err
+    resume(Run.open(run.path, ["training.steps=7"], registry))
+    copy = log.with_name("metrics.damaged-1.jsonl")
+    assert copy.read_bytes() == before
+    assert f"1 line was damaged and deleted, all others are kept. The log as it was: {copy}" in capsys.readouterr().err
+    kept = [record for record in run.metrics() if record["step"] <= 6]
+    assert len(kept) == len(records) - 1
+    assert all(record in records for record in kept)
+
+
+def test_a_line_that_is_being_written_is_not_damaged_but_a_damaged_end_is(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, records = run.directory.metrics, run.metrics()
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-9])
+    assert run.metrics() == records[:-1]
+    assert not capsys.readouterr().err
+    log.write_bytes(whole)
+    flip(log, 0.99999)
+    assert run.metrics() == records[:-1]
+    assert "1 of 9 lines are damaged" in capsys.readouterr().err
+
+
+def test_the_checksum_of_an_object_covers_every_bit() -> None:
+    values = {"a": [1, 2.5, None, "é"], "checksum": "x"}
+    content = to_sealed_json(values)
+    assert parse_sealed_json(content) == values
+    assert json.loads(content)["a"] == values["a"]
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match=r"checksum|nested"):
+            parse_sealed_json(bytes(damaged))
+
+
+def test_the_checksum_of_a_toml_file_covers_every_bit_but_those_of_its_comment() -> None:
+    content = seal_toml("a = 1\n\n[b]\nc = 'text'\n")
+    verify_toml(content)
+    verify_toml(content[: content.rindex(b"#")])
+    for bit in range(8 * content.rindex(b"\n#")):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match="does not match its checksum"):
+            verify_toml(bytes(damaged))
