@@ -13,6 +13,8 @@ _CALLS = {
     "mul": "{0} * {1}",
     "div": "{0} / {1}",
     "exp": "exponential_of_any({0})",
+    "log": "logarithm({0})",
+    "log1p": "logarithm_of_one_plus({0})",
     "sigmoid": "sigmoid({0})",
     "tanh": "hyperbolic_tangent({0})",
     "sqrt": "square_root({0})",
@@ -48,7 +50,7 @@ struct Program {{
 
 }} // namespace seqforge
 
-TRACED_LIBRARY(seqforge::Program)
+{library}(seqforge::Program)
 """
 
 
@@ -69,7 +71,12 @@ class Program:
     @property
     def one_gradient(self) -> bool:
         """Whether both sides of the gates have the same gradient."""
-        return self.trace.input_gates == self.trace.recurrent_gates
+        return not self.has_product or self.trace.input_gates == self.trace.recurrent_gates
+
+    @property
+    def has_product(self) -> bool:
+        """Whether the step has a recurrent product."""
+        return bool(self.trace.recurrent_gates)
 
     @property
     def reads_hidden(self) -> bool:
@@ -123,6 +130,7 @@ def write_source(program: Program) -> str:
         starts=", ".join(_boolean(node is not None) for node in program.sums),
         forward=_forward(program),
         backward=_backward(program),
+        library="TRACED_LIBRARY" if program.has_product else "ELEMENTWISE_LIBRARY",
     )
 
 
