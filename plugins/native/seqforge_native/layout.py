@@ -47,7 +47,7 @@ def input_gates(
     inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"],
     count: int,
     lanes: int,
-) -> tuple[Float[Tensor, "*rows gates"], Int[Tensor, "time batch"] | None]:
+) -> tuple[Float[Tensor, "*rows padded_gates"], Int[Tensor, "time batch"] | None]:
     """Return W x + b in the order of the kernels.
 
     Returns:

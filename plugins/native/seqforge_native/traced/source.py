@@ -42,7 +42,9 @@ def place_of_node(node: torch.fx.Node) -> str:
 def place_of_error(error: BaseException) -> str:
     """Return " (file:line)" of the line in a cell that raised an error, or nothing if it is not known."""
     frames = traceback.extract_tb(error.__traceback__)
-    places = [_place(frame.filename, frame.lineno or 0) for frame in frames if not _is_of_others(frame.filename)]
+    calls = [index for index, frame in enumerate(frames) if frame.name == "forward" and _is_of_others(frame.filename)]
+    within = frames[calls[0] :] if calls else []  # what the call of `pointwise` led to
+    places = [_place(frame.filename, frame.lineno or 0) for frame in within if not _is_of_others(frame.filename)]
     return places[-1] if places else ""
 
 

@@ -86,18 +86,15 @@ def trace(cell: CompilableCell) -> Trace:
         # The output is the hidden state: the kernel adds the gradients of both before this computation.
         results = _interpret(aten, arithmetic, [*given, arithmetic.number(0.0), *state_gradients])
     outputs, gradients = results[: 1 + parts], results[1 + parts :]
-    buffers = dict(cell.named_buffers())
-    zero = arithmetic.number(0.0)
-    shared = [
-        zero if name in buffers else value for name, value in zip(tensors, gradients[sides + parts :], strict=True)
-    ]
+    constants = [arithmetic.number(0.0)] * (len(tensors) - (len(gradients) - sides - parts))  # gradients of buffers
+    shared = zip([*gradients[sides + parts :], *constants], widths, strict=True)
     return Trace(
         gates,
         tuple(_one(value) for value in outputs),
         _as_wide(gradients[0], gates),
         _as_wide(gradients[1], gates) if has_product else (),
         tuple(_one(value) for value in gradients[sides : sides + parts]),
-        tuple(node for value, width in zip(shared, widths, strict=True) for node in _as_wide(value, width)),
+        tuple(node for value, width in shared for node in _as_wide(value, width)),
     )
 
 
@@ -109,6 +106,7 @@ def _aten_graph(cell: CompilableCell, features: int, sides: int, parts: int) -> 
         raise UntraceableError("a state that is not one number for each hidden unit")
     pointwise = _Pointwise(cell, cast("Callable[..., tuple[Any, ...]]", type(state)))
     tensors = further_tensors(cell)
+    buffers = [name for name, _ in cell.named_buffers() if name in tensors]  # the last ones
     # Copies, since the tracer treats a tensor that is passed twice as one argument.
     gates = [torch.zeros(rows, features) for _ in range(sides)]
     examples = [*gates, *(part.clone() for part in state), *(value.detach().clone() for value in tensors.values())]
@@ -120,7 +118,10 @@ def _aten_graph(cell: CompilableCell, features: int, sides: int, parts: int) -> 
         return cast("tuple[Tensor, ...]", torch.func.functional_call(pointwise, named, arguments))
 
     def run_both_ways(given: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
-        results, pull_back = cast("tuple[Any, Any]", torch.func.vjp(run, *given))
+        count = len(given) - len(buffers)
+        results, pull_back = cast(
+            "tuple[Any, Any]", torch.func.vjp(lambda *own: run(*own, *given[count:]), *given[:count])
+        )
         return results, pull_back(tuple(gradients))
 
     # The gradients of slices write in place, which this removes.
@@ -128,9 +129,7 @@ def _aten_graph(cell: CompilableCell, features: int, sides: int, parts: int) -> 
     decompositions = cast("dict[Any, Any]", core_aten_decompositions())
     needed = {operation: function for operation, function in decompositions.items() if operation not in FUNCTIONS}
     try:
-        return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(
-            examples, cotangents
-        )
+        return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         message = str(error).partition("\n")[0]
         branches = "data-dependent" in message
