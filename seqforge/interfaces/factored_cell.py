@@ -1,6 +1,7 @@
 """Cells that consist of one matrix product with the hidden state and an elementwise part."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
@@ -81,7 +82,7 @@ class FactoredCell(ProjectedCell[StateT]):
         """Return U as all backends use it: `recurrent_weight`, with zeros between heads."""
         if self.heads == 1:
             return self.recurrent_weight
-        gates = self.recurrent_weight.split(self.hidden_size)
+        gates: Sequence[Tensor] = torch.split(self.recurrent_weight, self.hidden_size)
         return torch.cat([torch.block_diag(*gate.chunk(self.heads)) for gate in gates])
 
     def step(

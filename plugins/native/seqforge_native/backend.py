@@ -28,8 +28,8 @@ from seqforge_native.traced.program import Program, plan
 from seqforge_native.traced.trace import CompilableCell, trace
 from seqforge_native.traced.values import UntraceableError
 
-COMPILATION_SECONDS = 10.0
-"""Typical time to compile a kernel: three seconds on an idle core, more on a busy one."""
+COMPILATION_SECONDS = 5.0
+"""Typical time to compile a kernel: two seconds on an idle core, more on a busy one."""
 
 
 class NativeBackend(Backend):
@@ -69,7 +69,7 @@ class NativeBackend(Backend):
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the time to compile the kernel; 0 if it is built or in the cache folder."""
         compilable = cast("CompilableCell", cell)
-        if _equations(compilable) is not None or is_compiled(_program_of(compilable)):
+        if _equations(compilable) is not None or is_compiled(_program_of(compilable), context.dtype):
             return 0.0
         return COMPILATION_SECONDS
 
@@ -83,7 +83,8 @@ class NativeBackend(Backend):
         equations = _equations(compilable)
         if equations is not None and library is not None:
             return partial(read_cell, compilable, built_in_kernel(library, equations), context.dtype)
-        return partial(read_cell, compilable, compile_program(_program_of(compilable)), context.dtype)
+        kernel = compile_program(_program_of(compilable), context.dtype, type(cell).__name__)
+        return partial(read_cell, compilable, kernel, context.dtype)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""
@@ -148,13 +149,13 @@ def read_cell(
 
 def _rows(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:
     """Return the rows of one head of a tensor that has rows for one or more numbers of each hidden unit."""
-    return tensor.unflatten(0, (-1, heads, width))[:, head].flatten(0, 1)
+    return tensor.reshape(-1, heads, width, *tensor.shape[1:])[:, head].flatten(0, 1)
 
 
 def _columns(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:
     """Return the columns of one head, on the last axis."""
     count = tensor.shape[-1] // (heads * width)
-    return tensor.unflatten(-1, (count, heads, width))[..., head, :].flatten(-2)
+    return tensor.reshape(*tensor.shape[:-1], count, heads, width)[..., head, :].flatten(-2)
 
 
 def _recurrent_weight(cell: CompilableCell) -> tuple[Tensor | None, int]:

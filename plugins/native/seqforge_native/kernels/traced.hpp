@@ -168,21 +168,3 @@ inline Vector logarithm_of_one_plus(Vector x) {
                                     std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
         seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
     }
-
-#if defined(__AVX512BF16__)
-#define LIBRARY(FUNCTIONS, Program)                                                                                     \
-    extern "C" {                                                                                                        \
-    std::int64_t seqforge_lanes() { return seqforge::lanes; }                                                           \
-    FUNCTIONS(Program, float, float32)                                                                                  \
-    FUNCTIONS(Program, seqforge::bfloat16, bfloat16)                                                                    \
-    }
-#else
-#define LIBRARY(FUNCTIONS, Program)                                                                                     \
-    extern "C" {                                                                                                        \
-    std::int64_t seqforge_lanes() { return seqforge::lanes; }                                                           \
-    FUNCTIONS(Program, float, float32)                                                                                  \
-    }
-#endif
-
-#define TRACED_LIBRARY(Program) LIBRARY(TRACED_FUNCTIONS, Program)
-#define ELEMENTWISE_LIBRARY(Program) LIBRARY(ELEMENTWISE_FUNCTIONS, Program)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from seqforge_native.traced.expression import TRANSCENDENTAL, Node, needed_by
 from seqforge_native.traced.trace import Trace
 
@@ -24,6 +26,9 @@ _CALLS = {
     "at_least_as_great": "is_at_least({0}, {1})",
     "where": "where({0}, {1}, {2})",
 }
+
+_ELEMENTS = {torch.float32: "float, float32", torch.bfloat16: "seqforge::bfloat16, bfloat16"}
+"""For each type of the products, the type in C++ and the suffix of the functions."""
 
 _TEMPLATE = """\
 #include "traced.hpp"
@@ -50,7 +55,10 @@ struct Program {{
 
 }} // namespace seqforge
 
-{library}(seqforge::Program)
+extern "C" {{
+std::int64_t seqforge_lanes() {{ return seqforge::lanes; }}
+{functions}(seqforge::Program, {element})
+}}
 """
 
 
@@ -116,8 +124,8 @@ def _sum_of(gate: int, nodes: Sequence[Node]) -> Node | None:
     return readers[0] if alone else None
 
 
-def write_source(program: Program) -> str:
-    """Return the C++ source of a kernel, which includes `traced.hpp`."""
+def write_source(program: Program, dtype: torch.dtype) -> str:
+    """Return the C++ source of a kernel with products in a type; it includes `traced.hpp`."""
     trace = program.trace
     return _TEMPLATE.format(
         gates=trace.gates,
@@ -130,7 +138,8 @@ def write_source(program: Program) -> str:
         starts=", ".join(_boolean(node is not None) for node in program.sums),
         forward=_forward(program),
         backward=_backward(program),
-        library="TRACED_LIBRARY" if program.has_product else "ELEMENTWISE_LIBRARY",
+        functions="TRACED_FUNCTIONS" if program.has_product else "ELEMENTWISE_FUNCTIONS",
+        element=_ELEMENTS[dtype],
     )
 
 

@@ -1,17 +1,18 @@
 """The line of a cell that an operation comes from, for messages."""
 
-import sys
+import inspect
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import torch
 from torch.fx import traceback as fx_traceback
 from torch.overrides import TorchFunctionMode
 
-_OTHERS = (Path(torch.__file__).parent, Path(__file__).parent)
+_OTHERS = (*(Path(str(module.__file__)).parent for module in (torch, jaxtyping)), Path(__file__).parent)
 """Folders of code that is not the cell's."""
 
 
@@ -27,7 +28,7 @@ def record_places() -> Generator[None]:
 
 class _Places(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        frame = sys._getframe(1)
+        frame = inspect.currentframe()
         while frame is not None and _is_of_others(frame.f_code.co_filename):
             frame = frame.f_back
         fx_traceback.set_stack_trace([] if frame is None else [_place(frame.f_code.co_filename, frame.f_lineno)])
@@ -58,4 +59,5 @@ def _place(filename: str, line: int) -> str:
 
 
 def _is_of_others(filename: str) -> bool:
-    return any(folder in Path(filename).parents for folder in _OTHERS)
+    generated = filename.startswith("<")  # by a type checker
+    return generated or any(folder in Path(filename).parents for folder in _OTHERS)

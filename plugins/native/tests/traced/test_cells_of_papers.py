@@ -7,9 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import torch
-from seqforge_native.backend import NativeBackend, read_cell
+from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
-from seqforge_native.traced.build import compile_program
 from seqforge_native.traced.program import plan, write_source
 from seqforge_native.traced.trace import trace
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
@@ -162,7 +161,7 @@ def test_the_number_of_heads_needs_no_kernel_of_its_own() -> None:
 
 
 def plan_source(cell: Any) -> str:
-    return write_source(plan(trace(cell)))
+    return write_source(plan(trace(cell)), torch.float32)
 
 
 def test_heads_that_do_not_divide_the_hidden_units_are_an_error() -> None:
@@ -187,9 +186,7 @@ def test_a_stabilized_exponent_does_not_overflow() -> None:
         cell.bias.view(4, 5)[1] = 200.0  # exp(200) is not a number in float32
     if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
-    outputs, state = read_cell(
-        cell, compile_program(plan(trace(cell))), torch.float32, torch.randn(6, 2, 2), cell.initial_state(2)
-    )
+    outputs, state = NativeBackend().sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 2), cell.initial_state(2))
     assert outputs.isfinite().all()
     assert all(part.isfinite().all() for part in state)
 
