@@ -191,28 +191,40 @@ def test_a_stabilized_exponent_does_not_overflow() -> None:
     assert all(part.isfinite().all() for part in state)
 
 
-@pytest.mark.parametrize(
-    ("value", "result"), [(0.0, -torch.inf), (-1.0, torch.nan), (torch.inf, torch.inf), (1.0, 0.0)]
-)
-def test_the_logarithm_has_the_limits_of_torch(value: float, result: float) -> None:
-    class Logarithm(ElementwiseCell[Hidden]):
-        def __init__(self) -> None:
-            super().__init__(1, 1, 1, bias=False)
+class BothLogarithms(NamedTuple):
+    of_number: Tensor
+    of_one_plus: Tensor
 
-        def initial_state(self, batch_size: int) -> Hidden:
-            return Hidden(self.input_weight.new_zeros(batch_size, 1))
 
-        def pointwise(self, input_gates: Tensor, state: Hidden) -> tuple[Tensor, Hidden]:
-            h = torch.log(input_gates)
-            return h, Hidden(h)
+class Logarithm(ElementwiseCell[BothLogarithms]):
+    """Computes ln x and ln(1 + x) of its input."""
 
+    def __init__(self) -> None:
+        super().__init__(1, 1, 1, bias=False)
+        torch.nn.init.ones_(self.input_weight)
+
+    def initial_state(self, batch_size: int) -> BothLogarithms:
+        zeros = self.input_weight.new_zeros(batch_size, 1)
+        return BothLogarithms(zeros, zeros)
+
+    def pointwise(self, input_gates: Tensor, state: BothLogarithms) -> tuple[Tensor, BothLogarithms]:
+        after = BothLogarithms(torch.log(input_gates), torch.log1p(input_gates))
+        return after.of_number, after
+
+
+def test_logarithms_are_accurate_and_have_the_limits_of_torch() -> None:
     cell = Logarithm()
-    torch.nn.init.ones_(cell.input_weight)
     if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
         pytest.skip(reason)
-    read = NativeBackend().sequence_reader(cell, FLOAT32)
-    outputs, _ = read(torch.full((2, 3, 1), value), cell.initial_state(3))
-    assert torch.equal(outputs.nan_to_num(nan=7.5), torch.full((2, 3, 1), result).nan_to_num(nan=7.5))
+    limits = torch.tensor([0.0, -0.0, -1.0, -2.0, torch.inf, torch.nan, 1e-8, -1e-8, -0.4, 1.0])
+    numbers = torch.cat([limits, torch.logspace(-37, 38, 3000), 1 + torch.linspace(-0.5, 0.5, 3000)])
+    with torch.no_grad():
+        _, found = NativeBackend().sequence_reader(cell, FLOAT32)(
+            numbers.view(1, -1, 1), cell.initial_state(len(numbers))
+        )
+    expected = (torch.log(numbers.double()), torch.log1p(numbers.double()))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.flatten().double(), other, rtol=3e-7, atol=2e-8, equal_nan=True)
 
 
 def test_inductor_refuses_a_cell_without_a_recurrent_product() -> None:
