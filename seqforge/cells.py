@@ -12,9 +12,6 @@ from torch.nn import functional
 
 Tensors = tuple[Tensor, ...]
 
-FACTORS = ("input_weight", "recurrent_weight", "bias")
-"""Parameters of a factored cell that its elementwise part does not use."""
-
 
 class ElementwisePart(nn.Module):
     """The `pointwise` of a cell as a function of plain tensors, with the type conversions around it.
@@ -40,7 +37,7 @@ class ElementwisePart(nn.Module):
 
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
         """Return the trainable parameters that the elementwise part uses, by their names in this module."""
-        factors = {f"cell.{name}" for name in FACTORS}
+        factors = {f"cell.{name}" for name in cast("Sequence[str]", self.cell.product_parameters)}
         named = self.named_parameters()
         return {name: value for name, value in named if name not in factors and value.requires_grad}
 

@@ -14,8 +14,9 @@ from seqforge.interfaces.backend import Backend, BackendContext, Refusal, Sequen
 from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document, ExperimentPath
 from seqforge.interfaces.diagnosis import Diagnosis
+from seqforge.interfaces.elementwise_cell import ElementwiseCell, Gates, ProjectedCell
 from seqforge.interfaces.example_spec import Classes, ExampleSpec, Numbers, Text
-from seqforge.interfaces.factored_cell import Equations, FactoredCell, Gates
+from seqforge.interfaces.factored_cell import Equations, FactoredCell
 from seqforge.interfaces.generation_kernel import (
     FORBIDDEN,
     ConstraintAutomaton,
@@ -45,6 +46,7 @@ __all__ = [
     "Diagnosis",
     "Document",
     "DocumentsEncoded",
+    "ElementwiseCell",
     "Equations",
     "Evaluated",
     "Example",
@@ -66,6 +68,7 @@ __all__ = [
     "Optimizer",
     "PredictionMetric",
     "Progress",
+    "ProjectedCell",
     "Refusal",
     "RunFinished",
     "RunStarted",

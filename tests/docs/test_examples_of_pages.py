@@ -30,6 +30,15 @@ def test_the_factored_cell_equals_the_scan_of_its_step() -> None:
     torch.testing.assert_close(after.cell, expected_after.cell)
 
 
+def test_the_elementwise_cell_equals_its_equation() -> None:
+    cell = block_with("speed.md", "Independent")["Independent"](input_size=3, hidden_size=4).double()
+    inputs, h = torch.randn(5, 2, 3, dtype=torch.float64), torch.zeros(2, 4, dtype=torch.float64)
+    outputs, _ = cell(inputs, cell.initial_state(2))
+    for x, output in zip(inputs, outputs, strict=True):
+        h = torch.relu(x @ cell.input_weight.t() + cell.recurrent_weight * h + cell.bias)
+        torch.testing.assert_close(output, h)
+
+
 def test_the_labelled_corpus_yields_examples_of_its_spec() -> None:
     corpus = block_with("plugins.md", "Parity")["Parity"]
     assert corpus.example_spec({}) == ExampleSpec(Text(), "sequence", Classes(("even", "odd")), "once")

@@ -1,10 +1,9 @@
 """The choice of backends: measured, pinned or recorded."""
 
 import json
-import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -15,94 +14,14 @@ from seqforge import Experiment
 from seqforge.cache import read_checked, write_checked
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import cache_folder
-from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
+from seqforge.interfaces import Backend, Cell, Refusal
 from seqforge.model import CellBackend, Workload, build_model, choose_backends, use_recorded_backends
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
+from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, Wrong, calls
 
 MakeExperiment = Callable[..., Experiment]
 WORKLOAD = Workload(steps=3, rows=2, optimizer_steps=1000.0)
-
-calls: list[str] = []
-"""Names of the backends whose sequence readers were called, in order."""
-
-
-class Fake(Backend):
-    """Runs the cell's own `forward`, after a pause."""
-
-    name: ClassVar = "fake"
-    pause: ClassVar = 0.0
-
-    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
-        return None
-
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
-        forward = type(cell).forward.__get__(cell)
-
-        def read(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-            calls.append(self.name)
-            time.sleep(self.pause)
-            return self.change(*forward(inputs, state))
-
-        return read
-
-    def change(self, outputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return outputs, state
-
-
-class Slow(Fake):
-    name: ClassVar = "slow"
-    pause: ClassVar = 0.2
-
-
-class Quick(Fake):
-    """Returns the outputs of the cell without computing them again, so that it is faster than plain torch."""
-
-    name: ClassVar = "quick"
-
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
-        read = super().sequence_reader(cell, context)
-        known: dict[tuple[int, ...], tuple[Tensor, Any]] = {}
-
-        def remember(inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-            if tuple(inputs.shape) in known:
-                calls.append(self.name)
-            else:
-                outputs, after = read(inputs, state)
-                known[tuple(inputs.shape)] = outputs.detach(), after
-            return known[tuple(inputs.shape)]
-
-        return remember
-
-
-class Wrong(Quick):
-    name: ClassVar = "wrong"
-
-    def change(self, outputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return outputs + 1, state
-
-
-class Raises(Fake):
-    name: ClassVar = "raises"
-
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> Any:
-        raise ZeroDivisionError("no such instruction")
-
-
-class Compiles(Fake):
-    """Needs a minute of preparation."""
-
-    name: ClassVar = "compiles"
-
-    def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
-        return 60.0
-
-
-class Refuses(Fake):
-    name: ClassVar = "refuses"
-
-    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
-        return f"it never runs a {type(cell).__name__}"
 
 
 class ResidualState(NamedTuple):

@@ -20,6 +20,8 @@ class InductorBackend(Backend):
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why the cell cannot be compiled; see `Backend.unsupported`."""
         reason = why_not_elementwise(cell)
+        if reason is None and not isinstance(cell, FactoredCell):
+            reason = f"{type(cell).__name__} is not a FactoredCell"
         if reason is None and not all(part.is_floating_point() for part in cell.initial_state(1)):
             reason = "its state has tensors of integers"
         if reason is None and context.device.type == "cpu" and find_compiler() is None:
@@ -37,7 +39,7 @@ class InductorBackend(Backend):
 
 
 def _read(cell: FactoredCell[Any], step: DifferentiableStep, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-    outputs, after = read_sequence(step, cell.project(inputs), cell.recurrent_weight, state)
+    outputs, after = read_sequence(step, cell.project(inputs), cell.recurrent_matrix(), state)
     return outputs, type(state)(*after)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from seqforge.cells import FACTORS
-from seqforge.interfaces import Cell, FactoredCell
+from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, ProjectedCell
 from seqforge_native.matrices import linear
 
 
@@ -43,39 +42,50 @@ def separated(
 
 
 def input_gates(
-    cell: FactoredCell[Any],
+    weight: Float[Tensor, "gates input"],
+    bias: Float[Tensor, " gates"] | None,
     inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"],
     count: int,
     lanes: int,
-) -> tuple[Float[Tensor, "*rows gates"], Int[Tensor, "time batch"] | None]:
+) -> tuple[Float[Tensor, "*rows padded_gates"], Int[Tensor, "time batch"] | None]:
     """Return W x + b in the order of the kernels.
 
     Returns:
         For vectors, the gates of every step, and None. For symbols, the gates of every symbol, and the inputs.
     """
-    weight = interleaved(cell.input_weight.t(), count, lanes)
-    bias = interleaved(cell.bias, count, lanes)
-    if inputs.is_floating_point():
-        return linear(inputs, weight.t(), bias), None
-    return weight + bias, inputs
+    weight = interleaved(weight.t(), count, lanes)
+    bias = weight.new_zeros(weight.shape[1]) if bias is None else interleaved(bias, count, lanes)
+    return (linear(inputs, weight.t(), bias), None) if inputs.is_floating_point() else (weight + bias, inputs)
 
 
 def why_not_elementwise(cell: Cell[Any]) -> str | None:
-    """Explain why the step of a cell is not one product and its `pointwise`, or return None if it is."""
-    if not isinstance(cell, FactoredCell):
-        return f"{type(cell).__name__} is not a FactoredCell: its step is not one product and an elementwise part"
+    """Explain why the step of a cell is not its `pointwise` with at most one product, or return None if it is."""
+    name = type(cell).__name__
+    if not isinstance(cell, FactoredCell | ElementwiseCell):
+        return f"{name} is neither a FactoredCell nor an ElementwiseCell, so that its step may contain any operations"
+    base = FactoredCell if isinstance(cell, FactoredCell) else ElementwiseCell
     # A cell that overrides `step` and states its equations computes what a built-in kernel computes.
-    if cell.equations is None and type(cell).step is not FactoredCell.step:
-        return f"{type(cell).__name__} overrides `step`, so that its step may be more than one product and `pointwise`"
+    stated = isinstance(cell, FactoredCell) and cell.equations is not None
+    if not stated and type(cell).step is not base.step:
+        return f"{name} overrides `step`, so that its step may be more than one product and `pointwise`"
     return None
 
 
-def further_parameters(cell: FactoredCell[Any]) -> list[tuple[str, nn.Parameter]]:
-    """Return the parameters that the elementwise part reads, with their names."""
-    return [(name, value) for name, value in cell.named_parameters() if name not in FACTORS]
+def further_tensors(cell: ProjectedCell[Any]) -> dict[str, Tensor]:
+    """Return the parameters and buffers that the elementwise part may read, by name: one row of numbers or more."""
+    named = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
+    return {
+        name: value
+        for name, value in named.items()
+        if name not in cell.product_parameters and _is_row(value) and value.numel() % cell.hidden_size == 0
+    }
 
 
-def stacked_parameters(cell: FactoredCell[Any]) -> Float[Tensor, "rows hidden"]:
-    """Return the parameters that the elementwise part reads, as rows of hidden units."""
-    rows = [value.reshape(-1, cell.hidden_size) for _, value in further_parameters(cell)]
-    return torch.cat(rows) if rows else cell.bias.new_zeros(0, cell.hidden_size)
+def _is_row(value: Tensor) -> bool:
+    return value.ndim > 0 and 0 < value.shape[-1] == value.numel()
+
+
+def stacked_parameters(cell: ProjectedCell[Any]) -> Float[Tensor, "rows hidden"]:
+    """Return the parameters and buffers that the elementwise part may read, as rows of hidden units."""
+    rows = [value.reshape(-1, cell.hidden_size) for value in further_tensors(cell).values()]
+    return torch.cat([row.float() for row in rows]) if rows else cell.input_weight.new_zeros(0, cell.hidden_size)

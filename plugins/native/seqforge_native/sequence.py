@@ -53,7 +53,8 @@ def read_sequence(
     dtype: torch.dtype,
     gates: Float[Tensor, "time batch gates"] | Float[Tensor, "symbols gates"],
     symbols: Int[Tensor, "time batch"] | None,
-    recurrent_weight: Float[Tensor, "cell_gates hidden"],
+    recurrent_weight: Float[Tensor, "cell_gates hidden"] | None,
+    hidden_size: int,
     parameters: Float[Tensor, "registers padded"],
     state: tuple[Float[Tensor, "batch padded"], ...],
 ) -> tuple[Float[Tensor, "time batch padded"], tuple[Float[Tensor, "batch padded"], ...]]:
@@ -64,7 +65,8 @@ def read_sequence(
         dtype: Type of the products, the stored activations and the outputs.
         gates: W x + b in the order of the kernels, for every step or, if there are symbols, for every symbol.
         symbols: Input symbols, or None if the inputs are vectors.
-        recurrent_weight: U in float32, in the order of the parameters.
+        recurrent_weight: U in float32, in the order of the parameters, or None if the kernel has no product.
+        hidden_size: Number of hidden units, without padding.
         parameters: Parameters that the elementwise part reads, padded to whole registers.
         state: State before the first step, in float32, padded; its first part is the hidden state.
 
@@ -74,10 +76,10 @@ def read_sequence(
     if symbols is not None:
         symbols = _checked(symbols, len(gates))
     learning = torch.is_grad_enabled() and any(
-        tensor.requires_grad for tensor in (gates, recurrent_weight, parameters, *state)
+        tensor is not None and tensor.requires_grad for tensor in (gates, recurrent_weight, parameters, *state)
     )
     results: tuple[Tensor, ...] = cast("Any", _Sequence).apply(
-        kernel, dtype, learning, gates, symbols, recurrent_weight, parameters, *state
+        kernel, dtype, learning, gates, symbols, recurrent_weight, hidden_size, parameters, *state
     )
     outputs, *after = results
     return outputs, tuple(after)
@@ -101,17 +103,20 @@ class _Sequence(torch.autograd.Function):
         learning: bool,
         gates: Tensor,
         symbols: Tensor | None,
-        recurrent_weight: Tensor,
+        recurrent_weight: Tensor | None,
+        hidden_size: int,
         parameters: Tensor,
         *state: Tensor,
     ) -> tuple[Tensor, ...]:
-        library, hidden_size = kernel.library, recurrent_weight.shape[1]
+        library = kernel.library
         steps = len(gates) if symbols is None else len(symbols)
         batch, width = state[0].shape
         threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
         source, parameters = gates.to(dtype).contiguous(), parameters.contiguous()
-        weight = torch.empty(kernel.gates * width, width, dtype=dtype)
-        _pack(kernel, recurrent_weight, threads, weight)
+        weight = None
+        if recurrent_weight is not None:
+            weight = torch.empty(kernel.gates * width, width, dtype=dtype)
+            _pack(kernel, recurrent_weight, threads, weight)
         hidden = torch.empty(steps + 1, batch, width, dtype=dtype)
         hidden[0] = state[0]
         carried = state[0].clone(memory_format=torch.contiguous_format)
@@ -129,7 +134,7 @@ class _Sequence(torch.autograd.Function):
             threads,
             input_gates=source.data_ptr(),
             symbols=_address(symbols),
-            weight=weight.data_ptr(),
+            weight=_address(weight),
             parameters=parameters.data_ptr(),
             hidden=hidden.data_ptr(),
             carried=carried.data_ptr(),
@@ -140,7 +145,7 @@ class _Sequence(torch.autograd.Function):
         )
         library.call("forward", dtype, kernel.index, call)
         if learning:
-            ctx.kernel, ctx.table_size = kernel, None if symbols is None else len(gates)
+            ctx.kernel, ctx.hidden_size, ctx.table_size = kernel, hidden_size, None if symbols is None else len(gates)
             ctx.save_for_backward(symbols, recurrent_weight, parameters, hidden, activations, others)
         return (hidden[1:] if outputs is None else outputs), carried, *(part[-1].clone() for part in others)
 
@@ -150,12 +155,14 @@ class _Sequence(torch.autograd.Function):
         kernel: SequenceKernel = ctx.kernel
         library = kernel.library
         symbols, recurrent_weight, parameters, hidden, activations, others = ctx.saved_tensors
-        dtype, hidden_size = hidden.dtype, recurrent_weight.shape[1]
+        dtype, hidden_size = hidden.dtype, ctx.hidden_size
         output_gradient: Tensor = gradients[0].contiguous()
         steps, batch, width = output_gradient.shape
         threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
-        weight = torch.empty(width, kernel.gates * width, dtype=dtype)
-        _pack(kernel, recurrent_weight, threads, weight, backward=True)
+        weight = None
+        if recurrent_weight is not None:
+            weight = torch.empty(width, kernel.gates * width, dtype=dtype)
+            _pack(kernel, recurrent_weight, threads, weight, backward=True)
         input_gradient = torch.empty(steps, batch, kernel.gates * width, dtype=dtype)
         recurrent_gradient = input_gradient if kernel.one_gradient else torch.empty_like(input_gradient)
         hidden_gradient = gradients[1].clone(memory_format=torch.contiguous_format)
@@ -167,7 +174,7 @@ class _Sequence(torch.autograd.Function):
             width // library.lanes,
             threads,
             output_gradient=output_gradient.data_ptr(),
-            weight=weight.data_ptr(),
+            weight=_address(weight),
             parameters=parameters.data_ptr(),
             hidden=hidden.data_ptr(),
             others=others.data_ptr(),
@@ -179,11 +186,14 @@ class _Sequence(torch.autograd.Function):
             parameter_gradients=parameter_gradients.data_ptr(),
             filled=filled.data_ptr(),
             parameter_count=len(parameters),
-            first_wanted=int(ctx.needs_input_grad[7]),
+            first_wanted=int(ctx.needs_input_grad[8]),
         )
         library.call("backward", dtype, kernel.index, call)
-        by_gate = matrix_product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
-        weight_gradient = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
+        weight_gradient = None
+        if recurrent_weight is not None:
+            by_gate = matrix_product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
+            separate = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
+            weight_gradient = separate.to(recurrent_weight.dtype, memory_format=torch.contiguous_format)
         if symbols is not None:
             input_gradient = _table_gradient(library, symbols, input_gradient, ctx.table_size)
         return (
@@ -192,7 +202,8 @@ class _Sequence(torch.autograd.Function):
             None,
             input_gradient,
             None,
-            weight_gradient.to(recurrent_weight.dtype, memory_format=torch.contiguous_format),
+            weight_gradient,
+            None,
             parameter_gradients.sum(0),
             hidden_gradient,
             *other_gradients,

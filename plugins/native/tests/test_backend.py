@@ -48,7 +48,7 @@ def test_the_built_in_cells_run_without_preparation(
     ("cell", "context", "reason"),
     [
         (LSTM(3, 4), BackendContext(torch.device("cuda"), torch.float32), "it runs on cpu, not on cuda"),
-        (Plain(3, 4), FLOAT32, "Plain is not a FactoredCell"),
+        (Plain(3, 4), FLOAT32, "Plain is neither a FactoredCell nor an ElementwiseCell"),
         (LSTM(3, 4).double(), FLOAT32, "its parameters are not in float32"),
         (LSTM(3, 4), BackendContext(torch.device("cpu"), torch.float64), "in float32 or bfloat16, not in float64"),
         (
@@ -102,7 +102,10 @@ def test_without_a_compiler_cells_without_built_kernels_are_unsupported(monkeypa
 
 @pytest.mark.parametrize(
     ("cell", "reason"),
-    [(Plain(3, 4), "Plain is not a FactoredCell"), (GRU(3, 4, reset_gate="before"), "GRU overrides `step`")],
+    [
+        (Plain(3, 4), "Plain is neither a FactoredCell nor an ElementwiseCell"),
+        (GRU(3, 4, reset_gate="before"), "GRU overrides `step`"),
+    ],
 )
 def test_a_cell_that_inductor_cannot_compile_is_unsupported_with_a_reason(cell: Any, reason: str) -> None:
     assert reason in str(InductorBackend().unsupported(cell, FLOAT32))

@@ -1,4 +1,4 @@
-"""minGRU and minLSTM cells. Importing this module registers names and does not import torch."""
+"""Cells without a recurrent product. Importing this module registers names and does not import torch."""
 
 from seqforge.registry import Register, hookimpl
 
@@ -8,5 +8,7 @@ SEQFORGE_API = 1
 @hookimpl
 def seqforge_register(register: Register) -> None:
     """Register the cells."""
+    register.cell("ind-rnn", "seqforge_parallel_cells.ind_rnn:IndRNN")
     register.cell("min-gru", "seqforge_parallel_cells.cells:MinGRU")
     register.cell("min-lstm", "seqforge_parallel_cells.cells:MinLSTM")
+    register.cell("sru", "seqforge_parallel_cells.sru:SRU")

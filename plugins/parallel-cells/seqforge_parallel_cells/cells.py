@@ -4,21 +4,20 @@ Both are linear in the state: h' = a ⊙ h + b, where a and b depend only on the
 g(W x + b) with a positive g; see `positive`.
 """
 
-import math
 from abc import abstractmethod
 from typing import Annotated, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import Cell
+from seqforge.interfaces import ElementwiseCell, Gates
 from seqforge_parallel_cells.linear_recurrence import linear_recurrence, scan_for
 
-Coefficients = tuple[Float[Tensor, "time batch hidden"], Float[Tensor, "time batch hidden"]]
-"""a and b of every step."""
+Coefficients = tuple[Float[Tensor, "*time batch hidden"], Float[Tensor, "*time batch hidden"]]
+"""a and b of one step, or of every step."""
 
 
 class LinearState(NamedTuple):
@@ -31,11 +30,12 @@ class LinearState(NamedTuple):
     hidden: Float[Tensor, "batch hidden"]
 
 
-class LinearCell(Cell[LinearState]):
+class LinearCell(ElementwiseCell[LinearState]):
     """Base class of cells with the recurrence h' = a ⊙ h + b.
 
-    A subclass implements `coefficients`. Under autocast, the input projection runs in the lower precision. Everything
-    else, including the state, keeps the type of the parameters.
+    A subclass implements `coefficients`. `forward` computes the coefficients of all steps at once, and the states by a
+    scan with its own gradient. Under autocast, the input projection runs in the lower precision. Everything else,
+    including the state, keeps the type of the parameters.
 
     Attributes:
         gate_count: Number of gates, including the candidate state.
@@ -50,44 +50,30 @@ class LinearCell(Cell[LinearState]):
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
     ) -> None:
-        super().__init__(input_size, hidden_size)
-        # U(-1/√hidden, 1/√hidden), as in torch's recurrent layers.
-        bound = 1 / math.sqrt(hidden_size)
-        size = self.gate_count * hidden_size
-        self.input_weight = nn.Parameter(torch.empty(size, input_size).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(size).uniform_(-bound, bound))
+        super().__init__(input_size, hidden_size, self.gate_count * hidden_size)
 
     @abstractmethod
-    def coefficients(self, gates: Float[Tensor, "time batch gates"]) -> Coefficients:
-        """Return a, the factor of the state, and b, the addend, of every step, from `gates` = W x + b."""
+    def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
+        """Return a, the factor of the state, and b, the addend, from `gates` = W x + b."""
 
     def initial_state(self, batch_size: int) -> LinearState:
         """Return a state of zeros."""
-        return LinearState(self.bias.new_zeros(batch_size, self.hidden_size))
+        return LinearState(self.input_weight.new_zeros(batch_size, self.hidden_size))
 
-    def project(self, inputs: Float[Tensor, "time batch input"]) -> Float[Tensor, "time batch coefficients"]:
-        """Return a and b of every step, concatenated."""
-        return torch.cat(self._input_coefficients(inputs), dim=-1)
-
-    def step(
-        self, projected: Float[Tensor, "batch coefficients"], state: LinearState
-    ) -> tuple[Float[Tensor, "batch hidden"], LinearState]:
-        """Return the output of one step and the state after it, which are equal."""
-        decay, addend = projected.chunk(2, dim=1)
+    def pointwise(self, input_gates: Gates, state: LinearState) -> tuple[Float[Tensor, "batch hidden"], LinearState]:
+        """Return the new state twice; see `ElementwiseCell.pointwise`."""
+        decay, addend = self.coefficients(input_gates)
         h = torch.addcmul(addend, decay, state.hidden)
         return h, LinearState(h)
 
     def forward(
-        self, inputs: Float[Tensor, "time batch input"], state: LinearState
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: LinearState
     ) -> tuple[Float[Tensor, "time batch hidden"], LinearState]:
         """Return the output of every step, and the state after the last step."""
-        outputs = linear_recurrence(scan_for(inputs.device), *self._input_coefficients(inputs), state.hidden)
+        decays, addends = self.coefficients(self.project(inputs).to(state.hidden.dtype))
+        outputs = linear_recurrence(scan_for(inputs.device), decays, addends, state.hidden)
         # Copied, because a view would keep the outputs of the whole sequence in memory.
         return outputs, LinearState(outputs[-1].clone())
-
-    def _input_coefficients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        product = functional.linear(inputs, self.input_weight, self.bias)
-        return self.coefficients(product.to(self.bias.dtype))
 
 
 class MinGRU(LinearCell):
@@ -102,8 +88,8 @@ class MinGRU(LinearCell):
 
     gate_count = 2
 
-    def coefficients(self, gates: Float[Tensor, "time batch gates"]) -> Coefficients:
-        """Return 1 - z and z ⊙ g(candidate) of every step."""
+    def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
+        """Return 1 - z and z ⊙ g(candidate)."""
         update, candidate = gates.chunk(2, dim=-1)
         z = torch.sigmoid(update)
         return 1 - z, z * positive(candidate)
@@ -121,8 +107,8 @@ class MinLSTM(LinearCell):
 
     gate_count = 3
 
-    def coefficients(self, gates: Float[Tensor, "time batch gates"]) -> Coefficients:
-        """Return f/(f + i) and i/(f + i) ⊙ g(candidate) of every step."""
+    def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
+        """Return f/(f + i) and i/(f + i) ⊙ g(candidate)."""
         input_gate, forget_gate, candidate = gates.chunk(3, dim=-1)
         # i/(f + i) = σ(ln i - ln f), which stays accurate when f and i both underflow.
         fraction = torch.sigmoid(functional.logsigmoid(input_gate) - functional.logsigmoid(forget_gate))

@@ -39,7 +39,7 @@ def test_the_parallel_scan_equals_the_scan_of_step(cell_class):
     def holds(case):
         cell, inputs, state = case
         leaves = (*cell.parameters(), start := state.hidden.clone().requires_grad_())
-        decays, addends = cell.project(inputs).chunk(2, dim=-1)
+        decays, addends = cell.coefficients(cell.project(inputs))
         outputs = linear_recurrence(parallel_scan, decays, addends, start)
         expected, _ = scan(cell.step, cell.project(inputs), type(state)(start))
         torch.testing.assert_close(outputs, expected, rtol=1e-11, atol=1e-11)

@@ -1,6 +1,9 @@
+from functools import partial
 from typing import ClassVar
 
 from seqforge_parallel_cells.cells import MinGRU, MinLSTM
+from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.sru import SRU
 
 from seqforge.testing import CellSuite
 
@@ -11,3 +14,11 @@ class TestMinGRU(CellSuite):
 
 class TestMinLSTM(CellSuite):
     cells: ClassVar = {"min-lstm": MinLSTM}
+
+
+class TestIndRNN(CellSuite):
+    cells: ClassVar = {"ind-rnn": partial(IndRNN, nonlinearity="tanh"), "ind-rnn, relu": IndRNN}
+
+
+class TestSRU(CellSuite):
+    cells: ClassVar = {"sru": SRU, "sru, equal sizes": lambda inputs, hidden: SRU(hidden, hidden)}

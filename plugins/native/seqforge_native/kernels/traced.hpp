@@ -1,6 +1,8 @@
 // The recurrence of a traced cell; the source that `seqforge_native.traced.program` generates includes this.
 #pragma once
 
+#include <cmath>
+
 #include "activations.hpp"
 #include "cell_weights.hpp"
 #include "recurrence.hpp"
@@ -62,6 +64,77 @@ template <class Program> struct Traced : Program {
 
 template <class Program> constexpr bool outputs_hidden<Traced<Program>> = Program::outputs_hidden;
 
+// A step without a product. Each row is read from the first step to the last, so that its state stays in the cache.
+template <class Element, class Program> void run_elementwise_forward(const Forward<Element> &call) {
+    const Sizes &sizes = call.sizes;
+    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+        for (std::int64_t row = first_row; row < last_row; row++)
+            for (std::int64_t step = 0; step < sizes.steps; step++) {
+                std::int64_t index = step * sizes.rows + row;
+                if (call.symbols) index = call.symbols[index];
+                const Element *gates = call.input_gates + index * sizes.units * Program::gates * lanes;
+                for (std::int64_t unit = 0; unit < sizes.units; unit++, gates += Program::gates * lanes)
+                    Program::forward(call, Place(sizes, step, row, unit), nullptr, gates);
+            }
+    });
+}
+
+template <class Element, class Program> void run_elementwise_backward(const Backward<Element> &call) {
+    const Sizes &sizes = call.sizes;
+    on_own_rows(sizes, [&](std::int64_t first_row, std::int64_t last_row) {
+        for (std::int64_t row = first_row; row < last_row; row++) {
+            for (std::int64_t step = sizes.steps - 1; step >= 0; step--)
+                for (std::int64_t unit = 0; unit < sizes.units; unit++) {
+                    Place at(sizes, step, row, unit);
+                    bool given = step == sizes.steps - 1 || Program::carries_hidden;
+                    Vector gradient = given ? load(call.hidden_gradient + at.once) : zero();
+                    if (Program::outputs_hidden) gradient = gradient + load(call.output_gradient + at.before);
+                    Program::backward_at(call, at, gradient);
+                }
+            if (!Program::carries_hidden)
+                for (std::int64_t unit = 0; unit < sizes.units; unit++)
+                    store(call.hidden_gradient + place(sizes, 0, row, unit), zero());
+        }
+    });
+}
+
+// ln x for normal x > 0: x = 2^n m with m in [√½, √2), and the polynomial of Cephes (Moshier) for ln m, with a relative
+// error of about 1e-7. Zero and denormal numbers become -∞, negative numbers and NaN become NaN, and ∞ stays ∞.
+inline Vector logarithm(Vector x) {
+    alignas(64) std::uint32_t bits[lanes];
+    alignas(64) float mantissa[lanes], exponent[lanes];
+    std::memcpy(bits, &x, sizeof bits);
+    for (int lane = 0; lane < lanes; lane++) {
+        std::uint32_t shifted = bits[lane] - 0x3f3504f3; // the bits of √½
+        exponent[lane] = static_cast<float>(static_cast<std::int32_t>(shifted) >> 23);
+        std::uint32_t own = (shifted & 0x7fffff) + 0x3f3504f3;
+        std::memcpy(mantissa + lane, &own, sizeof own);
+    }
+    Vector n = load(exponent), m = load(mantissa) - broadcast(1.0f), square = m * m;
+    Vector p = broadcast(7.0376836292e-2f);
+    p = multiply_add(p, m, broadcast(-1.1514610310e-1f));
+    p = multiply_add(p, m, broadcast(1.1676998740e-1f));
+    p = multiply_add(p, m, broadcast(-1.2420140846e-1f));
+    p = multiply_add(p, m, broadcast(1.4249322787e-1f));
+    p = multiply_add(p, m, broadcast(-1.6668057665e-1f));
+    p = multiply_add(p, m, broadcast(2.0000714765e-1f));
+    p = multiply_add(p, m, broadcast(-2.4999993993e-1f));
+    p = multiply_add(p, m, broadcast(3.3333331174e-1f));
+    Vector tail = multiply_add(p * m, square, n * broadcast(-2.12194440e-4f));
+    Vector found = multiply_add(n, broadcast(0.693359375f), m + subtract_product(broadcast(0.5f), square, tail));
+    found = where(is_greater(x, broadcast(3.402823466e38f)), x, found);
+    found = where(is_greater(broadcast(1.17549435e-38f), x), broadcast(-INFINITY), found);
+    return where(is_at_least(x, zero()), found, broadcast(NAN));
+}
+
+// ln(1 + x), accurate for small x: the rounding error of 1 + x = u is corrected by the factor x / (u - 1).
+inline Vector logarithm_of_one_plus(Vector x) {
+    Vector u = broadcast(1.0f) + x, rest = u - broadcast(1.0f);
+    Vector found = logarithm(u);
+    Vector corrected = where(is_greater(u, broadcast(1e30f)), found, found * (x / rest));
+    return where(rest, corrected, x);
+}
+
 } // namespace seqforge
 
 // C functions with the names of those in library.cpp; they ignore the index of the cell.
@@ -81,15 +154,15 @@ template <class Program> constexpr bool outputs_hidden<Traced<Program>> = Progra
         seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
     }
 
-#if defined(__AVX512BF16__)
-#define TRACED_BFLOAT16(Program) TRACED_FUNCTIONS(Program, seqforge::bfloat16, bfloat16)
-#else
-#define TRACED_BFLOAT16(Program)
-#endif
-
-#define TRACED_LIBRARY(Program)                                                                                         \
-    extern "C" {                                                                                                        \
-    std::int64_t seqforge_lanes() { return seqforge::lanes; }                                                           \
-    TRACED_FUNCTIONS(Program, float, float32)                                                                           \
-    TRACED_BFLOAT16(Program)                                                                                            \
+// The same for a program without a product: there are no weights to pack.
+#define ELEMENTWISE_FUNCTIONS(Program, Element, suffix)                                                                 \
+    void seqforge_forward_##suffix(std::int64_t, const seqforge::Forward<Element> *call) {                              \
+        seqforge::run_elementwise_forward<Element, Program>(*call);                                                     \
+    }                                                                                                                   \
+    void seqforge_backward_##suffix(std::int64_t, const seqforge::Backward<Element> *call) {                            \
+        seqforge::run_elementwise_backward<Element, Program>(*call);                                                    \
+    }                                                                                                                   \
+    void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \
+                                    std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
+        seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
     }

@@ -7,8 +7,10 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from seqforge.cache import delete, find_damage, lock_entry, open_cache_folder, write_entry
-from seqforge.errors import PluginError
+from seqforge.errors import PluginError, warn
 from seqforge.files import cache_folder
 from seqforge_native.library import best_instruction_set, compiler_flags, load_library
 from seqforge_native.sequence import SequenceKernel
@@ -27,16 +29,24 @@ def find_compiler() -> str | None:
     return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "c++", "g++", "clang++"))), None)
 
 
-def is_compiled(program: Program) -> bool:
+def is_compiled(program: Program, dtype: torch.dtype) -> bool:
     """Return whether the kernel is in the cache folder."""
     instruction_set, compiler = best_instruction_set(), find_compiler()
     if instruction_set is None or compiler is None:
         return False
-    return _is_complete(_folder(write_source(program), _command(compiler, instruction_set)))
+    return _is_complete(_folder(write_source(program, dtype), _command(compiler, instruction_set)))
 
 
-def compile_program(program: Program) -> SequenceKernel:
+def compile_program(program: Program, dtype: torch.dtype, name: str) -> SequenceKernel:
     """Compile a kernel, or load it from the cache folder.
+
+    A run waits for the compiler. If it used another backend in the meantime, the time that the compiler takes would
+    decide which steps are rounded in which way, and a run could not be repeated bit for bit.
+
+    Args:
+        program: Traced step.
+        dtype: Type of the products.
+        name: Name of the cell, for a message while the compiler works.
 
     Raises:
         PluginError: If there is no compiler, or it fails.
@@ -45,9 +55,10 @@ def compile_program(program: Program) -> SequenceKernel:
     if instruction_set is None or compiler is None:
         hint = "Compiling a kernel needs a C++ compiler and a processor with AVX2."
         raise PluginError("no kernel can be compiled on this machine", hint=hint)
-    source, command = write_source(program), _command(compiler, instruction_set)
+    source, command = write_source(program, dtype), _command(compiler, instruction_set)
     folder = _folder(source, command)
     if not _is_complete(folder):
+        warn(f"compiling a kernel for {name}; it is stored in {folder.parent}")
         try:
             open_cache_folder(folder.parent.name)
             with lock_entry(folder):

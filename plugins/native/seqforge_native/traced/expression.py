@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-TRANSCENDENTAL = {"sigmoid", "tanh", "exp"}
+TRANSCENDENTAL = {"sigmoid", "tanh", "exp", "log", "log1p"}
 """Operations that are slow enough for their results to be stored for the backward pass."""
 
 _COMMUTATIVE = {"add", "mul", "maximum", "minimum"}

@@ -35,13 +35,32 @@ def _reversed_sub(arithmetic: Arithmetic, left: Any, right: Any, alpha: float | 
 
 
 def _first(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Value:
-    if dtype not in (None, torch.float32):
+    number = arithmetic.number(value)
+    whole = all(part.operation == "constant" and part.value.is_integer() for part in number.parts)
+    if dtype not in (None, torch.float32) and not whole:
         raise UntraceableError(f"numbers of {dtype}")
-    return arithmetic.number(value)
+    return number
 
 
 def _second(arithmetic: Arithmetic, _: Any, value: Any, *__: Any, dtype: Any = None, **___: Any) -> Value:
     return _first(arithmetic, value, dtype=dtype)
+
+
+def _absolute(arithmetic: Arithmetic, value: Any) -> Value:
+    return arithmetic.apply("maximum", value, arithmetic.apply("neg", value))
+
+
+def _sign(arithmetic: Arithmetic, value: Any) -> Value:
+    sides = [arithmetic.apply("greater", *pair) for pair in ((value, 0.0), (0.0, value))]
+    return arithmetic.apply("sub", *sides)
+
+
+def _not_equal(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
+    return arithmetic.apply("sub", 1.0, _equal(arithmetic, left, right))
+
+
+def _any_of(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
+    return arithmetic.apply("maximum", left, right)
 
 
 def _filled(number: float, arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Value:
@@ -150,6 +169,7 @@ _OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
     "ge": partial(_elementwise, "at_least_as_great"),
     "le": partial(_swapped, "at_least_as_great"),
     "eq": _equal,
+    "ne": _not_equal,
     "masked_fill": _masked,
 }
 
@@ -161,7 +181,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     },
     **{
         getattr(_aten, name).default: partial(_elementwise, name)
-        for name in ("neg", "exp", "sigmoid", "tanh", "sqrt", "maximum", "minimum")
+        for name in ("neg", "exp", "log", "log1p", "sigmoid", "tanh", "sqrt", "maximum", "minimum")
     },
     **{
         getattr(_aten, name).default: partial(_filled, number)
@@ -199,6 +219,11 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.logical_not.default: partial(_from_constant, "sub", 1.0),
     _aten.bitwise_and.Tensor: partial(_elementwise, "mul"),
     _aten.logical_and.default: partial(_elementwise, "mul"),
+    _aten.bitwise_or.Tensor: _any_of,
+    _aten.logical_or.default: _any_of,
+    _aten.abs.default: _absolute,
+    _aten.sgn.default: _sign,
+    _aten.sign.default: _sign,
     _aten.pow.Tensor_Scalar: _power,
     _aten.clamp.default: _clamped,
     _aten.clamp_min.default: partial(_elementwise, "maximum"),

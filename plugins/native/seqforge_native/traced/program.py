@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from seqforge_native.traced.expression import TRANSCENDENTAL, Node, needed_by
 from seqforge_native.traced.trace import Trace
 
@@ -13,6 +15,8 @@ _CALLS = {
     "mul": "{0} * {1}",
     "div": "{0} / {1}",
     "exp": "exponential_of_any({0})",
+    "log": "logarithm({0})",
+    "log1p": "logarithm_of_one_plus({0})",
     "sigmoid": "sigmoid({0})",
     "tanh": "hyperbolic_tangent({0})",
     "sqrt": "square_root({0})",
@@ -22,6 +26,9 @@ _CALLS = {
     "at_least_as_great": "is_at_least({0}, {1})",
     "where": "where({0}, {1}, {2})",
 }
+
+_ELEMENTS = {torch.float32: "float, float32", torch.bfloat16: "seqforge::bfloat16, bfloat16"}
+"""For each type of the products, the type in C++ and the suffix of the functions."""
 
 _TEMPLATE = """\
 #include "traced.hpp"
@@ -48,7 +55,10 @@ struct Program {{
 
 }} // namespace seqforge
 
-TRACED_LIBRARY(seqforge::Program)
+extern "C" {{
+std::int64_t seqforge_lanes() {{ return seqforge::lanes; }}
+{functions}(seqforge::Program, {element})
+}}
 """
 
 
@@ -69,7 +79,12 @@ class Program:
     @property
     def one_gradient(self) -> bool:
         """Whether both sides of the gates have the same gradient."""
-        return self.trace.input_gates == self.trace.recurrent_gates
+        return not self.has_product or self.trace.input_gates == self.trace.recurrent_gates
+
+    @property
+    def has_product(self) -> bool:
+        """Whether the step has a recurrent product."""
+        return bool(self.trace.recurrent_gates)
 
     @property
     def reads_hidden(self) -> bool:
@@ -109,8 +124,8 @@ def _sum_of(gate: int, nodes: Sequence[Node]) -> Node | None:
     return readers[0] if alone else None
 
 
-def write_source(program: Program) -> str:
-    """Return the C++ source of a kernel, which includes `traced.hpp`."""
+def write_source(program: Program, dtype: torch.dtype) -> str:
+    """Return the C++ source of a kernel with products in a type; it includes `traced.hpp`."""
     trace = program.trace
     return _TEMPLATE.format(
         gates=trace.gates,
@@ -123,6 +138,8 @@ def write_source(program: Program) -> str:
         starts=", ".join(_boolean(node is not None) for node in program.sums),
         forward=_forward(program),
         backward=_backward(program),
+        functions="TRACED_FUNCTIONS" if program.has_product else "ELEMENTWISE_FUNCTIONS",
+        element=_ELEMENTS[dtype],
     )
 
 

@@ -100,7 +100,12 @@ def _common_rows(operation: str, values: Sequence[Value]) -> Rows:
         or (operation in ("add", "sub") and all(summed))
         or (operation == "mul" and summed.count(True) == 1 and "each" not in kinds)
         or (operation == "div" and summed == [True, False] and "each" not in kinds)
+        or (operation == "where" and values[0].rows == "shared" and all(map(_is_summed_or_zero, values[1:])))
     )
     if not linear:
         raise UntraceableError(f"the operation {operation} on a sum over the batch")
     return "summed"
+
+
+def _is_summed_or_zero(value: Value) -> bool:
+    return value.rows == "summed" or all(part.is_constant(0.0) for part in value.parts)

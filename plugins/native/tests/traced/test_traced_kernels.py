@@ -1,6 +1,7 @@
 """Kernels compiled from the elementwise part of a cell, against the plain cells in float64."""
 
 import copy
+import inspect
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
@@ -88,6 +89,11 @@ class OneGate(TwoParts):
         return hidden, Memory(hidden, 0.9 * state.total + 0.1)
 
 
+class OwnProjection(Leaky):
+    def project(self, inputs: Tensor) -> Tensor:
+        return super().project(inputs) * 2
+
+
 CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "lstm": LSTM,
     "gru": GRU,
@@ -95,6 +101,7 @@ CELLS: dict[str, Callable[[int, int], FactoredCell[Any]]] = {
     "leaky": Leaky,
     "many operations": ManyOperations,
     "one gate": OneGate,
+    "own projection": OwnProjection,
 }
 
 
@@ -114,14 +121,14 @@ def kernel_for(
     """Compile a kernel, even for a cell that has built-in kernels; for one instruction set if it is given."""
     if instruction_set is not None:
         monkeypatch.setattr(build, "best_instruction_set", lambda: instruction_set)
-    return partial(read_cell, cell, compile_program(plan(trace(cell))), dtype)
+    return partial(read_cell, cell, compile_program(plan(trace(cell)), dtype, "a cell"), dtype)
 
 
 def results(cell: FactoredCell[Any], inputs: Tensor, state: Any, read: Callable[..., Any]) -> list[Tensor]:
     """Return the outputs, the last state, and the gradients of a weighted sum of them."""
-    leaves = [part.to(cell.bias.dtype).requires_grad_() for part in state]
+    leaves = [part.to(cell.input_weight.dtype).requires_grad_() for part in state]
     if inputs.is_floating_point():
-        inputs = inputs.to(cell.bias.dtype).requires_grad_()
+        inputs = inputs.to(cell.input_weight.dtype).requires_grad_()
         leaves.append(inputs)
     outputs, after = read(inputs, type(state)(*leaves[: len(state)]))
     generator = torch.Generator().manual_seed(1)
@@ -243,11 +250,6 @@ class BranchesOnData(TwoParts):
         return hidden, Memory(hidden, state.total)
 
 
-class OwnProjection(Leaky):
-    def project(self, inputs: Tensor) -> Tensor:
-        return super().project(inputs) * 2
-
-
 class InfiniteConstant(TwoParts):
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Memory) -> tuple[Tensor, Memory]:
         gate, candidate = (input_gates + recurrent_gates).chunk(2, dim=1)
@@ -255,14 +257,28 @@ class InfiniteConstant(TwoParts):
         return hidden, Memory(hidden, state.total)
 
 
-@pytest.mark.parametrize(
-    "kind", [InfiniteConstant, AcrossUnits, AcrossTheBatch, UnitByUnit, Shifted, BranchesOnData, OwnProjection]
-)
+@pytest.mark.parametrize("kind", [InfiniteConstant, AcrossUnits, AcrossTheBatch, UnitByUnit, Shifted, BranchesOnData])
 def test_a_cell_that_is_not_elementwise_arithmetic_is_unsupported(kind: type[TwoParts]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         reason = NativeBackend().unsupported(kind(5, 6), BackendContext(CPU, torch.float32))
     assert "cannot be compiled" in str(reason)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (AcrossUnits, "the operation softmax"),
+        (AcrossTheBatch, "the operation mean"),
+        (BranchesOnData, "a branch that depends on the data"),
+    ],
+)
+def test_a_reason_names_the_operation_and_its_line(kind: type[TwoParts], reason: str) -> None:
+    lines, first = inspect.getsourcelines(kind.pointwise)
+    number = next(first + index for index, line in enumerate(lines) if "hidden = " in line)
+    refusal = NativeBackend().unsupported(kind(5, 6), BackendContext(CPU, torch.float32))
+    assert reason in str(refusal)
+    assert str(refusal).endswith(f"({Path(__file__).name}:{number})")
 
 
 def test_thirteen_gates_are_too_many() -> None:
@@ -274,15 +290,19 @@ def test_thirteen_gates_are_too_many() -> None:
     )
 
 
-def test_a_kernel_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_kernel_is_compiled_once_with_a_message(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path))
     backend, context = NativeBackend(), BackendContext(CPU, torch.float32)
     assert backend.unsupported(OneGate(5, 6), context) is None
     assert backend.preparation_seconds(OneGate(5, 6), context) > 1
     backend.sequence_reader(OneGate(5, 6), context)
+    assert "compiling a kernel for OneGate" in capsys.readouterr().err
     assert backend.preparation_seconds(OneGate(7, 9), context) == 0
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
     backend.sequence_reader(OneGate(7, 9), context)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_damaged_kernel_is_compiled_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

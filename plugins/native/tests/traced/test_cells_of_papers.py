@@ -1,0 +1,263 @@
+"""Cells as in their papers: without a recurrent product, with heads, masks or stabilized exponents."""
+
+import copy
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import pytest
+import torch
+from seqforge_native.backend import NativeBackend
+from seqforge_native.inductor import InductorBackend
+from seqforge_native.traced.program import plan, write_source
+from seqforge_native.traced.trace import trace
+from seqforge_parallel_cells.cells import MinGRU, MinLSTM
+from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.sru import SRU
+from torch import Tensor
+from torch.nn import functional
+
+from seqforge.interfaces import BackendContext, ElementwiseCell, FactoredCell, scan
+from seqforge.testing import BackendSuite, CellSuite
+
+FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
+
+
+class SLSTMState(NamedTuple):
+    hidden: Tensor
+    cell: Tensor
+    normalizer: Tensor
+    stabilizer: Tensor
+
+
+class SLSTM(FactoredCell[SLSTMState]):
+    """The sLSTM of Beck et al. (2024, arXiv 2405.04517), equations 8 to 17, with an exponential input gate."""
+
+    def __init__(self, input_size: int, hidden_size: int, heads: int = 1) -> None:
+        super().__init__(input_size, hidden_size, 4 * hidden_size, heads=heads)
+
+    def initial_state(self, batch_size: int) -> SLSTMState:
+        zeros = self.input_weight.new_zeros(batch_size, self.hidden_size)
+        return SLSTMState(zeros, zeros, zeros, zeros)
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: SLSTMState) -> tuple[Tensor, SLSTMState]:
+        z, i, f, o = (input_gates + recurrent_gates).chunk(4, dim=1)
+        log_f = functional.logsigmoid(f)
+        m = torch.maximum(log_f + state.stabilizer, i)
+        i, f = torch.exp(i - m), torch.exp(log_f + state.stabilizer - m)
+        c = f * state.cell + i * torch.tanh(z)
+        n = f * state.normalizer + i
+        h = torch.sigmoid(o) * c / n
+        return h, SLSTMState(h, c, n, m)
+
+
+class Hidden(NamedTuple):
+    hidden: Tensor
+
+
+class Clockwork(FactoredCell[Hidden]):
+    """A recurrent network of two groups, in which the slow one does not read the fast one (Koutník et al. 2014)."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, hidden_size)
+        slow = torch.arange(hidden_size) < hidden_size // 2
+        self.register_buffer("mask", (slow[None, :] | ~slow[:, None]).float())
+        self.register_buffer("rate", torch.linspace(0.1, 1, hidden_size))
+        self.register_buffer("negated", torch.arange(hidden_size) % 2 == 0)
+
+    def initial_state(self, batch_size: int) -> Hidden:
+        return Hidden(self.input_weight.new_zeros(batch_size, self.hidden_size))
+
+    def recurrent_matrix(self) -> Tensor:
+        return self.recurrent_weight * self.get_buffer("mask")
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: Hidden) -> tuple[Tensor, Hidden]:
+        total = input_gates + recurrent_gates
+        new = torch.tanh(torch.where(self.get_buffer("negated"), -total, total))
+        h = state.hidden + self.get_buffer("rate") * (new - state.hidden)
+        return h, Hidden(h)
+
+
+class Logarithms(ElementwiseCell[Hidden]):
+    """Uses the logarithm and the functions that consist of it, over a large range of numbers."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, 3 * hidden_size, bias=False)
+
+    def initial_state(self, batch_size: int) -> Hidden:
+        return Hidden(self.input_weight.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(self, input_gates: Tensor, state: Hidden) -> tuple[Tensor, Hidden]:
+        a, b, c = (30 * input_gates).chunk(3, dim=1)
+        small = torch.log1p(torch.exp(a.clamp(max=5) - 8)) + torch.log(0.01 + b.square())
+        large = functional.softplus(c) + functional.logsigmoid(b) + torch.log1p(c.abs())
+        h = 0.5 * state.hidden + 0.01 * small + torch.tanh(0.1 * large)
+        return h, Hidden(h)
+
+
+class TwoOutputs(ElementwiseCell[Hidden]):
+    """Returns another tensor than its state, whose first part it ignores, and projects its inputs in its own way."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, 2 * hidden_size)
+
+    def initial_state(self, batch_size: int) -> Hidden:
+        return Hidden(self.input_weight.new_zeros(batch_size, self.hidden_size))
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return torch.tanh(super().project(inputs))
+
+    def pointwise(self, input_gates: Tensor, state: Hidden) -> tuple[Tensor, Hidden]:
+        a, b = input_gates.chunk(2, dim=1)
+        return a * b, Hidden(a)
+
+
+def heads_of_three(input_size: int, hidden_size: int) -> SLSTM:
+    return SLSTM(input_size, hidden_size + -hidden_size % 3, heads=3)
+
+
+def equal_sizes(input_size: int, hidden_size: int) -> SRU:
+    return SRU(hidden_size, hidden_size)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+class TestCells(CellSuite):
+    cells: ClassVar = {
+        "slstm, heads": heads_of_three,
+        "clockwork": Clockwork,
+        "two outputs": TwoOutputs,
+    }
+
+
+class TestSmooth(BackendSuite):
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {
+        "ind-rnn": partial(IndRNN, nonlinearity="tanh", largest_weight=0.5),
+        "sru": SRU,
+        "sru, equal sizes": equal_sizes,
+        "clockwork": Clockwork,
+        "two outputs": TwoOutputs,
+    }
+    dtypes: ClassVar = (torch.float32, torch.bfloat16)
+    examples: ClassVar = 2
+
+
+class TestNotSmooth(BackendSuite):
+    """The outputs of an sLSTM are smooth, but its states are not, because all depend on the maximum."""
+
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {
+        "ind-rnn": IndRNN,
+        "min-gru": MinGRU,
+        "min-lstm": MinLSTM,
+        "logarithms": Logarithms,
+        "slstm, heads": heads_of_three,
+    }
+    dtypes: ClassVar = (torch.float32,)
+    examples: ClassVar = 2
+
+
+def test_the_number_of_heads_needs_no_kernel_of_its_own() -> None:
+    assert plan_source(SLSTM(3, 8)) == plan_source(SLSTM(5, 12, heads=4))
+
+
+def plan_source(cell: Any) -> str:
+    return write_source(plan(trace(cell)), torch.float32)
+
+
+def test_heads_that_do_not_divide_the_hidden_units_are_an_error() -> None:
+    with pytest.raises(ValueError, match="8 hidden units cannot be divided into 3 equal heads"):
+        SLSTM(3, 8, heads=3)
+
+
+def test_the_recurrent_matrix_of_heads_is_block_diagonal() -> None:
+    cell = SLSTM(3, 6, heads=2)
+    matrix = cell.recurrent_matrix()
+    assert matrix.shape == (24, 6)
+    for gate, block in zip(matrix.split(6), cell.recurrent_weight.split(6), strict=True):
+        assert torch.equal(gate[:3, :3], block[:3])
+        assert torch.equal(gate[3:, 3:], block[3:])
+        assert not gate[:3, 3:].any()
+        assert not gate[3:, :3].any()
+
+
+def test_the_outputs_of_an_slstm_are_accurate_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    cell, context = SLSTM(9, 24, heads=4), BackendContext(torch.device("cpu"), torch.bfloat16)
+    if (reason := NativeBackend().unsupported(cell, context)) is not None:
+        pytest.skip(reason)
+    double, inputs, weights = copy.deepcopy(cell).double(), torch.randn(8, 5, 9), torch.randn(8, 5, 24)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, _ = NativeBackend().sequence_reader(cell, context)(inputs, cell.initial_state(5))
+    expected, _ = scan(double.step, double.project(inputs.double()), double.initial_state(5))
+    found = torch.autograd.grad((outputs.float() * weights).sum(), list(cell.parameters()))
+    exact = torch.autograd.grad((expected * weights).sum(), list(double.parameters()))
+    for one, other in zip((outputs, *found), (expected, *exact), strict=True):
+        assert (one.double() - other).norm() <= 0.02 * other.norm()
+
+
+def test_a_stabilized_exponent_does_not_overflow() -> None:
+    cell = SLSTM(2, 5)
+    with torch.no_grad():
+        cell.bias.view(4, 5)[1] = 200.0  # exp(200) is not a number in float32
+    if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    outputs, state = NativeBackend().sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 2), cell.initial_state(2))
+    assert outputs.isfinite().all()
+    assert all(part.isfinite().all() for part in state)
+
+
+class BothLogarithms(NamedTuple):
+    of_number: Tensor
+    of_one_plus: Tensor
+
+
+class Logarithm(ElementwiseCell[BothLogarithms]):
+    """Computes ln x and ln(1 + x) of its input."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1, 1, bias=False)
+        torch.nn.init.ones_(self.input_weight)
+
+    def initial_state(self, batch_size: int) -> BothLogarithms:
+        zeros = self.input_weight.new_zeros(batch_size, 1)
+        return BothLogarithms(zeros, zeros)
+
+    def pointwise(self, input_gates: Tensor, state: BothLogarithms) -> tuple[Tensor, BothLogarithms]:
+        after = BothLogarithms(torch.log(input_gates), torch.log1p(input_gates))
+        return after.of_number, after
+
+
+def test_logarithms_are_accurate_and_have_the_limits_of_torch() -> None:
+    cell = Logarithm()
+    if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    limits = torch.tensor([0.0, -0.0, -1.0, -2.0, torch.inf, torch.nan, 1e-8, -1e-8, -0.4, 1.0])
+    numbers = torch.cat([limits, torch.logspace(-37, 38, 3000), 1 + torch.linspace(-0.5, 0.5, 3000)])
+    with torch.no_grad():
+        _, found = NativeBackend().sequence_reader(cell, FLOAT32)(
+            numbers.view(1, -1, 1), cell.initial_state(len(numbers))
+        )
+    expected = (torch.log(numbers.double()), torch.log1p(numbers.double()))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.flatten().double(), other, rtol=3e-7, atol=2e-8, equal_nan=True)
+
+
+def test_inductor_refuses_a_cell_without_a_recurrent_product() -> None:
+    assert InductorBackend().unsupported(IndRNN(3, 4), FLOAT32) == "IndRNN is not a FactoredCell"
+
+
+@pytest.mark.usefixtures("compilable")
+def test_inductor_multiplies_by_the_recurrent_matrix() -> None:
+    cell = Clockwork(4, 6)
+    inputs, state = torch.randn(3, 2, 4), cell.initial_state(2)
+    read = InductorBackend().sequence_reader(cell, FLOAT32)
+    double = copy.deepcopy(cell).double()
+    expected, _ = scan(double.step, double.project(inputs.double()), double.initial_state(2))
+    torch.testing.assert_close(read(inputs, state)[0].double(), expected, rtol=1e-5, atol=1e-5)

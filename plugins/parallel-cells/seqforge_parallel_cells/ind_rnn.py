@@ -1,0 +1,59 @@
+"""IndRNN, whose hidden units are connected to themselves only."""
+
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from seqforge.interfaces import ElementwiseCell, Gates
+
+
+class IndRNNState(NamedTuple):
+    """State of an IndRNN.
+
+    Attributes:
+        hidden: Output of the previous step.
+    """
+
+    hidden: Float[Tensor, "batch hidden"]
+
+
+class IndRNN(ElementwiseCell[IndRNNState]):
+    """Independently recurrent neural network (Li et al. 2018, arXiv 1803.04831): h' = φ(W x + u ⊙ h + b).
+
+    Args:
+        input_size: Number of input features.
+        hidden_size: Size of the state, which is also the output.
+        nonlinearity: φ: `relu`, as in the paper, or `tanh`.
+        largest_weight: Limit of |u|. A state over T steps grows by at most γ if it is γ^(1/T).
+
+    Attributes:
+        input_weight: W, `[hidden, input]`.
+        bias: b, `[hidden]`.
+        recurrent_weight: u, `[hidden]`, drawn from U(0, largest_weight).
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
+        nonlinearity: Annotated[Literal["relu", "tanh"], Field(description="Nonlinearity of the state.")] = "relu",
+        largest_weight: Annotated[PositiveFloat, Field(description="Limit of the absolute recurrent weights.")] = 1.0,
+    ) -> None:
+        super().__init__(input_size, hidden_size, hidden_size)
+        self.nonlinearity = nonlinearity
+        self.largest_weight = largest_weight
+        self.recurrent_weight = nn.Parameter(torch.empty(hidden_size).uniform_(0, largest_weight))
+
+    def initial_state(self, batch_size: int) -> IndRNNState:
+        """Return a state of zeros."""
+        return IndRNNState(self.input_weight.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(self, input_gates: Gates, state: IndRNNState) -> tuple[Float[Tensor, "batch hidden"], IndRNNState]:
+        """Return the new state twice; see `ElementwiseCell.pointwise`."""
+        u = self.recurrent_weight.clamp(-self.largest_weight, self.largest_weight)
+        total = input_gates + u * state.hidden
+        h = torch.relu(total) if self.nonlinearity == "relu" else torch.tanh(total)
+        return h, IndRNNState(h)

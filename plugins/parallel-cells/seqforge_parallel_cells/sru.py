@@ -1,0 +1,84 @@
+"""The simple recurrent unit (SRU), with its highway connection."""
+
+import math
+from typing import Annotated, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, PositiveInt
+from torch import Tensor
+from torch.nn import functional
+
+from seqforge.interfaces import ElementwiseCell, Gates
+
+
+class SRUState(NamedTuple):
+    """State of an SRU.
+
+    Attributes:
+        cell: Cell content, which the forget gate updates.
+    """
+
+    cell: Float[Tensor, "batch hidden"]
+
+
+class SRU(ElementwiseCell[SRUState]):
+    """Simple recurrent unit (Lei et al. 2018, arXiv 1709.02755).
+
+    f = σ(W_f x + v_f ⊙ c + b_f), r = σ(W_r x + v_r ⊙ c + b_r), c' = f ⊙ c + (1 - f) ⊙ (W_c x) and
+    h = r ⊙ c' + (1 - r) ⊙ α x. If the sizes of x and h differ, the highway connection uses W_x x in the place of x. The
+    order of the gates is forget, reset, cell, highway (f, r, c, x).
+
+    Args:
+        input_size: Number of input features.
+        hidden_size: Size of the state and of the output.
+        highway_bias: Initial bias b of the reset gate, which sets α = √(1 + 2eᵇ).
+
+    Attributes:
+        input_weight: `[3·hidden, input]`, or `[4·hidden, input]` with W_x.
+        peephole: v, `[2·hidden]`.
+        gate_bias: b, `[2·hidden]`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
+        highway_bias: Annotated[float, Field(description="Initial bias of the reset gate.")] = 0.0,
+    ) -> None:
+        products = 3 if input_size == hidden_size else 4
+        super().__init__(input_size, hidden_size, products * hidden_size, bias=False)
+        self.highway_bias = highway_bias
+        self.scale = math.sqrt(1 + 2 * math.exp(highway_bias))
+        self.peephole = self.uniform_parameter(2 * hidden_size)
+        self.gate_bias = self.uniform_parameter(2 * hidden_size)
+        self.set_initial_biases()
+
+    def set_initial_biases(self) -> None:
+        """Set the bias of the reset gate."""
+        self.gate_bias.detach().chunk(2)[1].fill_(self.highway_bias)
+
+    def initial_state(self, batch_size: int) -> SRUState:
+        """Return a state of zeros."""
+        return SRUState(self.input_weight.new_zeros(batch_size, self.hidden_size))
+
+    def project(
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"]
+    ) -> Float[Tensor, "time batch gates"]:
+        """Return W x of all steps, and x."""
+        gates = super().project(inputs)
+        if self.input_size != self.hidden_size:
+            return gates
+        vectors = inputs if inputs.is_floating_point() else functional.one_hot(inputs, self.input_size)
+        return torch.cat([gates, vectors.to(gates.dtype)], dim=-1)
+
+    def pointwise(self, input_gates: Gates, state: SRUState) -> tuple[Float[Tensor, "batch hidden"], SRUState]:
+        """Compute the elementwise part of one step; see `ElementwiseCell.pointwise`."""
+        c = state.cell
+        forget, reset, candidate, x = input_gates.chunk(4, dim=-1)
+        v_f, v_r = self.peephole.chunk(2)
+        b_f, b_r = self.gate_bias.chunk(2)
+        f = torch.sigmoid(forget + v_f * c + b_f)
+        r = torch.sigmoid(reset + v_r * c + b_r)
+        c = f * c + (1 - f) * candidate
+        return r * c + (1 - r) * self.scale * x, SRUState(c)

@@ -1,0 +1,71 @@
+"""IndRNN and SRU against the equations of their papers, in float64 with numpy."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_parallel_cells.ind_rnn import IndRNN
+from seqforge_parallel_cells.sru import SRU
+
+from seqforge.registry import Registry, resolve
+from seqforge.testing import cell_cases
+
+PHI = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def numbers(cell):
+    return {name: parameter.detach().numpy() for name, parameter in cell.named_parameters()}
+
+
+@pytest.mark.parametrize("nonlinearity", list(PHI))
+def test_ind_rnn_equals_its_paper(nonlinearity):
+    @settings(max_examples=20)
+    @given(case=cell_cases(lambda *sizes: IndRNN(*sizes, nonlinearity=nonlinearity, largest_weight=0.5)))
+    def holds(case):
+        cell, inputs, state = case
+        p, h = numbers(cell), state.hidden.numpy()
+        u = np.clip(p["recurrent_weight"], -0.5, 0.5)
+        for x, output in zip(inputs.numpy(), cell(inputs, state)[0].detach().numpy(), strict=True):
+            h = PHI[nonlinearity](x @ p["input_weight"].T + u * h + p["bias"])
+            np.testing.assert_allclose(output, h, rtol=1e-12)
+
+    holds()
+
+
+@pytest.mark.parametrize("equal_sizes", [True, False])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_sru_equals_its_paper(equal_sizes, data):
+    def make_cell(inputs, hidden):
+        return SRU(hidden if equal_sizes else hidden + inputs, hidden, highway_bias=-1.5)
+
+    cell, inputs, state = data.draw(cell_cases(make_cell))
+    p, c, size = numbers(cell), state.cell.numpy(), cell.hidden_size
+    weights = np.split(p["input_weight"], len(p["input_weight"]) // size)
+    (v_f, v_r), (b_f, b_r) = np.split(p["peephole"], 2), np.split(p["gate_bias"], 2)
+    for x, output in zip(inputs.numpy(), cell(inputs, state)[0].detach().numpy(), strict=True):
+        f = sigmoid(x @ weights[0].T + v_f * c + b_f)
+        r = sigmoid(x @ weights[1].T + v_r * c + b_r)
+        c = f * c + (1 - f) * (x @ weights[2].T)
+        highway = x if equal_sizes else x @ weights[3].T
+        expected = r * c + (1 - r) * np.sqrt(1 + 2 * np.exp(-1.5)) * highway
+        np.testing.assert_allclose(output, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_reset_gate_of_sru_has_its_initial_bias():
+    cell = SRU(3, 4, highway_bias=-2.0)
+    torch.nn.init.zeros_(cell.gate_bias)
+    cell.set_initial_biases()
+    assert cell.gate_bias.tolist() == [0.0] * 4 + [-2.0] * 4
+
+
+@pytest.mark.parametrize("name", ["ind-rnn", "sru"])
+def test_a_cell_is_resolved_from_its_short_name(name, tmp_path):
+    component = resolve(Registry.installed(), "cell", {"use": name}, "model.cells.0", tmp_path)
+    assert component.table["use"] == f"parallel-cells/{name}"
+    assert component.build(input_size=5).hidden_size == 128
