@@ -167,7 +167,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest
     cache_folder().mkdir(parents=True, exist_ok=True)
     (cache_folder() / "backends").write_text("in the way")
     assert choose(Slow, Quick)[0].backend == "quick"
-    assert "the times of the backends cannot be stored" in capsys.readouterr().err
+    assert "not a folder, but the cache needs a folder of this name" in capsys.readouterr().err
 
 
 def test_a_backend_that_raises_is_refused_with_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,7 +192,7 @@ attempt("", 0o500, lambda: Run.open(sys.argv[1], ["training.steps=30"]).resume()
 def test_missing_permissions_are_named_and_are_not_called_damage(path: Path) -> None:
     # Root may read and write every file. Without these capabilities, it obeys the permissions as every user does.
     drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
-    names = ["run.json", "experiment.toml", "vocabulary.json", "backends.json", "checkpoints", "."]
+    names = ["run.json", "experiment.toml", "vocabulary.json", "checkpoints", "."]
     result = subprocess.run(
         [*drop, sys.executable, "-c", PROGRAM, path, *names], capture_output=True, text=True, check=False
     )
