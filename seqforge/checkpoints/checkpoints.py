@@ -13,7 +13,7 @@ from seqforge.checkpoints.manifest import DamagedFileError, FileRecord, Manifest
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.checkpoints.verify import step_folders, verify_checkpoint
 from seqforge.errors import NonFiniteError, RunError
-from seqforge.files import reported_failures
+from seqforge.files import describe_failure, reported_failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +107,19 @@ class Checkpoints:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in state.model.parameters()):
             raise NonFiniteError("a parameter is infinite or not a number")
         path = self.path(state.step)
-        before = self.steps()
-        consequence = (
-            f"The last complete checkpoint is {self.path(before[-1])}." if before else "The run has no checkpoint."
-        )
-        with reported_failures(f"writing the checkpoint {path}", consequence):
+        try:
             if not path.exists():
                 write_checkpoint(path, state, corpus, run_files, loss)
             elif loss is not None and self.loss(state.step) != loss:
                 write_manifest(path, read_manifest(path).model_copy(update={"loss": loss}))
             for step in self.superfluous(keep):
                 self._delete(step)
+        except OSError as error:
+            complete = self.steps()
+            last = (
+                f"The last complete checkpoint is {self.path(complete[-1])}." if complete else "There is no checkpoint."
+            )
+            raise describe_failure(error, f"writing the checkpoint {path}", last) from error
 
     def superfluous(self, keep: int) -> list[int]:
         """Return the steps of all checkpoints except the best, the `keep` latest, and those with a damaged manifest."""

@@ -39,7 +39,7 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     Raises:
         DataError: If the corpus is empty or cannot be encoded.
     """
-    documents = _report_progress(read_items(lambda: corpus.read(report), Document), report)
+    documents = _report_progress(read_items(corpus.read(report), Document, corpus.documents), report)
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):
@@ -82,21 +82,26 @@ def read_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
         raise DataError(f"{path}: not the state of this vocabulary: {error}") from error
 
 
-def read_items(method: Callable[[], Iterator[ItemT]], kind: type[ItemT]) -> Iterator[ItemT]:
+def read_items(items: Any, kind: type[ItemT], method: Callable[[], object]) -> Iterator[ItemT]:
     """Yield the items of a corpus, and convert its OSErrors to DataErrors.
 
     The cache would report an OSError as a failure to write the cache.
+
+    Args:
+        items: What the corpus returned; it should be an iterator of `kind`.
+        kind: Class of the items.
+        method: Method of the corpus that returns items, for errors about them.
 
     Raises:
         DataError: If the corpus raises an OSError.
         PluginError: If the corpus yields something else.
     """
-    items = method()
-    if not isinstance(items, Iterator):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(items, Iterator):
         raise wrong_result(method, f"returned a {type(items).__name__}, not an iterator")
+    remaining = cast("Iterator[ItemT]", items)
     while True:
         try:
-            item = next(items)
+            item = next(remaining)
         except StopIteration:
             return
         except OSError as error:

@@ -52,7 +52,7 @@ def encode_examples(
     with ExitStack() as files:
         inputs = _Writer(files.enter_context((folder / INPUTS).open("wb")), _dtype(spec.input))
         targets = _Writer(files.enter_context((folder / TARGETS).open("wb")), _dtype(spec.target))
-        examples = _report_progress(read_items(corpus.examples, Example), inputs, report)
+        examples = _report_progress(read_items(corpus.examples(), Example, corpus.examples), inputs, report)
         texts = _write_examples(examples, spec, inputs, targets, index)
         if vocabulary.learns:
             vocabulary.learn(texts)

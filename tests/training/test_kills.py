@@ -94,7 +94,7 @@ def test_a_signal_before_training_ends_at_once_and_leaves_no_run(
             os.kill(os.getpid(), number)
 
     with pytest.raises(Interrupted) as caught:
-        train(experiment(), tmp_path / "runs", callbacks=[Interrupter()])
+        train(experiment(training={"backend": "auto"}), tmp_path / "runs", callbacks=[Interrupter()])
     assert caught.value.exit_status == status
     assert not (tmp_path / "runs").exists()
     assert signal.getsignal(number) == signal.SIG_DFL

@@ -12,6 +12,7 @@ from seqforge import Experiment, Registry, Run, SeqforgeError, resume, train
 from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
+from seqforge.runs import metrics_log
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
 
 
@@ -196,10 +197,11 @@ def test_a_damaged_checkpoint_is_an_error(experiment: Any, tmp_path: Path, regis
         resume(run)
 
 
-def test_a_full_disk_is_an_error() -> None:
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A device that is always full: every write to it fails with ENOSPC.
+    monkeypatch.setattr(metrics_log, "open_regular", lambda *_: Path("/dev/full").open("ab"))  # noqa: SIM115
     with pytest.raises(RunError, match="the disk is full"):
-        MetricsLog(Path("/dev/full")).append("step", 4, {})
+        MetricsLog(tmp_path / "metrics.jsonl").append("step", 4, {})
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one(

@@ -1,8 +1,8 @@
 """The backend `inductor`: the elementwise part of any factored cell through `torch.compile`."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import FunctionType
 from typing import Any, cast
 
 import torch
@@ -13,6 +13,8 @@ from seqforge.interfaces import Backend, BackendContext, Cell, FactoredCell, Seq
 from seqforge_native.layout import why_not_elementwise
 from seqforge_native.traced.build import find_compiler
 
+_COMPILES_CELLS_APART = "isolate_recompiles" in inspect.signature(torch.compile).parameters
+
 
 class InductorBackend(Backend):
     """One compiled loop forward and one backward per step; products as in the eager backend."""
@@ -20,6 +22,8 @@ class InductorBackend(Backend):
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why the cell cannot be compiled; see `Backend.unsupported`."""
         reason = why_not_elementwise(cell)
+        if reason is None and not _COMPILES_CELLS_APART:
+            reason = "this version of torch.compile has no option `isolate_recompiles`; that of torch 2.13 has"
         if reason is None and not isinstance(cell, FactoredCell):
             reason = f"{type(cell).__name__} is not a FactoredCell"
         if reason is None and not all(part.is_floating_point() for part in cell.initial_state(1)):
@@ -72,11 +76,9 @@ def compile_step(cell: FactoredCell[Any], dtype: torch.dtype) -> DifferentiableS
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a copy of a function's code, since torch.compile limits how often it compiles one code object.
+    """Compile a function, whatever the number of cells.
 
     The first batch size is compiled as a constant, and a second one as a variable: a third needs no compilation.
+    Without `isolate_recompiles`, torch.compile would compile the code of a function for eight cells at most.
     """
-    original = cast("FunctionType", function)
-    code = original.__code__.replace()
-    own = FunctionType(code, original.__globals__, original.__name__, None, original.__closure__)
-    return torch.compile(own, fullgraph=True)
+    return cast("Any", torch.compile)(function, fullgraph=True, isolate_recompiles=True)
