@@ -13,7 +13,7 @@ from seqforge.interfaces import Backend, BackendContext, Cell, FactoredCell, Seq
 from seqforge_native.layout import why_not_elementwise
 from seqforge_native.traced.build import find_compiler
 
-_COMPILES_CELLS_APART = "isolate_recompiles" in inspect.signature(torch.compile).parameters
+_COMPILES_CELLS_APART = "isolate_recompiles" in inspect.signature(cast("Any", torch.compile)).parameters
 
 
 class InductorBackend(Backend):
