@@ -74,7 +74,7 @@ def _suggest_experiments(path: Path) -> str:
         return f"{folder} is a file, not a folder." if folder.is_file() else f"The folder {folder} does not exist."
     files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
     if not files:
-        return f"There is no experiment file in {folder}."
+        return f"The folder {folder.absolute()} has no experiment file."
     match = nearest(path.name, files)
     if match:
         return f"Did you mean {folder / match}?"
