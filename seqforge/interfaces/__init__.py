@@ -11,7 +11,7 @@ from seqforge.events import (
 )
 from seqforge.interfaces.attention import Attention
 from seqforge.interfaces.backend import Backend, BackendContext, Refusal, SequenceReader
-from seqforge.interfaces.cell import Cell, State, Stepper, map_state, scan
+from seqforge.interfaces.cell import Cell, HiddenState, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document, ExperimentPath
 from seqforge.interfaces.diagnosis import Diagnosis
 from seqforge.interfaces.elementwise_cell import ElementwiseCell, Gates, ProjectedCell
@@ -59,6 +59,7 @@ __all__ = [
     "Gates",
     "GenerationKernel",
     "GenerationModel",
+    "HiddenState",
     "Initializer",
     "LabelledCorpus",
     "LogitRule",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +10,17 @@ from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
 """State of a cell between steps: a NamedTuple of tensors whose first axis is the batch."""
+
+
+class HiddenState(NamedTuple):
+    """State of a cell whose state is its output.
+
+    Attributes:
+        hidden: Output of the previous step.
+    """
+
+    hidden: Float[Tensor, "batch hidden"]
+
 
 StateT = TypeVar("StateT", bound=tuple[Any, ...])
 

@@ -21,7 +21,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 @dataclass(frozen=True)
 class Kill:
-    """How a process is killed.
+    """The moment at which a process is killed, or the signals that it receives.
 
     Attributes:
         before_operation: Number of the operation on files before which it is killed by SIGKILL, from 1; or 0.

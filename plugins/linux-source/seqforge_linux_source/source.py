@@ -53,7 +53,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a source is read.
+    """The limit of a reading, and the function that receives its progress.
 
     Attributes:
         size_limit: Largest number of bytes to read. In an archive, these are decompressed bytes, and include those of

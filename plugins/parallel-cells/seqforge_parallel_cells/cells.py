@@ -5,7 +5,7 @@ g(W x + b) with a positive g; see `positive`.
 """
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -13,24 +13,14 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from seqforge.interfaces import ElementwiseCell, Gates
+from seqforge.interfaces import ElementwiseCell, Gates, HiddenState
 from seqforge_parallel_cells.linear_recurrence import linear_recurrence, scan_for
 
 Coefficients = tuple[Float[Tensor, "*time batch hidden"], Float[Tensor, "*time batch hidden"]]
 """a and b of one step, or of every step."""
 
 
-class LinearState(NamedTuple):
-    """State of a linear cell.
-
-    Attributes:
-        hidden: Output of the previous step.
-    """
-
-    hidden: Float[Tensor, "batch hidden"]
-
-
-class LinearCell(ElementwiseCell[LinearState]):
+class LinearCell(ElementwiseCell[HiddenState]):
     """Base class of cells with the recurrence h' = a ⊙ h + b.
 
     A subclass implements `coefficients`. `forward` computes the coefficients of all steps at once, and the states by a
@@ -56,24 +46,24 @@ class LinearCell(ElementwiseCell[LinearState]):
     def coefficients(self, gates: Float[Tensor, "*time batch gates"]) -> Coefficients:
         """Return a, the factor of the state, and b, the addend, from `gates` = W x + b."""
 
-    def initial_state(self, batch_size: int) -> LinearState:
+    def initial_state(self, batch_size: int) -> HiddenState:
         """Return a state of zeros."""
-        return LinearState(self.input_weight.new_zeros(batch_size, self.hidden_size))
+        return HiddenState(self.input_weight.new_zeros(batch_size, self.hidden_size))
 
-    def pointwise(self, input_gates: Gates, state: LinearState) -> tuple[Float[Tensor, "batch hidden"], LinearState]:
+    def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Return the new state twice; see `ElementwiseCell.pointwise`."""
         decay, addend = self.coefficients(input_gates)
         h = torch.addcmul(addend, decay, state.hidden)
-        return h, LinearState(h)
+        return h, HiddenState(h)
 
     def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: LinearState
-    ) -> tuple[Float[Tensor, "time batch hidden"], LinearState]:
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: HiddenState
+    ) -> tuple[Float[Tensor, "time batch hidden"], HiddenState]:
         """Return the output of every step, and the state after the last step."""
         decays, addends = self.coefficients(self.project(inputs).to(state.hidden.dtype))
         outputs = linear_recurrence(scan_for(inputs.device), decays, addends, state.hidden)
         # Copied, because a view would keep the outputs of the whole sequence in memory.
-        return outputs, LinearState(outputs[-1].clone())
+        return outputs, HiddenState(outputs[-1].clone())
 
 
 class MinGRU(LinearCell):

@@ -1,26 +1,16 @@
 """IndRNN, whose hidden units are connected to themselves only."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from seqforge.interfaces import ElementwiseCell, Gates
+from seqforge.interfaces import ElementwiseCell, Gates, HiddenState
 
 
-class IndRNNState(NamedTuple):
-    """State of an IndRNN.
-
-    Attributes:
-        hidden: Output of the previous step.
-    """
-
-    hidden: Float[Tensor, "batch hidden"]
-
-
-class IndRNN(ElementwiseCell[IndRNNState]):
+class IndRNN(ElementwiseCell[HiddenState]):
     """Independently recurrent neural network (Li et al. 2018, arXiv 1803.04831): h' = φ(W x + u ⊙ h + b).
 
     Args:
@@ -47,13 +37,13 @@ class IndRNN(ElementwiseCell[IndRNNState]):
         self.largest_weight = largest_weight
         self.recurrent_weight = nn.Parameter(torch.empty(hidden_size).uniform_(0, largest_weight))
 
-    def initial_state(self, batch_size: int) -> IndRNNState:
+    def initial_state(self, batch_size: int) -> HiddenState:
         """Return a state of zeros."""
-        return IndRNNState(self.input_weight.new_zeros(batch_size, self.hidden_size))
+        return HiddenState(self.input_weight.new_zeros(batch_size, self.hidden_size))
 
-    def pointwise(self, input_gates: Gates, state: IndRNNState) -> tuple[Float[Tensor, "batch hidden"], IndRNNState]:
+    def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Return the new state twice; see `ElementwiseCell.pointwise`."""
         u = self.recurrent_weight.clamp(-self.largest_weight, self.largest_weight)
         total = input_gates + u * state.hidden
         h = torch.relu(total) if self.nonlinearity == "relu" else torch.tanh(total)
-        return h, IndRNNState(h)
+        return h, HiddenState(h)

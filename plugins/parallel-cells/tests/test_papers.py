@@ -5,8 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seqforge_parallel_cells.cells import LinearState, MinGRU, MinLSTM, positive
+from seqforge_parallel_cells.cells import MinGRU, MinLSTM, positive
 
+from seqforge.interfaces import HiddenState
 from seqforge.testing import cell_cases
 
 
@@ -130,7 +131,7 @@ def cell_with_constant_gates(cell_class, *pre_activations, dtype=torch.float32):
 def test_the_normalized_gates_of_min_lstm_are_accurate_if_both_underflow(input_gate, forget_gate, kept):
     # In the first two cases, f/(f + i) computed directly would be 0/0.
     cell = cell_with_constant_gates(MinLSTM, input_gate, forget_gate, 1.5)
-    outputs, _ = cell(torch.zeros(1, 1, 1), LinearState(torch.ones(1, 1)))
+    outputs, _ = cell(torch.zeros(1, 1, 1), HiddenState(torch.ones(1, 1)))
     assert outputs.item() == pytest.approx(kept + (1 - kept) * 2.0, rel=1e-6)
     outputs.sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in cell.parameters())
@@ -139,5 +140,5 @@ def test_the_normalized_gates_of_min_lstm_are_accurate_if_both_underflow(input_g
 @pytest.mark.parametrize(("update", "output"), [(-1000.0, 0.25), (1000.0, 2.0)])
 def test_the_gate_of_min_gru_closes_and_opens_completely(update, output):
     cell = cell_with_constant_gates(MinGRU, update, 1.5)
-    outputs, _ = cell(torch.zeros(400, 1, 1), LinearState(torch.full((1, 1), 0.25)))
+    outputs, _ = cell(torch.zeros(400, 1, 1), HiddenState(torch.full((1, 1), 0.25)))
     assert torch.equal(outputs, torch.full((400, 1, 1), output))

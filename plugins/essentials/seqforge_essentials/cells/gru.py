@@ -1,26 +1,16 @@
 """The gated recurrent unit (GRU), with the reset gate after or before the recurrent product."""
 
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Cell, Equations, FactoredCell, Gates, Stepper
+from seqforge.interfaces import Cell, Equations, FactoredCell, Gates, HiddenState, Stepper
 
 
-class GRUState(NamedTuple):
-    """State of a GRU.
-
-    Attributes:
-        hidden: Output of the previous step.
-    """
-
-    hidden: Float[Tensor, "batch hidden"]
-
-
-class GRU(FactoredCell[GRUState]):
+class GRU(FactoredCell[HiddenState]):
     """Gated recurrent unit (Cho et al. 2014, arXiv 1406.1078).
 
     The order of the gates is reset, update, candidate (r, z, n).
@@ -56,13 +46,13 @@ class GRU(FactoredCell[GRUState]):
         """`gru` if the reset gate acts after the recurrent product, otherwise None."""
         return "gru" if self.recurrent_bias is not None else None
 
-    def initial_state(self, batch_size: int) -> GRUState:
+    def initial_state(self, batch_size: int) -> HiddenState:
         """Return a state of zeros."""
-        return GRUState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
+        return HiddenState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
     def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: GRUState
-    ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
+        self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState
+    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Compute the elementwise part of one step, if the reset gate acts after the recurrent product."""
         h = state.hidden
         input_r, input_z, input_n = input_gates.chunk(3, dim=1)
@@ -71,11 +61,11 @@ class GRU(FactoredCell[GRUState]):
         z = torch.sigmoid(input_z + recurrent_z)
         n = torch.tanh(input_n + r * (recurrent_n + cast("Tensor", self.recurrent_bias)))
         h = (1 - z) * n + z * h
-        return h, GRUState(h)
+        return h, HiddenState(h)
 
     def step(
-        self, projected: Float[Tensor, "batch gates"], state: GRUState
-    ) -> tuple[Float[Tensor, "batch hidden"], GRUState]:
+        self, projected: Float[Tensor, "batch gates"], state: HiddenState
+    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Compute one step; see `Cell.step`."""
         if self.recurrent_bias is not None:
             return super().step(projected, state)
@@ -86,18 +76,18 @@ class GRU(FactoredCell[GRUState]):
         z = torch.sigmoid(torch.addmm(input_z, h, weight_z.t()))
         n = torch.tanh(torch.addmm(input_n, r * h, weight_n.t()))
         h = (1 - z) * n + z * h
-        return h, GRUState(h)
+        return h, HiddenState(h)
 
     def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: GRUState
-    ) -> tuple[Float[Tensor, "time batch hidden"], GRUState]:
+        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: HiddenState
+    ) -> tuple[Float[Tensor, "time batch hidden"], HiddenState]:
         """Compute a whole sequence, step by step if the reset gate acts before the recurrent product."""
         if self.recurrent_bias is None:
-            return Cell[GRUState].forward(self, inputs, state)
+            return Cell[HiddenState].forward(self, inputs, state)
         return super().forward(inputs, state)
 
-    def stepper(self, batch_size: int) -> Stepper[GRUState]:
+    def stepper(self, batch_size: int) -> Stepper[HiddenState]:
         """Return a function that computes one step without gradients; see `Cell.stepper`."""
         if self.recurrent_bias is None:
-            return Cell[GRUState].stepper(self, batch_size)
+            return Cell[HiddenState].stepper(self, batch_size)
         return super().stepper(batch_size)

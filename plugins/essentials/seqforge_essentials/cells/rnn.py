@@ -1,29 +1,19 @@
 """The simple recurrent network (RNN)."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Equations, FactoredCell, Gates
+from seqforge.interfaces import Equations, FactoredCell, Gates, HiddenState
 
 _NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-class RNNState(NamedTuple):
-    """State of an RNN.
-
-    Attributes:
-        hidden: Output of the previous step.
-    """
-
-    hidden: Float[Tensor, "batch hidden"]
-
-
-class RNN(FactoredCell[RNNState]):
+class RNN(FactoredCell[HiddenState]):
     """Simple recurrent network (Elman 1990, "Finding Structure in Time"): h' = tanh(W x + U h + b).
 
     Args:
@@ -51,14 +41,14 @@ class RNN(FactoredCell[RNNState]):
         """`rnn-tanh` or `rnn-relu`."""
         return "rnn-tanh" if self.nonlinearity is torch.tanh else "rnn-relu"
 
-    def initial_state(self, batch_size: int) -> RNNState:
+    def initial_state(self, batch_size: int) -> HiddenState:
         """Return a state of zeros."""
-        return RNNState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
+        return HiddenState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
     def pointwise(
-        self, input_gates: Gates, recurrent_gates: Gates, state: RNNState
-    ) -> tuple[Float[Tensor, "batch hidden"], RNNState]:
+        self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState
+    ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         del state  # `recurrent_gates` is U h, all that the step needs of the state.
         h = self.nonlinearity(input_gates + recurrent_gates)
-        return h, RNNState(h)
+        return h, HiddenState(h)

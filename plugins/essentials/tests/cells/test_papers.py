@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 from hypothesis import given, settings
-from seqforge_essentials.cells.gru import GRU, GRUState
+from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM, LSTMState
 from seqforge_essentials.cells.rnn import RNN
 
+from seqforge.interfaces import HiddenState
 from seqforge.testing import cell_cases, sequences
 
 
@@ -101,7 +102,7 @@ def test_both_placements_of_the_reset_gate_are_equal_if_the_recurrent_weight_of_
         after.recurrent_bias.zero_()
         after.recurrent_weight[8:].copy_(torch.diag(torch.randn(4)))
     before.load_state_dict({name: value for name, value in after.state_dict().items() if name != "recurrent_bias"})
-    start = GRUState(torch.ones(inputs.shape[1], 4, dtype=torch.float64))
+    start = HiddenState(torch.ones(inputs.shape[1], 4, dtype=torch.float64))
     torch.testing.assert_close(after(inputs, start)[0], before(inputs, start)[0])
 
 
