@@ -89,15 +89,15 @@ def allowed_by(automaton: ConstraintAutomaton) -> torch.Tensor:
     rows: list[torch.Tensor] = []
     for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
         length = int(automaton.weights[torch.cat([stack[:height], state[None]])].sum())
-        room = automaton.left - 1 - length
-        room = min(room if room >= -1 else 0, max(automaton.most - length, 0))
+        room = automaton.remaining - 1 - length
+        room = min(room if room >= -1 else 0, max(automaton.largest_debt - length, 0))
         rows.append(automaton.costs[state] <= min(126, max(room, int(automaton.costs[state].min()))))
     return torch.stack(rows)
 
 
 def move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
     """Move a sample to its next state, as generation kernels do, and return whether the tables describe the move."""
-    entry = int(automaton.following[automaton.states[row], token])
+    entry = int(automaton.next_states[automaton.states[row], token])
     if entry == -1:
         automaton.states[row] = -1 - automaton.states[row]
         return False
@@ -121,7 +121,7 @@ def allowed_symbols(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> t
     for drawn in tokens:
         allowed.append(allowed_by(automaton))
         described = [move(automaton, row, token) for row, token in enumerate(drawn.tolist())]
-        automaton.left -= 1
+        automaton.remaining -= 1
         if not all(described):
             memory = sampler.memory_after_stop(memory, automaton, drawn)
             automaton = sampler.automaton(memory)
@@ -188,11 +188,11 @@ def test_automaton_matches_the_grammar(words: list[bytes]):
     state, stack = State(), list[State]()
     for token in CHARACTERS.encode(b"".join(words)).tolist():
         number, numbers = automaton.follow(number, numbers, token)
-        following, pushed, drops = transition(state, CHARACTERS.words[token].decode())
+        next_state, pushed, drops = transition(state, CHARACTERS.words[token].decode())
         while drops and stack and stack[-1].directive is not None:
             stack.pop()
         stack += [pushed] if pushed else []
-        state = following or stack.pop()
+        state = next_state or stack.pop()
         assert automaton.states[number] == state
         assert [automaton.states[waiting] for waiting in numbers.numbers()] == stack
         assert numbers.closing_length == sum(map(closing_length, stack))
