@@ -1,44 +1,52 @@
 """The cache folder: detection of damage, temporary files of dead processes, and the list of all entries.
 
 Each folder in the cache folder contains the entries of one kind, such as `tokens`. An entry is a folder with a
-manifest, or one file that starts with its checksum. A process that writes an entry holds the lock `NAME.lock` in the
+manifest, or one file that ends with its checksum. A process that writes an entry holds the lock `NAME.lock` in the
 same folder. A process that uses an entry with a manifest holds a shared lock on the manifest.
 """
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import ClassVar
 
 import filelock
-import xxhash
 
 from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
-from seqforge.files import (
-    CACHE_VARIABLE,
-    cache_folder,
-    checksum_file,
-    read_bounded,
-    read_json,
-    sync_folder,
-    write_atomically,
+from seqforge.files import CACHE_VARIABLE, cache_folder, sync_folder
+from seqforge.manifests import (
+    MANIFEST,
+    DamagedFileError,
+    Manifest,
+    describe_files,
+    read_manifest,
+    verify_files,
+    write_manifest,
 )
-
-MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
 
 LARGEST_FILE = 1 << 30
 """Largest size in bytes of an entry that is one file."""
 
 REPORTED_SIZE = 1 << 28
 """Size in bytes of an entry whose verification is reported. A smaller one is verified in a fraction of a second."""
+
+
+class EntryManifest(Manifest):
+    """The manifest of an entry.
+
+    Attributes:
+        origin: What the entry was made from, for the user.
+    """
+
+    FORMAT_VERSION: ClassVar[int] = 2
+
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +88,6 @@ def open_cache_folder(kind: str) -> Path:
     return folder
 
 
-def write_checked(path: Path, content: bytes) -> None:
-    """Write an entry that is one file: its checksum on the first line, and the content."""
-    write_atomically(path, f"{xxhash.xxh3_128_hexdigest(content)}\n".encode() + content)
-
-
-def read_checked(path: Path) -> bytes:
-    """Return the content of an entry that `write_checked` wrote.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is damaged or larger than `LARGEST_FILE`.
-    """
-    checksum, _, content = read_bounded(path, LARGEST_FILE).partition(b"\n")
-    if checksum.decode("ascii", "replace") != xxhash.xxh3_128_hexdigest(content):
-        raise ValueError("it differs from its checksum")
-    return content
-
-
 def lock_entry(path: Path) -> filelock.FileLock:
     """Return the lock to hold while an entry is written. A second process that needs the entry waits for it."""
     return filelock.FileLock(f"{path}.lock")
@@ -119,23 +109,12 @@ def write_entry(folder: Path, write: Callable[[Path], str]) -> None:
         for file in temporary.iterdir():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
-        write_manifest(temporary, origin)
+        files = describe_files(sorted(temporary.iterdir()))
+        write_manifest(temporary, EntryManifest(version=EntryManifest.FORMAT_VERSION, files=files, origin=origin))
         temporary.rename(folder)
     finally:
         delete(temporary)
     sync_folder(folder.parent)
-
-
-def write_manifest(folder: Path, origin: str) -> None:
-    """Write the manifest of a new entry, with the size and the checksum of every file. Write it last.
-
-    Args:
-        folder: Folder of the entry, whose files are complete.
-        origin: What the entry was made from, for the user.
-    """
-    files = {path.name: [path.stat().st_size, checksum_file(path)] for path in sorted(folder.iterdir())}
-    manifest = {"version": MANIFEST_VERSION, "origin": origin, "files": files}
-    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
 
 
 def find_damage(folder: Path, report: Report) -> str | None:
@@ -147,26 +126,24 @@ def find_damage(folder: Path, report: Report) -> str | None:
     Raises:
         RunError: If a file may not be read.
     """
+
+    def report_progress(fraction: float) -> None:
+        if size > REPORTED_SIZE:
+            report(WorkProgressed("verifying the cache", fraction))
+
     try:
-        files = cast("dict[str, list[Any]]", _read_manifest(folder)["files"])
-        paths = {name: folder / Path(name).name for name in files}
-        for name, path in paths.items():
-            if not path.is_file() or path.stat().st_size != files[name][0]:
-                return f"{name} is {'incomplete' if path.is_file() else 'missing'}"
-        done, total = 0, sum(path.stat().st_size for path in paths.values())
-        for name, path in paths.items():
-            if total > REPORTED_SIZE:
-                report(WorkProgressed("verifying the cache", done / total))
-            if checksum_file(path) != files[name][1]:
-                return f"{name} is damaged"
-            done += path.stat().st_size
+        files = read_manifest(folder, EntryManifest).files
+        size = sum(record.size for record in files.values())
+        verify_files(folder, files, files, report=report_progress)
+    except DamagedFileError as error:
+        return f"{error.path.name}: {error.reason}"
     except PermissionError as error:
         raise RunError(
             f"{error.filename}: you may not read this file of the cache",
             hint=f"Change its permissions, or set {CACHE_VARIABLE} to another folder.",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return f"{MANIFEST} is {'damaged' if (folder / MANIFEST).is_file() else 'missing'}"
+    except OSError as error:
+        return f"{folder.name}: {error.strerror}"
     return None
 
 
@@ -242,24 +219,14 @@ def delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    manifest = cast("dict[str, Any]", read_json(path))
-    if manifest["version"] != MANIFEST_VERSION:
-        raise ValueError(f"its version is {manifest['version']}")
-    return manifest
-
-
 def _describe(kind: str, path: Path) -> Entry:
     files = [path, *path.rglob("*")] if path.is_dir() else [path]
     status = [file.lstat() for file in files]
     size = sum(one.st_size for file, one in zip(files, status, strict=True) if not file.is_dir())
     try:
-        origin = str(_read_manifest(path)["origin"])
+        origin = read_manifest(path, EntryManifest).origin
         used = (path / MANIFEST).stat().st_mtime
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, DamagedFileError):
         # Reading sets the access time on most file systems, at least once a day.
         origin, used = "", max(max(one.st_mtime, one.st_atime) for one in status)
     return Entry(kind, path, origin, size, used)

@@ -12,10 +12,9 @@ import os
 import stat
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO, Any, Literal, Never
+from typing import IO, Any, Literal, Never, cast
 
 import platformdirs
-import xxhash
 
 from seqforge.errors import RunError
 
@@ -41,65 +40,137 @@ def kind_of(mode: int) -> str:
     return _KINDS.get(stat.S_IFMT(mode), "a device")
 
 
-def open_regular(path: Path, mode: Literal["rb", "ab", "xb"] = "rb", *, follow_symlinks: bool = False) -> IO[bytes]:
+@contextlib.contextmanager
+def open_folder(path: Path, root: Path | None = None) -> Generator[int]:
+    """Yield a descriptor of a folder, for the argument `dir_fd` of the functions of `os`.
+
+    Nothing that happens to the path afterwards, such as its replacement by a link, changes what the descriptor refers
+    to.
+
+    Args:
+        path: The folder.
+        root: Folder that the user named and that contains `path`. No part of the path below it may be a link. By
+            default, the folder itself.
+
+    Raises:
+        OSError: If it cannot be opened, or if a part of the path is a link.
+    """
+    root = root or path
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        place = root
+        for name in path.relative_to(root).parts:
+            place = place / name
+            inner = _open_at(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(
+    path: Path,
+    mode: Literal["rb", "ab", "xb"] = "rb",
+    *,
+    root: Path | None = None,
+    follow_symlinks: bool = False,
+) -> IO[bytes]:
     """Open a regular file to read it, append to it, or create it. Opening never waits, as it would for a pipe.
 
     Args:
         path: The file.
         mode: Mode of the built-in `open`.
+        root: Folder that the user named and that contains the file. No folder between them may be a link.
         follow_symlinks: Whether the path may be a symbolic link. It may for files that the user names.
 
     Raises:
         OSError: If the file cannot be opened, or is a link, a folder, a pipe or a device.
     """
+    if root is None:
+        return _open_regular_at(path, mode, None, follow_symlinks=follow_symlinks)
+    with open_folder(path.parent, root) as folder:
+        return _open_regular_at(path, mode, folder)
 
-    def open_checked(name: str, flags: int) -> int:
-        try:
-            descriptor = os.open(name, flags | os.O_NONBLOCK | (0 if follow_symlinks else os.O_NOFOLLOW), 0o666)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.EMLINK) and Path(name).is_symlink() and not follow_symlinks:
-                raise OSError(errno.ELOOP, f"it is {LINK}, which is not followed here", name) from error
-            raise
+
+def _open_regular_at(path: Path, mode: str, folder: int | None, *, follow_symlinks: bool = False) -> IO[bytes]:
+    """Open a regular file: the name of the path in an open folder, or the whole path."""
+
+    def open_checked(_: str, flags: int) -> int:
+        descriptor = _open_at(path, flags | os.O_NONBLOCK | (0 if follow_symlinks else os.O_NOFOLLOW), folder)
         kind = kind_of(os.fstat(descriptor).st_mode)
         if kind != REGULAR_FILE:
             os.close(descriptor)
-            raise OSError(errno.EISDIR if kind == FOLDER else errno.EINVAL, f"it is {kind}, not {REGULAR_FILE}", name)
+            raise OSError(
+                errno.EISDIR if kind == FOLDER else errno.EINVAL, f"it is {kind}, not {REGULAR_FILE}", str(path)
+            )
         return descriptor
 
-    return open(path, mode, opener=open_checked)
+    return cast("IO[bytes]", open(path, mode, opener=open_checked))
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def _open_at(path: Path, flags: int, folder: int | None) -> int:
+    try:
+        return os.open(path if folder is None else path.name, flags, 0o666, dir_fd=folder)
+    except OSError as error:
+        is_link = flags & os.O_NOFOLLOW and error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR)
+        if is_link and path.is_symlink():
+            raise OSError(errno.ELOOP, f"it is {LINK}, which is not followed here", str(path)) from error
+        error.filename = str(path)
+        raise
+
+
+def write_atomically(path: Path, content: bytes, *, root: Path | None = None) -> None:
     """Write a file in an existing folder: write it under a temporary name, sync it to disk, and rename it.
+
+    Args:
+        path: The file.
+        content: Its content.
+        root: Folder that the user named and that contains the file. No folder between them may be a link.
 
     Raises:
         OSError: If the file cannot be written. Then the old file is unchanged.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open_folder(path.parent, root) as folder:
+            _replace_at(path, content, folder)
+            os.fsync(folder)
+    except OSError as error:
+        if error.filename is not None and error.errno != errno.ELOOP:  # The name may be the temporary one.
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _replace_at(path: Path, content: bytes, folder: int) -> None:
+    name = temporary_name(path)
     try:
         # A killed process with the same id may have left this file; in containers, ids often repeat.
-        temporary.unlink(missing_ok=True)
-        with open_regular(temporary, "xb") as file:
+        _remove_file(name, folder)
+        with _open_regular_at(path.with_name(name), "xb", folder) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
+        os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is not None:
-            error.filename, error.filename2 = str(path), None
+            _remove_file(name, folder)
         raise
-    sync_folder(path.parent)
+
+
+def temporary_name(path: Path) -> str:
+    """Return the name under which this process writes a file or a folder before it is complete."""
+    return f".{path.name}.{os.getpid()}.tmp"
+
+
+def _remove_file(name: str, folder: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
 
 
 def sync_folder(folder: Path) -> None:
     """Sync a folder to disk, so that renames inside it are durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with open_folder(folder) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -147,34 +218,21 @@ def describe_failure(error: OSError, action: str = "", hint: str = "") -> RunErr
     return RunError(message, hint=" ".join(filter(None, [advice, hint])) or None)
 
 
-def read_bounded(path: Path, maximum_size: int = MAXIMUM_SIZE, *, follow_symlinks: bool = False) -> bytes:
-    """Return the content of a regular file of at most `maximum_size` bytes.
+def read_bounded(
+    path: Path, maximum_size: int = MAXIMUM_SIZE, *, root: Path | None = None, follow_symlinks: bool = False
+) -> bytes:
+    """Return the content of a regular file of at most `maximum_size` bytes; see `open_regular`.
 
     Raises:
         OSError: If the file cannot be read, or is a link, a pipe or a device.
         ValueError: If the file is larger than the limit.
     """
-    with open_regular(path, follow_symlinks=follow_symlinks) as file:
-        content = file.read(maximum_size + 1)
+    with open_regular(path, root=root, follow_symlinks=follow_symlinks) as file:
+        # A call of `read` requests the memory for all bytes that it may return.
+        content = file.read(min(os.fstat(file.fileno()).st_size, maximum_size) + 1)
     if len(content) > maximum_size:
         raise ValueError(f"it is larger than {maximum_size:,} bytes")
     return content
-
-
-def checksum_file(path: Path) -> str:
-    """Return the XXH3 checksum of a regular file, as 32 hexadecimal digits.
-
-    It detects damage, at several gigabytes per second. It does not protect against an attacker who can also change the
-    recorded checksum.
-
-    Raises:
-        OSError: If the file cannot be read, or is a link, a pipe or a device.
-    """
-    checksum = xxhash.xxh3_128()
-    with open_regular(path) as file:
-        while piece := file.read(1 << 20):
-            checksum.update(piece)
-    return checksum.hexdigest()
 
 
 def read_json(path: Path) -> Any:

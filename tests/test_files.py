@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqforge.checksums import checksum_file
 from seqforge.errors import RunError
 from seqforge.files import (
     CACHE_VARIABLE,
     MAXIMUM_SIZE,
     cache_folder,
-    checksum_file,
     expand_home,
     open_regular,
     read_bounded,
@@ -194,7 +194,7 @@ def test_only_regular_files_are_opened(message: str, make: Callable[[Path], None
     path = Path("file")
     make(path)
     before = {entry.name: entry.lstat().st_mtime_ns for entry in Path().iterdir()}
-    for read in (open_regular, read_bounded, checksum_file, read_json):
+    for read in (open_regular, read_bounded, read_json):
         with pytest.raises(OSError, match=message) as caught:
             read(path)
         assert caught.value.filename == "file"
@@ -211,6 +211,38 @@ def test_a_link_is_followed_only_on_request_and_only_to_a_regular_file(tmp_path:
     path.symlink_to("/dev/zero")
     with pytest.raises(OSError, match="it is a device, not a regular file"):
         read_bounded(path, follow_symlinks=True)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_below_a_root_no_folder_may_be_a_link(level: int, tmp_path: Path):
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    for folder in (outside / "a" / "b", root):
+        folder.mkdir(parents=True)
+    (outside / "a" / "b" / "file").write_bytes(b"secret")
+    (tmp_path / "link").symlink_to(root)  # The user may name the root by a link.
+    if level == 2:
+        (root / "a").mkdir()
+        (root / "a" / "b").symlink_to(outside / "a" / "b")
+    else:
+        (root / "a").symlink_to(outside / "a")
+    path = tmp_path / "link" / "a" / "b" / "file"
+    assert read_bounded(path) == b"secret"
+    for use in (read_bounded, checksum_file, lambda path, root: write_atomically(path, b"new", root=root)):
+        with pytest.raises(OSError, match="it is a symbolic link, which is not followed here") as caught:
+            use(path, root=tmp_path / "link")
+        assert caught.value.filename == str(path.parents[2 - level])
+    assert [entry.read_bytes() for entry in (outside / "a" / "b").iterdir()] == [b"secret"]
+
+
+def test_below_a_root_files_are_read_and_written(tmp_path: Path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    path = tmp_path / "a" / "b" / "file"
+    for content in (b"first", b"second"):
+        write_atomically(path, content, root=tmp_path)
+        assert read_bounded(path, root=tmp_path) == content
+    with pytest.raises(FileNotFoundError) as caught:
+        read_bounded(path.with_name("other"), root=tmp_path)
+    assert caught.value.filename == str(path.with_name("other"))
 
 
 def test_appending_creates_and_extends_a_file(tmp_path: Path):
@@ -257,15 +289,3 @@ except RunError as error:
             text=True,
         )
         assert result.stdout.startswith(output), result.stderr
-
-
-@given(content=st.binary(min_size=1, max_size=300), data=st.data())
-def test_a_flipped_bit_changes_the_checksum(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes, data: st.DataObject
-):
-    path = tmp_path_factory.mktemp("checksum") / "file"
-    path.write_bytes(content)
-    before = checksum_file(path)
-    bit = data.draw(st.integers(0, 8 * len(content) - 1))
-    path.write_bytes(bytes(byte ^ (1 << bit % 8) * (index == bit // 8) for index, byte in enumerate(content)))
-    assert checksum_file(path) != before

@@ -10,13 +10,11 @@ import torch
 from seqforge.api.fine_tuning import load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.run import Run
-from seqforge.checkpoints.checksums import seal_toml
 from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
-from seqforge.checkpoints.verify import verify_experiment
 from seqforge.events import WorkProgressed
-from seqforge.experiment import AUTO_BACKEND, Experiment, read_table
+from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
@@ -69,21 +67,21 @@ def train(
             if initial is not None:
                 source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
             choices = _choose_backends(experiment, task, state, None, notify)
-            # The directory is created last, so that an error or a signal above does not leave an empty run behind.
-            interrupt.wait_for_steps()
-            directory = RunDirectory.create(Path(output), experiment.identity.name)
-            with directory.lock():
+
+            def fill(directory: RunDirectory) -> None:
                 _write_task_files(directory, task)
-                with reported_failures(f"writing {directory.path}"):
-                    if source is not None:
-                        write_weights(directory.initial, state.model, describe_run_files(directory.path))
+                if source is not None:
+                    write_weights(directory.initial, state.model, describe_run_files(directory.path))
                 record_backends(directory.path, choices)
-                # The experiment is written last: with it, the run can be resumed.
-                with reported_failures(f"writing {directory.path}"):
-                    write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
+                directory.write_experiment(experiment)
+
+            # The directory is created last, so that an error or a signal above does not leave a run behind.
+            interrupt.wait_for_steps()
+            directory = RunDirectory.create(Path(output), experiment.identity.name, fill)
+            with directory.lock():
                 lines = describe_backends(choices)
                 Trainer(experiment, task, directory, state, notify, interrupt, lines, source).train()
-    return Run(directory, experiment)
+    return Run(directory, experiment, experiment.table)
 
 
 @blame_components()
@@ -99,7 +97,7 @@ def resume(
         progress: Whether to display the progress; by default, only on a terminal and in a notebook.
 
     Returns:
-        The same run.
+        The run with the experiment that it was resumed with.
 
     Raises:
         KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
@@ -109,9 +107,7 @@ def resume(
             or as in `train`.
     """
     experiment, directory = run.experiment, run.directory
-    verify_experiment(directory.path)
-    before = read_table(directory.experiment)
-    check_changes(before, experiment.table)
+    check_changes(run.saved, experiment.table)
     device = choose_device(experiment.training.device)
     # A run that was killed before its first checkpoint starts again.
     starts_again = checkpoint == "latest" and not run.checkpoints.steps()
@@ -126,7 +122,7 @@ def resume(
                 _write_task_files(directory, task)
                 if directory.initial.exists():
                     load_model(directory.initial, state.model)
-            new_backends = run.new_backends or _pins(before) != _pins(experiment.table)
+            new_backends = run.new_backends or _pins(run.saved) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
             choices = _choose_backends(experiment, task, state, recorded, notify)
             trainer = Trainer(experiment, task, directory, state, notify, interrupt, describe_backends(choices))
@@ -138,11 +134,10 @@ def resume(
             if best is not None:
                 state.best_loss = min(state.best_loss, best[1])
             # The new settings are written last, after all checks.
-            with reported_failures(f"writing {directory.experiment}"):
-                write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
+            directory.write_experiment(experiment)
             record_backends(directory.path, choices)
             trainer.train()
-    return run
+    return Run(directory, experiment, experiment.table)
 
 
 def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:

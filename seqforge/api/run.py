@@ -1,7 +1,7 @@
 """Runs in Python: open, sample, predict, evaluate, inspect and resume them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from seqforge.data import SplitName
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report
-from seqforge.experiment import Experiment, merge_tables
+from seqforge.experiment import Experiment, merge_tables, override
 from seqforge.files import read_bounded
 from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
@@ -37,11 +37,13 @@ class Run:
     Attributes:
         directory: The run directory.
         experiment: The experiment.
+        saved: Tables of `experiment.toml` in the run directory, which new settings of `experiment` do not change.
         new_backends: Whether `resume` chooses the backends of the cells again, instead of the recorded backends.
     """
 
     directory: RunDirectory
     experiment: Experiment
+    saved: Mapping[str, Any] = field(repr=False)
     new_backends: bool = False
 
     @classmethod
@@ -61,14 +63,16 @@ class Run:
             components: Classes that the run uses and that were defined in a Python session, such as `[Leaky]`.
 
         Raises:
-            RunError: If the path is not a run directory.
+            RunError: If the path is not a run directory, or its experiment is damaged.
             ExperimentError: If a component of the run is not installed, or a setting is wrong.
         """
         directory = RunDirectory.open(path)
         if components:
             registry = (registry or Registry.installed()).with_components(components)
-        experiment = Experiment.load(directory.experiment, overrides, registry)
-        return cls(directory, experiment, sets_backend(overrides))
+        saved = directory.read_experiment()
+        table = override(saved, overrides)
+        experiment = Experiment.from_dict(table, directory.path, registry, origin=directory.experiment)
+        return cls(directory, experiment, saved, sets_backend(overrides))
 
     def __repr__(self) -> str:
         steps = self.checkpoints.steps()
@@ -76,7 +80,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         samples = sorted(self.directory.samples.glob("step-*.txt"))
-        sample = read_bounded(samples[-1]).decode(errors="replace") if samples else None
+        sample = read_bounded(samples[-1], root=self.path).decode(errors="replace") if samples else None
         return summary_html(repr(self), self.losses(), sample)
 
     @property
@@ -311,7 +315,9 @@ class Run:
         table = merge_tables(experiment.table, settings)
         changed = Experiment.from_dict(table, self.path, experiment.registry, origin=self.directory.experiment)
         new_backends = "backend" in settings.get("training", {})
-        return resume(Run(self.directory, changed, new_backends), checkpoint, callbacks=callbacks, progress=progress)
+        return resume(
+            Run(self.directory, changed, self.saved, new_backends), checkpoint, callbacks=callbacks, progress=progress
+        )
 
     @property
     def _task(self) -> Task:

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from seqforge.checkpoints.files import write_checkpoint
-from seqforge.checkpoints.manifest import DamagedFileError, FileRecord, Manifest, read_manifest, write_manifest
+from seqforge.checkpoints.manifest import CheckpointManifest, read_checkpoint_manifest, run_folder
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.checkpoints.verify import step_folders, verify_checkpoint
 from seqforge.errors import NonFiniteError, RunError
-from seqforge.files import describe_failure, reported_failures
+from seqforge.files import describe_failure, open_folder, reported_failures, temporary_name
+from seqforge.manifests import DamagedFileError, FileRecord, write_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,9 @@ class Checkpoints:
         manifest = self._manifest(step)
         return manifest.loss if manifest is not None else None
 
-    def _manifest(self, step: int) -> Manifest | None:
+    def _manifest(self, step: int) -> CheckpointManifest | None:
         try:
-            return read_manifest(self.path(step))
+            return read_checkpoint_manifest(self.path(step))
         except (OSError, DamagedFileError):
             return None
 
@@ -108,10 +109,11 @@ class Checkpoints:
             raise NonFiniteError("a parameter is infinite or not a number")
         path = self.path(state.step)
         try:
-            if not path.exists():
+            if state.step not in self.steps():
                 write_checkpoint(path, state, corpus, run_files, loss)
             elif loss is not None and self.loss(state.step) != loss:
-                write_manifest(path, read_manifest(path).model_copy(update={"loss": loss}))
+                manifest = read_checkpoint_manifest(path).model_copy(update={"loss": loss})
+                write_manifest(path, manifest, root=run_folder(path))
             for step in self.superfluous(keep):
                 self._delete(step)
         except OSError as error:
@@ -137,6 +139,6 @@ class Checkpoints:
     def _delete(self, step: int) -> None:
         # The name changes first: a killed process must not leave a part of a checkpoint under the name of a whole one.
         path = self.path(step)
-        removed = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        path.rename(removed)
-        shutil.rmtree(removed)
+        with open_folder(self.folder, self.folder.parent) as folder:
+            os.rename(path.name, temporary_name(path), src_dir_fd=folder, dst_dir_fd=folder)
+            shutil.rmtree(temporary_name(path), dir_fd=folder)

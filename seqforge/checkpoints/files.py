@@ -15,20 +15,15 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 from torch import Tensor
 
-from seqforge.checkpoints.manifest import (
-    FORMAT_VERSION,
-    FileRecord,
-    Manifest,
-    describe_content,
-    write_manifest,
-)
+from seqforge.checkpoints.manifest import CheckpointManifest, run_folder
 from seqforge.checkpoints.optimizer_state import join_optimizer_state, split_optimizer_state
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.checkpoints.verify import damaged, verify_checkpoint
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
-from seqforge.files import read_bounded, sync_folder, write_atomically
+from seqforge.files import open_folder, open_regular, read_bounded, temporary_name, write_atomically
 from seqforge.interfaces import Optimizer, State
+from seqforge.manifests import FileRecord, describe_content, write_manifest
 from seqforge.model import SequenceModel, States
 
 MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
@@ -132,19 +127,23 @@ def _write_folder(
     path: Path, contents: Mapping[str, bytes], run_files: Mapping[str, FileRecord], loss: float | None
 ) -> None:
     """Write files and their manifest to a temporary folder, and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # A killed process with the same id may have left this folder; in containers, ids often repeat.
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
-        for name, content in contents.items():
-            write_atomically(temporary / name, content)
-        files = {name: describe_content(content) for name, content in contents.items()}
-        write_manifest(temporary, Manifest(version=FORMAT_VERSION, loss=loss, files=files, run=dict(run_files)))
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(path.parent)
+    run, temporary = run_folder(path), path.with_name(temporary_name(path))
+    files = {name: describe_content(content) for name, content in contents.items()}
+    manifest = CheckpointManifest(
+        version=CheckpointManifest.FORMAT_VERSION, loss=loss, files=files, run=dict(run_files)
+    )
+    with open_folder(path.parent, run) as parent:
+        # A killed process with the same id may have left this folder; in containers, ids often repeat.
+        shutil.rmtree(temporary.name, ignore_errors=True, dir_fd=parent)
+        try:
+            os.mkdir(temporary.name, dir_fd=parent)
+            for name, content in contents.items():
+                write_atomically(temporary / name, content, root=run)
+            write_manifest(temporary, manifest, root=run)
+            os.rename(temporary.name, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+        finally:
+            shutil.rmtree(temporary.name, ignore_errors=True, dir_fd=parent)
+        os.fsync(parent)
 
 
 def load_model(path: Path, model: SequenceModel) -> None:
@@ -214,7 +213,7 @@ def read_progress(checkpoint: Path) -> SavedProgress:
     verify_checkpoint(checkpoint, [PROGRESS])
     file = checkpoint / PROGRESS
     try:
-        return SavedProgress.model_validate_json(read_bounded(file))
+        return SavedProgress.model_validate_json(read_bounded(file, root=run_folder(checkpoint)))
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         reason = f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
@@ -233,8 +232,11 @@ def serialize_tensors(tensors: Mapping[str, Tensor]) -> bytes:
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
-        # torch aligns the memory of clones. Matrix products of unaligned tensors may differ in the last bit.
-        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(file).items()}
+        # safetensors needs a path: this one refers to the open file, and not to a link that could replace it.
+        with open_regular(file, root=run_folder(file.parent)) as opened:
+            tensors = safetensors.torch.load_file(f"/dev/fd/{opened.fileno()}")
+            # torch aligns the memory of clones. Matrix products of unaligned tensors may differ in the last bit.
+            return {name: tensor.clone() for name, tensor in tensors.items()}
     except (OSError, safetensors.SafetensorError) as error:
         raise damaged(file.parent, file, f"damaged: {error}") from error
 

@@ -1,16 +1,15 @@
 """Verification of checkpoints, and errors that name the damaged file and a whole checkpoint to use instead."""
 
 import contextlib
+import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from seqforge.checkpoints.checksums import verify_toml
-from seqforge.checkpoints.manifest import DamagedFileError, read_manifest, run_folder, verify_files
+from seqforge.checkpoints.manifest import read_checkpoint_manifest, run_folder
 from seqforge.errors import RunError
-from seqforge.files import read_bounded
-
-EXPERIMENT = "experiment.toml"
+from seqforge.files import open_folder
+from seqforge.manifests import DamagedFileError, verify_files
 
 
 def step_folders(folder: Path) -> dict[int, Path]:
@@ -20,13 +19,14 @@ def step_folders(folder: Path) -> dict[int, Path]:
         RunError: If the folder cannot be read.
     """
     try:
-        paths = list(folder.iterdir())
+        with open_folder(folder, folder.parent) as descriptor:
+            names = os.listdir(descriptor)  # noqa: PTH208 - a path could have become a link
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise RunError(f"{folder}: cannot be read: {error.strerror}") from error
-    steps = {path: path.name.removeprefix("step-") for path in paths if path.name.startswith("step-")}
-    return dict(sorted((int(step), path) for path, step in steps.items() if step.isdecimal()))
+    steps = {name: name.removeprefix("step-") for name in names if name.startswith("step-")}
+    return dict(sorted((int(step), folder / name) for name, step in steps.items() if step.isdecimal()))
 
 
 def verify_checkpoint(checkpoint: Path, names: Iterable[str]) -> None:
@@ -55,12 +55,7 @@ def damaged(checkpoint: Path, file: Path, reason: str) -> RunError:
         file: The damaged file.
         reason: What is wrong with the file.
     """
-    if file.name == EXPERIMENT:
-        hint = (
-            "Restore the file from a copy of the run directory. If you edited it yourself, delete its last line, "
-            "which is the checksum."
-        )
-    elif file.parent == run_folder(checkpoint):
+    if file.parent == run_folder(checkpoint):
         hint = "Restore the file from a copy of the run directory."
     else:
         hint = _offer(checkpoint)
@@ -73,7 +68,7 @@ def _offer(checkpoint: Path) -> str:
     later = [path for path in folders.values() if path.name > checkpoint.name]
     for path in [*reversed(earlier), *reversed(later)]:
         with contextlib.suppress(DamagedFileError, OSError):
-            _verify(path, read_manifest(path).files)
+            _verify(path, read_checkpoint_manifest(path).files)
             place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
             return (
                 f"The {place} is {path}. To resume from it: seqforge run --resume {shlex.quote(str(path))}\n"
@@ -83,30 +78,6 @@ def _offer(checkpoint: Path) -> str:
 
 
 def _verify(checkpoint: Path, names: Iterable[str]) -> None:
-    run, manifest = run_folder(checkpoint), read_manifest(checkpoint)
-    verify_files(checkpoint, manifest.files, names)
-    verify_files(run, manifest.run, manifest.run)
-    _verify_experiment(run)
-
-
-def verify_experiment(run: Path) -> None:
-    """Check the experiment of a run against its checksum.
-
-    Raises:
-        RunError: If the file is missing, damaged or cannot be read.
-    """
-    try:
-        _verify_experiment(run)
-    except DamagedFileError as error:
-        raise damaged(run, error.path, error.reason) from error
-    except OSError as error:
-        raise RunError(f"{run / EXPERIMENT}: cannot be read: {error.strerror}") from error
-
-
-def _verify_experiment(run: Path) -> None:
-    try:
-        verify_toml(read_bounded(run / EXPERIMENT))
-    except FileNotFoundError as error:
-        raise DamagedFileError(run / EXPERIMENT, "the file is missing") from error
-    except ValueError as error:
-        raise DamagedFileError(run / EXPERIMENT, f"damaged: {error}") from error
+    run, manifest = run_folder(checkpoint), read_checkpoint_manifest(checkpoint)
+    verify_files(checkpoint, manifest.files, names, root=run)
+    verify_files(run, manifest.run, manifest.run, root=run)

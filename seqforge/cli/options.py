@@ -69,15 +69,16 @@ def open_run(
     """
     from seqforge.api import Run
     from seqforge.api.run import sets_backend
-    from seqforge.experiment import Experiment, override, read_table, replace_components
+    from seqforge.experiment import Experiment, override, replace_components
     from seqforge.runs import RunDirectory, locate
 
     path, step = locate(path)
     directory = RunDirectory.open(path)
-    table = override(replace_components(read_table(directory.experiment), registry, sampler=samplers), overrides)
+    saved = directory.read_experiment()
+    table = override(replace_components(saved, registry, sampler=samplers), overrides)
     experiment = Experiment.from_dict(table, path, registry, origin=directory.experiment)
     _warn_of_other_versions(table.get("plugins", {}), experiment.plugins)
-    return Run(directory, experiment, sets_backend(overrides)), step or checkpoint
+    return Run(directory, experiment, saved, sets_backend(overrides)), step or checkpoint
 
 
 def _warn_of_other_versions(recorded: Mapping[str, str], installed: Mapping[str, str]) -> None:

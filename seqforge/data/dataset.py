@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.checksums import checksum_file
 from seqforge.data.cache import load_example_file, load_token_file
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
@@ -17,7 +18,6 @@ from seqforge.data.token_file import TokenFile
 from seqforge.events import Report
 from seqforge.experiment import Experiment
 from seqforge.faults import SESSION
-from seqforge.files import checksum_file
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 from seqforge.registry import Component
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seqforge.cache import lock_entry, open_cache_folder, read_checked, write_checked
+from seqforge.cache import LARGEST_FILE, lock_entry, open_cache_folder
+from seqforge.checksums import seal, unseal
 from seqforge.data import Dataset
 from seqforge.errors import SeqforgeError, warn
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
-from seqforge.files import cache_folder, reported_failures
+from seqforge.files import cache_folder, read_bounded, reported_failures, write_atomically
 from seqforge.interfaces import FittedMetric, Metric, Score
 from seqforge.registry import Component
 
@@ -65,13 +66,13 @@ def fit_metric(metric: FittedMetric, component: Component, experiment: Experimen
                 ) from error
             if not isinstance(state, bytes):
                 raise plugin_fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
-            write_checked(path, state)
+            write_atomically(path, seal(state))
 
 
 def _restore(metric: FittedMetric, path: Path) -> bool:
     """Restore the state of a metric from the cache, and return whether it was there and undamaged."""
     try:
-        metric.restore(read_checked(path))
+        metric.restore(unseal(read_bounded(path, LARGEST_FILE)))
     except Exception:  # noqa: BLE001 - another version of the metric may have written the state
         return False
     return True

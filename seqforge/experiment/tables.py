@@ -30,28 +30,46 @@ def read_table(path: Path) -> Table:
         ExperimentError: If it is missing, cannot be read, is not TOML, or is nested too deeply.
     """
     try:
-        table = _parse(path)
+        content = read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ExperimentError(f"{path}: no such file", hint=_suggest_experiments(path)) from error
     except IsADirectoryError as error:
         raise ExperimentError(
             f"{path}: is a folder, not an experiment file", hint="To resume a run: seqforge run --resume RUN"
         ) from error
-    except (ValueError, RecursionError) as error:  # A number with thousands of digits is a ValueError too.
-        raise ExperimentError(
-            f"{path}: not a TOML file: {error}", hint="See https://toml.io for the syntax."
-        ) from error
+    except ValueError as error:
+        raise _no_toml(path, error) from error
     except OSError as error:
         failure = describe_failure(error, f"reading {path}")
         raise ExperimentError(failure.message, hint=failure.hint) from error
+    return parse_table(content, path)
+
+
+def parse_table(content: bytes, path: Path) -> Table:
+    """Return the tables of a TOML file.
+
+    Args:
+        content: Content of the file.
+        path: The file, for messages.
+
+    Raises:
+        ExperimentError: If it is not TOML, or is nested too deeply.
+    """
+    try:
+        table = _parse(content)
+    except (ValueError, RecursionError) as error:  # A number with thousands of digits is a ValueError too.
+        raise _no_toml(path, error) from error
     if _is_too_deep(table):
         raise ExperimentError(f"{path}: tables and lists are nested more than {MAXIMUM_DEPTH} levels deep")
     return table
 
 
-def _parse(path: Path) -> Table:
-    content = read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True)
+def _parse(content: bytes) -> Table:
     return tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
+
+
+def _no_toml(path: Path, error: Exception) -> ExperimentError:
+    return ExperimentError(f"{path}: not a TOML file: {error}", hint="See https://toml.io for the syntax.")
 
 
 def _is_too_deep(table: Table) -> bool:
@@ -83,7 +101,7 @@ def _suggest_experiments(path: Path) -> str:
 
 def _is_experiment(path: Path) -> bool:
     try:
-        return "corpus" in _parse(path)
+        return "corpus" in _parse(read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True))
     except (OSError, ValueError, RecursionError):
         return False
 

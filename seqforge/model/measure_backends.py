@@ -7,15 +7,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from seqforge.cache import open_cache_folder, read_checked, write_checked
+from seqforge.cache import open_cache_folder
+from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, warn
 from seqforge.faults import describe_error
-from seqforge.files import cache_folder, describe_failure
+from seqforge.files import cache_folder, describe_failure, read_bounded, write_atomically
 from seqforge.hardware import describe_processor
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
@@ -205,16 +206,16 @@ def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry) -> 
 def _read_times(path: Path, supported: Sequence[str]) -> dict[str, float]:
     """Return the times in the cache, or none if they are missing or damaged."""
     try:
-        stored = cast("dict[str, Any]", json.loads(read_checked(path)))
+        stored = parse_sealed_json(read_bounded(path))
         times = {name: float(seconds) for name, seconds in stored.items() if name in supported}
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (OSError, ValueError, TypeError, OverflowError):
         return {}
     return times if all(math.isfinite(seconds) and seconds > 0 for seconds in times.values()) else {}
 
 
 def _write_times(path: Path, seconds: Mapping[str, float]) -> None:
     try:
-        write_checked(open_cache_folder(path.parent.name) / path.name, json.dumps(dict(seconds)).encode())
+        write_atomically(open_cache_folder(path.parent.name) / path.name, to_sealed_json(seconds))
     except (OSError, RunError) as error:
         doing = "the times of the backends cannot be stored"
         failure = error if isinstance(error, RunError) else describe_failure(error, doing)

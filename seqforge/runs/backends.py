@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from seqforge.checkpoints.checksums import parse_sealed_json, to_sealed_json
+from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError
 from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend

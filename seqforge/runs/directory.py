@@ -2,15 +2,26 @@
 
 import contextlib
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
+from seqforge.checksums import LAST_LINE, seal, unseal
 from seqforge.errors import RunError, nearest
-from seqforge.experiment.tables import is_utf8
-from seqforge.files import FOLDER, REGULAR_FILE, kind_of, read_json, reported_failures, write_atomically
+from seqforge.experiment import Experiment
+from seqforge.experiment.tables import MAXIMUM_SIZE, Table, is_utf8, parse_table
+from seqforge.files import (
+    FOLDER,
+    REGULAR_FILE,
+    kind_of,
+    read_bounded,
+    read_json,
+    reported_failures,
+    write_atomically,
+)
+from seqforge.runs.creation import create_folder
 
 FORMAT_VERSION = 1
 MARKER = "run.json"
@@ -31,8 +42,13 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def create(cls, parent: Path, name: str) -> "RunDirectory":
+    def create(cls, parent: Path, name: str, fill: Callable[["RunDirectory"], None]) -> "RunDirectory":
         """Create a run directory, and its parent if that is missing. If the name is taken, a number is appended.
+
+        Args:
+            parent: Folder that receives it.
+            name: Its name.
+            fill: Function that writes the files of the run. The directory is complete as soon as it has its name.
 
         Raises:
             RunError: If the directory cannot be created.
@@ -42,18 +58,16 @@ class RunDirectory:
                 f"{str(parent)!r}: the name of the folder is not valid UTF-8",
                 hint="Choose another folder with --output.",
             )
-        with reported_failures(f"creating a run directory in {parent}", "Choose another folder with --output."):
-            parent.mkdir(parents=True, exist_ok=True)
-            path, number = parent / name, 1
-            # Creating a folder is atomic: if two runs start at once, each gets a number of its own.
-            while not _create(path):
-                number += 1
-                path = parent / f"{name}-{number}"
+
+        def fill_folder(path: Path) -> None:
             run = cls(path)
             run.checkpoints.mkdir()
             run.samples.mkdir()
             write_atomically(path / MARKER, json.dumps({"version": FORMAT_VERSION}).encode())
-        return run
+            fill(run)
+
+        with reported_failures(f"creating a run directory in {parent}", "Choose another folder with --output."):
+            return cls(create_folder(parent, name, fill_folder))
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
@@ -97,6 +111,42 @@ class RunDirectory:
         finally:
             lock.release()
 
+    def read_experiment(self) -> Table:
+        """Return the tables of `experiment.toml`.
+
+        Its last line is its checksum. A file without it was edited by its owner, and is not verified.
+
+        Raises:
+            RunError: If the file is missing, damaged or cannot be read.
+            ExperimentError: If it is not TOML.
+        """
+        path, problem = self.experiment, ""
+        try:
+            with reported_failures(f"reading {path}"):
+                content = read_bounded(path, MAXIMUM_SIZE) if path.exists() else None
+            if content is None:
+                problem = "the file is missing"
+            elif b"\n" + LAST_LINE.before in content:
+                content = unseal(content)
+        except ValueError as error:
+            content, problem = None, f"damaged: {error}"
+        if content is None:
+            raise RunError(
+                f"{path}: {problem}",
+                hint="Restore the file from a copy of the run directory. If you edited it yourself, delete its last "
+                "line, which is the checksum.",
+            )
+        return parse_table(content, path)
+
+    def write_experiment(self, experiment: Experiment) -> None:
+        """Write the experiment with every default.
+
+        Raises:
+            RunError: If the file cannot be written.
+        """
+        with reported_failures(f"writing {self.experiment}"):
+            write_atomically(self.experiment, seal(experiment.to_toml().rstrip("\n").encode() + b"\n"))
+
     def write_samples(self, step: int, texts: Sequence[str]) -> None:
         """Write each sample of a step to a file.
 
@@ -106,7 +156,8 @@ class RunDirectory:
         with reported_failures(f"writing a sample to {self.samples}"):
             for number, text in enumerate(texts, start=1):
                 suffix = f"-{number}" if len(texts) > 1 else ""
-                write_atomically(self.samples / f"step-{step:08d}{suffix}.txt", text.encode("utf-8", "replace"))
+                path = self.samples / f"step-{step:08d}{suffix}.txt"
+                write_atomically(path, text.encode("utf-8", "replace"), root=self.path)
 
     @property
     def experiment(self) -> Path:
@@ -142,15 +193,6 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
-
-
-def _create(path: Path) -> bool:
-    """Create a folder, and return False if the path exists."""
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return False
-    return True
 
 
 def _check_version(path: Path) -> None:

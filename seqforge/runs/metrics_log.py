@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqforge.checkpoints.checksums import parse_sealed_json, to_sealed_json
+from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError, warn
 from seqforge.files import open_regular, read_bounded, reported_failures, write_atomically
 

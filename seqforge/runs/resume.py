@@ -1,12 +1,13 @@
 """The rules of resuming: which settings of a run may change, and which files are removed before."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError
-from seqforge.files import reported_failures
+from seqforge.files import open_folder, reported_failures
 from seqforge.registry import format_value, join
 
 FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
@@ -41,12 +42,17 @@ def remove_temporary_files(run: Path) -> None:
     Raises:
         RunError: If one cannot be removed.
     """
-    with reported_failures(f"removing temporary files in {run}"):
-        for path in list(run.rglob(".*.tmp")):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)  # It may have been in a temporary folder.
+    with reported_failures(f"removing temporary files in {run}"), open_folder(run) as root:
+        for _, folders, files, folder in os.fwalk(dir_fd=root):  # It does not follow links.
+            for name in filter(_is_temporary, files):
+                os.unlink(name, dir_fd=folder)
+            for name in list(filter(_is_temporary, folders)):
+                shutil.rmtree(name, dir_fd=folder)
+                folders.remove(name)
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _value_at(table: Any, key: str) -> Any:

@@ -24,6 +24,10 @@ def main() -> int:
     flips.add_argument("--bits", type=int, default=0, help="bits of each file, drawn at random; 0 flips every bit")
     flips.add_argument("--tensor-bits", type=int, default=2000, help="bits of all tensors, drawn at random")
     flips.add_argument("--seed", type=int, default=0)
+    fuzz = commands.add_parser("fuzz", help="read changed files")
+    fuzz.add_argument("reader", choices=["archives", "encoded", "experiments", "runs"])
+    fuzz.add_argument("--seconds", type=float, default=600)
+    fuzz.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="seqforge-campaign-") as name:
         folder = Path(name)
@@ -33,6 +37,10 @@ def main() -> int:
             from tests.campaigns.kills import run_kills
 
             return run_kills(folder, arguments.trials, arguments.seconds, arguments.seed)
+        if arguments.command == "fuzz":
+            from tests.campaigns.fuzz import run_fuzz
+
+            return run_fuzz(folder.resolve(), arguments.reader, arguments.seconds, arguments.seed)
         from tests.campaigns.flips import run_flips
 
         return run_flips(folder, arguments.bits, arguments.tensor_bits, arguments.seed)

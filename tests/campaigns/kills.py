@@ -16,11 +16,9 @@ from tests.campaigns.experiments import EXPERIMENTS, install_corpus
 from tests.campaigns.processes import Ended, Kill, run_command
 from tests.campaigns.table import print_table
 
-FAULTS = ["tensors", "log", "samples", "best", "temporary files", "messages"]
-"""What must not happen: differences, temporary files in a run after its next start, tracebacks, wrong statuses."""
-
-OTHERS = ["in the cache", "incomplete runs"]
-"""Temporary files in the cache, and run directories of runs that were killed while these were created."""
+FAULTS = ["tensors", "log", "samples", "best", "temporary files", "in the cache", "incomplete runs", "messages"]
+"""What must not happen: differences, temporary files in a run or in the cache after the next start, run directories
+that cannot be resumed, tracebacks, wrong statuses."""
 
 _MAXIMUM_STARTS = 8
 
@@ -42,7 +40,7 @@ def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
         if any(found[fault] for fault in FAULTS):
             print(f"trial {number} of {name}, {kind}, {kill}: {dict(found)}", flush=True)
         shutil.rmtree(trial)
-    columns = ["trials", "ended by it", "resumed", "started again", *FAULTS, *OTHERS]
+    columns = ["trials", "ended by it", "resumed", "started again", *FAULTS]
     rows = [[name, kind, *(str(count[column]) for column in columns)] for (name, kind), count in sorted(counts.items())]
     total = sum(counts.values(), Counter())
     rows.append(["all", "", *(str(total[column]) for column in columns)])
@@ -124,7 +122,7 @@ class _Reference:
             return found
         found["temporary files"] += bool(_temporary_files(run))
         found["in the cache"] += bool(_temporary_files(folder / "cache"))
-        found["incomplete runs"] += len(list((folder / "runs").iterdir())) - 1
+        found["incomplete runs"] += len(list((folder / "runs").iterdir())) > 1
         content = _content(run)
         for part, expected in self._content.items():
             found[part] += content[part] != expected
@@ -148,9 +146,9 @@ class _Reference:
 
 
 def _resumable(folder: Path) -> Path | None:
-    """Return the latest run directory if it is complete, or None."""
-    runs = sorted((folder / "runs").glob("*"), key=lambda path: path.stat().st_ctime_ns)
-    return runs[-1] if runs and (runs[-1] / "experiment.toml").exists() else None
+    """Return the run directory, or None if the run was killed before it was created."""
+    runs = [path for path in (folder / "runs").glob("*") if not path.name.startswith(".")]
+    return runs[0] if runs else None
 
 
 def _temporary_files(folder: Path) -> list[Path]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 OUTPUT, COUNT = "output.txt", "operations.txt"
-_CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def _count_operations(folder: Path, before_operation: int) -> list[int]:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
-            if not (isinstance(flags, int) and flags & _WRITING):
+            if not (isinstance(flags, int) and flags & WRITING):
                 return
-        elif event in _CHANGES:
+        elif event in CHANGES:
             path = arguments[0]
         else:
             return

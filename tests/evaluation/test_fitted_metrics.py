@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seqforge.cache import write_checked
+from seqforge.checksums import seal
 from seqforge.data import prepare
 from seqforge.errors import DataError, PluginError
 from seqforge.evaluation.metrics import fit_metric
@@ -83,8 +83,8 @@ def test_with_a_damaged_cached_state_a_metric_is_fitted_again(make_experiment: A
     # `restore` raises a DataError for the first, and another error for the second. It would accept the others.
     for fit_count, damage in enumerate(
         (
-            lambda: write_checked(cached, b"tex"),
-            lambda: write_checked(cached, b"text:\xff"),
+            lambda: cached.write_bytes(seal(b"tex")),
+            lambda: cached.write_bytes(seal(b"text:\xff")),
             lambda: cached.write_bytes(whole.replace(b"first", b"girst")),
             lambda: cached.write_bytes(whole[:-1]),
             lambda: cached.write_bytes(b""),

@@ -1,8 +1,6 @@
 """The choice of backends: measured, pinned or recorded."""
 
-import json
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,7 +9,7 @@ from seqforge_essentials.cells.lstm import LSTM
 from torch import Tensor
 
 from seqforge import Experiment
-from seqforge.cache import read_checked, write_checked
+from seqforge.checksums import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import cache_folder
 from seqforge.interfaces import Backend, Cell, Refusal
@@ -120,7 +118,7 @@ def test_measured_times_are_cached(choose: Any) -> None:
     first = choose(Slow, Quick)[0]
     assert choose(Slow, Quick)[0].seconds == first.seconds
     (path,) = (cache_folder() / "backends").iterdir()
-    write_checked(path, json.dumps({"eager": 9.0, "slow": 1.0, "quick": 2.0}).encode())
+    path.write_bytes(to_sealed_json({"eager": 9.0, "slow": 1.0, "quick": 2.0}))
     assert choose(Slow, Quick)[0].backend == "slow"
     # Another shape, cell or set of backends is another measurement.
     assert choose(Slow, Quick, workload=Workload(steps=4, rows=2))[0].backend == "quick"
@@ -148,19 +146,19 @@ def test_measured_times_are_cached(choose: Any) -> None:
 def test_a_damaged_cache_file_is_ignored(content: str, choose: Any) -> None:
     choose(Slow, Quick)
     (path,) = (cache_folder() / "backends").iterdir()
-    for damage in (path.write_bytes, partial(write_checked, path)):
-        damage(content.encode("latin-1"))
+    for damage in (content.encode("latin-1"), seal(content.encode("latin-1"), JSON_KEY)):
+        path.write_bytes(damage)
         assert choose(Slow, Quick)[0].backend == "quick"
-        assert json.loads(read_checked(path)).keys() == {"eager", "slow", "quick"}
+        assert parse_sealed_json(path.read_bytes()).keys() == {"eager", "slow", "quick"}
 
 
 def test_a_flipped_digit_of_a_measured_time_is_detected(choose: Any) -> None:
     choose(Slow, Quick)
     (path,) = (cache_folder() / "backends").iterdir()
-    write_checked(path, json.dumps({"eager": 9.0, "slow": 8.0, "quick": 7.0}).encode())
+    path.write_bytes(to_sealed_json({"eager": 9.0, "slow": 8.0, "quick": 7.0}))
     path.write_bytes(path.read_bytes().replace(b"8.0", b"0.0"))
     assert choose(Slow, Quick)[0].backend == "quick"
-    assert json.loads(read_checked(path))["quick"] < 7
+    assert parse_sealed_json(path.read_bytes())["quick"] < 7
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(choose: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from seqforge import Experiment, Run, resume, train
-from seqforge.checkpoints.checksums import to_sealed_json
+from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.interfaces import WorkProgressed
 from seqforge.model import build_model

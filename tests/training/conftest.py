@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seqforge.checkpoints.manifest import describe_content, read_manifest, write_manifest
+from seqforge.checkpoints.manifest import read_checkpoint_manifest
+from seqforge.manifests import describe_files, write_manifest
 
 
 @pytest.fixture
@@ -13,8 +14,8 @@ def reseal() -> Callable[[Path], None]:
     """Return a function that makes the manifest of a checkpoint fit its files, as an attacker could."""
 
     def make(checkpoint: Path) -> None:
-        manifest = read_manifest(checkpoint)
-        files = {name: describe_content((checkpoint / name).read_bytes()) for name in manifest.files}
+        manifest = read_checkpoint_manifest(checkpoint)
+        files = describe_files(checkpoint / name for name in manifest.files)
         write_manifest(checkpoint, manifest.model_copy(update={"files": files}))
 
     return make

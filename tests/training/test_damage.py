@@ -1,13 +1,11 @@
 """Damaged files of a run are named, and another checkpoint is offered. Nothing damaged is used."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seqforge import Registry, Run, resume, train
-from seqforge.checkpoints.checksums import parse_sealed_json, seal_toml, to_sealed_json, verify_toml
 from seqforge.errors import RunError
 
 
@@ -76,7 +74,7 @@ def test_a_changed_experiment_is_refused_until_its_checksum_is_deleted(run: Run,
     text = path.read_text()
     path.write_text(text.replace("steps = 6", "steps = 8"))
     with pytest.raises(RunError, match=r"experiment.toml: damaged: ") as caught:
-        resume(Run.open(run.path, registry=registry))
+        Run.open(run.path, registry=registry)
     assert "If you edited it yourself, delete its last line" in str(caught.value.hint)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     resume(Run.open(run.path, registry=registry))
@@ -113,26 +111,3 @@ def test_a_line_that_is_being_written_is_not_damaged_but_a_damaged_end_is(
     flip(log, 0.99999)
     assert run.metrics() == records[:-1]
     assert "1 of 9 lines are damaged" in capsys.readouterr().err
-
-
-def test_the_checksum_of_an_object_covers_every_bit() -> None:
-    values = {"a": [1, 2.5, None, "é"], "checksum": "x"}
-    content = to_sealed_json(values)
-    assert parse_sealed_json(content) == values
-    assert json.loads(content)["a"] == values["a"]
-    for bit in range(8 * len(content)):
-        damaged = bytearray(content)
-        damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(ValueError, match=r"checksum|nested"):
-            parse_sealed_json(bytes(damaged))
-
-
-def test_the_checksum_of_a_toml_file_covers_every_bit_but_those_of_its_comment() -> None:
-    content = seal_toml("a = 1\n\n[b]\nc = 'text'\n")
-    verify_toml(content)
-    verify_toml(content[: content.rindex(b"#")])
-    for bit in range(8 * content.rindex(b"\n#")):
-        damaged = bytearray(content)
-        damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(ValueError, match="does not match its checksum"):
-            verify_toml(bytes(damaged))

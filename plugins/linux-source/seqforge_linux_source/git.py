@@ -57,6 +57,7 @@ class GitTag:
         return f"Linux source from the git repository {self.repository} at the tag {self.tag}."
 
     def _tree(self) -> str:
+        self._refuse_pipes()
         # Because of "refs/tags/", git does not parse a tag that starts with a hyphen as an option.
         run = self._git("rev-parse", "--verify", "--quiet", f"refs/tags/{self.tag}^{{tree}}")
         if run.returncode == 0:
@@ -75,6 +76,19 @@ class GitTag:
             f"{self.repository} has no tag {self.tag!r}",
             hint=f"Did you mean {close!r}?" if close else f"Run `git tag` to list its {len(tags)} tags.",
         )
+
+    def _refuse_pipes(self) -> None:
+        """Raise a DataError if the repository contains a pipe or a device, since git would wait for it without end."""
+        bare = self.repository if (self.repository / "objects").is_dir() else None
+        inside = self.repository / ".git" if (self.repository / ".git").is_dir() else bare
+        for folder, _, names in os.walk(inside or ""):
+            for name in names:
+                path = Path(folder, name)
+                if path.exists() and not path.is_file():
+                    raise DataError(
+                        f"{path}: it is neither a file nor a folder, so git cannot read it",
+                        hint="Clone the repository again, or delete it there.",
+                    )
 
     def _selected(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
         listing = self._git("ls-tree", "-r", "-z", "--full-tree", self._tree())

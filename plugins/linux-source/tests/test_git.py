@@ -1,5 +1,6 @@
 """Git: the tree of a tag, from any kind of repository, independent of its environment."""
 
+import os
 import shutil
 
 import pytest
@@ -105,6 +106,17 @@ def test_missing_tree_or_commit_is_not_a_missing_tag(kernel_repository, run_git,
         f"{kernel_repository}: git cannot read the tag v6.13: its commit or its tree is missing or damaged"
     )
     assert "git fsck" in caught.value.hint
+
+
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_pipe_in_a_repository_is_named(kernel_repository, run_git, is_bare, tmp_path):
+    run_git(tmp_path, "clone", "--quiet", "--bare", str(kernel_repository), "bare.git")
+    repository = tmp_path / "bare.git" if is_bare else kernel_repository
+    pipe = repository / ("" if is_bare else ".git") / "packed-refs"
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match="packed-refs: it is neither a file nor a folder"):
+        GitTag(repository, "v6.12").fingerprint(EVERYTHING)
 
 
 def test_total_size_is_limited(kernel_repository):

@@ -1,0 +1,285 @@
+"""The readers that the campaign of fuzzing tests, and the changed files that they receive."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import random
+import shutil
+import subprocess
+import tarfile
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import zstandard
+
+from seqforge import Experiment, Run, train
+from seqforge.cache import EntryManifest, find_damage
+from seqforge.checkpoints import TrainingState, load_model
+from seqforge.checkpoints.files import load_training
+from seqforge.checkpoints.manifest import describe_run_files, read_checkpoint_manifest
+from seqforge.checksums import JSON_KEY, seal, unseal
+from seqforge.data.dataset import LabelledDataset, prepare, prepare_examples
+from seqforge.data.encoding import read_vocabulary
+from seqforge.data.example_file import EXAMPLES, ExampleFile
+from seqforge.data.token_file import VOCABULARY, TokenFile
+from seqforge.errors import RunError, SeqforgeError
+from seqforge.manifests import MANIFEST, describe_files, write_manifest
+from seqforge.registry import Registry
+from seqforge.runs.backends import read_backends
+from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.resume import remove_temporary_files
+from seqforge.tasks import task_of
+from tests.campaigns.experiments import EXPERIMENTS, install_corpus
+from tests.campaigns.mutations import mutate, replace_entry
+
+EXPERIMENT_FILES = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
+
+
+class Reader(Protocol):
+    """Writes changed files, and reads them."""
+
+    def write(self, trial: Path, generator: random.Random) -> None:
+        """Write changed files to an empty folder."""
+        ...
+
+    def read(self, trial: Path) -> None:
+        """Read the files as seqforge does."""
+        ...
+
+
+class Experiments:
+    """Experiment files. One that is read must mean the same when it is written and read again."""
+
+    def __init__(self, sources: Path) -> None:
+        self._registry = Registry.installed()
+        self._contents = [path.read_bytes() for path in EXPERIMENT_FILES]
+        for path in EXPERIMENT_FILES:  # This imports what the processes need.
+            Experiment.load(path, registry=self._registry)
+
+    def write(self, trial: Path, generator: random.Random) -> None:
+        content = generator.choice(self._contents)
+        (trial / "e.toml").write_bytes(mutate(content, generator))
+
+    def read(self, trial: Path) -> None:
+        experiment = Experiment.load(trial / "e.toml", registry=self._registry)
+        again = Experiment.from_dict(tomllib.loads(experiment.to_toml()), trial, self._registry)
+        assert again.table == experiment.table
+
+
+_COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    ".tar": bytes,
+    ".tar.gz": lambda content: gzip.compress(content, 1),
+    ".tar.xz": lambda content: lzma.compress(content, preset=0),
+    ".tar.bz2": bz2.compress,
+    ".tar.zst": lambda content: zstandard.ZstdCompressor().compress(content),
+}
+
+
+class Archives:
+    """Archives of C source in all formats, with blocks of xz, and git repositories."""
+
+    def __init__(self, sources: Path) -> None:
+        self._tree = sources / "linux"
+        for number in range(12):
+            file = self._tree / ("kernel" if number % 2 else "drivers/net") / f"file{number}.c"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"int value_{number};\n" * (number * 40 + 1))
+        (self._tree / "kernel" / "link.c").symlink_to("file1.c")
+        (self._tree / "kernel" / ("long" * 40 + ".c")).write_text("int long_name;\n")
+        self._tars = [self._pack(tar_format) for tar_format in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)]
+        self._blocks = subprocess.run(
+            ["xz", "-0", "-T2", "--block-size=4096"], input=self._tars[0], stdout=subprocess.PIPE, check=True
+        ).stdout
+        shutil.copytree(self._tree, sources / "repository", symlinks=True)
+        self._repository = sources / "repository"
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "gc.auto=0"]
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "a"], ["tag", "-m", "v", "v6.12"]):
+            subprocess.run(["git", *identity, *command], cwd=self._repository, check=True)
+        self._files = [path for path in (self._repository / ".git").rglob("*") if path.is_file()]
+        (sources / "a").write_bytes(self._tars[0])
+        self.read(sources)  # This imports what the processes need.
+
+    def _pack(self, tar_format: int) -> bytes:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tar_format) as archive:
+            archive.add(self._tree, "linux-6.12")
+        return buffer.getvalue()
+
+    def write(self, trial: Path, generator: random.Random) -> None:
+        kind = generator.choice([*_COMPRESS, "blocks", "git"])
+        if kind == "git":
+            shutil.copytree(self._repository / ".git", trial / "a" / ".git", symlinks=True)
+            path = trial / "a" / generator.choice(self._files).relative_to(self._repository)
+            path.chmod(0o600)
+            if generator.random() < 0.2:
+                replace_entry(path, generator)
+            else:
+                path.write_bytes(mutate(path.read_bytes(), generator))
+        elif kind == "blocks":
+            (trial / "a").write_bytes(mutate(self._blocks, generator))
+        else:
+            content = generator.choice(self._tars)
+            if (
+                generator.random() < 0.7
+            ):  # of the archive, mostly with correct checksums; otherwise of what is compressed
+                content = mutate(content, generator)
+                content = _correct_headers(content) if generator.random() < 0.7 else content
+                content = _COMPRESS[kind](content)
+            else:
+                content = mutate(_COMPRESS[kind](content), generator)
+            (trial / "a").write_bytes(content)
+
+    def read(self, trial: Path) -> None:
+        from seqforge_linux_source.corpus import LinuxSource
+
+        source = trial / "a"
+        corpus = LinuxSource(source=source, tag="v6.12" if source.is_dir() else None, size_limit=1 << 28)
+        corpus.fingerprint()
+        corpus.describe()
+        for document in corpus.documents():
+            name = document.name
+            assert not name.startswith("/")
+            assert ".." not in name.split("/")
+            assert name.isprintable()
+            document.content.decode()
+
+
+def _correct_headers(content: bytes) -> bytes:
+    """Return a tar archive with the checksums of headers corrected, as far as they are in their places."""
+    blocks = [bytearray(content[start : start + 512]) for start in range(0, len(content), 512)]
+    for block in blocks:
+        if len(block) == 512 and block[257:262] == b"ustar":
+            block[148:156] = b" " * 8
+            block[148:156] = b"%06o\0 " % (sum(block) % 0o1000000)
+    return b"".join(blocks)
+
+
+class Encoded:
+    """Entries of the cache: encoded text and examples, also with manifests that fit a changed index."""
+
+    def __init__(self, sources: Path) -> None:
+        os.environ["SEQFORGE_CACHE"] = str(sources / "cache")
+        install_corpus(sources)
+        self._folders = {name: self._encode(name) for name in EXPERIMENTS}
+        for folder in self._folders.values():
+            self.read(folder)
+
+    @staticmethod
+    def _encode(name: str) -> Path:
+        experiment = Experiment.from_dict(tomllib.loads(EXPERIMENTS[name]))
+        prepared = prepare_examples if experiment.labelled else prepare
+        dataset = prepared(experiment, lambda event: None)
+        return dataset.file.folder if isinstance(dataset, LabelledDataset) else dataset.token_file.folder
+
+    def write(self, trial: Path, generator: random.Random) -> None:
+        name = generator.choice(list(self._folders))
+        shutil.copytree(self._folders[name], trial, dirs_exist_ok=True)
+        path = generator.choice(sorted(trial.iterdir()))
+        if generator.random() < 0.1:
+            replace_entry(path, generator)
+        elif path.suffix == ".json" and path.name != MANIFEST and generator.random() < 0.9:
+            path.write_bytes(mutate(path.read_bytes(), generator))
+            files = describe_files(entry for entry in sorted(trial.iterdir()) if entry.name != MANIFEST)
+            manifest = EntryManifest(version=EntryManifest.FORMAT_VERSION, files=files, origin="")
+            write_manifest(trial, manifest)
+        else:
+            path.write_bytes(mutate(path.read_bytes(), generator))
+
+    def read(self, trial: Path) -> None:
+        if find_damage(trial, lambda event: None) is not None:
+            raise RunError("damaged")
+        if (trial / EXAMPLES).exists():
+            examples = ExampleFile.open(trial)
+            indices = range(len(examples.names))
+            examples.inputs.read(indices)
+            examples.targets.read(range(len(examples.targets.stops)))
+            examples.split(0.3, 0.1)
+            examples.longest_targets()
+        else:
+            TokenFile.open(trial)
+        vocabulary = Experiment.from_dict(tomllib.loads(EXPERIMENTS["stream"])).vocabulary.build()
+        read_vocabulary(vocabulary, trial / VOCABULARY)
+
+
+class Runs:
+    """Run directories, with checksums that fit the changed files, or do not."""
+
+    def __init__(self, sources: Path) -> None:
+        os.environ["SEQFORGE_CACHE"] = str(sources / "cache")
+        install_corpus(sources)
+        self._runs: dict[str, Run] = {}
+        self._states: dict[str, tuple[str, TrainingState]] = {}
+        for name, text in EXPERIMENTS.items():
+            experiment = Experiment.from_dict(tomllib.loads(text), origin=Path(name))
+            self._runs[name] = train(experiment, sources / "runs", progress=False)
+            task = task_of(experiment).prepare_training(torch.device("cpu"), lambda event: None)
+            self._states[name] = task.digest, task.new_state()
+            self.read(shutil.copytree(self._runs[name].path, sources / "copies" / name))
+
+    def write(self, trial: Path, generator: random.Random) -> None:
+        run = self._runs[generator.choice(list(self._runs))]
+        shutil.copytree(run.path, trial, dirs_exist_ok=True)
+        if generator.random() < 0.15:
+            replace_entry(generator.choice(sorted(trial.rglob("*"))), generator)
+            return
+        path = generator.choice(sorted(path for path in trial.rglob("*") if path.is_file()))
+        content = path.read_bytes()
+        if generator.random() < 0.1:
+            path.write_bytes(mutate(content, generator))
+        elif path.name == "metrics.jsonl":
+            lines = content.splitlines(keepends=True)
+            index = generator.randrange(len(lines))
+            lines[index] = seal(mutate(unseal(lines[index].rstrip(), JSON_KEY), generator), JSON_KEY) + b"\n"
+            path.write_bytes(b"".join(lines))
+        elif path.name == "experiment.toml":
+            path.write_bytes(seal(mutate(unseal(content), generator).rstrip(b"\n") + b"\n"))
+        elif path.name in (MANIFEST, "backends.json"):
+            path.write_bytes(seal(mutate(unseal(content, JSON_KEY), generator), JSON_KEY))
+        else:
+            path.write_bytes(mutate(content, generator))
+            _refresh_manifests(trial)
+
+    def read(self, trial: Path) -> None:
+        run = Run.open(trial)
+        name = "labelled" if (trial / "example_spec.json").exists() else "stream"
+        digest, state = self._states[name]
+        readers: list[Callable[[], object]] = [
+            run.losses, run._repr_html_, run.vocabulary, run.spec, run.checkpoints.best,
+            lambda: read_backends(run.path),
+            # With its own sizes, since the description of a run may state large ones.
+            lambda: load_training(run.checkpoints.find("latest"), state, self._runs[name].experiment, digest),
+            lambda: load_model(run.checkpoints.find("best"), state.model),
+            lambda: MetricsLog(run.directory.metrics).truncate(3),
+            lambda: remove_temporary_files(run.path),
+            lambda: run.checkpoints.drop_after(3),
+        ]  # fmt: skip
+        refused: SeqforgeError | None = None
+        for reader in readers:
+            try:
+                reader()
+            except SeqforgeError as error:
+                refused = error
+        if refused is not None:
+            raise refused
+
+
+def _refresh_manifests(run: Path) -> None:
+    """Make the manifests of all checkpoints fit their files and those of the run."""
+    for checkpoint in (run / "checkpoints").iterdir():
+        manifest = read_checkpoint_manifest(checkpoint)
+        files = describe_files(checkpoint / name for name in manifest.files)
+        changes = {"files": files, "run": describe_run_files(run)}
+        write_manifest(checkpoint, manifest.model_copy(update=changes))
+
+
+READERS: Mapping[str, Callable[[Path], Reader]] = {
+    "archives": Archives,
+    "encoded": Encoded,
+    "experiments": Experiments,
+    "runs": Runs,
+}
