@@ -1,4 +1,4 @@
-"""The longer checks of the suite of cells. Each raises `Nonconformity` with one sentence about the cell."""
+"""The longer checks of the suite of cells. Each raises `ConformanceError` with one sentence about the cell."""
 
 from typing import Any, cast
 
@@ -47,9 +47,7 @@ def require_shapes(case: CellCase) -> None:
         if list(tensor.shape) != shape:
             fail(cell, f"`{method}` returns an output of another shape", expected=shape, got=list(tensor.shape))
         if tensor.dtype != inputs.dtype:
-            fail(
-                cell, f"`{method}` returns an output of another type", expected=inputs.dtype, got=tensor.dtype
-            )
+            fail(cell, f"`{method}` returns an output of another type", expected=inputs.dtype, got=tensor.dtype)
     require_same_types(cell, after, start, "after a sequence")
     require_same_types(cell, after_step, start, "after a step")
 
@@ -76,7 +74,9 @@ def require_gradients(case: CellCase) -> None:
         for sign in (1, -1):
             moved = {**leaves, name: leaf.detach() + sign * step * direction}
             fields = [moved.get(field, tensor) for field, tensor in named_state(case.state).items()]
-            parameters = {key: moved[f"`{key}`"].detach() for key, _ in case.cell.named_parameters() if f"`{key}`" in moved}
+            parameters = {
+                key: moved[f"`{key}`"].detach() for key, _ in case.cell.named_parameters() if f"`{key}`" in moved
+            }
             with torch.no_grad():
                 result = torch.func.functional_call(
                     case.cell, parameters, (moved["the input"].detach(), type(case.state)(*fields))
@@ -178,7 +178,9 @@ def require_bounded_state(make_cell: CellFactory) -> None:
         for name, sizes in means.items():
             sizes.append(parts[name].abs().mean().item())
             if not sizes[-1] < float("inf"):
-                fail(cell, f"{name} grows without bound", expected="finite numbers", got=f"{sizes[-1]} at step {done:,}")
+                fail(
+                    cell, f"{name} grows without bound", expected="finite numbers", got=f"{sizes[-1]} at step {done:,}"
+                )
         if done == _FEW_STEPS and not any(_growth(sizes) > 1.15 for sizes in means.values()):
             return
     for name, sizes in means.items():

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ Parts = Mapping[str, Tensor]
 """Results of a component by the name that a message gives them, such as "`state.hidden`"."""
 
 
-class Nonconformity(AssertionError):
+class ConformanceError(AssertionError):
     """A component does not do what its interface requires."""
 
 
@@ -71,11 +71,11 @@ def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None)
         got: What the component did.
 
     Raises:
-        Nonconformity: Always.
+        ConformanceError: Always.
     """
     __tracebackhide__ = True
     figures = [f"{label} {value}" for label, value in (("expected", expected), ("got", got)) if value is not None]
-    raise Nonconformity(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
+    raise ConformanceError(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
 
 
 @contextmanager
@@ -88,17 +88,17 @@ def calling(component: Any, action: str, *allowed: type[Exception]) -> Generator
         allowed: Exceptions that pass through.
 
     Raises:
-        Nonconformity: If the block raises another exception.
+        ConformanceError: If the block raises another exception.
     """
     __tracebackhide__ = True
     try:
         yield
-    except (Nonconformity, *allowed):
+    except (ConformanceError, *allowed):
         raise
     except Exception as error:
         message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
         description = f"{action} raises {type(error).__name__}: {message}{place_of(error)}"
-        raise Nonconformity(f"{name_of(component)}: {description}") from error
+        raise ConformanceError(f"{name_of(component)}: {description}") from error
 
 
 def place_of(error: BaseException) -> str:
@@ -113,7 +113,17 @@ def place_of(error: BaseException) -> str:
 
 def is_authors_code(module: str) -> bool:
     """Return whether a module is neither one of seqforge's core nor of a library that runs the code of components."""
-    libraries = {"seqforge", "torch", "hypothesis", "pytest", "_pytest", "pluggy", "beartype", "jaxtyping", "contextlib"}
+    libraries = {
+        "seqforge",
+        "torch",
+        "hypothesis",
+        "pytest",
+        "_pytest",
+        "pluggy",
+        "beartype",
+        "jaxtyping",
+        "contextlib",
+    }
     return module.partition(".")[0] not in libraries
 
 
@@ -128,7 +138,7 @@ def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, 
         tolerance: Largest difference.
 
     Raises:
-        Nonconformity: If a result differs.
+        ConformanceError: If a result differs.
     """
     __tracebackhide__ = True
     for part, wanted in expected.items():
@@ -150,7 +160,7 @@ def result_difference(actual: Tensor, expected: Tensor, tolerance: float) -> tup
         wrong &= ~((one - other).abs() <= tolerance * (1 + other.abs()))
     if not wrong.any():
         return "", ""
-    position = wrong.nonzero()[0].tolist()
+    position = cast("list[int]", wrong.nonzero()[0].tolist())
     digits = 17 if tolerance == 0 else 6
     place = f" at {position}" if position else ""
     return f"{other[tuple(position)].item():.{digits}g}{place}", f"{one[tuple(position)].item():.{digits}g}"
