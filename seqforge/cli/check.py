@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import Set
+from seqforge.cli.options import PluginFiles, Set
 
 
 def check(
     context: typer.Context,
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file.")],
     assignments: Set = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],  # noqa: B006
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the experiment with every default, as TOML.")
     ] = False,

@@ -4,6 +4,7 @@ from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.options import NestedOption, Options, options_of
+from seqforge.registry.plugin_file import with_plugin_file
 from seqforge.registry.problems import Problem, format_value, from_validation, join
 from seqforge.registry.register import KINDS, Kind, Register, Registration
 from seqforge.registry.registry import Registry
@@ -39,4 +40,5 @@ __all__ = [
     "resolve",
     "use",
     "with_classes_of",
+    "with_plugin_file",
 ]
