@@ -53,7 +53,7 @@ def with_plugin_file(registry: Registry, path: str | Path) -> Registry:
 
 def component_name(class_name: str) -> str:
     """Return the name of the component of a class: `ClockworkRNN` is `clockwork-rnn`, `LSTM2` is `lstm2`."""
-    words = re.sub(r"([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3-\2", class_name.replace("_", "-"))
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name.replace("_", "-"))
     return words.lower().strip("-")
 
 

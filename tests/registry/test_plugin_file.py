@@ -71,6 +71,7 @@ def file(tmp_path: Path) -> Path:
         ("IndRNN", "ind-rnn"),
         ("LSTMWithPeepholes", "lstm-with-peepholes"),
         ("Top2", "top2"),
+        ("NotANumber", "not-a-number"),
         ("A", "a"),
         ("Two_Words", "two-words"),
     ],
