@@ -8,12 +8,14 @@ from typing import Annotated, Any, cast
 import typer
 
 from seqforge.cli.plugins_check import check_plugins, find_subject
+from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError
 from seqforge.registry import KINDS, Options, Plugin, PluginState, Registration, Registry, options_of
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
 plugins_app.command("check")(check_plugins)
+plugins_app.command("new")(new_plugin)
 
 STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
 
