@@ -18,7 +18,7 @@ def test_every_component_is_named(registry: Registry, tmp_path: Path) -> None:
     assert checked.exit_code == 0, checked.exception
     heading, *lines = checked.stdout.splitlines()
     assert heading == f"{file}: valid"
-    assert {kind: names for kind, names in (line.split(maxsplit=1) for line in lines)} == {
+    assert dict(line.split(maxsplit=1) for line in lines) == {
         "corpus": "essentials/inline",
         "vocabulary": "essentials/characters",
         "cells": "2 × essentials/gru, essentials/rnn",
