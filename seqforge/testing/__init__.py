@@ -2,9 +2,20 @@
 
 try:
     from seqforge.testing.attention_suite import AttentionFactory, AttentionSuite
-    from seqforge.testing.backend_suite import BackendCase, BackendSuite
+    from seqforge.testing.backend_case import BackendCase
+    from seqforge.testing.backend_suite import BackendSuite
     from seqforge.testing.cell_suite import CellSuite
+    from seqforge.testing.conformance import Nonconformity
+    from seqforge.testing.corpus_suite import CorpusSuite
+    from seqforge.testing.initializer_suite import InitializerSuite
+    from seqforge.testing.loss_suite import LossSuite
+    from seqforge.testing.metric_suite import MetricSuite
+    from seqforge.testing.optimizer_suite import OptimizerSuite
+    from seqforge.testing.prediction_metric_suite import PredictionMetricSuite
+    from seqforge.testing.sampler_suite import SamplerSuite
+    from seqforge.testing.schedule_suite import ScheduleSuite
     from seqforge.testing.strategies import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
+    from seqforge.testing.vocabulary_suite import VocabularySuite
 except ModuleNotFoundError as error:
     if error.name not in {"hypothesis", "pytest"}:
         raise
@@ -20,6 +31,16 @@ __all__ = [
     "CellCase",
     "CellFactory",
     "CellSuite",
+    "CorpusSuite",
+    "InitializerSuite",
+    "LossSuite",
+    "MetricSuite",
+    "Nonconformity",
+    "OptimizerSuite",
+    "PredictionMetricSuite",
+    "SamplerSuite",
+    "ScheduleSuite",
+    "VocabularySuite",
     "cell_cases",
     "seeds",
     "sequences",

@@ -3,21 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import ClassVar, NamedTuple
 
-import pytest
 import torch
-from hypothesis import HealthCheck, given, settings, strategies
-from hypothesis.strategies import DataObject
 from torch import Tensor
 
 from seqforge.interfaces import Attention
-from seqforge.testing.strategies import run_on_each, seeds, sizes
+from seqforge.testing.conformance import Suite, calling, fail, require_equal
+from seqforge.testing.registered_tensors import require_registered
 
 AttentionFactory = Callable[[int, int], Attention]
 """Function that returns an attention for a query size and a memory size: a class or `partial(Class, option=…)`."""
 
-_SETTINGS = settings(
-    deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow], max_examples=15
-)
+_SIZES = ((1, 1, 1, (1,), 1), (3, 4, 2, (3, 1, 5), 6), (5, 2, 4, (4, 6), 6), (4, 4, 1, (2, 7, 7, 3), 9))
+"""Query size, memory size, decoder steps, encoder steps of each row, and encoder steps of the batch."""
 
 
 class _Case(NamedTuple):
@@ -27,14 +24,15 @@ class _Case(NamedTuple):
     lengths: Tensor
 
     def attend(self) -> tuple[Tensor, Tensor]:
-        return self.attention(self.queries, self.memory, self.attention.project(self.memory), self.lengths)
+        with calling(self.attention, f"a call with {list(self.queries.shape)} queries"):
+            return self.attention(self.queries, self.memory, self.attention.project(self.memory), self.lengths)
 
     def select(self, row: int) -> "_Case":
         rows, length = slice(row, row + 1), int(self.lengths[row])
         return _Case(self.attention, self.queries[:, rows], self.memory[:length, rows], self.lengths[rows])
 
 
-class AttentionSuite:
+class AttentionSuite(Suite):
     """Tests that every attention must pass. List your attentions in a subclass whose name begins with `Test`.
 
     ```python
@@ -46,69 +44,82 @@ class AttentionSuite:
         attentions: Functions that return an attention for a query size and a memory size, by name.
     """
 
+    table: ClassVar[str] = "attentions"
     attentions: ClassVar[Mapping[str, AttentionFactory]]
 
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run every test on every attention. pytest calls this.
+    def test_tensors_are_registered(self, make: AttentionFactory) -> None:
+        """Every tensor of the attention is a parameter or a buffer, so that checkpoints and `.to` include it."""
+        require_registered(_cases(make)[0].attention)
 
-        Raises:
-            UsageError: If the subclass lists no attention.
-        """
-        run_on_each(self, metafunc, "attentions", "make", "Mine")
-
-    @given(data=strategies.data())
-    @_SETTINGS
-    def test_weights_sum_to_one_over_a_rows_own_steps(self, make: AttentionFactory, data: DataObject) -> None:
+    def test_weights_sum_to_one_over_a_rows_own_steps(self, make: AttentionFactory) -> None:
         """The weights of every decoder step sum to 1 over the encoder steps of its row, and are 0 in the padding."""
-        case = _draw_case(make, data)
-        averages, weights = case.attend()
-        target_steps, batch, _ = case.queries.shape
-        assert averages.shape == (target_steps, batch, case.attention.memory_size)
-        assert weights.shape == (batch, target_steps, len(case.memory))
-        torch.testing.assert_close(weights.sum(-1), torch.ones(batch, target_steps, dtype=torch.float64))
-        for row, length in enumerate(case.lengths):
-            assert (weights[row, :, int(length) :] == 0).all(), "padding has a weight"
-            assert (weights[row, :, : int(length)] >= 0).all(), "a weight is negative"
+        for case in _cases(make):
+            averages, weights = case.attend()
+            target, batch, _ = case.queries.shape
+            source = len(case.memory)
+            for name, tensor, shape in (
+                ("averages", averages, [target, batch, case.attention.memory_size]),
+                ("weights", weights, [batch, target, source]),
+            ):
+                if list(tensor.shape) != shape:
+                    fail(make, f"the {name} have a wrong shape", expected=shape, got=list(tensor.shape))
+            own = torch.arange(source) < case.lengths.unsqueeze(1)
+            if (weights.masked_select(~own.unsqueeze(1)) != 0).any():
+                fail(make, "padding has a weight", expected="a weight of 0 for encoder steps after the end of a row")
+            if (weights < 0).any() or not weights.isfinite().all():
+                fail(make, "a weight is negative or not finite", got=f"{weights.min().item():.6g}")
+            sums = {"the sum of the weights of a decoder step": weights.sum(-1)}
+            ones = {name: torch.ones_like(tensor) for name, tensor in sums.items()}
+            require_equal(make, "{part} is not 1", sums, ones)
 
-    @given(data=strategies.data())
-    @_SETTINGS
-    def test_a_row_gives_alone_what_it_gives_in_a_batch(self, make: AttentionFactory, data: DataObject) -> None:
+    def test_a_row_gives_alone_what_it_gives_in_a_batch(self, make: AttentionFactory) -> None:
         """Other rows and the content of the padding affect neither the averages nor the gradients."""
-        case = _draw_case(make, data)
-        averages, _ = case.attend()
-        for row in range(len(case.lengths)):
-            alone, _ = case.select(row).attend()
-            torch.testing.assert_close(averages[:, row : row + 1], alone, rtol=1e-9, atol=1e-9)
-        parameters = list(case.attention.parameters())
-        if parameters:
-            total = sum((case.select(row).attend()[0].sum() for row in range(len(case.lengths))), torch.zeros(()))
-            torch.testing.assert_close(
-                torch.autograd.grad(averages.sum(), parameters, allow_unused=True, materialize_grads=True),
-                torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True),
-                rtol=1e-8,
-                atol=1e-9,
-            )
+        for case in _cases(make):
+            averages, _ = case.attend()
+            alone = [case.select(row).attend()[0] for row in range(len(case.lengths))]
+            problem = "{part} depends on other rows of the batch, or on the padding"
+            require_equal(make, problem, {"the average": averages}, {"the average": torch.cat(alone, dim=1)})
+            parameters = dict(case.attention.named_parameters())
+            if not parameters:
+                continue
+            found: list[dict[str, Tensor]] = []
+            for total in (averages.sum(), torch.cat(alone, dim=1).sum()):
+                leaves = list(parameters.values())
+                gradients = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
+                found.append({f"the gradient of `{name}`": each for name, each in zip(parameters, gradients, strict=True)})
+            require_equal(make, problem, found[0], found[1], tolerance=1e-8)
 
-    @given(data=strategies.data())
-    @_SETTINGS
-    def test_each_step_is_scored_by_itself(self, make: AttentionFactory, data: DataObject) -> None:
+    def test_each_step_is_scored_by_itself(self, make: AttentionFactory) -> None:
         """Decoder steps do not affect each other, so that decoding step by step gives the same weights."""
-        case = _draw_case(make, data)
-        _, weights = case.attend()
-        for step in range(len(case.queries)):
-            _, alone = case._replace(queries=case.queries[step : step + 1]).attend()
-            torch.testing.assert_close(weights[:, step : step + 1], alone, rtol=1e-9, atol=1e-9)
+        for case in _cases(make):
+            _, weights = case.attend()
+            for step in range(len(case.queries)):
+                _, alone = case._replace(queries=case.queries[step : step + 1]).attend()
+                name = f"the weights of decoder step {step}"
+                actual, expected = {name: weights[:, step : step + 1]}, {name: alone}
+                require_equal(make, "{part} depend on other decoder steps", actual, expected)
+
+    def test_attending_again_gives_the_same_bits(self, make: AttentionFactory) -> None:
+        """Two calls in evaluation mode return the same bits, and modify nothing that they receive."""
+        for case in _cases(make):
+            queries, memory = case.queries.clone(), case.memory.clone()
+            first, again = ({"the average": case.attend()[0]} for _ in range(2))
+            require_equal(make, "{part} is random in eval mode", again, first, tolerance=0.0)
+            if not (torch.equal(queries, case.queries) and torch.equal(memory, case.memory)):
+                fail(make, "the given queries or encoder outputs were modified in place")
 
 
-def _draw_case(make: AttentionFactory, data: DataObject) -> _Case:
-    query_size, memory_size, seed = (data.draw(strategy) for strategy in (sizes(), sizes(), seeds()))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        attention = make(query_size, memory_size).double().eval()
-    lengths = torch.tensor(data.draw(strategies.lists(strategies.integers(1, 6), min_size=1, max_size=4)))
-    generator = torch.Generator().manual_seed(seed)
-    target_steps, batch = data.draw(sizes()), len(lengths)
-    source_steps = int(lengths.max()) + data.draw(strategies.integers(0, 2))
-    queries = torch.randn(target_steps, batch, query_size, generator=generator, dtype=torch.float64)
-    memory = torch.randn(source_steps, batch, memory_size, generator=generator, dtype=torch.float64)
-    return _Case(attention, queries, memory, lengths)
+def _cases(make: AttentionFactory) -> list[_Case]:
+    """Return cases of several sizes in float64, with random parameters and inputs."""
+    cases: list[_Case] = []
+    for seed, (query_size, memory_size, target, lengths, source) in enumerate(_SIZES):
+        with torch.random.fork_rng(devices=[]), calling(make, "`__init__`"):
+            torch.manual_seed(seed)
+            attention = make(query_size, memory_size).double().eval()
+        generator = torch.Generator().manual_seed(seed)
+        queries, memory = (
+            torch.randn(steps, len(lengths), size, generator=generator, dtype=torch.float64)
+            for steps, size in ((target, attention.query_size), (source, attention.memory_size))
+        )
+        cases.append(_Case(attention, queries, memory, torch.tensor(lengths)))
+    return cases

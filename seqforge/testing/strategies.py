@@ -1,9 +1,8 @@
-"""Hypothesis strategies for sizes, sequences and cells, and the parametrization of the suites."""
+"""Hypothesis strategies for sizes, sequences and cells."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import pytest
 import torch
 from hypothesis import strategies
 from hypothesis.strategies import SearchStrategy
@@ -60,26 +59,63 @@ def sequences(
     return torch.randn(shape, generator=generator, dtype=dtype)
 
 
+class CaseSizes(NamedTuple):
+    """What a case depends on, apart from the function that returns the cell.
+
+    Attributes:
+        steps: Number of steps of the sequence.
+        rows: Number of sequences in the batch.
+        input_size: Input size that the function receives. It may round the sizes up.
+        hidden_size: Hidden size that the function receives.
+        seed: Seed of the parameters, the inputs and the state.
+    """
+
+    steps: int
+    rows: int
+    input_size: int
+    hidden_size: int
+    seed: int = 0
+
+
 @strategies.composite
-def cell_cases(
+def case_sizes(
     draw: Draw,
+    *,
+    time: SearchStrategy[int] | None = None,
+    batch: SearchStrategy[int] | None = None,
+    features: SearchStrategy[int] | None = None,
+) -> CaseSizes:
+    """Draw the sizes of a case. All strategies are `sizes()` by default. `features` draws both sizes of the cell."""
+    time, batch, features = (sizes() if strategy is None else strategy for strategy in (time, batch, features))
+    return CaseSizes(draw(time), draw(batch), draw(features), draw(features), draw(seeds()))
+
+
+def cell_cases(
     make_cell: CellFactory,
     *,
     time: SearchStrategy[int] | None = None,
     batch: SearchStrategy[int] | None = None,
     features: SearchStrategy[int] | None = None,
-) -> CellCase:
-    """Draw a cell of any size in evaluation mode, with a sequence and a state to start from.
+) -> SearchStrategy[CellCase]:
+    """Return a strategy for a cell of any size in evaluation mode, with a sequence and a state to start from.
 
     All strategies are `sizes()` by default. `features` draws the input size and the hidden size, which `make_cell` may
     round up.
     """
-    features = sizes() if features is None else features
-    cell = new_cell(make_cell, draw(features), draw(features), draw(seeds()))
-    inputs = draw(sequences(cell.input_size, time=time, batch=batch))
-    earlier = draw(sequences(cell.input_size, batch=strategies.just(inputs.shape[1])))
+    drawn = case_sizes(time=time, batch=batch, features=features)
+    return drawn.map(lambda found: build_case(make_cell, found))
+
+
+def build_case(make_cell: CellFactory, sizes_of_case: CaseSizes) -> CellCase:
+    """Return the case that has these sizes and this seed."""
+    steps, rows, input_size, hidden_size, seed = sizes_of_case
+    cell = new_cell(make_cell, input_size, hidden_size, seed)
+    generator = torch.Generator().manual_seed(seed)
+    earlier, inputs = (
+        torch.randn(length, rows, cell.input_size, generator=generator, dtype=torch.float64) for length in (3, steps)
+    )
     with torch.no_grad():
-        _, state = scan(cell.step, cell.project(earlier), cell.initial_state(inputs.shape[1]))
+        _, state = scan(cell.step, cell.project(earlier), cell.initial_state(rows))
     return CellCase(cell, inputs, state)
 
 
@@ -94,23 +130,3 @@ def new_cell(make_cell: CellFactory, input_size: int, hidden_size: int, seed: in
         for parameter in cell.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return cell
-
-
-def run_on_each(suite: object, metafunc: pytest.Metafunc, table: str, argument: str, example: str) -> None:
-    """Run a test of a suite with every function that its subclass lists.
-
-    Args:
-        suite: Instance of the subclass.
-        metafunc: Test that is being collected.
-        table: Name of the attribute that maps names to functions.
-        argument: Argument of the test that receives a function.
-        example: Example of a function, for the error message.
-
-    Raises:
-        UsageError: If the subclass lists no function.
-    """
-    functions = getattr(suite, table, {})
-    if not functions:
-        raise pytest.UsageError(f"{type(suite).__name__} must list its {table}: {table} = {{'plain': {example}}}")
-    if argument in metafunc.fixturenames:
-        metafunc.parametrize(argument, list(functions.values()), ids=list(functions))

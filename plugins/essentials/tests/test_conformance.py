@@ -1,0 +1,104 @@
+"""Every component of the plugin passes the suite of its kind. The cells are in cells/test_conformance.py."""
+
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from seqforge_essentials.attentions import Additive, Multiplicative
+from seqforge_essentials.corpora import InlineText, TextFiles
+from seqforge_essentials.initializers import Default, Normal, Orthogonal, Uniform
+from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
+from seqforge_essentials.metrics import Distinct
+from seqforge_essentials.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
+from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
+from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
+from seqforge_essentials.vocabularies import Bytes, Characters
+
+from seqforge.testing import (
+    AttentionSuite,
+    CorpusSuite,
+    InitializerSuite,
+    LossSuite,
+    MetricSuite,
+    OptimizerSuite,
+    SamplerSuite,
+    ScheduleSuite,
+    VocabularySuite,
+)
+
+FILES = Path(__file__).parent
+
+
+class TestCorpora(CorpusSuite):
+    corpora: ClassVar = {
+        "inline": partial(InlineText, "Grüße\r\n"),
+        "text": partial(TextFiles, [FILES / "**/*.py"]),
+    }
+    unreadable: ClassVar = {"text": partial(TextFiles, [FILES / "missing/*.txt"])}
+
+
+class TestVocabularies(VocabularySuite):
+    vocabularies: ClassVar = {"bytes": Bytes, "characters": Characters}
+
+
+class TestAttentions(AttentionSuite):
+    attentions: ClassVar = {
+        "additive": Additive,
+        "additive, narrow": partial(Additive, size=2),
+        "multiplicative": Multiplicative,
+    }
+
+
+class TestLosses(LossSuite):
+    losses: ClassVar = {
+        "cross-entropy": CrossEntropy,
+        "cross-entropy, smooth": partial(CrossEntropy, label_smoothing=0.1),
+        "mean-squared-error": MeanSquaredError,
+        "ctc": CTC,
+    }
+
+
+class TestOptimizers(OptimizerSuite):
+    optimizers: ClassVar = {
+        "sgd": partial(SGD, weight_decay=0.1),
+        "sgd, nesterov": partial(SGD, learning_rate=0.1, nesterov=True),
+        "adam": partial(Adam, weight_decay=0.1),
+        "adamw": AdamW,
+        "nadam": partial(NAdam, weight_decay=0.1),
+        "radam": partial(RAdam, weight_decay=0.1),
+        "adamax": partial(Adamax, weight_decay=0.1),
+        "rmsprop": partial(RMSprop, weight_decay=0.1),
+        "rmsprop, centered": partial(RMSprop, momentum=0.5, centered=True),
+        "adagrad": partial(Adagrad, weight_decay=0.1),
+    }
+
+
+class TestSchedules(ScheduleSuite):
+    schedules: ClassVar = {
+        "constant": Constant,
+        "step": Step,
+        "step, in steps": partial(Step, every=3.0, unit="steps", after=1.0, factor=0.5),
+        "exponential": Exponential,
+        "cosine": partial(Cosine, warmup_steps=4, final_factor=0.2),
+        "plateau": Plateau,
+        "plateau, impatient": partial(Plateau, patience=1, factor=0.1, threshold=0.01, minimum_factor=0.05),
+    }
+
+
+class TestSamplers(SamplerSuite):
+    samplers: ClassVar = {
+        "greedy": Greedy,
+        "temperature": partial(Temperature, 0.7),
+        "top-k": partial(TopK, 5),
+        "top-p": partial(TopP, 0.8),
+        "min-p": partial(MinP, 0.1),
+        "repetition-penalty": partial(RepetitionPenalty, penalty=1.5, window=5),
+    }
+
+
+class TestInitializers(InitializerSuite):
+    initializers: ClassVar = {"default": Default, "uniform": Uniform, "normal": Normal, "orthogonal": Orthogonal}
+
+
+class TestMetrics(MetricSuite):
+    metrics: ClassVar = {"distinct": Distinct, "characters": partial(Distinct, (1, 4), "characters")}

@@ -1,0 +1,61 @@
+"""What compiled code does with the rules and automata of samplers, in Python."""
+
+import torch
+from torch import Tensor
+
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, LogitRule
+
+
+def apply_rule(rule: LogitRule, logits: Tensor) -> Tensor:
+    """Return logits `[batch, symbols]` after a rule, as a generation kernel computes them."""
+    probabilities = logits.double().softmax(-1)
+    match rule.kind:
+        case "temperature":
+            return logits / rule.value
+        case "greedy":
+            first = torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).bool()
+            return logits.masked_fill(~first, -torch.inf)
+        case "top-k":
+            least = logits.topk(min(int(rule.value), logits.shape[-1]), dim=-1).values[:, -1:]
+            return logits.masked_fill(logits < least, -torch.inf)
+        case "min-p":
+            least = rule.value * probabilities.amax(-1, keepdim=True)
+            return logits.masked_fill(probabilities < least, -torch.inf)
+        case "top-p":
+            ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
+            before = ordered.cumsum(-1) - ordered
+            kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before < rule.value)
+            return logits.masked_fill(~kept, -torch.inf)
+
+
+def allowed_symbols(automaton: ConstraintAutomaton) -> Tensor:
+    """Return the symbols `[batch, symbols]` that an automaton allows, as a generation kernel computes them."""
+    rows: list[Tensor] = []
+    for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
+        debt = int(automaton.weights[torch.cat([stack[: int(height)], state[None]])].sum())
+        room = automaton.left - 1 - debt
+        room = min(room if room >= -1 else 0, max(automaton.most - debt, 0))
+        costs = automaton.costs[state]
+        rows.append(costs <= min(FORBIDDEN - 1, max(room, int(costs.min()))))
+    return torch.stack(rows)
+
+
+def follow(automaton: ConstraintAutomaton, tokens: Tensor) -> bool:
+    """Move every sample to its next state, and return whether the tables contain all the moves."""
+    automaton.left -= 1
+    return all([_move(automaton, row, token) for row, token in enumerate(tokens.tolist())])
+
+
+def _move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
+    entry = int(automaton.following[automaton.states[row], token])
+    pops, push, target = (0, -1, entry) if entry >= -1 else automaton.actions[-2 - entry].tolist()
+    height = int(automaton.heights[row]) - pops
+    if entry == -1 or height < 0 or (push >= 0 and height == automaton.stacks.shape[1]):
+        automaton.states[row] = -1 - automaton.states[row]
+        return False
+    automaton.states[row] = target if target >= 0 else automaton.stacks[row, height]
+    if push >= 0:
+        automaton.stacks[row, height] = push
+        height += 1
+    automaton.heights[row] = height
+    return True

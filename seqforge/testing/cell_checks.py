@@ -1,0 +1,227 @@
+"""The longer checks of the suite of cells. Each raises `Nonconformity` with one sentence about the cell."""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from seqforge.interfaces import Cell, State, map_state
+from seqforge.testing.cell_results import (
+    gradients_of,
+    named_state,
+    results_of,
+    rows_of,
+    weighted_sum,
+    with_gradients,
+)
+from seqforge.testing.conformance import calling, fail, require_equal
+from seqforge.testing.strategies import CellCase, CellFactory, new_cell
+
+_STEPS = 10_000
+_FEW_STEPS = 2_000
+_CHUNK = 100
+_ROWS = 32
+
+
+def require_shapes(case: CellCase) -> None:
+    """Check types and shapes of the state before and after a step and a sequence, and of the outputs."""
+    cell, inputs, state = case
+    time, batch, _ = inputs.shape
+    start = cell.initial_state(batch)
+    if not hasattr(start, "_asdict"):
+        fail(cell, "the initial state is not a NamedTuple of tensors", got=type(start).__name__)
+    for name, tensor in named_state(start).items():
+        if tensor.shape[:1] != (batch,):
+            fail(
+                cell,
+                f"the batch is not the first axis of {name} in `initial_state({batch})`",
+                expected=f"a tensor [{batch}, …]",
+                got=list(tensor.shape),
+            )
+    outputs, after = cell(inputs, state)
+    output, after_step = cell.step(cell.project(inputs)[0], state)
+    for method, tensor, shape in (
+        ("forward", outputs, [time, batch, cell.hidden_size]),
+        ("step", output, [batch, cell.hidden_size]),
+    ):
+        if list(tensor.shape) != shape:
+            fail(cell, f"`{method}` returns an output of another shape", expected=shape, got=list(tensor.shape))
+        if tensor.dtype != inputs.dtype:
+            fail(
+                cell, f"`{method}` returns an output of another type", expected=inputs.dtype, got=tensor.dtype
+            )
+    require_same_types(cell, after, start, "after a sequence")
+    require_same_types(cell, after_step, start, "after a step")
+
+
+def require_same_types(cell: Cell[Any], after: State, before: State, when: str) -> None:
+    """Check that the class of a state and the shapes and types of its tensors do not change."""
+    if type(after) is not type(before):
+        fail(cell, f"{when} the class of the state changes", expected=type(before).__name__, got=type(after).__name__)
+    for (name, old), new in zip(named_state(before).items(), after, strict=True):
+        for what, was, now in (("type", old.dtype, new.dtype), ("shape", list(old.shape), list(new.shape))):
+            if was != now:
+                fail(cell, f"{when} the {what} of {name} changes", expected=was, got=now)
+
+
+def require_gradients(case: CellCase) -> None:
+    """Check the gradient of each leaf in a random direction against central differences."""
+    gradients = gradients_of(case, lambda cell, inputs, state: cell(inputs, state))
+    _, leaves = with_gradients(case)
+    generator = torch.Generator().manual_seed(5)
+    for name, leaf in leaves.items():
+        direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
+        step = 1e-6
+        sums: list[float] = []
+        for sign in (1, -1):
+            moved = {**leaves, name: leaf.detach() + sign * step * direction}
+            fields = [moved.get(field, tensor) for field, tensor in named_state(case.state).items()]
+            parameters = {key: moved[f"`{key}`"].detach() for key, _ in case.cell.named_parameters() if f"`{key}`" in moved}
+            with torch.no_grad():
+                result = torch.func.functional_call(
+                    case.cell, parameters, (moved["the input"].detach(), type(case.state)(*fields))
+                )
+                sums.append(weighted_sum(cast("tuple[Tensor, State]", result)).item())
+        expected = (sums[0] - sums[1]) / (2 * step)
+        got = (gradients[f"the gradient of {name}"] * direction).sum().item()
+        if not abs(got - expected) <= 1e-5 * (1 + abs(expected)):
+            fail(
+                case.cell,
+                f"the gradient of {name} is wrong",
+                expected=f"a slope of {expected:.6g}, by finite differences",
+                got=f"{got:.6g}",
+            )
+
+
+def require_pure(case: CellCase) -> None:
+    """Check that a call in evaluation mode changes nothing and draws no random numbers."""
+    cell, inputs, state = case
+    given, given_state = inputs.clone(), map_state(torch.clone, state)
+    before = _comparable_attributes(cell)
+
+    def read(seed: int) -> dict[str, Tensor]:
+        torch.manual_seed(seed)
+        outputs, after = cell(given.clone(), map_state(torch.clone, given_state))
+        return {name: tensor.clone() for name, tensor in results_of((outputs, after)).items()}
+
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        cell(inputs, state)
+        if not torch.equal(inputs, given):
+            fail(cell, "the given inputs were modified in place")
+        for name, tensor in named_state(state).items():
+            if not torch.equal(tensor, named_state(given_state)[name]):
+                fail(cell, f"the given state was modified in place: {name}", expected="a new tensor for the next state")
+        first, same_seed, other_seed = (read(seed) for seed in (0, 0, 1))
+    changed = [name for name, value in _comparable_attributes(cell).items() if before.get(name) != value]
+    generators = [name for name, value in vars(cell).items() if isinstance(value, torch.Generator)]
+    for part, tensor in first.items():
+        if torch.equal(tensor, same_seed[part]) and torch.equal(tensor, other_seed[part]):
+            continue
+        if torch.equal(tensor, same_seed[part]):
+            wanted = "equal bits with every seed, and random numbers only `if self.training`"
+            fail(cell, "the output is random in eval mode", expected=wanted, got=f"{part} that depends on the seed")
+        if generators:
+            problem = f"the output is random in eval mode: it depends on the generator `{generators[0]}`"
+            fail(cell, f"{problem}, which is in no checkpoint")
+        stored = f" (attribute `{changed[0]}`)" if changed else ""
+        fail(cell, f"{part} depends on earlier calls: the cell stores something outside of its state{stored}")
+
+
+def require_reproducible(case: CellCase) -> None:
+    """Check that equal random states give equal bits in training mode, too, so that a run can be resumed."""
+    cell = case.cell.train()
+
+    def read() -> dict[str, Tensor]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            result = results_of(cell(case.inputs, case.state))
+            torch.manual_seed(0)
+            return {**result, **gradients_of(case, lambda cell, inputs, state: cell(inputs, state))}
+
+    problem = "{part} differs in a second call in training mode with the same seed, so that a run cannot be resumed"
+    first = read()
+    require_equal(cell, problem, read(), first, tolerance=0.0)
+
+
+def require_same_initial_state(case: CellCase) -> None:
+    """Check that the initial state depends on the batch size only, and is the same for every row."""
+    cell, inputs, state = case
+    batch = inputs.shape[1]
+    start = map_state(torch.clone, cell.initial_state(batch))
+    cell(inputs, state)
+    again = named_state(cell.initial_state(batch))
+    problem = "{part} of `initial_state` changes from call to call: it depends on random numbers or earlier sequences"
+    require_equal(cell, problem, again, named_state(start), tolerance=0.0)
+    row = named_state(cell.initial_state(1))
+    for index in range(batch):
+        problem = f"{{part}} of row {index} of `initial_state({batch})` differs from `initial_state(1)`"
+        require_equal(cell, problem, named_state(rows_of(start, slice(index, index + 1))), row, tolerance=0.0)
+
+
+def require_bounded_state(make_cell: CellFactory) -> None:
+    """Check that no number of the state keeps growing, from parameters as the cell initializes them.
+
+    A state whose mean size does not grow in the first 2,000 steps is not followed for all 10,000.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        cell = make_cell(3, 4).eval()
+    generator = torch.Generator().manual_seed(0)
+    state = cell.initial_state(_ROWS)
+    means = {name: list[float]() for name, part in named_state(state).items() if part.is_floating_point()}
+    for done in range(_CHUNK, _STEPS + 1, _CHUNK):
+        # The mean is not 0, so that a sum of the inputs grows with the number of steps.
+        inputs = 1 + torch.randn(_CHUNK, _ROWS, cell.input_size, generator=generator)
+        with torch.no_grad(), calling(cell, f"a call after {done - _CHUNK:,} steps"):
+            _, state = cell(inputs, state)
+        parts = named_state(state)
+        for name, sizes in means.items():
+            sizes.append(parts[name].abs().mean().item())
+            if not sizes[-1] < float("inf"):
+                fail(cell, f"{name} grows without bound", expected="finite numbers", got=f"{sizes[-1]} at step {done:,}")
+        if done == _FEW_STEPS and not any(_growth(sizes) > 1.15 for sizes in means.values()):
+            return
+    for name, sizes in means.items():
+        if _growth(sizes) > 2:
+            fail(
+                cell,
+                f"{name} grows without bound",
+                expected="a mean size that stays about the same",
+                got=f"{sizes[len(sizes) // 4 - 1]:.3g} at step {_STEPS // 4:,} and {sizes[-1]:.3g} at step {_STEPS:,}",
+            )
+
+
+def _growth(sizes: list[float]) -> float:
+    """Return the mean of the last quarter of the sizes, relative to that of the first."""
+    quarter = len(sizes) // 4
+    return (sum(sizes[-quarter:]) / quarter + 1e-3) / (sum(sizes[:quarter]) / quarter + 1e-3)
+
+
+def require_learning(make_cell: CellFactory) -> None:
+    """Check that 20 steps of Adam bring the outputs closer to those of a cell with other parameters."""
+    cell = new_cell(make_cell, 3, 4, seed=1).train()
+    teacher = new_cell(make_cell, 3, 4, seed=2)
+    inputs = torch.randn(6, 8, cell.input_size, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    with calling(make_cell, "training"):
+        target = teacher(inputs, teacher.initial_state(8))[0].detach()
+        optimizer = torch.optim.Adam(cell.parameters(), lr=0.01)
+        losses: list[float] = []
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(cell(inputs, cell.initial_state(8))[0], target)
+            cast("Any", loss).backward()
+            optimizer.step()
+            losses.append(loss.item())
+    if not losses[-1] < losses[0]:
+        fail(cell, "20 steps of Adam do not lower the loss", expected=f"below {losses[0]:.6f}", got=f"{losses[-1]:.6f}")
+
+
+def _comparable_attributes(cell: Cell[Any]) -> dict[str, Any]:
+    """Return the numbers, texts and tensors in attributes of a cell, as values that can be compared."""
+    found: dict[str, Any] = {}
+    for name, value in vars(cell).items():
+        if isinstance(value, Tensor):
+            found[name] = value.tolist()
+        elif isinstance(value, int | float | str | None):
+            found[name] = value
+    return found

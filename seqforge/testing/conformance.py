@@ -1,0 +1,156 @@
+"""What all suites share: one sentence for each failure, the comparison of tensors, and the table of components."""
+
+import functools
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqforge.errors import SeqforgeError
+
+Parts = Mapping[str, Tensor]
+"""Results of a component by the name that a message gives them, such as "`state.hidden`"."""
+
+
+class Nonconformity(AssertionError):
+    """A component does not do what its interface requires."""
+
+
+class Suite:
+    """Tests that every component of a kind must pass.
+
+    A subclass lists the components in a table: a function without required arguments for each, such as a class or a
+    `functools.partial` with options. To leave a test out, set it to None in your subclass, and say why in a comment.
+
+    Attributes:
+        table: Name of the attribute that contains the table.
+        argument: Argument of the tests that receives a function.
+    """
+
+    table: ClassVar[str]
+    argument: ClassVar[str] = "make"
+
+    def components(self, config: pytest.Config) -> Mapping[str, Callable[..., Any]]:
+        """Return the functions that return components, by the name that appears in the ids of the tests."""
+        return getattr(self, self.table, {})
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run every test on every component. pytest calls this.
+
+        Raises:
+            UsageError: If the subclass lists no component.
+        """
+        functions = self.components(metafunc.config)
+        if not functions:
+            raise pytest.UsageError(
+                f"{type(self).__name__} must list its {self.table}: {self.table} = {{'plain': MyClass}}"
+            )
+        if self.argument in metafunc.fixturenames:
+            metafunc.parametrize(self.argument, list(functions.values()), ids=list(functions))
+
+
+def name_of(component: Any) -> str:
+    """Return the name of a component for a message: that of its class, or of the function that returns it."""
+    while isinstance(component, functools.partial):
+        component = component.func
+    return component.__name__ if hasattr(component, "__name__") else type(component).__name__
+
+
+def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None) -> NoReturn:
+    """Raise the error for a component that does not conform.
+
+    Args:
+        component: The component, its class, or the function that returns it.
+        problem: What is wrong, as a sentence without a full stop.
+        expected: What the interface requires, if the problem does not state it.
+        got: What the component did.
+
+    Raises:
+        Nonconformity: Always.
+    """
+    __tracebackhide__ = True
+    figures = [f"{label} {value}" for label, value in (("expected", expected), ("got", got)) if value is not None]
+    raise Nonconformity(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
+
+
+@contextmanager
+def calling(component: Any, action: str, *allowed: type[Exception]) -> Generator[None]:
+    """Convert an exception inside the block to a failure that names the component, the action, the file and the line.
+
+    Args:
+        component: Component that is called.
+        action: What is called and with what, such as "`decode` of an empty list".
+        allowed: Exceptions that pass through.
+
+    Raises:
+        Nonconformity: If the block raises another exception.
+    """
+    __tracebackhide__ = True
+    try:
+        yield
+    except (Nonconformity, *allowed):
+        raise
+    except Exception as error:
+        message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
+        description = f"{action} raises {type(error).__name__}: {message}{place_of(error)}"
+        raise Nonconformity(f"{name_of(component)}: {description}") from error
+
+
+def place_of(error: BaseException) -> str:
+    """Return the file and the line of the component's own code that raised an error, in parentheses."""
+    own = [
+        f" ({Path(frame.f_code.co_filename).name}, line {line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if is_authors_code(frame.f_globals.get("__name__", ""))
+    ]
+    return own[-1] if own else ""
+
+
+def is_authors_code(module: str) -> bool:
+    """Return whether a module is neither one of seqforge's core nor of a library that runs the code of components."""
+    libraries = {"seqforge", "torch", "hypothesis", "pytest", "_pytest", "pluggy", "beartype", "jaxtyping", "contextlib"}
+    return module.partition(".")[0] not in libraries
+
+
+def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, tolerance: float = 1e-9) -> None:
+    """Check that results are equal up to a tolerance, relative and absolute; with 0, that their bits are.
+
+    Args:
+        component: Component that returned the results.
+        problem: What a difference means. `{part}` stands for the name of the result that differs.
+        actual: Results of the component.
+        expected: Results that the interface requires.
+        tolerance: Largest difference.
+
+    Raises:
+        Nonconformity: If a result differs.
+    """
+    __tracebackhide__ = True
+    for part, wanted in expected.items():
+        result, found = result_difference(actual[part], wanted, tolerance)
+        if result:
+            fail(component, problem.format(part=part), expected=result, got=found)
+
+
+def result_difference(actual: Tensor, expected: Tensor, tolerance: float) -> tuple[str, str]:
+    """Return what was expected and what came, for a message; two empty texts if the results are equal."""
+    actual, expected = actual.detach(), expected.detach()
+    if actual.shape != expected.shape:
+        return f"a tensor {list(expected.shape)}", f"{list(actual.shape)}"
+    if tolerance == 0 and actual.dtype != expected.dtype:
+        return f"{expected.dtype}", f"{actual.dtype}"
+    one, other = actual.to("cpu", torch.float64), expected.to("cpu", torch.float64)
+    wrong = (one != other) & ~(one.isnan() & other.isnan())
+    if tolerance:
+        wrong &= ~((one - other).abs() <= tolerance * (1 + other.abs()))
+    if not wrong.any():
+        return "", ""
+    position = wrong.nonzero()[0].tolist()
+    digits = 17 if tolerance == 0 else 6
+    place = f" at {position}" if position else ""
+    return f"{other[tuple(position)].item():.{digits}g}{place}", f"{one[tuple(position)].item():.{digits}g}"

@@ -1,0 +1,86 @@
+"""The conformance suite of initializers, for subclasses in the tests of a plugin."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from seqforge.interfaces import Initializer
+from seqforge.testing.conformance import Suite, calling, fail
+
+InitializerFactory = Callable[[], Initializer]
+"""Function that returns an initializer: a class or `partial(Class, option=…)`."""
+
+SHAPES = {
+    "input.embedding.weight": (50, 16),
+    "stack.cells.0.input_weight": (64, 12),
+    "stack.cells.0.recurrent_weight": (64, 16),
+    "stack.cells.0.bias": (64,),
+    "stack.cells.0.forget_peephole": (16,),
+    "stack.cells.1.module.weight_hh_l0": (48, 16),
+    "stack.cells.1.scale": (),
+    "stack.cells.2.recurrent_weight": (1, 1),
+    "stack.cells.3.filters": (6, 4, 3),
+    "head.weight": (50, 16),
+    "head.bias": (50,),
+}
+"""Names and shapes of parameters: matrices, vectors, a number, and a tensor of three axes."""
+
+
+class InitializerSuite(Suite):
+    """Tests that every initializer must pass. List yours in a subclass whose name begins with `Test`.
+
+    ```python
+    class TestSparse(InitializerSuite):
+        initializers: ClassVar = {"plain": Sparse}
+    ```
+
+    Attributes:
+        initializers: Functions that return an initializer, by name.
+    """
+
+    table: ClassVar[str] = "initializers"
+    initializers: ClassVar[Mapping[str, InitializerFactory]]
+
+    def test_every_parameter_is_filled_with_finite_numbers(self, make: InitializerFactory) -> None:
+        """Parameters of any name, shape and type are filled in place with finite numbers."""
+        for dtype in (torch.float32, torch.float64):
+            for name, value in _initialize(make, seed=1, dtype=dtype).items():
+                if not value.isfinite().all():
+                    problem = f"`{name}` {list(value.shape)} contains a number that is not finite"
+                    fail(make, problem, got=value[~value.isfinite()].flatten()[0].item())
+
+    def test_hidden_units_differ(self, make: InitializerFactory) -> None:
+        """No two rows of a matrix are equal, since units with equal weights learn the same."""
+        for name, value in _initialize(make, seed=1).items():
+            if value.ndim == 2 and len(value) > 1 and len(value.unique(dim=0)) < len(value):
+                problem = f"rows of `{name}` are equal, so that their units learn the same"
+                fail(make, problem, expected=f"{len(value)} different rows", got=len(value.unique(dim=0)))
+
+    def test_numbers_come_from_the_default_generator(self, make: InitializerFactory) -> None:
+        """Equal seeds of torch's default generator give equal bits, so that a run can be repeated."""
+        one, other = _initialize(make, seed=1), _initialize(make, seed=1)
+        for name in SHAPES:
+            if not torch.equal(one[name], other[name]):
+                wanted = "random numbers from torch's default generator only"
+                fail(make, f"`{name}` differs although the seed is equal", expected=wanted)
+
+
+def _initialize(make: InitializerFactory, seed: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    with calling(make, "`__init__`"):
+        initializer = make()
+    generator = torch.Generator().manual_seed(0)
+    found: dict[str, Tensor] = {}
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for name, shape in SHAPES.items():
+            parameter = torch.nn.Parameter(torch.randn(shape, generator=generator, dtype=dtype))
+            with calling(make, f"`initialize` of `{name}` {list(shape)}"):
+                returned: Any = initializer.initialize(name, parameter)
+            if returned is not None and returned is not parameter:
+                fail(make, f"`initialize` of `{name}` returns a value", expected="a parameter that is filled in place")
+            if list(parameter.shape) != list(shape) or parameter.dtype != dtype:
+                fail(make, f"`initialize` changes the shape or type of `{name}`", got=list(parameter.shape))
+            found[name] = parameter.detach()
+    return found

@@ -1,0 +1,162 @@
+"""The conformance suite of losses, for subclasses in the tests of a plugin."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqforge.interfaces import IGNORED_TARGET, Loss
+from seqforge.testing.conformance import Suite, calling, fail
+
+LossFactory = Callable[[], Loss]
+"""Function that returns a loss: a class or `partial(Class, option=…)`."""
+
+_SYMBOLS = 5
+
+
+class _Batch(NamedTuple):
+    outputs: Tensor
+    targets: Tensor
+
+    def rows(self, rows: slice) -> "_Batch":
+        return _Batch(self.outputs[:, rows], self.targets[:, rows])
+
+    @property
+    def ignored(self) -> Tensor:
+        return self.targets.isnan() if self.targets.is_floating_point() else self.targets == IGNORED_TARGET
+
+
+class LossSuite(Suite):
+    """Tests that every loss must pass. List yours in a subclass whose name begins with `Test`.
+
+    ```python
+    class TestFocal(LossSuite):
+        losses: ClassVar = {"plain": Focal, "sharp": partial(Focal, gamma=5.0)}
+    ```
+
+    Attributes:
+        losses: Functions that return a loss, by name.
+    """
+
+    table: ClassVar[str] = "losses"
+    losses: ClassVar[Mapping[str, LossFactory]]
+
+    def test_the_loss_is_a_finite_scalar(self, make: LossFactory) -> None:
+        """The loss is a finite scalar, also if all targets are ignored or outputs are large, and changes nothing."""
+        loss = _build(make)
+        batch = _batch(loss)
+        nothing = _Batch(batch.outputs, torch.full_like(batch.targets, _ignored_value(loss)))
+        large = _Batch(batch.outputs * 50, batch.targets)
+        for name, each in {"random outputs": batch, "ignored targets only": nothing, "large outputs": large}.items():
+            outputs, targets = each.outputs.clone(), each.targets.clone()
+            value, gradient = _differentiate(loss, each, name)
+            if not math.isfinite(value):
+                fail(make, f"the loss of {name} is not finite", got=value)
+            if not gradient.isfinite().all():
+                fail(make, f"the gradient of {name} is not finite", got=gradient[~gradient.isfinite()][0].item())
+            if not (torch.equal(outputs, each.outputs) and torch.equal(targets.nan_to_num(), each.targets.nan_to_num())):
+                fail(make, "the given outputs or targets were modified in place")
+
+    def test_gradients_are_right(self, make: LossFactory) -> None:
+        """The gradient agrees with finite differences in a random direction, and lowers the loss."""
+        loss = _build(make)
+        batch = _batch(loss)
+        _, gradient = _differentiate(loss, batch, "random outputs")
+        direction = torch.randn(batch.outputs.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+        moved = [batch._replace(outputs=batch.outputs + sign * 1e-3 * direction) for sign in (1, -1)]
+        slopes = [_value(loss, each, "random outputs") for each in moved]
+        expected, got = (slopes[0] - slopes[1]) / 2e-3, (gradient * direction).sum().item()
+        if not abs(got - expected) <= 2e-3 * (1 + abs(expected)):  # A loss may compute in float32.
+            slope = f"a slope of {expected:.6g}, by finite differences"
+            fail(make, "the gradient of the outputs is wrong", expected=slope, got=f"{got:.6g}")
+        if not gradient.any():
+            fail(make, "the gradient of the outputs is 0, so that nothing can be learned")
+
+    def test_ignored_targets_do_not_count(self, make: LossFactory) -> None:
+        """Outputs for ignored targets change neither the loss nor its gradient."""
+        loss = _build(make)
+        batch = _batch(loss)
+        if loss.aligns:  # Every output counts; padding follows the targets of a row.
+            longer = _Batch(batch.outputs, torch.cat([batch.targets, torch.full_like(batch.targets[:1], IGNORED_TARGET)]))
+            _require_near(make, "padding after the targets changes the loss", loss, longer, _value(loss, batch, "targets"))
+            return
+        ignored = batch.ignored
+        mask = ignored if ignored.ndim == batch.outputs.ndim else ignored.unsqueeze(-1)
+        changed = _Batch(batch.outputs + 3 * mask, batch.targets)
+        problem = "an output for an ignored target changes the loss"
+        _require_near(make, problem, loss, changed, _value(loss, batch, "random outputs"))
+        _, gradient = _differentiate(loss, batch, "random outputs")
+        if (gradient * mask).any():
+            fail(make, "an output for an ignored target has a gradient", expected="0", got=f"{(gradient * mask).max():.3g}")
+
+    def test_the_loss_is_a_mean_over_targets(self, make: LossFactory) -> None:
+        """The loss of a batch is the mean of the losses of its parts, weighted by their targets that are not ignored."""
+        loss = _build(make)
+        batch = _batch(loss)
+        parts = [batch.rows(slice(row, row + 1)) for row in range(batch.targets.shape[1])]
+        counts = [int((~part.ignored).sum()) for part in parts]
+        values = [_value(loss, part, "one row") for part in parts]
+        mean = sum(value * count for value, count in zip(values, counts, strict=True)) / sum(counts)
+        problem = "the loss of a batch is not the mean over its targets that are not ignored"
+        _require_near(make, problem, loss, batch, mean)
+
+    def test_nats_are_a_negative_log_likelihood(self, make: LossFactory) -> None:
+        """If `in_nats`, the loss of equal logits is the logarithm of the number of symbols."""
+        loss = _build(make)
+        if not loss.in_nats or loss.compares != "symbols" or loss.aligns:
+            return
+        batch = _batch(loss)
+        problem = "the loss is `in_nats`, but that of equal logits is not the logarithm of the number of symbols"
+        _require_near(make, problem, loss, _Batch(torch.zeros_like(batch.outputs), batch.targets), math.log(_SYMBOLS))
+
+
+def _build(make: LossFactory) -> Loss:
+    with calling(make, "`__init__`"):
+        loss: Any = make()
+    if loss.compares not in ("symbols", "numbers"):
+        fail(make, "`compares` is neither 'symbols' nor 'numbers'", got=repr(loss.compares))
+    return loss
+
+
+def _ignored_value(loss: Loss) -> float:
+    return float("nan") if loss.compares == "numbers" else float(IGNORED_TARGET)
+
+
+def _batch(loss: Loss) -> _Batch:
+    """Return outputs `[7, 3, 5]` in float64 and targets with some that are ignored, but not all of any row."""
+    generator = torch.Generator().manual_seed(1)
+    outputs = torch.randn(7, 3, _SYMBOLS, generator=generator, dtype=torch.float64)
+    if loss.compares == "numbers":
+        targets = torch.randn(outputs.shape, generator=generator, dtype=torch.float64)
+        return _Batch(outputs, targets.masked_fill(torch.rand(outputs.shape, generator=generator) < 0.3, torch.nan))
+    steps = 3 if loss.aligns else 7
+    targets = torch.randint(_SYMBOLS - loss.aligns, (steps, 3), generator=generator)
+    for row in range(3):  # Ignored targets follow the others of a row, as padding does.
+        targets[steps - row :, row] = IGNORED_TARGET
+    return _Batch(outputs, targets)
+
+
+def _value(loss: Loss, batch: _Batch, name: str) -> float:
+    return _differentiate(loss, batch, name)[0]
+
+
+def _differentiate(loss: Loss, batch: _Batch, name: str) -> tuple[float, Tensor]:
+    outputs = batch.outputs.clone().requires_grad_()
+    with calling(loss, f"the loss of {name}"):
+        value: Any = loss.forward(outputs, batch.targets)
+    if not isinstance(value, Tensor) or value.ndim or not value.is_floating_point():
+        shown = f"a tensor {list(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else repr(value)
+        fail(loss, "the loss is not a scalar", expected="a tensor [] of floating-point type", got=shown)
+    if not value.requires_grad:
+        fail(loss, "the loss does not depend on the outputs", expected="a result with a gradient")
+    with calling(loss, f"the gradient of {name}"):
+        (gradient,) = torch.autograd.grad(value, outputs, allow_unused=True, materialize_grads=True)
+    return value.item(), gradient
+
+
+def _require_near(make: LossFactory, problem: str, loss: Loss, batch: _Batch, expected: float) -> None:
+    got = _value(loss, batch, "a batch")
+    if not abs(got - expected) <= 1e-5 * (1 + abs(expected)):
+        fail(make, problem, expected=f"{expected:.6g}", got=f"{got:.6g}")

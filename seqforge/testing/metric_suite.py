@@ -1,0 +1,153 @@
+"""The conformance suite of metrics of generated text, for subclasses in the tests of a plugin."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from seqforge.errors import DataError
+from seqforge.interfaces import FittedMetric, Metric, Score
+from seqforge.testing.conformance import Suite, calling, fail
+
+MetricFactory = Callable[[], Metric]
+"""Function that returns a metric: a class or `partial(Class, option=…)`."""
+
+TEXTS = (
+    "int f(void)\n{\n\treturn g(1, \"a\\n\");\n}\n\n/* a comment */\n",
+    "The cat sat on the mat. The cat sat.\r\n\r\nThe end\n",
+    "no line break at the end ((",
+    "é 漢字 😀 \u0301\u2028 ends }",
+)
+"""Texts that a metric of code or prose may score."""
+
+HOSTILE = ("", " ", "\n", "\0\x7f\x1b", "\ud800", "(" * 3000, "a" * 3000, "\n" * 500, "\u202e\ufeff\u2028\r")
+"""Texts that a model can generate: none, blanks, control characters, lone surrogates, and long repetitions."""
+
+
+class MetricSuite(Suite):
+    """Tests that every metric of generated text must pass. List yours in a subclass whose name begins with `Test`.
+
+    ```python
+    class TestLineLength(MetricSuite):
+        metrics: ClassVar = {"plain": LineLength, "short": partial(LineLength, limit=5)}
+    ```
+
+    Attributes:
+        metrics: Functions that return a metric, by name.
+        texts: Texts to score, for which the values differ.
+    """
+
+    table: ClassVar[str] = "metrics"
+    metrics: ClassVar[Mapping[str, MetricFactory]]
+    texts: ClassVar[Sequence[str]] = TEXTS
+
+    def test_any_text_is_scored(self, make: MetricFactory) -> None:
+        """Any text, also an empty one and none at all, has finite values with the same names."""
+        metric = self._fitted(make)
+        names = set(score_of(make, metric, self.texts, "the texts of the suite").values)
+        for texts in ([], list(HOSTILE), *([text] for text in HOSTILE)):
+            shown = f"{texts[0][:10]!r}" if len(texts) == 1 else f"{len(texts)} texts"
+            found = set(score_of(make, metric, texts, shown).values)
+            if found != names:
+                problem = f"the names of the values differ for {shown}"
+                fail(make, problem, expected=sorted(names), got=sorted(found))
+
+    def test_findings_are_inside_the_texts(self, make: MetricFactory) -> None:
+        """Each finding has the index of a text, a part of it, and a message."""
+        metric = self._fitted(make)
+        for texts in (list(self.texts), list(HOSTILE)):
+            for finding in score_of(make, metric, texts, "texts").findings:
+                if not 0 <= finding.text < len(texts):
+                    wanted = f"an index from 0 to {len(texts) - 1}"
+                    fail(make, "a finding is in a text that does not exist", expected=wanted, got=finding.text)
+                size = len(texts[finding.text])
+                if not 0 <= finding.start <= finding.stop <= size:
+                    problem = f"a finding lies outside of its text {texts[finding.text][:20]!r}"
+                    fail(make, problem, expected=f"a span within 0 to {size}", got=f"{finding.start} to {finding.stop}")
+                if not finding.message:
+                    fail(make, "a finding has no message")
+
+    def test_the_order_of_texts_does_not_matter(self, make: MetricFactory) -> None:
+        """Texts in another order, or scored again, have the same values."""
+        metric = self._fitted(make)
+        first = score_of(make, metric, self.texts, "the texts")
+        for problem, texts in (
+            ("when the texts are scored again", self.texts),
+            ("when the texts are in another order", self.texts[::-1]),
+        ):
+            _require_values(make, problem, score_of(make, metric, texts, "the texts"), first.values)
+
+    def test_weights_are_sample_sizes(self, make: MetricFactory) -> None:
+        """A value with a weight is a mean over so many things, so that the average over groups is that of all texts."""
+        metric = self._fitted(make)
+        whole = score_of(make, metric, self.texts, "the texts")
+        parts = [score_of(make, metric, [text], "one text") for text in self.texts]
+        for name, weight in whole.weights.items():
+            if name not in whole.values:
+                problem = f"the weight {name!r} belongs to no value"
+                fail(make, problem, expected=f"one of {sorted(whole.values)}")
+            weights = [part.weights.get(name, 1.0) for part in parts]
+            if not all(0 <= each < math.inf for each in (weight, *weights)):
+                fail(make, f"the weight of {name!r} is not finite and at least 0", got=weight)
+            if not math.isclose(sum(weights), weight, rel_tol=1e-6, abs_tol=1e-9):
+                problem = f"the weight of {name!r} is not a sample size: those of single texts do not add up"
+                fail(make, problem, expected=weight, got=sum(weights))
+            if weight:
+                total = sum(part.values[name] * each for part, each in zip(parts, weights, strict=True))
+                _require_values(make, "when averaged by its weight over single texts", whole, {name: total / weight})
+
+    def test_a_fitted_state_can_be_restored(self, make: MetricFactory) -> None:
+        """A metric that restores a fitted state gives the same scores, and refuses a damaged state."""
+        metric = self._fitted(make)
+        if not isinstance(metric, FittedMetric):
+            return
+        restored = make()
+        with calling(make, "`state`"):
+            state: Any = metric.state()
+        if not isinstance(state, bytes) or not isinstance(restored, FittedMetric):
+            fail(make, "`state` does not return bytes", got=type(state).__name__)
+        with calling(make, "`restore` of a state"):
+            restored.restore(state)
+        expected = score_of(make, metric, self.texts, "the texts").values
+        _require_values(make, "after `restore`", score_of(make, restored, self.texts, "the texts"), expected)
+        try:
+            with calling(make, "`restore` of a damaged state", DataError):
+                make_again: Any = make()
+                make_again.restore(b"\xff\x00 not a state")
+        except DataError:
+            return
+        fail(make, "`restore` accepts a damaged state", expected="a DataError, after which the engine calls `fit`")
+
+    def _fitted(self, make: MetricFactory) -> Metric:
+        with calling(make, "`__init__`"):
+            metric = make()
+        if isinstance(metric, FittedMetric):
+            with calling(make, "`fit`"):
+                metric.fit(iter([*self.texts, *HOSTILE]))
+        return metric
+
+
+def score_of(make: Any, metric: Metric, texts: Sequence[str], shown: str) -> Score:
+    """Return the score of texts, after checking that its values are finite numbers."""
+    with calling(make, f"`score` of {shown}"):
+        score: Any = metric.score(list(texts))
+    return validated(make, score, shown)
+
+
+def validated(make: Any, score: Any, shown: str) -> Score:
+    """Return a score, after checking that it is one and that its values are finite numbers."""
+    if not isinstance(score, Score):
+        fail(make, f"`score` of {shown} does not return a Score", got=type(score).__name__)
+    for name, value in score.values.items():
+        number: Any = value
+        with calling(make, f"the value {name!r} for {shown}"):
+            number = float(number)
+        if not math.isfinite(number):
+            fail(make, f"the value {name!r} for {shown} is not finite", expected="0 with a weight of 0", got=number)
+    return score
+
+
+def _require_values(make: Any, problem: str, score: Score, expected: Mapping[str, float]) -> None:
+    for name, value in expected.items():
+        got = float(score.values[name])
+        if not math.isclose(got, value, rel_tol=1e-6, abs_tol=1e-9):
+            fail(make, f"the value {name!r} differs {problem}", expected=f"{value:.6g}", got=f"{got:.6g}")

@@ -1,0 +1,143 @@
+"""The conformance suite of optimizers, for subclasses in the tests of a plugin."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from seqforge.checkpoints.optimizer_state import join_optimizer_state, split_optimizer_state
+from seqforge.errors import PluginError
+from seqforge.interfaces import Optimizer
+from seqforge.interfaces.optimization import build_optimizer
+from seqforge.testing.conformance import Suite, calling, fail, require_equal
+
+OptimizerFactory = Callable[[], Optimizer]
+"""Function that returns an optimizer: a class or `partial(Class, option=…)`."""
+
+_STEPS = 100
+
+
+class OptimizerSuite(Suite):
+    """Tests that every optimizer must pass. List yours in a subclass whose name begins with `Test`.
+
+    ```python
+    class TestLion(OptimizerSuite):
+        optimizers: ClassVar = {"plain": Lion, "decay": partial(Lion, weight_decay=0.1)}
+    ```
+
+    Attributes:
+        optimizers: Functions that return an optimizer, by name. List one with each option that adds a state.
+    """
+
+    table: ClassVar[str] = "optimizers"
+    optimizers: ClassVar[Mapping[str, OptimizerFactory]]
+
+    def test_every_parameter_is_in_one_group(self, make: OptimizerFactory) -> None:
+        """`build` returns a torch optimizer with every parameter once, and a positive learning rate in every group."""
+        model = _Model()
+        optimizer = _build(make, model)
+        found = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
+        for name, parameter in model.named_parameters():
+            if found.count(id(parameter)) != 1:
+                problem = f"parameter `{name}` is not in exactly one parameter group"
+                fail(make, problem, expected="once", got=f"{found.count(id(parameter))} times")
+        for group in optimizer.param_groups:
+            if not float(group["lr"]) > 0:
+                fail(make, "the learning rate of a group is not positive", got=group["lr"])
+
+    def test_a_quadratic_decreases(self, make: OptimizerFactory) -> None:
+        """100 steps lower a quadratic loss."""
+        model = _Model()
+        optimizer = _build(make, model)
+        before = _loss(model).item()
+        _train(make, model, optimizer, _STEPS)
+        after = _loss(model).item()
+        if not after < before:
+            fail(make, f"{_STEPS} steps do not lower a quadratic", expected=f"below {before:.6g}", got=f"{after:.6g}")
+
+    def test_the_state_survives_a_checkpoint(self, make: OptimizerFactory) -> None:
+        """Steps after a checkpoint are bit-identical to those without one."""
+        model, resumed = _Model(), _Model()
+        optimizer = _build(make, model)
+        _train(make, model, optimizer, 5)
+        resumed.load_state_dict(model.state_dict())
+        other = _build(make, resumed)
+        with calling(make, "`state_dict`"):
+            tensors, scalars = split_optimizer_state(optimizer)
+        try:
+            scalars = json.loads(json.dumps(scalars, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            fail(make, "the state contains something else than tensors and plain JSON values", got=str(error))
+        tensors = safetensors.torch.load(safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}))
+        with calling(make, "loading the state from a checkpoint"):
+            join_optimizer_state(other, make(), tensors, scalars)
+        for trained, its_optimizer in ((model, optimizer), (resumed, other)):
+            _train(make, trained, its_optimizer, 5, first=5)
+        actual, expected = (
+            {f"`{name}`": value for name, value in each.state_dict().items()} for each in (resumed, model)
+        )
+        require_equal(make, "{part} differs after a checkpoint: a part of the state is not in it", actual, expected, 0.0)
+
+    def test_biases_do_not_decay(self, make: OptimizerFactory) -> None:
+        """A step without gradients changes no bias and no gain. It may shrink matrices."""
+        model = _Model()
+        before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        optimizer = _build(make, model)
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        with calling(make, "`step`"):
+            optimizer.step()
+        for name, parameter in model.named_parameters():
+            change = "decays" if parameter.norm() <= before[name].norm() else "grows"
+            if (name != "weight" and not torch.equal(parameter, before[name])) or change == "grows":
+                wanted = "weight decay on matrices only"
+                fail(make, f"parameter `{name}` {change} without a gradient", expected=wanted)
+
+    def test_the_schedule_is_followed(self, make: OptimizerFactory) -> None:
+        """A step with the learning rate 0 changes nothing, so that the factor of a schedule takes effect."""
+        model = _Model()
+        optimizer = _build(make, model)
+        _train(make, model, optimizer, 3)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.0
+        before = {f"`{name}`": value.clone() for name, value in model.state_dict().items()}
+        _train(make, model, optimizer, 1)
+        after = {f"`{name}`": value for name, value in model.state_dict().items()}
+        require_equal(make, "{part} changes in a step with the learning rate 0, so that schedules fail", after, before, 0.0)
+
+
+class _Model(nn.Module):
+    """A matrix, a bias and a gain, whose minimum is not at 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.weight = nn.Parameter(torch.randn(4, 3, generator=generator))
+        self.bias = nn.Parameter(torch.randn(4, generator=generator))
+        self.gain = nn.Parameter(torch.randn(4, generator=generator))
+
+
+def _loss(model: _Model) -> torch.Tensor:
+    parts = [(parameter - 2).square().sum() for parameter in model.parameters()]
+    return torch.stack(parts).sum()
+
+
+def _build(make: OptimizerFactory, model: _Model) -> torch.optim.Optimizer:
+    try:
+        with calling(make, "`build`", PluginError):
+            return build_optimizer(make(), model.named_parameters())
+    except PluginError as error:
+        fail(make, error.message.rpartition(": ")[2])
+
+
+def _train(
+    make: OptimizerFactory, model: _Model, optimizer: torch.optim.Optimizer, steps: int, *, first: int = 0
+) -> None:
+    with calling(make, "`step`"):
+        for _ in range(first, first + steps):
+            optimizer.zero_grad()
+            cast("Any", _loss(model)).backward()
+            optimizer.step()

@@ -1,0 +1,236 @@
+"""The conformance suite of samplers, for subclasses in the tests of a plugin."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqforge.errors import PluginError
+from seqforge.generation.validate_automaton import first_automaton, next_automaton
+from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary
+from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
+from seqforge.testing.conformance import Suite, calling, fail
+
+SamplerFactory = Callable[[], Sampler]
+"""Function that returns a sampler: a class or `partial(Class, option=…)`."""
+
+
+class ASCII(Vocabulary):
+    """The 128 characters of ASCII."""
+
+    @property
+    def size(self) -> int:
+        """Number of characters."""
+        return 128
+
+    def encode_bytes(self, content: bytes) -> NDArray[np.uint8]:
+        """Return the bytes."""
+        for position, value in enumerate(content):
+            if value > 127:
+                raise UnknownSymbolError(chr(value), position)
+        return np.frombuffer(content, dtype=np.uint8)
+
+    def decode(self, tokens: Iterable[int]) -> bytes:
+        """Return the bytes."""
+        return bytes(tokens)
+
+    def state(self) -> dict[str, Any]:
+        """Return an empty state."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Do nothing, since there is no state."""
+
+
+class SamplerSuite(Suite):
+    """Tests that every sampler must pass. List yours in a subclass whose name begins with `Test`.
+
+    ```python
+    class TestTypical(SamplerSuite):
+        samplers: ClassVar = {"plain": Typical, "narrow": partial(Typical, mass=0.2)}
+    ```
+
+    Attributes:
+        samplers: Functions that return a sampler, by name.
+        vocabulary: Function that returns the vocabulary of the model.
+        prompts: Texts that samples start with.
+        length: Number of symbols that are drawn for each prompt.
+    """
+
+    table: ClassVar[str] = "samplers"
+    samplers: ClassVar[Mapping[str, SamplerFactory]]
+    vocabulary: ClassVar[Callable[[], Vocabulary]] = ASCII
+    prompts: ClassVar[Sequence[str]] = ("a", "f(a[", "\n")
+    length: ClassVar[int] = 24
+
+    def test_logits_stay_logits(self, make: SamplerFactory) -> None:
+        """The result has the shape and type of the logits and at least one possible symbol, and no NaN."""
+        for step in self._generate(make):
+            step.require_logits(make)
+
+    def test_forbidden_symbols_stay_forbidden(self, make: SamplerFactory) -> None:
+        """In a chain, a symbol that an earlier sampler forbids stays forbidden."""
+        for step in self._generate(make):
+            forbidden = step.logits == -torch.inf
+            allowed_again = forbidden & (step.result != -torch.inf)
+            if allowed_again.any():
+                problem = "a symbol that an earlier sampler of the chain forbids is allowed again"
+                fail(make, problem, expected="minus infinity", got=step.result[allowed_again][0].item())
+
+    def test_rows_do_not_affect_each_other(self, make: SamplerFactory) -> None:
+        """A sample has the same logits in a batch as alone."""
+        together = self._generate(make)
+        for row in range(3):
+            rows = slice(row, row + 1)
+            drawn = [step.tokens[rows] for step in together]
+            alone = self._generate(make, rows=rows, drawn=drawn)
+            for number, (one, other) in enumerate(zip(together, alone, strict=True)):
+                _require_same(make, f"sample {row} depends on the other samples", number, one.result[rows], other.result)
+
+    def test_the_same_draws_have_the_same_logits(self, make: SamplerFactory) -> None:
+        """A sampler gives the same logits in a second generation, also if the two take turns."""
+        sampler = self._build(make)
+        first = self._generate(make, sampler)
+        drawn = [step.tokens for step in first]
+        problem = "the logits depend on earlier samples or on random numbers"
+        for number, (one, other) in enumerate(zip(first, self._generate(make, sampler, drawn=drawn), strict=True)):
+            _require_same(make, problem, number, other.result, one.result)
+        turns = [self._generation(make, sampler, prompt, slice(None), None) for prompt in self.prompts]
+        results = [[step.result for step in steps] for steps in zip(*turns, strict=True)]
+        expected = [step.result for step in first]
+        problem = "two generations at the same time affect each other: keep the memory out of attributes"
+        for index, found in enumerate(zip(*results, strict=True)):
+            for number, result in enumerate(found):
+                _require_same(make, problem, number, result, expected[index * self.length + number])
+
+    def test_the_logit_rule_equals_transform(self, make: SamplerFactory) -> None:
+        """The rule for compiled code has the same probabilities as `transform`."""
+        rule = self._build(make).logit_rule()
+        if rule is None:
+            return
+        for number, step in enumerate(self._generate(make)):
+            expected = apply_rule(rule, step.logits).softmax(-1)
+            problem = f"`logit_rule` returns the rule {rule.kind!r}, which differs from `transform`"
+            _require_same(make, problem, number, step.result.softmax(-1), expected, tolerance=1e-5)
+
+    def test_the_automaton_equals_step_by_step(self, make: SamplerFactory) -> None:
+        """The automaton for compiled code allows the same symbols as `transform`, step by step."""
+        for prompt in self.prompts:
+            sampler = self._build(make)
+            steps = list(self._generation(make, sampler, prompt, slice(None), None, forbid=False))
+            memory = self._start(sampler, prompt, 3)
+            automaton = self._automaton(make, sampler, memory)
+            if automaton is None:
+                return
+            for number, step in enumerate(steps):
+                expected = step.result > -torch.inf
+                if not torch.equal(allowed := allowed_symbols(automaton), expected):
+                    row, symbol = (allowed != expected).nonzero()[0].tolist()
+                    text = self.vocabulary().decode([symbol])
+                    verbs = {True: "allows", False: "forbids"}
+                    fail(
+                        make,
+                        f"after {number} symbols `transform` {verbs[bool(expected[row, symbol])]} {text!r}, and "
+                        f"`automaton` {verbs[bool(allowed[row, symbol])]} it",
+                    )
+                if not follow(automaton, step.tokens):
+                    with calling(make, "`memory_after_stop`"):
+                        memory = sampler.memory_after_stop(memory, automaton, step.tokens)
+                        automaton = next_automaton(sampler, memory, automaton)
+
+    def _automaton(self, make: SamplerFactory, sampler: Sampler, memory: Any) -> Any:
+        try:
+            with calling(make, "`automaton`", PluginError):
+                return first_automaton(sampler, memory, 3, self.vocabulary().size)
+        except PluginError as error:
+            fail(make, error.message.partition(": ")[2])
+
+    def _build(self, make: SamplerFactory) -> Sampler:
+        with calling(make, "`__init__`"):
+            return make()
+
+    def _start(self, sampler: Sampler, prompt: str, batch: int) -> Any:
+        vocabulary = self.vocabulary()
+        tokens = torch.as_tensor(vocabulary.encode(prompt).astype(np.int64))
+        with calling(sampler, f"`start` with the prompt {prompt!r}"):
+            return sampler.start(SamplingContext(tokens, batch, self.length, vocabulary))
+
+    def _generate(
+        self,
+        make: SamplerFactory,
+        sampler: Sampler | None = None,
+        *,
+        rows: slice = slice(3),
+        drawn: Sequence[Tensor] | None = None,
+    ) -> list["_Step"]:
+        """Draw samples from random logits for every prompt, or follow symbols that were drawn."""
+        steps: list[_Step] = []
+        for index, prompt in enumerate(self.prompts):
+            own = drawn and drawn[index * self.length : (index + 1) * self.length]
+            steps += self._generation(make, sampler or self._build(make), prompt, rows, own)
+        return steps
+
+    def _generation(
+        self,
+        make: SamplerFactory,
+        sampler: Sampler,
+        prompt: str,
+        rows: slice,
+        drawn: Sequence[Tensor] | None,
+        *,
+        forbid: bool = True,
+    ) -> Iterable["_Step"]:
+        generator = torch.Generator().manual_seed(len(prompt))
+        size = self.vocabulary().size
+        memory = self._start(sampler, prompt, len(range(3)[rows]))
+        for number in range(self.length):
+            logits = 3 * torch.randn(3, size, generator=generator)
+            if forbid:
+                logits.masked_fill_(torch.rand(3, size, generator=generator) < 0.3, -torch.inf)
+            logits = logits[rows]
+            given = logits.clone()
+            with calling(make, "`transform`"):
+                result: Any = sampler.transform(logits, memory)
+            if not torch.equal(logits, given):
+                fail(make, "`transform` modifies the given logits", expected="new logits")
+            if not isinstance(result, Tensor):
+                fail(make, "`transform` does not return a tensor", got=type(result).__name__)
+            tokens = drawn[number] if drawn else result.argmax(-1)
+            yield _Step(logits, result, tokens)
+            with calling(make, "`advance`"):
+                memory = sampler.advance(memory, tokens)
+
+
+class _Step:
+    """Logits before and after a sampler, and the symbols that are drawn from them."""
+
+    def __init__(self, logits: Tensor, result: Tensor, tokens: Tensor) -> None:
+        self.logits, self.result, self.tokens = logits, result, tokens
+
+    def require_logits(self, make: SamplerFactory) -> None:
+        """Check the shape, the type and the numbers of the result."""
+        for what, was, now in (
+            ("shape", list(self.logits.shape), list(self.result.shape)),
+            ("type", self.logits.dtype, self.result.dtype),
+        ):
+            if was != now:
+                fail(make, f"the {what} of the logits changes", expected=was, got=now)
+        if self.result.isnan().any() or (self.result == torch.inf).any():
+            fail(make, "a logit is NaN or infinite", expected="finite numbers, or minus infinity to forbid a symbol")
+        if not (self.result > -torch.inf).any(-1).all():
+            fail(make, "every symbol of a row is forbidden", expected="at least one symbol that stays allowed")
+
+
+def _require_same(
+    make: SamplerFactory, problem: str, step: int, actual: Tensor, expected: Tensor, tolerance: float = 0.0
+) -> None:
+    if actual.shape != expected.shape:
+        fail(make, "the shape of the logits changes", expected=list(expected.shape), got=list(actual.shape))
+    wrong = (actual != expected) & ~((actual - expected).abs() <= tolerance)
+    if wrong.any():
+        place = wrong.nonzero()[0].tolist()
+        expected_value, got = expected[tuple(place)].item(), actual[tuple(place)].item()
+        fail(make, f"{problem} (draw {step})", expected=f"{expected_value:.6g} for symbol {place[1]}", got=f"{got:.6g}")

@@ -1,0 +1,124 @@
+"""The conformance suite of schedules, for subclasses in the tests of a plugin."""
+
+import json
+import math
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from seqforge.interfaces import Progress, Schedule
+from seqforge.testing.conformance import Suite, calling, fail
+
+ScheduleFactory = Callable[[], Schedule]
+"""Function that returns a schedule: a class or `partial(Class, option=…)`."""
+
+_LOSSES = (3.0, 2.5, 2.5, 2.4999, math.inf, 2.6, 2.5, math.nan, 2.5, 2.0, 2.0, 2.0, 1e-9, 2.0, 2.0, -1.0, 2.0, 2.0)
+"""Validation losses that fall, stand still and diverge."""
+
+
+class ScheduleSuite(Suite):
+    """Tests that every schedule must pass. List yours in a subclass whose name begins with `Test`.
+
+    ```python
+    class TestWarmup(ScheduleSuite):
+        schedules: ClassVar = {"plain": Warmup, "long": partial(Warmup, steps=100_000)}
+    ```
+
+    Attributes:
+        schedules: Functions that return a schedule, by name.
+    """
+
+    table: ClassVar[str] = "schedules"
+    schedules: ClassVar[Mapping[str, ScheduleFactory]]
+
+    def test_factors_are_finite_and_not_negative(self, make: ScheduleFactory) -> None:
+        """The factor is a finite number of at least 0 at any progress, and after any validation loss."""
+        schedule = _build(make)
+        for progress in _extremes():
+            _factor(make, schedule, progress)
+        for step, loss in enumerate(_LOSSES):
+            _observe(make, schedule, loss)
+            _factor(make, schedule, Progress(step, step / 4, step / len(_LOSSES)))
+
+    def test_a_factor_depends_on_progress_alone(self, make: ScheduleFactory) -> None:
+        """`factor` returns the same again, whatever progress it received in between, and does not change the state."""
+        schedule = _build(make)
+        for loss in _LOSSES[:5]:
+            _observe(make, schedule, loss)
+        before = _state(make, schedule)
+        places = _extremes()
+        first = [_factor(make, schedule, progress) for progress in places]
+        order = list(range(len(places)))
+        random.Random(0).shuffle(order)  # noqa: S311
+        for index in order:
+            again = _factor(make, schedule, places[index])
+            if again != first[index]:
+                problem = f"`factor` at {_shown(places[index])} depends on earlier calls"
+                fail(make, f"{problem}: keep a state in `observe` and `state`", expected=first[index], got=again)
+        if _state(make, schedule) != before:
+            fail(make, "`factor` changes the state", expected=before, got=_state(make, schedule))
+
+    def test_a_restored_schedule_continues(self, make: ScheduleFactory) -> None:
+        """A schedule that restores a state returns the same factors as one that was never interrupted."""
+        for stop in (0, 3, 8, len(_LOSSES) - 1):
+            uninterrupted, resumed = _build(make), _build(make)
+            for loss in _LOSSES[:stop]:
+                _observe(make, uninterrupted, loss)
+            state = _state(make, uninterrupted)
+            with calling(make, f"`restore` of the state after {stop} evaluations"):
+                resumed.restore(json.loads(state))
+            for step in range(stop, len(_LOSSES)):
+                progress = Progress(step, step / 4, step / len(_LOSSES))
+                expected, got = (_factor(make, schedule, progress) for schedule in (uninterrupted, resumed))
+                if expected != got:
+                    problem = f"the factor at {_shown(progress)} differs in a resumed run"
+                    fail(make, problem, expected=expected, got=got)
+                for schedule in (uninterrupted, resumed):
+                    _observe(make, schedule, _LOSSES[step])
+
+
+def _extremes() -> list[Progress]:
+    """Return the start, the end and many places between, of short and long runs."""
+    fractions = [0.0, 1e-9, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.999, 1.0]
+    lengths = [1, 7, 1000, 10**9]
+    return [
+        Progress(round(fraction * steps), fraction * epochs, fraction)
+        for fraction in fractions
+        for steps in lengths
+        for epochs in (0.01, 10.0, 1e6)
+    ]
+
+
+def _build(make: ScheduleFactory) -> Schedule:
+    with calling(make, "`__init__`"):
+        return make()
+
+
+def _observe(make: ScheduleFactory, schedule: Schedule, loss: float) -> None:
+    with calling(make, f"`observe` of the validation loss {loss}"):
+        schedule.observe(loss)
+
+
+def _factor(make: ScheduleFactory, schedule: Schedule, progress: Progress) -> float:
+    with calling(make, f"`factor` at {_shown(progress)}"):
+        factor: Any = schedule.factor(progress)
+    if not isinstance(factor, int | float):
+        fail(make, f"the factor at {_shown(progress)} is not a number", got=repr(factor))
+    if not 0 <= factor < math.inf:
+        fail(make, f"the factor at {_shown(progress)} is not finite and at least 0", got=factor)
+    return float(factor)
+
+
+def _state(make: ScheduleFactory, schedule: Schedule) -> str:
+    with calling(make, "`state`"):
+        state: Any = schedule.state()
+    try:
+        if isinstance(state, dict):
+            return json.dumps(state, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        fail(make, "`state` does not return plain JSON values", got=str(error))
+    fail(make, "`state` does not return a table", got=repr(state))
+
+
+def _shown(progress: Progress) -> str:
+    return f"step {progress.step:,}, epoch {progress.epoch:g}"
