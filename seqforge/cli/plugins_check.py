@@ -84,7 +84,9 @@ def check_plugins(
       seqforge plugins check my_cell.py --json
     """
     subject = find_subject(context.obj, name)
-    entries = [*(entry for plugin in subject.plugins for entry in plugin.registrations), *subject.components]
+    entries = [entry for plugin in subject.plugins for entry in plugin.registrations]
+    if not subject.plugins:
+        entries = subject.components
     width = max((len(entry.qualified_name) for entry in entries), default=len(name))
     reports: list[ComponentReport] = []
     for report in _reports(subject, entries):

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 import torch
 from seqforge.interfaces import BackendContext
-from seqforge.testing import BackendSuite, CellSuite
+from seqforge.testing import CellSuite
 from seqforge_native.backend import NativeBackend
 
 from seqforge_clockwork.cell import ClockworkRNN
@@ -17,14 +17,9 @@ def in_groups(input_size: int, hidden_size: int) -> ClockworkRNN:
 
 
 class TestClockworkRNN(CellSuite):
-    cells: ClassVar = {"two groups": in_groups}
+    """Also compares the outputs and gradients of every installed backend with those of the cell."""
 
-
-class TestCompiled(BackendSuite):
-    backend: ClassVar = NativeBackend
     cells: ClassVar = {"two groups": in_groups}
-    dtypes: ClassVar = (torch.float32,)
-    examples: ClassVar = 2
 
 
 def test_the_kernel_is_compiled() -> None:

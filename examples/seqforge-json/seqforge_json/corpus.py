@@ -16,9 +16,7 @@ class JsonLines(Corpus):
     def __init__(
         self,
         file: Annotated[ExperimentPath, Field(description="The file, relative to the experiment file.")],
-        field: Annotated[
-            str | None, Field(description="Field that holds text; by default, all JSON.")
-        ] = None,
+        field: Annotated[str | None, Field(description="Field that holds text; by default, all JSON.")] = None,
     ) -> None:
         self.file = file
         self.field = field
@@ -66,6 +64,4 @@ class JsonLines(Corpus):
         return text
 
     def _unreadable(self, error: OSError) -> DataError:
-        return DataError(
-            f"{self.file} cannot be read: {error.strerror}", hint="Set corpus.file to a file."
-        )
+        return DataError(f"{self.file} cannot be read: {error.strerror}", hint="Set corpus.file to a file.")
