@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: run test lint docs bench clean
+.PHONY: run test lint examples docs bench clean
 
 run: .venv/installed
 	$(BIN)/seqforge run experiments/first-run.toml
@@ -20,6 +20,11 @@ lint: .venv/installed-for-tests
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+# The packages in examples/ and a new package with every kind of component, as their authors would develop them: in an
+# environment of their own, which finds seqforge and its dependencies in .venv.
+examples: .venv/installed-for-tests
+	.ci/examples $(BIN)
+
 docs: .venv/installed-for-tests
 	$(BIN)/pip install -q -e ".[docs]"
 	$(BIN)/mkdocs build --strict
@@ -28,7 +33,7 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks all --markdown docs/benchmarks.md
 
 clean:
-	rm -rf .venv .venv-bench site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-examples site .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/pip .venv-bench/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

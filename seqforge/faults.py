@@ -16,6 +16,9 @@ from seqforge.errors import PluginError, SeqforgeError, is_out_of_memory
 SESSION = "session"
 """Plugin name of components that no plugin registers: classes that were defined in a Python session."""
 
+FILE_SUFFIX = ".py"
+"""End of the name of a plugin that is a single Python file, such as `my_cell.py`. No installed plugin has it."""
+
 _COMPONENTS: WeakKeyDictionary[type[Any], tuple[str, str]] = WeakKeyDictionary()
 """Kind and qualified name of every component that was loaded in this process, by its class."""
 
@@ -35,6 +38,8 @@ def author_hint(name: str) -> str:
     owner, _, class_name = name.rpartition("/")
     if owner in (SESSION, ""):
         return f"Correct the class {class_name}."
+    if owner.endswith(FILE_SUFFIX):
+        return f"Correct {class_name!r} in {owner}."
     return f"Report this to the author of the plugin {owner!r}."
 
 

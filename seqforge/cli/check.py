@@ -1,17 +1,22 @@
 """`seqforge check`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqforge.cli.options import Set
+from seqforge.cli.options import PluginFiles, Set
+
+if TYPE_CHECKING:
+    from seqforge.experiment import Experiment
+    from seqforge.registry import Component
 
 
 def check(
     context: typer.Context,
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file.")],
     assignments: Set = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],  # noqa: B006
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the experiment with every default, as TOML.")
     ] = False,
@@ -30,8 +35,25 @@ def check(
     if resolved:
         typer.echo(checked.to_toml(), nl=False)
         return
-    layers = ", ".join(cell.name for cell in checked.cells)
-    typer.echo(
-        f"{experiment}: valid. Corpus {checked.corpus.name}, vocabulary {checked.vocabulary.name}, cells {layers}, "
-        f"optimizer {checked.optimizer.name}"
-    )
+    typer.echo(f"{experiment}: valid")
+    for kind, components in _components(checked).items():
+        names = [component.name for component in components]
+        counted = [name if names.count(name) == 1 else f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]
+        if names:
+            typer.echo(f"  {kind:<12} {', '.join(counted)}")
+
+
+def _components(experiment: "Experiment") -> dict[str, list["Component"]]:
+    """Return the components of an experiment by kind, in the order in which data flows through them."""
+    return {
+        "corpus": [experiment.corpus],
+        "vocabulary": [experiment.vocabulary],
+        "cells": [*experiment.cells],
+        "attention": [experiment.attention] if experiment.attention else [],
+        "initializer": [experiment.initializer],
+        "loss": [experiment.loss],
+        "optimizer": [experiment.optimizer],
+        "schedule": [experiment.schedule],
+        "samplers": [*experiment.samplers],
+        "metrics": [*experiment.metrics],
+    }

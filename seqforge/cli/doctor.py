@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.table import Table
 
-from seqforge.cli.options import Set
+from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.terminal import print_error, stdout
 from seqforge.registry import Registry
 
@@ -23,6 +23,7 @@ def doctor(
         typer.Argument(metavar="EXPERIMENT.toml", help="Measure the backends on the cells of this experiment."),
     ] = None,
     assignments: Set = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Describe what this machine can do, or measure the backends on an experiment.

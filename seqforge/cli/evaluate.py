@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunPath, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 
 
@@ -23,6 +23,7 @@ def evaluate(
     run: RunPath,
     split: Annotated[Split, typer.Option(help="Split to score, as a whole.")] = Split.validation,
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,

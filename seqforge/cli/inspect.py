@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, PluginFiles, RunPath, SetOfRun, open_run
 from seqforge.cli.terminal import stdout
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def inspect(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Text to inspect, such as [bold]hello[/].")],
     checkpoint: CheckpointName = "best",
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],  # noqa: B006
 ) -> None:
     """Show the predictions of a language model on each step of a text, before and after one parameter update.
 

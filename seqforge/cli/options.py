@@ -7,10 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqforge.cli.terminal import print_error
-from seqforge.registry import Registry
+from seqforge.faults import FILE_SUFFIX
+from seqforge.registry import Registry, with_plugin_file
 
 if TYPE_CHECKING:
     from seqforge.api import Run
+
+
+def _load_plugin_files(context: typer.Context, paths: list[Path]) -> list[Path]:
+    for path in paths:
+        context.obj = with_plugin_file(context.obj, path)
+    return paths
+
+
+PluginFiles = Annotated[
+    list[Path],
+    typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        callback=_load_plugin_files,
+        help="Python file whose classes are components, such as my_cell.py. Repeatable.",
+    ),
+]
+"""Adds the components of the files to the registry in `context.obj`, before the command starts."""
 
 RunPath = Annotated[
     Path, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run, or one of its checkpoints.")
@@ -85,8 +104,15 @@ def _warn_of_other_versions(recorded: Mapping[str, str], installed: Mapping[str,
     changes = [
         f"{name} {recorded[name]}, now {version}"
         for name, version in installed.items()
-        if recorded.get(name, version) != version
+        if recorded.get(name, version) != version and not name.endswith(FILE_SUFFIX)
     ]
+    for name, version in installed.items():
+        if name.endswith(FILE_SUFFIX) and recorded.get(name, version) != version:
+            print_error(
+                f"the file {name} has changed since this run was started ({recorded[name]}, now {version})",
+                hint="The run may not continue as it would have, and its results may differ.",
+                kind="warning",
+            )
     if changes:
         print_error(
             f"this run was created with other versions: {'; '.join(changes)}",

@@ -1,4 +1,4 @@
-"""`seqforge plugins list` and `seqforge plugins show`."""
+"""`seqforge plugins list` and `seqforge plugins show`. The other commands about plugins have files of their own."""
 
 import inspect
 import json
@@ -7,11 +7,15 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from seqforge.cli.plugins_check import check_plugins, find_subject
+from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
-from seqforge.errors import PluginError, did_you_mean
+from seqforge.errors import PluginError
 from seqforge.registry import KINDS, Options, Plugin, PluginState, Registration, Registry, options_of
 
-plugins_app = typer.Typer(help="Show the installed plugins and their components.", no_args_is_help=True)
+plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
+plugins_app.command("check")(check_plugins)
+plugins_app.command("new")(new_plugin)
 
 STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
 
@@ -46,10 +50,13 @@ def list_plugins(
 @plugins_app.command("show")
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A plugin such as essentials, or a component such as lstm.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A plugin such as essentials, a component such as lstm, or a file such as my_cell.py."),
+    ],
     traceback: Annotated[bool, typer.Option("--traceback", help="Print the traceback of a broken plugin.")] = False,
 ) -> None:
-    """Show the options of a component, or the components of a plugin and the reason if it cannot be used.
+    """Show the options of a component, or the components of a plugin and what is wrong with them.
 
     [bold]Examples[/]
 
@@ -57,35 +64,39 @@ def show(
 
       seqforge plugins show essentials
     """
-    registry: Registry = context.obj
-    plugins = [plugin for plugin in registry.plugins if plugin.name == name]
-    entries = [entry for kind in KINDS for entry in registry.registrations(kind)]
-    components = [entry for entry in entries if name in registry.names_of(entry)]
-    components = components or [entry for entry in entries if name == entry.name]
-    if not plugins and not components:
-        names = {plugin.name for plugin in registry.plugins}
-        names |= {entry.qualified_name if "/" in name else entry.name for entry in entries}
-        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, names))
-    for plugin in plugins:
-        _show_plugin(plugin, traceback)
-    for registration in components:
-        _show_component(registry, registration)
-    others = [entry.qualified_name for entry in entries if entry.name == name and entry not in components]
-    if components and others:
-        typer.echo(f"See also: {', '.join(others)}")
+    subject = find_subject(context.obj, name)
+    for plugin in subject.plugins:
+        _show_plugin(subject.registry, plugin, traceback)
+    for registration in subject.components:
+        _show_component(subject.registry, registration)
+    if subject.components and subject.others:
+        typer.echo(f"See also: {', '.join(subject.others)}")
 
 
-def _show_plugin(plugin: Plugin, traceback: bool) -> None:
-    typer.echo(f"{plugin.name}: {plugin.state}" + (f": {plugin.reason}" if plugin.reason else ""))
-    typer.echo(f"  distribution  {plugin.distribution or 'unknown'} {plugin.version}")
-    typer.echo(f"  module        {plugin.module_name}")
+def _show_plugin(registry: Registry, plugin: Plugin, traceback: bool) -> None:
+    faults = [fault for entry in plugin.registrations if (fault := _fault(registry, entry))]
+    state = f"{len(faults)} of {len(plugin.registrations)} components cannot be used" if faults else plugin.state
+    typer.echo(f"{plugin.name}: {state}" + (f": {plugin.reason}" if plugin.reason else ""))
+    typer.echo(f"  distribution  {plugin.distribution or 'none'} {plugin.version}")
+    typer.echo(f"  module        {plugin.module_name or plugin.name}")
     for kind in KINDS:
         entries = [entry for entry in plugin.registrations if entry.kind == kind]
         if entries:
             names = (entry.qualified_name if entry.qualified_only else entry.name for entry in entries)
             typer.echo(f"  {kind:<13} {', '.join(names)}")
+    for fault in faults:
+        typer.echo(f"  {fault}")
     if plugin.traceback:
         typer.echo(plugin.traceback if traceback else "  To see the whole error, add --traceback.")
+
+
+def _fault(registry: Registry, registration: Registration) -> str:
+    """Return why a component cannot be used; empty if its class can be imported and its options are valid."""
+    try:
+        options_of(registry.load(registration), registration.kind, registration.qualified_name)
+    except PluginError as error:
+        return f"{error.message}. {error.hint or ''}".rstrip()
+    return ""
 
 
 def _show_component(registry: Registry, registration: Registration) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunPath, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.errors import DataError, printable
 
@@ -55,6 +55,7 @@ def predict(
     ] = [],  # noqa: B006 - typer copies it
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the samplers.")] = 0,
     assignments: SetOfRun = [],  # noqa: B006
+    plugin: PluginFiles = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
 ) -> None:

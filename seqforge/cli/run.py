@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.cli.options import Samplers, Set, open_run
+from seqforge.cli.options import PluginFiles, Samplers, Set, open_run
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import ExperimentError
 from seqforge.registry import Registry
@@ -65,6 +65,7 @@ def run(
     ] = None,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: Set = [],  # noqa: B006
+    plugin: PluginFiles = [],  # noqa: B006
     output: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder in which the run directory is created. Default: runs."),
@@ -84,6 +85,8 @@ def run(
       seqforge run --resume runs/first-run --set training.minutes=10
 
       seqforge run experiments/tiny-shakespeare.toml --initial runs/first-run
+
+      seqforge run experiments/first-run.toml --plugin my_cell.py --cell my-cell
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.hardware.memory import keep_freed_memory
@@ -110,9 +113,9 @@ def run(
                 trained = _resume(resume, assignments, registry, [display])
         except KeyboardInterrupt as interrupt:
             display.close()
-            stderr().print(_interrupt_message(display.started))
+            stderr().print(_interrupt_message(display.started, plugin))
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
-    _print_next_commands(trained, display.started)
+    _print_next_commands(trained, display.started, plugin)
 
 
 def _start(
@@ -141,7 +144,7 @@ def _resume(path: Path, assignments: list[str], registry: Registry, callbacks: S
     return resume(run, checkpoint, callbacks=callbacks, progress=False)
 
 
-def _interrupt_message(started: "RunStarted | None") -> str:
+def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str:
     if started is None:
         return "Interrupted before the start of the run."
     from seqforge.checkpoints.checkpoints import Checkpoints
@@ -150,21 +153,26 @@ def _interrupt_message(started: "RunStarted | None") -> str:
     steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
     if not steps:
         return "Interrupted before the first checkpoint was saved."
-    command = f"{_program()} run --resume {shlex.quote(str(started.directory))}"
+    command = f"{_program()} run --resume {shlex.quote(str(started.directory))}{_repeat(plugins)}"
     return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 
 
-def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
+def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list[Path]) -> None:
     from seqforge.tasks import task_of
 
     command, path = _program(), shlex.quote(str(run.path))
     stdout().print(f"The run is in {run.path}. Next:")
-    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}")
+    stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{_repeat(plugins)}")
     if started is not None and started.validation_tokens:
-        stdout().print(f"  {command} evaluate {path}")
+        stdout().print(f"  {command} evaluate {path}{_repeat(plugins)}")
     activate = Path(sys.argv[0]).with_name("activate")
     if command != "seqforge" and activate.exists():
         stdout().print(f"To type `seqforge` without its path: source {shlex.quote(str(activate))}")
+
+
+def _repeat(plugins: list[Path]) -> str:
+    """Return the options --plugin, which every command about the run needs."""
+    return "".join(f" --plugin {shlex.quote(str(path))}" for path in plugins)
 
 
 def _program() -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, RunPath, Samplers, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunPath, Samplers, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.errors import printable
 
@@ -33,6 +33,7 @@ def sample(
     ] = 0,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: SetOfRun = [],  # noqa: B006
+    plugin: PluginFiles = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     precision: Annotated[

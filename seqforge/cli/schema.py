@@ -4,8 +4,13 @@ import json
 
 import typer
 
+from seqforge.cli.options import PluginFiles
 
-def schema(context: typer.Context) -> None:
+
+def schema(
+    context: typer.Context,
+    plugin: PluginFiles = [],  # noqa: B006 - typer copies it
+) -> None:
     """Print the JSON Schema of experiment files, for your editor. It includes the components of installed plugins.
 
     [bold]Example[/]

@@ -19,7 +19,7 @@ from seqforge.experiment.compatibility import (
     is_labelled,
 )
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
-from seqforge.faults import SESSION
+from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.interfaces import ExampleSpec
 from seqforge.registry import Component, Problem, Registry, format_value, from_validation, join, resolve
 
@@ -118,12 +118,7 @@ class Checker:
         used = {name.partition("/")[0] for name in _component_names(table)}
         installed = {plugin.name for plugin in self._registry.plugins}
         return [
-            Problem(
-                join("plugins", name),
-                f"the plugin {name!r} is not installed",
-                f"The run used version {format_value(versions[name])} of it, in the distribution "
-                f"{format_value(distributions.get(name, 'unknown'))}. Install that distribution.",
-            )
+            _missing_plugin(name, versions[name], distributions.get(name, "unknown"))
             for name in sorted((used & versions.keys()) - installed)
         ]
 
@@ -265,6 +260,19 @@ class Checker:
         distributions = {plugin.name: plugin.distribution for plugin in self._registry.plugins if plugin.distribution}
         table["distributions"] = {name: distributions[name] for name in versions if name in distributions}
         return table
+
+
+def _missing_plugin(name: str, version: object, distribution: object) -> Problem:
+    key = join("plugins", name)
+    if name.endswith(FILE_SUFFIX):
+        message = f"the file {name} is needed, from which the components of the run were loaded"
+        return Problem(key, message, f"Add --plugin and the path of this file. The run used its version {version}.")
+    return Problem(
+        key,
+        f"the plugin {name!r} is not installed",
+        f"The run used version {format_value(version)} of it, in the distribution "
+        f"{format_value(distribution)}. Install that distribution.",
+    )
 
 
 def _component_names(value: Any) -> Iterator[str]:

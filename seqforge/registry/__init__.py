@@ -4,7 +4,9 @@ from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.options import NestedOption, Options, options_of
+from seqforge.registry.plugin_file import with_plugin_file
 from seqforge.registry.problems import Problem, format_value, from_validation, join
+from seqforge.registry.project import with_project
 from seqforge.registry.register import KINDS, Kind, Register, Registration
 from seqforge.registry.registry import Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
@@ -39,4 +41,6 @@ __all__ = [
     "resolve",
     "use",
     "with_classes_of",
+    "with_plugin_file",
+    "with_project",
 ]

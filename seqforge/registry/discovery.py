@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
-from seqforge.faults import SESSION
+from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.registry.hooks import API_VERSION, new_plugin_manager
 from seqforge.registry.register import Register, Registration
 from seqforge.registry.target import describe_missing
@@ -93,7 +93,7 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
         owners = " and ".join(distribution or "an unknown distribution" for distribution in distributions)
         reason = f"{owners} contain a plugin of this name; uninstall all but one"
         return replace(plugin, state=PluginState.CONFLICTING, reason=reason)
-    if plugin.name in RESERVED_NAMES:
+    if plugin.name in RESERVED_NAMES or plugin.name.endswith(FILE_SUFFIX):
         reason = f"the name {plugin.name!r} is reserved"
         return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import PluginError, did_you_mean, nearest
-from seqforge.faults import SESSION, author_hint, remember_component
+from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, remember_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
 from seqforge.registry.register import KINDS, Registration
@@ -165,6 +165,8 @@ class Registry:
         owner, slash, short = name.partition("/")
         if slash and owner == SESSION:
             return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."
+        if slash and owner.endswith(FILE_SUFFIX) and owner not in {plugin.name for plugin in self.plugins}:
+            return f"It was defined in the file {owner}. Add --plugin and the path of this file."
         qualified = [other.qualified_name for other in self.registrations(kind)]
         candidates = qualified if "/" in name else self.names(kind)
         hint = did_you_mean(name, candidates)

@@ -1,0 +1,12 @@
+"""JSON for seqforge: a corpus of JSON Lines, and a metric. Every seqforge command imports this module."""
+
+from seqforge.registry import Register, hookimpl
+
+SEQFORGE_API = 1
+
+
+@hookimpl
+def seqforge_register(register: Register) -> None:
+    """Register the components, by the import path of their classes."""
+    register.corpus("json-lines", "seqforge_json.corpus:JsonLines")
+    register.metric("valid-json", "seqforge_json.metric:ValidJson")

@@ -1,0 +1,120 @@
+"""What is right and what is wrong in a plugin, one report for each component."""
+
+import enum
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqforge.api.plugin_check.cells import try_attention, try_backend, try_cell
+from seqforge.api.plugin_check.data import try_corpus, try_metric, try_vocabulary
+from seqforge.api.plugin_check.training import try_initializer, try_loss, try_optimizer, try_sampler, try_schedule
+from seqforge.errors import DataError, SeqforgeError
+from seqforge.faults import author_hint, blame_plugin
+from seqforge.registry import Component, Options, Plugin, Registration, Registry, options_of, resolve
+
+TRIALS = {
+    "attention": try_attention,
+    "backend": try_backend,
+    "cell": try_cell,
+    "corpus": try_corpus,
+    "initializer": try_initializer,
+    "loss": try_loss,
+    "metric": try_metric,
+    "optimizer": try_optimizer,
+    "sampler": try_sampler,
+    "schedule": try_schedule,
+    "vocabulary": try_vocabulary,
+}
+"""For each kind, a function that tries a component once, and returns what it did and found. It raises a PluginError if
+the component is wrong, and a DataError if something that the trial needs is not on this machine."""
+
+
+class Verdict(enum.StrEnum):
+    """Whether a component works."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentReport:
+    """The result of the check of a component.
+
+    Attributes:
+        kind: Kind of component.
+        name: Qualified name.
+        verdict: Whether it works.
+        finding: What was tried, or what is wrong.
+        advice: What to do; empty if there is nothing to do.
+    """
+
+    kind: str
+    name: str
+    verdict: Verdict
+    finding: str
+    advice: str = ""
+
+
+def check_plugin(registry: Registry, plugin: Plugin) -> Iterator[ComponentReport]:
+    """Check every component of a plugin, and yield each report when it is complete."""
+    for registration in plugin.registrations:
+        yield check_component(registry, registration)
+
+
+def check_component(registry: Registry, registration: Registration) -> ComponentReport:
+    """Import a component, check its interface and its options, build it with its defaults, and try it once.
+
+    A component whose options have no defaults, or whose data is not on this machine, is not tried.
+    """
+    kind, name = registration.kind, registration.qualified_name
+    try:
+        component = registry.load(registration)
+        options = options_of(component, kind, name)
+        if registration.backends:
+            return _check_preset(registry, registration)
+        required = [field for field, info in options.model.model_fields.items() if info.is_required()]
+        required += [option for option, nested in options.nested.items() if nested.required]
+        if required:
+            advice = f'Try it in an experiment with use = "{name}": seqforge check EXPERIMENT.toml'
+            finding = f"imported; it has no default for {', '.join(required)}"
+            return ComponentReport(kind, name, Verdict.NOT_TRIED, finding, advice)
+        resolved = resolve(registry, kind, {"use": name}, "", Path.cwd())
+        if not isinstance(resolved, Component):
+            problems = "; ".join(f"the default of {problem}" for problem in resolved)
+            return ComponentReport(kind, name, Verdict.WRONG, problems, author_hint(name))
+        with blame_plugin(kind, name, component, "it fails"):
+            finding = TRIALS[kind](resolved, registry)
+    except DataError as error:
+        return ComponentReport(kind, name, Verdict.NOT_TRIED, error.message, error.hint or "")
+    except SeqforgeError as error:
+        finding = error.message.removeprefix(f"{kind} {name!r}: ").removeprefix(f"{kind} {name!r} ")
+        return ComponentReport(kind, name, Verdict.WRONG, finding, error.hint or author_hint(name))
+    return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(options))
+
+
+def imports_torch(module: str) -> bool:
+    """Return whether a module that can be imported here imports torch, which makes every command start slowly."""
+    program = (
+        f"import importlib, sys; sys.path[:] = {sys.path!r}; importlib.import_module({module!r}); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 1  # noqa: S603
+
+
+def _check_preset(registry: Registry, preset: Registration) -> ComponentReport:
+    for backend in preset.backends:
+        registry.load(registry.find("backend", backend))
+    finding = f"{preset.target} on the backend {' or '.join(preset.backends)}"
+    return ComponentReport(preset.kind, preset.qualified_name, Verdict.RIGHT, finding)
+
+
+def _advise(options: Options) -> str:
+    fields = {name: info.description for name, info in options.model.model_fields.items()}
+    fields |= {name: option.description for name, option in options.nested.items()}
+    bare = [name for name, description in fields.items() if not description]
+    if not bare:
+        return ""
+    return f'Describe {", ".join(bare)}: Annotated[type, Field(description="…")].'

@@ -1,0 +1,135 @@
+"""`seqforge plugins check`, and the search for what its argument names."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqforge.cli.terminal import stderr, stdout
+from seqforge.errors import PluginError, did_you_mean, printable
+from seqforge.faults import FILE_SUFFIX
+from seqforge.registry import KINDS, Plugin, PluginState, Registration, Registry, with_plugin_file, with_project
+
+if TYPE_CHECKING:
+    from seqforge.api.plugin_check import ComponentReport
+
+MARKS = {"right": ("✓", "green"), "wrong": ("✗", "red"), "not tried": ("–", "yellow")}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the argument of a command names.
+
+    Attributes:
+        registry: Registry with the plugins.
+        plugins: Plugins of this name or path.
+        components: Components of this name.
+        others: Qualified names of other components with the same short name.
+    """
+
+    registry: Registry
+    plugins: list[Plugin]
+    components: list[Registration]
+    others: list[str]
+
+
+def find_subject(registry: Registry, name: str) -> Subject:
+    """Find a plugin or a component by its name, a plugin by its folder, or a single file.
+
+    Raises:
+        PluginError: If there is none.
+    """
+    path = Path(name)
+    if path.suffix == FILE_SUFFIX:
+        registry = with_plugin_file(registry, path)
+        return Subject(registry, [registry.plugins[-1]], [], [])
+    plugins = [plugin for plugin in registry.plugins if plugin.name == name]
+    entries = [entry for kind in KINDS for entry in registry.registrations(kind)]
+    components = [entry for entry in entries if name in registry.names_of(entry)]
+    components = components or [entry for entry in entries if name == entry.name]
+    if not plugins and not components:
+        if path.is_dir():
+            return Subject(*with_project(registry, path), [], [])
+        names = {plugin.name for plugin in registry.plugins}
+        names |= {entry.qualified_name if "/" in name else entry.name for entry in entries}
+        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, names))
+    others = [entry.qualified_name for entry in entries if entry.name == name and entry not in components]
+    return Subject(registry, plugins, components, others)
+
+
+def check_plugins(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|PATH", help="A plugin, a component, the folder of a plugin, or a file such as my_cell.py."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """Import, build and try every component of a plugin, and show what is right, what is wrong, and what to do.
+
+    The check builds each component with its defaults and tries it once: one sequence and its gradients, one document,
+    one draw, one step of an optimizer. It times cells on every backend. The exit status is 1 if anything is wrong.
+
+    [bold]Examples[/]
+
+      seqforge plugins check my-plugin
+
+      seqforge plugins check ./seqforge-my-plugin
+
+      seqforge plugins check my_cell.py --json
+    """
+    subject = find_subject(context.obj, name)
+    entries = [entry for plugin in subject.plugins for entry in plugin.registrations]
+    if not subject.plugins:
+        entries = subject.components
+    width = max((len(entry.qualified_name) for entry in entries), default=len(name))
+    reports: list[ComponentReport] = []
+    for report in _reports(subject, entries):
+        reports.append(report)
+        if not as_json:
+            _print_report(report, width)
+    wrong = sum(report.verdict == "wrong" for report in reports)
+    if as_json:
+        typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
+    else:
+        counts = {verdict: sum(report.verdict == verdict for report in reports) for verdict in MARKS}
+        stdout().print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _reports(subject: Subject, entries: list[Registration]) -> Iterator["ComponentReport"]:
+    from seqforge.api.plugin_check import ComponentReport, Verdict, check_component, imports_torch
+
+    for plugin in subject.plugins:
+        if plugin.state is not PluginState.OK:
+            advice = f"See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
+            yield ComponentReport("plugin", plugin.name, Verdict.WRONG, f"{plugin.state}: {plugin.reason}", advice)
+        elif not plugin.registrations:
+            advice = "Implement seqforge_register in the entry module if the plugin has components."
+            yield ComponentReport("plugin", plugin.name, Verdict.RIGHT, "it registers no component", advice)
+        elif plugin.module_name and imports_torch(plugin.module_name):
+            advice = "Import torch in the modules of the components only."
+            finding = f"its entry module {plugin.module_name} imports torch, so every command starts slowly"
+            yield ComponentReport("plugin", plugin.name, Verdict.WRONG, finding, advice)
+    for entry in entries:
+        with stderr().status(f"trying {entry.kind} {entry.qualified_name}"):
+            report = check_component(subject.registry, entry)
+        yield report
+
+
+def _print_report(report: "ComponentReport", width: int) -> None:
+    mark, style = MARKS[report.verdict]
+    first, *more = printable(report.finding).splitlines() or [""]
+    stdout().print(mark, style=style, end=" ")
+    stdout().print(f"{report.kind:<11}  {report.name:<{width}}  {first}")
+    indent = " " * (width + 17)
+    for line in more:
+        stdout().print(f"{indent}{line}")
+    if report.advice:
+        stdout().print(f"{indent}{printable(report.advice)}", style="yellow")

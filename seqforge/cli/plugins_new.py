@@ -1,0 +1,106 @@
+"""`seqforge plugins new`."""
+
+import re
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqforge.cli.terminal import stdout
+from seqforge.errors import PluginError
+from seqforge.faults import SESSION
+from seqforge.files import reported_failures
+from seqforge.registry import Registry
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def _kind(description: str) -> object:
+    return typer.Option(help=description, rich_help_panel="Components")
+
+
+def new_plugin(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the plugin: lower-case words joined by hyphens.")],
+    cell: Annotated[bool, _kind("A recurrent cell. The default if no kind is given.")] = False,
+    corpus: Annotated[bool, _kind("A corpus of text.")] = False,
+    vocabulary: Annotated[bool, _kind("A vocabulary.")] = False,
+    loss: Annotated[bool, _kind("A loss.")] = False,
+    optimizer: Annotated[bool, _kind("An optimizer.")] = False,
+    schedule: Annotated[bool, _kind("A learning rate schedule.")] = False,
+    sampler: Annotated[bool, _kind("A sampler.")] = False,
+    metric: Annotated[bool, _kind("A metric of generated text.")] = False,
+    initializer: Annotated[bool, _kind("An initializer.")] = False,
+    attention: Annotated[bool, _kind("An attention.")] = False,
+    backend: Annotated[bool, _kind("A backend.")] = False,
+) -> None:
+    """Create a package with one working component of each kind, their tests, and an experiment.
+
+    The package is created in the folder seqforge-NAME. It passes its tests as it is.
+
+    [bold]Examples[/]
+
+      seqforge plugins new clockwork
+
+      seqforge plugins new my-project --corpus --metric --sampler
+    """
+    chosen = {
+        "cell": cell, "corpus": corpus, "vocabulary": vocabulary, "loss": loss, "optimizer": optimizer,
+        "schedule": schedule, "sampler": sampler, "metric": metric, "initializer": initializer,
+        "attention": attention, "backend": backend,
+    }  # fmt: skip
+    kinds = [kind for kind, is_chosen in chosen.items() if is_chosen] or ["cell"]
+    check_name(name, kinds, context.obj)
+    folder = Path(f"seqforge-{name}")
+    if folder.exists():
+        raise PluginError(f"{folder} exists already", hint="Choose another name, or remove it.")
+    from seqforge.cli.new_plugin import render_plugin
+
+    files = render_plugin(name, kinds)
+    with (
+        reported_failures(f"writing {folder}"),
+        tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".seqforge-") as place,
+    ):
+        for path, content in files.items():
+            (Path(place) / folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (Path(place) / folder / path).write_text(content, encoding="utf-8")
+        (Path(place) / folder).rename(folder)
+    stdout().print(f"Created {folder} with {len(files)} files. Next:")
+    python = shlex.quote(sys.executable)
+    for command in (f'{python} -m pip install -e "{folder}[test]"', f"{python} -m pytest {folder}"):
+        stdout().print(f"  {command}")
+    stdout().print(f"  seqforge plugins check {name}")
+
+
+def check_name(name: str, kinds: list[str], registry: Registry) -> None:
+    """Check the name of a new plugin.
+
+    Raises:
+        PluginError: If it is malformed or reserved, or an installed plugin or component already has it.
+    """
+    if not NAME.fullmatch(name):
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", name).strip("-0123456789").lower()
+        raise PluginError(
+            f"{name!r} is not a name for a plugin: write lower-case words joined by hyphens",
+            hint=f"For example: {words}." if NAME.fullmatch(words) else "For example: my-plugin.",
+        )
+    if name.startswith("seqforge-"):
+        short = name.removeprefix("seqforge-")
+        raise PluginError(
+            f"{name!r}: the name of a plugin does not begin with seqforge",
+            hint=f"Write {short}. Its package is called seqforge-{short}.",
+        )
+    if name in (SESSION, "seqforge", "core"):
+        raise PluginError(f"the name {name!r} is reserved", hint="Choose another name.")
+    if any(plugin.name == name for plugin in registry.plugins):
+        raise PluginError(f"a plugin called {name!r} is installed already", hint="Choose another name.")
+    for kind in kinds:
+        for other in registry.registrations(kind):
+            if other.name == name and not other.qualified_only:
+                raise PluginError(
+                    f"the {kind} {name!r} exists already, in the plugin {other.plugin!r}",
+                    hint="Choose another name, because neither of two equal names works without its plugin.",
+                )

@@ -1,0 +1,109 @@
+"""The check of a plugin names what is wrong, one case for each kind of component, and accepts what is right."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from seqforge.api.plugin_check import ComponentReport, check_plugin
+from seqforge.cli.app import build_app
+from seqforge.registry import Plugin, PluginState, Register, Registry, with_plugin_file, with_project
+
+WRONG = Path(__file__).parents[1] / "made/wrong_components.py"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def reports() -> Iterator[dict[str, ComponentReport]]:
+    """Return the report of each wrong component, by its short name."""
+    installed = Registry.installed()
+    # Without the other cells and backends, nothing is compiled or timed.
+    essentials = next(plugin for plugin in installed.plugins if plugin.name == "essentials")
+    kept = tuple(entry for entry in essentials.registrations if entry.kind not in ("cell", "backend"))
+    vocabularies = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
+    registry = with_plugin_file(Registry([vocabularies]), WRONG)
+    yield {report.name.partition("/")[2]: report for report in check_plugin(registry, registry.plugins[-1])}
+    del sys.modules["plugin_file_wrong_components"]
+
+
+@pytest.mark.parametrize(
+    ("name", "finding"),
+    [
+        ("unused", "its parameters peephole have no gradient: nothing uses them"),
+        ("infinite", "its outputs on 32 random steps are not finite"),
+        ("wrong-default", "the default of hidden_size: should be greater than 0, not 0"),
+        ("latin", "the document 'one' is not UTF-8 (unexpected end of data at byte 0)"),
+        ("changing", "fingerprint must return the same text in every call"),
+        ("misfit", "the example 'one' does not fit example_spec"),
+        ("lower-case", "is decoded as b'DEF AREA"),
+        ("unmasked", "a target that is ignored (-100) has a gradient"),
+        ("frozen", "a step with a gradient changes no parameter"),
+        ("negative", "factor returned -0.01"),
+        ("forbidding", "transform forbids every symbol; at least one must stay allowed"),
+        ("outside", "is outside of the texts"),
+        ("not-a-number", "its value 'mean' is nan"),
+        ("dividing", "it fails: ZeroDivisionError: division by zero (wrong_components.py, line "),
+        ("table", "it returned a dict, not a Score"),
+        ("wild", "it fills 'recurrent_weight' with numbers that are not finite"),
+        ("transposed", "it fails: RuntimeError"),
+        ("shifted", "the outputs of on-shifted differ from those of the scan of its step"),
+        ("on-shifted", "on the backend shifted, its outputs differ from those of the eager backend"),
+    ],
+)
+def test_what_is_wrong_is_named(name: str, finding: str, reports: dict[str, ComponentReport]) -> None:
+    assert finding in reports[name].finding
+    assert reports[name].verdict == "wrong"
+    assert reports[name].advice == f"Correct '{name}' in wrong_components.py."
+
+
+def test_a_cell_that_is_right_has_times_and_advice(reports: dict[str, ComponentReport]) -> None:
+    assert reports["good"].verdict == "right"
+    assert "32 steps × 16 rows: eager " in reports["good"].finding
+    assert reports["good"].advice == 'Describe hidden_size: Annotated[type, Field(description="…")].'
+
+
+def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
+    essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
+    kept = tuple(entry for entry in essentials.registrations if entry.kind != "cell")
+    plugin = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
+    found = list(check_plugin(Registry([plugin]), plugin))
+    verdicts = {report.name: report.verdict.value for report in found if report.verdict != "right"}
+    assert verdicts == {"essentials/text": "not tried", "essentials/inline": "not tried"}
+    assert [report.advice for report in found if report.verdict == "right" and report.advice] == []
+
+
+def test_a_missing_class_is_wrong_and_the_exit_status_is_1(tmp_path: Path) -> None:
+    register = Register("sample")
+    register.loss("absent", "seqforge.errors:AbsentLoss")
+    plugin = Plugin("sample", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
+    app, runner = build_app(Registry([plugin])), CliRunner()
+    shown = runner.invoke(app, ["plugins", "show", "sample"])
+    assert shown.stdout.startswith("sample: 1 of 1 components cannot be used\n")
+    assert "the module has no class AbsentLoss" in shown.stdout
+    checked = runner.invoke(app, ["plugins", "check", "sample", "--json"])
+    assert checked.exit_code == 1
+    (report,) = json.loads(checked.stdout)
+    assert (report["name"], report["verdict"]) == ("sample/absent", "wrong")
+    assert "has no class AbsentLoss" in report["advice"]
+
+
+def test_an_entry_module_must_not_import_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_plugin.py").write_text(
+        "import torch\nfrom seqforge.registry import hookimpl\nSEQFORGE_API = 1\n"
+        "@hookimpl\ndef seqforge_register(register):\n    register.schedule('one', 'slow_plugin:One')\n"
+    )
+    (tmp_path / "pyproject.toml").write_text('[project.entry-points."seqforge.plugins"]\nslow = "slow_plugin"\n')
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    checked = CliRunner().invoke(build_app(Registry([])), ["plugins", "check", str(tmp_path)])
+    assert checked.exit_code == 1
+    assert "its entry module slow_plugin imports torch, so every command starts slowly" in checked.stdout
+
+
+def test_a_folder_is_checked_without_being_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    registry, (plugin,) = with_project(Registry([]), ROOT / "plugins/tasks")
+    assert (plugin.name, plugin.state) == ("tasks", PluginState.OK)
+    assert registry.plugins == (plugin,)

@@ -1,0 +1,31 @@
+"""`seqforge check` names every component of an experiment."""
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from seqforge.cli.app import build_app
+from seqforge.registry import Registry
+
+
+def test_every_component_is_named(registry: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(
+        'metrics = [{use = "distinct"}]\nsampler = [{use = "greedy"}, {use = "top-k"}]\n[corpus]\nuse = "inline"\n'
+        'text = "abcabc"\n[schedule]\nuse = "cosine"\n[model]\ncells = [{use = "gru", repeat = 2}, {use = "rnn"}]\n'
+    )
+    checked = CliRunner().invoke(build_app(registry), ["check", str(file)])
+    assert checked.exit_code == 0, checked.exception
+    heading, *lines = checked.stdout.splitlines()
+    assert heading == f"{file}: valid"
+    assert dict(line.split(maxsplit=1) for line in lines) == {
+        "corpus": "essentials/inline",
+        "vocabulary": "essentials/characters",
+        "cells": "2 × essentials/gru, essentials/rnn",
+        "initializer": "essentials/default",
+        "loss": "essentials/cross-entropy",
+        "optimizer": "essentials/adam",
+        "schedule": "essentials/cosine",
+        "samplers": "essentials/greedy, essentials/top-k",
+        "metrics": "essentials/distinct",
+    }
