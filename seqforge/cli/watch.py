@@ -1,0 +1,5 @@
+"""`seqforge watch`."""
+
+
+def watch() -> None:
+    """Follow a run."""
