@@ -43,7 +43,6 @@ def report(
       seqforge report runs/lstm runs/gru --output comparison.html
     """
     from seqforge.api.progress import ProgressDisplay
-    from seqforge.files import reported_failures, write_atomically
     from seqforge.report import Subject, write_report
 
     with ProgressDisplay(stderr()) as display:
@@ -53,8 +52,7 @@ def report(
             subjects.append(Subject(run.directory, run.experiment, step, device, display.report))
         page = write_report(subjects, text)
     file = output or subjects[0].directory.path / "report.html"
-    with reported_failures(f"writing {file}", "Choose another file with --output."):
-        write_atomically(file, page.encode())
+    page.save(file)
     typer.echo(file)
     if open_page:
         webbrowser.open(file.absolute().as_uri())

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqforge.generation import encode_prompt
+from seqforge.report.inspection import inspect_text
 from seqforge.report.reading import choose_split, decode_symbols, read_pieces
 from seqforge.report.subject import Subject
 
@@ -15,6 +16,10 @@ LENGTH, CONTEXT = 1200, 400
 
 LIKELIEST = 5
 """Number of likeliest symbols at each place."""
+
+
+SMALL = 16
+"""Largest size of a vocabulary and of a text for which an update is shown."""
 
 
 def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | None:
@@ -60,6 +65,27 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
         "probabilities": [_short(value) for value in chosen],
         "likeliest": likeliest,
     }
+
+
+def collect_update(subject: Subject) -> dict[str, Any] | None:
+    """Return the probabilities of every symbol on a very short training text, before and after one parameter update.
+
+    Returns:
+        The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the probabilities
+        `before` and `after`. None unless the text and the vocabulary are as small as those of the word "hello".
+    """
+    vocabulary, dataset = subject.vocabulary, subject.dataset
+    if dataset is None or vocabulary.size > SMALL or not 2 <= dataset.splits["training"].length <= SMALL:
+        return None
+    text = "".join(dataset.documents("training"))
+    inspection = inspect_text(subject.experiment, subject.task.load_model(subject.trained), vocabulary, text)
+    names = decode_symbols(vocabulary, np.arange(vocabulary.size))
+    inputs, targets = (cast("list[int]", tokens.tolist()) for tokens in (inspection.inputs, inspection.targets))
+    tables = (
+        [[_short(value) for value in row] for row in part.tolist()] for part in (inspection.before, inspection.after)
+    )
+    before, after = tables
+    return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
 
 
 def _predict(subject: Subject, tokens: NDArray[np.int64]) -> NDArray[np.float64]:

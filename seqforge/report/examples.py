@@ -78,7 +78,7 @@ class _Predictions:
             "count": len(predictions),
             "confusion": self._confusion(predictions),
             "worst": [self._describe(index, predictions[index], losses[index]) for index in order[:WORST]],
-            "attention": self._attention(sorted(predictions)[:ATTENDED], predictions),
+            "attention": self._attention(sorted(predictions)[:: -(-len(predictions) // ATTENDED)], predictions),
         }
 
     def _row_loss(self, encoded: EncoderOutput, batch: PaddedBatch, row: int) -> float:

@@ -1,6 +1,7 @@
 """What a report states about a run: what was trained, on what, by which command, on which machine, and how far."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from seqforge.files import read_bounded
@@ -13,6 +14,7 @@ class Facts(NamedTuple):
 
     Attributes:
         name: Name of the run directory.
+        lead: The model and the corpus in one line.
         state: "running", "finished", "interrupted" or "failed".
         reason: Why the run ended; empty if it runs.
         figures: The most important figures, as label and value.
@@ -23,6 +25,7 @@ class Facts(NamedTuple):
     """
 
     name: str
+    lead: str
     state: RunState
     reason: str
     figures: list[tuple[str, str]]
@@ -57,6 +60,7 @@ def collect_facts(subject: Subject) -> Facts:
     command = start.get("command")
     return Facts(
         name=subject.name,
+        lead=" · ".join(value for label, value in table if label in ("Model", "Corpus") and value),
         state=state,
         reason=reason,
         figures=_figures(subject, start),
@@ -139,9 +143,16 @@ def _describe_splits(start: Mapping[str, Any]) -> str:
 def _describe_versions(start: Mapping[str, Any], plugins: Mapping[str, str]) -> str:
     names = {"seqforge": "seqforge", "python": "Python", "torch": "torch"}
     versions = [f"{label} {start[name]}" for name, label in names.items() if name in start]
-    return " · ".join(versions + [f"{name} {version}" for name, version in plugins.items()])
+    return " · ".join(versions + [f"{name} {version}" for name, version in plugins.items() if name != "seqforge"])
 
 
 def _describe_starts(subject: Subject) -> str:
     starts = [one for one in subject.history if one["event"] == STARTED]
-    return ", ".join(f"{one.get('time', '')} at step {one['step']:,}" for one in starts[:10])
+    return ", ".join(f"{_format_time(str(one.get('time', '')))} at step {one['step']:,}" for one in starts[:10])
+
+
+def _format_time(text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).strftime("%d %B %Y, %H:%M %Z")
+    except ValueError:
+        return text

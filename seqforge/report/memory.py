@@ -14,10 +14,10 @@ from seqforge.model import SequenceModel
 from seqforge.report.reading import choose_split, read_pieces
 from seqforge.report.subject import Subject
 
-PIECES, CONTEXT, LENGTH = 192, 512, 512
+PIECES, CONTEXT, LENGTH = 256, 256, 384
 """Number of pieces of text, symbols read before each with a carried state, and symbols that are scored."""
 
-BINS = 24
+BINS = 20
 """Number of distances, which are spread evenly on a logarithmic scale."""
 
 

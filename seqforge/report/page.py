@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import html
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +15,7 @@ from markupsafe import Markup
 
 import seqforge
 from seqforge.errors import printable
+from seqforge.files import reported_failures, write_atomically
 
 STYLES = ("uplot/uPlot.min.css", "page.css", "text.css")
 SCRIPTS = (
@@ -35,10 +39,37 @@ class Part(NamedTuple):
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """A report as HTML. A notebook displays it.
+
+    Attributes:
+        html: The page.
+    """
+
+    html: str
+
+    def save(self, path: str | Path) -> None:
+        """Write the page to a file.
+
+        Raises:
+            RunError: If the file cannot be written.
+        """
+        with reported_failures(f"writing {path}", "Choose another file."):
+            write_atomically(Path(path), self.html.encode())
+
+    def _repr_html_(self) -> str:
+        # In a sandbox, the page cannot reach the notebook, whatever a model wrote.
+        return (
+            '<iframe title="seqforge report" sandbox="allow-scripts" width="100%" height="800" frameborder="0" '
+            f'srcdoc="{html.escape(self.html)}"></iframe>'
+        )
+
+
 def render_page(
     runs: Sequence[Mapping[str, Any]], title: str, *, notes: Sequence[str] = (), live: bool = False
-) -> str:
-    """Return the page as HTML.
+) -> ReportPage:
+    """Return the page.
 
     The content security policy allows only the scripts and styles of this page, by their digests. A live page may also
     read from the server that it came from. Text from runs is escaped by the template, or inserted by the scripts as text.
@@ -67,7 +98,7 @@ def render_page(
         "form-action": "'none'",
         **({"connect-src": "'self'"} if live else {}),
     }
-    return environment.get_template("page.html").render(
+    content = environment.get_template("page.html").render(
         title=title,
         version=seqforge.__version__,
         policy="; ".join(f"{name} {value}" for name, value in policy.items()),
@@ -78,6 +109,7 @@ def render_page(
         notes=notes,
         live=live,
     )
+    return ReportPage(content)
 
 
 def embed_json(value: Any) -> Markup:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from seqforge.errors import SeqforgeError
-from seqforge.report.confidences import collect_confidences
+from seqforge.report.confidences import collect_confidences, collect_update
 from seqforge.report.curves import collect_curves
 from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
 from seqforge.report.memory import collect_memory
-from seqforge.report.page import render_page
-from seqforge.report.samples import collect_samples
+from seqforge.report.page import ReportPage, render_page
+from seqforge.report.samples import SampleReader
 from seqforge.report.subject import Subject
 from seqforge.report.units import collect_units
 
@@ -18,8 +18,8 @@ MOST_SAMPLE_CHARACTERS = 400_000
 """Maximum number of characters of all samples on a page."""
 
 
-def write_report(subjects: Sequence[Subject], text: str | None = None) -> str:
-    """Return a report about runs as an HTML page of less than 5 MB.
+def write_report(subjects: Sequence[Subject], text: str | None = None) -> ReportPage:
+    """Return a report about runs: an HTML page of less than 5 MB.
 
     Parts that cannot be computed, for example because the corpus is missing, are left out, and the page states why.
 
@@ -34,7 +34,7 @@ def write_report(subjects: Sequence[Subject], text: str | None = None) -> str:
     runs: list[dict[str, Any]] = []
     notes: list[str] = []
     for subject in subjects:
-        data = collect_live_data(subject, MOST_SAMPLE_CHARACTERS // len(subjects))
+        data = collect_logged(subject, SampleReader(subject, MOST_SAMPLE_CHARACTERS // len(subjects)))
         data |= _examine(subject, text)
         runs.append({"facts": collect_facts(subject), "data": data})
         prefix = f"{subject.name}: " if len(subjects) > 1 else ""
@@ -43,12 +43,12 @@ def write_report(subjects: Sequence[Subject], text: str | None = None) -> str:
     return render_page(runs, title, notes=notes)
 
 
-def collect_live_data(subject: Subject, most_characters: int = MOST_SAMPLE_CHARACTERS) -> dict[str, Any]:
+def collect_logged(subject: Subject, samples: SampleReader) -> dict[str, Any]:
     """Return the part of a run's data that needs no model, and can be read while the run trains."""
     return {
         "name": subject.name,
         "curves": collect_curves(subject.records),
-        "samples": collect_samples(subject, most_characters),
+        "samples": samples.collect(),
     }
 
 
@@ -58,6 +58,7 @@ def _examine(subject: Subject, text: str | None) -> dict[str, Any]:
         return {"examples": collect_examples(subject)}
     parts: dict[str, Callable[[], Any]] = {
         "confidences": lambda: collect_confidences(subject, text),
+        "update": lambda: collect_update(subject),
         "units": lambda: collect_units(subject),
         "memory": lambda: collect_memory(subject),
     }

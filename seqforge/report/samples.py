@@ -24,43 +24,54 @@ _NAME = re.compile(r"step-(\d{1,18})(?:-(\d{1,6}))?\.txt")
 _BASELINE = ".baseline"
 
 
-def collect_samples(subject: Subject, most_characters: int) -> dict[str, Any] | None:
-    """Return the samples of a run, or None if there are none.
+class SampleReader:
+    """Reads the samples of a run. A second call of `collect` reads only samples that are new.
 
     Args:
         subject: The run.
         most_characters: Maximum number of characters of all samples together.
-
-    Returns:
-        The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
-        that were left out, and the `scores` of the log as name, value and baseline.
     """
-    files = _list_files(subject.directory.samples)
-    if not files:
-        return None
-    steps = _spread(sorted(files), MOST_MOMENTS)
-    longest = max(len(_read(path)) for path in files[steps[-1]])
-    count = max(1, most_characters // max(1, len(steps) * min(longest, LONGEST_TEXT)))
-    metrics = _build_metrics(subject)
-    lexer = find_lexer(subject.dataset.token_file.names[:2000]) if subject.dataset is not None else None
-    scores = {record["step"]: record for record in subject.records if record["event"] == "sample"}
-    moments: list[dict[str, Any]] = []
-    for number, step in enumerate(steps):
-        texts = [_read(path)[:LONGEST_TEXT] for path in files[step][:count]]
-        faults = find_faults(metrics, texts)
-        moments.append(
-            {
-                "step": step,
-                "texts": [
-                    {"text": text, "tokens": highlight(text, lexer), "faults": marks}
-                    for text, marks in zip(texts, faults, strict=True)
-                ],
-                "omitted": len(files[step]) - len(texts),
-                "scores": _tabulate_scores(scores.get(step, {})),
-            }
-        )
-        subject.report(WorkProgressed("reading samples", (number + 1) / len(steps)))
-    return {"moments": moments}
+
+    def __init__(self, subject: Subject, most_characters: int) -> None:
+        self._subject = subject
+        self._most_characters = most_characters
+        self._metrics = _build_metrics(subject)
+        self._lexer = find_lexer(subject.dataset.token_file.names[:2000]) if subject.dataset is not None else None
+        self._moments: dict[tuple[int, int], dict[str, Any]] = {}
+
+    def collect(self) -> dict[str, Any] | None:
+        """Return the samples, or None if there are none.
+
+        Returns:
+            The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
+            that were `omitted`, and the `scores` of the log as name, value and baseline.
+        """
+        files = _list_files(self._subject.directory.samples)
+        if not files:
+            return None
+        steps = _spread(sorted(files), MOST_MOMENTS)
+        longest = max(len(_read(path)) for path in files[steps[-1]])
+        count = max(1, self._most_characters // max(1, len(steps) * min(longest, LONGEST_TEXT)))
+        scores = {record["step"]: record for record in self._subject.records if record["event"] == "sample"}
+        moments: list[dict[str, Any]] = []
+        for number, step in enumerate(steps, start=1):
+            paths = files[step][:count]
+            if (step, len(paths)) not in self._moments:
+                self._moments[step, len(paths)] = self._read_moment(step, paths)
+                self._subject.report(WorkProgressed("reading samples", number / len(steps)))
+            omitted = len(files[step]) - len(paths)
+            moment = self._moments[step, len(paths)]
+            moments.append({**moment, "omitted": omitted, "scores": _tabulate_scores(scores.get(step, {}))})
+        return {"moments": moments}
+
+    def _read_moment(self, step: int, paths: Sequence[Path]) -> dict[str, Any]:
+        texts = [_read(path)[:LONGEST_TEXT] for path in paths]
+        faults = find_faults(self._metrics, texts)
+        samples = [
+            {"text": text, "tokens": highlight(text, self._lexer), "faults": marks}
+            for text, marks in zip(texts, faults, strict=True)
+        ]
+        return {"step": step, "texts": samples}
 
 
 def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[list[Any]]]:

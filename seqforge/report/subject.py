@@ -92,6 +92,11 @@ class Subject:
             return None
         return dataset
 
+    def refresh(self) -> None:
+        """Read the log and the history again on their next use, since a run that trains extends them."""
+        for name in ("records", "history"):
+            self.__dict__.pop(name, None)
+
     def evaluations(self) -> list[Mapping[str, Any]]:
         """Return the records of evaluations."""
         return [record for record in self.records if record["event"] == "evaluation"]

@@ -18,7 +18,7 @@ from seqforge.report.text_properties import find_properties
 PIECES, LENGTH, WARM_UP = 32, 500, 100
 """Number and length of the pieces of text, and the number of symbols after which a piece counts."""
 
-SHOWN = 2
+SHOWN = 3
 """Number of pieces whose activations are shown."""
 
 SHIFTS = 7
@@ -61,6 +61,9 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     # From here on, pieces are the first axis.
     activations = activations[WARM_UP:].transpose(1, 0, 2).astype(np.float64)
     labels = [find_properties(piece) for piece in symbols]
+    texts = [piece[WARM_UP:] for piece in symbols[:SHOWN]]
+    # What is shown begins with a whole line.
+    starts = [piece.index("\n") + 1 if "\n" in piece[:-1] else 0 for piece in texts]
     units: list[dict[str, Any]] = []
     for name in labels[0]:
         values = np.stack([properties[name][WARM_UP:] for properties in labels])
@@ -70,18 +73,19 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
         layer, field, unit = names[index]
         shown = activations[:SHOWN, :, index]
         scale = float(np.quantile(np.abs(activations[:, :, index]), 0.98)) or 1.0
-        levels = np.clip(127 * shown / scale, -127, 127).round().astype(int)
+        levels = np.clip(127 * shown / scale, -127, 127).round().astype(int).tolist()
         units.append(
             {
                 "property": name,
                 "unit": f"layer {layer}, {field}[{unit}]",
                 "score": round(score, 3),
                 "control": round(control, 3),
-                "levels": levels.tolist(),
+                "levels": [piece[start:] for piece, start in zip(levels, starts, strict=True)],
             }
         )
     units.sort(key=lambda unit: unit["control"] - abs(unit["score"]))
-    return {"symbols": [piece[WARM_UP:] for piece in symbols[:SHOWN]], "units": units, "gates": _saturation(readings)}
+    shown_symbols = [piece[start:] for piece, start in zip(texts, starts, strict=True)]
+    return {"symbols": shown_symbols, "units": units, "gates": _saturation(readings)}
 
 
 def _find_unit(activations: Values, labels: Values) -> tuple[int, float, float] | None:

@@ -118,5 +118,7 @@ def _processor_name() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
-    names = [value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == "model name"]
+    names = [
+        value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == "model name"
+    ]
     return f"{names[0] if names else platform.machine()}, {os.cpu_count() or 1} cores"

@@ -17,9 +17,10 @@ seqforge.parts.push((parent) => {
   seqforge.fillCells(text, found.symbols, (at) => confidenceColor(found.probabilities[at]), describe);
 
   function confidenceColor(probability) {
-    const [color, share] = probability < 0.5
-      ? ["light-dark(#dc4a3d, #d5493f)", (1 - 2 * probability) * 0.85]
-      : ["light-dark(#5dbb82, #2f8f5b)", (2 * probability - 1) * 0.75];
+    // Neutral at one quarter: of the many symbols that may follow, a likely one seldom has more than a half.
+    const [color, share] = probability < 0.25
+      ? ["light-dark(#e0564a, #cf473d)", (1 - 4 * probability) * 0.8]
+      : ["light-dark(#5dbb82, #2f8f5b)", ((probability - 0.25) / 0.75) * 0.75];
     return `color-mix(in srgb, ${color} ${Math.round(100 * share)}%, transparent)`;
   }
 
@@ -41,4 +42,40 @@ seqforge.parts.push((parent) => {
   function percent(value) {
     return value >= 0.001 ? `${(100 * value).toFixed(1)}%` : value === 0 ? "0%" : `${(100 * value).toExponential(0)}%`;
   }
+});
+
+seqforge.parts.push((parent) => {
+  const found = parent.run.update;
+  if (!found) return;
+  const section = seqforge.section(
+    parent,
+    "update",
+    "One update",
+    "The probability of every next symbol on each step of the text, before and after one update of the parameters. The target is green, all others red: an update raises the targets and lowers the rest.",
+  );
+  const head = ["reads", "target", ...found.symbols.map(seqforge.symbolName)];
+  const rows = found.read.map((symbol, step) =>
+    seqforge.element(
+      "tr",
+      {},
+      ...[symbol, found.target[step]].map((one) => seqforge.element("th", { scope: "row" }, seqforge.symbolName(found.symbols[one]))),
+      ...found.symbols.map((_, index) => {
+        const [before, after] = [found.before[step][index], found.after[step][index]];
+        const color = index === found.target[step] ? "var(--good)" : "var(--error)";
+        const change = after > before ? "▲" : after < before ? "▼" : "";
+        return seqforge.element(
+          "td",
+          { className: "change", "--shade": `color-mix(in srgb, ${color} ${Math.round(45 * after)}%, var(--sunken))` },
+          `${before.toFixed(3)} → ${after.toFixed(3)} ${change}`,
+        );
+      }),
+    ),
+  );
+  const table = seqforge.element(
+    "table",
+    { className: "matrix" },
+    seqforge.element("thead", {}, seqforge.element("tr", {}, ...head.map((name) => seqforge.element("th", { scope: "col" }, name)))),
+    seqforge.element("tbody", {}, ...rows),
+  );
+  section.append(seqforge.element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "Probabilities before and after an update" }, table));
 });

@@ -4,7 +4,7 @@
   const AXES = [["step", "Steps"], ["seconds", "Time"], ["characters", "Characters"]];
   const FIRST = ["Bits per character", "Loss"];
   const LAST = ["Gradient norm", "Learning rate", "Speed"];
-  const state = { axis: "step", smoothing: 0.8, logarithmic: false };
+  const state = { axis: "step", smoothing: 0.6, logarithmic: false };
   let plots = [];
 
   seqforge.showCurves = () => {
@@ -90,10 +90,11 @@
       const x = curve[state.axis] ?? curve.step;
       const base = { label, color, x, values: curve.value };
       if (curve.role !== "training") {
-        const points = curve.value.length <= 40;
+        const points = curve.role !== "baseline" && curve.value.length <= 40;
         return [{ ...base, width: 2, points, dash: curve.role === "baseline" ? [5, 4] : undefined }];
       }
       if (state.smoothing === 0 || curve.value.length < 8) return [{ ...base, width: 1.5 }];
+      if (curve.chart === "Learning rate") return [{ ...base, width: 1.8 }];
       const faint = { ...base, label: null, width: 1, alpha: 0.28 };
       return [faint, { ...base, values: smooth(curve.value, state.smoothing), width: many ? 1.5 : 1.8 }];
     });
@@ -115,7 +116,7 @@
     parent.append(card);
     const positive = series.every((one) => one.values.every((value) => value > 0));
     const plot = seqforge.plot(box, series, {
-      height: isBig ? 300 : 170,
+      height: isBig ? 300 : parent.classList.contains("other") ? 120 : 170,
       logarithmic: state.logarithmic && positive,
       formatX: state.axis === "seconds" ? seqforge.duration : seqforge.format,
       shown,
@@ -148,7 +149,7 @@
       height,
       legend: { show: false },
       cursor: { sync: sync ? { key: sync } : undefined, points: { size: 6 }, drag: { x: true, y: false }, dataIdx: nearest },
-      scales: { x: { time: false, distr: logarithmicX ? 3 : 1 }, y: { distr: logarithmic ? 3 : 1 } },
+      scales: { x: { time: false, distr: logarithmicX ? 3 : 1, range: logarithmicX ? (_, low, high) => [low, high] : undefined }, y: { distr: logarithmic ? 3 : 1 } },
       axes: [
         { stroke: text, font, grid: { show: false }, ticks: grid, space: 70, values: ticks(formatX), label: xLabel || undefined, labelSize: 18, labelFont: font, size: 32 },
         { stroke: text, font, grid, ticks: { show: false }, size: 52, space: 32, values: ticks(seqforge.format) },

@@ -16,7 +16,7 @@ seqforge.parts.push((parent) => {
     const total = counts.flat().reduce((sum, count) => sum + count, 0);
     const correct = counts.reduce((sum, row, index) => sum + row[index], 0);
     const section = seqforge.section(parent, "confusion", "Confusion", `${((100 * correct) / Math.max(total, 1)).toFixed(1)}% of ${where} are right. Rows are targets, columns predictions; the shade is the share of the row.`);
-    const head = seqforge.element("tr", {}, seqforge.element("td", {}), ...names.map((name) => seqforge.element("th", { scope: "col" }, seqforge.element("span", {}, ...seqforge.characters(name)))));
+    const head = seqforge.element("tr", {}, seqforge.element("td", { className: "corner" }), ...names.map((name) => seqforge.element("th", { scope: "col" }, seqforge.element("span", {}, ...seqforge.characters(name)))));
     const rows = counts.map((row, index) => {
       const sum = Math.max(1, row.reduce((total, count) => total + count, 0));
       const cells = row.map((count, column) => {
@@ -60,7 +60,7 @@ seqforge.parts.push((parent) => {
     const options = found.attention.map((matrix, index) => [String(index), matrix.source.join("").slice(0, 16)]);
     const show = (index) => {
       const { source, output, weights } = found.attention[index];
-      const head = seqforge.element("tr", {}, seqforge.element("td", {}), ...source.map((symbol) => seqforge.element("th", { scope: "col" }, seqforge.symbolName(symbol))));
+      const head = seqforge.element("tr", {}, seqforge.element("td", { className: "corner" }), ...source.map((symbol) => seqforge.element("th", { scope: "col" }, seqforge.symbolName(symbol))));
       const rows = output.map((symbol, row) =>
         seqforge.element("tr", {}, seqforge.element("th", { scope: "row" }, seqforge.symbolName(symbol)), ...weights[row].map((weight, column) => seqforge.element("td", { "--shade": shade(weight), title: `${symbol} looks at ${source[column]}: ${weight}` }))),
       );

@@ -7,8 +7,11 @@ seqforge.parts.push((parent) => {
   const hasFaults = moments.some((moment) => moment.texts.some((sample) => sample.faults.length));
   const lead = hasFaults
     ? "What the model wrote at each moment of training. Errors are red, doubtful places yellow: point at one, or reach it with the Tab key, to read what is wrong."
-    : "What the model wrote at each moment of training.";
-  const section = seqforge.section(parent, "samples", "Samples", lead);
+    : parent.run.examples !== undefined
+      ? "Predictions for a few held-out examples at each moment of training."
+      : "What the model wrote at each moment of training.";
+  const title = parent.run.examples !== undefined ? "Predictions" : "Samples";
+  const section = seqforge.section(parent, "samples", title, lead);
   let [moment, number] = [moments.length - 1, 0];
   let metric = "all";
   const id = `moment-${seqforge.runs.indexOf(parent.run)}`;

@@ -23,7 +23,7 @@ seqforge.parts.push((parent) => {
         { className: "unit" },
         input,
         seqforge.element("span", { className: "name" }, seqforge.element("span", {}, unit.property), seqforge.element("span", {}, score.toFixed(2))),
-        seqforge.element("span", { className: "meter", "--share": `${100 * score}%`, style: "display:block" }),
+        seqforge.element("span", { className: "meter", "--share": `${100 * score}%` }),
         seqforge.element("span", { className: "detail" }, seqforge.element("span", {}, unit.unit), seqforge.element("span", {}, `control ${unit.control.toFixed(2)}`)),
       ),
     );
