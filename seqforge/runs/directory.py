@@ -9,8 +9,7 @@ from pathlib import Path
 import filelock
 
 from seqforge.errors import RunError, nearest
-from seqforge.experiment.tables import is_utf8
-from seqforge.files import FOLDER, REGULAR_FILE, kind_of, read_json, reported_failures, write_atomically
+from seqforge.files import FOLDER, REGULAR_FILE, is_utf8, kind_of, read_json, reported_failures, write_atomically
 
 FORMAT_VERSION = 1
 MARKER = "run.json"
