@@ -9,6 +9,7 @@ from typer.models import CommandInfo, TyperInfo
 import seqforge
 from seqforge.cli.cache import cache_app
 from seqforge.cli.check import check
+from seqforge.cli.compare import compare
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
 from seqforge.cli.inspect import inspect
@@ -43,7 +44,7 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, runs, sample, predict, evaluate, check, schema, inspect, doctor):
+    for command in (run, runs, compare, sample, predict, evaluate, check, schema, inspect, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")
