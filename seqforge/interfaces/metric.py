@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +15,14 @@ class Finding:
         start: Index of its first character.
         stop: Index after its last character.
         message: Explanation for the user.
+        severity: "warning" for what correct text also contains now and then, such as an unused name.
     """
 
     text: int
     start: int
     stop: int
     message: str
+    severity: Literal["error", "warning"] = "error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,16 @@ FORMAT_VERSION = 1
 MARKER = "run.json"
 """File that marks a folder as a run directory, and states the version of its format."""
 
-FILES = (MARKER, "experiment.toml", "vocabulary.json", "example_spec.json", "backends.json", "metrics.jsonl", ".lock")
+FILES = (
+    MARKER,
+    "experiment.toml",
+    "vocabulary.json",
+    "example_spec.json",
+    "backends.json",
+    "metrics.jsonl",
+    "history.jsonl",
+    ".lock",
+)
 FOLDERS = ("samples", "initial", "checkpoints")
 
 

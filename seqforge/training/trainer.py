@@ -17,6 +17,7 @@ from seqforge.faults import find_fault, in_optimizer_step
 from seqforge.files import reported_failures
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.history import record_end, record_start
 from seqforge.runs.metrics_log import MetricsLog
 from seqforge.training.interrupts import Interrupted, InterruptGuard
 from seqforge.training.task import TaskStep, TrainingTask
@@ -136,22 +137,24 @@ class Trainer:
     def _start(self) -> None:
         task, state = self._task, self._state
         self._log.truncate(state.step)
-        self._notify(
-            RunStarted(
-                name=self._experiment.identity.name,
-                directory=self._directory.path,
-                experiment=self._experiment.table,
-                corpus=task.description,
-                parameters=sum(parameter.numel() for parameter in state.model.parameters()),
-                training_tokens=task.training_size,
-                validation_tokens=task.validation_size,
-                step=state.step,
-                resumed=state.step > 0,
-                terms=task.terms,
-                backends=self._backends,
-                initial=self._initial,
-            )
+        event = RunStarted(
+            name=self._experiment.identity.name,
+            directory=self._directory.path,
+            experiment=self._experiment.table,
+            corpus=task.description,
+            parameters=sum(parameter.numel() for parameter in state.model.parameters()),
+            training_tokens=task.training_size,
+            validation_tokens=task.validation_size,
+            step=state.step,
+            resumed=state.step > 0,
+            terms=task.terms,
+            backends=self._backends,
+            initial=self._initial,
         )
+        recorded = ("corpus", "parameters", "training_tokens", "validation_tokens", "terms", "backends", "initial")
+        values = {name: getattr(event, name) for name in recorded}
+        record_start(self._directory.path, state.step, {**values, "device": str(state.device)})
+        self._notify(event)
 
     def _end(self) -> str | None:
         """Return why the run is at its end, or None if it is not."""
@@ -205,6 +208,7 @@ class Trainer:
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
         state = self._state
+        record_end(self._directory.path, state.step, reason, complete=complete, seconds=state.seconds)
         self._notify(RunFinished(self._directory.path, state.step, reason, complete, state.seconds))
 
     def _log_step(self, taken: TaskStep) -> None:

@@ -23,8 +23,6 @@ LARGEST_FILE = 64 << 20
 """Largest size in bytes of a file that `c-structure` reads."""
 
 _STANDARD_INPUT = "-"
-_WARNINGS = ("unused", "the indentation")
-"""Beginnings of the messages that are shown as warnings."""
 
 _REPORT_SECONDS = 10.0
 """Seconds between two lines of progress if standard error is not a terminal."""
@@ -144,7 +142,7 @@ def _print(file: str, text: str, findings: "list[Finding]") -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     name = "<stdin>" if file == _STANDARD_INPUT else file
     for finding, (line, column) in zip(findings, _find_lines_and_columns(text, findings), strict=True):
-        style = "yellow" if finding.message.startswith(_WARNINGS) else "red"
+        style = "yellow" if finding.severity == "warning" else "red"
         console.print(Text.assemble((f"{name}:{line}:{column}: ", "bold"), (finding.message, style)))
 
 

@@ -1,6 +1,7 @@
 """Find errors in a text, and report them as findings, for the metrics and for `seqforge c-structure`."""
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from seqforge.interfaces import Finding
 from seqforge_code_structure.defects import Defect
@@ -12,9 +13,14 @@ from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
 
-def convert_defects(text: int, defects: Iterable[Defect]) -> list[Finding]:
+Severity = Literal["error", "warning"]
+
+
+def convert_defects(text: int, defects: Iterable[Defect], severity: Severity = "error") -> list[Finding]:
     """Convert the defects of one text, whose index is `text`, to findings."""
-    return [Finding(text, defect.position, defect.position + defect.length, defect.message) for defect in defects]
+    return [
+        Finding(text, defect.position, defect.position + defect.length, defect.message, severity) for defect in defects
+    ]
 
 
 def convert_name_defects(text: int, units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Finding]:
@@ -24,7 +30,7 @@ def convert_name_defects(text: int, units: Sequence[UnitNames], defects: Sequenc
     """
     undefined = {defect.start for defect in defects if defect.kind == "undefined"}
     found = [
-        Finding(text, defect.start, defect.stop, defect.message)
+        Finding(text, defect.start, defect.stop, defect.message, "warning" if defect.kind == "unused" else "error")
         for defect in defects
         if defect.kind != "undefined_novel" and not (defect.kind == "returns_undeclared" and defect.start in undefined)
     ]
@@ -56,8 +62,8 @@ def find_all_errors(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Fi
     units = split_units(text, beginning_missing=beginning_missing, end_missing=cut)
     defects = [defect for unit in units for defect in unit.defects]
     defects += analyze_terminators(text, end_missing=cut).defects
-    defects += analyze_indentation(text).defects
     found = convert_defects(0, defects)
+    found += convert_defects(0, analyze_indentation(text).defects, "warning")
     found += find_name_errors(text, lexicon, beginning_missing=beginning_missing, end_missing=cut)
     unique: dict[tuple[int, str], Finding] = {}
     for finding in found:

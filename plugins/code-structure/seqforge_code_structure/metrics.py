@@ -106,7 +106,9 @@ class Indentation(Metric):
         agreeing = sum(analysis.agreeing for analysis in analyses)
         values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}
         findings = [
-            finding for number, analysis in enumerate(analyses) for finding in convert_defects(number, analysis.defects)
+            finding
+            for number, analysis in enumerate(analyses)
+            for finding in convert_defects(number, analysis.defects, "warning")
         ]
         return Score(values, tuple(findings), {"agreement": lines})
 
