@@ -21,7 +21,9 @@ class ComparisonTable(list[dict[str, Any]]):
     """
 
     def __str__(self) -> str:
-        cells = [list(self[0]), *(list(map(_format, row.values())) for row in self)] if self else [[]]
+        if not self:
+            return ""
+        cells = [list(self[0]), *(list(map(_format, row.values())) for row in self)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join(
             "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

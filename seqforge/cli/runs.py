@@ -24,15 +24,15 @@ STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "fail
 class Order(enum.StrEnum):
     """The columns by which runs can be sorted."""
 
-    changed = "changed"
-    name = "name"
-    corpus = "corpus"
-    model = "model"
-    parameters = "parameters"
-    steps = "steps"
-    time = "time"
-    best = "best"
-    state = "state"
+    CHANGED = "changed"
+    NAME = "name"
+    CORPUS = "corpus"
+    MODEL = "model"
+    PARAMETERS = "parameters"
+    STEPS = "steps"
+    TIME = "time"
+    BEST = "best"
+    STATE = "state"
 
 
 def runs(
@@ -41,7 +41,7 @@ def runs(
     ] = Path("runs"),
     sort: Annotated[
         Order, typer.Option(help="Column to sort by, in ascending order. By default, the newest run is last.")
-    ] = Order.changed,
+    ] = Order.CHANGED,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """List runs: corpus, model, parameters, steps, training time, best validation value and state.
@@ -78,11 +78,11 @@ def _key(order: Order) -> "Callable[[RunSummary], tuple[Any, ...]]":
 
     def key(run: "RunSummary") -> tuple[Any, ...]:
         values: dict[Order, tuple[Any, ...]] = {
-            Order.name: (),
-            Order.time: (run.seconds,),
+            Order.NAME: (),
+            Order.TIME: (run.seconds,),
             # Values of different units cannot be compared.
-            Order.best: (run.unit == "", run.unit, math.inf if run.best is None else run.best),
-            Order.parameters: (math.inf if run.parameters is None else run.parameters,),
+            Order.BEST: (run.unit == "", run.unit, math.inf if run.best is None else run.best),
+            Order.PARAMETERS: (math.inf if run.parameters is None else run.parameters,),
         }
         return (*(values[order] if order in values else (getattr(run, order.value),)), str(run.path))
 

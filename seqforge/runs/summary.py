@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -253,8 +253,10 @@ def _count_parameters(checkpoints: list[Path]) -> int | None:
     """Return the number of parameters in the latest checkpoint whose header can be read; None if there is none."""
     for checkpoint in reversed(checkpoints):
         try:
-            with safe_open(checkpoint / "model.safetensors", framework="np") as tensors:
-                return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+            # The library has no annotations.
+            with cast("Any", safe_open)(checkpoint / "model.safetensors", framework="np") as tensors:
+                shapes: list[list[int]] = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
+            return sum(map(math.prod, shapes))
         except (OSError, SafetensorError):
             continue
     return None

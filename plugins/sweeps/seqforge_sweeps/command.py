@@ -16,6 +16,7 @@ from seqforge.registry import Registry
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+
     from seqforge_sweeps.sweep_file import Sweep
 
 STYLES = {"finished": "green", "pruned": "yellow", "failed": "red", "running": "cyan", "waiting": "dim"}
@@ -45,21 +46,21 @@ def sweep(
     show: Annotated[bool, typer.Option("--show", help="Run no trial: print the table, and write the page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the trials as a JSON array at the end.")] = False,
 ) -> None:
-    """Train one experiment many times with other settings, to find the best.
+    r"""Train one experiment many times with other settings, to find the best.
 
     A sweep file names a base experiment, and the values of some of its keys:
 
       base = "first-run.toml"
       trials = 20
 
-      \\[parameters]
+      \[parameters]
       model.cells.0.hidden_size = [128, 256, 512]
       optimizer.learning_rate = { log = [1e-4, 1e-1] }
       model.dropout = { range = [0.0, 0.5] }
 
-    Every trial is a run directory in runs/NAME. Trials that are worse than others at the same progress are stopped at
-    an evaluation. Ctrl-C saves the trial under way. The same command continues the sweep. Start the command several
-    times to run several trials at once.
+    Every trial is a run directory in runs/NAME. A trial that is worse than others at the same progress is stopped
+    at an evaluation. Ctrl-C saves the trial under way, and the same command continues the sweep. Start the command
+    several times to run several trials at once.
 
     [bold]Examples[/]
 
@@ -84,11 +85,10 @@ def sweep(
 
 
 def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry) -> None:
-    from seqforge_sweeps.display import TrialDisplay
-    from seqforge_sweeps.trials import run_trials
-
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
+    from seqforge_sweeps.display import TrialDisplay
+    from seqforge_sweeps.trials import run_trials
 
     keep_freed_memory()
     with TrialDisplay(study, stderr()) as display:

@@ -8,10 +8,10 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
-from seqforge_sweeps.study import planned
 
 from seqforge.events import DocumentsEncoded, StepFinished, WorkProgressed
 from seqforge.training.callbacks import Callback
+from seqforge_sweeps.study import planned
 
 INTERVAL = 0.1
 """Seconds between two updates of the bar."""

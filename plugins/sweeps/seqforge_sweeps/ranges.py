@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -87,10 +88,14 @@ def to_toml(value: Any) -> str:
     """Return a plain value as TOML on one line."""
     if isinstance(value, Mapping):
         items = cast("Mapping[str, Any]", value).items()
-        return f"{{ {', '.join(f'{json.dumps(key)} = {to_toml(inner)}' for key, inner in items)} }}"
+        return f"{{ {', '.join(f'{_key(key)} = {to_toml(inner)}' for key, inner in items)} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(to_toml, cast('list[Any]', value)))}]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def _plain(value: Any, text: str) -> str | int | float | bool:
@@ -166,9 +171,10 @@ def _parse_range(table: Mapping[str, Any], key: str) -> Values | Problem:
     if len(kinds) != 1:
         return Problem(key, "must have either range or log", "For example: { range = [0.0, 0.5] }")
     limits = table[kinds[0]]
-    if not (isinstance(limits, list) and len(cast("list[Any]", limits)) == 2 and all(map(_is_number, limits))):
+    numbers = cast("list[Any]", limits) if isinstance(limits, list) else []
+    if len(numbers) != 2 or not all(map(_is_number, numbers)):
         return Problem(join(key, kinds[0]), f"must be two numbers, not {format_value(limits)}")
-    low, high = cast("list[float]", limits)
+    low, high = numbers
     if low >= high:
         return Problem(join(key, kinds[0]), f"the range from {low} to {high} is empty", "The lower limit comes first.")
     if kinds == ["log"] and low <= 0:

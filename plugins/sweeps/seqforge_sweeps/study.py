@@ -15,10 +15,10 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
-from seqforge_sweeps.sweep_file import Sweep
 
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import reported_failures
+from seqforge_sweeps.sweep_file import Sweep
 
 FULL = 1000
 """Progress of a finished trial. Trials report their losses at their progress, so that trials of different speed or
@@ -65,8 +65,9 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
     except (ExperimentError, RunError):
         raise
     except Exception as error:
+        reason = str(error).partition("\n")[0]
         raise RunError(
-            f"the storage {url} cannot be used: {type(error).__name__}: {str(error).partition('\n')[0]}",
+            f"the storage {url} cannot be used: {type(error).__name__}: {reason}",
             hint="Check the URL, and that the driver of the database is installed, such as psycopg2 for PostgreSQL.",
         ) from error
     return study
@@ -167,7 +168,7 @@ def _suggest(trial: optuna.Trial, name: str, distribution: Any) -> Any:
 
 
 def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Mark a trial that did not finish as failed, and queue it again with the same values and the same run directory."""
+    """Mark a trial that did not finish as failed, and queue it again with its values and its run directory."""
     with contextlib.suppress(ValueError):  # Another worker has done so.
         study.tell(trial.number, state=TrialState.FAIL)
         kept = {name: value for name, value in trial.user_attrs.items() if name in (PLANNED, RUN)}

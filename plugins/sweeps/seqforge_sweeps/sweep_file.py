@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, cast
 
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from seqforge_sweeps.ranges import Values, grid_values, parse_parameters
 
 from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
 from seqforge.experiment import Experiment, override, read_table
 from seqforge.files import expand_home
 from seqforge.registry import Problem, Registry, from_validation
+from seqforge_sweeps.ranges import Values, grid_values, parse_parameters
 
 PARAMETERS = "parameters"
 
@@ -183,6 +183,7 @@ def _with_parameters(problem: Problem, table: Mapping[str, Any], known: list[str
 
 
 def describe_values(chosen: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each chosen value with the last parts of its key, such as "hidden_size 128"."""
+    """Yield each chosen value with the last part of its key, such as "hidden_size 128"."""
     for key, value in chosen.items():
-        yield f"{key.rpartition('.')[2]} {value:.4g}" if isinstance(value, float) else f"{key.rpartition('.')[2]} {value}"
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        yield f"{key.rpartition('.')[2]} {shown}"

@@ -6,9 +6,9 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from seqforge_sweeps.study import ERROR, RUN, planned
 
 from seqforge.runs.summary import RunSummary, summarize_run
+from seqforge_sweeps.study import ERROR, RUN, planned
 
 _WORDS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 

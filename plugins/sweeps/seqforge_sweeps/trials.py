@@ -1,4 +1,4 @@
-"""The trials of a sweep: each trains a run, reports its evaluations, and may be pruned, interrupted and taken up again."""
+"""The trials of a sweep: each trains a run, reports its evaluations, and may be pruned, or interrupted and resumed."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,13 @@ from typing import Any, cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+
+from seqforge.api import Run, resume, train
+from seqforge.errors import NonFiniteError, RunError, SeqforgeError
+from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
+from seqforge.registry import Registry
+from seqforge.runs.summary import best_value, read_state
+from seqforge.training.callbacks import Callback
 from seqforge_sweeps.study import (
     ERROR,
     FULL,
@@ -18,13 +25,6 @@ from seqforge_sweeps.study import (
     take_trial,
 )
 from seqforge_sweeps.sweep_file import Sweep
-
-from seqforge.api import Run, resume, train
-from seqforge.errors import NonFiniteError, RunError, SeqforgeError
-from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
-from seqforge.registry import Registry
-from seqforge.runs.summary import best_value, read_state
-from seqforge.training.callbacks import Callback
 
 SIGN_OF_LIFE_SECONDS = 60.0
 """Time between two signs of life of a trial in the storage."""
@@ -121,7 +121,7 @@ def run_trials(
         if failures == MAXIMUM_FAILURES:
             raise RunError(
                 f"{failures} trials in a row have failed, the last one because of: {done.user_attrs[ERROR]}",
-                hint="Correct the experiment or the ranges, and start the sweep again. It continues with the next trial.",
+                hint="Correct the experiment or the ranges, and continue the sweep by the same command.",
             )
         repeat_dead_trials(study)
 
