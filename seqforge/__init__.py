@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
-    from seqforge.api import Run, examples, resume, texts, train
+    from seqforge.api import Run, compare, examples, resume, texts, train
     from seqforge.experiment import Experiment
     from seqforge.interfaces import (
         Attention,
@@ -74,6 +74,7 @@ __all__ = [
     "Text",
     "Vocabulary",
     "__version__",
+    "compare",
     "examples",
     "resume",
     "texts",
@@ -86,7 +87,7 @@ _MODULES = {
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
     "use": "seqforge.registry",
-    **dict.fromkeys(("Run", "examples", "resume", "texts", "train"), "seqforge.api"),
+    **dict.fromkeys(("Run", "compare", "examples", "resume", "texts", "train"), "seqforge.api"),
 }
 
 

@@ -295,6 +295,11 @@ def cache_folder() -> Path:
     )
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be encoded in UTF-8. Text from a shell or a file system may contain other bytes."""
+    return text.encode(errors="ignore").decode() == text
+
+
 def expand_home(path: str | Path) -> Path:
     """Replace a leading `~` or `~name` by the home directory.
 

@@ -1,9 +1,21 @@
-"""The Python API: train, resume, sample, evaluate and inspect runs."""
+"""The Python API: train, resume, sample, evaluate, compare and inspect runs."""
 
+from seqforge.api.compare import ComparisonTable, compare
 from seqforge.api.launch import resume, train
 from seqforge.api.run import Run
 from seqforge.api.session_corpora import examples, texts
 from seqforge.generation import Prediction
 from seqforge.report.inspection import Inspection, SymbolProbability
 
-__all__ = ["Inspection", "Prediction", "Run", "SymbolProbability", "examples", "resume", "texts", "train"]
+__all__ = [
+    "ComparisonTable",
+    "Inspection",
+    "Prediction",
+    "Run",
+    "SymbolProbability",
+    "compare",
+    "examples",
+    "resume",
+    "texts",
+    "train",
+]

@@ -10,6 +10,7 @@ from typer.models import CommandInfo, TyperInfo
 import seqforge
 from seqforge.cli.cache import cache_app
 from seqforge.cli.check import check
+from seqforge.cli.compare import compare
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
 from seqforge.cli.inspect import inspect
@@ -17,6 +18,7 @@ from seqforge.cli.plugins import plugins_app
 from seqforge.cli.predict import predict
 from seqforge.cli.report import report
 from seqforge.cli.run import run
+from seqforge.cli.runs import runs
 from seqforge.cli.sample import sample
 from seqforge.cli.schema import schema
 from seqforge.cli.terminal import print_error
@@ -45,7 +47,7 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, watch, report, sample, predict, evaluate, check, schema, inspect, doctor):
+    for command in (run, watch, report, runs, compare, sample, predict, evaluate, check, schema, inspect, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")

@@ -120,6 +120,39 @@ def score_examples(
     return ExampleScore(total / max(targets, 1), scored, values, reports)
 
 
+def score_each_example(
+    model: SequenceModel,
+    dataset: LabelledDataset,
+    examples: NDArray[np.int64],
+    loss: Loss,
+    report: Report | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Score each example alone. The model is left in evaluation mode.
+
+    Returns:
+        Sum of the losses of the targets, and number of targets, of each example, in the order of `examples`.
+
+    Raises:
+        NonFiniteError: If the loss is not finite.
+    """
+    file, device = dataset.file, next(model.parameters()).device
+    end = TargetVocabulary(file.spec, dataset.vocabulary).end if model.decoder is not None else None
+    losses: dict[int, tuple[float, int]] = {}
+    model.eval()
+    with torch.inference_mode():
+        for indices, loaded in evaluation_examples(file, examples, 1, 1 << 40, end):
+            batch = loaded.to(device)
+            encoded = model.encode(batch.inputs, batch.lengths)
+            value = example_loss(model, file.spec, encoded, batch, loss).item()
+            if not math.isfinite(value):
+                raise NonFiniteError(f"the loss on held-out examples is {value}")
+            losses[int(indices[0])] = (value * batch.target_count, batch.target_count)
+            if report is not None:
+                report(WorkProgressed("evaluating", len(losses) / len(examples)))
+    pairs = np.array([losses[index] for index in examples.tolist()], dtype=np.float64)
+    return pairs[:, 0], pairs[:, 1]
+
+
 def decode_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
     """Return the target and the alternatives of an example, as values of the example spec."""
     file = dataset.file

@@ -11,8 +11,9 @@ from seqforge.errors import ExperimentError
 from seqforge.experiment.check import Checker
 from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.settings import Data, Evaluation, Identity, Model, Prediction, Sampling, Training
-from seqforge.experiment.tables import is_utf8, override, read_table
+from seqforge.experiment.tables import override, read_table
 from seqforge.faults import blame_components
+from seqforge.files import is_utf8
 from seqforge.interfaces import ExampleSpec
 from seqforge.registry import Choice, Component, Registry, Use, plain_tables, use, with_classes_of
 

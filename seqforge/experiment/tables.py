@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, nearest
-from seqforge.files import describe_failure, read_bounded
+from seqforge.files import describe_failure, is_utf8, read_bounded
 from seqforge.registry import Registry, format_value, options_of
 
 Table = dict[str, Any]
@@ -104,11 +104,6 @@ def _is_experiment(path: Path) -> bool:
         return "corpus" in _parse(read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True))
     except (OSError, ValueError, RecursionError):
         return False
-
-
-def is_utf8(text: str) -> bool:
-    """Return whether a text can be encoded in UTF-8. Text from a shell or a file system may contain other bytes."""
-    return text.encode(errors="ignore").decode() == text
 
 
 def override(table: Table, assignments: Iterable[str]) -> Table:

@@ -11,10 +11,11 @@ import filelock
 from seqforge.checksums import LAST_LINE, seal, unseal
 from seqforge.errors import RunError, nearest
 from seqforge.experiment import Experiment
-from seqforge.experiment.tables import MAXIMUM_SIZE, Table, is_utf8, parse_table
+from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
 from seqforge.files import (
     FOLDER,
     REGULAR_FILE,
+    is_utf8,
     kind_of,
     read_bounded,
     read_json,

@@ -21,7 +21,15 @@ from seqforge.data import (
     to_text,
 )
 from seqforge.errors import RunError
-from seqforge.evaluation.examples import ExampleScore, ExampleScoring, decode_targets, example_loss, score_examples
+from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.evaluation.examples import (
+    ExampleScore,
+    ExampleScoring,
+    decode_targets,
+    example_loss,
+    score_each_example,
+    score_examples,
+)
 from seqforge.evaluation.metrics import build_metrics
 from seqforge.events import Report, TaskTerms
 from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
@@ -88,6 +96,18 @@ class LabelledExamplesTask(Task):
             raise self.empty_split(split)
         scoring = self._scoring(choose_device(trained.device), None)
         return score_examples(self.load_model(trained), dataset, examples, scoring, report)
+
+    def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
+        """Score each example of a split by the loss."""
+        dataset = prepare_examples(self.experiment, report)
+        trained.check_corpus(dataset.file.digest)
+        examples = np.sort(dataset.splits[split])
+        if not len(examples):
+            raise self.empty_split(split)
+        loss = self.experiment.loss.build().to(choose_device(trained.device))
+        totals, sizes = score_each_example(self.load_model(trained), dataset, examples, loss, report)
+        digest = f"{dataset.file.digest} {self.experiment.loss.table} {examples.tobytes().hex()}"
+        return BlockLosses(digest, "loss", totals, sizes)
 
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report

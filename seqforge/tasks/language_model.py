@@ -1,5 +1,6 @@
 """The task of a language model: predict the next symbol of a stream of text."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,6 +11,7 @@ from seqforge.checkpoints.training_state import TrainingState, initial_state
 from seqforge.data import Dataset, SplitName, TrainingBatches, evaluation_batches, prepare
 from seqforge.errors import DataError, RunError
 from seqforge.evaluation.baseline import score_baseline
+from seqforge.evaluation.block_losses import BlockLosses, score_blocks
 from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
 from seqforge.evaluation.metrics import build_metrics, score_texts
 from seqforge.events import Report, TaskTerms
@@ -26,6 +28,9 @@ from seqforge.training.trainer import run_limits
 
 SAMPLE_SEED_STRIDE = 1_000_003
 """Distance between the seeds of samples at successive steps."""
+
+SHORTEST_BLOCK, LONGEST_BLOCK, BLOCKS_OF_SHORT_TEXT, BLOCK_ROWS = 50, 500, 50, 32
+"""Number of tokens in a block of held-out text: 500, or less for a text that would have fewer than 50 blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,22 @@ class LanguageModelTask(Task):
         if dataset.splits[split].length < 2:
             raise self.empty_split(split)
         return _score_split(self.experiment, dataset, split, self.load_model(trained), None, report)
+
+    def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
+        """Score a whole split in blocks of text."""
+        dataset = prepare(self.experiment, report)
+        trained.check_corpus(dataset.token_file.digest)
+        spans = dataset.splits[split]
+        if spans.length < 2:
+            raise self.empty_split(split)
+        # The blocks do not depend on the experiment's batches, so that those of different runs can be paired.
+        length = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, spans.length // BLOCKS_OF_SHORT_TEXT))
+        batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length)
+        nats, tokens = score_blocks(self.load_model(trained), batches, spans.length - 1, report)
+        data = self.experiment.data.model_dump_json(exclude={"shuffle"})
+        digest = f"{dataset.token_file.digest} {split} {data}"
+        ratio = dataset.characters_per_token(split)
+        return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)
 
     def score_samples(
         self, trained: TrainedModel, seed: int, report: Report

@@ -12,6 +12,7 @@ from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import check_corpus, load_model
 from seqforge.data import SplitName, read_vocabulary
 from seqforge.errors import DataError, RunError, warn
+from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report, TaskTerms
@@ -86,6 +87,10 @@ class Task(ABC):
             DataError: If the split is empty, or the corpus is missing.
             RunError: If the run was trained on another corpus.
         """
+
+    @abstractmethod
+    def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
+        """Score the blocks of a split, for bootstrap intervals. The errors are those of `evaluate`."""
 
     @abstractmethod
     def score_samples(

@@ -157,7 +157,7 @@ def _temporary_files(folder: Path) -> list[Path]:
 
 def _content(run: Path) -> dict[str, Any]:
     """Return what must not differ: tensors, records without times, samples, and the best checkpoint."""
-    from seqforge.checkpoints import Checkpoints
+    from seqforge.checkpoints.checkpoints import Checkpoints
     from seqforge.runs.metrics_log import read_metrics
 
     checkpoints = Checkpoints(run / "checkpoints")

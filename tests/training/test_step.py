@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqforge.checkpoints import TrainingState, initial_state
+from seqforge.checkpoints.training_state import TrainingState, initial_state
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation import score_likelihood

@@ -1,0 +1,152 @@
+"""`seqforge sweep`. Every command of seqforge imports this module, so it imports Optuna and torch inside functions."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqforge.cli.options import Set
+from seqforge.cli.tables import Column, format_duration, print_table, short_unit
+from seqforge.cli.terminal import stderr, stdout
+from seqforge.errors import printable
+from seqforge.registry import Registry
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from seqforge_sweeps.sweep_file import Sweep
+
+STYLES = {"finished": "green", "pruned": "yellow", "failed": "red", "running": "cyan", "waiting": "dim"}
+
+
+def sweep(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="Sweep file.")],
+    grid: Annotated[
+        bool, typer.Option("--grid", help="Try all combinations of the values, instead of a number of trials.")
+    ] = False,
+    trials: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=1, help="Number of trials. Default: that of the sweep file.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Database for workers on several machines, such as postgresql://user@host/sweeps, or journal:PATH on "
+            "a shared file system. Default: that of the sweep file, or SQLite in the sweep's folder.",
+        ),
+    ] = None,
+    assignments: Set = [],  # noqa: B006 - typer copies it
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder in which the folder of the sweep is created.")
+    ] = Path("runs"),
+    show: Annotated[bool, typer.Option("--show", help="Run no trial: print the table, and write the page.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the trials as a JSON array at the end.")] = False,
+) -> None:
+    r"""Train one experiment many times with other settings, to find the best.
+
+    A sweep file names a base experiment, and the values of some of its keys:
+
+      base = "first-run.toml"
+      trials = 20
+
+      \[parameters]
+      model.cells.0.hidden_size = [128, 256, 512]
+      optimizer.learning_rate = { log = [1e-4, 1e-1] }
+      model.dropout = { range = [0.0, 0.5] }
+
+    Every trial is a run directory in runs/NAME. A trial that is worse than others at the same progress is stopped
+    at an evaluation. Ctrl-C saves the trial under way, and the same command continues the sweep. Start the command
+    several times to run several trials at once.
+
+    [bold]Examples[/]
+
+      seqforge sweep sweep.toml
+
+      seqforge sweep sweep.toml --grid --set training.steps=500
+
+      seqforge sweep sweep.toml --storage postgresql://user@host/sweeps
+    """
+    from seqforge_sweeps.study import open_study, plan_trials
+    from seqforge_sweeps.sweep_file import read_sweep
+
+    registry: Registry = context.obj
+    settings = read_sweep(file, assignments, trials)
+    settings.check(registry)
+    folder = output / settings.name
+    study = open_study(settings, storage or settings.settings.storage, folder)
+    if not show:
+        plan_trials(study, settings, grid=grid)
+        _run(study, settings, folder, registry)
+    _print_study(study, settings, folder, as_json=as_json)
+
+
+def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Registry) -> None:
+    from seqforge.hardware.memory import keep_freed_memory
+    from seqforge.training.interrupts import Interrupted
+    from seqforge_sweeps.display import TrialDisplay
+    from seqforge_sweeps.trials import run_trials
+
+    keep_freed_memory()
+    with TrialDisplay(study, stderr()) as display:
+        try:
+            for trial in run_trials(study, settings, folder, registry, [display]):
+                display.close()
+                stderr().print(printable(_line(trial, study)))
+        except KeyboardInterrupt as interrupt:
+            display.close()
+            stderr().print("Interrupted. The trial is saved and queued again. The same command continues the sweep.")
+            raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
+
+
+def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:
+    from seqforge_sweeps.sweep_file import describe_values
+    from seqforge_sweeps.table import word_of
+
+    values = ", ".join(describe_values(trial.params))
+    if word_of(trial.state) != "finished":
+        return f"trial {trial.number}: {values}: {word_of(trial.state)}: {trial.user_attrs['error']}"
+    best = ", the best so far" if study.best_trial.number == trial.number else ""
+    return f"trial {trial.number}: {values}: {trial.value:.4f} {trial.user_attrs['unit']}{best}"
+
+
+def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, *, as_json: bool) -> None:
+    from seqforge_sweeps.page import write_page
+    from seqforge_sweeps.table import tabulate_trials
+
+    rows = tabulate_trials(study)
+    page = write_page(study, rows, folder)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    keys = list(settings.parameters)
+    names = [key.rpartition(".")[2] for key in keys]
+    shown = [name if names.count(name) == 1 else key for key, name in zip(keys, names, strict=True)]
+    units = sorted({row["unit"] for row in rows if row["unit"]})
+    columns = [Column("trial", is_number=True), *(Column(name, is_number=True) for name in shown)]
+    columns += [Column(f"best {'/'.join(map(short_unit, units))}".strip(), is_number=True)]
+    columns += [Column("steps", is_number=True), Column("time", is_number=True), Column("state", styles=STYLES)]
+    print_table(columns, [_cells(row, keys) for row in rows])
+    console = stdout()
+    console.print(f"\nPlots: {page}")
+    best = next((row for row in rows if row["state"] == "finished"), None)
+    if best is not None and best["run"] is not None:
+        run = Path(best["run"])
+        shown_run = run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run
+        console.print(f"Best run: {shown_run}. To train it again: seqforge run "
+                      f"{shlex.quote(str(shown_run / 'experiment.toml'))}")  # fmt: skip
+
+
+def _cells(row: dict[str, Any], keys: list[str]) -> list[str]:
+    values = [row["parameters"].get(key) for key in keys]
+    return [
+        str(row["trial"]),
+        *("–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in values),
+        "–" if row["value"] is None else f"{row['value']:.4f}",
+        "–" if row["steps"] is None else f"{row['steps']:,}",
+        "–" if row["seconds"] is None else format_duration(row["seconds"]),
+        row["state"],
+    ]

@@ -1,0 +1,89 @@
+"""The page of a sweep: the table of its trials and Optuna's plots, in one HTML file without references to others."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import optuna
+import optuna.visualization as plots
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import TrialState
+
+from seqforge.files import reported_failures, write_atomically
+
+PAGE, TEMPLATE = "study.html", "page.html.jinja"
+
+TITLES: dict[str, Callable[[optuna.Study], Any]] = {
+    "Value of each trial": plots.plot_optimization_history,
+    "Value while training": plots.plot_intermediate_values,
+    "Parameters and value": plots.plot_parallel_coordinate,
+    "Value for each parameter": plots.plot_slice,
+}
+
+
+def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: Path) -> Path:
+    """Write the page of a study, and return its path. Plots that need more trials than there are, are left out.
+
+    Args:
+        study: The study.
+        rows: Rows of its trials.
+        folder: Folder of the sweep.
+
+    Raises:
+        RunError: If the page cannot be written.
+    """
+    keys = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
+    states = [row["state"] for row in rows]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("seqforge_sweeps", ""), autoescape=True, undefined=jinja2.ChainableUndefined
+    )
+    page = environment.get_template(TEMPLATE).render(
+        name=study.study_name,
+        rows=rows,
+        keys=keys,
+        counts=", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)),
+        unit="/".join(sorted({row["unit"] for row in rows if row["unit"]})),
+        figures=list(_figures(study)),
+        shown=_shown,
+    )
+    path = folder / PAGE
+    with reported_failures(f"writing {path}"):
+        write_atomically(path, page.encode("utf-8", "replace"))
+    return path
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, jinja2.Undefined):
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _figures(study: optuna.Study) -> Iterator[tuple[str, str]]:
+    """Yield the title and the HTML of each plot. The first one contains the plotting library, for all of them."""
+    makers = dict(TITLES)
+    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+    if not finished:
+        return
+    if len(finished) > 1 and len({trial.value for trial in finished}) > 1:
+        makers["Importance of each parameter"] = _plot_importances
+    contains_library = False
+    for title, plot in makers.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            figure = plot(study)
+        if not figure.data:
+            continue
+        figure.update_layout(title=None, margin={"t": 40, "b": 60}, height=360)
+        if plot is plots.plot_intermediate_values:
+            figure.update_layout(xaxis_title="progress of the training in thousandths")
+        yield (
+            title,
+            figure.to_html(full_html=False, include_plotlyjs=not contains_library, config={"displaylogo": False}),
+        )
+        contains_library = True
+
+
+def _plot_importances(study: optuna.Study) -> Any:
+    return plots.plot_param_importances(study, evaluator=PedAnovaImportanceEvaluator())

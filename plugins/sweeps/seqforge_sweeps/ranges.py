@@ -1,0 +1,202 @@
+"""The values that a parameter of a sweep may take: a list of choices, or a range of numbers."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from seqforge.errors import did_you_mean
+from seqforge.registry import Problem, format_value, join
+
+KINDS = ("range", "log")
+"""Keys of a table that is a range."""
+
+MAXIMUM_CHOICES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A list of values, one of which is chosen: numbers, texts, booleans, or tables such as components.
+
+    Attributes:
+        values: The values by their text in TOML, which is what Optuna stores.
+    """
+
+    values: Mapping[str, Any]
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """The distribution of Optuna."""
+        return CategoricalDistribution([_plain(value, text) for text, value in self.values.items()])
+
+    @property
+    def extremes(self) -> list[str]:
+        """Values to check before the first trial, as TOML."""
+        return list(self.values)
+
+    def to_toml(self, chosen: Any) -> str:
+        """Return a value that Optuna chose as TOML."""
+        return chosen if isinstance(chosen, str) and chosen in self.values else to_toml(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range of integers or of other numbers, both limits included.
+
+    Attributes:
+        low: Lower limit.
+        high: Upper limit.
+        step: Distance between two values; None for all numbers of the range.
+        log: Whether every order of magnitude is equally likely.
+    """
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the values are integers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """The distribution of Optuna."""
+        if self.is_integer:
+            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
+        return FloatDistribution(float(self.low), float(self.high), log=self.log, step=self.step)
+
+    @property
+    def extremes(self) -> list[str]:
+        """Values to check before the first trial, as TOML."""
+        return [to_toml(self.low), to_toml(self.high)]
+
+    def to_toml(self, chosen: Any) -> str:
+        """Return a value that Optuna chose as TOML."""
+        return to_toml(chosen)
+
+
+Values = Choices | Range
+
+
+def to_toml(value: Any) -> str:
+    """Return a plain value as TOML on one line."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return f"{{ {', '.join(f'{_key(key)} = {to_toml(inner)}' for key, inner in items)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(to_toml, cast('list[Any]', value)))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
+def _plain(value: Any, text: str) -> str | int | float | bool:
+    """Return what Optuna stores for a value: the value itself if it can, or its text."""
+    return value if isinstance(value, int | float) else text
+
+
+def parse_parameters(table: Any, key: str = "parameters") -> tuple[dict[str, Values], list[Problem]]:
+    """Read the table of parameters of a sweep file.
+
+    Args:
+        table: The table. Dotted keys are tables inside it.
+        key: Key of the table, for messages.
+
+    Returns:
+        The values of each parameter by its key in the experiment, and every problem.
+    """
+    if not isinstance(table, Mapping) or not table:
+        hint = "For example: optimizer.learning_rate = { log = [1e-4, 1e-1] }"
+        return {}, [Problem(key, "must be a table with at least one parameter", hint)]
+    parsed: dict[str, Values] = {}
+    problems: list[Problem] = []
+    for name, value in _leaves(cast("Mapping[str, Any]", table), ""):
+        values = _parse(value, join(key, name))
+        if isinstance(values, Problem):
+            problems.append(values)
+        else:
+            parsed[name] = values
+    return parsed, problems
+
+
+def _leaves(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    """Yield every value that is not a table of further parameters, with its dotted key."""
+    for name, value in table.items():
+        is_range = isinstance(value, Mapping) and any(kind in value for kind in (*KINDS, "step"))
+        if isinstance(value, Mapping) and value and not is_range:
+            yield from _leaves(cast("Mapping[str, Any]", value), join(key, name))
+        else:
+            yield join(key, name), value
+
+
+def _parse(value: Any, key: str) -> Values | Problem:
+    if isinstance(value, list):
+        return _parse_choices(cast("list[Any]", value), key)
+    if isinstance(value, Mapping):
+        return _parse_range(cast("Mapping[str, Any]", value), key)
+    return Problem(
+        key, f"must be a list of values or a range, not {format_value(value)}", f"Write [{to_toml(value)}, …]."
+    )
+
+
+def _parse_choices(values: Sequence[Any], key: str) -> Values | Problem:
+    if not values:
+        return Problem(key, "the list of values is empty")
+    if len(values) > MAXIMUM_CHOICES:
+        return Problem(key, f"has {len(values)} values, more than {MAXIMUM_CHOICES}", "Write a range.")
+    try:
+        texts = [to_toml(value) for value in values]
+    except TypeError as error:
+        return Problem(key, f"cannot hold such a value: {error}")
+    for index, value in enumerate(values):
+        if value in values[:index]:  # also 1 and 1.0, which Optuna cannot tell apart
+            return Problem(key, f"the value {texts[index]} is repeated")
+    return Choices(dict(zip(texts, values, strict=True)))
+
+
+def _parse_range(table: Mapping[str, Any], key: str) -> Values | Problem:
+    known = [*KINDS, "step"]
+    for name in table:
+        if name not in known:
+            return Problem(join(key, name), "a range has no such key", did_you_mean(name, known))
+    kinds = [kind for kind in KINDS if kind in table]
+    if len(kinds) != 1:
+        return Problem(key, "must have either range or log", "For example: { range = [0.0, 0.5] }")
+    limits = table[kinds[0]]
+    numbers = cast("list[Any]", limits) if isinstance(limits, list) else []
+    if len(numbers) != 2 or not all(map(_is_number, numbers)):
+        return Problem(join(key, kinds[0]), f"must be two numbers, not {format_value(limits)}")
+    low, high = numbers
+    if low >= high:
+        return Problem(join(key, kinds[0]), f"the range from {low} to {high} is empty", "The lower limit comes first.")
+    if kinds == ["log"] and low <= 0:
+        return Problem(join(key, "log"), f"the lower limit {low} must be greater than 0")
+    step = table.get("step")
+    if step is not None and (kinds == ["log"] or not _is_number(step) or not 0 < step <= high - low):
+        return Problem(join(key, "step"), "must be a positive number in a range that is not logarithmic")
+    if isinstance(step, float) and isinstance(low, int) and isinstance(high, int):
+        return Problem(join(key, "step"), "must be an integer, as the limits are")
+    return Range(low, high, step, kinds == ["log"])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def grid_values(values: Values) -> list[str | int | float | bool] | None:
+    """Return all values of a parameter as Optuna stores them; None for a range without a step."""
+    if isinstance(values, Choices):
+        return [_plain(value, text) for text, value in values.values.items()]
+    if values.step is None:
+        return None
+    count = math.floor((values.high - values.low) / values.step + 1e-9) + 1
+    numbers = [values.low + index * values.step for index in range(count)]
+    return [int(number) if values.is_integer else float(number) for number in numbers]

@@ -1,0 +1,202 @@
+"""The study of Optuna behind a sweep: its storage, the queue of trials, and trials whose process has died."""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from seqforge.errors import ExperimentError, RunError
+from seqforge.files import reported_failures
+from seqforge_sweeps.sweep_file import Sweep
+
+FULL = 1000
+"""Progress of a finished trial. Trials report their losses at their progress, so that trials of different speed or
+length can be compared."""
+
+WARM_UP = FULL // 10
+"""Progress before which no trial is pruned."""
+
+STARTUP_TRIALS = 4
+"""Number of finished trials before the median pruner stops one."""
+
+JOURNAL = "journal:"
+"""Prefix of a storage that is a journal file, such as `journal:/shared/sweep.journal`."""
+
+DEAD_SECONDS = 600
+"""Time without a sign of life after which a trial of another machine is repeated."""
+
+PLANNED, RUN, WORKER, SEEN, ERROR = "planned", "run", "worker", "seen", "error"
+"""User attributes of a trial: whether it is one of the sweep, its run directory, its process, the time of its last sign
+of life, and why it failed."""
+
+
+def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
+    """Open or create the study of a sweep.
+
+    Args:
+        sweep: The sweep.
+        storage: URL of a database, or `journal:PATH`; None for a SQLite file in the folder.
+        folder: Folder of the sweep.
+
+    Raises:
+        RunError: If the storage cannot be opened.
+        ExperimentError: If the study has other parameters than the sweep.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with reported_failures(f"creating {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    url = storage or f"sqlite:///{(folder / 'study.db').absolute()}"
+    try:
+        study = optuna.create_study(
+            storage=_storage(url), study_name=sweep.name, load_if_exists=True, pruner=_pruner(sweep)
+        )
+        _check_parameters(study, sweep)
+    except (ExperimentError, RunError):
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise RunError(
+            f"the storage {url} cannot be used: {type(error).__name__}: {reason}",
+            hint="Check the URL, and that the driver of the database is installed, such as psycopg2 for PostgreSQL.",
+        ) from error
+    return study
+
+
+def _storage(url: str) -> BaseStorage:
+    if url.startswith(JOURNAL):
+        return JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
+    # A worker waits for the lock of SQLite instead of failing when many write at the same time.
+    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    return RDBStorage(url, engine_kwargs=options)
+
+
+def _pruner(sweep: Sweep) -> BasePruner:
+    match sweep.settings.pruner:
+        case "median":
+            return MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARM_UP)
+        case "hyperband":
+            return HyperbandPruner(min_resource=WARM_UP, max_resource=FULL)
+        case "none":
+            return NopPruner()
+
+
+def _sampler(sweep: Sweep, number: int) -> BaseSampler:
+    # The choice depends on the seed, the number of the trial and the trials before. Workers choose different values.
+    seed = (sweep.settings.seed + 1_000_003 * number) % 2**32
+    return TPESampler(seed=seed) if sweep.settings.sampler == "tpe" else RandomSampler(seed=seed)
+
+
+def _check_parameters(study: optuna.Study, sweep: Sweep) -> None:
+    described = {key: repr(values.distribution) for key, values in sweep.parameters.items()}
+    recorded = study.user_attrs.get("parameters")
+    if recorded is None:
+        study.set_user_attr("parameters", json.dumps(described))
+    elif json.loads(recorded) != described:
+        before = json.loads(recorded)
+        changed = sorted(key for key in {*before, *described} if before.get(key) != described.get(key))
+        raise ExperimentError(
+            f"{sweep.path}: the sweep {sweep.name!r} has already run with other values of {', '.join(changed)}",
+            hint='Give the changed sweep another name: name = "…".',
+        )
+
+
+def planned(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials of a sweep, without those that another trial repeats."""
+    trials = study.get_trials(deepcopy=False)
+    repeated = {trial.user_attrs.get("repeats") for trial in trials}
+    return [trial for trial in trials if PLANNED in trial.user_attrs and trial.number not in repeated]
+
+
+def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
+    """Queue the trials that are missing. A worker takes each from the queue of the storage, so that none runs twice.
+
+    Args:
+        study: The study.
+        sweep: The sweep.
+        grid: Whether all combinations of values are tried, instead of values that the sampler chooses.
+    """
+    existing = planned(study)
+    if grid:
+        for chosen in sweep.grid():
+            study.enqueue_trial(chosen, user_attrs={PLANNED: "grid"}, skip_if_exists=True)
+    else:
+        for _ in range(sweep.settings.trials - sum(trial.user_attrs[PLANNED] == "sampled" for trial in existing)):
+            study.enqueue_trial({}, user_attrs={PLANNED: "sampled"})
+
+
+def take_trial(study: optuna.Study, sweep: Sweep) -> optuna.Trial | None:
+    """Take the next trial from the queue, or return None if it is empty."""
+    while waiting := [trial for trial in planned(study) if trial.state == TrialState.WAITING]:
+        study.sampler = _sampler(sweep, waiting[0].number)
+        trial = study.ask()
+        study.sampler = _sampler(sweep, trial.number)
+        if PLANNED in trial.user_attrs:
+            trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid()])
+            trial.set_user_attr(SEEN, time.time())
+            return trial
+        # Another worker has taken the last trial of the queue, and Optuna has created a new one.
+        study.tell(trial, state=TrialState.FAIL)
+    return None
+
+
+def choose_values(trial: optuna.Trial, sweep: Sweep) -> dict[str, Any]:
+    """Return the value of each parameter for a trial, as Optuna stores it."""
+    return {key: _suggest(trial, key, values.distribution) for key, values in sweep.parameters.items()}
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: Any) -> Any:
+    match distribution:
+        case optuna.distributions.CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(name, choices)
+        case optuna.distributions.IntDistribution(low=low, high=high, step=step, log=log):
+            return trial.suggest_int(name, low, high, step=step, log=log)
+        case _:
+            return trial.suggest_float(
+                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+            )
+
+
+def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Mark a trial that did not finish as failed, and queue it again with its values and its run directory."""
+    with contextlib.suppress(ValueError):  # Another worker has done so.
+        study.tell(trial.number, state=TrialState.FAIL)
+        kept = {name: value for name, value in trial.user_attrs.items() if name in (PLANNED, RUN)}
+        study.enqueue_trial(trial.params, user_attrs={**kept, "repeats": trial.number})
+
+
+def repeat_dead_trials(study: optuna.Study) -> Sequence[FrozenTrial]:
+    """Queue the trials again whose process was killed. Return the trials that run in another process."""
+    running = [trial for trial in planned(study) if trial.state == TrialState.RUNNING]
+    dead = [trial for trial in running if _is_dead(trial)]
+    for trial in dead:
+        repeat_trial(study, trial)
+    return [trial for trial in running if trial not in dead]
+
+
+def _is_dead(trial: FrozenTrial) -> bool:
+    host, process = trial.user_attrs.get(WORKER, ["", 0])
+    if host == socket.gethostname():
+        return not _exists(process)
+    started = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+    return time.time() - trial.user_attrs.get(SEEN, started) > DEAD_SECONDS
+
+
+def _exists(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,189 @@
+"""A sweep file: the base experiment, the parameters, and how many trials are run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seqforge.errors import ExperimentError, SeqforgeError, did_you_mean
+from seqforge.experiment import Experiment, override, read_table
+from seqforge.files import expand_home
+from seqforge.registry import Problem, Registry, from_validation
+from seqforge_sweeps.ranges import Values, grid_values, parse_parameters
+
+PARAMETERS = "parameters"
+
+MAXIMUM_TRIALS = 100_000
+
+
+class Settings(BaseModel):
+    """The keys of a sweep file outside of `[parameters]`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    base: Annotated[str, Field(min_length=1, description="Experiment file, relative to the sweep file.")]
+    name: Annotated[
+        str | None,
+        Field(pattern=r"^\w[\w.-]*$", max_length=100, description="Name of the study and of its folder."),
+    ] = None
+    trials: Annotated[int, Field(ge=1, le=MAXIMUM_TRIALS, description="Number of trials.")] = 20
+    sampler: Annotated[
+        Literal["tpe", "random"],
+        Field(description="Choice of parameters: tpe learns from the trials before (Bergstra et al. 2011)."),
+    ] = "tpe"
+    pruner: Annotated[
+        Literal["median", "hyperband", "none"],
+        Field(description="Rule by which trials that are worse than others are stopped at an evaluation."),
+    ] = "median"
+    storage: Annotated[
+        str | None, Field(min_length=1, description="Database URL; by default, a SQLite file in the sweep's folder.")
+    ] = None
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of the choice of parameters.")] = 1337
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A checked sweep.
+
+    Attributes:
+        path: The sweep file.
+        name: Name of the study and of its folder.
+        settings: Settings of the sweep.
+        table: The base experiment, as tables.
+        folder: Folder to which the paths in the base experiment are relative.
+        parameters: Values of each parameter, by its key in the experiment.
+    """
+
+    path: Path
+    name: str
+    settings: Settings
+    table: Mapping[str, Any]
+    folder: Path
+    parameters: Mapping[str, Values]
+
+    def experiment(self, chosen: Mapping[str, Any], run_name: str, registry: Registry) -> Experiment:
+        """Return the experiment of a trial.
+
+        Args:
+            chosen: Value of each parameter as Optuna stores it.
+            run_name: Name of the run directory.
+            registry: Registered components.
+
+        Raises:
+            ExperimentError: If the values do not fit together.
+        """
+        texts = {key: values.to_toml(chosen[key]) for key, values in self.parameters.items()}
+        return self._experiment({**texts, "experiment.name": f'"{run_name}"'}, registry)
+
+    def _experiment(self, texts: Mapping[str, str], registry: Registry) -> Experiment:
+        # A component that is chosen as a whole comes before the options of the same component.
+        assignments = [f"{key}={texts[key]}" for key in sorted(texts, key=lambda key: key.count("."))]
+        return Experiment.from_dict(override(dict(self.table), assignments), self.folder, registry, origin=self.path)
+
+    def grid(self) -> list[dict[str, Any]]:
+        """Return all combinations of the values, as Optuna stores them.
+
+        Raises:
+            ExperimentError: If a parameter is a range without a step, or if there are too many combinations.
+        """
+        combinations: list[dict[str, Any]] = [{}]
+        for key, values in self.parameters.items():
+            listed = grid_values(values)
+            if listed is None:
+                raise ExperimentError(
+                    f"{self.path}: {PARAMETERS}.{key}: a grid needs a list of values, or a range with a step",
+                    hint="Write a list such as [0.001, 0.01], or run the sweep without --grid.",
+                )
+            combinations = [{**others, key: value} for others in combinations for value in listed]
+            if len(combinations) > MAXIMUM_TRIALS:
+                raise ExperimentError(f"{self.path}: the grid has more than {MAXIMUM_TRIALS:,} combinations")
+        return combinations
+
+    def check(self, registry: Registry) -> Experiment:
+        """Check every value of every parameter in the base experiment, before the first trial.
+
+        Returns:
+            The experiment with the first value of each parameter.
+
+        Raises:
+            ExperimentError: If the base experiment has no such key, or a value is not allowed.
+        """
+        first = {key: values.extremes[0] for key, values in self.parameters.items()}
+        experiment = self._checked(first, registry)
+        for key, values in self.parameters.items():
+            for text in values.extremes[1:]:
+                self._checked({**first, key: text}, registry)
+        if not experiment.data.validation_fraction:
+            raise ExperimentError(
+                f"{self.path}: data.validation_fraction is 0, and trials are compared on the validation split",
+                hint="Set data.validation_fraction in the base experiment, such as 0.1.",
+            )
+        return experiment
+
+    def _checked(self, texts: Mapping[str, str], registry: Registry) -> Experiment:
+        try:
+            return self._experiment(texts, registry)
+        except ExperimentError as error:
+            message = error.message.removeprefix(f"{self.path}: ").removeprefix("--set ")
+            values = ", ".join(f"{key} = {text}" for key, text in texts.items())
+            raise ExperimentError(
+                f"{self.path}: {message}",
+                hint=" ".join(filter(None, [error.hint, f"The experiment {self.settings.base} with {values}."])),
+            ) from error
+
+
+def read_sweep(path: Path, assignments: Sequence[str] = (), trials: int | None = None) -> Sweep:
+    """Read a sweep file and its base experiment.
+
+    Args:
+        path: The sweep file.
+        assignments: Assignments to keys of the base experiment.
+        trials: Number of trials; by default, that of the file.
+
+    Raises:
+        ExperimentError: If a file is missing or is not TOML, or if a key or a range is wrong.
+    """
+    table = read_table(path)
+    parameters, problems = parse_parameters(table.pop(PARAMETERS, None), PARAMETERS)
+    settings = _settings(table if trials is None else {**table, "trials": trials}, problems)
+    if settings is None or problems:
+        lines = [f"  {problem}" for problem in problems]
+        message = f"{path}: {problems[0]}" if len(lines) == 1 else "\n".join([f"{path}: {len(lines)} problems", *lines])
+        raise ExperimentError(message)
+    try:
+        base = path.parent / expand_home(settings.base)
+    except ValueError as error:
+        raise ExperimentError(f"{path}: base: {error}") from error
+    try:
+        experiment = override(read_table(base), assignments)
+    except SeqforgeError as error:
+        raise ExperimentError(f"{path}: base: {error.message}", hint=error.hint) from error
+    return Sweep(path, settings.name or path.stem, settings, experiment, base.parent, parameters)
+
+
+def _settings(table: Mapping[str, Any], problems: list[Problem]) -> Settings | None:
+    known = [*Settings.model_fields]
+    try:
+        return Settings.model_validate_json(pydantic_core.to_json(table))
+    except ValidationError as error:
+        found = from_validation(error, table, "", known, "a sweep file")
+        problems += [_with_parameters(problem, table, known) for problem in found]
+        return None
+
+
+def _with_parameters(problem: Problem, table: Mapping[str, Any], known: list[str]) -> Problem:
+    """Add to an unknown table that parameters have a table of their own."""
+    if isinstance(cast("Any", table.get(problem.key)), Mapping):
+        return Problem(problem.key, problem.message, f"{did_you_mean(problem.key, [*known, PARAMETERS])} Parameters "
+                       f"of the experiment are in [{PARAMETERS}].")  # fmt: skip
+    return problem
+
+
+def describe_values(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each chosen value with the last part of its key, such as "hidden_size 128"."""
+    for key, value in chosen.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        yield f"{key.rpartition('.')[2]} {shown}"

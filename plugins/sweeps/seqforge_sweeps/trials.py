@@ -1,0 +1,177 @@
+"""The trials of a sweep: each trains a run, reports its evaluations, and may be pruned, or interrupted and resumed."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from seqforge.api import Run, resume, train
+from seqforge.errors import NonFiniteError, RunError, SeqforgeError
+from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
+from seqforge.registry import Registry
+from seqforge.runs.summary import best_value, read_state
+from seqforge.training.callbacks import Callback
+from seqforge_sweeps.study import (
+    ERROR,
+    FULL,
+    RUN,
+    SEEN,
+    choose_values,
+    repeat_dead_trials,
+    repeat_trial,
+    take_trial,
+)
+from seqforge_sweeps.sweep_file import Sweep
+
+SIGN_OF_LIFE_SECONDS = 60.0
+"""Time between two signs of life of a trial in the storage."""
+
+MAXIMUM_FAILURES = 3
+"""Number of trials in a row that may fail before the sweep ends."""
+
+
+class Pruned(BaseException):
+    """The end of a trial that is worse than others. It is not an Exception, which would only drop the callback."""
+
+
+class TrialReporter(Callback):
+    """The callback that reports the evaluations of a trial to its study, and prunes it.
+
+    Args:
+        trial: The trial.
+    """
+
+    def __init__(self, trial: optuna.Trial) -> None:
+        self._trial = trial
+        self._fraction = 0.0
+        self._seen = time.monotonic()
+        self._reported = -1
+
+    def on_run_started(self, event: RunStarted) -> None:
+        """Record the run directory, so that the trial can be taken up again."""
+        self._trial.set_user_attr(RUN, str(event.directory.absolute()))
+
+    def on_documents_encoded(self, event: DocumentsEncoded) -> None:
+        """Give a sign of life."""
+        self._give_sign_of_life()
+
+    def on_work_progressed(self, event: WorkProgressed) -> None:
+        """Give a sign of life."""
+        self._give_sign_of_life()
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        """Note the progress."""
+        self._fraction = event.fraction
+        self._give_sign_of_life()
+
+    def on_evaluated(self, event: Evaluated) -> None:
+        """Report the evaluation.
+
+        Raises:
+            Pruned: If the trial is worse than others at this progress.
+        """
+        progress = round(FULL * self._fraction)
+        if progress == self._reported or self._fraction >= 1:
+            return
+        self._reported = progress
+        self._trial.report(event.loss if event.bits_per_character is None else event.bits_per_character, progress)
+        if self._trial.should_prune():
+            raise Pruned(f"interrupted: pruned by the sweep at step {event.step:,}")
+
+    def _give_sign_of_life(self) -> None:
+        if time.monotonic() - self._seen > SIGN_OF_LIFE_SECONDS:
+            self._seen = time.monotonic()
+            self._trial.set_user_attr(SEEN, time.time())
+
+
+def run_trials(
+    study: optuna.Study, sweep: Sweep, folder: Path, registry: Registry, callbacks: Sequence[object] = ()
+) -> Iterator[FrozenTrial]:
+    """Run the trials of the queue one by one, until it is empty.
+
+    Args:
+        study: The study, with planned trials.
+        sweep: The sweep.
+        folder: Folder in which the run directories are created.
+        registry: Registered components.
+        callbacks: Objects with some of the methods of `Callback`, which receive the events of every run.
+
+    Yields:
+        Each trial of this process when it has finished, was pruned or has failed.
+
+    Raises:
+        KeyboardInterrupt: If a trial is interrupted, after its checkpoint is saved and the trial is queued again.
+        RunError: If several trials in a row have failed.
+    """
+    failures = 0
+    repeat_dead_trials(study)
+    while trial := take_trial(study, sweep):
+        try:
+            _run_trial(study, trial, sweep, folder, registry, callbacks)
+        except BaseException:
+            # An interrupt, or a fault in the program. The run continues from its checkpoint when the sweep is resumed.
+            repeat_trial(study, _frozen(study, trial))
+            raise
+        done = _frozen(study, trial)
+        failures = failures + 1 if done.state == TrialState.FAIL else 0
+        yield done
+        if failures == MAXIMUM_FAILURES:
+            raise RunError(
+                f"{failures} trials in a row have failed, the last one because of: {done.user_attrs[ERROR]}",
+                hint="Correct the experiment or the ranges, and continue the sweep by the same command.",
+            )
+        repeat_dead_trials(study)
+
+
+def _frozen(study: optuna.Study, trial: optuna.Trial) -> FrozenTrial:
+    return study.get_trials(deepcopy=False)[trial.number]
+
+
+def _run_trial(
+    study: optuna.Study,
+    trial: optuna.Trial,
+    sweep: Sweep,
+    folder: Path,
+    registry: Registry,
+    callbacks: Sequence[object],
+) -> None:
+    reporter = [TrialReporter(trial), *callbacks]
+    try:
+        run = _unfinished_run(trial, registry)
+        if run is None:
+            experiment = sweep.experiment(choose_values(trial, sweep), f"trial-{trial.number:04}", registry)
+            run = train(experiment, folder, callbacks=reporter, progress=False)
+        else:
+            choose_values(trial, sweep)
+            if read_state(run.path)[0] != "finished":
+                run = resume(run, callbacks=reporter, progress=False)
+        value, unit = best_value(run.metrics())
+        if value is None:
+            raise RunError("the run has no evaluation", hint="Use more text, or a larger data.validation_fraction.")
+        trial.set_user_attr("unit", unit)
+        study.tell(trial, value)
+    except Pruned as pruned:
+        trial.set_user_attr(ERROR, str(pruned).removeprefix("interrupted: "))
+        study.tell(trial, state=TrialState.PRUNED)
+    except NonFiniteError as error:
+        # The sampler takes a pruned trial for a bad one, and would ignore a failed one.
+        trial.set_user_attr(ERROR, f"diverged: {error.message}")
+        study.tell(trial, state=TrialState.PRUNED)
+    except SeqforgeError as error:
+        trial.set_user_attr(ERROR, error.message)
+        study.tell(trial, state=TrialState.FAIL)
+
+
+def _unfinished_run(trial: optuna.Trial, registry: Registry) -> Run | None:
+    """Return the run of a trial that is repeated, or None if it cannot be resumed here."""
+    path = cast("Any", trial.user_attrs.get(RUN))
+    if path is None:
+        return None
+    try:
+        run = Run.open(path, registry=registry)
+        return run if run.checkpoints.steps() else None
+    except SeqforgeError:  # The folder was deleted, or is on another machine.
+        return None

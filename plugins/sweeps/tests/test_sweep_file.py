@@ -1,0 +1,126 @@
+"""Sweep files: ranges, grids, and the errors that name the key and what to write."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_sweeps.ranges import Choices, Range, grid_values, parse_parameters, to_toml
+from seqforge_sweeps.sweep_file import read_sweep
+
+from seqforge import Registry
+from seqforge.errors import ExperimentError
+
+BASE = """
+[corpus]
+use = "inline"
+text = "some text"
+[data]
+validation_fraction = 0.2
+[optimizer]
+use = "adam"
+[[model.cells]]
+use = "gru"
+"""
+
+PLAIN = (
+    st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text('aé"\\\n')
+)
+VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('ab." '), inner))
+
+
+@given(VALUES)
+def test_values_survive_toml(value: Any) -> None:
+    assert tomllib.loads(f"value = {to_toml(value)}") == {"value": value}
+
+
+def test_parameters_are_read_from_dotted_keys() -> None:
+    table = tomllib.loads(
+        "model.cells.0.hidden_size = [16, 32]\noptimizer.learning_rate = { log = [1e-4, 1e-1] }\n"
+        'optimizer.use = ["adam", "sgd"]\nmodel.dropout = { range = [0.0, 0.5], step = 0.25 }\n"training.steps" = [5]'
+    )
+    parsed, problems = parse_parameters(table)
+    assert not problems
+    assert parsed == {
+        "model.cells.0.hidden_size": Choices({"16": 16, "32": 32}),
+        "optimizer.learning_rate": Range(1e-4, 1e-1, log=True),
+        "optimizer.use": Choices({'"adam"': "adam", '"sgd"': "sgd"}),
+        "model.dropout": Range(0.0, 0.5, 0.25),
+        "training.steps": Choices({"5": 5}),
+    }
+    assert grid_values(parsed["model.dropout"]) == [0.0, 0.25, 0.5]
+    assert grid_values(Range(16, 64, 16)) == [16, 32, 48, 64]
+    assert grid_values(parsed["optimizer.learning_rate"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "parameters: must be a table with at least one parameter"),
+        ("a = []", "parameters.a: the list of values is empty"),
+        ("a = 3", "parameters.a: must be a list of values or a range, not 3. Write [3, …]."),
+        ("a = [1, 1.0]", "parameters.a: the value 1.0 is repeated"),
+        ("a = { log = [0, 1] }", "parameters.a.log: the lower limit 0 must be greater than 0"),
+        ("a = { range = [2, 1] }", "parameters.a.range: the range from 2 to 1 is empty. The lower limit comes first."),
+        ("a = { range = [1, 2], stp = 1 }", "parameters.a.stp: a range has no such key. Did you mean 'step'?"),
+        ("a = { range = [1, 2], log = [1, 2] }", "parameters.a: must have either range or log"),
+        ("a = { range = [1, 2], step = 0.5 }", "parameters.a.step: must be an integer, as the limits are"),
+        ("a = { log = [1, true] }", "parameters.a.log: must be two numbers, not [1, True]"),
+        ("a = [1979-05-27]", "parameters.a: cannot hold such a value"),
+    ],
+)
+def test_a_wrong_range_is_an_error(text: str, message: str) -> None:
+    _, (problem,) = parse_parameters(tomllib.loads(text))
+    assert message in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trals = 3", "trals: a sweep file has no option 'trals'. Did you mean 'trials'?"),
+        ("trials = 0", "trials: should be greater than or equal to 1, not 0"),
+        ('name = "../up"', "name: should match pattern"),
+        ("[parameter]\nx = [1]", "Did you mean 'parameters'? Parameters of the experiment are in [parameters]."),
+        ('pruner = "medium"', "Did you mean 'median'?"),
+    ],
+)
+def test_a_wrong_key_of_the_sweep_is_an_error(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text(f'base = "base.toml"\n{text}\n[parameters]\nmodel.dropout = [0.1]\n')
+    with pytest.raises(ExperimentError) as error:
+        read_sweep(tmp_path / "sweep.toml")
+    assert message in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ("model.cells.0.hiden_size = [1]", "has no option 'hiden_size'. Did you mean 'hidden_size'?"),
+        ("model.cells.3.hidden_size = [1]", "model.cells is a list of length 1, without an item '3'"),
+        ("model.dropout = [0.1, 1.5]", "model.dropout: should be less than 1, not 1.5"),
+        ("model.dropout = { range = [0.5, 3.0] }", "model.dropout: should be less than 1, not 3.0"),
+        ('optimizer = [{ use = "adam" }, { use = "adan" }]', "no optimizer is called 'adan'. Did you mean 'adam"),
+        ("data.validation_fraction = [0.0]", "trials are compared on the validation split"),
+    ],
+)
+def test_every_value_is_checked_before_the_first_trial(parameters: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(BASE)
+    (tmp_path / "sweep.toml").write_text(f'base = "base.toml"\n[parameters]\n{parameters}\n')
+    with pytest.raises(ExperimentError) as error:
+        read_sweep(tmp_path / "sweep.toml").check(Registry.installed())
+    assert message in error.value.message
+    assert error.value.message.startswith(f"{tmp_path / 'sweep.toml'}: ")
+
+
+def test_a_component_is_chosen_before_its_options(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(BASE)
+    (tmp_path / "sweep.toml").write_text(
+        'base = "base.toml"\n[parameters]\n"optimizer.learning_rate" = [0.5]\n"optimizer" = [{ use = "sgd" }]\n'
+    )
+    sweep = read_sweep(tmp_path / "sweep.toml")
+    experiment = sweep.experiment(
+        {"optimizer.learning_rate": 0.5, "optimizer": '{ use = "sgd" }'}, "a", Registry.installed()
+    )
+    assert experiment.optimizer.name == "essentials/sgd"
+    assert experiment.optimizer.options["learning_rate"] == 0.5

@@ -1,0 +1,189 @@
+"""Trials: their run directories, and how they are shared by workers, interrupted, resumed, pruned and repeated."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.pruners import ThresholdPruner
+from optuna.trial import TrialState
+from seqforge_sweeps.study import RUN, SEEN, WORKER, open_study, plan_trials, planned, repeat_dead_trials, take_trial
+from seqforge_sweeps.sweep_file import Sweep, read_sweep
+from seqforge_sweeps.table import tabulate_trials
+from seqforge_sweeps.trials import run_trials
+from typer.testing import CliRunner
+
+from seqforge import Registry, Run, train
+from seqforge.cli.app import build_app
+from seqforge.errors import ExperimentError, RunError
+from seqforge.runs.summary import find_runs, summarize_run
+
+BASE = f"""
+[corpus]
+use = "inline"
+text = {json.dumps("the quick brown fox jumps over 13 lazy dogs;" * 30)}
+[data]
+validation_fraction = 0.2
+[[model.cells]]
+use = "gru"
+hidden_size = 4
+[training]
+batch_size = 4
+sequence_length = 16
+steps = 6
+backend = "eager"
+[evaluation]
+interval = 2
+[sampling]
+length = 5
+"""
+SWEEP = """
+base = "base.toml"
+trials = 3
+[parameters]
+model.cells.0.hidden_size = [4, 6]
+optimizer.learning_rate = { log = [1e-3, 1e-1] }
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "base.toml").write_text(BASE + '[optimizer]\nuse = "adam"\n')
+    (tmp_path / "small.toml").write_text(SWEEP)
+    return read_sweep(tmp_path / "small.toml")
+
+
+def planned_study(sweep: Sweep, *, grid: bool = False) -> optuna.Study:
+    study = open_study(sweep, None, sweep.path.parent / "small")
+    plan_trials(study, sweep, grid=grid)
+    return study
+
+
+def run(study: optuna.Study, sweep: Sweep, *callbacks: object) -> list[optuna.trial.FrozenTrial]:
+    return list(run_trials(study, sweep, sweep.path.parent / "small", Registry.installed(), callbacks))
+
+
+def test_the_command_runs_every_trial_once_and_writes_a_page(sweep: Sweep, tmp_path: Path) -> None:
+    arguments = ["sweep", str(sweep.path), "--output", str(tmp_path / "runs"), "--json"]
+    result = CliRunner().invoke(build_app(Registry.installed()), arguments)
+    rows = json.loads(result.stdout)
+    assert sorted(row["trial"] for row in rows) == [0, 1, 2]
+    assert [row["value"] for row in rows] == sorted(row["value"] for row in rows)
+    assert "the best so far" in result.stderr
+    for row in rows:
+        trained = Run.open(row["run"])
+        assert trained.experiment.cells[0].options["hidden_size"] == row["parameters"]["model.cells.0.hidden_size"]
+        assert summarize_run(trained.path).best == row["value"]
+    page = (tmp_path / "runs/small/study.html").read_text()
+    assert page.count("Plotly.newPlot") >= 4
+    assert "<script src" not in page
+    assert "http" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert f"<td>{rows[0]['value']:.4g}</td>" in page
+    again = CliRunner().invoke(build_app(Registry.installed()), arguments)
+    assert json.loads(again.stdout) == rows
+    assert len(list(find_runs(tmp_path / "runs"))) == 3
+
+
+class InterruptAt:
+    """A callback that sends SIGINT after a step, as Ctrl-C does."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_finished(self, event: Any) -> None:
+        if event.step == self._step:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupted_trial_continues_in_its_run_directory(sweep: Sweep, tmp_path: Path) -> None:
+    study = planned_study(sweep)
+    with pytest.raises(KeyboardInterrupt):
+        run(study, sweep, InterruptAt(3))
+    states = [trial.state for trial in planned(study)]
+    assert states == [TrialState.WAITING] * 3
+    continued, *_ = done = [trial for trial in run(planned_study(sweep), sweep) if RUN in trial.user_attrs]
+    assert len(done) == 3
+    path = Path(next(trial for trial in done if trial.number == 3).user_attrs[RUN])
+    assert path.name == "trial-0000"
+    starts = [json.loads(line) for line in (path / "history.jsonl").read_text().splitlines()]
+    assert [(record["event"], record["step"]) for record in starts] == [
+        ("started", 0),
+        ("ended", 3),
+        ("started", 3),
+        ("ended", 6),
+    ]
+    whole = sweep.experiment(done[-1].params | study.trials[0].params, "whole", Registry.installed())
+    expected = train(whole, tmp_path).losses()[-1]["validation_loss"]
+    assert Run.open(path).losses()[-1]["validation_loss"] == expected
+    assert len(list(find_runs(path.parent))) == 3
+    assert continued.state == TrialState.COMPLETE
+
+
+def test_workers_share_the_queue(sweep: Sweep) -> None:
+    first, second = planned_study(sweep), planned_study(sweep)
+    taken = [take_trial(study, sweep) for study in (first, second, first, second)]
+    assert [trial and trial.number for trial in taken] == [0, 1, 2, None]
+    assert repeat_dead_trials(second) == planned(first)
+
+
+def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:
+    study = planned_study(sweep)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    here, there, alive = (take_trial(study, sweep) for _ in range(3))
+    assert here is not None
+    assert there is not None
+    assert alive is not None
+    host, _ = here.user_attrs[WORKER]
+    here.set_user_attr(WORKER, [host, dead.pid])
+    there.set_user_attr(WORKER, ["another-machine", os.getpid()])
+    there.set_user_attr(SEEN, time.time() - 3600)
+    alive.set_user_attr(WORKER, ["another-machine", dead.pid])
+    assert [trial.number for trial in repeat_dead_trials(study)] == [alive.number]
+    states = {trial.number: trial.state.name for trial in study.trials}
+    assert states == {0: "FAIL", 1: "FAIL", 2: "RUNNING", 3: "WAITING", 4: "WAITING"}
+    assert [trial.number for trial in planned(study)] == [2, 3, 4]
+
+
+def test_a_pruned_trial_is_a_run_that_can_be_read(sweep: Sweep) -> None:
+    study = planned_study(sweep)
+    study.pruner = ThresholdPruner(upper=0.0, n_warmup_steps=500)
+    (trial, *_) = run(study, sweep)
+    assert trial.state == TrialState.PRUNED
+    summary = summarize_run(Path(trial.user_attrs[RUN]))
+    assert (summary.state, summary.reason) == ("interrupted", "interrupted: pruned by the sweep at step 4")
+    assert len(Run.open(summary.path).sample(length=3)[0]) >= 3
+    assert tabulate_trials(study)[0]["reason"] == "pruned by the sweep at step 4"
+
+
+def test_a_grid_has_every_combination(sweep: Sweep) -> None:
+    sweep.path.write_text(SWEEP.replace("{ log = [1e-3, 1e-1] }", "[0.01, 1e20]").replace("[4, 6]", "[4]"))
+    (grid := read_sweep(sweep.path)).check(Registry.installed())
+    study = planned_study(grid, grid=True)
+    plan_trials(study, grid, grid=True)
+    assert len(study.trials) == 2
+    first, second = run(study, grid)
+    assert [trial.params["optimizer.learning_rate"] for trial in (first, second)] == [0.01, 1e20]
+    assert second.user_attrs["error"].startswith("diverged: ")
+    assert [row["state"] for row in tabulate_trials(study)] == ["finished", "pruned"]
+
+
+def test_a_sweep_ends_when_every_trial_fails(sweep: Sweep) -> None:
+    sweep.path.write_text(SWEEP + "training.batch_size = [5000]\n")
+    with pytest.raises(RunError, match="3 trials in a row have failed, the last one because of: the training split"):
+        run(planned_study(read_sweep(sweep.path)), read_sweep(sweep.path))
+
+
+def test_other_parameters_need_another_name(sweep: Sweep) -> None:
+    planned_study(sweep)
+    sweep.path.write_text(SWEEP.replace("[4, 6]", "[4, 8]"))
+    with pytest.raises(ExperimentError, match="other values of model"):
+        planned_study(read_sweep(sweep.path))

@@ -1,0 +1,121 @@
+"""`sf.compare`: runs as rows of a table, with bootstrap intervals on request."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqforge.api.run import Run
+from seqforge.data import SplitName
+from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.events import Report
+from seqforge.runs.comparison import differing_settings, short_names, summarize_all
+from seqforge.runs.summary import RunSummary
+from seqforge.tasks import TrainedModel, task_of
+
+
+class ComparisonTable(list[dict[str, Any]]):
+    """A table with a row for each run. It is a list of dictionaries with the same keys, as pandas takes it.
+
+    A notebook displays it as HTML, and `print` as text.
+    """
+
+    def __str__(self) -> str:
+        if not self:
+            return ""
+        cells = [list(self[0]), *(list(map(_format, row.values())) for row in self)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join(
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in (self[0] if self else ()))
+        rows = ("".join(f"<td>{html.escape(_format(value))}</td>" for value in row.values()) for row in self)
+        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def _format(value: Any) -> str:
+    return "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def compare(
+    runs: Sequence[Run | str | Path],
+    *,
+    intervals: bool = False,
+    split: SplitName = "validation",
+    device: str = "auto",
+    report: Report | None = None,
+) -> ComparisonTable:
+    """Compare runs: the settings in which they differ, their sizes, and their best validation values.
+
+    Args:
+        runs: Runs, or paths of run directories or of folders that contain some.
+        intervals: Whether to evaluate the best checkpoint of each run on a whole split, for bootstrap intervals.
+        split: Split for the intervals.
+        device: Device that evaluates the runs.
+        report: Function that receives the progress of the evaluations.
+
+    Returns:
+        Rows with the columns `run`, `state`, every setting in which the experiments differ by its key, `parameters`,
+        `steps`, `seconds`, and the lowest value in the log: `validation_bits_per_character` or `validation_loss`. With
+        intervals also `SPLIT_mean`, `low` and `high`, and `difference`, `difference_low` and `difference_high` to the
+        first run. A value that is unknown is None.
+
+    Raises:
+        RunError: If there are fewer than two runs, or if one cannot be read.
+        DataError: If a split is empty, or a corpus is missing.
+    """
+    opened = {run.path: run for run in runs if isinstance(run, Run)}
+    summaries = summarize_all([run.path if isinstance(run, Run) else Path(run) for run in runs])
+    table = tabulate_runs(summaries)
+    if intervals:
+        losses = [
+            score_run(opened.get(run.path) or Run.open(run.path), split, device, report or (lambda _: None))
+            for run in summaries
+        ]
+        for row, values in zip(table, tabulate_intervals(losses, split), strict=True):
+            row.update(values)
+    return table
+
+
+def tabulate_runs(runs: Sequence[RunSummary]) -> ComparisonTable:
+    """Return a row for each run, without intervals."""
+    settings = differing_settings([run.table for run in runs])
+    units = dict.fromkeys(run.unit for run in runs if run.unit)
+    return ComparisonTable(
+        {
+            "run": name,
+            "state": run.state,
+            **{key: values[index] for key, values in settings.items()},
+            "parameters": run.parameters,
+            "steps": run.steps,
+            "seconds": run.seconds,
+            **{f"validation_{unit.replace(' ', '_')}": run.best if run.unit == unit else None for unit in units},
+        }
+        for index, (name, run) in enumerate(zip(short_names([run.path for run in runs]), runs, strict=True))
+    )
+
+
+def score_run(run: Run, split: SplitName, device: str, report: Report) -> BlockLosses:
+    """Score the blocks of a split by the best checkpoint of a run."""
+    return task_of(run.experiment).block_losses(TrainedModel(run.directory, "best", device), split, report)
+
+
+def tabulate_intervals(losses: Sequence[BlockLosses], split: SplitName) -> list[dict[str, float | None]]:
+    """Return the mean of each run and its difference to the first run, both with their intervals."""
+    return [_interval_values(one, losses[0] if index else None, split) for index, one in enumerate(losses)]
+
+
+def _interval_values(one: BlockLosses, first: BlockLosses | None, split: SplitName) -> dict[str, float | None]:
+    interval = one.interval()
+    paired = first.difference(one) if first is not None else None
+    same_unit = first is not None and first.unit == one.unit
+    return {
+        f"{split}_mean": one.mean,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "difference": one.mean - first.mean if first is not None and same_unit else None,
+        "difference_low": paired.low if paired else None,
+        "difference_high": paired.high if paired else None,
+    }

@@ -1,0 +1,165 @@
+"""`seqforge compare`."""
+
+import enum
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqforge.cli.tables import Column, format_count, format_duration, print_table, short_unit
+from seqforge.cli.terminal import stderr, stdout
+from seqforge.registry import Registry, format_value
+
+if TYPE_CHECKING:
+    from seqforge.runs.summary import RunSummary
+
+PIPE_WIDTH = 100
+"""Width of the picture if the output is not a terminal."""
+
+WIDEST = 140
+
+
+class HorizontalAxis(enum.StrEnum):
+    """The horizontal axis of the curves."""
+
+    step = "step"
+    seconds = "seconds"
+
+
+def compare(
+    context: typer.Context,
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders that contain some.")
+    ],
+    axis: Annotated[
+        HorizontalAxis, typer.Option(help="Horizontal axis of the curves: optimizer steps, or training time.")
+    ] = HorizontalAxis.step,
+    intervals: Annotated[
+        bool,
+        typer.Option(
+            "--intervals",
+            help="Evaluate the best checkpoint of each run again, on the whole validation split, for 95 % bootstrap "
+            "intervals of its loss and of the difference to the first run.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, with the curves.")] = False,
+) -> None:
+    """Compare runs: the settings in which they differ, their curves in one picture, and their final figures.
+
+    The log of a run contains means only. For intervals, the losses of blocks of held-out text, or of each labelled
+    example, are computed again and resampled. Runs on the same held-out data are compared block by block, so that small
+    differences can be seen: a difference is larger than the noise of the data if its interval does not contain 0.
+
+    [bold]Examples[/]
+
+      seqforge compare runs/first-run runs/first-run-2
+
+      seqforge compare runs/lstm runs/gru --axis seconds --intervals
+
+      seqforge compare runs/my-sweep --json
+    """
+    from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
+
+    summaries = summarize_all(runs)
+    names = short_names([run.path for run in summaries])
+    settings = differing_settings([run.table for run in summaries])
+    quantity, curves = loss_curves(summaries, axis.value)
+    rows = _evaluate(summaries, context.obj) if intervals else []
+    if as_json:
+        typer.echo(json.dumps(_record(summaries, names, settings, rows, quantity, curves), indent=2))
+        return
+    _print_settings(names, settings)
+    if any(curves):
+        _print_curves(dict(zip(names, curves, strict=True)), quantity, axis)
+    _print_figures(summaries, names, rows)
+
+
+def _evaluate(summaries: "Sequence[RunSummary]", registry: Registry) -> list[dict[str, float | None]]:
+    """Return the mean of each run and its difference to the first run, with intervals."""
+    from seqforge.api import Run
+    from seqforge.api.compare import score_run, tabulate_intervals
+    from seqforge.api.progress import ProgressDisplay
+
+    with ProgressDisplay(stderr()) as display:
+        losses = [
+            score_run(Run.open(run.path, registry=registry), "validation", "auto", display.report) for run in summaries
+        ]
+    return tabulate_intervals(losses, "validation")
+
+
+def _record(
+    summaries: "Sequence[RunSummary]",
+    names: list[str],
+    settings: dict[str, list[Any]],
+    intervals: list[dict[str, float | None]],
+    quantity: str,
+    curves: list[list[tuple[float, float]]],
+) -> dict[str, Any]:
+    runs = [
+        {
+            "name": name,
+            "path": str(run.path),
+            "state": run.state,
+            "settings": {key: values[index] for key, values in settings.items()},
+            "parameters": run.parameters,
+            "steps": run.steps,
+            "seconds": run.seconds,
+            "best": run.best,
+            "unit": run.unit,
+            **(intervals[index] if intervals else {}),
+            "curve": curves[index],
+        }
+        for index, (name, run) in enumerate(zip(names, summaries, strict=True))
+    ]
+    return {"quantity": quantity, "runs": runs}
+
+
+def _print_settings(names: list[str], settings: dict[str, list[Any]]) -> None:
+    if not settings:
+        stdout().print("The experiments are equal.\n")
+        return
+    columns = [Column("setting"), *(Column(name) for name in names)]
+    print_table(columns, [[key, *(_format(value) for value in values)] for key, values in settings.items()])
+    stdout().print()
+
+
+def _format(value: Any) -> str:
+    return "–" if value is None else value if isinstance(value, str) else format_value(value)
+
+
+def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, axis: HorizontalAxis) -> None:
+    from seqforge.cli.curves import draw_curves
+
+    console = stdout()
+    colored = console.is_terminal and console.color_system is not None
+    width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
+    console.print(quantity, style="bold")
+    console.print(draw_curves(curves, axis.value, width=width, colored=colored))
+    console.print()
+
+
+def _print_figures(
+    summaries: "Sequence[RunSummary]", names: list[str], intervals: list[dict[str, float | None]]
+) -> None:
+    units = dict.fromkeys(run.unit for run in summaries if run.unit)
+    columns = [Column("run"), *(Column(name, is_number=True) for name in ("params", "steps", "time"))]
+    columns += [Column(f"best {short_unit(unit)}", is_number=True) for unit in units]
+    if intervals:
+        columns += [Column("evaluated", is_number=True), Column("95 % interval"), Column(f"difference to {names[0]}")]
+    rows: list[list[str]] = []
+    for index, (name, run) in enumerate(zip(names, summaries, strict=True)):
+        row = [name, format_count(run.parameters), f"{run.steps:,}", format_duration(run.seconds)]
+        row += [f"{run.best:.4f}" if run.unit == unit else "–" for unit in units]
+        rows.append(row + (_interval_cells(intervals[index]) if intervals else []))
+    print_table(columns, rows)
+
+
+def _interval_cells(values: dict[str, float | None]) -> list[str]:
+    difference = values["difference"]
+    shown = "–" if difference is None else f"{difference:+.4f}"
+    if values["difference_low"] is not None:
+        shown += f" [{values['difference_low']:+.4f}, {values['difference_high']:+.4f}]"
+    interval = "–" if values["low"] is None else f"[{values['low']:.4f}, {values['high']:.4f}]"
+    return [f"{values['validation_mean']:.4f}", interval, shown]

@@ -1,0 +1,59 @@
+"""Curves as a picture of characters, by plotext."""
+
+import importlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from seqforge.errors import printable
+
+COLORS = ("cyan", "magenta", "green", "yellow", "blue", "red")
+"""Color of each curve on a terminal. The curves are drawn in the dots of braille characters."""
+
+MARKERS = "•+x*o#%@"
+"""Marker of each curve where there are no colors."""
+
+HEIGHT, POINTS, TICKS = 20, 500, 6
+
+
+def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, *, width: int, colored: bool) -> Text:
+    """Draw curves in one picture, with a legend below it.
+
+    Args:
+        curves: Points of each curve, by its name.
+        axis: Label of the horizontal axis.
+        width: Width in characters.
+        colored: Whether the curves differ by color; otherwise, they differ by marker.
+    """
+    figure: Any = importlib.import_module("plotext")  # it has no annotations
+    plot, legend = figure.figure, Text()
+    plot.clear()
+    plot.theme("simple" if colored else "colorless")
+    plot.plot_size(width, HEIGHT)
+    for index, (name, points) in enumerate(curves.items()):
+        chosen = [*points[:: -(-len(points) // POINTS) or 1], *points[-1:]]
+        color, symbol = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
+        marker = figure.marker("braille", color) if colored else symbol
+        signal = plot.signal([x for x, _ in chosen], [y for _, y in chosen], marker=marker)
+        signal.lines(len(chosen) > 1)
+        plot.draw(signal)
+        label = " ".join(printable(name).splitlines())
+        legend.append("   " if index else "").append("━" if colored else symbol, color).append(f" {label}")
+    values = [x for points in curves.values() for x, _ in points]
+    ticks = round_ticks(min(values), max(values))
+    plot.ruler("x").ticks(ticks, [f"{tick:,g}" for tick in ticks])
+    plot.label(axis, "x")
+    picture: str = plot.build().string(not colored)
+    return Text("\n").join([*(Text.from_ansi(line) for line in picture.splitlines()), legend])
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Return about six round numbers between two limits, such as 0, 2000, 4000."""
+    width = (high - low) / TICKS
+    if width <= 0:
+        return [low]
+    power = 10.0 ** math.floor(math.log10(width))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= width)
+    return [index * step for index in range(math.ceil(low / step), math.floor(high / step) + 1)]

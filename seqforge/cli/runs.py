@@ -1,0 +1,117 @@
+"""`seqforge runs`."""
+
+import enum
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqforge.cli.tables import Column, format_count, format_duration, print_table, short_unit
+from seqforge.cli.terminal import stderr
+from seqforge.errors import printable
+
+if TYPE_CHECKING:
+    from seqforge.runs.summary import RunSummary
+
+STYLES = {"running": "cyan", "finished": "green", "interrupted": "yellow", "failed": "red", "damaged": "red"}
+
+
+class Order(enum.StrEnum):
+    """The columns by which runs can be sorted."""
+
+    CHANGED = "changed"
+    NAME = "name"
+    CORPUS = "corpus"
+    MODEL = "model"
+    PARAMETERS = "parameters"
+    STEPS = "steps"
+    TIME = "time"
+    BEST = "best"
+    STATE = "state"
+
+
+def runs(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Folder that contains run directories.", show_default=True)
+    ] = Path("runs"),
+    sort: Annotated[
+        Order, typer.Option(help="Column to sort by, in ascending order. By default, the newest run is last.")
+    ] = Order.CHANGED,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """List runs: corpus, model, parameters, steps, training time, best validation value and state.
+
+    The best value is in bits per character for text, and the loss for labelled examples. The state is running,
+    finished, interrupted (by a signal or because the process was killed), failed, or damaged: it cannot be read. The
+    folders inside the folder are searched too, such as that of a sweep.
+
+    [bold]Examples[/]
+
+      seqforge runs
+
+      seqforge runs runs/my-sweep --sort best
+
+      seqforge runs --json | jq '.[] | select(.state == "failed") | .path'
+    """
+    from seqforge.runs.summary import find_runs, summarize_run
+
+    found = sorted(map(summarize_run, find_runs(folder)), key=_key(sort))
+    if as_json:
+        typer.echo(json.dumps([_record(run) for run in found], indent=2))
+        return
+    if not found:
+        stderr().print(f"There is no run in {folder}. To start one: seqforge run EXPERIMENT.toml")
+        return
+    _print(found, folder)
+    for run in found:
+        if run.state in ("failed", "damaged"):
+            stderr().print(printable(f"{run.path}: {run.state}: {run.reason}"))
+
+
+def _key(order: Order) -> "Callable[[RunSummary], tuple[Any, ...]]":
+    """Return a function for the sorting of runs. Runs without a value are last, and equal ones are sorted by path."""
+
+    def key(run: "RunSummary") -> tuple[Any, ...]:
+        values: dict[Order, tuple[Any, ...]] = {
+            Order.NAME: (),
+            Order.TIME: (run.seconds,),
+            # Values of different units cannot be compared.
+            Order.BEST: (run.unit == "", run.unit, math.inf if run.best is None else run.best),
+            Order.PARAMETERS: (math.inf if run.parameters is None else run.parameters,),
+        }
+        return (*(values[order] if order in values else (getattr(run, order.value),)), str(run.path))
+
+    return key
+
+
+def _record(run: "RunSummary") -> dict[str, Any]:
+    values = {name: value for name, value in asdict(run).items() if name != "table"}
+    return {**values, "path": str(run.path)}
+
+
+def _print(found: "Sequence[RunSummary]", folder: Path) -> None:
+    units = {run.unit for run in found if run.unit}
+    best = "best" if len(units) != 1 else f"best {short_unit(*units)}"
+    columns = [Column("run"), Column("corpus"), Column("model"), Column("params", is_number=True)]
+    columns += [Column("steps", is_number=True), Column("time", is_number=True), Column(best, is_number=True)]
+    print_table([*columns, Column("state", styles=STYLES)], [_row(run, folder, len(units) > 1) for run in found])
+
+
+def _row(run: "RunSummary", folder: Path, has_unit: bool) -> list[str]:
+    best = "–" if run.best is None else f"{run.best:.4f}" + f" {run.unit.partition(' ')[0]}" * has_unit
+    is_running = run.state == "running" and run.fraction is not None
+    return [
+        run.path.name if run.path == folder else os.path.relpath(run.path, folder),
+        run.corpus,
+        run.model,
+        format_count(run.parameters),
+        f"{run.steps:,}",
+        format_duration(run.seconds),
+        best,
+        f"{run.state} {run.fraction:.0%}" if is_running else run.state,
+    ]

@@ -1,0 +1,107 @@
+"""Comparison of runs: the settings in which their experiments differ, and their curves, without loading a model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from seqforge.errors import RunError
+from seqforge.registry import join
+from seqforge.runs.directory import RunDirectory
+from seqforge.runs.metrics_log import read_metrics, tabulate_losses
+from seqforge.runs.summary import RunSummary, find_runs, summarize_run
+
+Axis = Literal["step", "seconds"]
+
+_IGNORED = ("experiment.name", "distributions")
+"""Keys that differ without an effect on the results."""
+
+
+def summarize_all(paths: Sequence[Path]) -> list[RunSummary]:
+    """Summarize the runs that are named or in a folder that is named, each once and in this order.
+
+    Raises:
+        RunError: If there are fewer than two, or if one cannot be read.
+    """
+    found = list(dict.fromkeys(run for path in paths for run in find_runs(path)))
+    if len(found) < 2:
+        raise RunError(
+            f"{' '.join(map(str, paths))}: a comparison needs two runs",
+            hint="For example: seqforge compare runs/first-run runs/second-run. To list runs: seqforge runs",
+        )
+    summaries = list(map(summarize_run, found))
+    for summary in summaries:
+        if summary.state == "damaged":
+            raise RunError(f"{summary.path}: the run cannot be read: {summary.reason}", hint="Leave it out.")
+    return summaries
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each run: the last part of its path, or more parts if that is needed to tell them apart."""
+    parts = [path.absolute().parts for path in paths]
+    for length in range(1, max(map(len, parts), default=0) + 1):
+        names = ["/".join(part[-length:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return list(map(str, paths))
+
+
+def differing_settings(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the settings in which experiments differ.
+
+    Args:
+        tables: Experiments with every default.
+
+    Returns:
+        The value in each experiment by dotted key, sorted by key. A value is None if the experiment does not have the
+        key. The name of the run is left out.
+    """
+    flat = [dict(_flatten(table, "")) for table in tables]
+    keys = sorted({key for values in flat for key in values})
+    columns = {key: [values.get(key) for values in flat] for key in keys}
+    return {
+        key: values
+        for key, values in columns.items()
+        if not key.startswith(_IGNORED) and any(value != values[0] for value in values)
+    }
+
+
+def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in cast("Mapping[str, Any]", value).items():
+            yield from _flatten(inner, join(key, name))
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in cast("list[Any]", value)):
+        for index, inner in enumerate(cast("list[Any]", value)):
+            yield from _flatten(inner, join(key, index))
+    else:
+        yield key, value
+
+
+def loss_curves(runs: Sequence[RunSummary], axis: Axis = "step") -> tuple[str, list[list[tuple[float, float]]]]:
+    """Return the validation curve of each run, or the training curves if no run was evaluated twice.
+
+    Args:
+        runs: The runs.
+        axis: Horizontal axis: optimizer steps, or seconds of training.
+
+    Returns:
+        The quantity, such as "validation bits per character", and the points of each run. The quantity is the loss if
+        a run has no bits per character.
+
+    Raises:
+        RunError: If a log cannot be read.
+    """
+    tables = [tabulate_losses(read_metrics(RunDirectory(run.path).metrics)) for run in runs]
+    for split, quantity in (
+        ("validation", "bits_per_character"),
+        ("validation", "loss"),
+        ("training", "bits_per_character"),
+        ("training", "loss"),
+    ):
+        curves = [_points(rows, axis, f"{split}_{quantity}") for rows in tables]
+        if all(curves) and any(len(curve) > 1 for curve in curves):
+            return f"{split} {quantity.replace('_', ' ')}", curves
+    return "validation loss", [_points(rows, axis, "validation_loss") for rows in tables]
+
+
+def _points(rows: Sequence[Mapping[str, Any]], axis: Axis, name: str) -> list[tuple[float, float]]:
+    return [(row[axis], row[name]) for row in rows if row.get(name) is not None and row.get(axis) is not None]

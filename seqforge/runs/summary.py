@@ -1,0 +1,262 @@
+"""Summaries of run directories: state, size and best loss of a run, from its files and without loading its model.
+
+A run directory may come from someone else, and may be damaged. Reads are bounded, and a directory that cannot be read
+has a summary with the reason.
+"""
+
+import contextlib
+import fcntl
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+
+from seqforge.checkpoints.checksums import parse_sealed_json
+from seqforge.checkpoints.verify import step_folders
+from seqforge.errors import RunError, SeqforgeError
+from seqforge.files import FOLDER, kind_of, open_regular, read_bounded, reported_failures
+from seqforge.runs.directory import MARKER, RunDirectory
+from seqforge.runs.metrics_log import MAXIMUM_SIZE, read_metrics
+
+RunState = Literal["running", "finished", "interrupted", "failed", "damaged"]
+
+MAXIMUM_DEPTH = 3
+"""Number of levels of folders that are searched for runs: those of a sweep are in a folder of their own."""
+
+MAXIMUM_FOLDERS = 100_000
+"""Number of folders after which the search ends."""
+
+LAST_LINES = 5
+"""Number of lines at the end of a log that are parsed: a step, an evaluation, a sample, and a partial line."""
+
+
+class _Named(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    name: str
+
+
+class _Used(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    use: str
+    hidden_size: int | None = None
+
+    def __str__(self) -> str:
+        name = self.use.rpartition("/")[2]
+        return name if self.hidden_size is None else f"{name} {self.hidden_size}"
+
+
+class _Cells(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    cells: list[_Used] = Field(min_length=1)
+
+    def __str__(self) -> str:
+        layers = list(map(str, self.cells))
+        counts = {layer: layers.count(layer) for layer in layers}
+        return ", ".join(f"{count}×{layer}" if count > 1 else layer for layer, count in counts.items())
+
+
+class _Experiment(BaseModel):
+    """The keys of an experiment that a summary shows."""
+
+    model_config = ConfigDict(extra="ignore")
+    experiment: _Named
+    corpus: _Used
+    model: _Cells
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in one row.
+
+    Attributes:
+        path: The run directory.
+        state: Whether the run is running, finished, interrupted (also by a kill), failed, or damaged: not readable.
+        reason: Why the run ended, or why it cannot be read.
+        changed: Time of the last change of the metrics log, in seconds since 1970.
+        corpus: Name of the corpus; empty if the run is damaged.
+        model: Name and size of the cells.
+        parameters: Number of parameters; None before the first checkpoint.
+        steps: Optimizer steps that were logged or saved.
+        fraction: Fraction of the training that is finished, from the last logged step; None if no step was logged.
+        seconds: Training time in seconds.
+        best: Lowest validation value so far; None before the first evaluation.
+        unit: Unit of `best`: "bits per character" or "loss"; empty if there is none.
+        table: The experiment as tables; empty if the run is damaged.
+    """
+
+    path: Path
+    state: RunState
+    reason: str = ""
+    changed: float = 0.0
+    corpus: str = ""
+    model: str = ""
+    parameters: int | None = None
+    steps: int = 0
+    fraction: float | None = None
+    seconds: float = 0.0
+    best: float | None = None
+    unit: str = ""
+    table: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+def find_runs(folder: Path) -> Iterator[Path]:
+    """Yield the run directories in a folder and the folders inside it, sorted by name. Links are not followed.
+
+    Raises:
+        RunError: If the folder does not exist or cannot be read.
+    """
+    with reported_failures(f"reading {folder}"):
+        try:
+            kind = kind_of(folder.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunError(
+                f"{folder}: no such folder", hint="`seqforge run` creates runs in the folder runs."
+            ) from error
+        if kind != FOLDER:
+            raise RunError(f"{folder}: it is {kind}, not a folder")
+        level, count = [folder], 0
+        for _ in range(MAXIMUM_DEPTH + 1):
+            below: list[Path] = []
+            for path in level:
+                count += 1
+                if (path / MARKER).exists():
+                    yield path
+                elif count < MAXIMUM_FOLDERS:
+                    below += _subfolders(path, is_root=path == folder)
+            level = below
+
+
+def _subfolders(path: Path, *, is_root: bool) -> list[Path]:
+    try:
+        entries = sorted(path.iterdir())
+        return [entry for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
+    except OSError:
+        if is_root:
+            raise
+        return []  # A folder of another user says nothing about the runs that can be read.
+
+
+def _is_folder(path: Path) -> bool:
+    return kind_of(path.lstat().st_mode) == FOLDER
+
+
+def summarize_run(path: Path) -> RunSummary:
+    """Summarize a run directory. One that cannot be read is summarized as damaged, with the reason."""
+    try:
+        directory = RunDirectory.open(path)
+        return _summarize(directory)
+    except SeqforgeError as error:
+        return RunSummary(path, "damaged", error.message.removeprefix(f"{path}: ").partition("\n")[0])
+    except (OSError, ValueError, RecursionError) as error:
+        return RunSummary(path, "damaged", f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def _summarize(directory: RunDirectory) -> RunSummary:
+    table, experiment = _read_experiment(directory.experiment)
+    records = _read_evaluations(directory.metrics)
+    state, reason = read_state(directory.path)
+    checkpoints = step_folders(directory.checkpoints)
+    best, unit = best_value(records)
+    timed = [record for record in records if isinstance(record.get("seconds"), int | float)]
+    fractions = [record["fraction"] for record in records if isinstance(record.get("fraction"), int | float)]
+    newest = directory.metrics if directory.metrics.exists() else directory.experiment
+    return RunSummary(
+        path=directory.path,
+        state=state,
+        reason=reason,
+        changed=newest.stat().st_mtime,
+        corpus=experiment.corpus.use.rpartition("/")[2],
+        model=str(experiment.model),
+        parameters=_count_parameters(list(checkpoints.values())),
+        steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
+        fraction=fractions[-1] if fractions else None,
+        seconds=float(timed[-1]["seconds"]) if timed else 0.0,
+        best=best,
+        unit=unit,
+        table=table,
+    )
+
+
+def _read_experiment(path: Path) -> tuple[dict[str, Any], _Experiment]:
+    try:
+        table = tomllib.loads(read_bounded(path).decode())
+        return table, _Experiment.model_validate(table)
+    except FileNotFoundError as error:
+        raise RunError(f"{path.name}: the file is missing: the run did not start") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RunError(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise RunError(f"{path.name}: not a TOML file: {error}") from error
+
+
+def _read_evaluations(path: Path) -> list[dict[str, Any]]:
+    """Return the evaluations of a metrics log and its last records, without damaged lines.
+
+    Other lines are not parsed, so that a list of many long runs appears at once.
+    """
+    if not path.exists():
+        return []
+    lines = read_bounded(path, MAXIMUM_SIZE).split(b"\n")
+    evaluations = [line for line in lines[:-LAST_LINES] if line.startswith(b'{"event": "evaluation"')]
+    records: list[dict[str, Any]] = []
+    for line in [*evaluations, *lines[-LAST_LINES:]]:
+        with contextlib.suppress(ValueError):
+            record = parse_sealed_json(line)
+            if isinstance(record.get("step"), int) and isinstance(record.get("event"), str):
+                records.append(record)
+    return records
+
+
+def read_state(run: Path) -> tuple[RunState, str]:
+    """Return the state of a run and the reason of its end, from its lock and the last record of its history."""
+    if _is_locked(run / ".lock"):
+        return "running", ""
+    history = run / "history.jsonl"
+    records = read_metrics(history) if history.exists() else []
+    if not records or records[-1]["event"] != "ended":
+        return "interrupted", "the process was killed"
+    reason = str(records[-1].get("reason", "")).partition("\n")[0]
+    if records[-1].get("complete") is True:
+        return "finished", reason
+    return ("interrupted" if reason.startswith("interrupted") else "failed"), reason
+
+
+def _is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock of a run. A shared lock is taken for a moment, and no file is written."""
+    try:
+        with open_regular(path) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # There is no lock file, or the file system has no locks.
+        return False
+    return False
+
+
+def best_value(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:
+    """Return the lowest validation value of a metrics log and its unit; None and "" before the first evaluation."""
+    evaluations = [record for record in records if record["event"] == "evaluation"]
+    for name, unit in (("bits_per_character", "bits per character"), ("loss", "loss")):
+        values = [record[name] for record in evaluations if isinstance(record.get(name), int | float)]
+        if values:
+            return float(min(values)), unit
+    return None, ""
+
+
+def _count_parameters(checkpoints: list[Path]) -> int | None:
+    """Return the number of parameters in the latest checkpoint whose header can be read; None if there is none."""
+    for checkpoint in reversed(checkpoints):
+        try:
+            # The library has no annotations.
+            with cast("Any", safe_open)(checkpoint / "model.safetensors", framework="np") as tensors:
+                shapes: list[list[int]] = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
+            return sum(map(math.prod, shapes))
+        except (OSError, SafetensorError):
+            continue
+    return None

@@ -1,0 +1,84 @@
+"""`sf.compare` and `seqforge compare` on trained runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from seqforge import Experiment, Registry, Run, compare, train
+from seqforge.cli.app import build_app
+
+TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} dogs;\n" for number in range(150))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """Return two runs on the same text, with different sizes of the cell and of the batch."""
+    folder = tmp_path_factory.mktemp("runs")
+    tables: list[dict[str, Any]] = [
+        {
+            "experiment": {"name": "small"},
+            "corpus": {"use": "inline", "text": TEXT},
+            "data": {"validation_fraction": 0.2},
+            "model": {"cells": [{"use": "gru", "hidden_size": size}]},
+            "training": {"batch_size": rows, "sequence_length": 16, "steps": 8, "backend": "eager"},
+            "evaluation": {"interval": 4},
+        }
+        for size, rows in ((4, 4), (12, 8))
+    ]
+    return [train(Experiment.from_dict(table), folder) for table in tables]
+
+
+def test_the_rows_have_the_differing_settings_and_the_best_value(runs: list[Run]) -> None:
+    table = compare([runs[0], runs[1].path])
+    assert [row["run"] for row in table] == ["small", "small-2"]
+    assert [row["model.cells.0.hidden_size"] for row in table] == [4, 12]
+    assert [row["training.batch_size"] for row in table] == [4, 8]
+    assert not any("corpus" in name for row in table for name in row)
+    best = min(row["validation_bits_per_character"] for row in runs[0].losses() if row["validation_loss"])
+    assert table[0]["validation_bits_per_character"] == best
+    assert f"<td>{best:.4f}</td>" in table._repr_html_()
+    assert str(table).splitlines()[0].split()[:2] == ["run", "state"]
+
+
+def test_intervals_are_around_the_evaluated_mean(runs: list[Run]) -> None:
+    first, second = compare(runs, intervals=True)
+    for row, run in zip((first, second), runs, strict=True):
+        score: Any = run.evaluate()
+        assert row["validation_mean"] == pytest.approx(score.bits_per_character, abs=2e-3)
+        assert row["low"] < row["validation_mean"] < row["high"]
+    assert second["difference"] == pytest.approx(second["validation_mean"] - first["validation_mean"])
+    # Both runs read the same blocks, although their batches differ.
+    assert second["difference_low"] < second["difference"] < second["difference_high"]
+    assert first["difference"] is None
+
+
+def test_each_labelled_example_is_a_block(labelled_experiment: Any, tmp_path: Path) -> None:
+    run = train(labelled_experiment(), tmp_path)
+    table = compare([run, train(labelled_experiment(experiment={"seed": 2}), tmp_path)], intervals=True)
+    score: Any = run.evaluate()
+    assert table[0]["validation_mean"] == pytest.approx(score.loss, rel=1e-5)
+    assert table[1]["difference"] == pytest.approx(table[1]["validation_mean"] - table[0]["validation_mean"])
+
+
+def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run]) -> None:
+    arguments = ["compare", str(runs[0].path.parent)]
+    output = CliRunner().invoke(build_app(Registry.installed()), arguments).stdout
+    assert "model.cells.0.hidden_size  4      12" in output
+    assert "validation bits per character" in output
+    assert "• small   + small-2" in output
+    best = min(row["validation_bits_per_character"] for row in runs[1].losses() if row["validation_loss"])
+    assert output.splitlines()[-1].split()[0] == "small-2"
+    assert output.splitlines()[-1].split()[-1] == f"{best:.4f}"
+
+
+def test_the_command_prints_json_with_curves_and_intervals(runs: list[Run]) -> None:
+    arguments = ["compare", *(str(run.path) for run in runs), "--json", "--intervals", "--axis", "seconds"]
+    result = CliRunner().invoke(build_app(Registry.installed()), arguments)
+    first, second = json.loads(result.stdout)["runs"]
+    assert second["settings"] == {"model.cells.0.hidden_size": 12, "training.batch_size": 8}
+    assert second["difference_low"] < second["difference"] < second["difference_high"]
+    rows = [row for row in runs[0].losses() if row["validation_loss"] is not None]
+    assert first["curve"] == [[row["seconds"], row["validation_bits_per_character"]] for row in rows]

@@ -1,0 +1,89 @@
+"""`seqforge runs`: the table on a terminal and in a pipe, the order, and JSON."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from seqforge.cli import tables
+from seqforge.cli.app import build_app
+from seqforge.cli.tables import Column, format_count, format_duration, print_table
+from seqforge.registry import Registry
+from seqforge.runs import RunDirectory
+from seqforge.runs.metrics_log import MetricsLog
+
+EXPERIMENT = '[experiment]\nname="a"\n[corpus]\nuse="essentials/text"\n[[model.cells]]\nuse="essentials/gru"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with three runs of known values, and one that is damaged."""
+    for name, step, bits in (("first", 30, 2.5), ("second", 5, 1.25), ("third", 10, None)):
+        run = RunDirectory.create(tmp_path, name)
+        run.experiment.write_text(EXPERIMENT)
+        log = MetricsLog(run.metrics)
+        log.append("step", step, {"loss": 1.0, "seconds": float(step), "fraction": 0.5})
+        log.append("evaluation", step, {"loss": 1.0, "bits_per_character": bits and float(bits), "seconds": step + 0.5})
+    MetricsLog(run.path / "history.jsonl").append("ended", 10, {"reason": "step 10: \x1b[31mno", "complete": False})
+    RunDirectory.create(tmp_path, "broken")
+    return tmp_path
+
+
+def invoke(*arguments: str) -> tuple[str, str]:
+    result = CliRunner().invoke(build_app(Registry([])), ["runs", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout, result.stderr
+
+
+def test_the_table_has_a_row_for_each_run_and_names_the_reason_of_a_failure(folder: Path) -> None:
+    output, messages = invoke(str(folder), "--sort", "name")
+    rows = [line.split() for line in output.splitlines()]
+    assert rows[0] == ["run", "corpus", "model", "params", "steps", "time", "best", "state"]
+    assert rows[1] == ["broken", "–", "0", "0:00", "–", "damaged"]
+    assert rows[2] == ["first", "text", "gru", "–", "30", "0:30", "2.5000", "bits", "interrupted"]
+    assert rows[4] == ["third", "text", "gru", "–", "10", "0:10", "1.0000", "loss", "failed"]
+    assert "third: failed: step 10: \\x1b[31mno" in messages
+    assert "the run did not start" in messages
+
+
+@pytest.mark.parametrize(
+    ("order", "names"),
+    [
+        ("best", ["second", "first", "third", "broken"]),
+        ("steps", ["broken", "second", "third", "first"]),
+        ("state", ["broken", "third", "first", "second"]),
+    ],
+)
+def test_runs_are_sorted_and_those_without_a_value_are_last(order: str, names: list[str], folder: Path) -> None:
+    records = json.loads(invoke(str(folder), "--json", "--sort", order)[0])
+    assert [Path(record["path"]).name for record in records] == names
+
+
+def test_a_table_fits_a_terminal_and_is_complete_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = [Column("name"), Column("value", is_number=True), Column("state", styles={"failed": "red"})]
+    rows = [["x" * 200, "1.25", "failed"], ["漢字\n", "2", "finished"]]
+    print_table(columns, rows)
+    assert "x" * 200 in capsys.readouterr().out
+    screen = io.StringIO()
+
+    def terminal(**settings: object) -> Console:
+        del settings
+        return Console(file=screen, force_terminal=True, width=40, color_system=None)
+
+    monkeypatch.setattr(tables, "Console", terminal)
+    print_table(columns, rows)
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 40
+    assert lines[1].rstrip().endswith("…   1.25  failed")
+
+
+def test_counts_and_durations_are_short() -> None:
+    counts = {999: "999", 1000: "1k", 85_760: "85.8k", 999_600: "1,000k", 1_250_000: "1.25M", 70 * 10**9: "70B"}
+    assert {number: format_count(number) for number in counts} == counts
+    assert [format_duration(seconds) for seconds in (0.4, 59.6, 3599, 7510)] == ["0:00", "1:00", "59:59", "2:05:10"]

@@ -1,0 +1,64 @@
+"""Differences between experiments, names of runs, and curves."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqforge.cli.curves import round_ticks
+from seqforge.errors import RunError
+from seqforge.runs import RunDirectory
+from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
+from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.summary import RunSummary
+
+VALUES = st.none() | st.integers(-3, 3) | st.text(max_size=2)
+TABLES = st.dictionaries(st.sampled_from("abc"), VALUES | st.lists(st.dictionaries(st.just("x"), VALUES), max_size=2))
+
+
+@given(TABLES, TABLES)
+def test_only_differing_settings_are_listed(first: dict[str, object], second: dict[str, object]) -> None:
+    assert differing_settings([first, first]) == {}
+    found = differing_settings([first, second])
+    assert all(one != other for one, other in found.values())
+    assert differing_settings([second, first]) == {key: values[::-1] for key, values in found.items()}
+
+
+def test_settings_have_the_keys_of_an_experiment_file() -> None:
+    first = {"experiment": {"name": "a", "seed": 1}, "model": {"cells": [{"use": "lstm"}], "dropout": 0.0}}
+    second = {"experiment": {"name": "b", "seed": 1}, "model": {"cells": [{"use": "lstm"}, {"use": "gru"}]}}
+    assert differing_settings([first, second]) == {"model.cells.1.use": [None, "gru"], "model.dropout": [0.0, None]}
+
+
+def test_names_have_as_many_parts_as_are_needed() -> None:
+    assert short_names([Path("runs/a"), Path("runs/b")]) == ["a", "b"]
+    assert short_names([Path("one/a"), Path("two/a")]) == ["one/a", "two/a"]
+
+
+def test_a_comparison_needs_two_runs_that_can_be_read(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "a").path
+    with pytest.raises(RunError, match="needs two runs"):
+        summarize_all([run, tmp_path])
+    RunDirectory.create(tmp_path, "b")
+    with pytest.raises(RunError, match="cannot be read"):
+        summarize_all([tmp_path])
+
+
+def test_curves_are_of_the_same_quantity(tmp_path: Path) -> None:
+    runs: list[RunSummary] = []
+    for name, bits in (("a", 2.0), ("b", None)):
+        log = MetricsLog(RunDirectory.create(tmp_path, name).metrics)
+        for step in (1, 2):
+            log.append("step", step, {"loss": 3.0, "bits_per_character": bits, "seconds": 2.0 * step})
+            log.append("evaluation", step, {"loss": 1.0 / step, "bits_per_character": bits, "seconds": 2.0 * step})
+        runs.append(RunSummary(tmp_path / name, "finished"))
+    assert loss_curves(runs, "seconds") == ("validation loss", [[(2.0, 1.0), (4.0, 0.5)]] * 2)
+    assert loss_curves(runs[:1])[0] == "validation bits per character"
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_ticks_are_few_and_inside(low: float, width: float) -> None:
+    ticks = round_ticks(low, low + width)
+    assert 2 <= len(ticks) <= 7
+    assert all(low - 1e-6 * width <= tick <= low + width * 1.000001 for tick in ticks)

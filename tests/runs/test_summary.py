@@ -1,0 +1,113 @@
+"""Summaries of run directories: their state, and directories that are damaged or someone else's."""
+
+from pathlib import Path
+
+import pytest
+
+from seqforge import Run, train
+from seqforge.errors import RunError
+from seqforge.runs import RunDirectory
+from seqforge.runs.metrics_log import MetricsLog
+from seqforge.runs.summary import find_runs, read_state, summarize_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    table = {
+        "experiment": {"name": "small"},
+        "corpus": {"use": "inline", "text": "the quick brown fox jumps over 13 lazy dogs;\n" * 40},
+        "data": {"validation_fraction": 0.2},
+        "model": {"cells": [{"use": "lstm", "hidden_size": 6, "repeat": 2}, {"use": "gru", "hidden_size": 4}]},
+        "training": {"batch_size": 4, "sequence_length": 16, "steps": 12, "backend": "eager"},
+        "evaluation": {"interval": 5},
+    }
+    from seqforge import Experiment
+
+    return train(Experiment.from_dict(table), tmp_path_factory.mktemp("runs"))
+
+
+def test_a_run_is_summarized_without_its_model(run: Run) -> None:
+    summary = summarize_run(run.path)
+    assert (summary.corpus, summary.model, summary.steps) == ("inline", "2×lstm 6, gru 4", 12)
+    assert summary.parameters == sum(parameter.numel() for parameter in run.model().parameters())
+    values = [row["validation_bits_per_character"] for row in run.losses() if row["validation_loss"] is not None]
+    assert len(values) == 3
+    assert (summary.best, summary.unit) == (min(values), "bits per character")
+    assert summary.seconds == run.losses()[-1]["seconds"]
+
+
+def test_the_state_is_that_of_the_lock_and_of_the_last_record(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "a")
+    history = MetricsLog(directory.path / "history.jsonl")
+    assert read_state(directory.path) == ("interrupted", "the process was killed")
+    states: list[tuple[str, str]] = []
+    for reason, complete in (("reached the end", True), ("interrupted by SIGINT", False), ("step 3: no\nhint", False)):
+        history.append("started", 0, {})
+        with directory.lock():
+            assert read_state(directory.path) == ("running", "")
+        assert read_state(directory.path)[0] == "interrupted"
+        history.append("ended", 0, {"reason": reason, "complete": complete})
+        states.append(read_state(directory.path))
+    assert states == [
+        ("finished", "reached the end"),
+        ("interrupted", "interrupted by SIGINT"),
+        ("failed", "step 3: no"),
+    ]
+
+
+def test_reading_the_state_does_not_keep_or_create_a_lock(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "a")
+    read_state(directory.path)
+    assert not (directory.path / ".lock").exists()
+    with directory.lock():
+        pass
+    read_state(directory.path)
+    with directory.lock():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a = ", "experiment.toml: not a TOML file"),
+        (b"\xff", "experiment.toml: not a TOML file"),
+        (b"[experiment]\nname = 3\n[corpus]\nuse='a'\n[[model.cells]]\nuse='b'\n", "experiment.name"),
+        (b"[experiment]\nname='a'\n[corpus]\nuse='a'\n[model]\ncells = []\n", "model.cells"),
+        (b"a = " + b"[" * 100_000, "RecursionError"),
+        (b"a = " + b"9" * 5000, "experiment.toml: not a TOML file"),
+        (None, "the run did not start"),
+    ],
+)
+def test_a_damaged_run_is_summarized_with_the_reason(content: bytes | None, reason: str, tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "a")
+    if content is not None:
+        directory.experiment.write_bytes(content)
+    summary = summarize_run(directory.path)
+    assert summary.state == "damaged"
+    assert reason in summary.reason
+    assert "\n" not in summary.reason
+
+
+def test_links_and_damaged_lines_are_not_read(run: Run, tmp_path: Path) -> None:
+    copy = RunDirectory.create(tmp_path, "copy")
+    copy.experiment.write_bytes(run.directory.experiment.read_bytes())
+    lines = run.directory.metrics.read_bytes().splitlines(keepends=True)
+    best = next(line for line in lines if b"evaluation" in line)
+    copy.metrics.write_bytes(best.replace(b'"loss": ', b'"loss": 0') + best + b"\xff\n" + b'{"step": 4}\n')
+    summary = summarize_run(copy.path)
+    assert (summary.steps, summary.parameters) == (5, None)
+    copy.metrics.unlink()
+    copy.metrics.symlink_to(run.directory.metrics)
+    assert summarize_run(copy.path).state == "damaged"
+
+
+def test_runs_are_found_inside_folders_but_not_inside_runs_or_behind_links(tmp_path: Path) -> None:
+    first = RunDirectory.create(tmp_path, "b").path
+    RunDirectory.create(first, "inner")
+    second = RunDirectory.create(tmp_path / "sweep" / "trials", "a").path
+    RunDirectory.create(tmp_path / "1" / "2" / "3", "too-deep")
+    (tmp_path / "link").symlink_to(second)
+    assert list(find_runs(tmp_path)) == [first, second]
+    assert list(find_runs(first)) == [first]
+    with pytest.raises(RunError, match="no such folder"):
+        list(find_runs(tmp_path / "missing"))
