@@ -29,7 +29,8 @@ def seqforge_register(register: Register) -> None:
 @hookimpl
 def seqforge_add_commands(commands: typer.Typer) -> None:
     """Add the commands, which import torch only when they run."""
-    from seqforge_code_structure.commands import c_lexicon, c_structure
+    from seqforge_code_structure.commands import c_structure
+    from seqforge_code_structure.lexicon_command import c_lexicon
 
     commands.command()(c_structure)
     commands.command()(c_lexicon)

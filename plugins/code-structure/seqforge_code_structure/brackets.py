@@ -129,7 +129,7 @@ class Stacks:
 
 
 def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[Defect]]:
-    """Return the number of brackets of a `#define`, and the defects among them. A macro must balance by itself.
+    """Return the number of brackets of a `#define`, and the defects among them: brackets without a match in it.
 
     If the text is `cut` inside the directive, brackets may be open at its end.
     """
@@ -145,7 +145,9 @@ def check_macro(text: str, start: int, stop: int, cut: bool) -> tuple[int, list[
             stacks.open(bracket, position, BOTH)
         elif defect := stacks.close(bracket, position, BOTH):
             defects.append(defect)
-    return count, defects if cut else defects + stacks.unclosed()
+    if not cut:
+        defects += stacks.unclosed()
+    return count, [defect._replace(rule="macro-bracket") for defect in defects]
 
 
 _WORD_BEFORE = re.compile(r"(\w*+)\s*+\Z")

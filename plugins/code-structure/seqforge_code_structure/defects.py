@@ -18,8 +18,10 @@ class Defect(NamedTuple):
         position: Position of its first character.
         message: Description of the error.
         length: Number of characters that the error covers.
+        rule: Name of its rule, a key of `RULES`.
     """
 
     position: int
     message: str
     length: int = 1
+    rule: str = "bracket"

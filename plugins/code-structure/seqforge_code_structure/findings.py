@@ -1,71 +1,86 @@
-"""Find errors in a text, and report them as findings, for the metrics and for `seqforge c-structure`."""
+"""Find all errors in a text, for `seqforge c-structure` and for the metrics."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import NamedTuple
 
-from seqforge.interfaces import Finding
 from seqforge_code_structure.defects import Defect
 from seqforge_code_structure.identifiers.checks import NameDefect, check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_units
 from seqforge_code_structure.indentation import analyze_indentation
+from seqforge_code_structure.rules import Diagnostic
+from seqforge_code_structure.spelling import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
-Severity = Literal["error", "warning"]
+_RULE_OF_KIND = {
+    "undefined": "undefined-name",
+    "undefined_novel": "novel-name",
+    "returns_undeclared": "undefined-return",
+    "unused": "unused-variable",
+    "missing_label": "undefined-label",
+}
+_PRECEDENCE = ("returns_undeclared", "undefined", "undefined_novel")
+"""Kinds of errors of one name, of which the first is reported."""
 
 
-def convert_defects(text: int, defects: Iterable[Defect], severity: Severity = "error") -> list[Finding]:
-    """Convert the defects of one text, whose index is `text`, to findings."""
+def describe_defects(defects: Iterable[Defect]) -> list[Diagnostic]:
+    """Convert errors of brackets, literals and indentation to diagnostics."""
     return [
-        Finding(text, defect.position, defect.position + defect.length, defect.message, severity) for defect in defects
+        Diagnostic(defect.position, defect.position + defect.length, defect.rule, defect.message) for defect in defects
     ]
 
 
-def convert_name_defects(text: int, units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Finding]:
-    """Convert the name errors of one text to findings, and add the units that do not parse or are not analyzed.
-
-    Undeclared names that the training text does not contain are left out, since correct code has some too.
-    """
-    undefined = {defect.start for defect in defects if defect.kind == "undefined"}
+def describe_names(units: Sequence[UnitNames], defects: Sequence[NameDefect]) -> list[Diagnostic]:
+    """Convert the name errors of one text to diagnostics, and add the units that do not parse or are not analyzed."""
+    kinds: dict[int, set[str]] = {}
+    for defect in defects:
+        kinds.setdefault(defect.start, set()).add(defect.kind)
     found = [
-        Finding(text, defect.start, defect.stop, defect.message, "warning" if defect.kind == "unused" else "error")
+        Diagnostic(defect.start, defect.stop, _RULE_OF_KIND[defect.kind], defect.message)
         for defect in defects
-        if defect.kind != "undefined_novel" and not (defect.kind == "returns_undeclared" and defect.start in undefined)
+        if defect.kind == next((kind for kind in _PRECEDENCE if kind in kinds[defect.start]), defect.kind)
     ]
     for unit in units:
         if unit.refusal:
-            found.append(Finding(text, unit.start, unit.start + 1, unit.refusal))
-        elif unit.error is not None:
-            found.append(Finding(text, unit.error, unit.error + 1, "does not parse"))
-    return sorted(found, key=lambda finding: finding.start)
+            found.append(Diagnostic(unit.start, unit.start + 1, "too-complex", unit.refusal))
+        elif unit.error is not None and not unit.cut:
+            found.append(Diagnostic(unit.error, unit.error + 1, "syntax", "does not parse"))
+    return sorted(found)
 
 
-def find_name_errors(
-    text: str, lexicon: Lexicon | None = None, *, beginning_missing: bool = False, end_missing: bool = False
-) -> list[Finding]:
-    """Find name errors, syntax errors, and units that are not analyzed, in the order of the text.
+class Analysis(NamedTuple):
+    """The errors in a text.
 
-    Without a lexicon, no name counts as undefined.
+    Attributes:
+        diagnostics: Errors of all rules, in the order of the text.
+        counts: Counts of units, functions and characters that `check_names` describes.
     """
-    units = read_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
-    return convert_name_defects(0, units, check_names(units, lexicon)[1])
+
+    diagnostics: list[Diagnostic]
+    counts: Counter[str]
 
 
-def find_all_errors(text: str, lexicon: Lexicon | None, *, cut: bool) -> list[Finding]:
-    """Find errors of brackets, comments, literals, indentation and names, in the order of the text.
+def analyze(text: str, lexicon: Lexicon | None, *, cut: bool = False, strict: bool = False) -> Analysis:
+    """Find errors of brackets, comments, literals, indentation and names in a text.
 
-    Without a lexicon, no name counts as undefined. If the text is `cut`, it lacks its end and may lack its beginning.
+    Args:
+        text: The text.
+        lexicon: Lexicon of a training text. Without one, only a `strict` analysis finds undefined names.
+        cut: Whether the text lacks its end, and may lack its beginning.
+        strict: Whether every name must be declared by the text, except names of called functions and constants.
     """
+    text = normalize_spelling(text)
     beginning_missing = cut and begins_inside_unit(text)
-    units = split_units(text, beginning_missing=beginning_missing, end_missing=cut)
-    defects = [defect for unit in units for defect in unit.defects]
+    parts = list(split_units(text, beginning_missing=beginning_missing, end_missing=cut))
+    defects = [defect for unit in parts for defect in (*unit.defects, *unit.macro_defects)]
     defects += analyze_terminators(text, end_missing=cut).defects
-    found = convert_defects(0, defects)
-    found += convert_defects(0, analyze_indentation(text).defects, "warning")
-    found += find_name_errors(text, lexicon, beginning_missing=beginning_missing, end_missing=cut)
-    unique: dict[tuple[int, str], Finding] = {}
-    for finding in found:
+    defects += analyze_indentation(text).defects
+    units = read_units(text, parts)
+    counts, name_defects = check_names(units, lexicon, strict=strict, whole=not cut)
+    unique: dict[tuple[int, str], Diagnostic] = {}
+    for diagnostic in sorted(describe_defects(defects) + describe_names(units, name_defects)):
         # The analyses of brackets and of names both report a unit that is nested too deep.
-        unique.setdefault((finding.start, finding.message), finding)
-    return sorted(unique.values(), key=lambda finding: finding.start)
+        unique.setdefault((diagnostic.start, diagnostic.message), diagnostic)
+    return Analysis(list(unique.values()), counts)

@@ -1,16 +1,19 @@
 """Compare the indentation of lines with the depth of the braces around them.
 
 A line is checked if it begins a statement or declaration inside braces: the last token before it, ignoring comments and
-directives, is `;`, `{`, `}` or the `:` of a label, and no round or square bracket is open. It agrees if its indentation
-is one unit for each open brace. A line that begins with `}` must have one unit less. A line with `case` or `default`
-may have one unit less, and a `{` after one of these on the same line need not count. Other labels are not checked.
+directives, is `;`, `{`, `}` or the `:` of a label, it does not begin with `else`, and neither a round or square bracket
+nor the brace of an initializer is open. It agrees if its indentation
+is one unit for each open brace, or one unit more than the line of the innermost open brace. A line that begins with `}` must have one unit less. A line with `case` or `default`
+may have one unit less, and a `{` after one of these need not count. Other labels are not checked. In the other style,
+`case` is indented, so that a `switch` counts twice for the statements in it.
 
-The unit is a tab or 1 to 8 spaces, whichever agrees with the most lines of the text.
+The unit is a tab or 1 to 8 spaces. The unit and the style are those that agree with the most lines of the text.
 """
 
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple
 
 from seqforge_code_structure.conditions import ALL_TRUE, Conditions
@@ -25,12 +28,36 @@ _NEXT_LINE = re.compile(
     r"(?P<indentation>[ \t]*+)(?P<first>[^\s/#]|(?P<directive>#))"
 )
 _CASE = re.compile(r"case\b[^;{}\n?\"]*:|default[ \t]*+:")
-_AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):[ \t]*+")
+_AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):\s*+")
+_ELSE = re.compile(r"else\b")
 _LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
+_INITIALIZER = re.compile(r"(?:[=,(\[]|\breturn|[\]*]\s*+\))\s*+\Z")
 _UNITS = ("\t", *(" " * width for width in range(8, 0, -1)))
+_TAB = " " * 8
 _LONGEST_INDENTATION = 256
-_OPTIONAL = "case {"
-"""Entry of the stack for a `{` after `case` or `default` on the same line, which need not count."""
+_CODE_BEFORE_BRACE = 40
+
+
+class Brace(Enum):
+    """What an open bracket means for the indentation."""
+
+    ROUND = "a round or square bracket"
+    BLOCK = "a brace that counts"
+    CASE = "a brace after `case` or `default`, which need not count"
+    SWITCH = "the brace of a `switch`"
+    INITIALIZER = "the brace of an initializer"
+
+
+class OpenBrace(NamedTuple):
+    """An open bracket.
+
+    Attributes:
+        kind: What it means for the indentation.
+        indentation: Indentation of the line on which it is.
+    """
+
+    kind: Brace
+    indentation: str
 
 
 class Line(NamedTuple):
@@ -39,14 +66,20 @@ class Line(NamedTuple):
     Attributes:
         position: Position of its first character.
         indentation: Tabs and spaces at its beginning.
+        outer: Indentation of the line of the innermost open brace.
+        inside: Number of units that the line is inside of that line.
         least: Smallest correct number of units of indentation.
         most: Largest correct number of units of indentation.
+        shift: Number of units to add to both if `case` is indented.
     """
 
     position: int
     indentation: str
+    outer: str
+    inside: int
     least: int
     most: int
+    shift: int
 
 
 @dataclass(slots=True)
@@ -55,12 +88,14 @@ class IndentationAnalysis:
 
     Attributes:
         unit: Indentation for one open brace.
+        indented_cases: Whether `case` is indented.
         lines: Number of lines that were checked, at most `MOST_LINES`.
         agreeing: Number of these lines that agree.
         defects: Lines that do not agree, in the order of the text, at most `MOST_DEFECTS`.
     """
 
     unit: str = "\t"
+    indented_cases: bool = False
     lines: int = 0
     agreeing: int = 0
     defects: list[Defect] = field(default_factory=list[Defect])
@@ -71,73 +106,142 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
 
     A `}` in column 0 closes all braces, so that a missing brace does not affect later functions.
     """
-    lines = _find_lines(text)
+    lines = _LineFinder(text).find()
     counts = Counter(line[1:] for line in lines)
-    unit = max(_UNITS, key=lambda unit: sum(count for line, count in counts.items() if _agrees(unit, *line)))
-    analysis = IndentationAnalysis(unit, len(lines))
-    for position, indentation, least, most in lines:
-        if _agrees(unit, indentation, least, most):
+    styles = [(unit, indented) for indented in (False, True) for unit in _UNITS]
+    unit, indented = max(styles, key=lambda style: sum(n for line, n in counts.items() if _agrees(*style, *line)))
+    analysis = IndentationAnalysis(unit, indented, len(lines))
+    for line in lines:
+        if _agrees(unit, indented, *line[1:]):
             analysis.agreeing += 1
         elif len(analysis.defects) < MOST_DEFECTS:
-            depth = f"{most} level{'s' * (most != 1)}" if least == most else f"{least} to {most} levels"
+            low, high = (bound + line.shift * indented for bound in (line.least, line.most))
+            depth = f"{high} level{'s' * (high != 1)}" if low == high else f"{low} to {high} levels"
             message = f"the indentation does not match the brace depth: expected {depth}"
-            analysis.defects.append(Defect(position, message, max(1, len(indentation))))
+            analysis.defects.append(Defect(line.position, message, max(1, len(line.indentation)), "indentation"))
     return analysis
 
 
-def _agrees(unit: str, indentation: str, least: int, most: int) -> bool:
-    return any(indentation == unit * depth for depth in range(least, most + 1))
+def _agrees(
+    unit: str, indented_cases: bool, indentation: str, outer: str, inside: int, least: int, most: int, shift: int
+) -> bool:
+    if unit == "\t":
+        indentation, outer = indentation.replace(_TAB, unit), outer.replace(_TAB, unit)
+    added = shift * indented_cases
+    depths = range(least + added, most + added + 1)
+    # The statement with the innermost brace may be inside a statement without braces, such as a loop.
+    nested = len(outer) > len(unit) * (most - inside) and indentation == outer + unit * inside
+    return nested or any(indentation == unit * depth for depth in depths)
 
 
-def _find_lines(text: str) -> list[Line]:
-    lines: list[Line] = []
-    conditions = Conditions()
-    open_brackets: list[str] = []
-    pending = False
-    """Whether the line after the directives at this position begins a statement."""
-    for match in scan_text(text):
-        kind = match.lastindex
-        if kind == Kind.END or len(lines) >= MOST_LINES:
-            break
-        if kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
-            conditions.follow(text, match.start(kind), match.end())
-            pending = pending and _add_line(text, match.end(), open_brackets, conditions.compiled, lines)
-        elif kind in (Kind.BRACKET, Kind.SEMICOLON) and conditions.compiled & ALL_TRUE:
-            position = match.end() - 1
-            _update_brackets(open_brackets, text, position)
-            if text[position] in ";{}":
-                pending = _add_line(text, match.end(), open_brackets, conditions.compiled, lines)
-    return lines
+class _LineFinder:
+    """Find the lines to check, in one pass through the text."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines: list[Line] = []
+        self._conditions = Conditions()
+        self._open: list[OpenBrace] = []
+        self._condition = ""
+        """Indentation of the line of the last bracket that is closed, such as that of an `if`."""
+        self._condition_stop = 0
+        """Position after the last bracket that is closed."""
 
-def _update_brackets(open_brackets: list[str], text: str, position: int) -> None:
-    bracket = text[position]
-    column_0 = position == 0 or text[position - 1] == "\n"
-    if column_0 and bracket in "{}":
-        open_brackets.clear()
-    if bracket in "([{" and len(open_brackets) < DEEPEST_NESTING:
-        line = text.rfind("\n", max(0, position - _LONGEST_INDENTATION), position) + 1
-        after_case = bracket == "{" and _AFTER_CASE.fullmatch(text, line, position)
-        open_brackets.append(_OPTIONAL if after_case else bracket)
-    elif bracket in ")]}" and open_brackets:
-        open_brackets.pop()
+    def find(self) -> list[Line]:
+        """Return the lines, at most `MOST_LINES`."""
+        text, conditions, pending = self._text, self._conditions, False
+        # `pending` states whether the line after the directives at this position begins a statement.
+        for match in scan_text(text):
+            kind = match.lastindex
+            if kind == Kind.END or len(self._lines) >= MOST_LINES:
+                break
+            if kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
+                conditions.follow(text, match.start(kind), match.end())
+                pending = pending and self._add_line(match.end())
+            elif kind in (Kind.BRACKET, Kind.SEMICOLON) and conditions.compiled & ALL_TRUE:
+                position = match.end() - 1
+                self._process_bracket(position)
+                if text[position] in ";{}":
+                    pending = self._add_line(match.end())
+        return self._lines
 
+    def _process_bracket(self, position: int) -> None:
+        text, open_brackets = self._text, self._open
+        bracket = text[position]
+        column_0 = position == 0 or text[position - 1] == "\n"
+        if column_0 and bracket in "{}":
+            open_brackets.clear()
+        if bracket in "([" and len(open_brackets) < DEEPEST_NESTING:
+            open_brackets.append(OpenBrace(Brace.ROUND, self._find_indentation(position)))
+        elif bracket == "{" and len(open_brackets) < DEEPEST_NESTING:
+            open_brackets.append(self._describe_brace(position))
+        elif bracket in ")]}" and open_brackets:
+            closed = open_brackets.pop()
+            if bracket == ")":
+                self._condition, self._condition_stop = closed.indentation, position + 1
 
-def _add_line(text: str, position: int, open_brackets: list[str], compiled: int, lines: list[Line]) -> bool:
-    """Add the line after the end of a statement, or return True if a directive precedes that line."""
-    if not open_brackets or "(" in open_brackets or "[" in open_brackets:
-        return False
-    while match := _NEXT_LINE.match(text, position):
-        if match["directive"] or not compiled & ALL_TRUE:
-            return True
-        start = match.start("first")
-        case, label = _CASE.match(text, start), _LABEL.match(text, start)
-        if case or not label:
-            most = len(open_brackets) - (match["first"] == "}")
-            least = most - open_brackets.count(_OPTIONAL) - bool(case)
-            indentation = match["indentation"][:_LONGEST_INDENTATION]
-            lines.append(Line(match.start("indentation"), indentation, max(0, least), most))
-        if not (end := case or label):
+    def _describe_brace(self, position: int) -> OpenBrace:
+        text = self._text
+        line = self._find_line(position)
+        indentation = self._find_indentation(position)
+        if text[self._condition_stop : position] == " ":
+            indentation = self._condition
+        if not text[line:position].strip():
+            line = self._find_line(line - 1)
+        if self._open and self._open[-1].kind is Brace.INITIALIZER:
+            kind = Brace.INITIALIZER
+        elif _AFTER_CASE.fullmatch(text, line, position):
+            kind = Brace.CASE
+        elif _INITIALIZER.search(text, max(0, position - _CODE_BEFORE_BRACE), position):
+            kind = Brace.INITIALIZER
+        else:
+            kind = Brace.BLOCK
+        return OpenBrace(kind, indentation)
+
+    def _find_indentation(self, position: int) -> str:
+        """Return the indentation of the line of a position."""
+        line = self._text[self._find_line(position) : position]
+        return line[: len(line) - len(line.lstrip(" \t"))]
+
+    def _find_line(self, position: int) -> int:
+        """Return the start of the line of a position, if it is not too far away."""
+        return self._text.rfind("\n", max(0, position - _LONGEST_INDENTATION), max(0, position)) + 1
+
+    def _add_line(self, position: int) -> bool:
+        """Add the line after the end of a statement, or return True if a directive precedes that line."""
+        text, open_brackets = self._text, self._open
+        if not open_brackets or any(brace.kind in _UNCHECKED for brace in open_brackets):
             return False
-        position = end.end()
-    return False
+        after_case = False
+        while match := _NEXT_LINE.match(text, position):
+            if match["directive"] or not self._conditions.compiled & ALL_TRUE:
+                return True
+            start = match.start("first")
+            case, label = _CASE.match(text, start), _LABEL.match(text, start)
+            innermost = open_brackets[-1]
+            if case and innermost.kind is Brace.BLOCK:
+                innermost = open_brackets[-1] = OpenBrace(Brace.SWITCH, innermost.indentation)
+            # The statement of an `else` may be inside a statement without braces.
+            if (case or not label) and not _ELSE.match(text, start):
+                self._lines.append(self._describe_line(match, innermost, case is not None, after_case))
+            if not (end := case or label):
+                return False
+            after_case = case is not None
+            position = end.end()
+        return False
+
+    def _describe_line(self, match: re.Match[str], innermost: OpenBrace, case: bool, after_case: bool) -> Line:
+        kinds = [brace.kind for brace in self._open]
+        closing = match["first"] == "}"
+        most = len(kinds) - closing
+        optional = kinds.count(Brace.CASE) + (after_case and match["first"] == "{")
+        shift = kinds.count(Brace.SWITCH) - (closing and innermost.kind is Brace.SWITCH)
+        indentation = match["indentation"][:_LONGEST_INDENTATION]
+        inside = 0 if closing or case else 1
+        least = max(0, most - optional - case)
+        return Line(
+            match.start("indentation"), indentation, innermost.indentation, inside, least, most, shift - case
+        )
+
+
+_UNCHECKED = (Brace.ROUND, Brace.INITIALIZER)

@@ -4,16 +4,19 @@ Each scores samples that may be cut at both ends, and reports the positions of t
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from seqforge.errors import DataError
 from seqforge.interfaces import Finding, FittedMetric, Metric, Score
 from seqforge_code_structure.compiler import compiles, find_compiler
-from seqforge_code_structure.findings import convert_defects, convert_name_defects
-from seqforge_code_structure.identifiers.checks import CHECKS, check_names
-from seqforge_code_structure.identifiers.lexicon import Lexicon, build_lexicon, decode_lexicon, encode_lexicon
+from seqforge_code_structure.findings import describe_defects, describe_names
+from seqforge_code_structure.identifiers.checks import CHECKS, check_names, count_cases
+from seqforge_code_structure.identifiers.lexicon import Lexicon, build_lexicon
+from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
+from seqforge_code_structure.rules import RULES, Diagnostic
+from seqforge_code_structure.spelling import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
@@ -39,7 +42,7 @@ class Brackets(Metric):
         """
         numbered = [
             (number, unit)
-            for number, text in enumerate(texts)
+            for number, text in enumerate(map(normalize_spelling, texts))
             for unit in split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
             if unit.brackets
         ]
@@ -54,7 +57,7 @@ class Brackets(Metric):
             "tails_balanced": _divide(sum(unit.balanced for unit in tails), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
         }
-        findings = tuple(finding for number, unit in numbered for finding in convert_defects(number, unit.defects))
+        findings = tuple(finding for number, unit in numbered for finding in _convert(number, describe_defects(unit.defects)))
         weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
         return Score(values, findings, weights)
 
@@ -75,11 +78,11 @@ class Terminators(Metric):
         total: Counter[str] = Counter()
         wrong: Counter[str] = Counter()
         findings: list[Finding] = []
-        for number, text in enumerate(texts):
+        for number, text in enumerate(map(normalize_spelling, texts)):
             analysis = analyze_terminators(text, end_missing=True)
             total.update(analysis.total)
             wrong.update(analysis.wrong)
-            findings += convert_defects(number, analysis.defects)
+            findings += _convert(number, describe_defects(analysis.defects))
         names = ("comments", "strings", "characters")
         values = {f"unterminated_{name}": _divide(wrong[name], total[name]) for name in names}
         weights = {f"unterminated_{name}": total[name] for name in names}
@@ -101,14 +104,12 @@ class Indentation(Metric):
         Returns:
             `lines`, the number of checked lines, and `agreement`, the share of these whose indentation matches.
         """
-        analyses = [analyze_indentation(text) for text in texts]
+        analyses = [analyze_indentation(normalize_spelling(text)) for text in texts]
         lines = sum(analysis.lines for analysis in analyses)
         agreeing = sum(analysis.agreeing for analysis in analyses)
         values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}
         findings = [
-            finding
-            for number, analysis in enumerate(analyses)
-            for finding in convert_defects(number, analysis.defects, "warning")
+            finding for number, analysis in enumerate(analyses) for finding in _convert(number, describe_defects(analysis.defects))
         ]
         return Score(values, tuple(findings), {"agreement": lines})
 
@@ -148,13 +149,15 @@ class Identifiers(FittedMetric):
     """Share of functions with name errors: undefined names, unused variables, and jumps to undefined labels.
 
     Fitting counts the names that functions of the training text declare, and those that they use without declaring
-    them. A function is scored if its unit is complete and parses. The values are
+    them. Functions in units with syntax errors, and in a unit that the end of the text cuts, are scored as far as they
+    parse. The values are
 
     - `parses`: share of complete top-level units without a syntax error;
-    - `functions`: number of complete functions; `coverage`: share of these that are scored;
-    - `unused`: share of scored functions with a local variable that is never used;
-    - `missing_label`: share with a goto to a label that the function does not define;
-    - `undefined`: share that uses an undeclared name that functions of the training text always declare;
+    - `functions`: number of functions; `found`: share of the complete functions that are found and scored;
+    - `coverage`: share of the characters of code that parse;
+    - `unused`: share of complete functions with a local variable that is never used;
+    - `missing_label`: share of complete functions with a goto to a label that the function does not define;
+    - `undefined`: share of functions that use an undeclared name that functions of the training text always declare;
     - `undefined_novel`: share that uses an undeclared name that the training text does not contain. Real code has such
       functions, so only the excess over the baseline is an error of the model;
     - `returns_undeclared`: share that returns an expression with an undefined name, or a single undeclared name that is
@@ -187,19 +190,37 @@ class Identifiers(FittedMetric):
         """Compute the values that the class describes. A share of zero cases is 0, with weight 0."""
         total: Counter[str] = Counter()
         findings: list[Finding] = []
-        for number, text in enumerate(texts):
-            units = read_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+        for number, text in enumerate(map(normalize_spelling, texts)):
+            parts = split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+            units = read_units(text, parts)
             counts, defects = check_names(units, self._lexicon)
             total += counts
-            findings += convert_name_defects(number, units, defects)
+            findings += _convert(number, describe_names(units, defects))
+        cases = {check: count_cases(total, check) for check in CHECKS}
+        read = total["characters"] - total["unread"]
         values = {
-            "functions": float(total["functions"]),
+            "functions": float(total["functions"] + total["cut"]),
             "parses": _divide(total["parsed"], total["units"]),
-            "coverage": _divide(total["scored"], total["functions"]),
-            **{check: _divide(total[check], total["scored"]) for check in CHECKS},
+            "found": _divide(total["scored"], total["functions"]),
+            "coverage": _divide(read, total["characters"]),
+            **{check: _divide(total[check], cases[check]) for check in CHECKS},
         }
-        weights = {"parses": total["units"], "coverage": total["functions"], **dict.fromkeys(CHECKS, total["scored"])}
+        weights = {
+            "parses": total["units"],
+            "found": total["functions"],
+            "coverage": total["characters"],
+            **cases,
+        }
         return Score(values, tuple(findings), weights)
+
+
+def _convert(text: int, diagnostics: Iterable[Diagnostic]) -> list[Finding]:
+    """Convert the errors of one text, whose index is `text`, to findings, except those of rules that are off."""
+    return [
+        Finding(text, found.start, found.stop, found.message, rule.severity)
+        for found in diagnostics
+        if (rule := RULES[found.rule]).default
+    ]
 
 
 def _divide(part: int, whole: int) -> float:

@@ -56,6 +56,7 @@ class Unit:
         kind: `head` if its beginning is missing, `tail` if its end is missing, else `complete`.
         brackets: Number of its brackets that are compiled under some assignment, including those of macros.
         defects: Bracket errors in the order of the text, at most `MOST_DEFECTS`.
+        macro_defects: Bracket errors inside the bodies of macros, which may be intended: at most `MOST_DEFECTS`.
         defect_count: Number of all bracket errors.
         too_deep: Whether brackets or conditions are nested deeper than `DEEPEST_NESTING`. Such a unit is not analyzed,
             and the only entry of `defects` states this.
@@ -66,6 +67,7 @@ class Unit:
     kind: Literal["head", "complete", "tail"]
     brackets: int = 0
     defects: list[Defect] = field(default_factory=list[Defect])
+    macro_defects: list[Defect] = field(default_factory=list[Defect])
     defect_count: int = 0
     too_deep: bool = False
 
@@ -137,8 +139,7 @@ class _Division:
         if self.conditions.follow(self.text, start, stop) == "define" and self.conditions.compiled:
             brackets, defects = check_macro(self.text, start, stop, cut)
             unit.brackets += brackets
-            for defect in defects:
-                unit.add(defect)
+            unit.macro_defects += defects[: MOST_DEFECTS - len(unit.macro_defects)]
         unit.too_deep |= self.conditions.too_deep
 
     def process(self, position: int) -> Unit | None:
@@ -197,7 +198,7 @@ class _Division:
             if defect.position not in known:
                 unit.add(defect)
         if unit.too_deep:
-            unit.defects, unit.defect_count = [Defect(unit.start, TOO_DEEP, stop - unit.start)], 0
+            unit.defects, unit.defect_count = [Defect(unit.start, TOO_DEEP, stop - unit.start, "too-complex")], 0
         unit.defects.sort()
         self.early_defects = {}
         self.stacks.clear()

@@ -2,12 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
+from seqforge_code_structure.identifiers.macros import Macros
 from seqforge_code_structure.identifiers.names import Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
+
+PREDEFINED = frozenset(
+    """
+    __func__ __FUNCTION__ __PRETTY_FUNCTION__ true false nullptr errno stdin stdout stderr environ optarg optind
+    asm __asm__ scope typeof __typeof__ __typeof typeof_unqual sizeof alignof _Alignof offsetof defined this_module
+    """.split()
+)
+"""Names that C, its compilers, its library or the kernel define, and that no file declares."""
 
 
 class NameDefect(NamedTuple):
@@ -26,73 +36,135 @@ class NameDefect(NamedTuple):
     message: str
 
 
-class Context(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Context:
     """The text around a function, as far as its checks depend on it.
 
     Attributes:
-        lexicon: Lexicon of the training text. If it is None, no name counts as undefined.
+        lexicon: Lexicon of the training text. If it is None, only a strict check finds undefined names.
+        strict: Whether every name must be declared by the text, except names of called functions and constants.
+        whole: Whether the text is a whole file, which contains the declarations of its own global names.
         declared: Names that the text declares outside of functions.
-        mentioned: Words in directives and dead branches of the text, where uses and declarations are not analyzed.
+        locals: Names that functions of the text declare.
+        macros: Macros of the text.
     """
 
     lexicon: Lexicon | None
-    declared: frozenset[str]
-    mentioned: frozenset[str]
+    strict: bool = False
+    whole: bool = False
+    declared: set[str] = field(default_factory=set[str])
+    locals: set[str] = field(default_factory=set[str])
+    macros: Macros = field(default_factory=Macros)
+
+    def add(self, unit: UnitNames) -> None:
+        """Add the names of a unit."""
+        self.declared.update(unit.declared)
+        self.locals.update([found.name for function in unit.functions for found in function.declarations])
+        self.macros.update(unit.macros)
+
+    def add_macro_declarations(self) -> None:
+        """Add the names that the bodies of macros declare."""
+        for macro in self.macros.by_name.values():
+            self.declared.update(macro.declared)
+
+    def is_undefined(self, use: Use) -> bool:
+        """Return whether the use of a name that no declaration is found for is an error."""
+        name, lexicon = use.name, self.lexicon
+        if self.strict:
+            return True
+        if lexicon is None:
+            return False
+        if lexicon.must_be_declared(name, argument=bool(use.callee), whole=self.whole):
+            return True
+        if name in self.locals and lexicon.is_mostly_local(name):
+            return True
+        return self.whole and use.assigned and lexicon.is_novel(name)
+
+    def is_novel(self, use: Use) -> bool:
+        """Return whether the training text does not contain a name. Correct code has such names, too."""
+        return self.lexicon is not None and self.lexicon.is_novel(use.name)
+
+    def is_undefined_return(self, use: Use) -> bool:
+        """Return whether a function returns an undefined name, or a single name that is no known global."""
+        if not use.returned:
+            return False
+        alone = use.alone and self.lexicon is not None and self.lexicon.may_be_local(use.name)
+        return alone or self.is_undefined(use)
+
+    def excuses(self, use: Use) -> bool:
+        """Return whether a name is an argument that a macro pastes, or declares."""
+        if not use.callee:
+            return False
+        if macro := self.macros.by_name.get(use.callee):
+            return use.argument in macro.pasted_parameters
+        if self.lexicon is None:
+            return is_constant(use.callee)
+        if is_constant(use.callee):
+            return not self.lexicon.evaluates_arguments(use.callee)
+        return self.lexicon.pastes_arguments(use.callee)
 
 
-UNDECLARED_RULES: dict[str, tuple[Callable[[Lexicon, Use], bool], str]] = {
-    # Functions of the training text always declare the name.
-    "undefined": (lambda lexicon, use: lexicon.must_be_declared(use.name), "undefined identifier {!r}"),
-    # The training text does not contain the name. Correct code has such names, too.
-    "undefined_novel": (
-        lambda lexicon, use: lexicon.is_novel(use.name),
-        "undefined identifier {!r}, which the training text does not contain",
-    ),
-    # The function returns an expression with a name that must be declared, or a single name that is no known global.
-    "returns_undeclared": (
-        lambda lexicon, use: (
-            (use.returned and lexicon.must_be_declared(use.name)) or (use.alone and lexicon.may_be_local(use.name))
-        ),
-        "return of the undefined identifier {!r}",
-    ),
+UNDECLARED_RULES: dict[str, tuple[Callable[[Context, Use], bool], str]] = {
+    "undefined": (Context.is_undefined, "undefined identifier {!r}"),
+    "undefined_novel": (Context.is_novel, "undefined identifier {!r}, which the training text does not contain"),
+    "returns_undeclared": (Context.is_undefined_return, "return of the undefined identifier {!r}"),
 }
 """For each kind of error, the condition on the use of an undeclared name, and the message."""
 
 
-def find_undeclared(kind: str, function: Function, context: Context) -> Iterator[NameDefect]:
+def find_undeclared(kind: str, function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
     """Find the first use of each undeclared name to which the rule of a kind applies."""
-    if context.lexicon is None:
+    if context.lexicon is None and not context.strict:
         return
     applies, message = UNDECLARED_RULES[kind]
-    seen: set[str] = set()
+    for use in _find_candidates(function, unit, context):
+        if applies(context, use):
+            yield NameDefect(kind, use.start, use.start + len(use.name), message.format(use.name))
+
+
+def _find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[Use]:
+    """Yield the first use of each name that the function uses and nothing declares."""
+    declared_by_macros = {
+        use.name
+        for use in function.free
+        if use.callee
+        and (macro := context.macros.by_name.get(use.callee))
+        and use.argument in macro.declared_parameters
+    }
+    seen = set(declared_by_macros)
     for use in function.free:
         name = use.name
-        if use.called or name in seen or not applies(context.lexicon, use):
+        if use.called or name in seen or is_constant(name) or context.excuses(use):
             continue
         seen.add(name)
-        # The address of a label, `&&label`, parses as a variable.
-        if name not in context.declared and name not in context.mentioned and name not in function.labels:
-            yield NameDefect(kind, use.start, use.start + len(name), message.format(name))
+        if name not in context.declared and name not in unit.possibly_declared and name not in PREDEFINED:
+            yield use
 
 
-def find_unused(function: Function, context: Context) -> Iterator[NameDefect]:
+def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
     """Find local variables that are never used."""
+    if unit.cut:
+        return
     for declaration in function.declarations:
         name = declaration.name
-        if not declaration.variable or declaration.used or name in context.mentioned or name in function.labels:
+        if not declaration.variable or declaration.used:
+            continue
+        if name in unit.possibly_used or name in context.macros.used:
             continue
         if context.lexicon is None or not context.lexicon.may_be_used_by_macros(name):
             yield NameDefect("unused", declaration.start, declaration.start + len(name), f"unused variable {name!r}")
 
 
-def find_missing_labels(function: Function, context: Context) -> Iterator[NameDefect]:
+def find_missing_labels(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
     """Find jumps to labels that the function does not define."""
+    if unit.cut:
+        return
     for name, start in function.jumps:
         if name not in function.labels:
             yield NameDefect("missing_label", start, start + len(name), f"goto to the undefined label {name!r}")
 
 
-CHECKS: dict[str, Callable[[Function, Context], Iterator[NameDefect]]] = {
+CHECKS: dict[str, Callable[[Function, UnitNames, Context], Iterator[NameDefect]]] = {
     **{kind: partial(find_undeclared, kind) for kind in UNDECLARED_RULES},
     "unused": find_unused,
     "missing_label": find_missing_labels,
@@ -100,32 +172,47 @@ CHECKS: dict[str, Callable[[Function, Context], Iterator[NameDefect]]] = {
 """Checks of a function, by the name of the metric's value."""
 
 
-def check_names(units: Sequence[UnitNames], lexicon: Lexicon | None) -> tuple[Counter[str], list[NameDefect]]:
-    """Check the complete units of a text. Without a lexicon, no name counts as undefined.
+def check_names(
+    units: Sequence[UnitNames], lexicon: Lexicon | None, *, strict: bool = False, whole: bool = False
+) -> tuple[Counter[str], list[NameDefect]]:
+    """Check the units of a text.
+
+    Args:
+        units: All units of the text.
+        lexicon: Lexicon of the training text. Without one, only a `strict` check finds undefined names.
+        strict: Whether every name must be declared by the text, except names of called functions and constants.
+        whole: Whether the text is a whole file.
 
     Returns:
-        The counts, and the errors in the order of the text. The counts are `units`; `parsed`, the units without a
-        syntax error; `functions`; `scored`, the functions in parsed units; and for each key of `CHECKS`, the scored
-        functions with such an error.
+        The counts, and the errors in the order of the text. The counts are `units`, the complete units; `parsed`, those
+        without a syntax error; `characters` of code in all units; `unread`, those that do not parse; `functions`, the
+        complete functions; `scored`, those that are found; `cut`, the functions found that the end of the text cuts;
+        and for each key of `CHECKS`, the functions with such an error.
     """
-    context = Context(
-        lexicon,
-        frozenset[str]().union(*(unit.declared for unit in units)),
-        frozenset[str]().union(*(unit.mentioned for unit in units)),
-    )
+    context = Context(lexicon, strict, whole)
+    for unit in units:
+        context.add(unit)
+    context.add_macro_declarations()
     counts: Counter[str] = Counter()
     defects: list[NameDefect] = []
     for unit in units:
-        counts["units"] += 1
-        counts["parsed"] += unit.parses
-        if not unit.parses:
-            counts["functions"] += unit.defines
-            continue
-        counts["functions"] += len(unit.functions)
-        counts["scored"] += len(unit.functions)
+        counts["characters"] += unit.characters
+        counts["unread"] += unit.characters if unit.refusal else unit.unread
+        if unit.cut:
+            counts["cut"] += len(unit.functions)
+        else:
+            counts["units"] += 1
+            counts["parsed"] += unit.parses
+            counts["functions"] += max(len(unit.functions), unit.defines)
+            counts["scored"] += len(unit.functions)
         for function in unit.functions:
             for kind, find in CHECKS.items():
-                found = list(find(function, context))
+                found = list(find(function, unit, context))
                 counts[kind] += bool(found)
                 defects += found
     return counts, sorted(defects, key=lambda defect: (defect.start, defect.kind))
+
+
+def count_cases(counts: Counter[str], kind: str) -> int:
+    """Return the number of functions in which a kind of error is searched for."""
+    return counts["scored"] + (counts["cut"] if kind in UNDECLARED_RULES else 0)

@@ -1,9 +1,10 @@
 """Extract the code that is compiled: comments, directives and dead branches become spaces, and literals are emptied."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-from seqforge_code_structure.conditions import ALL_TRUE, Conditions
+from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, Conditions
+from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, STRING, UNTERMINATED_STRING
 
 _COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3
@@ -15,24 +16,47 @@ _NOT_CODE = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z_]\w*+")
 _LABEL = re.compile(r"^[ \t]*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
-_DEFINED = re.compile(r"[ \t]*+#[ \t]*+define[ \t]++(\w++)")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _TO_SPACES = bytes(byte if byte == 0x0A else 0x20 for byte in range(256))
 
 
-class CompiledCode(NamedTuple):
+@dataclass(slots=True)
+class DeadBranches:
+    """The names in branches of the preprocessor that are not compiled if every condition is true.
+
+    Attributes:
+        words: All words.
+        declared: Names that seem to be declared in branches that some assignment of the conditions compiles. Branches
+            such as those of `#if 0` declare nothing.
+        labels: Labels.
+    """
+
+    words: set[str] = field(default_factory=set[str])
+    declared: set[str] = field(default_factory=set[str])
+    labels: set[str] = field(default_factory=set[str])
+
+    def read(self, text: str, start: int, stop: int, compiled: int) -> None:
+        """Add the names of a part of a branch that the assignments `compiled` compile."""
+        self.words.update(_WORD.findall(text, start, stop))
+        self.labels.update(_LABEL.findall(text, start, stop))
+        if compiled & ALL_FALSE:
+            self.declared |= find_declared(text[start:stop])
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCode:
     """The compiled code of a text.
 
     Attributes:
-        code: ASCII code, with one byte for each character of the text and line breaks at the same positions.
-        defined: Names of macros that the text defines.
-        mentioned: Words in directives and in dead branches, which are not compiled if every condition is true.
-        hidden_labels: Labels that dead branches define.
+        code: ASCII code, with one byte for each character of the text and line breaks at the same positions. Other
+            letters become `u`.
+        macros: Macros that the text defines.
+        dead: Names in the code that is not compiled.
     """
 
     code: bytes
-    defined: set[str]
-    mentioned: set[str]
-    hidden_labels: set[str]
+    macros: Macros
+    dead: DeadBranches
 
 
 def blank(code: bytes) -> bytes:
@@ -42,37 +66,40 @@ def blank(code: bytes) -> bytes:
 
 def extract_compiled_code(text: str) -> CompiledCode:
     """Return the code that is compiled if every condition of the preprocessor is true."""
-    code = text.encode("ascii", "replace")
+    plain = text if text.isascii() else _NOT_ASCII.sub(_replace_character, text)
+    code = plain.encode("ascii", "replace")
     conditions = Conditions()
-    defined: set[str] = set()
-    mentioned: set[str] = set()
-    labels: set[str] = set()
+    macros, dead = Macros(), DeadBranches()
     parts: list[bytes] = []
     position = 0
-    dead = False
+    live = True
     for match in _NOT_CODE.finditer(text):
         start, stop = match.span()
         kind = match.lastindex
         if kind == _DIRECTIVE:
-            mentioned.update(_WORD.findall(text, start, stop))
-            if conditions.follow(text, start, stop) == "define" and (found := _DEFINED.match(text, start)):
-                defined.add(found[1])
-            if dead:
-                mentioned.update(_WORD.findall(text, position, start))
-                labels.update(_LABEL.findall(text, position, start))
-                parts.append(blank(code[position:stop]))
-            else:
+            compiled = conditions.compiled
+            if conditions.follow(text, start, stop) == "define":
+                macros.read(text, start, stop)
+            if live:
                 parts += code[position:start], blank(code[start:stop])
+            else:
+                dead.read(text, position, start, compiled)
+                parts.append(blank(code[position:stop]))
             position = stop
-            dead = not conditions.compiled & ALL_TRUE
-        elif not dead:
+            live = bool(conditions.compiled & ALL_TRUE)
+        elif live:
             inside = start + 1, max(start + 1, stop - 1)
             if kind == _COMMENT:
                 inside = start, stop
             parts += code[position : inside[0]], blank(code[inside[0] : inside[1]])
             position = inside[1]
-    if dead:
-        mentioned.update(_WORD.findall(text, position))
-        labels.update(_LABEL.findall(text, position))
-    parts.append(blank(code[position:]) if dead else code[position:])
-    return CompiledCode(b"".join(parts), defined, mentioned, labels)
+    if live:
+        parts.append(code[position:])
+    else:
+        dead.read(text, position, len(text), conditions.compiled)
+        parts.append(blank(code[position:]))
+    return CompiledCode(b"".join(parts), macros, dead)
+
+
+def _replace_character(match: re.Match[str]) -> str:
+    return "u" if f"a{match[0]}".isidentifier() else "?"

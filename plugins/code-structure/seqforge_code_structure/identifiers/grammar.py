@@ -42,6 +42,8 @@ class Role(IntEnum):
     """An argument of such a macro. It is declared, unless the name is already visible."""
     MACRO_PARAMETERS = 13
     """The arguments of a macro that defines a function: types and names of parameters."""
+    UNCERTAIN = 14
+    """Names among tokens that do not parse."""
 
 
 def _node_kind(name: str) -> int:
@@ -66,6 +68,11 @@ FUNCTION_DECLARATOR = _node_kind("function_declarator")
 RETURN_STATEMENT = _node_kind("return_statement")
 CALL_EXPRESSION = _node_kind("call_expression")
 EXPRESSION_STATEMENT = _node_kind("expression_statement")
+ARGUMENT_LIST = _node_kind("argument_list")
+PATHS = frozenset({_node_kind("field_expression"), _node_kind("subscript_expression")})
+ASSIGNMENT = _node_kind("assignment_expression")
+ERROR = 0xFFFF
+"""Nodes of what does not parse."""
 SCOPES = frozenset({_node_kind("compound_statement"), _node_kind("for_statement"), FUNCTION_DEFINITION})
 """Nodes that open a scope."""
 
@@ -73,6 +80,8 @@ LEAVES = frozenset(map(_node_kind, ("string_literal", "char_literal", "concatena
 """Nodes that contain no identifiers, whose children are skipped."""
 
 ARGUMENTS, PARAMETERS = _field_id("arguments"), _field_id("parameters")
+
+LEFT, CALLED_FUNCTION = _field_id("left"), _field_id("function")
 
 _DECLARATOR = _field_id("declarator")
 
@@ -93,6 +102,9 @@ def _build_declarator_transitions(role: Role, parameters: Role) -> dict[int, Tra
         _node_kind("attributed_declarator"): (role, {}),
     }
 
+
+DECLARATORS = frozenset(_build_declarator_transitions(Role.LOCAL, Role.IGNORED))
+PARAMETER_NODES = frozenset({_node_kind("parameter_list"), _node_kind("parameter_declaration")})
 
 _USES: dict[int, Transition] = {
     _node_kind("declaration"): (Role.USE, {_DECLARATOR: Role.LOCAL}),

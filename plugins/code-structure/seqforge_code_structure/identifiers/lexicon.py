@@ -1,19 +1,16 @@
-"""The lexicon of a training text: how many files declare each name, and how many use it without declaring it.
+"""The lexicon of a training text: which of its names functions must declare, and what its macros do with arguments.
 
-A lexicon is built from the documents of a training text, and stored as a JSON file.
+A lexicon is built from the files of a training text. In a *whole* text, names count by the files that use them without
+declaring them at all. In an excerpt of a file, the declaration of a global name may be missing, so the uses of such
+names in files that declare them count too.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from enum import IntFlag
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from seqforge.errors import DataError
-from seqforge.files import read_bounded
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.units import split_units
 
@@ -26,63 +23,168 @@ UNUSED_FRACTION = 0.05
 FEWEST_UNUSED = 2
 """Smallest number of files with the unused variable for this assumption, since a single one may be a mistake."""
 
+PASTED_FRACTION = 0.1
+"""A macro is assumed to paste its arguments if it has an undeclared one in at least this fraction of its files."""
+
 LONGEST_PIECE = 100_000
 """Length limit of a piece in characters. Each piece of a longer file counts as a file."""
 
-LARGEST_FILE = 256 << 20
-"""Size limit of a lexicon file in bytes. The lexicon of 170 MB of Linux has 4 MB."""
-
-_HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
+_DIGITS = b"0123456789abcdefghijklmnopqrstuv"
+
+
+class Flag(IntFlag):
+    """Properties of a name in a lexicon."""
+
+    LOCAL = 1
+    """Functions always declare the name, if it is not an argument of a macro, and the text is whole."""
+    LOCAL_IN_EXCERPT = 2
+    """The same in an excerpt."""
+    LOCAL_ARGUMENT = 4
+    """Functions always declare the name, even as the argument of a call, if the text is whole."""
+    LOCAL_ARGUMENT_IN_EXCERPT = 8
+    """The same in an excerpt."""
+    MAY_BE_LOCAL = 16
+    """A function declares the name."""
+    MOSTLY_LOCAL = 32
+    """At least as many files declare the name in a function as use it without a declaration."""
+    USED_BY_MACROS = 64
+    """Macros may use a variable of this name that is not their argument."""
+    VARIABLE = 128
+    """A function declares the name, or uses it other than in a call."""
+    PASTES = 256
+    """A macro of this name pastes arguments, or takes names of members."""
+    EVALUATES = 512
+    """A function or macro of this name only takes arguments that are expressions."""
 
 
 class Count(NamedTuple):
     """Numbers of files of the training text that contain a name.
 
     Attributes:
-        free: Files in which a function uses the name without declaring it, other than in a call of this name.
+        free: Files in which a function uses the name undeclared, not as an argument, and that do not declare it at all.
+        argument: Files in which a function uses the name undeclared as an argument, and that do not declare it at all.
+        own: Files that declare the name outside of functions, and in which a function uses it.
         bound: Files in which a function declares the name.
         unused: Files in which a function declares the name as a local variable and does not use it.
+        called: Files in which a function calls a function or macro of this name.
+        pasted: Number of pairs of a file and an undeclared argument of this function or macro that must be declared.
     """
 
     free: int = 0
+    argument: int = 0
+    own: int = 0
     bound: int = 0
     unused: int = 0
+    called: int = 0
+    pasted: int = 0
+
+    def to_flags(self) -> Flag:
+        """Return the properties of the name."""
+        free, argument, own, bound, unused, called, pasted = self
+
+        def always_declared(undeclared: int) -> bool:
+            return bound > 0 and undeclared < FREE_FRACTION * (undeclared + bound)
+
+        properties = {
+            Flag.LOCAL: always_declared(free),
+            Flag.LOCAL_IN_EXCERPT: always_declared(free + own),
+            Flag.LOCAL_ARGUMENT: always_declared(free + argument),
+            Flag.LOCAL_ARGUMENT_IN_EXCERPT: always_declared(free + argument + own),
+            Flag.MAY_BE_LOCAL: bound > 0,
+            Flag.MOSTLY_LOCAL: bound > 0 and bound >= free,
+            Flag.USED_BY_MACROS: unused >= FEWEST_UNUSED and unused >= UNUSED_FRACTION * bound,
+            Flag.VARIABLE: free + argument + own + bound > 0,
+            Flag.PASTES: pasted > 0 and pasted >= PASTED_FRACTION * called,
+            Flag.EVALUATES: called > 0 and pasted < PASTED_FRACTION * called,
+        }
+        return Flag(sum(flag for flag, holds in properties.items() if holds))
 
 
-_NOVEL = Count()
-
-
-@dataclass(frozen=True, slots=True)
 class Lexicon:
     """The names of a training text.
 
     Attributes:
-        files: Number of files.
-        counts: Numbers of files for each name.
+        files: Number of files of the training text.
+        source: Description of the training text.
+        table: A line for each name in the order of its bytes: the name, a space, and its flags in two digits.
     """
 
-    files: int
-    counts: Mapping[str, Count]
+    __slots__ = ("_known", "files", "source", "table")
 
-    def must_be_declared(self, name: str) -> bool:
-        """Return whether functions always declare a name, so that an undeclared use is an error."""
-        free, bound, _ = self.counts.get(name, _NOVEL)
-        return bound > 0 and free < FREE_FRACTION * (free + bound) and not is_constant(name)
+    def __init__(self, files: int, source: str, table: bytes) -> None:
+        self.files = files
+        self.source = source
+        self.table = table
+        self._known: dict[str, Flag] = {}
+
+    @classmethod
+    def from_flags(cls, files: int, flags: Mapping[str, Flag], source: str = "") -> "Lexicon":
+        """Build the table from the flags of each name."""
+        rows = sorted((name.encode(), flag) for name, flag in flags.items())
+        table = b"".join(b"%b %c%c\n" % (name, _DIGITS[flag >> 5], _DIGITS[flag & 31]) for name, flag in rows)
+        return cls(files, source, table)
+
+    def flags(self, name: str) -> Flag:
+        """Return the flags of a name, by binary search in the table, or 0 if the training text does not contain it."""
+        if (known := self._known.get(name)) is None:
+            known = self._known[name] = self._search(name.encode("utf-8", "replace") + b" ")
+        return known
+
+    def _search(self, key: bytes) -> Flag:
+        table = self.table
+        low, high = 0, len(table)
+        while low < high:
+            start = table.rfind(b"\n", low, (low + high) // 2) + 1 or low
+            stop = table.index(b"\n", start)
+            line = table[start : stop + 1]
+            if line.startswith(key):
+                return Flag(int(line[len(key) : -1], 32))
+            if line < key:
+                low = stop + 1
+            else:
+                high = start
+        return Flag(0)
+
+    def must_be_declared(self, name: str, *, argument: bool, whole: bool) -> bool:
+        """Return whether an undeclared use of a name is an error: functions of the training text always declare it.
+
+        Args:
+            name: The name.
+            argument: Whether it is an argument of a call, which may be a macro.
+            whole: Whether the text is whole.
+        """
+        if argument:
+            flag = Flag.LOCAL_ARGUMENT if whole else Flag.LOCAL_ARGUMENT_IN_EXCERPT
+        else:
+            flag = Flag.LOCAL if whole else Flag.LOCAL_IN_EXCERPT
+        return bool(self.flags(name) & flag)
 
     def may_be_local(self, name: str) -> bool:
         """Return whether a name may be a local variable: a function declares it, or the training text lacks it."""
-        free, bound, _ = self.counts.get(name, _NOVEL)
-        return (bound > 0 or free == 0) and not is_constant(name)
+        flags = self.flags(name)
+        return bool(flags & Flag.MAY_BE_LOCAL) or not flags & Flag.VARIABLE
+
+    def is_mostly_local(self, name: str) -> bool:
+        """Return whether most files with a name declare it in a function, or the training text lacks it."""
+        flags = self.flags(name)
+        return bool(flags & Flag.MOSTLY_LOCAL) or not flags & Flag.VARIABLE
 
     def is_novel(self, name: str) -> bool:
-        """Return whether no function of the training text uses or declares a name."""
-        return name not in self.counts and not is_constant(name)
+        """Return whether no function of the training text uses or declares a variable of this name."""
+        return not self.flags(name) & Flag.VARIABLE
 
     def may_be_used_by_macros(self, name: str) -> bool:
         """Return whether macros may use a variable that is not an argument, as `REG_WR(register)` uses `bp`."""
-        _, bound, unused = self.counts.get(name, _NOVEL)
-        return unused >= FEWEST_UNUSED and unused >= UNUSED_FRACTION * bound
+        return bool(self.flags(name) & Flag.USED_BY_MACROS)
+
+    def pastes_arguments(self, macro: str) -> bool:
+        """Return whether a macro is known to paste its arguments, or to take names of members."""
+        return bool(self.flags(macro) & Flag.PASTES)
+
+    def evaluates_arguments(self, macro: str) -> bool:
+        """Return whether all arguments of a known function or macro are expressions."""
+        return bool(self.flags(macro) & Flag.EVALUATES)
 
 
 def is_constant(name: str) -> bool:
@@ -91,51 +193,97 @@ def is_constant(name: str) -> bool:
 
 
 class LexiconBuilder:
-    """Counter of the names of a training text. The attributes have the meaning of those of `Count`.
+    """Counter of the names of a training text.
 
     Attributes:
-        free: Number of pieces in which each name is free.
-        bound: Number of pieces in which each name is bound.
-        unused: Number of pieces in which each name is unused.
+        files: Number of files so far.
+        counts: For each attribute of `Count`, the number of files for each name.
     """
 
     def __init__(self) -> None:
-        self.free: Counter[str] = Counter()
-        self.bound: Counter[str] = Counter()
-        self.unused: Counter[str] = Counter()
+        self.files = 0
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in Count._fields}
+        self._arguments: Counter[tuple[str, str]] = Counter()
 
-    def add(self, units: Iterable[UnitNames]) -> None:
-        """Count the names of the units of one piece of the text."""
-        free: set[str] = set()
-        bound: set[str] = set()
-        unused: set[str] = set()
+    def add_file(self, text: str) -> None:
+        """Count the names of a file."""
+        self.files += 1
+        for piece in read_pieces(text):
+            self._add_piece(piece)
+
+    def _add_piece(self, units: Iterable[UnitNames]) -> None:
+        found: dict[str, set[str]] = {name: set() for name in Count._fields}
+        arguments: set[tuple[str, str]] = set()
+        declared = set[str]()
+        used = set[str]()
+        for unit in units:
+            declared |= unit.declared
+            used |= unit.possibly_used | unit.macros.used
+            for macro in unit.macros.by_name.values():
+                declared |= macro.declared
         for unit in units:
             if not unit.parses:
                 continue
             for function in unit.functions:
-                free.update([use.name for use in function.free if not use.called])
-                bound.update([declaration.name for declaration in function.declarations])
-                unused.update([found.name for found in function.declarations if found.variable and not found.used])
-            unused -= unit.mentioned
-        self.free.update(free)
-        self.bound.update(bound)
-        self.unused.update(unused)
+                found["bound"].update([declaration.name for declaration in function.declarations])
+                found["unused"].update([item.name for item in function.declarations if item.variable and not item.used])
+                for use in function.free:
+                    name = use.name
+                    if use.called:
+                        found["called"].add(name)
+                    elif name in declared:
+                        found["own"].add(name)
+                    elif not use.callee:
+                        found["free"].add(name)
+                    else:
+                        found["argument"].add(name)
+                        if not is_constant(name):
+                            arguments.add((use.callee, name))
+        found["unused"] -= used
+        for kind, names in found.items():
+            self.counts[kind].update(names)
+        self._arguments.update(arguments)
 
-    def build(self, files: int) -> Lexicon:
-        """Return the lexicon. `files` is the number of files that were read."""
-        names = self.free.keys() | self.bound.keys()
-        return Lexicon(files, {name: Count(self.free[name], self.bound[name], self.unused[name]) for name in names})
+    def build(self, source: str = "", fewest_files: int = 1) -> Lexicon:
+        """Return the lexicon.
+
+        Args:
+            source: Description of the training text.
+            fewest_files: Smallest number of files with a name, below which the name is left out.
+        """
+        counts = self.counts | {"pasted": self._count_pasted()}
+        flags: dict[str, Flag] = {}
+        for name in set[str]().union(*counts.values()):
+            count = Count(**{kind: counter[name] for kind, counter in counts.items()})
+            flag = count.to_flags()
+            # Most names of functions are needed for nothing, since a call of an unknown function is no error.
+            worthwhile = flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
+            if worthwhile and max(count) >= fewest_files:
+                flags[name] = flag
+        return Lexicon.from_flags(self.files, flags, source)
 
 
-def build_lexicon(documents: Iterable[str]) -> Lexicon:
+    def _count_pasted(self) -> Counter[str]:
+        """Count, for each function or macro, its undeclared arguments that are probably no variables.
+
+        These are names that functions otherwise declare, or that a macro with a name in capital letters receives and
+        nothing else uses. A function receives such names, too: global names of headers.
+        """
+        free, own, bound = (self.counts[kind] for kind in ("free", "own", "bound"))
+        pasted: Counter[str] = Counter()
+        for (callee, name), files in self._arguments.items():
+            local = bound[name] and free[name] < FREE_FRACTION * (free[name] + bound[name])
+            if local or (is_constant(callee) and not (free[name] or own[name] or bound[name])):
+                pasted[callee] += files
+        return pasted
+
+
+def build_lexicon(documents: Iterable[str], source: str = "") -> Lexicon:
     """Count the names of a training text. The lexicon of a text without C functions is empty."""
     builder = LexiconBuilder()
-    files = 0
     for text in documents:
-        files += 1
-        for piece in read_pieces(text):
-            builder.add(piece)
-    return builder.build(files)
+        builder.add_file(text)
+    return builder.build(source)
 
 
 def read_pieces(text: str) -> Iterator[list[UnitNames]]:
@@ -150,59 +298,9 @@ def read_pieces(text: str) -> Iterator[list[UnitNames]]:
         yield piece
 
 
-_Counts = list[Annotated[int, Field(ge=0)]]
+_LINE = re.compile(rb"(?:[^\n ]++ [0-9a-v]{2}\n)*+")
 
 
-class _Columns(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
-
-    seqforge_c_lexicon: Literal[1]
-    files: Annotated[int, Field(ge=0)]
-    names: str
-    free: _Counts
-    bound: _Counts
-    unused: dict[str, int]
-
-
-def encode_lexicon(lexicon: Lexicon) -> bytes:
-    """Return the content of a lexicon file."""
-    names = sorted(lexicon.counts)
-    counts = [lexicon.counts[name] for name in names]
-    columns = _Columns(
-        seqforge_c_lexicon=1,
-        files=lexicon.files,
-        names=" ".join(names),
-        free=[count.free for count in counts],
-        bound=[count.bound for count in counts],
-        unused={name: count.unused for name, count in zip(names, counts, strict=True) if count.unused},
-    )
-    return columns.model_dump_json().encode()
-
-
-def decode_lexicon(content: bytes) -> Lexicon:
-    """Parse the content of a lexicon file.
-
-    Raises:
-        ValueError: If it is not a lexicon of this version.
-    """
-    columns = _Columns.model_validate_json(content)
-    rows = zip(columns.names.split(), columns.free, columns.bound, strict=True)
-    counts = {name: Count(free, bound, columns.unused.get(name, 0)) for name, free, bound in rows}
-    return Lexicon(columns.files, counts)
-
-
-def read_lexicon(path: Path) -> Lexicon:
-    """Read a lexicon file.
-
-    Raises:
-        DataError: If it is missing, too large, or not a lexicon of this version.
-    """
-    try:
-        content = read_bounded(path, LARGEST_FILE, follow_symlinks=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{path}: the lexicon cannot be read: {reason}", hint=_HOW_TO_BUILD) from error
-    try:
-        return decode_lexicon(content)
-    except ValueError as error:
-        raise DataError(f"{path}: not a lexicon of C in the format of this version", hint=_HOW_TO_BUILD) from error
+def is_table(table: bytes) -> bool:
+    """Return whether all lines of a table have the form that `Lexicon` describes."""
+    return _LINE.fullmatch(table) is not None

@@ -13,13 +13,19 @@ class Use(NamedTuple):
         called: Whether the name is that of a called function.
         returned: Whether the use is inside a `return` statement.
         alone: Whether the name is the whole expression of the `return`.
+        assigned: Whether the name is the whole left side of an assignment.
+        callee: Name of the function or macro of which the name is a whole argument, or "".
+        argument: Index of this argument.
     """
 
     name: str
     start: int
-    called: bool
-    returned: bool
-    alone: bool
+    called: bool = False
+    returned: bool = False
+    alone: bool = False
+    assigned: bool = False
+    callee: str = ""
+    argument: int = 0
 
 
 @dataclass(slots=True)
@@ -117,19 +123,18 @@ class Scopes:
         """Return whether an open scope declares a name."""
         return name in self._visible
 
-    def use(self, name: str, start: int, *, called: bool = False, alone: bool = False) -> None:
-        """Resolve the use of a name; `Use` describes the options."""
+    def use(self, name: str) -> bool:
+        """Mark the variable of a name as used, and return whether there is one."""
         declaration = self._visible.get(name)
-        if declaration is not None:
-            declaration.used = True
-        elif self.function is not None:
-            self.function.free.append(Use(name, start, called, self._returns > 0, alone))
+        if declaration is None:
+            return False
+        declaration.used = True
+        return True
 
-    def mention(self, name: str) -> None:
-        """Mark the variable of a name as used, if there is one. The name may also be that of a type."""
-        declaration = self._visible.get(name)
-        if declaration is not None:
-            declaration.used = True
+    def add_free(self, use: Use) -> None:
+        """Add a use of a name that no open scope declares."""
+        if self.function is not None:
+            self.function.free.append(use._replace(returned=self._returns > 0))
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
         """Declare a name in the innermost scope, or outside of functions."""

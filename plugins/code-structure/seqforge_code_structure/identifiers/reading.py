@@ -1,27 +1,34 @@
 """Read the names of a unit: extract its compiled code, rewrite and parse it, and resolve its names."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
-from tree_sitter import Parser, Tree
+from tree_sitter import Parser
 
 from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
+from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
-from seqforge_code_structure.identifiers.rewriting import rewrite
+from seqforge_code_structure.identifiers.rewriting import find_label_addresses, rewrite
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError, Walk
-from seqforge_code_structure.units import split_units
+from seqforge_code_structure.units import Unit
 
 LONGEST_UNIT = 500_000
 """Length limit of the units that are parsed, in characters. In kernel, mm, lib, fs and drivers/net of Linux 6.12, the
 longest function has 37,206 characters, and the longest table of data 441,188."""
 
-_MARKED = re.compile(r"\b__\w*(?:unused|cleanup|free)")
+_MARKED = re.compile(
+    r"\b__\w*(?:unused|cleanup|free)|\(\s*+\(\s*+(?:unused|cleanup)\b|\[\s*+\[[^]]*maybe_unused"
+)
 _LONGEST_DECLARATION = 200
 _HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
+_LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
+_WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")
+_NOT_CODE = bytes(b" \t\n\r\f\v")
 
 
 @dataclass(slots=True)
@@ -33,20 +40,30 @@ class UnitNames:
         stop: Position after its last character.
         refusal: Reason why the unit is not analyzed, or "".
         error: Position of the first syntax error, or None.
+        cut: Whether the end of the unit is missing.
         defines: Whether the unit defines a function. This is a guess if it does not parse.
+        characters: Number of characters of code, except spaces.
+        unread: Number of these that do not parse.
         functions: Functions of the unit.
         declared: Names that the unit declares outside of functions, including macros.
-        mentioned: Words in its directives and dead branches.
+        possibly_declared: Names that a syntax error or a branch of the preprocessor that is not compiled may declare.
+        possibly_used: Names that these, or the macros of the unit, may use.
+        macros: Macros that the unit defines.
     """
 
     start: int
     stop: int
     refusal: str = ""
     error: int | None = None
+    cut: bool = False
     defines: bool = False
+    characters: int = 0
+    unread: int = 0
     functions: list[Function] = field(default_factory=list[Function])
     declared: set[str] = field(default_factory=set[str])
-    mentioned: set[str] = field(default_factory=set[str])
+    possibly_declared: set[str] = field(default_factory=set[str])
+    possibly_used: set[str] = field(default_factory=set[str])
+    macros: Macros = field(default_factory=Macros)
 
     @property
     def parses(self) -> bool:
@@ -59,18 +76,20 @@ def _create_parser() -> Parser:
     return Parser(LANGUAGE)
 
 
-def read_units(text: str, *, beginning_missing: bool = False, end_missing: bool = False) -> list[UnitNames]:
-    """Read the complete units of a text, divided by `split_units`."""
-    units = split_units(text, beginning_missing=beginning_missing, end_missing=end_missing)
-    return [read_unit(text, unit.start, unit.stop) for unit in units if unit.kind == "complete"]
+def read_units(text: str, units: Iterable[Unit]) -> list[UnitNames]:
+    """Read the units of a text, except one that lacks its beginning."""
+    return [read_unit(text, unit.start, unit.stop, cut=unit.kind == "tail") for unit in units if unit.kind != "head"]
 
 
-def read_unit(text: str, start: int, stop: int) -> UnitNames:
-    """Parse the unit between two positions of a text, and resolve its names."""
+def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNames:
+    """Parse the unit between two positions of a text, and resolve its names. A unit may be `cut` at its end."""
     if stop - start > LONGEST_UNIT:
-        return UnitNames(start, stop, f"not analyzed: longer than {LONGEST_UNIT:,} characters")
-    code, defined, mentioned, hidden_labels = extract_compiled_code(text[start:stop])
-    unit = UnitNames(start, stop, defines=_looks_like_definition(code), declared=defined, mentioned=mentioned)
+        refusal = f"not analyzed: longer than {LONGEST_UNIT:,} characters"
+        return UnitNames(start, stop, refusal, cut=cut, characters=stop - start)
+    compiled = extract_compiled_code(text[start:stop])
+    code, dead = compiled.code, compiled.dead
+    unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros)
+    unit.characters = len(code.translate(None, _NOT_CODE))
     if _measure_depth(code) > DEEPEST_NESTING:
         unit.refusal = TOO_DEEP
         return unit
@@ -83,16 +102,51 @@ def read_unit(text: str, start: int, stop: int) -> UnitNames:
         unit.refusal = f"not analyzed: nested deeper than {DEEPEST_TREE:,}"
         return unit
     unit.functions = walk.scopes.functions
+    unit.declared = walk.scopes.declared | compiled.macros.by_name.keys()
+    unit.possibly_declared = dead.declared | walk.uncertain
+    unit.possibly_used = dead.words | walk.uncertain
+    for begin, end in find_label_addresses(code):
+        add_label_address(unit.functions, text[start + begin : start + end], start + begin)
     for function in unit.functions:
-        function.labels |= hidden_labels
+        function.labels |= dead.labels
     _mark_annotated_used(text, unit.functions)
-    unit.declared |= walk.scopes.declared
     if tree.root_node.has_error:
-        unit.error = min(start + _find_first_error(tree), stop - 1)
-        unit.declared |= _guess_declared(code)
+        unit.error = min(start + (walk.error or 0), stop - 1)
+        unit.unread = walk.unread
+        _forgive_errors(unit, code, text, start)
     else:
         unit.defines = bool(unit.functions)
+        _mark_rewritten_used(unit.functions, code, rewritten, start)
     return unit
+
+
+def add_label_address(functions: Iterable[Function], name: str, position: int) -> None:
+    """Add a jump to a label whose address is taken, to the function around it."""
+    for function in functions:
+        if function.start <= position < function.stop:
+            function.jumps.append((name, position))
+
+
+def _forgive_errors(unit: UnitNames, code: bytes, text: str, start: int) -> None:
+    """Forgive what a syntax error may hide.
+
+    After a wrong bracket, the scopes of the rest are unreliable. Any name that seems to be declared somewhere in the
+    unit counts as declared, any second occurrence of a name as its use, and any label as one of each function.
+    """
+    if unit.defines:
+        # Declarations after a wrong bracket may seem to be outside of the function.
+        unit.possibly_declared |= unit.declared
+        unit.declared = set(unit.macros.by_name)
+    unit.declared |= _guess_declared(code)
+    plain = code.decode()
+    unit.possibly_declared |= find_declared(plain)
+    unit.possibly_declared.update(found.name for function in unit.functions for found in function.declarations)
+    labels = set(_LABEL.findall(plain))
+    counts = Counter(_WORD.findall(plain))
+    for function in unit.functions:
+        function.labels |= labels
+        for found in function.declarations:
+            found.used |= counts[found.name] > 1
 
 
 def _looks_like_definition(code: bytes) -> bool:
@@ -118,6 +172,19 @@ def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
             declaration.used = _MARKED.search(text, start, max(stop, declaration.start)) is not None
 
 
+def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: bytes, start: int) -> None:
+    """Mark variables as used if the rewriting removed a use, such as the argument of a loop macro."""
+    for function in functions:
+        for declaration in function.declarations:
+            if declaration.variable and not declaration.used and declaration.name.isascii():
+                name = declaration.name.encode()
+                pattern = re.compile(rb"(?<![\w.>])" + name + rb"\b")
+                declaration.used = any(
+                    rewritten[match.start() : match.end()] != name
+                    for match in pattern.finditer(code, declaration.start - start + len(name), function.stop - start)
+                )
+
+
 _NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))
 
 
@@ -131,15 +198,3 @@ def _measure_depth(code: bytes) -> int:
         else:
             depth = max(0, depth - 1)
     return deepest
-
-
-def _find_first_error(tree: Tree) -> int:
-    """Return the position of the first syntax error."""
-    cursor = tree.walk()
-    while (node := cursor.node) and not node.is_error and not node.is_missing:
-        if node.has_error and cursor.goto_first_child():
-            continue
-        while not cursor.goto_next_sibling():
-            if not cursor.goto_parent():
-                return 0
-    return node.start_byte if node else 0

@@ -5,7 +5,7 @@ keeps the positions of names, since these are read from the text by position.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.compiled_code import blank
@@ -62,7 +62,7 @@ def _rewrite_list_loop(match: Match) -> bytes:
 
 def _rewrite_type(match: Match) -> bytes:
     opening, kind = match["opening"], match["type"]
-    if opening[:1] == b"(" and not _CALLEE.search(match.string, max(0, match.start() - 80), match.start()):
+    if not _is_argument(match.string, match.start("opening")):
         return match[0]
     member = match["member"]
     if member is None or match["record"] is None:
@@ -70,6 +70,71 @@ def _rewrite_type(match: Match) -> bytes:
     comma, path = match["comma"], match["path"]
     return opening + b"0" + blank(kind[1:]) + comma + b"0" + blank(path[1:]) + member[len(comma + path) :]
 
+
+def _is_argument(code: bytes, position: int) -> bool:
+    """Return whether the bracket or comma at a position precedes an argument of a call, not a parameter."""
+    start = max(0, position - _LONGEST_CALL)
+    before = code[start : _find_opening(code, start, position)]
+    callee = _CALLEE.search(before, max(0, len(before) - _LONGEST_NAME))
+    if callee is None:
+        return False
+    head = before[: callee.start()]
+    statement = head[max(head.rfind(mark) for mark in (b";", b"{", b"}")) + 1 :].split()
+    return not statement or statement[0] in _NO_TYPES or not all(_TYPE_WORD.fullmatch(word) for word in statement)
+
+
+def _find_opening(code: bytes, start: int, position: int) -> int:
+    """Return the position of the round bracket around a position, or `start` if it is not found."""
+    depth = 0
+    for index in range(position, start, -1):
+        bracket = code[index]
+        if bracket == _OPENING:
+            if depth == 0:
+                return index
+            depth -= 1
+        elif bracket == _CLOSING:
+            depth += 1
+    return start
+
+
+def _name_bit_field(match: Match) -> bytes:
+    return match["type"] + b"x" + blank(match["width"][1:])
+
+
+def _rewrite_per_cpu_variable(match: Match) -> bytes:
+    # The name stays in its place, as a variable of the type int.
+    return b"int" + blank(match["before"][3:]) + match["name"] + b" "
+
+
+def _declare_structure(match: Match) -> bytes:
+    return b"int x =" + blank(match[0][7:])
+
+
+def _write_member(match: Match) -> bytes:
+    return match["space"] + b"int x" + blank(match["name"][5:])
+
+
+def _rewrite_type_of(match: Match) -> bytes:
+    return b"int" + blank(match[0][3:])
+
+
+def _rewrite_automatic_type(match: Match) -> bytes:
+    return b"int "
+
+
+def _replace_by_zero(match: Match) -> bytes:
+    whole = match[0]
+    start, stop = (position - match.start() for position in match.span("address"))
+    return whole[:start] + b"0" + blank(whole[start + 1 : stop])
+
+
+_STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
+_LABEL_ADDRESS = re.compile(rb"(?:[=,({\[?:-]|\breturn\b)\s*+&&\s*+(?P<name>[A-Za-z_]\w*+)")
+_OPENING, _CLOSING = b"()"
+_LONGEST_CALL = 400
+_LONGEST_NAME = 80
+_NO_TYPES = (b"return", b"else", b"case", b"do", b"goto")
+_TYPE_WORD = re.compile(rb"\**(?:[A-Za-z_]\w*+\**)?")
 
 _ARGUMENTS = rb"\((?:[^()]++|\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\))*+\)"
 """Balanced brackets, nested up to four deep."""
@@ -99,7 +164,15 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nonstring|noclone|latent_entropy|irq_entry|softirq_entry|exception_irq_entry|lockfunc|cpuidle|nocfi|noscs|flatten
 |no_kcsan|no_kasan_or_inline|no_sanitize_or_inline|no_kmsan_checks|no_sanitize_\w++|no_stack_protector|no_profile
 |naked|bpf_kfunc|bpf_hook|page_aligned_data|page_aligned_bss|cacheline_aligned|cacheline_aligned_in_smp
-|nosavedata|uninitialized""".replace(b"\n", b"")
+|nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
+
+_TYPE_ARGUMENTS = Rule(
+    (b"(",),
+    re.compile(rb"(?P<opening>[(,]\s*+)(?P<type>" + _TYPE + rb")(?=\s*+[,)])" + _MEMBER),
+    _rewrite_type,
+    "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and some also take the name of a member "
+    "after the type of a structure, as in `container_of(pointer, struct type, member)`",
+)
 
 RULES = (
     Rule(
@@ -119,12 +192,108 @@ RULES = (
         "the grammar does not allow attributes with arguments at these positions",
     ),
     Rule(
+        (b"PER_CPU",),
+        re.compile(
+            rb"\b(?P<before>(?:DEFINE|DECLARE)_\w{0,20}PER_CPU\w*+\s*+\([^(),;{}]++,\s*+)"
+            rb"(?P<name>\w++(?:\[[^][]*+\])*+)\s*+\)"
+        ),
+        _rewrite_per_cpu_variable,
+        "these macros declare a variable, which may have an initializer",
+    ),
+    Rule(
         (b"static",),
         re.compile(
             rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
+            rb"|static\s++(?:const\s++)?(?=[A-Z_][A-Z0-9_]{2,}+\s*+" + _ARGUMENTS + rb"\s*+(?:[;={]|\Z))"
         ),
         _blank_match,
         "a macro that declares a name parses as a call only if nothing precedes it",
+    ),
+    Rule(
+        (b"SEC(",),
+        re.compile(rb"\bSEC\s*+\([^();{}]*+\)"),
+        _blank_match,
+        "the macro of BPF programs that names a section",
+    ),
+    Rule(
+        (b"__",),
+        re.compile(rb"^__\w++(?:\s*+" + _ARGUMENTS + rb")?(?:[ \t]++__\w++(?:\s*+" + _ARGUMENTS + rb")?)*+[ \t]*+(?=\n\s*+[A-Za-z_])", re.MULTILINE),
+        _blank_match,
+        "lines of annotations precede the test programs of BPF",
+    ),
+    Rule(
+        (b"MACHINE_START",),
+        re.compile(rb"\b\w{0,20}MACHINE_START\s*+" + _ARGUMENTS + rb"[^;{}]*?\bMACHINE_END\b"),
+        _blank_match,
+        "these macros enclose the members of a structure",
+    ),
+    Rule(
+        (b"define_machine",),
+        re.compile(rb"\bdefine_machine\s*+\(\w++\)(?=\s*+\{)"),
+        _declare_structure,
+        "this macro declares a structure",
+    ),
+    Rule(
+        (b"INDIRECT_CALLABLE_DECLARE",),
+        re.compile(rb"\bINDIRECT_CALLABLE_DECLARE\s*+" + _ARGUMENTS + rb"\s*+;"),
+        _blank_match,
+        "the argument of this macro is a declaration",
+    ),
+    Rule(
+        (b"asm",),
+        re.compile(rb'(?<=[\w)\]])\s++(?:__)?asm(?:__)?\s*+\([\w\s]*+"[^();]*+\)(?=\s*+[=;,])'),
+        _blank_match,
+        "the grammar does not allow the register of a variable at this position",
+    ),
+    Rule(
+        (b"(",),
+        re.compile(rb"(?<=[(,])\s*+(?P<name>\d\w*[g-km-tv-wyzG-KM-TV-WYZ_]\w*+)(?=\s*+[,)])"),
+        _replace_name_by(b"0"),
+        "macros paste arguments that begin with a digit and are no numbers",
+    ),
+    Rule(
+        (b"__imm", b"__clobber", b"__asmeq"),
+        re.compile(rb"\b(?:__imm\w*+|__asmeq)\s*+" + _ARGUMENTS + rb"\s*+,?|\b__clobber\w*+\s*+,?"),
+        _blank_match,
+        "macros expand to operands of assembler code",
+    ),
+    Rule(
+        (b"FW_", b"HW_ERR", b"DEPRECATED"),
+        re.compile(rb"\b(?:FW_(?:BUG|WARN|INFO)|HW_ERR|DEPRECATED)(?=\s++[\w\"])"),
+        _blank_match,
+        "as for KERN_INFO",
+    ),
+    Rule(
+        (b"typeof",),
+        re.compile(
+            rb"\b(?:__)?typeof(?:__|_unqual)?\s*+" + _ARGUMENTS + rb"(?=(?:\s++|\s*+\*[\s*]*+)[A-Za-z_]\w*+\s*+[=;,\[])"
+        ),
+        _rewrite_type_of,
+        "before a `*` and a name, this parses as a call and a product",
+    ),
+    Rule(
+        (b"&&",),
+        re.compile(rb"(?:[=,({\[?:-]|\breturn\b)\s*+(?P<address>&&\s*+[A-Za-z_]\w*+)"),
+        _replace_by_zero,
+        "the grammar lacks the addresses of labels of GNU C, which are read before, by `find_label_addresses`",
+    ),
+    Rule(
+        (b"goto",),
+        re.compile(rb"\bgoto(?=\s*+\*)"),
+        _blank_match,
+        "the grammar lacks the computed jumps of GNU C",
+    ),
+    Rule(
+        (b" :", b"\t:"),
+        re.compile(rb"(?P<type>[;{]\s*+(?:const\s++)?" + _BASIC + rb"(?:\s++" + _BASIC + rb")*+\s*+)(?P<width>:\s*+\w++)(?=\s*+;)"),
+        _name_bit_field,
+        "the grammar lacks bit-fields without a name",
+    ),
+    Rule(
+        (b"auto",),
+        re.compile(rb"\bauto(?=\s++\w++\s*+=)"),
+        _rewrite_automatic_type,
+        "the grammar lacks types that are inferred",
     ),
     Rule(
         (b"...",),
@@ -147,6 +316,23 @@ RULES = (
 )
 """Rules for whole units."""
 
+TOP_LEVEL_RULES = (
+    _TYPE_ARGUMENTS,
+    Rule(
+        (b"(",),
+        re.compile(rb"^[A-Za-z_]\w*+\s*+" + _ARGUMENTS + rb"[ \t]*+(?=\n\s*+(?:[A-Za-z_]|\Z))", re.MULTILINE),
+        _blank_match,
+        "a macro of the top level may lack its semicolon",
+    ),
+    Rule(
+        (b"__",),
+        re.compile(rb"(?<=\))\s++__\w++(?=\s*+;)"),
+        _blank_match,
+        "an annotation after the parameters of a prototype",
+    ),
+)
+"""Rules for units without a brace."""
+
 HEAD_RULES = (
     Rule(
         (b"n", b"STATIC", b"FORCE_INLINE"),
@@ -166,7 +352,29 @@ HEAD_RULES = (
 )
 """Rules for the part of a unit before its first `{`."""
 
+MEMBER_RULES = (
+    Rule(
+        (b"(",),
+        re.compile(rb"(?<=[;{])(?P<space>\s*+)(?P<name>(?:[A-Z_][A-Z0-9_]++|__\w++)\s*+" + _ARGUMENTS + rb")(?=\s*+;)"),
+        _write_member,
+        "macros declare members of a structure",
+    ),
+    Rule(
+        (b";",),
+        re.compile(rb"(?<=;)\s*+;"),
+        _blank_match,
+        "the grammar does not allow an empty member",
+    ),
+)
+"""Rules for the body of a structure or union, whose unit begins with it."""
+
 BODY_RULES = (
+    Rule(
+        (b")\n",),
+        re.compile(rb"(?<=[;{},])(?P<space>\s*+)(?P<name>[A-Z][A-Z0-9_]++\s*+" + _ARGUMENTS + rb")[ \t]*+(?=\n\s*+[.}A-Za-z])"),
+        _blank_match,
+        "a macro may lack the comma or semicolon after it",
+    ),
     Rule(
         (b"_scoped(",),
         re.compile(
@@ -178,7 +386,7 @@ BODY_RULES = (
     Rule(
         (b"each_entry",),
         re.compile(
-            rb"\b(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
+            rb"\b(?!idr_|xa_|radix_)(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
             + _ARGUMENTS
             + rb"|,(?!\s*+[\w.]++\s*+\)))*+)"
             rb"(?P<member>,\s*+[\w.]++\s*+)(?=\))"
@@ -215,13 +423,7 @@ BODY_RULES = (
         _replace_name_by(b"while"),
         "any other call before a block is also a loop macro",
     ),
-    Rule(
-        (b"(",),
-        re.compile(rb"(?P<opening>[(,]\s*+)(?P<type>" + _TYPE + rb")(?=\s*+[,)])" + _MEMBER),
-        _rewrite_type,
-        "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and some also take the name of a member "
-        "after the type of a structure, as in `container_of(pointer, struct type, member)`",
-    ),
+    _TYPE_ARGUMENTS,
     Rule(
         (b"offsetof",),
         re.compile(rb"(?P<name>offsetof)(?=\s*+\()"),
@@ -237,8 +439,18 @@ def rewrite(code: bytes) -> bytes:
     code = _apply(RULES, code)
     body = code.find(b"{")
     if body < 0:
-        return code
-    return _apply(HEAD_RULES, code[:body]) + _apply(BODY_RULES, code[body:])
+        return _apply(TOP_LEVEL_RULES, code)
+    head, tail = code[:body], code[body:]
+    if _STRUCTURE.search(head):
+        tail = _apply(MEMBER_RULES, tail)
+    return _apply(HEAD_RULES, head) + _apply(BODY_RULES, tail)
+
+
+def find_label_addresses(code: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each label whose address is taken in compiled code, as in `&&label`."""
+    if b"&&" in code:
+        for match in _LABEL_ADDRESS.finditer(code):
+            yield match.span("name")
 
 
 def _apply(rules: Sequence[Rule], code: bytes) -> bytes:

@@ -1,18 +1,31 @@
-"""Walk through a syntax tree in the order of the text, without recursion, and resolve its names in scopes."""
+"""Walk through a syntax tree in the order of the text, without recursion, and resolve its names in scopes.
+
+In a unit with syntax errors, tree-sitter collects what it cannot parse in nodes of the kind ERROR. Their children are
+names and other tokens, and statements that parse by themselves. The statements are resolved as usual. The role of the
+names is unknown, so they are collected as uncertain.
+"""
 
 import re
 from functools import lru_cache
 
-from tree_sitter import Node, Tree
+from tree_sitter import Node, Tree, TreeCursor
 
 from seqforge_code_structure.identifiers.grammar import (
+    ARGUMENT_LIST,
     ARGUMENTS,
+    ASSIGNMENT,
+    CALLED_FUNCTION,
+    DECLARATORS,
+    ERROR,
     EXPRESSION_STATEMENT,
     FUNCTION_DECLARATOR,
     FUNCTION_DEFINITION,
     IDENTIFIER,
     LEAVES,
+    LEFT,
+    PARAMETER_NODES,
     PARAMETERS,
+    PATHS,
     RETURN_STATEMENT,
     SCOPES,
     STATEMENT_IDENTIFIER,
@@ -21,12 +34,12 @@ from seqforge_code_structure.identifiers.grammar import (
     Fields,
     Role,
 )
-from seqforge_code_structure.identifiers.names import Scopes
+from seqforge_code_structure.identifiers.names import Scopes, Use
 
 DEEPEST_TREE = 2_000
 """Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
 _DECLARING_MACRO = re.compile(
-    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST"
+    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST|\w*_STATE|\w*_ITERATOR|RADIX_TREE"
 )
 
 
@@ -41,7 +54,13 @@ class TooDeepError(Exception):
 
 
 _NAMES = frozenset({IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER})
-_OPENING = SCOPES | {RETURN_STATEMENT}
+_OPENING = SCOPES | {RETURN_STATEMENT, ERROR}
+
+_ROLES_IN_ERRORS: dict[int, Role] = {
+    **dict.fromkeys(DECLARATORS, Role.LOCAL),
+    **dict.fromkeys(PARAMETER_NODES, Role.PARAMETERS),
+}
+"""Roles of the names in nodes that lack their declaration, because it does not parse."""
 
 _Frame = tuple[Role, Fields, int]
 
@@ -56,14 +75,23 @@ class Walk:
 
     Attributes:
         scopes: Result of the walk.
+        uncertain: Names whose role is unknown because of syntax errors.
+        error: Position in the unit of the first syntax error, or None.
+        unread: Number of bytes of code outside of all nodes that parse.
     """
 
     def __init__(self, text: str, code: bytes, offset: int) -> None:
         self.scopes = Scopes()
+        self.uncertain: set[str] = set()
+        self.error: int | None = None
+        self.unread = 0
         self._text, self._code, self._offset = text, code, offset
         self._frames: list[_Frame] = []
         self._role: Role = Role.USE
         self._fields: Fields = {}
+        self._open_errors = 0
+        self._function_of_error = 0
+        """Number of open errors at the function that begins in an error, or 0."""
 
     def run(self, tree: Tree) -> None:
         """Walk through the syntax tree of the unit.
@@ -74,14 +102,17 @@ class Walk:
         cursor = tree.walk()
         first, following, parent = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
         frames = self._frames
+        has_error = tree.root_node.has_error
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101
             kind = node.kind_id
             fields = self._fields
             role = fields.get(cursor.field_id or 0, self._role) if fields else self._role
+            if has_error:
+                role = self._visit_erroneous(node, kind, role)
             if kind in _NAMES:
-                self._visit_name(node, kind, role)
+                self._visit_name(node, kind, role, cursor)
             elif kind not in LEAVES and first():
                 if kind in _OPENING:
                     self._open(node, kind)
@@ -101,6 +132,8 @@ class Walk:
     def _open(self, node: Node, kind: int) -> None:
         if kind == RETURN_STATEMENT:
             self.scopes.open_return()
+        elif kind == ERROR:
+            self._open_errors += 1
         elif kind == FUNCTION_DEFINITION:
             self.scopes.open_function(node.start_byte + self._offset, node.end_byte + self._offset)
         else:
@@ -109,27 +142,51 @@ class Walk:
     def _close(self, kind: int) -> None:
         if kind == RETURN_STATEMENT:
             self.scopes.close_return()
+        elif kind == ERROR:
+            if self._function_of_error == self._open_errors:
+                self._function_of_error = 0
+                self.scopes.close()
+            self._open_errors -= 1
         else:
             self.scopes.close()
 
-    def _visit_name(self, node: Node, kind: int, role: Role) -> None:
+    def _visit_erroneous(self, node: Node, kind: int, role: Role) -> Role:
+        """Prepare the visit of a node in a unit with syntax errors, and return the role of its names."""
+        if (kind == ERROR or node.is_missing) and self.error is None:
+            self.error = node.start_byte
+        if not self._frames or self._frames[-1][2] != ERROR:
+            return role
+        if kind in _ROLES_IN_ERRORS:
+            if kind == FUNCTION_DECLARATOR and self.scopes.function is None:
+                # The function definition is not complete, so it has no node. It ends with the error.
+                parent = node.parent
+                stop = parent.end_byte if parent else node.end_byte
+                self._function_of_error = self._open_errors
+                self.scopes.open_function(node.start_byte + self._offset, stop + self._offset)
+                return Role.FUNCTION
+            return _ROLES_IN_ERRORS[kind]
+        if not node.child_count:
+            self.unread += node.end_byte - node.start_byte
+            return Role.UNCERTAIN
+        return role
+
+    def _visit_name(self, node: Node, kind: int, role: Role, cursor: TreeCursor) -> None:
         scopes = self.scopes
         start = node.start_byte
         stop = node.end_byte
         position = start + self._offset
         name = self._text[position : stop + self._offset]
         if role == Role.USE:
-            if kind == IDENTIFIER:
-                scopes.use(name, position, alone=self._frames[-1][2] == RETURN_STATEMENT)
-            else:
-                scopes.mention(name)
+            if not scopes.use(name) and kind == IDENTIFIER and scopes.function:
+                scopes.add_free(self._describe_use(name, position, node, cursor))
         elif role == Role.CALL:
-            scopes.use(name, position, called=True)
+            if not scopes.use(name):
+                scopes.add_free(Use(name, position, called=True))
             self._visit_callee(name)
         elif role == Role.LOCAL:
             scopes.declare(name, position, variable=self._frames[-1][2] != FUNCTION_DECLARATOR)
         elif role == Role.MACRO_LOCAL and scopes.declares(name):
-            scopes.use(name, position)
+            scopes.use(name)
         elif role == Role.LABEL:
             if scopes.function:
                 scopes.function.labels.add(name)
@@ -137,13 +194,38 @@ class Walk:
             if scopes.function:
                 scopes.function.jumps.append((name, position))
         elif role == Role.FUNCTION:
-            if self._code[start:stop] != name.encode("ascii", "replace"):
+            if self._code[start:stop] != name.encode("ascii", "replace") and name.isascii():
                 # This is a rewritten macro, whose arguments alternate between types and parameters.
                 self._fields = {PARAMETERS: Role.MACRO_PARAMETERS}
             else:
                 scopes.declared.add(name)
+        elif role == Role.UNCERTAIN:
+            scopes.use(name)
+            self.uncertain.add(name)
         elif role != Role.IGNORED and (role != Role.PARAMETERS or kind == IDENTIFIER):
             scopes.declare(name, position)
+
+    def _describe_use(self, name: str, position: int, node: Node, cursor: TreeCursor) -> Use:
+        around = self._frames[-1][2]
+        if around == RETURN_STATEMENT:
+            return Use(name, position, alone=True)
+        if around == ASSIGNMENT and cursor.field_id == LEFT:
+            return Use(name, position, assigned=True)
+        if name.isupper():
+            return Use(name, position)
+        # The argument may also be a path such as `name.member[1]`, which macros of members take.
+        argument, arguments = node, node.parent
+        while arguments and arguments.kind_id in PATHS and arguments.start_byte == node.start_byte:
+            argument, arguments = arguments, arguments.parent
+        if arguments is None or arguments.kind_id != ARGUMENT_LIST:
+            return Use(name, position)
+        call = arguments.parent
+        callee = call.child_by_field_id(CALLED_FUNCTION) if call else None
+        if callee is None or callee.kind_id != IDENTIFIER:
+            return Use(name, position)
+        start, stop = callee.start_byte, callee.end_byte
+        index = sum(other.end_byte <= argument.start_byte for other in arguments.named_children)
+        return Use(name, position, callee=self._text[start + self._offset : stop + self._offset], argument=index)
 
     def _visit_callee(self, name: str) -> None:
         frames = self._frames

@@ -1,0 +1,84 @@
+"""Files of lexicons: a line of JSON with the number of files and their source, and the compressed table."""
+
+import json
+import lzma
+import re
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+from seqforge.errors import DataError
+from seqforge.files import read_bounded
+from seqforge_code_structure.identifiers.lexicon import Lexicon, is_table
+
+LARGEST_FILE = 64 << 20
+"""Size limit of a lexicon file in bytes. That of all C files of Linux has less than 2 MB."""
+
+LARGEST_TABLE = 256 << 20
+"""Size limit of the table in a lexicon file in bytes."""
+
+_FORMAT = 2
+_HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
+_LINUX = "linux.lexicon"
+_C_LIBRARY = re.compile(
+    r"^[ \t]*+#[ \t]*+include[ \t]*+<(?:std(?:io|lib|int|bool)|string|unistd|errno|pthread|ctype|math|assert|sys/\w++)\.h>",
+    re.MULTILINE,
+)
+
+
+def encode_lexicon(lexicon: Lexicon) -> bytes:
+    """Return the content of a lexicon file."""
+    header = {"seqforge_c_lexicon": _FORMAT, "files": lexicon.files, "source": lexicon.source}
+    return json.dumps(header).encode() + b"\n" + lzma.compress(lexicon.table)
+
+
+def decode_lexicon(content: bytes) -> Lexicon:
+    """Parse the content of a lexicon file.
+
+    Raises:
+        ValueError: If it is not a lexicon of this version.
+    """
+    line, _, compressed = content.partition(b"\n")
+    header: Any = json.loads(line[:10_000])
+    if not isinstance(header, dict) or cast("dict[str, Any]", header).get("seqforge_c_lexicon") != _FORMAT:
+        raise ValueError("the header is wrong")
+    files, source = (cast("dict[str, Any]", header).get(key) for key in ("files", "source"))
+    if not isinstance(files, int) or files < 0 or not isinstance(source, str):
+        raise ValueError("the header is wrong")
+    decompressor = lzma.LZMADecompressor(memlimit=LARGEST_TABLE)
+    try:
+        table = decompressor.decompress(compressed, max_length=LARGEST_TABLE)
+    except (lzma.LZMAError, EOFError) as error:
+        raise ValueError("the table is damaged") from error
+    if not decompressor.eof or not is_table(table):
+        raise ValueError("the table is damaged")
+    return Lexicon(files, source, table)
+
+
+def read_lexicon(path: Path) -> Lexicon:
+    """Read a lexicon file.
+
+    Raises:
+        DataError: If it is missing, too large, or not a lexicon of this version.
+    """
+    try:
+        content = read_bounded(path, LARGEST_FILE, follow_symlinks=True)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path}: the lexicon cannot be read: {reason}", hint=_HOW_TO_BUILD) from error
+    try:
+        return decode_lexicon(content)
+    except ValueError as error:
+        raise DataError(f"{path}: not a lexicon of C in the format of this version", hint=_HOW_TO_BUILD) from error
+
+
+def includes_c_library(text: str) -> bool:
+    """Return whether a text includes headers of the C library, which the kernel does not use."""
+    return _C_LIBRARY.search(text) is not None
+
+
+@cache
+def read_linux_lexicon() -> Lexicon:
+    """Return the lexicon of Linux, which is a part of this package."""
+    return decode_lexicon(resources.files("seqforge_code_structure").joinpath(_LINUX).read_bytes())
