@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -256,6 +257,12 @@ def _describe(kind: str, path: Path) -> Entry:
     except (OSError, DamagedFileError):
         # Reading sets the access time on most file systems, at least once a day.
         origin, used = "", max(max(one.st_mtime, one.st_atime) for one in status)
+    if used > (now := time.time()):
+        # The clock was ahead when the entry was used. It counts as used now, so that it is not kept for years.
+        for file in [path / MANIFEST] if origin else files:
+            with contextlib.suppress(OSError):
+                os.utime(file)
+        used = now
     return Entry(kind, path, origin, size, used)
 
 

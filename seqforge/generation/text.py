@@ -63,4 +63,4 @@ def sample_texts(
         if report is not None:
             report(WorkProgressed("sampling", steps / length))
     rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
-    return [(prompt or "") + vocabulary.decode(row).decode("utf-8", "replace") for row in rows]
+    return [(prompt or "") + decode_tokens(vocabulary, row).decode("utf-8", "replace") for row in rows]

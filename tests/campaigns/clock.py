@@ -48,14 +48,14 @@ def run_clock(folder: Path) -> int:
     library = next(Path("/usr/lib").rglob("libfaketime.so.1"), None)
     if library is None:
         raise SystemExit("this campaign needs the program faketime: apt-get install faketime")
-    by_steps = _EXPERIMENT.replace("[training]", "[training]\nsteps = 800")
+    by_steps = _EXPERIMENT.replace("[training]", "[training]\nsteps = 300")
     by_time = _EXPERIMENT.replace("[training]", f"[training]\nminutes = {SECONDS / 60}")
     expected = _Trial(folder / "expected", by_steps, library).train("", "")
     rows: list[list[str]] = []
     for jump in JUMPS:
         trial = _Trial(folder / "steps", by_steps, library).train("", jump)
-        rows.append(["while 800 steps are taken", jump, *_count(trial, expected)])
-        trial = _Trial(folder / "resumed", by_steps, library).train("", "", "training.steps=400").resume(jump)
+        rows.append(["while 300 steps are taken", jump, *_count(trial, expected)])
+        trial = _Trial(folder / "resumed", by_steps, library).train("", "", "training.steps=150").resume(jump)
         rows.append(["before it is resumed", jump, *_count(trial, expected)])
         trial = _Trial(folder / "time", by_time, library).train("", jump)
         rows.append([f"while it trains for {SECONDS} seconds", jump, *_count(trial, None)])
@@ -90,14 +90,14 @@ class _Trial:
 
     def resume(self, clock: str) -> "_Trial":
         """Resume the run until its end with another clock."""
-        self._start(["run", "--resume", str(self.run), "--set", "training.steps=800"], clock, clock)
+        self._start(["run", "--resume", str(self.run), "--set", "training.steps=300"], clock, clock)
         return self
 
     def records(self) -> list[dict[str, Any]]:
         return read_metrics(self.run / "metrics.jsonl")
 
     def tensors(self) -> dict[str, bytes]:
-        paths = sorted((self.run / "checkpoints" / "step-00000800").glob("*.safetensors"))
+        paths = sorted((self.run / "checkpoints" / "step-00000300").glob("*.safetensors"))
         return {path.name: path.read_bytes() for path in paths}
 
     def _start(self, arguments: list[str], before: str, after: str) -> None:

@@ -249,14 +249,25 @@ def test_the_list_names_origin_size_and_last_use(made: ModuleType, tokens: Path)
     os.utime(file.folder / MANIFEST, (1e9, 1e9))
     times = open_cache_folder("backends") / "times.json"
     times.write_text("{}")
-    os.utime(times, (2e9, 1e9))
+    os.utime(times, (1.5e9, 1e9))
     other, entry = list_entries()
     assert (entry.kind, entry.path, entry.origin) == ("tokens", file.folder, "20 documents (Characters)")
     assert entry.size == sum(path.stat().st_size for path in file.folder.iterdir())
     assert entry.used == 1e9
-    assert (other.kind, other.path, other.origin, other.size, other.used) == ("backends", times, "", 2, 2e9)
+    assert (other.kind, other.path, other.origin, other.size, other.used) == ("backends", times, "", 2, 1.5e9)
     load(made, made.TEXTS)
     assert list_entries()[1].used > 1.7e9
+
+
+def test_an_entry_that_was_used_while_the_clock_was_ahead_counts_as_used_now(made: ModuleType, tokens: Path):
+    manifest = load(made, made.TEXTS).folder / MANIFEST
+    times = open_cache_folder("backends") / "times.json"
+    times.write_text("{}")
+    before = time.time() - 1
+    for path in (manifest, times):
+        os.utime(path, (4e9, 4e9))
+    assert all(before <= entry.used <= time.time() for entry in list_entries())
+    assert all(before <= path.stat().st_mtime <= time.time() for path in (manifest, times))
 
 
 def test_an_entry_in_use_is_not_removed(made: ModuleType, tokens: Path):
