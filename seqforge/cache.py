@@ -9,13 +9,12 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-
-import filelock
 
 from seqforge.errors import RunError
 from seqforge.events import Report, WorkProgressed
@@ -88,9 +87,40 @@ def open_cache_folder(kind: str) -> Path:
     return folder
 
 
-def lock_entry(path: Path) -> filelock.FileLock:
-    """Return the lock to hold while an entry is written. A second process that needs the entry waits for it."""
-    return filelock.FileLock(f"{path}.lock")
+@contextlib.contextmanager
+def lock_entry(path: Path, *, wait: bool = True) -> Generator[bool]:
+    """Hold the lock of an entry inside the block, while the entry is written or removed.
+
+    A second process that needs the entry waits for it. The lock is the file `NAME.lock`, which is removed afterwards.
+
+    Args:
+        path: Path of the entry.
+        wait: Whether to wait for a process that holds the lock.
+
+    Yields:
+        Whether the lock is held; it always is if `wait`.
+
+    Raises:
+        OSError: If the lock file cannot be created.
+    """
+    lock = path.with_name(f"{path.name}.lock")
+    with contextlib.ExitStack() as cleanup:
+        while True:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            cleanup.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            except OSError:
+                pass  # This file system has no locks.
+            # The process that held the lock has removed the file, unless it was killed.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), lock.lstat()):
+                    break
+        cleanup.callback(lock.unlink, missing_ok=True)
+        yield True
 
 
 def write_entry(folder: Path, write: Callable[[Path], str]) -> None:
@@ -196,10 +226,8 @@ def remove_entry(path: Path) -> bool:
         OSError: If it cannot be removed.
     """
     with contextlib.ExitStack() as locks:
-        for lock in _locks(path):
-            try:
-                locks.enter_context(filelock.FileLock(lock, timeout=0))
-            except filelock.Timeout:
+        for locked in _locked(path):
+            if not locks.enter_context(lock_entry(locked, wait=False)):
                 return False
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             manifest = locks.enter_context((path / MANIFEST).open("rb"))
@@ -229,21 +257,31 @@ def _describe(kind: str, path: Path) -> Entry:
     except (OSError, DamagedFileError):
         # Reading sets the access time on most file systems, at least once a day.
         origin, used = "", max(max(one.st_mtime, one.st_atime) for one in status)
+    if used > (now := time.time()):
+        # The clock was ahead when the entry was used. It counts as used now, so that it is not kept for years.
+        for file in [path / MANIFEST] if origin else files:
+            with contextlib.suppress(OSError):
+                os.utime(file)
+        used = now
     return Entry(kind, path, origin, size, used)
 
 
-def _locks(path: Path) -> Iterator[Path]:
-    """Yield the lock files of an entry: `X.lock` for `X`, `X.part`, `X.tmp` and `.X.PID.tmp`."""
+def _locked(path: Path) -> Iterator[Path]:
+    """Yield the entries with a lock file to which a path belongs: `X` for `X`, `X.part`, `X.tmp` and `.X.PID.tmp`."""
     name = path.name.removeprefix(".")
-    yield from (lock for lock in path.parent.glob("*.lock") if name.startswith(lock.stem))
+    locked = (lock.with_suffix("") for lock in path.parent.glob("*.lock"))
+    yield from (entry for entry in locked if name.startswith(entry.name))
 
 
 def _remove_abandoned(cache: Path) -> None:
-    """Remove the temporary files of processes that no longer exist."""
+    """Remove the temporary files and the lock files of processes that no longer exist."""
     for path in cache.glob("*/*.tmp"):
         with contextlib.suppress(OSError):  # The cache may be read-only.
-            if any(_locks(path)) or not _is_alive(path.suffixes[-2:-1]):
+            if any(_locked(path)) or not _is_alive(path.suffixes[-2:-1]):
                 remove_entry(path)
+    for lock in cache.glob("*/*.lock"):
+        with contextlib.suppress(OSError), lock_entry(lock.with_suffix(""), wait=False):
+            pass  # This removes it, unless a process holds it.
 
 
 def _is_alive(suffixes: list[str]) -> bool:

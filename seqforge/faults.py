@@ -3,13 +3,13 @@
 import errno
 import inspect
 import json
+import sys
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
-from weakref import WeakKeyDictionary
+from typing import Any, TypeVar, cast
 
 from seqforge.errors import PluginError, SeqforgeError, is_out_of_memory
 
@@ -19,13 +19,20 @@ SESSION = "session"
 FILE_SUFFIX = ".py"
 """End of the name of a plugin that is a single Python file, such as `my_cell.py`. No installed plugin has it."""
 
-_COMPONENTS: WeakKeyDictionary[type[Any], tuple[str, str]] = WeakKeyDictionary()
-"""Kind and qualified name of every component that was loaded in this process, by its class."""
+ItemT = TypeVar("ItemT")
+
+_OWNER = "__seqforge_component__"
+"""Attribute of the class of a component with its kind and its qualified name."""
 
 
-def remember_component(component: type[Any], kind: str, name: str) -> None:
-    """Record the kind and the qualified name of a component, for error messages about its code."""
-    _COMPONENTS[component] = kind, name
+def name_component(component: type[Any], kind: str, name: str) -> None:
+    """Store the kind and the qualified name of a component in its class, for error messages about its code."""
+    setattr(component, _OWNER, (kind, name))
+
+
+def _owner(component: type[Any]) -> tuple[str, str] | None:
+    """Return the kind and the qualified name of a component, or None if a class is not a component itself."""
+    return vars(component).get(_OWNER)
 
 
 def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
@@ -65,13 +72,14 @@ def blame_plugin(kind: str, name: str, component: type[object], failure: str) ->
         failure: What fails, such as "it cannot be built".
 
     Raises:
-        PluginError: If the block raises anything but a `SeqforgeError` or an out-of-memory error.
+        PluginError: If the block raises anything but a `SeqforgeError` or an out-of-memory error, also if it would
+            end the process by `sys.exit`.
     """
     try:
         yield
     except SeqforgeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise
         raise plugin_fault(kind, name, f"{failure}: {describe_error(error, component)}") from error
@@ -86,11 +94,17 @@ def blame_components() -> Generator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         fault = find_fault(error)
         if fault is None or fault is error:
             raise
         raise fault from error
+
+
+def blame_iteration(items: Iterator[ItemT]) -> Iterator[ItemT]:
+    """Yield items, and convert errors as `blame_components` does."""
+    with blame_components():
+        yield from items
 
 
 def find_fault(error: BaseException) -> PluginError | None:
@@ -98,38 +112,53 @@ def find_fault(error: BaseException) -> PluginError | None:
 
     Returns:
         The error itself if it is a `PluginError`. None if no code of a component was running, if memory or the disk is
-        exhausted, or if the component raised an error for the user.
+        exhausted, or if the component raised an error for the user. A `SystemExit` is an error in a method of a
+        component; elsewhere, such as in a command of a plugin, it ends the process.
     """
     if isinstance(error, PluginError):
         return error
     is_disk_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if isinstance(error, SeqforgeError) or not isinstance(error, Exception) or is_out_of_memory(error) or is_disk_full:
+    if isinstance(error, SeqforgeError) or is_out_of_memory(error) or is_disk_full:
+        return None
+    if not isinstance(error, Exception | SystemExit):
         return None
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
     for frame in frames:
-        component = _component_of(frame)
-        if component is not None:
+        component, owner = _component_of(frame)
+        if component is not None and owner is not None:
             method, place = frame.f_code.co_name, ""
             if _package(_module(frame)) == "torch":
                 # torch calls the methods of its modules. A call with wrong arguments has no frame in the component.
                 method, place = "a call", _place(getattr(component, "forward", component))
-            failure = f"{method} failed: {describe_error(error, component)}{place}"
-            return plugin_fault(*_COMPONENTS[component], failure)
-    # Code of a plugin that no method of a component called, such as a torch optimizer that a component built.
-    kinds = {"optimizer"} if in_optimizer_step(error) else {kind for kind, _ in _COMPONENTS.values()}
-    for package in map(_package, map(_module, frames)):
-        candidates = [
-            component
-            for component, (kind, _) in _COMPONENTS.items()
-            if kind in kinds and _package(component.__module__) == package != "seqforge"
-        ]
+            return plugin_fault(*owner, f"{method} failed: {describe_error(error, component)}{place}")
+    return None if isinstance(error, SystemExit) else _find_package(error, frames)
+
+
+def _find_package(error: Exception, frames: list[FrameType]) -> PluginError | None:
+    """Blame the package of a plugin whose code no method of a component called, such as that of a torch optimizer."""
+    kinds = {"optimizer"} if in_optimizer_step(error) else None
+    for package in dict.fromkeys(map(_package, map(_module, frames))):
+        components = {} if package == "seqforge" else _components_in(package)
+        candidates = {component: owner for component, owner in components.items() if not kinds or owner[0] in kinds}
         if candidates:
-            failure = f"its code failed: {describe_error(error, candidates[0])}"
-            kind, name = _COMPONENTS[candidates[0]]
+            component, owner = next(iter(candidates.items()))
+            failure = f"its code failed: {describe_error(error, component)}"
             if len(candidates) == 1:
-                return plugin_fault(kind, name, failure)
+                return plugin_fault(*owner, failure)
+            name = owner[1]
             return PluginError(f"plugin {name.partition('/')[0]!r}: {failure}", hint=author_hint(name))
     return None
+
+
+def _components_in(package: str) -> dict[type[Any], tuple[str, str]]:
+    """Return the loaded components that the modules of a package define, with their kinds and names."""
+    modules = [module for name, module in sys.modules.copy().items() if _package(name) == package]
+    classes = [value for module in modules for value in list(vars(module).values()) if isinstance(value, type)]
+    return {
+        component: owner
+        for component in classes
+        if _package(component.__module__) == package and (owner := _owner(component)) is not None
+    }
 
 
 def in_optimizer_step(error: BaseException) -> bool:
@@ -144,9 +173,9 @@ def wrong_result(method: Callable[..., Any], problem: str) -> PluginError:
         method: Bound method of the component.
         problem: What is wrong, and what was expected, such as "returned -1, not a number that is at least 0".
     """
-    owner = cast("type[Any]", type(getattr(method, "__self__", None)))
-    component = next((parent for parent in owner.__mro__ if parent in _COMPONENTS), None)
-    kind, name = _COMPONENTS[component] if component else ("component", owner.__qualname__)
+    subject = cast("type[Any]", type(getattr(method, "__self__", None)))
+    _, owner = _named_parent(subject)
+    kind, name = owner or ("component", subject.__qualname__)
     return plugin_fault(kind, name, f"{method.__name__} {problem}{_place(method)}")
 
 
@@ -168,16 +197,26 @@ def _place(method: Callable[..., Any]) -> str:
     return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code else ""
 
 
-def _component_of(frame: FrameType) -> type[Any] | None:
+def _component_of(frame: FrameType) -> tuple[type[Any] | None, tuple[str, str] | None]:
     """Return the component whose method runs in a frame, also inherited, or a function inside such a method."""
     subject: Any = frame.f_locals.get("self", frame.f_locals.get("cls"))
-    for parent in (subject if isinstance(subject, type) else type(subject)).__mro__:
-        if parent in _COMPONENTS:
-            return parent
-    for component in _COMPONENTS:
-        if component.__module__ == _module(frame) and frame.f_code.co_qualname.startswith(f"{component.__qualname__}."):
-            return component
-    return None
+    found = _named_parent(subject if isinstance(subject, type) else type(subject))
+    # A function inside a method has its name in its own: `Class.method.<locals>.function`.
+    first, *others = frame.f_code.co_qualname.split(".")
+    outer: Any = frame.f_globals.get(first)
+    for name in others:
+        if found[0] is not None or not isinstance(outer, type):
+            break
+        found, outer = _named_parent(outer), getattr(cast("Any", outer), name, None)
+    return found
+
+
+def _named_parent(subject: type[Any]) -> tuple[type[Any] | None, tuple[str, str] | None]:
+    """Return the component that a class is or inherits from, with its kind and name."""
+    for parent in subject.__mro__:
+        if (owner := _owner(parent)) is not None:
+            return parent, owner
+    return None, None
 
 
 def _module(frame: FrameType) -> str:

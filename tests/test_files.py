@@ -234,6 +234,11 @@ def test_below_a_root_no_folder_may_be_a_link(level: int, tmp_path: Path):
     assert [entry.read_bytes() for entry in (outside / "a" / "b").iterdir()] == [b"secret"]
 
 
+def test_a_small_file_needs_little_memory_under_a_high_limit(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"small")
+    assert read_bounded(tmp_path / "file", 1 << 55) == b"small"
+
+
 def test_below_a_root_files_are_read_and_written(tmp_path: Path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     path = tmp_path / "a" / "b" / "file"

@@ -9,6 +9,7 @@ from seqforge.api.run import Run
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Vocabulary
+from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel, build_model
 from seqforge.runs import locate
 
@@ -71,7 +72,7 @@ def _open(initial: Run | str | Path, experiment: Experiment) -> tuple[Run, str]:
 
 
 def _symbols(vocabulary: Vocabulary) -> list[bytes]:
-    return [vocabulary.decode([token]) for token in range(vocabulary.size)]
+    return [decode_tokens(vocabulary, [token]) for token in range(vocabulary.size)]
 
 
 def _map_symbols(

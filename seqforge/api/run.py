@@ -14,7 +14,7 @@ from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report
 from seqforge.experiment import Experiment, merge_tables, override
-from seqforge.files import read_bounded
+from seqforge.faults import blame_components, blame_iteration
 from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
@@ -80,9 +80,7 @@ class Run:
         return summary_line(str(self.path), steps[-1] if steps else 0, self.losses())
 
     def _repr_html_(self) -> str:
-        samples = sorted(self.directory.samples.glob("step-*.txt"))
-        sample = read_bounded(samples[-1], root=self.path).decode(errors="replace") if samples else None
-        return summary_html(repr(self), self.losses(), sample)
+        return summary_html(repr(self), self.losses(), self.directory.read_last_sample())
 
     @property
     def path(self) -> Path:
@@ -108,14 +106,17 @@ class Run:
         """
         return tabulate_losses(self.metrics())
 
+    @blame_components()
     def vocabulary(self) -> Vocabulary:
         """Return the vocabulary of the run."""
         return self._task.vocabulary(self.directory)
 
+    @blame_components()
     def spec(self) -> ExampleSpec | None:
         """Return the shape of the examples on which the run was trained; None for a language model."""
         return self._task.example_spec(self.directory)
 
+    @blame_components()
     def model(
         self, checkpoint: str = "best", device: str = "auto", precision: Precision | None = None
     ) -> SequenceModel:
@@ -125,6 +126,7 @@ class Run:
         """
         return self._task.load_model(TrainedModel(self.directory, checkpoint, device, precision))
 
+    @blame_components()
     def sample(
         self,
         prompt: str | None = None,
@@ -161,6 +163,7 @@ class Run:
         chain = self._chain(samplers)
         return sample_texts(model, vocabulary, chain, prompt, count=count, length=length, seed=seed, report=report)
 
+    @blame_components()
     def stream(
         self,
         prompt: str | None = None,
@@ -180,8 +183,10 @@ class Run:
             RunError: If the run was trained on labelled examples.
         """
         model, vocabulary = self._language_model(checkpoint, device, precision)
-        return stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
+        pieces = stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
+        return blame_iteration(pieces)
 
+    @blame_components()
     def predict(
         self,
         inputs: Sequence[Value],
@@ -214,6 +219,7 @@ class Run:
         decoding = self._task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
         return self._task.predictor(TrainedModel(self.directory, checkpoint, device), decoding)(inputs, report)
 
+    @blame_components()
     def evaluate(
         self,
         split: SplitName = "validation",
@@ -233,6 +239,7 @@ class Run:
         """
         return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report or (lambda _: None))
 
+    @blame_components()
     def score_samples(
         self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
     ) -> tuple[dict[str, float], dict[str, float]]:
@@ -248,6 +255,7 @@ class Run:
         trained = TrainedModel(self.directory, checkpoint, device)
         return self._task.score_samples(trained, seed, report or (lambda _: None))
 
+    @blame_components()
     def report(
         self, text: str | None = None, *, checkpoint: str = "best", device: str = "auto", report: Report | None = None
     ) -> ReportPage:
@@ -265,6 +273,7 @@ class Run:
         subject = Subject(self.directory, self.experiment, checkpoint, device, report or (lambda _: None))
         return write_report([subject], text)
 
+    @blame_components()
     def inspect(self, text: str, checkpoint: str = "best") -> Inspection:
         """Return the predictions on each step of a text, before and after one parameter update.
 
@@ -276,6 +285,7 @@ class Run:
         """
         return inspect_text(self.experiment, *self._language_model(checkpoint, "cpu"), text)
 
+    @blame_components()
     def probabilities(
         self, text: str, prompt: str | None = None, *, checkpoint: str = "best", device: str = "auto"
     ) -> list[SymbolProbability]:
@@ -292,6 +302,7 @@ class Run:
         """
         return symbol_probabilities(*self._language_model(checkpoint, device), text, prompt)
 
+    @blame_components()
     def states(self, text: str, *, checkpoint: str = "best", device: str = "auto") -> dict[str, Tensor]:
         """Return the state of every layer after each symbol of a text.
 

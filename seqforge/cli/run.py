@@ -152,7 +152,7 @@ def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str
 
     steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
     if not steps:
-        return "Interrupted before the first checkpoint was saved."
+        return "Interrupted before the first checkpoint was saved, so there is nothing to resume."
     command = f"{_program()} run --resume {shlex.quote(str(started.directory))}{_repeat(plugins)}"
     return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 

@@ -1,25 +1,20 @@
 """The data of a run: an encoded corpus, its vocabulary and its splits."""
 
-import contextlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqforge.checksums import checksum_file
 from seqforge.data.cache import load_example_file, load_token_file
 from seqforge.data.example_file import ExampleFile
 from seqforge.data.splits import Spans, SplitName, split
 from seqforge.data.token_file import TokenFile
 from seqforge.events import Report
 from seqforge.experiment import Experiment
-from seqforge.faults import SESSION
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
-from seqforge.registry import Component
+from seqforge.interfaces.vocabulary import decode_tokens
 
 LONGEST_PIECE = 1 << 20
 """Maximum number of tokens that are decoded at once."""
@@ -63,7 +58,7 @@ class Dataset:
         for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True):
             for begin in range(start, stop, LONGEST_PIECE):
                 tokens = self.token_file.map().read(begin, min(stop, begin + LONGEST_PIECE)).tolist()
-                yield self.vocabulary.decode(tokens).decode("utf-8", "replace")
+                yield decode_tokens(self.vocabulary, tokens).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +111,6 @@ def _cache_key(experiment: Experiment) -> dict[str, Any]:
     """Return the corpus and the vocabulary with their options and the versions of their code, as plain values."""
     # A new version of a plugin, or an edit while you develop one, may encode the same source differently.
     return {
-        part.registration.kind: [dict(part.table), part.versions(experiment.plugins), _digest_modules(part)]
+        part.registration.kind: [dict(part.table), part.versions(experiment.plugins)]
         for part in (experiment.corpus, experiment.vocabulary)
     }
-
-
-def _digest_modules(component: Component) -> dict[str, str]:
-    """Return the digests of the files that define the classes of a component and of its nested components, by name.
-
-    A class that was defined in a Python session has none: its `versions` contain a digest of its code.
-    """
-    digests: dict[str, str] = {}
-    for part in component.nested.values():
-        for nested in part if isinstance(part, list) else [part]:
-            digests |= _digest_modules(nested)
-    file = getattr(sys.modules.get(component.component.__module__), "__file__", None)
-    if component.registration.plugin != SESSION and isinstance(file, str):
-        with contextlib.suppress(OSError):  # It may be in an archive.
-            digests[component.name] = checksum_file(Path(file).resolve())
-    return digests

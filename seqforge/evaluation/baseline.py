@@ -10,6 +10,7 @@ from seqforge.evaluation.metrics import score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import Metric
+from seqforge.interfaces.vocabulary import decode_tokens
 
 WINDOWS = 64
 """Approximate number of windows of held-out text that are scored; at least as many as there are samples."""
@@ -61,7 +62,7 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
             if len(ends):
                 text, begin = beginning or "", int(draws.choice(ends))
                 break
-        content = vocabulary.decode(tokens[begin : begin + length].tolist())
+        content = decode_tokens(vocabulary, tokens[begin : begin + length].tolist())
         windows.append(text + content.decode("utf-8", "replace"))
     return windows
 

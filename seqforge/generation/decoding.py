@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seqforge.generation.generator import check_finite, draw, uniforms_of
 from seqforge.interfaces import Classes, ExampleSpec, Sampler, SamplingContext, Vocabulary, map_state
+from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import EncoderOutput, SequenceModel
 
 
@@ -49,7 +50,7 @@ class TargetVocabulary(Vocabulary):
         """Decode symbols to text, or to class names separated by spaces. End symbols are skipped."""
         symbols = [token for token in tokens if token != self.end]
         if self._names is None:
-            return self._vocabulary.decode(symbols)
+            return decode_tokens(self._vocabulary, symbols)
         return " ".join(self._names[symbol] for symbol in symbols).encode()
 
     def state(self) -> dict[str, Any]:

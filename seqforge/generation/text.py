@@ -10,6 +10,7 @@ from torch import Tensor
 from seqforge.events import Report, WorkProgressed
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
+from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel
 
 
@@ -30,7 +31,7 @@ def stream_text(
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     tokens = encode_prompt(vocabulary, prompt)
     for drawn in generate(model, vocabulary, samplers, tokens, count=1, length=length, seed=seed):
-        piece = decoder.decode(vocabulary.decode(cast("list[int]", drawn[:, 0].tolist())))
+        piece = decoder.decode(decode_tokens(vocabulary, cast("list[int]", drawn[:, 0].tolist())))
         if piece:
             yield piece
     if rest := decoder.decode(b"", final=True):
@@ -62,4 +63,4 @@ def sample_texts(
         if report is not None:
             report(WorkProgressed("sampling", steps / length))
     rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
-    return [(prompt or "") + vocabulary.decode(row).decode("utf-8", "replace") for row in rows]
+    return [(prompt or "") + decode_tokens(vocabulary, row).decode("utf-8", "replace") for row in rows]

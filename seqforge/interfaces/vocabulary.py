@@ -90,6 +90,18 @@ class Vocabulary(ABC):
         """
 
 
+def decode_tokens(vocabulary: Vocabulary, tokens: Iterable[int]) -> bytes:
+    """Return the text of token ids in UTF-8.
+
+    Raises:
+        PluginError: If `decode` does not return bytes.
+    """
+    content: Any = vocabulary.decode(tokens)
+    if not isinstance(content, bytes):
+        raise wrong_result(vocabulary.decode, f"returned a {type(content).__name__}, not bytes")
+    return content
+
+
 class CodedVocabulary(Vocabulary):
     """A vocabulary whose symbols have fixed codes, as characters have code points.
 

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from seqforge.experiment import AUTO_BACKEND, Experiment
+from seqforge.faults import wrong_result
 from seqforge.interfaces import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
 from seqforge.model.choose_backend import load_backend
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
@@ -46,6 +47,8 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 initializer.initialize(name, parameter)
+                if not bool(torch.isfinite(parameter).all()):
+                    raise wrong_result(initializer.initialize, f"wrote NaN or infinity to {name}")
             for cell in model.cells:
                 cell.set_initial_biases()
     return model

@@ -1,7 +1,9 @@
 """Components that an experiment chooses: their classes and their options, checked before they are built."""
 
+import contextlib
 import hashlib
 import marshal
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, cast
 import pydantic_core
 from pydantic import ValidationError
 
+from seqforge.checksums import checksum_file
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import SESSION, blame_plugin
 from seqforge.registry.options import NestedOption, Options, options_of
@@ -53,13 +56,18 @@ class Component:
             plugins: Version of each plugin, by name.
 
         Returns:
-            Version of each plugin that registers one of them, and a digest of the code of each class that was defined
-            in a Python session, by name.
+            Version of each plugin that registers one of them, and a digest of the code of each class, by name: of its
+            file, which its author may edit without a new version, or of a class that was defined in a Python session.
         """
         versions = {name: version for part in self._parts() for name, version in part.versions(plugins).items()}
         if self.registration.plugin == SESSION:
             return {**versions, self.name: _code_digest(self.component)}
-        return {**versions, self.registration.plugin: plugins[self.registration.plugin]}
+        versions[self.registration.plugin] = plugins[self.registration.plugin]
+        file = getattr(sys.modules.get(self.component.__module__), "__file__", None)
+        if isinstance(file, str):
+            with contextlib.suppress(OSError):  # It may be in an archive.
+                versions[self.name] = checksum_file(Path(file).resolve())
+        return versions
 
     def _parts(self) -> Iterator["Component"]:
         for value in self.nested.values():

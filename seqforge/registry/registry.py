@@ -8,7 +8,7 @@ from typing import Any
 import pluggy
 
 from seqforge.errors import PluginError, did_you_mean, nearest
-from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, remember_component
+from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
 from seqforge.registry.register import KINDS, Registration
@@ -142,7 +142,7 @@ class Registry:
                 hint=author_hint(registration.qualified_name),
             )
         if registration is not EAGER:  # An error in it is caused by a cell that it runs.
-            remember_component(component, registration.kind, registration.qualified_name)
+            name_component(component, registration.kind, registration.qualified_name)
         return component
 
     def _hint(self, kind: str, name: str) -> str:

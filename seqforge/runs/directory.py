@@ -169,6 +169,14 @@ class RunDirectory:
                 path = self.samples / f"step-{step:08d}{suffix}.txt"
                 write_atomically(path, text.encode("utf-8", "replace"), root=self.path)
 
+    def read_last_sample(self) -> str | None:
+        """Return the text of the last sample, or None if there is none, or it cannot be read."""
+        try:
+            path = max(self.samples.glob("step-*.txt"), default=None)
+            return read_bounded(path, root=self.path).decode(errors="replace") if path is not None else None
+        except (OSError, ValueError):  # A summary of the run does not depend on it.
+            return None
+
     @property
     def experiment(self) -> Path:
         """The experiment as TOML, with every default."""

@@ -19,6 +19,8 @@ MAXIMUM_SIZE = 1024 * 1024 * 1024
 class MetricsLog:
     """A metrics log that is being written. Each line is one write, so that a reader sees at most one partial line.
 
+    If a line cannot be written, none of it stays.
+
     Args:
         path: The file.
     """
@@ -32,7 +34,15 @@ class MetricsLog:
         line = to_sealed_json({"event": event, "step": step, **defined}) + b"\n"
         hint = f"To resume the run: seqforge run --resume {self._path.parent}"
         with reported_failures(f"writing {self._path}", hint), open_regular(self._path, "ab") as file:
-            file.write(line)
+            descriptor = file.fileno()
+            size = os.fstat(descriptor).st_size
+            try:
+                written = os.write(descriptor, line)
+                if written < len(line):  # The rest fails with the reason, such as a full disk.
+                    os.write(descriptor, line[written:])
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
 
     def sync(self) -> None:
         """Sync the log to disk, so that a power failure does not lose lines of steps that have a checkpoint."""

@@ -191,6 +191,11 @@ class LabelledExamplesTraining(TrainingTask):
         examples = self.dataset.splits["validation"]
         return score_examples(model, self.dataset, examples, self.scoring, report) if len(examples) else None
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether there are examples to predict: those of the validation split."""
+        return self.validation_size > 0
+
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
         """Predict a few examples of the validation split, the same at every step; return None if the split is empty."""
         del step, report

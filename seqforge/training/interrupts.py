@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
@@ -43,6 +44,7 @@ class InterruptGuard:
         self.received: int | None = None
         self._waits = False
         self._previous: dict[signal.Signals, Any] = {}
+        self._previous_hook = sys.unraisablehook
 
     def wait_for_steps(self) -> None:
         """From now on, let the training loop end after its step."""
@@ -56,6 +58,8 @@ class InterruptGuard:
                 if previous not in (None, signal.SIG_IGN):
                     self._previous[number] = previous
                     signal.signal(number, self._note)
+        # A second Ctrl-C may arrive while Python runs a finalizer, which cannot raise an exception.
+        self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._interrupt_again
         return self
 
     def __exit__(
@@ -63,6 +67,14 @@ class InterruptGuard:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._previous_hook
+
+    def _interrupt_again(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        if isinstance(unraisable.exc_value, Interrupted):
+            number = unraisable.exc_value.exit_status - 128
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()  # after the finalizer
+        else:
+            self._previous_hook(unraisable)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if not self._waits or (self.received is not None and number == signal.SIGINT):

@@ -76,6 +76,11 @@ class TrainingTask(ABC):
     steps_per_epoch: float
     workload: Workload
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether `sample` returns samples."""
+        return True
+
     @abstractmethod
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""

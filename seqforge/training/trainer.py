@@ -91,7 +91,8 @@ class Trainer:
         step, keep = self._state.step, self._experiment.training.keep_checkpoints
         is_evaluated = self._evaluated is not None and self._checkpoints.loss(step) is not None
         must_evaluate = self._task.validation_size > 0 and not is_evaluated
-        return must_evaluate or self._sampled != step or bool(self._checkpoints.superfluous(keep))
+        must_sample = self._task.has_samples and self._sampled != step
+        return must_evaluate or must_sample or bool(self._checkpoints.superfluous(keep))
 
     def train(self) -> None:
         """Train until the run ends or is interrupted. In both cases the last step is saved.
@@ -175,7 +176,7 @@ class Trainer:
             return self._task.step(self._state, self._progress())
         except NonFiniteError as error:
             raise self._diverged(error) from error
-        except Exception:
+        except (Exception, SystemExit):
             # The state may be saved. A resumed run then repeats this step with the same random numbers.
             restore_random(random, self._state.device)
             raise
@@ -286,7 +287,7 @@ class Trainer:
             sample = self._task.sample(state.model, state.step, report=self._notify)
         except (RunError, DataError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if is_out_of_memory(error):
                 raise
             # Training does not depend on samples: a faulty sampler must not end hours of training.

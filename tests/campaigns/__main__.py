@@ -22,12 +22,18 @@ def main() -> int:
     kills.add_argument("--seed", type=int, default=0)
     flips = commands.add_parser("flips", help="flip bits of the files of a run")
     flips.add_argument("--bits", type=int, default=0, help="bits of each file, drawn at random; 0 flips every bit")
-    flips.add_argument("--tensor-bits", type=int, default=2000, help="bits of all tensors, drawn at random")
+    flips.add_argument(
+        "--large-bits", type=int, default=2000, help="bits of all tensors, and of all token files, drawn at random"
+    )
     flips.add_argument("--seed", type=int, default=0)
     fuzz = commands.add_parser("fuzz", help="read changed files")
     fuzz.add_argument("reader", choices=["archives", "encoded", "experiments", "runs"])
     fuzz.add_argument("--seconds", type=float, default=600)
     fuzz.add_argument("--seed", type=int, default=0)
+    disk = commands.add_parser("disk", help="run on disks of every size, which are full at another write each")
+    disk.add_argument("--trials", type=int, default=10**6, help="disks for each run, drawn at random; all by default")
+    disk.add_argument("--seed", type=int, default=0)
+    commands.add_parser("clock", help="change the clock while runs train, and before they are resumed")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="seqforge-campaign-") as name:
         folder = Path(name)
@@ -37,13 +43,21 @@ def main() -> int:
             from tests.campaigns.kills import run_kills
 
             return run_kills(folder, arguments.trials, arguments.seconds, arguments.seed)
+        if arguments.command == "disk":
+            from tests.campaigns.disk import run_disk
+
+            return run_disk(folder, arguments.trials, arguments.seed)
+        if arguments.command == "clock":
+            from tests.campaigns.clock import run_clock
+
+            return run_clock(folder)
         if arguments.command == "fuzz":
             from tests.campaigns.fuzz import run_fuzz
 
             return run_fuzz(folder.resolve(), arguments.reader, arguments.seconds, arguments.seed)
         from tests.campaigns.flips import run_flips
 
-        return run_flips(folder, arguments.bits, arguments.tensor_bits, arguments.seed)
+        return run_flips(folder, arguments.bits, arguments.large_bits, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The campaign of damage: every flipped bit of a run's files is reported, or changes nothing."""
+"""The campaign of damage: every flipped bit of the files of a run and of the cache is reported, or changes nothing."""
 
 import contextlib
 import io
@@ -12,7 +12,10 @@ from typing import Any
 import torch
 
 from seqforge import Experiment, Run, SeqforgeError, train
+from seqforge.cache import find_damage
 from seqforge.checkpoints.files import load_training
+from seqforge.errors import DataError
+from seqforge.manifests import MANIFEST
 from seqforge.registry import Registry
 from seqforge.runs.backends import read_backends
 from seqforge.tasks import task_of
@@ -23,7 +26,7 @@ OUTCOMES = ["detected", "harmless", "silent", "traceback"]
 """A message, no difference, a difference without a message, and an error that is not one of seqforge."""
 
 
-def run_flips(folder: Path, bits: int, tensor_bits: int, seed: int) -> int:
+def run_flips(folder: Path, bits: int, large_bits: int, seed: int) -> int:
     """Run the campaign, print its table, and return the exit status."""
     install_corpus(folder)
     registry, generator = Registry.installed(), random.Random(seed)
@@ -33,17 +36,25 @@ def run_flips(folder: Path, bits: int, tensor_bits: int, seed: int) -> int:
         source.write_text(text)
         run = train(Experiment.load(source, registry=registry), folder / "runs", progress=False)
         reader = _Reader(run, registry)
-        paths = sorted(path for path in run.path.rglob("*") if path.suffix in (".json", ".toml", ".jsonl"))
-        tensors = sorted(run.path.rglob("*.safetensors"))
-        reader.read_whole([*paths, *tensors])
-        sizes = [8 * path.stat().st_size for path in tensors]
-        flips = [(path, bit) for path in paths for bit in _choose(8 * path.stat().st_size, bits, generator)]
-        for path, size in zip(tensors, sizes, strict=True):
-            share = tensor_bits * size // sum(sizes) // len(EXPERIMENTS)
-            flips += [(path, bit) for bit in _choose(size, share, generator)]
+        files = sorted(path for path in [*run.path.rglob("*"), *reader.entry.iterdir()] if path.suffix in _READ)
+        reader.read_whole(files)
+        large = [path for path in files if path.suffix in (".bin", ".safetensors")]
+        flips = [
+            (path, bit)
+            for path in files
+            if path not in large
+            for bit in _choose(8 * path.stat().st_size, bits, generator)
+        ]
+        for suffix in (".bin", ".safetensors"):
+            chosen = [path for path in large if path.suffix == suffix]
+            sizes = [8 * path.stat().st_size for path in chosen]
+            for path, size in zip(chosen, sizes, strict=True):
+                share = max(1, round(large_bits / len(EXPERIMENTS) * size / sum(sizes)))
+                flips += [(path, bit) for bit in _choose(size, share, generator)]
         for path, bit in flips:
             outcome = reader.outcome(path, bit)
-            counts.setdefault(path.name, Counter())[outcome] += 1
+            name = path.name if path.is_relative_to(run.path) else f"{path.name} (cache)"
+            counts.setdefault(name, Counter())[outcome] += 1
             if outcome in OUTCOMES[2:]:
                 print(f"{outcome}: bit {bit} of {path.relative_to(folder)}", flush=True)
     columns = ["bits", *OUTCOMES]
@@ -61,13 +72,17 @@ def _choose(size: int, bits: int, generator: random.Random) -> Iterator[int]:
     return iter(range(size) if not bits or bits >= size else sorted(generator.sample(range(size), bits)))
 
 
+_READ = (".json", ".toml", ".jsonl", ".bin", ".safetensors")
+
+
 class _Reader:
-    """Reads every part of a run, as sampling and resuming do."""
+    """Reads every part of a run and of its encoded corpus, as sampling and resuming do."""
 
     def __init__(self, run: Run, registry: Registry) -> None:
         self._path, self._registry = run.path, registry
         task = task_of(run.experiment).prepare_training(torch.device("cpu"), lambda _: None)
         self._digest, self._state = task.digest, task.new_state()
+        self.entry = task.files[0].parent
         self._run = run
         self._expected: dict[Path, dict[str, Any]] = {}
 
@@ -99,6 +114,8 @@ class _Reader:
 
     def _read(self, path: Path) -> dict[str, Any]:
         """Read all that a file has an effect on. What takes long and depends on other files alone is left out."""
+        if path.parent == self.entry:
+            return self._read_entry()
         if path.name == "metrics.jsonl":
             return {"log": self._run.metrics()}
         run = self._run
@@ -120,3 +137,10 @@ class _Reader:
             "progress": (state.step, state.seconds, state.best_loss, state.stale_evaluations, state.schedule.state()),
             "optimizer": repr(state.optimizer.state_dict()),
         }
+
+    def _read_entry(self) -> dict[str, Any]:
+        """Read the encoded corpus. What is damaged is encoded again, with a message."""
+        damage = find_damage(self.entry, lambda _: None)
+        if damage is not None:
+            raise DataError(damage)
+        return {path.name: path.read_bytes() for path in self.entry.iterdir() if path.name != MANIFEST}

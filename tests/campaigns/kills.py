@@ -16,7 +16,10 @@ from tests.campaigns.experiments import EXPERIMENTS, install_corpus
 from tests.campaigns.processes import Ended, Kill, run_command
 from tests.campaigns.table import print_table
 
-FAULTS = ["tensors", "log", "samples", "best", "temporary files", "in the cache", "incomplete runs", "messages"]
+COMPARED = ["tensors", "log", "samples", "best"]
+"""What is compared with a run that was not killed."""
+
+FAULTS = [*COMPARED, "temporary files", "in the cache", "incomplete runs", "messages"]
 """What must not happen: differences, temporary files in a run or in the cache after the next start, run directories
 that cannot be resumed, tracebacks, wrong statuses."""
 
@@ -26,8 +29,8 @@ _MAXIMUM_STARTS = 8
 def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
     """Run the campaign, print its table, and return the exit status."""
     install_corpus(folder)
-    _import_everything(folder / "imports")
-    references = {name: _Reference(name, text, folder / "references" / name) for name, text in EXPERIMENTS.items()}
+    import_everything(folder / "imports")
+    references = {name: Reference(name, text, folder / "references" / name) for name, text in EXPERIMENTS.items()}
     counts: dict[tuple[str, str], Counter[str]] = {}
     generator, started, number = random.Random(seed), time.monotonic(), 0
     for name, kind, kill in itertools.islice(_plan(references, generator), trials):
@@ -49,7 +52,7 @@ def run_kills(folder: Path, trials: int, seconds: float, seed: int) -> int:
     return int(any(total[fault] for fault in FAULTS))
 
 
-def _import_everything(folder: Path) -> None:
+def import_everything(folder: Path) -> None:
     """Train each run here, so that its processes start with everything imported."""
     import seqforge.cli  # noqa: F401
     from seqforge import Experiment, train
@@ -60,7 +63,7 @@ def _import_everything(folder: Path) -> None:
         raise RuntimeError("a process with threads cannot be forked")
 
 
-def _plan(references: "dict[str, _Reference]", generator: random.Random) -> Iterator[tuple[str, str, Kill]]:
+def _plan(references: "dict[str, Reference]", generator: random.Random) -> Iterator[tuple[str, str, Kill]]:
     """Yield kills without end. Those before operations visit all of them, in random order, and start again."""
     operations = {name: iter(()) for name in references}
     while True:
@@ -82,12 +85,12 @@ def _plan(references: "dict[str, _Reference]", generator: random.Random) -> Iter
                 yield name, "by two Ctrl-C", Kill(0, (signal.SIGINT, signal.SIGINT), moments)
 
 
-class _Reference:
+class Reference:
     """A run that was not killed."""
 
     def __init__(self, name: str, text: str, folder: Path) -> None:
-        self._name, self._text = name, text
-        self.whole = self._start(folder, None, None)
+        self.name, self._text = name, text
+        self.whole = self.start(folder, None, None)
         if self.whole.status:
             raise RuntimeError(self.whole.output)
         self._content = _content(folder / "runs" / name)
@@ -95,43 +98,47 @@ class _Reference:
     def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
         """Start a run, kill it, resume it until its end, and count the faults."""
         found = Counter({"trials": 1})
-        ended = self._start(folder, None, kill)
+        ended = self.start(folder, None, kill)
         found["ended by it"] += ended.status != 0
         if self._is_wrong(ended, kill):
             found["messages"] += 1
             print(f"status {ended.status}: {ended.output}")
         # A second Ctrl-C ends the process at once: like a kill, it may leave files until the next start.
         if kill.signals == (signal.SIGTERM,):
-            found["temporary files"] += bool(_temporary_files(folder / "runs"))
-            found["in the cache"] += bool(_temporary_files(folder / "cache"))
+            found["temporary files"] += bool(temporary_files(folder / "runs"))
+            found["in the cache"] += bool(temporary_files(folder / "cache"))
         while ended.status and found["resumed"] + found["started again"] < _MAXIMUM_STARTS:
-            run = _resumable(folder)
+            run = resumable(folder)
             found["resumed" if run else "started again"] += 1
             # A resumed run may be killed again.
             again = Kill(generator.randrange(1, 60)) if generator.random() < 0.25 else None
-            ended = self._start(folder, run, again)
+            ended = self.start(folder, run, again)
             if ended.status == 1 and "has already reached the end" in ended.output:
                 break
             if ended.status not in (0, -signal.SIGKILL):
                 found["messages"] += 1
                 print(f"status {ended.status}: {ended.output}")
-        run = _resumable(folder)
+        run = resumable(folder)
         if run is None or "Traceback" in ended.output:
             found["messages"] += 1
             print(ended.output)
             return found
-        found["temporary files"] += bool(_temporary_files(run))
-        found["in the cache"] += bool(_temporary_files(folder / "cache"))
+        found["temporary files"] += bool(temporary_files(run))
+        found["in the cache"] += bool(temporary_files(folder / "cache"))
         found["incomplete runs"] += len(list((folder / "runs").iterdir())) > 1
-        content = _content(run)
-        for part, expected in self._content.items():
-            found[part] += content[part] != expected
+        found.update(self.differences(run))
         return found
 
-    def _start(self, folder: Path, run: Path | None, kill: Kill | None) -> Ended:
+    def differences(self, run: Path) -> Counter[str]:
+        """Return in which parts a run differs from this one."""
+        content = _content(run)
+        return Counter({part: int(content[part] != expected) for part, expected in self._content.items()})
+
+    def start(self, folder: Path, run: Path | None, kill: Kill | None) -> Ended:
+        """Start the run in a folder, or resume a run, and kill the process."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self._name}.toml").write_text(self._text)
-        arguments = ["run", f"{self._name}.toml"] if run is None else ["run", "--resume", str(run)]
+        (folder / f"{self.name}.toml").write_text(self._text)
+        arguments = ["run", f"{self.name}.toml"] if run is None else ["run", "--resume", str(run)]
         return run_command(arguments, folder.resolve(), kill)
 
     @staticmethod
@@ -145,13 +152,13 @@ class _Reference:
         return not killed_early and (ended.status not in expected or "Traceback" in ended.output)
 
 
-def _resumable(folder: Path) -> Path | None:
+def resumable(folder: Path) -> Path | None:
     """Return the run directory, or None if the run was killed before it was created."""
     runs = [path for path in (folder / "runs").glob("*") if not path.name.startswith(".")]
     return runs[0] if runs else None
 
 
-def _temporary_files(folder: Path) -> list[Path]:
+def temporary_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*.tmp") if path.exists()]
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("arguments", [["kills", "--trials", "8"], ["flips", "--bits", "20", "--tensor-bits", "40"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["kills", "--trials", "8"], ["flips", "--bits", "20", "--large-bits", "40"], ["fuzz", "runs", "--seconds", "3"]],
+)
 def test_a_small_campaign_finds_no_fault(arguments: list[str]) -> None:
     campaign = subprocess.run(
         [sys.executable, "-m", "tests.campaigns", *arguments],

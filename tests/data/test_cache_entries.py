@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +17,15 @@ import filelock
 import numpy as np
 import pytest
 
-from seqforge.cache import EntryManifest, find_damage, hold_entry, list_entries, open_cache_folder, remove_entry
+from seqforge.cache import (
+    EntryManifest,
+    find_damage,
+    hold_entry,
+    list_entries,
+    lock_entry,
+    open_cache_folder,
+    remove_entry,
+)
 from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.data import TokenFile, load_token_file
 from seqforge.errors import RunError
@@ -239,14 +249,25 @@ def test_the_list_names_origin_size_and_last_use(made: ModuleType, tokens: Path)
     os.utime(file.folder / MANIFEST, (1e9, 1e9))
     times = open_cache_folder("backends") / "times.json"
     times.write_text("{}")
-    os.utime(times, (2e9, 1e9))
+    os.utime(times, (1.5e9, 1e9))
     other, entry = list_entries()
     assert (entry.kind, entry.path, entry.origin) == ("tokens", file.folder, "20 documents (Characters)")
     assert entry.size == sum(path.stat().st_size for path in file.folder.iterdir())
     assert entry.used == 1e9
-    assert (other.kind, other.path, other.origin, other.size, other.used) == ("backends", times, "", 2, 2e9)
+    assert (other.kind, other.path, other.origin, other.size, other.used) == ("backends", times, "", 2, 1.5e9)
     load(made, made.TEXTS)
     assert list_entries()[1].used > 1.7e9
+
+
+def test_an_entry_that_was_used_while_the_clock_was_ahead_counts_as_used_now(made: ModuleType, tokens: Path):
+    manifest = load(made, made.TEXTS).folder / MANIFEST
+    times = open_cache_folder("backends") / "times.json"
+    times.write_text("{}")
+    before = time.time() - 1
+    for path in (manifest, times):
+        os.utime(path, (4e9, 4e9))
+    assert all(before <= entry.used <= time.time() for entry in list_entries())
+    assert all(before <= path.stat().st_mtime <= time.time() for path in (manifest, times))
 
 
 def test_an_entry_in_use_is_not_removed(made: ModuleType, tokens: Path):
@@ -258,6 +279,36 @@ def test_an_entry_in_use_is_not_removed(made: ModuleType, tokens: Path):
     del used
     assert remove_entry(folder)
     assert list_entries() == []
+
+
+def test_a_lock_file_exists_only_while_a_process_holds_or_awaits_it(tmp_path: Path):
+    entry, lock, held = tmp_path / "entry", tmp_path / "entry.lock", list[int]()
+
+    def hold() -> None:
+        with lock_entry(entry):
+            held.append(1)
+            assert len(held) == 1
+            assert lock.exists()
+            with lock_entry(entry, wait=False) as second:
+                assert not second
+            time.sleep(0.005)
+            held.pop()
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(hold) for _ in range(12)]:
+            future.result()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_file_of_a_killed_process_is_removed_when_the_cache_is_opened(made: ModuleType, tokens: Path):
+    tokens.mkdir(parents=True)
+    for name in ("abandoned", "held"):
+        (tokens / f"{name}.lock").touch()
+    with filelock.FileLock(tokens / "held.lock"):
+        load(made, made.TEXTS)
+        assert [path.name for path in tokens.glob("*.lock")] == ["held.lock"]
+    load(made, made.TEXTS)
+    assert not list(tokens.glob("*.lock"))
 
 
 def test_an_entry_that_is_being_removed_cannot_be_used(made: ModuleType, tokens: Path):

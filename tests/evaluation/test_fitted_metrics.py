@@ -1,5 +1,6 @@
 """Fitted metrics: fitted once, only to the training text, and again if the cached state cannot be used."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,25 @@ def test_for_another_split_or_other_options_a_metric_is_fitted_again(make_experi
     assert TextMetric.fit_count == 3
 
 
+def test_after_an_edit_of_its_code_a_metric_is_fitted_again(
+    make_experiment: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chosen = make_experiment()
+    module = sys.modules[chosen.metrics[0].component.__module__]
+    copy = tmp_path / "metrics.py"
+    copy.write_bytes(Path(str(module.__file__)).read_bytes())
+    monkeypatch.setattr(module, "__file__", str(copy))
+    for count in (1, 1):
+        fit(chosen)
+        assert TextMetric.fit_count == count
+    copy.write_text(copy.read_text() + "# edited\n")
+    fit(chosen)
+    assert TextMetric.fit_count == 2
+
+
 def test_with_a_damaged_cached_state_a_metric_is_fitted_again(make_experiment: Any) -> None:
     fit(make_experiment())
-    (cached,) = (path for path in (cache_folder() / "metrics").iterdir() if path.suffix != ".lock")
+    (cached,) = (cache_folder() / "metrics").iterdir()
     whole = cached.read_bytes()
     # `restore` raises a DataError for the first, and another error for the second. It would accept the others.
     for fit_count, damage in enumerate(
@@ -97,14 +114,12 @@ def test_with_a_damaged_cached_state_a_metric_is_fitted_again(make_experiment: A
         assert TextMetric.fit_count == fit_count
 
 
-def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any) -> None:
+def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # In a read-only cache, no lock can be taken.
     fit(make_experiment())
-    (lock,) = (cache_folder() / "metrics").glob("*.lock")
-    lock.unlink()
+    monkeypatch.setattr("seqforge.evaluation.metrics.lock_entry", None)
     fit(make_experiment())
     assert TextMetric.fit_count == 1
-    assert not lock.exists()
 
 
 def test_a_metric_that_cannot_be_fitted_is_an_error_that_names_it(

@@ -1,5 +1,6 @@
 """Components of every kind that work `after` times, and then raise an error or return what their interface forbids."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class FaultyCorpus(Corpus):
 
 
 class FaultyVocabulary(Vocabulary):
-    def __init__(self, after: int = 1, result: Literal["error", "list"] = "error") -> None:
+    def __init__(self, after: int = 1, result: Literal["error", "list", "no text"] = "error") -> None:
         self._fails = Counter(after)
         self._result = result
 
@@ -67,12 +68,12 @@ class FaultyVocabulary(Vocabulary):
         return 256
 
     def encode_bytes(self, content: bytes) -> NDArray[np.integer[Any]]:
-        if self._fails():
+        if self._result != "no text" and self._fails():
             return [1] if self._result == "list" else divide_by_zero()  # pyright: ignore[reportReturnType]
         return np.frombuffer(content, dtype=np.uint8)
 
     def decode(self, tokens: Iterable[int]) -> bytes:
-        return bytes(tokens)
+        return None if self._result == "no text" else bytes(tokens)  # pyright: ignore[reportReturnType]
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -99,12 +100,19 @@ class FaultyAttention(Attention):
 
 
 class FaultyInitializer(Initializer):
+    def __init__(self, result: Literal["error", "nan"] = "error") -> None:
+        self._result = result
+
     def initialize(self, name: str, parameter: Tensor) -> None:
-        divide_by_zero()
+        if self._result == "error":
+            divide_by_zero()
+        parameter.view(-1)[-1] = torch.nan
 
 
 class FaultyLoss(Loss):
-    def __init__(self, after: int = 3, result: Literal["error", "vector", "number", "constant"] = "error") -> None:
+    def __init__(
+        self, after: int = 3, result: Literal["error", "vector", "number", "constant", "exit"] = "error"
+    ) -> None:
         super().__init__()
         self._fails = Counter(after)
         self._result = result
@@ -113,6 +121,8 @@ class FaultyLoss(Loss):
         losses = nn.functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")
         if not self._fails():
             return losses.mean()
+        if self._result == "exit":
+            sys.exit("no licence")
         results = {"vector": losses, "number": 0.5, "constant": losses.detach().mean()}
         return results[self._result] if self._result in results else divide_by_zero()  # pyright: ignore[reportReturnType]
 

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import filelock
 import pytest
+import torch
 
-from seqforge import Experiment, train
+from seqforge import Experiment, Run, train
+from seqforge.checkpoints import Checkpoints, initial_state
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.directory import FILES, FOLDERS
+from seqforge.runs.resume import remove_temporary_files
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-1"
 
@@ -109,6 +112,27 @@ def test_a_link_is_also_refused_when_training_starts(name: str, path: Path, outs
     before = snapshot(outside)
     with pytest.raises(RunError, match=f"{path / name}: it is a symbolic link"), run.lock():
         pass
+    assert snapshot(outside) == before
+
+
+def test_a_folder_that_becomes_a_link_while_a_run_is_open_is_not_followed(path: Path, outside: Path) -> None:
+    before = snapshot(outside)
+    run = Run.open(path)
+    for folder in ("checkpoints", "samples"):
+        shutil.rmtree(path / folder)
+        (path / folder).symlink_to(outside / folder)
+    state = initial_state(run.experiment, 9, torch.device("cpu"))
+    for use in (
+        lambda: run.model("10"),
+        lambda: run.checkpoints.drop_after(0),
+        lambda: run.checkpoints.save(state, "", {}, keep=1),
+        lambda: run.directory.write_samples(10, ["text"]),
+        lambda: Checkpoints(path / "samples").steps(),
+    ):
+        with pytest.raises(RunError, match="it is a symbolic link, which is not followed here"):
+            use()
+    remove_temporary_files(path)
+    assert run.directory.read_last_sample() is None
     assert snapshot(outside) == before
 
 

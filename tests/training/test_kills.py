@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from seqforge import Registry, Run, resume, train
 from seqforge.errors import RunError
 from seqforge.interfaces import WorkProgressed
-from seqforge.training.interrupts import Interrupted
+from seqforge.training.interrupts import Interrupted, InterruptGuard
 
 
 class StopAtWork:
@@ -84,6 +85,33 @@ def test_a_second_ctrl_c_at_the_end_leaves_a_run_that_can_be_resumed(
     assert [record["step"] for record in run.metrics() if record["event"] == "sample"] == [12]
 
 
+def test_a_second_ctrl_c_in_a_finalizer_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)
+
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with InterruptGuard() as guard:
+            guard.wait_for_steps()
+            os.kill(os.getpid(), signal.SIGINT)
+            Finalized()
+            with pytest.raises(Interrupted):
+                time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert "Exception ignored" not in capfd.readouterr().err
+
+
+def test_a_labelled_run_without_validation_split_ends_once(
+    labelled_experiment: Any, labelled: Registry, tmp_path: Path
+) -> None:
+    run = train(labelled_experiment(data={"validation_fraction": 0.0}), tmp_path)
+    with pytest.raises(RunError, match="has already reached the end"):
+        resume(Run.open(run.path, registry=labelled))
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_before_training_ends_at_once_and_leaves_no_run(
     number: signal.Signals, status: int, experiment: Any, tmp_path: Path
@@ -121,11 +149,11 @@ def test_a_checkpoint_that_is_partly_deleted_does_not_count(
 ) -> None:
     real: Callable[..., None] = shutil.rmtree
 
-    def stop(path: Path, **options: Any) -> None:
-        if "step-" in path.name and path.exists():
-            (path / "manifest.json").unlink()
+    def stop(name: Any, *, dir_fd: int | None = None, **options: Any) -> None:
+        if dir_fd is not None and "step-" in name and os.path.lexists(f"/dev/fd/{dir_fd}/{name}"):
+            os.unlink(f"{name}/manifest.json", dir_fd=dir_fd)
             raise KeyboardInterrupt
-        real(path, **options)
+        real(name, dir_fd=dir_fd, **options)
 
     monkeypatch.setattr(shutil, "rmtree", stop)
     with pytest.raises(KeyboardInterrupt):

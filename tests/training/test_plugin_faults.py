@@ -1,5 +1,6 @@
 """A fault in the code of a plugin in use names the component, its plugin and the line, and the run is saved."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from seqforge_essentials.vocabularies import Bytes
 from seqforge import Experiment, Registry, Run, resume, texts, train
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
+from seqforge.faults import blame_components
 from seqforge.interfaces import Corpus, Document, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Score
 from seqforge.registry import Plugin, PluginState, Register
 
@@ -59,6 +61,10 @@ BEFORE_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
         {"model": {"cells": [CELL], "initializer": {"use": "bad/faulty"}}},
         f"initializer 'bad/faulty': initialize failed: {WHERE}",
     ),
+    "an initializer that writes NaN": (
+        {"model": {"cells": [CELL], "initializer": {"use": "bad/faulty", "result": "nan"}}},
+        "initializer 'bad/faulty': initialize wrote NaN or infinity to ",
+    ),
     "an optimizer that is a list": (
         {"optimizer": {"use": "bad/faulty", "result": "list"}},
         "optimizer 'bad/faulty': build returned a list, not a torch.optim.Optimizer (faulty.py, line ",
@@ -100,6 +106,10 @@ WHILE_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a loss that is a number": (loss("number"), "loss 'bad/faulty': forward returned 0.5, not a scalar tensor"),
     "a constant loss": (loss("constant"), "loss 'bad/faulty': forward returned a constant, not a function"),
+    "a loss that ends the process": (
+        loss("exit"),
+        "loss 'bad/faulty': forward failed: SystemExit: no licence (faulty.py",
+    ),
     "schedule": (schedule("error"), f"schedule 'bad/faulty': factor failed: {WHERE}"),
     "a negative factor": (schedule("-1"), "schedule 'bad/faulty': factor returned -1.0, not a finite number"),
     "a factor that is NaN": (schedule("nan"), "schedule 'bad/faulty': factor returned nan, not a finite number"),
@@ -175,6 +185,33 @@ def test_a_faulty_sampler_costs_only_the_samples(
     for step in (7, 12):
         assert f"no sample of step {step}: sampler 'bad/faulty': {message}" in errors
     assert not [record for record in run.metrics() if record["event"] == "sample"]
+
+
+def test_a_run_in_python_names_the_component_that_fails(make: Any, faulty: Registry, tmp_path: Path) -> None:
+    run = train(make(), tmp_path)
+    sampler = Experiment.from_dict(
+        {**run.experiment.table, "sampler": [{"use": "bad/faulty"}]}, registry=faulty
+    ).samplers
+    for use in (lambda: run.sample(length=3, samplers=sampler), lambda: list(run.stream(length=3, samplers=sampler))):
+        with pytest.raises(PluginError) as caught:
+            use()
+        assert caught.value.message == f"sampler 'bad/faulty': transform failed: {WHERE}"
+
+
+def test_a_vocabulary_that_decodes_to_no_text_is_named(
+    make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(make(vocabulary={"use": "bad/faulty", "result": "no text"}), tmp_path)
+    message = "vocabulary 'bad/faulty': decode returned a NoneType, not bytes (faulty.py, line "
+    assert f"no sample of step 12: {message}" in capsys.readouterr().err
+    with pytest.raises(PluginError) as caught:
+        run.sample(length=3)
+    assert caught.value.message.startswith(message)
+
+
+def test_a_command_of_a_plugin_may_end_the_process() -> None:
+    with pytest.raises(SystemExit), blame_components():
+        sys.exit(3)
 
 
 @pytest.mark.usefixtures("faulty")

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import filelock
 import pooch  # pyright: ignore[reportMissingTypeStubs]
 import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from seqforge.cache import lock_entry
 from seqforge.errors import DataError, ExperimentError
 from seqforge.files import cache_folder
 from seqforge_linux_source.archive import Archive
@@ -92,7 +92,7 @@ class Release:
         pooch.get_logger().setLevel("WARNING")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(f"{path}.lock"):
+            with lock_entry(path):
                 pooch.retrieve(
                     self.url,
                     f"sha256:{self.sha256}",

@@ -327,4 +327,4 @@ def test_a_failing_compiler_is_an_error_with_its_message(monkeypatch: pytest.Mon
     monkeypatch.setenv("CXX", str(compiler))
     with pytest.raises(PluginError, match="unknown instruction"):
         NativeBackend().sequence_reader(Leaky(5, 6), BackendContext(CPU, torch.float32))
-    assert [path.suffix for path in tmp_path.glob("kernels/*")] == [".lock"]
+    assert list(tmp_path.glob("kernels/*")) == []
