@@ -201,9 +201,9 @@ class SamplerSuite(Suite):
             if not isinstance(result, Tensor):
                 fail(make, "`transform` does not return a tensor", got=type(result).__name__)
             tokens = drawn[number] if drawn else result.argmax(-1)
-            yield _Step(logits, result, tokens)
             with calling(make, "`advance`"):
                 memory = sampler.advance(memory, tokens)
+            yield _Step(logits, result, tokens)
 
 
 class _Step:
