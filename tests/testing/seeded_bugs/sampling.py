@@ -49,7 +49,7 @@ class AllowsAgain(Sharper):
     """Forbidden symbols become unlikely instead."""
 
     def transform(self, logits, memory):
-        return logits.clamp(min=-1e4)
+        return logits.clamp(min=-5)
 
 
 class ModifiesItsInput(Sharper):
