@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from seqforge.errors import PluginError
 from seqforge.generation.validate_automaton import first_automaton, next_automaton
@@ -190,10 +191,7 @@ class SamplerSuite(Suite):
         size = self.vocabulary.size
         memory = self._start(sampler, prompt, len(range(3)[rows]))
         for number in range(self.length):
-            logits = 3 * torch.randn(3, size, generator=generator)
-            if forbid:
-                logits.masked_fill_(torch.rand(3, size, generator=generator) < 0.3, -torch.inf)
-            logits = logits[rows]
+            logits = _random_logits(size, number, generator, forbid)[rows]
             given = logits.clone()
             with calling(make, "`transform`"):
                 result: Any = sampler.transform(logits, memory)
@@ -205,6 +203,17 @@ class SamplerSuite(Suite):
             with calling(make, "`advance`"):
                 memory = sampler.advance(memory, tokens)
             yield _Step(logits, result, tokens)
+
+
+def _random_logits(size: int, number: int, generator: torch.Generator, forbid: bool) -> Tensor:
+    """Return logits of 3 rows: by turns with ties, with large differences, and with few symbols that are possible."""
+    logits = 3 * torch.randn(3, size, generator=generator)
+    logits = (logits, logits.round(), 20 * logits)[number % 3]
+    if not forbid:
+        return logits
+    best = functional.one_hot(logits.argmax(-1), size).bool()
+    share = (0.3, 0.99)[number % 2]
+    return logits.masked_fill(~best & (torch.rand(3, size, generator=generator) < share), -torch.inf)
 
 
 class _Step:
