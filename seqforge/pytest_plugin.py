@@ -24,8 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the suites, together with the tests that the command line names, if any."""
-    if config.getoption(_OPTION):
+    """Collect the suites, together with the tests that the command line names, if any.
+
+    Raises:
+        UsageError: If a plugin is not installed or cannot be used.
+    """
+    names = cast("list[str]", config.getoption(_OPTION))
+    if names:
+        _check_plugins(names)
         is_named = config.args_source is pytest.Config.ArgsSource.ARGS
         config.args[:] = [*(config.args if is_named else ()), str(_TESTS)]
 
@@ -39,3 +45,15 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     content: Any = module.obj
     vars(content).update(content.suites_of(names))
     return module
+
+
+def _check_plugins(names: list[str]) -> None:
+    from seqforge.errors import did_you_mean
+    from seqforge.registry import PluginState, Registry
+
+    plugins = {plugin.name: plugin for plugin in Registry.installed().plugins}
+    for name in names:
+        if name not in plugins:
+            raise pytest.UsageError(f"no plugin {name!r} is installed. {did_you_mean(name, list(plugins))}")
+        if plugins[name].state is not PluginState.OK:
+            raise pytest.UsageError(f"the plugin {name!r} is {plugins[name].state}: {plugins[name].reason}")

@@ -2,8 +2,7 @@
 
 import functools
 import traceback
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, cast
 
@@ -78,8 +77,7 @@ def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None)
     raise ConformanceError(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
 
 
-@contextmanager
-def calling(component: Any, action: str, *allowed: type[Exception]) -> Generator[None]:
+class calling:  # noqa: N801 - it reads as a verb
     """Convert an exception inside the block to a failure that names the component, the action, the file and the line.
 
     Args:
@@ -90,15 +88,19 @@ def calling(component: Any, action: str, *allowed: type[Exception]) -> Generator
     Raises:
         ConformanceError: If the block raises another exception.
     """
-    __tracebackhide__ = True
-    try:
-        yield
-    except (ConformanceError, *allowed):
-        raise
-    except Exception as error:
-        message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
-        description = f"{action} raises {type(error).__name__}: {message}{place_of(error)}"
-        raise ConformanceError(f"{name_of(component)}: {description}") from error
+
+    def __init__(self, component: Any, action: str, *allowed: type[Exception]) -> None:
+        self._component, self._action, self._allowed = component, action, allowed
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        __tracebackhide__ = True
+        if isinstance(error, Exception) and not isinstance(error, (ConformanceError, *self._allowed)):
+            message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
+            description = f"{self._action} raises {type(error).__name__}: {message}{place_of(error)}"
+            raise ConformanceError(f"{name_of(self._component)}: {description}") from error
 
 
 def place_of(error: BaseException) -> str:

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+import torch
 
-from seqforge.errors import SeqforgeError, did_you_mean
-from seqforge.interfaces import PredictionMetric
-from seqforge.registry import Plugin, PluginState, Registration, Registry, options_of
+from seqforge.errors import SeqforgeError
+from seqforge.interfaces import Backend, BackendContext, PredictionMetric
+from seqforge.registry import Plugin, Registration, Registry, options_of
 from seqforge.testing import (
     AttentionSuite,
     BackendSuite,
@@ -24,6 +25,7 @@ from seqforge.testing import (
     ScheduleSuite,
     VocabularySuite,
 )
+from seqforge.testing.backend_case import TOLERANCES, parameter_dtype
 from seqforge.testing.conformance import Suite
 
 _SUITES: Mapping[str, type[Suite]] = {
@@ -41,26 +43,13 @@ _SUITES: Mapping[str, type[Suite]] = {
 
 
 def suites_of(names: Sequence[str]) -> dict[str, type[Any]]:
-    """Return a test class for each kind of component of some plugins, and one for each of their backends.
-
-    Raises:
-        UsageError: If a plugin is not installed or cannot be used.
-    """
+    """Return a test class for each kind of component of installed plugins, and one for each of their backends."""
     registry = Registry.installed()
     found: dict[str, type[Any]] = {}
-    for name in names:
-        found |= _suites_of_plugin(registry, _find(registry, name))
-    return found
-
-
-def _find(registry: Registry, name: str) -> Plugin:
     for plugin in registry.plugins:
-        if plugin.name == name:
-            if plugin.state is not PluginState.OK:
-                raise pytest.UsageError(f"the plugin {name!r} is {plugin.state}: {plugin.reason}")
-            return plugin
-    known = [plugin.name for plugin in registry.plugins]
-    raise pytest.UsageError(f"no plugin {name!r} is installed. {did_you_mean(name, known)}")
+        if plugin.name in names:
+            found |= _suites_of_plugin(registry, plugin)
+    return found
 
 
 def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]]:
@@ -75,10 +64,12 @@ def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]
         if component is None:
             continue
         if registration.kind == "backend":
-            cells = dict(_cells(registry))
-            attributes = {"backend": component, "cells": cells, "examples": 1}
-            class_name = f"Test{_camel(plugin.name)}{_camel(registration.name)}Backend"
-            classes[class_name] = type(class_name, (BackendSuite,), attributes)
+            attributes = _backend_attributes(registry, component)
+            if attributes["cells"]:
+                class_name = f"Test{_camel(plugin.name)}{_camel(registration.name)}Backend"
+                classes[class_name] = type(class_name, (BackendSuite,), attributes)
+            else:
+                problems[name] = "needs another machine or other cells: it runs none of the installed cells here"
             continue
         suite = PredictionMetricSuite if issubclass(component, PredictionMetric) else _SUITES[registration.kind]
         tables.setdefault(suite, {})[registration.name] = _factory(registration, component)
@@ -127,6 +118,20 @@ def _factory(registration: Registration, component: type[Any]) -> Callable[..., 
     if registration.kind == "cell" and "hidden_size" not in inspect.signature(component.__init__).parameters:
         return partial(_build_cell, component)
     return component
+
+
+def _backend_attributes(registry: Registry, backend: type[Backend]) -> dict[str, Any]:
+    """Return the attributes of a suite for a backend, with the installed cells and the types that it runs here."""
+    device = "cuda" if "cpu" not in (backend.device_types or ("cpu",)) and torch.cuda.is_available() else "cpu"
+    cells: dict[str, Callable[..., Any]] = {}
+    dtypes: list[torch.dtype] = []
+    for dtype in TOLERANCES:
+        context = BackendContext(torch.device(device), dtype)
+        for name, make_cell in _cells(registry):
+            if backend().refusal(make_cell(3, 4).to(device, parameter_dtype(dtype)), context) is None:
+                cells[name] = make_cell
+                dtypes += [dtype] if dtype not in dtypes else []
+    return {"backend": backend, "cells": cells, "dtypes": dtypes, "device": device, "examples": 1}
 
 
 def _build_cell(component: type[Any], input_size: int, _: int) -> Any:

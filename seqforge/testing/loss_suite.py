@@ -90,7 +90,7 @@ class LossSuite(Suite):
             return
         ignored = batch.ignored
         mask = ignored if ignored.ndim == batch.outputs.ndim else ignored.unsqueeze(-1)
-        changed = _Batch(batch.outputs + 3 * mask, batch.targets)
+        changed = _Batch(batch.outputs + mask * torch.arange(_SYMBOLS), batch.targets)
         problem = "an output for an ignored target changes the loss"
         _require_near(make, problem, loss, changed, _value(loss, batch, "random outputs"))
         _, gradient = _differentiate(loss, batch, "random outputs")
