@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqforge.data.token_file import VOCABULARY, TokenFile, Tokens
 from seqforge.data.token_writer import TokenWriter, token_type
@@ -20,6 +21,9 @@ from seqforge.interfaces.vocabulary import distinct_codes
 
 VOCABULARY_VERSION = 1
 """Format version of `vocabulary.json`. It has its own version because every run keeps a copy of it."""
+
+_CHECKED_BYTES = 1 << 20
+"""Size of the largest document on which the codes and the token ids of a vocabulary are compared."""
 
 REPORT_SECONDS = 0.2
 """Minimum time in seconds between two progress reports."""
@@ -43,9 +47,12 @@ def encode_corpus(corpus: Corpus, vocabulary: Vocabulary, folder: Path, report: 
     writer = TokenWriter(folder)
     codes = None
     if isinstance(vocabulary, CodedVocabulary):
-        with closing(writer.write(documents, vocabulary.codes)) as written:
+        kept: list[bytes] = []
+        with closing(writer.write(_keep_one(documents, kept), vocabulary.codes)) as written:
             codes = distinct_codes(written)
         vocabulary.adopt(codes)
+        for content in kept:
+            _check_codes(vocabulary, codes, content)
     elif vocabulary.learns:
         with _learn_and_repeat(documents, vocabulary, folder) as repeated:
             _write_tokens(repeated, vocabulary, writer)
@@ -123,6 +130,26 @@ def _report_progress(documents: Iterator[Document], report: Report) -> Iterator[
             last = time.monotonic()
             report(DocumentsEncoded(count, size, done=False))
         yield document
+
+
+def _keep_one(documents: Iterator[Document], kept: list[bytes]) -> Iterator[Document]:
+    """Yield documents, and append the content of the first small one that is not empty to a list."""
+    for document in documents:
+        if not kept and 0 < len(document.content) <= _CHECKED_BYTES:
+            kept.append(document.content)
+        yield document
+
+
+def _check_codes(vocabulary: CodedVocabulary, codes: NDArray[np.uint32], content: bytes) -> None:
+    """Check that token ids are the ranks of codes, which a subclass that overrides one of two methods may violate.
+
+    Raises:
+        PluginError: If they are not.
+    """
+    ranks = np.searchsorted(codes, vocabulary.codes(content))
+    if not np.array_equal(vocabulary.encode(content), ranks):
+        problem = "disagrees with `codes`: the token id of a symbol must be the rank of its code"
+        raise wrong_result(vocabulary.encode_bytes, problem)
 
 
 def _write_tokens(documents: Iterator[Document], vocabulary: Vocabulary, writer: TokenWriter) -> None:

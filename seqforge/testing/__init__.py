@@ -5,7 +5,7 @@ try:
     from seqforge.testing.backend_case import BackendCase
     from seqforge.testing.backend_suite import BackendSuite
     from seqforge.testing.cell_suite import CellSuite
-    from seqforge.testing.conformance import Nonconformity
+    from seqforge.testing.conformance import ConformanceError
     from seqforge.testing.corpus_suite import CorpusSuite
     from seqforge.testing.initializer_suite import InitializerSuite
     from seqforge.testing.loss_suite import LossSuite
@@ -31,11 +31,11 @@ __all__ = [
     "CellCase",
     "CellFactory",
     "CellSuite",
+    "ConformanceError",
     "CorpusSuite",
     "InitializerSuite",
     "LossSuite",
     "MetricSuite",
-    "Nonconformity",
     "OptimizerSuite",
     "PredictionMetricSuite",
     "SamplerSuite",

@@ -86,7 +86,9 @@ class AttentionSuite(Suite):
             for total in (averages.sum(), torch.cat(alone, dim=1).sum()):
                 leaves = list(parameters.values())
                 gradients = torch.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
-                found.append({f"the gradient of `{name}`": each for name, each in zip(parameters, gradients, strict=True)})
+                found.append(
+                    {f"the gradient of `{name}`": each for name, each in zip(parameters, gradients, strict=True)}
+                )
             require_equal(make, problem, found[0], found[1], tolerance=1e-8)
 
     def test_each_step_is_scored_by_itself(self, make: AttentionFactory) -> None:

@@ -1,5 +1,7 @@
 """What compiled code does with the rules and automata of samplers, in Python."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -43,12 +45,14 @@ def allowed_symbols(automaton: ConstraintAutomaton) -> Tensor:
 def follow(automaton: ConstraintAutomaton, tokens: Tensor) -> bool:
     """Move every sample to its next state, and return whether the tables contain all the moves."""
     automaton.left -= 1
-    return all([_move(automaton, row, token) for row, token in enumerate(tokens.tolist())])
+    described = [_move(automaton, row, token) for row, token in enumerate(cast("list[int]", tokens.tolist()))]
+    return all(described)
 
 
 def _move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
     entry = int(automaton.following[automaton.states[row], token])
-    pops, push, target = (0, -1, entry) if entry >= -1 else automaton.actions[-2 - entry].tolist()
+    action = [0, -1, entry] if entry >= -1 else cast("list[int]", automaton.actions[-2 - entry].tolist())
+    pops, push, target = action
     height = int(automaton.heights[row]) - pops
     if entry == -1 or height < 0 or (push >= 0 and height == automaton.stacks.shape[1]):
         automaton.states[row] = -1 - automaton.states[row]

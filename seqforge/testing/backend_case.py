@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -58,7 +58,9 @@ class BackendCase:
         for cell, read in pairs:
             results: list[CellResult] = []
 
-            def keep(_: Cell[Any], inputs: Tensor, state: State, read: Any = read, results: Any = results) -> CellResult:
+            def keep(
+                _: Cell[Any], inputs: Tensor, state: State, read: Any = read, results: Any = results
+            ) -> CellResult:
                 results.append(read(inputs, state))
                 return results[0]
 
@@ -75,7 +77,7 @@ class BackendCase:
             expected: Results of the scan.
 
         Raises:
-            Nonconformity: If a result has another shape or differs too much.
+            ConformanceError: If a result has another shape or differs too much.
         """
         tolerance = TOLERANCES[self.dtype]
         steps = self.inputs.shape[0] * self.inputs.shape[1]
@@ -87,7 +89,7 @@ class BackendCase:
             distance = torch.dist(one, other).item()
             # A sum over steps and rows may be small, but has the rounding errors of its terms.
             size = max(0.5, 0.1 * steps**0.5) * other.numel() ** 0.5
-            largest = tolerance * (torch.linalg.vector_norm(other).item() + size)
+            largest: float = tolerance * (cast("Tensor", torch.linalg.vector_norm(other)).item() + size)
             if not distance <= largest:
                 fail(
                     _Named(subject),
@@ -132,7 +134,7 @@ def require_scan(case: BackendCase) -> None:
     """Check that outputs, last state and all gradients agree with the scan, and that no type changes.
 
     Raises:
-        Nonconformity: If they do not.
+        ConformanceError: If they do not.
     """
     actual, expected = case.results(case.inputs)
     own = parameter_dtype(case.dtype)

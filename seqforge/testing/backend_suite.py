@@ -88,7 +88,9 @@ class BackendSuite(Suite):
         def check(case: BackendCase) -> None:
             if case.cell.reads_symbols:
                 actual, expected = case.results(case.inputs.argmax(-1))
-                case.require_near("{part} for symbols differs from the scan of `step` for unit vectors", actual, expected)
+                case.require_near(
+                    "{part} for symbols differs from the scan of `step` for unit vectors", actual, expected
+                )
 
         self._check_cases(make_cell, dtype, check)
 

@@ -7,7 +7,7 @@ from seqforge.model import EAGER
 from seqforge.model.choose_backend import load_backends
 from seqforge.registry import Registry
 from seqforge.testing.backend_case import backend_case, parameter_dtype, require_scan
-from seqforge.testing.conformance import Nonconformity, calling
+from seqforge.testing.conformance import ConformanceError, calling
 from seqforge.testing.strategies import CaseSizes, CellFactory, build_case
 
 _SIZES = (CaseSizes(4, 3, 5, 6), CaseSizes(33, 17, 5, 6))
@@ -22,7 +22,7 @@ def require_equal_backends(make_cell: CellFactory, slow_backends: bool) -> None:
         slow_backends: Whether to test backends that compile the cell for more than 10 seconds.
 
     Raises:
-        Nonconformity: If a backend computes something else.
+        ConformanceError: If a backend computes something else.
     """
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     for name, backend in load_backends(Registry.installed()).items():
@@ -50,5 +50,5 @@ def _compare(make_cell: CellFactory, name: str, backend: Backend, context: Backe
         try:
             with calling(make_cell, "a call"):
                 require_scan(backend_case(backend, build_case(make_cell, sizes), context))
-        except Nonconformity as error:
-            raise Nonconformity(f"{error} ({place})") from error.__cause__
+        except ConformanceError as error:
+            raise ConformanceError(f"{error} ({place})") from error.__cause__

@@ -1,4 +1,4 @@
-"""The longer checks of the suite of cells. Each raises `Nonconformity` with one sentence about the cell."""
+"""The longer checks of the suite of cells. Each raises `ConformanceError` with one sentence about the cell."""
 
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from seqforge.testing.cell_results import (
 from seqforge.testing.conformance import calling, fail, require_equal
 from seqforge.testing.strategies import CellCase, CellFactory, new_cell
 
+_DIFFERENCE = 1e-6
 _STEPS = 10_000
 _FEW_STEPS = 2_000
 _CHUNK = 100
@@ -47,9 +48,7 @@ def require_shapes(case: CellCase) -> None:
         if list(tensor.shape) != shape:
             fail(cell, f"`{method}` returns an output of another shape", expected=shape, got=list(tensor.shape))
         if tensor.dtype != inputs.dtype:
-            fail(
-                cell, f"`{method}` returns an output of another type", expected=inputs.dtype, got=tensor.dtype
-            )
+            fail(cell, f"`{method}` returns an output of another type", expected=inputs.dtype, got=tensor.dtype)
     require_same_types(cell, after, start, "after a sequence")
     require_same_types(cell, after_step, start, "after a step")
 
@@ -69,28 +68,31 @@ def require_gradients(case: CellCase) -> None:
     gradients = gradients_of(case, lambda cell, inputs, state: cell(inputs, state))
     _, leaves = with_gradients(case)
     generator = torch.Generator().manual_seed(5)
+    wrong: dict[str, tuple[float, float]] = {}
     for name, leaf in leaves.items():
         direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
-        step = 1e-6
-        sums: list[float] = []
-        for sign in (1, -1):
-            moved = {**leaves, name: leaf.detach() + sign * step * direction}
-            fields = [moved.get(field, tensor) for field, tensor in named_state(case.state).items()]
-            parameters = {key: moved[f"`{key}`"].detach() for key, _ in case.cell.named_parameters() if f"`{key}`" in moved}
-            with torch.no_grad():
-                result = torch.func.functional_call(
-                    case.cell, parameters, (moved["the input"].detach(), type(case.state)(*fields))
-                )
-                sums.append(weighted_sum(cast("tuple[Tensor, State]", result)).item())
-        expected = (sums[0] - sums[1]) / (2 * step)
+        above, below = (_sum_at(case, name, leaf.detach() + sign * _DIFFERENCE * direction) for sign in (1, -1))
+        expected = (above - below) / (2 * _DIFFERENCE)
         got = (gradients[f"the gradient of {name}"] * direction).sum().item()
         if not abs(got - expected) <= 1e-5 * (1 + abs(expected)):
-            fail(
-                case.cell,
-                f"the gradient of {name} is wrong",
-                expected=f"a slope of {expected:.6g}, by finite differences",
-                got=f"{got:.6g}",
-            )
+            wrong[name] = expected, got
+    for expected, got in wrong.values():
+        fail(
+            case.cell,
+            f"the gradient of {', '.join(wrong)} is wrong",
+            expected=f"a slope of {expected:.6g}, by finite differences",
+            got=f"{got:.6g}",
+        )
+
+
+def _sum_at(case: CellCase, name: str, value: Tensor) -> float:
+    """Return the weighted sum of the results, with another value for one leaf."""
+    inputs = value if name == "the input" else case.inputs
+    state = type(case.state)(*(value if name == part else old for part, old in named_state(case.state).items()))
+    parameters = {name.strip("`"): value} if name.strip("`") in dict(case.cell.named_parameters()) else {}
+    with torch.no_grad():
+        result = torch.func.functional_call(case.cell, parameters, (inputs, state))
+    return weighted_sum(cast("tuple[Tensor, State]", result)).item()
 
 
 def require_pure(case: CellCase) -> None:
@@ -178,7 +180,9 @@ def require_bounded_state(make_cell: CellFactory) -> None:
         for name, sizes in means.items():
             sizes.append(parts[name].abs().mean().item())
             if not sizes[-1] < float("inf"):
-                fail(cell, f"{name} grows without bound", expected="finite numbers", got=f"{sizes[-1]} at step {done:,}")
+                fail(
+                    cell, f"{name} grows without bound", expected="finite numbers", got=f"{sizes[-1]} at step {done:,}"
+                )
         if done == _FEW_STEPS and not any(_growth(sizes) > 1.15 for sizes in means.values()):
             return
     for name, sizes in means.items():

@@ -2,7 +2,7 @@
 
 import linecache
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ def require_float64(cell: Cell[Any]) -> None:
     """Check that a cell whose parameters are in float64 computes in float64.
 
     Raises:
-        Nonconformity: If a result is in another type, or if a tensor in float64 is converted to another type.
+        ConformanceError: If a result is in another type, or if a tensor in float64 is converted to another type.
     """
     watch = _Watch(cell, lambda tensor: tensor.is_floating_point() and tensor.dtype != torch.float64)
     results, error = _run(cell, watch, torch.device("cpu"))
@@ -41,7 +41,7 @@ def require_device(cell: Cell[Any], device: str) -> None:
     """Check that a cell creates its tensors on the device of its parameters.
 
     Raises:
-        Nonconformity: If a result is on another device, or if tensors of two devices are mixed.
+        ConformanceError: If a result is on another device, or if tensors of two devices are mixed.
     """
     cell = cell.to(device)
     watch = _Watch(cell, lambda tensor: tensor.device.type != device)
@@ -65,7 +65,7 @@ def _run(cell: Cell[Any], watch: "_Watch", device: torch.device) -> tuple[dict[s
         with torch.no_grad(), watch:
             start = cell.initial_state(2)
             output, after = cell.step(cell.project(inputs)[0], start)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the caller describes it
         return {}, error
     finally:
         watch.detach()
@@ -86,7 +86,7 @@ class _Watch(TorchFunctionMode):
         super().__init__()
         self.place = self.conversion = self.type_name = ""
         self._is_foreign, self._layers, self._hooks = is_foreign, list[str](), list[Any]()
-        for name, child in cell.named_modules():
+        for name, child in cast("Iterable[tuple[str, nn.Module]]", cell.named_modules()):
             if name:
                 self._hooks.append(child.register_forward_pre_hook(self._enter(name)))
                 self._hooks.append(child.register_forward_hook(self._leave, always_call=True))

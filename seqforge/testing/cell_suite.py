@@ -1,7 +1,7 @@
 """The conformance suite of cells, for subclasses in the tests of a plugin."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import safetensors.torch
 import torch
@@ -24,7 +24,7 @@ class CellSuite(Suite):
 
     ```python
     from functools import partial
-    from typing import ClassVar
+    from typing import Any, ClassVar
 
     from seqforge.testing import CellSuite
 
@@ -72,8 +72,7 @@ class CellSuite(Suite):
 
     def test_any_size_is_read(self, make_cell: CellFactory) -> None:
         """Outputs and states have the right shape and type for any length, batch size and number of features."""
-        wide = {"time": sizes(9), "batch": sizes(9), "features": sizes(70)}
-        for_each_case(make_cell, checks.require_shapes, **wide)
+        for_each_case(make_cell, checks.require_shapes, time=sizes(9), batch=sizes(9), features=sizes(70))
 
     def test_forward_is_the_scan_of_step(self, make_cell: CellFactory) -> None:
         """`forward` agrees with the scan of `step`, with and without gradients."""
@@ -90,8 +89,7 @@ class CellSuite(Suite):
                 cell, "{part} of `forward` without gradients differs from the scan of `step`", actual, expected
             )
 
-        wide = {"time": sizes(9), "batch": sizes(9), "features": sizes(70)}
-        for_each_case(make_cell, check, large=LARGE, **wide)
+        for_each_case(make_cell, check, large=LARGE, time=sizes(9), batch=sizes(9), features=sizes(70))
 
     def test_forward_has_the_gradients_of_the_scan(self, make_cell: CellFactory) -> None:
         """The gradients of `forward` agree with those of the scan of `step`."""
@@ -241,8 +239,8 @@ class CellSuite(Suite):
             _, between = cell(earlier, state)
             outputs, _ = cell(inputs, map_state(torch.detach, between))
             if outputs.requires_grad:
-                (gradient,) = torch.autograd.grad(outputs.sum(), earlier, allow_unused=True)
-                if gradient is not None:
+                gradients: tuple[Any, ...] = torch.autograd.grad(outputs.sum(), earlier, allow_unused=True)
+                if gradients[0] is not None:
                     fail(cell, "a gradient bypasses the detached state: the cell stores a tensor outside of its state")
 
         for_each_case(make_cell, check, examples=3)
@@ -254,4 +252,3 @@ class CellSuite(Suite):
     def test_backends_agree(self, make_cell: CellFactory) -> None:
         """Every installed backend that runs the cell computes the same, and so does a GPU if there is one."""
         require_equal_backends(make_cell, self.slow_backends)
-

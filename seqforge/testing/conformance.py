@@ -2,10 +2,9 @@
 
 import functools
 import traceback
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ Parts = Mapping[str, Tensor]
 """Results of a component by the name that a message gives them, such as "`state.hidden`"."""
 
 
-class Nonconformity(AssertionError):
+class ConformanceError(AssertionError):
     """A component does not do what its interface requires."""
 
 
@@ -71,15 +70,14 @@ def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None)
         got: What the component did.
 
     Raises:
-        Nonconformity: Always.
+        ConformanceError: Always.
     """
     __tracebackhide__ = True
     figures = [f"{label} {value}" for label, value in (("expected", expected), ("got", got)) if value is not None]
-    raise Nonconformity(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
+    raise ConformanceError(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
 
 
-@contextmanager
-def calling(component: Any, action: str, *allowed: type[Exception]) -> Generator[None]:
+class calling:  # noqa: N801 - it reads as a verb
     """Convert an exception inside the block to a failure that names the component, the action, the file and the line.
 
     Args:
@@ -88,17 +86,21 @@ def calling(component: Any, action: str, *allowed: type[Exception]) -> Generator
         allowed: Exceptions that pass through.
 
     Raises:
-        Nonconformity: If the block raises another exception.
+        ConformanceError: If the block raises another exception.
     """
-    __tracebackhide__ = True
-    try:
-        yield
-    except (Nonconformity, *allowed):
-        raise
-    except Exception as error:
-        message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
-        description = f"{action} raises {type(error).__name__}: {message}{place_of(error)}"
-        raise Nonconformity(f"{name_of(component)}: {description}") from error
+
+    def __init__(self, component: Any, action: str, *allowed: type[Exception]) -> None:
+        self._component, self._action, self._allowed = component, action, allowed
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        __tracebackhide__ = True
+        if isinstance(error, Exception) and not isinstance(error, (ConformanceError, *self._allowed)):
+            message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
+            description = f"{self._action} raises {type(error).__name__}: {message}{place_of(error)}"
+            raise ConformanceError(f"{name_of(self._component)}: {description}") from error
 
 
 def place_of(error: BaseException) -> str:
@@ -113,7 +115,17 @@ def place_of(error: BaseException) -> str:
 
 def is_authors_code(module: str) -> bool:
     """Return whether a module is neither one of seqforge's core nor of a library that runs the code of components."""
-    libraries = {"seqforge", "torch", "hypothesis", "pytest", "_pytest", "pluggy", "beartype", "jaxtyping", "contextlib"}
+    libraries = {
+        "seqforge",
+        "torch",
+        "hypothesis",
+        "pytest",
+        "_pytest",
+        "pluggy",
+        "beartype",
+        "jaxtyping",
+        "contextlib",
+    }
     return module.partition(".")[0] not in libraries
 
 
@@ -128,7 +140,7 @@ def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, 
         tolerance: Largest difference.
 
     Raises:
-        Nonconformity: If a result differs.
+        ConformanceError: If a result differs.
     """
     __tracebackhide__ = True
     for part, wanted in expected.items():
@@ -150,7 +162,7 @@ def result_difference(actual: Tensor, expected: Tensor, tolerance: float) -> tup
         wrong &= ~((one - other).abs() <= tolerance * (1 + other.abs()))
     if not wrong.any():
         return "", ""
-    position = wrong.nonzero()[0].tolist()
+    position = cast("list[int]", wrong.nonzero()[0].tolist())
     digits = 17 if tolerance == 0 else 6
     place = f" at {position}" if position else ""
     return f"{other[tuple(position)].item():.{digits}g}{place}", f"{one[tuple(position)].item():.{digits}g}"

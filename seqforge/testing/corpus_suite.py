@@ -119,7 +119,8 @@ class CorpusSuite(Suite):
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        if isinstance(corpus, Corpus) and peak > 4 * largest + _MEMORY and 2 * peak > total:
+        # A buffer that is larger than the whole corpus is no sign of one that grows with it.
+        if isinstance(corpus, Corpus) and peak > 4 * largest + _MEMORY and total / 2 < peak < 4 * total:
             fail(
                 make,
                 "the whole corpus is in memory at once",
@@ -135,7 +136,9 @@ class CorpusSuite(Suite):
 
         def report(event: DocumentsEncoded | WorkProgressed) -> None:
             if not isinstance(event, WorkProgressed):
-                fail(make, "`read` reports something else than its progress", expected="WorkProgressed", got=repr(event))
+                fail(
+                    make, "`read` reports something else than its progress", expected="WorkProgressed", got=repr(event)
+                )
 
         with calling(make, "`read`"):
             read = [document.name for document in itertools.islice(corpus.read(report), self.limit)]
@@ -155,12 +158,12 @@ class CorpusSuite(Suite):
         for make in self.unreadable.values():
             with calling(make, "`__init__`"):
                 corpus = make()
-            methods = {"examples": lambda c: next(c.examples()), "documents": lambda c: next(c.documents())}
             method = "examples" if isinstance(corpus, LabelledCorpus) else "documents"
-            for name, call in ((method, methods[method]), ("fingerprint", lambda c: c.fingerprint())):
+            for name in (method, "fingerprint"):
                 try:
                     with calling(make, f"`{name}` of an unreadable source", DataError):
-                        call(corpus)
+                        result: Any = getattr(corpus, name)()
+                        _ = next(result) if name == method else result
                 except DataError as error:
                     if not error.message.strip():
                         fail(make, f"the DataError that `{name}` raises has no message")
@@ -171,11 +174,8 @@ class CorpusSuite(Suite):
 
 def example_spec(make: CorpusFactory, corpus: LabelledCorpus) -> ExampleSpec:
     """Return the example spec of a labelled corpus, from the options with which it was built."""
-    arguments, function = dict[str, Any](), make
-    while isinstance(function, functools.partial):
-        arguments = {**function.keywords, **arguments}
-        function = cast("Any", function).func
-    bound = inspect.signature(type(corpus).__init__).bind_partial(corpus, **arguments)
+    given = make if isinstance(make, functools.partial) else functools.partial(make)
+    bound = inspect.signature(type(corpus).__init__).bind_partial(corpus, *given.args, **given.keywords)
     bound.apply_defaults()
     options = {name: value for name, value in bound.arguments.items() if name != "self"}
     with calling(make, "`example_spec`"):
@@ -228,7 +228,9 @@ def _require_example(make: CorpusFactory, spec: ExampleSpec, example: Example) -
             except DataError as error:
                 fail(make, f"the {part} of {example.name!r} does not fit the example spec", got=error.message)
             if part == "target" and spec.output_mode == "every step":
-                steps = len(example.input) if isinstance(spec.input, Text) else len(np.asarray(example.input))
+                steps = (
+                    len(cast("str", example.input)) if isinstance(spec.input, Text) else len(np.asarray(example.input))
+                )
                 if len(converted) != steps:
                     fail(
                         make,

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings, strategies
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from seqforge.testing.cell_precision import require_float64
-from seqforge.testing.conformance import Nonconformity, calling
+from seqforge.testing.conformance import ConformanceError, calling
 from seqforge.testing.registered_tensors import require_registered
 from seqforge.testing.strategies import CaseSizes, CellCase, CellFactory, build_case, case_sizes, new_cell
 
@@ -40,7 +40,7 @@ def for_each_case(
 
     Args:
         make_cell: Function that returns a cell.
-        check: Function that raises `Nonconformity` if a case is wrong.
+        check: Function that raises `ConformanceError` if a case is wrong.
         subject: Component that is tested; the cell by default.
         examples: Number of random cases.
         large: Sizes of further cases.
@@ -49,7 +49,7 @@ def for_each_case(
         features: Strategy for the input size and the hidden size.
 
     Raises:
-        Nonconformity: If the check fails.
+        ConformanceError: If the check fails.
     """
     __tracebackhide__ = True
     failed: list[CaseSizes] = []
@@ -57,7 +57,7 @@ def for_each_case(
     def run(sizes: CaseSizes) -> None:
         try:
             _check_case(make_cell, check, sizes, subject or make_cell)
-        except Nonconformity:
+        except ConformanceError:
             failed.append(sizes)
             raise
 
@@ -75,16 +75,16 @@ def for_each_case(
         run_random()
         for sizes in large:
             run(sizes)
-    except Nonconformity as error:
+    except ConformanceError as error:
         where = _failing_sizes(partial(_fails, make_cell, check), failed[-1])
-        raise Nonconformity(f"{error}{where and f' ({where})'}") from error.__cause__
+        raise ConformanceError(f"{error}{where and f' ({where})'}") from error.__cause__
 
 
 def _check_case(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject: Any) -> None:
     """Check one case. An exception of the cell is described by its cause, if that is a tensor of the wrong type."""
     try:
         check(build_case(make_cell, sizes))
-    except Nonconformity:
+    except ConformanceError:
         raise
     except Exception as error:
         cell = new_cell(make_cell, 3, 4, seed=0)
@@ -97,13 +97,13 @@ def _check_case(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject:
 def _fails(make_cell: CellFactory, check: Check, sizes: CaseSizes) -> bool:
     try:
         check(build_case(make_cell, sizes))
-    except Exception:
+    except Exception:  # noqa: BLE001 - any failure counts
         return True
     return False
 
 
 def _failing_sizes(fails: Callable[[CaseSizes], bool], sizes: CaseSizes) -> str:
-    """Return at which batch sizes and lengths a check fails, such as "above batch 16", or "" if at all that it tried."""
+    """Return at which batch sizes and lengths a check fails, such as "wrong above batch 16", or "" if at all."""
     found: list[str] = []
     stop = clock.monotonic() + _SECONDS
     for name, field in (("batch", "rows"), ("length", "steps")):

@@ -56,7 +56,9 @@ class LossSuite(Suite):
                 fail(make, f"the loss of {name} is not finite", got=value)
             if not gradient.isfinite().all():
                 fail(make, f"the gradient of {name} is not finite", got=gradient[~gradient.isfinite()][0].item())
-            if not (torch.equal(outputs, each.outputs) and torch.equal(targets.nan_to_num(), each.targets.nan_to_num())):
+            if not (
+                torch.equal(outputs, each.outputs) and torch.equal(targets.nan_to_num(), each.targets.nan_to_num())
+            ):
                 fail(make, "the given outputs or targets were modified in place")
 
     def test_gradients_are_right(self, make: LossFactory) -> None:
@@ -79,20 +81,29 @@ class LossSuite(Suite):
         loss = _build(make)
         batch = _batch(loss)
         if loss.aligns:  # Every output counts; padding follows the targets of a row.
-            longer = _Batch(batch.outputs, torch.cat([batch.targets, torch.full_like(batch.targets[:1], IGNORED_TARGET)]))
-            _require_near(make, "padding after the targets changes the loss", loss, longer, _value(loss, batch, "targets"))
+            longer = _Batch(
+                batch.outputs, torch.cat([batch.targets, torch.full_like(batch.targets[:1], IGNORED_TARGET)])
+            )
+            _require_near(
+                make, "padding after the targets changes the loss", loss, longer, _value(loss, batch, "targets")
+            )
             return
         ignored = batch.ignored
         mask = ignored if ignored.ndim == batch.outputs.ndim else ignored.unsqueeze(-1)
-        changed = _Batch(batch.outputs + 3 * mask, batch.targets)
+        changed = _Batch(batch.outputs + mask * torch.arange(_SYMBOLS), batch.targets)
         problem = "an output for an ignored target changes the loss"
         _require_near(make, problem, loss, changed, _value(loss, batch, "random outputs"))
         _, gradient = _differentiate(loss, batch, "random outputs")
         if (gradient * mask).any():
-            fail(make, "an output for an ignored target has a gradient", expected="0", got=f"{(gradient * mask).max():.3g}")
+            fail(
+                make,
+                "an output for an ignored target has a gradient",
+                expected="0",
+                got=f"{(gradient * mask).max():.3g}",
+            )
 
     def test_the_loss_is_a_mean_over_targets(self, make: LossFactory) -> None:
-        """The loss of a batch is the mean of the losses of its parts, weighted by their targets that are not ignored."""
+        """The loss of a batch is the mean of the losses of its parts, weighted by their numbers of targets."""
         loss = _build(make)
         batch = _batch(loss)
         parts = [batch.rows(slice(row, row + 1)) for row in range(batch.targets.shape[1])]

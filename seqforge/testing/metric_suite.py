@@ -12,7 +12,7 @@ MetricFactory = Callable[[], Metric]
 """Function that returns a metric: a class or `partial(Class, option=…)`."""
 
 TEXTS = (
-    "int f(void)\n{\n\treturn g(1, \"a\\n\");\n}\n\n/* a comment */\n",
+    'int f(void)\n{\n\treturn g(1, "a\\n");\n}\n\n/* a comment */\n',
     "The cat sat on the mat. The cat sat.\r\n\r\nThe end\n",
     "no line break at the end ((",
     "é 漢字 😀 \u0301\u2028 ends }",

@@ -79,7 +79,9 @@ class OptimizerSuite(Suite):
         actual, expected = (
             {f"`{name}`": value for name, value in each.state_dict().items()} for each in (resumed, model)
         )
-        require_equal(make, "{part} differs after a checkpoint: a part of the state is not in it", actual, expected, 0.0)
+        require_equal(
+            make, "{part} differs after a checkpoint: a part of the state is not in it", actual, expected, 0.0
+        )
 
     def test_biases_do_not_decay(self, make: OptimizerFactory) -> None:
         """A step without gradients changes no bias and no gain. It may shrink matrices."""
@@ -106,7 +108,9 @@ class OptimizerSuite(Suite):
         before = {f"`{name}`": value.clone() for name, value in model.state_dict().items()}
         _train(make, model, optimizer, 1)
         after = {f"`{name}`": value for name, value in model.state_dict().items()}
-        require_equal(make, "{part} changes in a step with the learning rate 0, so that schedules fail", after, before, 0.0)
+        require_equal(
+            make, "{part} changes in a step with the learning rate 0, so that schedules fail", after, before, 0.0
+        )
 
 
 class _Model(nn.Module):

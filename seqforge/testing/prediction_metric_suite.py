@@ -133,7 +133,9 @@ def _predictions(spec: ExampleSpec, *, right: bool) -> list[ExamplePrediction]:
     """Return three predictions, each with two targets of different lengths; if right, the first is predicted."""
     made: list[ExamplePrediction] = []
     for number in range(3):
-        targets = tuple(_value(spec, number + which, 2 if spec.output_mode == "every step" else 1 + which) for which in (0, 1))
+        targets = tuple(
+            _value(spec, number + which, 2 if spec.output_mode == "every step" else 1 + which) for which in (0, 1)
+        )
         predicted = targets[0] if right else _value(spec, number + 2, 2)
         made.append(ExamplePrediction(f"example-{number}", predicted, targets))
     return made

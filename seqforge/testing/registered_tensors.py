@@ -1,6 +1,6 @@
 """Tensors of a module that are neither parameters nor buffers, so that no checkpoint and no device receives them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ def unregistered_tensors(module: nn.Module) -> dict[str, Tensor]:
     known: set[int] = {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
     known |= {id(child) for child in module.modules()}
     found: dict[str, Tensor] = {}
-    for path, child in module.named_modules():
+    for path, child in cast("Iterable[tuple[str, nn.Module]]", module.named_modules()):
         attributes: dict[str, Any] = {}
         for parent in type(child).__mro__[::-1]:
             if parent.__module__.partition(".")[0] not in ("torch", "builtins", "seqforge"):
@@ -32,7 +32,7 @@ def require_registered(module: nn.Module) -> None:
     """Check that every tensor of a module is a parameter or a buffer.
 
     Raises:
-        Nonconformity: If one is not.
+        ConformanceError: If one is not.
     """
     for name, tensor in unregistered_tensors(module).items():
         fail(
@@ -59,5 +59,5 @@ def _tensors_in(place: str, value: Any, depth: int) -> Iterator[tuple[str, Tenso
         for index, item in enumerate(cast("list[Any]", value)):
             yield from _tensors_in(f"{place}[{index}]", item, depth - 1)
     elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
-        for name, item in vars(value).items():
+        for name, item in cast("dict[str, Any]", vars(value)).items():
             yield from _tensors_in(f"{place}.{name}", item, depth - 1)

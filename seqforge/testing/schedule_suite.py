@@ -112,12 +112,12 @@ def _factor(make: ScheduleFactory, schedule: Schedule, progress: Progress) -> fl
 def _state(make: ScheduleFactory, schedule: Schedule) -> str:
     with calling(make, "`state`"):
         state: Any = schedule.state()
+    if not isinstance(state, dict):
+        fail(make, "`state` does not return a table", got=repr(state))
     try:
-        if isinstance(state, dict):
-            return json.dumps(state, allow_nan=False)
+        return json.dumps(state, allow_nan=False)
     except (TypeError, ValueError) as error:
         fail(make, "`state` does not return plain JSON values", got=str(error))
-    fail(make, "`state` does not return a table", got=repr(state))
 
 
 def _shown(progress: Progress) -> str:

@@ -101,7 +101,9 @@ class VocabularySuite(Suite):
                 tokens = vocabulary.encode(self.unknown)
                 decoded = vocabulary.decode(tokens.tolist())
         except UnknownSymbolError as error:
-            if not (error.symbol and error.symbol in self.unknown and 0 <= error.position <= len(self.unknown.encode())):
+            if not (
+                error.symbol and error.symbol in self.unknown and 0 <= error.position <= len(self.unknown.encode())
+            ):
                 place = f"{error.symbol!r} at position {error.position}"
                 fail(make, f"the UnknownSymbolError names no symbol of {self.unknown!r}", got=place)
             return
@@ -109,7 +111,9 @@ class VocabularySuite(Suite):
             fail(make, f"`encode` of {self.unknown!r} returns something else than token ids", got=error.message)
         if decoded != self.unknown.encode():
             wanted = "an UnknownSymbolError, or ids that decode to the text"
-            fail(make, f"an unknown symbol in {self.unknown!r} is replaced silently", expected=wanted, got=repr(decoded))
+            fail(
+                make, f"an unknown symbol in {self.unknown!r} is replaced silently", expected=wanted, got=repr(decoded)
+            )
 
     def test_codes_agree_with_ids(self, make: VocabularyFactory) -> None:
         """The id of a symbol of a `CodedVocabulary` is the rank of its code, as the engine computes it."""

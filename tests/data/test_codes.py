@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.data import TokenFile
-from seqforge.errors import DataError
+from seqforge.errors import DataError, PluginError
 from seqforge.interfaces import CodedVocabulary
 from seqforge.interfaces.vocabulary import distinct_codes
 
@@ -80,6 +80,22 @@ def test_a_third_party_coded_vocabulary_gives_its_own_tokens(encoded: Encode, do
     assert vocabulary.known == sorted({2 * byte + 1 for byte in whole})
     assert token_file.map().read().tolist() == vocabulary.encode(whole).tolist()
     assert vocabulary.decode(token_file.map().read().tolist()) == whole
+
+
+class Capitals(Halves):
+    """Overrides `codes` so that capitals count as small letters, but `encode_bytes` reads the text itself."""
+
+    def codes(self, content: bytes) -> Any:
+        return super().codes(content.lower())
+
+    def encode_bytes(self, content: bytes) -> Any:
+        known = [code // 2 for code in self.known]
+        return np.array([known.index(byte) if byte in known else 0 for byte in content], dtype=np.int64)
+
+
+def test_codes_that_disagree_with_token_ids_are_an_error(encoded: Encode):
+    with pytest.raises(PluginError, match=r"Capitals.*encode_bytes disagrees with `codes`"):
+        encoded({"empty": "", "one": "The cat"}, Capitals())
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from seqforge_code_structure.units import split_units
 from seqforge import Experiment
 from seqforge.errors import ExperimentError
 from seqforge.generation import generate
-from seqforge.interfaces import ConstraintAutomaton, SamplingContext, Vocabulary
+from seqforge.interfaces import SamplingContext, Vocabulary
 from seqforge.model import SequenceModel, build_model
+from seqforge.testing import automaton_steps
 
 
 class Words(Vocabulary):
@@ -84,45 +85,14 @@ def test_samples_close_everything_that_they_open(seed: int, length: int, prompt:
         assert [message for message in messages if "comment" in message] == []
 
 
-def allowed_by(automaton: ConstraintAutomaton) -> torch.Tensor:
-    """Compute the symbols that a constraint automaton allows, as generation kernels do."""
-    rows: list[torch.Tensor] = []
-    for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
-        length = int(automaton.weights[torch.cat([stack[:height], state[None]])].sum())
-        room = automaton.left - 1 - length
-        room = min(room if room >= -1 else 0, max(automaton.most - length, 0))
-        rows.append(automaton.costs[state] <= min(126, max(room, int(automaton.costs[state].min()))))
-    return torch.stack(rows)
-
-
-def move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
-    """Move a sample to its next state, as generation kernels do, and return whether the tables describe the move."""
-    entry = int(automaton.following[automaton.states[row], token])
-    if entry == -1:
-        automaton.states[row] = -1 - automaton.states[row]
-        return False
-    pops, push, target = (0, -1, entry) if entry >= 0 else automaton.actions[-2 - entry].tolist()
-    if push >= 0 and automaton.heights[row] - pops == automaton.stacks.shape[1]:
-        automaton.states[row] = -1 - automaton.states[row]
-        return False
-    automaton.heights[row] -= pops
-    automaton.states[row] = target if target >= 0 else automaton.stacks[row, automaton.heights[row]]
-    if push >= 0:
-        automaton.stacks[row, automaton.heights[row]] = push
-        automaton.heights[row] += 1
-    return True
-
-
 def allowed_symbols(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> torch.Tensor:
     """Follow drawn symbols as generation kernels do, and return the allowed symbols of each step."""
     sampler, (length, count) = Balanced(), tokens.shape
     memory = sampler.start(context(prompt, count, length, vocabulary))
     automaton, allowed = sampler.automaton(memory), list[torch.Tensor]()
     for drawn in tokens:
-        allowed.append(allowed_by(automaton))
-        described = [move(automaton, row, token) for row, token in enumerate(drawn.tolist())]
-        automaton.left -= 1
-        if not all(described):
+        allowed.append(automaton_steps.allowed_symbols(automaton))
+        if not automaton_steps.follow(automaton, drawn):
             memory = sampler.memory_after_stop(memory, automaton, drawn)
             automaton = sampler.automaton(memory)
     return torch.stack(allowed)

@@ -1,21 +1,7 @@
 """Additive and multiplicative attention: conformance, and the formulas of the papers."""
 
-from functools import partial
-from typing import ClassVar
-
 import torch
 from seqforge_essentials.attentions import Additive, Multiplicative
-
-from seqforge.testing import AttentionSuite
-
-
-class TestAdditive(AttentionSuite):
-    attentions: ClassVar = {"plain": Additive, "narrow": partial(Additive, size=2)}
-
-
-class TestMultiplicative(AttentionSuite):
-    attentions: ClassVar = {"plain": Multiplicative}
-
 
 QUERY, MEMORY = torch.randn(3, 1, 4), torch.randn(5, 1, 6)
 

@@ -1,7 +1,5 @@
 """The vocabulary `characters`."""
 
-import json
-
 import numpy as np
 import pytest
 import seqforge_essentials.vocabularies as vocabularies
@@ -90,16 +88,6 @@ def test_token_ids_have_the_smallest_integer_type(size: int, dtype: type):
     assert vocabulary.size == size
     assert tokens.dtype == dtype
     assert tokens.tolist() == [size - 1, 0]
-
-
-@settings(deadline=None)
-@given(TEXT)
-def test_the_state_survives_json(text: str):
-    vocabulary = learn_characters(text)
-    other = Characters()
-    other.restore(json.loads(json.dumps(vocabulary.state())))
-    assert other.state() == vocabulary.state()
-    assert other.encode(text.encode()).tolist() == vocabulary.encode(text.encode()).tolist()
 
 
 def test_learn_replaces_the_characters_of_an_earlier_call():

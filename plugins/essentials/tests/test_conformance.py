@@ -89,10 +89,15 @@ class TestSamplers(SamplerSuite):
     samplers: ClassVar = {
         "greedy": Greedy,
         "temperature": partial(Temperature, 0.7),
+        "temperature, cold": partial(Temperature, 0.001),
         "top-k": partial(TopK, 5),
+        "top-k, 1": partial(TopK, 1),
         "top-p": partial(TopP, 0.8),
+        "top-p, narrow": partial(TopP, 1e-9),
         "min-p": partial(MinP, 0.1),
+        "min-p, 1": partial(MinP, 1.0),
         "repetition-penalty": partial(RepetitionPenalty, penalty=1.5, window=5),
+        "repetition-penalty, high": partial(RepetitionPenalty, penalty=10.0, window=1),
     }
 
 

@@ -39,17 +39,6 @@ def test_the_loss_is_the_mean_over_targets_that_are_not_ignored(batch: tuple[Ten
     assert CrossEntropy(smoothing)(outputs, targets).item() == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=25)
-@given(batches())
-def test_an_ignored_target_has_no_gradient(batch: tuple[Tensor, Tensor]):
-    outputs, targets = batch
-    outputs.requires_grad_()
-    CrossEntropy()(outputs, targets).backward()
-    assert outputs.grad is not None
-    assert (outputs.grad[targets == IGNORED_TARGET] == 0).all()
-    assert torch.isfinite(outputs.grad).all()
-
-
 def test_the_loss_is_in_nats_only_without_smoothing():
     assert CrossEntropy().in_nats
     assert not CrossEntropy(label_smoothing=0.1).in_nats

@@ -1,7 +1,5 @@
 """Optimizers: steps, weight decay, fused kernels, and checkpoints."""
 
-import copy
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -83,40 +81,6 @@ def test_steps_equal_those_of_torch(name: str):
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter, reference.get_parameter(name), rtol=1e-4, atol=1e-5)
         assert not torch.equal(parameter, Model().get_parameter(name))
-
-
-@pytest.mark.parametrize("name", REFERENCES)
-def test_steps_after_a_checkpoint_are_bit_identical(name: str):
-    component, options, _, _ = REFERENCES[name]
-    optimizer = component(**options, weight_decay=0.1) if "weight_decay" not in options else component(**options)
-    uninterrupted = Model()
-    uninterrupted_optimizer = optimizer.build(uninterrupted.named_parameters())
-    train(uninterrupted, uninterrupted_optimizer, 0, 5)
-
-    resumed = copy.deepcopy(uninterrupted)
-    state = uninterrupted_optimizer.state_dict()
-    tensors = {
-        (index, key): value.clone()
-        for index, values in state["state"].items()
-        for key, value in values.items()
-        if isinstance(value, torch.Tensor)
-    }
-    plain = {
-        (index, key): value
-        for index, values in state["state"].items()
-        for key, value in values.items()
-        if not isinstance(value, torch.Tensor)
-    }
-    moments: dict[int, dict[str, Any]] = {}
-    for (index, key), value in [*tensors.items(), *json.loads(json.dumps(list(plain.items())))]:
-        moments.setdefault(index, {})[key] = value
-    resumed_optimizer = optimizer.build(resumed.named_parameters())
-    resumed_optimizer.load_state_dict({"state": moments, "param_groups": json.loads(json.dumps(state["param_groups"]))})
-
-    train(uninterrupted, uninterrupted_optimizer, 5, 10)
-    train(resumed, resumed_optimizer, 5, 10)
-    for name, parameter in uninterrupted.named_parameters():
-        assert torch.equal(parameter, resumed.get_parameter(name)), name
 
 
 @pytest.mark.parametrize("component", [SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad])

@@ -1,6 +1,5 @@
 """Schedules: values, bounds, and the state for a resumed run."""
 
-import json
 import math
 
 import pytest
@@ -114,23 +113,6 @@ def test_plateau_equals_that_of_torch(losses: list[float], options: dict[str, fl
         reference.step(loss)
         assert schedule.factor(at()) == pytest.approx(optimizer.param_groups[0]["lr"])
         assert options["minimum_factor"] <= schedule.factor(at()) <= before
-
-
-@settings(deadline=None)
-@given(LOSSES, LOSSES, st.fixed_dictionaries(PLATEAUS))
-def test_a_restored_plateau_continues_like_an_uninterrupted_one(
-    before: list[float], after: list[float], options: dict[str, float]
-):
-    uninterrupted, stopped, resumed = (Plateau(**options) for _ in range(3))
-    for loss in before:
-        uninterrupted.observe(loss)
-        stopped.observe(loss)
-    resumed.restore(json.loads(json.dumps(stopped.state(), allow_nan=False)))
-    for loss in after:
-        uninterrupted.observe(loss)
-        resumed.observe(loss)
-        assert resumed.factor(at()) == uninterrupted.factor(at())
-    assert resumed.state() == uninterrupted.state()
 
 
 def test_plateau_ignores_improvements_below_its_threshold():

@@ -91,4 +91,9 @@ def _nearest(prediction: ExamplePrediction) -> tuple[int, int]:
 
 
 def _symbols(value: Value) -> str | list[int]:
-    return value if isinstance(value, str) else np.atleast_1d(value).tolist()
+    if isinstance(value, str):
+        return value
+    symbols = np.atleast_1d(value)
+    if symbols.size and symbols.dtype.kind not in "iu":
+        raise ValueError("exact-match, edit-distance and pronunciation need targets that are text or classes")
+    return symbols.tolist()

@@ -1,0 +1,31 @@
+"""Every component of the plugin passes the suite of its kind."""
+
+from functools import partial
+from typing import ClassVar
+
+from seqforge_code_structure.labelled_characters import LabelledCharacters
+from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
+from seqforge_code_structure.samplers.balanced import Balanced
+
+from seqforge.api import texts
+from seqforge.testing import CorpusSuite, MetricSuite, SamplerSuite
+
+SOURCE = texts(["int f(void)\n{\n\treturn g(1); /* one */\n}\n" * 20, "#define X 'a'\n"])
+
+
+class TestCorpora(CorpusSuite):
+    corpora: ClassVar = {"c-characters": partial(LabelledCharacters, SOURCE(), length=50)}
+
+
+class TestMetrics(MetricSuite):
+    metrics: ClassVar = {
+        "brackets": Brackets,
+        "terminators": Terminators,
+        "indentation": Indentation,
+        "identifiers": Identifiers,
+    }
+
+
+class TestSampler(SamplerSuite):
+    samplers: ClassVar = {"balanced": Balanced}
+    prompts: ClassVar = ("a", "f(a[", "\n#if 1\n{", "{(", '"\\')

@@ -1,0 +1,46 @@
+"""A component that is wrong in one way, and the sentence with which its suite names the bug."""
+
+import inspect
+from typing import Any, NamedTuple
+
+import torch
+
+from seqforge.interfaces import Backend
+from seqforge.testing import ConformanceError
+from seqforge.testing.conformance import Suite
+
+
+class Bug(NamedTuple):
+    """A component with a bug.
+
+    Attributes:
+        suite: Suite that must find it.
+        check: Name of the test of the suite.
+        component: Class of the component. Its docstring describes the bug.
+        message: Part of the message of the suite that names the bug.
+    """
+
+    suite: type[Suite]
+    check: str
+    component: Any
+    message: str
+
+    @property
+    def description(self) -> str:
+        """Description of the bug."""
+        return inspect.cleandoc(self.component.__doc__)
+
+    def failure(self) -> str:
+        """Return the message with which the suite fails on the component, or "" if it passes."""
+        table = {self.suite.table: {"bug": self.component}}
+        if issubclass(self.component, Backend):
+            table = {"backend": self.component}
+        suite: Any = type(self.suite.__name__, (self.suite,), table)()
+        make = next(iter(getattr(suite, suite.table).values()))
+        check = getattr(suite, self.check)
+        supplied = {suite.argument: make, "dtype": torch.float64}
+        try:
+            check(**{name: value for name, value in supplied.items() if name in inspect.signature(check).parameters})
+        except ConformanceError as error:
+            return str(error)
+        return ""

@@ -1,0 +1,165 @@
+"""Cells with random numbers, a memory outside of their state, or a state that grows."""
+
+import torch
+from torch import nn
+
+from seeded_bugs.bug import Bug
+from seeded_bugs.cells import Memory, Sound
+from seqforge.testing import CellSuite
+
+
+class DrawsFromItsOwnGenerator(Sound):
+    """The cell draws from a generator of its own."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.generator = torch.Generator().manual_seed(0)
+
+    def step(self, projected, state):
+        noise = torch.randn(projected.shape, generator=self.generator, dtype=projected.dtype)
+        return super().step(projected + noise, state)
+
+
+class WritesIntoItsState(Sound):
+    """The state is updated in place."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        state.hidden.data.copy_(after.hidden)
+        return outputs, after
+
+
+class RandomStart(Sound):
+    """The initial state is random."""
+
+    def initial_state(self, batch_size):
+        hidden, steps = super().initial_state(batch_size)
+        return Memory(torch.randn_like(hidden), steps)
+
+
+class StartsWhereItStopped(Sound):
+    """The initial state depends on the last sequence."""
+
+    last = 0.0
+
+    def initial_state(self, batch_size):
+        hidden, steps = super().initial_state(batch_size)
+        return Memory(hidden + self.last, steps)
+
+    def step(self, projected, state):
+        output, after = super().step(projected, state)
+        self.last = output.mean().item()
+        return output, after
+
+
+class RowsStartApart(Sound):
+    """Rows have different initial states."""
+
+    def initial_state(self, batch_size):
+        hidden, steps = super().initial_state(batch_size)
+        return Memory(hidden + torch.arange(batch_size).unsqueeze(1), steps)
+
+
+class RemembersOutsideItsState(Sound):
+    """The last outputs are stored in an attribute."""
+
+    last: torch.Tensor | None = None
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        if self.last is not None:
+            outputs = outputs + 0 * self.last.mean()
+        self.last = outputs
+        return outputs, after
+
+
+class CountsItsCalls(Sound):
+    """The results depend on an attribute that changes."""
+
+    calls = 0
+
+    def step(self, projected, state):
+        self.calls += 1
+        return super().step(projected * (1 + self.calls), state)
+
+
+class DropsOutInEvaluation(Sound):
+    """Dropout is active in evaluation mode."""
+
+    def step(self, projected, state):
+        return super().step(nn.functional.dropout(projected, 0.5), state)
+
+
+class SumsItsInputs(Sound):
+    """The state sums its inputs."""
+
+    def step(self, projected, state):
+        hidden = state.hidden + projected
+        return torch.tanh(hidden), Memory(hidden, state.steps + 1)
+
+
+class Explodes(Sound):
+    """The state explodes."""
+
+    def step(self, projected, state):
+        hidden = 1.1 * state.hidden + projected
+        return torch.tanh(hidden), Memory(hidden, state.steps + 1)
+
+
+class BiasThatDoesNotExist(Sound):
+    """`set_initial_biases` raises an error."""
+
+    def set_initial_biases(self):
+        self.forget_bias.fill_(1.0)
+
+
+BUGS = (
+    Bug(CellSuite, "test_reading_again_gives_the_same_bits", DropsOutInEvaluation, "the output is random in eval mode"),
+    Bug(
+        CellSuite,
+        "test_reading_again_gives_the_same_bits",
+        DrawsFromItsOwnGenerator,
+        "the output is random in eval mode: it depends on the generator `generator`",
+    ),
+    Bug(
+        CellSuite,
+        "test_reading_again_gives_the_same_bits",
+        WritesIntoItsState,
+        "the given state was modified in place: `state.hidden`",
+    ),
+    Bug(
+        CellSuite,
+        "test_the_initial_state_depends_on_the_batch_size_alone",
+        RandomStart,
+        "`state.hidden` of `initial_state` changes from call to call",
+    ),
+    Bug(
+        CellSuite,
+        "test_the_initial_state_depends_on_the_batch_size_alone",
+        StartsWhereItStopped,
+        "`state.hidden` of `initial_state` changes from call to call",
+    ),
+    Bug(
+        CellSuite,
+        "test_the_initial_state_depends_on_the_batch_size_alone",
+        RowsStartApart,
+        "differs from `initial_state(1)`",
+    ),
+    Bug(
+        CellSuite,
+        "test_a_detached_state_cuts_the_gradient",
+        RemembersOutsideItsState,
+        "a gradient bypasses the detached state",
+    ),
+    Bug(
+        CellSuite,
+        "test_reading_again_gives_the_same_bits",
+        CountsItsCalls,
+        "the cell stores something outside of its state (attribute `calls`)",
+    ),
+    Bug(CellSuite, "test_the_state_stays_bounded", SumsItsInputs, "`state.hidden` grows without bound"),
+    Bug(CellSuite, "test_the_state_stays_bounded", Explodes, "`state.hidden` grows without bound"),
+    Bug(
+        CellSuite, "test_initial_biases_can_be_set", BiasThatDoesNotExist, "`set_initial_biases` raises AttributeError"
+    ),
+)

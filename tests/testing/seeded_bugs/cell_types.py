@@ -1,0 +1,196 @@
+"""Cells with wrong types, or tensors that are not registered."""
+
+import torch
+from torch import nn
+
+from seeded_bugs.bug import Bug
+from seeded_bugs.cells import Memory, Sound
+from seqforge.interfaces import Backend, scan
+from seqforge.testing import CellSuite
+
+
+class UnregisteredWeight(Sound):
+    """A weight is in a list."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.gain = [torch.randn(hidden_size)]
+
+    def step(self, projected, state):
+        return super().step(projected * self.gain[0].to(projected.dtype), state)
+
+
+class AlwaysDouble(Sound):
+    """The initial state is always in float64."""
+
+    def initial_state(self, batch_size):
+        hidden, steps = super().initial_state(batch_size)
+        return Memory(hidden.double(), steps)
+
+    def step(self, projected, state):
+        state = Memory(state.hidden.to(projected.dtype), state.steps)
+        return super().step(projected, state)
+
+
+class RoundsItsState(Sound):
+    """The state becomes bfloat16 under autocast."""
+
+    def forward(self, inputs, state):
+        return scan(self.step, self.project(inputs), state)
+
+
+class CountBecomesFraction(Sound):
+    """A number of steps becomes a fraction."""
+
+    def step(self, projected, state):
+        output, after = super().step(projected, state)
+        return output, Memory(after.hidden, after.steps * 1.0)
+
+
+class BufferThatIsNotSaved(Sound):
+    """A random buffer is not persistent."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.register_buffer("gain", torch.randn(hidden_size), persistent=False)
+
+    def step(self, projected, state):
+        return super().step(projected * self.gain, state)
+
+
+class UnregisteredConstants(Sound):
+    """A tensor of constants is an attribute."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.scale = torch.linspace(0.5, 1.5, hidden_size)
+
+    def step(self, projected, state):
+        return super().step(projected * self.scale.to(projected.dtype), state)
+
+
+class UnregisteredLayers(Sound):
+    """Layers are in a list. (Other tests of the cell give the same reason.)"""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.layers = [nn.Linear(hidden_size, hidden_size)]
+
+    def step(self, projected, state):
+        return super().step(self.layers[0](projected), state)
+
+
+class Float32State(Sound):
+    """The initial state is always in float32."""
+
+    def initial_state(self, batch_size):
+        return Memory(torch.zeros(batch_size, self.hidden_size), super().initial_state(batch_size).steps)
+
+
+class ForgetGate(nn.Linear):
+    def forward(self, inputs):
+        return nn.functional.linear(inputs.float(), self.weight.float(), self.bias.float()).to(inputs.dtype)
+
+
+class Float32Layer(Sound):
+    """A layer computes in float32."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.forget = ForgetGate(hidden_size, hidden_size)
+
+    def step(self, projected, state):
+        return super().step(projected + self.forget(state.hidden), state)
+
+
+SCALE = torch.tensor([1.5])
+
+
+class ConstantOnTheCPU(Sound):
+    """A tensor of constants in the module is on the CPU, also if the cell is on a GPU."""
+
+    def step(self, projected, state):
+        return super().step(projected * SCALE, state)
+
+
+class WrongWhenCompiled(Sound):
+    """Only compiled code is wrong."""
+
+
+class Rounding(Backend):
+    """A backend that is wrong for one cell, as compiled code can be."""
+
+    def unsupported(self, cell, context):
+        return None if isinstance(cell, WrongWhenCompiled) else "it runs one cell only"
+
+    def sequence_reader(self, cell, context):
+        def read(inputs, state):
+            outputs, after = type(cell).forward(cell, inputs, state)
+            return outputs, Memory(after.hidden * 1.001, after.steps)
+
+        return read
+
+
+BUGS = (
+    Bug(
+        CellSuite,
+        "test_tensors_are_registered",
+        UnregisteredWeight,
+        "tensor `gain[0]` is not registered as a parameter or buffer",
+    ),
+    Bug(
+        CellSuite,
+        "test_tensors_are_registered",
+        UnregisteredConstants,
+        "tensor `scale` is not registered as a parameter or buffer",
+    ),
+    Bug(
+        CellSuite,
+        "test_forward_is_the_scan_of_step",
+        UnregisteredLayers,
+        "tensor `layers[0].weight` is not registered as a parameter or buffer",
+    ),
+    Bug(
+        CellSuite,
+        "test_parameters_survive_safetensors",
+        BufferThatIsNotSaved,
+        "the output of a cell that loads the saved parameters differs",
+    ),
+    Bug(
+        CellSuite,
+        "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
+        Float32State,
+        "float32 inside a float64 cell (cell_types.py, line",
+    ),
+    Bug(
+        CellSuite,
+        "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
+        Float32Layer,
+        "float32 inside a float64 cell (layer `forget`",
+    ),
+    Bug(
+        CellSuite,
+        "test_float_and_double_are_survived",
+        AlwaysDouble,
+        "after a cast to torch.float32 the type of `state.hidden` changes",
+    ),
+    Bug(
+        CellSuite,
+        "test_any_size_is_read",
+        CountBecomesFraction,
+        "after a sequence the type of `state.steps` changes: expected torch.int64, got torch.float32",
+    ),
+    Bug(
+        CellSuite,
+        "test_products_in_bfloat16_leave_the_state_its_type",
+        RoundsItsState,
+        "under autocast the type of `state.hidden` changes",
+    ),
+    Bug(
+        CellSuite,
+        "test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters",
+        ConstantOnTheCPU,
+        "a tensor on the CPU inside a cell on another device (cell_types.py, line",
+    ),
+    Bug(CellSuite, "test_backends_agree", WrongWhenCompiled, "`state.hidden` differs from the scan of `step`"),
+)

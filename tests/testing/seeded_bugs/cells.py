@@ -1,0 +1,283 @@
+"""A correct cell, and cells whose results, gradients or state are wrong."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from seeded_bugs.bug import Bug
+from seqforge.interfaces import Cell
+from seqforge.testing import CellSuite
+
+
+class Memory(NamedTuple):
+    hidden: torch.Tensor
+    steps: torch.Tensor
+
+
+class Sound(Cell[Memory]):
+    """A vanilla RNN that also counts its steps, so that its state contains integers."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.input_weight = nn.Parameter(torch.randn(hidden_size, input_size) * 0.5)
+        self.recurrent_weight = nn.Parameter(torch.randn(hidden_size, hidden_size) * 0.5)
+
+    def initial_state(self, batch_size):
+        hidden = self.recurrent_weight.new_zeros(batch_size, self.hidden_size)
+        return Memory(hidden, torch.zeros(batch_size, dtype=torch.int64, device=hidden.device))
+
+    def project(self, inputs):
+        return inputs @ self.input_weight.t()
+
+    def step(self, projected, state):
+        hidden = torch.tanh(projected + state.hidden @ self.recurrent_weight.t())
+        return hidden, Memory(hidden, state.steps + 1)
+
+
+class PlainTuple(Sound):
+    """The state is a plain tuple."""
+
+    def initial_state(self, batch_size):
+        return tuple(super().initial_state(batch_size))
+
+    def step(self, projected, state):
+        output, after = super().step(projected, Memory(*state))
+        return output, tuple(after)
+
+
+class BatchSecond(Sound):
+    """The batch is the second axis of a part of the state."""
+
+    def initial_state(self, batch_size):
+        hidden, steps = super().initial_state(batch_size)
+        return Memory(hidden.t(), steps)
+
+    def step(self, projected, state):
+        output, after = super().step(projected, Memory(state.hidden.t(), state.steps))
+        return output, Memory(after.hidden.t(), after.steps)
+
+
+class SingleStepOnly(Sound):
+    """`forward` reads one step only."""
+
+    def forward(self, inputs, state):
+        output, after = self.step(self.project(inputs)[0], state)
+        return output.unsqueeze(0), after
+
+
+class OtherForward(Sound):
+    """`forward` computes something else than `step`."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return outputs + 1e-6, after
+
+
+class OtherForwardWithoutGradients(OtherForward):
+    """`forward` computes something else without gradients."""
+
+    def forward(self, inputs, state):
+        return Sound.forward(self, inputs, state) if torch.is_grad_enabled() else super().forward(inputs, state)
+
+
+class ForwardCutsTheGradient(Sound):
+    """`forward` detaches the state that it receives."""
+
+    def forward(self, inputs, state):
+        return super().forward(inputs, Memory(state.hidden.detach(), state.steps))
+
+
+class WrongSlope(torch.autograd.Function):
+    """The identity, with half of its gradient."""
+
+    @staticmethod
+    def forward(context, tensor):
+        return tensor.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient / 2
+
+
+class WrongGradient(Sound):
+    """The gradient of the output is wrong."""
+
+    def step(self, projected, state):
+        output, after = super().step(projected, state)
+        return WrongSlope.apply(output), after
+
+
+class WrongGradientOfTheState(Sound):
+    """The gradient of the state is wrong."""
+
+    def step(self, projected, state):
+        return super().step(projected, Memory(WrongSlope.apply(state.hidden), state.steps))
+
+
+class WrongGradientOfAParameter(Sound):
+    """The gradient of a parameter is wrong."""
+
+    def project(self, inputs):
+        return inputs @ WrongSlope.apply(self.input_weight).t()
+
+
+class ForgetsBetweenChunks(Sound):
+    """`forward` starts every chunk from the initial state."""
+
+    def forward(self, inputs, state):
+        return super().forward(inputs, self.initial_state(inputs.shape[1]))
+
+
+class CentresTheBatch(Sound):
+    """The inputs are centred over the batch."""
+
+    def step(self, projected, state):
+        return super().step(projected - projected.mean(dim=0), state)
+
+
+class FirstRowDiffers(Sound):
+    """The first row of a batch is a special case."""
+
+    def step(self, projected, state):
+        return super().step(projected + torch.eye(len(projected), 1, dtype=projected.dtype), state)
+
+
+class Uphill(torch.autograd.Function):
+    """The identity, with a negated gradient."""
+
+    @staticmethod
+    def forward(context, tensor):
+        return tensor.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        return -gradient
+
+
+class ClimbsTheLoss(Sound):
+    """The gradient has the wrong sign."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return Uphill.apply(outputs), after
+
+
+class MisreadsSymbols(Sound):
+    """Symbols are read with another scale than vectors."""
+
+    reads_symbols = True
+
+    def project(self, inputs):
+        if not inputs.is_floating_point():
+            inputs = torch.nn.functional.one_hot(inputs, self.input_size).to(self.input_weight.dtype) * 1.01
+        return super().project(inputs)
+
+
+class StandsStill(Sound):
+    """`stepper` returns the old state."""
+
+    def stepper(self, batch_size):
+        read = super().stepper(batch_size)
+        return lambda inputs, state: (read(inputs, state)[0], state)
+
+
+class WrongStateAfterAChunk(Sound):
+    """`forward` returns a wrong last state."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return outputs, Memory(0.9 * after.hidden, after.steps)
+
+
+class WrongAtBatch1(Sound):
+    """`forward` is wrong for a batch of 1."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return outputs * (1.01 if inputs.shape[1] == 1 else 1.0), after
+
+
+class WrongAtLength1(Sound):
+    """`forward` is wrong for 1 step."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return outputs * (1.01 if len(inputs) == 1 else 1.0), after
+
+
+class WrongAboveBatch16(Sound):
+    """Results are wrong from the 17th row on."""
+
+    def step(self, projected, state):
+        output, after = super().step(projected, state)
+        return torch.cat([output[:16], output[16:] + output[:1]]), after
+
+
+class WrongAboveLength32(Sound):
+    """Results are wrong from the 33rd step on."""
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        return torch.cat([outputs[:32], outputs[32:] * 1.01]), after
+
+
+BUGS = (
+    Bug(CellSuite, "test_any_size_is_read", PlainTuple, "the initial state is not a NamedTuple of tensors"),
+    Bug(CellSuite, "test_any_size_is_read", BatchSecond, "the batch is not the first axis of `state.hidden`"),
+    Bug(CellSuite, "test_any_size_is_read", SingleStepOnly, "`forward` returns an output of another shape"),
+    Bug(
+        CellSuite,
+        "test_forward_is_the_scan_of_step",
+        OtherForward,
+        "the output of `forward` differs from the scan of `step`",
+    ),
+    Bug(
+        CellSuite,
+        "test_forward_is_the_scan_of_step",
+        OtherForwardWithoutGradients,
+        "the output of `forward` without gradients differs from the scan of `step`",
+    ),
+    Bug(
+        CellSuite,
+        "test_forward_has_the_gradients_of_the_scan",
+        ForwardCutsTheGradient,
+        "the gradient of `state.hidden` of `forward` differs from that of the scan of `step`",
+    ),
+    Bug(
+        CellSuite,
+        "test_gradients_are_right",
+        WrongGradient,
+        "the gradient of the input, `state.hidden`, `input_weight`",
+    ),
+    Bug(CellSuite, "test_gradients_are_right", WrongGradientOfTheState, "`state.hidden`"),
+    Bug(CellSuite, "test_gradients_are_right", WrongGradientOfAParameter, "the gradient of `input_weight` is wrong"),
+    Bug(
+        CellSuite,
+        "test_chunks_with_the_state_carried_give_the_whole",
+        ForgetsBetweenChunks,
+        "the output differs after chunking",
+    ),
+    Bug(
+        CellSuite, "test_chunks_with_the_state_carried_give_the_whole", WrongStateAfterAChunk, "differs after chunking"
+    ),
+    Bug(CellSuite, "test_forward_is_the_scan_of_step", WrongAtBatch1, "wrong at batch 1"),
+    Bug(CellSuite, "test_forward_is_the_scan_of_step", WrongAtLength1, "wrong at length 1"),
+    Bug(CellSuite, "test_rows_do_not_mix", WrongAboveBatch16, "wrong above batch 16"),
+    Bug(CellSuite, "test_forward_is_the_scan_of_step", WrongAboveLength32, "wrong above length 32"),
+    Bug(CellSuite, "test_rows_do_not_mix", CentresTheBatch, "of row 0 depends on the other rows of the batch"),
+    Bug(CellSuite, "test_rows_do_not_mix", FirstRowDiffers, "of row 1 depends on the other rows of the batch"),
+    Bug(
+        CellSuite,
+        "test_symbols_are_unit_vectors",
+        MisreadsSymbols,
+        "the output for symbols differs from that for the unit vectors",
+    ),
+    Bug(
+        CellSuite,
+        "test_the_stepper_steps",
+        StandsStill,
+        "of the function that `stepper` returns differs from that of `step`",
+    ),
+    Bug(CellSuite, "test_training_lowers_the_loss", ClimbsTheLoss, "20 steps of Adam do not lower the loss"),
+)

@@ -1,0 +1,166 @@
+"""Samplers that are wrong."""
+
+import torch
+
+from seeded_bugs.bug import Bug
+from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, LogitRule, Sampler
+from seqforge.testing import SamplerSuite
+
+
+class Sharper(Sampler):
+    """A correct sampler without memory."""
+
+    def transform(self, logits, memory):
+        return logits * 2
+
+    def logit_rule(self):
+        return LogitRule("temperature", 0.5)
+
+
+class NoRepetition(Sampler):
+    """A correct sampler that forbids the symbol that was drawn last."""
+
+    def start(self, context):
+        return torch.full((context.batch_size,), -1)
+
+    def transform(self, logits, memory):
+        symbols = torch.arange(logits.shape[1])
+        return logits.masked_fill(symbols == memory.unsqueeze(1), -torch.inf)
+
+    def advance(self, memory, tokens):
+        return tokens
+
+
+class ForbidsEverything(Sharper):
+    """A row may lose all its symbols."""
+
+    def transform(self, logits, memory):
+        return logits.masked_fill(logits < 8, -torch.inf)
+
+
+class DividesByZero(Sharper):
+    """Logits are divided by their sum, which is minus infinity if a symbol is forbidden."""
+
+    def transform(self, logits, memory):
+        return logits / logits.sum(-1, keepdim=True)
+
+
+class AllowsAgain(Sharper):
+    """Forbidden symbols become unlikely instead."""
+
+    def transform(self, logits, memory):
+        return logits.clamp(min=-5)
+
+
+class ModifiesItsInput(Sharper):
+    """The given logits are modified in place."""
+
+    def transform(self, logits, memory):
+        return logits.mul_(2)
+
+
+class ThresholdOfTheBatch(Sharper):
+    """The threshold is that of the whole batch."""
+
+    def transform(self, logits, memory):
+        return logits.masked_fill(logits < logits.max() - 8, -torch.inf)
+
+
+class MemoryInAnAttribute(NoRepetition):
+    """The memory is an attribute."""
+
+    def start(self, context):
+        self.last = super().start(context)
+
+    def transform(self, logits, memory):
+        return super().transform(logits, self.last)
+
+    def advance(self, memory, tokens):
+        self.last = tokens
+
+
+class RandomThreshold(Sharper):
+    """The temperature is random."""
+
+    def transform(self, logits, memory):
+        return logits * (1 + torch.rand(()))
+
+
+class WrongRule(Sharper):
+    """The rule has the inverse of the temperature."""
+
+    def logit_rule(self):
+        return LogitRule("temperature", 2.0)
+
+
+class WrongAutomaton(NoRepetition):
+    """The automaton forbids the first symbol only."""
+
+    def automaton(self, memory):
+        costs = torch.zeros(1, 128, dtype=torch.int8)
+        costs[0, 0] = FORBIDDEN
+        rows = len(memory)
+        return ConstraintAutomaton(
+            states=torch.zeros(rows, dtype=torch.int32),
+            following=torch.zeros(1, 128, dtype=torch.int32),
+            actions=torch.zeros(0, 3, dtype=torch.int32),
+            costs=costs,
+            weights=torch.zeros(1, dtype=torch.int32),
+            stacks=torch.zeros(rows, 1, dtype=torch.int32),
+            heights=torch.zeros(rows, dtype=torch.int32),
+            left=24,
+            most=10,
+        )
+
+
+class InvalidAutomaton(WrongAutomaton):
+    """A table of the automaton has the wrong type."""
+
+    def automaton(self, memory):
+        automaton = super().automaton(memory)
+        automaton.costs = automaton.costs.int()
+        return automaton
+
+
+BUGS = (
+    Bug(SamplerSuite, "test_logits_stay_logits", ForbidsEverything, "every symbol of a row is forbidden"),
+    Bug(SamplerSuite, "test_logits_stay_logits", DividesByZero, "a logit is NaN or infinite"),
+    Bug(SamplerSuite, "test_logits_stay_logits", ModifiesItsInput, "`transform` modifies the given logits"),
+    Bug(
+        SamplerSuite,
+        "test_forbidden_symbols_stay_forbidden",
+        AllowsAgain,
+        "a symbol that an earlier sampler of the chain forbids is allowed again",
+    ),
+    Bug(SamplerSuite, "test_rows_do_not_affect_each_other", ThresholdOfTheBatch, "depends on the other samples"),
+    Bug(
+        SamplerSuite,
+        "test_the_same_draws_have_the_same_logits",
+        MemoryInAnAttribute,
+        "two generations at the same time affect each other",
+    ),
+    Bug(
+        SamplerSuite,
+        "test_the_same_draws_have_the_same_logits",
+        RandomThreshold,
+        "the logits depend on earlier samples or on random numbers",
+    ),
+    Bug(
+        SamplerSuite,
+        "test_the_logit_rule_equals_transform",
+        WrongRule,
+        "`logit_rule` returns the rule 'temperature', which differs from `transform`",
+    ),
+    Bug(
+        SamplerSuite,
+        "test_the_automaton_equals_step_by_step",
+        WrongAutomaton,
+        "after 0 symbols `transform` allows b'\\x00', and `automaton` forbids it",
+    ),
+    Bug(
+        SamplerSuite,
+        "test_the_automaton_equals_step_by_step",
+        InvalidAutomaton,
+        "returned an invalid automaton: costs is not a contiguous tensor of torch.int8",
+    ),
+)

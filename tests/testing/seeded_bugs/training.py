@@ -1,0 +1,305 @@
+"""Losses, optimizers, schedules and initializers that are wrong."""
+
+import random
+
+import torch
+from torch import nn
+
+from seeded_bugs.bug import Bug
+from seqforge.interfaces import IGNORED_TARGET, Initializer, Loss, Optimizer, Schedule
+from seqforge.testing import InitializerSuite, LossSuite, OptimizerSuite, ScheduleSuite
+
+
+class CrossEntropy(Loss):
+    """A correct loss."""
+
+    in_nats = True
+    reduction = "sum"
+    ignore_index = IGNORED_TARGET
+
+    def forward(self, outputs, targets):
+        total = nn.functional.cross_entropy(
+            outputs.flatten(0, -2), targets.flatten(), reduction=self.reduction, ignore_index=self.ignore_index
+        )
+        return total / (targets != IGNORED_TARGET).sum().clamp(min=1)
+
+
+class LossOfEachTarget(CrossEntropy):
+    """The loss is not reduced."""
+
+    reduction = "none"
+
+
+class MeanOfNothing(CrossEntropy):
+    """The loss is NaN if all targets are ignored."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) / (targets != IGNORED_TARGET).any()
+
+
+class MeanOverRows(CrossEntropy):
+    """The loss is a mean of the means of rows, whatever their lengths."""
+
+    def forward(self, outputs, targets):
+        rows = [super(MeanOverRows, self).forward(outputs[:, row], targets[:, row]) for row in range(outputs.shape[1])]
+        return torch.stack(rows).mean()
+
+
+class PaddingIsClass0(CrossEntropy):
+    """Ignored targets count as the symbol 0."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets.clamp(min=0))
+
+
+class Detached(CrossEntropy):
+    """The loss is detached from the outputs."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs.detach(), targets)
+
+
+class DetachedLogits(CrossEntropy):
+    """A part of the loss is detached."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs - outputs.logsumexp(-1, keepdim=True).detach() + outputs.detach(), targets)
+
+
+class InBits(CrossEntropy):
+    """A loss in bits is marked as `in_nats`."""
+
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) * 1.442695
+
+
+class Adam(Optimizer):
+    """A correct optimizer."""
+
+    algorithm = torch.optim.Adam
+
+    def build(self, parameters):
+        return self.algorithm([parameter for _, parameter in parameters], lr=0.01)
+
+
+class DecaysEverything(Adam):
+    """Weight decay applies to biases too."""
+
+    def build(self, parameters):
+        return torch.optim.AdamW([parameter for _, parameter in parameters], lr=0.01, weight_decay=0.1)
+
+
+class LeavesOutTheBias(Adam):
+    """Only matrices are trained."""
+
+    def build(self, parameters):
+        return super().build((name, parameter) for name, parameter in parameters if parameter.ndim > 1)
+
+
+class Ascent(torch.optim.SGD):
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = -parameter.grad
+        super().step()
+
+
+class ClimbsTheLoss(Adam):
+    """Steps have the wrong sign."""
+
+    algorithm = Ascent
+
+
+class HiddenMomentum(torch.optim.SGD):
+    def __init__(self, parameters, lr):
+        super().__init__(parameters, lr=lr)
+        self.steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        for group in self.param_groups:
+            group["lr"] = 0.01 / self.steps
+        super().step()
+
+
+class StateInAnAttribute(Adam):
+    """The number of steps is an attribute, which is in no checkpoint."""
+
+    algorithm = HiddenMomentum
+
+
+class FixedRate(torch.optim.SGD):
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.data -= 0.01 * parameter.grad
+
+
+class IgnoresTheSchedule(Adam):
+    """The learning rate is a constant in the code."""
+
+    algorithm = FixedRate
+
+
+class Constant(Schedule):
+    """A correct schedule."""
+
+    def factor(self, progress):
+        return 1.0
+
+
+class Inverse(Constant):
+    """The factor divides by the step."""
+
+    def factor(self, progress):
+        return 1 / progress.step
+
+
+class FallsBelowZero(Constant):
+    """The factor becomes negative after step 100."""
+
+    def factor(self, progress):
+        return 1 - progress.step / 100
+
+
+class CountsCalls(Constant):
+    """The factor depends on how often it was computed."""
+
+    calls = 0
+
+    def factor(self, progress):
+        self.calls += 1
+        return 1 / self.calls
+
+
+class RandomFactor(Constant):
+    """The factor is random."""
+
+    def factor(self, progress):
+        return random.random()
+
+
+class ForgetsTheBest(Constant):
+    """The best loss is not in the state."""
+
+    best, reduced = 1e9, 1.0
+
+    def factor(self, progress):
+        return self.reduced
+
+    def observe(self, validation_loss):
+        if not validation_loss < self.best:
+            self.reduced *= 0.5
+        self.best = min(self.best, validation_loss)
+
+    def state(self):
+        return {"reduced": self.reduced}
+
+    def restore(self, state):
+        self.reduced = state["reduced"]
+
+
+class Ones(Initializer):
+    """All numbers are equal."""
+
+    def initialize(self, name, parameter):
+        parameter.fill_(1.0)
+
+
+class InverseOfTheShape(Initializer):
+    """The scale divides by 0 for a matrix of one row."""
+
+    def initialize(self, name, parameter):
+        if parameter.ndim == 2:
+            parameter.normal_().div_(len(parameter) - 1)
+
+
+class NeedsMatrices(Initializer):
+    """Vectors are an error."""
+
+    def initialize(self, name, parameter):
+        nn.init.xavier_uniform_(parameter)
+
+
+class OwnGenerator(Initializer):
+    """Numbers come from a generator with a random seed."""
+
+    def initialize(self, name, parameter):
+        generator = torch.Generator()
+        generator.seed()
+        parameter.copy_(torch.randn(parameter.shape, generator=generator))
+
+
+BUGS = (
+    Bug(LossSuite, "test_the_loss_is_a_finite_scalar", LossOfEachTarget, "the loss is not a scalar"),
+    Bug(LossSuite, "test_the_loss_is_a_finite_scalar", MeanOfNothing, "the loss of ignored targets only is not finite"),
+    Bug(LossSuite, "test_the_loss_is_a_finite_scalar", Detached, "the loss does not depend on the outputs"),
+    Bug(LossSuite, "test_gradients_are_right", DetachedLogits, "the gradient of the outputs is wrong"),
+    Bug(
+        LossSuite,
+        "test_ignored_targets_do_not_count",
+        PaddingIsClass0,
+        "an output for an ignored target changes the loss",
+    ),
+    Bug(
+        LossSuite,
+        "test_the_loss_is_a_mean_over_targets",
+        MeanOverRows,
+        "the loss of a batch is not the mean over its targets",
+    ),
+    Bug(
+        LossSuite,
+        "test_nats_are_a_negative_log_likelihood",
+        InBits,
+        "the loss is `in_nats`, but that of equal logits is not",
+    ),
+    Bug(OptimizerSuite, "test_biases_do_not_decay", DecaysEverything, "parameter `bias` decays without a gradient"),
+    Bug(
+        OptimizerSuite,
+        "test_every_parameter_is_in_one_group",
+        LeavesOutTheBias,
+        "parameter `bias` is not in exactly one parameter group",
+    ),
+    Bug(OptimizerSuite, "test_a_quadratic_decreases", ClimbsTheLoss, "100 steps do not lower a quadratic"),
+    Bug(
+        OptimizerSuite,
+        "test_the_state_survives_a_checkpoint",
+        StateInAnAttribute,
+        "`weight` differs after a checkpoint",
+    ),
+    Bug(
+        OptimizerSuite,
+        "test_the_schedule_is_followed",
+        IgnoresTheSchedule,
+        "changes in a step with the learning rate 0",
+    ),
+    Bug(
+        ScheduleSuite,
+        "test_factors_are_finite_and_not_negative",
+        Inverse,
+        "`factor` at step 0, epoch 0 raises ZeroDivisionError",
+    ),
+    Bug(ScheduleSuite, "test_factors_are_finite_and_not_negative", FallsBelowZero, "is not finite and at least 0"),
+    Bug(ScheduleSuite, "test_a_factor_depends_on_progress_alone", CountsCalls, "depends on earlier calls"),
+    Bug(ScheduleSuite, "test_a_factor_depends_on_progress_alone", RandomFactor, "depends on earlier calls"),
+    Bug(ScheduleSuite, "test_a_restored_schedule_continues", ForgetsTheBest, "differs in a resumed run"),
+    Bug(InitializerSuite, "test_hidden_units_differ", Ones, "rows of `input.embedding.weight` are equal"),
+    Bug(
+        InitializerSuite,
+        "test_every_parameter_is_filled_with_finite_numbers",
+        InverseOfTheShape,
+        "`stack.cells.2.recurrent_weight` [1, 1] contains a number that is not finite",
+    ),
+    Bug(
+        InitializerSuite,
+        "test_every_parameter_is_filled_with_finite_numbers",
+        NeedsMatrices,
+        "`initialize` of `stack.cells.0.bias` [64] raises ValueError",
+    ),
+    Bug(
+        InitializerSuite,
+        "test_numbers_come_from_the_default_generator",
+        OwnGenerator,
+        "differs although the seed is equal",
+    ),
+)

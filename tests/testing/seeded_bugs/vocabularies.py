@@ -1,0 +1,141 @@
+"""Vocabularies that are wrong."""
+
+import numpy as np
+
+from seeded_bugs.bug import Bug
+from seqforge.interfaces import CodedVocabulary, UnknownSymbolError
+from seqforge.testing import VocabularySuite
+
+
+class Letters(CodedVocabulary):
+    """A correct vocabulary of code points."""
+
+    def __init__(self):
+        self.adopt(np.empty(0, dtype=np.uint32))
+
+    def codes(self, content):
+        return np.array([*map(ord, content.decode())], dtype=np.uint32)
+
+    def adopt(self, codes):
+        self.known = [int(code) for code in codes]
+
+    @property
+    def size(self):
+        return len(self.known)
+
+    def encode_bytes(self, content):
+        ids = {code: index for index, code in enumerate(self.known)}
+        for position, code in enumerate(self.codes(content).tolist()):
+            if code not in ids:
+                raise UnknownSymbolError(chr(code), position)
+        return np.array([ids[code] for code in self.codes(content).tolist()], dtype=np.int64)
+
+    def decode(self, tokens):
+        return "".join(chr(self.known[token]) for token in tokens).encode()
+
+    def state(self):
+        return {"codes": self.known}
+
+    def restore(self, state):
+        if state.keys() != {"codes"}:
+            raise ValueError("not the state of letters")
+        self.adopt(np.array(state["codes"], dtype=np.uint32))
+
+
+class CodesOfLowerCase(Letters):
+    """A subclass overrides `codes` alone."""
+
+    def codes(self, content):
+        return Letters.codes(self, content.decode().lower().encode())
+
+    def encode_bytes(self, content):
+        ids = {code: index for index, code in enumerate(self.known)}
+        return np.array([ids.get(ord(each), 0) for each in content.decode()], dtype=np.int64)
+
+
+class DecodesInLowerCase(Letters):
+    """`decode` changes capital letters."""
+
+    def decode(self, tokens):
+        return super().decode(tokens).lower()
+
+
+class RaisesKeyError(Letters):
+    """An unknown symbol is a `KeyError`."""
+
+    def encode_bytes(self, content):
+        ids = {code: index for index, code in enumerate(self.known)}
+        return np.array([ids[code] for code in self.codes(content).tolist()], dtype=np.int64)
+
+
+class ReplacesUnknownSymbols(Letters):
+    """An unknown symbol gets the id 0."""
+
+    def encode_bytes(self, content):
+        ids = {code: index for index, code in enumerate(self.known)}
+        return np.array([ids.get(code, 0) for code in self.codes(content).tolist()], dtype=np.int64)
+
+
+class OrderOfASet(Letters):
+    """Ids are in the order in which symbols were found."""
+
+    def learn(self, contents):
+        self.known = list({code: None for content in contents for code in self.codes(content).tolist()})
+
+
+class StateWithAnArray(Letters):
+    """The state contains an array."""
+
+    def state(self):
+        return {"codes": np.array(self.known)}
+
+
+class ForgetsTheLastSymbol(Letters):
+    """`restore` loses a symbol."""
+
+    def restore(self, state):
+        super().restore({"codes": state["codes"][:-1]} if "codes" in state else state)
+
+
+class AcceptsEveryState(Letters):
+    """`restore` accepts every table."""
+
+    def restore(self, state):
+        self.known = state.get("codes", [])
+
+
+BUGS = (
+    Bug(VocabularySuite, "test_codes_agree_with_ids", CodesOfLowerCase, "`codes` and `encode` disagree on"),
+    Bug(VocabularySuite, "test_a_text_survives_encoding", DecodesInLowerCase, "`decode` does not return the text"),
+    Bug(
+        VocabularySuite,
+        "test_an_unknown_symbol_is_an_error",
+        RaisesKeyError,
+        "`encode` of 'the \u2603 cat' raises KeyError",
+    ),
+    Bug(
+        VocabularySuite,
+        "test_an_unknown_symbol_is_an_error",
+        ReplacesUnknownSymbols,
+        "an unknown symbol in 'the \u2603 cat' is replaced silently",
+    ),
+    Bug(
+        VocabularySuite,
+        "test_ids_do_not_depend_on_the_order_of_documents",
+        OrderOfASet,
+        "depend on the order of the documents",
+    ),
+    Bug(VocabularySuite, "test_the_state_survives_json", StateWithAnArray, "`state` does not return plain JSON values"),
+    Bug(
+        VocabularySuite,
+        "test_the_state_survives_json",
+        ForgetsTheLastSymbol,
+        "the size changes when a state is restored",
+    ),
+    Bug(
+        VocabularySuite,
+        "test_a_wrong_state_is_a_value_error",
+        AcceptsEveryState,
+        "`restore` accepts the state of another vocabulary",
+    ),
+)

@@ -1,0 +1,45 @@
+"""Every suite passes a correct component, and names the bug of every wrong one."""
+
+import re
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from seeded_bugs import BUGS
+from seeded_bugs.cell_types import Rounding
+from seeded_bugs.cells import Sound
+
+from seqforge import Registry, testing
+from seqforge.testing import CellSuite
+
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+
+
+class TestSound(CellSuite):
+    cells: ClassVar = {"sound": Sound}
+
+
+@pytest.fixture(autouse=True)
+def _wrong_backend(monkeypatch: pytest.MonkeyPatch, registry: Registry) -> None:
+    extended = registry.with_components([Rounding])
+    monkeypatch.setattr(Registry, "installed", lambda: extended)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.suite.__name__}, {bug.description}")
+def test_a_bug_is_named(bug):
+    assert bug.message in bug.failure()
+
+
+def test_every_test_of_a_suite_finds_a_bug():
+    suites = [suite for name, suite in vars(testing).items() if name.endswith("Suite")]
+    checks = {f"{suite.__name__}.{name}" for suite in suites for name in dir(suite) if name.startswith("test_")}
+    assert checks == {getattr(bug.suite, bug.check).__qualname__ for bug in BUGS}
+
+
+def test_the_documentation_lists_every_bug():
+    tables: dict[str, list[str]] = {}
+    for bug in BUGS:
+        suite = getattr(bug.suite, bug.check).__qualname__.partition(".")[0]
+        tables.setdefault(suite, []).append(f"| {bug.description} | {bug.message} |")
+    rows = [line for line in PAGE.read_text("utf-8").splitlines() if re.match(r"\| .*\. \| ", line)]
+    assert rows == [row for table in tables.values() for row in table]
