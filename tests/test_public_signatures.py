@@ -5,6 +5,7 @@ line that is removed or changed breaks plugins: see "Stability" in docs/plugins.
 """
 
 import ast
+import difflib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -88,4 +89,5 @@ def test_the_public_signatures_are_those_of_the_file() -> None:
     found = describe_public_names()
     if os.environ.get("SEQFORGE_WRITE_SIGNATURES"):
         GOLDEN.write_text(found, "utf-8")
-    assert found.splitlines() == GOLDEN.read_text("utf-8").splitlines()
+    difference = difflib.unified_diff(GOLDEN.read_text("utf-8").splitlines(), found.splitlines(), lineterm="", n=0)
+    assert not (changes := list(difference)), "\n".join(changes)

@@ -108,7 +108,8 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     typer.echo(f"  plugin        {registration.plugin}")
     if registration.backends:
         typer.echo(f"  preset of     {registration.target} on the backend {' or '.join(registration.backends)}")
-    typer.echo(f"  class         {component.__module__}:{component.__qualname__}")
+    target = f"{component.__module__}:{component.__qualname__}" if registration.backends else registration.target
+    typer.echo(f"  class         {target}")
     typer.echo(f"  names         {', '.join(registry.names_of(registration))}")
     rows = [*_plain_rows(options), *_nested_rows(options)]
     typer.echo("  options" if rows else "  options       none")

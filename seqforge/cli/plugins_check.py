@@ -26,7 +26,7 @@ class Subject:
     Attributes:
         registry: Registry with the plugins.
         plugins: Plugins of this name or path.
-        components: Components of this name.
+        components: Components of this name, or those of the file.
         others: Qualified names of other components with the same short name.
     """
 
@@ -45,7 +45,8 @@ def find_subject(registry: Registry, name: str) -> Subject:
     path = Path(name)
     if path.suffix == FILE_SUFFIX:
         registry = with_plugin_file(registry, path)
-        return Subject(registry, [registry.plugins[-1]], [], [])
+        plugin = registry.plugins[-1]
+        return Subject(registry, [plugin], list(plugin.registrations), [])
     plugins = [plugin for plugin in registry.plugins if plugin.name == name]
     entries = [entry for kind in KINDS for entry in registry.registrations(kind)]
     components = [entry for entry in entries if name in registry.names_of(entry)]

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -69,10 +70,17 @@ def new_plugin(
             (Path(place) / folder / path).write_text(content, encoding="utf-8")
         (Path(place) / folder).rename(folder)
     stdout().print(f"Created {folder} with {len(files)} files. Next:")
-    python = shlex.quote(sys.executable)
+    python = _python()
     for command in (f'{python} -m pip install -e "{folder}[test]"', f"{python} -m pytest {folder}"):
         stdout().print(f"  {command}")
     stdout().print(f"  seqforge plugins check {name}")
+
+
+def _python() -> str:
+    """Return the Python of this environment as a user can type it: `python` if it is on PATH, or its path."""
+    installed = shutil.which("python")
+    same = installed is not None and Path(installed).absolute() == Path(sys.executable).absolute()
+    return "python" if same else shlex.quote(sys.executable)
 
 
 def check_name(name: str, kinds: list[str], registry: Registry) -> None:

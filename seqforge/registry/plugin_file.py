@@ -39,7 +39,7 @@ def with_plugin_file(registry: Registry, path: str | Path) -> Registry:
         if any((other.kind, other.name) == (kind, name) for other in registrations):
             raise PluginError(f"{path}: two {kind} classes have the name {name!r}", hint="Rename one of them.")
         taken = any(other.name == name and not other.qualified_only for other in registry.registrations(kind))
-        target = f"{module.__name__}:{component.__qualname__}"
+        target = f"{path.name}:{component.__qualname__}"
         registrations.append(Registration(kind, path.name, name, target, taken, component=component))
     if not registrations:
         raise PluginError(

@@ -30,7 +30,6 @@ COMMANDS = [
     "cache prune --all --dry-run",
     "plugins list",
     "plugins list --json",
-    "plugins show essentials",
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from seqforge.interfaces import Classes, ExampleSpec, Text, scan
+from seqforge.interfaces import scan
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -37,11 +37,3 @@ def test_the_elementwise_cell_equals_its_equation() -> None:
     for x, output in zip(inputs, outputs, strict=True):
         h = torch.relu(x @ cell.input_weight.t() + cell.recurrent_weight * h + cell.bias)
         torch.testing.assert_close(output, h)
-
-
-def test_the_labelled_corpus_yields_examples_of_its_spec() -> None:
-    corpus = block_with("plugins.md", "Parity")["Parity"]
-    assert corpus.example_spec({}) == ExampleSpec(Text(), "sequence", Classes(("even", "odd")), "once")
-    examples = list(corpus().examples())
-    assert [example.target for example in examples[:2]] == [0, 1]
-    assert len({example.name for example in examples}) == len(examples) == 1000

@@ -1,78 +1,124 @@
-"""The plugin in docs/plugins.md works if it is built from the text of the page."""
+"""The pages for plugin authors: their files are components that work, and their experiments train."""
 
-import importlib
+import os
 import re
 import subprocess
 import sys
-import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
-from seqforge_essentials.cells.rnn import RNN
 
-from seqforge.interfaces import BackendContext
+import seqforge as sf
+from seqforge.api.plugin_check import check_plugin
+from seqforge.cli.new_plugin import SUITES, render_component, render_plugin
+from seqforge.registry import Registry, with_plugin_file
+from seqforge.registry.plugin_file import component_name
 
-PAGE = Path(__file__).parents[2] / "docs/plugins.md"
-REGISTRATION = re.compile(r'register\.backend\("addmm", "[^"]+"\)')
+DOCS = Path(__file__).parents[2] / "docs"
+SHORT = ["training.steps=2"]
+
+
+def files_of(page: str) -> dict[str, str]:
+    """Return the blocks of a page that have a file name."""
+    pattern = r'^```\w+ title="([^"]+)"\n(.*?)^```$'
+    return dict(re.findall(pattern, (DOCS / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE))
+
+
+@pytest.fixture(autouse=True)
+def _forget_modules() -> Iterator[None]:
+    yield
+    for name in [name for name in sys.modules if name.startswith("plugin_file_")]:
+        del sys.modules[name]
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> Path:
-    """Write the page's files, with the metadata that installing them would write."""
-    files = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE.read_text(), flags=re.DOTALL | re.MULTILINE))
-    for name, content in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content)
-    with (tmp_path / "seqforge_leaky/__init__.py").open("a") as entry_module:
-        entry_module.write(f"    {REGISTRATION.search(PAGE.read_text())[0]}\n")  # type: ignore[index]
-    project = tomllib.loads(files["pyproject.toml"])["project"]
-    metadata = tmp_path / "seqforge_leaky-0.1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
-    entries = project["entry-points"]["seqforge.plugins"]
-    lines = [f"{name} = {module}" for name, module in entries.items()]
-    (metadata / "entry_points.txt").write_text("\n".join(["[seqforge.plugins]", *lines]))
-    return tmp_path
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Write the files of a page to a folder, which becomes the current one."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(page: str) -> Path:
+        for name, content in files_of(page).items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content, "utf-8")
+        return tmp_path
+
+    return write
 
 
-def test_the_plugin_is_found_and_runs(plugin: Path, seqforge: Callable) -> None:
-    shown = seqforge("plugins", "show", "leaky", PYTHONPATH=str(plugin))
-    assert "leaky-rnn" in shown.stdout
-    assert "line-length" in shown.stdout
-    ran = seqforge("run", "leaky.toml", PYTHONPATH=str(plugin))
-    assert ran.returncode == 0, ran.stderr
-    assert "line-length.mean" in ran.stderr
-    pinned = seqforge("run", "leaky.toml", "--set", "training.backend=addmm", PYTHONPATH=str(plugin))
-    assert pinned.returncode == 0, pinned.stderr
-    wrong = seqforge("check", "leaky.toml", "--set", "model.cells.0.leak=2", PYTHONPATH=str(plugin))
-    assert "model.cells.0.leak" in wrong.stderr
+@pytest.fixture(scope="module")
+def essentials() -> Registry:
+    """Return a registry without the backends that compile."""
+    return Registry([plugin for plugin in Registry.installed().plugins if plugin.name in ("essentials", "tasks")])
 
 
-def test_the_backend_equals_the_cell(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(plugin))
-    backend = importlib.import_module("seqforge_leaky.backend").AddmmBackend()
-    cell = importlib.import_module("seqforge_leaky.cell").LeakyRNN(3, 4).double()
-    context = BackendContext(torch.device("cpu"), torch.float64)
-    assert backend.unsupported(cell, context) is None
-    inputs, state = torch.randn(5, 2, 3, dtype=torch.float64), cell.initial_state(2)
-    outputs, after = backend.sequence_reader(cell, context)(inputs, state)
-    expected, expected_after = cell(inputs, state)
-    torch.testing.assert_close(outputs, expected)
-    torch.testing.assert_close(after.hidden, expected_after.hidden)
-    assert "LeakyRNN only" in backend.unsupported(RNN(3, 4), context)
+def require_right(file: Path, registry: Registry) -> Registry:
+    """Check that every component of a file is right, or needs options that have no default."""
+    found = with_plugin_file(registry, file)
+    for report in check_plugin(found, found.plugins[-1]):
+        assert report.verdict == "right" or "it has no default for" in report.finding, report
+    return found
 
 
-def test_the_cell_passes_the_suite(plugin: Path) -> None:
+def test_the_file_of_the_plugins_page_trains(write: Callable, essentials: Registry, monkeypatch: Any) -> None:
+    folder = write("plugins.md")
+    require_right(folder / "my_cell.py", essentials)
+    leaky = folder / "leaky.toml"
+    leaky.write_text(leaky.read_text().replace("steps = 50", 'steps = 2\nbackend = "eager"'))
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (DOCS / "plugins.md").read_text("utf-8"), re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["run"].experiment.cells[0].name == "my_cell.py/leaky-rnn"
+    assert names["run"].checkpoints.steps() == [2]
+
+
+def test_the_test_of_the_plugins_page_runs(write: Callable) -> None:
+    folder = write("plugins.md")
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(plugin), "tests"],
-        cwd=plugin,
-        env={"PYTHONPATH": str(plugin), "PATH": "", "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "rows_do_not_mix", "test_my_cell.py"],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stdout
-    assert "passed" in result.stdout
+    assert "2 passed" in result.stdout
+
+
+def test_the_plugins_page_shows_what_the_command_creates() -> None:
+    page = (DOCS / "plugins.md").read_text("utf-8")
+    files = render_plugin("tidal", ["cell", "metric"])
+    assert files_of("plugins.md")["seqforge_tidal/__init__.py"] == files["seqforge_tidal/__init__.py"]
+    assert f"Created seqforge-tidal with {len(files)} files." in page
+    rows = dict(re.findall(r"^\| [\w ]+ \| `(\w+Suite)` \| .*?`(\w+)`", page, flags=re.MULTILINE))
+    assert rows == {**dict(SUITES.values()), "BackendSuite": "backend", "PredictionMetricSuite": "metrics"}
+
+
+@pytest.mark.parametrize("kind", sorted(SUITES))
+def test_the_example_of_each_kind_is_that_of_a_new_plugin(kind: str) -> None:
+    content = files_of("own-components.md")[f"{kind}.py"]
+    (class_name,) = re.findall(r"^class (\w+)\(", content, flags=re.MULTILINE)
+    assert content == render_component(kind, class_name)
+    assert f'"{component_name(class_name)}"\n' in (DOCS / "own-components.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["novel_words.py", "neighbours.py", "parity.py"])
+def test_the_other_examples_are_right(name: str, write: Callable, essentials: Registry) -> None:
+    require_right(write("own-components.md") / name, essentials)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in files_of("how-do-i.md") if name.endswith(".toml")))
+def test_each_experiment_of_the_answers_trains(name: str, write: Callable, essentials: Registry) -> None:
+    folder, registry = write("how-do-i.md"), essentials
+    for file in sorted(folder.glob("*.py")):
+        registry = with_plugin_file(registry, file)
+    backend = [] if name == "factored.toml" else ["training.backend=eager"]
+    experiment = sf.Experiment.load(folder / name, [*SHORT, *backend], registry)
+    assert sf.train(experiment, folder / "runs").checkpoints.steps() == [2]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in files_of("how-do-i.md") if name.endswith(".py")))
+def test_each_component_of_the_answers_is_right(name: str, write: Callable, essentials: Registry) -> None:
+    require_right(write("how-do-i.md") / name, essentials)

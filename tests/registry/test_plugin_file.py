@@ -130,7 +130,7 @@ def test_a_fault_of_a_class_names_the_file(file: Path, registry: Registry) -> No
     file.write_text(CELL.replace("def pointwise", "def pointwice"))
     with pytest.raises(SeqforgeError) as error:
         Experiment.from_dict(EXPERIMENT, registry=with_plugin_file(registry, file))
-    assert "is unfinished: plugin_file_my_cells:MyRNN does not implement pointwise" in str(error.value)
+    assert "is unfinished: my_cells.py:MyRNN does not implement pointwise" in str(error.value)
     assert "Correct 'my-rnn' in my_cells.py." in str(error.value)
 
 
