@@ -10,6 +10,7 @@ from seqforge.generation import encode_prompt
 from seqforge.report.inspection import inspect_text
 from seqforge.report.reading import choose_split, decode_symbols, read_pieces
 from seqforge.report.subject import Subject
+from seqforge.tasks import TrainedModel
 
 LENGTH, CONTEXT = 1200, 400
 """Number of symbols that are shown, and of symbols that the model reads before them."""
@@ -68,23 +69,24 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
 
 
 def collect_update(subject: Subject) -> dict[str, Any] | None:
-    """Return the probabilities of every symbol on a very short training text, before and after one parameter update.
+    """Return the probabilities of every symbol on a very short training text, before and after the first update.
 
     Returns:
-        The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the probabilities
-        `before` and `after`. None unless the text and the vocabulary are as small as those of the word "hello".
+        The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the
+        probabilities `before` and `after`. None unless the text and the vocabulary are as small as those of "hello".
     """
     vocabulary, dataset = subject.vocabulary, subject.dataset
     if dataset is None or vocabulary.size > SMALL or not 2 <= dataset.splits["training"].length <= SMALL:
         return None
     text = "".join(dataset.documents("training"))
-    inspection = inspect_text(subject.experiment, subject.task.load_model(subject.trained), vocabulary, text)
+    initial = subject.task.load_model(TrainedModel(subject.directory, "initial", "cpu"))
+    inspection = inspect_text(subject.experiment, initial, vocabulary, text)
     names = decode_symbols(vocabulary, np.arange(vocabulary.size))
     inputs, targets = (cast("list[int]", tokens.tolist()) for tokens in (inspection.inputs, inspection.targets))
-    tables = (
-        [[_short(value) for value in row] for row in part.tolist()] for part in (inspection.before, inspection.after)
+    before, after = (
+        [[_short(value) for value in row] for row in cast("list[list[float]]", part.tolist())]
+        for part in (inspection.before, inspection.after)
     )
-    before, after = tables
     return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
 
 

@@ -1,5 +1,6 @@
 """Predictions for labelled examples: the confusion matrix, the worst examples, and where attention looks."""
 
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -143,7 +144,7 @@ class _Predictions:
             predicted = predictions[index].values.astype(np.int64)
             symbols = torch.as_tensor(np.append(self._symbols.end, predicted), device=self._device).unsqueeze(1)
             weights: list[Tensor] = []
-            handle = decoder.attention.register_forward_hook(lambda _, __, output, kept=weights: kept.append(output[1]))
+            handle = decoder.attention.register_forward_hook(partial(_keep_weights, weights))
             try:
                 self._model.decode(symbols, self._model.decoder_context(encoded))
             finally:
@@ -154,10 +155,20 @@ class _Predictions:
                     "name": self._dataset.file.names[index],
                     "source": [decode([token]).decode("utf-8", "backslashreplace") for token in tokens.tolist()],
                     "output": [self._output_symbol(symbol) for symbol in [*predicted.tolist(), self._symbols.end]],
-                    "weights": [[round(value, 3) for value in row] for row in weights[0][0].tolist()],
+                    "weights": [
+                        [round(value, 3) for value in row] for row in cast("list[list[float]]", weights[0][0].tolist())
+                    ],
                 }
             )
         return matrices
 
     def _output_symbol(self, symbol: int) -> str:
         return "end" if symbol == self._symbols.end else self._symbols.decode([symbol]).decode("utf-8", "replace")
+
+
+def _keep_weights(
+    kept: list[Tensor], module: torch.nn.Module, arguments: tuple[Any, ...], output: tuple[Tensor, Tensor]
+) -> None:
+    """Append the weights of an attention to a list, as a forward hook."""
+    del module, arguments
+    kept.append(output[1])

@@ -38,7 +38,7 @@ class Facts(NamedTuple):
 def collect_facts(subject: Subject) -> Facts:
     """Return the facts about a run."""
     experiment, directory = subject.experiment, subject.directory
-    start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), {})
+    start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), dict[str, Any]())
     state, reason = read_state(directory.path)
     table = [
         ("Model", describe_model(experiment.table)),

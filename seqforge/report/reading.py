@@ -1,6 +1,6 @@
 """Held-out text for the examinations of a model, and the states and gates with which a model reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -89,6 +89,7 @@ def _gates(cell: Cell[Any], projected: Tensor, state: Any) -> Iterator[tuple[str
     """Yield the values of the gates, if the equations of the cell define them."""
     if not isinstance(cell, FactoredCell) or cell.equations not in GATES:
         return
-    blocks = (projected + functional.linear(state[0], cell.recurrent_matrix())).split(cell.hidden_size, dim=1)
+    preactivations = projected + functional.linear(state[0], cell.recurrent_matrix())
+    blocks: Sequence[Tensor] = torch.split(preactivations, cell.hidden_size, dim=1)
     for name, block in GATES[cell.equations].items():
         yield name, blocks[block].sigmoid().float()

@@ -1,7 +1,7 @@
 """Units that mean something: those that predict a property of the text, and the saturation of gates.
 
-Karpathy, Johnson and Li 2015 ("Visualizing and understanding recurrent networks") found such units by eye. Here, they are
-found by their correlation with the properties of `text_properties`.
+Karpathy, Johnson and Li 2015 ("Visualizing and understanding recurrent networks") found such units by eye. Here, they
+are found by their correlation with the properties of `text_properties`.
 """
 
 from typing import Any
@@ -33,8 +33,8 @@ Values = NDArray[np.float64]
 def collect_units(subject: Subject) -> dict[str, Any] | None:
     """Return the units that represent properties of held-out text, and the saturation of the gates.
 
-    A unit is selected on one half of the pieces of text, by the absolute value of its correlation with the property, and
-    its score is the correlation on the other half. The control does the same with the labels of other pieces.
+    A unit is selected on one half of the pieces of text, by the absolute value of its correlation with the property,
+    and its score is the correlation on the other half. The control does the same with the labels of other pieces.
 
     Returns:
         `symbols` of the text that is shown; `units`, each with its property, name, score, control and its activations
@@ -115,17 +115,16 @@ class _Standardized:
         deviation = flat.std(axis=0)
         self.values = (flat - flat.mean(axis=0)) / np.where(deviation > 1e-9, deviation, np.inf)
 
-    def correlate(self, labels: Values, index: int | None = None) -> Values:
-        """Return the correlation of every unit, or of one, with labels."""
+    def correlate(self, labels: Values) -> Values:
+        """Return the correlation of every unit with labels."""
         centered = labels.ravel() - labels.mean()
-        values = self.values if index is None else self.values[:, index]
-        return centered @ values / (len(centered) * max(float(centered.std()), 1e-12))
+        return centered @ self.values / (len(centered) * max(float(centered.std()), 1e-12))
 
 
 def _select(first: _Standardized, second: _Standardized, labels: Values) -> tuple[int, float]:
     half = len(labels) // 2
     index = int(np.argmax(np.abs(first.correlate(labels[:half]))))
-    return index, float(second.correlate(labels[half:], index))
+    return index, float(second.correlate(labels[half:])[index])
 
 
 def _saturation(readings: list[LayerReading]) -> list[dict[str, Any]]:

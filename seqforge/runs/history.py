@@ -42,7 +42,10 @@ def record_start(folder: Path, step: int, values: Mapping[str, Any]) -> None:
 
 
 def record_end(folder: Path, step: int, reason: str, *, complete: bool, seconds: float) -> None:
-    """Record an end of training: complete, interrupted or failed. It does not hide the error that ended the training."""
+    """Record an end of training: complete, interrupted or failed.
+
+    If the file cannot be written, nothing is raised, since an error may have ended the training.
+    """
     values = {"time": _now(), "reason": reason, "complete": complete, "seconds": seconds}
     with contextlib.suppress(RunError):
         MetricsLog(folder / HISTORY).append(ENDED, step, values)
