@@ -1,11 +1,11 @@
 """The Python API: train, resume, sample, evaluate, compare and inspect runs."""
 
 from seqforge.api.compare import ComparisonTable, compare
-from seqforge.api.inspect import Inspection, SymbolProbability
 from seqforge.api.launch import resume, train
 from seqforge.api.run import Run
 from seqforge.api.session_corpora import examples, texts
 from seqforge.generation import Prediction
+from seqforge.report.inspection import Inspection, SymbolProbability
 
 __all__ = [
     "ComparisonTable",

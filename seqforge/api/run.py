@@ -8,7 +8,6 @@ from typing import Any
 from torch import Tensor
 
 from seqforge.api.display import summary_html, summary_line
-from seqforge.api.inspect import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.data import SplitName
 from seqforge.evaluation.examples import ExampleScore
@@ -20,6 +19,8 @@ from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
 from seqforge.registry import Component, Registry
+from seqforge.report import ReportPage, Subject, write_report
+from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses
 from seqforge.tasks import Task, TrainedModel, task_of
@@ -240,6 +241,23 @@ class Run:
         """
         trained = TrainedModel(self.directory, checkpoint, device)
         return self._task.score_samples(trained, seed, report or (lambda _: None))
+
+    def report(
+        self, text: str | None = None, *, checkpoint: str = "best", device: str = "auto", report: Report | None = None
+    ) -> ReportPage:
+        """Return a report about the run as an HTML page, which a notebook displays.
+
+        Args:
+            text: Text that is colored by the model's confidence; by default, held-out text.
+            checkpoint: "best", "latest" or a step.
+            device: Device that computes the examinations of the model.
+            report: Function that receives the progress.
+
+        Raises:
+            DataError: If the text has a symbol that is not in the vocabulary.
+        """
+        subject = Subject(self.directory, self.experiment, checkpoint, device, report or (lambda _: None))
+        return write_report([subject], text)
 
     def inspect(self, text: str, checkpoint: str = "latest") -> Inspection:
         """Return the predictions on each step of a text, before and after one parameter update.

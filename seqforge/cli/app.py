@@ -15,11 +15,13 @@ from seqforge.cli.evaluate import evaluate
 from seqforge.cli.inspect import inspect
 from seqforge.cli.plugins import plugins_app
 from seqforge.cli.predict import predict
+from seqforge.cli.report import report
 from seqforge.cli.run import run
 from seqforge.cli.runs import runs
 from seqforge.cli.sample import sample
 from seqforge.cli.schema import schema
 from seqforge.cli.terminal import print_error
+from seqforge.cli.watch import watch
 from seqforge.registry import Registry
 
 
@@ -44,7 +46,7 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, runs, compare, sample, predict, evaluate, check, schema, inspect, doctor):
+    for command in (run, runs, watch, report, compare, sample, predict, evaluate, check, schema, inspect, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")

@@ -16,8 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from seqforge.errors import RunError
 from seqforge.files import open_regular
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
@@ -42,7 +40,7 @@ def record_start(folder: Path, step: int, values: Mapping[str, Any]) -> None:
 
 
 def record_end(folder: Path, step: int, reason: str, *, complete: bool, seconds: float) -> None:
-    """Record an end of training: complete, interrupted or failed. It does not hide the error that ended the training."""
+    """Record an end of training: complete, interrupted or failed. It hides no error of the training."""
     values = {"time": _now(), "reason": reason, "complete": complete, "seconds": seconds}
     with contextlib.suppress(RunError):
         MetricsLog(folder / HISTORY).append(ENDED, step, values)
@@ -94,6 +92,8 @@ def _now() -> str:
 
 
 def _describe_process() -> dict[str, Any]:
+    import torch  # not needed to read a history
+
     return {
         "command": _command(),
         "seqforge": version("seqforge-core"),
@@ -118,5 +118,7 @@ def _processor_name() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
-    names = [value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == "model name"]
+    names = [
+        value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == "model name"
+    ]
     return f"{names[0] if names else platform.machine()}, {os.cpu_count() or 1} cores"

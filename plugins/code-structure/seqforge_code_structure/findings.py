@@ -12,7 +12,6 @@ from seqforge_code_structure.indentation import analyze_indentation
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
 
-
 Severity = Literal["error", "warning"]
 
 

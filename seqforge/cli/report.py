@@ -1,0 +1,58 @@
+"""`seqforge report`."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqforge.cli.options import CheckpointName, Device, SetOfRun, open_run
+from seqforge.cli.terminal import stderr
+
+
+def report(
+    context: typer.Context,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run directories, such as runs/first-run.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="HTML file to write. Default: report.html in the first run.")
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Text that is colored by the model's confidence. Default: held-out text."),
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    assignments: SetOfRun = [],  # noqa: B006 - typer copies it
+    checkpoint: CheckpointName = "best",
+    device: Device = "auto",
+) -> None:
+    """Write a report about one or several runs, as one HTML page.
+
+    The page shows what was trained and how, the curves, the samples with their
+    errors marked, the confidence of the model in each symbol of a text, the
+    units that represent something, and what the memory of the model is worth.
+    For labelled examples, it shows the confusion matrix and the worst examples.
+
+    The page contains everything that it needs, so you can send it to others.
+
+    [bold]Examples[/]
+
+      seqforge report runs/first-run --open
+
+      seqforge report runs/first-run --text "static int main(void)" --output report.html
+
+      seqforge report runs/lstm runs/gru --output comparison.html
+    """
+    from seqforge.api.progress import ProgressDisplay
+    from seqforge.report import Subject, write_report
+
+    with ProgressDisplay(stderr()) as display:
+        subjects: list[Subject] = []
+        for path in runs:
+            run, step = open_run(path, context.obj, checkpoint, overrides=assignments, samplers=[])
+            subjects.append(Subject(run.directory, run.experiment, step, device, display.report))
+        page = write_report(subjects, text)
+    file = output or subjects[0].directory.path / "report.html"
+    page.save(file)
+    typer.echo(file)
+    if open_page:
+        webbrowser.open(file.absolute().as_uri())

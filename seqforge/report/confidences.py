@@ -1,0 +1,102 @@
+"""The confidence of a language model: the probability of each symbol of a text, and the likeliest symbols there."""
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqforge.generation import encode_prompt
+from seqforge.report.inspection import inspect_text
+from seqforge.report.reading import choose_split, decode_symbols, read_pieces
+from seqforge.report.subject import Subject
+
+LENGTH, CONTEXT = 1200, 400
+"""Number of symbols that are shown, and of symbols that the model reads before them."""
+
+LIKELIEST = 5
+"""Number of likeliest symbols at each place."""
+
+
+SMALL = 16
+"""Largest size of a vocabulary and of a text for which an update is shown."""
+
+
+def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | None:
+    """Return the probability of each symbol of a text under the model of a run.
+
+    Args:
+        subject: The run of a language model.
+        text: The text; None for held-out text, which the model reads after the text before it.
+
+    Returns:
+        The `source` of the text, and for each place the symbol, its probability and the likeliest symbols as pairs of
+        symbol and probability. None if the corpus is not available and no text is passed.
+
+    Raises:
+        DataError: If the text has a symbol that is not in the vocabulary.
+    """
+    vocabulary, dataset = subject.vocabulary, subject.dataset
+    if text is not None:
+        context, tokens = encode_prompt(vocabulary, None).numpy(), encode_prompt(vocabulary, text).numpy()[:LENGTH]
+        source = "your text"
+    elif dataset is not None:
+        split = choose_split(dataset)
+        piece = read_pieces(dataset, split, 1, CONTEXT + LENGTH, seed=1)[0]
+        start = min(CONTEXT, max(1, len(piece) // 4))
+        context, tokens = piece[:start], piece[start:]
+        source = "held-out text" if split == "validation" else "training text"
+    else:
+        return None
+    probabilities = _predict(subject, np.concatenate([context, tokens]))[len(context) - 1 :]
+    chosen = probabilities[np.arange(len(tokens)), tokens]
+    count = min(LIKELIEST, probabilities.shape[1])
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+    names = decode_symbols(vocabulary, order.ravel())
+    likeliest = [
+        [[names[row * count + rank], _short(probabilities[row, token])] for rank, token in enumerate(tokens_of_row)]
+        for row, tokens_of_row in enumerate(order)
+    ]
+    mean = float(-np.log2(np.maximum(chosen, 1e-30)).mean())
+    return {
+        "source": source,
+        "bits": round(mean, 3),
+        "symbols": decode_symbols(vocabulary, tokens),
+        "probabilities": [_short(value) for value in chosen],
+        "likeliest": likeliest,
+    }
+
+
+def collect_update(subject: Subject) -> dict[str, Any] | None:
+    """Return the probabilities of every symbol on a very short training text, before and after one parameter update.
+
+    Returns:
+        The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the probabilities
+        `before` and `after`. None unless the text and the vocabulary are as small as those of the word "hello".
+    """
+    vocabulary, dataset = subject.vocabulary, subject.dataset
+    if dataset is None or vocabulary.size > SMALL or not 2 <= dataset.splits["training"].length <= SMALL:
+        return None
+    text = "".join(dataset.documents("training"))
+    inspection = inspect_text(subject.experiment, subject.task.load_model(subject.trained), vocabulary, text)
+    names = decode_symbols(vocabulary, np.arange(vocabulary.size))
+    inputs, targets = (cast("list[int]", tokens.tolist()) for tokens in (inspection.inputs, inspection.targets))
+    tables = (
+        [[_short(value) for value in row] for row in part.tolist()] for part in (inspection.before, inspection.after)
+    )
+    before, after = tables
+    return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
+
+
+def _predict(subject: Subject, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the probability of every symbol after each token but the last, `[time - 1, symbols]`."""
+    model = subject.model
+    with torch.inference_mode():
+        inputs = torch.as_tensor(tokens[:-1]).unsqueeze(1).to(next(model.parameters()).device)
+        logits, _ = model(inputs, model.initial_states(1))
+        probabilities = logits[:, 0].double().softmax(-1).cpu()
+    return cast("NDArray[np.float64]", probabilities.numpy())
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")

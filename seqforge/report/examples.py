@@ -1,0 +1,163 @@
+"""Predictions for labelled examples: the confusion matrix, the worst examples, and where attention looks."""
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples, prepare_examples, to_text
+from seqforge.errors import SeqforgeError
+from seqforge.evaluation.examples import decode_targets, example_loss
+from seqforge.events import WorkProgressed
+from seqforge.generation import RawPrediction, TargetVocabulary, predict_examples
+from seqforge.interfaces import Classes, ExampleSpec, Loss, Text
+from seqforge.model import EncoderOutput, SequenceModel
+from seqforge.report.subject import Subject
+
+MOST_STEPS = 60_000
+"""Maximum number of steps of the examples that are predicted."""
+
+WORST, ATTENDED = 12, 6
+"""Number of examples with the highest loss, and of examples with an attention matrix."""
+
+LONGEST_TEXT, MOST_NUMBERS, MOST_CLASSES = 600, 4096, 64
+"""Limits of what the page shows of an input, in characters and in numbers, and of a confusion matrix, in classes."""
+
+
+def collect_examples(subject: Subject) -> dict[str, Any] | None:
+    """Return the predictions for held-out examples of a labelled run.
+
+    Returns:
+        The number of examples, `confusion` (names and counts by target and prediction, or None), the `worst` examples
+        with input, prediction, target and loss, and `attention` matrices. None if the corpus is not available.
+    """
+    try:
+        dataset = prepare_examples(subject.experiment, subject.report)
+        subject.trained.check_corpus(dataset.file.digest)
+        model = subject.model
+    except SeqforgeError as error:
+        subject.notes.append(f"The examples are not available, so the report shows less: {error.message}.")
+        return None
+    split = "validation" if len(dataset.splits["validation"]) else "training"
+    return _Predictions(subject, dataset, model).collect(dataset.splits[split], split)
+
+
+class _Predictions:
+    """Predicts examples of a dataset with a model."""
+
+    def __init__(self, subject: Subject, dataset: LabelledDataset, model: SequenceModel) -> None:
+        self._subject = subject
+        self._dataset = dataset
+        self._spec: ExampleSpec = dataset.file.spec
+        self._model = model
+        self._device = next(model.parameters()).device
+        self._symbols = TargetVocabulary(self._spec, dataset.vocabulary)
+        self._loss: Loss = subject.experiment.loss.build().to(self._device)
+        self._decoding = subject.task.decoding()
+
+    @torch.inference_mode()
+    def collect(self, examples: NDArray[np.int64], split: str) -> dict[str, Any]:
+        training, model = self._subject.experiment.training, self._model
+        end = self._symbols.end if model.decoder is not None else None
+        losses: dict[int, float] = {}
+        predictions: dict[int, RawPrediction] = {}
+        limits = training.batch_size, training.batch_tokens, end, MOST_STEPS
+        for indices, loaded in evaluation_examples(self._dataset.file, examples, *limits):
+            batch = loaded.to(self._device)
+            encoded = model.encode(batch.inputs, batch.lengths)
+            found = predict_examples(model, self._spec, self._symbols, encoded, self._decoding)
+            for row, (index, prediction) in enumerate(zip(indices.tolist(), found, strict=True)):
+                predictions[index] = prediction
+                losses[index] = self._row_loss(encoded, batch, row)
+            self._subject.report(WorkProgressed("predicting examples", min(1.0, len(predictions) / len(examples))))
+        order = sorted(predictions, key=lambda index: losses[index], reverse=True)
+        return {
+            "split": split,
+            "count": len(predictions),
+            "confusion": self._confusion(predictions),
+            "worst": [self._describe(index, predictions[index], losses[index]) for index in order[:WORST]],
+            "attention": self._attention(sorted(predictions)[:: -(-len(predictions) // ATTENDED)], predictions),
+        }
+
+    def _row_loss(self, encoded: EncoderOutput, batch: PaddedBatch, row: int) -> float:
+        rows = torch.tensor([row], device=self._device)
+        length = int(encoded.lengths[row])
+        part = EncoderOutput(encoded.outputs[:length, rows], encoded.last[rows], encoded.lengths[rows])
+        once = self._spec.output_mode == "once"
+        targets = batch.targets[rows] if once else batch.targets[:, rows]
+        if self._spec.output_mode == "every step":
+            targets = targets[:length]
+        single = PaddedBatch(batch.inputs[:length, rows], batch.lengths[rows], targets)
+        return float(example_loss(self._model, self._spec, part, single, self._loss))
+
+    def _confusion(self, predictions: dict[int, RawPrediction]) -> dict[str, Any] | None:
+        target = self._spec.target
+        if not isinstance(target, Classes) or self._spec.output_mode == "sequence" or len(target.names) > MOST_CLASSES:
+            return None
+        counts = np.zeros((len(target.names), len(target.names)), dtype=np.int64)
+        for index, prediction in predictions.items():
+            predicted = prediction.values
+            targets = [np.atleast_1d(cast("NDArray[Any]", one)) for one in decode_targets(self._dataset, index)]
+            nearest = max(targets, key=lambda one: int((one == predicted).sum()))
+            np.add.at(counts, (nearest.astype(np.int64), predicted.astype(np.int64)), 1)
+        return {"names": list(target.names), "counts": counts.tolist()}
+
+    def _describe(self, index: int, prediction: RawPrediction, loss: float) -> dict[str, Any]:
+        spec, vocabulary = self._spec, self._dataset.vocabulary
+        targets = [to_text(spec, target) for target in decode_targets(self._dataset, index)]
+        return {
+            "name": self._dataset.file.names[index],
+            **self._input(index),
+            "predicted": to_text(spec, decode_target(spec, vocabulary, prediction.values))[:LONGEST_TEXT],
+            "target": " or ".join(targets)[:LONGEST_TEXT],
+            "loss": round(loss, 4),
+            "confidence": None if prediction.confidence is None else round(prediction.confidence, 4),
+        }
+
+    def _input(self, index: int) -> dict[str, Any]:
+        """Return the input as `text`, or as a `picture` with its number of columns and levels from 0 to 255."""
+        values = self._dataset.file.inputs.read([index])[0]
+        if isinstance(self._spec.input, Text):
+            text = self._dataset.vocabulary.decode(values.tolist()).decode("utf-8", "replace")
+            return {"text": text[:LONGEST_TEXT]}
+        flat = values.astype(np.float64).ravel()[:MOST_NUMBERS]
+        width = values.shape[1]
+        if len(values) == 1 and (side := round(width**0.5)) ** 2 == width:
+            width = side  # A vector may be a square image.
+        low, high = float(flat.min()), float(flat.max())
+        levels = (255 * (flat - low) / (high - low if high > low else 1.0)).round().astype(int)
+        return {"picture": {"columns": width, "levels": levels.tolist()}}
+
+    def _attention(self, examples: list[int], predictions: dict[int, RawPrediction]) -> list[dict[str, Any]]:
+        """Return the attention weights of the predictions for some examples of text."""
+        decoder = self._model.decoder
+        if decoder is None or decoder.attention is None or not isinstance(self._spec.input, Text):
+            return []
+        matrices: list[dict[str, Any]] = []
+        for index in examples:
+            tokens = self._dataset.file.inputs.read([index])[0].astype(np.int64)
+            inputs = torch.as_tensor(tokens, device=self._device).unsqueeze(1)
+            encoded = self._model.encode(inputs, torch.tensor([len(tokens)], device=self._device))
+            predicted = predictions[index].values.astype(np.int64)
+            symbols = torch.as_tensor(np.append(self._symbols.end, predicted), device=self._device).unsqueeze(1)
+            weights: list[Tensor] = []
+            handle = decoder.attention.register_forward_hook(lambda _, __, output, kept=weights: kept.append(output[1]))
+            try:
+                self._model.decode(symbols, self._model.decoder_context(encoded))
+            finally:
+                handle.remove()
+            decode = self._dataset.vocabulary.decode
+            matrices.append(
+                {
+                    "name": self._dataset.file.names[index],
+                    "source": [decode([token]).decode("utf-8", "backslashreplace") for token in tokens.tolist()],
+                    "output": [self._output_symbol(symbol) for symbol in [*predicted.tolist(), self._symbols.end]],
+                    "weights": [[round(value, 3) for value in row] for row in weights[0][0].tolist()],
+                }
+            )
+        return matrices
+
+    def _output_symbol(self, symbol: int) -> str:
+        return "end" if symbol == self._symbols.end else self._symbols.decode([symbol]).decode("utf-8", "replace")

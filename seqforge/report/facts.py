@@ -1,0 +1,158 @@
+"""What a report states about a run: what was trained, on what, by which command, on which machine, and how far."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from seqforge.files import read_bounded
+from seqforge.report.subject import Subject
+from seqforge.runs.history import STARTED, RunState, read_state
+
+
+class Facts(NamedTuple):
+    """The facts about a run.
+
+    Attributes:
+        name: Name of the run directory.
+        lead: The model and the corpus in one line.
+        state: "running", "finished", "interrupted" or "failed".
+        reason: Why the run ended; empty if it runs.
+        figures: The most important figures, as label and value.
+        table: All other facts, as label and value.
+        command: Command that started the run; None if it is not recorded.
+        reproduction: Commands that repeat the run.
+        experiment: The resolved experiment in TOML.
+    """
+
+    name: str
+    lead: str
+    state: RunState
+    reason: str
+    figures: list[tuple[str, str]]
+    table: list[tuple[str, str]]
+    command: str | None
+    reproduction: list[str]
+    experiment: str
+
+
+def collect_facts(subject: Subject) -> Facts:
+    """Return the facts about a run."""
+    experiment, directory = subject.experiment, subject.directory
+    start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), {})
+    state, reason = read_state(directory.path)
+    table = [
+        ("Model", describe_model(experiment.table)),
+        ("Corpus", str(start.get("corpus", experiment.corpus.name))),
+        ("Splits", _describe_splits(start)),
+        *(("Backend", str(line)) for line in start.get("backends", [])),
+        ("Initial weights", str(start.get("initial", ""))),
+        ("Optimizer", _describe_component(experiment.table.get("optimizer", {}))),
+        ("Schedule", _describe_component(experiment.table.get("schedule", {}))),
+        ("Precision", str(experiment.training.precision)),
+        ("Device", " · ".join(filter(None, [start.get("device", ""), start.get("gpu", "")]))),
+        ("Processor", str(start.get("processor", ""))),
+        ("Versions", _describe_versions(start, experiment.plugins)),
+        ("Started", _describe_starts(subject)),
+        ("Directory", str(directory.path.absolute())),
+    ]
+    text = read_bounded(directory.experiment).decode("utf-8", "replace")
+    lines = [line for line in text.splitlines() if not line.startswith("# checksum:")]
+    command = start.get("command")
+    return Facts(
+        name=subject.name,
+        lead=" · ".join(value for label, value in table if label in ("Model", "Corpus") and value),
+        state=state,
+        reason=reason,
+        figures=_figures(subject, start),
+        table=[(label, value) for label, value in table if value],
+        command=command if isinstance(command, str) else None,
+        reproduction=[f"seqforge run {directory.experiment}", f"seqforge evaluate {directory.path}"],
+        experiment="\n".join(lines),
+    )
+
+
+def describe_model(table: Mapping[str, Any]) -> str:
+    """Describe the layers of a model in a few words, such as "2 × lstm 320"."""
+    model = table["model"]
+    layers: list[str] = []
+    for cell in model["cells"]:
+        repeat = f"{cell['repeat']} × " if cell.get("repeat", 1) > 1 else ""
+        layers.append(f"{repeat}{cell['use'].rpartition('/')[2]} {cell.get('hidden_size', '')}".strip())
+    parts = [", ".join(layers)]
+    if model.get("bidirectional"):
+        parts.append("bidirectional")
+    if model.get("embedding_size"):
+        parts.append(f"embedding {model['embedding_size']}")
+    if model.get("attention"):
+        parts.append(f"attention {model['attention']['use'].rpartition('/')[2]}")
+    if model.get("dropout"):
+        parts.append(f"dropout {model['dropout']}")
+    return " · ".join(parts)
+
+
+def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]]:
+    evaluations = subject.evaluations()
+    steps = [record for record in subject.records if record["event"] == "step"]
+    figures: list[tuple[str, str]] = []
+    for key, label in (("bits_per_character", "bits per character"), ("loss", "validation loss")):
+        values = [record[key] for record in evaluations if isinstance(record.get(key), int | float)]
+        if values:
+            figures.append((f"best {label}", f"{min(values):.3f}"))
+            break
+    for name, value in evaluations[-1].items() if evaluations else ():
+        if "." in name and isinstance(value, int | float) and len(figures) < 2:
+            figures.append((name.replace(".", " ").replace("_", " "), f"{value:.3f}"))
+    if isinstance(start.get("parameters"), int):
+        figures.append(("parameters", format_count(start["parameters"])))
+    last = max(subject.records, key=lambda record: record["step"], default=None)
+    if last is not None:
+        figures.append(("steps", f"{last['step']:,}"))
+    if steps:
+        figures.append(("training time", format_duration(float(steps[-1].get("seconds", 0.0)))))
+    return figures
+
+
+def format_count(number: int) -> str:
+    """Format a large number with three digits, such as "512 k"."""
+    for factor, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g} {unit}"
+    return str(number)
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration in the largest unit that fits."""
+    for factor, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= factor:
+            return f"{seconds / factor:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _describe_component(table: Mapping[str, Any]) -> str:
+    options = ", ".join(f"{key} {value}" for key, value in table.items() if key != "use")
+    return f"{str(table.get('use', '')).rpartition('/')[2]}{f' ({options})' if options else ''}"
+
+
+def _describe_splits(start: Mapping[str, Any]) -> str:
+    if "training_tokens" not in start:
+        return ""
+    unit = next(iter(start.get("terms", ["tokens"])))
+    return f"{start['training_tokens']:,} training and {start['validation_tokens']:,} validation {unit}"
+
+
+def _describe_versions(start: Mapping[str, Any], plugins: Mapping[str, str]) -> str:
+    names = {"seqforge": "seqforge", "python": "Python", "torch": "torch"}
+    versions = [f"{label} {start[name]}" for name, label in names.items() if name in start]
+    return " · ".join(versions + [f"{name} {version}" for name, version in plugins.items() if name != "seqforge"])
+
+
+def _describe_starts(subject: Subject) -> str:
+    starts = [one for one in subject.history if one["event"] == STARTED]
+    return ", ".join(f"{_format_time(str(one.get('time', '')))} at step {one['step']:,}" for one in starts[:10])
+
+
+def _format_time(text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).strftime("%d %B %Y, %H:%M %Z")
+    except ValueError:
+        return text

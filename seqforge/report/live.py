@@ -1,0 +1,137 @@
+"""A server on this machine whose page follows a run while it trains."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from seqforge.report.facts import collect_facts
+from seqforge.report.page import render_page
+from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
+from seqforge.report.samples import SampleReader
+from seqforge.report.subject import Subject
+from seqforge.runs.history import HISTORY, read_state
+
+ADDRESS = "127.0.0.1"
+
+
+class LiveRun:
+    """A run that trains, as a page and as the data that its page polls."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._samples = SampleReader(subject, MOST_SAMPLE_CHARACTERS)
+        self._lock = threading.Lock()
+        self._key: object = None
+        self._news = b""
+
+    def page(self) -> bytes:
+        """Return the page with what is known now."""
+        with self._lock:
+            self._subject.refresh()
+            facts, data = collect_facts(self._subject), collect_logged(self._subject, self._samples)
+            page = render_page([{"facts": facts, "data": data}], facts.name, notes=self._subject.notes, live=True)
+        return page.html.encode()
+
+    def news(self) -> tuple[bytes, str]:
+        """Return the data of the run as JSON, and a tag that changes with the data."""
+        with self._lock:
+            # The state is read first: a run that ends in between is read again at the next call.
+            key = self._files()
+            if key != self._key:
+                self._key, self._news = key, self._collect()
+            return self._news, hashlib.blake2b(self._news, digest_size=12).hexdigest()
+
+    def _files(self) -> object:
+        """Return what changes whenever the run writes something or ends."""
+        directory = self._subject.directory
+        logs = [directory.metrics, directory.path / HISTORY]
+        state = read_state(directory.path)
+        return state, [(path.stat().st_size, path.stat().st_mtime_ns) for path in logs if path.exists()]
+
+    def _collect(self) -> bytes:
+        self._subject.refresh()
+        facts = collect_facts(self._subject)
+        steps = [record for record in self._subject.records if record["event"] == "step"]
+        last: dict[str, Any] = steps[-1] if steps else {}
+        done = (
+            f"{last['fraction']:.0%} of the run" if isinstance(last.get("fraction"), float) else "before the first step"
+        )
+        value = last.get("bits_per_character", last.get("loss"))
+        status = f"{done} · {value:.3f}" if isinstance(value, float) else done
+        news = {
+            "state": facts.state,
+            "ended": facts.state != "running",
+            "status": status if facts.state == "running" else facts.state,
+            "figures": facts.figures,
+            "data": collect_logged(self._subject, self._samples),
+        }
+        return json.dumps(news, separators=(",", ":")).encode()
+
+
+def make_server(run: LiveRun, port: int = 0) -> ThreadingHTTPServer:
+    """Return a server of the page, which listens on this machine only.
+
+    It answers requests that name this machine as their host, and no others, so that no page of the web can read from it
+    by a name that resolves to this machine.
+
+    Args:
+        run: The run.
+        port: Port; 0 for a free one.
+
+    Raises:
+        OSError: If the port is taken.
+    """
+    server = ThreadingHTTPServer((ADDRESS, port), _handler(run))
+    server.daemon_threads = True
+    return server
+
+
+def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        server_version = "seqforge"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            """Answer with the page or its data."""
+            port = self.server.server_address[1]
+            if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
+                self._send(HTTPStatus.FORBIDDEN, "text/plain", b"This server answers only requests to 127.0.0.1.")
+                return
+            contents: dict[str, Callable[[], None]] = {"/": self._send_page, "/data.json": self._send_news}
+            send = contents.get(self.path.partition("?")[0])
+            if send is None:
+                self._send(HTTPStatus.NOT_FOUND, "text/plain", b"There is only one page: /")
+            else:
+                send()
+
+        def _send_page(self) -> None:
+            self._send(HTTPStatus.OK, "text/html; charset=utf-8", run.page())
+
+        def _send_news(self) -> None:
+            news, tag = run.news()
+            if self.headers.get("If-None-Match") == f'"{tag}"':
+                self._send(HTTPStatus.NOT_MODIFIED, "application/json", b"", tag)
+            else:
+                self._send(HTTPStatus.OK, "application/json", news, tag)
+
+        def _send(self, status: HTTPStatus, kind: str, content: bytes, tag: str | None = None) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            if status != HTTPStatus.NOT_MODIFIED:
+                self.send_header("Content-Length", str(len(content)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("X-Frame-Options", "DENY")
+            if tag is not None:
+                self.send_header("ETag", f'"{tag}"')
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+            """Print nothing: requests are no news."""
+
+    return Handler

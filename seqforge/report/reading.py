@@ -1,0 +1,94 @@
+"""Held-out text for the examinations of a model, and the states and gates with which a model reads it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from seqforge.data import Dataset, SplitName, TokenStream
+from seqforge.interfaces import Cell, FactoredCell, Vocabulary
+from seqforge.model import SequenceModel
+
+GATES = {"lstm": {"input": 0, "forget": 1, "output": 3}, "gru": {"reset": 0, "update": 1}}
+"""Gates of the recurrences that `FactoredCell.equations` names, with their block in the pre-activations."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReading:
+    """What one layer computes while it reads.
+
+    Attributes:
+        units: Values of the state, `[time, batch, hidden]`, by the name of the field.
+        gates: Values of the gates, `[time, batch, hidden]`, by the name of the gate; empty for unknown equations.
+    """
+
+    units: dict[str, Float[Tensor, "time batch hidden"]]
+    gates: dict[str, Float[Tensor, "time batch hidden"]] = field(default_factory=dict[str, Tensor])
+
+
+def choose_split(dataset: Dataset) -> SplitName:
+    """Return the validation split, or the training split if the validation split is empty."""
+    return "validation" if dataset.splits["validation"].length >= 2 else "training"
+
+
+def read_pieces(dataset: Dataset, split: SplitName, count: int, length: int, seed: int) -> NDArray[np.int64]:
+    """Return pieces of a split at random positions, `[count, length]`; shorter ones if the split is shorter."""
+    stream = TokenStream(dataset.token_file, dataset.splits[split])
+    length = min(length, len(stream))
+    starts = np.random.default_rng(seed).integers(0, len(stream) - length + 1, count)
+    return stream.read(starts.tolist(), length)
+
+
+def decode_symbols(vocabulary: Vocabulary, tokens: NDArray[np.int64]) -> list[str]:
+    """Return each token as text. A token that is not valid UTF-8 by itself becomes escape sequences."""
+    symbols: dict[int, str] = {}
+    for token in np.unique(tokens).tolist():
+        symbols[token] = vocabulary.decode([token]).decode("utf-8", "backslashreplace")
+    return [symbols[token] for token in tokens.tolist()]
+
+
+@torch.inference_mode()
+def read_layers(model: SequenceModel, tokens: Int[Tensor, "time batch"]) -> list[LayerReading]:
+    """Read tokens step by step from the initial state, in plain torch and float32, and record every layer.
+
+    Tensors of the state that are not vectors of the layer's size are left out.
+    """
+    features: Tensor = model.input(tokens.to(next(model.parameters()).device))
+    readings: list[LayerReading] = []
+    for cell in model.stack.layers:
+        features, reading = _read_layer(cell, features)
+        readings.append(reading)
+    return readings
+
+
+def _read_layer(cell: Cell[Any], inputs: Tensor) -> tuple[Tensor, LayerReading]:
+    projected = cell.project(inputs)
+    state = cell.initial_state(projected.shape[1])
+    outputs: list[Tensor] = []
+    units: dict[str, list[Tensor]] = {}
+    gates: dict[str, list[Tensor]] = {}
+    for step_input in projected.unbind(0):
+        for name, values in _gates(cell, step_input, state):
+            gates.setdefault(name, []).append(values.cpu())
+        output, state = cell.step(step_input, state)
+        outputs.append(output)
+        for name, values in zip(cast("tuple[str, ...]", getattr(state, "_fields")), state, strict=True):  # noqa: B009
+            if values.shape == output.shape:
+                units.setdefault(name, []).append(values.float().cpu())
+    stacked = ({name: torch.stack(values) for name, values in table.items()} for table in (units, gates))
+    return torch.stack(outputs), LayerReading(*stacked)
+
+
+def _gates(cell: Cell[Any], projected: Tensor, state: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield the values of the gates, if the equations of the cell define them."""
+    if not isinstance(cell, FactoredCell) or cell.equations not in GATES:
+        return
+    blocks = (projected + functional.linear(state[0], cell.recurrent_matrix())).split(cell.hidden_size, dim=1)
+    for name, block in GATES[cell.equations].items():
+        yield name, blocks[block].sigmoid().float()

@@ -1,0 +1,129 @@
+"""The samples of a run at every moment of training, with the faults that metrics find in them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
+from seqforge.events import WorkProgressed
+from seqforge.files import read_bounded
+from seqforge.interfaces import FittedMetric, Metric
+from seqforge.report.highlighting import find_lexer, highlight
+from seqforge.report.subject import Subject
+
+MOST_MOMENTS = 60
+"""Maximum number of moments of training; others are left out evenly."""
+
+LONGEST_TEXT = 4000
+"""Maximum number of characters of one sample."""
+
+_NAME = re.compile(r"step-(\d{1,18})(?:-(\d{1,6}))?\.txt")
+_BASELINE = ".baseline"
+
+
+class SampleReader:
+    """Reads the samples of a run. A second call of `collect` reads only samples that are new.
+
+    Args:
+        subject: The run.
+        most_characters: Maximum number of characters of all samples together.
+    """
+
+    def __init__(self, subject: Subject, most_characters: int) -> None:
+        self._subject = subject
+        self._most_characters = most_characters
+        self._metrics = _build_metrics(subject)
+        self._lexer = find_lexer(subject.dataset.token_file.names[:2000]) if subject.dataset is not None else None
+        self._moments: dict[tuple[int, int], dict[str, Any]] = {}
+
+    def collect(self) -> dict[str, Any] | None:
+        """Return the samples, or None if there are none.
+
+        Returns:
+            The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
+            that were `omitted`, and the `scores` of the log as name, value and baseline.
+        """
+        files = _list_files(self._subject.directory.samples)
+        if not files:
+            return None
+        steps = _spread(sorted(files), MOST_MOMENTS)
+        longest = max(len(_read(path)) for path in files[steps[-1]])
+        count = max(1, self._most_characters // max(1, len(steps) * min(longest, LONGEST_TEXT)))
+        scores = {record["step"]: record for record in self._subject.records if record["event"] == "sample"}
+        moments: list[dict[str, Any]] = []
+        for number, step in enumerate(steps, start=1):
+            paths = files[step][:count]
+            if (step, len(paths)) not in self._moments:
+                self._moments[step, len(paths)] = self._read_moment(step, paths)
+                self._subject.report(WorkProgressed("reading samples", number / len(steps)))
+            omitted = len(files[step]) - len(paths)
+            moment = self._moments[step, len(paths)]
+            moments.append({**moment, "omitted": omitted, "scores": _tabulate_scores(scores.get(step, {}))})
+        return {"moments": moments}
+
+    def _read_moment(self, step: int, paths: Sequence[Path]) -> dict[str, Any]:
+        texts = [_read(path)[:LONGEST_TEXT] for path in paths]
+        faults = find_faults(self._metrics, texts)
+        samples = [
+            {"text": text, "tokens": highlight(text, self._lexer), "faults": marks}
+            for text, marks in zip(texts, faults, strict=True)
+        ]
+        return {"step": step, "texts": samples}
+
+
+def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[list[Any]]]:
+    """Find what metrics report in texts. A metric that raises an exception is removed from `metrics`.
+
+    Returns:
+        For each text, the findings as start, stop, severity, metric and message.
+    """
+    faults: list[list[list[Any]]] = [[] for _ in texts]
+    working: set[str] = set()
+    for name, score in score_by_each(metrics, lambda metric: validate_score(metric.score(texts))):
+        working.add(name)
+        for finding in score.findings:
+            if 0 <= finding.text < len(texts):
+                mark = [finding.start, max(finding.stop, finding.start + 1), finding.severity, name, finding.message]
+                faults[finding.text].append(mark)
+    for name in metrics.keys() - working:
+        del metrics[name]
+    return faults
+
+
+def _build_metrics(subject: Subject) -> dict[str, Metric]:
+    if subject.experiment.labelled:
+        return {}
+    metrics = build_metrics(subject.experiment, subject.dataset)
+    has_text = subject.dataset is not None
+    return {name: metric for name, metric in metrics.items() if has_text or not isinstance(metric, FittedMetric)}
+
+
+def _list_files(folder: Path) -> dict[int, list[Path]]:
+    """Return the files of the samples by step, in order."""
+    found: dict[int, list[tuple[int, Path]]] = {}
+    for path in folder.glob("step-*.txt"):
+        if match := _NAME.fullmatch(path.name):
+            found.setdefault(int(match[1]), []).append((int(match[2] or 1), path))
+    return {step: [path for _, path in sorted(paths)] for step, paths in found.items()}
+
+
+def _read(path: Path) -> str:
+    return read_bounded(path).decode("utf-8", "replace")
+
+
+def _spread(steps: Sequence[int], count: int) -> list[int]:
+    """Return at most `count` of the steps, evenly spread; the first and the last are included."""
+    if len(steps) <= count:
+        return list(steps)
+    return [steps[index] for index in np.linspace(0, len(steps) - 1, count).round().astype(int).tolist()]
+
+
+def _tabulate_scores(record: Mapping[str, Any]) -> list[list[Any]]:
+    return [
+        [name, value, record.get(f"{name}{_BASELINE}")]
+        for name, value in record.items()
+        if "." in name and not name.endswith(_BASELINE) and isinstance(value, int | float)
+    ]

@@ -1,0 +1,100 @@
+/* The samples of a run at every moment of training, with faults marked in place. */
+"use strict";
+seqforge.parts.push((parent) => {
+  const samples = parent.run.samples;
+  if (!samples) return;
+  const { moments } = samples;
+  const hasFaults = moments.some((moment) => moment.texts.some((sample) => sample.faults.length));
+  const lead = hasFaults
+    ? "What the model wrote at each moment of training. Errors are red, doubtful places yellow: point at one, or reach it with the Tab key, to read what is wrong."
+    : parent.run.examples !== undefined
+      ? "Predictions for a few held-out examples at each moment of training."
+      : "What the model wrote at each moment of training.";
+  const title = parent.run.examples !== undefined ? "Predictions" : "Samples";
+  const section = seqforge.section(parent, "samples", title, lead);
+  let [moment, number] = [moments.length - 1, 0];
+  let metric = "all";
+  const id = `moment-${seqforge.runs.indexOf(parent.run)}`;
+  const slider = seqforge.element("input", { type: "range", min: 0, max: moments.length - 1, step: 1, value: moment, id });
+  const output = seqforge.element("output", { htmlFor: id });
+  const numbers = seqforge.element("span");
+  const filters = seqforge.element("span");
+  const text = seqforge.element("pre", { className: "text card", tabIndex: 0, role: "region", "aria-label": "Sample" });
+  const side = seqforge.element("aside", { className: "card", "aria-label": "Counts of this moment" });
+  const label = seqforge.element("label", { htmlFor: id }, "Moment");
+  const controls = seqforge.element("div", { className: "controls" }, label, slider, output, numbers, filters);
+  if (moments.length < 2) slider.hidden = label.hidden = true;
+  section.append(controls, seqforge.element("div", { className: "split" }, text, side));
+
+  slider.addEventListener("input", () => {
+    moment = Number(slider.value);
+    show();
+  });
+
+  const metrics = [...new Set(moments.flatMap((one) => one.texts.flatMap((sample) => sample.faults.map((fault) => fault[3]))))];
+  if (metrics.length > 1) {
+    const options = [["all", "All"], ...metrics.map((name) => [name, name])];
+    filters.append(seqforge.choice("Metric whose findings are marked", `${id}-metric`, options, metric, (name) => {
+      metric = name;
+      show();
+    }));
+  }
+
+  function show() {
+    const here = moments[moment];
+    number = Math.min(number, here.texts.length - 1);
+    output.textContent = `step ${here.step.toLocaleString("en")}`;
+    const options = here.texts.map((_, index) => [String(index), String(index + 1)]);
+    numbers.replaceChildren(
+      ...(options.length > 1
+        ? [seqforge.choice("Sample", `${id}-number`, options, String(number), (index) => {
+            number = Number(index);
+            fill();
+          })]
+        : []),
+    );
+    fill();
+    showCounts(here);
+  }
+
+  function fill() {
+    seqforge.fillText(text, moments[moment].texts[number], (fault) => metric === "all" || fault[3] === metric);
+    text.scrollTop = 0;
+  }
+
+  function showCounts(here) {
+    side.replaceChildren();
+    const faults = here.texts.flatMap((sample) => sample.faults);
+    if (hasFaults) {
+      const characters = here.texts.reduce((sum, sample) => sum + sample.text.length, 0);
+      const counts = ["error", "warning"].map((severity) => {
+        const count = faults.filter((fault) => fault[2] === severity).length;
+        return seqforge.element("span", { className: `count ${severity}` }, `${count} ${severity}${count === 1 ? "" : "s"}`);
+      });
+      side.append(
+        seqforge.element("h3", {}, `In ${here.texts.length === 1 ? "this sample" : `these ${here.texts.length} samples`}`),
+        seqforge.element("p", { className: "small" }, ...counts),
+        seqforge.element("p", { className: "muted small" }, `${characters.toLocaleString("en")} characters${here.omitted ? `; ${here.omitted} more samples are in the run directory` : ""}`),
+      );
+    }
+    if (here.scores.length) side.append(scoreTable(here.scores));
+    side.hidden = side.childElementCount === 0;
+    side.parentElement.classList.toggle("split", !side.hidden);
+  }
+
+  function scoreTable(scores) {
+    const head = seqforge.element("tr", {}, ...["Metric", "sample", "text"].map((name) => seqforge.element("th", { scope: "col" }, name)));
+    const rows = scores.map(([name, value, baseline]) =>
+      seqforge.element(
+        "tr",
+        {},
+        seqforge.element("th", { scope: "row" }, name.replace(".", ": ").replaceAll("_", " ")),
+        seqforge.element("td", {}, seqforge.format(value)),
+        seqforge.element("td", { className: "muted" }, baseline === null ? "" : seqforge.format(baseline)),
+      ),
+    );
+    return seqforge.element("table", { className: "values" }, seqforge.element("thead", {}, head), seqforge.element("tbody", {}, ...rows));
+  }
+
+  show();
+});

@@ -1,0 +1,139 @@
+"""Units that mean something: those that predict a property of the text, and the saturation of gates.
+
+Karpathy, Johnson and Li 2015 ("Visualizing and understanding recurrent networks") found such units by eye. Here, they are
+found by their correlation with the properties of `text_properties`.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqforge.events import WorkProgressed
+from seqforge.report.reading import LayerReading, choose_split, decode_symbols, read_layers, read_pieces
+from seqforge.report.subject import Subject
+from seqforge.report.text_properties import find_properties
+
+PIECES, LENGTH, WARM_UP = 32, 500, 100
+"""Number and length of the pieces of text, and the number of symbols after which a piece counts."""
+
+SHOWN = 3
+"""Number of pieces whose activations are shown."""
+
+SHIFTS = 7
+"""Number of assignments of the labels to other pieces, for the control."""
+
+LEFT, RIGHT = 0.1, 0.9
+"""A gate is saturated below the first and above the second value."""
+
+Values = NDArray[np.float64]
+
+
+def collect_units(subject: Subject) -> dict[str, Any] | None:
+    """Return the units that represent properties of held-out text, and the saturation of the gates.
+
+    A unit is selected on one half of the pieces of text, by the absolute value of its correlation with the property, and
+    its score is the correlation on the other half. The control does the same with the labels of other pieces.
+
+    Returns:
+        `symbols` of the text that is shown; `units`, each with its property, name, score, control and its activations
+        on this text from -127 to 127; and `gates`, each with its layer, name and for each unit the fractions of time
+        it is left-saturated and right-saturated. None if the text is too short.
+    """
+    dataset = subject.dataset
+    if dataset is None:
+        return None
+    split = choose_split(dataset)
+    if dataset.splits[split].length < PIECES * WARM_UP:
+        return None
+    subject.report(WorkProgressed("examining units"))
+    pieces = read_pieces(dataset, split, PIECES, LENGTH, seed=2)
+    readings = read_layers(subject.model, torch.as_tensor(pieces.T.copy()))
+    symbols = [decode_symbols(subject.vocabulary, piece) for piece in pieces]
+    names = [
+        (layer, field, unit)
+        for layer, reading in enumerate(readings, start=1)
+        for field, values in reading.units.items()
+        for unit in range(values.shape[-1])
+    ]
+    activations = np.concatenate([values.numpy() for reading in readings for values in reading.units.values()], axis=-1)
+    # From here on, pieces are the first axis.
+    activations = activations[WARM_UP:].transpose(1, 0, 2).astype(np.float64)
+    labels = [find_properties(piece) for piece in symbols]
+    texts = [piece[WARM_UP:] for piece in symbols[:SHOWN]]
+    # What is shown begins with a whole line.
+    starts = [piece.index("\n") + 1 if "\n" in piece[:-1] else 0 for piece in texts]
+    units: list[dict[str, Any]] = []
+    for name in labels[0]:
+        values = np.stack([properties[name][WARM_UP:] for properties in labels])
+        if (found := _find_unit(activations, values)) is None:
+            continue
+        index, score, control = found
+        layer, field, unit = names[index]
+        shown = activations[:SHOWN, :, index]
+        scale = float(np.quantile(np.abs(activations[:, :, index]), 0.98)) or 1.0
+        levels = np.clip(127 * shown / scale, -127, 127).round().astype(int).tolist()
+        units.append(
+            {
+                "property": name,
+                "unit": f"layer {layer}, {field}[{unit}]",
+                "score": round(score, 3),
+                "control": round(control, 3),
+                "levels": [piece[start:] for piece, start in zip(levels, starts, strict=True)],
+            }
+        )
+    units.sort(key=lambda unit: unit["control"] - abs(unit["score"]))
+    shown_symbols = [piece[start:] for piece, start in zip(texts, starts, strict=True)]
+    return {"symbols": shown_symbols, "units": units, "gates": _saturation(readings)}
+
+
+def _find_unit(activations: Values, labels: Values) -> tuple[int, float, float] | None:
+    """Return the index of the unit that predicts the labels best, its correlation, and that of the control.
+
+    Args:
+        activations: `[pieces, time, units]`.
+        labels: `[pieces, time]`.
+    """
+    half = len(labels) // 2
+    if labels[:half].std() == 0 or labels[half:].std() == 0:
+        return None
+    first, second = _Standardized(activations[:half]), _Standardized(activations[half:])
+    index, score = _select(first, second, labels)
+    controls: list[float] = []
+    for shift in range(1, SHIFTS + 1):
+        moved = np.concatenate([np.roll(labels[:half], shift, axis=0), np.roll(labels[half:], shift, axis=0)])
+        controls.append(abs(_select(first, second, moved)[1]))
+    return index, score, float(np.mean(controls))
+
+
+class _Standardized:
+    """Activations with mean 0 and variance 1 over time, so that a correlation is one product."""
+
+    def __init__(self, activations: Values) -> None:
+        flat = activations.reshape(-1, activations.shape[-1])
+        deviation = flat.std(axis=0)
+        self.values = (flat - flat.mean(axis=0)) / np.where(deviation > 1e-9, deviation, np.inf)
+
+    def correlate(self, labels: Values, index: int | None = None) -> Values:
+        """Return the correlation of every unit, or of one, with labels."""
+        centered = labels.ravel() - labels.mean()
+        values = self.values if index is None else self.values[:, index]
+        return centered @ values / (len(centered) * max(float(centered.std()), 1e-12))
+
+
+def _select(first: _Standardized, second: _Standardized, labels: Values) -> tuple[int, float]:
+    half = len(labels) // 2
+    index = int(np.argmax(np.abs(first.correlate(labels[:half]))))
+    return index, float(second.correlate(labels[half:], index))
+
+
+def _saturation(readings: list[LayerReading]) -> list[dict[str, Any]]:
+    gates: list[dict[str, Any]] = []
+    for layer, reading in enumerate(readings, start=1):
+        for name, values in reading.gates.items():
+            flat = values[WARM_UP:].flatten(0, 1)
+            left, right = ((flat < LEFT).float().mean(0), (flat > RIGHT).float().mean(0))
+            fractions = torch.stack([left, right], dim=1)
+            gates.append({"layer": layer, "gate": name, "units": fractions.mul(1000).round().div(1000).tolist()})
+    return gates
