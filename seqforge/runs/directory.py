@@ -15,6 +15,9 @@ FORMAT_VERSION = 1
 MARKER = "run.json"
 """File that marks a folder as a run directory, and states the version of its format."""
 
+TRACKERS = "trackers.json"
+"""File with the identifiers of the tracked runs."""
+
 FILES = (
     MARKER,
     "experiment.toml",
@@ -23,6 +26,7 @@ FILES = (
     "backends.json",
     "metrics.jsonl",
     "history.jsonl",
+    TRACKERS,
     ".lock",
 )
 FOLDERS = ("samples", "initial", "checkpoints")
