@@ -1,5 +1,6 @@
-"""MLflow: a folder of files, a database or a server."""
+"""MLflow: a SQLite file, another database or a server."""
 
+import logging
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,8 @@ from pydantic import Field
 
 from seqforge.interfaces import TrackedRun, Tracker
 from seqforge_trackers.library import import_library
+
+DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 
 LONGEST_PARAMETER = 500
 """Largest number of characters of a parameter that every version of MLflow accepts."""
@@ -27,8 +30,8 @@ class MLflow(Tracker):
             str | None,
             Field(
                 min_length=1,
-                description="Tracking URI, such as http://localhost:5000. By default, the folder mlruns beside the run "
-                "directory.",
+                description="Tracking URI, such as http://localhost:5000. By default, the file mlflow.db in the folder "
+                "of the run directory.",
             ),
         ] = None,
         experiment: Annotated[str, Field(min_length=1, description="Name of the MLflow experiment.")] = "seqforge",
@@ -40,14 +43,19 @@ class MLflow(Tracker):
 
     def start(self, run: TrackedRun) -> str:
         """Create a run, or set the state of the existing run to running."""
-        uri = self._uri or (run.directory.absolute().parent / "mlruns").as_uri()
-        self._client = import_library("mlflow", "mlflow").MlflowClient(tracking_uri=uri)
+        folder = run.directory.absolute().parent
+        library = import_library("mlflow", "mlflow")
+        # Messages about the tables of a new database.
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._client = library.MlflowClient(tracking_uri=self._uri or f"sqlite:///{folder / DATABASE}")
         if run.identifier is not None:
             self._run = run.identifier
             self._client.update_run(self._run, status="RUNNING")
             return self._run
         found = self._client.get_experiment_by_name(self._experiment)
-        experiment = found.experiment_id if found else self._client.create_experiment(self._experiment)
+        artifacts = (folder / ARTIFACTS).as_uri() if self._uri is None else None
+        experiment = found.experiment_id if found else self._client.create_experiment(self._experiment, artifacts)
         self._run = self._client.create_run(experiment, run_name=run.name).info.run_id
         parameters = list(_parameters(run.experiment, ""))
         entity = import_library("mlflow.entities", "mlflow").Param
@@ -66,7 +74,8 @@ class MLflow(Tracker):
     def log_texts(self, step: int, texts: Mapping[str, str]) -> None:
         """Log each text as an artifact."""
         for name, text in texts.items():
-            self._client.log_text(self._run, text, f"{name.partition('/')[0]}/step-{step:08}-{_name(name)[-20:]}.txt")
+            folder, _, number = name.partition("/")
+            self._client.log_text(self._run, text, f"{folder}/step-{step:08}-{number}.txt")
 
     def log_file(self, path: Path) -> None:
         """Log the file as an artifact."""
