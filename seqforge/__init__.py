@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Schedule,
         Score,
         Text,
+        Tracker,
         Vocabulary,
     )
     from seqforge.registry import Registry, use
@@ -72,6 +73,7 @@ __all__ = [
     "Score",
     "SeqforgeError",
     "Text",
+    "Tracker",
     "Vocabulary",
     "__version__",
     "compare",

@@ -10,6 +10,7 @@ import torch
 from seqforge.api.fine_tuning import load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.run import Run
+from seqforge.api.trackers import Trackers
 from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
@@ -150,10 +151,10 @@ def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:
 def _open_listeners(
     experiment: Experiment, callbacks: Sequence[object], progress: bool | None
 ) -> Generator[Callable[[object], None]]:
-    """Yield a function that passes events to plugins, callbacks and the progress display."""
-    with ProgressDisplay() as display:
+    """Yield a function that passes events to plugins, callbacks, trackers and the progress display."""
+    with ProgressDisplay() as display, Trackers(experiment) as trackers:
         visible = display.has_bar if progress is None else progress
-        listeners = [*callbacks, display] if visible else callbacks
+        listeners = [*callbacks, *([trackers] if experiment.trackers else []), *([display] if visible else [])]
         yield Callbacks(experiment.registry.new_hooks(), listeners).notify
 
 

@@ -47,7 +47,7 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, watch, report, runs, compare, sample, predict, evaluate, check, schema, inspect, doctor):
+    for command in (run, runs, watch, report, compare, sample, predict, evaluate, check, schema, inspect, doctor):
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")

@@ -44,6 +44,10 @@ def compare(
             "intervals of its loss and of the difference to the first run.",
         ),
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the report of `seqforge report` about these runs to a file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, with the curves.")] = False,
 ) -> None:
     """Compare runs: the settings in which they differ, their curves in one picture, and their final figures.
@@ -67,6 +71,8 @@ def compare(
     settings = differing_settings([run.table for run in summaries])
     quantity, curves = loss_curves(summaries, axis.value)
     rows = _evaluate(summaries, context.obj) if intervals else []
+    if html is not None:
+        _write_report(summaries, context.obj, html)
     if as_json:
         typer.echo(json.dumps(_record(summaries, names, settings, rows, quantity, curves), indent=2))
         return
@@ -87,6 +93,17 @@ def _evaluate(summaries: "Sequence[RunSummary]", registry: Registry) -> list[dic
             score_run(Run.open(run.path, registry=registry), "validation", "auto", display.report) for run in summaries
         ]
     return tabulate_intervals(losses, "validation")
+
+
+def _write_report(summaries: "Sequence[RunSummary]", registry: Registry, file: Path) -> None:
+    from seqforge.api import Run
+    from seqforge.api.progress import ProgressDisplay
+    from seqforge.report import Subject, write_report
+
+    with ProgressDisplay(stderr()) as display:
+        opened = [Run.open(run.path, registry=registry) for run in summaries]
+        subjects = [Subject(run.directory, run.experiment, "best", "auto", display.report) for run in opened]
+        write_report(subjects).save(file)
 
 
 def _record(

@@ -34,7 +34,7 @@ MAXIMUM_REPEAT = 1000
 SHOWN_EXAMPLES = 5
 """Default of `sampling.count` for labelled examples."""
 
-_TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "plugins", "distributions"]
+_TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "trackers", "plugins", "distributions"]
 _IN_MODEL = ["cells", "attention", "initializer"]
 
 
@@ -94,12 +94,15 @@ class Checker:
         cells = self._cells(model["cells"])
         samplers = self._list("sampler", table.get("sampler", [{"use": DEFAULT_SAMPLER}]), "sampler")
         metrics = self._list("metric", table.get("metrics", []), "metrics")
+        trackers = self._list("tracker", table.get("trackers", []), "trackers")
         if isinstance(training := sections["training"], Training):
             self._backends(training.backend, "training.backend")
         spec = self._example_spec(sections, components, metrics)
         if self.problems:
             return {}
-        versions = self._versions([*(part for part in components.values() if part), *cells, *samplers, *metrics])
+        versions = self._versions(
+            [*(part for part in components.values() if part), *cells, *samplers, *metrics, *trackers]
+        )
         return {
             "identity": sections["experiment"],
             **{name: section for name, section in sections.items() if name != "experiment"},
@@ -107,9 +110,10 @@ class Checker:
             "cells": tuple(cells),
             "samplers": tuple(samplers),
             "metrics": tuple(metrics),
+            "trackers": tuple(trackers),
             "plugins": versions,
             "example_spec": spec,
-            "table": self._resolve(sections, components, cells, samplers, metrics, versions),
+            "table": self._resolve(sections, components, cells, samplers, metrics, trackers, versions),
         }
 
     def _missing_plugins(self, table: Mapping[str, Any]) -> list[Problem]:
@@ -244,6 +248,7 @@ class Checker:
         cells: list[Component],
         samplers: list[Component],
         metrics: list[Component],
+        trackers: list[Component],
         versions: Mapping[str, str],
     ) -> dict[str, Any]:
         """Return the tables of the experiment with every default."""
@@ -256,6 +261,7 @@ class Checker:
         table |= tables
         table["sampler"] = [dict(sampler.table) for sampler in samplers]
         table["metrics"] = [dict(metric.table) for metric in metrics]
+        table["trackers"] = [dict(tracker.table) for tracker in trackers]
         table["plugins"] = dict(versions)
         distributions = {plugin.name: plugin.distribution for plugin in self._registry.plugins if plugin.distribution}
         table["distributions"] = {name: distributions[name] for name in versions if name in distributions}

@@ -38,6 +38,7 @@ class Experiment:
         schedule: Learning rate over the run; `constant` by default.
         samplers: Chain of samplers, in order; `temperature` by default.
         metrics: Metrics of samples or of predictions; none by default.
+        trackers: Programs that collect the curves of runs; none by default.
         data: Keys of `[data]`.
         model: Keys of `[model]`, without the components.
         training: Keys of `[training]`, such as `{"steps": 2000}`.
@@ -66,6 +67,7 @@ class Experiment:
         schedule: Learning rate over the run.
         samplers: Chain of samplers.
         metrics: Metrics of samples or of predictions.
+        trackers: Programs that collect the curves of runs.
         plugins: Versions of seqforge and of the plugins that register the components, by name.
         example_spec: Shape of the labelled examples; None if the corpus is a stream of text.
         table: The experiment as the tables of a file, with every default.
@@ -92,6 +94,7 @@ class Experiment:
     schedule: Component
     samplers: tuple[Component, ...]
     metrics: tuple[Component, ...]
+    trackers: tuple[Component, ...]
     plugins: Mapping[str, str]
     example_spec: ExampleSpec | None
     table: Mapping[str, Any]
@@ -110,6 +113,7 @@ class Experiment:
         schedule: Choice | None = None,
         samplers: Sequence[Choice] | None = None,
         metrics: Sequence[Choice] | None = None,
+        trackers: Sequence[Choice] | None = None,
         data: Settings | None = None,
         model: Settings | None = None,
         training: Settings | None = None,
@@ -131,6 +135,7 @@ class Experiment:
             "schedule": _as_use(schedule),
             "sampler": _as_use(samplers),
             "metrics": _as_use(metrics),
+            "trackers": _as_use(trackers),
             "data": data,
             "training": training,
             "evaluation": evaluation,

@@ -33,6 +33,7 @@ def json_schema(registry: Registry) -> Schema:
             **{kind: _reference(kind) for kind in DEFAULT_COMPONENTS},
             "sampler": _list(_reference("sampler")),
             "metrics": _list(_reference("metric")),
+            "trackers": _list(_reference("tracker")),
             "plugins": {"type": "object", "additionalProperties": {"type": "string"}},
             "distributions": {"type": "object", "additionalProperties": {"type": "string"}},
         },

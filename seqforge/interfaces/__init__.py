@@ -30,6 +30,7 @@ from seqforge.interfaces.metric import Finding, FittedMetric, Metric, Score
 from seqforge.interfaces.optimization import Initializer, Optimizer, Progress, Schedule
 from seqforge.interfaces.prediction_metric import ExamplePrediction, PredictionMetric
 from seqforge.interfaces.sampler import Sampler, SamplingContext
+from seqforge.interfaces.tracker import TrackedRun, Tracker
 from seqforge.interfaces.vocabulary import CodedVocabulary, UnknownSymbolError, Vocabulary
 
 __all__ = [
@@ -83,6 +84,8 @@ __all__ = [
     "StepFinished",
     "Stepper",
     "Text",
+    "TrackedRun",
+    "Tracker",
     "UnknownSymbolError",
     "Value",
     "Vocabulary",

@@ -42,6 +42,7 @@ KINDS = {
         Kind("schedule", ("seqforge.interfaces.optimization:Schedule",)),
         Kind("sampler", ("seqforge.interfaces.sampler:Sampler",)),
         Kind("metric", ("seqforge.interfaces.metric:Metric", "seqforge.interfaces.prediction_metric:PredictionMetric")),
+        Kind("tracker", ("seqforge.interfaces.tracker:Tracker",)),
     )
 }
 
@@ -147,6 +148,10 @@ class Register:
     def metric(self, name: str, target: str, *, qualified_only: bool = False) -> None:
         """Register a `Metric` or a `PredictionMetric`."""
         self._add("metric", name, target, qualified_only)
+
+    def tracker(self, name: str, target: str, *, qualified_only: bool = False) -> None:
+        """Register a `Tracker`."""
+        self._add("tracker", name, target, qualified_only)
 
     def _add(self, kind: str, name: str, target: str, qualified_only: bool, backends: tuple[str, ...] = ()) -> None:
         if not _NAME.fullmatch(name):

@@ -12,7 +12,7 @@ from seqforge.runs.summary import RunSummary, find_runs, summarize_run
 
 Axis = Literal["step", "seconds"]
 
-_IGNORED = ("experiment.name", "distributions")
+_IGNORED = ("experiment.name", "distributions", "trackers")
 """Keys that differ without an effect on the results."""
 
 

@@ -28,6 +28,9 @@ FORMAT_VERSION = 1
 MARKER = "run.json"
 """File that marks a folder as a run directory, and states the version of its format."""
 
+TRACKERS = "trackers.json"
+"""File with the identifiers of the tracked runs."""
+
 FILES = (
     MARKER,
     "experiment.toml",
@@ -36,6 +39,7 @@ FILES = (
     "backends.json",
     "metrics.jsonl",
     "history.jsonl",
+    TRACKERS,
     ".lock",
 )
 FOLDERS = ("samples", "initial", "checkpoints")

@@ -16,8 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from seqforge.errors import RunError
 from seqforge.files import open_regular
 from seqforge.runs.metrics_log import MetricsLog, read_metrics
@@ -97,6 +95,8 @@ def _now() -> str:
 
 
 def _describe_process() -> dict[str, Any]:
+    import torch  # not needed to read a history
+
     return {
         "command": _command(),
         "seqforge": version("seqforge-core"),

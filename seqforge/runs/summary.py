@@ -5,7 +5,6 @@ has a summary with the reason.
 """
 
 import contextlib
-import fcntl
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,11 +18,10 @@ from safetensors import SafetensorError, safe_open
 from seqforge.checkpoints.checksums import parse_sealed_json
 from seqforge.checkpoints.verify import step_folders
 from seqforge.errors import RunError, SeqforgeError
-from seqforge.files import FOLDER, kind_of, open_regular, read_bounded, reported_failures
+from seqforge.files import FOLDER, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
-from seqforge.runs.metrics_log import MAXIMUM_SIZE, read_metrics
-
-RunState = Literal["running", "finished", "interrupted", "failed", "damaged"]
+from seqforge.runs.history import RunState, read_state
+from seqforge.runs.metrics_log import MAXIMUM_SIZE
 
 MAXIMUM_DEPTH = 3
 """Number of levels of folders that are searched for runs: those of a sweep are in a folder of their own."""
@@ -90,7 +88,7 @@ class RunSummary:
     """
 
     path: Path
-    state: RunState
+    state: RunState | Literal["damaged"]
     reason: str = ""
     changed: float = 0.0
     corpus: str = ""
@@ -168,7 +166,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     return RunSummary(
         path=directory.path,
         state=state,
-        reason=reason,
+        reason=reason.partition("\n")[0],
         changed=newest.stat().st_mtime,
         corpus=experiment.corpus.use.rpartition("/")[2],
         model=str(experiment.model),
@@ -211,32 +209,6 @@ def _read_evaluations(path: Path) -> list[dict[str, Any]]:
             if isinstance(record.get("step"), int) and isinstance(record.get("event"), str):
                 records.append(record)
     return records
-
-
-def read_state(run: Path) -> tuple[RunState, str]:
-    """Return the state of a run and the reason of its end, from its lock and the last record of its history."""
-    if _is_locked(run / ".lock"):
-        return "running", ""
-    history = run / "history.jsonl"
-    records = read_metrics(history) if history.exists() else []
-    if not records or records[-1]["event"] != "ended":
-        return "interrupted", "the process was killed"
-    reason = str(records[-1].get("reason", "")).partition("\n")[0]
-    if records[-1].get("complete") is True:
-        return "finished", reason
-    return ("interrupted" if reason.startswith("interrupted") else "failed"), reason
-
-
-def _is_locked(path: Path) -> bool:
-    """Return whether a process holds the lock of a run. A shared lock is taken for a moment, and no file is written."""
-    try:
-        with open_regular(path) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # There is no lock file, or the file system has no locks.
-        return False
-    return False
 
 
 def best_value(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]:

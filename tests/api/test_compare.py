@@ -63,12 +63,13 @@ def test_each_labelled_example_is_a_block(labelled_experiment: Any, tmp_path: Pa
     assert table[1]["difference"] == pytest.approx(table[1]["validation_mean"] - table[0]["validation_mean"])
 
 
-def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run]) -> None:
-    arguments = ["compare", str(runs[0].path.parent)]
+def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run], tmp_path: Path) -> None:
+    arguments = ["compare", str(runs[0].path.parent), "--html", str(tmp_path / "page.html")]
     output = CliRunner().invoke(build_app(Registry.installed()), arguments).stdout
     assert "model.cells.0.hidden_size  4      12" in output
     assert "validation bits per character" in output
     assert "• small   + small-2" in output
+    assert "small-2" in (tmp_path / "page.html").read_text()
     best = min(row["validation_bits_per_character"] for row in runs[1].losses() if row["validation_loss"])
     assert output.splitlines()[-1].split()[0] == "small-2"
     assert output.splitlines()[-1].split()[-1] == f"{best:.4f}"

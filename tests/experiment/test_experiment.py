@@ -53,6 +53,7 @@ def test_everything_except_the_corpus_has_a_default(samples: Registry):
         "schedule": {"use": "basics/constant"},
         "sampler": [{"use": "basics/temperature", "temperature": 0.8}],
         "metrics": [],
+        "trackers": [],
         "plugins": {"seqforge": seqforge.__version__, "basics": ""},
         "distributions": {},
     }

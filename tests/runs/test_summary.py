@@ -7,8 +7,9 @@ import pytest
 from seqforge import Run, train
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
+from seqforge.runs.history import read_state
 from seqforge.runs.metrics_log import MetricsLog
-from seqforge.runs.summary import find_runs, read_state, summarize_run
+from seqforge.runs.summary import find_runs, summarize_run
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_the_state_is_that_of_the_lock_and_of_the_last_record(tmp_path: Path) ->
     assert states == [
         ("finished", "reached the end"),
         ("interrupted", "interrupted by SIGINT"),
-        ("failed", "step 3: no"),
+        ("failed", "step 3: no\nhint"),
     ]
 
 

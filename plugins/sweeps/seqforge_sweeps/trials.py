@@ -12,7 +12,8 @@ from seqforge.api import Run, resume, train
 from seqforge.errors import NonFiniteError, RunError, SeqforgeError
 from seqforge.events import DocumentsEncoded, Evaluated, RunStarted, StepFinished, WorkProgressed
 from seqforge.registry import Registry
-from seqforge.runs.summary import best_value, read_state
+from seqforge.runs.history import read_state
+from seqforge.runs.summary import best_value
 from seqforge.training.callbacks import Callback
 from seqforge_sweeps.study import (
     ERROR,

@@ -1,0 +1,50 @@
+"""TensorBoard: event files in the run directory."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from seqforge.interfaces import TrackedRun, Tracker
+from seqforge_trackers.library import import_library
+
+FOLDER = "tensorboard"
+
+
+class TensorBoard(Tracker):
+    """Event files in the folder `tensorboard` of the run directory, for `tensorboard --logdir runs`."""
+
+    _writer: Any
+
+    def start(self, run: TrackedRun) -> str:
+        """Open an event file. TensorBoard ignores earlier values of the steps that are taken again."""
+        writer = import_library("torch.utils.tensorboard", "tensorboard").SummaryWriter
+        self._writer = writer(str(run.directory / FOLDER), purge_step=run.step + 1 if run.step else None)
+        if not run.step:
+            self._writer.add_text("experiment", _as_code(tomli_w.dumps(run.experiment)), 0)
+        return FOLDER
+
+    def log_values(self, step: int, values: Mapping[str, float]) -> None:
+        """Write scalars."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def log_texts(self, step: int, texts: Mapping[str, str]) -> None:
+        """Write texts, and all events so far to the disk."""
+        for name, text in texts.items():
+            self._writer.add_text(name, _as_code(text), step)
+        self._writer.flush()
+
+    def log_file(self, path: Path) -> None:
+        """Write the path of the file as text, since TensorBoard stores no files."""
+        self._writer.add_text("files", str(path))
+
+    def finish(self, *, complete: bool) -> None:
+        """Close the event file."""
+        self._writer.close()
+
+
+def _as_code(text: str) -> str:
+    """Return a text as a code block of Markdown, which TensorBoard displays without interpreting its content."""
+    return "".join(f"    {line}" for line in text.splitlines(keepends=True))

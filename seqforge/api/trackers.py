@@ -1,0 +1,158 @@
+"""The trackers of a run: a callback that passes its events on, and never ends it.
+
+The identifiers of the tracked runs are in `trackers.json` of the run directory, so that a resumed run continues them.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from seqforge.checkpoints.checksums import parse_sealed_json, to_sealed_json
+from seqforge.errors import SeqforgeError, warn
+from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
+from seqforge.experiment import Experiment
+from seqforge.files import read_bounded, write_atomically
+from seqforge.interfaces import TrackedRun, Tracker
+from seqforge.runs.directory import TRACKERS, RunDirectory
+from seqforge.training.callbacks import Callback
+
+REPORT = "report.html"
+
+_IDENTIFIER = re.compile(r"[\w.-]{1,200}")
+
+
+@dataclass(slots=True)
+class _Tracked:
+    key: str
+    tracker: Tracker
+    works: bool = True
+
+
+class Trackers(Callback):
+    """The callback that passes the events of a run to the trackers of its experiment.
+
+    A tracker that raises an exception is dropped with a warning.
+
+    Args:
+        experiment: The experiment.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._tracked: list[_Tracked] = []
+        for index, component in enumerate(experiment.trackers):
+            try:
+                self._tracked.append(_Tracked(f"{index}:{component.name}", component.build()))
+            except SeqforgeError as error:
+                # A library that is not installed must not prevent a run on a machine that only trains.
+                warn(f"{error.message}; this run is not tracked by it. {error.hint or ''}".rstrip())
+        self._interval = experiment.training.log_interval
+        self._directory: Path | None = None
+        self._complete = False
+
+    def __enter__(self) -> "Trackers":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Only here, since the report describes the run as running while training holds its lock.
+        if self._complete and any(tracked.works for tracked in self._tracked):
+            self._log_report()
+        for tracked in self._working():
+            with self._dropped_on_failure(tracked):
+                tracked.tracker.finish(complete=self._complete)
+
+    def on_run_started(self, event: RunStarted) -> None:
+        """Start or continue the tracked runs, and record their identifiers."""
+        self._directory = event.directory
+        recorded = _read_identifiers(event.directory) if event.resumed else {}
+        identifiers: dict[str, str] = {}
+        for tracked in self._working():
+            with self._dropped_on_failure(tracked):
+                run = TrackedRun(
+                    event.directory.name, event.directory, event.experiment, event.step, recorded.get(tracked.key)
+                )
+                identifiers[tracked.key] = tracked.tracker.start(run)
+                if not _IDENTIFIER.fullmatch(identifiers[tracked.key]):
+                    raise ValueError(f"start returned {identifiers[tracked.key]!r:.60}, which is not an identifier")
+        if self._tracked:
+            with contextlib.suppress(OSError):  # The identifiers matter only if the run is resumed.
+                write_atomically(event.directory / TRACKERS, to_sealed_json({"trackers": recorded | identifiers}))
+
+    def on_step_finished(self, event: StepFinished) -> None:
+        """Log the figures of a step at the interval of the metrics log."""
+        if event.step % self._interval == 0:
+            names = ("loss", "bits_per_character", "gradient_norm", "learning_rate", "epoch", "seconds")
+            self._log(event.step, {f"training/{name}": getattr(event, name) for name in names})
+
+    def on_evaluated(self, event: Evaluated) -> None:
+        """Log the scores of the validation split."""
+        names = ("loss", "bits_per_character", "perplexity")
+        scores = {name: getattr(event, name) for name in names} | dict(event.scores)
+        self._log(event.step, {f"validation/{name}": value for name, value in scores.items()})
+
+    def on_sampled(self, event: Sampled) -> None:
+        """Log the samples, and their scores with the baselines."""
+        scores = {f"samples/{name}": value for name, value in event.scores.items()}
+        self._log(event.step, scores | {f"samples/{name}.baseline": value for name, value in event.baseline.items()})
+        texts = {f"samples/{number}": text for number, text in enumerate(event.texts, start=1)}
+        self._each(lambda tracker: tracker.log_texts(event.step, texts))
+
+    def on_run_finished(self, event: RunFinished) -> None:
+        """Note whether the run is complete."""
+        self._complete = event.complete
+
+    def _log(self, step: int, values: Mapping[str, float | None]) -> None:
+        known = {name: float(value) for name, value in values.items() if value is not None}
+        if known:
+            self._each(lambda tracker: tracker.log_values(step, known))
+
+    def _log_report(self) -> None:
+        from seqforge.report import Subject, write_report
+
+        if self._directory is None:
+            return
+        path = self._directory / REPORT
+        try:
+            write_report([Subject(RunDirectory(self._directory), self._experiment)]).save(path)
+        except Exception as error:  # noqa: BLE001 - a report must not end a run
+            warn(f"no report for the trackers: {type(error).__name__}: {error}")
+            return
+        self._each(lambda tracker: tracker.log_file(path))
+
+    def _working(self) -> Iterator[_Tracked]:
+        return (tracked for tracked in self._tracked if tracked.works)
+
+    def _each(self, call: Callable[[Tracker], None]) -> None:
+        for tracked in self._working():
+            with self._dropped_on_failure(tracked):
+                call(tracked.tracker)
+
+    @contextlib.contextmanager
+    def _dropped_on_failure(self, tracked: _Tracked) -> Iterator[None]:
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tracker must not end a run
+            tracked.works = False
+            name = tracked.key.partition(":")[2]
+            reason = str(error) if isinstance(error, SeqforgeError) else f"{type(error).__name__}: {error}"
+            warn(f"the tracker {name} failed and is not called again: {reason}")
+
+
+def _read_identifiers(directory: Path) -> dict[str, str]:
+    """Return the identifiers of the tracked runs; those that are damaged are left out, and are tracked anew."""
+    try:
+        values: Any = parse_sealed_json(read_bounded(directory / TRACKERS))["trackers"]
+        return {
+            str(key): value for key, value in values.items() if isinstance(value, str) and _IDENTIFIER.fullmatch(value)
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        warn(f"{directory / TRACKERS}: {error}; the trackers start new runs")
+        return {}
