@@ -142,6 +142,8 @@ class _LineFinder:
         self._lines: list[Line] = []
         self._conditions = Conditions()
         self._open: list[OpenBrace] = []
+        self._unchecked = 0
+        """Number of the open brackets inside of which no line is checked."""
         self._condition = ""
         """Indentation of the line of the last bracket that is closed, such as that of an `if`."""
         self._condition_stop = 0
@@ -171,14 +173,20 @@ class _LineFinder:
         column_0 = position == 0 or text[position - 1] == "\n"
         if column_0 and bracket in "{}":
             open_brackets.clear()
+            self._unchecked = 0
         if bracket in "([" and len(open_brackets) < DEEPEST_NESTING:
-            open_brackets.append(OpenBrace(Brace.ROUND, self._find_indentation(position)))
+            self._push(OpenBrace(Brace.ROUND, self._find_indentation(position)))
         elif bracket == "{" and len(open_brackets) < DEEPEST_NESTING:
-            open_brackets.append(self._describe_brace(position))
+            self._push(self._describe_brace(position))
         elif bracket in ")]}" and open_brackets:
             closed = open_brackets.pop()
+            self._unchecked -= closed.kind in _UNCHECKED
             if bracket == ")":
                 self._condition, self._condition_stop = closed.indentation, position + 1
+
+    def _push(self, bracket: OpenBrace) -> None:
+        self._open.append(bracket)
+        self._unchecked += bracket.kind in _UNCHECKED
 
     def _describe_brace(self, position: int) -> OpenBrace:
         text = self._text
@@ -210,7 +218,7 @@ class _LineFinder:
     def _add_line(self, position: int) -> bool:
         """Add the line after the end of a statement, or return True if a directive precedes that line."""
         text, open_brackets = self._text, self._open
-        if not open_brackets or any(brace.kind in _UNCHECKED for brace in open_brackets):
+        if not open_brackets or self._unchecked:
             return False
         after_case = False
         while match := _NEXT_LINE.match(text, position):

@@ -2,12 +2,13 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from seqforge_code_structure import commands
-from seqforge_code_structure.identifiers.lexicon import read_lexicon
+from seqforge_code_structure.identifiers.lexicon_file import read_lexicon
 
 import seqforge.cli
 
@@ -35,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def lexicon(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = folder / "lexicon.json"
+    path = folder / "c.lexicon"
     assert (
         run(monkeypatch, "c-lexicon", "--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", str(path))
         == 0
@@ -47,15 +48,18 @@ def test_findings_have_the_format_of_a_compiler(folder: Path, lexicon: Path, mon
     capsys.readouterr()
     assert run(monkeypatch, "c-structure", "faulty.c", "good.c", "--lexicon", str(lexicon)) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["faulty.c:4:6: unused variable 'i'", "faulty.c:6:15: undefined identifier 'ret'"]
-    assert "faulty.c:11:9: '(' is not closed before '}'" in lines
+    assert lines[:2] == [
+        "faulty.c:4:6: warning: unused variable 'i' [unused-variable]",
+        "faulty.c:6:15: error: return of the undefined identifier 'ret' [undefined-return]",
+    ]
+    assert "faulty.c:11:9: error: '(' is not closed before '}' [bracket]" in lines
     assert all(line.startswith("faulty.c:") for line in lines)
 
 
 def test_unit_that_is_not_analyzed_is_reported_once(folder: Path, monkeypatch, capsys):
     (folder / "deep.c").write_text("(" * 1000)
     assert run(monkeypatch, "c-structure", "deep.c") == 1
-    assert capsys.readouterr().out.splitlines() == ["deep.c:1:1: not analyzed: nested deeper than 256"]
+    assert capsys.readouterr().out.splitlines() == ["deep.c:1:1: error: not analyzed: nested deeper than 256 [too-complex]"]
 
 
 def test_byte_order_mark_is_ignored(folder: Path, monkeypatch, capsys):
@@ -72,9 +76,11 @@ def test_warnings_and_errors_have_colors_on_a_terminal(folder: Path, monkeypatch
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
     warning = "the indentation does not match the brace depth: expected 1 level"
-    assert f"\x1b[1mlines.c:3:1: \x1b[0m\x1b[33m{warning}\x1b[0m" in lines
-    assert "\x1b[1mlines.c:5:9: \x1b[0m\x1b[31m'(' is not closed before '}'\x1b[0m" in lines
-    assert captured.err == f"{len(lines)} findings in 1 file\n"
+    assert f"\x1b[1mlines.c:3:1: \x1b[0m\x1b[33mwarning: \x1b[0m{warning}\x1b[2m [indentation]\x1b[0m" in lines
+    assert (
+        "\x1b[1mlines.c:5:9: \x1b[0m\x1b[31merror: \x1b[0m'(' is not closed before '}'\x1b[2m [bracket]\x1b[0m" in lines
+    )
+    assert captured.err.splitlines()[-1] == f"{len(lines)} findings in 1 file"
 
 
 def test_text_that_is_cut_at_both_ends(folder: Path, monkeypatch, capsys):
@@ -88,7 +94,8 @@ def test_json_output_has_lines_columns_and_positions(folder: Path, monkeypatch, 
     first = json.loads(capsys.readouterr().out)[0]
     start = FAULTY.index("i;")
     assert first == {
-        "file": "faulty.c", "line": 4, "column": 6, "start": start, "stop": start + 1, "message": "unused variable 'i'"
+        "file": "faulty.c", "line": 4, "column": 6, "end_line": 4, "end_column": 7, "start": start, "stop": start + 1,
+        "kind": "names", "rule": "unused-variable", "severity": "warning", "message": "unused variable 'i'",
     }  # fmt: skip
 
 
@@ -102,7 +109,7 @@ def test_standard_input_may_be_cut(folder: Path, monkeypatch, capsys):
     for arguments, expected in ((["-", "--cut"], 0), (["-"], 1)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(cut.encode() + b"\xff")))
         assert run(monkeypatch, "c-structure", *arguments) == expected
-    assert "<stdin>:" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("<stdin>:")
 
 
 def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
@@ -111,23 +118,92 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     captured = capsys.readouterr()
     assert "error: none.c: cannot be read: No such file" in captured.err
     assert "2 findings in 1 file" in captured.err
-    assert "bad.c:2:1: ')' closes nothing" in captured.out
+    assert "bad.c:2:1: error: ')' closes nothing [bracket]" in captured.out
     monkeypatch.setattr(commands, "LARGEST_FILE", 10)
     assert run(monkeypatch, "c-structure", "good.c") == 2
     assert "larger than 10 bytes" in capsys.readouterr().err
 
 
+def test_sarif_has_the_rules_and_the_regions_of_the_findings(folder: Path, monkeypatch, capsys):
+    (folder / "with space.c").write_text(FAULTY)
+    assert run(monkeypatch, "c-structure", "with space.c", "--sarif") == 1
+    log = json.loads(capsys.readouterr().out)
+    assert log["version"] == "2.1.0"
+    (tool_run,) = log["runs"]
+    rules = tool_run["tool"]["driver"]["rules"]
+    first = tool_run["results"][0]
+    assert rules[first["ruleIndex"]]["id"] == first["ruleId"] == "unused-variable"
+    assert (first["level"], first["message"]) == ("warning", {"text": "unused variable 'i'"})
+    location = first["locations"][0]["physicalLocation"]
+    start = FAULTY.index("i;")
+    assert location == {
+        "artifactLocation": {"uri": "with%20space.c"},
+        "region": {
+            "startLine": 4, "startColumn": 6, "endLine": 4, "endColumn": 7, "charOffset": start, "charLength": 1
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        (["--ignore", "brackets", "--ignore", "syntax"], {"unused-variable", "undefined-return"}),
+        (["--select", "names,bracket", "--ignore", "unused-variable"], {"undefined-return", "bracket"}),
+        (["--select", "syntax"], {"syntax"}),
+        (["--no-lexicon"], {"unused-variable", "bracket", "syntax"}),
+        (["--no-lexicon", "--strict"], {"unused-variable", "undefined-return", "bracket", "syntax"}),
+    ],
+)
+def test_options_choose_what_is_reported(options: list[str], rules: set[str], folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "c-structure", "faulty.c", "--json", *options) == 1
+    assert {record["rule"] for record in json.loads(capsys.readouterr().out)} == rules
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--select", "undefned-name"], "Did you mean 'undefined-name'?"),
+        (["--ignore", "bracket,braces"], "--ignore: there is no rule 'braces'"),
+        (["--json", "--sarif"], "--json and --sarif exclude each other"),
+        (["--no-lexicon", "--lexicon", "c.lexicon"], "--lexicon and --no-lexicon exclude each other"),
+    ],
+)
+def test_wrong_options_are_reported(options: list[str], message: str, folder: Path, monkeypatch, capsys):
+    assert run(monkeypatch, "c-structure", "good.c", *options) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_not_checked_is_reported(folder: Path, monkeypatch, capsys):
+    (folder / "user.c").write_text("#include <stdio.h>\n" + FAULTY + "int h(void)\n{\n\treturn ) 1;\n}\n")
+    run(monkeypatch, "c-structure", "user.c", "good.c")
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes[0].startswith("note: undefined names were not checked in 1 file: the C library is included")
+    assert "of the code does not parse" in notes[1]
+    assert run(monkeypatch, "c-structure", "good.c") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_command_does_not_import_torch(folder: Path):
+    code = "import sys; from seqforge.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
+    finished = subprocess.run(
+        [sys.executable, "-c", code, "c-structure", "faulty.c"], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 1
+    assert "undefined-return" in finished.stdout
+    assert "Error" not in finished.stderr
+
+
 def test_lexicon_counts_the_files_of_the_corpus(lexicon: Path):
     found = read_lexicon(lexicon)
     assert found.files == 3
-    assert found.must_be_declared("ret")
+    assert found.must_be_declared("ret", argument=False, whole=True)
 
 
 def test_corpus_from_an_experiment_file(folder: Path, monkeypatch, capsys):
     (folder / "experiment.toml").write_text('[corpus]\nuse = "text"\nfiles = ["text/*.c"]\n')
     assert run(monkeypatch, "c-lexicon", str(folder / "experiment.toml")) == 0
-    assert read_lexicon(folder / "lexicon.json").files == 3
-    assert "lexicon.json: 1 name from 3 files" in capsys.readouterr().out
+    assert read_lexicon(folder / "c.lexicon").files == 3
+    assert "c.lexicon: 1 name from 3 files" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ names in files that declare them count too.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntFlag
 from typing import NamedTuple
 
@@ -104,18 +104,20 @@ class Count(NamedTuple):
 class Lexicon:
     """The names of a training text.
 
+    Args:
+        files: Number of files of the training text.
+        source: Description of the training text.
+        table: The property `table`, or a function that returns it when it is first needed.
+
     Attributes:
         files: Number of files of the training text.
         source: Description of the training text.
-        table: A line for each name in the order of its bytes: the name, a space, and its flags in two digits.
     """
 
-    __slots__ = ("_known", "files", "source", "table")
-
-    def __init__(self, files: int, source: str, table: bytes) -> None:
+    def __init__(self, files: int, source: str, table: bytes | Callable[[], bytes]) -> None:
         self.files = files
         self.source = source
-        self.table = table
+        self._table = table
         self._known: dict[str, Flag] = {}
 
     @classmethod
@@ -124,6 +126,13 @@ class Lexicon:
         rows = sorted((name.encode(), flag) for name, flag in flags.items())
         table = b"".join(b"%b %c%c\n" % (name, _DIGITS[flag >> 5], _DIGITS[flag & 31]) for name, flag in rows)
         return cls(files, source, table)
+
+    @property
+    def table(self) -> bytes:
+        """A line for each name in the order of its bytes: the name, a space, and its flags in two digits."""
+        if callable(self._table):
+            self._table = self._table()
+        return self._table
 
     def flags(self, name: str) -> Flag:
         """Return the flags of a name, by binary search in the table, or 0 if the training text does not contain it."""

@@ -18,6 +18,9 @@ LARGEST_FILE = 64 << 20
 LARGEST_TABLE = 256 << 20
 """Size limit of the table in a lexicon file in bytes."""
 
+LONGEST_HEADER = 10_000
+"""Length limit of the header in bytes."""
+
 _FORMAT = 2
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
 _LINUX = "linux.lexicon"
@@ -30,6 +33,8 @@ _C_LIBRARY = re.compile(
 def encode_lexicon(lexicon: Lexicon) -> bytes:
     """Return the content of a lexicon file."""
     header = {"seqforge_c_lexicon": _FORMAT, "files": lexicon.files, "source": lexicon.source}
+    if len(json.dumps(header)) > LONGEST_HEADER:
+        raise ValueError("the description of the source is too long")
     return json.dumps(header).encode() + b"\n" + lzma.compress(lexicon.table)
 
 
@@ -39,21 +44,32 @@ def decode_lexicon(content: bytes) -> Lexicon:
     Raises:
         ValueError: If it is not a lexicon of this version.
     """
-    line, _, compressed = content.partition(b"\n")
-    header: Any = json.loads(line[:10_000])
-    if not isinstance(header, dict) or cast("dict[str, Any]", header).get("seqforge_c_lexicon") != _FORMAT:
-        raise ValueError("the header is wrong")
-    files, source = (cast("dict[str, Any]", header).get(key) for key in ("files", "source"))
-    if not isinstance(files, int) or files < 0 or not isinstance(source, str):
-        raise ValueError("the header is wrong")
+    files, source, compressed = _parse_header(content)
     decompressor = lzma.LZMADecompressor(memlimit=LARGEST_TABLE)
     try:
         table = decompressor.decompress(compressed, max_length=LARGEST_TABLE)
     except (lzma.LZMAError, EOFError) as error:
         raise ValueError("the table is damaged") from error
-    if not decompressor.eof or not is_table(table):
+    if not decompressor.eof or decompressor.unused_data or not is_table(table):
         raise ValueError("the table is damaged")
     return Lexicon(files, source, table)
+
+
+def _parse_header(content: bytes) -> tuple[int, str, bytes]:
+    line, _, compressed = content.partition(b"\n")
+    try:
+        header: Any = json.loads(line[:LONGEST_HEADER])
+    except RecursionError as error:
+        raise ValueError("the header is wrong") from error
+    if not isinstance(header, dict):
+        raise ValueError("the header is wrong")
+    fields = cast("dict[str, Any]", header)
+    files, source = fields.get("files"), fields.get("source")
+    if fields.get("seqforge_c_lexicon") != _FORMAT or not isinstance(files, int) or files < 0:
+        raise ValueError("the header is wrong")
+    if not isinstance(source, str):
+        raise ValueError("the header is wrong")
+    return files, source, compressed
 
 
 def read_lexicon(path: Path) -> Lexicon:
@@ -80,5 +96,7 @@ def includes_c_library(text: str) -> bool:
 
 @cache
 def read_linux_lexicon() -> Lexicon:
-    """Return the lexicon of Linux, which is a part of this package."""
-    return decode_lexicon(resources.files("seqforge_code_structure").joinpath(_LINUX).read_bytes())
+    """Return the lexicon of Linux, which is a part of this package. Its table is decompressed when it is needed."""
+    content = resources.files("seqforge_code_structure").joinpath(_LINUX).read_bytes()
+    files, source, compressed = _parse_header(content)
+    return Lexicon(files, source, lambda: lzma.decompress(compressed))

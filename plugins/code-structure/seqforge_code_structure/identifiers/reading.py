@@ -28,6 +28,7 @@ _LONGEST_DECLARATION = 200
 _HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
 _LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
 _WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")
+_ASCII_WORD = re.compile(rb"(?<![\w.>])(?<!\(\()[A-Za-z_]\w*+")
 _NOT_CODE = bytes(b" \t\n\r\f\v")
 
 
@@ -116,7 +117,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
         _forgive_errors(unit, code, text, start)
     else:
         unit.defines = bool(unit.functions)
-        _mark_rewritten_used(unit.functions, code, rewritten, start)
+        _mark_rewritten_used(unit.functions, code, rewritten)
     return unit
 
 
@@ -172,17 +173,15 @@ def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
             declaration.used = _MARKED.search(text, start, max(stop, declaration.start)) is not None
 
 
-def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: bytes, start: int) -> None:
+def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: bytes) -> None:
     """Mark variables as used if the rewriting removed a use, such as the argument of a loop macro."""
-    for function in functions:
-        for declaration in function.declarations:
-            if declaration.variable and not declaration.used and declaration.name.isascii():
-                name = declaration.name.encode()
-                pattern = re.compile(rb"(?<![\w.>])" + name + rb"\b")
-                declaration.used = any(
-                    rewritten[match.start() : match.end()] != name
-                    for match in pattern.finditer(code, declaration.start - start + len(name), function.stop - start)
-                )
+    unused = [found for function in functions for found in function.declarations if found.variable and not found.used]
+    if not unused or code == rewritten:
+        return
+    words = _ASCII_WORD.finditer(code)
+    removed = {match[0].decode() for match in words if rewritten[match.start() : match.end()] != match[0]}
+    for declaration in unused:
+        declaration.used = declaration.name in removed
 
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))

@@ -74,7 +74,10 @@ def _rewrite_type(match: Match) -> bytes:
 def _is_argument(code: bytes, position: int) -> bool:
     """Return whether the bracket or comma at a position precedes an argument of a call, not a parameter."""
     start = max(0, position - _LONGEST_CALL)
-    before = code[start : _find_opening(code, start, position)]
+    opening = _find_opening(code, start, position)
+    if opening is None:
+        return True
+    before = code[start:opening]
     callee = _CALLEE.search(before, max(0, len(before) - _LONGEST_NAME))
     if callee is None:
         return False
@@ -83,18 +86,15 @@ def _is_argument(code: bytes, position: int) -> bool:
     return not statement or statement[0] in _NO_TYPES or not all(_TYPE_WORD.fullmatch(word) for word in statement)
 
 
-def _find_opening(code: bytes, start: int, position: int) -> int:
-    """Return the position of the round bracket around a position, or `start` if it is not found."""
+def _find_opening(code: bytes, start: int, position: int) -> int | None:
+    """Return the position of the round bracket around a position, or None if it is before `start`."""
     depth = 0
-    for index in range(position, start, -1):
-        bracket = code[index]
-        if bracket == _OPENING:
-            if depth == 0:
-                return index
-            depth -= 1
-        elif bracket == _CLOSING:
-            depth += 1
-    return start
+    # The bracket at the position itself may be the one.
+    for match in reversed(list(_BRACKET.finditer(code, start, position + 1))):
+        depth += 1 if match[0] == b"(" else -1
+        if depth > 0:
+            return match.start()
+    return None
 
 
 def _name_bit_field(match: Match) -> bytes:
@@ -130,7 +130,7 @@ def _replace_by_zero(match: Match) -> bytes:
 
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
 _LABEL_ADDRESS = re.compile(rb"(?:[=,({\[?:-]|\breturn\b)\s*+&&\s*+(?P<name>[A-Za-z_]\w*+)")
-_OPENING, _CLOSING = b"()"
+_BRACKET = re.compile(rb"[()]")
 _LONGEST_CALL = 400
 _LONGEST_NAME = 80
 _NO_TYPES = (b"return", b"else", b"case", b"do", b"goto")

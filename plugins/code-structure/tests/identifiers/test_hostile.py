@@ -4,10 +4,12 @@ import random
 
 import pytest
 from seqforge_code_structure.defects import TOO_DEEP
-from seqforge_code_structure.findings import find_name_errors
+from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers import reading
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE
+
+from seqforge_code_structure.rules import RULES, Diagnostic
 
 FUNCTION = "int f(void)\n{{\n\t{}\n}}\n"
 
@@ -39,6 +41,10 @@ DEEP = {
     "conditions": (FUNCTION.format("x = " + "a ? b : " * 10_000 + "1;"), TREE_TOO_DEEP),
     "a long unit": (FUNCTION.format("x = 1;\n" * (LONGEST_UNIT // 5)), f"longer than {LONGEST_UNIT:,} characters"),
 }
+
+
+def find_name_errors(text: str) -> list[Diagnostic]:
+    return [item for item in analyze(text, None).diagnostics if RULES[item.rule].kind in ("names", "syntax")]
 
 
 @pytest.mark.parametrize(("text", "expected"), DEEP.values(), ids=DEEP)

@@ -27,7 +27,8 @@ def test_values_match_a_hand_computation(metric: Identifiers):
     assert score.values == {
         "functions": 4.0,
         "parses": 4 / 5,
-        "coverage": 3 / 4,
+        "found": 4 / 4,
+        "coverage": 1.0,
         "undefined": 1 / 3,
         "undefined_novel": 1 / 3,
         "returns_undeclared": 1 / 3,

@@ -1,21 +1,26 @@
 """The lexicon: counting names, and encoding and reading a lexicon file."""
 
-import json
+import lzma
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_code_structure.identifiers import lexicon as module
+from seqforge_code_structure.identifiers import lexicon_file
 from seqforge_code_structure.identifiers.lexicon import (
     Count,
+    Flag,
     Lexicon,
     LexiconBuilder,
     build_lexicon,
+    read_pieces,
+)
+from seqforge_code_structure.identifiers.lexicon_file import (
     decode_lexicon,
     encode_lexicon,
+    includes_c_library,
     read_lexicon,
-    read_pieces,
 )
 
 from seqforge.errors import DataError
@@ -27,10 +32,36 @@ FILES = [
 ]
 
 
-def test_counts_match_a_hand_computation():
+def test_flags_match_a_hand_computation():
     lexicon = build_lexicon(FILES)
     assert lexicon.files == 3
-    assert lexicon.counts == {"a": Count(1, 2), "jiffies": Count(2, 0), "unused": Count(0, 1, 1)}
+    always = Flag.LOCAL | Flag.LOCAL_IN_EXCERPT | Flag.LOCAL_ARGUMENT | Flag.LOCAL_ARGUMENT_IN_EXCERPT
+    local = Flag.VARIABLE | Flag.MAY_BE_LOCAL | Flag.MOSTLY_LOCAL
+    assert lexicon.flags("a") == local
+    assert lexicon.flags("jiffies") == Flag.VARIABLE
+    assert lexicon.flags("unused") == local | always
+    assert lexicon.flags("this") == 0
+
+
+def test_global_names_of_a_file_count_in_excerpts_only():
+    declares = "static int level;\n\nint f(void)\n{\n\treturn level;\n}\n"
+    lexicon = build_lexicon([declares, "int g(int level)\n{\n\treturn level;\n}\n"])
+    assert lexicon.must_be_declared("level", argument=False, whole=True)
+    assert not lexicon.must_be_declared("level", argument=False, whole=False)
+
+
+def test_macros_that_paste_their_arguments_are_recognized():
+    files = [
+        "int f(void)\n{\n\treturn REG(pacl) + CHECK(a);\n}\n",
+        "int f(int a)\n{\n\treturn CHECK(a) + id(b);\n}\n",
+        "int f(int a, int b)\n{\n\treturn CHECK(a + b) + id(a);\n}\n",
+    ] * 10
+    lexicon = build_lexicon([*files, *["int f(int a)\n{\n\treturn a + CHECK(a);\n}\n"] * 200])
+    assert lexicon.pastes_arguments("REG")
+    assert not lexicon.evaluates_arguments("REG")
+    assert lexicon.evaluates_arguments("CHECK")
+    assert not lexicon.pastes_arguments("CHECK")
+    assert not lexicon.evaluates_arguments("UNKNOWN")
 
 
 def test_long_file_counts_as_several_files(monkeypatch: pytest.MonkeyPatch):
@@ -44,66 +75,97 @@ def test_long_file_counts_as_several_files(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_lexicon_of_a_text_without_functions_is_empty():
-    assert build_lexicon(["The quick brown fox.\n"]) == Lexicon(1, {})
+    assert build_lexicon(["The quick brown fox.\n"]).table == b""
 
 
-NAMES = st.from_regex(r"[a-z_]\w{0,5}", fullmatch=True)
-COUNTS = st.builds(Count, *[st.integers(0, 100)] * 3)
+def test_names_of_few_files_are_left_out():
+    builder = LexiconBuilder()
+    for text in FILES:
+        builder.add_file(text)
+    lexicon = builder.build("", fewest_files=2)
+    assert [name for name in ("a", "jiffies", "unused") if lexicon.flags(name)] == ["a", "jiffies"]
 
 
-@given(st.dictionaries(NAMES, COUNTS), st.integers(0))
-def test_encoded_lexicon_decodes_to_the_same(counts: dict[str, Count], files: int):
-    lexicon = Lexicon(files, counts)
-    assert decode_lexicon(encode_lexicon(lexicon)) == lexicon
+FLAGS = st.dictionaries(st.from_regex(r"[^\W\d]\w{0,5}", fullmatch=True), st.integers(1, 1023).map(Flag))
+
+
+@given(FLAGS, st.integers(0), st.text())
+def test_encoded_lexicon_decodes_to_the_same(flags: dict[str, Flag], files: int, source: str):
+    lexicon = Lexicon.from_flags(files, flags, source)
+    decoded = decode_lexicon(encode_lexicon(lexicon))
+    assert (decoded.files, decoded.source, decoded.table) == (files, source, lexicon.table)
+    assert {name: decoded.flags(name) for name in flags} == flags
+    assert decoded.flags("a name that is not in it") == 0
+
+
+GOOD = encode_lexicon(Lexicon.from_flags(1, {"a": Flag.LOCAL}))
 
 
 @pytest.mark.parametrize(
-    "change",
+    "content",
     [
-        {"seqforge_c_lexicon": 2},
-        {"names": "one two"},
-        {"free": [-1]},
-        {"free": ["1"]},
-        {"free": [1, 2]},
-        {"files": None},
+        GOOD.replace(b'_lexicon": 2', b'_lexicon": 1'),
+        GOOD.replace(b'"files": 1', b'"files": "1"'),
+        GOOD.replace(b'"files": 1', b'"files": -1'),
+        GOOD[:-4],
+        GOOD + b"x",
+        b"[1]\n",
+        GOOD.partition(b"\n")[0] + b"\n" + lzma.compress(b"two words 00\n"),
+        b"[" * 100_000,
+        b"",
     ],
 )
-def test_invalid_lexicon_files_are_rejected(change: dict[str, object], tmp_path: Path):
-    good = json.loads(encode_lexicon(Lexicon(1, {"a": Count(1, 2, 3)})))
-    path = tmp_path / "lexicon.json"
-    path.write_text(json.dumps(good))
-    assert read_lexicon(path).counts == {"a": Count(1, 2, 3)}
-    path.write_text(json.dumps(good | change))
+def test_invalid_lexicon_files_are_rejected(content: bytes, tmp_path: Path):
+    path = tmp_path / "c.lexicon"
+    path.write_bytes(content)
     with pytest.raises(DataError, match="not a lexicon"):
         read_lexicon(path)
 
 
-def test_missing_malformed_and_large_files_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "lexicon.json"
+def test_table_that_is_too_large_is_rejected(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lexicon_file, "LARGEST_TABLE", 1 << 20)
+    with pytest.raises(ValueError, match="damaged"):
+        decode_lexicon(GOOD.partition(b"\n")[0] + b"\n" + lzma.compress(b"a 00\n" * 1_000_000))
+
+
+def test_missing_and_large_files_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "c.lexicon"
     with pytest.raises(DataError, match="No such file"):
         read_lexicon(path)
-    path.write_bytes(b"[" * 100_000)
-    with pytest.raises(DataError, match="not a lexicon"):
+    path.write_bytes(GOOD)
+    monkeypatch.setattr(lexicon_file, "LARGEST_FILE", 10)
+    with pytest.raises(DataError, match="larger than 10 bytes"):
         read_lexicon(path)
-    monkeypatch.setattr(module, "LARGEST_FILE", 1_000)
-    with pytest.raises(DataError, match="larger than 1,000 bytes"):
-        read_lexicon(path)
+
+
+def create_lexicon(**counts: Count) -> Lexicon:
+    return Lexicon.from_flags(9, {name: count.to_flags() for name, count in counts.items()})
 
 
 def test_names_that_must_be_declared():
-    lexicon = Lexicon(9, {"i": Count(1, 10), "half": Count(5, 5), "free": Count(1, 0), "MAX": Count(0, 9)})
-    assert [name for name in ("i", "half", "free", "MAX", "new") if lexicon.must_be_declared(name)] == ["i"]
-    assert [name for name in ("i", "free", "MAX", "new", "NEW") if lexicon.is_novel(name)] == ["new"]
+    lexicon = create_lexicon(i=Count(1, bound=10), half=Count(5, bound=5), free=Count(1), pasted=Count(0, 5, bound=5))
+    names = ("i", "half", "free", "pasted", "new")
+    for argument, expected in ((False, ["i", "pasted"]), (True, ["i"])):
+        found = [name for name in names if lexicon.must_be_declared(name, argument=argument, whole=True)]
+        assert found == expected
+    assert [name for name in names if lexicon.is_novel(name)] == ["new"]
+    assert [name for name in names if lexicon.is_mostly_local(name)] == ["i", "half", "pasted", "new"]
+    assert [name for name in names if lexicon.may_be_local(name)] == ["i", "half", "pasted", "new"]
 
 
 def test_names_that_macros_may_use():
-    lexicon = Lexicon(9, {"bp": Count(0, 40, 2), "i": Count(0, 41, 2), "never": Count(3, 0, 0), "once": Count(0, 5, 1)})
-    assert [name for name in ("bp", "i", "never", "once", "new") if lexicon.may_be_used_by_macros(name)] == ["bp"]
+    lexicon = create_lexicon(bp=Count(bound=40, unused=2), i=Count(bound=41, unused=2), once=Count(bound=5, unused=1))
+    assert [name for name in ("bp", "i", "once", "new") if lexicon.may_be_used_by_macros(name)] == ["bp"]
 
 
-def test_builder_counts_the_names_of_each_piece():
-    builder = LexiconBuilder()
-    for text in FILES[:2]:
-        for piece in read_pieces(text):
-            builder.add(piece)
-    assert builder.bound["a"] == 2
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#include <stdio.h>\nint a;\n", True),
+        ("int a;\n  # include <sys/types.h>\n", True),
+        ("#include <linux/string.h>\n#include \"stdio.h\"\n", False),
+        ("", False),
+    ],
+)
+def test_files_that_include_the_c_library(text: str, expected: bool):
+    assert includes_c_library(text) is expected

@@ -97,9 +97,9 @@ def test_code_that_is_not_compiled_is_blank():
     text = 'int a; /* b */ char *c = "d;"; // e\n#if F\nint g;\n#else\nint h;\n#endif\n#define I 1\n'
     result = extract_compiled_code(text)
     assert result.code.split() == [b"int", b"a;", b"char", b"*c", b"=", b'"', b'";', b"int", b"g;"]
-    assert result.defined == {"I"}
-    assert {"F", "h", "I"} <= result.mentioned
-    assert "g" not in result.mentioned
+    assert set(result.macros.by_name) == {"I"}
+    assert {"h"} == result.dead.words - {"int"}
+    assert result.dead.declared == {"h"}
 
 
 def test_names_keep_their_positions():
