@@ -283,7 +283,8 @@ def _suggest_runs(path: Path) -> str:
         markers = sorted(folder.glob(f"*/{MARKER}"), key=lambda marker: marker.stat().st_mtime, reverse=True)
     except OSError:
         return "A run directory is a folder that `seqforge run` has created."
-    runs = {marker.parent.name: str(marker.parent) for marker in markers}
+    # A hidden folder is a run that is being created.
+    runs = {marker.parent.name: str(marker.parent) for marker in markers if marker.parent.name[0] != "."}
     match = nearest(path.name, runs)
     if match:
         return f"Did you mean {runs[match]}?"

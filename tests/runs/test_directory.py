@@ -188,6 +188,13 @@ def test_a_path_that_is_no_folder_is_an_error_that_explains_run_directories(
             RunDirectory.open(name)
 
 
+def test_a_run_that_is_being_created_is_not_suggested(path: Path) -> None:
+    shutil.copytree(path, path.parent / ".new.7-0.tmp")
+    with pytest.raises(RunError) as caught:
+        RunDirectory.open(path.parent / "something-else")
+    assert caught.value.hint == f"Runs in {path.parent}: {path}."
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
