@@ -73,8 +73,8 @@ def check_plugins(
 ) -> None:
     """Import, build and try every component of a plugin, and show what is right, what is wrong, and what to do.
 
-    The check builds each component with its defaults and tries it once: one sequence and its gradients, one document,
-    one draw, one step of an optimizer. It times cells on every backend. The exit status is 1 if anything is wrong.
+    The check builds each component with its defaults and tries it once, such as a cell on one sequence, a corpus on
+    one document, and a sampler on one draw. It times cells on every backend. The exit status is 1 if anything is wrong.
 
     [bold]Examples[/]
 

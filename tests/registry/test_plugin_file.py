@@ -154,3 +154,9 @@ def test_a_run_needs_the_file_and_notices_a_change(
     changed = runner.invoke(app, [*sample, "--plugin", str(file)])
     assert changed.exit_code == 0
     assert "the file my_cells.py has changed since this run was started" in changed.stderr
+
+
+def test_every_command_that_uses_components_has_the_option(registry: Registry) -> None:
+    runner, app = CliRunner(), build_app(registry)
+    for command in ("run", "sample", "predict", "evaluate", "inspect", "check", "doctor", "schema"):
+        assert "--plugin" in runner.invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout, command
