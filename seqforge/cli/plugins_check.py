@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,12 +69,16 @@ def check_plugins(
             metavar="NAME|PATH", help="A plugin, a component, the folder of a plugin, or a file such as my_cell.py."
         ),
     ],
+    assignments: Annotated[
+        list[str],
+        typer.Option("--set", metavar="COMPONENT.OPTION=VALUE", help="Set an option of a component. Repeatable."),
+    ] = [],  # noqa: B006 - typer copies it
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Import, build and try every component of a plugin, and show what is right, what is wrong, and what to do.
 
-    The check builds each component with its defaults and tries it once: one sequence and its gradients, one document,
-    one draw, one step of an optimizer. It times cells on every backend. The exit status is 1 if anything is wrong.
+    The check builds each component with its defaults and tries it once, such as a cell on one sequence, a corpus on
+    one document, and a sampler on one draw. It times cells on every backend. The exit status is 1 if anything is wrong.
 
     [bold]Examples[/]
 
@@ -82,15 +86,24 @@ def check_plugins(
 
       seqforge plugins check ./seqforge-my-plugin
 
-      seqforge plugins check my_cell.py --json
+      seqforge plugins check my_corpus.py --set my-corpus.file=notes.txt
     """
+    from seqforge.experiment import override
+
     subject = find_subject(context.obj, name)
     entries = [entry for plugin in subject.plugins for entry in plugin.registrations]
     if not subject.plugins:
         entries = subject.components
     width = max((len(entry.qualified_name) for entry in entries), default=len(name))
+    options = override({}, assignments)
+    names = [entry.name for entry in entries]
+    for component, values in options.items():
+        if not isinstance(values, dict):
+            raise PluginError(f"--set {component}: names no option", hint="Write COMPONENT.OPTION=VALUE.")
+        if component not in names:
+            raise PluginError(f"--set: {name} has no component {component!r}", hint=did_you_mean(component, names))
     reports: list[ComponentReport] = []
-    for report in _reports(subject, entries):
+    for report in _reports(subject, entries, options):
         reports.append(report)
         if not as_json:
             _print_report(report, width)
@@ -104,7 +117,7 @@ def check_plugins(
         raise typer.Exit(1)
 
 
-def _reports(subject: Subject, entries: list[Registration]) -> Iterator["ComponentReport"]:
+def _reports(subject: Subject, entries: list[Registration], options: dict[str, Any]) -> Iterator["ComponentReport"]:
     from seqforge.api.plugin_check import ComponentReport, Verdict, check_component, imports_torch
 
     for plugin in subject.plugins:
@@ -120,7 +133,7 @@ def _reports(subject: Subject, entries: list[Registration]) -> Iterator["Compone
             yield ComponentReport("plugin", plugin.name, Verdict.WRONG, finding, advice)
     for entry in entries:
         with stderr().status(f"trying {entry.kind} {entry.qualified_name}"):
-            report = check_component(subject.registry, entry)
+            report = check_component(subject.registry, entry, options.get(entry.name, {}))
         yield report
 
 

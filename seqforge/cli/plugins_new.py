@@ -19,24 +19,24 @@ from seqforge.registry import Registry
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-def _kind(description: str) -> object:
-    return typer.Option(help=description, rich_help_panel="Components")
+def _kind(name: str, description: str) -> object:
+    return typer.Option(f"--{name}", help=description, show_default=False, rich_help_panel="Components")
 
 
 def new_plugin(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the plugin: lower-case words joined by hyphens.")],
-    cell: Annotated[bool, _kind("A recurrent cell. The default if no kind is given.")] = False,
-    corpus: Annotated[bool, _kind("A corpus of text.")] = False,
-    vocabulary: Annotated[bool, _kind("A vocabulary.")] = False,
-    loss: Annotated[bool, _kind("A loss.")] = False,
-    optimizer: Annotated[bool, _kind("An optimizer.")] = False,
-    schedule: Annotated[bool, _kind("A learning rate schedule.")] = False,
-    sampler: Annotated[bool, _kind("A sampler.")] = False,
-    metric: Annotated[bool, _kind("A metric of generated text.")] = False,
-    initializer: Annotated[bool, _kind("An initializer.")] = False,
-    attention: Annotated[bool, _kind("An attention.")] = False,
-    backend: Annotated[bool, _kind("A backend.")] = False,
+    cell: Annotated[bool, _kind("cell", "A recurrent cell. The default if no kind is given.")] = False,
+    corpus: Annotated[bool, _kind("corpus", "A corpus of text.")] = False,
+    vocabulary: Annotated[bool, _kind("vocabulary", "A vocabulary.")] = False,
+    loss: Annotated[bool, _kind("loss", "A loss.")] = False,
+    optimizer: Annotated[bool, _kind("optimizer", "An optimizer.")] = False,
+    schedule: Annotated[bool, _kind("schedule", "A learning rate schedule.")] = False,
+    sampler: Annotated[bool, _kind("sampler", "A sampler.")] = False,
+    metric: Annotated[bool, _kind("metric", "A metric of generated text.")] = False,
+    initializer: Annotated[bool, _kind("initializer", "An initializer.")] = False,
+    attention: Annotated[bool, _kind("attention", "An attention.")] = False,
+    backend: Annotated[bool, _kind("backend", "A backend.")] = False,
 ) -> None:
     """Create a package with one working component of each kind, their tests, and an experiment.
 

@@ -272,7 +272,8 @@ def _missing_plugin(name: str, version: object, distribution: object) -> Problem
     key = join("plugins", name)
     if name.endswith(FILE_SUFFIX):
         message = f"the file {name} is needed, from which the components of the run were loaded"
-        return Problem(key, message, f"Add --plugin and the path of this file. The run used its version {version}.")
+        hint = "Add --plugin and the path of this file. In Python: registry=with_plugin_file(Registry.installed(), …)."
+        return Problem(key, message, f"{hint} The run used its version {version}.")
     return Problem(
         key,
         f"the plugin {name!r} is not installed",

@@ -14,6 +14,8 @@ from seqforge.testing.cell_results import CellResult, gradients_of, results_of
 from seqforge.testing.conformance import Parts, fail
 from seqforge.testing.strategies import CellCase
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
+
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 0.05}
 """Maximum distance between a result and the reference, relative to the norm, for each type of the products."""
 

@@ -10,6 +10,8 @@ from seqforge.testing.backend_case import backend_case, parameter_dtype, require
 from seqforge.testing.conformance import ConformanceError, calling
 from seqforge.testing.strategies import CaseSizes, CellFactory, build_case
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
+
 _SIZES = (CaseSizes(4, 3, 5, 6), CaseSizes(33, 17, 5, 6))
 _SLOW = 10.0
 

@@ -17,6 +17,8 @@ from seqforge.testing.cell_results import (
 from seqforge.testing.conformance import calling, fail, require_equal
 from seqforge.testing.strategies import CellCase, CellFactory, new_cell
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
+
 _DIFFERENCE = 1e-6
 _STEPS = 10_000
 _FEW_STEPS = 2_000

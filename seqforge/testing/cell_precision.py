@@ -13,6 +13,8 @@ from torch.overrides import TorchFunctionMode
 from seqforge.interfaces import Cell
 from seqforge.testing.conformance import fail, is_authors_code, place_of
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
+
 _MIXED_DEVICES = ("expected device", "same device", "Cannot copy out of meta tensor")
 """Parts of torch's messages about tensors on different devices."""
 

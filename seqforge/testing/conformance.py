@@ -12,12 +12,16 @@ from torch import Tensor
 
 from seqforge.errors import SeqforgeError
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
+
 Parts = Mapping[str, Tensor]
 """Results of a component by the name that a message gives them, such as "`state.hidden`"."""
 
 
 class ConformanceError(AssertionError):
     """A component does not do what its interface requires."""
+
+    __module__ = "seqforge.testing"  # the public name, which pytest prints
 
 
 class Suite:
@@ -72,7 +76,6 @@ def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None)
     Raises:
         ConformanceError: Always.
     """
-    __tracebackhide__ = True
     figures = [f"{label} {value}" for label, value in (("expected", expected), ("got", got)) if value is not None]
     raise ConformanceError(": ".join([name_of(component), problem, *filter(None, [", ".join(figures)])]))
 
@@ -96,7 +99,6 @@ class calling:  # noqa: N801 - it reads as a verb
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        __tracebackhide__ = True
         if isinstance(error, Exception) and not isinstance(error, (ConformanceError, *self._allowed)):
             message = error.message if isinstance(error, SeqforgeError) else str(error).partition("\n")[0]
             description = f"{self._action} raises {type(error).__name__}: {message}{place_of(error)}"
@@ -142,7 +144,6 @@ def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, 
     Raises:
         ConformanceError: If a result differs.
     """
-    __tracebackhide__ = True
     for part, wanted in expected.items():
         result, found = result_difference(actual[part], wanted, tolerance)
         if result:

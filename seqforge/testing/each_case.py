@@ -13,6 +13,8 @@ from seqforge.testing.conformance import ConformanceError, calling
 from seqforge.testing.registered_tensors import require_registered
 from seqforge.testing.strategies import CaseSizes, CellCase, CellFactory, build_case, case_sizes, new_cell
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
+
 Check = Callable[[CellCase], None]
 
 LARGE = (CaseSizes(67, 3, 5, 6), CaseSizes(3, 67, 5, 6))
@@ -51,7 +53,6 @@ def for_each_case(
     Raises:
         ConformanceError: If the check fails.
     """
-    __tracebackhide__ = True
     failed: list[CaseSizes] = []
 
     def run(sizes: CaseSizes) -> None:

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from seqforge.testing.conformance import fail
 
+__tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
+
 _DEPTH = 4
 """Number of lists, tables and objects inside one another in which tensors are looked for."""
 

@@ -34,7 +34,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
     [
         ("unused", "its parameters peephole have no gradient: nothing uses them"),
         ("infinite", "its outputs on 32 random steps are not finite"),
-        ("wrong-default", "the default of hidden_size: should be greater than 0, not 0"),
+        ("wrong-default", "default hidden_size: should be greater than 0, not 0"),
         ("latin", "the document 'one' is not UTF-8 (unexpected end of data at byte 0)"),
         ("changing", "fingerprint must return the same text in every call"),
         ("misfit", "the example 'one' does not fit example_spec"),
@@ -107,3 +107,17 @@ def test_a_folder_is_checked_without_being_installed(monkeypatch: pytest.MonkeyP
     registry, (plugin,) = with_project(Registry([]), ROOT / "plugins/tasks")
     assert (plugin.name, plugin.state) == ("tasks", PluginState.OK)
     assert registry.plugins == (plugin,)
+
+
+def test_options_without_a_default_can_be_set(registry: Registry) -> None:
+    app, runner = build_app(registry), CliRunner()
+    without = runner.invoke(app, ["plugins", "check", "inline"])
+    assert "Add the options: --set inline.text=VALUE" in without.stdout
+    assert runner.invoke(app, ["plugins", "check", "inline", "--set", "inline.text=hello"]).stdout.startswith(
+        "✓ corpus"
+    )
+    wrong = runner.invoke(app, ["plugins", "check", "inline", "--set", "inline.text="])
+    assert wrong.exit_code == 1
+    assert "text: should have at least 1 character" in wrong.stdout
+    unknown = runner.invoke(app, ["plugins", "check", "inline", "--set", "inlin.text=hello"]).exception
+    assert "--set: inline has no component 'inlin'\nDid you mean 'inline'?" in str(unknown)

@@ -92,8 +92,6 @@ def test_the_plugins_page_shows_what_the_command_creates() -> None:
     files = render_plugin("tidal", ["cell", "metric"])
     assert files_of("plugins.md")["seqforge_tidal/__init__.py"] == files["seqforge_tidal/__init__.py"]
     assert f"Created seqforge-tidal with {len(files)} files." in page
-    rows = dict(re.findall(r"^\| [\w ]+ \| `(\w+Suite)` \| .*?`(\w+)`", page, flags=re.MULTILINE))
-    assert rows == {**dict(SUITES.values()), "BackendSuite": "backend", "PredictionMetricSuite": "metrics"}
 
 
 @pytest.mark.parametrize("kind", sorted(SUITES))

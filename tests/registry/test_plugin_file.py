@@ -147,10 +147,16 @@ def test_a_run_needs_the_file_and_notices_a_change(
     error = runner.invoke(app, sample).exception
     assert isinstance(error, SeqforgeError)
     assert "plugins.my_cells.py: the file my_cells.py is needed" in error.message
-    assert "Add --plugin and the path of this file." in error.message
+    assert "Add --plugin and the path of this file. In Python: registry=" in error.message
     unchanged = runner.invoke(app, [*sample, "--plugin", str(file)])
     assert (unchanged.exit_code, unchanged.stderr) == (0, "")
     file.write_text(CELL + "\n# changed\n")
     changed = runner.invoke(app, [*sample, "--plugin", str(file)])
     assert changed.exit_code == 0
     assert "the file my_cells.py has changed since this run was started" in changed.stderr
+
+
+def test_every_command_that_uses_components_has_the_option(registry: Registry) -> None:
+    runner, app = CliRunner(), build_app(registry)
+    for command in ("run", "sample", "predict", "evaluate", "inspect", "check", "doctor", "schema"):
+        assert "--plugin" in runner.invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout, command

@@ -27,7 +27,8 @@ def _wrong_backend(monkeypatch: pytest.MonkeyPatch, registry: Registry) -> None:
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.suite.__name__}, {bug.description}")
 def test_a_bug_is_named(bug):
-    assert bug.message in bug.failure()
+    failure = bug.failure()
+    assert bug.is_named_by(failure), failure
 
 
 def test_every_test_of_a_suite_finds_a_bug():
@@ -41,5 +42,6 @@ def test_the_documentation_lists_every_bug():
     for bug in BUGS:
         suite = getattr(bug.suite, bug.check).__qualname__.partition(".")[0]
         tables.setdefault(suite, []).append(f"| {bug.description} | {bug.message} |")
-    rows = [line for line in PAGE.read_text("utf-8").splitlines() if re.match(r"\| .*\. \| ", line)]
+    page = PAGE.read_text("utf-8").partition("<!-- bugs -->")[2]
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!bug )", line)]
     assert rows == [row for table in tables.values() for row in table]

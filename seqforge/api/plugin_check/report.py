@@ -3,9 +3,10 @@
 import enum
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqforge.api.plugin_check.cells import try_attention, try_backend, try_cell
 from seqforge.api.plugin_check.data import try_corpus, try_metric, try_vocabulary
@@ -61,13 +62,18 @@ class ComponentReport:
 def check_plugin(registry: Registry, plugin: Plugin) -> Iterator[ComponentReport]:
     """Check every component of a plugin, and yield each report when it is complete."""
     for registration in plugin.registrations:
-        yield check_component(registry, registration)
+        yield check_component(registry, registration, {})
 
 
-def check_component(registry: Registry, registration: Registration) -> ComponentReport:
-    """Import a component, check its interface and its options, build it with its defaults, and try it once.
+def check_component(registry: Registry, registration: Registration, chosen: Mapping[str, Any]) -> ComponentReport:
+    """Import a component, check its interface and its options, build it, and try it once.
 
-    A component whose options have no defaults, or whose data is not on this machine, is not tried.
+    A component that needs more options, or whose data is not on this machine, is not tried.
+
+    Args:
+        registry: Registered components.
+        registration: The component.
+        chosen: Options to build it with, as in an experiment file; the others have their defaults.
     """
     kind, name = registration.kind, registration.qualified_name
     try:
@@ -77,13 +83,16 @@ def check_component(registry: Registry, registration: Registration) -> Component
             return _check_preset(registry, registration)
         required = [field for field, info in options.model.model_fields.items() if info.is_required()]
         required += [option for option, nested in options.nested.items() if nested.required]
-        if required:
-            advice = f'Try it in an experiment with use = "{name}": seqforge check EXPERIMENT.toml'
-            finding = f"imported; it has no default for {', '.join(required)}"
+        missing = [option for option in required if option not in chosen]
+        if missing:
+            advice = f"Add the options: {' '.join(f'--set {registration.name}.{option}=VALUE' for option in missing)}"
+            finding = f"imported; it has no default for {', '.join(missing)}"
             return ComponentReport(kind, name, Verdict.NOT_TRIED, finding, advice)
-        resolved = resolve(registry, kind, {"use": name}, "", Path.cwd())
+        resolved = resolve(registry, kind, {**chosen, "use": name}, "", Path.cwd())
         if not isinstance(resolved, Component):
-            problems = "; ".join(f"the default of {problem}" for problem in resolved)
+            problems = "; ".join(
+                str(problem) if problem.key in chosen else f"default {problem}" for problem in resolved
+            )
             return ComponentReport(kind, name, Verdict.WRONG, problems, author_hint(name))
         with blame_plugin(kind, name, component, "it fails"):
             finding = TRIALS[kind](resolved, registry)

@@ -1,6 +1,7 @@
 """A component that is wrong in one way, and the sentence with which its suite names the bug."""
 
 import inspect
+import re
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ class Bug(NamedTuple):
         suite: Suite that must find it.
         check: Name of the test of the suite.
         component: Class of the component. Its docstring describes the bug.
-        message: Part of the message of the suite that names the bug.
+        message: Parts of the message of the suite that name the bug, in their order, separated by "…".
     """
 
     suite: type[Suite]
@@ -29,6 +30,10 @@ class Bug(NamedTuple):
     def description(self) -> str:
         """Description of the bug."""
         return inspect.cleandoc(self.component.__doc__)
+
+    def is_named_by(self, failure: str) -> bool:
+        """Return whether a message of the suite contains the parts of `message`."""
+        return re.search(".*".join(map(re.escape, self.message.split("…"))), failure, re.S) is not None
 
     def failure(self) -> str:
         """Return the message with which the suite fails on the component, or "" if it passes."""

@@ -143,7 +143,7 @@ BUGS = (
         CellSuite,
         "test_the_initial_state_depends_on_the_batch_size_alone",
         RowsStartApart,
-        "differs from `initial_state(1)`",
+        "`state.hidden` of row …differs from `initial_state(1)`",
     ),
     Bug(
         CellSuite,
@@ -155,7 +155,7 @@ BUGS = (
         CellSuite,
         "test_reading_again_gives_the_same_bits",
         CountsItsCalls,
-        "the cell stores something outside of its state (attribute `calls`)",
+        "the output depends on earlier calls: the cell stores something outside of its state (attribute `calls`)",
     ),
     Bug(CellSuite, "test_the_state_stays_bounded", SumsItsInputs, "`state.hidden` grows without bound"),
     Bug(CellSuite, "test_the_state_stays_bounded", Explodes, "`state.hidden` grows without bound"),

@@ -243,7 +243,7 @@ BUGS = (
         SuiteOfBackends,
         "test_symbols_are_read_as_unit_vectors",
         ReadsSymbolsFrom1,
-        "for symbols differs from the scan of `step` for unit vectors",
+        "the output for symbols differs from the scan of `step` for unit vectors",
     ),
     Bug(
         SuiteOfBackends,
@@ -255,14 +255,19 @@ BUGS = (
         SuiteOfBackends,
         "test_chunks_that_carry_the_state_are_the_whole",
         AssumesContiguousStates,
-        "differs after chunking with a state that is not contiguous",
+        "the output differs after chunking with a state that is not contiguous",
     ),
-    Bug(SuiteOfBackends, "test_parameters_may_change", CopiesParameters, "the backend uses old parameters"),
+    Bug(
+        SuiteOfBackends,
+        "test_parameters_may_change",
+        CopiesParameters,
+        "the output does not change as it must after an optimizer step: the backend uses old parameters",
+    ),
     Bug(
         SuiteOfBackends,
         "test_a_copy_has_its_own_parameters",
         OneReaderForAllCells,
-        "is wrong in a deep copy: it shares the parameters",
+        "the output is wrong in a deep copy: it shares the parameters",
     ),
     Bug(
         SuiteOfBackends,
