@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seqforge.generation import encode_prompt
 from seqforge.report.inspection import inspect_text
-from seqforge.report.reading import choose_split, decode_symbols, read_pieces
+from seqforge.report.reading import choose_split, decode_symbols, next_symbol_nats, read_pieces
 from seqforge.report.subject import Subject
 from seqforge.tasks import TrainedModel
 
@@ -18,6 +18,9 @@ LENGTH, CONTEXT = 1200, 400
 LIKELIEST = 5
 """Number of likeliest symbols at each place."""
 
+
+PIECES = 9
+"""Number of pieces of held-out text, of which the one of median likelihood is shown."""
 
 SMALL = 16
 """Largest size of a vocabulary and of a text for which an update is shown."""
@@ -43,7 +46,7 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
         source = "your text"
     elif dataset is not None:
         split = choose_split(dataset)
-        piece = read_pieces(dataset, split, 1, CONTEXT + LENGTH, seed=1)[0]
+        piece = _typical_piece(subject, read_pieces(dataset, split, PIECES, CONTEXT + LENGTH, seed=1))
         start = min(CONTEXT, max(1, len(piece) // 4))
         context, tokens = piece[:start], piece[start:]
         source = "held-out text" if split == "validation" else "training text"
@@ -88,6 +91,12 @@ def collect_update(subject: Subject) -> dict[str, Any] | None:
         for part in (inspection.before, inspection.after)
     )
     return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
+
+
+def _typical_piece(subject: Subject, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the piece of median likelihood, so that what is shown is neither the easiest nor the hardest text."""
+    losses = next_symbol_nats(subject.model, torch.as_tensor(pieces.T.copy())).mean(0)
+    return pieces[int(losses.argsort()[len(pieces) // 2])]
 
 
 def _predict(subject: Subject, tokens: NDArray[np.int64]) -> NDArray[np.float64]:

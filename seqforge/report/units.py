@@ -15,10 +15,10 @@ from seqforge.report.reading import LayerReading, choose_split, decode_symbols, 
 from seqforge.report.subject import Subject
 from seqforge.report.text_properties import find_properties
 
-PIECES, LENGTH, WARM_UP = 32, 500, 100
+PIECES, LENGTH, WARM_UP = 64, 350, 100
 """Number and length of the pieces of text, and the number of symbols after which a piece counts."""
 
-SHOWN = 3
+SHOWN = 4
 """Number of pieces whose activations are shown."""
 
 SHIFTS = 7
