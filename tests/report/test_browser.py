@@ -12,7 +12,10 @@ from seqforge.report import Subject, write_report
 from seqforge.runs.history import record_start
 
 OpenPage = Callable[..., Any]
-HOSTILE = "int f(void)\n{\n\treturn 0;\n}\n)\n</script><script>document.title = 'run'</script> \"'\x00 \u202eabc\u2066 <img src=x onerror=alert(1)> )\n"
+FAULTY = "int f(void)\n{\n\treturn 0;\n}\n)\n"
+HOSTILE = (
+    FAULTY + "</script><script>document.title = 'run'</script> \"'\x00 \u202eabc\u2066 <img src=x onerror=alert(1)> )\n"
+)
 
 
 @pytest.fixture(scope="session")
