@@ -10,7 +10,7 @@ from seqforge.events import WorkProgressed
 from seqforge.report.reading import choose_split, next_symbol_nats, read_pieces
 from seqforge.report.subject import Subject
 
-PIECES, CONTEXT, LENGTH = 256, 256, 384
+PIECES, CONTEXT, LENGTH = 128, 256, 384
 """Number of pieces of text, symbols read before each with a carried state, and symbols that are scored."""
 
 BINS = 20
