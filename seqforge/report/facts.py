@@ -60,7 +60,7 @@ def collect_facts(subject: Subject) -> Facts:
     command = start.get("command")
     return Facts(
         name=subject.name,
-        lead=" · ".join(value for label, value in table if label in ("Model", "Corpus") and value),
+        lead=f"{describe_model(experiment.table)} · {experiment.corpus.registration.name}",
         state=state,
         reason=reason,
         figures=_figures(subject, start),

@@ -54,6 +54,15 @@ def decode_symbols(vocabulary: Vocabulary, tokens: NDArray[np.int64]) -> list[st
 
 
 @torch.inference_mode()
+def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) -> Float[Tensor, "time batch"]:
+    """Return the negative log-likelihood of each token but the first, from the initial state."""
+    device = next(model.parameters()).device
+    logits, _ = model(tokens[:-1].to(device), model.initial_states(tokens.shape[1]))
+    losses = functional.cross_entropy(logits.flatten(0, 1).float(), tokens[1:].flatten().to(device), reduction="none")
+    return losses.view(len(tokens) - 1, -1).cpu()
+
+
+@torch.inference_mode()
 def read_layers(model: SequenceModel, tokens: Int[Tensor, "time batch"]) -> list[LayerReading]:
     """Read tokens step by step from the initial state, in plain torch and float32, and record every layer.
 

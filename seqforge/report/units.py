@@ -15,10 +15,10 @@ from seqforge.report.reading import LayerReading, choose_split, decode_symbols, 
 from seqforge.report.subject import Subject
 from seqforge.report.text_properties import find_properties
 
-PIECES, LENGTH, WARM_UP = 32, 500, 100
+PIECES, LENGTH, WARM_UP = 64, 350, 100
 """Number and length of the pieces of text, and the number of symbols after which a piece counts."""
 
-SHOWN = 3
+SHOWN = 4
 """Number of pieces whose activations are shown."""
 
 SHIFTS = 7
@@ -27,7 +27,10 @@ SHIFTS = 7
 LEFT, RIGHT = 0.1, 0.9
 """A gate is saturated below the first and above the second value."""
 
-Values = NDArray[np.float64]
+SILENT = 1e-9
+"""Largest standard deviation of a unit that does not react to the text."""
+
+Values = NDArray[np.floating[Any]]
 
 
 def collect_units(subject: Subject) -> dict[str, Any] | None:
@@ -59,7 +62,8 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     ]
     activations = np.concatenate([values.numpy() for reading in readings for values in reading.units.values()], axis=-1)
     # From here on, pieces are the first axis.
-    activations = activations[WARM_UP:].transpose(1, 0, 2).astype(np.float64)
+    activations = activations[WARM_UP:].transpose(1, 0, 2)
+    first, second = standardize(activations[: PIECES // 2]), standardize(activations[PIECES // 2 :])
     labels = [find_properties(piece) for piece in symbols]
     texts = [piece[WARM_UP:] for piece in symbols[:SHOWN]]
     # What is shown begins with a whole line.
@@ -67,7 +71,7 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     units: list[dict[str, Any]] = []
     for name in labels[0]:
         values = np.stack([properties[name][WARM_UP:] for properties in labels])
-        if (found := _find_unit(activations, values)) is None:
+        if (found := find_unit(first, second, values)) is None:
             continue
         index, score, control = found
         layer, field, unit = names[index]
@@ -88,43 +92,41 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     return {"symbols": shown_symbols, "units": units, "gates": _saturation(readings)}
 
 
-def _find_unit(activations: Values, labels: Values) -> tuple[int, float, float] | None:
-    """Return the index of the unit that predicts the labels best, its correlation, and that of the control.
+def find_unit(first: Values, second: Values, labels: Values) -> tuple[int, float, float] | None:
+    """Return the index of the unit that predicts labels best, its correlation, and that of the control.
 
     Args:
-        activations: `[pieces, time, units]`.
-        labels: `[pieces, time]`.
+        first: Standardized activations `[symbols, units]` of the first half of the pieces, which selects the unit.
+        second: Those of the second half, which scores it.
+        labels: Labels `[pieces, time]` of all pieces.
+
+    Returns:
+        None if the labels of a half do not vary.
     """
     half = len(labels) // 2
     if labels[:half].std() == 0 or labels[half:].std() == 0:
         return None
-    first, second = _Standardized(activations[:half]), _Standardized(activations[half:])
-    index, score = _select(first, second, labels)
-    controls: list[float] = []
-    for shift in range(1, SHIFTS + 1):
-        moved = np.concatenate([np.roll(labels[:half], shift, axis=0), np.roll(labels[half:], shift, axis=0)])
-        controls.append(abs(_select(first, second, moved)[1]))
-    return index, score, float(np.mean(controls))
+    # Row 0 has the labels, each further row those of other pieces.
+    ours, theirs = (
+        np.stack([np.roll(part, shift, axis=0).ravel() for shift in range(SHIFTS + 1)])
+        for part in (labels[:half], labels[half:])
+    )
+    chosen = np.abs(_correlate(ours, first)).argmax(axis=1)
+    scores = _correlate(theirs, second)[np.arange(len(chosen)), chosen]
+    return int(chosen[0]), float(scores[0]), float(np.abs(scores[1:]).mean())
 
 
-class _Standardized:
-    """Activations with mean 0 and variance 1 over time, so that a correlation is one product."""
-
-    def __init__(self, activations: Values) -> None:
-        flat = activations.reshape(-1, activations.shape[-1])
-        deviation = flat.std(axis=0)
-        self.values = (flat - flat.mean(axis=0)) / np.where(deviation > 1e-9, deviation, np.inf)
-
-    def correlate(self, labels: Values) -> Values:
-        """Return the correlation of every unit with labels."""
-        centered = labels.ravel() - labels.mean()
-        return centered @ self.values / (len(centered) * max(float(centered.std()), 1e-12))
+def standardize(activations: Values) -> Values:
+    """Return activations `[pieces, time, units]` as `[symbols, units]` with mean 0 and variance 1 over the symbols."""
+    flat = activations.reshape(-1, activations.shape[-1])
+    deviation = flat.std(axis=0)
+    return (flat - flat.mean(axis=0)) / np.where(deviation > SILENT, deviation, np.float32(np.inf))
 
 
-def _select(first: _Standardized, second: _Standardized, labels: Values) -> tuple[int, float]:
-    half = len(labels) // 2
-    index = int(np.argmax(np.abs(first.correlate(labels[:half]))))
-    return index, float(second.correlate(labels[half:])[index])
+def _correlate(labels: Values, standardized: Values) -> Values:
+    """Return the correlation `[rows, units]` of each row of labels, `[rows, symbols]`, with each unit."""
+    centered = (labels - labels.mean(axis=1, keepdims=True)).astype(np.float32)
+    return centered @ standardized / (labels.shape[1] * labels.std(axis=1, keepdims=True))
 
 
 def _saturation(readings: list[LayerReading]) -> list[dict[str, Any]]:

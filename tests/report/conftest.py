@@ -67,6 +67,7 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
 
     def open_file(address: str, width: int = 1280, scheme: str = "light") -> Any:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(f"error: {error}"))

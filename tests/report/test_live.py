@@ -62,7 +62,8 @@ def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Calla
 
 def test_command_ends_with_the_run(run: Run) -> None:
     command = [sys.executable, "-c", "from seqforge.cli import main; main()", "watch", str(run.path)]
-    with run.directory.lock(), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with run.directory.lock():
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         line = process.stdout.readline()
         port = int(line.split(":")[2].partition("/")[0])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqforge.report.text_properties import find_properties
-from seqforge.report.units import _find_unit
+from seqforge.report.units import find_unit, standardize
 
 
 def _values(text: str, name: str) -> str:
@@ -43,17 +43,19 @@ def test_planted_unit_is_found_and_noise_scores_like_the_control() -> None:
     random = np.random.default_rng(0)
     labels = (random.random((16, 200)) < 0.3).astype(float)
     activations = random.normal(size=(16, 200, 20))
-    noise = _find_unit(activations, labels)
+    noise = find_unit(standardize(activations[:8]), standardize(activations[8:]), labels)
     activations[:, :, 7] += 3 * labels
-    planted = _find_unit(activations, labels)
+    planted = find_unit(standardize(activations[:8]), standardize(activations[8:]), labels)
     assert planted is not None
     assert noise is not None
     index, score, control = planted
     assert index == 7
-    assert score > 0.75
+    assert score == pytest.approx(np.corrcoef(activations[8:, :, 7].ravel(), labels[8:].ravel())[0, 1])
     assert control < 0.1
     assert abs(noise[1]) == pytest.approx(noise[2], abs=0.06)
 
 
-def test_property_that_never_varies_has_no_unit() -> None:
-    assert _find_unit(np.zeros((4, 5, 3)), np.zeros((4, 5))) is None
+def test_labels_that_never_vary_have_no_unit() -> None:
+    silent = standardize(np.zeros((2, 5, 3)))
+    assert (silent == 0).all()
+    assert find_unit(silent, silent, np.zeros((4, 5))) is None

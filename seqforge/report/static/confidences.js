@@ -51,7 +51,7 @@ seqforge.parts.push((parent) => {
     parent,
     "update",
     "The first update",
-    "The probability of every next symbol on each step of the text, with the initial weights and after the first update. The target is green, all others red: an update raises the targets and lowers the rest.",
+    "The probability of every next symbol on each step of the text, with the initial weights and after the first update. The target is green, all others are red; an update makes the targets more probable.",
   );
   const head = ["reads", "target", ...found.symbols.map(seqforge.symbolName)];
   const rows = found.read.map((symbol, step) =>
