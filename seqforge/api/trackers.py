@@ -5,7 +5,7 @@ The identifiers of the tracked runs are in `trackers.json` of the run directory,
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -134,7 +134,7 @@ class Trackers(Callback):
                 call(tracked.tracker)
 
     @contextlib.contextmanager
-    def _dropped_on_failure(self, tracked: _Tracked) -> Iterator[None]:
+    def _dropped_on_failure(self, tracked: _Tracked) -> Generator[None]:
         try:
             yield
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a tracker must not end a run

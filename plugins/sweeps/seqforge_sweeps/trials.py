@@ -35,7 +35,15 @@ MAXIMUM_FAILURES = 3
 
 
 class Pruned(BaseException):
-    """The end of a trial that is worse than others. It is not an Exception, which would only drop the callback."""
+    """The end of a trial that is worse than others. It is not an Exception, which would only drop the callback.
+
+    Args:
+        step: Optimizer steps taken.
+    """
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"interrupted: pruned by the sweep at step {step:,}")
+        self.reason = f"worse than others at step {step:,}"
 
 
 class TrialReporter(Callback):
@@ -80,7 +88,7 @@ class TrialReporter(Callback):
         self._reported = progress
         self._trial.report(event.loss if event.bits_per_character is None else event.bits_per_character, progress)
         if self._trial.should_prune():
-            raise Pruned(f"interrupted: pruned by the sweep at step {event.step:,}")
+            raise Pruned(event.step)
 
     def _give_sign_of_life(self) -> None:
         if time.monotonic() - self._seen > SIGN_OF_LIFE_SECONDS:
@@ -155,7 +163,7 @@ def _run_trial(
         trial.set_user_attr("unit", unit)
         study.tell(trial, value)
     except Pruned as pruned:
-        trial.set_user_attr(ERROR, str(pruned).removeprefix("interrupted: "))
+        trial.set_user_attr(ERROR, pruned.reason)
         study.tell(trial, state=TrialState.PRUNED)
     except NonFiniteError as error:
         # The sampler takes a pruned trial for a bad one, and would ignore a failed one.

@@ -161,7 +161,7 @@ def test_a_pruned_trial_is_a_run_that_can_be_read(sweep: Sweep) -> None:
     summary = summarize_run(Path(trial.user_attrs[RUN]))
     assert (summary.state, summary.reason) == ("interrupted", "interrupted: pruned by the sweep at step 4")
     assert len(Run.open(summary.path).sample(length=3)[0]) >= 3
-    assert tabulate_trials(study)[0]["reason"] == "pruned by the sweep at step 4"
+    assert tabulate_trials(study)[0]["reason"] == "worse than others at step 4"
 
 
 def test_a_grid_has_every_combination(sweep: Sweep) -> None:
