@@ -21,7 +21,7 @@ from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import is_balanced, split_units
 from seqforge_linux_source.corpus import LinuxSource
 
-from seqforge.data import place
+from seqforge.data import hash_to_unit_interval
 
 HELD_OUT = 0.05
 """Share of the files that are held out."""
@@ -36,7 +36,7 @@ REPETITIONS = 3
 def read_held_out_files(archive: Path) -> Iterator[str]:
     """Yield the files whose names have a hash in the first 5% of its range."""
     for document in LinuxSource(source=archive).documents():
-        if place(document.name) < HELD_OUT:
+        if hash_to_unit_interval(document.name) < HELD_OUT:
             yield document.content.decode()
 
 

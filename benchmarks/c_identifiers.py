@@ -1,303 +1,212 @@
 """Measure error rates of the analysis of names, on held-out functions of Linux and on their mutants.
 
-5% of the files are held out, chosen by a hash of their names. The lexicon is built from the other files. Every held-out
-function is checked without the file around it, and so is a mutant of it for each kind of mutation that is possible.
-Times are CPU times of one core.
+The lexicon of Linux leaves out 5% of the files, chosen by a hash of their names. Every function of these files is
+checked without the file around it, and so is a mutant of it for each kind of mutation that is possible. The files are
+also checked as a whole, by all rules of `seqforge c-structure`. Times are CPU times of one core.
 
-    python benchmarks/c_identifiers.py [ARCHIVE.tar.xz] [--part 0.1] [--begin 0.5] [--seed 1]
+    python -m benchmarks.c_identifiers [ARCHIVE.tar.xz] [--files 200] [--seed 1]
 """
 
 import argparse
 import os
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.checks import CHECKS, check_names
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
-from seqforge_code_structure.identifiers.lexicon import Lexicon, LexiconBuilder, is_constant, read_pieces
-from seqforge_code_structure.identifiers.names import Declaration, Function
+from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon_file import includes_c_library, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
 from seqforge_code_structure.identifiers.rewriting import rewrite
+from seqforge_code_structure.rules import RULES
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
 from tree_sitter import Parser
 
-from seqforge.data import place
+from benchmarks.c_mutations import RETURNED, HeldOutFunction, Mutant, Mutations
+from seqforge.data import hash_to_unit_interval
 
 FOLDERS = ("kernel/**", "mm/**", "lib/**", "fs/**", "drivers/net/**")
 HELD_OUT = 0.05
-SIMPLE_DECLARATION = re.compile(
-    r"\s+(?:(?:const|static|struct|union|enum|unsigned|signed|volatile|__\w+)\s+)*\w+[\s*]+\w+(?:\[[^\]]*\])?"
-    r"(?:\s*=[^,;]*)?;"
-)
-RETURNED = re.compile(r"\breturn (\w+);")
+"""Share of the files that the lexicon of Linux leaves out."""
 
+REPETITIONS = 2
+"""Number of measurements of a throughput, of which the best is printed."""
 
-@dataclass(frozen=True)
-class HeldOutFunction:
-    """A held-out function that parses.
-
-    Attributes:
-        text: Text of its unit.
-        code: Compiled code of the unit.
-        unit: Names of the unit.
-        names: Names of the function.
-        previous_locals: Local variables of the function before it in the file.
-    """
-
-    text: str
-    code: bytes
-    unit: UnitNames
-    names: Function
-    previous_locals: Sequence[str]
-
-    @property
-    def known(self) -> set[str]:
-        """All names that the function declares, or uses without declaring them."""
-        return {found.name for found in (*self.names.declarations, *self.names.free)}
-
-    @property
-    def locals(self) -> list[Declaration]:
-        """Local variables that the function uses."""
-        return [found for found in self.names.declarations if found.variable and found.used]
-
-    def find_uses(self, declaration: Declaration) -> list[int]:
-        """Return the positions after a declaration at which its name occurs, except as the name of a member."""
-        after = declaration.start + len(declaration.name)
-        pattern = re.compile(rb"(?<![\w.>])" + declaration.name.encode() + rb"\b(?!\s*:)")
-        return [match.start() for match in pattern.finditer(self.code, after)]
-
-
-def replace_name(text: str, start: int, old: str, new: str) -> str:
-    """Replace the occurrence of a name at a position by another name."""
-    return text[:start] + new + text[start + len(old) :]
-
-
-Mutant = tuple[str, str]
-"""A mutated text, and the name with the error."""
-
-
-class Mutations:
-    """Mutations of a function. Each returns a mutant, or None if the mutation is not possible."""
-
-    def __init__(self, builder: LexiconBuilder, generator: random.Random) -> None:
-        names = sorted(name for name in builder.bound if not is_constant(name))
-        self._names, self._weights = names, [builder.bound[name] for name in names]
-        self._generator = generator
-
-    def draw_name(self, original: HeldOutFunction) -> str:
-        """Draw a local variable of the training text, weighted by the number of files that declare it."""
-        while (name := self._generator.choices(self._names, self._weights)[0]) in original.known:
-            pass
-        return name
-
-    def _rename(self, original: HeldOutFunction, new: Callable[[str], str]) -> Mutant | None:
-        if not original.locals:
-            return None
-        local = self._generator.choice(original.locals)
-        places = original.find_uses(local)
-        name = new(local.name)
-        if not places or name in original.known:
-            return None
-        return replace_name(original.text, self._generator.choice(places), local.name, name), name
-
-    def rename_to_training_local(self, original: HeldOutFunction) -> Mutant | None:
-        """Rename one use of a local variable to a local variable of the training text."""
-        return self._rename(original, lambda old: self.draw_name(original))
-
-    def rename_to_previous_local(self, original: HeldOutFunction) -> Mutant | None:
-        """Rename one use of a local variable to a local variable of the previous function in the file."""
-        names = original.previous_locals
-        return self._rename(original, lambda old: self._generator.choice(names)) if names else None
-
-    def rename_to_any_local(self, original: HeldOutFunction, locals_: Sequence[str]) -> Mutant | None:
-        """Rename one use of a local variable to a local variable of any held-out function."""
-        return self._rename(original, lambda old: self._generator.choice(locals_))
-
-    def delete_letter(self, original: HeldOutFunction) -> Mutant | None:
-        """Delete a letter from one use of a local variable with at least four letters."""
-
-        def shorten(name: str) -> str:
-            position = self._generator.randrange(1, len(name)) if len(name) > 3 else 0
-            return name[:position] + name[position + 1 :] if position else name
-
-        return self._rename(original, shorten)
-
-    def delete_declaration(self, original: HeldOutFunction) -> Mutant | None:
-        """Delete a line that declares a local variable and nothing else."""
-        text = original.text
-        for local in self._generator.sample(original.locals, len(original.locals)):
-            start, stop = text.rfind("\n", 0, local.start) + 1, text.find("\n", local.start)
-            if SIMPLE_DECLARATION.fullmatch(text[start:stop]) and original.find_uses(local):
-                return text[:start] + text[stop + 1 :], local.name
-        return None
-
-    def return_training_local(self, original: HeldOutFunction) -> Mutant | None:
-        """Replace a returned parameter or local variable by a local variable of the training text."""
-        declared = {found.name for found in original.names.declarations}
-        for match in RETURNED.finditer(original.code.decode()):
-            if match[1] in declared:
-                name = self.draw_name(original)
-                return replace_name(original.text, match.start(1), match[1], name), name
-        return None
-
-    def return_name_of_another(self, original: HeldOutFunction, returns: Sequence[str]) -> Mutant | None:
-        """Replace a returned parameter or local variable by a name that any held-out function returns."""
-        declared = {found.name for found in original.names.declarations}
-        name = self._generator.choice(returns)
-        for match in RETURNED.finditer(original.code.decode()):
-            if match[1] in declared and name not in original.known:
-                return replace_name(original.text, match.start(1), match[1], name), name
-        return None
-
-    def replace_all_uses(self, original: HeldOutFunction) -> Mutant | None:
-        """Replace every use of a local variable by another name of the function."""
-        others = [found.name for found in original.names.declarations]
-        if not original.locals:
-            return None
-        local = self._generator.choice(original.locals)
-        places = original.find_uses(local)
-        others = [name for name in others if name != local.name] or ["jiffies"]
-        if not places or local.name in original.unit.mentioned:
-            return None
-        text, other = original.text, self._generator.choice(others)
-        for start in reversed(places):
-            text = replace_name(text, start, local.name, other)
-        return text, local.name
-
-    def delete_label(self, original: HeldOutFunction) -> Mutant | None:
-        """Delete a label that is the target of a jump."""
-        if not original.names.jumps:
-            return None
-        name = self._generator.choice(original.names.jumps)[0]
-        match = re.search(rf"^[ \t]*{name}[ \t]*:", original.code.decode(), re.MULTILINE)
-        return (original.text[: match.start()] + original.text[match.end() :], name) if match else None
+FAULTS = (1, 2, 4)
+"""Numbers of brackets that are deleted."""
 
 
 def read_held_out_functions(texts: Iterable[str], counts: Counter[str]) -> Iterator[HeldOutFunction]:
-    """Yield the functions of held-out files that parse, and count how many parse with and without rewriting."""
+    """Yield the functions of texts that parse. Count all of them, and those that parse unchanged and rewritten."""
     parser = Parser(LANGUAGE)
     for text in texts:
         previous_locals: list[str] = []
-        for unit in split_units(text):
-            own = text[unit.start : unit.stop]
-            names = read_unit(own, 0, len(own))
-            if not (names.defines or names.functions):
+        units = [read_unit(text, unit.start, unit.stop) for unit in split_units(text)]
+        for number, unit in enumerate(units):
+            if not (unit.defines or unit.functions):
                 continue
+            own = text[unit.start : unit.stop]
             counts["functions"] += 1
             counts["as it is"] += not parser.parse(own.encode()).root_node.has_error
-            counts["rewritten"] += names.parses
+            counts["rewritten"] += unit.parses
+            names = read_unit(own, 0, len(own))
             if names.parses and len(names.functions) == 1:
-                function = names.functions[0]
-                yield HeldOutFunction(own, extract_compiled_code(own).code, names, function, previous_locals)
+                function, others = names.functions[0], [*units[:number], *units[number + 1 :]]
+                code = extract_compiled_code(own).code
+                yield HeldOutFunction(own, code, names, function, previous_locals, others)
                 previous_locals = [found.name for found in function.declarations if found.variable]
 
 
-def is_caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon) -> bool | None:
-    """Return whether the error of a mutant is found at its name, or None if the mutant does not parse."""
+def is_caught(mutant: Mutant, kinds: Sequence[str], lexicon: Lexicon, others: Sequence[UnitNames] = ()) -> bool | None:
+    """Return whether the error of a mutant is found at its name, or None if the mutant does not parse.
+
+    Without the other units of its file, the mutant is an excerpt.
+    """
     text, name = mutant
     unit = read_unit(text, 0, len(text))
     if not unit.parses:
         return None
-    _, defects = check_names([unit], lexicon)
+    _, defects = check_names([unit, *others], lexicon, whole=bool(others))
     return any(defect.kind in kinds and text[defect.start : defect.stop] == name for defect in defects)
 
 
-def measure_throughput(texts: Sequence[str]) -> float:
-    """Return the throughput of `read_unit` in megabytes per second of CPU time, without the division into units."""
-    spans = [[(unit.start, unit.stop) for unit in split_units(text)] for text in texts]
-    start = time.process_time()
-    for text, units in zip(texts, spans, strict=True):
-        for span in units:
-            read_unit(text, *span)
-    return sum(map(len, texts)) / 1e6 / (time.process_time() - start)
+def measure_throughput(texts: Sequence[str], analyze_text: Callable[[str], object]) -> float:
+    """Return the best throughput of several repetitions over all texts, in megabytes per second of CPU time."""
+    seconds: list[float] = []
+    for _ in range(REPETITIONS):
+        start = time.process_time()
+        for text in texts:
+            analyze_text(text)
+        seconds.append(time.process_time() - start)
+    return sum(map(len, texts)) / 1e6 / min(seconds)
 
 
-def measure_rewriting(texts: Sequence[str]) -> float:
-    """Return the throughput of `rewrite` in megabytes per second of CPU time."""
-    units = [extract_compiled_code(text[unit.start : unit.stop]).code for text in texts for unit in split_units(text)]
-    start = time.process_time()
-    for code in units:
-        rewrite(code)
-    return sum(map(len, units)) / 1e6 / (time.process_time() - start)
+def read_names(text: str) -> None:
+    """Read the names of all units of a text."""
+    for unit in split_units(text):
+        read_unit(text, unit.start, unit.stop)
+
+
+def check_files(names: Sequence[str], texts: Sequence[str], lexicon: Lexicon, shown: int) -> None:
+    """Print how many files have no finding, and the first findings in a random order."""
+    files: Counter[str] = Counter()
+    lines: list[str] = []
+    for name, text in zip(names, texts, strict=True):
+        found = analyze(text, None if includes_c_library(text) else lexicon).diagnostics
+        found = [diagnostic for diagnostic in found if RULES[diagnostic.rule].default]
+        files["clean"] += not found
+        files.update({diagnostic.rule for diagnostic in found})
+        for diagnostic in found:
+            start = text.rfind("\n", 0, diagnostic.start) + 1
+            line = text[start : text.find("\n", diagnostic.start)].strip()
+            lines.append(f"  {name}:{text.count(chr(10), 0, diagnostic.start) + 1}: {diagnostic.message}: {line}")
+    print(f"\nfiles without a finding      {files.pop('clean')} of {len(texts)}")
+    for rule, number in files.most_common():
+        print(f"  files with {rule:20} {number}")
+    for line in random.Random(1).sample(lines, min(shown, len(lines))):
+        print(line)
+
+
+def measure_bracket_faults(originals: Sequence[HeldOutFunction], mutations: Mutations, lexicon: Lexicon) -> None:
+    """Print what is found in functions without a finding after some of their brackets are deleted."""
+    clean = [original for original in originals if not check_names([original.unit], lexicon)[1]]
+    print("\ndeleted brackets    functions   found  unread code" + "".join(f"{kind:>20}" for kind in CHECKS))
+    for faults in FAULTS:
+        counts: Counter[str] = Counter()
+        made = 0
+        for original in clean:
+            if text := mutations.delete_brackets(original, faults):
+                made += 1
+                checked, _ = check_names(
+                    [read_unit(text, unit.start, unit.stop) for unit in split_units(text)], lexicon
+                )
+                counts += Counter({**checked, "scored": min(checked["scored"], 1)})
+        shares = "".join(f"{100 * counts[kind] / made:18.2f} %" for kind in CHECKS)
+        unread = 100 * counts["unread"] / counts["characters"]
+        print(f"  {faults:16} {made:10,} {100 * counts['scored'] / made:6.1f}% {unread:10.2f} % {shares}")
 
 
 def main() -> None:
     """Measure the error rates, and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", nargs="?", default=os.environ.get("SEQFORGE_LINUX_SOURCE"), help="Linux as .tar.xz")
-    parser.add_argument("--part", type=float, default=1.0, help="fraction of the training files in the lexicon")
-    parser.add_argument("--begin", type=float, default=0.0, help="hash from which on files are held out, from 0 to 1")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the mutations")
+    parser.add_argument("--files", type=int, help="number of held-out files, chosen at random (default: all)")
+    parser.add_argument("--everywhere", action="store_true", help=f"all folders, instead of {', '.join(FOLDERS)}")
+    parser.add_argument("--show", type=int, default=0, help="number of findings in unchanged files to print")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the files and the mutations")
     arguments = parser.parse_args()
     if not arguments.archive or not Path(arguments.archive).is_file():
         parser.error("no archive found; name one, or set SEQFORGE_LINUX_SOURCE")
 
-    corpus = LinuxSource(source=Path(arguments.archive), include=FOLDERS, suffixes=(".c",))
-    builder, held_out = LexiconBuilder(), list[str]()
-    files = characters = 0
-    seconds = 0.0
-    for document in corpus.documents():
-        text = document.content.decode()
-        where = (place(document.name) - arguments.begin) % 1
-        if where < HELD_OUT:
-            held_out.append(text)
-        elif (where - HELD_OUT) / (1 - HELD_OUT) < arguments.part:
-            start = time.process_time()
-            for piece in read_pieces(text):
-                builder.add(piece)
-            seconds += time.process_time() - start
-            files, characters = files + 1, characters + len(text)
-    lexicon = builder.build(files)
-    print(f"lexicon: {files:,} files, {characters / 1e6:.1f} MB, {len(lexicon.counts):,} names, {seconds:.1f} s of CPU")
+    include = ("**",) if arguments.everywhere else FOLDERS
+    corpus = LinuxSource(source=Path(arguments.archive), include=include, suffixes=(".c",))
+    documents = [found for found in corpus.documents() if hash_to_unit_interval(found.name) < HELD_OUT]
+    generator = random.Random(arguments.seed)
+    if arguments.files:
+        documents = generator.sample(documents, min(arguments.files, len(documents)))
+    held_out = [document.content.decode() for document in documents]
+    lexicon = read_linux_lexicon()
+    print(f"lexicon: {lexicon.source}: {lexicon.files:,} files")
+    check_files([document.name for document in documents], held_out, lexicon, arguments.show)
 
     counts: Counter[str] = Counter()
     originals = list(read_held_out_functions(held_out, counts))
     functions = counts["functions"]
-    print(f"held out: {len(held_out):,} files, {functions:,} functions, of which {len(originals):,} are checked")
+    print(f"\nheld out: {len(held_out):,} files, {functions:,} functions, of which {len(originals):,} are checked")
     for variant in ("as it is", "rewritten"):
         print(f"do not parse, {variant:10} {100 * (1 - counts[variant] / functions):6.2f} %")
 
     flagged: Counter[str] = Counter()
+    together: Counter[str] = Counter()
     for original in originals:
         flagged.update({defect.kind for defect in check_names([original.unit], lexicon)[1]})
-    whole: Counter[str] = Counter()
     for text in held_out:
-        whole += check_names([read_unit(text, unit.start, unit.stop) for unit in split_units(text)], lexicon)[0]
+        units = [read_unit(text, unit.start, unit.stop) for unit in split_units(text)]
+        together += check_names(units, lexicon, whole=True)[0]
     print("\nreal functions flagged     alone   in their files")
     for kind in CHECKS:
-        alone, together = 100 * flagged[kind] / len(originals), 100 * whole[kind] / whole["scored"]
-        print(f"  {kind:20} {alone:9.3f} % {together:9.3f} %")
+        alone, whole = 100 * flagged[kind] / len(originals), 100 * together[kind] / together["scored"]
+        print(f"  {kind:20} {alone:9.3f} % {whole:9.3f} %")
 
-    mutations = Mutations(builder, random.Random(arguments.seed))
+    locals_ = [found.name for original in originals for found in original.names.declarations if found.variable]
+    mutations = Mutations(lexicon, locals_, generator)
+    measure_bracket_faults(originals, mutations, lexicon)
+    measure_mutations(originals, mutations, lexicon)
+    names, rewriting = measure_throughput(held_out, read_names), measure_throughput(held_out, measure_rewriting)
+    everything = measure_throughput(held_out, lambda text: analyze(text, lexicon))
+    print(f"\nnames {names:.2f} MB/s, extraction and rewriting alone {rewriting:.1f} MB/s, all {everything:.2f} MB/s")
+
+
+def measure_rewriting(text: str) -> None:
+    """Rewrite all units of a text."""
+    for unit in split_units(text):
+        rewrite(extract_compiled_code(text[unit.start : unit.stop]).code)
+
+
+def measure_mutations(originals: Sequence[HeldOutFunction], mutations: Mutations, lexicon: Lexicon) -> None:
+    """Print the share of the mutants of each kind that is found, alone and in their files."""
     returns = [
         match[1]
         for original in originals
         for match in RETURNED.finditer(original.code.decode())
         if match[1] in {found.name for found in original.names.declarations}
     ]
-    locals_ = [found.name for original in originals for found in original.names.declarations if found.variable]
-    either = ("undefined", "undefined_novel")
+    undefined = ("undefined", "returns_undeclared")
     rows: list[tuple[str, Callable[[HeldOutFunction], Mutant | None], Sequence[str]]] = [
-        ("renamed to a local of the training text", mutations.rename_to_training_local, ("undefined",)),
-        (
-            "renamed to a local of any held-out function",
-            lambda original: mutations.rename_to_any_local(original, locals_),
-            ("undefined",),
-        ),
-        ("renamed to a local of the function before", mutations.rename_to_previous_local, ("undefined",)),
-        ("  the same, or novel", mutations.rename_to_previous_local, either),
-        ("mistyped", mutations.delete_letter, ("undefined",)),
-        ("  the same, or novel", mutations.delete_letter, either),
-        ("declaration deleted", mutations.delete_declaration, ("undefined",)),
-        ("  the same, or novel", mutations.delete_declaration, either),
-        ("returns a local of the training text", mutations.return_training_local, ("returns_undeclared",)),
+        ("renamed to a known local", mutations.rename_to_training_local, undefined),
+        ("renamed to a local of any held-out function", mutations.rename_to_any_local, undefined),
+        ("renamed to a local of the function before", mutations.rename_to_previous_local, undefined),
+        ("  the same, or novel", mutations.rename_to_previous_local, (*undefined, "undefined_novel")),
+        ("mistyped", mutations.delete_letter, undefined),
+        ("  the same, or novel", mutations.delete_letter, (*undefined, "undefined_novel")),
+        ("declaration deleted", mutations.delete_declaration, undefined),
+        ("returns a known local", mutations.return_training_local, ("returns_undeclared",)),
         (
             "returns what another function returns",
             lambda original: mutations.return_name_of_another(original, returns),
@@ -306,16 +215,14 @@ def main() -> None:
         ("uses removed", mutations.replace_all_uses, ("unused",)),
         ("label deleted", mutations.delete_label, ("missing_label",)),
     ]
-    print("\nmutants                                     made    caught   of them do not parse")
+    print("\nmutants                                          made    alone   in their files")
     for name, mutate, kinds in rows:
-        mutants = [mutant for original in originals if (mutant := mutate(original))]
-        results = Counter(is_caught(mutant, kinds, lexicon) for mutant in mutants)
-        parsed = results[True] + results[False]
-        share = 100 * results[True] / parsed if parsed else 0.0
-        print(f"  {name:42} {parsed:6,} {share:8.2f} % {results[None]:8,}")
-
-    speed = max(measure_throughput(held_out) for _ in range(3))
-    print(f"\nfrom units to names {speed:.2f} MB/s, the rewriting alone {measure_rewriting(held_out):.1f} MB/s")
+        mutants = [(mutant, original) for original in originals if (mutant := mutate(original))]
+        alone = Counter(is_caught(mutant, kinds, lexicon) for mutant, _ in mutants)
+        whole = Counter(is_caught(mutant, kinds, lexicon, original.others) for mutant, original in mutants)
+        parsed = alone[True] + alone[False]
+        shares = [100 * results[True] / parsed if parsed else 0.0 for results in (alone, whole)]
+        print(f"  {name:45} {parsed:6,} {shares[0]:8.2f} % {shares[1]:8.2f} %")
 
 
 if __name__ == "__main__":

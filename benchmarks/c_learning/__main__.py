@@ -62,7 +62,7 @@ def format_tables(
     rows = [
         ["bits per held-out character", *(f"{losses[name]:.3f}" if name in losses else "" for name in scores)],
         [f"in copies of at least {SHORTEST_COPY} characters", *(f"{100 * share:.3g} %" for share in copied.values())],
-        ["functions that parse", *(f"{column['undefined'].total:,}" for column in scores.values())],
+        ["functions found", *(f"{column['undefined'].total:,}" for column in scores.values())],
     ]
     rows += [[label, *(format_percent(column[name]) for column in scores.values())] for name, label in ERRORS.items()]
     ratios = [

@@ -67,7 +67,7 @@ def main() -> None:
     lexicon = source.lexicon()
     scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
     rows = [[label, *(format_interval(column[name]) for column in scores.values())] for name, label in ERRORS.items()]
-    rows.insert(0, ["functions that parse", *(f"{column['undefined'].total:,}" for column in scores.values())])
+    rows.insert(0, ["functions found", *(f"{column['undefined'].total:,}" for column in scores.values())])
     rows.insert(0, ["complete units", *(f"{column['brackets'].total:,}" for column in scores.values())])
     distinct = [Distinct(WORDS).score(column[:count]).values for column in texts.values()]
     rows += [

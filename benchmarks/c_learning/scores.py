@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from seqforge_code_structure.identifiers.checks import CHECKS, check_names
+from seqforge_code_structure.identifiers.checks import CHECKS, check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
+from seqforge_code_structure.spelling import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
@@ -26,7 +27,7 @@ ERRORS = {
     "unused": "functions with an unused variable",
     "missing_label": "functions with a goto to an undefined label",
 }
-"""Label of each error rate. The last five are shares of the functions that parse."""
+"""Label of each error rate. The last five are shares of the functions that are found."""
 
 RESAMPLES = 1_000
 """Number of bootstrap samples."""
@@ -63,11 +64,13 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
         text: Any text that begins with a unit, if it is C.
         lexicon: Lexicon of the training text.
     """
-    units = [unit for unit in split_units(text, end_missing=True) if unit.brackets and unit.kind == "complete"]
+    text = normalize_spelling(text)
+    parts = list(split_units(text, end_missing=True))
+    units = [unit for unit in parts if unit.brackets and unit.kind == "complete"]
     ends = analyze_terminators(text, end_missing=True)
     closed = ends.total["comments"] - ends.wrong["comments"]
     lines = analyze_indentation(text)
-    checked, _ = check_names(read_units(text, end_missing=True), lexicon)
+    checked, _ = check_names(read_units(text, parts), lexicon)
     return {
         "brackets": (sum(not unit.balanced for unit in units), len(units)),
         "bracket": (sum(unit.defect_count for unit in units), sum(unit.brackets for unit in units)),
@@ -75,7 +78,7 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
         "comment_ends": (ends.wrong["comment_ends"], ends.wrong["comment_ends"] + closed),
         "indentation": (lines.lines - lines.agreeing, lines.lines),
         "parsed": (checked["units"] - checked["parsed"], checked["units"]),
-        **{kind: (checked[kind], checked["scored"]) for kind in CHECKS},
+        **{kind: (checked[kind], count_cases(checked, kind)) for kind in CHECKS},
     }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from seqforge_code_structure.identifiers.lexicon import Lexicon, build_lexicon
+from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 
 from benchmarks.c_learning.ngram import NGram
 from seqforge import Run

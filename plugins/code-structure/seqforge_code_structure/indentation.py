@@ -2,10 +2,11 @@
 
 A line is checked if it begins a statement or declaration inside braces: the last token before it, ignoring comments and
 directives, is `;`, `{`, `}` or the `:` of a label, it does not begin with `else`, and neither a round or square bracket
-nor the brace of an initializer is open. It agrees if its indentation
-is one unit for each open brace, or one unit more than the line of the innermost open brace. A line that begins with `}` must have one unit less. A line with `case` or `default`
-may have one unit less, and a `{` after one of these need not count. Other labels are not checked. In the other style,
-`case` is indented, so that a `switch` counts twice for the statements in it.
+nor the brace of an initializer is open. It agrees if its indentation is one unit for each open brace, or one unit more
+than the statement of the innermost brace, which may itself be inside a loop without braces. A line that begins with `}`
+must have one unit less. A line with `case` or `default` may have one unit less, and a `{` after one of these need not
+count. Other labels are not checked. In the other style, `case` is indented, so that a `switch` counts twice for the
+statements in it.
 
 The unit is a tab or 1 to 8 spaces. The unit and the style are those that agree with the most lines of the text.
 """
@@ -247,9 +248,7 @@ class _LineFinder:
         indentation = match["indentation"][:_LONGEST_INDENTATION]
         inside = 0 if closing or case else 1
         least = max(0, most - optional - case)
-        return Line(
-            match.start("indentation"), indentation, innermost.indentation, inside, least, most, shift - case
-        )
+        return Line(match.start("indentation"), indentation, innermost.indentation, inside, least, most, shift - case)
 
 
 _UNCHECKED = (Brace.ROUND, Brace.INITIALIZER)

@@ -47,7 +47,7 @@ def c_lexicon(
             metavar="FRACTION",
             min=0,
             max=1,
-            help="Leave out this fraction of the files, chosen by a hash of their names, to measure error rates on them.",
+            help="Leave out this fraction of the files, chosen by a hash of their names, to measure on them.",
         ),
     ] = 0.0,
     fewest_files: Annotated[
@@ -74,7 +74,7 @@ def c_lexicon(
     from seqforge.data import hash_to_unit_interval
     from seqforge.files import reported_failures, write_atomically
     from seqforge.interfaces import Corpus
-    from seqforge_code_structure.identifiers.lexicon import LexiconBuilder
+    from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 
     if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):

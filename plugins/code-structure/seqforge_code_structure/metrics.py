@@ -11,7 +11,8 @@ from seqforge.interfaces import Finding, FittedMetric, Metric, Score
 from seqforge_code_structure.compiler import compiles, find_compiler
 from seqforge_code_structure.findings import describe_defects, describe_names
 from seqforge_code_structure.identifiers.checks import CHECKS, check_names, count_cases
-from seqforge_code_structure.identifiers.lexicon import Lexicon, build_lexicon
+from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
@@ -57,9 +58,11 @@ class Brackets(Metric):
             "tails_balanced": _divide(sum(unit.balanced for unit in tails), len(tails)),
             "too_deep": float(sum(unit.too_deep for _, unit in numbered)),
         }
-        findings = tuple(finding for number, unit in numbered for finding in _convert(number, describe_defects(unit.defects)))
+        findings = tuple(
+            finding for number, unit in numbered for finding in _convert(number, describe_defects(unit.defects))
+        )
         weights = {"balanced": len(complete), "errors_per_1000": brackets, "tails_balanced": len(tails)}
-        return Score(values, findings, weights)
+        return Score(values, tuple(findings), weights)
 
 
 class Terminators(Metric):
@@ -109,7 +112,9 @@ class Indentation(Metric):
         agreeing = sum(analysis.agreeing for analysis in analyses)
         values = {"agreement": _divide(agreeing, lines), "lines": float(lines)}
         findings = [
-            finding for number, analysis in enumerate(analyses) for finding in _convert(number, describe_defects(analysis.defects))
+            finding
+            for number, analysis in enumerate(analyses)
+            for finding in _convert(number, describe_defects(analysis.defects))
         ]
         return Score(values, tuple(findings), {"agreement": lines})
 
@@ -165,7 +170,7 @@ class Identifiers(FittedMetric):
     """
 
     def __init__(self) -> None:
-        self._lexicon = Lexicon(0, {})
+        self._lexicon = Lexicon(0, "", b"")
 
     def fit(self, documents: Iterator[str]) -> None:
         """Count the files in which each name is declared, and those in which it is used without a declaration."""

@@ -59,7 +59,9 @@ def test_findings_have_the_format_of_a_compiler(folder: Path, lexicon: Path, mon
 def test_unit_that_is_not_analyzed_is_reported_once(folder: Path, monkeypatch, capsys):
     (folder / "deep.c").write_text("(" * 1000)
     assert run(monkeypatch, "c-structure", "deep.c") == 1
-    assert capsys.readouterr().out.splitlines() == ["deep.c:1:1: error: not analyzed: nested deeper than 256 [too-complex]"]
+    assert capsys.readouterr().out.splitlines() == [
+        "deep.c:1:1: error: not analyzed: nested deeper than 256 [too-complex]"
+    ]
 
 
 def test_byte_order_mark_is_ignored(folder: Path, monkeypatch, capsys):

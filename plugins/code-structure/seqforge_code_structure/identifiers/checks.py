@@ -12,10 +12,34 @@ from seqforge_code_structure.identifiers.names import Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
 
 PREDEFINED = frozenset(
-    """
-    __func__ __FUNCTION__ __PRETTY_FUNCTION__ true false nullptr errno stdin stdout stderr environ optarg optind
-    asm __asm__ scope typeof __typeof__ __typeof typeof_unqual sizeof alignof _Alignof offsetof defined this_module
-    """.split()
+    [
+        "__func__",
+        "__FUNCTION__",
+        "__PRETTY_FUNCTION__",
+        "true",
+        "false",
+        "nullptr",
+        "errno",
+        "stdin",
+        "stdout",
+        "stderr",
+        "environ",
+        "optarg",
+        "optind",
+        "asm",
+        "__asm__",
+        "scope",
+        "typeof",
+        "__typeof__",
+        "__typeof",
+        "typeof_unqual",
+        "sizeof",
+        "alignof",
+        "_Alignof",
+        "offsetof",
+        "defined",
+        "this_module",
+    ]
 )
 """Names that C, its compilers, its library or the kernel define, and that no file declares."""
 

@@ -6,28 +6,8 @@ names in files that declare them count too.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from enum import IntFlag
-from typing import NamedTuple
-
-from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
-from seqforge_code_structure.units import split_units
-
-FREE_FRACTION = 0.1
-"""A name counts as always declared if less than this fraction of the files that contain it use it undeclared."""
-
-UNUSED_FRACTION = 0.05
-"""Macros are assumed to use a variable that is unused in at least this fraction of the files that declare it."""
-
-FEWEST_UNUSED = 2
-"""Smallest number of files with the unused variable for this assumption, since a single one may be a mistake."""
-
-PASTED_FRACTION = 0.1
-"""A macro is assumed to paste its arguments if it has an undeclared one in at least this fraction of its files."""
-
-LONGEST_PIECE = 100_000
-"""Length limit of a piece in characters. Each piece of a longer file counts as a file."""
 
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
@@ -56,49 +36,6 @@ class Flag(IntFlag):
     """A macro of this name pastes arguments, or takes names of members."""
     EVALUATES = 512
     """A function or macro of this name only takes arguments that are expressions."""
-
-
-class Count(NamedTuple):
-    """Numbers of files of the training text that contain a name.
-
-    Attributes:
-        free: Files in which a function uses the name undeclared, not as an argument, and that do not declare it at all.
-        argument: Files in which a function uses the name undeclared as an argument, and that do not declare it at all.
-        own: Files that declare the name outside of functions, and in which a function uses it.
-        bound: Files in which a function declares the name.
-        unused: Files in which a function declares the name as a local variable and does not use it.
-        called: Files in which a function calls a function or macro of this name.
-        pasted: Number of pairs of a file and an undeclared argument of this function or macro that must be declared.
-    """
-
-    free: int = 0
-    argument: int = 0
-    own: int = 0
-    bound: int = 0
-    unused: int = 0
-    called: int = 0
-    pasted: int = 0
-
-    def to_flags(self) -> Flag:
-        """Return the properties of the name."""
-        free, argument, own, bound, unused, called, pasted = self
-
-        def always_declared(undeclared: int) -> bool:
-            return bound > 0 and undeclared < FREE_FRACTION * (undeclared + bound)
-
-        properties = {
-            Flag.LOCAL: always_declared(free),
-            Flag.LOCAL_IN_EXCERPT: always_declared(free + own),
-            Flag.LOCAL_ARGUMENT: always_declared(free + argument),
-            Flag.LOCAL_ARGUMENT_IN_EXCERPT: always_declared(free + argument + own),
-            Flag.MAY_BE_LOCAL: bound > 0,
-            Flag.MOSTLY_LOCAL: bound > 0 and bound >= free,
-            Flag.USED_BY_MACROS: unused >= FEWEST_UNUSED and unused >= UNUSED_FRACTION * bound,
-            Flag.VARIABLE: free + argument + own + bound > 0,
-            Flag.PASTES: pasted > 0 and pasted >= PASTED_FRACTION * called,
-            Flag.EVALUATES: called > 0 and pasted < PASTED_FRACTION * called,
-        }
-        return Flag(sum(flag for flag, holds in properties.items() if holds))
 
 
 class Lexicon:
@@ -199,112 +136,6 @@ class Lexicon:
 def is_constant(name: str) -> bool:
     """Return whether a name is in capital letters, as names of macros are."""
     return _CONSTANT.fullmatch(name) is not None
-
-
-class LexiconBuilder:
-    """Counter of the names of a training text.
-
-    Attributes:
-        files: Number of files so far.
-        counts: For each attribute of `Count`, the number of files for each name.
-    """
-
-    def __init__(self) -> None:
-        self.files = 0
-        self.counts: dict[str, Counter[str]] = {name: Counter() for name in Count._fields}
-        self._arguments: Counter[tuple[str, str]] = Counter()
-
-    def add_file(self, text: str) -> None:
-        """Count the names of a file."""
-        self.files += 1
-        for piece in read_pieces(text):
-            self._add_piece(piece)
-
-    def _add_piece(self, units: Iterable[UnitNames]) -> None:
-        found: dict[str, set[str]] = {name: set() for name in Count._fields}
-        arguments: set[tuple[str, str]] = set()
-        declared = set[str]()
-        used = set[str]()
-        for unit in units:
-            declared |= unit.declared
-            used |= unit.possibly_used | unit.macros.used
-            for macro in unit.macros.by_name.values():
-                declared |= macro.declared
-        for unit in units:
-            if not unit.parses:
-                continue
-            for function in unit.functions:
-                found["bound"].update([declaration.name for declaration in function.declarations])
-                found["unused"].update([item.name for item in function.declarations if item.variable and not item.used])
-                for use in function.free:
-                    name = use.name
-                    if use.called:
-                        found["called"].add(name)
-                    elif name in declared:
-                        found["own"].add(name)
-                    elif not use.callee:
-                        found["free"].add(name)
-                    else:
-                        found["argument"].add(name)
-                        if not is_constant(name):
-                            arguments.add((use.callee, name))
-        found["unused"] -= used
-        for kind, names in found.items():
-            self.counts[kind].update(names)
-        self._arguments.update(arguments)
-
-    def build(self, source: str = "", fewest_files: int = 1) -> Lexicon:
-        """Return the lexicon.
-
-        Args:
-            source: Description of the training text.
-            fewest_files: Smallest number of files with a name, below which the name is left out.
-        """
-        counts = self.counts | {"pasted": self._count_pasted()}
-        flags: dict[str, Flag] = {}
-        for name in set[str]().union(*counts.values()):
-            count = Count(**{kind: counter[name] for kind, counter in counts.items()})
-            flag = count.to_flags()
-            # Most names of functions are needed for nothing, since a call of an unknown function is no error.
-            worthwhile = flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
-            if worthwhile and max(count) >= fewest_files:
-                flags[name] = flag
-        return Lexicon.from_flags(self.files, flags, source)
-
-
-    def _count_pasted(self) -> Counter[str]:
-        """Count, for each function or macro, its undeclared arguments that are probably no variables.
-
-        These are names that functions otherwise declare, or that a macro with a name in capital letters receives and
-        nothing else uses. A function receives such names, too: global names of headers.
-        """
-        free, own, bound = (self.counts[kind] for kind in ("free", "own", "bound"))
-        pasted: Counter[str] = Counter()
-        for (callee, name), files in self._arguments.items():
-            local = bound[name] and free[name] < FREE_FRACTION * (free[name] + bound[name])
-            if local or (is_constant(callee) and not (free[name] or own[name] or bound[name])):
-                pasted[callee] += files
-        return pasted
-
-
-def build_lexicon(documents: Iterable[str], source: str = "") -> Lexicon:
-    """Count the names of a training text. The lexicon of a text without C functions is empty."""
-    builder = LexiconBuilder()
-    for text in documents:
-        builder.add_file(text)
-    return builder.build(source)
-
-
-def read_pieces(text: str) -> Iterator[list[UnitNames]]:
-    """Yield the units of a text in pieces of at most `LONGEST_PIECE` characters, or of one longer unit."""
-    piece: list[UnitNames] = []
-    for unit in split_units(text):
-        if piece and unit.stop - piece[0].start > LONGEST_PIECE:
-            yield piece
-            piece = []
-        piece.append(read_unit(text, unit.start, unit.stop))
-    if piece:
-        yield piece
 
 
 _LINE = re.compile(rb"(?:[^\n ]++ [0-9a-v]{2}\n)*+")

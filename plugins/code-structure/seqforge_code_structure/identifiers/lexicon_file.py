@@ -25,7 +25,8 @@ _FORMAT = 2
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
 _LINUX = "linux.lexicon"
 _C_LIBRARY = re.compile(
-    r"^[ \t]*+#[ \t]*+include[ \t]*+<(?:std(?:io|lib|int|bool)|string|unistd|errno|pthread|ctype|math|assert|sys/\w++)\.h>",
+    r"^[ \t]*+#[ \t]*+include[ \t]*+"
+    r"<(?:std(?:io|lib|int|bool)|string|unistd|errno|pthread|ctype|math|assert|sys/\w++)\.h>",
     re.MULTILINE,
 )
 

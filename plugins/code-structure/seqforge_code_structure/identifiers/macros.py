@@ -50,7 +50,7 @@ class Macros:
         if not (match := _DEFINITION.match(directive)):
             return
         name = match[1]
-        parameters = [word for word in _WORD.findall(match[2] or "")]
+        parameters = _WORD.findall(match[2] or "")
         body = _NOT_CODE.sub(" ", directive[match.end() :]).replace("\\\n", " ").replace("\\\r\n", " ")
         words = set(_WORD.findall(body))
         self.used |= words - set(parameters)
@@ -68,7 +68,11 @@ class Macros:
     def add(self, name: str, macro: Macro) -> None:
         """Add a macro, which may be defined already."""
         if known := self.by_name.get(name):
-            macro = Macro(*(one | other for one, other in zip(_fields(known), _fields(macro), strict=True)))
+            macro = Macro(
+                known.declared | macro.declared,
+                known.declared_parameters | macro.declared_parameters,
+                known.pasted_parameters | macro.pasted_parameters,
+            )
         self.by_name[name] = macro
 
     def update(self, others: "Macros") -> None:
@@ -76,10 +80,6 @@ class Macros:
         self.used |= others.used
         for name, macro in others.by_name.items():
             self.add(name, macro)
-
-
-def _fields(macro: Macro) -> tuple[frozenset[str], frozenset[int], frozenset[int]]:
-    return macro.declared, macro.declared_parameters, macro.pasted_parameters
 
 
 def find_declared(code: str) -> set[str]:

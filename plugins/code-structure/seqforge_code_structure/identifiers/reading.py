@@ -21,15 +21,13 @@ LONGEST_UNIT = 500_000
 """Length limit of the units that are parsed, in characters. In kernel, mm, lib, fs and drivers/net of Linux 6.12, the
 longest function has 37,206 characters, and the longest table of data 441,188."""
 
-_MARKED = re.compile(
-    r"\b__\w*(?:unused|cleanup|free)|\(\s*+\(\s*+(?:unused|cleanup)\b|\[\s*+\[[^]]*maybe_unused"
-)
+_MARKED = re.compile(r"\b__\w*(?:unused|cleanup|free)|\(\s*+\(\s*+(?:unused|cleanup)\b|\[\s*+\[[^]]*maybe_unused")
 _LONGEST_DECLARATION = 200
 _HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
 _LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
 _WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")
 _ASCII_WORD = re.compile(rb"(?<![\w.>])(?<!\(\()[A-Za-z_]\w*+")
-_NOT_CODE = bytes(b" \t\n\r\f\v")
+_NOT_CODE = b" \t\n\r\f\v"
 
 
 @dataclass(slots=True)

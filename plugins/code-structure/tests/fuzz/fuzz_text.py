@@ -14,8 +14,9 @@ import atheris
 
 with atheris.instrument_imports(include=["seqforge_code_structure"]):
     from seqforge_code_structure.defects import DEEPEST_NESTING
-    from seqforge_code_structure.findings import find_all_errors
-    from seqforge_code_structure.identifiers.lexicon import Count, Lexicon, encode_lexicon
+    from seqforge_code_structure.findings import analyze
+    from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
+    from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
     from seqforge_code_structure.labels import label_characters
     from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
     from seqforge_code_structure.samplers.grammar import (
@@ -63,11 +64,12 @@ PIECES = [
     ),
 ]
 
+FLAGS = {"a": Flag.LOCAL | Flag.LOCAL_IN_EXCERPT, "f": Flag.VARIABLE, "x": Flag.LOCAL | Flag.USED_BY_MACROS}
+LEXICON = Lexicon.from_flags(9, FLAGS)
 IDENTIFIERS = Identifiers()
-IDENTIFIERS.restore(encode_lexicon(Lexicon(9, {"a": Count(0, 9), "f": Count(9, 0), "x": Count(1, 9, 5)})))
+IDENTIFIERS.restore(encode_lexicon(LEXICON))
 METRICS = [Brackets(), Indentation(), Terminators(), IDENTIFIERS]
 NAMES = [metric.score([]).values.keys() for metric in METRICS]
-LEXICON = Lexicon(9, {"a": Count(0, 9, 0)})
 
 
 def check(data: bytes) -> None:
@@ -85,7 +87,8 @@ def check(data: bytes) -> None:
         assert score.weights.keys() <= names
         assert all(0 <= found.start < found.stop <= len([text, text[::2]][found.text]) for found in score.findings)
     for cut in (False, True):
-        assert all(0 <= found.start < found.stop <= len(text) for found in find_all_errors(text, LEXICON, cut=cut))
+        found = analyze(text, LEXICON, cut=cut, strict=cut).diagnostics
+        assert all(0 <= item.start < item.stop <= len(text) for item in found)
         units = list(split_units(text, beginning_missing=cut, end_missing=cut))
         assert "".join(text[unit.start : unit.stop] for unit in units) == text
     assert len(label_characters(text)) == len(text)

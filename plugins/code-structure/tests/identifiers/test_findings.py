@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers.lexicon import Count, Lexicon
+from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon_building import Count
 from seqforge_code_structure.identifiers.reading import read_unit
 from seqforge_code_structure.rules import RULES, Diagnostic
 

@@ -8,7 +8,6 @@ from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers import reading
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE
-
 from seqforge_code_structure.rules import RULES, Diagnostic
 
 FUNCTION = "int f(void)\n{{\n\t{}\n}}\n"

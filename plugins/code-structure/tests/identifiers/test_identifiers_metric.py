@@ -24,32 +24,43 @@ def metric() -> Identifiers:
 
 def test_values_match_a_hand_computation(metric: Identifiers):
     score = metric.score([GOOD + UNDEFINED + "int x;\n", UNUSED + BROKEN + CUT])
+    # In the broken function, `)` does not parse. In the cut one, nothing but its head does, so `{ if ( a` does not.
+    code = "".join((GOOD + UNDEFINED + "int x;" + UNUSED + BROKEN + CUT).split())
     assert score.values == {
-        "functions": 4.0,
+        "functions": 5.0,
         "parses": 4 / 5,
-        "found": 4 / 4,
-        "coverage": 1.0,
-        "undefined": 1 / 3,
-        "undefined_novel": 1 / 3,
-        "returns_undeclared": 1 / 3,
-        "unused": 1 / 3,
-        "missing_label": 1 / 3,
+        "found": 1.0,
+        "coverage": 1 - (len(")") + len("int{if(a")) / len(code),
+        "undefined": 1 / 5,
+        "undefined_novel": 1 / 5,
+        "returns_undeclared": 1 / 5,
+        "unused": 1 / 4,
+        "missing_label": 1 / 4,
     }
     assert score.weights == {
         "parses": 5,
-        "coverage": 4,
-        "undefined": 3,
-        "undefined_novel": 3,
-        "returns_undeclared": 3,
-        "unused": 3,
-        "missing_label": 3,
+        "found": 4,
+        "coverage": len(code),
+        "undefined": 5,
+        "undefined_novel": 5,
+        "returns_undeclared": 5,
+        "unused": 4,
+        "missing_label": 4,
     }
     assert [(finding.text, finding.message) for finding in score.findings] == [
-        (0, "undefined identifier 'i'"),
+        (0, "return of the undefined identifier 'i'"),
         (1, "unused variable 'i'"),
         (1, "goto to the undefined label 'out'"),
         (1, "does not parse"),
     ]
+
+
+def test_functions_with_errors_and_without_their_end_are_scored(metric: Identifiers):
+    broken = "int f(int a)\n{\n\tif (a {\n\t\ta = i;\n\t}\n\treturn a;\n}\n"
+    cut = "int f(int a)\n{\n\ta = i;\n\tif (a"
+    for text in (broken, cut):
+        values = metric.score([text]).values
+        assert (values["functions"], values["undefined"], values["unused"]) == (1.0, 1.0, 0.0)
 
 
 def test_function_without_its_beginning_is_not_checked(metric: Identifiers):
@@ -69,7 +80,7 @@ def test_state_restores_the_counts(metric: Identifiers):
 def test_names_of_the_values_do_not_depend_on_the_texts(texts: list[str], metric: Identifiers):
     values = metric.score(texts).values
     assert values.keys() == metric.score([GOOD]).values.keys()
-    assert values["functions"] == values["parses"] == values["undefined"] == 0.0
+    assert values["parses"] == values["undefined"] == 0.0
 
 
 def test_metric_in_a_run_is_fitted_to_the_training_split_and_has_a_baseline(
