@@ -20,8 +20,8 @@ from seqforge.experiment import AUTO_BACKEND, Experiment, read_table
 from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
-from seqforge.model import CellBackend, choose_backends
-from seqforge.runs.backends import describe_backends, read_backends, record_backends
+from seqforge.model import CellBackend, Precision, choose_backends, precisions_to_measure
+from seqforge.runs.backends import describe_backends, read_backends, read_precision, record_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes, remove_temporary_files
 from seqforge.tasks import task_of
@@ -68,7 +68,7 @@ def train(
             source = None
             if initial is not None:
                 source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
-            choices = _choose_backends(experiment, task, state, None, notify)
+            choices = _choose_backends(experiment, task, state, notify)
             # The directory is created last, so that an error or a signal above does not leave an empty run behind.
             interrupt.wait_for_steps()
             directory = RunDirectory.create(Path(output), experiment.identity.name)
@@ -77,7 +77,7 @@ def train(
                 with reported_failures(f"writing {directory.path}"):
                     if source is not None:
                         write_weights(directory.initial, state.model, describe_run_files(directory.path))
-                record_backends(directory.path, choices)
+                record_backends(directory.path, choices, state.model.precision)
                 # The experiment is written last: with it, the run can be resumed.
                 with reported_failures(f"writing {directory.path}"):
                     write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
@@ -128,7 +128,8 @@ def resume(
                     load_model(directory.initial, state.model)
             new_backends = run.new_backends or _pins(before) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
-            choices = _choose_backends(experiment, task, state, recorded, notify)
+            precision = None if new_backends else read_precision(directory.path)
+            choices = _choose_backends(experiment, task, state, notify, recorded, precision)
             trainer = Trainer(experiment, task, directory, state, notify, interrupt, describe_backends(choices))
             trainer.refuse_at_end()
             interrupt.wait_for_steps()
@@ -140,7 +141,7 @@ def resume(
             # The new settings are written last, after all checks.
             with reported_failures(f"writing {directory.experiment}"):
                 write_atomically(directory.experiment, seal_toml(experiment.to_toml()))
-            record_backends(directory.path, choices)
+            record_backends(directory.path, choices, state.model.precision)
             trainer.train()
     return run
 
@@ -166,18 +167,22 @@ def _choose_backends(
     experiment: Experiment,
     task: TrainingTask,
     state: TrainingState,
-    recorded: Mapping[str, str] | None,
     notify: Callable[[object], None],
+    recorded: Mapping[str, str] | None = None,
+    recorded_precision: Precision | None = None,
 ) -> list[CellBackend]:
-    if recorded is None and experiment.training.backend == AUTO_BACKEND and not all(experiment.backend_pins):
+    settings = experiment.training
+    some_free = settings.backend == AUTO_BACKEND and not all(experiment.backend_pins)
+    if recorded is None and (some_free or len(precisions_to_measure(settings.precision, state.device)) > 1):
         notify(WorkProgressed("timing backends"))
     return choose_backends(
         state.model,
         experiment.registry,
         task.workload,
-        backend=experiment.training.backend,
+        backend=settings.backend,
         pins=experiment.backend_pins,
         recorded=recorded,
+        recorded_precision=recorded_precision,
     )
 
 
