@@ -19,8 +19,8 @@ from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
-from seqforge.model import CellBackend, choose_backends
-from seqforge.runs.backends import describe_backends, read_backends, record_backends
+from seqforge.model import CellBackend, Precision, choose_backends, precisions_to_measure
+from seqforge.runs.backends import describe_backends, read_backends, read_precision, record_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes, remove_temporary_files
 from seqforge.tasks import task_of
@@ -67,13 +67,13 @@ def train(
             source = None
             if initial is not None:
                 source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
-            choices = _choose_backends(experiment, task, state, None, notify)
+            choices = _choose_backends(experiment, task, state, notify)
 
             def fill(directory: RunDirectory) -> None:
                 _write_task_files(directory, task)
                 if source is not None:
                     write_weights(directory.initial, state.model, describe_run_files(directory.path))
-                record_backends(directory.path, choices)
+                record_backends(directory.path, choices, state.model.precision)
                 directory.write_experiment(experiment)
 
             # The directory is created last, so that an error or a signal above does not leave a run behind.
@@ -125,7 +125,8 @@ def resume(
                     load_model(directory.initial, state.model)
             new_backends = run.new_backends or _pins(run.saved) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
-            choices = _choose_backends(experiment, task, state, recorded, notify)
+            precision = None if new_backends else read_precision(directory.path)
+            choices = _choose_backends(experiment, task, state, notify, recorded, precision)
             trainer = Trainer(experiment, task, directory, state, notify, interrupt, describe_backends(choices))
             trainer.refuse_at_end()
             interrupt.wait_for_steps()
@@ -136,7 +137,7 @@ def resume(
                 state.best_loss = min(state.best_loss, best[1])
             # The new settings are written last, after all checks.
             directory.write_experiment(experiment)
-            record_backends(directory.path, choices)
+            record_backends(directory.path, choices, state.model.precision)
             trainer.train()
     return Run(directory, experiment, experiment.table)
 
@@ -162,18 +163,22 @@ def _choose_backends(
     experiment: Experiment,
     task: TrainingTask,
     state: TrainingState,
-    recorded: Mapping[str, str] | None,
     notify: Callable[[object], None],
+    recorded: Mapping[str, str] | None = None,
+    recorded_precision: Precision | None = None,
 ) -> list[CellBackend]:
-    if recorded is None and experiment.training.backend == AUTO_BACKEND and not all(experiment.backend_pins):
+    settings = experiment.training
+    some_free = settings.backend == AUTO_BACKEND and not all(experiment.backend_pins)
+    if recorded is None and (some_free or len(precisions_to_measure(settings.precision, state.device)) > 1):
         notify(WorkProgressed("timing backends"))
     return choose_backends(
         state.model,
         experiment.registry,
         task.workload,
-        backend=experiment.training.backend,
+        backend=settings.backend,
         pins=experiment.backend_pins,
         recorded=recorded,
+        recorded_precision=recorded_precision,
     )
 
 

@@ -164,7 +164,10 @@ class Training(Section):
     ] = 2
     precision: Annotated[
         Literal["float32", "bfloat16", "auto"],
-        Field(description="Precision of matrix products; auto is bfloat16 on a device that supports it."),
+        Field(
+            description="Precision of matrix products; `auto` is bfloat16 if the device has instructions for it and they "
+            "are faster than float32, measured before the first step."
+        ),
     ] = "float32"
     backend: Annotated[
         str,

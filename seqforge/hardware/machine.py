@@ -48,7 +48,7 @@ def _own_cores() -> int:
 def _precision() -> Diagnosis:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if multiplies_in_bfloat16(device):
-        return Diagnosis("precision", "training.precision = 'auto' means bfloat16")
+        return Diagnosis("precision", "training.precision = 'auto' means bfloat16 or float32, whichever is faster")
     reason = f"the {device.type} has no instructions for bfloat16 products"
     return Diagnosis("precision", f"training.precision = 'auto' means float32: {reason}")
 

@@ -12,7 +12,7 @@ from seqforge.model.choose_backend import (
 from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
 from seqforge.model.measure_backends import Workload
-from seqforge.model.precision import Precision, products_in
+from seqforge.model.precision import Precision, precisions_to_measure, products_in
 from seqforge.model.sequence_model import Decoder, DecoderContext, RecurrentStack, SequenceModel, States
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "install_backend",
     "measure_cells",
     "output_size",
+    "precisions_to_measure",
     "products_in",
     "use_recorded_backends",
 ]

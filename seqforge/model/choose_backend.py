@@ -1,4 +1,4 @@
-"""The choice of a backend for every cell of a model: pinned, recorded, or the fastest by measurement."""
+"""The choice of a backend for every cell, and of a precision: pinned, recorded, or the fastest by measurement."""
 
 import copy
 import math
@@ -15,7 +15,7 @@ from seqforge.faults import blame_plugin
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal, SequenceReader
 from seqforge.model.input import SymbolInput
 from seqforge.model.measure_backends import Measurement, Probe, Workload, measure_backends
-from seqforge.model.precision import matmul_dtype
+from seqforge.model.precision import Precision, matmul_dtype, precisions_to_measure
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
 
@@ -65,8 +65,10 @@ class CellBackend:
         module: Name of the cell's module in the model, such as `stack.cells.0`.
         cell: Name of the cell's class.
         backend: Name of the backend.
-        seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is pinned or recorded.
+        seconds: Measured time of a forward and a backward pass, by backend; empty if the backend is recorded, or if it
+            is pinned and so is the precision.
         refused: Why the other backends do not run the cell, by backend; empty if the backend is pinned or recorded.
+        seconds_by_precision: Time of the fastest backend in each precision; empty if the precision was not measured.
     """
 
     module: str
@@ -74,6 +76,7 @@ class CellBackend:
     backend: str
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     refused: Mapping[str, Refusal] = field(default_factory=dict[str, Refusal])
+    seconds_by_precision: Mapping[Precision, float] = field(default_factory=dict[Precision, float])
 
 
 def choose_backends(
@@ -84,8 +87,12 @@ def choose_backends(
     backend: str = AUTO_BACKEND,
     pins: Sequence[Sequence[str]] = (),
     recorded: Mapping[str, str] | None = None,
+    recorded_precision: Precision | None = None,
 ) -> list[CellBackend]:
     """Choose a backend for every cell of a model, and install it in the cell.
+
+    If the precision of the model is `auto`, and its device has instructions for bfloat16, the model also receives the
+    precision in which its cells are faster.
 
     Args:
         model: Model on the device where it is trained.
@@ -95,6 +102,7 @@ def choose_backends(
         pins: For each layer, the backends to which its cell is pinned, in order of preference; empty for none.
         recorded: Backend of each cell, by its module's name, from an earlier part of the run. The run uses them again,
             so that it stays bit-identical.
+        recorded_precision: Precision that was measured with them, or None.
 
     Returns:
         The choice for each cell.
@@ -103,41 +111,98 @@ def choose_backends(
         ExperimentError: If a pinned backend cannot run a cell.
         RunError: If a recorded backend is not available.
     """
-    context, cells = _context(model), leaf_cells(model)
-    choices: list[CellBackend] = []
-    for module, cell, layer in cells:
+    cells = leaf_cells(model)
+    for _, cell, _ in cells:
         vars(cell).pop("forward", None)
-        own = tuple(pins[layer]) if layer < len(pins) else ()
-        wanted = own or (() if backend == AUTO_BACKEND else (backend,))
-        if recorded is not None:
-            choice = _recorded(recorded, module, cell, registry, context)
-        elif wanted:
-            choice = _pinned(wanted, module, cell, registry, context)
-        else:
-            symbols = _reads_symbols(model, module, layer)
-            probe = Probe(cell, symbols, len(cells), workload, model.precision, context)
-            measured = measure_backends(probe, load_backends(registry), registry)
-            # If every backend failed, so did the cell: in plain torch, its own error reaches the user.
-            fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=EAGER)
-            choice = CellBackend(module, type(cell).__name__, fastest, measured.seconds, measured.refused)
-        install_backend(load_backend(registry, choice.backend), cell, context)
-        choices.append(choice)
+    if recorded is not None:
+        if model.precision == "auto" and recorded_precision is not None:
+            model.precision = recorded_precision
+        choices = [_recorded(recorded, module, cell, registry, _context(model)) for module, cell, _ in cells]
+    else:
+        wanted = [tuple(pins[layer]) if layer < len(pins) else () for _, _, layer in cells]
+        default = () if backend == AUTO_BACKEND else (backend,)
+        choices = _fastest(model, registry, workload, [names or default for names in wanted])
+    for (_, cell, _), choice in zip(cells, choices, strict=True):
+        install_backend(load_backend(registry, choice.backend), cell, _context(model))
     return choices
+
+
+def _fastest(
+    model: SequenceModel, registry: Registry, workload: Workload, wanted: Sequence[Sequence[str]]
+) -> list[CellBackend]:
+    """Return the pinned or fastest backend of each cell, and set the precision of the model to the fastest.
+
+    Args:
+        model: Model.
+        registry: Installed backends.
+        workload: Shape of a batch and length of the run.
+        wanted: For each cell, the backends to which it is pinned; empty for none.
+    """
+    cells, precisions = leaf_cells(model), precisions_to_measure(model.precision, next(model.parameters()).device)
+    found: dict[Precision, list[CellBackend]] = {}
+    errors: list[ExperimentError] = []
+    for precision in precisions:
+        context, first = _context(model, precision), next(iter(found.values()), None)
+        choices: list[CellBackend] = []
+        try:
+            for index, (module, cell, layer) in enumerate(cells):
+                probe = Probe(cell, _reads_symbols(model, module, layer), len(cells), workload, precision, context)
+                other = None if len(precisions) == 1 else _time_of(first[index]) if first else math.inf
+                choices.append(_choose(probe, module, wanted[index], registry, other))
+            found[precision] = choices
+        except ExperimentError as error:  # a pinned backend cannot run a cell in this precision
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    model.precision = min(found, key=lambda precision: sum(map(_time_of, found[precision])))
+    if len(precisions) == 1:
+        return found[model.precision]
+    return [
+        replace(choice, seconds_by_precision={name: _time_of(found[name][index]) for name in found})
+        for index, choice in enumerate(found[model.precision])
+    ]
+
+
+def _choose(
+    probe: Probe, module: str, names: Sequence[str], registry: Registry, other_precision: float | None
+) -> CellBackend:
+    """Return the pinned or fastest backend of a cell in a precision. A pinned one is timed to compare precisions."""
+    cell = probe.cell
+    pinned = _pinned(names, module, cell, registry, probe.context) if names else None
+    if pinned is None:
+        backends, fallback = load_backends(registry), EAGER
+    elif other_precision is None:
+        return pinned
+    else:
+        backends, fallback = {pinned.backend: load_backend(registry, pinned.backend)}, pinned.backend
+    measured = measure_backends(probe, backends, registry, other_precision=other_precision)
+    # If every backend failed, so did the cell: in plain torch, its own error reaches the user.
+    fastest = min(measured.seconds, key=measured.seconds.__getitem__, default=fallback)
+    return CellBackend(module, type(cell).__name__, fastest, measured.seconds, measured.refused)
+
+
+def _time_of(choice: CellBackend) -> float:
+    return choice.seconds.get(choice.backend, math.inf)
 
 
 def measure_cells(model: SequenceModel, registry: Registry, workload: Workload) -> list[tuple[str, str, Measurement]]:
     """Measure every backend on every cell of a model, without the cache and without a limit on compilation.
 
     Returns:
-        For each cell, the name of its module, the name of its class, and the times.
+        For each cell, and for each precision if it is `auto`, the name of the cell's module, the name of its class with
+        the precision if there are two, and the times.
     """
-    context, cells, backends = _context(model), leaf_cells(model), load_backends(registry)
+    cells, backends = leaf_cells(model), load_backends(registry)
     unlimited = replace(workload, optimizer_steps=math.inf, seconds=math.inf)
+    precisions = precisions_to_measure(model.precision, next(model.parameters()).device)
     found: list[tuple[str, str, Measurement]] = []
     for module, cell, layer in cells:
-        probe = Probe(cell, _reads_symbols(model, module, layer), len(cells), unlimited, model.precision, context)
-        measured = measure_backends(probe, backends, registry, cached=False)
-        found.append((module, type(cell).__name__, measured))
+        for precision in precisions:
+            context, symbols = _context(model, precision), _reads_symbols(model, module, layer)
+            probe = Probe(cell, symbols, len(cells), unlimited, precision, context)
+            measured = measure_backends(probe, backends, registry, cached=False)
+            name = type(cell).__name__ if len(precisions) == 1 else f"{type(cell).__name__} in {precision}"
+            found.append((module, name, measured))
     return found
 
 
@@ -219,9 +284,9 @@ def _reads_symbols(model: SequenceModel, module: str, layer: int) -> bool:
     return module.startswith("stack.") and layer == 0 and isinstance(model.input, SymbolInput)
 
 
-def _context(model: SequenceModel) -> BackendContext:
+def _context(model: SequenceModel, precision: Precision | None = None) -> BackendContext:
     parameter = next(model.parameters())
-    dtype = matmul_dtype(model.precision, parameter.device)
+    dtype = matmul_dtype(precision or model.precision, parameter.device)
     return BackendContext(parameter.device, parameter.dtype if parameter.dtype == torch.float64 else dtype)
 
 

@@ -86,7 +86,12 @@ class Probe:
 
 
 def measure_backends(
-    probe: Probe, backends: Mapping[str, Backend], registry: Registry, *, cached: bool = True
+    probe: Probe,
+    backends: Mapping[str, Backend],
+    registry: Registry,
+    *,
+    cached: bool = True,
+    other_precision: float | None = None,
 ) -> Measurement:
     """Return the times of the backends that can run a cell, from the cache if it has them.
 
@@ -95,12 +100,18 @@ def measure_backends(
         backends: Backends by name; `eager` is the reference.
         registry: Installed plugins; times are cached for their versions.
         cached: Whether to use the cache.
+        other_precision: Best time in another precision, or infinity if it is not measured yet. Backends that are
+            clearly slower are not measured to the end. If it is None, the precision is given, and `eager` is not
+            measured if it is the only backend.
     """
     refused = _refusals(probe, backends)
     supported = sorted(set(backends) - set(refused))
-    if cached and supported == ["eager"]:
+    if cached and supported == ["eager"] and other_precision is None:
         return Measurement({"eager": 0.0}, refused)
-    path = cache_folder() / "backends" / f"{_fingerprint(probe, supported, registry)}.json"
+    limit = math.inf if other_precision is None else other_precision
+    # Times that are not measured to the end are only good for a comparison with the same other precision.
+    fingerprint = _fingerprint(probe, supported, registry, compared=limit < math.inf)
+    path = cache_folder() / "backends" / f"{fingerprint}.json"
     seconds = _read_times(path, supported) if cached else {}
     missing = [name for name in supported if name not in seconds]
     preparation = {name: backends[name].preparation_seconds(probe.cell, probe.context) for name in missing}
@@ -114,7 +125,7 @@ def measure_backends(
             refused[name] = Refusal(reason)
             continue
         try:
-            best = min(seconds.values(), default=math.inf)
+            best = min([limit, *seconds.values()])
             outputs[name], seconds[name] = _time(probe, backends[name], best, compiles=preparation[name] > 0)
         except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
             refused[name] = Refusal(f"it failed: {describe_error(error, type(backends[name]))}")
@@ -188,7 +199,7 @@ def _agree(outputs: Tensor, eager: Tensor, dtype: torch.dtype) -> bool:
     return bool((outputs.float() - eager.float()).abs().max() <= tolerance * eager.float().abs().max().clamp(min=1))
 
 
-def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry) -> str:
+def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry, *, compared: bool) -> str:
     kind, device = type(probe.cell), probe.context.device
     described = [
         describe_processor() if device.type == "cpu" else torch.cuda.get_device_name(device),
@@ -198,7 +209,7 @@ def _fingerprint(probe: Probe, supported: Sequence[str], registry: Registry) -> 
         list(supported),
         f"{kind.__module__}.{kind.__qualname__}",
         [(name, list(value.shape)) for name, value in probe.cell.named_parameters()],
-        [probe.symbols, probe.workload.steps, probe.workload.rows, str(probe.context.dtype)],
+        [probe.symbols, probe.workload.steps, probe.workload.rows, str(probe.context.dtype), compared],
     ]
     return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
 

@@ -7,10 +7,25 @@ import torch
 from seqforge.hardware import multiplies_in_bfloat16
 
 Precision = Literal["float32", "bfloat16", "int8", "auto"]
-"""`auto` selects bfloat16 if the device has instructions for it, which is about twice as fast, and float32 otherwise.
+"""`auto` selects bfloat16 if the device has instructions for it, and float32 otherwise. Training measures both first,
+and uses the faster.
 
 `int8` applies to generation, on backends that have kernels for it; everything else is computed as with `auto`.
 """
+
+
+def precisions_to_measure(precision: Precision, device: torch.device) -> tuple[Precision, ...]:
+    """Return the precisions of which the faster is to be used: two if the precision is `auto` and the device has both.
+
+    Instructions for bfloat16 are slower than those for float32 on some processors, so their presence is not enough.
+
+    Args:
+        precision: Precision of the experiment.
+        device: Device of the model.
+    """
+    if precision == "auto" and multiplies_in_bfloat16(device):
+        return ("bfloat16", "float32")
+    return (precision,)
 
 
 def matmul_dtype(precision: Precision, device: torch.device) -> torch.dtype:

@@ -1,28 +1,31 @@
-"""The backends that a run's cells were trained on: `backends.json` of a run directory."""
+"""The backends that a run's cells were trained on, and its precision: `backends.json` of a run directory."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, get_args
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError
 from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
-from seqforge.model import EAGER, CellBackend
+from seqforge.model import EAGER, CellBackend, Precision
 
 BACKENDS = "backends.json"
-VERSION = 1
+VERSION = 2
 
 
-def record_backends(folder: Path, choices: Iterable[CellBackend]) -> None:
-    """Write the backend of each cell, so that a resumed run uses it again and stays bit-identical.
+def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Precision) -> None:
+    """Write the backend of each cell and the precision, so that a resumed run uses them and stays bit-identical.
 
     Args:
         folder: Run directory.
         choices: Backend of each cell.
+        precision: Precision of the products.
 
     Raises:
         RunError: If the file cannot be written.
     """
-    table = {"version": VERSION, "cells": {choice.module: choice.backend for choice in choices}}
+    cells = {choice.module: choice.backend for choice in choices}
+    table = {"version": VERSION, "cells": cells, "precision": precision}
     with reported_failures(f"writing {folder / BACKENDS}"):
         write_atomically(folder / BACKENDS, to_sealed_json(table))
 
@@ -36,14 +39,31 @@ def read_backends(folder: Path) -> Mapping[str, str]:
     Raises:
         RunError: If the file is missing, damaged, of an unknown version, or cannot be read.
     """
+    return dict(_read(folder)["cells"])
+
+
+def read_precision(folder: Path) -> Precision:
+    """Return the precision in which a run was trained.
+
+    Args:
+        folder: Run directory.
+
+    Raises:
+        RunError: As in `read_backends`.
+    """
+    return _read(folder)["precision"]
+
+
+def _read(folder: Path) -> dict[str, Any]:
     path = folder / BACKENDS
     try:
         table = parse_sealed_json(read_bounded(path))
         if table["version"] != VERSION:
             raise ValueError(f"version {table['version']}; this program reads version {VERSION}")
-        cells = table["cells"]
-        if not all(isinstance(name, str) for pair in cells.items() for name in pair):
+        if not all(isinstance(name, str) for pair in table["cells"].items() for name in pair):
             raise ValueError("a backend is not text")
+        if table["precision"] not in get_args(Precision):
+            raise ValueError("the precision is unknown")
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"{path}: missing or damaged: {error}",
@@ -52,7 +72,7 @@ def read_backends(folder: Path) -> Mapping[str, str]:
         ) from error
     except OSError as error:
         raise describe_failure(error, f"reading {path}") from error
-    return dict(cells)
+    return table
 
 
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:
@@ -74,6 +94,9 @@ def _describe(choice: CellBackend) -> str:
     line = f"{choice.cell} on {choice.backend}" + (f", {1000 * own:.3g} ms per batch" if own else "")
     if shown:
         line += f" ({', '.join(shown)})"
+    if choice.seconds_by_precision:
+        each = (f"{name} {1000 * seconds:.3g} ms" for name, seconds in choice.seconds_by_precision.items())
+        line += f"; precision: {', '.join(each)}"
     names: dict[str, list[str]] = {}
     for name, refusal in choice.refused.items():
         # A backend for another device is no news, nor is one that cannot run the cell if a fast one can.

@@ -21,7 +21,7 @@ from seqforge.generation import Decoding, Predictor
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
-from seqforge.runs.backends import read_backends
+from seqforge.runs.backends import read_backends, read_precision
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.task import TrainingTask
 
@@ -145,6 +145,9 @@ class Task(ABC):
         recorded: Mapping[str, str] = {}
         try:
             recorded = read_backends(directory.path)
+            # On another device, bfloat16 may have no instructions, so only float32 replaces `auto`.
+            if model.precision == "auto" and read_precision(directory.path) == "float32":
+                model.precision = "float32"
         except RunError as error:  # Without its backends, the model is slower, but computes the same.
             warn(f"{error.message}; all cells run in plain torch")
         use_recorded_backends(model, self.experiment.registry, recorded)

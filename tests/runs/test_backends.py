@@ -30,7 +30,9 @@ def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
     experiment: MakeExperiment, tmp_path: Path
 ) -> None:
     run = train(experiment(), tmp_path)
-    (run.path / BACKENDS).write_bytes(to_sealed_json({"version": 1, "cells": {"stack.cells.0": "gone"}}))
+    (run.path / BACKENDS).write_bytes(
+        to_sealed_json({"version": 2, "cells": {"stack.cells.0": "gone"}, "precision": "float32"})
+    )
     with pytest.raises(RunError, match="'gone', which is not available: no backend is called 'gone'") as caught:
         resume(Run.open(run.path, ["training.steps=14"]))
     assert "--set training.backend=auto" in str(caught.value.hint)
@@ -103,9 +105,9 @@ def test_backends_of_one_name_are_told_apart_by_their_plugins(
     [
         b"",
         b"[]",
-        b'{"version": 1, "cells": {"stack.cells.0": "eager"}}',
+        b'{"version": 2, "cells": {"stack.cells.0": "eager"}, "precision": "float32"}',
         to_sealed_json({"version": 9, "cells": {}}),
-        to_sealed_json({"version": 1, "cells": {"a": 1}}),
+        to_sealed_json({"version": 2, "cells": {"a": 1}, "precision": "float32"}),
     ],
 )
 def test_a_damaged_record_is_an_error_with_a_hint(content: bytes, experiment: MakeExperiment, tmp_path: Path) -> None:

@@ -177,6 +177,7 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "forward": [integer, ctypes.POINTER(Forward)],
         "backward": [integer, ctypes.POINTER(Backward)],
         "add_rows": [pointer, pointer, integer, integer, integer, pointer],
+        "weight_gradient": [pointer, pointer, integer, integer, integer, integer, pointer],
         "pack_head": [pointer, integer, integer, pointer],
         "decode": [ctypes.POINTER(Decode)],
     }

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from seqforge.interfaces import Equations
 from seqforge_native.layout import separated
 from seqforge_native.library import Backward, Forward, Library
-from seqforge_native.matrices import matrix_product
+from seqforge_native.matrices import gradient_of_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class _Sequence(torch.autograd.Function):
         library.call("backward", dtype, kernel.index, call)
         weight_gradient = None
         if recurrent_weight is not None:
-            by_gate = matrix_product(recurrent_gradient.flatten(0, 1).t(), hidden[:-1].flatten(0, 1))
+            by_gate = gradient_of_weight(recurrent_gradient.flatten(0, 1), hidden[:-1].flatten(0, 1))
             separate = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
             weight_gradient = separate.to(recurrent_weight.dtype, memory_format=torch.contiguous_format)
         if symbols is not None:

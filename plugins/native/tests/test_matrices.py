@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from hypothesis import given, strategies
+from hypothesis import example, given, strategies
 from seqforge_native import matrices
-from seqforge_native.matrices import linear, matrix_product
+from seqforge_native.library import best_library
+from seqforge_native.matrices import gradient_of_weight, linear, matrix_product
 from torch import Tensor
 from torch.nn import functional
 
@@ -62,3 +63,35 @@ def test_linear_and_its_gradients_equal_those_of_torch(operator: str, dtype: tor
 def test_linear_has_the_dtype_of_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert linear(torch.randn(2, 3, 4), torch.randn(5, 4), torch.randn(5)).dtype == torch.bfloat16
+
+
+@given(
+    rows=strategies.sampled_from([1, 2, 63, 511, 512, 513, 1025]),
+    outputs=strategies.integers(1, 5),
+    inputs=strategies.integers(1, 5),
+    threads=strategies.integers(1, 3),
+    seed=strategies.integers(0, 99),
+)
+@example(rows=513, outputs=3, inputs=4, threads=2, seed=0)
+def test_the_gradient_of_a_weight_is_summed_in_float32(
+    rows: int, outputs: int, inputs: int, threads: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    left, right = torch.randn(rows, 16 * outputs).bfloat16(), torch.randn(rows, 16 * inputs).bfloat16()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = gradient_of_weight(left, right)
+    finally:
+        torch.set_num_threads(before)
+    library = best_library()
+    if library is not None and ("weight_gradient", torch.bfloat16) in library.functions:
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found.double(), left.double().t() @ right.double(), rtol=1e-4, atol=1e-3)
+        assert torch.equal(found, gradient_of_weight(left, right))  # for any number of threads
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 16), (16, 20)])
+def test_the_gradient_of_a_weight_may_have_any_size(height: int, width: int) -> None:
+    left, right = torch.ones(3, height).bfloat16(), torch.ones(3, width).bfloat16()
+    assert torch.equal(gradient_of_weight(left, right).float(), torch.full((height, width), 3.0))

@@ -5,6 +5,7 @@
 #include "cell_weights.hpp"
 #include "decode.hpp"
 #include "rows.hpp"
+#include "weight_gradient.hpp"
 
 using namespace seqforge;
 
@@ -62,6 +63,14 @@ SEQUENCES(float, float32)
 #if defined(__AVX512BF16__)
 GENERATION(bfloat16, bfloat16)
 SEQUENCES(bfloat16, bfloat16)
+#endif
+
+#if defined(SEQFORGE_WEIGHT_GRADIENT)
+void seqforge_weight_gradient_bfloat16(const bfloat16 *gradients, const bfloat16 *inputs, std::int64_t rows,
+                                       std::int64_t gradient_vectors, std::int64_t input_vectors, std::int64_t threads,
+                                       float *result) {
+    weight_gradient(gradients, inputs, rows, gradient_vectors, input_vectors, threads, result);
+}
 #endif
 
 #if defined(__AVX512VNNI__)

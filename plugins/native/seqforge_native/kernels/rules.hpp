@@ -83,14 +83,21 @@ inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors
     float total = sum(totals);
     if (!(total > 0 && total < INFINITY)) return -1;
     float left = uniform * total;
-    std::int64_t last = 0;
-    for (std::int64_t j = 0; j < count; j++) {
-        if (logits[j] <= 0) continue;
-        last = j;
-        left -= logits[j];
-        if (left < 0) break;
+    // Registers before the one with the symbol are skipped as a whole.
+    std::int64_t v = 0;
+    for (; v + 1 < vectors; v++) {
+        float part = sum(load(logits + v * lanes));
+        if (left < part) break;
+        left -= part;
     }
-    return last;
+    for (std::int64_t j = v * lanes; j < count; j++) {
+        left -= logits[j];
+        if (left < 0) return j;
+    }
+    // Rounding left a rest, which belongs to the last symbol with a probability.
+    for (std::int64_t j = count; j-- > 1;)
+        if (logits[j] > 0) return j;
+    return 0;
 }
 
 } // namespace seqforge
