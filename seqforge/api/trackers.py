@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from seqforge.checkpoints.checksums import parse_sealed_json, to_sealed_json
+from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import SeqforgeError, warn
 from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFinished
 from seqforge.experiment import Experiment

@@ -15,8 +15,8 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from seqforge.checkpoints.checksums import parse_sealed_json
 from seqforge.checkpoints.verify import step_folders
+from seqforge.checksums import parse_sealed_json
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.files import FOLDER, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory

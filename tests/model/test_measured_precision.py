@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seqforge import Experiment, Run, resume, train
-from seqforge.checkpoints.checksums import to_sealed_json
+from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError
 from seqforge.interfaces import BackendContext, Cell
 from seqforge.model import SequenceModel, Workload, build_model, choose_backends, precision
