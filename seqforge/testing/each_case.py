@@ -20,7 +20,7 @@ __tracebackhide__ = True  # pytest leaves the frames of this module out of trace
 
 Check = Callable[[CellCase], None]
 
-LARGE = (CaseSizes(67, 3, 5, 6), CaseSizes(3, 67, 5, 6))
+LARGE = (CaseSizes(40, 2, 5, 6), CaseSizes(2, 40, 5, 6))
 """Sizes at which a faster implementation may take another path, such as one for full vectors."""
 
 _SECONDS = 15.0
@@ -32,7 +32,7 @@ def for_each_case(
     check: Check,
     *,
     subject: Any = None,
-    examples: int = 10,
+    examples: int = 6,
     large: Sequence[CaseSizes] = (),
     time: SearchStrategy[int] | None = None,
     batch: SearchStrategy[int] | None = None,
