@@ -20,7 +20,6 @@ LENGTH, CONTEXT = 1200, 400
 LIKELIEST = 5
 """Number of likeliest symbols at each place."""
 
-
 PIECES = 9
 """Number of pieces of held-out text, of which the one of median likelihood is shown."""
 
@@ -122,7 +121,7 @@ def _predict(subject: Subject, tokens: NDArray[np.int64]) -> NDArray[np.float64]
     with torch.inference_mode():
         inputs = torch.as_tensor(tokens[:-1]).unsqueeze(1).to(next(model.parameters()).device)
         logits, _ = model(inputs, model.initial_states(1))
-        probabilities = logits[:, 0].double().softmax(-1).cpu()
+        probabilities = logits[:, 0].float().cpu().double().softmax(-1)
     return cast("NDArray[np.float64]", probabilities.numpy())
 
 

@@ -1,5 +1,6 @@
 """Predictions for labelled examples: the confusion matrix, the worst examples, and where attention looks."""
 
+import math
 from functools import partial
 from typing import Any, cast
 
@@ -60,6 +61,7 @@ class _Predictions:
 
     @torch.inference_mode()
     def collect(self, examples: NDArray[np.int64], split: str) -> dict[str, Any]:
+        """Predict examples of a split, and return what `collect_examples` describes."""
         training, model = self._subject.experiment.training, self._model
         end = self._symbols.end if model.decoder is not None else None
         losses: dict[int, float] = {}
@@ -113,7 +115,7 @@ class _Predictions:
             **self._input(index),
             "predicted": to_text(spec, decode_target(spec, vocabulary, prediction.values))[:LONGEST_TEXT],
             "target": " or ".join(targets)[:LONGEST_TEXT],
-            "loss": round(loss, 4),
+            "loss": round(loss, 4) if math.isfinite(loss) else None,  # of a target that CTC cannot align
             "confidence": None if prediction.confidence is None else round(prediction.confidence, 4),
         }
 

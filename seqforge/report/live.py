@@ -8,6 +8,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+from seqforge.report.curves import number
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
@@ -57,10 +58,12 @@ class LiveRun:
         facts = collect_facts(self._subject)
         steps = [record for record in self._subject.records if record["event"] == "step"]
         last: dict[str, Any] = steps[-1] if steps else {}
-        fraction = last.get("fraction")
-        done = f"{fraction:.0%} of the run" if isinstance(fraction, float) else "before the first logged step"
-        value = last.get("bits_per_character", last.get("loss"))
-        status = f"{done} · {value:.3f}" if isinstance(value, float) else done
+        fraction = number(last, "fraction")
+        status = "before the first logged step" if fraction is None else f"{fraction:.0%} of the run"
+        for key, unit in (("bits_per_character", "bits per character"), ("loss", "loss")):
+            if (value := number(last, key)) is not None:
+                status += f" · {value:.3f} {unit}"
+                break
         news = {
             "state": facts.state,
             "ended": facts.state != "running",

@@ -1,12 +1,12 @@
 """What a report reads of one run: its records, its corpus and its model, each loaded once and only if needed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from seqforge.data import Dataset, prepare
 from seqforge.errors import SeqforgeError
-from seqforge.events import DocumentsEncoded, WorkProgressed
+from seqforge.events import Report
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Vocabulary
 from seqforge.model import SequenceModel
@@ -36,7 +36,7 @@ class Subject:
         experiment: Experiment,
         checkpoint: str = "best",
         device: str = "auto",
-        report: Callable[[DocumentsEncoded | WorkProgressed], None] = lambda _: None,
+        report: Report = lambda _: None,
     ) -> None:
         self.directory = directory
         self.experiment = experiment

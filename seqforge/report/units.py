@@ -18,6 +18,9 @@ from seqforge.report.text_properties import find_properties
 PIECES, LENGTH, WARM_UP = 64, 350, 100
 """Number and length of the pieces of text, and the number of symbols after which a piece counts."""
 
+MOST_VALUES, FIELDS, FEWEST = 1 << 25, 2, 4
+"""Maximum number of activations, fields of a state that it assumes, and pieces that even the largest model reads."""
+
 SHOWN = 4
 """Number of pieces whose activations are shown."""
 
@@ -51,9 +54,13 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     if dataset.splits[split].length < PIECES * WARM_UP:
         return None
     subject.report(WorkProgressed("examining units"))
-    pieces = read_pieces(dataset, split, PIECES, LENGTH, seed=2)
+    units_of_model = sum(FIELDS * cell.hidden_size for cell in subject.model.stack.layers)
+    count = max(FEWEST, min(PIECES, MOST_VALUES // (LENGTH * units_of_model)))
+    pieces = read_pieces(dataset, split, count, LENGTH, seed=2)
     readings = read_layers(subject.model, torch.as_tensor(pieces.T.copy()))
     symbols = [decode_symbols(subject.vocabulary, piece) for piece in pieces]
+    if not any(reading.units for reading in readings):
+        return None
     names = [
         (layer, field, unit)
         for layer, reading in enumerate(readings, start=1)
@@ -63,7 +70,7 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     activations = np.concatenate([values.numpy() for reading in readings for values in reading.units.values()], axis=-1)
     # From here on, pieces are the first axis.
     activations = activations[WARM_UP:].transpose(1, 0, 2)
-    first, second = standardize(activations[: PIECES // 2]), standardize(activations[PIECES // 2 :])
+    first, second = standardize(activations[: count // 2]), standardize(activations[count // 2 :])
     labels = [find_properties(piece) for piece in symbols]
     texts = [piece[WARM_UP:] for piece in symbols[:SHOWN]]
     # What is shown begins with a whole line.
@@ -108,7 +115,7 @@ def find_unit(first: Values, second: Values, labels: Values) -> tuple[int, float
         return None
     # Row 0 has the labels, each further row those of other pieces.
     ours, theirs = (
-        np.stack([np.roll(part, shift, axis=0).ravel() for shift in range(SHIFTS + 1)])
+        np.stack([np.roll(part, shift, axis=0).ravel() for shift in range(min(SHIFTS + 1, half))])
         for part in (labels[:half], labels[half:])
     )
     chosen = np.abs(_correlate(ours, first)).argmax(axis=1)

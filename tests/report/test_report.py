@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from seqforge.report.examples import collect_examples
 from seqforge.report.facts import collect_facts
 from seqforge.report.highlighting import CLASSES, find_lexer, highlight
 from seqforge.report.page import embed_json
-from seqforge.report.samples import SampleReader
+from seqforge.report.samples import MOST_MOMENTS, SampleReader
 
 
 def _data(page: str) -> dict[str, Any]:
@@ -100,8 +99,7 @@ def test_curves_of_a_log() -> None:
     assert curves["metric.value", "validation"]["value"] == [0.5]
 
 
-def test_report_of_a_long_run_is_small_and_fast(run: Run) -> None:
-    """Ten thousand lines of the log and a hundred samples. The time is limited loosely, for a busy machine."""
+def test_report_of_ten_thousand_lines_and_a_hundred_samples_is_small(run: Run) -> None:
     from seqforge.runs.metrics_log import MetricsLog
 
     log = MetricsLog(run.path / "long.jsonl")
@@ -111,10 +109,11 @@ def test_report_of_a_long_run_is_small_and_fast(run: Run) -> None:
     text = (run.directory.samples / "step-00000012-1.txt").read_text() * 15
     for step in range(100):
         (run.directory.samples / f"step-{step:08d}.txt").write_text(text)
-    started = time.process_time()
-    page = run.report()
-    assert time.process_time() - started < 30
-    assert len(page.html) < 5e6
+    page = run.report().html
+    assert len(page) < 5e6
+    data = _data(page)
+    assert len(data["samples"]["moments"]) == MOST_MOMENTS
+    assert max(len(curve["value"]) for curve in data["curves"]) <= MOST_POINTS
 
 
 def test_highlighting_keeps_every_position() -> None:

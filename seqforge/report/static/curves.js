@@ -91,7 +91,7 @@
     const many = seqforge.runs.length > 1;
     return curves.flatMap((curve) => {
       const color = seqforge.color(many ? seqforge.runColor(curve.run) : { training: "--muted", validation: "--run-0", sample: "--run-0", baseline: "--muted" }[curve.role]);
-      const label = many ? (curve.role === "training" ? curve.name : `${curve.name}, ${curve.role}`) : curve.role;
+      const label = many ? manyLabel(curve) : curve.role;
       const x = curve[state.axis] ?? curve.step;
       const base = { label, color, x, values: curve.value };
       if (curve.role !== "training") {
@@ -103,6 +103,12 @@
       const faint = { ...base, label: null, width: 1, alpha: 0.28 };
       return [faint, { ...base, values: smooth(curve.value, state.smoothing), width: many ? 1.5 : 1.8 }];
     });
+  }
+
+  /* The name of a run, and whether a curve is that of the validation split. Dashed baselines need no name. */
+  function manyLabel({ name, role }) {
+    if (role === "baseline") return null;
+    return role === "validation" ? `${name}, validation` : name;
   }
 
   function draw(parent, title, curves, isBig) {
