@@ -29,6 +29,7 @@ install_import_hook(
         "seqforge.interfaces.optimization",
         "seqforge.interfaces.sampler",
         "seqforge.model",
+        "seqforge.report",
         "seqforge.tasks",
         "seqforge.testing",
         "seqforge.training",

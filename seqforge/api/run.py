@@ -254,7 +254,7 @@ class Run:
             report: Function that receives the progress.
 
         Raises:
-            DataError: If the text has a symbol that is not in the vocabulary.
+            DataError: If the text is empty, or has a symbol that is not in the vocabulary.
         """
         subject = Subject(self.directory, self.experiment, checkpoint, device, report or (lambda _: None))
         return write_report([subject], text)

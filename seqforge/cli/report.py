@@ -12,7 +12,7 @@ from seqforge.cli.terminal import stderr
 
 def report(
     context: typer.Context,
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run directories, such as runs/first-run.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run directories, such as runs/first-run.")],
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="HTML file to write. Default: report.html in the first run.")
     ] = None,

@@ -6,10 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seqforge.errors import DataError
 from seqforge.generation import encode_prompt
+from seqforge.interfaces import UnknownSymbolError, Vocabulary
 from seqforge.report.inspection import inspect_text
-from seqforge.report.reading import choose_split, decode_symbols, read_pieces
+from seqforge.report.reading import choose_split, decode_symbols, next_symbol_nats, read_pieces
 from seqforge.report.subject import Subject
+from seqforge.tasks import TrainedModel
 
 LENGTH, CONTEXT = 1200, 400
 """Number of symbols that are shown, and of symbols that the model reads before them."""
@@ -17,6 +20,8 @@ LENGTH, CONTEXT = 1200, 400
 LIKELIEST = 5
 """Number of likeliest symbols at each place."""
 
+PIECES = 9
+"""Number of pieces of held-out text, of which the one of median likelihood is shown."""
 
 SMALL = 16
 """Largest size of a vocabulary and of a text for which an update is shown."""
@@ -34,15 +39,15 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
         symbol and probability. None if the corpus is not available and no text is passed.
 
     Raises:
-        DataError: If the text has a symbol that is not in the vocabulary.
+        DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
     vocabulary, dataset = subject.vocabulary, subject.dataset
     if text is not None:
-        context, tokens = encode_prompt(vocabulary, None).numpy(), encode_prompt(vocabulary, text).numpy()[:LENGTH]
+        context, tokens = encode_prompt(vocabulary, None).numpy(), _encode(vocabulary, text)
         source = "your text"
     elif dataset is not None:
         split = choose_split(dataset)
-        piece = read_pieces(dataset, split, 1, CONTEXT + LENGTH, seed=1)[0]
+        piece = _typical_piece(subject, read_pieces(dataset, split, PIECES, CONTEXT + LENGTH, seed=1))
         start = min(CONTEXT, max(1, len(piece) // 4))
         context, tokens = piece[:start], piece[start:]
         source = "held-out text" if split == "validation" else "training text"
@@ -68,24 +73,46 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
 
 
 def collect_update(subject: Subject) -> dict[str, Any] | None:
-    """Return the probabilities of every symbol on a very short training text, before and after one parameter update.
+    """Return the probabilities of every symbol on a very short training text, before and after the first update.
 
     Returns:
-        The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the probabilities
-        `before` and `after`. None unless the text and the vocabulary are as small as those of the word "hello".
+        The `symbols` of the vocabulary, and for each step the symbol that is `read`, the `target`, and the
+        probabilities `before` and `after`. None unless the text and the vocabulary are as small as those of "hello".
     """
     vocabulary, dataset = subject.vocabulary, subject.dataset
     if dataset is None or vocabulary.size > SMALL or not 2 <= dataset.splits["training"].length <= SMALL:
         return None
     text = "".join(dataset.documents("training"))
-    inspection = inspect_text(subject.experiment, subject.task.load_model(subject.trained), vocabulary, text)
+    initial = subject.task.load_model(TrainedModel(subject.directory, "initial", "cpu"))
+    inspection = inspect_text(subject.experiment, initial, vocabulary, text)
     names = decode_symbols(vocabulary, np.arange(vocabulary.size))
     inputs, targets = (cast("list[int]", tokens.tolist()) for tokens in (inspection.inputs, inspection.targets))
-    tables = (
-        [[_short(value) for value in row] for row in part.tolist()] for part in (inspection.before, inspection.after)
+    before, after = (
+        [[_short(value) for value in row] for row in cast("list[list[float]]", part.tolist())]
+        for part in (inspection.before, inspection.after)
     )
-    before, after = tables
     return {"symbols": names, "read": inputs, "target": targets, "before": before, "after": after}
+
+
+def _encode(vocabulary: Vocabulary, text: str) -> NDArray[np.int64]:
+    """Return the tokens of the beginning of a text.
+
+    Raises:
+        DataError: If the text is empty, or has a symbol that is not in the vocabulary.
+    """
+    try:
+        tokens = vocabulary.encode(text)
+    except UnknownSymbolError as error:
+        raise DataError(f"the text of the report: {error.message}", hint=error.hint) from error
+    if not len(tokens):
+        raise DataError("the text of the report is empty", hint="Pass at least one symbol.")
+    return tokens[:LENGTH].astype(np.int64)
+
+
+def _typical_piece(subject: Subject, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the piece of median likelihood, so that what is shown is neither the easiest nor the hardest text."""
+    losses = next_symbol_nats(subject.model, torch.as_tensor(pieces.T.copy())).mean(0)
+    return pieces[int(losses.argsort()[len(pieces) // 2])]
 
 
 def _predict(subject: Subject, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -94,7 +121,7 @@ def _predict(subject: Subject, tokens: NDArray[np.int64]) -> NDArray[np.float64]
     with torch.inference_mode():
         inputs = torch.as_tensor(tokens[:-1]).unsqueeze(1).to(next(model.parameters()).device)
         logits, _ = model(inputs, model.initial_states(1))
-        probabilities = logits[:, 0].double().softmax(-1).cpu()
+        probabilities = logits[:, 0].float().cpu().double().softmax(-1)
     return cast("NDArray[np.float64]", probabilities.numpy())
 
 

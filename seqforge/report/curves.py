@@ -55,17 +55,14 @@ class _Axes:
 
     def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
         self.steps = np.array([record["step"] for record in records], dtype=np.float64)
-        self.seconds = np.array([record.get("seconds", 0.0) for record in records], dtype=np.float64)
-        per_step = np.array([record.get("characters", 0.0) for record in records], dtype=np.float64)
+        self.seconds = np.array([number(record, "seconds") or 0.0 for record in records], dtype=np.float64)
+        per_step = np.array([number(record, "characters") or 0.0 for record in records], dtype=np.float64)
         self.characters = np.cumsum(np.diff(self.steps, prepend=0.0) * per_step)
 
     def curve(self, chart: str, role: str, records: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
         """Return the curve of a key, or nothing if no record has it."""
-        points = [
-            (float(record["step"]), float(record[key]))
-            for record in records
-            if isinstance(record.get(key), int | float) and not isinstance(record.get(key), bool)
-        ]
+        values = [(float(record["step"]), number(record, key)) for record in records]
+        points = [point for point in values if point[1] is not None]
         return self._tabulate(chart, role, np.array(points).reshape(-1, 2)) if points else []
 
     def speed(self) -> list[dict[str, Any]]:
@@ -88,6 +85,12 @@ class _Axes:
             table["seconds"] = _rounded(np.interp(steps, self.steps, self.seconds))
             table["characters"] = _rounded(np.interp(steps, self.steps, self.characters), 8)
         return [table]
+
+
+def number(record: Mapping[str, Any], key: str) -> float | None:
+    """Return a value of a record if it is a number, since a log may come from someone else."""
+    value = record.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _rounded(values: Vector, digits: int = 5) -> list[float]:

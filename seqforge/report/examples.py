@@ -1,5 +1,7 @@
 """Predictions for labelled examples: the confusion matrix, the worst examples, and where attention looks."""
 
+import math
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -59,6 +61,7 @@ class _Predictions:
 
     @torch.inference_mode()
     def collect(self, examples: NDArray[np.int64], split: str) -> dict[str, Any]:
+        """Predict examples of a split, and return what `collect_examples` describes."""
         training, model = self._subject.experiment.training, self._model
         end = self._symbols.end if model.decoder is not None else None
         losses: dict[int, float] = {}
@@ -112,7 +115,7 @@ class _Predictions:
             **self._input(index),
             "predicted": to_text(spec, decode_target(spec, vocabulary, prediction.values))[:LONGEST_TEXT],
             "target": " or ".join(targets)[:LONGEST_TEXT],
-            "loss": round(loss, 4),
+            "loss": round(loss, 4) if math.isfinite(loss) else None,  # of a target that CTC cannot align
             "confidence": None if prediction.confidence is None else round(prediction.confidence, 4),
         }
 
@@ -143,7 +146,7 @@ class _Predictions:
             predicted = predictions[index].values.astype(np.int64)
             symbols = torch.as_tensor(np.append(self._symbols.end, predicted), device=self._device).unsqueeze(1)
             weights: list[Tensor] = []
-            handle = decoder.attention.register_forward_hook(lambda _, __, output, kept=weights: kept.append(output[1]))
+            handle = decoder.attention.register_forward_hook(partial(_keep_weights, weights))
             try:
                 self._model.decode(symbols, self._model.decoder_context(encoded))
             finally:
@@ -154,10 +157,20 @@ class _Predictions:
                     "name": self._dataset.file.names[index],
                     "source": [decode([token]).decode("utf-8", "backslashreplace") for token in tokens.tolist()],
                     "output": [self._output_symbol(symbol) for symbol in [*predicted.tolist(), self._symbols.end]],
-                    "weights": [[round(value, 3) for value in row] for row in weights[0][0].tolist()],
+                    "weights": [
+                        [round(value, 3) for value in row] for row in cast("list[list[float]]", weights[0][0].tolist())
+                    ],
                 }
             )
         return matrices
 
     def _output_symbol(self, symbol: int) -> str:
         return "end" if symbol == self._symbols.end else self._symbols.decode([symbol]).decode("utf-8", "replace")
+
+
+def _keep_weights(
+    kept: list[Tensor], module: torch.nn.Module, arguments: tuple[Any, ...], output: tuple[Tensor, Tensor]
+) -> None:
+    """Append the weights of an attention to a list, as a forward hook."""
+    del module, arguments
+    kept.append(output[1])

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from seqforge.files import read_bounded
+from seqforge.report.curves import number
 from seqforge.report.subject import Subject
 from seqforge.runs.history import STARTED, RunState, read_state
 
@@ -38,18 +39,18 @@ class Facts(NamedTuple):
 def collect_facts(subject: Subject) -> Facts:
     """Return the facts about a run."""
     experiment, directory = subject.experiment, subject.directory
-    start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), {})
+    start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), dict[str, Any]())
     state, reason = read_state(directory.path)
     table = [
         ("Model", describe_model(experiment.table)),
         ("Corpus", str(start.get("corpus", experiment.corpus.name))),
         ("Splits", _describe_splits(start)),
-        *(("Backend", str(line)) for line in start.get("backends", [])),
+        *(("Backend", line) for line in _list(start, "backends")),
         ("Initial weights", str(start.get("initial", ""))),
         ("Optimizer", _describe_component(experiment.table.get("optimizer", {}))),
         ("Schedule", _describe_component(experiment.table.get("schedule", {}))),
         ("Precision", str(experiment.training.precision)),
-        ("Device", " · ".join(filter(None, [start.get("device", ""), start.get("gpu", "")]))),
+        ("Device", " · ".join(str(start[key]) for key in ("device", "gpu") if start.get(key))),
         ("Processor", str(start.get("processor", ""))),
         ("Versions", _describe_versions(start, experiment.plugins)),
         ("Started", _describe_starts(subject)),
@@ -60,7 +61,7 @@ def collect_facts(subject: Subject) -> Facts:
     command = start.get("command")
     return Facts(
         name=subject.name,
-        lead=" · ".join(value for label, value in table if label in ("Model", "Corpus") and value),
+        lead=f"{describe_model(experiment.table)} · {experiment.corpus.registration.name}",
         state=state,
         reason=reason,
         figures=_figures(subject, start),
@@ -95,7 +96,7 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
     steps = [record for record in subject.records if record["event"] == "step"]
     figures: list[tuple[str, str]] = []
     for key, label in (("bits_per_character", "bits per character"), ("loss", "validation loss")):
-        values = [record[key] for record in evaluations if isinstance(record.get(key), int | float)]
+        values = [value for record in evaluations if (value := number(record, key)) is not None]
         if values:
             figures.append((f"best {label}", f"{min(values):.3f}"))
             break
@@ -108,7 +109,7 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
     if last is not None:
         figures.append(("steps", f"{last['step']:,}"))
     if steps:
-        figures.append(("training time", format_duration(float(steps[-1].get("seconds", 0.0)))))
+        figures.append(("training time", format_duration(number(steps[-1], "seconds") or 0.0)))
     return figures
 
 
@@ -134,10 +135,16 @@ def _describe_component(table: Mapping[str, Any]) -> str:
 
 
 def _describe_splits(start: Mapping[str, Any]) -> str:
-    if "training_tokens" not in start:
+    training, validation = number(start, "training_tokens"), number(start, "validation_tokens")
+    if training is None or validation is None:
         return ""
-    unit = next(iter(start.get("terms", ["tokens"])))
-    return f"{start['training_tokens']:,} training and {start['validation_tokens']:,} validation {unit}"
+    unit = next(iter(_list(start, "terms")), "tokens")
+    return f"{training:,.0f} training and {validation:,.0f} validation {unit}"
+
+
+def _list(record: Mapping[str, Any], key: str) -> list[str]:
+    value = record.get(key)
+    return [str(part) for part in cast("list[object]", value)] if isinstance(value, list) else []
 
 
 def _describe_versions(start: Mapping[str, Any], plugins: Mapping[str, str]) -> str:

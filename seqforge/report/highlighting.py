@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_for_filename
+from pygments.lexers import find_lexer_class_for_filename
 from pygments.token import Comment, Keyword, Literal, Name, Token, string_to_tokentype
-from pygments.util import ClassNotFound
 
 CLASSES = ("", "keyword", "type", "string", "number", "comment", "directive", "function")
 """Names of the classes of tokens, by index; the page has a color for each."""
@@ -30,11 +29,8 @@ def find_lexer(names: Iterable[str]) -> Lexer | None:
     """Return the lexer for the most frequent kind of file among the names of documents, or None if there is none."""
     suffixes = Counter(suffix for name in names if (suffix := PurePosixPath(name).suffix))
     for suffix, _ in suffixes.most_common(1):
-        try:
-            lexer: Lexer = get_lexer_for_filename(f"text{suffix}")
-        except ClassNotFound:
-            return None
-        return lexer
+        found = find_lexer_class_for_filename(f"text{suffix}")
+        return found() if found is not None else None
     return None
 
 

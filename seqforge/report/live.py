@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
+from seqforge.report.curves import number
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
@@ -57,11 +58,12 @@ class LiveRun:
         facts = collect_facts(self._subject)
         steps = [record for record in self._subject.records if record["event"] == "step"]
         last: dict[str, Any] = steps[-1] if steps else {}
-        done = (
-            f"{last['fraction']:.0%} of the run" if isinstance(last.get("fraction"), float) else "before the first step"
-        )
-        value = last.get("bits_per_character", last.get("loss"))
-        status = f"{done} · {value:.3f}" if isinstance(value, float) else done
+        fraction = number(last, "fraction")
+        status = "before the first logged step" if fraction is None else f"{fraction:.0%} of the run"
+        for key, unit in (("bits_per_character", "bits per character"), ("loss", "loss")):
+            if (value := number(last, key)) is not None:
+                status += f" · {value:.3f} {unit}"
+                break
         news = {
             "state": facts.state,
             "ended": facts.state != "running",
@@ -97,7 +99,7 @@ def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             """Answer with the page or its data."""
-            port = self.server.server_address[1]
+            port = cast("ThreadingHTTPServer", self.server).server_port
             if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
                 self._send(HTTPStatus.FORBIDDEN, "text/plain", b"This server answers only requests to 127.0.0.1.")
                 return

@@ -5,16 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
-from torch.nn import functional
 
 from seqforge.events import WorkProgressed
-from seqforge.model import SequenceModel
-from seqforge.report.reading import choose_split, read_pieces
+from seqforge.report.reading import choose_split, next_symbol_nats, read_pieces
 from seqforge.report.subject import Subject
 
-PIECES, CONTEXT, LENGTH = 256, 256, 384
+PIECES, CONTEXT, LENGTH = 128, 256, 384
 """Number of pieces of text, symbols read before each with a carried state, and symbols that are scored."""
 
 BINS = 20
@@ -36,8 +32,8 @@ def collect_memory(subject: Subject) -> dict[str, Any] | None:
         return None
     subject.report(WorkProgressed("measuring memory"))
     tokens = torch.as_tensor(read_pieces(dataset, split, PIECES, CONTEXT + LENGTH + 1, seed=3).T.copy())
-    carried = _nats(subject.model, tokens)[CONTEXT:]
-    reset = _nats(subject.model, tokens[CONTEXT:])
+    carried = next_symbol_nats(subject.model, tokens)[CONTEXT:]
+    reset = next_symbol_nats(subject.model, tokens[CONTEXT:])
     scale = 1 / math.log(2) / dataset.characters_per_token(split)
     edges = np.unique(np.geomspace(1, LENGTH + 1, BINS + 1).round().astype(int))
     table: dict[str, list[float]] = {"distance": [], "reset": [], "carried": []}
@@ -46,12 +42,3 @@ def collect_memory(subject: Subject) -> dict[str, Any] | None:
         for name, nats in (("reset", reset), ("carried", carried)):
             table[name].append(round(float(nats[start - 1 : stop - 1].mean()) * scale, 4))
     return table
-
-
-@torch.inference_mode()
-def _nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) -> Float[Tensor, "time batch"]:
-    """Return the negative log-likelihood of each token but the first, from the initial state."""
-    device = next(model.parameters()).device
-    logits, _ = model(tokens[:-1].to(device), model.initial_states(tokens.shape[1]))
-    losses = functional.cross_entropy(logits.flatten(0, 1).float(), tokens[1:].flatten().to(device), reduction="none")
-    return losses.view(len(tokens) - 1, -1).cpu()

@@ -72,7 +72,7 @@ def render_page(
     """Return the page.
 
     The content security policy allows only the scripts and styles of this page, by their digests. A live page may also
-    read from the server that it came from. Text from runs is escaped by the template, or inserted by the scripts as text.
+    read from the server that it came from. Text from runs is escaped by the template, or inserted by scripts as text.
 
     Args:
         runs: One dictionary for each run: `facts` for the template, and `data` for the scripts.

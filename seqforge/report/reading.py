@@ -1,6 +1,6 @@
 """Held-out text for the examinations of a model, and the states and gates with which a model reads it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -54,6 +54,15 @@ def decode_symbols(vocabulary: Vocabulary, tokens: NDArray[np.int64]) -> list[st
 
 
 @torch.inference_mode()
+def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) -> Float[Tensor, "time batch"]:
+    """Return the negative log-likelihood of each token but the first, from the initial state."""
+    device = next(model.parameters()).device
+    logits, _ = model(tokens[:-1].to(device), model.initial_states(tokens.shape[1]))
+    losses = functional.cross_entropy(logits.flatten(0, 1).float(), tokens[1:].flatten().to(device), reduction="none")
+    return losses.view(len(tokens) - 1, -1).cpu()
+
+
+@torch.inference_mode()
 def read_layers(model: SequenceModel, tokens: Int[Tensor, "time batch"]) -> list[LayerReading]:
     """Read tokens step by step from the initial state, in plain torch and float32, and record every layer.
 
@@ -89,6 +98,7 @@ def _gates(cell: Cell[Any], projected: Tensor, state: Any) -> Iterator[tuple[str
     """Yield the values of the gates, if the equations of the cell define them."""
     if not isinstance(cell, FactoredCell) or cell.equations not in GATES:
         return
-    blocks = (projected + functional.linear(state[0], cell.recurrent_matrix())).split(cell.hidden_size, dim=1)
+    preactivations = projected + functional.linear(state[0], cell.recurrent_matrix())
+    blocks: Sequence[Tensor] = torch.split(preactivations, cell.hidden_size, dim=1)
     for name, block in GATES[cell.equations].items():
         yield name, blocks[block].sigmoid().float()

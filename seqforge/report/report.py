@@ -29,7 +29,7 @@ def write_report(subjects: Sequence[Subject], text: str | None = None) -> Report
 
     Raises:
         RunError: If a run cannot be read.
-        DataError: If `text` has a symbol that is not in the vocabulary of a run.
+        DataError: If `text` is empty, or has a symbol that is not in the vocabulary of a run.
     """
     runs: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -55,6 +55,8 @@ def collect_logged(subject: Subject, samples: SampleReader) -> dict[str, Any]:
 def _examine(subject: Subject, text: str | None) -> dict[str, Any]:
     """Return the part of a run's data that needs its model."""
     if subject.experiment.labelled:
+        if text is not None:
+            subject.notes.append("The run was trained on labelled examples, so the text has no confidence.")
         return {"examples": collect_examples(subject)}
     parts: dict[str, Callable[[], Any]] = {
         "confidences": lambda: collect_confidences(subject, text),

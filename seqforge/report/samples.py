@@ -9,7 +9,7 @@ import numpy as np
 
 from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
 from seqforge.events import WorkProgressed
-from seqforge.files import read_bounded
+from seqforge.files import open_regular
 from seqforge.interfaces import FittedMetric, Metric
 from seqforge.report.highlighting import find_lexer, highlight
 from seqforge.report.subject import Subject
@@ -51,7 +51,7 @@ class SampleReader:
             return None
         steps = _spread(sorted(files), MOST_MOMENTS)
         longest = max(len(_read(path)) for path in files[steps[-1]])
-        count = max(1, self._most_characters // max(1, len(steps) * min(longest, LONGEST_TEXT)))
+        count = max(1, self._most_characters // max(1, len(steps) * longest))
         scores = {record["step"]: record for record in self._subject.records if record["event"] == "sample"}
         moments: list[dict[str, Any]] = []
         for number, step in enumerate(steps, start=1):
@@ -65,7 +65,7 @@ class SampleReader:
         return {"moments": moments}
 
     def _read_moment(self, step: int, paths: Sequence[Path]) -> dict[str, Any]:
-        texts = [_read(path)[:LONGEST_TEXT] for path in paths]
+        texts = [_read(path) for path in paths]
         faults = find_faults(self._metrics, texts)
         samples = [
             {"text": text, "tokens": highlight(text, self._lexer), "faults": marks}
@@ -86,7 +86,8 @@ def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[l
         working.add(name)
         for finding in score.findings:
             if 0 <= finding.text < len(texts):
-                mark = [finding.start, max(finding.stop, finding.start + 1), finding.severity, name, finding.message]
+                start = max(0, finding.start)
+                mark = [start, max(finding.stop, start + 1), finding.severity, name, finding.message]
                 faults[finding.text].append(mark)
     for name in metrics.keys() - working:
         del metrics[name]
@@ -111,7 +112,9 @@ def _list_files(folder: Path) -> dict[int, list[Path]]:
 
 
 def _read(path: Path) -> str:
-    return read_bounded(path).decode("utf-8", "replace")
+    """Return the beginning of a sample, at most `LONGEST_TEXT` characters."""
+    with open_regular(path) as file:
+        return file.read(4 * LONGEST_TEXT).decode("utf-8", "replace")[:LONGEST_TEXT]
 
 
 def _spread(steps: Sequence[int], count: int) -> list[int]:

@@ -45,7 +45,7 @@ def _nesting(text: str) -> dict[str, Values]:
         start, stop = match.span()
         match match.lastgroup:
             case "comment":
-                commented[start + 1 : stop] = 1
+                commented[start + 1 : stop - match[0].endswith("*/")] = 1
             case "quote":
                 quoted[start : stop - 1] = 1
             case "close":

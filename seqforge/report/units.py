@@ -1,7 +1,7 @@
 """Units that mean something: those that predict a property of the text, and the saturation of gates.
 
-Karpathy, Johnson and Li 2015 ("Visualizing and understanding recurrent networks") found such units by eye. Here, they are
-found by their correlation with the properties of `text_properties`.
+Karpathy, Johnson and Li 2015 ("Visualizing and understanding recurrent networks") found such units by eye. Here, they
+are found by their correlation with the properties of `text_properties`.
 """
 
 from typing import Any
@@ -15,10 +15,13 @@ from seqforge.report.reading import LayerReading, choose_split, decode_symbols, 
 from seqforge.report.subject import Subject
 from seqforge.report.text_properties import find_properties
 
-PIECES, LENGTH, WARM_UP = 32, 500, 100
+PIECES, LENGTH, WARM_UP = 64, 350, 100
 """Number and length of the pieces of text, and the number of symbols after which a piece counts."""
 
-SHOWN = 3
+MOST_VALUES, FIELDS, FEWEST = 1 << 25, 2, 4
+"""Maximum number of activations, fields of a state that it assumes, and pieces that even the largest model reads."""
+
+SHOWN = 4
 """Number of pieces whose activations are shown."""
 
 SHIFTS = 7
@@ -27,14 +30,17 @@ SHIFTS = 7
 LEFT, RIGHT = 0.1, 0.9
 """A gate is saturated below the first and above the second value."""
 
-Values = NDArray[np.float64]
+SILENT = 1e-9
+"""Largest standard deviation of a unit that does not react to the text."""
+
+Values = NDArray[np.floating[Any]]
 
 
 def collect_units(subject: Subject) -> dict[str, Any] | None:
     """Return the units that represent properties of held-out text, and the saturation of the gates.
 
-    A unit is selected on one half of the pieces of text, by the absolute value of its correlation with the property, and
-    its score is the correlation on the other half. The control does the same with the labels of other pieces.
+    A unit is selected on one half of the pieces of text, by the absolute value of its correlation with the property,
+    and its score is the correlation on the other half. The control does the same with the labels of other pieces.
 
     Returns:
         `symbols` of the text that is shown; `units`, each with its property, name, score, control and its activations
@@ -48,9 +54,13 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     if dataset.splits[split].length < PIECES * WARM_UP:
         return None
     subject.report(WorkProgressed("examining units"))
-    pieces = read_pieces(dataset, split, PIECES, LENGTH, seed=2)
+    units_of_model = sum(FIELDS * cell.hidden_size for cell in subject.model.stack.layers)
+    count = max(FEWEST, min(PIECES, MOST_VALUES // (LENGTH * units_of_model)))
+    pieces = read_pieces(dataset, split, count, LENGTH, seed=2)
     readings = read_layers(subject.model, torch.as_tensor(pieces.T.copy()))
     symbols = [decode_symbols(subject.vocabulary, piece) for piece in pieces]
+    if not any(reading.units for reading in readings):
+        return None
     names = [
         (layer, field, unit)
         for layer, reading in enumerate(readings, start=1)
@@ -59,7 +69,8 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     ]
     activations = np.concatenate([values.numpy() for reading in readings for values in reading.units.values()], axis=-1)
     # From here on, pieces are the first axis.
-    activations = activations[WARM_UP:].transpose(1, 0, 2).astype(np.float64)
+    activations = activations[WARM_UP:].transpose(1, 0, 2)
+    first, second = standardize(activations[: count // 2]), standardize(activations[count // 2 :])
     labels = [find_properties(piece) for piece in symbols]
     texts = [piece[WARM_UP:] for piece in symbols[:SHOWN]]
     # What is shown begins with a whole line.
@@ -67,7 +78,7 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     units: list[dict[str, Any]] = []
     for name in labels[0]:
         values = np.stack([properties[name][WARM_UP:] for properties in labels])
-        if (found := _find_unit(activations, values)) is None:
+        if (found := find_unit(first, second, values)) is None:
             continue
         index, score, control = found
         layer, field, unit = names[index]
@@ -88,44 +99,41 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
     return {"symbols": shown_symbols, "units": units, "gates": _saturation(readings)}
 
 
-def _find_unit(activations: Values, labels: Values) -> tuple[int, float, float] | None:
-    """Return the index of the unit that predicts the labels best, its correlation, and that of the control.
+def find_unit(first: Values, second: Values, labels: Values) -> tuple[int, float, float] | None:
+    """Return the index of the unit that predicts labels best, its correlation, and that of the control.
 
     Args:
-        activations: `[pieces, time, units]`.
-        labels: `[pieces, time]`.
+        first: Standardized activations `[symbols, units]` of the first half of the pieces, which selects the unit.
+        second: Those of the second half, which scores it.
+        labels: Labels `[pieces, time]` of all pieces.
+
+    Returns:
+        None if the labels of a half do not vary.
     """
     half = len(labels) // 2
     if labels[:half].std() == 0 or labels[half:].std() == 0:
         return None
-    first, second = _Standardized(activations[:half]), _Standardized(activations[half:])
-    index, score = _select(first, second, labels)
-    controls: list[float] = []
-    for shift in range(1, SHIFTS + 1):
-        moved = np.concatenate([np.roll(labels[:half], shift, axis=0), np.roll(labels[half:], shift, axis=0)])
-        controls.append(abs(_select(first, second, moved)[1]))
-    return index, score, float(np.mean(controls))
+    # Row 0 has the labels, each further row those of other pieces.
+    ours, theirs = (
+        np.stack([np.roll(part, shift, axis=0).ravel() for shift in range(min(SHIFTS + 1, half))])
+        for part in (labels[:half], labels[half:])
+    )
+    chosen = np.abs(_correlate(ours, first)).argmax(axis=1)
+    scores = _correlate(theirs, second)[np.arange(len(chosen)), chosen]
+    return int(chosen[0]), float(scores[0]), float(np.abs(scores[1:]).mean())
 
 
-class _Standardized:
-    """Activations with mean 0 and variance 1 over time, so that a correlation is one product."""
-
-    def __init__(self, activations: Values) -> None:
-        flat = activations.reshape(-1, activations.shape[-1])
-        deviation = flat.std(axis=0)
-        self.values = (flat - flat.mean(axis=0)) / np.where(deviation > 1e-9, deviation, np.inf)
-
-    def correlate(self, labels: Values, index: int | None = None) -> Values:
-        """Return the correlation of every unit, or of one, with labels."""
-        centered = labels.ravel() - labels.mean()
-        values = self.values if index is None else self.values[:, index]
-        return centered @ values / (len(centered) * max(float(centered.std()), 1e-12))
+def standardize(activations: Values) -> Values:
+    """Return activations `[pieces, time, units]` as `[symbols, units]` with mean 0 and variance 1 over the symbols."""
+    flat = activations.reshape(-1, activations.shape[-1])
+    deviation = flat.std(axis=0)
+    return (flat - flat.mean(axis=0)) / np.where(deviation > SILENT, deviation, np.float32(np.inf))
 
 
-def _select(first: _Standardized, second: _Standardized, labels: Values) -> tuple[int, float]:
-    half = len(labels) // 2
-    index = int(np.argmax(np.abs(first.correlate(labels[:half]))))
-    return index, float(second.correlate(labels[half:], index))
+def _correlate(labels: Values, standardized: Values) -> Values:
+    """Return the correlation `[rows, units]` of each row of labels, `[rows, symbols]`, with each unit."""
+    centered = (labels - labels.mean(axis=1, keepdims=True)).astype(np.float32)
+    return centered @ standardized / (labels.shape[1] * labels.std(axis=1, keepdims=True))
 
 
 def _saturation(readings: list[LayerReading]) -> list[dict[str, Any]]:

@@ -40,7 +40,10 @@ def record_start(folder: Path, step: int, values: Mapping[str, Any]) -> None:
 
 
 def record_end(folder: Path, step: int, reason: str, *, complete: bool, seconds: float) -> None:
-    """Record an end of training: complete, interrupted or failed. It hides no error of the training."""
+    """Record an end of training: complete, interrupted or failed.
+
+    If the file cannot be written, nothing is raised, since an error may have ended the training.
+    """
     values = {"time": _now(), "reason": reason, "complete": complete, "seconds": seconds}
     with contextlib.suppress(RunError):
         MetricsLog(folder / HISTORY).append(ENDED, step, values)

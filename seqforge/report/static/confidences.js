@@ -50,8 +50,8 @@ seqforge.parts.push((parent) => {
   const section = seqforge.section(
     parent,
     "update",
-    "One update",
-    "The probability of every next symbol on each step of the text, before and after one update of the parameters. The target is green, all others red: an update raises the targets and lowers the rest.",
+    "The first update",
+    "The probability of every next symbol on each step of the text, with the initial weights and after the first update. The target is green, all others are red; an update makes the targets more probable.",
   );
   const head = ["reads", "target", ...found.symbols.map(seqforge.symbolName)];
   const rows = found.read.map((symbol, step) =>

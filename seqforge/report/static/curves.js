@@ -20,6 +20,7 @@
     main.replaceChildren();
     other.replaceChildren();
     for (const [title, curves] of charts) {
+      if (curves.every((curve) => curve.value.every((value) => value === 0))) continue;
       const isSample = curves.some((curve) => curve.role === "sample" || curve.role === "baseline");
       draw(isSample ? other : main, title, curves, main.childElementCount === 0 && !isSample);
     }
@@ -55,8 +56,12 @@
       seqforge.element("p", { className: "lead" }, "Training values are smoothed, with the logged values behind them. Point at a chart to read all of them at one moment; drag to zoom in, double-click to zoom out."),
       controls,
       seqforge.element("div", { className: "charts" }),
-      seqforge.element("h3", { className: "more" }, "What metrics find in samples, and in held-out text of the same length (dashed)"),
-      seqforge.element("div", { className: "charts other" }),
+      seqforge.element(
+        "details",
+        { className: "more", open: matchMedia("(min-width: 52rem)").matches },
+        seqforge.element("summary", {}, "What metrics find in samples, and in held-out text of the same length (dashed)"),
+        seqforge.element("div", { className: "charts other" }),
+      ),
     );
   }
 

@@ -9,7 +9,7 @@ seqforge.parts.push((parent) => {
   if (found.attention.length) showAttention();
 
   function shade(share) {
-    return `color-mix(in srgb, var(--accent) ${Math.round(75 * share)}%, var(--sunken))`;
+    return `color-mix(in srgb, var(--accent) ${Math.round(50 * share)}%, var(--sunken))`;
   }
 
   function showConfusion({ names, counts }) {
@@ -20,9 +20,7 @@ seqforge.parts.push((parent) => {
     const rows = counts.map((row, index) => {
       const sum = Math.max(1, row.reduce((total, count) => total + count, 0));
       const cells = row.map((count, column) => {
-        const cell = seqforge.element("td", { "--shade": shade(count / sum), title: `${names[index]} predicted as ${names[column]}: ${count}` }, count ? String(count) : "");
-        if (count / sum > 0.6) cell.style.color = "var(--page)";
-        return cell;
+        return seqforge.element("td", { "--shade": shade(count / sum), title: `${names[index]} predicted as ${names[column]}: ${count}` }, count ? String(count) : "");
       });
       return seqforge.element("tr", {}, seqforge.element("th", { scope: "row" }, ...seqforge.characters(names[index])), ...cells);
     });

@@ -73,10 +73,10 @@ document.addEventListener("keydown", (event) => event.key === "Escape" && seqfor
 addEventListener("scroll", () => seqforge.tip(null), { passive: true, capture: true });
 
 /* A section of one run. Parts call it; the run's container shows it. */
-seqforge.section = (parent, id, title, lead) => {
+seqforge.section = (parent, id, title, lead, shortTitle = title) => {
   const heading = `${id}-${seqforge.runs.indexOf(parent.run)}`;
   const section = seqforge.element("section", { id: heading, "aria-labelledby": `${heading}-title` });
-  section.dataset.title = title;
+  section.dataset.title = shortTitle;
   section.append(seqforge.element("h2", { id: `${heading}-title` }, title));
   if (lead) section.append(seqforge.element("p", { className: "lead" }, lead));
   parent.element.append(section);

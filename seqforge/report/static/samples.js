@@ -83,8 +83,9 @@ seqforge.parts.push((parent) => {
   }
 
   function scoreTable(scores) {
-    const head = seqforge.element("tr", {}, ...["Metric", "sample", "text"].map((name) => seqforge.element("th", { scope: "col" }, name)));
-    const rows = scores.map(([name, value, baseline]) =>
+    const head = seqforge.element("tr", {}, ...["Metric", "samples", "held-out"].map((name) => seqforge.element("th", { scope: "col" }, name)));
+    const silent = scores.filter(([, value, baseline]) => !value && !baseline);
+    const rows = scores.filter((score) => !silent.includes(score)).map(([name, value, baseline]) =>
       seqforge.element(
         "tr",
         {},
@@ -93,7 +94,9 @@ seqforge.parts.push((parent) => {
         seqforge.element("td", { className: "muted" }, baseline === null ? "" : seqforge.format(baseline)),
       ),
     );
-    return seqforge.element("table", { className: "values" }, seqforge.element("thead", {}, head), seqforge.element("tbody", {}, ...rows));
+    const table = seqforge.element("table", { className: "values" }, seqforge.element("thead", {}, head), seqforge.element("tbody", {}, ...rows));
+    const note = seqforge.element("p", { className: "muted small", hidden: !silent.length }, `${silent.length} more are 0 in both.`);
+    return seqforge.element("div", {}, table, note);
   }
 
   show();

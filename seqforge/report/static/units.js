@@ -9,6 +9,7 @@ seqforge.parts.push((parent) => {
     "Cells that mean something",
     "For each property of the text, the unit that predicts it best. The score is the correlation on text that did not select the unit; " +
       "the control is the same with the labels of other text. Blue is negative, orange positive.",
+    "Cells",
   );
   const number = seqforge.runs.indexOf(parent.run);
   const list = seqforge.element("fieldset", { className: "unit-list" }, seqforge.element("legend", { className: "hidden-text" }, "Unit that is shown"));
@@ -60,6 +61,7 @@ seqforge.parts.push((parent) => {
     "Saturation of gates",
     "Each circle is a unit: how much of the time its gate is open (above 0.9) and closed (below 0.1). A forget gate far to the right keeps its " +
       "content for long; units near the origin never commit.",
+    "Gates",
   );
   const name = "http://www.w3.org/2000/svg";
   const shape = (tag, attributes, text = "") => {
@@ -99,6 +101,7 @@ seqforge.parts.push((parent) => {
     `Bits per character against the number of characters since the state was reset, and for the same text with the state carried from before. ` +
       `On the first character the carried state saves ${gain.toFixed(2)} bits` +
       (settled ? `; after about ${Math.round(settled)} characters the difference is below 0.05 bits.` : "."),
+    "Memory",
   );
   const box = seqforge.element("div", { role: "img", "aria-label": `Bits per character after a reset: ${found.reset[0].toFixed(2)} at first, ${found.reset.at(-1).toFixed(2)} at last; with the carried state: ${found.carried.at(-1).toFixed(2)}` });
   const legend = seqforge.element("ul", { className: "legend" });

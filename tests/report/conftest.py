@@ -1,0 +1,84 @@
+"""A small trained run of a language model on C, and a browser."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Experiment, Registry, Run, train
+from seqforge.report import Subject
+
+LINES = (
+    "static int read_block(struct file *file)\n{\n\tint count = 0;\n\n\t/* Wait for the device. */\n",
+    '\tif (file->ready && count < 10) {\n\t\tprintk("block (%d)", count);\n\t\tcount++;\n\t}\n\treturn count;\n}\n\n',
+)
+
+
+@pytest.fixture(scope="session")
+def trained(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(folder / "cache"))
+        table: dict[str, Any] = {
+            "experiment": {"name": "small"},
+            "corpus": {"use": "inline", "text": "".join(LINES) * 120},
+            "data": {"validation_fraction": 0.3},
+            "model": {"cells": [{"use": "essentials/lstm", "hidden_size": 12}]},
+            "optimizer": {"use": "adam", "learning_rate": 0.01},
+            "training": {"batch_size": 4, "sequence_length": 16, "steps": 12, "backend": "eager", "log_interval": 1},
+            "evaluation": {"interval": 4},
+            "sampling": {"interval": 4, "length": 60, "count": 2},
+            "metrics": [{"use": "brackets"}, {"use": "indentation"}],
+        }
+        return train(Experiment.from_dict(table, registry=registry), folder).path
+
+
+@pytest.fixture
+def run(trained: Path, registry: Registry, tmp_path: Path) -> Run:
+    """Return a copy of the run, which a test may change."""
+    return Run.open(shutil.copytree(trained, tmp_path / "small"), registry=registry)
+
+
+@pytest.fixture
+def subject(run: Run) -> Subject:
+    return Subject(run.directory, run.experiment)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("needs Chromium: apt install chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=[*flags, "--disable-component-update"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Open pages, and fail at the end of the test if one had an error or requested anything but itself."""
+    contexts: list[Any] = []
+    problems: list[str] = []
+
+    def open_file(address: str, width: int = 1280, scheme: str = "light") -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page.on("console", lambda message: problems.append(f"console: {message.text}"))
+        page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}") or dialog.dismiss())
+        page.on("request", lambda request: request.url.startswith(address) or problems.append(f"loads {request.url}"))
+        page.goto(address)
+        page.wait_for_selector(".u-wrap")
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert not problems

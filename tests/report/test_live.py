@@ -1,0 +1,73 @@
+"""The server of a page that follows a run, and the command `watch`."""
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from seqforge import Run
+from seqforge.report import Subject
+from seqforge.report.live import LiveRun, make_server
+from seqforge.runs.metrics_log import MetricsLog
+
+
+@pytest.fixture
+def port(subject: Subject) -> Iterator[int]:
+    server = make_server(LiveRun(subject))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def _get(port: int, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers=headers)
+    response = connection.getresponse()
+    return response, response.read()
+
+
+def test_data_is_sent_when_it_has_changed(port: int, run: Run) -> None:
+    response, content = _get(port, "/data.json")
+    tag = response.headers["ETag"]
+    assert json.loads(content)["ended"] is True
+    assert _get(port, "/data.json", **{"If-None-Match": tag})[0].status == 304
+    MetricsLog(run.directory.metrics).append("step", 13, {"seconds": 9.0, "characters": 64.0, "loss": 1.0})
+    response, content = _get(port, "/data.json", **{"If-None-Match": tag})
+    assert response.status == 200
+    assert json.loads(content)["data"]["curves"][1]["step"][-1] == 13
+
+
+def test_other_hosts_and_paths_are_refused(port: int) -> None:
+    assert _get(port, "/", Host=f"evil.example:{port}")[0].status == 403
+    assert _get(port, "/data.json", Host="127.0.0.1")[0].status == 403
+    assert _get(port, "/../experiment.toml")[0].status == 404
+    assert _get(port, "/", Host=f"localhost:{port}")[0].status == 200
+
+
+def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Callable[..., Any]) -> None:
+    with run.directory.lock():
+        page = open_page(f"http://127.0.0.1:{port}/")
+        page.get_by_text("100% of the run").wait_for()
+        MetricsLog(run.directory.metrics).append("step", 13, {"fraction": 0.5, "loss": 1.0, "seconds": 9.0})
+        page.get_by_text("50% of the run").wait_for()
+    MetricsLog(run.directory.metrics).append("step", 14, {"fraction": 0.6, "loss": 1.0, "seconds": 9.5})
+    page.locator("#live.ended", has_text="finished").wait_for()
+
+
+def test_command_ends_with_the_run(run: Run) -> None:
+    command = [sys.executable, "-c", "from seqforge.cli import main; main()", "watch", str(run.path)]
+    with run.directory.lock():
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        port = int(line.split(":")[2].partition("/")[0])
+        assert b"data-live" in _get(port, "/")[1]
+    output, _ = process.communicate(timeout=60)
+    assert "The run is finished" in output
+    assert process.returncode == 0

@@ -1,0 +1,145 @@
+"""What a report contains, and what it leaves out."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge import Experiment, Run, train
+from seqforge.errors import DataError
+from seqforge.report import Subject
+from seqforge.report.curves import MOST_POINTS, collect_curves
+from seqforge.report.examples import collect_examples
+from seqforge.report.facts import collect_facts
+from seqforge.report.highlighting import CLASSES, find_lexer, highlight
+from seqforge.report.page import embed_json
+from seqforge.report.samples import SampleReader
+
+
+def _data(page: str) -> dict[str, Any]:
+    match = re.search(r'<script type="application/json" class="run-data">(.*?)</script>', page, re.DOTALL)
+    assert match
+    return json.loads(match[1])
+
+
+def test_report_of_a_language_model(run: Run) -> None:
+    page = run.report("if (count) {")
+    data = _data(page.html)
+    assert [moment["step"] for moment in data["samples"]["moments"]] == [4, 8, 12]
+    assert "".join(data["confidences"]["symbols"]) == "if (count) {"
+    assert all(abs(sum(value for _, value in place)) <= 1 for place in data["confidences"]["likeliest"])
+    assert {unit["property"] for unit in data["units"]["units"]} >= {"bracket depth", "position in the line"}
+    assert data["memory"]["reset"][0] != data["memory"]["carried"][0]
+    assert page._repr_html_().startswith('<iframe title="seqforge report" sandbox="allow-scripts"')
+    assert "default-src &#39;none&#39;" in page.html
+
+
+def test_text_outside_the_vocabulary_is_refused(run: Run) -> None:
+    with pytest.raises(DataError, match="not in the vocabulary"):
+        run.report("Ж")
+
+
+def test_report_without_checkpoint_shows_curves_and_samples(run: Run) -> None:
+    import shutil
+
+    shutil.rmtree(run.directory.checkpoints)
+    page = run.report().html
+    data = _data(page)
+    assert data["curves"]
+    assert data["samples"]
+    assert "confidences" not in data
+    assert "The model is not available" in page
+
+
+def test_facts_state_the_command_and_the_machine(subject: Subject) -> None:
+    facts = collect_facts(subject)
+    table = dict(facts.table)
+    assert facts.state == "finished"
+    assert "pytest" in (facts.command or "")
+    assert table["Model"] == "lstm 12"
+    assert "LSTM on eager" in table["Backend"]
+    assert "seqforge 0" in table["Versions"]
+    assert ("steps", "12") in facts.figures
+    assert "hidden_size = 12" in facts.experiment
+    assert "checksum" not in facts.experiment
+
+
+def test_faults_have_the_places_of_the_metrics(subject: Subject) -> None:
+    (subject.directory.samples / "step-00000012-1.txt").write_text("int f(void)\n{\n\treturn 0;\n}\n)\n")
+    samples = SampleReader(subject, 10_000).collect()
+    assert samples is not None
+    text = samples["moments"][-1]["texts"][0]
+    (start, stop, severity, metric, message) = text["faults"][0]
+    assert (text["text"][start:stop], severity, metric) == (")", "error", "brackets")
+    assert "closes nothing" in message
+
+
+def test_curves_of_a_log() -> None:
+    steps = [
+        {"event": "step", "step": step, "seconds": step / 2, "characters": 10.0, "loss": 5.0 / step}
+        for step in range(1, 3001)
+    ]
+    evaluation = {"event": "evaluation", "step": 100, "loss": 1.5, "metric.value": 0.5, "seconds": 50.0}
+    sample = {"event": "sample", "step": 200, "lines.long": 3.0, "lines.long.baseline": 1.0}
+    curves = {(curve["chart"], curve["role"]): curve for curve in collect_curves([*steps, evaluation, sample])}
+    assert len(curves["Loss", "training"]["value"]) == MOST_POINTS
+    assert curves["Loss", "validation"] == {
+        "chart": "Loss",
+        "role": "validation",
+        "step": [100.0],
+        "value": [1.5],
+        "seconds": [50.0],
+        "characters": [1000.0],
+    }
+    assert curves["Speed", "training"]["value"][0] == 20
+    assert curves["lines.long", "baseline"]["value"] == [1.0]
+    assert curves["metric.value", "validation"]["value"] == [0.5]
+
+
+def test_report_of_a_long_run_is_small_and_fast(run: Run) -> None:
+    """Ten thousand lines of the log and a hundred samples. The time is limited loosely, for a busy machine."""
+    from seqforge.runs.metrics_log import MetricsLog
+
+    log = MetricsLog(run.path / "long.jsonl")
+    log.append("step", 1, {"seconds": 0.1, "characters": 64.0, "loss": 2.0, "bits_per_character": 2.9})
+    line = (run.path / "long.jsonl").read_bytes()
+    run.directory.metrics.write_bytes(line * 10_000)
+    text = (run.directory.samples / "step-00000012-1.txt").read_text() * 15
+    for step in range(100):
+        (run.directory.samples / f"step-{step:08d}.txt").write_text(text)
+    started = time.process_time()
+    page = run.report()
+    assert time.process_time() - started < 30
+    assert len(page.html) < 5e6
+
+
+def test_highlighting_keeps_every_position() -> None:
+    lexer = find_lexer(["kernel/a.c", "b.c", "README"])
+    text = '\n\n#include <a.h>\nstatic int f(void) { return 10; } /* note */ "text"'
+    parts = highlight(text, lexer)
+    named = {
+        (CLASSES[parts[index + 2]], text[parts[index] : parts[index] + parts[index + 1]])
+        for index in range(0, len(parts), 3)
+    }
+    assert {("keyword", "return"), ("number", "10"), ("comment", "/* note */"), ("string", '"text"')} <= named
+    assert find_lexer(["a.unknown", "b"]) is None
+    assert highlight(text, None) == []
+
+
+def test_embedded_json_cannot_end_its_element() -> None:
+    value = {"text": "</script><!-- & \u2028"}
+    assert not set("<>&") & set(embed_json(value))
+    assert json.loads(embed_json(value)) == value
+
+
+def test_examples_of_a_labelled_run(labelled_experiment: Callable[..., Experiment], tmp_path: Path) -> None:
+    run = train(labelled_experiment(), tmp_path)
+    found = collect_examples(Subject(run.directory, run.experiment))
+    assert found is not None
+    assert found["count"] == sum(map(sum, found["confusion"]["counts"])) or found["confusion"] is None
+    losses = [example["loss"] for example in found["worst"]]
+    assert losses == sorted(losses, reverse=True)

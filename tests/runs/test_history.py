@@ -1,0 +1,36 @@
+"""The history of a run: its starts, its ends, and its state."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from seqforge import Experiment, Run, train
+from seqforge.runs.history import read_history, read_state, record_end
+
+
+def test_history_of_a_run_that_is_resumed(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
+    run = train(experiment(), tmp_path)
+    run.resume(training={"steps": 16})
+    history = read_history(run.path)
+    assert [(record["event"], record["step"]) for record in history] == [
+        ("started", 0),
+        ("ended", 12),
+        ("started", 12),
+        ("ended", 16),
+    ]
+    assert history[0]["backends"][0].startswith("stack.cells.0: LSTM on eager")
+    assert history[0]["parameters"] == sum(parameter.numel() for parameter in run.model().parameters())
+    assert "pytest" in history[0]["command"]
+    assert read_state(run.path) == ("finished", "reached the end that [training] sets")
+
+
+def test_state_while_a_run_trains_and_after_it_ended(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
+    run: Run = train(experiment(), tmp_path)
+    with run.directory.lock():
+        assert read_state(run.path)[0] == "running"
+    history = run.path / "history.jsonl"
+    history.write_bytes(history.read_bytes().splitlines(keepends=True)[0])
+    assert read_state(run.path) == ("interrupted", "the process was killed")
+    record_end(run.path, 12, "interrupted", complete=False, seconds=1.0)
+    assert read_state(run.path)[0] == "interrupted"
+    record_end(run.path, 12, "the disk is full", complete=False, seconds=1.0)
+    assert read_state(run.path) == ("failed", "the disk is full")
