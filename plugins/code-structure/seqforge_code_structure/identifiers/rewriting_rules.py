@@ -7,6 +7,8 @@ from seqforge_code_structure.identifiers.replacements import (
     Match,
     blank_match,
     declare_structure,
+    define_function,
+    define_structure,
     name_bit_field,
     replace_by_zero,
     replace_name_by,
@@ -18,6 +20,7 @@ from seqforge_code_structure.identifiers.replacements import (
     rewrite_type_of,
     write_member,
     write_sum,
+    write_zero,
 )
 
 
@@ -85,7 +88,7 @@ RULES = (
         (
             rb"\b__(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
             rb"|counted_by|counted_by_le|counted_by_be|printf|scanf|cond_lock|cond_acquires|alloc_size|realloc_size"
-            rb"|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + _ARGUMENTS
+            rb"|alias|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + _ARGUMENTS
         ),
         blank_match,
         "the grammar does not allow attributes with arguments at these positions",
@@ -161,6 +164,36 @@ RULES = (
         "macros expand to operands of assembler code",
     ),
     Rule(
+        (b'"',),
+        rb'(?<=")\s*+[A-Za-z_]\w*+' + _ARGUMENTS + rb'(?=\s*+[",)])',
+        blank_match,
+        "the grammar does not allow calls of macros among concatenated strings",
+    ),
+    Rule(
+        (b"___cacheline",),
+        rb"\b_{3,4}cacheline\w*+",
+        blank_match,
+        "an annotation",
+    ),
+    Rule(
+        (b"return",),
+        rb"(?<=[(,])(\s*+)return(?=\s++-?\w++\s*+,)",
+        blank_match,
+        "an argument of a macro that declares a scope is a statement",
+    ),
+    Rule(
+        (b"==", b"!=", b"<", b">"),
+        rb"(?<=,)\s*+(?:[=!<>]=|<|>)(?=\s*+,)",
+        write_zero,
+        "an argument of a macro is an operator",
+    ),
+    Rule(
+        (b"OPTS(",),
+        rb"(?<=[(,])\s*+\.\w++\s*+=(?!=)",
+        blank_match,
+        "the arguments of a macro are the members of an initializer",
+    ),
+    Rule(
         (b"FW_", b"HW_ERR", b"DEPRECATED"),
         rb"\b(?:FW_(?:BUG|WARN|INFO)|HW_ERR|DEPRECATED)(?=\s++[\w\"])",
         blank_match,
@@ -220,6 +253,12 @@ RULES = (
 TOP_LEVEL_RULES = (
     _TYPE_ARGUMENTS,
     Rule(
+        (b"TEST_HARNESS_MAIN",),
+        rb"\bTEST_HARNESS_MAIN\b",
+        blank_match,
+        "a macro of the test harness defines a function",
+    ),
+    Rule(
         (b"(",),
         rb"^[A-Za-z_]\w*+\s*+" + _ARGUMENTS + rb"[ \t]*+(?=\n\s*+(?:[A-Za-z_]|\Z))",
         blank_match,
@@ -243,6 +282,30 @@ HEAD_RULES = (
         ),
         blank_match,
         "annotations before a type parse as another type",
+    ),
+    Rule(
+        (b"\n",),
+        rb"^[A-Z][A-Z0-9_]++\s*+" + _ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
+        blank_match,
+        "a macro of the top level may lack its semicolon",
+    ),
+    Rule(
+        (b"FIXTURE",),
+        rb"\bFIXTURE_VARIANT_ADD\s*+" + _ARGUMENTS + rb"\s*+\Z",
+        declare_structure,
+        "a macro of the test harness declares a variable",
+    ),
+    Rule(
+        (b"FIXTURE",),
+        rb"\bFIXTURE(?:_VARIANT)?\s*+\(\w++\)\s*+\Z",
+        define_structure,
+        "a macro of the test harness defines a structure",
+    ),
+    Rule(
+        (b"TEST_F_TIMEOUT",),
+        rb"\bTEST_F_TIMEOUT\s*+" + _ARGUMENTS + rb"\s*+\Z",
+        define_function,
+        "a macro of the test harness defines a function",
     ),
     Rule(
         (b"(",),
@@ -281,6 +344,16 @@ BODY_RULES = (
         rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)",
         rewrite_declaring_loop,
         "these loop macros declare their variable",
+    ),
+    Rule(
+        (b"_rcu(",),
+        rb"\blist_for_each_entry\w{0,20}_rcu\((?:[^(),;{}]++|"
+        + _ARGUMENTS
+        + rb")++,(?:[^(),;{}]++|"
+        + _ARGUMENTS
+        + rb")++,\s*+(?P<name>[\w.]++)(?=\s*+,)",
+        replace_name_by(b"0"),
+        "a condition follows the name of the member",
     ),
     Rule(
         (b"each_entry",),
