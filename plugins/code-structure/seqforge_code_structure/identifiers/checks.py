@@ -113,15 +113,16 @@ class Context:
         """Return whether a function returns an undefined name, or a single name that is no known global."""
         if not use.returned:
             return False
-        alone = use.alone and self.lexicon is not None and self.lexicon.may_be_local(use.name)
+        # A name with capital letters may be a constant of a header.
+        alone = use.alone and use.name.islower() and self.lexicon is not None and self.lexicon.may_be_local(use.name)
         return alone or self.is_undefined(use)
 
     def excuses(self, use: Use) -> bool:
         """Return whether a name is an argument that a macro pastes, or declares."""
         if not use.callee:
             return False
-        if macro := self.macros.by_name.get(use.callee):
-            return use.argument in macro.pasted_parameters
+        if use.callee in self.macros.by_name:
+            return self.macros.paste(use.callee, use.argument)
         if self.lexicon is None:
             return is_constant(use.callee)
         if is_constant(use.callee):

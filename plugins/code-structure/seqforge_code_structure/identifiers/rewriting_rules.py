@@ -66,7 +66,7 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nonstring|noclone|latent_entropy|irq_entry|softirq_entry|exception_irq_entry|lockfunc|cpuidle|nocfi|noscs|flatten
 |no_kcsan|no_kasan_or_inline|no_sanitize_or_inline|no_kmsan_checks|no_sanitize_\w++|no_stack_protector|no_profile
 |naked|bpf_kfunc|bpf_hook|page_aligned_data|page_aligned_bss|cacheline_aligned|cacheline_aligned_in_smp
-|nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
+|nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig|percpu_kptr|lock_aligned|init_memblock|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
 
 _TYPE_ARGUMENTS = Rule(
     (b"(",),
@@ -189,6 +189,24 @@ RULES = (
     ),
     Rule(
         (b"OPTS(",),
+        rb",(?=\s*+\)\s*+;)",
+        blank_match,
+        "the arguments of this macro may end with a comma",
+    ),
+    Rule(
+        (b"return", b"goto"),
+        rb"(?<=,)\s*+(?:return|goto)\b[^(){},;]*+;?(?=\s*+\))",
+        write_zero,
+        "the last argument of a macro is a statement",
+    ),
+    Rule(
+        (b"offsetof",),
+        rb"\boffsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_]\w*+)",
+        replace_name_by(b"0"),
+        "the second argument names a member",
+    ),
+    Rule(
+        (b"OPTS(",),
         rb"(?<=[(,])\s*+\.\w++\s*+=(?!=)",
         blank_match,
         "the arguments of a macro are the members of an initializer",
@@ -201,7 +219,7 @@ RULES = (
     ),
     Rule(
         (b"typeof",),
-        rb"\b(?:__)?typeof(?:__|_unqual)?\s*+" + _ARGUMENTS + rb"(?=(?:\s++|\s*+\*[\s*]*+)[A-Za-z_]\w*+\s*+[=;,\[])",
+        rb"\b(?:__)?typeof(?:__|_unqual)?\s*+" + _ARGUMENTS + rb"(?=(?:\s++|\s*+\*[\s*]*+)[A-Za-z_]\w*+\s*+[=;,\[]|[\s*]*+\))",
         rewrite_type_of,
         "before a `*` and a name, this parses as a call and a product",
     ),
@@ -218,7 +236,7 @@ RULES = (
         "the grammar lacks the computed jumps of GNU C",
     ),
     Rule(
-        (b" :", b"\t:"),
+        (b" :", b"\t:", b"int:", b"long:", b"short:", b"char:"),
         rb"(?P<type>[;{]\s*+(?:const\s++)?" + _BASIC + rb"(?:\s++" + _BASIC + rb")*+\s*+)(?P<width>:\s*+\w++)(?=\s*+;)",
         name_bit_field,
         "the grammar lacks bit-fields without a name",
@@ -250,7 +268,15 @@ RULES = (
 )
 """Rules for whole units."""
 
+_HEAD_ANNOTATIONS = Rule(
+    (b"n", b"STATIC", b"FORCE_INLINE"),
+    (
+        rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
+        rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
+    )
+
 TOP_LEVEL_RULES = (
+    _HEAD_ANNOTATIONS,
     _TYPE_ARGUMENTS,
     Rule(
         (b"TEST_HARNESS_MAIN",),
@@ -274,12 +300,7 @@ TOP_LEVEL_RULES = (
 """Rules for units without a brace."""
 
 HEAD_RULES = (
-    Rule(
-        (b"n", b"STATIC", b"FORCE_INLINE"),
-        (
-            rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
-            rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
-        ),
+    _HEAD_ANNOTATIONS,
         blank_match,
         "annotations before a type parse as another type",
     ),
@@ -346,6 +367,12 @@ BODY_RULES = (
         "these loop macros declare their variable",
     ),
     Rule(
+        (b"hash_for_each_possible",),
+        rb"\bhash_for_each_possible\w*+\([^(),;{}]++,[^(),;{}]++,\s*+(?P<name>\w++)(?=\s*+,)",
+        replace_name_by(b"0"),
+        "the third argument names a member",
+    ),
+    Rule(
         (b"_rcu(",),
         rb"\blist_for_each_entry\w{0,20}_rcu\((?:[^(),;{}]++|"
         + _ARGUMENTS
@@ -380,7 +407,7 @@ BODY_RULES = (
     Rule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
         (
-            rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++)"
+            rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++|\w{0,40}_scoped)"
             rb"(?=\s*+\()(?!\s*+" + _ARGUMENTS + rb"\s*+;)"
         ),
         replace_name_by(b"while"),
