@@ -5,7 +5,7 @@ window of 4,000 characters that begins with a unit, is checked unchanged, and af
 position. The benchmark prints the share of correct code that is flagged, the share of mutants that are caught, and the
 throughput per second of CPU time.
 
-    python benchmarks/c_brackets.py [ARCHIVE.tar.xz] [--units 20000] [--seed 1]
+    python benchmarks/c_brackets.py [ARCHIVE.tar.xz] [--files 200] [--units 20000] [--seed 1]
 """
 
 import argparse
@@ -134,15 +134,18 @@ def main() -> None:
     named = os.environ.get("SEQFORGE_LINUX_SOURCE")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path, nargs="?", default=named and Path(named), help="Linux as .tar.xz")
+    parser.add_argument("--files", type=int, help="number of held-out files, chosen at random (default: all)")
     parser.add_argument("--units", type=int, default=20_000, help="largest number of units and of windows to mutate")
     parser.add_argument("--seed", type=int, default=1, help="seed of the sample of units and windows")
     arguments = parser.parse_args()
     if arguments.archive is None or not arguments.archive.is_file():
         parser.error("no archive found; name one, or set SEQFORGE_LINUX_SOURCE")
 
-    files = list(read_held_out_files(arguments.archive))
-    print(f"{len(files):,} files, {sum(map(len, files)):,} characters")
     generator = random.Random(arguments.seed)
+    files = list(read_held_out_files(arguments.archive))
+    if arguments.files:
+        files = generator.sample(files, min(arguments.files, len(files)))
+    print(f"{len(files):,} files, {sum(map(len, files)):,} characters")
     units = [unit for text in files for unit in split_into_units(text)]
     windows = [window for text in files for window in cut_windows(text)]
     print(f"complete units, flagged          {measure_false_alarms(units, is_balanced)}")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers.checks import CHECKS, check_names
+from seqforge_code_structure.identifiers.checks import KINDS, check_names
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -116,7 +116,7 @@ def check_files(names: Sequence[str], texts: Sequence[str], lexicon: Lexicon, sh
 def measure_bracket_faults(originals: Sequence[HeldOutFunction], mutations: Mutations, lexicon: Lexicon) -> None:
     """Print what is found in functions without a finding after some of their brackets are deleted."""
     clean = [original for original in originals if not check_names([original.unit], lexicon)[1]]
-    print("\ndeleted brackets    functions   found  unread code" + "".join(f"{kind:>20}" for kind in CHECKS))
+    print("\ndeleted brackets    functions   found  unread code" + "".join(f"{kind:>20}" for kind in KINDS))
     for faults in FAULTS:
         counts: Counter[str] = Counter()
         made = 0
@@ -127,7 +127,7 @@ def measure_bracket_faults(originals: Sequence[HeldOutFunction], mutations: Muta
                     [read_unit(text, unit.start, unit.stop) for unit in split_units(text)], lexicon
                 )
                 counts += Counter({**checked, "scored": min(checked["scored"], 1)})
-        shares = "".join(f"{100 * counts[kind] / made:18.2f} %" for kind in CHECKS)
+        shares = "".join(f"{100 * counts[kind] / made:18.2f} %" for kind in KINDS)
         unread = 100 * counts["unread"] / counts["characters"]
         print(f"  {faults:16} {made:10,} {100 * counts['scored'] / made:6.1f}% {unread:10.2f} % {shares}")
 
@@ -170,7 +170,7 @@ def main() -> None:
         units = [read_unit(text, unit.start, unit.stop) for unit in split_units(text)]
         together += check_names(units, lexicon, whole=True)[0]
     print("\nreal functions flagged     alone   in their files")
-    for kind in CHECKS:
+    for kind in KINDS:
         alone, whole = 100 * flagged[kind] / len(originals), 100 * together[kind] / together["scored"]
         print(f"  {kind:20} {alone:9.3f} % {whole:9.3f} %")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from seqforge_code_structure.identifiers.checks import CHECKS, check_names, count_cases
+from seqforge_code_structure.identifiers.checks import KINDS, check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.indentation import analyze_indentation
@@ -78,7 +78,7 @@ def count_errors(text: str, lexicon: Lexicon) -> dict[str, Pair]:
         "comment_ends": (ends.wrong["comment_ends"], ends.wrong["comment_ends"] + closed),
         "indentation": (lines.lines - lines.agreeing, lines.lines),
         "parsed": (checked["units"] - checked["parsed"], checked["units"]),
-        **{kind: (checked[kind], count_cases(checked, kind)) for kind in CHECKS},
+        **{kind: (checked[kind], count_cases(checked, kind)) for kind in KINDS},
     }
 
 

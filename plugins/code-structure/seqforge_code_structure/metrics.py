@@ -10,7 +10,7 @@ from seqforge.errors import DataError
 from seqforge.interfaces import Finding, FittedMetric, Metric, Score
 from seqforge_code_structure.compiler import compiles, find_compiler
 from seqforge_code_structure.findings import describe_defects, describe_names
-from seqforge_code_structure.identifiers.checks import CHECKS, check_names, count_cases
+from seqforge_code_structure.identifiers.checks import KINDS, check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_building import build_lexicon
 from seqforge_code_structure.identifiers.lexicon_file import decode_lexicon, encode_lexicon
@@ -201,14 +201,14 @@ class Identifiers(FittedMetric):
             counts, defects = check_names(units, self._lexicon)
             total += counts
             findings += _convert(number, describe_names(units, defects))
-        cases = {check: count_cases(total, check) for check in CHECKS}
+        cases = {check: count_cases(total, check) for check in KINDS}
         read = total["characters"] - total["unread"]
         values = {
             "functions": float(total["functions"] + total["cut"]),
             "parses": _divide(total["parsed"], total["units"]),
             "found": _divide(total["scored"], total["functions"]),
             "coverage": _divide(read, total["characters"]),
-            **{check: _divide(total[check], cases[check]) for check in CHECKS},
+            **{check: _divide(total[check], cases[check]) for check in KINDS},
         }
         weights = {
             "parses": total["units"],

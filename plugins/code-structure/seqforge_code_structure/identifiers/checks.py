@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
@@ -48,7 +47,7 @@ class NameDefect(NamedTuple):
     """A name error.
 
     Attributes:
-        kind: Kind of the error, a key of `CHECKS`.
+        kind: Kind of the error, one of `KINDS`.
         start: Position of the first character of the name.
         stop: Position after its last character.
         message: Description of the error.
@@ -68,6 +67,7 @@ class Context:
         lexicon: Lexicon of the training text. If it is None, only a strict check finds undefined names.
         strict: Whether every name must be declared by the text, except names of called functions and constants.
         whole: Whether the text is a whole file, which contains the declarations of its own global names.
+        complete: Whether it is whole and includes no headers, which could declare other names.
         declared: Names that the text declares outside of functions.
         locals: Names that functions of the text declare.
         macros: Macros of the text.
@@ -76,6 +76,7 @@ class Context:
     lexicon: Lexicon | None
     strict: bool = False
     whole: bool = False
+    complete: bool = False
     declared: set[str] = field(default_factory=set[str])
     locals: set[str] = field(default_factory=set[str])
     macros: Macros = field(default_factory=Macros)
@@ -102,7 +103,7 @@ class Context:
             return True
         if name in self.locals and lexicon.is_mostly_local(name):
             return True
-        return self.whole and use.assigned and lexicon.is_novel(name)
+        return self.complete and lexicon.is_novel(name)
 
     def is_novel(self, use: Use) -> bool:
         """Return whether the training text does not contain a name. Correct code has such names, too."""
@@ -112,15 +113,16 @@ class Context:
         """Return whether a function returns an undefined name, or a single name that is no known global."""
         if not use.returned:
             return False
-        alone = use.alone and self.lexicon is not None and self.lexicon.may_be_local(use.name)
+        # A name with capital letters may be a constant of a header.
+        alone = use.alone and use.name.islower() and self.lexicon is not None and self.lexicon.may_be_local(use.name)
         return alone or self.is_undefined(use)
 
     def excuses(self, use: Use) -> bool:
         """Return whether a name is an argument that a macro pastes, or declares."""
         if not use.callee:
             return False
-        if macro := self.macros.by_name.get(use.callee):
-            return use.argument in macro.pasted_parameters
+        if use.callee in self.macros.by_name:
+            return self.macros.paste(use.callee, use.argument)
         if self.lexicon is None:
             return is_constant(use.callee)
         if is_constant(use.callee):
@@ -136,18 +138,20 @@ UNDECLARED_RULES: dict[str, tuple[Callable[[Context, Use], bool], str]] = {
 """For each kind of error, the condition on the use of an undeclared name, and the message."""
 
 
-def find_undeclared(kind: str, function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
-    """Find the first use of each undeclared name to which the rule of a kind applies."""
+def find_undeclared(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
+    """Find the first use of each undeclared name, and yield an error for each kind whose rule applies to it."""
     if context.lexicon is None and not context.strict:
         return
-    applies, message = UNDECLARED_RULES[kind]
+    seen: set[tuple[str, str]] = set()
     for use in _find_candidates(function, unit, context):
-        if applies(context, use):
-            yield NameDefect(kind, use.start, use.start + len(use.name), message.format(use.name))
+        for kind, (applies, message) in UNDECLARED_RULES.items():
+            if (kind, use.name) not in seen and applies(context, use):
+                seen.add((kind, use.name))
+                yield NameDefect(kind, use.start, use.start + len(use.name), message.format(use.name))
 
 
 def _find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[Use]:
-    """Yield the first use of each name that the function uses and nothing declares."""
+    """Yield the uses of names that nothing declares."""
     declared_by_macros = {
         use.name
         for use in function.free
@@ -155,13 +159,13 @@ def _find_candidates(function: Function, unit: UnitNames, context: Context) -> I
         and (macro := context.macros.by_name.get(use.callee))
         and use.argument in macro.declared_parameters
     }
-    seen = set(declared_by_macros)
     for use in function.free:
         name = use.name
-        if use.called or name in seen or is_constant(name) or context.excuses(use):
+        if use.called or is_constant(name) or context.excuses(use):
             continue
-        seen.add(name)
-        if name not in context.declared and name not in unit.possibly_declared and name not in PREDEFINED:
+        if not any(
+            name in names for names in (context.declared, unit.possibly_declared, declared_by_macros, PREDEFINED)
+        ):
             yield use
 
 
@@ -188,16 +192,17 @@ def find_missing_labels(function: Function, unit: UnitNames, context: Context) -
             yield NameDefect("missing_label", start, start + len(name), f"goto to the undefined label {name!r}")
 
 
-CHECKS: dict[str, Callable[[Function, UnitNames, Context], Iterator[NameDefect]]] = {
-    **{kind: partial(find_undeclared, kind) for kind in UNDECLARED_RULES},
-    "unused": find_unused,
-    "missing_label": find_missing_labels,
-}
-"""Checks of a function, by the name of the metric's value."""
+CHECKS = (find_undeclared, find_unused, find_missing_labels)
+KINDS = (*UNDECLARED_RULES, "unused", "missing_label")
+"""Kinds of errors, which are also the names of the metric's values."""
 
 
 def check_names(
-    units: Sequence[UnitNames], lexicon: Lexicon | None, *, strict: bool = False, whole: bool = False
+    units: Sequence[UnitNames],
+    lexicon: Lexicon | None,
+    *,
+    strict: bool = False,
+    whole: bool = False,
 ) -> tuple[Counter[str], list[NameDefect]]:
     """Check the units of a text.
 
@@ -211,9 +216,10 @@ def check_names(
         The counts, and the errors in the order of the text. The counts are `units`, the complete units; `parsed`, those
         without a syntax error; `characters` of code in all units; `unread`, those that do not parse; `functions`, the
         complete functions; `scored`, those that are found; `cut`, the functions found that the end of the text cuts;
-        and for each key of `CHECKS`, the functions with such an error.
+        and for each kind, the functions with such an error.
     """
-    context = Context(lexicon, strict, whole)
+    complete = whole and not any(unit.includes for unit in units)
+    context = Context(lexicon, strict, whole, complete)
     for unit in units:
         context.add(unit)
     context.add_macro_declarations()
@@ -230,10 +236,9 @@ def check_names(
             counts["functions"] += max(len(unit.functions), unit.defines)
             counts["scored"] += len(unit.functions)
         for function in unit.functions:
-            for kind, find in CHECKS.items():
-                found = list(find(function, unit, context))
-                counts[kind] += bool(found)
-                defects += found
+            found = [defect for find in CHECKS for defect in find(function, unit, context)]
+            counts.update({defect.kind for defect in found})
+            defects += found
     return counts, sorted(defects, key=lambda defect: (defect.start, defect.kind))
 
 

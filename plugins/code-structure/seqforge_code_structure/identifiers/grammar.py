@@ -70,7 +70,6 @@ CALL_EXPRESSION = _node_kind("call_expression")
 EXPRESSION_STATEMENT = _node_kind("expression_statement")
 ARGUMENT_LIST = _node_kind("argument_list")
 PATHS = frozenset({_node_kind("field_expression"), _node_kind("subscript_expression")})
-ASSIGNMENT = _node_kind("assignment_expression")
 ERROR = 0xFFFF
 """Nodes of what does not parse."""
 SCOPES = frozenset({_node_kind("compound_statement"), _node_kind("for_statement"), FUNCTION_DEFINITION})
@@ -81,7 +80,7 @@ LEAVES = frozenset(map(_node_kind, ("string_literal", "char_literal", "concatena
 
 ARGUMENTS, PARAMETERS = _field_id("arguments"), _field_id("parameters")
 
-LEFT, CALLED_FUNCTION = _field_id("left"), _field_id("function")
+CALLED_FUNCTION = _field_id("function")
 
 _DECLARATOR = _field_id("declarator")
 

@@ -90,10 +90,8 @@ class LexiconBuilder:
         found: dict[str, set[str]] = {name: set() for name in Count._fields}
         arguments: set[tuple[str, str]] = set()
         declared = set[str]()
-        used = set[str]()
         for unit in units:
             declared |= unit.declared
-            used |= unit.possibly_used | unit.macros.used
             for macro in unit.macros.by_name.values():
                 declared |= macro.declared
         for unit in units:
@@ -101,7 +99,8 @@ class LexiconBuilder:
                 continue
             for function in unit.functions:
                 found["bound"].update([declaration.name for declaration in function.declarations])
-                found["unused"].update([item.name for item in function.declarations if item.variable and not item.used])
+                unused = {item.name for item in function.declarations if item.variable and not item.used}
+                found["unused"] |= unused - unit.possibly_used - unit.macros.used
                 for use in function.free:
                     name = use.name
                     if use.called:
@@ -114,7 +113,6 @@ class LexiconBuilder:
                         found["argument"].add(name)
                         if not is_constant(name):
                             arguments.add((use.callee, name))
-        found["unused"] -= used
         for kind, names in found.items():
             self.counts[kind].update(names)
         self._arguments.update(arguments)

@@ -15,6 +15,9 @@ _MORE_DECLARED = re.compile(r"[ \t]*+(?:=[^,;()]*+)?,[ \t]*+\**([A-Za-z_]\w*+)(?
 LONGEST_BODY = 20_000
 """Length limit of the bodies that are read, in characters. Any further text of a macro is ignored."""
 
+MOST_PARAMETERS = 32
+"""Number of the parameters that are read. Any further ones are ignored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Macro:
@@ -25,11 +28,16 @@ class Macro:
         declared_parameters: Indices of the parameters that its body declares, as in `#define new_var(n) int n = 0`.
         pasted_parameters: Indices of the parameters that are no expressions: they are parts of names, text, or names
             of members.
+        passed_parameters: Indices of the parameters that are arguments of other macros, with the names of these.
     """
 
     declared: frozenset[str] = frozenset()
     declared_parameters: frozenset[int] = frozenset()
     pasted_parameters: frozenset[int] = frozenset()
+    passed_parameters: frozenset[tuple[int, str]] = frozenset()
+
+
+_UNKNOWN = Macro()
 
 
 @dataclass(slots=True)
@@ -50,7 +58,7 @@ class Macros:
         if not (match := _DEFINITION.match(directive)):
             return
         name = match[1]
-        parameters = _WORD.findall(match[2] or "")
+        parameters = _WORD.findall(match[2] or "")[:MOST_PARAMETERS]
         body = _NOT_CODE.sub(" ", directive[match.end() :]).replace("\\\n", " ").replace("\\\r\n", " ")
         words = set(_WORD.findall(body))
         self.used |= words - set(parameters)
@@ -62,6 +70,12 @@ class Macros:
             frozenset(declared - set(parameters)),
             frozenset(index for index, parameter in enumerate(parameters) if parameter in declared),
             frozenset(pasted),
+            frozenset(
+                (index, call[1])
+                for index, parameter in enumerate(parameters)
+                if parameter in words
+                for call in re.finditer(rf"([A-Za-z_]\w*+)\((?:[^()]*,)?[ \t]*+{parameter}[ \t]*+[,)]", body)
+            ),
         )
         self.add(name, macro)
 
@@ -72,8 +86,25 @@ class Macros:
                 known.declared | macro.declared,
                 known.declared_parameters | macro.declared_parameters,
                 known.pasted_parameters | macro.pasted_parameters,
+                known.passed_parameters | macro.passed_parameters,
             )
         self.by_name[name] = macro
+
+    def paste(self, name: str, argument: int) -> bool:
+        """Return whether a macro pastes an argument, or passes it to a macro that pastes any of its own."""
+        macro = self.by_name[name]
+        if argument in macro.pasted_parameters:
+            return True
+        reached = {callee for index, callee in macro.passed_parameters if index == argument}
+        following = list(reached)
+        while following:
+            callee = self.by_name.get(following.pop(), _UNKNOWN)
+            if callee.pasted_parameters:
+                return True
+            added = {other for _, other in callee.passed_parameters} - reached
+            reached |= added
+            following += added
+        return False
 
     def update(self, others: "Macros") -> None:
         """Add all macros of another unit."""

@@ -13,7 +13,6 @@ class Use(NamedTuple):
         called: Whether the name is that of a called function.
         returned: Whether the use is inside a `return` statement.
         alone: Whether the name is the whole expression of the `return`.
-        assigned: Whether the name is the whole left side of an assignment.
         callee: Name of the function or macro of which the name is a whole argument, or "".
         argument: Index of this argument.
     """
@@ -23,7 +22,6 @@ class Use(NamedTuple):
     called: bool = False
     returned: bool = False
     alone: bool = False
-    assigned: bool = False
     callee: str = ""
     argument: int = 0
 

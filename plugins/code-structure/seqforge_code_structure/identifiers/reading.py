@@ -27,6 +27,7 @@ _HEAD = re.compile(rb"^[A-Za-z_][^\n=;({[]*+", re.MULTILINE)
 _LABEL = re.compile(r"(?<![\w.])([A-Za-z_]\w*+)[ \t]*+:")
 _WORD = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*+")
 _ASCII_WORD = re.compile(rb"(?<![\w.>])(?<!\(\()[A-Za-z_]\w*+")
+_INCLUDE = re.compile(r"^[ \t]*+#[ \t]*+include\b", re.MULTILINE)
 _NOT_CODE = b" \t\n\r\f\v"
 
 
@@ -40,6 +41,7 @@ class UnitNames:
         refusal: Reason why the unit is not analyzed, or "".
         error: Position of the first syntax error, or None.
         cut: Whether the end of the unit is missing.
+        includes: Whether the unit includes a header.
         defines: Whether the unit defines a function. This is a guess if it does not parse.
         characters: Number of characters of code, except spaces.
         unread: Number of these that do not parse.
@@ -55,6 +57,7 @@ class UnitNames:
     refusal: str = ""
     error: int | None = None
     cut: bool = False
+    includes: bool = False
     defines: bool = False
     characters: int = 0
     unread: int = 0
@@ -88,6 +91,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     compiled = extract_compiled_code(text[start:stop])
     code, dead = compiled.code, compiled.dead
     unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros)
+    unit.includes = "include" in text[start:stop] and _INCLUDE.search(text, start, stop) is not None
     unit.characters = len(code.translate(None, _NOT_CODE))
     if _measure_depth(code) > DEEPEST_NESTING:
         unit.refusal = TOO_DEEP

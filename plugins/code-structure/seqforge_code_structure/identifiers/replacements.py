@@ -105,6 +105,21 @@ def declare_structure(match: Match) -> bytes:
     return b"int x =" + blank(match[0][7:])
 
 
+def define_structure(match: Match) -> bytes:
+    """Write the macro as the head of a structure."""
+    return b"struct x" + blank(match[0][8:])
+
+
+def define_function(match: Match) -> bytes:
+    """Write the macro as the head of a function without parameters."""
+    return b"int x()" + blank(match[0][7:])
+
+
+def write_zero(match: Match) -> bytes:
+    """Write a zero at the end of the match."""
+    return blank(match[0][:-1]) + b"0"
+
+
 def write_member(match: Match) -> bytes:
     """Write the macro as a member."""
     return match["space"] + b"int x" + blank(match["name"][5:])

@@ -7,6 +7,8 @@ from seqforge_code_structure.identifiers.replacements import (
     Match,
     blank_match,
     declare_structure,
+    define_function,
+    define_structure,
     name_bit_field,
     replace_by_zero,
     replace_name_by,
@@ -18,6 +20,7 @@ from seqforge_code_structure.identifiers.replacements import (
     rewrite_type_of,
     write_member,
     write_sum,
+    write_zero,
 )
 
 
@@ -63,7 +66,7 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nonstring|noclone|latent_entropy|irq_entry|softirq_entry|exception_irq_entry|lockfunc|cpuidle|nocfi|noscs|flatten
 |no_kcsan|no_kasan_or_inline|no_sanitize_or_inline|no_kmsan_checks|no_sanitize_\w++|no_stack_protector|no_profile
 |naked|bpf_kfunc|bpf_hook|page_aligned_data|page_aligned_bss|cacheline_aligned|cacheline_aligned_in_smp
-|nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
+|nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig|percpu_kptr|lock_aligned|init_memblock|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
 
 _TYPE_ARGUMENTS = Rule(
     (b"(",),
@@ -85,7 +88,7 @@ RULES = (
         (
             rb"\b__(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
             rb"|counted_by|counted_by_le|counted_by_be|printf|scanf|cond_lock|cond_acquires|alloc_size|realloc_size"
-            rb"|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + _ARGUMENTS
+            rb"|alias|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + _ARGUMENTS
         ),
         blank_match,
         "the grammar does not allow attributes with arguments at these positions",
@@ -161,6 +164,54 @@ RULES = (
         "macros expand to operands of assembler code",
     ),
     Rule(
+        (b'"',),
+        rb'(?<=")\s*+[A-Za-z_]\w*+' + _ARGUMENTS + rb'(?=\s*+[",)])',
+        blank_match,
+        "the grammar does not allow calls of macros among concatenated strings",
+    ),
+    Rule(
+        (b"___cacheline",),
+        rb"\b_{3,4}cacheline\w*+",
+        blank_match,
+        "an annotation",
+    ),
+    Rule(
+        (b"return",),
+        rb"(?<=[(,])(\s*+)return(?=\s++-?\w++\s*+,)",
+        blank_match,
+        "an argument of a macro that declares a scope is a statement",
+    ),
+    Rule(
+        (b"==", b"!=", b"<", b">"),
+        rb"(?<=,)\s*+(?:[=!<>]=|<|>)(?=\s*+,)",
+        write_zero,
+        "an argument of a macro is an operator",
+    ),
+    Rule(
+        (b"OPTS(",),
+        rb",(?=\s*+\)\s*+;)",
+        blank_match,
+        "the arguments of this macro may end with a comma",
+    ),
+    Rule(
+        (b"return", b"goto"),
+        rb"(?<=,)\s*+(?:return|goto)\b[^(){},;]*+;?(?=\s*+\))",
+        write_zero,
+        "the last argument of a macro is a statement",
+    ),
+    Rule(
+        (b"offsetof",),
+        rb"\boffsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_]\w*+)",
+        replace_name_by(b"0"),
+        "the second argument names a member",
+    ),
+    Rule(
+        (b"OPTS(",),
+        rb"(?<=[(,])\s*+\.\w++\s*+=(?!=)",
+        blank_match,
+        "the arguments of a macro are the members of an initializer",
+    ),
+    Rule(
         (b"FW_", b"HW_ERR", b"DEPRECATED"),
         rb"\b(?:FW_(?:BUG|WARN|INFO)|HW_ERR|DEPRECATED)(?=\s++[\w\"])",
         blank_match,
@@ -168,7 +219,7 @@ RULES = (
     ),
     Rule(
         (b"typeof",),
-        rb"\b(?:__)?typeof(?:__|_unqual)?\s*+" + _ARGUMENTS + rb"(?=(?:\s++|\s*+\*[\s*]*+)[A-Za-z_]\w*+\s*+[=;,\[])",
+        rb"\b(?:__)?typeof(?:__|_unqual)?\s*+" + _ARGUMENTS + rb"(?=(?:\s++|\s*+\*[\s*]*+)[A-Za-z_]\w*+\s*+[=;,\[]|[\s*]*+\))",
         rewrite_type_of,
         "before a `*` and a name, this parses as a call and a product",
     ),
@@ -185,7 +236,7 @@ RULES = (
         "the grammar lacks the computed jumps of GNU C",
     ),
     Rule(
-        (b" :", b"\t:"),
+        (b" :", b"\t:", b"int:", b"long:", b"short:", b"char:"),
         rb"(?P<type>[;{]\s*+(?:const\s++)?" + _BASIC + rb"(?:\s++" + _BASIC + rb")*+\s*+)(?P<width>:\s*+\w++)(?=\s*+;)",
         name_bit_field,
         "the grammar lacks bit-fields without a name",
@@ -217,8 +268,22 @@ RULES = (
 )
 """Rules for whole units."""
 
+_HEAD_ANNOTATIONS = Rule(
+    (b"n", b"STATIC", b"FORCE_INLINE"),
+    (
+        rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
+        rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
+    )
+
 TOP_LEVEL_RULES = (
+    _HEAD_ANNOTATIONS,
     _TYPE_ARGUMENTS,
+    Rule(
+        (b"TEST_HARNESS_MAIN",),
+        rb"\bTEST_HARNESS_MAIN\b",
+        blank_match,
+        "a macro of the test harness defines a function",
+    ),
     Rule(
         (b"(",),
         rb"^[A-Za-z_]\w*+\s*+" + _ARGUMENTS + rb"[ \t]*+(?=\n\s*+(?:[A-Za-z_]|\Z))",
@@ -235,14 +300,33 @@ TOP_LEVEL_RULES = (
 """Rules for units without a brace."""
 
 HEAD_RULES = (
-    Rule(
-        (b"n", b"STATIC", b"FORCE_INLINE"),
-        (
-            rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
-            rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
-        ),
+    _HEAD_ANNOTATIONS,
         blank_match,
         "annotations before a type parse as another type",
+    ),
+    Rule(
+        (b"\n",),
+        rb"^[A-Z][A-Z0-9_]++\s*+" + _ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
+        blank_match,
+        "a macro of the top level may lack its semicolon",
+    ),
+    Rule(
+        (b"FIXTURE",),
+        rb"\bFIXTURE_VARIANT_ADD\s*+" + _ARGUMENTS + rb"\s*+\Z",
+        declare_structure,
+        "a macro of the test harness declares a variable",
+    ),
+    Rule(
+        (b"FIXTURE",),
+        rb"\bFIXTURE(?:_VARIANT)?\s*+\(\w++\)\s*+\Z",
+        define_structure,
+        "a macro of the test harness defines a structure",
+    ),
+    Rule(
+        (b"TEST_F_TIMEOUT",),
+        rb"\bTEST_F_TIMEOUT\s*+" + _ARGUMENTS + rb"\s*+\Z",
+        define_function,
+        "a macro of the test harness defines a function",
     ),
     Rule(
         (b"(",),
@@ -283,6 +367,22 @@ BODY_RULES = (
         "these loop macros declare their variable",
     ),
     Rule(
+        (b"hash_for_each_possible",),
+        rb"\bhash_for_each_possible\w*+\([^(),;{}]++,[^(),;{}]++,\s*+(?P<name>\w++)(?=\s*+,)",
+        replace_name_by(b"0"),
+        "the third argument names a member",
+    ),
+    Rule(
+        (b"_rcu(",),
+        rb"\blist_for_each_entry\w{0,20}_rcu\((?:[^(),;{}]++|"
+        + _ARGUMENTS
+        + rb")++,(?:[^(),;{}]++|"
+        + _ARGUMENTS
+        + rb")++,\s*+(?P<name>[\w.]++)(?=\s*+,)",
+        replace_name_by(b"0"),
+        "a condition follows the name of the member",
+    ),
+    Rule(
         (b"each_entry",),
         (
             rb"\b(?!idr_|xa_|radix_)(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
@@ -307,7 +407,7 @@ BODY_RULES = (
     Rule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
         (
-            rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++)"
+            rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++|\w{0,40}_scoped)"
             rb"(?=\s*+\()(?!\s*+" + _ARGUMENTS + rb"\s*+;)"
         ),
         replace_name_by(b"while"),

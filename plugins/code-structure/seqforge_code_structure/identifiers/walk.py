@@ -8,12 +8,11 @@ names is unknown, so they are collected as uncertain.
 import re
 from functools import lru_cache
 
-from tree_sitter import Node, Tree, TreeCursor
+from tree_sitter import Node, Tree
 
 from seqforge_code_structure.identifiers.grammar import (
     ARGUMENT_LIST,
     ARGUMENTS,
-    ASSIGNMENT,
     CALLED_FUNCTION,
     DECLARATORS,
     ERROR,
@@ -22,7 +21,6 @@ from seqforge_code_structure.identifiers.grammar import (
     FUNCTION_DEFINITION,
     IDENTIFIER,
     LEAVES,
-    LEFT,
     PARAMETER_NODES,
     PARAMETERS,
     PATHS,
@@ -39,7 +37,7 @@ from seqforge_code_structure.identifiers.names import Scopes, Use
 DEEPEST_TREE = 2_000
 """Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
 _DECLARING_MACRO = re.compile(
-    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST|\w*_STATE|\w*_ITERATOR|RADIX_TREE"
+    r"\w*(?:DECLARE|DEFINE)\w*|\w*_HEAD|\w*ON_?STACK\w*|CLASS|\w*ALLOC_\w*|\w*_ALLOC|\w*_DECL\w*|\w*_REQUEST|\w*_STATE|XA_STATE\w*|\w*_ITERATOR|RADIX_TREE"
 )
 
 
@@ -112,7 +110,7 @@ class Walk:
             if has_error:
                 role = self._visit_erroneous(node, kind, role)
             if kind in _NAMES:
-                self._visit_name(node, kind, role, cursor)
+                self._visit_name(node, kind, role)
             elif kind not in LEAVES and first():
                 if kind in _OPENING:
                     self._open(node, kind)
@@ -170,7 +168,7 @@ class Walk:
             return Role.UNCERTAIN
         return role
 
-    def _visit_name(self, node: Node, kind: int, role: Role, cursor: TreeCursor) -> None:
+    def _visit_name(self, node: Node, kind: int, role: Role) -> None:
         scopes = self.scopes
         start = node.start_byte
         stop = node.end_byte
@@ -178,7 +176,7 @@ class Walk:
         name = self._text[position : stop + self._offset]
         if role == Role.USE:
             if not scopes.use(name) and kind == IDENTIFIER and scopes.function:
-                scopes.add_free(self._describe_use(name, position, node, cursor))
+                scopes.add_free(self._describe_use(name, position, node))
         elif role == Role.CALL:
             if not scopes.use(name):
                 scopes.add_free(Use(name, position, called=True))
@@ -205,12 +203,9 @@ class Walk:
         elif role != Role.IGNORED and (role != Role.PARAMETERS or kind == IDENTIFIER):
             scopes.declare(name, position)
 
-    def _describe_use(self, name: str, position: int, node: Node, cursor: TreeCursor) -> Use:
-        around = self._frames[-1][2]
-        if around == RETURN_STATEMENT:
+    def _describe_use(self, name: str, position: int, node: Node) -> Use:
+        if self._frames[-1][2] == RETURN_STATEMENT:
             return Use(name, position, alone=True)
-        if around == ASSIGNMENT and cursor.field_id == LEFT:
-            return Use(name, position, assigned=True)
         if name.isupper():
             return Use(name, position)
         # The argument may also be a path such as `name.member[1]`, which macros of members take.
