@@ -38,6 +38,9 @@ def _differences(first: Any, own: Any, key: str) -> Iterator[str]:
         theirs, ours = cast("Mapping[str, Any]", first), cast("Mapping[str, Any]", own)
         for name in sorted(theirs.keys() | ours.keys()):
             yield from _differences(theirs.get(name), ours.get(name), join(key, name) if key else name)
+    elif isinstance(first, list) and isinstance(own, list) and len(first) == len(own):  # pyright: ignore[reportUnknownArgumentType]
+        for index, (theirs, ours) in enumerate(zip(cast("list[Any]", first), cast("list[Any]", own), strict=True)):
+            yield from _differences(theirs, ours, join(key, index))
     elif first != own:
         yield f"{key} is {own!r:.60}, not {first!r:.60}"
 

@@ -1,11 +1,13 @@
-"""Errors of several processes, of which one is reported."""
+"""Errors of several processes, of which one is printed."""
 
+import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
+from seqforge.cli.terminal import print_error
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
@@ -14,20 +16,26 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reported_once(world: "World") -> Generator[None]:
-    """Let one process report the error that ends the block, and name the process if it is not the first.
+    """Let one process print the error that ends the block, with its rank if it is not the first process.
 
-    If a process fails, the others lose the connection to it, and all fail if they have the same mistake.
+    If a process fails, the others lose the connection to it; if all have the same mistake, all fail.
 
     Raises:
-        Exit: If another process reports the error.
+        Exit: If the block raises an error, and this process is one of several.
     """
     try:
         yield
     except Exception as error:
         if isinstance(error, typer.Exit) or world.launch is None:
             raise
-        if not world.launch.claim_report():
-            raise typer.Exit(1) from None
-        if isinstance(error, SeqforgeError) and not world.is_first:
-            error.message = f"process {world.rank} of {world.size}: {error.message}"
-        raise
+        failure = error
+        world.launch.report(lambda: _print(failure, world))
+        raise typer.Exit(1) from None
+
+
+def _print(error: Exception, world: "World") -> None:
+    origin = "" if world.is_first else f"process {world.rank} of {world.size}: "
+    if isinstance(error, SeqforgeError):
+        print_error(f"{origin}{error.message}", hint=error.hint)
+    else:
+        print_error(f"{origin}{''.join(traceback.format_exception(error))}")

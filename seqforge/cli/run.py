@@ -112,7 +112,7 @@ def run(
                 trained = _resume(resume, assignments, registry, [display], world)
         except KeyboardInterrupt as interrupt:
             display.close()
-            if world.is_first:
+            if world.is_first and not (world.launch is not None and world.launch.has_failed()):
                 stderr().print(_interrupt_message(display.started))
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
         if world.is_first:

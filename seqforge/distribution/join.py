@@ -46,18 +46,20 @@ def join_world() -> Generator[World]:
         raise _unreachable(address, port, is_server, error) from error
     attempt = int(environment.get("TORCHELASTIC_RESTART_COUNT", "0"))
     training = store.add(f"seqforge/attempt-{attempt}/rank-{rank}/trainings", 1) - 1
-    world = World(rank, size, local_rank, local_size, Launch(store, rank, attempt, training))
+    launch = Launch(store, rank, attempt, training)
+    world = World(rank, size, local_rank, local_size, launch)
     if size == 1:
         yield world
         return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
     own_keys = PrefixStore(f"seqforge/attempt-{attempt}/training-{training}/group", store)
     try:
+        launch.wait_for("start", size, arrive=True, timeout=CONNECT_TIMEOUT)
         with detected_losses():
             distributed.init_process_group(backend, timeout=HANG_TIMEOUT, world_size=size, rank=rank, store=own_keys)
-    except LostProcessError as error:
+    except (LostProcessError, TimeoutError) as error:
         raise RunError(
-            f"process {rank}: only some of the {size} processes have started: {error.__cause__}",
+            f"process {rank}: only some of the {size} processes have started",
             hint="Start the same command on every machine, at about the same time.",
         ) from error
     try:

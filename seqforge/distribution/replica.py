@@ -73,8 +73,11 @@ def _average(model: nn.Module) -> DistributedDataParallel:
     # those of a resumed run.
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     nothing = torch.stack([(0 * parameter).sum() for parameter in parameters])
-    loss: Any = averaging(lambda _: nothing.sum())
-    loss.backward()
+
+    def without_effect(_: nn.Module) -> Any:
+        return nothing.sum()
+
+    averaging(without_effect).backward()
     for parameter in parameters:
         parameter.grad = None
     return averaging

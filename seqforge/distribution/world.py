@@ -5,12 +5,11 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, distributed
-from torch.distributed import ProcessGroup
 
 from seqforge.distribution.launch import Launch
 from seqforge.errors import RunError
@@ -144,16 +143,15 @@ class World:
 
         The first process fills a cache that the others then read.
         """
-        if self.size == 1:
+        if self.launch is None:
             return compute()
-        first = self.local_rank == 0
-        with detected_losses():
-            # The timeout of the other operations is for processes that hang, and a large corpus takes longer.
-            group = cast("ProcessGroup", distributed.new_group(backend="gloo", timeout=LONGEST_TURN))
-        result = compute() if first else None
-        with detected_losses():
-            distributed.barrier(group)
-            distributed.destroy_process_group(group)
+        machines = self.gather(self.local_rank).count(0)
+        result = compute() if self.local_rank == 0 else None
+        # A corpus may take longer than the timeout of the operations above, which is for processes that hang.
+        try:
+            self.launch.wait_for("turn", machines, arrive=self.local_rank == 0, timeout=LONGEST_TURN)
+        except TimeoutError as error:
+            raise LostProcessError("another process failed while it encoded the corpus") from error
         return compute() if result is None else result
 
     def seed_step(self, seed: int, step: int) -> None:

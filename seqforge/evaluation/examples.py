@@ -21,6 +21,9 @@ from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predi
 from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
 
+_BatchScore = tuple[float, int, list[int], list[Any]]
+"""The loss of a batch, its number of targets, and its examples with the values of their predictions."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExampleScore:
@@ -98,11 +101,12 @@ def score_examples(
         NonFiniteError: If the loss is not finite.
     """
     model.eval()
-    scores: list[list[Any]] = world.collect(
+    scores: list[list[_BatchScore]] = world.collect(
         lambda: list(_score_batches(model, dataset, examples, scoring, report, world))
     )
     # In the order in which one process scores the batches, so that it does not matter how they are divided.
-    batches = [batch for turn in zip_longest(*scores) for batch in turn if batch is not None]
+    turns: Iterator[tuple[_BatchScore | None, ...]] = zip_longest(*scores)
+    batches = [batch for turn in turns for batch in turn if batch is not None]
     total, targets, scored = 0.0, 0, 0
     predictions: list[ExamplePrediction] = []
     spec, dtype = dataset.file.spec, np.float32 if isinstance(dataset.file.spec.target, Numbers) else np.int64
@@ -126,8 +130,8 @@ def _score_batches(
     scoring: ExampleScoring,
     report: Report | None,
     world: World,
-) -> Iterator[tuple[float, int, list[int], list[Any]]]:
-    """Yield the loss, the number of targets, the examples, and their predictions for every batch of this process."""
+) -> Iterator[_BatchScore]:
+    """Yield the score of every batch of this process."""
     file, device = dataset.file, next(model.parameters()).device
     symbols = TargetVocabulary(file.spec, dataset.vocabulary)
     end = symbols.end if model.decoder is not None else None

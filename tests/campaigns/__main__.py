@@ -1,7 +1,7 @@
-"""Campaigns against the promises of docs/reliability.md: `python -m tests.campaigns kills` and `… flips`.
+"""Campaigns against the promises of docs/reliability.md: `python -m tests.campaigns kills`, `… flips` and `… workers`.
 
-Both print a table, and exit with status 1 if a promise does not hold. `kills` starts real runs and kills them; `flips`
-flips bits of the files of a run.
+Each prints a table, and exits with status 1 if a promise does not hold. `kills` starts real runs and kills them; `flips`
+flips bits of the files of a run; `workers` kills one of two processes that torchrun then restarts.
 """
 
 import argparse
@@ -24,6 +24,9 @@ def main() -> int:
     flips.add_argument("--bits", type=int, default=0, help="bits of each file, drawn at random; 0 flips every bit")
     flips.add_argument("--tensor-bits", type=int, default=2000, help="bits of all tensors, drawn at random")
     flips.add_argument("--seed", type=int, default=0)
+    workers = commands.add_parser("workers", help="kill processes that torchrun restarts")
+    workers.add_argument("--trials", type=int, default=50)
+    workers.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="seqforge-campaign-") as name:
         folder = Path(name)
@@ -33,6 +36,10 @@ def main() -> int:
             from tests.campaigns.kills import run_kills
 
             return run_kills(folder, arguments.trials, arguments.seconds, arguments.seed)
+        if arguments.command == "workers":
+            from tests.campaigns.workers import run_workers
+
+            return run_workers(folder, arguments.trials, arguments.seed)
         from tests.campaigns.flips import run_flips
 
         return run_flips(folder, arguments.bits, arguments.tensor_bits, arguments.seed)

@@ -92,7 +92,7 @@ class _Reference:
         self.whole = self._start(folder, None, None)
         if self.whole.status:
             raise RuntimeError(self.whole.output)
-        self._content = _content(folder / "runs" / name)
+        self.content_of = content_of(folder / "runs" / name)
 
     def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
         """Start a run, kill it, resume it until its end, and count the faults."""
@@ -125,8 +125,8 @@ class _Reference:
         found["temporary files"] += bool(_temporary_files(run))
         found["in the cache"] += bool(_temporary_files(folder / "cache"))
         found["incomplete runs"] += len(list((folder / "runs").iterdir())) - 1
-        content = _content(run)
-        for part, expected in self._content.items():
+        content = content_of(run)
+        for part, expected in self.content_of.items():
             found[part] += content[part] != expected
         return found
 
@@ -157,7 +157,7 @@ def _temporary_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*.tmp") if path.exists()]
 
 
-def _content(run: Path) -> dict[str, Any]:
+def content_of(run: Path) -> dict[str, Any]:
     """Return what must not differ: tensors, records without times, samples, and the best checkpoint."""
     from seqforge.checkpoints import Checkpoints
     from seqforge.runs.metrics_log import read_metrics
