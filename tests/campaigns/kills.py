@@ -92,7 +92,7 @@ class _Reference:
         self.whole = self._start(folder, None, None)
         if self.whole.status:
             raise RuntimeError(self.whole.output)
-        self.content_of = content_of(folder / "runs" / name)
+        self._content = content_of(folder / "runs" / name)
 
     def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
         """Start a run, kill it, resume it until its end, and count the faults."""
@@ -126,7 +126,7 @@ class _Reference:
         found["in the cache"] += bool(_temporary_files(folder / "cache"))
         found["incomplete runs"] += len(list((folder / "runs").iterdir())) - 1
         content = content_of(run)
-        for part, expected in self.content_of.items():
+        for part, expected in self._content.items():
             found[part] += content[part] != expected
         return found
 

@@ -1,4 +1,4 @@
-"""The campaign of killed workers: torchrun restarts the processes, and the run ends with the bits of one without kills."""
+"""The campaign of killed workers: torchrun restarts them, and the run ends with the bits of one without kills."""
 
 import os
 import random

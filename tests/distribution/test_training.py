@@ -65,7 +65,7 @@ def test_labelled_examples_of_several_processes_have_the_losses_of_one(
     together = in_world(3, lambda: train(chosen, tmp_path / "together"), tmp_path, chosen.registry)
     assert losses(together) == pytest.approx(losses(alone), abs=1e-5)
     evaluations = [[record for record in run.metrics() if record["event"] == "evaluation"] for run in (alone, together)]
-    assert [record["exact.exact"] for record in evaluations[1]] == [record["exact.exact"] for record in evaluations[0]]
+    assert [record["exact.share"] for record in evaluations[1]] == [record["exact.share"] for record in evaluations[0]]
 
 
 def test_a_checkpoint_is_resumed_by_any_number_of_processes(experiment: Any, tmp_path: Path) -> None:
