@@ -69,7 +69,7 @@ def train_step(
 
             def run(model: SequenceModel) -> tuple[Tensor, States]:
                 outputs, states = model(batch.inputs.to(device), before)  # noqa: B023 - it is called at once
-                return loss(outputs, batch.targets.to(device)), detach_states(states)  # noqa: B023
+                return loss(outputs, batch.targets.to(device)), states  # noqa: B023
 
             with compute.part(last=index == len(batches) - 1):
                 value, states = compute(run)

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("arguments", [["kills", "--trials", "8"], ["flips", "--bits", "20", "--tensor-bits", "40"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["kills", "--trials", "8"],
+        ["flips", "--bits", "20", "--tensor-bits", "40"],
+        ["workers", "--trials", "1"],
+    ],
+)
 def test_a_small_campaign_finds_no_fault(arguments: list[str]) -> None:
     campaign = subprocess.run(
         [sys.executable, "-m", "tests.campaigns", *arguments],

@@ -127,6 +127,7 @@ def run_workers(folder: Path, trials: int, seed: int) -> int:
         content = content_of(runs[-1])
         for part, value in expected.items():
             counts[part] += content[part] != value
+        print(f"launch {number}: {counts['kills']} kills so far", file=sys.stderr, flush=True)
         if any(counts[fault] for fault in FAULTS):
             print(f"launch {number}: {dict(counts)}\n{output}", flush=True)
             break
