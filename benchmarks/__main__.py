@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.machine import available_cores, use_cores
 from benchmarks.report import heading, replace_tables
 from benchmarks.sizes import SIZES
-from benchmarks.tables import backends, corpus, run, sampling, startup, training
+from benchmarks.tables import backends, corpus, distributed, run, sampling, startup, training
 from benchmarks.tables.settings import Settings
 
 TABLES = {
@@ -18,6 +18,7 @@ TABLES = {
     "run": run.tables,
     "corpus": corpus.tables,
     "startup": startup.tables,
+    "distributed": distributed.tables,
 }
 
 

@@ -7,6 +7,14 @@ from typing import Any
 
 import torch
 
+from seqforge.api.agreement import (
+    check_same_experiment,
+    choose_same_backends,
+    create_directory,
+    find_checkpoint,
+    lock_run,
+    remember_run,
+)
 from seqforge.api.fine_tuning import load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.run import Run
@@ -14,18 +22,20 @@ from seqforge.api.trackers import Trackers
 from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.distribution import World, join_world
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
-from seqforge.model import CellBackend, Precision, choose_backends, precisions_to_measure
+from seqforge.model import CellBackend, Precision, precisions_to_measure
 from seqforge.runs.backends import describe_backends, read_backends, read_precision, record_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes, remove_temporary_files
 from seqforge.tasks import task_of
 from seqforge.training.callbacks import Callbacks
 from seqforge.training.interrupts import InterruptGuard
+from seqforge.training.step import map_recurrent
 from seqforge.training.task import TrainingTask
 from seqforge.training.trainer import Trainer
 
@@ -38,8 +48,12 @@ def train(
     initial: Run | str | Path | None = None,
     callbacks: Sequence[object] = (),
     progress: bool | None = None,
+    world: World | None = None,
 ) -> Run:
     """Train an experiment to its end, in a new run directory.
+
+    In processes that torchrun started, train it together with the others. If torchrun has restarted them, resume the
+    run that this call began before.
 
     Args:
         experiment: The experiment.
@@ -48,6 +62,7 @@ def train(
             a checkpoint; by default, the run starts from the weights of the initializer.
         callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
         progress: Whether to display the progress; by default, only on a terminal and in a notebook.
+        world: The processes that train together, if they are connected already.
 
     Returns:
         The finished run.
@@ -55,13 +70,69 @@ def train(
     Raises:
         KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
         ExperimentError: If there is no such device, or a pinned backend cannot run a cell, or a callback has no method
-            that an event calls.
+            that an event calls, or the processes have different experiments.
         DataError: If the corpus is missing, empty or too short.
         RunError: If the weights of `initial` do not fit, a number is not finite, or a file cannot be written.
     """
-    device = choose_device(experiment.training.device)
-    with InterruptGuard() as interrupt, _open_listeners(experiment, callbacks, progress) as notify:
-        task = task_of(experiment).prepare_training(device, notify)
+    with _joined(world) as world:
+        earlier = world.launch.recall_run() if world.launch is not None else None
+        if earlier is not None:
+            directory = RunDirectory.open(earlier)
+            run = Run(directory, experiment, directory.read_experiment())
+            return _resume(run, "latest", callbacks, progress, world)
+        return _start(experiment, Path(output), initial, callbacks, progress, world)
+
+
+@blame_components()
+def resume(
+    run: Run,
+    checkpoint: str = "latest",
+    *,
+    callbacks: Sequence[object] = (),
+    progress: bool | None = None,
+    world: World | None = None,
+) -> Run:
+    """Resume a run from a checkpoint. The result is bit-identical to that of a run without interruption.
+
+    The number of processes may be another one than before. The losses are then the same up to rounding, and the random
+    numbers of dropout differ.
+
+    Args:
+        run: The run, opened with new settings if it is to train longer.
+        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
+        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
+        progress: Whether to display the progress; by default, only on a terminal and in a notebook.
+        world: The processes that train together, if they are connected already.
+
+    Returns:
+        The run with the experiment that it was resumed with.
+
+    Raises:
+        KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
+        ExperimentError: If a setting was changed on which the state of the run depends, or as in `train`.
+        DataError: If the corpus is missing.
+        RunError: If the run has no such checkpoint, the checkpoint does not fit, a recorded backend is not available,
+            or as in `train`.
+    """
+    with _joined(world) as world:
+        return _resume(run, checkpoint, callbacks, progress, world)
+
+
+def _start(
+    experiment: Experiment,
+    output: Path,
+    initial: Run | str | Path | None,
+    callbacks: Sequence[object],
+    progress: bool | None,
+    world: World,
+) -> Run:
+    check_same_experiment(experiment, world)
+    device = choose_device(experiment.training.device, world)
+    with (
+        InterruptGuard(announce=world.is_first) as interrupt,
+        _open_listeners(experiment, callbacks, progress, world) as notify,
+    ):
+        task = task_of(experiment).prepare_training(device, notify, world)
         with _seed_dropout(experiment, device):
             state = task.new_state()
             source = None
@@ -78,49 +149,34 @@ def train(
 
             # The directory is created last, so that an error or a signal above does not leave a run behind.
             interrupt.wait_for_steps()
-            directory = RunDirectory.create(Path(output), experiment.identity.name, fill)
-            with directory.lock():
+            directory = create_directory(output, experiment.identity.name, fill, world)
+            with lock_run(directory, world):
                 lines = describe_backends(choices)
                 Trainer(experiment, task, directory, state, notify, interrupt, lines, source).train()
     return Run(directory, experiment, experiment.table)
 
 
-@blame_components()
-def resume(
-    run: Run, checkpoint: str = "latest", *, callbacks: Sequence[object] = (), progress: bool | None = None
-) -> Run:
-    """Resume a run from a checkpoint. The result is bit-identical to that of a run without interruption.
-
-    Args:
-        run: The run, opened with new settings if it is to train longer.
-        checkpoint: "latest", "best" or a step. Later checkpoints are deleted. A run without a checkpoint starts again.
-        callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
-        progress: Whether to display the progress; by default, only on a terminal and in a notebook.
-
-    Returns:
-        The run with the experiment that it was resumed with.
-
-    Raises:
-        KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
-        ExperimentError: If a setting was changed on which the state of the run depends, or as in `train`.
-        DataError: If the corpus is missing.
-        RunError: If the run has no such checkpoint, the checkpoint does not fit, a recorded backend is not available,
-            or as in `train`.
-    """
+def _resume(run: Run, checkpoint: str, callbacks: Sequence[object], progress: bool | None, world: World) -> Run:
+    check_same_experiment(run.experiment, world)
     experiment, directory = run.experiment, run.directory
     check_changes(run.saved, experiment.table)
-    device = choose_device(experiment.training.device)
-    # A run that was killed before its first checkpoint starts again.
-    starts_again = checkpoint == "latest" and not run.checkpoints.steps()
-    path = None if starts_again else run.checkpoints.find(checkpoint)
-    with InterruptGuard() as interrupt, _open_listeners(experiment, callbacks, progress) as notify:
-        task = task_of(experiment).prepare_training(device, notify)
-        with _seed_dropout(experiment, device), directory.lock():
+    device = choose_device(experiment.training.device, world)
+    # After a restart by torchrun, the run continues where it was, even if the command names an earlier checkpoint.
+    restarted = world.launch is not None and world.launch.recall_run() is not None
+    path = find_checkpoint(run, "latest" if restarted else checkpoint, world)
+    with (
+        InterruptGuard(announce=world.is_first) as interrupt,
+        _open_listeners(experiment, callbacks, progress, world) as notify,
+    ):
+        task = task_of(experiment).prepare_training(device, notify, world)
+        with _seed_dropout(experiment, device), lock_run(directory, world):
             state = task.new_state()
             if path is not None:
                 load_training(path, state, experiment, task.digest)
+                state.recurrent = map_recurrent(world.own_rows, state.recurrent)
             else:
-                _write_task_files(directory, task)
+                if world.is_first:
+                    _write_task_files(directory, task)
                 if directory.initial.exists():
                     load_model(directory.initial, state.model)
             new_backends = run.new_backends or _pins(run.saved) != _pins(experiment.table)
@@ -128,18 +184,33 @@ def resume(
             precision = None if new_backends else read_precision(directory.path)
             choices = _choose_backends(experiment, task, state, notify, recorded, precision)
             trainer = Trainer(experiment, task, directory, state, notify, interrupt, describe_backends(choices))
-            trainer.refuse_at_end()
+            if world.is_first and not restarted:
+                trainer.refuse_at_end()
             interrupt.wait_for_steps()
-            run.checkpoints.drop_after(state.step)
-            remove_temporary_files(directory.path)
-            best = run.checkpoints.best()
-            if best is not None:
-                state.best_loss = min(state.best_loss, best[1])
-            # The new settings are written last, after all checks.
-            directory.write_experiment(experiment)
-            record_backends(directory.path, choices, state.model.precision)
+            best: tuple[int, float] | None = None
+            if world.is_first:
+                run.checkpoints.drop_after(state.step)
+                remove_temporary_files(directory.path)
+                best = run.checkpoints.best()
+                # The new settings are written last, after all checks.
+                directory.write_experiment(experiment)
+                record_backends(directory.path, choices, state.model.precision)
+                remember_run(directory, world)
+            lowest = world.broadcast(best[1] if best is not None else None)
+            if lowest is not None:
+                state.best_loss = min(state.best_loss, lowest)
             trainer.train()
     return Run(directory, experiment, experiment.table)
+
+
+@contextmanager
+def _joined(world: World | None) -> Generator[World]:
+    """Yield a world that is connected already, or connect to the other processes of the launch."""
+    if world is not None:
+        yield world
+    else:
+        with join_world() as joined:
+            yield joined
 
 
 def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:
@@ -150,9 +221,12 @@ def _write_task_files(directory: RunDirectory, task: TrainingTask) -> None:
 
 @contextmanager
 def _open_listeners(
-    experiment: Experiment, callbacks: Sequence[object], progress: bool | None
+    experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
 ) -> Generator[Callable[[object], None]]:
-    """Yield a function that passes events to plugins, callbacks, trackers and the progress display."""
+    """Yield a function that passes events to plugins, callbacks, trackers and the display, in the first process."""
+    if not world.is_first:
+        yield lambda event: None
+        return
     with ProgressDisplay() as display, Trackers(experiment) as trackers:
         visible = display.has_bar if progress is None else progress
         listeners = [*callbacks, *([trackers] if experiment.trackers else []), *([display] if visible else [])]
@@ -171,15 +245,7 @@ def _choose_backends(
     some_free = settings.backend == AUTO_BACKEND and not all(experiment.backend_pins)
     if recorded is None and (some_free or len(precisions_to_measure(settings.precision, state.device)) > 1):
         notify(WorkProgressed("timing backends"))
-    return choose_backends(
-        state.model,
-        experiment.registry,
-        task.workload,
-        backend=settings.backend,
-        pins=experiment.backend_pins,
-        recorded=recorded,
-        recorded_precision=recorded_precision,
-    )
+    return choose_same_backends(experiment, task, state, recorded, recorded_precision)
 
 
 def _pins(table: Mapping[str, Any]) -> list[Any]:

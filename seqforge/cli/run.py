@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.options import PluginFiles, Samplers, Set, open_run
+from seqforge.cli.processes import reported_once
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import ExperimentError
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
     from seqforge.api import Run
+    from seqforge.distribution import World
     from seqforge.events import RunStarted
 
 
@@ -87,8 +89,11 @@ def run(
       seqforge run experiments/tiny-shakespeare.toml --initial runs/first-run
 
       seqforge run experiments/first-run.toml --plugin my_cell.py --cell my-cell
+
+      torchrun --nproc-per-node 2 -m seqforge run experiments/tiny-shakespeare.toml
     """
     from seqforge.api.progress import ProgressDisplay
+    from seqforge.distribution import join_world
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.training.interrupts import Interrupted
 
@@ -97,11 +102,11 @@ def run(
     if backend is not None:
         assignments = [*assignments, f"training.backend={backend}"]
     keep_freed_memory()
-    with ProgressDisplay(stderr()) as display:
+    with join_world() as world, reported_once(world), ProgressDisplay(stderr()) as display:
         try:
             if resume is None:
                 trained = _start(
-                    experiment, components, assignments, output or Path("runs"), initial, registry, [display]
+                    experiment, components, assignments, output or Path("runs"), initial, registry, [display], world
                 )
             elif experiment or initial or output or any(components.values()):
                 raise ExperimentError(
@@ -110,12 +115,14 @@ def run(
                     hint="To train longer: seqforge run --resume RUN --set training.steps=5000",
                 )
             else:
-                trained = _resume(resume, assignments, registry, [display])
+                trained = _resume(resume, assignments, registry, [display], world)
         except KeyboardInterrupt as interrupt:
             display.close()
-            stderr().print(_interrupt_message(display.started, plugin))
+            if world.is_first and not (world.launch is not None and world.launch.has_failed()):
+                stderr().print(_interrupt_message(display.started, plugin))
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
-    _print_next_commands(trained, display.started, plugin)
+        if world.is_first:
+            _print_next_commands(trained, display.started, plugin)
 
 
 def _start(
@@ -126,6 +133,7 @@ def _start(
     initial: Path | None,
     registry: Registry,
     callbacks: Sequence[object],
+    world: "World",
 ) -> "Run":
     from seqforge.api import train
     from seqforge.experiment import Experiment, override, read_table, replace_components
@@ -134,14 +142,16 @@ def _start(
     table = override(replace_components(table, registry, **components), assignments)
     folder = path.parent if path is not None else Path.cwd()
     experiment = Experiment.from_dict(table, folder, registry, origin=path)
-    return train(experiment, output, initial=initial, callbacks=callbacks, progress=False)
+    return train(experiment, output, initial=initial, callbacks=callbacks, progress=False, world=world)
 
 
-def _resume(path: Path, assignments: list[str], registry: Registry, callbacks: Sequence[object]) -> "Run":
+def _resume(
+    path: Path, assignments: list[str], registry: Registry, callbacks: Sequence[object], world: "World"
+) -> "Run":
     from seqforge.api import resume
 
     run, checkpoint = open_run(path, registry, "latest", overrides=assignments, samplers=[])
-    return resume(run, checkpoint, callbacks=callbacks, progress=False)
+    return resume(run, checkpoint, callbacks=callbacks, progress=False, world=world)
 
 
 def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str:

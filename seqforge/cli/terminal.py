@@ -1,6 +1,7 @@
 """Consoles for output, and the format of error messages."""
 
 import functools
+import os
 from typing import TYPE_CHECKING
 
 from seqforge.errors import printable
@@ -31,6 +32,8 @@ def print_error(message: str, *, hint: str | None = None, kind: str = "error") -
     """Print an error or a warning, and a hint about what to do. Control characters, as in names, are escaped."""
     from rich.text import Text
 
+    if kind == "warning" and os.environ.get("RANK", "0") != "0":
+        return  # Every process that torchrun starts would print the same warning.
     stderr().print(Text.assemble((f"{kind}: ", STYLES[kind]), printable(message)))
     if hint:
         stderr().print(Text(printable(hint)), style="default")

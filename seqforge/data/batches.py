@@ -15,6 +15,7 @@ from torch import Tensor
 
 from seqforge.data.splits import Spans
 from seqforge.data.token_file import MappedTokens, TokenFile
+from seqforge.distribution import ALONE, World
 from seqforge.errors import DataError
 from seqforge.interfaces import IGNORED_TARGET
 
@@ -99,23 +100,31 @@ class TrainingBatches:
         sequence_length: Number of steps in a batch.
         seed: Seed of the order of the documents.
         shuffle: Whether each epoch has a new order.
+        own_lanes: The lanes that this process reads, which are the rows of its batches; by default all.
 
     Raises:
         DataError: If the split is shorter than one batch.
     """
 
     def __init__(
-        self, token_file: TokenFile, spans: Spans, lanes: int, sequence_length: int, seed: int, shuffle: bool
+        self,
+        token_file: TokenFile,
+        spans: Spans,
+        lanes: int,
+        sequence_length: int,
+        seed: int,
+        shuffle: bool,
+        own_lanes: Sequence[int] | None = None,
     ) -> None:
         self._token_file = token_file
         self._spans = spans
-        self._lanes = lanes
+        self._lanes = range(lanes) if own_lanes is None else own_lanes
         self._sequence_length = sequence_length
         self._seed = seed
         self._shuffle = shuffle
         self._stream: tuple[int, TokenStream] | None = None
         self._block: tuple[int, int, Int[Tensor, "time batch"]] | None = None
-        self._steps_of_block = max(1, READ_AHEAD // (lanes * sequence_length))
+        self._steps_of_block = max(1, READ_AHEAD // (len(self._lanes) * sequence_length))
         # The last token of a lane is a target, but not an input.
         self.lane_length = (spans.length - 1) // lanes
         self.steps_per_epoch = self.lane_length // sequence_length
@@ -143,7 +152,7 @@ class TrainingBatches:
         if self._block is None or self._block[:2] != (epoch, block):
             first = block * self._steps_of_block
             steps = min(self._steps_of_block, self.steps_per_epoch - first)
-            starts = [lane * self.lane_length + first * self._sequence_length for lane in range(self._lanes)]
+            starts = [lane * self.lane_length + first * self._sequence_length for lane in self._lanes]
             tokens = self._epoch_stream(epoch).read(starts, steps * self._sequence_length + 1)
             self._block = (epoch, block, torch.as_tensor(np.ascontiguousarray(tokens.T)))
         return self._block[2]
@@ -159,9 +168,16 @@ class TrainingBatches:
 
 
 def evaluation_batches(
-    token_file: TokenFile, spans: Spans, lanes: int, sequence_length: int, limit: int | None = None
+    token_file: TokenFile,
+    spans: Spans,
+    lanes: int,
+    sequence_length: int,
+    limit: int | None = None,
+    world: World = ALONE,
 ) -> Iterator[Batch]:
     """Yield the batches of the first `limit` tokens of a split. Every token but the first is a target exactly once.
+
+    The lanes are divided over the processes of `world`. A process without a lane has no batch.
 
     Yields:
         Batches of at most `lanes` rows, in order, with the state carried. Targets beyond the end are ignored.
@@ -170,13 +186,16 @@ def evaluation_batches(
     targets = min(len(stream), limit or len(stream)) - 1
     lanes = max(1, min(lanes, targets // EVALUATION_LANE))
     lane_length = -(-targets // lanes)
+    own_lanes = world.share(lanes)
+    if not own_lanes:
+        return
     for offset in range(0, lane_length, sequence_length):
         length = min(sequence_length, lane_length - offset)
-        starts = [min(lane * lane_length + offset, targets) for lane in range(lanes)]
+        starts = [min(lane * lane_length + offset, targets) for lane in own_lanes]
         # Lanes that extend beyond the end are padded.
-        tokens = np.full((lanes, length + 1), IGNORED_TARGET, dtype=np.int64)
-        for lane, start in enumerate(starts):
+        tokens = np.full((len(own_lanes), length + 1), IGNORED_TARGET, dtype=np.int64)
+        for row, start in enumerate(starts):
             available = min(length, targets - start) + 1
-            tokens[lane, :available] = stream.read([start], available)[0]
+            tokens[row, :available] = stream.read([start], available)[0]
         inputs = torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)).clamp_min(0)
         yield Batch(inputs, torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T)), continues=offset > 0)

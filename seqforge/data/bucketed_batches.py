@@ -1,16 +1,33 @@
 """Batches of examples of similar length, so that they have little padding and bounded memory."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data.example_file import ExampleFile
-from seqforge.data.padded_batch import PaddedBatch, read_batch
+from seqforge.data.padded_batch import PaddedBatch, count_targets, read_batch
+from seqforge.distribution import ALONE, World
 from seqforge.errors import DataError
 
 SPREAD = 1.2
 """Maximum ratio of the longest to the shortest example of a bucket. A bucket that fills no batch may exceed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchShare:
+    """The share of one process in a batch of examples.
+
+    Attributes:
+        targets: Number of targets of this process.
+        all_targets: Number of targets of the whole batch.
+        all_steps: Number of input steps of the whole batch, without padding.
+    """
+
+    targets: int
+    all_targets: int
+    all_steps: int
 
 
 class BucketedBatches:
@@ -60,8 +77,29 @@ class BucketedBatches:
 
     def batch(self, number: int) -> PaddedBatch:
         """Return the batch with a number, counted from 0 over all epochs."""
+        epoch, examples = self._find(number)
+        return read_batch(self._file, examples, turn=epoch, end=self._end)
+
+    def part(self, number: int, world: World) -> tuple[PaddedBatch, "BatchShare"]:
+        """Return the examples of a batch that this process reads, and their share of the whole batch.
+
+        A process must take part in every step. If the batch has fewer examples than there are processes, a process
+        without an example reads the first one, none of whose targets counts.
+        """
+        epoch, examples = self._find(number)
+        share = world.share(len(examples))
+        own = examples[share.start : share.stop]
+        batch = read_batch(self._file, own if len(own) else examples[:1], turn=epoch, end=self._end)
+        if world.size == 1:
+            return batch, BatchShare(batch.target_count, batch.target_count, int(batch.lengths.sum()))
+        whole = count_targets(self._file, examples, turn=epoch, end=self._end)
+        steps = int(self._file.inputs.lengths[examples].sum())
+        return batch, BatchShare(batch.target_count if len(own) else 0, whole, steps)
+
+    def _find(self, number: int) -> tuple[int, NDArray[np.int64]]:
+        """Return the epoch of a batch, and the indices of its examples."""
         epoch, position = divmod(number, self.batches_per_epoch)
-        return read_batch(self._file, self.order(epoch)[position], turn=epoch, end=self._end)
+        return epoch, self.order(epoch)[position]
 
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the indices of the examples in every batch of an epoch."""
@@ -76,12 +114,19 @@ class BucketedBatches:
 
 
 def evaluation_examples(
-    file: ExampleFile, examples: NDArray[np.int64], rows: int, tokens: int, end: int | None, limit: int | None = None
+    file: ExampleFile,
+    examples: NDArray[np.int64],
+    rows: int,
+    tokens: int,
+    end: int | None,
+    limit: int | None = None,
+    world: World = ALONE,
 ) -> Iterator[tuple[NDArray[np.int64], PaddedBatch]]:
     """Yield every example of a split once, in batches, the shortest examples first.
 
     A batch has at most `rows` examples and `tokens` steps of inputs and targets, padding included. With a `limit`, a
-    random subset of at most that many steps is used, the same in every call.
+    random subset of at most that many steps is used, the same in every call. The batches are divided over the processes
+    of `world`.
 
     Yields:
         The indices of examples, and the batch of these examples.
@@ -91,9 +136,10 @@ def evaluation_examples(
         examples = np.random.default_rng(0).permutation(examples)
         steps = file.inputs.lengths[examples] + file.longest_targets()[examples]
         examples = examples[: max(1, int(np.searchsorted(np.cumsum(steps), limit, side="right")))]
-    for bucket, parts in _buckets(file, examples, rows, tokens):
-        for part in np.array_split(bucket, parts):
-            yield part, read_batch(file, part, end=end)
+    buckets = _buckets(file, examples, rows, tokens)
+    batches = [batch for bucket, parts in buckets for batch in np.array_split(bucket, parts)]
+    for index in range(world.rank, len(batches), world.size):  # in turn, because later batches are longer
+        yield batches[index], read_batch(file, batches[index], end=end)
 
 
 def _refuse_long_examples(file: ExampleFile, tokens: int) -> None:

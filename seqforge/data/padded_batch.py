@@ -60,6 +60,15 @@ def read_batch(file: ExampleFile, examples: NDArray[np.int64], turn: int = 0, en
     )
 
 
+def count_targets(file: ExampleFile, examples: NDArray[np.int64], turn: int, end: int | None) -> int:
+    """Return the `target_count` of the batch that `read_batch` returns for the same arguments, without reading it."""
+    if file.spec.output_mode == "once":
+        return len(examples)
+    starts = file.first_targets(examples)
+    lengths = file.targets.lengths[starts + turn % (file.target_stops[examples] - starts)]
+    return int(lengths.sum()) + (len(examples) if end is not None else 0)
+
+
 def pad_inputs(inputs: Sequence[NDArray[Any]]) -> Int[Tensor, "time batch"] | Float[Tensor, "time batch size"]:
     """Return the tokens `[steps]` or the vectors `[steps, size]` of all rows as one tensor, padded with zeros."""
     return _pad(inputs, 0)

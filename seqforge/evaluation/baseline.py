@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data import Dataset, TokenStream
+from seqforge.distribution import ALONE, World
 from seqforge.evaluation.metrics import score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
@@ -19,10 +20,13 @@ SEARCHED = 4096
 """Number of tokens after a random position in which the prompt, or the start of a line, is searched for."""
 
 
-def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset) -> dict[str, float]:
+def score_baseline(
+    metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset, world: World = ALONE
+) -> dict[str, float]:
     """Score held-out text by the metrics of an experiment.
 
-    The texts have the length of samples, and are scored in groups of `sampling.count` texts.
+    The texts have the length of samples, and are scored in groups of `sampling.count` texts. The metrics are divided
+    over the processes of `world`.
 
     Returns:
         Values by `metric.value`, each a weighted mean over the groups; empty if the validation split is empty.
@@ -35,7 +39,7 @@ def score_baseline(metrics: Mapping[str, Metric], experiment: Experiment, datase
         dataset, sampling.prompt, count=groups * sampling.count, length=sampling.length, seed=experiment.identity.seed
     )
     grouped = [texts[start : start + sampling.count] for start in range(0, len(texts), sampling.count)]
-    return score_texts(metrics, grouped) if grouped else {}
+    return score_texts(metrics, grouped, world) if grouped else {}
 
 
 def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length: int, seed: int) -> list[str]:

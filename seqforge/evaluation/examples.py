@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples
+from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.metrics import score_by_each, validate_score
 from seqforge.events import Report, WorkProgressed
-from seqforge.generation import Decoding, TargetVocabulary, predict_examples
-from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Value
+from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predict_examples
+from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
+
+_BatchScore = tuple[float, int, list[int], list[Any]]
+"""The loss of a batch, its number of targets, and its examples with the values of their predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,39 +91,66 @@ def score_examples(
     examples: NDArray[np.int64],
     scoring: ExampleScoring,
     report: Report | None = None,
+    world: World = ALONE,
 ) -> ExampleScore:
     """Predict examples and score the predictions. The model is left in evaluation mode.
+
+    The batches are divided over the processes of `world`, all of which return the same score.
 
     Raises:
         NonFiniteError: If the loss is not finite.
     """
-    file, device = dataset.file, next(model.parameters()).device
-    total, targets, scored, steps = 0.0, 0, 0, 0
+    model.eval()
+    scores: list[list[_BatchScore]] = world.collect(
+        lambda: list(_score_batches(model, dataset, examples, scoring, report, world))
+    )
+    # In the order in which one process scores the batches, so that it does not matter how they are divided.
+    turns: Iterator[tuple[_BatchScore | None, ...]] = zip_longest(*scores)
+    batches = [batch for turn in turns for batch in turn if batch is not None]
+    total, targets, scored = 0.0, 0, 0
     predictions: list[ExamplePrediction] = []
+    spec, dtype = dataset.file.spec, np.float32 if isinstance(dataset.file.spec.target, Numbers) else np.int64
+    for value, count, indices, predicted in batches:
+        if not math.isfinite(value):
+            raise NonFiniteError(f"the loss on held-out examples is {value}")
+        total += value * count
+        targets += count
+        scored += len(indices)
+        for index, values in zip(indices, predicted, strict=bool(scoring.metrics)):
+            decoded = decode_target(spec, dataset.vocabulary, np.array(values, dtype=dtype))
+            predictions.append(ExamplePrediction(dataset.file.names[index], decoded, decode_targets(dataset, index)))
+    values, reports = _score_predictions(dataset, predictions, scoring.metrics, world)
+    return ExampleScore(total / max(targets, 1), scored, values, reports)
+
+
+def _score_batches(
+    model: SequenceModel,
+    dataset: LabelledDataset,
+    examples: NDArray[np.int64],
+    scoring: ExampleScoring,
+    report: Report | None,
+    world: World,
+) -> Iterator[_BatchScore]:
+    """Yield the score of every batch of this process."""
+    file, device = dataset.file, next(model.parameters()).device
     symbols = TargetVocabulary(file.spec, dataset.vocabulary)
     end = symbols.end if model.decoder is not None else None
-    model.eval()
+    own = evaluation_examples(file, examples, scoring.rows, scoring.tokens, end, scoring.limit, world)
+    scored, steps = 0, 0
     with torch.inference_mode():
-        for indices, loaded in evaluation_examples(file, examples, scoring.rows, scoring.tokens, end, scoring.limit):
+        for indices, loaded in own:
             batch = loaded.to(device)
             encoded = model.encode(batch.inputs, batch.lengths)
             value = example_loss(model, file.spec, encoded, batch, scoring.loss).item()
-            if not math.isfinite(value):
-                raise NonFiniteError(f"the loss on held-out examples is {value}")
-            total += value * batch.target_count
-            targets += batch.target_count
-            scored += len(indices)
+            predicted: list[RawPrediction] = []
             if scoring.metrics:
-                batch_predictions = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)
-                for index, prediction in zip(map(int, indices), batch_predictions, strict=True):
-                    predicted = decode_target(file.spec, dataset.vocabulary, prediction.values)
-                    predictions.append(ExamplePrediction(file.names[index], predicted, decode_targets(dataset, index)))
+                predicted = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)
+            yield value, batch.target_count, indices.tolist(), [prediction.values.tolist() for prediction in predicted]
             if report is not None:
-                steps += int(batch.lengths.sum())
+                scored += len(indices) * world.size
+                steps += int(batch.lengths.sum()) * world.size
                 fraction = max(scored / len(examples), steps / scoring.limit if scoring.limit else 0.0)
                 report(WorkProgressed("evaluating", min(fraction, 1.0)))
-    values, reports = _score_predictions(dataset, predictions, scoring.metrics)
-    return ExampleScore(total / max(targets, 1), scored, values, reports)
 
 
 def score_each_example(
@@ -162,17 +195,23 @@ def decode_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
 
 
 def _score_predictions(
-    dataset: LabelledDataset, predictions: list[ExamplePrediction], metrics: Mapping[str, PredictionMetric]
+    dataset: LabelledDataset,
+    predictions: list[ExamplePrediction],
+    metrics: Mapping[str, PredictionMetric],
+    world: World,
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return the values and the reports of the metrics."""
+
+    def score(metric: PredictionMetric) -> tuple[dict[str, float], str | None]:
+        found = validate_score(metric.score(dataset.file.spec, predictions))
+        return dict(found.values), found.report
+
     values: dict[str, float] = {}
     reports: dict[str, str] = {}
-    for name, score in score_by_each(
-        metrics, lambda metric: validate_score(metric.score(dataset.file.spec, predictions))
-    ):
-        values |= {f"{name}.{key}": value for key, value in score.values.items()}
-        if score.report:
-            reports[name] = score.report
+    for name, (own, report) in score_by_each(metrics, score, world).items():
+        values |= {f"{name}.{key}": value for key, value in own.items()}
+        if report:
+            reports[name] = report
     return values, reports
 
 

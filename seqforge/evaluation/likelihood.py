@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from seqforge.data import Batch
+from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.events import Report, WorkProgressed
 from seqforge.interfaces import IGNORED_TARGET, Evaluated
@@ -71,32 +72,41 @@ def score_likelihood(
     characters_per_token: float,
     target_count: int = 0,
     report: Report | None = None,
+    world: World = ALONE,
 ) -> LikelihoodScore:
     """Score text, with the state carried from batch to batch. The model is left in evaluation mode.
 
-    Progress reports need `target_count`, the number of targets in all batches.
+    Every process of `world` scores its own batches, and all return the same score. Progress reports need
+    `target_count`, the number of targets in all batches.
 
     Raises:
         NonFiniteError: If the likelihood is not finite.
     """
-    device = next(model.parameters()).device
-    # The losses of batches are added in Python, in float64, which MPS devices do not have.
-    total, count = 0.0, 0
-    states = None
+
+    def score_own() -> tuple[float, int]:
+        device = next(model.parameters()).device
+        # The losses of batches are added in Python, in float64, which MPS devices do not have.
+        total, count = 0.0, 0
+        states = None
+        with torch.inference_mode():
+            for batch in batches:
+                if states is None or not batch.continues:
+                    states = model.initial_states(batch.inputs.shape[1])
+                logits, states = model(batch.inputs.to(device), states)
+                targets = batch.targets.to(device)
+                nats = nn.functional.cross_entropy(
+                    logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET, reduction="sum"
+                )
+                total += nats.item()
+                count += int((batch.targets != IGNORED_TARGET).sum())
+                if report is not None:
+                    fraction = min(1.0, count * world.size / target_count) if target_count else None
+                    report(WorkProgressed("evaluating", fraction))
+        return total, count
+
     model.eval()
-    with torch.inference_mode():
-        for batch in batches:
-            if states is None or not batch.continues:
-                states = model.initial_states(batch.inputs.shape[1])
-            logits, states = model(batch.inputs.to(device), states)
-            targets = batch.targets.to(device)
-            nats = nn.functional.cross_entropy(
-                logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET, reduction="sum"
-            )
-            total += nats.item()
-            count += int((batch.targets != IGNORED_TARGET).sum())
-            if report is not None:
-                report(WorkProgressed("evaluating", count / target_count if target_count else None))
+    scores = world.collect(score_own)
+    total, count = sum(score[0] for score in scores), sum(score[1] for score in scores)
     if not math.isfinite(total):
         raise NonFiniteError(f"the loss on held-out text is {total}")
     return LikelihoodScore(total / count, count, characters_per_token)

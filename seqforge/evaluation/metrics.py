@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from seqforge.cache import LARGEST_FILE, lock_entry, open_cache_folder
 from seqforge.checksums import seal, unseal
 from seqforge.data import Dataset
+from seqforge.distribution import ALONE, World
 from seqforge.errors import SeqforgeError, warn
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
@@ -78,33 +79,47 @@ def _restore(metric: FittedMetric, path: Path) -> bool:
     return True
 
 
-def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]]) -> dict[str, float]:
+def score_texts(
+    metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]], world: World = ALONE
+) -> dict[str, float]:
     """Score each group of texts by every metric, and return the weighted means of the values over the groups.
+
+    The metrics are divided over the processes of `world`, all of which return the same values.
 
     Returns:
         Means by `metric.value`, except of values whose weights are all 0.
     """
-    values: dict[str, float] = {}
-    for name, means in score_by_each(
-        metrics, lambda metric: _average([validate_score(metric.score(texts)) for texts in groups])
-    ):
-        values |= {f"{name}.{key}": value for key, value in means.items()}
-    return values
+    means = score_by_each(
+        metrics, lambda metric: _average([validate_score(metric.score(texts)) for texts in groups]), world
+    )
+    return {f"{name}.{key}": value for name, values in means.items() for key, value in values.items()}
 
 
-def score_by_each(metrics: Mapping[str, MetricT], score: Callable[[MetricT], ScoreT]) -> Iterator[tuple[str, ScoreT]]:
-    """Score by every metric. If a metric raises an exception, print a warning and leave the metric out.
+def score_by_each(
+    metrics: Mapping[str, MetricT], score: Callable[[MetricT], ScoreT], world: World
+) -> dict[str, ScoreT]:
+    """Score by every metric, each in one of the processes of `world`.
 
-    Yields:
-        The name and the score of each metric that did not raise.
+    If a metric raises an exception, print a warning and leave the metric out.
+
+    Args:
+        metrics: Metrics by name.
+        score: Function that returns the score of a metric as a JSON value.
+        world: The processes, all of which return the same scores.
     """
-    for name, metric in metrics.items():
-        try:
-            result = score(metric)
-        except Exception as error:  # noqa: BLE001 - generated text may break any metric
-            warn(f"the metric {name!r} failed: {describe_error(error, type(metric))}")
-            continue
-        yield name, result
+
+    def score_own() -> dict[str, ScoreT]:
+        scores: dict[str, ScoreT] = {}
+        for name in names[world.rank :: world.size]:
+            try:
+                scores[name] = score(metrics[name])
+            except Exception as error:  # noqa: BLE001 - generated text may break any metric
+                warn(f"the metric {name!r} failed: {describe_error(error, type(metrics[name]))}")
+        return scores
+
+    names = list(metrics)
+    found: dict[str, ScoreT] = {name: value for scores in world.collect(score_own) for name, value in scores.items()}
+    return {name: found[name] for name in names if name in found}
 
 
 def validate_score(score: Any) -> Score:

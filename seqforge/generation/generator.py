@@ -61,6 +61,7 @@ def generate(
     count: int,
     length: int,
     seed: int,
+    own: range | None = None,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     """Draw samples in one batch.
 
@@ -75,6 +76,7 @@ def generate(
         count: Number of samples.
         length: Number of symbols to draw for each sample.
         seed: Seed of the draws.
+        own: Indices of the samples to draw, if other processes draw the others; by default all.
 
     Yields:
         The drawn symbols on the CPU: one step at a time, or many if a backend has a generation kernel.
@@ -84,7 +86,8 @@ def generate(
         PluginError: If a sampler returns something other than logits, or its automaton is invalid.
     """
     device = next(model.parameters()).device
-    uniforms = uniforms_of(seed, count)
+    uniforms = uniforms_of(seed, count, own)
+    count = count if own is None else len(own)
     model.eval()
     with torch.inference_mode():
         # The prompt is read once for all samples.
@@ -171,10 +174,19 @@ def _advance(samplers: Sequence[Sampler], memories: Sequence[Any], tokens: Tenso
     return [sampler.advance(memory, tokens) for sampler, memory in zip(samplers, memories, strict=True)]
 
 
-def uniforms_of(seed: int, count: int) -> Callable[[int], Float[Tensor, "steps batch"]]:
-    """Return a function that draws uniform numbers in [0, 1) for `count` samples and a given number of steps."""
+def uniforms_of(seed: int, count: int, own: range | None = None) -> Callable[[int], Float[Tensor, "steps batch"]]:
+    """Return a function that draws uniform numbers in [0, 1) for `count` samples and a given number of steps.
+
+    With `own`, the function returns the numbers of these samples only.
+    """
     generator = np.random.default_rng(seed)
-    return lambda steps: torch.from_numpy(generator.random((steps, count), dtype=np.float32))
+    columns = slice(None) if own is None else slice(own.start, own.stop)
+
+    def draw_numbers(steps: int) -> Tensor:
+        numbers = generator.random((steps, count), dtype=np.float32)
+        return torch.from_numpy(np.ascontiguousarray(numbers[:, columns]))
+
+    return draw_numbers
 
 
 def draw(

@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from seqforge.distribution import ALONE, World
 from seqforge.events import Report, WorkProgressed
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
@@ -48,19 +49,25 @@ def sample_texts(
     length: int,
     seed: int,
     report: Report | None = None,
+    world: World = ALONE,
 ) -> list[str]:
     """Draw samples in one batch, and return each with its prompt.
 
-    A prompt of None is a line break, which is not a part of the returned text.
+    A prompt of None is a line break, which is not a part of the returned text. The samples are divided over the
+    processes of `world`, all of which return the same texts.
     """
-    chunks: list[Tensor] = []
-    steps = 0
-    for chunk in generate(
-        model, vocabulary, samplers, encode_prompt(vocabulary, prompt), count=count, length=length, seed=seed
-    ):
-        chunks.append(chunk)
-        steps += len(chunk)
-        if report is not None:
-            report(WorkProgressed("sampling", steps / length))
-    rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
-    return [(prompt or "") + decode_tokens(vocabulary, row).decode("utf-8", "replace") for row in rows]
+    own = world.share(count)
+
+    def draw_own() -> list[str]:
+        chunks: list[Tensor] = []
+        steps = 0
+        tokens = encode_prompt(vocabulary, prompt)
+        for chunk in generate(model, vocabulary, samplers, tokens, count=count, length=length, seed=seed, own=own):
+            chunks.append(chunk)
+            steps += len(chunk)
+            if report is not None:
+                report(WorkProgressed("sampling", steps / length))
+        rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
+        return [(prompt or "") + decode_tokens(vocabulary, row).decode("utf-8", "replace") for row in rows]
+
+    return [text for texts in world.collect(draw_own if own else list) for text in texts]

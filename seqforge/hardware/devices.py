@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from seqforge.distribution import ALONE, World
 from seqforge.errors import ExperimentError
 
 CPU_INFORMATION = Path("/proc/cpuinfo")
@@ -35,14 +36,23 @@ def _field(key: str, information: Path) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, world: World = ALONE) -> torch.device:
     """Return the torch device with a name such as "cpu", "cuda:1" or "mps"; "auto" is a GPU if there is one.
 
+    Several processes on one machine use one GPU each.
+
     Raises:
-        ExperimentError: If there is no such device.
+        ExperimentError: If there is no such device, or if several processes would use one GPU.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and world.local_size > 1:
+        if name != "cuda":
+            raise ExperimentError(
+                f"training.device = {name!r} is one GPU, for {world.local_size} processes on this machine",
+                hint="Use `cuda` or `auto`, with which each process uses a GPU of its own.",
+            )
+        name = f"cuda:{world.local_rank}"
     try:
         device = torch.device(name)
         if device.type == "meta":

@@ -20,6 +20,7 @@ from seqforge.data import (
     read_example_spec,
     to_text,
 )
+from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import RunError
 from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.evaluation.examples import (
@@ -53,10 +54,12 @@ class LabelledExamplesTask(Task):
 
     terms: ClassVar = TaskTerms("examples", "steps", "predictions", "predict {run} EXAMPLE")
 
-    def prepare_training(self, device: torch.device, report: Report) -> "LabelledExamplesTraining":
+    def prepare_training(
+        self, device: torch.device, report: Report, world: World = ALONE
+    ) -> "LabelledExamplesTraining":
         """Prepare the examples, the loss and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
-        dataset = prepare_examples(experiment, report)
+        dataset = world.in_turn(lambda: prepare_examples(experiment, report))
         file, splits = dataset.file, dataset.splits
         self.check_patience(has_validation=len(splits["validation"]) > 0)
         has_end = experiment.topology.output_mode == "sequence"
@@ -70,7 +73,7 @@ class LabelledExamplesTask(Task):
             TargetVocabulary(file.spec, dataset.vocabulary).end if has_end else None,
         )
         steps_per_epoch = batches.batches_per_epoch / training.accumulation
-        time, rows = batches.batch(0).inputs.shape[:2]
+        time, rows = batches.part(0, world)[0].inputs.shape[:2]
         return LabelledExamplesTraining(
             experiment=experiment,
             device=device,
@@ -82,6 +85,7 @@ class LabelledExamplesTask(Task):
             validation_size=len(splits["validation"]),
             steps_per_epoch=steps_per_epoch,
             workload=Workload(time, rows, *run_limits(training, steps_per_epoch)),
+            world=world,
             dataset=dataset,
             scoring=self._scoring(device, experiment.evaluation.tokens),
             batches=batches,
@@ -166,30 +170,41 @@ class LabelledExamplesTraining(TrainingTask):
         """Return the state before the first step."""
         return initial_state(self.experiment, self.vocabulary.size, self.device, self.dataset.file.spec)
 
-    def step(self, state: TrainingState, progress: Progress) -> TaskStep:
+    def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
         """Take one optimizer step."""
         training, spec = self.experiment.training, self.dataset.file.spec
         first = state.step * training.accumulation
-        batches = [self.batches.batch(first + index) for index in range(training.accumulation)]
-        # Every target of the step has the same weight, also in batches of different sizes.
-        targets = max(sum(batch.target_count for batch in batches), 1)
+        parts = [self.batches.part(first + index, self.world) for index in range(training.accumulation)]
+        # Every target of the step has the same weight, also in batches of different sizes and in other processes.
+        targets = max(sum(share.all_targets for _, share in parts), 1)
         sampling_probability = training.scheduled_sampling * progress.fraction
 
         def losses() -> Iterator[Tensor]:
-            for loaded in batches:
+            for index, (loaded, share) in enumerate(parts):
                 batch = loaded.to(self.device)
-                encoded = state.model.encode(batch.inputs, batch.lengths)
-                value = example_loss(state.model, spec, encoded, batch, self.scoring.loss, sampling_probability)
-                yield value * (batch.target_count / targets)
+
+                def run(model: SequenceModel) -> Tensor:
+                    encoded = model.encode(batch.inputs, batch.lengths)  # noqa: B023 - it is called at once
+                    return example_loss(model, spec, encoded, batch, self.scoring.loss, sampling_probability)  # noqa: B023
+
+                with replica.part(last=index == len(parts) - 1):
+                    # The replica averages over the processes, and the loss is a sum over all targets.
+                    yield replica(run) * (self.world.size * share.targets / targets)
 
         factor = learning_rate_factor(state.schedule, progress)
         result = optimizer_step(state, losses(), factor, training.gradient_clip_norm, training.gradient_clip_value)
-        return TaskStep(result, None, float(sum(int(batch.lengths.sum()) for batch in batches)))
+        return TaskStep(result, float(sum(share.all_steps for _, share in parts)))
+
+    def bits_per_character(self, loss: float) -> None:
+        """Return None, since the loss is not a likelihood of text."""
+        del loss
 
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> ExampleScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
         examples = self.dataset.splits["validation"]
-        return score_examples(model, self.dataset, examples, self.scoring, report) if len(examples) else None
+        if not len(examples):
+            return None
+        return score_examples(model, self.dataset, examples, self.scoring, report, self.world)
 
     @property
     def has_samples(self) -> bool:

@@ -9,6 +9,7 @@ import torch
 
 from seqforge.checkpoints.training_state import TrainingState, initial_state
 from seqforge.data import Dataset, SplitName, TrainingBatches, evaluation_batches, prepare
+from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import DataError, RunError
 from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.block_losses import BlockLosses, score_blocks
@@ -21,7 +22,7 @@ from seqforge.interfaces import Loss, Metric, Progress, Sampler, Vocabulary
 from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
-from seqforge.tasks.task import Task, TrainedModel
+from seqforge.tasks.task import Task, TrainedModel, check_division
 from seqforge.training.step import train_step
 from seqforge.training.task import TaskSample, TaskStep, TrainingTask
 from seqforge.training.trainer import run_limits
@@ -39,10 +40,11 @@ class LanguageModelTask(Task):
 
     terms: ClassVar = TaskTerms("tokens", "chars", "sample", "sample {run}")
 
-    def prepare_training(self, device: torch.device, report: Report) -> "LanguageModelTraining":
+    def prepare_training(self, device: torch.device, report: Report, world: World = ALONE) -> "LanguageModelTraining":
         """Prepare the corpus, the loss, the samplers and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
-        dataset = prepare(experiment, report)
+        check_division(training.batch_size, world)
+        dataset = world.in_turn(lambda: prepare(experiment, report))
         self.check_patience(has_validation=dataset.splits["validation"].length >= 2)
         try:
             encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
@@ -56,6 +58,11 @@ class LanguageModelTask(Task):
             sequence_length=training.sequence_length,
             seed=experiment.identity.seed,
             shuffle=experiment.data.shuffle,
+            own_lanes=[
+                batch * training.batch_size + row
+                for batch in range(training.accumulation)
+                for row in world.share(training.batch_size)
+            ],
         )
         limits = run_limits(training, batches.steps_per_epoch)
         return LanguageModelTraining(
@@ -68,12 +75,13 @@ class LanguageModelTask(Task):
             training_size=dataset.splits["training"].length,
             validation_size=dataset.splits["validation"].length,
             steps_per_epoch=float(batches.steps_per_epoch),
-            workload=Workload(training.sequence_length, training.batch_size, *limits),
+            workload=Workload(training.sequence_length, training.batch_size // world.size, *limits),
+            world=world,
             dataset=dataset,
             loss=experiment.loss.build().to(device),
             samplers=[sampler.build() for sampler in experiment.samplers],
             metrics=metrics,
-            baseline=score_baseline(metrics, experiment, dataset),
+            baseline=score_baseline(metrics, experiment, dataset, world),
             batches=batches,
             characters_per_token=dataset.characters_per_token("training"),
         )
@@ -84,7 +92,7 @@ class LanguageModelTask(Task):
         trained.check_corpus(dataset.token_file.digest)
         if dataset.splits[split].length < 2:
             raise self.empty_split(split)
-        return _score_split(self.experiment, dataset, split, self.load_model(trained), None, report)
+        return _score_split(self.experiment, dataset, split, self.load_model(trained), None, report, ALONE)
 
     def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
         """Score a whole split in blocks of text."""
@@ -112,7 +120,7 @@ class LanguageModelTask(Task):
         metrics = build_metrics(self.experiment, dataset)
         model, vocabulary = self.language_model(trained)
         samplers = [sampler.build() for sampler in self.experiment.samplers]
-        texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report)
+        texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report, ALONE)
         return score_texts(metrics, [texts]), score_baseline(metrics, self.experiment, dataset)
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
@@ -160,28 +168,32 @@ class LanguageModelTraining(TrainingTask):
         carried = self.experiment.training.accumulation
         return initial_state(self.experiment, self.vocabulary.size, self.device, carried_batches=carried)
 
-    def step(self, state: TrainingState, progress: Progress) -> TaskStep:
+    def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
         """Take one optimizer step."""
-        training, ratio = self.experiment.training, self.characters_per_token
+        training = self.experiment.training
         batches = self.batches.batch(state.step).divide(training.accumulation)
         factor = learning_rate_factor(state.schedule, progress)
         clipping = training.gradient_clip_norm, training.gradient_clip_value
-        result = train_step(state, batches, self.loss, factor, *clipping)
-        bits = bits_per_character(result.loss, ratio) if self.loss.in_nats else None
-        return TaskStep(result, bits, training.batch_size * training.accumulation * training.sequence_length * ratio)
+        result = train_step(state, batches, self.loss, factor, *clipping, replica)
+        tokens = training.batch_size * training.accumulation * training.sequence_length
+        return TaskStep(result, tokens * self.characters_per_token)
+
+    def bits_per_character(self, loss: float) -> float | None:
+        """Return a training loss in bits per character; None if it is not a likelihood of text."""
+        return bits_per_character(loss, self.characters_per_token) if self.loss.in_nats else None
 
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
         if self.validation_size < 2:
             return None
         limit = self.experiment.evaluation.tokens
-        return _score_split(self.experiment, self.dataset, "validation", model, limit, report)
+        return _score_split(self.experiment, self.dataset, "validation", model, limit, report, self.world)
 
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample:
         """Draw samples, and score them by the metrics."""
         seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
-        texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report)
-        return TaskSample(texts, score_texts(self.metrics, [texts]), self.baseline)
+        texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report, self.world)
+        return TaskSample(texts, score_texts(self.metrics, [texts], self.world), self.baseline)
 
 
 def _score_split(
@@ -191,11 +203,13 @@ def _score_split(
     model: SequenceModel,
     limit: int | None,
     report: Report | None,
+    world: World,
 ) -> LikelihoodScore:
     spans, training = dataset.splits[split], experiment.training
-    batches = evaluation_batches(dataset.token_file, spans, training.batch_size, training.sequence_length, limit=limit)
+    shape = training.batch_size, training.sequence_length
+    batches = evaluation_batches(dataset.token_file, spans, *shape, limit=limit, world=world)
     targets = min(spans.length, limit or spans.length) - 1
-    return score_likelihood(model, batches, dataset.characters_per_token(split), targets, report)
+    return score_likelihood(model, batches, dataset.characters_per_token(split), targets, report, world)
 
 
 def _draw_samples(
@@ -205,6 +219,7 @@ def _draw_samples(
     samplers: Sequence[Sampler],
     seed: int,
     report: Report | None,
+    world: World,
 ) -> list[str]:
     sampling = experiment.sampling
     return sample_texts(
@@ -216,4 +231,5 @@ def _draw_samples(
         length=sampling.length,
         seed=seed,
         report=report,
+        world=world,
     )

@@ -11,7 +11,8 @@ import torch
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import check_corpus, load_model
 from seqforge.data import SplitName, read_vocabulary
-from seqforge.errors import DataError, RunError, warn
+from seqforge.distribution import ALONE, World
+from seqforge.errors import DataError, ExperimentError, RunError, warn
 from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
@@ -72,11 +73,17 @@ class Task(ABC):
     experiment: Experiment
 
     @abstractmethod
-    def prepare_training(self, device: torch.device, report: Report) -> TrainingTask:
+    def prepare_training(self, device: torch.device, report: Report, world: World = ALONE) -> TrainingTask:
         """Prepare the corpus, the loss and the metrics for training, and check them.
+
+        Args:
+            device: Device to train on.
+            report: Function that receives the progress.
+            world: The processes that train together. Each prepares its part of every batch.
 
         Raises:
             DataError: If the corpus is missing, empty or does not fit the batches.
+            ExperimentError: If a batch cannot be divided over the processes.
         """
 
     @abstractmethod
@@ -178,3 +185,18 @@ class Task(ABC):
         else:
             hint = f"The experiment sets data.{split}_fraction to 0."
         return DataError(f"the {split} split is empty", hint=hint)
+
+
+def check_division(rows: int, world: World) -> None:
+    """Check that the rows of a batch can be divided over the processes.
+
+    Raises:
+        ExperimentError: If the processes would have different numbers of rows.
+    """
+    if rows % world.size:
+        fitting = sorted({max(world.size, rows // world.size * world.size), -(-rows // world.size) * world.size})
+        raise ExperimentError(
+            f"training.batch_size = {rows} cannot be divided by {world.size} processes",
+            hint=f"Use {' or '.join(f'--set training.batch_size={size}' for size in fitting)}, or another number of "
+            "processes.",
+        )

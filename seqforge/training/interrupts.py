@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 # Ctrl-C, `kill`, and a closed terminal. Not every system has the last signal.
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NOTICE = (
     b"\nStopping after this step, and its evaluation or sample if one is due. "
     b"Ctrl-C again stops at once and loses every step after the last checkpoint.\n"
@@ -36,12 +36,16 @@ class InterruptGuard:
 
     Python allows signal handlers in the main thread only, so the context has no effect in another thread.
 
+    Args:
+        announce: Whether to print a notice when the first signal is noted.
+
     Attributes:
         received: The first signal after the call of `wait_for_steps`, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, announce: bool = True) -> None:
         self.received: int | None = None
+        self._announce = announce
         self._waits = False
         self._previous: dict[signal.Signals, Any] = {}
         self._previous_hook = sys.unraisablehook
@@ -52,7 +56,7 @@ class InterruptGuard:
 
     def __enter__(self) -> "InterruptGuard":
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in STOP_SIGNALS:
                 previous = signal.getsignal(number)
                 # A shell makes background jobs ignore Ctrl-C. None stands for a handler that Python did not install.
                 if previous not in (None, signal.SIG_IGN):
@@ -81,5 +85,6 @@ class InterruptGuard:
             raise Interrupted(number)
         if self.received is None:
             self.received = number
-            with contextlib.suppress(OSError):
-                os.write(2, _NOTICE)
+            if self._announce:
+                with contextlib.suppress(OSError):
+                    os.write(2, _NOTICE)

@@ -1,7 +1,7 @@
 """One optimizer step, and one step of truncated backpropagation through time."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.data import Batch
+from seqforge.distribution import Replica, detected_losses
 from seqforge.errors import NonFiniteError
 from seqforge.interfaces import Loss, map_state
-from seqforge.model import States
+from seqforge.model import SequenceModel, States
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class StepResult:
     """The values of one optimizer step.
 
     Attributes:
-        loss: Mean loss over the targets of the step.
+        loss: Mean loss over the targets of the step; with several processes, the part of this process, and the loss is
+            the mean of all parts.
         gradient_norm: L2 norm of the gradient before clipping.
         learning_rate: Learning rate of the first parameter group.
     """
@@ -38,6 +40,7 @@ def train_step(
     learning_rate_factor: float,
     clip_norm: float | None = None,
     clip_value: float | None = None,
+    replica: Replica[SequenceModel] | None = None,
 ) -> StepResult:
     """Take one optimizer step on the accumulated gradients of one or several batches.
 
@@ -51,21 +54,27 @@ def train_step(
         learning_rate_factor: Factor of the schedule.
         clip_norm: Maximum L2 norm of the gradient; see `optimizer_step`.
         clip_value: Maximum absolute value of each component of the gradient.
+        replica: The model, whose gradients are averaged over several processes; by default, that of one process.
 
     Raises:
         NonFiniteError: If the loss or the gradient is not finite. The parameters are then unchanged.
     """
-    device = state.device
+    device, compute = state.device, replica or Replica(state.model)
     after: list[States] = []
 
     def losses() -> Iterator[Tensor]:
         for index, batch in enumerate(batches):
             carried = batch.continues and bool(state.recurrent)
             before = state.recurrent[index] if carried else state.model.initial_states(batch.inputs.shape[1])
-            outputs, states = state.model(batch.inputs.to(device), before)
-            after.append(detach_states(states))
-            value = loss(outputs, batch.targets.to(device))
-            yield value if len(batches) == 1 else value / len(batches)
+
+            def run(model: SequenceModel) -> tuple[Tensor, States]:
+                outputs, states = model(batch.inputs.to(device), before)  # noqa: B023 - it is called at once
+                return loss(outputs, batch.targets.to(device)), states  # noqa: B023
+
+            with compute.part(last=index == len(batches) - 1):
+                value, states = compute(run)
+                after.append(detach_states(states))
+                yield value if len(batches) == 1 else value / len(batches)
 
     result = optimizer_step(state, losses(), learning_rate_factor, clip_norm, clip_value)
     state.recurrent = after
@@ -97,7 +106,8 @@ def optimizer_step(
         parameter.grad = None
     parts: list[Tensor] = []
     for value in losses:
-        value.backward()
+        with detected_losses():
+            value.backward()
         parts.append(value.detach())
     norm = _clip(state.parameters, clip_norm, clip_value)
     loss = reduce(torch.add, parts).item()
@@ -112,6 +122,11 @@ def optimizer_step(
 def detach_states(states: States) -> States:
     """Return recurrent states without the graph that computed them."""
     return tuple(map_state(Tensor.detach, state) for state in states)
+
+
+def map_recurrent(function: Callable[[Tensor], Tensor], recurrent: list[States]) -> list[States]:
+    """Return the recurrent states of several batches, with a function applied to every tensor."""
+    return [tuple(map_state(function, state) for state in states) for states in recurrent]
 
 
 def _clip(parameters: list[nn.Parameter], norm: float | None, value: float | None) -> float:

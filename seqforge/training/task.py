@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.distribution import Replica, World
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.events import Report, TaskTerms
@@ -23,12 +24,10 @@ class TaskStep(NamedTuple):
 
     Attributes:
         result: Loss, gradient norm and learning rate.
-        bits_per_character: Loss in bits per character; None if the loss is not a likelihood of text.
-        characters: Number of characters, or of steps of examples, that were read.
+        characters: Number of characters, or of steps of examples, that all processes read.
     """
 
     result: StepResult
-    bits_per_character: float | None
     characters: float
 
 
@@ -61,7 +60,8 @@ class TrainingTask(ABC):
         training_size: Number of tokens, or of examples, in the training split.
         validation_size: Number of tokens, or of examples, in the validation split.
         steps_per_epoch: Number of optimizer steps in one pass over the training split.
-        workload: Shape of a batch and length of the run, for the choice of backends.
+        workload: Shape of a batch of one process, and length of the run, for the choice of backends.
+        world: The processes that train together.
     """
 
     terms: ClassVar[TaskTerms]
@@ -75,6 +75,7 @@ class TrainingTask(ABC):
     validation_size: int
     steps_per_epoch: float
     workload: Workload
+    world: World
 
     @property
     def has_samples(self) -> bool:
@@ -86,8 +87,12 @@ class TrainingTask(ABC):
         """Return the state before the first step."""
 
     @abstractmethod
-    def step(self, state: TrainingState, progress: Progress) -> TaskStep:
+    def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
         """Take one optimizer step."""
+
+    @abstractmethod
+    def bits_per_character(self, loss: float) -> float | None:
+        """Return a training loss in bits per character; None if it is not a likelihood of text."""
 
     @abstractmethod
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | ExampleScore | None:

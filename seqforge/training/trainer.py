@@ -3,23 +3,18 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 
-from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import random_state, restore_random
-from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
+from seqforge.distribution import FailedElsewhereError, Replica
 from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
-from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment, Training
 from seqforge.faults import find_fault, in_optimizer_step
-from seqforge.files import reported_failures
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
-from seqforge.runs.history import record_end, record_start
-from seqforge.runs.metrics_log import MetricsLog
-from seqforge.training.interrupts import Interrupted, InterruptGuard
+from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
+from seqforge.training.record import RunRecord
 from seqforge.training.task import TaskStep, TrainingTask
 
 
@@ -28,6 +23,9 @@ class Trainer:
 
     Every random number depends on the seed and the step, or on a generator whose state is in the checkpoint. A run
     that is interrupted and resumed is therefore bit-identical to a run without interruption.
+
+    Several processes run the same loop, each on its part of every batch. They stop at the same step, because all of
+    them know the same losses, the training time of the first process, and the signals that any of them received.
 
     Args:
         experiment: The experiment.
@@ -59,15 +57,16 @@ class Trainer:
         self._interrupt = interrupt
         self._backends = backends
         self._initial = initial
-        self._log = MetricsLog(directory.metrics)
-        self._checkpoints = Checkpoints(directory.checkpoints)
-        with reported_failures(f"reading {directory.path}"):
-            self._run_files = describe_run_files(directory.path)
-        evaluation = self._log.find("evaluation", state.step)
+        self._world = task.world
+        self._replica = Replica(state.model, task.world)
+        self._record = RunRecord(directory, task.world, task.digest, experiment.training.keep_checkpoints)
+        self._started = 0.0
+        self._signal: int | None = None
+        evaluation = self._record.find("evaluation", state.step)
         loss = evaluation.get("loss") if evaluation is not None else None
         # The last step that was evaluated, with its loss, and the last step that was sampled.
         self._evaluated = (state.step, loss) if isinstance(loss, float) else None
-        self._sampled = state.step if self._log.find("sample", state.step) is not None else None
+        self._sampled = state.step if self._record.find("sample", state.step) is not None else None
 
     def refuse_at_end(self) -> None:
         """Check that there are steps left to take, or that the end of the run was interrupted.
@@ -77,7 +76,7 @@ class Trainer:
         """
         reason = self._end()
         state, training = self._state, self._experiment.training
-        if reason is None or (state.step == self._checkpoints.steps()[-1] and self._is_unfinished()):
+        if reason is None or (state.step == self._record.checkpoints.steps()[-1] and self._is_unfinished()):
             return
         keys = reached_limits(training, self._progress(), state.seconds) or ["training.patience"]
         limits = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
@@ -89,10 +88,11 @@ class Trainer:
     def _is_unfinished(self) -> bool:
         """Return whether work is left at the end of the run, because a process was killed there."""
         step, keep = self._state.step, self._experiment.training.keep_checkpoints
-        is_evaluated = self._evaluated is not None and self._checkpoints.loss(step) is not None
+        checkpoints = self._record.checkpoints
+        is_evaluated = self._evaluated is not None and checkpoints.loss(step) is not None
         must_evaluate = self._task.validation_size > 0 and not is_evaluated
         must_sample = self._task.has_samples and self._sampled != step
-        return must_evaluate or must_sample or bool(self._checkpoints.superfluous(keep))
+        return must_evaluate or must_sample or bool(checkpoints.superfluous(keep))
 
     def train(self) -> None:
         """Train until the run ends or is interrupted. In both cases the last step is saved.
@@ -113,22 +113,23 @@ class Trainer:
                 raise
             raise fault from error
         self._notify_finished(reason or "interrupted", complete=reason is not None)
-        if reason is None and self._interrupt.received is not None:
-            raise Interrupted(self._interrupt.received)
+        if reason is None and self._signal is not None:
+            raise Interrupted(self._signal)
 
     def _loop(self) -> str | None:
         """Take steps until the end of the run. Return why the run ended, or None if it was interrupted."""
         state = self._state
         reason = None
-        started = time.monotonic() - state.seconds
+        self._started = time.monotonic() - state.seconds
         if state.step > 0 and self._end() is None:
             self._sample_at_interval()
-        while (reason := self._end()) is None and self._interrupt.received is None:
-            result = self._step()
-            state.seconds = time.monotonic() - started
-            self._log_step(result)
-            self._work_at_intervals()
-            state.seconds = time.monotonic() - started
+        self._agree(0.0)
+        while (reason := self._end()) is None and self._signal is None:
+            taken = self._step()
+            self._log_step(taken, self._agree(taken.result.loss))
+            # Another agreement costs a message, except in a single process.
+            if self._work_at_intervals() or self._world.size == 1:
+                self._agree(0.0)
         # Save before the last evaluation, so that a run that is extended continues as if it had not ended here.
         self._save()
         if reason is not None:
@@ -137,7 +138,7 @@ class Trainer:
 
     def _start(self) -> None:
         task, state = self._task, self._state
-        self._log.truncate(state.step)
+        self._record.truncate(state.step)
         event = RunStarted(
             name=self._experiment.identity.name,
             directory=self._directory.path,
@@ -152,9 +153,7 @@ class Trainer:
             backends=self._backends,
             initial=self._initial,
         )
-        recorded = ("corpus", "parameters", "training_tokens", "validation_tokens", "terms", "backends", "initial")
-        values = {name: getattr(event, name) for name in recorded}
-        record_start(self._directory.path, state.step, {**values, "device": str(state.device)})
+        self._record.write_start(event, state.device)
         self._notify(event)
 
     def _end(self) -> str | None:
@@ -170,10 +169,29 @@ class Trainer:
         state = self._state
         return measure_progress(self._experiment.training, state.step, self._task.steps_per_epoch, state.seconds)
 
+    def _agree(self, loss: float) -> float:
+        """Agree with the other processes on the training time and on a signal to stop.
+
+        Args:
+            loss: Part of this process in the loss of the last step.
+
+        Returns:
+            The mean of the losses of all processes.
+        """
+        world, received = self._world, self._interrupt.received
+        seconds = time.monotonic() - self._started if world.is_first else 0.0
+        flags = [float(number == received) for number in STOP_SIGNALS]
+        # One small message for each step: its latency would otherwise be paid several times.
+        loss, self._state.seconds, *flags = world.sum([loss / world.size, seconds, *flags])
+        self._signal = next((number for number, flag in zip(STOP_SIGNALS, flags, strict=True) if flag), None)
+        return loss
+
     def _step(self) -> TaskStep:
-        random = random_state(self._state.device)
+        state = self._state
+        random = random_state(state.device)
+        self._world.seed_step(self._experiment.identity.seed, state.step)
         try:
-            return self._task.step(self._state, self._progress())
+            return self._task.step(state, self._replica, self._progress())
         except NonFiniteError as error:
             raise self._diverged(error) from error
         except (Exception, SystemExit):
@@ -184,11 +202,12 @@ class Trainer:
     def _save_after(self, fault: PluginError, *, in_step: bool) -> None:
         """Save the last finished step after a fault of a plugin, and add to its hint how to resume.
 
-        With `in_step`, an optimizer may have changed some parameters, so that this state cannot be saved.
+        With `in_step`, an optimizer may have changed some parameters, so that this state cannot be saved. Neither can
+        that of several processes, because the others may be within a step.
         """
-        if self._state.step and not in_step:
+        if self._state.step and not in_step and self._world.size == 1:
             self._save()
-        if steps := self._checkpoints.steps():
+        if steps := self._record.checkpoints.steps():
             resume = f"seqforge run --resume {self._directory.path}"
             fault.hint = f"{fault.hint}\nThe checkpoint of step {steps[-1]:,} is saved. To resume: {resume}"
 
@@ -196,9 +215,9 @@ class Trainer:
         """Return the error with the step and a hint that names the last good checkpoint."""
         state = self._state
         # The checkpoint of the current step has the parameters that led to the error.
-        good = [step for step in self._checkpoints.steps() if step < state.step]
+        good = [step for step in self._record.checkpoints.steps() if step < state.step]
         if good:
-            path = self._checkpoints.path(good[-1])
+            path = self._record.checkpoints.path(good[-1])
             hint = (
                 f"The last good checkpoint is {path}. Resume from it with a lower learning rate or clipped gradients:\n"
                 f"seqforge run --resume {path} --set optimizer.learning_rate=… --set training.gradient_clip_norm=1.0"
@@ -209,39 +228,45 @@ class Trainer:
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
         state = self._state
-        record_end(self._directory.path, state.step, reason, complete=complete, seconds=state.seconds)
-        self._notify(RunFinished(self._directory.path, state.step, reason, complete, state.seconds))
+        event = RunFinished(self._directory.path, state.step, reason, complete, state.seconds)
+        self._record.write_end(event)
+        self._notify(event)
 
-    def _log_step(self, taken: TaskStep) -> None:
+    def _log_step(self, taken: TaskStep, loss: float) -> None:
         state, result, progress = self._state, taken.result, self._progress()
         event = StepFinished(
             step=state.step,
             epoch=progress.epoch,
             fraction=progress.fraction,
-            loss=result.loss,
-            bits_per_character=taken.bits_per_character,
+            loss=loss,
+            bits_per_character=self._task.bits_per_character(loss),
             gradient_norm=result.gradient_norm,
             learning_rate=result.learning_rate,
             characters=taken.characters,
             seconds=state.seconds,
         )
         if state.step % self._experiment.training.log_interval == 0:
-            self._log.append("step", state.step, asdict(event))
+            self._record.write_step(event)
         self._notify(event)
 
-    def _work_at_intervals(self) -> None:
+    def _work_at_intervals(self) -> bool:
+        """Evaluate, save and sample if it is due, and return whether any of it was."""
         experiment, step = self._experiment, self._state.step
-        best = step % experiment.evaluation.interval == 0 and self._evaluate()
+        evaluates = step % experiment.evaluation.interval == 0
+        best = evaluates and self._evaluate()
         # Save before sampling: an error of a sampler or a metric must not lose steps.
-        if best or step % experiment.training.checkpoint_interval == 0:
+        saves = best or step % experiment.training.checkpoint_interval == 0
+        if saves:
             self._save()
-        self._sample_at_interval()
+        return self._sample_at_interval() or evaluates or saves
 
-    def _sample_at_interval(self) -> None:
+    def _sample_at_interval(self) -> bool:
         """Sample if it is due, also in a resumed run that was killed between its checkpoint and the sample."""
         step = self._state.step
-        if step % self._experiment.sampling.interval == 0 and self._sampled != step:
+        due = step % self._experiment.sampling.interval == 0 and self._sampled != step
+        if due:
             self._sample()
+        return due
 
     def _finish(self) -> None:
         """Evaluate, save the loss and sample at the end of a run, unless the last step did so.
@@ -251,9 +276,7 @@ class Trainer:
         step = self._state.step
         if self._evaluated is None or self._evaluated[0] != step:
             self._evaluate()
-            self._save()
-        elif self._checkpoints.loss(step) is None:
-            self._save()
+        self._save()  # adds the loss to the checkpoint of this step
         if self._sampled != step:
             self._sample()
 
@@ -272,9 +295,7 @@ class Trainer:
         state.stale_evaluations = 0 if best else state.stale_evaluations + 1
         state.schedule.observe(score.loss)
         event = score.event(state.step, best=best)
-        values = asdict(event)
-        values |= values.pop("scores")
-        self._log.append("evaluation", state.step, values | {"seconds": state.seconds})
+        self._record.write_evaluation(event, state.seconds)
         self._evaluated = state.step, score.loss
         self._notify(event)
         return best
@@ -287,6 +308,8 @@ class Trainer:
             sample = self._task.sample(state.model, state.step, report=self._notify)
         except (RunError, DataError):
             raise
+        except FailedElsewhereError:  # The other process prints the warning.
+            return
         except (Exception, SystemExit) as error:
             if is_out_of_memory(error):
                 raise
@@ -296,18 +319,16 @@ class Trainer:
             return
         if sample is None:
             return
-        self._directory.write_samples(state.step, sample.texts)
-        self._log.append("sample", state.step, with_baselines(sample.scores, sample.baseline))
+        self._record.write_sample(state.step, sample)
         self._notify(Sampled(state.step, tuple(sample.texts), sample.scores, sample.baseline))
 
     def _save(self) -> None:
         """Save the state, and the loss if the step was evaluated."""
         self._notify(WorkProgressed("saving"))
-        state, keep = self._state, self._experiment.training.keep_checkpoints
+        state = self._state
         loss = self._evaluated[1] if self._evaluated is not None and self._evaluated[0] == state.step else None
-        self._log.sync()
         try:
-            self._checkpoints.save(state, self._task.digest, self._run_files, loss, keep=keep)
+            self._record.save(state, loss)
         except NonFiniteError as error:
             raise self._diverged(error) from error
 

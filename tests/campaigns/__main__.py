@@ -1,7 +1,7 @@
-"""Campaigns against the promises of docs/reliability.md: `python -m tests.campaigns kills` and `… flips`.
+"""Campaigns against the promises of docs/reliability.md: `python -m tests.campaigns kills`, `… flips`, `… workers`.
 
-Both print a table, and exit with status 1 if a promise does not hold. `kills` starts real runs and kills them; `flips`
-flips bits of the files of a run.
+Each prints a table, and exits with status 1 if a promise does not hold. `kills` starts real runs and kills them;
+`flips` flips bits of the files of a run; `workers` kills one of two processes that torchrun then restarts.
 """
 
 import argparse
@@ -34,6 +34,9 @@ def main() -> int:
     disk.add_argument("--trials", type=int, default=10**6, help="disks for each run, drawn at random; all by default")
     disk.add_argument("--seed", type=int, default=0)
     commands.add_parser("clock", help="change the clock while runs train, and before they are resumed")
+    workers = commands.add_parser("workers", help="kill processes that torchrun restarts")
+    workers.add_argument("--trials", type=int, default=50)
+    workers.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="seqforge-campaign-") as name:
         folder = Path(name)
@@ -55,6 +58,10 @@ def main() -> int:
             from tests.campaigns.fuzz import run_fuzz
 
             return run_fuzz(folder.resolve(), arguments.reader, arguments.seconds, arguments.seed)
+        if arguments.command == "workers":
+            from tests.campaigns.workers import run_workers
+
+            return run_workers(folder, arguments.trials, arguments.seed)
         from tests.campaigns.flips import run_flips
 
         return run_flips(folder, arguments.bits, arguments.large_bits, arguments.seed)

@@ -93,7 +93,7 @@ class Reference:
         self.whole = self.start(folder, None, None)
         if self.whole.status:
             raise RuntimeError(self.whole.output)
-        self._content = _content(folder / "runs" / name)
+        self._content = content_of(folder / "runs" / name)
 
     def attempt(self, folder: Path, kill: Kill, generator: random.Random) -> Counter[str]:
         """Start a run, kill it, resume it until its end, and count the faults."""
@@ -131,7 +131,7 @@ class Reference:
 
     def differences(self, run: Path) -> Counter[str]:
         """Return in which parts a run differs from this one."""
-        content = _content(run)
+        content = content_of(run)
         return Counter({part: int(content[part] != expected) for part, expected in self._content.items()})
 
     def start(self, folder: Path, run: Path | None, kill: Kill | None) -> Ended:
@@ -162,7 +162,7 @@ def temporary_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*.tmp") if path.exists()]
 
 
-def _content(run: Path) -> dict[str, Any]:
+def content_of(run: Path) -> dict[str, Any]:
     """Return what must not differ: tensors, records without times, samples, and the best checkpoint."""
     from seqforge.checkpoints.checkpoints import Checkpoints
     from seqforge.runs.metrics_log import read_metrics

@@ -10,7 +10,12 @@ import pytest
 
 @pytest.mark.parametrize(
     "arguments",
-    [["kills", "--trials", "8"], ["flips", "--bits", "20", "--large-bits", "40"], ["fuzz", "runs", "--seconds", "3"]],
+    [
+        ["kills", "--trials", "8"],
+        ["flips", "--bits", "20", "--large-bits", "40"],
+        ["fuzz", "runs", "--seconds", "3"],
+        ["workers", "--trials", "1"],
+    ],
 )
 def test_a_small_campaign_finds_no_fault(arguments: list[str]) -> None:
     campaign = subprocess.run(

@@ -1,0 +1,192 @@
+"""The processes that train one model together."""
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, distributed
+
+from seqforge.distribution.launch import Launch
+from seqforge.errors import RunError
+
+ResultT = TypeVar("ResultT")
+
+LONGEST_TURN = timedelta(days=1)
+"""Longest time for which other processes wait while the first process of a machine encodes a corpus."""
+
+
+class LostProcessError(RunError):
+    """Another process of this run ended, or cannot be reached."""
+
+
+class FailedElsewhereError(Exception):
+    """A computation failed in another process, which reports the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The processes that train one model together, and which of them this process is.
+
+    Every process calls the same operations in the same order. For a world of one process they return their argument.
+    Values travel as JSON, without pickle.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        size: Number of processes.
+        local_rank: Number of this process among those of its machine, from 0.
+        local_size: Number of processes on this machine.
+        launch: Store that the processes of this launch share; None if this process was started on its own.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    launch: Launch | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes the run directory and displays the progress."""
+        return self.rank == 0
+
+    def share(self, count: int) -> range:
+        """Return the indices of this process's part of `count` items, a contiguous block.
+
+        The blocks of all processes differ in length by at most one, and the longer ones come first.
+        """
+        short, longer = divmod(count, self.size)
+        start = self.rank * short + min(self.rank, longer)
+        return range(start, start + short + (self.rank < longer))
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Return the sums of numbers over all processes, in float64."""
+        if self.size == 1:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64)
+        with detected_losses():
+            distributed.all_reduce(sums)
+        return [float(value) for value in sums]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return a JSON value of every process, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        content = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        with detected_losses():
+            distributed.all_gather(lengths, torch.tensor([len(content)]))
+            sizes = [int(length) for length in lengths]
+            padded = torch.zeros(max(sizes), dtype=torch.uint8)
+            padded[: len(content)] = content
+            contents = [torch.empty_like(padded) for _ in range(self.size)]
+            distributed.all_gather(contents, padded)
+        return [json.loads(part[:size].numpy().tobytes()) for part, size in zip(contents, sizes, strict=True)]
+
+    def broadcast(self, value: Any = None) -> Any:
+        """Return the JSON value of the first process. The values of the others are ignored."""
+        if self.size == 1:
+            return value
+        content = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        length = torch.tensor([len(content)])
+        with detected_losses():
+            distributed.broadcast(length, src=0)
+            if not self.is_first:
+                content = torch.empty(int(length), dtype=torch.uint8)
+            distributed.broadcast(content, src=0)
+        return json.loads(content.numpy().tobytes())
+
+    def collect(self, compute: Callable[[], Any]) -> list[Any]:
+        """Call a function in every process, and return the JSON values of all.
+
+        Raises:
+            Exception: The error of the function in this process.
+            FailedElsewhereError: If the function raised an error in another process only.
+        """
+        if self.size == 1:
+            return [compute()]
+        try:
+            outcome: dict[str, Any] = {"value": compute()}
+        except Exception:
+            self.gather({})
+            raise
+        outcomes = self.gather(outcome)
+        if not all(outcomes):
+            raise FailedElsewhereError(f"a computation failed in process {[*map(bool, outcomes)].index(False)}")
+        return [other["value"] for other in outcomes]
+
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """Return the rows of every process, concatenated in the order of their ranks, on the CPU.
+
+        Args:
+            rows: Tensor `[rows, …]` of the same shape in every process.
+        """
+        if self.size == 1:
+            return rows
+        own = rows.detach().cpu().contiguous()
+        parts = [torch.empty_like(own) for _ in range(self.size)]
+        with detected_losses():
+            distributed.all_gather(parts, own)
+        return torch.cat(parts)
+
+    def own_rows(self, rows: Tensor) -> Tensor:
+        """Return the rows of this process in the concatenated rows of all, as `gather_rows` returns them."""
+        own = self.share(len(rows))
+        return rows[own.start : own.stop]
+
+    def in_turn(self, compute: Callable[[], ResultT]) -> ResultT:
+        """Call a function in the first process of each machine, and afterwards in the others.
+
+        The first process fills a cache that the others then read.
+        """
+        if self.launch is None:
+            return compute()
+        machines = self.gather(self.local_rank).count(0)
+        result = compute() if self.local_rank == 0 else None
+        # A corpus may take longer than the timeout of the operations above, which is for processes that hang.
+        try:
+            self.launch.wait_for("turn", machines, arrive=self.local_rank == 0, timeout=LONGEST_TURN)
+        except TimeoutError as error:
+            raise LostProcessError("another process failed while it encoded the corpus") from error
+        return compute() if result is None else result
+
+    def seed_step(self, seed: int, step: int) -> None:
+        """Seed the generators of torch for one step, if there are several processes.
+
+        The random numbers of a process, as for dropout, then depend only on the seed, the step and the rank. A single
+        process draws from one generator during the whole run, whose state is in the checkpoint.
+        """
+        if self.size > 1:
+            torch.manual_seed(int(np.random.SeedSequence([seed, step, self.rank]).generate_state(1, np.uint64)[0]))
+
+
+ALONE = World()
+"""The world of a process that was started on its own."""
+
+
+@contextmanager
+def detected_losses() -> Generator[None]:
+    """Convert the error of a collective operation inside the block.
+
+    Raises:
+        LostProcessError: If the block raises an error of the network, of a timeout, or of the processes' connection.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, RunError) or not is_connection_error(error):
+            raise
+        raise LostProcessError(
+            "the connection to another process was lost",
+            hint="A process that was killed leaves no message of its own. If you did not stop it, look for a lack of "
+            "memory, or for an interrupted network, on its machine.",
+        ) from error
+
+
+def is_connection_error(error: RuntimeError) -> bool:
+    """Return whether torch raised an error because another process cannot be reached."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error).lower() or "NCCL" in str(error)

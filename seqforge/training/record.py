@@ -1,0 +1,103 @@
+"""The files of a run that training writes: logs, samples and checkpoints. Only the first process writes them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.checkpoints.manifest import describe_run_files
+from seqforge.checkpoints.training_state import TrainingState
+from seqforge.distribution import World
+from seqforge.evaluation.baseline import with_baselines
+from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
+from seqforge.files import reported_failures
+from seqforge.runs.directory import RunDirectory
+from seqforge.runs.history import record_end, record_start
+from seqforge.runs.metrics_log import MetricsLog
+from seqforge.training.step import map_recurrent
+from seqforge.training.task import TaskSample
+
+
+class RunRecord:
+    """Writes the files of a run in the first process. In the others, its methods do nothing.
+
+    Args:
+        directory: The run directory. The machine of another process need not have it.
+        world: The processes that train the run. All of them call `save` at the same steps.
+        corpus: Digest of the encoded corpus.
+        keep: Number of latest checkpoints to keep.
+
+    Attributes:
+        checkpoints: Checkpoints of the run.
+    """
+
+    def __init__(self, directory: RunDirectory, world: World, corpus: str, keep: int) -> None:
+        self.checkpoints = Checkpoints(directory.checkpoints)
+        self._directory = directory
+        self._world = world
+        self._corpus = corpus
+        self._keep = keep
+        self._log = MetricsLog(directory.metrics)
+        with reported_failures(f"reading {directory.path}"):
+            self._run_files = describe_run_files(directory.path) if world.is_first else {}
+
+    def find(self, event: str, step: int) -> dict[str, Any] | None:
+        """Return the line of an event at a step in the metrics log, or None if there is none; in every process."""
+        line: dict[str, Any] | None = self._log.find(event, step) if self._world.is_first else None
+        return self._world.broadcast(line)
+
+    def truncate(self, step: int) -> None:
+        """Delete the lines of the metrics log after a step."""
+        if self._world.is_first:
+            self._log.truncate(step)
+
+    def write_start(self, event: RunStarted, device: torch.device) -> None:
+        """Record in the history that training starts."""
+        if self._world.is_first:
+            recorded = ("corpus", "parameters", "training_tokens", "validation_tokens", "terms", "backends", "initial")
+            values = {name: getattr(event, name) for name in recorded}
+            record_start(self._directory.path, event.step, {**values, "device": str(device)})
+
+    def write_end(self, event: RunFinished) -> None:
+        """Record in the history that training ends."""
+        if self._world.is_first:
+            record_end(self._directory.path, event.step, event.reason, complete=event.complete, seconds=event.seconds)
+
+    def write_step(self, event: StepFinished) -> None:
+        """Append a training step to the metrics log."""
+        self._append("step", event.step, asdict(event))
+
+    def write_evaluation(self, event: Evaluated, seconds: float) -> None:
+        """Append an evaluation to the metrics log."""
+        values = asdict(event)
+        values |= values.pop("scores")
+        self._append("evaluation", event.step, values | {"seconds": seconds})
+
+    def write_sample(self, step: int, sample: TaskSample) -> None:
+        """Write the samples of a step to files, and append their scores to the metrics log."""
+        if self._world.is_first:
+            self._directory.write_samples(step, sample.texts)
+        self._append("sample", step, with_baselines(sample.scores, sample.baseline))
+
+    def save(self, state: TrainingState, loss: float | None) -> None:
+        """Write a checkpoint with the recurrent states of all processes, unless it exists, and delete older ones.
+
+        Args:
+            state: Training state of this process.
+            loss: Validation loss of the model; None if it was not evaluated.
+
+        Raises:
+            NonFiniteError: If a parameter is not finite.
+            RunError: If the checkpoint cannot be written.
+        """
+        recurrent = map_recurrent(self._world.gather_rows, state.recurrent)
+        if self._world.is_first:
+            self._log.sync()
+            whole = replace(state, recurrent=recurrent)
+            self.checkpoints.save(whole, self._corpus, self._run_files, loss, keep=self._keep)
+
+    def _append(self, event: str, step: int, values: Mapping[str, Any]) -> None:
+        if self._world.is_first:
+            self._log.append(event, step, values)

@@ -1,0 +1,52 @@
+"""The error of several processes is printed once, with the rank of a process that is not the first."""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+import pytest
+import typer
+from processes import run_world
+
+from seqforge.cli.processes import reported_once
+from seqforge.distribution import join_world
+from seqforge.errors import RunError
+
+
+@pytest.mark.parametrize(
+    ("failing", "printed"),
+    [
+        ([0, 1, 2], ["error: the folder is missing\nCreate it.\n", "", ""]),
+        ([2], ["", "", "error: process 2 of 3: the folder is missing\nCreate it.\n"]),
+    ],
+)
+def test_one_process_prints_the_error(failing: list[int], printed: list[str], tmp_path: Path) -> None:
+    def fail() -> str:
+        output = io.StringIO()
+        shown, ended = contextlib.redirect_stderr(output), contextlib.suppress(typer.Exit)
+        with shown, join_world() as world, ended, reported_once(world):
+            if world.rank in failing:
+                raise RunError("the folder is missing", hint="Create it.")
+            world.sum([1.0])
+        return output.getvalue()
+
+    assert run_world(3, fail, tmp_path) == printed
+
+
+def test_a_training_that_was_restarted_finds_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def attempt() -> list[str | None]:
+        found: list[str | None] = []
+        for number in range(2):
+            os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
+            for training in ("one", "two"):
+                with join_world() as world:
+                    assert world.launch is not None
+                    run = world.launch.recall_run()
+                    found.append(run.name if run else None)
+                    if world.is_first:
+                        world.launch.remember_run(tmp_path / training)
+                    world.sum([0.0])
+        return found
+
+    assert run_world(2, attempt, tmp_path)[0] == [None, None, "one", "two"]
