@@ -8,14 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from seqforge_code_structure.identifiers.rewriting_rules import (
-    BODY_RULES,
-    HEAD_RULES,
-    MEMBER_RULES,
-    RULES,
-    TOP_LEVEL_RULES,
-    Rule,
-)
+from seqforge_code_structure.identifiers.place_rules import BODY_RULES, HEAD_RULES, MEMBER_RULES, TOP_LEVEL_RULES
+from seqforge_code_structure.identifiers.rule import Rule
+from seqforge_code_structure.identifiers.unit_rules import RULES
 
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
 _LABEL_ADDRESS = re.compile(rb"(?:[=,({\[?:-]|\breturn\b)\s*+&&\s*+(?P<name>[A-Za-z_]\w*+)")
