@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from seqforge.distribution import ALONE
 from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
 from seqforge.events import WorkProgressed
 from seqforge.files import open_regular
@@ -82,7 +83,8 @@ def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[l
     """
     faults: list[list[list[Any]]] = [[] for _ in texts]
     working: set[str] = set()
-    for name, score in score_by_each(metrics, lambda metric: validate_score(metric.score(texts))):
+    scores = score_by_each(metrics, lambda metric: validate_score(metric.score(texts)), ALONE)
+    for name, score in scores.items():
         working.add(name)
         for finding in score.findings:
             if 0 <= finding.text < len(texts):
