@@ -23,6 +23,7 @@ from seqforge.report import ReportPage, Subject, write_report
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses
+from seqforge.runs.resume import sets_backend
 from seqforge.tasks import Task, TrainedModel, task_of
 
 
@@ -120,10 +121,7 @@ class Run:
     def model(
         self, checkpoint: str = "best", device: str = "auto", precision: Precision | None = None
     ) -> SequenceModel:
-        """Load the model of the run, in evaluation mode.
-
-        `precision` is the precision of matrix products; by default, that of the experiment.
-        """
+        """Load the model of the run, in evaluation mode, by default with the products in the experiment's precision."""
         return self._task.load_model(TrainedModel(self.directory, checkpoint, device, precision))
 
     @blame_components()
@@ -215,7 +213,7 @@ class Run:
             RunError: If the run is a language model.
             DataError: If an input does not fit the example spec of the run.
         """
-        chain = [sampler.build() for sampler in samplers]
+        chain = self._chain(samplers)
         decoding = self._task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
         return self._task.predictor(TrainedModel(self.directory, checkpoint, device), decoding)(inputs, report)
 
@@ -261,11 +259,7 @@ class Run:
     ) -> ReportPage:
         """Return a report about the run as an HTML page, which a notebook displays.
 
-        Args:
-            text: Text that is colored by the model's confidence; by default, held-out text.
-            checkpoint: "best", "latest" or a step.
-            device: Device that computes the examinations of the model.
-            report: Function that receives the progress.
+        `text` is colored by the model's confidence; by default, it is held-out text.
 
         Raises:
             DataError: If the text is empty, or has a symbol that is not in the vocabulary.
@@ -289,12 +283,9 @@ class Run:
     def probabilities(
         self, text: str, prompt: str | None = None, *, checkpoint: str = "best", device: str = "auto"
     ) -> list[SymbolProbability]:
-        """Return the probability of each symbol of a text, given the prompt and the symbols before it.
+        """Return each symbol of a text with its probability, given the prompt and the symbols before it.
 
         If the prompt is None, the text starts at the beginning of a line.
-
-        Returns:
-            Pairs of a symbol and its probability.
 
         Raises:
             RunError: If the run was trained on labelled examples.
@@ -323,16 +314,13 @@ class Run:
         progress: bool | None = None,
         **settings: Mapping[str, Any],
     ) -> "Run":
-        """Resume the run with new settings, such as `run.resume(training={"steps": 4000})`.
+        """Resume the run with new settings, such as `run.resume(training={"steps": 4000})`, and return it with them.
 
         Args:
             checkpoint: "latest", "best" or a step. Later checkpoints are deleted.
             callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
             progress: Whether to display the progress; by default, only on a terminal and in a notebook.
             settings: Tables of the experiment with the keys that change.
-
-        Returns:
-            The run with the new settings.
 
         Raises:
             ExperimentError: If a setting is wrong, or if the state of the run depends on it.
@@ -359,8 +347,3 @@ class Run:
 
     def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
         return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
-
-
-def sets_backend(overrides: Sequence[str]) -> bool:
-    """Return whether an assignment sets `training.backend`, for which a resumed run chooses its backends again."""
-    return any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)

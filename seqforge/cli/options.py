@@ -87,9 +87,9 @@ def open_run(
         The run, and the name of the checkpoint.
     """
     from seqforge.api import Run
-    from seqforge.api.run import sets_backend
     from seqforge.experiment import Experiment, override, replace_components
     from seqforge.runs import RunDirectory, locate
+    from seqforge.runs.resume import sets_backend
 
     path, step = locate(path)
     directory = RunDirectory.open(path)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -83,3 +83,8 @@ def _changes(before: Any, now: Any, key: str) -> Iterator[str]:
 def _format(value: Any) -> str:
     # TOML has no null: an option that is None is not in the table.
     return "not set" if value is None else format_value(value)
+
+
+def sets_backend(overrides: Sequence[str]) -> bool:
+    """Return whether an assignment sets `training.backend`, for which a resumed run chooses its backends again."""
+    return any(assignment.partition("=")[0].strip() == "training.backend" for assignment in overrides)
