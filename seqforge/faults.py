@@ -30,9 +30,9 @@ def name_component(component: type[Any], kind: str, name: str) -> None:
     setattr(component, _OWNER, (kind, name))
 
 
-def _owner(component: type[Any]) -> tuple[str, str] | None:
-    """Return the kind and the qualified name of a component, or None if a class is not a component itself."""
-    return vars(component).get(_OWNER)
+def _owner(component: type[Any]) -> tuple[str, str]:
+    """Return the kind and the qualified name of a component."""
+    return vars(component)[_OWNER]
 
 
 def plugin_fault(kind: str, name: str, reason: str) -> PluginError:
@@ -124,41 +124,37 @@ def find_fault(error: BaseException) -> PluginError | None:
         return None
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
     for frame in frames:
-        component, owner = _component_of(frame)
-        if component is not None and owner is not None:
+        component = _component_of(frame)
+        if component is not None:
             method, place = frame.f_code.co_name, ""
             if _package(_module(frame)) == "torch":
                 # torch calls the methods of its modules. A call with wrong arguments has no frame in the component.
                 method, place = "a call", _place(getattr(component, "forward", component))
-            return plugin_fault(*owner, f"{method} failed: {describe_error(error, component)}{place}")
+            return plugin_fault(*_owner(component), f"{method} failed: {describe_error(error, component)}{place}")
     return None if isinstance(error, SystemExit) else _find_package(error, frames)
 
 
 def _find_package(error: Exception, frames: list[FrameType]) -> PluginError | None:
     """Blame the package of a plugin whose code no method of a component called, such as that of a torch optimizer."""
-    kinds = {"optimizer"} if in_optimizer_step(error) else None
+    in_step = in_optimizer_step(error)
     for package in dict.fromkeys(map(_package, map(_module, frames))):
-        components = {} if package == "seqforge" else _components_in(package)
-        candidates = {component: owner for component, owner in components.items() if not kinds or owner[0] in kinds}
+        components = [] if package == "seqforge" else _components_in(package)
+        candidates = [component for component in components if not in_step or _owner(component)[0] == "optimizer"]
         if candidates:
-            component, owner = next(iter(candidates.items()))
-            failure = f"its code failed: {describe_error(error, component)}"
+            kind, name = _owner(candidates[0])
+            failure = f"its code failed: {describe_error(error, candidates[0])}"
             if len(candidates) == 1:
-                return plugin_fault(*owner, failure)
-            name = owner[1]
+                return plugin_fault(kind, name, failure)
             return PluginError(f"plugin {name.partition('/')[0]!r}: {failure}", hint=author_hint(name))
     return None
 
 
-def _components_in(package: str) -> dict[type[Any], tuple[str, str]]:
-    """Return the loaded components that the modules of a package define, with their kinds and names."""
+def _components_in(package: str) -> list[type[Any]]:
+    """Return the loaded components that the modules of a package define."""
     modules = [module for name, module in sys.modules.copy().items() if _package(name) == package]
     classes = [value for module in modules for value in list(vars(module).values()) if isinstance(value, type)]
-    return {
-        component: owner
-        for component in classes
-        if _package(component.__module__) == package and (owner := _owner(component)) is not None
-    }
+    components = dict.fromkeys(component for component in classes if _OWNER in vars(component))
+    return [component for component in components if _package(component.__module__) == package]
 
 
 def in_optimizer_step(error: BaseException) -> bool:
@@ -174,8 +170,8 @@ def wrong_result(method: Callable[..., Any], problem: str) -> PluginError:
         problem: What is wrong, and what was expected, such as "returned -1, not a number that is at least 0".
     """
     subject = cast("type[Any]", type(getattr(method, "__self__", None)))
-    _, owner = _named_parent(subject)
-    kind, name = owner or ("component", subject.__qualname__)
+    component = _named_parent(subject)
+    kind, name = _owner(component) if component else ("component", subject.__qualname__)
     return plugin_fault(kind, name, f"{method.__name__} {problem}{_place(method)}")
 
 
@@ -197,7 +193,7 @@ def _place(method: Callable[..., Any]) -> str:
     return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code else ""
 
 
-def _component_of(frame: FrameType) -> tuple[type[Any] | None, tuple[str, str] | None]:
+def _component_of(frame: FrameType) -> type[Any] | None:
     """Return the component whose method runs in a frame, also inherited, or a function inside such a method."""
     subject: Any = frame.f_locals.get("self", frame.f_locals.get("cls"))
     found = _named_parent(subject if isinstance(subject, type) else type(subject))
@@ -205,18 +201,15 @@ def _component_of(frame: FrameType) -> tuple[type[Any] | None, tuple[str, str] |
     first, *others = frame.f_code.co_qualname.split(".")
     outer: Any = frame.f_globals.get(first)
     for name in others:
-        if found[0] is not None or not isinstance(outer, type):
+        if found is not None or not isinstance(outer, type):
             break
         found, outer = _named_parent(outer), getattr(cast("Any", outer), name, None)
     return found
 
 
-def _named_parent(subject: type[Any]) -> tuple[type[Any] | None, tuple[str, str] | None]:
-    """Return the component that a class is or inherits from, with its kind and name."""
-    for parent in subject.__mro__:
-        if (owner := _owner(parent)) is not None:
-            return parent, owner
-    return None, None
+def _named_parent(subject: type[Any]) -> type[Any] | None:
+    """Return the component that a class is or inherits from, or None."""
+    return next((parent for parent in subject.__mro__ if _OWNER in vars(parent)), None)
 
 
 def _module(frame: FrameType) -> str:

@@ -76,7 +76,7 @@ def run_command(arguments: Sequence[str], folder: Path, kill: Kill | None = None
 def _run_child(arguments: Sequence[str], folder: Path, before_operation: int) -> None:
     status = 1
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(folder)
         os.environ["SEQFORGE_CACHE"] = str(folder / "cache")
         output = os.open(OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -87,6 +87,7 @@ def _run_child(arguments: Sequence[str], folder: Path, before_operation: int) ->
         from seqforge.cli import main
 
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             main()
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else int(error.code is not None)

@@ -119,8 +119,8 @@ def test_an_incomplete_entry_of_a_killed_process_is_replaced(
 ):
     killed = subprocess.run([sys.executable, made.__file__, *call], check=False)
     assert killed.returncode == 9
-    [abandoned] = cached(tokens)
-    assert abandoned.suffix == ".tmp"
+    lock, abandoned = cached(tokens)
+    assert (lock.suffix, abandoned.suffix) == (".lock", ".tmp")
     corpus, vocabulary = made.Documents(made.TEXTS), made.VOCABULARIES[name]()
     token_file = load_token_file(corpus, vocabulary, {}, lambda _: None)
     assert corpus.times_read == 1

@@ -168,10 +168,12 @@ class FaultySchedule(Schedule):
 
 
 class FaultySampler(Sampler):
-    def __init__(self, result: Literal["error", "nan", "inf", "none", "shape", "forbid"] = "error") -> None:
+    def __init__(self, result: Literal["error", "nan", "inf", "none", "shape", "forbid", "exit"] = "error") -> None:
         self._result = result
 
     def transform(self, logits: Tensor, memory: Any) -> Tensor:
+        if self._result == "exit":
+            sys.exit(4)
         results = {
             "nan": logits * torch.nan,
             "inf": torch.where(logits == logits.amax(-1, keepdim=True), torch.inf, logits),

@@ -189,13 +189,19 @@ def test_a_faulty_sampler_costs_only_the_samples(
 
 def test_a_run_in_python_names_the_component_that_fails(make: Any, faulty: Registry, tmp_path: Path) -> None:
     run = train(make(), tmp_path)
-    sampler = Experiment.from_dict(
-        {**run.experiment.table, "sampler": [{"use": "bad/faulty"}]}, registry=faulty
-    ).samplers
-    for use in (lambda: run.sample(length=3, samplers=sampler), lambda: list(run.stream(length=3, samplers=sampler))):
+
+    def chain(result: str) -> Any:
+        table = {**run.experiment.table, "sampler": [{"use": "bad/faulty", "result": result}]}
+        return Experiment.from_dict(table, registry=faulty).samplers
+
+    for use, message in (
+        (lambda: run.sample(length=3, samplers=chain("error")), WHERE),
+        (lambda: list(run.stream(length=3, samplers=chain("error"))), WHERE),
+        (lambda: run.sample(length=3, samplers=chain("exit")), "SystemExit: 4 (faulty.py, line "),
+    ):
         with pytest.raises(PluginError) as caught:
             use()
-        assert caught.value.message == f"sampler 'bad/faulty': transform failed: {WHERE}"
+        assert caught.value.message.startswith(f"sampler 'bad/faulty': transform failed: {message}")
 
 
 def test_a_vocabulary_that_decodes_to_no_text_is_named(
