@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seqforge.interfaces import Cell
+from seqforge.testing.cell_results import named_state
 from seqforge.testing.conformance import fail, is_authors_code, place_of
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
@@ -71,8 +72,8 @@ def _run(cell: Cell[Any], watch: "_Watch", device: torch.device) -> tuple[dict[s
         return {}, error
     finally:
         watch.detach()
-    states = {f"`initial_state().{name}`": part for name, part in start._asdict().items()}
-    return {**states, "the output": output, **{f"`state.{name}`": part for name, part in after._asdict().items()}}, None
+    states = {f"{name} of `initial_state`": part for name, part in named_state(start).items()}
+    return {**states, "the output": output, **named_state(after)}, None
 
 
 class _Watch(TorchFunctionMode):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seqforge.interfaces import Cell, State, map_state
+from seqforge.testing.conformance import ConformanceError
 from seqforge.testing.strategies import CellCase
 
 CellResult = tuple[Tensor, State]
@@ -23,7 +24,13 @@ def results_of(result: CellResult) -> dict[str, Tensor]:
 
 
 def named_state(state: Any) -> dict[str, Tensor]:
-    """Return the tensors of a state as `state.NAME`."""
+    """Return the tensors of a state as `state.NAME`.
+
+    Raises:
+        ConformanceError: If the state is not a NamedTuple.
+    """
+    if not hasattr(state, "_asdict"):
+        raise ConformanceError(f"the state is not a NamedTuple of tensors: got {type(state).__name__}")
     return {f"`state.{name}`": tensor for name, tensor in state._asdict().items()}
 
 

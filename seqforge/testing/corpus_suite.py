@@ -174,7 +174,7 @@ class CorpusSuite(Suite):
 
 def example_spec(make: CorpusFactory, corpus: LabelledCorpus) -> ExampleSpec:
     """Return the example spec of a labelled corpus, from the options with which it was built."""
-    given = make if isinstance(make, functools.partial) else functools.partial(make)
+    given = cast("functools.partial[Any]", make if isinstance(make, functools.partial) else functools.partial(make))
     bound = inspect.signature(type(corpus).__init__).bind_partial(corpus, *given.args, **given.keywords)
     bound.apply_defaults()
     options = {name: value for name, value in bound.arguments.items() if name != "self"}

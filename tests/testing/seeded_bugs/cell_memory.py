@@ -8,6 +8,17 @@ from seeded_bugs.cells import Memory, Sound
 from seqforge.testing import CellSuite
 
 
+class WrongOnce(Sound):
+    """The first call of the process is wrong. (Any test can meet it; this one is about chunks.)"""
+
+    is_first = True
+
+    def forward(self, inputs, state):
+        outputs, after = super().forward(inputs, state)
+        error, WrongOnce.is_first = 0.1 * WrongOnce.is_first, False
+        return outputs + error, after
+
+
 class DrawsFromItsOwnGenerator(Sound):
     """The cell draws from a generator of its own."""
 
@@ -114,6 +125,12 @@ class BiasThatDoesNotExist(Sound):
 
 
 BUGS = (
+    Bug(
+        CellSuite,
+        "test_chunks_with_the_state_carried_give_the_whole",
+        WrongOnce,
+        "the output differs after chunking… (but not in every call: the cell may be random)",
+    ),
     Bug(CellSuite, "test_reading_again_gives_the_same_bits", DropsOutInEvaluation, "the output is random in eval mode"),
     Bug(
         CellSuite,
