@@ -187,6 +187,7 @@ class Run:
         seed: int = 0,
         checkpoint: str = "best",
         device: str = "auto",
+        report: Report | None = None,
     ) -> list[Prediction]:
         """Return a prediction for each input.
 
@@ -198,6 +199,7 @@ class Run:
             seed: Seed of the draws.
             checkpoint: "best", "latest", a step, or "initial".
             device: Device that computes the predictions.
+            report: Function that receives the progress.
 
         Raises:
             RunError: If the run is a language model.
@@ -205,7 +207,7 @@ class Run:
         """
         chain = [sampler.build() for sampler in samplers]
         decoding = self._task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
-        return self._task.predictor(TrainedModel(self.directory, checkpoint, device), decoding)(inputs)
+        return self._task.predictor(TrainedModel(self.directory, checkpoint, device), decoding)(inputs, report)
 
     def evaluate(
         self,
@@ -241,7 +243,7 @@ class Run:
         trained = TrainedModel(self.directory, checkpoint, device)
         return self._task.score_samples(trained, seed, report or (lambda _: None))
 
-    def inspect(self, text: str, checkpoint: str = "latest") -> Inspection:
+    def inspect(self, text: str, checkpoint: str = "best") -> Inspection:
         """Return the predictions on each step of a text, before and after one parameter update.
 
         The run itself is not changed.

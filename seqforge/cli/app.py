@@ -1,5 +1,6 @@
 """The typer application: the commands of seqforge, and those of plugins."""
 
+import inspect as python_inspect
 from typing import Annotated
 
 import typer
@@ -47,6 +48,7 @@ def build_app(registry: Registry) -> typer.Typer:
     app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")
     _add_plugins_commands(app, registry)
+    _join_lines_of_help(app)
     return app
 
 
@@ -80,6 +82,18 @@ def _add_plugins_commands(app: typer.Typer, registry: Registry) -> None:
             )
         app.registered_commands += [one for one in added.registered_commands if _name(one) not in taken]
         app.registered_groups += [one for one in added.registered_groups if _name(one) not in taken]
+
+
+def _join_lines_of_help(app: typer.Typer) -> None:
+    """Join the lines of each paragraph of a docstring, since typer breaks the help at the ends of its lines."""
+    for command in app.registered_commands:
+        paragraphs = (command.help or python_inspect.getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(
+            paragraph if paragraph.startswith(" ") else " ".join(paragraph.split("\n")) for paragraph in paragraphs
+        )
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _join_lines_of_help(group.typer_instance)
 
 
 def _names(app: typer.Typer) -> set[str]:

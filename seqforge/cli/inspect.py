@@ -22,8 +22,8 @@ _FIRST_COLUMNS, _COLUMN = 18, 15
 def inspect(
     context: typer.Context,
     run: RunPath,
-    text: Annotated[str, typer.Argument(help="Text to inspect, such as [bold]hello[/].")],
-    checkpoint: CheckpointName = "latest",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Text to inspect, such as [bold]hello[/].")],
+    checkpoint: CheckpointName = "best",
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Show the predictions of a language model on each step of a text, before and after one parameter update.

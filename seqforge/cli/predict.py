@@ -11,7 +11,8 @@ from typing import Annotated, Any, cast
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, RunPath, SetOfRun, open_run
-from seqforge.errors import DataError
+from seqforge.cli.terminal import stderr
+from seqforge.errors import DataError, printable
 
 MAXIMUM_LINE = 16 * 1024 * 1024
 """Maximum number of bytes in a line, so that a wrong file does not fill the memory."""
@@ -25,7 +26,7 @@ def predict(
     run: RunPath,
     examples: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[EXAMPLE]…", help="Inputs, such as Tanaka. Default: the lines of --file."),
+        typer.Argument(metavar="EXAMPLE", help="Inputs, such as Tanaka. Default: the lines of --file."),
     ] = None,
     file: Annotated[
         Path | None,
@@ -70,7 +71,7 @@ def predict(
 
       seqforge predict runs/digits --file images.jsonl
     """
-    from seqforge.api.progress import printable
+    from seqforge.api.progress import ProgressDisplay
     from seqforge.interfaces import Numbers
     from seqforge.tasks import TrainedModel, task_of
 
@@ -90,7 +91,9 @@ def predict(
         # Draws depend on the batches, and those of a pipe depend on the time.
         batches = iter([[line for batch in batches for line in batch]])
     for lines in batches:
-        for line, prediction in zip(lines, predictor([parse(line) for line in lines]), strict=True):
+        with ProgressDisplay(stderr()) as progress:
+            predictions = predictor([parse(line) for line in lines], progress.report)
+        for line, prediction in zip(lines, predictions, strict=True):
             if as_json:
                 record = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
                 typer.echo(json.dumps(record))

@@ -66,8 +66,9 @@ def run(
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: Set = [],  # noqa: B006
     output: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Folder in which the run directory is created.")
-    ] = Path("runs"),
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder in which the run directory is created. Default: runs."),
+    ] = None,
 ) -> None:
     """Train a model, and draw samples at intervals.
 
@@ -96,11 +97,13 @@ def run(
     with ProgressDisplay(stderr()) as display:
         try:
             if resume is None:
-                trained = _start(experiment, components, assignments, output, initial, registry, [display])
-            elif experiment is not None or initial is not None or any(components.values()):
+                trained = _start(
+                    experiment, components, assignments, output or Path("runs"), initial, registry, [display]
+                )
+            elif experiment or initial or output or any(components.values()):
                 raise ExperimentError(
-                    "--resume cannot be combined with an experiment file, --initial or components, because a resumed "
-                    "run keeps its own",
+                    "--resume cannot be combined with an experiment file, --initial, --output or components, because a "
+                    "resumed run keeps its own",
                     hint="To train longer: seqforge run --resume RUN --set training.steps=5000",
                 )
             else:

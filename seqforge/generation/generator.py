@@ -127,12 +127,12 @@ def _draw_with_kernel(
     automaton: ConstraintAutomaton | None,
     tokens: Int[Tensor, " batch"],
     uniforms: Callable[[int], Tensor],
-    left: int,
+    remaining: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     memory = memories[0] if automaton else None
-    while left:
-        numbers = uniforms(min(left, _KERNEL_STEPS))
-        left -= len(numbers)
+    while remaining:
+        numbers = uniforms(min(remaining, _KERNEL_STEPS))
+        remaining -= len(numbers)
         while len(numbers):
             with torch.inference_mode():
                 drawn = kernel(tokens, numbers, automaton)
@@ -154,12 +154,12 @@ def _draw_step_by_step(
     states: States,
     tokens: Int[Tensor, " batch"],
     uniforms: Callable[[int], Tensor],
-    left: int,
+    remaining: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
     device = next(model.parameters()).device
     with torch.inference_mode():
         step = model.stepper(len(tokens))
-    for _ in range(left):
+    for _ in range(remaining):
         with torch.inference_mode():
             logits, states = step(tokens.to(device), states)
             tokens = draw(logits.float().cpu(), samplers, memories, uniforms(1)[0])

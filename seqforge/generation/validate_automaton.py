@@ -10,7 +10,7 @@ from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 _TYPES = {
     "states": torch.int32,
-    "following": torch.int32,
+    "next_states": torch.int32,
     "actions": torch.int32,
     "costs": torch.int8,
     "weights": torch.int32,
@@ -58,7 +58,7 @@ def _faults(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> It
     shapes = {
         "weights": (count,),
         "states": (batch_size,),
-        "following": (count, symbols),
+        "next_states": (count, symbols),
         "actions": (len(automaton.actions), 3),
         "costs": (count, symbols),
         "stacks": (batch_size, automaton.stacks.shape[-1]),
@@ -70,7 +70,7 @@ def _faults(automaton: ConstraintAutomaton, batch_size: int, symbols: int) -> It
     depth = automaton.stacks.shape[-1]
     on_stacks = torch.arange(depth) < automaton.heights.unsqueeze(1)
     yield from _out_of_range("states", automaton.states, 0, count)
-    yield from _out_of_range("following", automaton.following, -1 - len(automaton.actions), count)
+    yield from _out_of_range("next_states", automaton.next_states, -1 - len(automaton.actions), count)
     yield from _out_of_range("states in actions", automaton.actions[:, 1:], -1, count)
     yield from _out_of_range("counts in actions", automaton.actions[:, 0], 0, depth + 1)
     yield from _out_of_range("heights", automaton.heights, 0, depth + 1)

@@ -58,15 +58,16 @@ class ConstraintAutomaton:
 
     The weight of a state is the number of symbols that close what the state has opened, such as a bracket. The debt of
     a sample is the sum of the weights of its state and of the states on its stack. Before any logit rule, a symbol is
-    forbidden if after it the debt would exceed `most`, or the number of symbols that are then left to draw. A debt that
+    forbidden if after it the debt would exceed `largest_debt`, or the number of symbols that then remain. A debt that
     already exceeds a limit must not grow. If this forbids every symbol, the symbols with the lowest cost are allowed.
 
-    All tensors are contiguous and on the CPU. A generation kernel updates states, stacks, heights and `left` in place.
+    All tensors are contiguous and on the CPU. A generation kernel updates states, stacks, heights and `remaining` in
+    place.
 
     Attributes:
         states: State of each sample. If the transition after a symbol is not in the table, a kernel stores the
             complement, `-1 - state`, and stops after that symbol.
-        following: State after each symbol; -1 if it is not in the table; -2, -3, … for the first, second, … action.
+        next_states: State after each symbol; -1 if it is not in the table; -2, -3, … for the first, second, … action.
         actions: Number of states to pop off the sample's stack; state to push after that, or -1; and next state,
             or -1 for the state that was popped last. An action that pops more states than the stack has counts as a
             transition that is not in the table.
@@ -75,19 +76,19 @@ class ConstraintAutomaton:
         stacks: States to return to. An action for which the stack is too small counts as a transition that is not in
             the table.
         heights: Number of states on each stack.
-        left: Number of symbols still to be drawn for each sample.
-        most: Largest allowed debt of a sample.
+        remaining: Number of symbols still to be drawn for each sample.
+        largest_debt: Largest allowed debt of a sample.
     """
 
     states: Int32[Tensor, " batch"]
-    following: Int32[Tensor, "states symbols"]
+    next_states: Int32[Tensor, "states symbols"]
     actions: Int32[Tensor, "actions 3"]
     costs: Int8[Tensor, "states symbols"]
     weights: Int32[Tensor, " states"]
     stacks: Int32[Tensor, "batch depth"]
     heights: Int32[Tensor, " batch"]
-    left: int
-    most: int
+    remaining: int
+    largest_debt: int
 
 
 @runtime_checkable

@@ -35,8 +35,8 @@ def allowed_symbols(automaton: ConstraintAutomaton) -> Tensor:
     rows: list[Tensor] = []
     for state, stack, height in zip(automaton.states, automaton.stacks, automaton.heights, strict=True):
         debt = int(automaton.weights[torch.cat([stack[: int(height)], state[None]])].sum())
-        room = automaton.left - 1 - debt
-        room = min(room if room >= -1 else 0, max(automaton.most - debt, 0))
+        room = automaton.remaining - 1 - debt
+        room = min(room if room >= -1 else 0, max(automaton.largest_debt - debt, 0))
         costs = automaton.costs[state]
         rows.append(costs <= min(FORBIDDEN - 1, max(room, int(costs.min()))))
     return torch.stack(rows)
@@ -44,13 +44,13 @@ def allowed_symbols(automaton: ConstraintAutomaton) -> Tensor:
 
 def follow(automaton: ConstraintAutomaton, tokens: Tensor) -> bool:
     """Move every sample to its next state, and return whether the tables contain all the moves."""
-    automaton.left -= 1
+    automaton.remaining -= 1
     described = [_move(automaton, row, token) for row, token in enumerate(cast("list[int]", tokens.tolist()))]
     return all(described)
 
 
 def _move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
-    entry = int(automaton.following[automaton.states[row], token])
+    entry = int(automaton.next_states[automaton.states[row], token])
     action = [0, -1, entry] if entry >= -1 else cast("list[int]", automaton.actions[-2 - entry].tolist())
     pops, push, target = action
     height = int(automaton.heights[row]) - pops

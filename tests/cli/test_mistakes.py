@@ -50,6 +50,10 @@ MISTAKES = {
         ["run", "fine.toml", "--resume", "runs/none"],
         "--resume cannot be combined with an experiment file",
     ),
+    "resume with an output folder": (
+        ["run", "--resume", "runs/none", "--output", "elsewhere"],
+        "--resume cannot be combined with an experiment file, --initial, --output",
+    ),
     "a prune of nothing": (["cache", "prune"], "choose either --older-than or --all"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),

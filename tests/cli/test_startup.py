@@ -54,3 +54,13 @@ def test_every_public_name_can_be_imported() -> None:
         assert getattr(seqforge, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         seqforge.nothing  # noqa: B018
+
+
+def test_the_help_of_a_command_breaks_only_between_paragraphs() -> None:
+    from seqforge.cli.app import build_app
+    from seqforge.registry import Registry
+
+    texts = [command.help or "" for command in build_app(Registry.installed()).registered_commands]
+    paragraphs = [paragraph for text in texts for paragraph in text.split("\n\n")]
+    assert any(len(paragraph) > 120 for paragraph in paragraphs)
+    assert not [paragraph for paragraph in paragraphs if "\n" in paragraph.strip()]

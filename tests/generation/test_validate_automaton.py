@@ -23,14 +23,14 @@ class Constrained(Sampler):
 
 AUTOMATON = ConstraintAutomaton(
     states=torch.tensor([0, 1, 1], dtype=torch.int32),
-    following=torch.tensor([[0, 1, -1, -2], [-3, 1, 0, 0]], dtype=torch.int32),
+    next_states=torch.tensor([[0, 1, -1, -2], [-3, 1, 0, 0]], dtype=torch.int32),
     actions=torch.tensor([[0, 1, 0], [1, -1, -1]], dtype=torch.int32),
     costs=torch.tensor([[0, 1, 0, 1], [-1, FORBIDDEN, 0, 0]], dtype=torch.int8),
     weights=torch.tensor([0, 1], dtype=torch.int32),
     stacks=torch.tensor([[0, 7, 7], [1, 1, 0], [7, 7, 7]], dtype=torch.int32),
     heights=torch.tensor([1, 3, 0], dtype=torch.int32),
-    left=10,
-    most=5,
+    remaining=10,
+    largest_debt=5,
 )
 
 
@@ -56,14 +56,17 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
     [
         ({"states": AUTOMATON.states.long()}, "states is not a contiguous tensor of torch.int32 on the CPU"),
         ({"costs": AUTOMATON.costs.T.contiguous().T}, "costs is not a contiguous tensor of torch.int8"),
-        ({"following": AUTOMATON.following[:, :3].contiguous()}, r"following has the shape \[2, 3\], not \[2, 4\]"),
-        ({"weights": torch.zeros(3, dtype=torch.int32)}, r"following has the shape \[2, 4\], not \[3, 4\]"),
+        (
+            {"next_states": AUTOMATON.next_states[:, :3].contiguous()},
+            r"next_states has the shape \[2, 3\], not \[2, 4\]",
+        ),
+        ({"weights": torch.zeros(3, dtype=torch.int32)}, r"next_states has the shape \[2, 4\], not \[3, 4\]"),
         ({"weights": AUTOMATON.weights.unsqueeze(1)}, r"weights has the shape \[2, 1\], not \[2\]"),
         ({"actions": changed("actions", (1, 0), 0)}, "an action returns to the popped state, but pops none"),
         ({"heights": AUTOMATON.heights[:2]}, r"heights has the shape \[2\], not \[3\]"),
         ({"states": changed("states", (0,), 2)}, "states must be from 0 to 1, not 2"),
         ({"states": changed("states", (0,), -1)}, "states must be from 0 to 1, not -1"),
-        ({"following": changed("following", (0, 0), -4)}, "following must be from -3 to 1, not -4"),
+        ({"next_states": changed("next_states", (0, 0), -4)}, "next_states must be from -3 to 1, not -4"),
         ({"actions": changed("actions", (0, 1), 2)}, "states in actions must be from -1 to 1, not 2"),
         ({"actions": changed("actions", (0, 0), -1)}, "counts in actions must be from 0 to 3, not -1"),
         ({"heights": changed("heights", (0,), 4)}, "heights must be from 0 to 3, not 4"),

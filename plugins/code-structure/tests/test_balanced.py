@@ -158,11 +158,11 @@ def test_automaton_matches_the_grammar(words: list[bytes]):
     state, stack = State(), list[State]()
     for token in CHARACTERS.encode(b"".join(words)).tolist():
         number, numbers = automaton.follow(number, numbers, token)
-        following, pushed, drops = transition(state, CHARACTERS.words[token].decode())
+        next_state, pushed, drops = transition(state, CHARACTERS.words[token].decode())
         while drops and stack and stack[-1].directive is not None:
             stack.pop()
         stack += [pushed] if pushed else []
-        state = following or stack.pop()
+        state = next_state or stack.pop()
         assert automaton.states[number] == state
         assert [automaton.states[waiting] for waiting in numbers.numbers()] == stack
         assert numbers.closing_length == sum(map(closing_length, stack))

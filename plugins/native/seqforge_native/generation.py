@@ -104,12 +104,16 @@ class NativeGenerationKernel:
         call.steps, call.uniforms, call.tokens = steps, uniforms.data_ptr(), tokens.data_ptr()
         call.states = None
         if automaton:
-            for name in ("states", "following", "actions", "costs", "weights", "stacks", "heights"):
+            for name in ("states", "next_states", "actions", "costs", "weights", "stacks", "heights"):
                 setattr(call, name, getattr(automaton, name).data_ptr())
-            call.depth, call.left, call.most = automaton.stacks.shape[1], automaton.left, automaton.most
+            call.depth, call.remaining, call.largest_debt = (
+                automaton.stacks.shape[1],
+                automaton.remaining,
+                automaton.largest_debt,
+            )
         drawn = self._library.call("decode", self._dtype, call)
         if automaton:
-            automaton.left -= drawn
+            automaton.remaining -= drawn
         return tokens[1 : 1 + drawn]
 
     @property

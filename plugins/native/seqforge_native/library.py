@@ -72,8 +72,8 @@ class Decode(ctypes.Structure):
     _fields_ = _fields(
         "rows steps layer_count symbols symbol_vectors rule_count threads",
         "layers head_weight head_bias rules rule_values uniforms logits tokens "
-        "states following actions costs weights stacks heights",
-        "depth left most",
+        "states next_states actions costs weights stacks heights",
+        "depth remaining largest_debt",
     )
 
 

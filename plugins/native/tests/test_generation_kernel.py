@@ -131,10 +131,10 @@ class Turns(Sampler):
                 continue
             places.append(self.after(-1 - state, stack, token))
             if token > 1:
-                stopped.following[-1 - state, token] = places[-1][0]
+                stopped.next_states[-1 - state, token] = places[-1][0]
             else:
-                stopped.following[-1 - state, token] = -2 - (3 if token else -1 - state)
-        return places, memory[1], stopped.left
+                stopped.next_states[-1 - state, token] = -2 - (3 if token else -1 - state)
+        return places, memory[1], stopped.remaining
 
 
 def sample(

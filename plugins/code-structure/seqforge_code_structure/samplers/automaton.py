@@ -28,7 +28,7 @@ from seqforge_code_structure.samplers.grammar import (
 Action = tuple[int, int, int]
 """An action as `ConstraintAutomaton` defines it: the number of pops, the pushed state, and the next state."""
 UNKNOWN = -1
-"""Entry of the table `following` for a move that drops states, which no action describes."""
+"""Entry of the table `next_states` for a move that drops states, which no action describes."""
 _POP: Action = (1, -1, -1)
 
 
@@ -65,18 +65,19 @@ class Automaton:
     Attributes:
         characters: Character of each token.
         states: State of each number; number 0 is the state of an empty text.
-        following: For each token, the number of the next state or of an action, or `UNKNOWN` if the move drops states.
-        actions: Actions of `following`.
+        next_states: For each token, the number of the next state or of an action, or `UNKNOWN` if the move drops
+            states.
+        actions: Actions of `next_states`.
         costs: For each token, the change of the number of characters that close everything, or `FORBIDDEN`.
         weights: Number of characters that close everything in a state, without its stack.
         limits: Upper bounds of the logits: minus infinity for tokens that are always forbidden, else infinity.
         slack: Upper bound of the sum of a state's weight and a token's cost.
-        entries: `following` as lists, since reading a single number from these is three times as fast.
+        entries: `next_states` as lists, since reading a single number from these is three times as fast.
     """
 
     characters: tuple[str, ...]
     states: tuple[State, ...]
-    following: Int32[Tensor, "states symbols"]
+    next_states: Int32[Tensor, "states symbols"]
     actions: Int32[Tensor, "actions 3"]
     costs: Int8[Tensor, "states symbols"]
     weights: Int32[Tensor, " states"]
@@ -84,7 +85,7 @@ class Automaton:
     slack: int
 
     def __post_init__(self) -> None:
-        self.entries = cast("list[list[int]]", self.following.tolist())
+        self.entries = cast("list[list[int]]", self.next_states.tolist())
         self._actions = cast("list[Action]", self.actions.tolist())
         self._weights = cast("list[int]", self.weights.tolist())
 
@@ -115,24 +116,24 @@ def build_automaton(characters: tuple[str, ...]) -> Automaton:
     lengths = {state: closing_length(state) for state in states}
     unclosable = {state for state in states if not _is_closable(state, kinds)}
     actions: dict[Action, int] = {_POP: 0}
-    following = np.empty((len(states), len(kinds)), dtype=np.int32)
-    costs = np.empty(following.shape, dtype=np.int8)
+    next_states = np.empty((len(states), len(kinds)), dtype=np.int32)
+    costs = np.empty(next_states.shape, dtype=np.int8)
     for number, state in enumerate(states):
         forbidden = forbidden_characters(state)
         for column, kind in enumerate(kinds):
             move = transition(state, kind)
-            following[number, column] = _encode_move(move, numbers, actions)
+            next_states[number, column] = _encode_move(move, numbers, actions)
             never_closed = not unclosable.isdisjoint(move.states) and (state not in unclosable or move.pushed)
             longer = sum(lengths[target] for target in move.states) - lengths[state]
             costs[number, column] = FORBIDDEN if kind in forbidden or never_closed else longer
     # At least one token must be allowed.
     costs[(costs == FORBIDDEN).all(axis=1)] = 0
     columns = [kinds.index(representative(character)) for character in characters]
-    following, costs = following.take(columns, axis=1), costs.take(columns, axis=1)
+    next_states, costs = next_states.take(columns, axis=1), costs.take(columns, axis=1)
     return Automaton(
         characters=characters,
         states=states,
-        following=torch.from_numpy(following),
+        next_states=torch.from_numpy(next_states),
         actions=torch.tensor(list(actions), dtype=torch.int32),
         costs=torch.from_numpy(costs),
         weights=torch.tensor(list(lengths.values()), dtype=torch.int32),
@@ -153,7 +154,7 @@ def _find_reachable_states(kinds: list[str]) -> tuple[State, ...]:
 
 
 def _encode_move(move: Move, numbers: dict[State, int], actions: dict[Action, int]) -> int:
-    """Return the entry of `following` for a move, and add its action to `actions` if it needs one."""
+    """Return the entry of `next_states` for a move, and add its action to `actions` if it needs one."""
     if move.drops:
         return UNKNOWN
     if move.state is None:

@@ -27,8 +27,8 @@ class Memory(NamedTuple):
         automaton: Tables for the vocabulary.
         states: Number of the state of each sample.
         stacks: Stack of each sample.
-        horizon: While more symbols than this are left, there is room to close everything, whatever is drawn next.
-        left: Number of symbols that remain to be drawn for each sample.
+        horizon: While more symbols than this remain, there is room to close everything, whatever is drawn next.
+        remaining: Number of symbols that remain to be drawn for each sample.
         limits: Upper bounds of the logits.
     """
 
@@ -36,7 +36,7 @@ class Memory(NamedTuple):
     states: list[int]
     stacks: list[Stack]
     horizon: int
-    left: int
+    remaining: int
     limits: Float[Tensor, "batch symbols"]
 
 
@@ -72,8 +72,8 @@ class Balanced(Sampler):
 
     def advance(self, memory: Memory, tokens: Int[Tensor, " batch"]) -> Memory:
         """Return the memory after a draw."""
-        automaton, states, stacks, horizon, left, limits = memory
-        entries, left = automaton.entries, left - 1
+        automaton, states, stacks, horizon, remaining, limits = memory
+        entries, remaining = automaton.entries, remaining - 1
         drawn = cast("list[int]", tokens.tolist())
         moved = [entries[state][token] for state, token in zip(states, drawn, strict=True)]
         if min(moved) < 0:
@@ -84,13 +84,15 @@ class Balanced(Sampler):
                     stacks[sample] = stack
                     if stack.closing_length + automaton.slack > horizon:
                         horizon = _find_horizon(automaton, stack)
-        elif moved == states and left > horizon:
-            return Memory(automaton, states, stacks, horizon, left, limits)
-        return Memory(automaton, moved, stacks, horizon, left, _compute_limits(automaton, moved, stacks, horizon, left))
+        elif moved == states and remaining > horizon:
+            return Memory(automaton, states, stacks, horizon, remaining, limits)
+        return Memory(
+            automaton, moved, stacks, horizon, remaining, _compute_limits(automaton, moved, stacks, horizon, remaining)
+        )
 
     def automaton(self, memory: Memory) -> ConstraintAutomaton:
         """Return the constraint automaton with the same effect as `transform` and `advance`."""
-        automaton, states, stacks, _, left, _ = memory
+        automaton, states, stacks, _, remaining, _ = memory
         numbers = [stack.numbers() for stack in stacks]
         # This width suffices: each state on a stack, except the lowest, takes at least one character to close.
         rows = np.zeros((len(stacks), max(DEEPEST_NESTING, *map(len, numbers)) + 2), dtype=np.int32)
@@ -98,14 +100,14 @@ class Balanced(Sampler):
             row[: len(waiting)] = waiting
         return ConstraintAutomaton(
             states=torch.tensor(states, dtype=torch.int32),
-            following=automaton.following,
+            next_states=automaton.next_states,
             actions=automaton.actions,
             costs=automaton.costs,
             weights=automaton.weights,
             stacks=torch.from_numpy(rows),
             heights=torch.tensor(list(map(len, numbers)), dtype=torch.int32),
-            left=left,
-            most=DEEPEST_NESTING,
+            remaining=remaining,
+            largest_debt=DEEPEST_NESTING,
         )
 
     def memory_after_stop(self, memory: Memory, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
@@ -120,12 +122,14 @@ class Balanced(Sampler):
             if states[sample] < 0:
                 before = -1 - states[sample]
                 states[sample], stacks[sample] = automaton.follow(before, stacks[sample], drawn[sample])
-        return _new_memory(automaton, states, stacks, stopped.left)
+        return _new_memory(automaton, states, stacks, stopped.remaining)
 
 
-def _new_memory(automaton: Automaton, states: list[int], stacks: list[Stack], left: int) -> Memory:
+def _new_memory(automaton: Automaton, states: list[int], stacks: list[Stack], remaining: int) -> Memory:
     horizon = max(_find_horizon(automaton, stack) for stack in stacks)
-    return Memory(automaton, states, stacks, horizon, left, _compute_limits(automaton, states, stacks, horizon, left))
+    return Memory(
+        automaton, states, stacks, horizon, remaining, _compute_limits(automaton, states, stacks, horizon, remaining)
+    )
 
 
 def _find_horizon(automaton: Automaton, stack: Stack) -> int:
@@ -135,13 +139,13 @@ def _find_horizon(automaton: Automaton, stack: Stack) -> int:
 
 
 def _compute_limits(
-    automaton: Automaton, states: list[int], stacks: list[Stack], horizon: int, left: int
+    automaton: Automaton, states: list[int], stacks: list[Stack], horizon: int, remaining: int
 ) -> Float[Tensor, "batch symbols"]:
-    if left > horizon:
+    if remaining > horizon:
         return torch.from_numpy(automaton.limits.take(states, axis=0))
     costs = automaton.costs.numpy().take(states, axis=0)
     length = automaton.weights.numpy().take(states) + [stack.closing_length for stack in stacks]
-    room = left - 1 - length
+    room = remaining - 1 - length
     room = np.where(room < -1, 0, room)
     room = np.minimum(room, np.maximum(DEEPEST_NESTING - length, 0))
     # At least one symbol must be allowed.

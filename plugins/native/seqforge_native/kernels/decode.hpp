@@ -116,7 +116,7 @@ std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t
                       std::vector<std::int64_t> &order) {
     float *logits = call.logits + row * call.symbol_vectors * lanes;
     if (!are_finite(logits, call.symbol_vectors)) return -1;
-    if (call.guide.states) forbid(call.guide, call.symbols, row, call.guide.left - step, owed, logits);
+    if (call.guide.states) forbid(call.guide, call.symbols, row, call.guide.remaining - step, owed, logits);
     for (std::int64_t rule = 0; rule < call.rule_count; rule++)
         apply_rule(static_cast<Rule>(call.rules[rule]), call.rule_values[rule], logits, call.symbols, order);
     return draw(logits, call.symbols, call.symbol_vectors, call.uniforms[step * call.rows + row]);

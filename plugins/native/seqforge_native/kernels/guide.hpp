@@ -10,13 +10,13 @@ namespace seqforge {
 
 struct Guide {
     std::int32_t *states;           // [rows]; -1 - state if the next state is not in the table; null without an automaton
-    const std::int32_t *following;  // [states, symbols]: next state; -1 if not in the table; -2 - index of an action
+    const std::int32_t *next_states;  // [states, symbols]: next state; -1 if not in the table; -2 - index of an action
     const std::int32_t *actions;    // [actions, 3]: number of states to pop; state to push, or -1; next state, or -1 for the popped one
     const std::int8_t *costs;       // [states, symbols]: how many more symbols a row owes after each symbol; 127 is forbidden
     const std::int32_t *weights;    // [states]: number of symbols that close what a state has opened
     std::int32_t *stacks;           // [rows, depth]
     std::int32_t *heights;          // [rows]
-    std::int64_t depth, left, most; // size of a stack; symbols left to draw for each row; largest number that a row may owe
+    std::int64_t depth, remaining, largest_debt; // size of a stack; symbols that remain to be drawn for each row; largest debt of a row
 };
 
 // Returns how many symbols a row owes: those that close what its states have opened.
@@ -28,12 +28,12 @@ inline std::int64_t count_owed(const Guide &guide, std::int64_t row) {
 }
 
 // Forbids the symbols after which a row would owe more than it may.
-inline void forbid(const Guide &guide, std::int64_t symbols, std::int64_t row, std::int64_t left, std::int64_t owed,
+inline void forbid(const Guide &guide, std::int64_t symbols, std::int64_t row, std::int64_t remaining, std::int64_t owed,
                    float *logits) {
     const std::int8_t *costs = guide.costs + guide.states[row] * symbols;
-    std::int64_t room = left - 1 - owed;
+    std::int64_t room = remaining - 1 - owed;
     if (room < -1) room = 0;
-    room = std::min(room, std::max<std::int64_t>(guide.most - owed, 0));
+    room = std::min(room, std::max<std::int64_t>(guide.largest_debt - owed, 0));
     // At least one symbol stays allowed.
     if (room < 126) room = std::max<std::int64_t>(room, *std::min_element(costs, costs + symbols));
     const std::int8_t bound = static_cast<std::int8_t>(std::min<std::int64_t>(room, 126));
@@ -44,7 +44,7 @@ inline void forbid(const Guide &guide, std::int64_t symbols, std::int64_t row, s
 inline bool move_on(const Guide &guide, std::int64_t symbols, std::int64_t row, std::int64_t token, std::int64_t &owed) {
     std::int32_t &state = guide.states[row], &height = guide.heights[row];
     std::int32_t *stack = guide.stacks + row * guide.depth;
-    const std::int32_t next = guide.following[state * symbols + token];
+    const std::int32_t next = guide.next_states[state * symbols + token];
     if (next >= 0) {
         owed += guide.weights[next] - guide.weights[state];
         state = next;
