@@ -102,14 +102,14 @@ class WrongAutomaton(NoRepetition):
         rows = len(memory)
         return ConstraintAutomaton(
             states=torch.zeros(rows, dtype=torch.int32),
-            following=torch.zeros(1, 128, dtype=torch.int32),
+            next_states=torch.zeros(1, 128, dtype=torch.int32),
             actions=torch.zeros(0, 3, dtype=torch.int32),
             costs=costs,
             weights=torch.zeros(1, dtype=torch.int32),
             stacks=torch.zeros(rows, 1, dtype=torch.int32),
             heights=torch.zeros(rows, dtype=torch.int32),
-            left=24,
-            most=10,
+            remaining=24,
+            largest_debt=10,
         )
 
 
