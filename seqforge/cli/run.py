@@ -159,6 +159,7 @@ def _print_next_commands(run: "Run", started: "RunStarted | None") -> None:
     stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}")
     if started is not None and started.validation_tokens:
         stdout().print(f"  {command} evaluate {path}")
+    stdout().print(f"  {command} report {path} --open")
     activate = Path(sys.argv[0]).with_name("activate")
     if command != "seqforge" and activate.exists():
         stdout().print(f"To type `seqforge` without its path: source {shlex.quote(str(activate))}")
