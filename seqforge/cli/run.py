@@ -175,6 +175,7 @@ def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list
     stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{_repeat(plugins)}")
     if started is not None and started.validation_tokens:
         stdout().print(f"  {command} evaluate {path}{_repeat(plugins)}")
+    stdout().print(f"  {command} report {path} --open{_repeat(plugins)}")
     activate = Path(sys.argv[0]).with_name("activate")
     if command != "seqforge" and activate.exists():
         stdout().print(f"To type `seqforge` without its path: source {shlex.quote(str(activate))}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from seqforge.report.facts import collect_facts
 from seqforge.report.highlighting import CLASSES, find_lexer, highlight
 from seqforge.report.page import embed_json
 from seqforge.report.samples import MOST_MOMENTS, SampleReader
+from seqforge.runs.metrics_log import MetricsLog
 
 
 def _data(page: str) -> dict[str, Any]:
@@ -43,8 +45,6 @@ def test_text_outside_the_vocabulary_is_refused(run: Run) -> None:
 
 
 def test_report_without_checkpoint_shows_curves_and_samples(run: Run) -> None:
-    import shutil
-
     shutil.rmtree(run.directory.checkpoints)
     page = run.report().html
     data = _data(page)
@@ -100,8 +100,6 @@ def test_curves_of_a_log() -> None:
 
 
 def test_report_of_ten_thousand_lines_and_a_hundred_samples_is_small(run: Run) -> None:
-    from seqforge.runs.metrics_log import MetricsLog
-
     log = MetricsLog(run.path / "long.jsonl")
     log.append("step", 1, {"seconds": 0.1, "characters": 64.0, "loss": 2.0, "bits_per_character": 2.9})
     line = (run.path / "long.jsonl").read_bytes()
