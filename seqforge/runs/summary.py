@@ -5,22 +5,20 @@ has a summary with the reason.
 """
 
 import contextlib
-import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError, safe_open
 
 from seqforge.checkpoints.verify import step_folders
 from seqforge.checksums import parse_sealed_json
 from seqforge.errors import RunError, SeqforgeError
 from seqforge.files import FOLDER, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
-from seqforge.runs.history import RunState, read_state
+from seqforge.runs.history import STARTED, RunState, read_history, read_state
 from seqforge.runs.metrics_log import MAXIMUM_SIZE
 
 MAXIMUM_DEPTH = 3
@@ -78,7 +76,7 @@ class RunSummary:
         changed: Time of the last change of the metrics log, in seconds since 1970.
         corpus: Name of the corpus; empty if the run is damaged.
         model: Name and size of the cells.
-        parameters: Number of parameters; None before the first checkpoint.
+        parameters: Number of parameters; None if the run did not start.
         steps: Optimizer steps that were logged or saved.
         fraction: Fraction of the training that is finished, from the last logged step; None if no step was logged.
         seconds: Training time in seconds.
@@ -170,7 +168,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         changed=newest.stat().st_mtime,
         corpus=experiment.corpus.use.rpartition("/")[2],
         model=str(experiment.model),
-        parameters=_count_parameters(list(checkpoints.values())),
+        parameters=_count_parameters(directory.path),
         steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
         fraction=fractions[-1] if fractions else None,
         seconds=float(timed[-1]["seconds"]) if timed else 0.0,
@@ -221,14 +219,7 @@ def best_value(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]
     return None, ""
 
 
-def _count_parameters(checkpoints: list[Path]) -> int | None:
-    """Return the number of parameters in the latest checkpoint whose header can be read; None if there is none."""
-    for checkpoint in reversed(checkpoints):
-        try:
-            # The library has no annotations.
-            with cast("Any", safe_open)(checkpoint / "model.safetensors", framework="np") as tensors:
-                shapes: list[list[int]] = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
-            return sum(map(math.prod, shapes))
-        except (OSError, SafetensorError):
-            continue
-    return None
+def _count_parameters(run: Path) -> int | None:
+    """Return the number of parameters that the history of a run records, or None."""
+    counts = [record.get("parameters") for record in read_history(run) if record["event"] == STARTED]
+    return counts[-1] if counts and isinstance(counts[-1], int) else None

@@ -85,9 +85,10 @@ class TrialReporter(Callback):
         progress = round(FULL * self._fraction)
         if progress == self._reported or self._fraction >= 1:
             return
-        self._reported = progress
+        is_first, self._reported = self._reported < 0, progress
         self._trial.report(event.loss if event.bits_per_character is None else event.bits_per_character, progress)
-        if self._trial.should_prune():
+        # The first evaluation is followed by a checkpoint, so that the run of every pruned trial has one.
+        if self._trial.should_prune() and not is_first:
             raise Pruned(event.step)
 
     def _give_sign_of_life(self) -> None:

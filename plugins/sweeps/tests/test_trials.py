@@ -155,7 +155,7 @@ def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:
 
 def test_a_pruned_trial_is_a_run_that_can_be_read(sweep: Sweep) -> None:
     study = planned_study(sweep)
-    study.pruner = ThresholdPruner(upper=0.0, n_warmup_steps=500)
+    study.pruner = ThresholdPruner(upper=0.0)
     (trial, *_) = run(study, sweep)
     assert trial.state == TrialState.PRUNED
     summary = summarize_run(Path(trial.user_attrs[RUN]))
