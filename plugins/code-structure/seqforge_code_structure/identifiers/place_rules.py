@@ -59,7 +59,7 @@ HEAD_RULES = (
     _HEAD_ANNOTATIONS,
     Rule(
         (b"\n",),
-        rb"^[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
+        rb"^(?:[A-Z][A-Z0-9_]++|module_\w++|\w{1,40}_initcall)\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
         blank_match,
         "a macro of the top level may lack its semicolon",
     ),
