@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seqforge import Experiment, Run, resume, train
+from seqforge.checkpoints.checksums import to_sealed_json
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError
 from seqforge.interfaces import RunStarted
@@ -103,9 +104,8 @@ def test_a_run_that_was_trained_on_it_is_sampled_in_plain_torch_but_not_resumed(
     make: Any, source: str, broken: Registry, tmp_path: Path
 ) -> None:
     run = train(make("eager"), tmp_path / "runs")
-    (run.path / BACKENDS).write_text(
-        json.dumps({"version": 2, "cells": {"stack.cells.0": "broken"}, "precision": "float32"})
-    )
+    record = {"version": 2, "cells": {"stack.cells.0": "broken"}, "precision": "float32"}
+    (run.path / BACKENDS).write_bytes(to_sealed_json(record))
     opened = Run.open(run.path, ["training.steps=3"], registry=broken)
     assert opened.sample("line", length=4)
     with pytest.raises(RunError, match="'broken', which is not available") as caught:
