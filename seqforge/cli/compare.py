@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqforge.cli.options import PluginFiles
 from seqforge.cli.tables import Column, format_count, format_duration, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.registry import Registry, format_value
@@ -48,6 +49,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Also write the report of `seqforge report` about these runs to a file."),
     ] = None,
+    plugin: PluginFiles = [],  # noqa: B006 - typer copies it
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, with the curves.")] = False,
 ) -> None:
     """Compare runs: the settings in which they differ, their curves in one picture, and their final figures.

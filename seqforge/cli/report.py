@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 
 
@@ -22,6 +22,7 @@ def report(
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import RunPath, open_run
+from seqforge.cli.options import PluginFiles, RunPath, open_run
 
 LAST_SECONDS = 6.0
 """Seconds after the end of the run in which the page still receives the last values."""
@@ -19,6 +19,7 @@ def watch(
     run: RunPath,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 for a free one.")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    plugin: PluginFiles = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Follow a run in the browser while it trains.
 

@@ -165,8 +165,8 @@ class Training(Section):
     precision: Annotated[
         Literal["float32", "bfloat16", "auto"],
         Field(
-            description="Precision of matrix products; `auto` is bfloat16 if the device has instructions for it and "
-            "they are faster than float32, measured before the first step."
+            description="Precision of matrix products; `auto` is bfloat16 or float32, whichever is faster, as measured "
+            "before the first step."
         ),
     ] = "float32"
     backend: Annotated[

@@ -17,7 +17,7 @@ libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes = [ctypes.c_size_t]
 libc.free.argtypes = [ctypes.c_void_p]
-size = 24 << 20
+size = 48 << 20
 def touch():
     memory = libc.malloc(size)
     ctypes.memset(memory, 1, size)
@@ -39,6 +39,6 @@ def test_freed_memory_is_reused_after_keep_freed_memory():
         done = subprocess.run([sys.executable, "-c", program], env={}, capture_output=True, text=True, check=True)
         return int(done.stdout)
 
-    pages = (24 << 20) // mmap.PAGESIZE
+    pages = (48 << 20) // mmap.PAGESIZE
     assert faults(keep=False) > pages // 2
     assert faults(keep=True) < pages // 10
