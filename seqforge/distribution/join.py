@@ -16,7 +16,7 @@ from seqforge.errors import RunError
 HANG_TIMEOUT = timedelta(minutes=30)
 """Time after which a collective operation fails because a process does not take part in it."""
 
-CONNECT_TIMEOUT = timedelta(minutes=2)
+CONNECT_TIMEOUT = timedelta(minutes=10)
 """Time after which a process stops waiting for the others to start."""
 
 _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")

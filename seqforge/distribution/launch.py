@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
-PATIENCE = timedelta(seconds=2)
+PATIENCE = timedelta(seconds=5)
 """Time for which a process waits for another one that may report the same failure."""
 
 _PAUSE = 0.05

@@ -26,6 +26,7 @@ def test_one_process_prints_the_error(failing: list[int], printed: list[str], tm
         output = io.StringIO()
         shown, ended = contextlib.redirect_stderr(output), contextlib.suppress(typer.Exit)
         with shown, join_world() as world, ended, reported_once(world):
+            world.sum([0.0])
             if world.rank in failing:
                 raise RunError("the folder is missing", hint="Create it.")
             world.sum([1.0])

@@ -37,7 +37,7 @@ def in_world(size: int, function: Callable[[], Run], folder: Path, registry: Reg
     return Run.open(results[0], registry=registry)
 
 
-@pytest.mark.parametrize("backend", ["eager", "native", "onednn"])
+@pytest.mark.parametrize("backend", ["eager", "native"])
 def test_streams_of_several_processes_have_the_losses_of_one(backend: str, experiment: Any, tmp_path: Path) -> None:
     table = {**STREAM, "training": {**STREAM["training"], "backend": backend, "accumulation": 2}}
     chosen: Experiment = experiment(**table)
