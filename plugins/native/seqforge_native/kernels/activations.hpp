@@ -28,8 +28,8 @@ inline Vector exponential_of_any(Vector x) {
     return root * root;
 }
 
-// 1 / (1 + 2^t), with t limited to ±126. On [-1/2, 1/2], the polynomial is 2^r with a relative error of 9e-8, by the
-// method of Remez with a constant term of 1.
+// 1 / (1 + 2^t), with t limited to ±126. On [-1/2, 1/2], the relative error of the polynomial is at most 9e-8; it is the
+// minimax polynomial of 2^r with a constant term of 1.
 inline Vector logistic_of_base_2(Vector t) {
     t = at_most(broadcast(126.0f), at_least(broadcast(-126.0f), t));
     Vector n = rounded(t), r = t - n;
