@@ -28,7 +28,7 @@ _NEXT_LINE = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT}|{LINE_COMMENT})*+\n(?:[ \t\r\f]*+\n|[ \t]*+(?:{COMMENT}|{LINE_COMMENT})[ \t\r]*+\n)*+"
     r"(?P<indentation>[ \t]*+)(?P<first>[^\s/#]|(?P<directive>#))"
 )
-_CASE = re.compile(r"case\b[^;{}\n?\"]*:|default[ \t]*+:")
+_CASE = re.compile(r"case\b[^;{}?\"]{0,200}:|default[ \t]*+:")
 _AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):\s*+")
 _ELSE = re.compile(r"else\b")
 _LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
@@ -109,7 +109,9 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
     """
     lines = _LineFinder(text).find()
     counts = Counter(line[1:] for line in lines)
-    styles = [(unit, indented) for indented in (False, True) for unit in _UNITS]
+    used = {line.indentation for line in lines}
+    units = [unit for unit in _UNITS if unit == "\t" or unit in used]
+    styles = [(unit, indented) for indented in (False, True) for unit in units]
     unit, indented = max(styles, key=lambda style: sum(n for line, n in counts.items() if _agrees(*style, *line)))
     analysis = IndentationAnalysis(unit, indented, len(lines))
     for line in lines:
@@ -126,8 +128,9 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
 def _agrees(
     unit: str, indented_cases: bool, indentation: str, outer: str, inside: int, least: int, most: int, shift: int
 ) -> bool:
-    if unit == "\t":
-        indentation, outer = indentation.replace(_TAB, unit), outer.replace(_TAB, unit)
+    # Eight spaces and a tab look the same.
+    old, new = (_TAB, unit) if unit == "\t" else ("\t", _TAB)
+    indentation, outer = indentation.replace(old, new), outer.replace(old, new)
     added = shift * indented_cases
     depths = range(least + added, most + added + 1)
     # The statement with the innermost brace may be inside a statement without braces, such as a loop.

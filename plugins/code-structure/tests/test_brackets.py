@@ -33,7 +33,8 @@ BRACKETS = [
 
 
 def defects(text: str, **options: bool) -> list[tuple[int, str]]:
-    return [(defect.position, defect.message) for unit in split_units(text, **options) for defect in unit.defects]
+    units = split_units(text, **options)
+    return [(defect.position, defect.message) for unit in units for defect in sorted(unit.defects + unit.macro_defects)]
 
 
 def positions(text: str, **options: bool) -> list[int]:
@@ -174,13 +175,15 @@ def test_nesting_beyond_the_limit_is_not_analyzed(bracket: str):
     assert (within.too_deep, beyond.too_deep) == (False, True)
     assert beyond.defect_count == 0
     message = f"not analyzed: nested deeper than {DEEPEST_NESTING}"
-    assert beyond.defects == [(0, message, len(bracket) * (DEEPEST_NESTING + 1))]
+    assert beyond.defects == [(0, message, len(bracket) * (DEEPEST_NESTING + 1), "too-complex")]
 
 
 def test_many_unmatched_brackets_take_linear_time():
     # An algorithm with quadratic time would take hours.
     (unit,) = split_units("#define a " + "(" * 300_000 + "}" * 300_000)
-    assert unit.defect_count == 600_000
+    assert (unit.defect_count, len(unit.macro_defects)) == (0, MOST_DEFECTS)
+    (unit,) = split_units("int x = " + "(" * 200 + "}" * 300_000)
+    assert unit.defect_count == 300_200
 
 
 def test_unit_after_one_that_is_too_deep_is_analyzed():
