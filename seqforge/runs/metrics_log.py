@@ -1,5 +1,6 @@
 """The metrics log `metrics.jsonl`: one JSON object per logged step, evaluation and sample, each with a checksum."""
 
+import contextlib
 import math
 import os
 import re
@@ -41,7 +42,8 @@ class MetricsLog:
                 if written < len(line):  # The rest fails with the reason, such as a full disk.
                     os.write(descriptor, line[written:])
             except OSError:
-                os.ftruncate(descriptor, size)
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, size)
                 raise
 
     def sync(self) -> None:
