@@ -32,9 +32,9 @@ from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
+from seqforge.training.limits import run_limits
 from seqforge.training.step import optimizer_step
 from seqforge.training.task import TaskSample, TaskStep, TrainingTask
-from seqforge.training.trainer import run_limits
 
 _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""

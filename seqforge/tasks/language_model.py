@@ -21,9 +21,9 @@ from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel, check_division
+from seqforge.training.limits import run_limits
 from seqforge.training.step import train_step
 from seqforge.training.task import TaskSample, TaskStep, TrainingTask
-from seqforge.training.trainer import run_limits
 
 SAMPLE_SEED_STRIDE = 1_000_003
 """Distance between the seeds of samples at successive steps."""

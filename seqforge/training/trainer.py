@@ -1,6 +1,5 @@
-"""The training loop, and the limits that end it."""
+"""The training loop."""
 
-import math
 import time
 from collections.abc import Callable
 
@@ -9,11 +8,12 @@ from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import FailedElsewhereError, Replica
 from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
 from seqforge.events import RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
-from seqforge.experiment import Experiment, Training
+from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_optimizer_step
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
+from seqforge.training.limits import measure_progress, reached_limits
 from seqforge.training.record import RunRecord
 from seqforge.training.task import TaskStep, TrainingTask
 
@@ -328,29 +328,3 @@ class Trainer:
             self._record.save(state, loss)
         except NonFiniteError as error:
             raise self._diverged(error) from error
-
-
-def measure_progress(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:
-    """Return the progress of a run, from its steps and its training time."""
-    epoch = step / steps_per_epoch
-    fractions = _limit_fractions(training, step, epoch, seconds)
-    return Progress(step, epoch, min(1.0, max(fractions.values(), default=0.0)))
-
-
-def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float, float]:
-    """Return the number of optimizer steps and of seconds after which a run must end; infinity if there is no limit."""
-    steps = float(training.steps or math.inf)
-    epochs = training.epochs * steps_per_epoch if training.epochs else math.inf
-    return float(min(steps, epochs)), 60.0 * training.minutes if training.minutes else math.inf
-
-
-def reached_limits(training: Training, progress: Progress, seconds: float) -> list[str]:
-    """Return the keys of the limits in `[training]` that a run has reached."""
-    fractions = _limit_fractions(training, progress.step, progress.epoch, seconds)
-    return [f"training.{key}" for key, fraction in fractions.items() if fraction >= 1]
-
-
-def _limit_fractions(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
-    """Return the completed fraction of each limit that is set, by its key in `[training]`."""
-    amounts = {"steps": step, "epochs": epoch, "minutes": seconds / 60}
-    return {key: amount / limit for key, amount in amounts.items() if (limit := getattr(training, key))}
