@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,10 @@ def run_world(size: int, function: Callable[[], Any], folder: Path, *, seconds: 
 
 def _fork(function: Callable[[], Any], variables: dict[str, Any], result: Path) -> int:
     result.write_text('"ERROR: the process was killed"')
-    child = os.fork()
+    with warnings.catch_warnings():
+        # pytest-xdist has a thread that waits for input, and holds no lock meanwhile.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child:
         return child
     os.environ.update({name: str(value) for name, value in variables.items()})
