@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.table import Table
 
 from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.terminal import print_error, stdout
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from seqforge.api.doctor import CellReport
 
 
@@ -78,7 +79,9 @@ def _print_backends(path: Path, assignments: list[str], registry: Registry, *, a
         stdout().print(_table(report))
 
 
-def _table(report: "CellReport") -> Table:
+def _table(report: "CellReport") -> "Table":
+    from rich.table import Table
+
     table = Table(
         title=f"{report.module}: {report.cell}, batch of {report.rows} × {report.steps}", title_justify="left"
     )

@@ -3,11 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from seqforge.errors import printable
 
 GAP, NARROWEST = 2, 4
@@ -33,6 +28,12 @@ class Column:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on stdout. On a terminal, long cells of text are cut, the longest column first."""
+    # Commands that print no table start without rich.
+    from rich.cells import cell_len, set_cell_size
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=PIPE_WIDTH)
@@ -43,7 +44,11 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     for column in columns:
         table.add_column(column.name, justify="right" if column.is_number else "left", no_wrap=True)
     for row in cells:
-        table.add_row(*map(_styled, columns, map(_cut, row, widths)))
+        shown = [
+            cell if cell_len(cell) <= width else f"{set_cell_size(cell, width - 1)}…"
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        table.add_row(*(Text(cell, style=_style(column, cell)) for column, cell in zip(columns, shown, strict=True)))
     console.print(table)
 
 
@@ -56,12 +61,8 @@ def _shrink(widths: list[int], may_shrink: list[bool], available: int) -> None:
         widths[longest] -= 1
 
 
-def _cut(cell: str, width: int) -> str:
-    return cell if cell_len(cell) <= width else f"{set_cell_size(cell, width - 1)}…"
-
-
-def _styled(column: Column, cell: str) -> Text:
-    return Text(cell, style=(column.styles or {}).get(cell.partition(" ")[0], ""))
+def _style(column: Column, cell: str) -> str:
+    return (column.styles or {}).get(cell.partition(" ")[0], "")
 
 
 def format_count(number: int | None) -> str:
