@@ -90,7 +90,7 @@ def run(
 
       seqforge run experiments/first-run.toml --plugin my_cell.py --cell my-cell
 
-      torchrun --nproc-per-node 2 -m seqforge run experiments/tiny-shakespeare.toml
+      torchrun --nproc-per-node 2 -m seqforge run experiments/first-run.toml
     """
     from seqforge.api.progress import ProgressDisplay
     from seqforge.distribution import join_world

@@ -71,6 +71,9 @@ def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]
             else:
                 problems[name] = "needs another machine or other cells: it runs none of the installed cells here"
             continue
+        if registration.kind not in _SUITES:  # trackers
+            problems[name] = "needs a test of its own, with the reader of its program"
+            continue
         suite = PredictionMetricSuite if issubclass(component, PredictionMetric) else _SUITES[registration.kind]
         tables.setdefault(suite, {})[registration.name] = _factory(registration, component)
     for suite, table in tables.items():

@@ -10,7 +10,14 @@ from typing import Any
 
 from seqforge.api.plugin_check.cells import try_attention, try_backend, try_cell
 from seqforge.api.plugin_check.data import try_corpus, try_metric, try_vocabulary
-from seqforge.api.plugin_check.training import try_initializer, try_loss, try_optimizer, try_sampler, try_schedule
+from seqforge.api.plugin_check.training import (
+    try_initializer,
+    try_loss,
+    try_optimizer,
+    try_sampler,
+    try_schedule,
+    try_tracker,
+)
 from seqforge.errors import DataError, SeqforgeError
 from seqforge.faults import author_hint, blame_plugin
 from seqforge.registry import Component, Options, Plugin, Registration, Registry, options_of, resolve
@@ -26,6 +33,7 @@ TRIALS = {
     "optimizer": try_optimizer,
     "sampler": try_sampler,
     "schedule": try_schedule,
+    "tracker": try_tracker,
     "vocabulary": try_vocabulary,
 }
 """For each kind, a function that tries a component once, and returns what it did and found. It raises a PluginError if

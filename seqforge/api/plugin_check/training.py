@@ -1,4 +1,4 @@
-"""One trial of an initializer, a loss, an optimizer, a schedule, and a sampler."""
+"""One trial of an initializer, a loss, an optimizer, a schedule, a sampler, and a tracker."""
 
 import json
 from pathlib import Path
@@ -142,3 +142,9 @@ def try_sampler(component: Component, registry: Registry) -> str:
     first_automaton(sampler, memory, 2, vocabulary.size)
     rule = sampler.logit_rule()
     return "2 draws" + (", and a rule for compiled code" if rule else "")
+
+
+def try_tracker(component: Component, registry: Registry) -> str:
+    """Build a tracker. It is not started, because it may connect to a server."""
+    component.build()
+    return "built, but not started, because it may connect to a server"
