@@ -72,11 +72,15 @@ class Launch:
         if self.store.add(key, 0) < count:
             raise TimeoutError
 
-    def report(self, show: Callable[[], None]) -> None:
+    def report(self, show: Callable[[], None], *, knows_reason: bool = True) -> None:
         """Call a function that shows an error in one process, though every process may notice its part of the failure.
 
         It is the first process if that one fails, too, and otherwise the process that fails first. The others wait for
         it, because torchrun ends all processes as soon as one has ended.
+
+        Args:
+            show: The function.
+            knows_reason: Whether this process has the reason of the failure, and not only the news of it.
         """
         prefix = self._attempt_key
         try:
@@ -84,7 +88,7 @@ class Launch:
                 self.store.set(f"{prefix}/first-failed", "")
             else:
                 self._wait(f"{prefix}/first-failed")
-            shows = self.store.add(f"{prefix}/failures", 1) == 1
+            shows = knows_reason and self.store.add(f"{prefix}/failures", 1) == 1
         except RuntimeError:  # The store is gone with its machine. This process shows what it knows.
             shows = True
         if shows:
