@@ -22,13 +22,13 @@ EXPERIMENT = '[experiment]\nname="a"\n[corpus]\nuse="essentials/text"\n[[model.c
 def folder(tmp_path: Path) -> Path:
     """Return a folder with three runs of known values, and one that is damaged."""
     for name, step, bits in (("first", 30, 2.5), ("second", 5, 1.25), ("third", 10, None)):
-        run = RunDirectory.create(tmp_path, name)
+        run = RunDirectory.create(tmp_path, name, lambda run: None)
         run.experiment.write_text(EXPERIMENT)
         log = MetricsLog(run.metrics)
         log.append("step", step, {"loss": 1.0, "seconds": float(step), "fraction": 0.5})
         log.append("evaluation", step, {"loss": 1.0, "bits_per_character": bits and float(bits), "seconds": step + 0.5})
     MetricsLog(run.path / "history.jsonl").append("ended", 10, {"reason": "step 10: \x1b[31mno", "complete": False})
-    RunDirectory.create(tmp_path, "broken")
+    RunDirectory.create(tmp_path, "broken", lambda run: None)
     return tmp_path
 
 
