@@ -5,6 +5,7 @@ has a summary with the reason.
 """
 
 import contextlib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ def find_runs(folder: Path) -> Iterator[Path]:
             below: list[Path] = []
             for path in level:
                 count += 1
-                if (path / MARKER).exists():
+                if os.path.lexists(path / MARKER):  # False for a folder that only another user may enter
                     yield path
                 elif count < MAXIMUM_FOLDERS:
                     below += _subfolders(path, is_root=path == folder)
