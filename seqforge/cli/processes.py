@@ -32,9 +32,7 @@ def reported_once(world: "World") -> Generator[None]:
         failure = error
         from seqforge.distribution import FailedElsewhereError
 
-        world.launch.report(
-            lambda: _print(failure, world), knows_reason=not isinstance(failure, FailedElsewhereError)
-        )
+        world.launch.report(lambda: _print(failure, world), knows_reason=not isinstance(failure, FailedElsewhereError))
         raise typer.Exit(1) from None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from seqforge.files import read_bounded
+from seqforge.files import read_bounded, reported_failures
 from seqforge.report.curves import number
 from seqforge.report.subject import Subject
 from seqforge.runs.history import STARTED, RunState, read_state
@@ -56,7 +56,8 @@ def collect_facts(subject: Subject) -> Facts:
         ("Started", _describe_starts(subject)),
         ("Directory", str(directory.path.absolute())),
     ]
-    text = read_bounded(directory.experiment).decode("utf-8", "replace")
+    with reported_failures(f"reading {directory.experiment}"):
+        text = read_bounded(directory.experiment).decode("utf-8", "replace")
     lines = [line for line in text.splitlines() if not line.startswith("# checksum:")]
     command = start.get("command")
     return Facts(

@@ -70,16 +70,18 @@ def sweep(
 
       seqforge sweep sweep.toml --storage postgresql://user@host/sweeps
     """
-    from seqforge_sweeps.study import open_study, plan_trials
+    from seqforge_sweeps.study import lock_folder, open_study, plan_trials
     from seqforge_sweeps.sweep_file import read_sweep
 
     registry: Registry = context.obj
     settings = read_sweep(file, assignments, trials)
     settings.check(registry)
     folder = output / settings.name
-    study = open_study(settings, storage or settings.settings.storage, folder)
+    with lock_folder(folder):
+        study = open_study(settings, storage or settings.settings.storage, folder)
+        if not show:
+            plan_trials(study, settings, grid=grid)
     if not show:
-        plan_trials(study, settings, grid=grid)
         _run(study, settings, folder, registry)
     _print_study(study, settings, folder, as_json=as_json)
 
