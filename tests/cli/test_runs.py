@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from seqforge.cli import tables
 from seqforge.cli.app import build_app
-from seqforge.cli.tables import Column, format_count, format_duration, print_table
+from seqforge.cli.tables import Column, print_table
+from seqforge.figures import format_count, format_duration
 from seqforge.registry import Registry
 from seqforge.runs import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.options import Set
-from seqforge.cli.tables import Column, format_duration, print_table, short_unit
+from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import printable
+from seqforge.figures import format_duration
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
