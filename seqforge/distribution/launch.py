@@ -67,9 +67,13 @@ class Launch:
             TimeoutError: If too few processes arrive, or if another process fails.
         """
         key = f"{self._attempt_key}/arrived/{place}"
-        self.store.add(key, int(arrive))
-        self._wait_until(lambda: self.store.add(key, 0) >= count or self.has_failed(), timeout)
-        if self.store.add(key, 0) < count:
+        try:
+            self.store.add(key, int(arrive))
+            self._wait_until(lambda: self.store.add(key, 0) >= count or self.has_failed(), timeout)
+            arrived = self.store.add(key, 0)
+        except RuntimeError as error:  # The store is gone with the process that kept it.
+            raise TimeoutError from error
+        if arrived < count:
             raise TimeoutError
 
     def report(self, show: Callable[[], None], *, knows_reason: bool = True) -> None:
