@@ -1,6 +1,7 @@
 """`seqforge sweep`. Every command of seqforge imports this module, so it imports Optuna and torch inside functions."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 from seqforge.cli.options import Set
 from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
-from seqforge.errors import printable
+from seqforge.errors import RunError, printable
 from seqforge.figures import format_duration
 from seqforge.registry import Registry
 
@@ -74,6 +75,11 @@ def sweep(
     from seqforge_sweeps.study import lock_folder, open_study, plan_trials
     from seqforge_sweeps.sweep_file import read_sweep
 
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise RunError(
+            "a trial of a sweep is trained by one process, and torchrun has started several",
+            hint="Start `seqforge sweep` without torchrun, once for each trial that runs at the same time.",
+        )
     registry: Registry = context.obj
     settings = read_sweep(file, assignments, trials)
     settings.check(registry)

@@ -106,6 +106,13 @@ def test_the_command_runs_every_trial_once_and_writes_a_page(sweep: Sweep, tmp_p
     assert len(list(find_runs(tmp_path / "runs"))) == 3
 
 
+def test_the_command_refuses_the_processes_of_torchrun(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = CliRunner().invoke(build_app(Registry.installed()), ["sweep", str(sweep.path)])
+    assert isinstance(result.exception, RunError)
+    assert "trained by one process" in result.exception.message
+
+
 class InterruptAt:
     """A callback that sends SIGINT after a step, as Ctrl-C does."""
 
