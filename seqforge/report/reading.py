@@ -62,7 +62,7 @@ def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) 
     device = next(model.parameters()).device
     rows = max(1, MOST_LOGITS // (len(tokens) * model.head.out_features))
     parts: list[Tensor] = []
-    for part in tokens.split(rows, dim=1):
+    for part in torch.split(tokens, rows, dim=1):
         logits, _ = model(part[:-1].to(device), model.initial_states(part.shape[1]))
         losses = functional.cross_entropy(logits.flatten(0, 1).float(), part[1:].flatten().to(device), reduction="none")
         parts.append(losses.view(len(part) - 1, -1).cpu())
