@@ -22,6 +22,7 @@ from seqforge.events import (
     TaskTerms,
     WorkProgressed,
 )
+from seqforge.figures import format_duration
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
@@ -189,9 +190,7 @@ class ProgressDisplay(Callback):
         if done <= 0:
             return "-:-- left"
         left = (event.seconds - self._first_seconds) / done * (1 - event.fraction)
-        minutes, seconds = divmod(round(left), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"
+        return f"{format_duration(left)} left"
 
     def _print(self, text: str) -> None:
         # A terminal breaks long lines inside words; rich breaks them between words.

@@ -77,9 +77,10 @@ class Trackers(Callback):
                 run = TrackedRun(
                     event.directory.name, event.directory, event.experiment, event.step, recorded.get(tracked.key)
                 )
-                identifiers[tracked.key] = tracked.tracker.start(run)
-                if not _IDENTIFIER.fullmatch(identifiers[tracked.key]):
-                    raise ValueError(f"start returned {identifiers[tracked.key]!r:.60}, which is not an identifier")
+                identifier: Any = tracked.tracker.start(run)
+                if not isinstance(identifier, str) or not _IDENTIFIER.fullmatch(identifier):
+                    raise ValueError(f"start returned {identifier!r:.60}, which is not an identifier")
+                identifiers[tracked.key] = identifier
         if self._tracked:
             with contextlib.suppress(OSError):  # The identifiers matter only if the run is resumed.
                 write_atomically(event.directory / TRACKERS, to_sealed_json({"trackers": recorded | identifiers}))

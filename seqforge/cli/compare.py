@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.options import PluginFiles
-from seqforge.cli.tables import Column, format_count, format_duration, print_table, short_unit
+from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
+from seqforge.figures import format_count, format_duration
 from seqforge.registry import Registry, format_value
 
 if TYPE_CHECKING:

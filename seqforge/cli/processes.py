@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def reported_once(world: "World") -> Generator[None]:
     """Let one process print the error that ends the block, with its rank if it is not the first process.
 
-    If a process fails, the others lose the connection to it; if all have the same mistake, all fail.
+    If a process fails, the others lose the connection to it, or stop because its result is missing; if all have the
+    same mistake, all fail.
 
     Raises:
         Exit: If the block raises an error, and this process is one of several.
@@ -29,7 +30,9 @@ def reported_once(world: "World") -> Generator[None]:
         if isinstance(error, typer.Exit) or world.launch is None:
             raise
         failure = error
-        world.launch.report(lambda: _print(failure, world))
+        from seqforge.distribution import FailedElsewhereError
+
+        world.launch.report(lambda: _print(failure, world), knows_reason=not isinstance(failure, FailedElsewhereError))
         raise typer.Exit(1) from None
 
 

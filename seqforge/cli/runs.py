@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.cli.tables import Column, format_count, format_duration, print_table, short_unit
+from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr
 from seqforge.errors import printable
+from seqforge.figures import format_count, format_duration
 
 if TYPE_CHECKING:
     from seqforge.runs.summary import RunSummary

@@ -65,23 +65,6 @@ def _style(column: Column, cell: str) -> str:
     return (column.styles or {}).get(cell.partition(" ")[0], "")
 
 
-def format_count(number: int | None) -> str:
-    """Format a number of parameters with three digits, such as 1.25M; "–" if it is unknown."""
-    if number is None:
-        return "–"
-    for size, suffix in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{suffix}" if number < 999.5 * size else f"{number / size:,.0f}{suffix}"
-    return str(number)
-
-
-def format_duration(seconds: float) -> str:
-    """Format a duration, such as 0:42 for 42 seconds or 2:05:10."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def short_unit(unit: str) -> str:
     """Return the unit of a loss as a heading shows it."""
     return "bits/char" if unit == "bits per character" else unit

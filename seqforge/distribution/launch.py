@@ -67,16 +67,24 @@ class Launch:
             TimeoutError: If too few processes arrive, or if another process fails.
         """
         key = f"{self._attempt_key}/arrived/{place}"
-        self.store.add(key, int(arrive))
-        self._wait_until(lambda: self.store.add(key, 0) >= count or self.has_failed(), timeout)
-        if self.store.add(key, 0) < count:
+        try:
+            self.store.add(key, int(arrive))
+            self._wait_until(lambda: self.store.add(key, 0) >= count or self.has_failed(), timeout)
+            arrived = self.store.add(key, 0)
+        except RuntimeError as error:  # The store is gone with the process that kept it.
+            raise TimeoutError from error
+        if arrived < count:
             raise TimeoutError
 
-    def report(self, show: Callable[[], None]) -> None:
+    def report(self, show: Callable[[], None], *, knows_reason: bool = True) -> None:
         """Call a function that shows an error in one process, though every process may notice its part of the failure.
 
         It is the first process if that one fails, too, and otherwise the process that fails first. The others wait for
         it, because torchrun ends all processes as soon as one has ended.
+
+        Args:
+            show: The function.
+            knows_reason: Whether this process has the reason of the failure, and not only the news of it.
         """
         prefix = self._attempt_key
         try:
@@ -84,7 +92,7 @@ class Launch:
                 self.store.set(f"{prefix}/first-failed", "")
             else:
                 self._wait(f"{prefix}/first-failed")
-            shows = self.store.add(f"{prefix}/failures", 1) == 1
+            shows = knows_reason and self.store.add(f"{prefix}/failures", 1) == 1
         except RuntimeError:  # The store is gone with its machine. This process shows what it knows.
             shows = True
         if shows:

@@ -13,6 +13,8 @@ def keep_freed_memory() -> None:
     waits for new blocks, which the system fills with zeros. Raising the size from which blocks are mapped would not be
     enough: glibc limits it to 32 MiB, and the gates of a sequence may be larger. On systems without Linux and glibc,
     this function does nothing.
+
+    The setting holds for the whole process. So only the commands call this function, and `sf.train` does not.
     """
     if sys.platform != "linux":
         return

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from seqforge.files import read_bounded
+from seqforge.figures import describe_layers, format_count, format_duration
+from seqforge.files import read_bounded, reported_failures
 from seqforge.report.curves import number
 from seqforge.report.subject import Subject
 from seqforge.runs.history import STARTED, RunState, read_state
+from seqforge.runs.summary import best_value
 
 
 class Facts(NamedTuple):
@@ -42,7 +44,7 @@ def collect_facts(subject: Subject) -> Facts:
     start: Mapping[str, Any] = next((one for one in subject.history if one["event"] == STARTED), dict[str, Any]())
     state, reason = read_state(directory.path)
     table = [
-        ("Model", describe_model(experiment.table)),
+        ("Model", _describe_model(experiment.table)),
         ("Corpus", str(start.get("corpus", experiment.corpus.name))),
         ("Splits", _describe_splits(start)),
         *(("Backend", line) for line in _list(start, "backends")),
@@ -56,12 +58,13 @@ def collect_facts(subject: Subject) -> Facts:
         ("Started", _describe_starts(subject)),
         ("Directory", str(directory.path.absolute())),
     ]
-    text = read_bounded(directory.experiment).decode("utf-8", "replace")
+    with reported_failures(f"reading {directory.experiment}"):
+        text = read_bounded(directory.experiment).decode("utf-8", "replace")
     lines = [line for line in text.splitlines() if not line.startswith("# checksum:")]
     command = start.get("command")
     return Facts(
         name=subject.name,
-        lead=f"{describe_model(experiment.table)} · {experiment.corpus.registration.name}",
+        lead=f"{_describe_model(experiment.table)} · {experiment.corpus.registration.name}",
         state=state,
         reason=reason,
         figures=_figures(subject, start),
@@ -72,14 +75,10 @@ def collect_facts(subject: Subject) -> Facts:
     )
 
 
-def describe_model(table: Mapping[str, Any]) -> str:
-    """Describe the layers of a model in a few words, such as "2 × lstm 320"."""
+def _describe_model(table: Mapping[str, Any]) -> str:
+    """Describe a model in a few words, such as "2×lstm 320 · dropout 0.1"."""
     model = table["model"]
-    layers: list[str] = []
-    for cell in model["cells"]:
-        repeat = f"{cell['repeat']} × " if cell.get("repeat", 1) > 1 else ""
-        layers.append(f"{repeat}{cell['use'].rpartition('/')[2]} {cell.get('hidden_size', '')}".strip())
-    parts = [", ".join(layers)]
+    parts = [describe_layers(model["cells"])]
     if model.get("bidirectional"):
         parts.append("bidirectional")
     if model.get("embedding_size"):
@@ -95,11 +94,9 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
     evaluations = subject.evaluations()
     steps = [record for record in subject.records if record["event"] == "step"]
     figures: list[tuple[str, str]] = []
-    for key, label in (("bits_per_character", "bits per character"), ("loss", "validation loss")):
-        values = [value for record in evaluations if (value := number(record, key)) is not None]
-        if values:
-            figures.append((f"best {label}", f"{min(values):.3f}"))
-            break
+    best, unit = best_value(subject.records)
+    if best is not None:
+        figures.append((f"best {'validation loss' if unit == 'loss' else unit}", f"{best:.3f}"))
     for name, value in evaluations[-1].items() if evaluations else ():
         if "." in name and isinstance(value, int | float) and len(figures) < 2:
             figures.append((name.replace(".", " ").replace("_", " "), f"{value:.3f}"))
@@ -111,22 +108,6 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
     if steps:
         figures.append(("training time", format_duration(number(steps[-1], "seconds") or 0.0)))
     return figures
-
-
-def format_count(number: int) -> str:
-    """Format a large number with three digits, such as "512 k"."""
-    for factor, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= factor:
-            return f"{number / factor:.3g} {unit}"
-    return str(number)
-
-
-def format_duration(seconds: float) -> str:
-    """Format a duration in the largest unit that fits."""
-    for factor, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= factor:
-            return f"{seconds / factor:.1f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def _describe_component(table: Mapping[str, Any]) -> str:

@@ -1,13 +1,16 @@
 """A server on this machine whose page follows a run while it trains."""
 
+import contextlib
 import hashlib
 import json
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+from seqforge.errors import SeqforgeError
 from seqforge.report.curves import number
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
@@ -87,9 +90,16 @@ def make_server(run: LiveRun, port: int = 0) -> ThreadingHTTPServer:
     Raises:
         OSError: If the port is taken.
     """
-    server = ThreadingHTTPServer((ADDRESS, port), _handler(run))
-    server.daemon_threads = True
-    return server
+    return _Server((ADDRESS, port), _handler(run))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore that a browser has closed its connection, as it does when the user closes the page."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
@@ -111,10 +121,22 @@ def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
                 send()
 
         def _send_page(self) -> None:
-            self._send(HTTPStatus.OK, "text/html; charset=utf-8", run.page())
+            with self._reported_failures():
+                self._send(HTTPStatus.OK, "text/html; charset=utf-8", run.page())
 
         def _send_news(self) -> None:
-            news, tag = run.news()
+            with self._reported_failures():
+                self._send_if_changed(*run.news())
+
+        @contextlib.contextmanager
+        def _reported_failures(self) -> Generator[None]:
+            """Answer with the reason if the run cannot be read, for example because its folder was deleted."""
+            try:
+                yield
+            except SeqforgeError as error:
+                self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", error.message.encode())
+
+        def _send_if_changed(self, news: bytes, tag: str) -> None:
             if self.headers.get("If-None-Match") == f'"{tag}"':
                 self._send(HTTPStatus.NOT_MODIFIED, "application/json", b"", tag)
             else:

@@ -18,6 +18,9 @@ from seqforge.model import SequenceModel
 GATES = {"lstm": {"input": 0, "forget": 1, "output": 3}, "gru": {"reset": 0, "update": 1}}
 """Gates of the recurrences that `FactoredCell.equations` names, with their block in the pre-activations."""
 
+MOST_LOGITS = 1 << 26
+"""Maximum number of logits that are in memory at once: 256 MiB, also for a vocabulary of thousands of symbols."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerReading:
@@ -57,9 +60,13 @@ def decode_symbols(vocabulary: Vocabulary, tokens: NDArray[np.int64]) -> list[st
 def next_symbol_nats(model: SequenceModel, tokens: Int[Tensor, "length batch"]) -> Float[Tensor, "time batch"]:
     """Return the negative log-likelihood of each token but the first, from the initial state."""
     device = next(model.parameters()).device
-    logits, _ = model(tokens[:-1].to(device), model.initial_states(tokens.shape[1]))
-    losses = functional.cross_entropy(logits.flatten(0, 1).float(), tokens[1:].flatten().to(device), reduction="none")
-    return losses.view(len(tokens) - 1, -1).cpu()
+    rows = max(1, MOST_LOGITS // (len(tokens) * model.head.out_features))
+    parts: list[Tensor] = []
+    for part in torch.split(tokens, rows, dim=1):
+        logits, _ = model(part[:-1].to(device), model.initial_states(part.shape[1]))
+        losses = functional.cross_entropy(logits.flatten(0, 1).float(), part[1:].flatten().to(device), reduction="none")
+        parts.append(losses.view(len(part) - 1, -1).cpu())
+    return torch.cat(parts, dim=1)
 
 
 @torch.inference_mode()

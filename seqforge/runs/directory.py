@@ -31,6 +31,9 @@ MARKER = "run.json"
 TRACKERS = "trackers.json"
 """File with the identifiers of the tracked runs."""
 
+LOCK_SECONDS = 0.5
+"""Time to wait for the lock of a run."""
+
 FILES = (
     MARKER,
     "experiment.toml",
@@ -111,7 +114,8 @@ class RunDirectory:
         Raises:
             RunError: If another process holds the lock, if the directory cannot be written, or if it contains a link.
         """
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        # `seqforge runs` and `seqforge watch` hold the lock for a moment, to find out whether the run is being trained.
+        lock = filelock.FileLock(self.path / ".lock", timeout=LOCK_SECONDS)
         with reported_failures(f"locking {self.path}", "Training writes to the run directory."):
             _check_kinds(self.path)  # again, since the corpus may have been encoded for minutes
             try:

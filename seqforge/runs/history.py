@@ -111,8 +111,9 @@ def _describe_process() -> dict[str, Any]:
 
 def _command() -> str:
     """Return the command line of this process, as it can be entered again."""
-    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-    return shlex.join([program, *sys.argv[1:]])
+    path = Path(sys.argv[0] if sys.argv else "")
+    program = ["python", "-m", path.parent.name] if path.name == "__main__.py" else [path.name or "python"]
+    return shlex.join([*program, *sys.argv[1:]])
 
 
 def _processor_name() -> str:

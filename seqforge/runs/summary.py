@@ -5,6 +5,7 @@ has a summary with the reason.
 """
 
 import contextlib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqforge.checkpoints.verify import step_folders
 from seqforge.checksums import parse_sealed_json
 from seqforge.errors import RunError, SeqforgeError
+from seqforge.figures import describe_layers
 from seqforge.files import FOLDER, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
@@ -41,19 +43,10 @@ class _Used(BaseModel):
     use: str
     hidden_size: int | None = None
 
-    def __str__(self) -> str:
-        name = self.use.rpartition("/")[2]
-        return name if self.hidden_size is None else f"{name} {self.hidden_size}"
-
 
 class _Cells(BaseModel):
     model_config = ConfigDict(extra="ignore")
     cells: list[_Used] = Field(min_length=1)
-
-    def __str__(self) -> str:
-        layers = list(map(str, self.cells))
-        counts = {layer: layers.count(layer) for layer in layers}
-        return ", ".join(f"{count}×{layer}" if count > 1 else layer for layer, count in counts.items())
 
 
 class _Experiment(BaseModel):
@@ -120,7 +113,7 @@ def find_runs(folder: Path) -> Iterator[Path]:
             below: list[Path] = []
             for path in level:
                 count += 1
-                if (path / MARKER).exists():
+                if os.path.lexists(path / MARKER):  # False for a folder that only another user may enter
                     yield path
                 elif count < MAXIMUM_FOLDERS:
                     below += _subfolders(path, is_root=path == folder)
@@ -167,7 +160,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         reason=reason.partition("\n")[0],
         changed=newest.stat().st_mtime,
         corpus=experiment.corpus.use.rpartition("/")[2],
-        model=str(experiment.model),
+        model=describe_layers(table["model"]["cells"]),
         parameters=_count_parameters(directory.path),
         steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
         fraction=fractions[-1] if fractions else None,

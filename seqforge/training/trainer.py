@@ -108,7 +108,8 @@ class Trainer:
             fault = find_fault(error)
             if fault is not None:
                 self._save_after(fault, in_step=in_optimizer_step(error))
-            self._notify_finished(str(fault or error) or "interrupted", complete=False)
+            kind = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+            self._notify_finished(str(fault or error) or kind, complete=False)
             if fault is None or fault is error:
                 raise
             raise fault from error

@@ -106,6 +106,15 @@ def test_a_tracker_that_fails_costs_a_warning(
     assert capsys.readouterr().err.count(message) == 1
 
 
+def test_a_tracker_without_an_identifier_does_not_stop_the_others(
+    tracked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Recorder, "start", lambda self, run: object() if self._fails_in else "id-2")
+    train(tracked({"fails_in": "start"}, {}, training={"steps": 8}), tmp_path)
+    assert "is not called again: ValueError: start returned <object" in capsys.readouterr().err
+    assert names()[-1] == "finish"
+
+
 def test_a_failing_tracker_does_not_stop_the_others(tracked: Any, tmp_path: Path) -> None:
     train(tracked({"fails_in": "values"}, {}, training={"steps": 8}), tmp_path)
     assert names().count("start") == 2

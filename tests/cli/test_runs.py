@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from seqforge.cli import tables
 from seqforge.cli.app import build_app
-from seqforge.cli.tables import Column, format_count, format_duration, print_table
+from seqforge.cli.tables import Column, print_table
+from seqforge.figures import format_count, format_duration
 from seqforge.registry import Registry
 from seqforge.runs import RunDirectory
 from seqforge.runs.metrics_log import MetricsLog
@@ -22,13 +23,13 @@ EXPERIMENT = '[experiment]\nname="a"\n[corpus]\nuse="essentials/text"\n[[model.c
 def folder(tmp_path: Path) -> Path:
     """Return a folder with three runs of known values, and one that is damaged."""
     for name, step, bits in (("first", 30, 2.5), ("second", 5, 1.25), ("third", 10, None)):
-        run = RunDirectory.create(tmp_path, name)
+        run = RunDirectory.create(tmp_path, name, lambda run: None)
         run.experiment.write_text(EXPERIMENT)
         log = MetricsLog(run.metrics)
         log.append("step", step, {"loss": 1.0, "seconds": float(step), "fraction": 0.5})
         log.append("evaluation", step, {"loss": 1.0, "bits_per_character": bits and float(bits), "seconds": step + 0.5})
     MetricsLog(run.path / "history.jsonl").append("ended", 10, {"reason": "step 10: \x1b[31mno", "complete": False})
-    RunDirectory.create(tmp_path, "broken")
+    RunDirectory.create(tmp_path, "broken", lambda run: None)
     return tmp_path
 
 

@@ -35,6 +35,22 @@ def test_one_process_prints_the_error(failing: list[int], printed: list[str], tm
     assert run_world(3, fail, tmp_path) == printed
 
 
+def test_the_process_whose_computation_failed_prints_the_error(tmp_path: Path) -> None:
+    def fail() -> str:
+        def compute() -> int:
+            if world.rank == 1:
+                raise RunError("the metric cannot be computed")
+            return 0
+
+        output = io.StringIO()
+        shown, ended = contextlib.redirect_stderr(output), contextlib.suppress(typer.Exit)
+        with shown, join_world() as world, ended, reported_once(world):
+            world.collect(compute)
+        return output.getvalue()
+
+    assert run_world(2, fail, tmp_path) == ["", "error: process 1 of 2: the metric cannot be computed\n"]
+
+
 def test_a_training_that_was_restarted_finds_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def attempt() -> list[str | None]:
         found: list[str | None] = []

@@ -1,6 +1,7 @@
 """The collective operations of a world, in three processes."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from processes import run_world
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
-from seqforge.distribution import ALONE, FailedElsewhereError, World, join_world
+from seqforge.distribution import ALONE, FailedElsewhereError, Launch, World, join_world
 from seqforge.errors import RunError
 
 
@@ -102,6 +104,15 @@ def lose_a_process() -> str:
 def test_a_lost_process_is_noticed_at_once(tmp_path: Path) -> None:
     first, _ = run_world(2, lose_a_process, tmp_path / "world", seconds=30)
     assert first == "the connection to another process was lost"
+
+
+def test_a_lost_store_ends_the_waiting() -> None:
+    server = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    launch = Launch(TCPStore("localhost", server.port), rank=1, attempt=0, training=0)
+    launch.wait_for("start", 1, arrive=True, timeout=timedelta(seconds=5))
+    del server
+    with pytest.raises(TimeoutError):
+        launch.wait_for("turn", 1, arrive=False, timeout=timedelta(seconds=60))
 
 
 @pytest.mark.parametrize(

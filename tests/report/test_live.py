@@ -50,6 +50,13 @@ def test_other_hosts_and_paths_are_refused(port: int) -> None:
     assert _get(port, "/", Host=f"localhost:{port}")[0].status == 200
 
 
+def test_a_run_that_cannot_be_read_is_answered_with_the_reason(port: int, run: Run) -> None:
+    run.directory.experiment.unlink()
+    response, content = _get(port, "/data.json")
+    assert response.status == 500
+    assert content.decode().endswith("experiment.toml: No such file or directory")
+
+
 def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Callable[..., Any]) -> None:
     with run.directory.lock():
         page = open_page(f"http://127.0.0.1:{port}/")

@@ -37,10 +37,10 @@ def test_names_have_as_many_parts_as_are_needed() -> None:
 
 
 def test_a_comparison_needs_two_runs_that_can_be_read(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, "a").path
+    run = RunDirectory.create(tmp_path, "a", lambda run: None).path
     with pytest.raises(RunError, match="needs two runs"):
         summarize_all([run, tmp_path])
-    RunDirectory.create(tmp_path, "b")
+    RunDirectory.create(tmp_path, "b", lambda run: None)
     with pytest.raises(RunError, match="cannot be read"):
         summarize_all([tmp_path])
 
@@ -48,7 +48,7 @@ def test_a_comparison_needs_two_runs_that_can_be_read(tmp_path: Path) -> None:
 def test_curves_are_of_the_same_quantity(tmp_path: Path) -> None:
     runs: list[RunSummary] = []
     for name, bits in (("a", 2.0), ("b", None)):
-        log = MetricsLog(RunDirectory.create(tmp_path, name).metrics)
+        log = MetricsLog(RunDirectory.create(tmp_path, name, lambda run: None).metrics)
         for step in (1, 2):
             log.append("step", step, {"loss": 3.0, "bits_per_character": bits, "seconds": 2.0 * step})
             log.append("evaluation", step, {"loss": 1.0 / step, "bits_per_character": bits, "seconds": 2.0 * step})

@@ -1,10 +1,13 @@
 """The history of a run: its starts, its ends, and its state."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from seqforge import Experiment, Run, train
-from seqforge.runs.history import read_history, read_state, record_end
+from seqforge.runs.history import read_history, read_state, record_end, record_start
 
 
 def test_history_of_a_run_that_is_resumed(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
@@ -34,3 +37,9 @@ def test_state_while_a_run_trains_and_after_it_ended(experiment: Callable[..., E
     assert read_state(run.path)[0] == "interrupted"
     record_end(run.path, 12, "the disk is full", complete=False, seconds=1.0)
     assert read_state(run.path) == ("failed", "the disk is full")
+
+
+def test_command_of_a_module_can_be_entered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/lib/seqforge/__main__.py", "run", "my text.toml"])
+    record_start(tmp_path, 0, {})
+    assert read_history(tmp_path)[0]["command"] == "python -m seqforge run 'my text.toml'"

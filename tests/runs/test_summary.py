@@ -1,5 +1,7 @@
 """Summaries of run directories: their state, and directories that are damaged or someone else's."""
 
+import fcntl
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def test_a_run_is_summarized_without_its_model(run: Run) -> None:
 
 
 def test_the_state_is_that_of_the_lock_and_of_the_last_record(tmp_path: Path) -> None:
-    directory = RunDirectory.create(tmp_path, "a")
+    directory = RunDirectory.create(tmp_path, "a", lambda run: None)
     history = MetricsLog(directory.path / "history.jsonl")
     assert read_state(directory.path) == ("interrupted", "the process was killed")
     states: list[tuple[str, str]] = []
@@ -56,8 +58,19 @@ def test_the_state_is_that_of_the_lock_and_of_the_last_record(tmp_path: Path) ->
     ]
 
 
+def test_training_waits_for_a_reader_of_the_state(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path, "a", lambda run: None)
+    with directory.lock():
+        pass
+    with (directory.path / ".lock").open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        threading.Timer(0.05, fcntl.flock, [reader, fcntl.LOCK_UN]).start()
+        with directory.lock():
+            pass
+
+
 def test_reading_the_state_does_not_keep_or_create_a_lock(tmp_path: Path) -> None:
-    directory = RunDirectory.create(tmp_path, "a")
+    directory = RunDirectory.create(tmp_path, "a", lambda run: None)
     read_state(directory.path)
     assert not (directory.path / ".lock").exists()
     with directory.lock():
@@ -80,7 +93,7 @@ def test_reading_the_state_does_not_keep_or_create_a_lock(tmp_path: Path) -> Non
     ],
 )
 def test_a_damaged_run_is_summarized_with_the_reason(content: bytes | None, reason: str, tmp_path: Path) -> None:
-    directory = RunDirectory.create(tmp_path, "a")
+    directory = RunDirectory.create(tmp_path, "a", lambda run: None)
     if content is not None:
         directory.experiment.write_bytes(content)
     summary = summarize_run(directory.path)
@@ -90,7 +103,7 @@ def test_a_damaged_run_is_summarized_with_the_reason(content: bytes | None, reas
 
 
 def test_links_and_damaged_lines_are_not_read(run: Run, tmp_path: Path) -> None:
-    copy = RunDirectory.create(tmp_path, "copy")
+    copy = RunDirectory.create(tmp_path, "copy", lambda run: None)
     copy.experiment.write_bytes(run.directory.experiment.read_bytes())
     lines = run.directory.metrics.read_bytes().splitlines(keepends=True)
     best = next(line for line in lines if b"evaluation" in line)
@@ -103,10 +116,10 @@ def test_links_and_damaged_lines_are_not_read(run: Run, tmp_path: Path) -> None:
 
 
 def test_runs_are_found_inside_folders_but_not_inside_runs_or_behind_links(tmp_path: Path) -> None:
-    first = RunDirectory.create(tmp_path, "b").path
-    RunDirectory.create(first, "inner")
-    second = RunDirectory.create(tmp_path / "sweep" / "trials", "a").path
-    RunDirectory.create(tmp_path / "1" / "2" / "3", "too-deep")
+    first = RunDirectory.create(tmp_path, "b", lambda run: None).path
+    RunDirectory.create(first, "inner", lambda run: None)
+    second = RunDirectory.create(tmp_path / "sweep" / "trials", "a", lambda run: None).path
+    RunDirectory.create(tmp_path / "1" / "2" / "3", "too-deep", lambda run: None)
     (tmp_path / "link").symlink_to(second)
     assert list(find_runs(tmp_path)) == [first, second]
     assert list(find_runs(first)) == [first]

@@ -76,6 +76,7 @@ def c_lexicon(
     from seqforge.interfaces import Corpus
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
     from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
+    from seqforge_code_structure.report import format_count
 
     if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):
         raise DataError(f"{output} is not a file in an existing folder", hint="Choose another file with --output FILE.")
@@ -99,11 +100,7 @@ def c_lexicon(
     with reported_failures(f"writing the lexicon {output}"):
         write_atomically(output, encode_lexicon(lexicon))
     names = lexicon.table.count(b"\n")
-    typer.echo(f"{output}: {_format_count(names, 'name')} from {_format_count(lexicon.files, 'file')}")
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    typer.echo(f"{output}: {format_count(names, 'name')} from {format_count(lexicon.files, 'file')}")
 
 
 def _resolve_corpus(registry: Registry, path: Path | None, corpus: str | None, assignments: list[str]) -> Component:

@@ -87,24 +87,25 @@ class Report:
         for notice in self._describe_omissions(explicit):
             typer.echo(f"note: {notice}", err=True)
         if self.findings:
-            files = _format_count(self._files, "file")
-            typer.echo(f"{_format_count(self.findings, 'finding')} in {files}", err=True)
+            files = format_count(self._files, "file")
+            typer.echo(f"{format_count(self.findings, 'finding')} in {files}", err=True)
 
     def _describe_omissions(self, explicit: bool) -> Iterator[str]:
         if self._unchecked and self._rules & {"undefined-name", "undefined-return"}:
             reason = (
                 "there is no lexicon" if explicit else "the C library is included, so the names of Linux do not fit"
             )
-            files = _format_count(self._unchecked, "file")
+            files = format_count(self._unchecked, "file")
             yield f"undefined names were not checked in {files}: {reason}; --strict checks them without a lexicon"
         characters, unread = self._counts["characters"], self._counts["unread"]
         if unread:
             yield f"{100 * unread / characters:.2g}% of the code does not parse, so its names were not checked"
         if missing := self._counts["functions"] - self._counts["scored"]:
-            yield f"{_format_count(missing, 'function')} could not be read, so their names were not checked"
+            yield f"{format_count(missing, 'function')} could not be read, so their names were not checked"
 
 
-def _format_count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
+    """Return a number with a noun, such as "1 file" or "1,200 files"."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 

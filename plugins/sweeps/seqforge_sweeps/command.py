@@ -1,6 +1,7 @@
 """`seqforge sweep`. Every command of seqforge imports this module, so it imports Optuna and torch inside functions."""
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqforge.cli.options import Set
-from seqforge.cli.tables import Column, format_duration, print_table, short_unit
+from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
-from seqforge.errors import printable
+from seqforge.errors import RunError, printable
+from seqforge.figures import format_duration
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
@@ -70,16 +72,23 @@ def sweep(
 
       seqforge sweep sweep.toml --storage postgresql://user@host/sweeps
     """
-    from seqforge_sweeps.study import open_study, plan_trials
+    from seqforge_sweeps.study import lock_folder, open_study, plan_trials
     from seqforge_sweeps.sweep_file import read_sweep
 
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise RunError(
+            "a trial of a sweep is trained by one process, and torchrun has started several",
+            hint="Start `seqforge sweep` without torchrun, once for each trial that runs at the same time.",
+        )
     registry: Registry = context.obj
     settings = read_sweep(file, assignments, trials)
     settings.check(registry)
     folder = output / settings.name
-    study = open_study(settings, storage or settings.settings.storage, folder)
+    with lock_folder(folder):
+        study = open_study(settings, storage or settings.settings.storage, folder)
+        if not show:
+            plan_trials(study, settings, grid=grid)
     if not show:
-        plan_trials(study, settings, grid=grid)
         _run(study, settings, folder, registry)
     _print_study(study, settings, folder, as_json=as_json)
 

@@ -5,10 +5,11 @@ import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+import filelock
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -41,21 +42,36 @@ PLANNED, RUN, WORKER, SEEN, ERROR = "planned", "run", "worker", "seen", "error"
 of life, and why it failed."""
 
 
+@contextlib.contextmanager
+def lock_folder(folder: Path) -> Generator[None]:
+    """Create the folder of a sweep, and hold its lock inside the block, so that only one worker plans the trials.
+
+    Raises:
+        RunError: If the folder cannot be created or written.
+    """
+    with reported_failures(f"creating {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / ".lock")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
     """Open or create the study of a sweep.
 
     Args:
         sweep: The sweep.
         storage: URL of a database, or `journal:PATH`; None for a SQLite file in the folder.
-        folder: Folder of the sweep.
+        folder: Folder of the sweep, which exists.
 
     Raises:
         RunError: If the storage cannot be opened.
         ExperimentError: If the study has other parameters than the sweep.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with reported_failures(f"creating {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
     url = storage or f"sqlite:///{(folder / 'study.db').absolute()}"
     try:
         study = optuna.create_study(
@@ -176,7 +192,10 @@ def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
 
 
 def repeat_dead_trials(study: optuna.Study) -> Sequence[FrozenTrial]:
-    """Queue the trials again whose process was killed. Return the trials that run in another process."""
+    """Queue the trials again whose process was killed. Return the trials that run in another process.
+
+    A worker calls this function between two of its trials.
+    """
     running = [trial for trial in planned(study) if trial.state == TrialState.RUNNING]
     dead = [trial for trial in running if _is_dead(trial)]
     for trial in dead:
@@ -187,7 +206,8 @@ def repeat_dead_trials(study: optuna.Study) -> Sequence[FrozenTrial]:
 def _is_dead(trial: FrozenTrial) -> bool:
     host, process = trial.user_attrs.get(WORKER, ["", 0])
     if host == socket.gethostname():
-        return not _exists(process)
+        # This process runs no trial now. In a container that was restarted, it may have the id of the one before.
+        return process == os.getpid() or not _exists(process)
     started = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
     return time.time() - trial.user_attrs.get(SEEN, started) > DEAD_SECONDS
 

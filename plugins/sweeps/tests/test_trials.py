@@ -4,9 +4,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,17 @@ import optuna
 import pytest
 from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
-from seqforge_sweeps.study import RUN, SEEN, WORKER, open_study, plan_trials, planned, repeat_dead_trials, take_trial
+from seqforge_sweeps.study import (
+    RUN,
+    SEEN,
+    WORKER,
+    lock_folder,
+    open_study,
+    plan_trials,
+    planned,
+    repeat_dead_trials,
+    take_trial,
+)
 from seqforge_sweeps.sweep_file import Sweep, read_sweep
 from seqforge_sweeps.table import tabulate_trials
 from seqforge_sweeps.trials import run_trials
@@ -62,8 +74,10 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
 
 
 def planned_study(sweep: Sweep, *, grid: bool = False) -> optuna.Study:
-    study = open_study(sweep, None, sweep.path.parent / "small")
-    plan_trials(study, sweep, grid=grid)
+    folder = sweep.path.parent / "small"
+    with lock_folder(folder):
+        study = open_study(sweep, None, folder)
+        plan_trials(study, sweep, grid=grid)
     return study
 
 
@@ -90,6 +104,13 @@ def test_the_command_runs_every_trial_once_and_writes_a_page(sweep: Sweep, tmp_p
     again = CliRunner().invoke(build_app(Registry.installed()), arguments)
     assert json.loads(again.stdout) == rows
     assert len(list(find_runs(tmp_path / "runs"))) == 3
+
+
+def test_the_command_refuses_the_processes_of_torchrun(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = CliRunner().invoke(build_app(Registry.installed()), ["sweep", str(sweep.path)])
+    assert isinstance(result.exception, RunError)
+    assert "trained by one process" in result.exception.message
 
 
 class InterruptAt:
@@ -131,7 +152,22 @@ def test_workers_share_the_queue(sweep: Sweep) -> None:
     first, second = planned_study(sweep), planned_study(sweep)
     taken = [take_trial(study, sweep) for study in (first, second, first, second)]
     assert [trial and trial.number for trial in taken] == [0, 1, 2, None]
+    for trial in filter(None, taken):
+        trial.set_user_attr(WORKER, [socket.gethostname(), os.getppid()])
     assert repeat_dead_trials(second) == planned(first)
+
+
+def test_workers_that_start_at_the_same_time_plan_the_trials_once(sweep: Sweep) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        studies = list(pool.map(lambda _: planned_study(sweep), range(3)))
+    assert len(planned(studies[0])) == 3
+
+
+def test_trials_of_an_earlier_process_with_the_same_id_are_repeated(sweep: Sweep) -> None:
+    study = planned_study(sweep)
+    take_trial(study, sweep)
+    assert repeat_dead_trials(study) == []
+    assert [trial.number for trial in planned(study)] == [1, 2, 3]
 
 
 def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:

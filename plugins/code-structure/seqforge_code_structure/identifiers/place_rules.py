@@ -93,9 +93,9 @@ HEAD_RULES = (
 MEMBER_RULES = (
     Rule(
         (b"(",),
-        rb"(?<=[;{])(?P<space>\s*+)(?P<name>(?:[A-Z_][A-Z0-9_]++|__\w++)\s*+" + ARGUMENTS + rb")(?=\s*+;)",
+        rb"(?<=[;{])(?P<space>\s*+)(?P<name>(?:[A-Z_][A-Z0-9_]{2,}+|__\w++)\s*+" + ARGUMENTS + rb")(?=\s*+;)",
         write_member,
-        "macros declare members of a structure",
+        "macros declare members of a structure; a shorter name has no room for a member",
     ),
     Rule(
         (b";",),

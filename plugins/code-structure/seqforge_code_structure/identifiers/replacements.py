@@ -97,7 +97,8 @@ def name_bit_field(match: Match) -> bytes:
 
 def rewrite_per_cpu_variable(match: Match) -> bytes:
     """Write the macro as a declaration of the type int. The name stays in its place."""
-    return b"int" + blank(match["before"][3:]) + match["name"] + b" "
+    before, name = match["before"], match["name"]
+    return b"int" + blank(before[3:]) + name + blank(match[0][len(before + name) :])
 
 
 def declare_structure(match: Match) -> bytes:
@@ -116,8 +117,10 @@ def define_function(match: Match) -> bytes:
 
 
 def write_zero(match: Match) -> bytes:
-    """Write a zero at the end of the match."""
-    return blank(match[0][:-1]) + b"0"
+    """Write a zero at the end of the match, before white space."""
+    whole = match[0]
+    stop = len(whole.rstrip())
+    return blank(whole[: stop - 1]) + b"0" + blank(whole[stop:])
 
 
 def write_member(match: Match) -> bytes:

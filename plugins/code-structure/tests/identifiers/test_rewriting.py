@@ -1,7 +1,7 @@
 """Rewriting of kernel C before it is parsed."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
@@ -83,6 +83,10 @@ def test_kernel_c_does_not_parse_without_rewriting(name: str):
     assert not parses(KERNEL_C[name].encode())
 
 
+@example("struct s {\n\tAB();\n\tint x;\n};")
+@example("static DEFINE_PER_CPU(int, x\n);")
+@example("void f(void)\n{\n\tA(b, return c\n\t);\n}\n")
+@example("void f(void)\n{\n\tA(b, return c\n);\n}\n")
 @given(TEXTS)
 def test_rewriting_keeps_length_and_line_breaks(text: str):
     code = extract_compiled_code(text).code

@@ -1,0 +1,32 @@
+"""Figures of a run as people read them: counts, durations, and the layers of its model."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def format_count(number: int | None) -> str:
+    """Format a number of parameters with three digits, such as 1.25M; "–" if it is unknown."""
+    if number is None:
+        return "–"
+    for size, suffix in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{suffix}" if number < 999.5 * size else f"{number / size:,.0f}{suffix}"
+    return str(number)
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration, such as 0:42 for 42 seconds or 2:05:10."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def describe_layers(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Describe the layers of a model by their cells and sizes, such as "2×lstm 320, gru 64".
+
+    Args:
+        cells: Tables of the layers in an experiment.
+    """
+    layers = [f"{cell['use'].rpartition('/')[2]} {cell.get('hidden_size', '')}".strip() for cell in cells]
+    return ", ".join(f"{count}×{layer}" if count > 1 else layer for layer, count in Counter(layers).items())
