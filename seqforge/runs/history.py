@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -110,10 +111,15 @@ def _describe_process() -> dict[str, Any]:
 
 
 def _command() -> str:
-    """Return the command line of this process, as it can be entered again."""
+    """Return the command line of this process, as it can be entered again, without passwords."""
     path = Path(sys.argv[0] if sys.argv else "")
     program = ["python", "-m", path.parent.name] if path.name == "__main__.py" else [path.name or "python"]
-    return shlex.join([*program, *sys.argv[1:]])
+    return shlex.join([*program, *map(hide_password, sys.argv[1:])])
+
+
+def hide_password(text: str) -> str:
+    """Replace the password in a URL, such as that of a database, by an ellipsis. Other people read runs and reports."""
+    return re.sub(r"(?<=://)([^\s/:@]*):[^\s/@]+@", r"\1:…@", text)
 
 
 def _processor_name() -> str:

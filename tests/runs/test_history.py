@@ -39,7 +39,12 @@ def test_state_while_a_run_trains_and_after_it_ended(experiment: Callable[..., E
     assert read_state(run.path) == ("failed", "the disk is full")
 
 
-def test_command_of_a_module_can_be_entered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/lib/seqforge/__main__.py", "run", "my text.toml"])
-    record_start(tmp_path, 0, {})
-    assert read_history(tmp_path)[0]["command"] == "python -m seqforge run 'my text.toml'"
+def test_command_can_be_entered_again_but_has_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = "--storage=postgresql://me:secret@host:5432/sweeps"
+    for arguments in (["/lib/seqforge/__main__.py", "run", "my text.toml"], ["/bin/seqforge", "sweep", database]):
+        monkeypatch.setattr(sys, "argv", arguments)
+        record_start(tmp_path, 0, {})
+    assert [record["command"] for record in read_history(tmp_path)] == [
+        "python -m seqforge run 'my text.toml'",
+        "seqforge sweep '--storage=postgresql://me:…@host:5432/sweeps'",
+    ]

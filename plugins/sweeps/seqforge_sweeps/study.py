@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import reported_failures
+from seqforge.runs.history import hide_password
 from seqforge_sweeps.sweep_file import Sweep
 
 FULL = 1000
@@ -83,7 +84,7 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise RunError(
-            f"the storage {url} cannot be used: {type(error).__name__}: {reason}",
+            f"the storage {hide_password(url)} cannot be used: {type(error).__name__}: {reason}",
             hint="Check the URL, and that the driver of the database is installed, such as psycopg2 for PostgreSQL.",
         ) from error
     return study

@@ -93,9 +93,9 @@ HEAD_RULES = (
 MEMBER_RULES = (
     Rule(
         (b"(",),
-        rb"(?<=[;{])(?P<space>\s*+)(?P<name>(?:[A-Z_][A-Z0-9_]{2,}+|__\w++)\s*+" + ARGUMENTS + rb")(?=\s*+;)",
+        rb"(?<=[;{])(?P<space>\s*+)(?P<name>(?:[A-Z_][A-Z0-9_]++|__\w++)\s*+" + ARGUMENTS + rb")(?=\s*+;)",
         write_member,
-        "macros declare members of a structure; a shorter name has no room for a member",
+        "macros declare members of a structure",
     ),
     Rule(
         (b";",),
@@ -115,7 +115,10 @@ BODY_RULES = (
     ),
     Rule(
         (b"_scoped(",),
-        rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),[ \n](?P<variable>\s*+\w++\s*+)\)",
+        (
+            rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),(?P<gap> |\n[ \t])"
+            rb"(?P<variable>\s*+\w++\s*+)\)"
+        ),
         rewrite_declaring_loop,
         "these loop macros declare their variable",
     ),

@@ -36,6 +36,11 @@ def replace_name_by(word: bytes) -> Callable[[Match], bytes]:
     return replace
 
 
+def _begin_with(text: bytes, code: bytes) -> bytes:
+    """Write a text at the beginning of code and blank the rest, unless the text is longer than the first line."""
+    return text + blank(code[len(text) :]) if len(code.partition(b"\n")[0]) >= len(text) else code
+
+
 def write_sum(match: Match) -> bytes:
     """Write a range as a sum."""
     return blank(match[0][:-3]) + b" + "
@@ -44,7 +49,8 @@ def write_sum(match: Match) -> bytes:
 def rewrite_declaring_loop(match: Match) -> bytes:
     """Write the loop as declarations of a structure, whose bit-field uses one name, and of a variable."""
     head = b"struct{int x:"
-    return head + blank(match["head"][len(head) :]) + match["over"] + b";}" + match["variable"] + b";"
+    end = b";" + match["gap"][:-1] + b"}"
+    return head + blank(match["head"][len(head) :]) + match["over"] + end + match["variable"] + b";"
 
 
 def rewrite_list_loop(match: Match) -> bytes:
@@ -103,17 +109,17 @@ def rewrite_per_cpu_variable(match: Match) -> bytes:
 
 def declare_structure(match: Match) -> bytes:
     """Write the macro as a declaration."""
-    return b"int x =" + blank(match[0][7:])
+    return _begin_with(b"int x =", match[0])
 
 
 def define_structure(match: Match) -> bytes:
     """Write the macro as the head of a structure."""
-    return b"struct x" + blank(match[0][8:])
+    return _begin_with(b"struct x", match[0])
 
 
 def define_function(match: Match) -> bytes:
     """Write the macro as the head of a function without parameters."""
-    return b"int x()" + blank(match[0][7:])
+    return _begin_with(b"int x()", match[0])
 
 
 def write_zero(match: Match) -> bytes:
@@ -125,7 +131,7 @@ def write_zero(match: Match) -> bytes:
 
 def write_member(match: Match) -> bytes:
     """Write the macro as a member."""
-    return match["space"] + b"int x" + blank(match["name"][5:])
+    return match["space"] + _begin_with(b"int x", match["name"])
 
 
 def rewrite_type_of(match: Match) -> bytes:

@@ -87,6 +87,8 @@ def test_kernel_c_does_not_parse_without_rewriting(name: str):
 @example("static DEFINE_PER_CPU(int, x\n);")
 @example("void f(void)\n{\n\tA(b, return c\n\t);\n}\n")
 @example("void f(void)\n{\n\tA(b, return c\n);\n}\n")
+@example("void f(void)\n{\n\tfor_each_child_of_node_scoped(np,\n\tchild) {\n\t}\n}\n")
+@example("FIXTURE\n (a)\n{\n\tint b;\n};\n")
 @given(TEXTS)
 def test_rewriting_keeps_length_and_line_breaks(text: str):
     code = extract_compiled_code(text).code
