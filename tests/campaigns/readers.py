@@ -19,9 +19,9 @@ import zstandard
 
 from seqforge import Experiment, Run, train
 from seqforge.cache import EntryManifest, find_damage
-from seqforge.checkpoints import TrainingState, load_model
-from seqforge.checkpoints.files import load_training
+from seqforge.checkpoints.files import load_model, load_training
 from seqforge.checkpoints.manifest import describe_run_files, read_checkpoint_manifest
+from seqforge.checkpoints.training_state import TrainingState
 from seqforge.checksums import JSON_KEY, seal, unseal
 from seqforge.data.dataset import LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import read_vocabulary

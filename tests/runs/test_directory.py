@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from seqforge import Experiment, Run, train
-from seqforge.checkpoints import Checkpoints, initial_state
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.checkpoints.training_state import initial_state
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.directory import FILES, FOLDERS

@@ -29,8 +29,8 @@ def identifier(registration: Registration) -> str:
 every_registration = pytest.mark.parametrize("registration", REGISTRATIONS, ids=identifier)
 
 
-def test_every_kind_except_backends_has_a_component():
-    assert {registration.kind for registration in REGISTRATIONS} == set(KINDS) - {"backend"}
+def test_every_kind_except_backends_and_trackers_has_a_component():
+    assert {registration.kind for registration in REGISTRATIONS} == set(KINDS) - {"backend", "tracker"}
 
 
 @every_registration

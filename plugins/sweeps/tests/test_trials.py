@@ -126,8 +126,13 @@ class InterruptAt:
 
 def test_an_interrupted_trial_continues_in_its_run_directory(sweep: Sweep, tmp_path: Path) -> None:
     study = planned_study(sweep)
-    with pytest.raises(KeyboardInterrupt):
-        run(study, sweep, InterruptAt(3))
+    # A process in the background of a shell ignores the signal.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(study, sweep, InterruptAt(3))
+    finally:
+        signal.signal(signal.SIGINT, previous)
     states = [trial.state for trial in planned(study)]
     assert states == [TrialState.WAITING] * 3
     continued, *_ = done = [trial for trial in run(planned_study(sweep), sweep) if RUN in trial.user_attrs]
