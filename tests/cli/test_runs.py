@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from seqforge.cli import tables
 from seqforge.cli.app import build_app
 from seqforge.cli.tables import Column, print_table
 from seqforge.figures import format_count, format_duration
@@ -71,12 +70,8 @@ def test_a_table_fits_a_terminal_and_is_complete_in_a_pipe(
     print_table(columns, rows)
     assert "x" * 200 in capsys.readouterr().out
     screen = io.StringIO()
-
-    def terminal(**settings: object) -> Console:
-        del settings
-        return Console(file=screen, force_terminal=True, width=40, color_system=None)
-
-    monkeypatch.setattr(tables, "Console", terminal)
+    terminal = Console(file=screen, force_terminal=True, width=40, color_system=None)
+    monkeypatch.setattr("rich.console.Console", lambda **settings: terminal)
     print_table(columns, rows)
     lines = screen.getvalue().splitlines()
     assert len(lines) == 3

@@ -22,7 +22,7 @@ def test_history_of_a_run_that_is_resumed(experiment: Callable[..., Experiment],
     ]
     assert history[0]["backends"][0].startswith("stack.cells.0: LSTM on eager")
     assert history[0]["parameters"] == sum(parameter.numel() for parameter in run.model().parameters())
-    assert "pytest" in history[0]["command"]
+    assert history[0]["command"]
     assert read_state(run.path) == ("finished", "reached the end that [training] sets")
 
 
