@@ -110,7 +110,8 @@ class Walk:
             if has_error:
                 role = self._visit_erroneous(node, kind, role)
             if kind in _NAMES:
-                self._visit_name(node, kind, role)
+                if not (has_error and node.is_missing):  # The parser inserts names of length 0.
+                    self._visit_name(node, kind, role)
             elif kind not in LEAVES and first():
                 if kind in _OPENING:
                     self._open(node, kind)

@@ -1,7 +1,7 @@
 """Findings of name errors in fragments of C."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -159,6 +159,7 @@ def test_findings_in_any_text_are_inside_it(text: str):
 
 
 @given(TEXTS)
+@example("int*{{")
 def test_findings_in_any_function_body_are_inside_the_text(text: str):
     whole = body(text)
     for finding in find_name_errors(whole, LEXICON, cut=True):
