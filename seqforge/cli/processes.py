@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reported_once(world: "World") -> Generator[None]:
-    """Let one process print the error that ends the block, with its rank if it is not the first process.
+    """Print the error that ends the block in one process only, with its rank if it is not the first process.
 
     If a process fails, the others lose the connection to it, or stop because its result is missing; if all have the
     same mistake, all fail.

@@ -17,7 +17,7 @@ from tests.campaigns.processes import Ended, Kill, run_command
 from tests.campaigns.table import print_table
 
 COMPARED = ["tensors", "log", "samples", "best"]
-"""What is compared with a run that was not killed."""
+"""Parts of a run that are compared with those of a run without a kill."""
 
 FAULTS = [*COMPARED, "temporary files", "in the cache", "incomplete runs", "messages"]
 """What must not happen: differences, temporary files in a run or in the cache after the next start, run directories

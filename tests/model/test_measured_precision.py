@@ -54,7 +54,7 @@ class OnlyFloat32(Fake):
 
 @pytest.fixture(autouse=True)
 def has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `auto` consider bfloat16 on any processor."""
+    """Make `auto` consider bfloat16 on any processor."""
     monkeypatch.setattr(precision, "multiplies_in_bfloat16", lambda device: True)
 
 

@@ -1,4 +1,4 @@
-"""What is right and what is wrong in a plugin, one report for each component."""
+"""The check of a plugin: one report for each component."""
 
 import enum
 import subprocess
