@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError
+from seqforge.evaluation.likelihood import score_batch
 from seqforge.events import Report, WorkProgressed
 from seqforge.interfaces import IGNORED_TARGET
 from seqforge.model import SequenceModel
@@ -108,21 +108,14 @@ def score_blocks(
     Raises:
         NonFiniteError: If the likelihood is not finite.
     """
-    device = next(model.parameters()).device
     totals: list[NDArray[np.float64]] = []
     sizes: list[NDArray[np.float64]] = []
     done, states = 0, None
     model.eval()
     with torch.inference_mode():
         for batch in batches:
-            if states is None or not batch.continues:
-                states = model.initial_states(batch.inputs.shape[1])
-            logits, states = model(batch.inputs.to(device), states)
-            targets = batch.targets.to(device)
-            nats = nn.functional.cross_entropy(
-                logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET, reduction="none"
-            )
-            totals.append(nats.reshape(targets.shape).sum(0).double().cpu().numpy())
+            nats, states = score_batch(model, batch, states, reduction="none")
+            totals.append(nats.reshape(batch.targets.shape).sum(0).double().cpu().numpy())
             sizes.append((batch.targets != IGNORED_TARGET).sum(0).double().numpy())
             done += int(sizes[-1].sum())
             if report is not None:

@@ -3,16 +3,17 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seqforge.data import Batch
 from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.events import Report, WorkProgressed
 from seqforge.interfaces import IGNORED_TARGET, Evaluated
-from seqforge.model import SequenceModel
+from seqforge.model import SequenceModel, States
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,26 @@ def bits_per_character(nats_per_token: float, characters_per_token: float) -> fl
     return nats_per_token / math.log(2) / characters_per_token
 
 
+def score_batch(
+    model: SequenceModel, batch: Batch, states: States | None, *, reduction: Literal["sum", "none"]
+) -> tuple[Tensor, States]:
+    """Return the negative log-likelihood of the targets of a batch, and the states after it.
+
+    Args:
+        model: A language model.
+        batch: The batch, on any device.
+        states: States after the previous batch; None before the first one.
+        reduction: "sum" for one number, or "none" for `[time * batch]` losses, which are 0 for ignored targets.
+    """
+    device = next(model.parameters()).device
+    after: States
+    before = model.initial_states(batch.inputs.shape[1]) if states is None or not batch.continues else states
+    logits, after = model(batch.inputs.to(device), before)
+    targets = batch.targets.to(device).flatten()
+    logits = logits.flatten(0, 1).float()
+    return nn.functional.cross_entropy(logits, targets, ignore_index=IGNORED_TARGET, reduction=reduction), after
+
+
 def score_likelihood(
     model: SequenceModel,
     batches: Iterable[Batch],
@@ -84,19 +105,12 @@ def score_likelihood(
     """
 
     def score_own() -> tuple[float, int]:
-        device = next(model.parameters()).device
         # The losses of batches are added in Python, in float64, which MPS devices do not have.
         total, count = 0.0, 0
         states = None
         with torch.inference_mode():
             for batch in batches:
-                if states is None or not batch.continues:
-                    states = model.initial_states(batch.inputs.shape[1])
-                logits, states = model(batch.inputs.to(device), states)
-                targets = batch.targets.to(device)
-                nats = nn.functional.cross_entropy(
-                    logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET, reduction="sum"
-                )
+                nats, states = score_batch(model, batch, states, reduction="sum")
                 total += nats.item()
                 count += int((batch.targets != IGNORED_TARGET).sum())
                 if report is not None:

@@ -13,7 +13,7 @@ from seqforge.runs.metrics_log import MetricsLog, read_metrics
 
 @contextmanager
 def limited_files(size: int) -> Iterator[None]:
-    """Let every write beyond a size of a file fail inside the block, after the part that fits."""
+    """Limit the size of files inside the block: a write beyond it fails after the part that fits."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

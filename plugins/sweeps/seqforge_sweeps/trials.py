@@ -64,17 +64,17 @@ class TrialReporter(Callback):
         self._trial.set_user_attr(RUN, str(event.directory.absolute()))
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
-        """Give a sign of life."""
-        self._give_sign_of_life()
+        """Record that the trial is still running."""
+        self._record_activity()
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
-        """Give a sign of life."""
-        self._give_sign_of_life()
+        """Record that the trial is still running."""
+        self._record_activity()
 
     def on_step_finished(self, event: StepFinished) -> None:
         """Note the progress."""
         self._fraction = event.fraction
-        self._give_sign_of_life()
+        self._record_activity()
 
     def on_evaluated(self, event: Evaluated) -> None:
         """Report the evaluation.
@@ -91,7 +91,7 @@ class TrialReporter(Callback):
         if self._trial.should_prune() and not is_first:
             raise Pruned(event.step)
 
-    def _give_sign_of_life(self) -> None:
+    def _record_activity(self) -> None:
         if time.monotonic() - self._seen > SIGN_OF_LIFE_SECONDS:
             self._seen = time.monotonic()
             self._trial.set_user_attr(SEEN, time.time())
