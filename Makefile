@@ -32,7 +32,7 @@ docs: .venv/installed-for-tests
 	$(BIN)/mkdocs build --strict
 
 bench: .venv-bench/installed
-	.venv-bench/bin/python -m benchmarks all --markdown docs/benchmarks.md
+	.venv-bench/bin/python -m benchmarks all --markdown docs/results/benchmarks.md
 
 clean:
 	rm -rf .venv .venv-bench .venv-examples site .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """The public names and their signatures, in `public_signatures.txt`. If it changes, the interface changes.
 
 After an intended change, run this test with SEQFORGE_WRITE_SIGNATURES=1 to write the file, and review the difference. A
-line that is removed or changed breaks plugins: see "Stability" in docs/plugins.md.
+line that is removed or changed breaks plugins: see "Stability" in docs/how-to/plugins.md.
 """
 
 import ast

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/architecture.md").read_text("utf-8")
+PAGE = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
 PLACES = [ROOT, ROOT / "seqforge", *ROOT.glob("plugins/*"), *ROOT.glob("plugins/*/seqforge_*")]
 
 

@@ -21,7 +21,7 @@ def block_with(page: str, name: str) -> dict[str, Any]:
 
 
 def test_the_factored_cell_equals_the_scan_of_its_step() -> None:
-    cell = block_with("speed.md", "Original")["Original"](input_size=3, hidden_size=4).double()
+    cell = block_with("explanation/speed.md", "Original")["Original"](input_size=3, hidden_size=4).double()
     inputs = torch.randn(5, 2, 3, dtype=torch.float64)
     state = cell.initial_state(2)
     outputs, after = cell(inputs, state)
@@ -31,7 +31,7 @@ def test_the_factored_cell_equals_the_scan_of_its_step() -> None:
 
 
 def test_the_elementwise_cell_equals_its_equation() -> None:
-    cell = block_with("speed.md", "Independent")["Independent"](input_size=3, hidden_size=4).double()
+    cell = block_with("explanation/speed.md", "Independent")["Independent"](input_size=3, hidden_size=4).double()
     inputs, h = torch.randn(5, 2, 3, dtype=torch.float64), torch.zeros(2, 4, dtype=torch.float64)
     outputs, _ = cell(inputs, cell.initial_state(2))
     for x, output in zip(inputs, outputs, strict=True):

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from seqforge.experiment.settings import DEFAULT_STEPS, SECTIONS
 
-PAGE = (Path(__file__).parents[2] / "docs/experiments.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/reference/experiments.md").read_text("utf-8")
 IN_MODEL = {"attention", "initializer"}
 """Components that are keys of `[model]`; the cells are a list of tables."""
 IN_WORDS = {

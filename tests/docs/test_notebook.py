@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-NOTEBOOK = Path(__file__).parents[2] / "docs/notebooks/quickstart.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "docs/get-started/quickstart.ipynb"
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")

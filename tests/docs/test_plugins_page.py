@@ -62,11 +62,11 @@ def require_right(file: Path, registry: Registry) -> Registry:
 
 
 def test_the_file_of_the_plugins_page_trains(write: Callable, essentials: Registry, monkeypatch: Any) -> None:
-    folder = write("plugins.md")
+    folder = write("how-to/plugins.md")
     require_right(folder / "my_cell.py", essentials)
     leaky = folder / "leaky.toml"
     leaky.write_text(leaky.read_text().replace("steps = 50", 'steps = 2\nbackend = "eager"'))
-    (block,) = re.findall(r"^```python\n(.*?)^```$", (DOCS / "plugins.md").read_text("utf-8"), re.M | re.S)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (DOCS / "how-to/plugins.md").read_text("utf-8"), re.M | re.S)
     names: dict[str, Any] = {}
     exec(block, names)
     assert names["run"].experiment.cells[0].name == "my_cell.py/leaky-rnn"
@@ -74,7 +74,7 @@ def test_the_file_of_the_plugins_page_trains(write: Callable, essentials: Regist
 
 
 def test_the_test_of_the_plugins_page_runs(write: Callable) -> None:
-    folder = write("plugins.md")
+    folder = write("how-to/plugins.md")
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "rows_do_not_mix", "test_my_cell.py"],
         cwd=folder,
@@ -88,28 +88,28 @@ def test_the_test_of_the_plugins_page_runs(write: Callable) -> None:
 
 
 def test_the_plugins_page_shows_what_the_command_creates() -> None:
-    page = (DOCS / "plugins.md").read_text("utf-8")
+    page = (DOCS / "how-to/plugins.md").read_text("utf-8")
     files = render_plugin("tidal", ["cell", "metric"])
-    assert files_of("plugins.md")["seqforge_tidal/__init__.py"] == files["seqforge_tidal/__init__.py"]
+    assert files_of("how-to/plugins.md")["seqforge_tidal/__init__.py"] == files["seqforge_tidal/__init__.py"]
     assert f"Created seqforge-tidal with {len(files)} files." in page
 
 
 @pytest.mark.parametrize("kind", sorted(SUITES))
 def test_the_example_of_each_kind_is_that_of_a_new_plugin(kind: str) -> None:
-    content = files_of("own-components.md")[f"{kind}.py"]
+    content = files_of("how-to/own-components.md")[f"{kind}.py"]
     (class_name,) = re.findall(r"^class (\w+)\(", content, flags=re.MULTILINE)
     assert content == render_component(kind, class_name)
-    assert f'"{component_name(class_name)}"\n' in (DOCS / "own-components.md").read_text("utf-8")
+    assert f'"{component_name(class_name)}"\n' in (DOCS / "how-to/own-components.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["novel_words.py", "neighbours.py", "parity.py"])
 def test_the_other_examples_are_right(name: str, write: Callable, essentials: Registry) -> None:
-    require_right(write("own-components.md") / name, essentials)
+    require_right(write("how-to/own-components.md") / name, essentials)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in files_of("how-do-i.md") if name.endswith(".toml")))
+@pytest.mark.parametrize("name", sorted(name for name in files_of("how-to/how-do-i.md") if name.endswith(".toml")))
 def test_each_experiment_of_the_answers_trains(name: str, write: Callable, essentials: Registry) -> None:
-    folder, registry = write("how-do-i.md"), essentials
+    folder, registry = write("how-to/how-do-i.md"), essentials
     for file in sorted(folder.glob("*.py")):
         registry = with_plugin_file(registry, file)
     backend = [] if name == "factored.toml" else ["training.backend=eager"]
@@ -117,6 +117,6 @@ def test_each_experiment_of_the_answers_trains(name: str, write: Callable, essen
     assert sf.train(experiment, folder / "runs").checkpoints.steps() == [2]
 
 
-@pytest.mark.parametrize("name", sorted(name for name in files_of("how-do-i.md") if name.endswith(".py")))
+@pytest.mark.parametrize("name", sorted(name for name in files_of("how-to/how-do-i.md") if name.endswith(".py")))
 def test_each_component_of_the_answers_is_right(name: str, write: Callable, essentials: Registry) -> None:
-    require_right(write("how-do-i.md") / name, essentials)
+    require_right(write("how-to/how-do-i.md") / name, essentials)

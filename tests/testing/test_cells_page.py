@@ -1,4 +1,4 @@
-"""The example in docs/cells.md is a plugin that works."""
+"""The example in docs/reference/cells.md is a plugin that works."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from seqforge.testing import CellSuite
 
 pytest_plugins = ["pytester"]
 
-PAGE = Path(__file__).parents[2] / "docs" / "cells.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/cells.md"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from seqforge.registry import KINDS as REGISTRY_KINDS
 from seqforge.registry import Component, Registry, options_of, resolve
 
-PAGE = (Path(__file__).parents[3] / "docs" / "components.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs/reference/components.md").read_text(encoding="utf-8")
 REGISTRY = Registry.installed()
 KINDS = {
     "Corpora": "corpus",
