@@ -1,4 +1,4 @@
-"""Small versions of the campaigns. Each exits with status 1 if a promise of docs/explanation/reliability.md does not hold."""
+"""Small versions of the campaigns. Each exits with status 1 if docs/explanation/reliability.md promises too much."""
 
 import os
 import subprocess
