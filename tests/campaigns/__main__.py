@@ -1,4 +1,4 @@
-"""Campaigns against the promises of docs/explanation/reliability.md: `python -m tests.campaigns kills` (`flips`, `workers`).
+"""Campaigns against the promises of docs/explanation/reliability.md, such as `python -m tests.campaigns kills`.
 
 Each prints a table, and exits with status 1 if a promise does not hold. `kills` starts real runs and kills them;
 `flips` flips bits of the files of a run; `workers` kills one of two processes that torchrun then restarts.
