@@ -61,6 +61,11 @@ class Stacks:
         self.beginning_missing = beginning_missing
 
     @property
+    def tops(self) -> tuple[OpenBracket | None, OpenBracket | None]:
+        """The innermost open brackets under the two assignments."""
+        return self.all_true, self.all_false
+
+    @property
     def empty(self) -> bool:
         """Whether no bracket is open under either assignment."""
         return self.all_true is None and self.all_false is None

@@ -13,7 +13,7 @@ A unit ends with the line of a `;` or `}` if
 If brackets are wrong, the first condition may never be met. Therefore a unit also ends with open brackets, if the last
 two conditions are met and
 
-- the line begins with `}` in column 0, or
+- the line begins with `}` in column 0, and has no bracket that it opens and does not close, or
 - the next line, after comments and directives, is a declaration: it begins in column 0 with two names, such as
   `static int`, or with a macro in capital letters and its bracket, such as `MODULE_LICENSE(`.
 
@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seqforge_code_structure.brackets import Stacks, check_macro, find_early_defect
+from seqforge_code_structure.brackets import OpenBracket, Stacks, check_macro, find_early_defect
 from seqforge_code_structure.conditions import Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
 from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, scan_text
@@ -130,6 +130,8 @@ class _Division:
         self.unit = Unit(0, 0, "head" if beginning_missing else "complete")
         self.last_brace = -_LONGEST_BRACE_LINE
         """Position of the last `}` in column 0."""
+        self.after_brace: tuple[OpenBracket | None, OpenBracket | None] = None, None
+        """Open brackets after it, under the two assignments."""
         self.early_defects: dict[int, Defect] = {}
         """Signs of errors, by position. They count only if the unit is cut at its end."""
 
@@ -161,7 +163,8 @@ class _Division:
             return None
         stop = end.end("end") if end["end"] else len(self.text)
         closed = self.stacks.empty and not self.unit.too_deep and self.unit.kind != "head"
-        if closed or self._line_begins_with_brace(position) or _DECLARATION_FOLLOWS.match(self.text, stop):
+        resumed = self._line_begins_with_brace(position) and self.stacks.tops == self.after_brace
+        if closed or resumed or _DECLARATION_FOLLOWS.match(self.text, stop):
             return self.finish(stop)
         return None
 
@@ -169,17 +172,18 @@ class _Division:
         unit, stacks, compiled = self.unit, self.stacks, self.conditions.compiled
         unit.brackets += 1
         # If the beginning is missing, the column of the first character is unknown.
-        if bracket == "}" and (self.text[position - 1] == "\n" if position else not stacks.beginning_missing):
-            self.last_brace = position
+        in_column_0 = self.text[position - 1] == "\n" if position else not stacks.beginning_missing
         if unit.too_deep:
-            return
-        if bracket not in "([{":
+            pass
+        elif bracket not in "([{":
             if defect := stacks.close(bracket, position, compiled):
                 unit.add(defect)
         elif stacks.full:
             unit.too_deep = True
         else:
             stacks.open(bracket, position, compiled)
+        if bracket == "}" and in_column_0:
+            self.last_brace, self.after_brace = position, stacks.tops
 
     def _line_begins_with_brace(self, position: int) -> bool:
         """Return whether the line of a position begins with `}` in column 0."""

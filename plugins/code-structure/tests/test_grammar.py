@@ -17,7 +17,21 @@ from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import split_units
 
 ALPHABET = "()[]{}\"'\\/*#\n\r\t ;ax=,0" + FRAGMENT
-WORDS = [*ALPHABET, "\n#if A\n", "\n#else\n", "\n#endif\n", "\n#define f(x) ", "\n#pragma don't\n", "/*", "//", "'a'"]
+WORDS = [
+    *ALPHABET,
+    "\n}",
+    "\nx x",
+    "\nX(",
+    "};\n",
+    "\n#if A\n",
+    "\n#else\n",
+    "\n#endif\n",
+    "\n#define f(x) ",
+    "\n#pragma don't\n",
+    "/*",
+    "//",
+    "'a'",
+]
 
 
 class Text:
@@ -47,9 +61,7 @@ class Text:
 
 def messages_of(text: str) -> list[str]:
     """Return the bracket errors of a text, without those that depend on columns or are early signs."""
-    # Indent all lines, since a line in column 0 may end a unit with open brackets.
-    bare = text.replace("\n", "\n ")
-    found = [defect.message for unit in split_units(bare, end_missing=True) for defect in unit.defects]
+    found = [defect.message for unit in split_units(text, end_missing=True) for defect in unit.defects]
     return [message for message in found if "closes nothing" in message or "closed before ')" in message]
 
 
@@ -73,7 +85,7 @@ def test_closing_characters_are_allowed_and_close_everything(pieces: list[str]):
         text.write(closing_character(text.state))
     assert closing_character(text.state) == ""
     complete = text.content + "\n"
-    units = list(split_units(complete.replace("\n", "\n ")))
+    units = list(split_units(complete))
     assert [defect.message for unit in units for defect in unit.defects] == []
     # The text of an unknown directive is not C, so its quotation marks enclose no literal.
     assert analyze_terminators(complete).defects == [] or "#" in pieces
@@ -114,6 +126,7 @@ def generate(text: str) -> Text:
         ("f('", " ')"),
         ("{ /* )", "*/}"),
         ("{ // )", "\n}"),
+        ("{ { // )", "\n }}"),
         ("// )", ""),
         ("{\n#define F(x) g(x", ")\n}"),
         ("{\n#if A\n(", ")\n#endif\n}"),
@@ -169,6 +182,13 @@ def test_shortest_closing_text(text: str, rest: str):
         ("a *", ")]}/"),
         ("#pragma don't /", "/*"),
         ("a\\'", ")]}"),
+        ("{\n", ")]"),
+        ("{{\n", ")]}"),
+        ("{{\n ", ")]"),
+        ("{\nx", ")]("),
+        ("{\nx ", ")]*definx" + FRAGMENT),
+        ("x ", ")]}"),
+        ("{ {\n#if A\n", ")]}"),
     ],
 )
 def test_forbidden_characters(text: str, forbidden: str):

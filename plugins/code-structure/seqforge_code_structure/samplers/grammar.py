@@ -4,6 +4,10 @@ A state consists of the lexical mode and the innermost open element. The element
 return to. `transition` returns the move for a character, `forbidden_characters` the characters that must not follow,
 and `closing_character` the first character of the shortest text that closes everything. Each branch of an `#if` must
 balance by itself, so that the text balances under every assignment of its conditions. This is stricter than C.
+
+The metrics divide a text into units by its columns, too (see `seqforge_code_structure.units`): a `}` in column 0, or a
+declaration that begins there, ends a unit even if brackets are open. Therefore a `}` in column 0 must close the
+outermost bracket, and no declaration begins in column 0 inside a bracket.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import NamedTuple
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _OTHER_CLOSERS = {")": "]}", "]": ")}", "}": ")]"}
 _OTHER_NAME = "x"
+_DIGIT = "0"
 _DIRECTIVES = {"if": "if", "ifdef": "if", "ifndef": "if", "endif": "endif", "define": "define"}
 _QUOTES = "\"'"
 _QUOTED = "'"
@@ -24,6 +29,8 @@ It is unknown whether they enclose a literal. No comment may begin after them, s
 """
 FRAGMENT = "\ufffd"
 """Character that represents a byte of a multi-byte character."""
+_NAMES = "".join(sorted({_OTHER_NAME}.union(*_DIRECTIVES)))
+"""Representatives of the characters that begin a name."""
 BRANCH = "#endif\n"
 """Text that closes an `#if`, at the start of a line."""
 
@@ -32,6 +39,12 @@ class Mode(IntEnum):
     """Lexical context of the next character."""
 
     LINE_START = auto()
+    COLUMN_ZERO = auto()
+    """The start of a line inside a bracket, before any spaces."""
+    FIRST_WORD = auto()
+    """Inside a word that begins in column 0 inside a bracket."""
+    FIRST_SPACE = auto()
+    """After the spaces that follow such a word."""
     CODE = auto()
     SLASH = auto()
     STAR = auto()
@@ -52,7 +65,9 @@ class Mode(IntEnum):
 
 
 _SPECIAL = frozenset("\n\r\t #\"'/*\\()[]{}" + FRAGMENT).union(*_DIRECTIVES)
-_CODE = frozenset({Mode.LINE_START, Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME})
+_LINE_STARTS = frozenset({Mode.LINE_START, Mode.COLUMN_ZERO})
+_FIRST = frozenset({Mode.FIRST_WORD, Mode.FIRST_SPACE})
+_CODE = _LINE_STARTS | _FIRST | {Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME}
 _LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
 # For each mode inside a literal or comment, the mode after certain characters, and the mode after all others.
 _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
@@ -97,12 +112,14 @@ class State(NamedTuple):
         top: Text that closes the innermost open element, or "". Inside a directive, only its own elements count.
         directive: Name of the directive so far, or a name with the same effect. None outside of directives.
         outside: Inside a directive, the `top` around the directive.
+        nested: Whether a bracket is open around the innermost open element, apart from those of the directive.
     """
 
     mode: Mode = Mode.LINE_START
     top: str = ""
     directive: str | None = None
     outside: str = ""
+    nested: bool = False
 
 
 class Move(NamedTuple):
@@ -126,45 +143,66 @@ class Move(NamedTuple):
 
 def transition(state: State, character: str) -> Move:
     """Return the effect of a character. A forbidden character has the effect that it has for a compiler."""
-    mode, top, directive, outside = state
+    mode, top, directive, outside, nested = state
     if mode in _INSIDE:
         if character == "\n" and (mode in _LITERALS or mode is Mode.LINE_COMMENT):
             return _end_line(state)
         special, other = _INSIDE[mode]
-        return Move(State(special.get(character, other), top, directive, outside))
+        return Move(state._replace(mode=special.get(character, other)))
     if mode is Mode.BACKSLASH and character in _QUOTES:
-        return Move(State(Mode.CODE, top, directive, outside))
+        return Move(state._replace(mode=Mode.CODE))
     if mode is Mode.BACKSLASH and character == "\r" and directive is not None:
         return Move(state)
     if mode is Mode.SLASH and character == "*":
-        return Move(State(Mode.COMMENT, top, directive, outside))
+        return Move(state._replace(mode=Mode.COMMENT))
     if mode is Mode.SLASH and character == "/":
         # The comment extends to the end of the directive, whose open brackets can no longer be closed.
         drops = directive is not None and top != ""
-        return Move(State(Mode.LINE_COMMENT, "" if drops else top, directive, outside), drops=drops)
+        return Move(State(Mode.LINE_COMMENT, "" if drops else top, directive, outside, nested), drops=drops)
     if character == "\n":
         continued = mode is Mode.BACKSLASH and directive is not None
-        return Move(State(Mode.CODE, top, directive, outside)) if continued else _end_line(state)
-    if mode is Mode.LINE_START:
+        return Move(state._replace(mode=Mode.CODE)) if continued else _end_line(state)
+    if mode in _LINE_STARTS:
         if character in " \t":
-            return Move(state)
+            return Move(state._replace(mode=Mode.LINE_START))
         if character == "#":
-            return Move(State(Mode.DIRECTIVE_NAME, "", "", top))
+            return Move(State(Mode.DIRECTIVE_NAME, "", "", top, nested))
+        if mode is Mode.COLUMN_ZERO and _begins_name(character):
+            return Move(state._replace(mode=Mode.FIRST_WORD))
+    elif mode in _FIRST:
+        if character in " \t":
+            return Move(state._replace(mode=Mode.FIRST_SPACE))
+        if mode is Mode.FIRST_WORD and (_is_part_of_name(character) or character == FRAGMENT):
+            return Move(state)
     elif mode is Mode.DIRECTIVE_NAME and directive is not None:
-        if character.isalnum() or character == "_":
-            return Move(State(mode, top, _shorten_name(directive + character), outside))
+        if _is_part_of_name(character):
+            return Move(state._replace(directive=_shorten_name(directive + character)))
         if not directive and character in " \t":
             return Move(state)
         directive = _DIRECTIVES.get(directive, _OTHER_NAME)
-    next_state = State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside)
+    next_state = State(_CODE_MODES.get(character, Mode.CODE), top, directive, outside, nested)
     if directive is not None and directive != "define":
         if character in _QUOTES:
-            return Move(State(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside))
+            return Move(State(Mode.CODE, top, directive.rstrip(_QUOTED) + _QUOTED, outside, nested))
     elif character in _CLOSER:
-        return Move(next_state._replace(top=_CLOSER[character]), pushed=next_state)
+        inner = next_state._replace(top=_CLOSER[character])
+        return Move(inner if directive is not None else inner._replace(nested=_is_in_bracket(state)), pushed=next_state)
     elif character == top:
         return Move(None)
     return Move(next_state)
+
+
+def _begins_name(character: str) -> bool:
+    return character.isalpha() or character == "_"
+
+
+def _is_part_of_name(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _is_in_bracket(state: State) -> bool:
+    """Return whether a bracket is open in a state outside of directives."""
+    return state.nested or state.top not in ("", BRANCH)
 
 
 def _shorten_name(prefix: str) -> str:
@@ -173,12 +211,14 @@ def _shorten_name(prefix: str) -> str:
 
 
 def _end_line(state: State) -> Move:
-    line_start = State(Mode.LINE_START, state.top if state.directive is None else state.outside)
+    line_start = State(top=state.top if state.directive is None else state.outside, nested=state.nested)
+    if inside := _is_in_bracket(line_start):
+        line_start = line_start._replace(mode=Mode.COLUMN_ZERO)
     if state.directive is not None and state.top:
         return Move(line_start, drops=True)
     name = _resolve_name(state)
     if name == "if":
-        return Move(State(Mode.LINE_START, BRANCH), pushed=line_start)
+        return Move(State(line_start.mode, BRANCH, nested=inside), pushed=line_start)
     return Move(None if name == "endif" and state.outside == BRANCH else line_start)
 
 
@@ -191,12 +231,14 @@ def representative(character: str) -> str:
     """Return the character that represents all characters with the same effect in every state."""
     if character in _SPECIAL:
         return character
-    return _OTHER_NAME if character.isalnum() or character == "_" else ";"
+    if _begins_name(character):
+        return _OTHER_NAME
+    return _DIGIT if character.isalnum() else ";"
 
 
 def forbidden_characters(state: State) -> str:
     """Return the characters that close nothing, or after which an open element can never be closed."""
-    mode, top, directive, outside = state
+    mode, top, directive, outside, nested = state
     if mode in _LITERALS:
         return "\n'" if mode is Mode.CHARACTER_START else "\n"
     if mode not in _CODE:
@@ -207,6 +249,13 @@ def forbidden_characters(state: State) -> str:
         symbols += "e" if not directive and outside != BRANCH else ""
         # Whether the whole character continues the name is not known at its first byte.
         symbols += FRAGMENT
+    if mode is Mode.COLUMN_ZERO and nested and top == "}":
+        symbols += "}"
+    # A name and a name, or a name and a bracket, would be a declaration.
+    if mode is Mode.FIRST_WORD:
+        symbols += "("
+    if mode is Mode.FIRST_SPACE:
+        symbols += _NAMES + "*" + FRAGMENT
     if mode is Mode.STAR:
         symbols += "/"
     if mode is Mode.SLASH and directive is not None:
@@ -226,7 +275,7 @@ def closing_character(state: State) -> str:
 
     The character is never forbidden.
     """
-    mode, top, directive, outside = state
+    mode, top, directive, outside, nested = state
     may_open_branch = mode is Mode.DIRECTIVE_NAME or _resolve_name(state) == "if"
     ends_anyhow = mode in (Mode.LINE_COMMENT, Mode.LINE_COMMENT_ESCAPE)
     if not (top or outside or may_open_branch or (mode in _ENDS and not ends_anyhow)):
@@ -235,8 +284,8 @@ def closing_character(state: State) -> str:
         return _ENDS[mode]
     if mode is Mode.DIRECTIVE_NAME and outside == BRANCH and BRANCH.startswith(f"#{directive}"):
         return BRANCH.removeprefix(f"#{directive}")[0]
-    if top and (top != BRANCH or mode is Mode.LINE_START):
-        return top[0]
+    if top and (top != BRANCH or mode in _LINE_STARTS):
+        return " " if mode is Mode.COLUMN_ZERO and top == "}" and nested else top[0]
     # After a backslash, a line break would continue the directive.
     return " " if mode is Mode.BACKSLASH and directive is not None else "\n"
 
