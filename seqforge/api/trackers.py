@@ -4,7 +4,6 @@ The identifiers of the tracked runs are in `trackers.json` of the run directory,
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,11 @@ from seqforge.events import Evaluated, RunFinished, RunStarted, Sampled, StepFin
 from seqforge.experiment import Experiment
 from seqforge.files import read_bounded, write_atomically
 from seqforge.interfaces import TrackedRun, Tracker
+from seqforge.interfaces.tracker import is_identifier
 from seqforge.runs.directory import TRACKERS, RunDirectory
 from seqforge.training.callbacks import Callback
 
 REPORT = "report.html"
-
-_IDENTIFIER = re.compile(r"[\w.-]{1,200}")
 
 
 @dataclass(slots=True)
@@ -78,7 +76,7 @@ class Trackers(Callback):
                     event.directory.name, event.directory, event.experiment, event.step, recorded.get(tracked.key)
                 )
                 identifier: Any = tracked.tracker.start(run)
-                if not isinstance(identifier, str) or not _IDENTIFIER.fullmatch(identifier):
+                if not is_identifier(identifier):
                     raise ValueError(f"start returned {identifier!r:.60}, which is not an identifier")
                 identifiers[tracked.key] = identifier
         if self._tracked:
@@ -149,9 +147,7 @@ def _read_identifiers(directory: Path) -> dict[str, str]:
     """Return the identifiers of the tracked runs; those that are damaged are left out, and are tracked anew."""
     try:
         values: Any = parse_sealed_json(read_bounded(directory / TRACKERS))["trackers"]
-        return {
-            str(key): value for key, value in values.items() if isinstance(value, str) and _IDENTIFIER.fullmatch(value)
-        }
+        return {str(key): value for key, value in values.items() if is_identifier(value)}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, AttributeError) as error:

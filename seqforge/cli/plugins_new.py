@@ -28,15 +28,18 @@ def new_plugin(
     name: Annotated[str, typer.Argument(help="Name of the plugin: lower-case words joined by hyphens.")],
     cell: Annotated[bool, _kind("cell", "A recurrent cell. The default if no kind is given.")] = False,
     corpus: Annotated[bool, _kind("corpus", "A corpus of text.")] = False,
+    labelled_corpus: Annotated[bool, _kind("labelled-corpus", "A corpus of labelled examples.")] = False,
     vocabulary: Annotated[bool, _kind("vocabulary", "A vocabulary.")] = False,
     loss: Annotated[bool, _kind("loss", "A loss.")] = False,
     optimizer: Annotated[bool, _kind("optimizer", "An optimizer.")] = False,
     schedule: Annotated[bool, _kind("schedule", "A learning rate schedule.")] = False,
     sampler: Annotated[bool, _kind("sampler", "A sampler.")] = False,
     metric: Annotated[bool, _kind("metric", "A metric of generated text.")] = False,
+    prediction_metric: Annotated[bool, _kind("prediction-metric", "A metric of predictions of examples.")] = False,
     initializer: Annotated[bool, _kind("initializer", "An initializer.")] = False,
     attention: Annotated[bool, _kind("attention", "An attention.")] = False,
     backend: Annotated[bool, _kind("backend", "A backend.")] = False,
+    tracker: Annotated[bool, _kind("tracker", "A tracker, which receives the values of a run.")] = False,
 ) -> None:
     """Create a package with one working component of each kind, their tests, and an experiment.
 
@@ -49,18 +52,19 @@ def new_plugin(
       seqforge plugins new my-project --corpus --metric --sampler
     """
     chosen = {
-        "cell": cell, "corpus": corpus, "vocabulary": vocabulary, "loss": loss, "optimizer": optimizer,
-        "schedule": schedule, "sampler": sampler, "metric": metric, "initializer": initializer,
-        "attention": attention, "backend": backend,
+        "cell": cell, "corpus": corpus, "labelled-corpus": labelled_corpus, "vocabulary": vocabulary, "loss": loss,
+        "optimizer": optimizer, "schedule": schedule, "sampler": sampler, "metric": metric,
+        "prediction-metric": prediction_metric, "initializer": initializer, "attention": attention, "backend": backend,
+        "tracker": tracker,
     }  # fmt: skip
-    kinds = [kind for kind, is_chosen in chosen.items() if is_chosen] or ["cell"]
-    check_name(name, kinds, context.obj)
+    choices = [choice for choice, is_chosen in chosen.items() if is_chosen] or ["cell"]
+    from seqforge.cli.new_plugin import TEMPLATES, render_plugin
+
+    check_name(name, [TEMPLATES[choice].kind for choice in choices], context.obj)
     folder = Path(f"seqforge-{name}")
     if folder.exists():
         raise PluginError(f"{folder} exists already", hint="Choose another name, or remove it.")
-    from seqforge.cli.new_plugin import render_plugin
-
-    files = render_plugin(name, kinds)
+    files = render_plugin(name, choices)
     with (
         reported_failures(f"writing {folder}"),
         tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".seqforge-") as place,

@@ -1,5 +1,6 @@
 """Trackers: programs in which users collect and compare the curves of many runs."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,3 +58,8 @@ class Tracker(ABC):
     @abstractmethod
     def finish(self, *, complete: bool) -> None:
         """End the tracking. `complete` states whether the run reached its end."""
+
+
+def is_identifier(value: Any) -> bool:
+    """Return whether a value is a valid result of `Tracker.start`."""
+    return isinstance(value, str) and re.fullmatch(r"[\w.-]{1,200}", value) is not None

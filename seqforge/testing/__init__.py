@@ -15,6 +15,7 @@ try:
     from seqforge.testing.sampler_suite import SamplerSuite
     from seqforge.testing.schedule_suite import ScheduleSuite
     from seqforge.testing.strategies import CellCase, CellFactory, cell_cases, seeds, sequences, sizes
+    from seqforge.testing.tracker_suite import TrackerSuite
     from seqforge.testing.vocabulary_suite import VocabularySuite
 except ModuleNotFoundError as error:
     if error.name not in {"hypothesis", "pytest"}:
@@ -40,6 +41,7 @@ __all__ = [
     "PredictionMetricSuite",
     "SamplerSuite",
     "ScheduleSuite",
+    "TrackerSuite",
     "VocabularySuite",
     "cell_cases",
     "seeds",

@@ -23,6 +23,7 @@ from seqforge.testing import (
     PredictionMetricSuite,
     SamplerSuite,
     ScheduleSuite,
+    TrackerSuite,
     VocabularySuite,
 )
 from seqforge.testing.backend_case import TOLERANCES, parameter_dtype
@@ -38,6 +39,7 @@ _SUITES: Mapping[str, type[Suite]] = {
     "optimizer": OptimizerSuite,
     "sampler": SamplerSuite,
     "schedule": ScheduleSuite,
+    "tracker": TrackerSuite,
     "vocabulary": VocabularySuite,
 }
 
@@ -70,9 +72,6 @@ def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]
                 classes[class_name] = type(class_name, (BackendSuite,), attributes)
             else:
                 problems[name] = "needs another machine or other cells: it runs none of the installed cells here"
-            continue
-        if registration.kind not in _SUITES:  # trackers
-            problems[name] = "needs a test of its own, with the reader of its program"
             continue
         suite = PredictionMetricSuite if issubclass(component, PredictionMetric) else _SUITES[registration.kind]
         tables.setdefault(suite, {})[registration.name] = _factory(registration, component)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seqforge.api.plugin_check import ComponentReport, check_plugin
+from seqforge.api.plugin_check import ComponentReport, check_component
 from seqforge.api.plugin_check.report import TRIALS
 from seqforge.cli.app import build_app
 from seqforge.registry import KINDS, Plugin, PluginState, Register, Registry, with_plugin_file, with_project
@@ -26,7 +26,8 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
     kept = tuple(entry for entry in essentials.registrations if entry.kind not in ("cell", "backend"))
     vocabularies = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
     registry = with_plugin_file(Registry([vocabularies]), WRONG)
-    yield {report.name.partition("/")[2]: report for report in check_plugin(registry, registry.plugins[-1])}
+    entries = registry.plugins[-1].registrations
+    yield {entry.name: check_component(registry, entry, {}) for entry in entries}
     del sys.modules["plugin_file_wrong_components"]
 
 
@@ -74,7 +75,7 @@ def test_the_components_of_seqforge_are_right(registry: Registry) -> None:
     essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
     kept = tuple(entry for entry in essentials.registrations if entry.kind != "cell")
     plugin = Plugin("essentials", "", "", "1", PluginState.OK, registrations=kept)
-    found = list(check_plugin(Registry([plugin]), plugin))
+    found = [check_component(Registry([plugin]), entry, {}) for entry in kept]
     verdicts = {report.name: report.verdict.value for report in found if report.verdict != "right"}
     assert verdicts == {"essentials/text": "not tried", "essentials/inline": "not tried"}
     assert [report.advice for report in found if report.verdict == "right" and report.advice] == []

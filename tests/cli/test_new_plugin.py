@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 import seqforge.testing
 from seqforge import Experiment
-from seqforge.api.plugin_check import check_plugin
+from seqforge.api.plugin_check import check_component
 from seqforge.cli.app import build_app
-from seqforge.cli.new_plugin import SUITES, render_component, render_plugin
+from seqforge.cli.new_plugin import TEMPLATES, render_component, render_plugin
 from seqforge.cli.plugins_new import check_name
 from seqforge.errors import PluginError
 from seqforge.registry import KINDS, Plugin, PluginState, Registry, with_project
@@ -34,27 +34,49 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return write
 
 
-def test_every_kind_except_trackers_has_a_template_and_a_suite() -> None:
-    assert set(SUITES) == set(KINDS) - {"tracker"}
-    for suite, table in SUITES.values():
-        assert hasattr(seqforge.testing, suite)
-        assert not table or table in getattr(seqforge.testing, suite).__annotations__
+def test_every_kind_has_a_template_and_a_suite() -> None:
+    assert {template.kind for template in TEMPLATES.values()} == set(KINDS)
+    for template in TEMPLATES.values():
+        assert hasattr(seqforge.testing, template.suite)
+        assert not template.table or template.table in getattr(seqforge.testing, template.suite).__annotations__
 
 
-@pytest.mark.parametrize("kind", sorted(SUITES))
-def test_each_kind_alone_is_right_and_its_example_is_valid(kind: str, write: Write, registry: Registry) -> None:
-    folder = write(render_plugin(f"one-{kind}", [kind]))
+@pytest.mark.parametrize("choice", TEMPLATES)
+def test_each_component_alone_is_right_and_its_example_is_valid(choice: str, write: Write, registry: Registry) -> None:
+    folder = write(render_plugin(f"one-{choice}", [choice]))
     found, (plugin,) = with_project(registry, folder)
-    assert (plugin.name, plugin.state, plugin.reason) == (f"one-{kind}", PluginState.OK, "")
+    assert (plugin.name, plugin.state, plugin.reason) == (f"one-{choice}", PluginState.OK, "")
     essentials = next(plugin for plugin in registry.plugins if plugin.name == "essentials")
+    (registration,) = plugin.registrations
     # Without the backends of other plugins, nothing is compiled.
-    (report,) = check_plugin(Registry([essentials, plugin]), plugin)
-    assert (report.kind, report.name, report.verdict) == (kind, f"one-{kind}/one-{kind}", "right")
+    report = check_component(Registry([essentials, plugin]), registration, {})
+    kind = TEMPLATES[choice].kind
+    assert (report.kind, report.name, report.verdict) == (kind, f"one-{choice}/one-{choice}", "right")
     assert report.advice == ""
-    experiment = Experiment.load(folder / "example.toml", registry=found)
+    file = "labelled.toml" if TEMPLATES[choice].labelled else "example.toml"
+    experiment = Experiment.load(folder / file, registry=found)
     if kind not in ("attention", "backend"):
         assert plugin.name in experiment.plugins
     assert experiment.training.backend == (plugin.name if kind == "backend" else "auto")
+
+
+def test_two_components_of_a_kind_have_names_and_experiments_of_their_own(write: Write, registry: Registry) -> None:
+    folder = write(render_plugin("two", ["corpus", "prediction-metric", "labelled-corpus", "metric", "cell"]))
+    found, (plugin,) = with_project(registry, folder)
+    names = {(registration.kind, registration.name) for registration in plugin.registrations}
+    assert names == {
+        ("cell", "two"),
+        ("corpus", "two"),
+        ("corpus", "two-labelled-corpus"),
+        ("metric", "two"),
+        ("metric", "two-prediction-metric"),
+    }
+    text, labelled = (Experiment.load(folder / f"{name}.toml", registry=found) for name in ("example", "labelled"))
+    assert (text.corpus.name, text.metrics[0].name) == ("two/two", "two/two")
+    assert labelled.corpus.name == "two/two-labelled-corpus"
+    assert labelled.metrics[0].name == "two/two-prediction-metric"
+    assert text.cells[0].name == labelled.cells[0].name == "two/two"
+    assert '["example.toml", "labelled.toml"]' in (folder / "tests/test_example.py").read_text()
 
 
 def test_the_names_are_derived_from_the_name_of_the_plugin() -> None:

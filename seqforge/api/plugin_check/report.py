@@ -3,7 +3,7 @@
 import enum
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from seqforge.api.plugin_check.training import (
 )
 from seqforge.errors import DataError, SeqforgeError
 from seqforge.faults import author_hint, blame_plugin
-from seqforge.registry import Component, Options, Plugin, Registration, Registry, options_of, resolve
+from seqforge.registry import Component, Options, Registration, Registry, options_of, resolve
 
 TRIALS = {
     "attention": try_attention,
@@ -65,12 +65,6 @@ class ComponentReport:
     verdict: Verdict
     finding: str
     advice: str = ""
-
-
-def check_plugin(registry: Registry, plugin: Plugin) -> Iterator[ComponentReport]:
-    """Check every component of a plugin, and yield each report when it is complete."""
-    for registration in plugin.registrations:
-        yield check_component(registry, registration, {})
 
 
 def check_component(registry: Registry, registration: Registration, chosen: Mapping[str, Any]) -> ComponentReport:

@@ -1,36 +1,57 @@
 """The files of a new plugin, from the templates in this package."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 
 from seqforge.registry import API_VERSION
 
-SUITES = {
-    "cell": ("CellSuite", "cells"),
-    "corpus": ("CorpusSuite", "corpora"),
-    "vocabulary": ("VocabularySuite", "vocabularies"),
-    "loss": ("LossSuite", "losses"),
-    "optimizer": ("OptimizerSuite", "optimizers"),
-    "schedule": ("ScheduleSuite", "schedules"),
-    "sampler": ("SamplerSuite", "samplers"),
-    "metric": ("MetricSuite", "metrics"),
-    "initializer": ("InitializerSuite", "initializers"),
-    "attention": ("AttentionSuite", "attentions"),
-    "backend": ("BackendSuite", ""),
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A component of which a new plugin can have one.
+
+    Attributes:
+        kind: Kind of component.
+        suite: Conformance suite of the component.
+        table: Attribute of the suite that lists components.
+        labelled: Whether the component is for labelled examples, and not for streams of text.
+    """
+
+    kind: str
+    suite: str
+    table: str
+    labelled: bool = False
+
+
+TEMPLATES = {
+    "cell": Template("cell", "CellSuite", "cells"),
+    "corpus": Template("corpus", "CorpusSuite", "corpora"),
+    "labelled-corpus": Template("corpus", "CorpusSuite", "corpora", labelled=True),
+    "vocabulary": Template("vocabulary", "VocabularySuite", "vocabularies"),
+    "loss": Template("loss", "LossSuite", "losses"),
+    "optimizer": Template("optimizer", "OptimizerSuite", "optimizers"),
+    "schedule": Template("schedule", "ScheduleSuite", "schedules"),
+    "sampler": Template("sampler", "SamplerSuite", "samplers"),
+    "metric": Template("metric", "MetricSuite", "metrics"),
+    "prediction-metric": Template("metric", "PredictionMetricSuite", "metrics", labelled=True),
+    "initializer": Template("initializer", "InitializerSuite", "initializers"),
+    "attention": Template("attention", "AttentionSuite", "attentions"),
+    "backend": Template("backend", "BackendSuite", ""),
+    "tracker": Template("tracker", "TrackerSuite", "trackers"),
 }
-"""Conformance suite of each kind, and the attribute of the suite that lists the components."""
+"""What `seqforge plugins new` offers, by the names of its options."""
 
 FILES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
-    "example.toml": "example.toml",
     ".gitignore": "gitignore",
     ".github/workflows/tests.yml": "workflow.yml",
     "tests/test_example.py": "tests/test_example.py",
 }
-"""Template of each file outside of the package."""
+"""Template of each file outside of the package, except the experiments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +59,73 @@ class Part:
     """A component of the new plugin.
 
     Attributes:
-        kind: Kind of component, also the name of its module.
+        name: Name of the component.
+        module: Name of its module in the package.
         class_name: Name of its class.
-        suite: Conformance suite of its kind.
-        table: Attribute of the suite that lists components.
+        template: What it is.
     """
 
-    kind: str
+    name: str
+    module: str
     class_name: str
-    suite: str
-    table: str
+    template: Template
 
 
-def render_plugin(name: str, kinds: Sequence[str]) -> dict[str, str]:
+def render_plugin(name: str, choices: Sequence[str]) -> dict[str, str]:
     """Return the content of each file of a new plugin, by its path.
 
+    A component has the name of the plugin. If two have the same kind, the second one is called
+    `NAME-labelled-corpus` or `NAME-prediction-metric`.
+
     Args:
-        name: Name of the plugin and of its components, such as `my-plugin`.
-        kinds: Kinds of component that it has.
+        name: Name of the plugin, such as `my-plugin`.
+        choices: Names of the templates of its components.
     """
     package = f"seqforge_{name.replace('-', '_')}"
-    prefix = "".join(word.capitalize() for word in name.split("-"))
-    parts = [Part(kind, f"{prefix}{kind.capitalize()}", *SUITES[kind]) for kind in SUITES if kind in kinds]
+    parts: dict[str, Part] = {}
+    for choice, template in TEMPLATES.items():
+        if choice in choices:
+            is_second = any(part.template.kind == template.kind for part in parts.values())
+            own_name = f"{name}-{choice}" if is_second else name
+            parts[choice] = Part(own_name, choice.replace("-", "_"), _camel(f"{name}-{choice}"), template)
     values = {
         "name": name,
         "distribution": f"seqforge-{name}",
         "package": package,
-        "kinds": kinds,
         "parts": parts,
         "api_version": API_VERSION,
     }
-    files = {path: _render(template, **values) for path, template in FILES.items()}
+    experiments = _experiments(values)
+    files = experiments | {path: _render(name, **values, experiments=experiments) for path, name in FILES.items()}
     files |= {f"{package}/__init__.py": _render("package/__init__.py", **values), f"{package}/py.typed": ""}
-    for part in parts:
-        files[f"{package}/{part.kind}.py"] = _render(f"package/{part.kind}.py", **values, part=part)
-        files[f"tests/test_{part.kind}.py"] = _render("tests/test_component.py", **values, part=part)
+    for part in parts.values():
+        files[f"{package}/{part.module}.py"] = _render(f"package/{part.module}.py", **values, part=part)
+        files[f"tests/test_{part.module}.py"] = _render("tests/test_component.py", **values, part=part)
     return files
 
 
-def render_component(kind: str, class_name: str) -> str:
+def _experiments(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return an experiment for text, one for labelled examples, or both, if the components do not fit into one."""
+    parts: dict[str, Part] = values["parts"]
+    labelled = any(part.template.labelled for part in parts.values())
+    files: dict[str, str] = {}
+    if not labelled or {"corpus", "sampler", "metric"} & parts.keys():
+        choices = {"file": "example.toml", "labelled": False, "corpus": "corpus", "metric": "metric"}
+        files["example.toml"] = _render("experiment.toml", **values, **choices)
+    if labelled:
+        choices = {"labelled": True, "corpus": "labelled-corpus", "metric": "prediction-metric"}
+        files["labelled.toml"] = _render("experiment.toml", **values, file="labelled.toml", **choices)
+    return files
+
+
+def render_component(choice: str, class_name: str) -> str:
     """Return the module of a component, with another name for its class."""
-    return _render(f"package/{kind}.py", part=Part(kind, class_name, *SUITES[kind]))
+    part = Part("", choice.replace("-", "_"), class_name, TEMPLATES[choice])
+    return _render(f"package/{part.module}.py", part=part)
+
+
+def _camel(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("-"))
 
 
 def _render(template: str, **values: object) -> str:

@@ -1,0 +1,126 @@
+"""Trackers that are wrong."""
+
+import json
+
+from seeded_bugs.bug import Bug
+from seqforge.interfaces import Tracker
+from seqforge.testing import TrackerSuite
+
+
+class Lines(Tracker):
+    """A correct tracker: values as lines of JSON."""
+
+    def start(self, run):
+        self.file = (run.directory / "values.jsonl").open("a")
+        return "lines"
+
+    def log_values(self, step, values):
+        self.file.write(json.dumps({"step": step, "values": dict(values)}) + "\n")
+
+    def log_texts(self, step, texts):
+        pass
+
+    def log_file(self, path):
+        pass
+
+    def finish(self, *, complete):
+        self.file.close()
+
+
+class LinesSuite(TrackerSuite):
+    """The suite with a reader of the lines."""
+
+    def recorded(self, run):
+        lines = map(json.loads, (run.directory / "values.jsonl").read_text().splitlines())
+        return [(line["step"], line["values"]) for line in lines]
+
+
+class PathAsIdentifier(Lines):
+    """The identifier is a path."""
+
+    def start(self, run):
+        super().start(run)
+        return str(run.directory / "values.jsonl")
+
+
+class NewIdentifier(Lines):
+    """A resumed run becomes a new tracked run."""
+
+    def start(self, run):
+        super().start(run)
+        return f"lines-{run.step}"
+
+
+class StrictNumbers(Lines):
+    """A loss that is NaN or infinite is an error."""
+
+    def log_values(self, step, values):
+        self.file.write(json.dumps({"step": step, "values": dict(values)}, allow_nan=False) + "\n")
+
+
+class FirstText(Lines):
+    """A step without texts is an error."""
+
+    def log_texts(self, step, texts):
+        self.first = texts[min(texts)]
+
+
+class WithoutReport(Lines):
+    """A run that ends early is an error, because it has no report."""
+
+    def log_file(self, path):
+        self.report = path
+
+    def finish(self, *, complete):
+        super().finish(complete=complete)
+        self.report.stat()
+
+
+class EngineLog(Lines):
+    """Values are written to a file of the engine."""
+
+    def start(self, run):
+        self.file = (run.directory / "metrics.jsonl").open("a")
+        return "lines"
+
+
+class OneFileForAll(Lines):
+    """Two runs at the same time write to the same file."""
+
+    file = None
+
+    def start(self, run):
+        if OneFileForAll.file is None or OneFileForAll.file.closed:
+            OneFileForAll.file = (run.directory / "values.jsonl").open("a")
+        (run.directory / "values.jsonl").touch()
+        return "lines"
+
+
+class Overwriting(Lines):
+    """A resumed run overwrites the values of the first part."""
+
+    def start(self, run):
+        self.file = (run.directory / "values.jsonl").open("w")
+        return "lines"
+
+
+BUGS = (
+    Bug(
+        LinesSuite,
+        "test_a_resumed_run_keeps_its_identifier",
+        PathAsIdentifier,
+        "`start` does not return an identifier",
+    ),
+    Bug(
+        LinesSuite,
+        "test_a_resumed_run_keeps_its_identifier",
+        NewIdentifier,
+        "`start` returns another identifier for a resumed run",
+    ),
+    Bug(LinesSuite, "test_any_value_and_text_is_logged", StrictNumbers, "`log_values` of 5 values raises ValueError"),
+    Bug(LinesSuite, "test_any_value_and_text_is_logged", FirstText, "`log_texts` of no text raises ValueError"),
+    Bug(LinesSuite, "test_an_interrupted_run_ends", WithoutReport, "`finish(complete=False)` raises AttributeError"),
+    Bug(LinesSuite, "test_the_run_stays_as_it_is", EngineLog, "the file metrics.jsonl of the run directory is changed"),
+    Bug(LinesSuite, "test_the_logged_values_arrive", OneFileForAll, "the values of the first run do not arrive"),
+    Bug(LinesSuite, "test_the_logged_values_arrive", Overwriting, "the values of the first run do not arrive"),
+)
