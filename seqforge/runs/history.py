@@ -37,7 +37,9 @@ def record_start(folder: Path, step: int, values: Mapping[str, Any]) -> None:
     Raises:
         RunError: If the file cannot be written.
     """
-    MetricsLog(folder / HISTORY).append(STARTED, step, {"time": _now(), **values, **_describe_process()})
+    history = MetricsLog(folder / HISTORY)
+    history.drop_partial_line()
+    history.append(STARTED, step, {"time": _now(), **values, **_describe_process()})
 
 
 def record_end(folder: Path, step: int, reason: str, *, complete: bool, seconds: float) -> None:

@@ -52,6 +52,19 @@ class MetricsLog:
             with reported_failures(f"writing {self._path}"), open_regular(self._path, "ab") as file:
                 os.fsync(file.fileno())
 
+    def drop_partial_line(self) -> None:
+        """Delete a last line without a line break: the rest of it was lost in a power failure.
+
+        Otherwise, the next line would be appended to it, and both would be damaged.
+        """
+        if not self._path.exists():
+            return
+        content = _read_content(self._path)
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with reported_failures(f"writing {self._path}"), open_regular(self._path, "ab") as file:
+                os.ftruncate(file.fileno(), whole)
+
     def find(self, event: str, step: int) -> dict[str, Any] | None:
         """Return the last record of an event at a step, or None if there is none."""
         records, _ = _read(self._path)
@@ -100,6 +113,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def _read_content(path: Path) -> bytes:
+    try:
+        with reported_failures(f"reading {path}"):
+            return read_bounded(path, MAXIMUM_SIZE)
+    except ValueError as error:
+        raise RunError(f"{path}: {error}") from error
+
+
 def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, Any]], int]:
     """Return the records of a log, and the number of damaged lines.
 
@@ -107,11 +128,7 @@ def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, A
     """
     if not path.exists():
         return [], 0
-    try:
-        with reported_failures(f"reading {path}"):
-            lines = read_bounded(path, MAXIMUM_SIZE).split(b"\n")
-    except ValueError as error:
-        raise RunError(f"{path}: {error}") from error
+    lines = _read_content(path).split(b"\n")
     records: list[dict[str, Any]] = []
     damaged = 0
     for number, line in enumerate(lines, start=1):

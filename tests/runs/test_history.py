@@ -39,6 +39,21 @@ def test_state_while_a_run_trains_and_after_it_ended(experiment: Callable[..., E
     assert read_state(run.path) == ("failed", "the disk is full")
 
 
+@pytest.mark.parametrize("rest", [b'{"event": "ended", "st', b"\0" * 40])
+def test_a_start_follows_a_line_that_a_power_failure_has_cut(rest: bytes, tmp_path: Path) -> None:
+    record_start(tmp_path, 0, {})
+    with (tmp_path / "history.jsonl").open("ab") as file:
+        file.write(rest)
+    assert read_state(tmp_path) == ("interrupted", "the process was killed")
+    record_start(tmp_path, 4, {})
+    record_end(tmp_path, 8, "reached the end", complete=True, seconds=1.0)
+    assert [(record["event"], record["step"]) for record in read_history(tmp_path)] == [
+        ("started", 0),
+        ("started", 4),
+        ("ended", 8),
+    ]
+
+
 def test_command_can_be_entered_again_but_has_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = "--storage=postgresql://me:secret@host:5432/sweeps"
     for arguments in (["/lib/seqforge/__main__.py", "run", "my text.toml"], ["/bin/seqforge", "sweep", database]):
