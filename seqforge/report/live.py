@@ -17,6 +17,7 @@ from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
 from seqforge.report.samples import SampleReader
 from seqforge.report.subject import Subject
+from seqforge.runs.activity import read_activity
 from seqforge.runs.history import HISTORY, read_state
 
 ADDRESS = "127.0.0.1"
@@ -53,7 +54,7 @@ class LiveRun:
         """Return what changes whenever the run writes something or ends."""
         directory = self._subject.directory
         logs = [directory.metrics, directory.path / HISTORY]
-        state = read_state(directory.path)
+        state = read_state(directory.path), read_activity(directory.path)
         return state, [(path.stat().st_size, path.stat().st_mtime_ns) for path in logs if path.exists()]
 
     def _collect(self) -> bytes:
@@ -67,6 +68,8 @@ class LiveRun:
             if (value := number(last, key)) is not None:
                 status += f" · {value:.3f} {unit}"
                 break
+        if activity := read_activity(self._subject.directory.path):
+            status += f" · {activity}"
         news = {
             "state": facts.state,
             "ended": facts.state != "running",

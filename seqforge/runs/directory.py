@@ -44,6 +44,7 @@ FILES = (
     "history.jsonl",
     TRACKERS,
     ".lock",
+    ".activity",
 )
 FOLDERS = ("samples", "initial", "checkpoints")
 

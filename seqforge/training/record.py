@@ -1,5 +1,6 @@
 """The files of a run that training writes: logs, samples and checkpoints. Only the first process writes them."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,6 +14,7 @@ from seqforge.distribution import World
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.events import Evaluated, RunFinished, RunStarted, StepFinished
 from seqforge.files import reported_failures
+from seqforge.runs.activity import recorded_activity
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.history import record_end, record_start
 from seqforge.runs.metrics_log import MetricsLog
@@ -42,6 +44,10 @@ class RunRecord:
         self._log = MetricsLog(directory.metrics)
         with reported_failures(f"reading {directory.path}"):
             self._run_files = describe_run_files(directory.path) if world.is_first else {}
+
+    def activity(self, work: str) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which other processes can read what this run is doing, such as "evaluating"."""
+        return recorded_activity(self._directory.path, work) if self._world.is_first else contextlib.nullcontext()
 
     def find(self, event: str, step: int) -> dict[str, Any] | None:
         """Return the line of an event at a step in the metrics log, or None if there is none; in every process."""

@@ -1,7 +1,8 @@
 """The training loop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from seqforge.checkpoints.files import random_state, restore_random
 from seqforge.checkpoints.training_state import TrainingState
@@ -281,12 +282,19 @@ class Trainer:
         if self._sampled != step:
             self._sample()
 
+    @contextmanager
+    def _work(self, work: str) -> Generator[None]:
+        """Announce the work inside the block, to callbacks and to processes that follow the run."""
+        self._notify(WorkProgressed(work))
+        with self._record.activity(work):
+            yield
+
     def _evaluate(self) -> bool:
         """Score the validation split, and return whether the loss is the lowest so far."""
         state = self._state
-        self._notify(WorkProgressed("evaluating"))
         try:
-            score = self._task.evaluate(state.model, report=self._notify)
+            with self._work("evaluating"):
+                score = self._task.evaluate(state.model, report=self._notify)
         except NonFiniteError as error:
             raise self._diverged(error) from error
         if score is None:
@@ -304,9 +312,9 @@ class Trainer:
     def _sample(self) -> None:
         state = self._state
         self._sampled = state.step
-        self._notify(WorkProgressed("sampling"))
         try:
-            sample = self._task.sample(state.model, state.step, report=self._notify)
+            with self._work("sampling"):
+                sample = self._task.sample(state.model, state.step, report=self._notify)
         except (RunError, DataError):
             raise
         except FailedElsewhereError:  # The other process prints the warning.
@@ -325,10 +333,10 @@ class Trainer:
 
     def _save(self) -> None:
         """Save the state, and the loss if the step was evaluated."""
-        self._notify(WorkProgressed("saving"))
         state = self._state
         loss = self._evaluated[1] if self._evaluated is not None and self._evaluated[0] == state.step else None
         try:
-            self._record.save(state, loss)
+            with self._work("saving"):
+                self._record.save(state, loss)
         except NonFiniteError as error:
             raise self._diverged(error) from error

@@ -13,6 +13,7 @@ import pytest
 from seqforge import Run
 from seqforge.report import Subject
 from seqforge.report.live import LiveRun, make_server
+from seqforge.runs.activity import recorded_activity
 from seqforge.runs.metrics_log import MetricsLog
 
 
@@ -63,6 +64,8 @@ def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Calla
         page.get_by_text("100% of the run").wait_for()
         MetricsLog(run.directory.metrics).append("step", 13, {"fraction": 0.5, "loss": 1.0, "seconds": 9.0})
         page.get_by_text("50% of the run").wait_for()
+        with recorded_activity(run.path, "evaluating"):
+            page.locator("#live", has_text="evaluating").wait_for()
     MetricsLog(run.directory.metrics).append("step", 14, {"fraction": 0.6, "loss": 1.0, "seconds": 9.5})
     page.locator("#live.ended", has_text="finished").wait_for()
 

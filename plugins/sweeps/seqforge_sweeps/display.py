@@ -39,6 +39,7 @@ class TrialDisplay(Callback):
         )
         self._task: TaskID | None = None
         self._updated = 0.0
+        self._work = ""
 
     def __enter__(self) -> "TrialDisplay":
         return self
@@ -70,10 +71,10 @@ class TrialDisplay(Callback):
         self._show(event.fraction, f"step {event.step:,}  {loss:.3f} {unit}")
 
     def _show(self, fraction: float | None, figures: str) -> None:
-        now = time.monotonic()
-        if now - self._updated < INTERVAL:
+        now, is_new = time.monotonic(), fraction is None and figures != self._work
+        if now - self._updated < INTERVAL and not is_new:
             return
-        self._updated = now
+        self._updated, self._work = now, figures if fraction is None else ""
         if self._task is None:
             trials = planned(self._study)
             done = sum(trial.state.is_finished() for trial in trials)
