@@ -44,8 +44,10 @@ def report(
       seqforge report runs/lstm runs/gru --output comparison.html
     """
     from seqforge.api.progress import ProgressDisplay
+    from seqforge.hardware.memory import keep_freed_memory
     from seqforge.report import Subject, write_report
 
+    keep_freed_memory()
     with ProgressDisplay(stderr()) as display:
         subjects: list[Subject] = []
         for path in runs:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import PurePosixPath
 
 from pygments.lexer import Lexer
@@ -51,6 +52,7 @@ def highlight(text: str, lexer: Lexer | None) -> list[int]:
     return parts
 
 
+@cache
 def _class_of(name: str) -> str:
     kind = string_to_tokentype(name.removeprefix("Token."))
     while kind is not None and kind is not Token:

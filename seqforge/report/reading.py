@@ -1,6 +1,5 @@
 """Held-out text for the examinations of a model, and the states and gates with which a model reads it."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,11 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.data import Dataset, SplitName, TokenStream
-from seqforge.interfaces import Cell, FactoredCell, Vocabulary
+from seqforge.interfaces import Cell, Vocabulary
 from seqforge.model import SequenceModel
-
-GATES = {"lstm": {"input": 0, "forget": 1, "output": 3}, "gru": {"reset": 0, "update": 1}}
-"""Gates of the recurrences that `FactoredCell.equations` names, with their block in the pre-activations."""
+from seqforge.report.gates import GateRecorder
 
 MOST_LOGITS = 1 << 26
 """Maximum number of logits that are in memory at once: 256 MiB, also for a vocabulary of thousands of symbols."""
@@ -28,7 +25,7 @@ class LayerReading:
 
     Attributes:
         units: Values of the state, `[time, batch, hidden]`, by the name of the field.
-        gates: Values of the gates, `[time, batch, hidden]`, by the name of the gate; empty for unknown equations.
+        gates: Values of the gates, `[time, batch, hidden]`, by the name of the gate; empty if the cell has none.
     """
 
     units: dict[str, Float[Tensor, "time batch hidden"]]
@@ -78,34 +75,26 @@ def read_layers(model: SequenceModel, tokens: Int[Tensor, "time batch"]) -> list
     features: Tensor = model.input(tokens.to(next(model.parameters()).device))
     readings: list[LayerReading] = []
     for cell in model.stack.layers:
-        features, reading = _read_layer(cell, features)
+        features, reading = read_cell(cell, features)
         readings.append(reading)
     return readings
 
 
-def _read_layer(cell: Cell[Any], inputs: Tensor) -> tuple[Tensor, LayerReading]:
+def read_cell(cell: Cell[Any], inputs: Tensor) -> tuple[Float[Tensor, "time batch hidden"], LayerReading]:
+    """Return the output of every step of a cell from the initial state, and what the cell computes on the way."""
     projected = cell.project(inputs)
     state = cell.initial_state(projected.shape[1])
     outputs: list[Tensor] = []
     units: dict[str, list[Tensor]] = {}
-    gates: dict[str, list[Tensor]] = {}
+    recorder = GateRecorder(cell.hidden_size)
     for step_input in projected.unbind(0):
-        for name, values in _gates(cell, step_input, state):
-            gates.setdefault(name, []).append(values.cpu())
-        output, state = cell.step(step_input, state)
+        with recorder:
+            output, state = cell.step(step_input, state)
         outputs.append(output)
         for name, values in zip(cast("tuple[str, ...]", getattr(state, "_fields")), state, strict=True):  # noqa: B009
             if values.shape == output.shape:
                 units.setdefault(name, []).append(values.float().cpu())
+    # A sigmoid that a cell computes on some steps only is no gate.
+    gates = {name: values for name, values in recorder.gates.items() if len(values) == len(outputs)}
     stacked = ({name: torch.stack(values) for name, values in table.items()} for table in (units, gates))
     return torch.stack(outputs), LayerReading(*stacked)
-
-
-def _gates(cell: Cell[Any], projected: Tensor, state: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield the values of the gates, if the equations of the cell define them."""
-    if not isinstance(cell, FactoredCell) or cell.equations not in GATES:
-        return
-    preactivations = projected + functional.linear(state[0], cell.recurrent_matrix())
-    blocks: Sequence[Tensor] = torch.split(preactivations, cell.hidden_size, dim=1)
-    for name, block in GATES[cell.equations].items():
-        yield name, blocks[block].sigmoid().float()

@@ -44,8 +44,8 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
 
     Returns:
         `symbols` of the text that is shown; `units`, each with its property, name, score, control and its activations
-        on this text from -127 to 127; and `gates`, each with its layer, name and for each unit the fractions of time
-        it is left-saturated and right-saturated. None if the text is too short.
+        on this text from -127 to 127; `gates`, each with its layer, name and for each unit the fractions of time it is
+        left-saturated and right-saturated; and the layers without gates as `ungated`. None if the text is too short.
     """
     dataset = subject.dataset
     if dataset is None:
@@ -96,7 +96,9 @@ def collect_units(subject: Subject) -> dict[str, Any] | None:
         )
     units.sort(key=lambda unit: unit["control"] - abs(unit["score"]))
     shown_symbols = [piece[start:] for piece, start in zip(texts, starts, strict=True)]
-    return {"symbols": shown_symbols, "units": units, "gates": _saturation(readings)}
+    cells = [type(cell).__name__ for cell in subject.model.stack.layers]
+    ungated = [f"layer {layer} ({cells[layer - 1]})" for layer, one in enumerate(readings, start=1) if not one.gates]
+    return {"symbols": shown_symbols, "units": units, "gates": _saturation(readings), "ungated": ungated}
 
 
 def find_unit(first: Values, second: Values, labels: Values) -> tuple[int, float, float] | None:

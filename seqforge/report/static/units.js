@@ -53,14 +53,16 @@ seqforge.parts.push((parent) => {
 });
 
 seqforge.parts.push((parent) => {
-  const gates = parent.run.units?.gates ?? [];
-  if (!gates.length) return;
+  if (!parent.run.units) return;
+  const { gates, ungated } = parent.run.units;
   const section = seqforge.section(
     parent,
     "gates",
     "Saturation of gates",
-    "Each circle is a unit: how much of the time its gate is open (above 0.9) and closed (below 0.1). A forget gate far to the right keeps its " +
-      "content for long; units near the origin never commit.",
+    gates.length
+      ? "Each circle is a unit: how much of the time its gate is open (above 0.9) and closed (below 0.1). A forget gate far to the right keeps its " +
+        "content for long; units near the origin never commit."
+      : "",
     "Gates",
   );
   const name = "http://www.w3.org/2000/svg";
@@ -87,6 +89,10 @@ seqforge.parts.push((parent) => {
     grid.append(seqforge.element("figure", { className: "card" }, seqforge.element("figcaption", {}, title[0].toUpperCase() + title.slice(1)), svg));
   }
   section.append(grid);
+  if (ungated.length) {
+    const which = ungated.join(", ");
+    section.append(seqforge.element("p", { className: "muted small" }, `Without gates: ${which}. A gate is a sigmoid with one value for each hidden unit.`));
+  }
 });
 
 seqforge.parts.push((parent) => {

@@ -1,0 +1,135 @@
+"""The gates of a cell: the sigmoids that it computes on each step.
+
+No interface states which values of a cell are gates. But a gate is a sigmoid with one value for each hidden unit, and
+it is either assigned to a variable or a factor of a product. Every call of `torch.sigmoid` can be observed while a cell
+computes a step, so the gates of any cell are found. The name of a gate is that of its variable.
+"""
+
+import ast
+import inspect
+import itertools
+import linecache
+from collections.abc import Sequence
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+SIGMOIDS: frozenset[Any] = frozenset([torch.sigmoid, torch.special.expit, Tensor.sigmoid, Tensor.sigmoid_])
+
+CONVENTIONAL_NAMES = {"f": "forget", "i": "input", "o": "output", "r": "reset", "u": "update", "z": "update"}
+"""Names of gates by the letters that equations in papers, and variables in cells, use for them."""
+
+LONGEST_NAME = 40
+
+_BETWEEN = {"torch", "jaxtyping"}
+"""Packages whose functions may be between a cell and `__torch_function__`."""
+
+_UNKNOWN = "sigmoid"
+"""Name of a gate whose source code is not available."""
+
+
+class GateRecorder(TorchFunctionMode):
+    """A context that records the gates that a cell computes inside it.
+
+    Args:
+        hidden_size: Number of hidden units of the cell.
+
+    Attributes:
+        gates: Values of each gate on each step, `[batch, hidden]`, by name, in the order of their computation.
+    """
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.gates: dict[str, list[Tensor]] = {}
+        self._hidden_size = hidden_size
+        self._names: dict[tuple[CodeType, int], list[str]] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call the function, and record its result if it is a gate."""
+        result = func(*args, **(kwargs or {}))
+        if func in SIGMOIDS and isinstance(result, Tensor):
+            self._record(result)
+        return result
+
+    def _record(self, values: Tensor) -> None:
+        count, rest = divmod(values.shape[-1], self._hidden_size)
+        frame = _calling_frame()
+        if values.dim() != 2 or rest or frame is None:
+            return
+        place = frame.f_code, frame.f_lasti
+        if place not in self._names:
+            self._names[place] = [self._unused(name) for name in name_gates(frame, count)]
+        for name, part in zip(self._names[place], torch.split(values, self._hidden_size, dim=1), strict=False):
+            self.gates.setdefault(name, []).append(part.float().cpu())
+
+    def _unused(self, name: str) -> str:
+        taken = {name for names in self._names.values() for name in names}
+        numbered = (name if number == 1 else f"{name} {number}" for number in range(1, len(taken) + 2))
+        return next(one for one in numbered if one not in taken)
+
+
+def _calling_frame() -> FrameType | None:
+    """Return the frame of the cell that calls the function."""
+    frame = inspect.currentframe()
+    while frame is not None and _is_between(str(frame.f_globals.get("__name__"))):
+        frame = frame.f_back
+    return frame
+
+
+def _is_between(module: str) -> bool:
+    return module == __name__ or module.partition(".")[0] in _BETWEEN
+
+
+def name_gates(frame: FrameType, count: int) -> list[str]:
+    """Return the names of the gates that the current call of a frame computes; none if its sigmoid is no gate.
+
+    Args:
+        frame: Frame that calls a sigmoid.
+        count: Number of gates that the call computes together.
+    """
+    path = _path_to_call(frame)
+    if not path:
+        return _numbered(_UNKNOWN, count)
+    parent = next(node for node in reversed(path[:-1]) if not isinstance(node, ast.IfExp))
+    statement = next((node for node in reversed(path) if isinstance(node, ast.Assign | ast.AnnAssign)), None)
+    variables = _variables(statement) if statement is not None else []
+    if len(variables) == count and (count > 1 or parent is statement):
+        return [CONVENTIONAL_NAMES.get(name, name.removesuffix("_gate").replace("_", " ")) for name in variables]
+    is_factor = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult)
+    if not is_factor and parent is not statement:
+        return []
+    text = ast.unparse(path[-1]).removeprefix("torch.")
+    return _numbered(text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…", count)
+
+
+def _path_to_call(frame: FrameType) -> list[ast.AST]:
+    """Return the nodes that contain the current call of a frame, from its statement to the call; empty if unknown."""
+    position = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
+    lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
+    try:
+        pending: list[list[ast.AST]] = [[ast.parse("".join(lines))]]
+    except (SyntaxError, ValueError, RecursionError):  # a cell of a notebook may contain other things than Python
+        return []
+    while pending:
+        path = pending.pop()
+        node = path[-1]
+        place = tuple(getattr(node, name, None) for name in ("lineno", "end_lineno", "col_offset", "end_col_offset"))
+        if isinstance(node, ast.Call) and place == position:
+            return path
+        pending += [[*path, child] for child in ast.iter_child_nodes(node)]
+    return []
+
+
+def _variables(assignment: ast.Assign | ast.AnnAssign) -> list[str]:
+    target = assignment.targets[0] if isinstance(assignment, ast.Assign) else assignment.target
+    elements = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+    return [element.id for element in elements if isinstance(element, ast.Name)]
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name} {number}" for number in range(1, count + 1)]
