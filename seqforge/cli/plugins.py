@@ -3,21 +3,23 @@
 import inspect
 import json
 from collections import Counter
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
+from seqforge.cli.option_rows import option_rows, plural
 from seqforge.cli.plugins_check import check_plugins, find_subject
 from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError
-from seqforge.registry import KINDS, Options, Plugin, PluginState, Registration, Registry, options_of
+from seqforge.registry import KINDS, Plugin, PluginState, Registration, Registry, options_of
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
 plugins_app.command("check")(check_plugins)
 plugins_app.command("new")(new_plugin)
 
 STYLES = {PluginState.OK: "green", PluginState.DISABLED: "dim"}
+_DEFAULTS = {"required": "required", "absent": "absent by default"}
 
 
 @plugins_app.command("list")
@@ -41,7 +43,7 @@ def list_plugins(
     for plugin in registry.plugins:
         style = STYLES.get(plugin.state, "red")
         counts = Counter(entry.kind for entry in plugin.registrations)
-        components = ", ".join(f"{counts[kind]} {_plural(kind, counts[kind])}" for kind in KINDS if counts[kind])
+        components = ", ".join(f"{counts[kind]} {plural(kind, counts[kind])}" for kind in KINDS if counts[kind])
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
         stdout().print(f"  {plugin.reason or components}")
@@ -111,65 +113,13 @@ def _show_component(registry: Registry, registration: Registration) -> None:
     target = f"{component.__module__}:{component.__qualname__}" if registration.backends else registration.target
     typer.echo(f"  class         {target}")
     typer.echo(f"  names         {', '.join(registry.names_of(registration))}")
-    rows = [*_plain_rows(options), *_nested_rows(options)]
+    rows = list(option_rows(options))
     typer.echo("  options" if rows else "  options       none")
-    width = max((len(name) for name, _, _ in rows), default=0)
-    for name, value, description in rows:
-        typer.echo(f"    {name:<{width}}  {value}")
-        if description:
-            typer.echo(f"    {'':<{width}}  {description}")
-
-
-def _plain_rows(options: Options) -> list[tuple[str, str, str]]:
-    schema = options.model.model_json_schema()
-    rows: list[tuple[str, str, str]] = []
-    for name, option in schema.get("properties", {}).items():
-        default = _default(option["default"]) if "default" in option else "required"
-        value = f"{_type(option, schema.get('$defs', {}))}, {default}"
-        rows.append((name, value, option.get("description", "")))
-    return rows
-
-
-def _nested_rows(options: Options) -> list[tuple[str, str, str]]:
-    return [
-        (
-            name,
-            f"{f'list of {_plural(option.kind, 2)}' if option.many else option.kind}, "
-            f"{'required' if option.required else 'absent by default'}",
-            option.description,
-        )
-        for name, option in options.nested.items()
-    ]
-
-
-def _default(value: Any) -> str:
-    return "absent by default" if value is None else f"default {json.dumps(value, ensure_ascii=False)}"
-
-
-_TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "object": "table"}
-_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-
-
-def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """Return the type of an option in words, from its JSON Schema."""
-    if "$ref" in schema:
-        return _type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    if "anyOf" in schema:
-        alternatives = cast("list[dict[str, Any]]", schema["anyOf"])
-        return " or ".join(_type(each, definitions) for each in alternatives if each.get("type") != "null")
-    if "enum" in schema or "const" in schema:
-        return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
-    if schema.get("type") == "array":
-        return f"list of {_type(schema['items'], definitions)}" if "items" in schema else "list"
-    if schema.get("format") == "path":
-        return "path"
-    bounds = " and ".join(f"{sign} {schema[bound]}" for bound, sign in _BOUNDS.items() if bound in schema)
-    return f"{_TYPES.get(schema.get('type', ''), 'value')} {bounds}".rstrip()
-
-
-def _plural(kind: str, count: int) -> str:
-    plurals = {"corpus": "corpora", "vocabulary": "vocabularies", "loss": "losses"}
-    return kind if count == 1 else plurals.get(kind, f"{kind}s")
+    width = max((len(row.name) for row in rows), default=0)
+    for row in rows:
+        typer.echo(f"    {row.name:<{width}}  {row.type}, {_DEFAULTS.get(row.default) or f'default {row.default}'}")
+        if row.description:
+            typer.echo(f"    {'':<{width}}  {row.description}")
 
 
 def _as_json(plugin: Plugin) -> dict[str, object]:

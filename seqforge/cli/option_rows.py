@@ -1,0 +1,67 @@
+"""Options of a component in words: name, type, default and description."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from seqforge.registry import Options
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRow:
+    """An option in words.
+
+    Attributes:
+        name: Name of the option.
+        type: Type and bounds, such as `integer > 0`.
+        default: Default as JSON, `required` or `absent`.
+        description: Description; may be empty.
+    """
+
+    name: str
+    type: str
+    default: str
+    description: str
+
+
+def option_rows(options: Options) -> Iterator[OptionRow]:
+    """Yield the options of a component: plain options first, then those that are components."""
+    schema = options.model.model_json_schema()
+    for name, option in schema.get("properties", {}).items():
+        default = _default(option["default"]) if "default" in option else "required"
+        yield OptionRow(name, _type(option, schema.get("$defs", {})), default, option.get("description", ""))
+    for name, option in options.nested.items():
+        kind = f"list of {plural(option.kind, 2)}" if option.many else option.kind
+        yield OptionRow(name, kind, "required" if option.required else "absent", option.description)
+
+
+def plural(kind: str, count: int) -> str:
+    """Return the name of a kind for a number of components."""
+    plurals = {"corpus": "corpora", "vocabulary": "vocabularies", "loss": "losses"}
+    return kind if count == 1 else plurals.get(kind, f"{kind}s")
+
+
+def _default(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+_TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "object": "table"}
+_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return the type of an option in words, from its JSON Schema."""
+    if "$ref" in schema:
+        return _type(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        alternatives = cast("list[dict[str, Any]]", schema["anyOf"])
+        return " or ".join(_type(each, definitions) for each in alternatives if each.get("type") != "null")
+    if "enum" in schema or "const" in schema:
+        return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'], definitions)}" if "items" in schema else "list"
+    if schema.get("format") == "path":
+        return "path"
+    bounds = " and ".join(f"{sign} {schema[bound]}" for bound, sign in _BOUNDS.items() if bound in schema)
+    return f"{_TYPES.get(schema.get('type', ''), 'value')} {bounds}".rstrip()
