@@ -27,9 +27,9 @@ lint: .venv/installed-for-tests
 examples: .venv/installed-for-tests
 	.ci/examples $(BIN)
 
+# The generated pages, the site in site/, and its checks. To see changes of a page at once: .venv/bin/zensical serve
 docs: .venv/installed-for-tests
-	$(BIN)/pip install -q -e ".[docs]"
-	$(BIN)/mkdocs build --strict
+	$(BIN)/python -m website
 
 bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks all --markdown docs/results/benchmarks.md

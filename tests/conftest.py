@@ -1,6 +1,7 @@
-"""Fixtures: small experiments that train in a second, and the command `seqforge` in its own process."""
+"""Fixtures: small experiments that train in a second, the command `seqforge` in its own process, and a browser."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -122,3 +123,16 @@ def seqforge(tmp_path: Path) -> Callable[..., Result]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("needs Chromium: apt install chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=[*flags, "--disable-component-update"])
+        yield browser
+        browser.close()

@@ -1,4 +1,4 @@
-"""A small trained run of a language model on C, and a browser."""
+"""A small trained run of a language model on C, and pages in a browser."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -44,19 +44,6 @@ def run(trained: Path, registry: Registry, tmp_path: Path) -> Run:
 @pytest.fixture
 def subject(run: Run) -> Subject:
     return Subject(run.directory, run.experiment)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("needs Chromium: apt install chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=[*flags, "--disable-component-update"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""The site builds, its links work, and a browser shows every page without errors and without other servers."""
+
+import functools
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("zensical", reason="needs the documentation tools: pip install -e '.[docs]'")
+ROOT = Path(__file__).parents[2]
+FEWEST_PAGES, FEWEST_ANCHORS = 45, 2200
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site in a copy of the sources, since another process may build it too."""
+    folder = tmp_path_factory.mktemp("site")
+    for name in ("docs", "website"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "mkdocs.yml", folder)
+    (folder / "plugins").symlink_to(ROOT / "plugins")
+    command = [sys.executable, "-m", "website"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    words = result.stdout.split()
+    assert int(words[words.index("pages,") - 1]) >= FEWEST_PAGES
+    assert int(words[words.index("anchors,") - 1]) >= FEWEST_ANCHORS
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("width", "scheme", "every"), [(390, "light", 1), (1280, "dark", 5)])
+def test_a_browser_shows_the_pages(
+    chromium: Any, site: Path, address: str, width: int, scheme: str, every: int
+) -> None:
+    problems: list[str] = []
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
+    page.on("console", lambda message: problems.append(f"{page.url}: {message.text}"))
+    page.on("request", lambda request: request.url.startswith((address, "data:")) or problems.append(request.url))
+    page.on("response", lambda response: response.status < 400 or problems.append(f"{response.url}: {response.status}"))
+    for file in sorted(site.rglob("index.html"))[::every]:
+        page.goto(address + file.relative_to(site).as_posix().removesuffix("index.html"))
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            problems.append(f"{page.url} is wider than the screen")
+    context.close()
+    assert problems == []
+
+
+def test_the_copy_button_copies_only_the_command(chromium: Any, address: str) -> None:
+    context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{address}tutorials/hello/")
+    block = page.locator(".highlight", has_text="inspect runs/hello hello --checkpoint initial")
+    block.hover()
+    block.locator("button").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    context.close()
+    assert copied.strip() == "seqforge inspect runs/hello hello --checkpoint initial"
+
+
+def test_the_search_finds_an_option_of_a_command(chromium: Any, address: str) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.keyboard.press("/")
+    page.keyboard.type("--prompt")
+    result = page.locator("a[href*='#seqforge-sample-prompt']").first
+    result.wait_for(timeout=10_000)
+    context.close()

@@ -1,0 +1,78 @@
+"""Pages that list every component of the installed first-party plugins with all its options."""
+
+import inspect
+from collections.abc import Iterator
+
+from seqforge.cli.option_rows import option_rows, plural
+from seqforge.registry import KINDS, Registration, Registry, options_of
+from website import ROOT
+
+FOLDER = "reference/options"
+TABLES = {
+    "corpus": "[corpus]",
+    "vocabulary": "[vocabulary]",
+    "cell": "[[model.cells]]",
+    "attention": "[model.attention]",
+    "backend": "[training]",
+    "initializer": "[model.initializer]",
+    "loss": "[loss]",
+    "optimizer": "[optimizer]",
+    "schedule": "[schedule]",
+    "sampler": "[[sampler]]",
+    "metric": "[[metrics]]",
+    "tracker": "[[trackers]]",
+}
+"""Table of an experiment file that selects a component of a kind."""
+
+
+def component_pages() -> dict[str, str]:
+    """Return the page of each kind, by its path in `docs/`."""
+    registry = Registry.installed()
+    return {f"{FOLDER}/{plural(kind, 2)}.md": "\n".join(_page(registry, kind)) for kind in KINDS}
+
+
+def first_party(registry: Registry, kind: str) -> list[Registration]:
+    """Return the components of a kind whose plugins are in this repository, by name; presets are last."""
+    plugins = {folder.name for folder in (ROOT / "plugins").iterdir() if (folder / "pyproject.toml").exists()}
+    found = [entry for entry in registry.registrations(kind) if entry.plugin in plugins]
+    return sorted(found, key=lambda entry: (entry.qualified_only, entry.name, entry.plugin))
+
+
+def _page(registry: Registry, kind: str) -> Iterator[str]:
+    title = plural(kind, 2).capitalize()
+    yield f"---\ngenerated: website/components.py\n---\n\n# {title}"
+    place = "`training.backend`" if kind == "backend" else f"a table `{TABLES[kind]}`"
+    yield f"\nThis page lists every {kind} that comes with seqforge, and all its options. {_selects(kind, place)}\n"
+    for entry in first_party(registry, kind):
+        yield from _section(registry, entry)
+
+
+def _selects(kind: str, place: str) -> str:
+    if kind == "backend":
+        return f"{place} or the key `backend` of a cell selects one by its name; `auto` is the fastest."
+    return f'In an experiment file, {place} selects one with `use = "NAME"`; its options are keys of the same table.'
+
+
+def _section(registry: Registry, entry: Registration) -> Iterator[str]:
+    component = registry.load(entry)
+    paragraphs = (inspect.getdoc(component) or "").split("\n\n")
+    yield f"## `{entry.qualified_name if entry.qualified_only else entry.name}`\n"
+    yield " ".join(paragraphs[0].split("\n")) + "\n"
+    origin = f"Plugin `{entry.plugin}`, class `{component.__module__}.{component.__qualname__}`."
+    if entry.backends:
+        origin += f" A preset on the backend {' or '.join(f'`{name}`' for name in entry.backends)}."
+    yield f"{origin}\n"
+    rows = list(option_rows(options_of(component, entry.kind, entry.qualified_name)))
+    if not rows:
+        yield "It has no options.\n"
+        return
+    yield "| option | type | default | meaning |\n|---|---|---|---|"
+    for row in rows:
+        default = row.default if row.default in ("required", "absent") else f"`{row.default}`"
+        yield f"| `{row.name}` | {_cell(row.type)} | {_cell(default)} | {_cell(row.description)} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    """Return a text for a cell of a Markdown table."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
