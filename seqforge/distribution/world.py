@@ -76,7 +76,10 @@ class World:
         """Return a JSON value of every process, in the order of their ranks."""
         if self.size == 1:
             return [value]
-        content = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        return self._gather_text(json.dumps(value))
+
+    def _gather_text(self, text: str) -> list[Any]:
+        content = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
         lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
         with detected_losses():
             distributed.all_gather(lengths, torch.tensor([len(content)]))
@@ -110,11 +113,11 @@ class World:
         if self.size == 1:
             return [compute()]
         try:
-            outcome: dict[str, Any] = {"value": compute()}
+            outcome = json.dumps({"value": compute()})
         except Exception:
             self.gather({})
             raise
-        outcomes = self.gather(outcome)
+        outcomes = self._gather_text(outcome)
         if not all(outcomes):
             raise FailedElsewhereError(f"a computation failed in process {[*map(bool, outcomes)].index(False)}")
         return [other["value"] for other in outcomes]
@@ -138,10 +141,14 @@ class World:
         own = self.share(len(rows))
         return rows[own.start : own.stop]
 
-    def in_turn(self, compute: Callable[[], ResultT]) -> ResultT:
+    def in_turn(self, place: str, compute: Callable[[], ResultT]) -> ResultT:
         """Call a function in the first process of each machine, and afterwards in the others.
 
         The first process fills a cache that the others then read.
+
+        Args:
+            place: Name of the call, which is unique in a training.
+            compute: The function.
         """
         if self.launch is None:
             return compute()
@@ -149,7 +156,7 @@ class World:
         result = compute() if self.local_rank == 0 else None
         # A corpus may take longer than the timeout of the operations above, which is for processes that hang.
         try:
-            self.launch.wait_for("turn", machines, arrive=self.local_rank == 0, timeout=LONGEST_TURN)
+            self.launch.wait_for(place, machines, arrive=self.local_rank == 0, timeout=LONGEST_TURN)
         except TimeoutError as error:
             raise LostProcessError("another process failed while it encoded the corpus") from error
         return compute() if result is None else result

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqforge.checkpoints.training_state import TrainingState, initial_state
@@ -59,7 +60,7 @@ class LabelledExamplesTask(Task):
     ) -> "LabelledExamplesTraining":
         """Prepare the examples, the loss and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
-        dataset = world.in_turn(lambda: prepare_examples(experiment, report))
+        dataset = world.in_turn("corpus", lambda: prepare_examples(experiment, report))
         file, splits = dataset.file, dataset.splits
         self.check_patience(has_validation=len(splits["validation"]) > 0)
         has_end = experiment.topology.output_mode == "sequence"
@@ -218,6 +219,12 @@ class LabelledExamplesTraining(TrainingTask):
             return None
         generator = np.random.default_rng(self.experiment.identity.seed)
         examples = generator.permutation(self.dataset.splits["validation"])[: self.experiment.sampling.count]
+        own = self.world.share(len(examples))
+        parts = self.world.collect(lambda: self._predict(model, examples[own.start : own.stop]) if own else [])
+        return TaskSample(["\n".join(line for part in parts for line in part) + "\n"], {}, {})
+
+    def _predict(self, model: SequenceModel, examples: NDArray[np.int64]) -> list[str]:
+        """Return a line with the prediction and the target of each example. The model is left in evaluation mode."""
         file, vocabulary = self.dataset.file, self.vocabulary
         batch = read_batch(file, examples).to(self.device)
         model.eval()
@@ -230,7 +237,7 @@ class LabelledExamplesTraining(TrainingTask):
             predicted = to_text(file.spec, decode_target(file.spec, vocabulary, prediction.values))
             right = " or ".join(to_text(file.spec, target) for target in decode_targets(self.dataset, index))
             lines.append(f"{file.names[index]}: {_short(predicted)} (right: {_short(right)})")
-        return TaskSample(["\n".join(lines) + "\n"], {}, {})
+        return lines
 
 
 def _short(text: str) -> str:

@@ -44,7 +44,7 @@ class LanguageModelTask(Task):
         """Prepare the corpus, the loss, the samplers and the metrics for training, and check them."""
         experiment, training = self.experiment, self.experiment.training
         check_division(training.batch_size, world)
-        dataset = world.in_turn(lambda: prepare(experiment, report))
+        dataset = world.in_turn("corpus", lambda: prepare(experiment, report))
         self.check_patience(has_validation=dataset.splits["validation"].length >= 2)
         try:
             encode_prompt(dataset.vocabulary, experiment.sampling.prompt)

@@ -32,7 +32,7 @@ def test_a_single_process_is_a_world_without_communication() -> None:
     assert world.sum([1.5]) == [1.5]
     assert world.gather_rows(rows) is rows
     assert world.collect(lambda: {"a": 1}) == [{"a": 1}]
-    assert world.in_turn(lambda: "turn") == "turn"
+    assert world.in_turn("place", lambda: "turn") == "turn"
 
 
 def collectives() -> dict[str, Any]:
@@ -55,11 +55,15 @@ def collectives() -> dict[str, Any]:
             world.collect(lambda: 1 // (rank - 1))
         except (ZeroDivisionError, FailedElsewhereError) as error:
             found["failure"] = type(error).__name__
+        try:
+            world.collect(lambda: object() if rank == 1 else rank)
+        except (TypeError, FailedElsewhereError) as error:
+            found["no value"] = type(error).__name__
         rows = torch.full((2, 3), float(rank), dtype=torch.float64)
         whole = world.gather_rows(rows)
         found["rows"] = whole[:, 0].tolist()
         found["own rows"] = torch.equal(world.own_rows(whole), rows)
-        found["turn"] = world.in_turn(visit)
+        found["turn"] = world.in_turn("visit", visit)
         world.seed_step(7, 3)
         found["random"] = torch.rand(1).item()
     with join_world() as world:  # A program may train several models.
@@ -75,6 +79,8 @@ def test_collective_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     numbers = [result.pop("random") for result in results]
     failures = [result.pop("failure") for result in results]
     assert len(set(numbers)) == 3
+    refused = [result.pop("no value") for result in results]
+    assert refused == ["FailedElsewhereError", "TypeError", "FailedElsewhereError"]
     assert failures == ["FailedElsewhereError", "ZeroDivisionError", "FailedElsewhereError"]
     assert results[0] == {
         "sum": [3.0, 1.5],
