@@ -59,11 +59,18 @@ def test_labelled_examples_of_several_processes_have_the_losses_of_one(
 ) -> None:
     corpus = {"use": "made", "targets": "text", "output_mode": "sequence"} if targets == "text" else {"use": "made"}
     chosen: Experiment = labelled_experiment(
-        corpus=corpus, training={"log_interval": 1, "accumulation": 2, "batch_size": 7}, metrics=[{"use": "exact"}]
+        corpus=corpus,
+        training={"log_interval": 1, "accumulation": 2, "batch_size": 7},
+        sampling={"count": 2, "interval": 1},
+        metrics=[{"use": "exact"}],
     )
     alone = train(chosen, tmp_path / "alone")
     together = in_world(3, lambda: train(chosen, tmp_path / "together"), tmp_path, chosen.registry)
     assert losses(together) == pytest.approx(losses(alone), abs=1e-5)
+    assert [path.read_text() for path in sorted(together.directory.samples.iterdir())] == [
+        path.read_text() for path in sorted(alone.directory.samples.iterdir())
+    ]
+    assert list(alone.directory.samples.iterdir())
     evaluations = [[record for record in run.metrics() if record["event"] == "evaluation"] for run in (alone, together)]
     assert [record["exact.share"] for record in evaluations[1]] == [record["exact.share"] for record in evaluations[0]]
 
