@@ -21,7 +21,8 @@ def with_plugin_file(registry: Registry, path: str | Path) -> Registry:
 
     Every class of the file that derives from an interface is a component, unless its name begins with an underscore.
     Its name is that of the class in lower case with hyphens: `ClockworkRNN` is `clockwork-rnn`, and its qualified name
-    is `my_cell.py/clockwork-rnn`. If a component of another plugin has the same name, only the qualified name finds it.
+    is `my_cell.py/clockwork-rnn`. If a component of another plugin has the same name, only the qualified names find them,
+    so that an experiment cannot use the other one by mistake.
 
     The file is executed. Pass only a path that the user named, never one from an experiment or a run.
 
@@ -38,9 +39,8 @@ def with_plugin_file(registry: Registry, path: str | Path) -> Registry:
         kind, name = kind_of(component), component_name(component.__name__)
         if any((other.kind, other.name) == (kind, name) for other in registrations):
             raise PluginError(f"{path}: two {kind} classes have the name {name!r}", hint="Rename one of them.")
-        taken = any(other.name == name and not other.qualified_only for other in registry.registrations(kind))
         target = f"{path.name}:{component.__qualname__}"
-        registrations.append(Registration(kind, path.name, name, target, taken, component=component))
+        registrations.append(Registration(kind, path.name, name, target, qualified_only=False, component=component))
     if not registrations:
         raise PluginError(
             f"{path} has no component",

@@ -125,8 +125,9 @@ class Registry:
         Raises:
             PluginError: If it cannot be imported, or if it does not implement the interface of its kind.
         """
-        if registration.backends:  # a preset
-            return self.load(self.find(registration.kind, registration.target))
+        if registration.backends:  # A preset is for an installed cell, also if a file has one of this name.
+            installed = Registry([plugin for plugin in self.plugins if not plugin.name.endswith(FILE_SUFFIX)])
+            return installed.load(installed.find(registration.kind, registration.target))
         component = import_target(registration)
         if not (isinstance(component, type) and issubclass(component, interfaces_of(registration.kind))):
             raise PluginError(

@@ -92,11 +92,16 @@ def test_the_classes_of_a_file_are_components(file: Path, registry: Registry) ->
     assert with_plugin_file(registry, file).plugins[-1].version != plugin.version
 
 
-def test_a_name_that_is_taken_stays_with_its_plugin(file: Path, registry: Registry) -> None:
+def test_a_name_that_an_installed_plugin_has_is_not_used_by_mistake(file: Path, registry: Registry) -> None:
     file.write_text(CELL.replace("MyRNN", "LSTM"))
     found = with_plugin_file(registry, file)
-    assert found.find("cell", "lstm").plugin == "essentials"
+    with pytest.raises(PluginError, match="'lstm' is offered by more than one plugin") as error:
+        found.find("cell", "lstm")
+    assert error.value.hint == "Write one of: essentials/lstm, my_cells.py/lstm."
+    assert found.find("cell", "essentials/lstm").plugin == "essentials"
     assert found.find("cell", "my_cells.py/lstm").component is not None
+    preset = found.load(found.find("cell", "cudnn/lstm"))
+    assert preset is found.load(found.find("cell", "essentials/lstm"))
 
 
 @pytest.mark.parametrize(
