@@ -21,6 +21,11 @@ FILE_SUFFIX = ".py"
 
 ItemT = TypeVar("ItemT")
 
+_LIBRARIES = frozenset(
+    {"seqforge", "torch", "hypothesis", "pytest", "_pytest", "pluggy", "beartype", "jaxtyping", "contextlib"}
+)
+"""Packages that run the code of components."""
+
 _OWNER = "__seqforge_component__"
 """Attribute of the class of a component with its kind and its qualified name."""
 
@@ -59,6 +64,21 @@ def describe_error(error: BaseException, component: type[object]) -> str:
         if _package(_module(frame)) == package
     ]
     return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
+
+
+def place_of(error: BaseException) -> str:
+    """Return the file and the line of the component's own code that raised an error, in parentheses."""
+    own = [
+        f" ({Path(frame.f_code.co_filename).name}, line {line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if is_authors_code(frame.f_globals.get("__name__", ""))
+    ]
+    return own[-1] if own else ""
+
+
+def is_authors_code(module: str) -> bool:
+    """Return whether a module is neither one of seqforge's core nor of a library that runs the code of components."""
+    return module.partition(".")[0] not in _LIBRARIES
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from seqforge.faults import blame_plugin, plugin_fault
-from seqforge.interfaces import Cell
+from seqforge.interfaces import Cell, map_state
 from seqforge.registry import Component
 
 _ROWS = 2
@@ -28,8 +28,10 @@ def validate_cell(cell: Cell[Any], component: Component) -> None:
         before = cell.initial_state(_ROWS)
         reason = _state_fault(before)
         if reason is None:
-            outputs, after = cell(torch.zeros(1, _ROWS, cell.input_size), before)
-            reason = _step_fault(cell, outputs, before, after)
+            copies = map_state(torch.clone, before)
+            # Not zeros, because a state that is modified in place could keep its value.
+            outputs, after = cell(torch.ones(1, _ROWS, cell.input_size), before)
+            reason = _step_fault(cell, outputs, before, after) or _modification(before, copies)
     if reason is not None:
         raise plugin_fault("cell", component.name, reason)
 
@@ -55,6 +57,13 @@ def _step_fault(cell: Cell[Any], outputs: Any, before: Any, after: Any) -> str |
         if (changed.shape, changed.dtype) != (part.shape, part.dtype):
             was, is_now = (f"{tensor.dtype} {list(tensor.shape)}" for tensor in (part, changed))
             return f"{name!r} of its state is {was} before a step, and {is_now} after it"
+    return None
+
+
+def _modification(state: Any, copies: Any) -> str | None:
+    for name, part in _parts(state).items():
+        if not torch.equal(part, getattr(copies, name)):
+            return f"it modifies {name!r} of the state that it receives. It must return a new tensor"
     return None
 
 

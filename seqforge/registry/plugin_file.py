@@ -21,8 +21,8 @@ def with_plugin_file(registry: Registry, path: str | Path) -> Registry:
 
     Every class of the file that derives from an interface is a component, unless its name begins with an underscore.
     Its name is that of the class in lower case with hyphens: `ClockworkRNN` is `clockwork-rnn`, and its qualified name
-    is `my_cell.py/clockwork-rnn`. If a component of another plugin has the same name, only the qualified names find them,
-    so that an experiment cannot use the other one by mistake.
+    is `my_cell.py/clockwork-rnn`. If a component of another plugin has the same name, only the qualified names find
+    them, so that an experiment cannot use the other one by mistake.
 
     The file is executed. Pass only a path that the user named, never one from an experiment or a run.
 

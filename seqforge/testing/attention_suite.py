@@ -6,9 +6,9 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from seqforge.api.plugin_check.cell_tensors import find_unregistered
 from seqforge.interfaces import Attention
-from seqforge.testing.conformance import Suite, calling, fail, require_equal
-from seqforge.testing.registered_tensors import require_registered
+from seqforge.testing.conformance import Suite, calling, fail, require_equal, require_no_fault
 
 AttentionFactory = Callable[[int, int], Attention]
 """Function that returns an attention for a query size and a memory size: a class or `partial(Class, option=…)`."""
@@ -49,7 +49,8 @@ class AttentionSuite(Suite):
 
     def test_tensors_are_registered(self, make: AttentionFactory) -> None:
         """Every tensor of the attention is a parameter or a buffer, so that checkpoints and `.to` include it."""
-        require_registered(_cases(make)[0].attention)
+        attention = _cases(make)[0].attention
+        require_no_fault(attention, find_unregistered(attention))
 
     def test_weights_sum_to_one_over_a_rows_own_steps(self, make: AttentionFactory) -> None:
         """The weights of every decoder step sum to 1 over the encoder steps of its row, and are 0 in the padding."""

@@ -33,15 +33,18 @@ def require_shapes(case: CellCase) -> None:
     start = cell.initial_state(batch)
     if not hasattr(start, "_asdict"):
         fail(cell, "the initial state is not a NamedTuple of tensors", got=type(start).__name__)
-    for name, tensor in named_state(start).items():
-        if tensor.shape[:1] != (batch,):
-            fail(
-                cell,
-                f"the batch is not the first axis of {name} in `initial_state({batch})`",
-                expected=f"a tensor [{batch}, …]",
-                got=list(tensor.shape),
-            )
+    for rows in (batch, batch + 70):  # A tensor without a batch can have as many units as there are rows.
+        for name, tensor in named_state(cell.initial_state(rows)).items():
+            if tensor.shape[:1] != (rows,):
+                fail(
+                    cell,
+                    f"the batch is not the first axis of {name} in `initial_state({rows})`",
+                    expected=f"a tensor [{rows}, …]",
+                    got=list(tensor.shape),
+                )
+    given = map_state(torch.clone, state)
     outputs, after = cell(inputs, state)
+    require_unmodified(cell, state, given)
     output, after_step = cell.step(cell.project(inputs)[0], state)
     for method, tensor, shape in (
         ("forward", outputs, [time, batch, cell.hidden_size]),
@@ -53,6 +56,13 @@ def require_shapes(case: CellCase) -> None:
             fail(cell, f"`{method}` returns an output of another type", expected=inputs.dtype, got=tensor.dtype)
     require_same_types(cell, after, start, "after a sequence")
     require_same_types(cell, after_step, start, "after a step")
+
+
+def require_unmodified(cell: Cell[Any], state: State, given: State) -> None:
+    """Check that a state is equal to a copy that was made before a call."""
+    for name, tensor in named_state(state).items():
+        if not torch.equal(tensor, named_state(given)[name]):
+            fail(cell, f"the given state was modified in place: {name}", expected="a new tensor for the next state")
 
 
 def require_same_types(cell: Cell[Any], after: State, before: State, when: str) -> None:
@@ -112,9 +122,7 @@ def require_pure(case: CellCase) -> None:
         cell(inputs, state)
         if not torch.equal(inputs, given):
             fail(cell, "the given inputs were modified in place")
-        for name, tensor in named_state(state).items():
-            if not torch.equal(tensor, named_state(given_state)[name]):
-                fail(cell, f"the given state was modified in place: {name}", expected="a new tensor for the next state")
+        require_unmodified(cell, state, given_state)
         first, same_seed, other_seed = (read(seed) for seed in (0, 0, 1))
     changed = [name for name, value in _comparable_attributes(cell).items() if before.get(name) != value]
     generators = [name for name, value in vars(cell).items() if isinstance(value, torch.Generator)]

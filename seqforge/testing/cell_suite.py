@@ -8,14 +8,13 @@ import torch
 from hypothesis import strategies
 from torch.nn import functional
 
+from seqforge.api.plugin_check.cell_tensors import find_other_device, find_other_type, find_unregistered
 from seqforge.interfaces import map_state, scan
 from seqforge.testing import cell_checks as checks
 from seqforge.testing.cell_backends import require_equal_backends
-from seqforge.testing.cell_precision import require_device, require_float64
 from seqforge.testing.cell_results import gradients_of, results_of, rows_of
-from seqforge.testing.conformance import Suite, calling, fail, require_equal
+from seqforge.testing.conformance import Suite, calling, fail, require_equal, require_no_fault
 from seqforge.testing.each_case import LARGE, for_each_case
-from seqforge.testing.registered_tensors import require_registered
 from seqforge.testing.strategies import CellCase, CellFactory, new_cell, sizes
 
 
@@ -54,12 +53,14 @@ class CellSuite(Suite):
 
     def test_tensors_are_registered(self, make_cell: CellFactory) -> None:
         """Every tensor of the cell is a parameter or a buffer, so that checkpoints and `.to` include it."""
-        require_registered(new_cell(make_cell, 3, 4, seed=0))
+        cell = new_cell(make_cell, 3, 4, seed=0)
+        require_no_fault(cell, find_unregistered(cell))
 
     def test_the_cell_computes_in_the_type_and_on_the_device_of_its_parameters(self, make_cell: CellFactory) -> None:
         """A cell in float64 computes in float64, and a cell on another device computes there."""
-        require_float64(new_cell(make_cell, 3, 4, seed=0))
-        require_device(new_cell(make_cell, 3, 4, seed=0), "meta")
+        cell = new_cell(make_cell, 3, 4, seed=0)
+        require_no_fault(cell, find_other_type(cell))
+        require_no_fault(cell, find_other_device(cell, "meta"))
 
     def test_initial_biases_can_be_set(self, make_cell: CellFactory) -> None:
         """`set_initial_biases` raises nothing, and leaves all parameters finite."""

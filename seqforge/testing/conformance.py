@@ -1,16 +1,16 @@
 """What all suites share: one sentence for each failure, the comparison of tensors, and the table of components."""
 
 import functools
-import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar, NoReturn, cast
 
 import pytest
 import torch
 from torch import Tensor
 
+from seqforge.api.plugin_check.cell_tensors import TensorFault
 from seqforge.errors import SeqforgeError
+from seqforge.faults import place_of
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
 
@@ -105,30 +105,14 @@ class calling:  # noqa: N801 - it reads as a verb
             raise ConformanceError(f"{name_of(self._component)}: {description}") from error
 
 
-def place_of(error: BaseException) -> str:
-    """Return the file and the line of the component's own code that raised an error, in parentheses."""
-    own = [
-        f" ({Path(frame.f_code.co_filename).name}, line {line})"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if is_authors_code(frame.f_globals.get("__name__", ""))
-    ]
-    return own[-1] if own else ""
+def require_no_fault(component: Any, fault: TensorFault | None) -> None:
+    """Raise the error for a fault of a tensor, if there is one.
 
-
-def is_authors_code(module: str) -> bool:
-    """Return whether a module is neither one of seqforge's core nor of a library that runs the code of components."""
-    libraries = {
-        "seqforge",
-        "torch",
-        "hypothesis",
-        "pytest",
-        "_pytest",
-        "pluggy",
-        "beartype",
-        "jaxtyping",
-        "contextlib",
-    }
-    return module.partition(".")[0] not in libraries
+    Raises:
+        ConformanceError: If there is.
+    """
+    if fault is not None:
+        fail(component, fault.problem, expected=fault.expected, got=fault.got)
 
 
 def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, tolerance: float = 1e-9) -> None:

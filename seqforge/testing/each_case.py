@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from seqforge.testing.cell_precision import require_float64
+from seqforge.api.plugin_check.cell_tensors import find_other_type, find_unregistered
 from seqforge.testing.cell_results import named_state
-from seqforge.testing.conformance import ConformanceError, calling
-from seqforge.testing.registered_tensors import require_registered
+from seqforge.testing.conformance import ConformanceError, calling, require_no_fault
 from seqforge.testing.strategies import CaseSizes, CellCase, CellFactory, build_case, case_sizes, new_cell
 
 __tracebackhide__ = True  # pytest leaves the frames of this module out of tracebacks
@@ -97,9 +96,9 @@ def _check_case(make_cell: CellFactory, check: Check, sizes: CaseSizes, subject:
     except Exception as error:
         with suppress(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             cell = new_cell(make_cell, 3, 4, seed=0)
-            require_registered(cell)
+            require_no_fault(cell, find_unregistered(cell))
             named_state(cell.initial_state(1))
-            require_float64(cell)
+            require_no_fault(cell, find_other_type(cell))
         with calling(subject, f"a call with batch {sizes.rows} and length {sizes.steps}"):
             raise error
 

@@ -117,6 +117,20 @@ def test_each_experiment_of_the_answers_trains(name: str, write: Callable, essen
     assert sf.train(experiment, folder / "runs").checkpoints.steps() == [2]
 
 
-@pytest.mark.parametrize("name", sorted(name for name in files_of("how-to/how-do-i.md") if name.endswith(".py")))
+COMPONENTS = sorted(
+    name for name in files_of("how-to/how-do-i.md") if name.endswith(".py") and not name.startswith("test_")
+)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
 def test_each_component_of_the_answers_is_right(name: str, write: Callable, essentials: Registry) -> None:
     require_right(write("how-to/how-do-i.md") / name, essentials)
+
+
+def test_the_comparison_with_the_paper_succeeds(write: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write("how-to/how-do-i.md")
+    monkeypatch.syspath_prepend(folder)
+    names: dict[str, Any] = {}
+    exec((folder / "test_paper.py").read_text(), names)
+    names["test_the_cell_computes_the_equations_of_the_paper"]()
+    del sys.modules["qrnn"]

@@ -188,3 +188,21 @@ class Shifted(Backend):
             return outputs + 1, after
 
         return read
+
+
+class InPlace(_RNN):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        hidden = state.hidden.mul_(0.5).add_(torch.tanh(input_gates + recurrent_gates))
+        return hidden, HiddenState(hidden)
+
+
+class PlainTensor(_RNN):
+    def __init__(self, input_size: int, hidden_size: Annotated[PositiveInt, "units"] = 4) -> None:
+        super().__init__(input_size, hidden_size)
+        self.scale = torch.ones(hidden_size)
+
+
+class OnTheProcessor(_RNN):
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        hidden = torch.tanh(input_gates + recurrent_gates) * torch.full((self.hidden_size,), 0.99)
+        return hidden, HiddenState(hidden)

@@ -1,5 +1,6 @@
 """One trial of a cell, an attention, and a backend."""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqforge.api.plugin_check.cell_tensors import TensorFault, find_other_device, find_other_type, find_unregistered
 from seqforge.errors import DataError, PluginError
 from seqforge.faults import plugin_fault
 from seqforge.interfaces import Attention, Backend, BackendContext, Cell, scan
@@ -31,6 +33,9 @@ def try_cell(component: Component, registry: Registry) -> str:
     """
     cell: Cell[Any] = component.build(input_size=FEATURES)
     validate_cell(cell, component)
+    for fault in _tensor_faults(cell):
+        if fault is not None:
+            raise plugin_fault("cell", component.name, str(fault))
     inputs = torch.randn(STEPS, 2, FEATURES, generator=torch.Generator().manual_seed(0))
     outputs, _ = cell(inputs, cell.initial_state(2))
     if not outputs.isfinite().all():
@@ -58,6 +63,12 @@ def try_cell(component: Component, registry: Registry) -> str:
     lines = [f"{STEPS} steps × {ROWS} rows: " + ", ".join(f"{name} {1000 * seconds:.3g} ms" for name, seconds in times)]
     lines += [f"{name}: {refusal.reason}" for name, refusal in measured.refused.items() if refusal.about == "cell"]
     return "\n".join(lines)
+
+
+def _tensor_faults(cell: Cell[Any]) -> Iterator[TensorFault | None]:
+    yield find_unregistered(cell)
+    yield find_other_type(copy.deepcopy(cell).double())
+    yield find_other_device(copy.deepcopy(cell).double(), "meta")
 
 
 def try_attention(component: Component, registry: Registry) -> str:

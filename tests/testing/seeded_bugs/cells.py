@@ -58,6 +58,14 @@ class BatchSecond(Sound):
         return output, Memory(after.hidden.t(), after.steps)
 
 
+class NoBatch(Sound):
+    """A part of the initial state has no axis for the batch."""
+
+    def initial_state(self, batch_size):
+        hidden, steps = super().initial_state(batch_size)
+        return Memory(hidden[0], steps)
+
+
 class SingleStepOnly(Sound):
     """`forward` reads one step only."""
 
@@ -225,6 +233,12 @@ class WrongAboveLength32(Sound):
 BUGS = (
     Bug(CellSuite, "test_any_size_is_read", PlainTuple, "the initial state is not a NamedTuple of tensors"),
     Bug(CellSuite, "test_any_size_is_read", BatchSecond, "the batch is not the first axis of `state.hidden`"),
+    Bug(
+        CellSuite,
+        "test_any_size_is_read",
+        NoBatch,
+        "the batch is not the first axis of `state.hidden` in `initial_state(",
+    ),
     Bug(CellSuite, "test_any_size_is_read", SingleStepOnly, "`forward` returns an output of another shape"),
     Bug(
         CellSuite,
