@@ -114,5 +114,5 @@ def check_name(name: str, kinds: list[str], registry: Registry) -> None:
             if other.name == name and not other.qualified_only:
                 raise PluginError(
                     f"the {kind} {name!r} exists already, in the plugin {other.plugin!r}",
-                    hint=f"Choose another name, such as my-{name}: of two equal names, neither works without its plugin.",
+                    hint=f"Choose another name, such as my-{name}. Of two equal names, neither works alone.",
                 )
