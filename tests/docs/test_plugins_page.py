@@ -26,6 +26,10 @@ def files_of(page: str) -> dict[str, str]:
     return dict(re.findall(pattern, (DOCS / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE))
 
 
+COMPONENTS = sorted(
+    name for name in files_of("how-to/how-do-i.md") if name.endswith(".py") and not name.startswith("test_")
+
+
 @pytest.fixture(autouse=True)
 def _forget_modules() -> Iterator[None]:
     yield
@@ -110,15 +114,13 @@ def test_the_other_example_is_right(write: Callable, essentials: Registry) -> No
 @pytest.mark.parametrize("name", sorted(name for name in files_of("how-to/how-do-i.md") if name.endswith(".toml")))
 def test_each_experiment_of_the_answers_trains(name: str, write: Callable, essentials: Registry) -> None:
     folder, registry = write("how-to/how-do-i.md"), essentials
-    for file in sorted(folder.glob("*.py")):
-        registry = with_plugin_file(registry, file)
+    for file in COMPONENTS:
+        registry = with_plugin_file(registry, folder / file)
     backend = [] if name == "factored.toml" else ["training.backend=eager"]
     experiment = sf.Experiment.load(folder / name, [*SHORT, *backend], registry)
     assert sf.train(experiment, folder / "runs").checkpoints.steps() == [2]
 
 
-COMPONENTS = sorted(
-    name for name in files_of("how-to/how-do-i.md") if name.endswith(".py") and not name.startswith("test_")
 )
 
 
