@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
+from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
 from seqforge.files import read_bounded, reported_failures
 from seqforge.report.curves import number
@@ -62,6 +63,7 @@ def collect_facts(subject: Subject) -> Facts:
         text = read_bounded(directory.experiment).decode("utf-8", "replace")
     lines = [line for line in text.splitlines() if not line.startswith("# checksum:")]
     command = start.get("command")
+    files = "".join(f" --plugin {name}" for name in experiment.plugins if name.endswith(FILE_SUFFIX))
     return Facts(
         name=subject.name,
         lead=f"{_describe_model(experiment.table)} · {experiment.corpus.registration.name}",
@@ -70,7 +72,10 @@ def collect_facts(subject: Subject) -> Facts:
         figures=_figures(subject, start),
         table=[(label, value) for label, value in table if value],
         command=command if isinstance(command, str) else None,
-        reproduction=[f"seqforge run {directory.experiment}", f"seqforge evaluate {directory.path}"],
+        reproduction=[
+            f"seqforge run {directory.experiment}{files}",
+            f"seqforge evaluate {directory.path}{files}",
+        ],
         experiment="\n".join(lines),
     )
 

@@ -28,6 +28,7 @@ def files_of(page: str) -> dict[str, str]:
 
 COMPONENTS = sorted(
     name for name in files_of("how-to/how-do-i.md") if name.endswith(".py") and not name.startswith("test_")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -119,9 +120,6 @@ def test_each_experiment_of_the_answers_trains(name: str, write: Callable, essen
     backend = [] if name == "factored.toml" else ["training.backend=eager"]
     experiment = sf.Experiment.load(folder / name, [*SHORT, *backend], registry)
     assert sf.train(experiment, folder / "runs").checkpoints.steps() == [2]
-
-
-)
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
