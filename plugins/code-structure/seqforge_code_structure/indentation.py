@@ -2,20 +2,24 @@
 
 A line is checked if it begins a statement or declaration inside braces: the last token before it, ignoring comments and
 directives, is `;`, `{`, `}` or the `:` of a label, it does not begin with `else`, and neither a round or square bracket
-nor the brace of an initializer is open. It agrees if its indentation is one unit for each open brace, or one unit more
-than the statement of the innermost brace, which may itself be inside a loop without braces. A line that begins with `}`
-must have one unit less. A line with `case` or `default` may have one unit less, and a `{` after one of these need not
-count. Other labels are not checked. In the other style, `case` is indented, so that a `switch` counts twice for the
-statements in it.
+nor the brace of an initializer is open. It agrees if its column is nearest to one unit for each open brace, or if it is
+one unit to the right of the statement of the innermost brace, which may itself be inside a loop without braces. A line
+that begins with `}` must have one unit less, or the column of that statement. A line with `case` or `default` may have
+one unit less, and a `{` after one of these need not count. Other labels are not checked. In the other style, `case` is
+indented, so that a `switch` counts twice for the statements in it.
 
-The unit is a tab or 1 to 8 spaces. The unit and the style are those that agree with the most lines of the text.
+A block may have a style of its own: its statements also agree if there are several, all in one column, to the right of
+the statement of the brace. The same holds for the `case` lines of a `switch`.
+
+The unit is 1 to 8 columns. The unit and the style are those that match the most lines of the text exactly.
 """
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from seqforge_code_structure.conditions import ALL_TRUE, Conditions
 from seqforge_code_structure.defects import DEEPEST_NESTING, MOST_DEFECTS, Defect
@@ -33,8 +37,7 @@ _AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):\s*+")
 _ELSE = re.compile(r"else\b")
 _LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
 _INITIALIZER = re.compile(r"(?:[=,(\[]|\breturn|[\]*]\s*+\))\s*+\Z")
-_UNITS = ("\t", *(" " * width for width in range(8, 0, -1)))
-_TAB = " " * 8
+_TAB = 8
 _LONGEST_INDENTATION = 256
 _CODE_BEFORE_BRACE = 40
 
@@ -54,11 +57,47 @@ class OpenBrace(NamedTuple):
 
     Attributes:
         kind: What it means for the indentation.
-        indentation: Indentation of the line on which it is.
+        column: Column of the first character of its line.
+        position: Position of the bracket.
     """
 
     kind: Brace
-    indentation: str
+    column: int
+    position: int
+
+
+class Depth(NamedTuple):
+    """The column of a line, and what it is compared with.
+
+    Attributes:
+        column: Column of its first character that is no space.
+        outer: Column of the line of the innermost open brace.
+        inside: Number of units that the line is inside of that line.
+        least: Smallest correct number of units of indentation.
+        most: Largest correct number of units of indentation.
+        shift: Number of units to add to both if `case` is indented.
+    """
+
+    column: int
+    outer: int
+    inside: int
+    least: int
+    most: int
+    shift: int
+
+    def is_exact(self, unit: int, indented_cases: bool) -> bool:
+        """Return whether the column is a correct number of units."""
+        added = self.shift * indented_cases
+        return self.column % unit == 0 and self.least + added <= self.column // unit <= self.most + added
+
+    def agrees(self, unit: int, indented_cases: bool) -> bool:
+        """Return whether the column is nearest to a correct number of units, or correct in relation to the brace."""
+        column, outer, inside, least, most, shift = self
+        added = shift * indented_cases
+        # The statement with the innermost brace may be inside a statement without braces, such as a loop.
+        nested = column == outer + unit * inside and (outer > unit * (most - inside) or not inside)
+        nearest, rest = divmod(2 * column + unit, 2 * unit)
+        return nested or (rest > 0 and least + added <= nearest <= most + added)
 
 
 class Line(NamedTuple):
@@ -66,21 +105,17 @@ class Line(NamedTuple):
 
     Attributes:
         position: Position of its first character.
-        indentation: Tabs and spaces at its beginning.
-        outer: Indentation of the line of the innermost open brace.
-        inside: Number of units that the line is inside of that line.
-        least: Smallest correct number of units of indentation.
-        most: Largest correct number of units of indentation.
-        shift: Number of units to add to both if `case` is indented.
+        length: Number of tabs and spaces at its beginning.
+        depth: Its column, and what it is compared with.
+        block: Position of the innermost open brace.
+        role: Whether the line begins with `}`, a `case`, or another statement of the block.
     """
 
     position: int
-    indentation: str
-    outer: str
-    inside: int
-    least: int
-    most: int
-    shift: int
+    length: int
+    depth: Depth
+    block: int
+    role: Literal["end", "case", "statement"]
 
 
 @dataclass(slots=True)
@@ -88,14 +123,14 @@ class IndentationAnalysis:
     """Result of `analyze_indentation`.
 
     Attributes:
-        unit: Indentation for one open brace.
+        unit: Number of columns for one open brace.
         indented_cases: Whether `case` is indented.
         lines: Number of lines that were checked, at most `MOST_LINES`.
         agreeing: Number of these lines that agree.
         defects: Lines that do not agree, in the order of the text, at most `MOST_DEFECTS`.
     """
 
-    unit: str = "\t"
+    unit: int = _TAB
     indented_cases: bool = False
     lines: int = 0
     agreeing: int = 0
@@ -108,34 +143,33 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
     A `}` in column 0 closes all braces, so that a missing brace does not affect later functions.
     """
     lines = _LineFinder(text).find()
-    counts = Counter(line[1:] for line in lines)
-    used = {line.indentation for line in lines}
-    units = [unit for unit in _UNITS if unit == "\t" or unit in used]
+    counts = Counter(line.depth for line in lines)
+    units = [unit for unit in range(_TAB, 0, -1) if unit == _TAB or any(depth.column == unit for depth in counts)]
     styles = [(unit, indented) for indented in (False, True) for unit in units]
-    unit, indented = max(styles, key=lambda style: sum(n for line, n in counts.items() if _agrees(*style, *line)))
-    analysis = IndentationAnalysis(unit, indented, len(lines))
+    style = max(styles, key=lambda style: sum(count for depth, count in counts.items() if depth.is_exact(*style)))
+    wrong = {depth for depth in counts if not depth.agrees(*style)}
+    analysis = IndentationAnalysis(*style, len(lines), len(lines))
+    aligned = _find_aligned_blocks(lines) if wrong else set()
     for line in lines:
-        if _agrees(unit, indented, *line[1:]):
-            analysis.agreeing += 1
-        elif len(analysis.defects) < MOST_DEFECTS:
-            low, high = (bound + line.shift * indented for bound in (line.least, line.most))
+        if line.depth not in wrong or (line.block, line.role) in aligned:
+            continue
+        analysis.agreeing -= 1
+        if len(analysis.defects) < MOST_DEFECTS:
+            low, high = (bound + line.depth.shift * style[1] for bound in (line.depth.least, line.depth.most))
             depth = f"{high} level{'s' * (high != 1)}" if low == high else f"{low} to {high} levels"
             message = f"the indentation does not match the brace depth: expected {depth}"
-            analysis.defects.append(Defect(line.position, message, max(1, len(line.indentation)), "indentation"))
+            analysis.defects.append(Defect(line.position, message, max(1, line.length), "indentation"))
     return analysis
 
 
-def _agrees(
-    unit: str, indented_cases: bool, indentation: str, outer: str, inside: int, least: int, most: int, shift: int
-) -> bool:
-    # Eight spaces and a tab look the same.
-    old, new = (_TAB, unit) if unit == "\t" else ("\t", _TAB)
-    indentation, outer = indentation.replace(old, new), outer.replace(old, new)
-    added = shift * indented_cases
-    depths = range(least + added, most + added + 1)
-    # The statement with the innermost brace may be inside a statement without braces, such as a loop.
-    nested = len(outer) > len(unit) * (most - inside) and indentation == outer + unit * inside
-    return nested or any(indentation == unit * depth for depth in depths)
+def _find_aligned_blocks(lines: Iterable[Line]) -> set[tuple[int, str]]:
+    """Return the blocks with several statements that are all in one column, to the right of the block's own line."""
+    columns: dict[tuple[int, str], Counter[int]] = {}
+    for line in lines:
+        column, outer = line.depth.column, line.depth.outer
+        if line.role != "end":
+            columns.setdefault((line.block, line.role), Counter())[column if column > outer else -1] += 1
+    return {key for key, found in columns.items() if len(found) == 1 and -1 not in found and found.total() > 1}
 
 
 class _LineFinder:
@@ -148,8 +182,8 @@ class _LineFinder:
         self._open: list[OpenBrace] = []
         self._unchecked = 0
         """Number of the open brackets inside of which no line is checked."""
-        self._condition = ""
-        """Indentation of the line of the last bracket that is closed, such as that of an `if`."""
+        self._condition = 0
+        """Column of the line of the last bracket that is closed, such as that of an `if`."""
         self._condition_stop = 0
         """Position after the last bracket that is closed."""
 
@@ -179,14 +213,14 @@ class _LineFinder:
             open_brackets.clear()
             self._unchecked = 0
         if bracket in "([" and len(open_brackets) < DEEPEST_NESTING:
-            self._push(OpenBrace(Brace.ROUND, self._find_indentation(position)))
+            self._push(OpenBrace(Brace.ROUND, self._find_column(position), position))
         elif bracket == "{" and len(open_brackets) < DEEPEST_NESTING:
             self._push(self._describe_brace(position))
         elif bracket in ")]}" and open_brackets:
             closed = open_brackets.pop()
             self._unchecked -= closed.kind in _UNCHECKED
             if bracket == ")":
-                self._condition, self._condition_stop = closed.indentation, position + 1
+                self._condition, self._condition_stop = closed.column, position + 1
 
     def _push(self, bracket: OpenBrace) -> None:
         self._open.append(bracket)
@@ -195,9 +229,9 @@ class _LineFinder:
     def _describe_brace(self, position: int) -> OpenBrace:
         text = self._text
         line = self._find_line(position)
-        indentation = self._find_indentation(position)
+        column = self._find_column(position)
         if text[self._condition_stop : position] == " ":
-            indentation = self._condition
+            column = self._condition
         if not text[line:position].strip():
             line = self._find_line(line - 1)
         if self._open and self._open[-1].kind is Brace.INITIALIZER:
@@ -208,12 +242,12 @@ class _LineFinder:
             kind = Brace.INITIALIZER
         else:
             kind = Brace.BLOCK
-        return OpenBrace(kind, indentation)
+        return OpenBrace(kind, column, position)
 
-    def _find_indentation(self, position: int) -> str:
-        """Return the indentation of the line of a position."""
+    def _find_column(self, position: int) -> int:
+        """Return the column of the first character of the line of a position."""
         line = self._text[self._find_line(position) : position]
-        return line[: len(line) - len(line.lstrip(" \t"))]
+        return _measure(line[: len(line) - len(line.lstrip(" \t"))])
 
     def _find_line(self, position: int) -> int:
         """Return the start of the line of a position, if it is not too far away."""
@@ -232,7 +266,7 @@ class _LineFinder:
             case, label = _CASE.match(text, start), _LABEL.match(text, start)
             innermost = open_brackets[-1]
             if case and innermost.kind is Brace.BLOCK:
-                innermost = open_brackets[-1] = OpenBrace(Brace.SWITCH, innermost.indentation)
+                innermost = open_brackets[-1] = innermost._replace(kind=Brace.SWITCH)
             # The statement of an `else` may be inside a statement without braces.
             if (case or not label) and not _ELSE.match(text, start):
                 self._lines.append(self._describe_line(match, innermost, case is not None, after_case))
@@ -251,7 +285,14 @@ class _LineFinder:
         indentation = match["indentation"][:_LONGEST_INDENTATION]
         inside = 0 if closing or case else 1
         least = max(0, most - optional - case)
-        return Line(match.start("indentation"), indentation, innermost.indentation, inside, least, most, shift - case)
+        depth = Depth(_measure(indentation), innermost.column, inside, least, most, shift - case)
+        role = "end" if closing else "case" if case else "statement"
+        return Line(match.start("indentation"), len(indentation), depth, innermost.position, role)
+
+
+def _measure(indentation: str) -> int:
+    """Return the column after tabs and spaces."""
+    return len(indentation.expandtabs(_TAB)) if "\t" in indentation else len(indentation)
 
 
 _UNCHECKED = (Brace.ROUND, Brace.INITIALIZER)

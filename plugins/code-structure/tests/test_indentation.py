@@ -19,7 +19,8 @@ def lines(text: str) -> list[str]:
 @pytest.mark.parametrize("unit", ["\t", "    ", "  ", "   "])
 def test_correct_code_agrees_with_any_unit_of_indentation(unit: str):
     found = analyze_indentation(CODE.replace("\t", unit))
-    assert (found.unit, found.lines, found.agreeing, found.defects) == (unit, CHECKED_LINES, CHECKED_LINES, [])
+    columns = len(unit.expandtabs(8))
+    assert (found.unit, found.lines, found.agreeing, found.defects) == (columns, CHECKED_LINES, CHECKED_LINES, [])
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_correct_code_agrees_with_any_unit_of_indentation(unit: str):
 )
 def test_wrong_indentation_of_a_line_is_found(line: str):
     assert CODE.count(line) == 1
-    for wrong in ("\t" * 3 + line, " " + line, line.strip()):
+    for wrong in ("\t" * 3 + line, "    " + line.replace("\t", " " * 8), line.strip()):
         if not (wrong == "}" or wrong.startswith("} b")):
             assert [found.split("\t/*")[0].split(" //")[0] for found in lines(CODE.replace(line, wrong))] == [wrong]
 
@@ -38,6 +39,23 @@ def test_case_may_be_indented_as_its_switch_or_inside_of_it():
     assert lines(inside) == []
     assert lines(inside.replace("\t\t\tg();", "\tg();")) == ["\tg();"]
     assert lines(inside.replace("\t\tcase 2", "case 2")) == ["case 2:"]
+
+
+def test_block_may_have_a_style_of_its_own():
+    wide = "int f(void)\n{\n\tint a;\n\n\tif (a) {\n\t\t\tg();\n\t\t\th();\n\t}\n\treturn 0;\n}\n"
+    assert lines(wide) == []
+    assert lines(wide.replace("\t\t\th();", "\t\t\t\th();")) == ["\t\t\tg();", "\t\t\t\th();"]
+    assert lines(wide.replace("\t\t\th();\n", "")) == ["\t\t\tg();"]
+    cases = "\tswitch (a) {\n\t\tcase 1:\n\t\t\tg();\n\t\t\tbreak;\n\t\tcase 2:\n\t\t\tbreak;\n\t}\n"
+    assert lines(CODE + wide.replace("\treturn", cases + "\treturn")) == []
+
+
+def test_columns_count_and_a_few_spaces_more_or_less_do_not():
+    text = "int f(void)\n{\n\tint a;\n\tg();\n\tif (a) {\n\t\th();\n\t}\n\treturn 0;\n}\n"
+    for same in ("        ", "   \t", "\t  ", "     "):
+        assert lines(text.replace("\tg()", same + "g()")) == []
+    for other in ("    ", "\t    ", "\t\t"):
+        assert lines(text.replace("\tg()", other + "g()")) == [other + "g();"]
 
 
 def test_missing_brace_does_not_affect_later_functions():
