@@ -1,13 +1,13 @@
 """Find name errors in functions: undefined names, unused variables, and jumps to labels that are not defined."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.lexicon import Lexicon, is_constant
 from seqforge_code_structure.identifiers.macros import Macros
-from seqforge_code_structure.identifiers.names import Function, Use
+from seqforge_code_structure.identifiers.names import Declaration, Function, Use
 from seqforge_code_structure.identifiers.reading import UnitNames
 
 PREDEFINED = frozenset(
@@ -42,6 +42,10 @@ PREDEFINED = frozenset(
 )
 """Names that C, its compilers, its library or the kernel define, and that no file declares."""
 
+FEWEST_MACRO_PARAMETERS = 3
+"""Smallest number of arguments of a macro that defines a function and names all of its parameters, such as
+`SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
+
 
 class NameDefect(NamedTuple):
     """A name error.
@@ -71,6 +75,9 @@ class Context:
         declared: Names that the text declares outside of functions.
         locals: Names that functions of the text declare.
         macros: Macros of the text.
+        calls: Number of calls of each function or macro that the text does not declare.
+        arguments: For each of these and the index of an argument, the number of calls in which nothing declares it.
+        unused: Number of unused variables with an initializer for each text of a declaration.
     """
 
     lexicon: Lexicon | None
@@ -80,17 +87,32 @@ class Context:
     declared: set[str] = field(default_factory=set[str])
     locals: set[str] = field(default_factory=set[str])
     macros: Macros = field(default_factory=Macros)
+    calls: Counter[str] = field(default_factory=Counter[str])
+    arguments: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+    unused: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, unit: UnitNames) -> None:
         """Add the names of a unit."""
         self.declared.update(unit.declared)
         self.locals.update([found.name for function in unit.functions for found in function.declarations])
         self.macros.update(unit.macros)
+        for function in unit.functions:
+            self.calls.update(use.name for use in function.free if use.called)
+            self.unused.update(
+                found.statement for found in function.declarations if not found.used and "=" in found.statement
+            )
 
-    def add_macro_declarations(self) -> None:
-        """Add the names that the bodies of macros declare."""
+    def finish(self, units: Iterable[UnitNames]) -> None:
+        """Add what depends on the names of all units."""
         for macro in self.macros.by_name.values():
             self.declared.update(macro.declared)
+        for unit in units:
+            for function in unit.functions:
+                self.arguments.update(
+                    (use.callee, use.argument)
+                    for use in function.free
+                    if use.callee and use.name not in self.declared and not is_constant(use.name)
+                )
 
     def is_undefined(self, use: Use) -> bool:
         """Return whether the use of a name that no declaration is found for is an error."""
@@ -117,17 +139,32 @@ class Context:
         alone = use.alone and use.name.islower() and self.lexicon is not None and self.lexicon.may_be_local(use.name)
         return alone or self.is_undefined(use)
 
-    def excuses(self, use: Use) -> bool:
+    def declares(self, use: Use) -> bool:
         """Return whether a name is an argument that a macro pastes, or declares."""
-        if not use.callee:
-            return False
-        if use.callee in self.macros.by_name:
-            return self.macros.paste(use.callee, use.argument)
+        if macro := self.macros.by_name.get(use.callee):
+            return use.argument in macro.declared_parameters or self.macros.paste(use.callee, use.argument)
         if self.lexicon is None:
             return is_constant(use.callee)
         if is_constant(use.callee):
             return not self.lexicon.evaluates_arguments(use.callee)
-        return self.lexicon.pastes_arguments(use.callee)
+        return self.lexicon.pastes_arguments(use.callee) or self._never_declares(use)
+
+    def _never_declares(self, use: Use) -> bool:
+        """Return whether several calls of a function in a whole text all have an undeclared name as this argument.
+
+        Then it is a macro of a header, and the argument is the name of a member, for example.
+        """
+        calls = self.calls[use.callee]
+        return self.whole and calls > 1 and self.arguments[use.callee, use.argument] >= calls
+
+    def may_be_used_by_macros(self, declaration: Declaration) -> bool:
+        """Return whether macros of headers may use a variable.
+
+        In a whole text, this is assumed if several functions declare and initialize it alike, and none uses it.
+        """
+        if self.lexicon is not None and self.lexicon.may_be_used_by_macros(declaration.name):
+            return True
+        return declaration.name in self.macros.used or (self.whole and self.unused[declaration.statement] > 1)
 
 
 UNDECLARED_RULES: dict[str, tuple[Callable[[Context, Use], bool], str]] = {
@@ -151,17 +188,21 @@ def find_undeclared(function: Function, unit: UnitNames, context: Context) -> It
 
 
 def _find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[Use]:
-    """Yield the uses of names that nothing declares."""
-    declared_by_macros = {
-        use.name
-        for use in function.free
-        if use.callee
-        and (macro := context.macros.by_name.get(use.callee))
-        and use.argument in macro.declared_parameters
-    }
+    """Yield the uses of names that nothing declares.
+
+    A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,
+    too, as loops over the elements of a list do.
+    """
+    if (
+        function.defined_by_macro
+        and len(function.declarations) - sum(found.variable for found in function.declarations)
+        < FEWEST_MACRO_PARAMETERS
+    ):
+        return
+    declared_by_macros = {use.name for use in function.free if use.callee and context.declares(use)}
     for use in function.free:
         name = use.name
-        if use.called or is_constant(name) or context.excuses(use):
+        if use.called or is_constant(name):
             continue
         if not any(
             name in names for names in (context.declared, unit.possibly_declared, declared_by_macros, PREDEFINED)
@@ -177,9 +218,7 @@ def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterat
         name = declaration.name
         if not declaration.variable or declaration.used:
             continue
-        if name in unit.possibly_used or name in context.macros.used:
-            continue
-        if context.lexicon is None or not context.lexicon.may_be_used_by_macros(name):
+        if name not in unit.possibly_used and not context.may_be_used_by_macros(declaration):
             yield NameDefect("unused", declaration.start, declaration.start + len(name), f"unused variable {name!r}")
 
 
@@ -222,7 +261,7 @@ def check_names(
     context = Context(lexicon, strict, whole, complete)
     for unit in units:
         context.add(unit)
-    context.add_macro_declarations()
+    context.finish(units)
     counts: Counter[str] = Counter()
     defects: list[NameDefect] = []
     for unit in units:

@@ -69,6 +69,8 @@ RETURN_STATEMENT = _node_kind("return_statement")
 CALL_EXPRESSION = _node_kind("call_expression")
 EXPRESSION_STATEMENT = _node_kind("expression_statement")
 ARGUMENT_LIST = _node_kind("argument_list")
+WHILE_STATEMENT = _node_kind("while_statement")
+CONDITIONS = frozenset({_node_kind("comma_expression"), _node_kind("parenthesized_expression")})
 PATHS = frozenset({_node_kind("field_expression"), _node_kind("subscript_expression")})
 ERROR = 0xFFFF
 """Nodes of what does not parse."""

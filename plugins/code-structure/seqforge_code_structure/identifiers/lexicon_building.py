@@ -17,6 +17,9 @@ UNUSED_FRACTION = 0.05
 FEWEST_UNUSED = 2
 """Smallest number of files with the unused variable for this assumption, since a single one may be a mistake."""
 
+SHARED_WEIGHT = 10
+"""Uses without a declaration as which a file counts that declares the name for all other files."""
+
 PASTED_FRACTION = 0.1
 """A macro is assumed to paste its arguments if it has an undeclared one in at least this fraction of its files."""
 
@@ -31,6 +34,7 @@ class Count(NamedTuple):
         free: Files in which a function uses the name undeclared, not as an argument, and that do not declare it at all.
         argument: Files in which a function uses the name undeclared as an argument, and that do not declare it at all.
         own: Files that declare the name outside of functions, and in which a function uses it.
+        shared: Files that declare the name outside of functions, other than `static`.
         bound: Files in which a function declares the name.
         unused: Files in which a function declares the name as a local variable and does not use it.
         called: Files in which a function calls a function or macro of this name.
@@ -40,6 +44,7 @@ class Count(NamedTuple):
     free: int = 0
     argument: int = 0
     own: int = 0
+    shared: int = 0
     bound: int = 0
     unused: int = 0
     called: int = 0
@@ -47,16 +52,17 @@ class Count(NamedTuple):
 
     def to_flags(self) -> Flag:
         """Return the properties of the name."""
-        free, argument, own, bound, unused, called, pasted = self
+        free, argument, own, shared, bound, unused, called, pasted = self
 
         def always_declared(undeclared: int) -> bool:
             return bound > 0 and undeclared < FREE_FRACTION * (undeclared + bound)
 
+        visible = free + SHARED_WEIGHT * shared
         properties = {
-            Flag.LOCAL: always_declared(free),
-            Flag.LOCAL_IN_EXCERPT: always_declared(free + own),
-            Flag.LOCAL_ARGUMENT: always_declared(free + argument),
-            Flag.LOCAL_ARGUMENT_IN_EXCERPT: always_declared(free + argument + own),
+            Flag.LOCAL: always_declared(visible),
+            Flag.LOCAL_IN_EXCERPT: always_declared(visible + own),
+            Flag.LOCAL_ARGUMENT: always_declared(visible + argument),
+            Flag.LOCAL_ARGUMENT_IN_EXCERPT: always_declared(visible + argument + own),
             Flag.MAY_BE_LOCAL: bound > 0,
             Flag.MOSTLY_LOCAL: bound > 0 and bound >= free,
             Flag.USED_BY_MACROS: unused >= FEWEST_UNUSED and unused >= UNUSED_FRACTION * bound,
@@ -92,6 +98,8 @@ class LexiconBuilder:
         declared = set[str]()
         for unit in units:
             declared |= unit.declared
+            if unit.shared:
+                found["shared"] |= unit.declared - unit.macros.by_name.keys()
             for macro in unit.macros.by_name.values():
                 declared |= macro.declared
         for unit in units:

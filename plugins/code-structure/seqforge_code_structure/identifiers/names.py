@@ -13,7 +13,7 @@ class Use(NamedTuple):
         called: Whether the name is that of a called function.
         returned: Whether the use is inside a `return` statement.
         alone: Whether the name is the whole expression of the `return`.
-        callee: Name of the function or macro of which the name is a whole argument, or "".
+        callee: Name of the function or macro of which the name is a whole argument, or "". The macro may be a loop.
         argument: Index of this argument.
     """
 
@@ -35,12 +35,14 @@ class Declaration:
         start: Position of the name in the text.
         variable: Whether the name is that of an ordinary local variable, which should be used.
         used: Whether the name is used.
+        statement: Text of the declaration up to its semicolon, if the name is that of an unused variable, or "".
     """
 
     name: str
     start: int
     variable: bool
     used: bool = False
+    statement: str = ""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Function:
         declarations: Parameters and local names, in the order of the text.
         labels: Labels that the function defines.
         jumps: Target label of each jump, with its position in the text.
+        defined_by_macro: Whether a macro defines the function, which may have parameters that only the macro names.
     """
 
     start: int
@@ -62,6 +65,7 @@ class Function:
     declarations: list[Declaration] = field(default_factory=list[Declaration])
     labels: set[str] = field(default_factory=set[str])
     jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    defined_by_macro: bool = False
 
 
 class Scopes:

@@ -1,91 +1,84 @@
 """Rules that rewrite the parts of a unit of C of the Linux kernel: its head, its body, or a unit without a body."""
 
 from seqforge_code_structure.identifiers.replacements import (
-    blank_match,
-    declare_structure,
-    define_function,
-    define_structure,
-    replace_name_by,
     rewrite_declaring_loop,
     rewrite_list_loop,
     rewrite_type,
-    write_member,
 )
-from seqforge_code_structure.identifiers.rule import ARGUMENTS, MEMBER, TYPE, Rule
+from seqforge_code_structure.identifiers.rule import ARGUMENTS, MACRO, MEMBER, TYPE, Rule
 
+_ARGUMENT = rb"(?:[^(),;{}]++|" + ARGUMENTS + rb")++"
 _TYPE_ARGUMENTS = Rule(
     (b"(",),
     rb"(?P<opening>[(,]\s*+)(?P<type>" + TYPE + rb")(?=\s*+[,)])" + MEMBER,
-    rewrite_type,
     "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and some also take the name of a member "
     "after the type of a structure, as in `container_of(pointer, struct type, member)`",
+    rewrite_type,
 )
-
-_HEAD_ANNOTATIONS = Rule(
-    (b"n", b"STATIC", b"FORCE_INLINE"),
-    (
+_HEAD_ANNOTATIONS = (
+    Rule(
+        (b"noi", b"asml", b"notrace", b"nokprobe", b"cacheline", b"inline_for", b"fastcall"),
         rb"\b(?:\w{0,40}noinline\w*+|asmlinkage|notrace|noinstr|nokprobe_inline|inline_for_\w++|_{3,4}cacheline\w*+"
-        rb"|INDIRECT_CALLABLE_SCOPE|fastcall|STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|ZSTDLIB_API|MEM_STATIC)\b"
+        rb"|fastcall)\b",
+        "annotations before a type parse as another type",
     ),
-    blank_match,
-    "annotations before a type parse as another type",
+    Rule(
+        (b"_", b"STATIC", b"FORCE"),
+        rb"\b(?:(?:STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|INDIRECT_CALLABLE_SCOPE|ZSTDLIB_API|MEM_STATIC)\b"
+        rb"|[A-Z][A-Z0-9]*_[A-Z0-9_]++(?=\s++(?:static|struct|unsigned|void|bool|int|char|long|size_t|u\d\d?)\s))",
+        "the same for macros",
+    ),
 )
 
 TOP_LEVEL_RULES = (
-    _HEAD_ANNOTATIONS,
+    *_HEAD_ANNOTATIONS,
     _TYPE_ARGUMENTS,
+    Rule((b"TEST_HARNESS_MAIN",), rb"TEST_HARNESS_MAIN\b", "a macro of the test harness defines a function"),
     Rule(
-        (b"TEST_HARNESS_MAIN",),
-        rb"\bTEST_HARNESS_MAIN\b",
-        blank_match,
-        "a macro of the test harness defines a function",
-    ),
-    Rule(
-        (b"(",),
+        (b")\n", b") ", b")\t"),
         rb"^[A-Za-z_]\w*+\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+(?:[A-Za-z_]|\Z))",
-        blank_match,
         "a macro of the top level may lack its semicolon",
     ),
-    Rule(
-        (b"__",),
-        rb"(?<=\))\s++__\w++(?=\s*+;)",
-        blank_match,
-        "an annotation after the parameters of a prototype",
-    ),
+    Rule((b"__",), rb"\)\s++(?P<name>__\w++)(?=\s*+;)", "an annotation after the parameters of a prototype"),
 )
 """Rules for units without a brace."""
 
 HEAD_RULES = (
-    _HEAD_ANNOTATIONS,
+    *_HEAD_ANNOTATIONS,
     Rule(
-        (b"\n",),
+        (b")\n", b") ", b")\t"),
         rb"^(?:[A-Z][A-Z0-9_]++|module_\w++|\w{1,40}_initcall)\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
-        blank_match,
         "a macro of the top level may lack its semicolon",
     ),
     Rule(
         (b"FIXTURE",),
-        rb"\bFIXTURE_VARIANT_ADD\s*+" + ARGUMENTS + rb"\s*+\Z",
-        declare_structure,
+        rb"FIXTURE_VARIANT_ADD\s*+" + ARGUMENTS + rb"\s*+\Z",
         "a macro of the test harness declares a variable",
+        b"int x =",
     ),
     Rule(
         (b"FIXTURE",),
         rb"\bFIXTURE(?:_VARIANT)?\s*+\(\w++\)\s*+\Z",
-        define_structure,
         "a macro of the test harness defines a structure",
+        b"struct x",
     ),
     Rule(
         (b"TEST_F_TIMEOUT",),
-        rb"\bTEST_F_TIMEOUT\s*+" + ARGUMENTS + rb"\s*+\Z",
-        define_function,
+        rb"TEST_F_TIMEOUT\s*+" + ARGUMENTS + rb"\s*+\Z",
         "a macro of the test harness defines a function",
+        b"int x()",
+    ),
+    Rule(
+        (b"=",),
+        rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb")\s*+=\s*+\Z",
+        "a macro declares a variable, which has an initializer",
+        b"int x",
     ),
     Rule(
         (b"(",),
         rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]{5,}+)(?=\s*+" + ARGUMENTS + rb"\s*+\Z)",
-        replace_name_by(b"int x"),
         "macros such as `SYSCALL_DEFINE3(name, type, parameter, …)` define functions without a type before the name",
+        b"int x",
     ),
 )
 """Rules for the part of a unit before its first `{`."""
@@ -93,97 +86,105 @@ HEAD_RULES = (
 MEMBER_RULES = (
     Rule(
         (b"(",),
-        rb"(?<=[;{])(?P<space>\s*+)(?P<name>(?:[A-Z_][A-Z0-9_]++|__\w++)\s*+" + ARGUMENTS + rb")(?=\s*+;)",
-        write_member,
+        rb"[;{]\s*+(?P<name>(?:[A-Z_][A-Z0-9_]++|__\w++|struct_group\w*+)\s*+" + ARGUMENTS + rb")(?=\s*+;)",
         "macros declare members of a structure",
+        b"int x",
     ),
-    Rule(
-        (b";",),
-        rb"(?<=;)\s*+;",
-        blank_match,
-        "the grammar does not allow an empty member",
-    ),
+    Rule((b";",), rb";\s*+(?P<name>;)", "the grammar does not allow an empty member"),
 )
 """Rules for the body of a structure or union, whose unit begins with it."""
+
+ENUMERATOR_RULES = (
+    Rule((b"(",), rb"[{,]\s*+[A-Za-z_]\w*+\s*+(?P<name>" + ARGUMENTS + rb")(?=\s*+[,}])", "macros declare constants"),
+    Rule((b"\n",), rb"[{,]\s*+(?P<name>(?:[A-Za-z_]\w*+\s++)++)(?=[A-Za-z_])", "such a macro may lack its comma"),
+)
+"""Rules for the body of an enumeration, whose unit begins with it."""
 
 BODY_RULES = (
     Rule(
         (b")\n",),
-        rb"(?<=[;{},])(?P<space>\s*+)(?P<name>[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb")[ \t]*+(?=\n\s*+[.}A-Za-z])",
-        blank_match,
-        "a macro may lack the comma or semicolon after it",
+        rb"[;{},]\s*+(?P<name>[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb"(?:\s*+[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb")*)"
+        rb"[ \t]*+(?=\n\s*+[.{}A-Za-z])",
+        "macros may lack the comma or semicolon after them",
+    ),
+    Rule((b") {",), rb"\{\s*+(?P<name>" + MACRO + ARGUMENTS + rb")(?=\s*+\{)", "the same before a brace"),
+    Rule(
+        (b"truct {", b"nion {"),
+        rb"(?:struct|union) \{\s*+(?P<name>[A-Z_][A-Z0-9_]++\s*+" + ARGUMENTS + rb")(?=\s*+;)",
+        "a macro declares members of a structure",
+        b"int x",
+    ),
+    Rule(
+        (b"(",),
+        rb"\((?<=[A-Z0-9_]\()(?P<name>(?!(?:struct|union|enum|const|unsigned|signed|long|volatile|sizeof|return)\b)"
+        rb"[A-Za-z_]\w*+)(?=\s++[A-Za-z_]\w*+\s*+\))",
+        "an argument of a macro is several words of text",
     ),
     Rule(
         (b"_scoped(",),
-        (
-            rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),(?P<gap> |\n[ \t])"
-            rb"(?P<variable>\s*+\w++\s*+)\)"
-        ),
-        rewrite_declaring_loop,
+        rb"\b(?P<head>\w{0,40}for_each_\w{0,40}_scoped\()(?P<over>[^(),;{}]++),(?P<gap> |\n[ \t])"
+        rb"(?P<variable>\s*+\w++\s*+)\)",
         "these loop macros declare their variable",
+        rewrite_declaring_loop,
     ),
     Rule(
         (b"hash_for_each_possible",),
-        rb"\bhash_for_each_possible\w*+\([^(),;{}]++,[^(),;{}]++,\s*+(?P<name>\w++)(?=\s*+,)",
-        replace_name_by(b"0"),
+        rb"hash_for_each_possible\w*+\([^(),;{}]++,[^(),;{}]++,\s*+(?P<name>\w++)(?=\s*+,)",
         "the third argument names a member",
+        b"0",
     ),
     Rule(
         (b"_rcu(",),
-        rb"\blist_for_each_entry\w{0,20}_rcu\((?:[^(),;{}]++|"
-        + ARGUMENTS
-        + rb")++,(?:[^(),;{}]++|"
-        + ARGUMENTS
-        + rb")++,\s*+(?P<name>[\w.]++)(?=\s*+,)",
-        replace_name_by(b"0"),
+        rb"list_for_each_entry\w{0,20}_rcu\(" + _ARGUMENT + rb"," + _ARGUMENT + rb",\s*+(?P<name>[\w.]++)(?=\s*+,)",
         "a condition follows the name of the member",
+        b"0",
     ),
     Rule(
         (b"each_entry",),
-        (
-            rb"\b(?!idr_|xa_|radix_)(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
-            + ARGUMENTS
-            + rb"|,(?!\s*+[\w.]++\s*+\)))*+)"
-            rb"(?P<member>,\s*+[\w.]++\s*+)(?=\))"
-        ),
-        rewrite_list_loop,
+        rb"\b(?!idr_|xa_|radix_)(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
+        + ARGUMENTS
+        + rb"|,(?!\s*+[\w.]++\s*+\)))*+)(?P<member>,\s*+[\w.]++\s*+)(?=\))",
         "the last argument of a loop over a list of structures names a member",
+        rewrite_list_loop,
     ),
     Rule(
-        (b"_size(", b"_entry(", b"dma_unmap_", b"from_timer(", b"from_tasklet("),
-        (
-            rb"\b(?:(?:struct_size|flex_array_size|list_next_entry|list_prev_entry|dma_unmap_\w++)\((?:[^(),;{}]++|"
-            + ARGUMENTS
-            + rb")++,\s*+|(?:from_timer|from_tasklet)\([^(),;{}]++,[^(),;{}]++,\s*+)"
-            rb"(?P<name>[A-Za-z_][\w.]*+)(?=\s*+[,)])"
-        ),
-        replace_name_by(b"0"),
+        (b"_size(", b"_entry(", b"dma_unmap_"),
+        rb"\b(?:struct_size|flex_array_size|list_next_entry|list_prev_entry|dma_unmap_\w++)\("
+        + _ARGUMENT
+        + rb",\s*+(?P<name>[A-Za-z_][\w.]*+)(?=\s*+[,)])",
         "these macros take an object and the name of one of its members",
+        b"0",
+    ),
+    Rule(
+        (b"from_timer(", b"from_tasklet(", b"_entry(", b"_entry_or_null(", b"container_of("),
+        rb"\b\w*(?:from_timer|from_tasklet|_entry|_entry_or_null|container_of)\("
+        + _ARGUMENT
+        + rb","
+        + _ARGUMENT
+        + rb",\s*+(?P<name>[A-Za-z_][\w.]*+)(?=\s*+\))",
+        "these macros take a pointer, a type or a variable, and the name of a member",
+        b"0",
     ),
     Rule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
-        (
-            rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++|\w{0,40}_scoped)"
-            rb"(?=\s*+\()(?!\s*+" + ARGUMENTS + rb"\s*+;)"
-        ),
-        replace_name_by(b"while"),
+        rb"\b(?P<name>\w{0,40}(?:for_?each|for_all_|_walk|for_other_threads|with_intel_)\w{0,40}+|scoped_\w++"
+        rb"|\w{0,40}_scoped)(?=\s*+\()(?!\s*+" + ARGUMENTS + rb"\s*+;)",
         "loop macros are followed by a statement",
+        b"while",
     ),
     Rule(
         (b") {",),
-        (
-            rb"\n[ \t]++(?!(?:while|switch)\b)(?P<name>\w{5,}+)"
-            rb"(?=\s*+\((?:[^(){};]++|\((?:[^(){};]++|\([^(){};]*+\))*+\))*+\) \{)"
-        ),
-        replace_name_by(b"while"),
+        rb"\n[ \t]++(?!(?:while|switch)\b)(?P<name>\w{5,}+)"
+        rb"(?=\s*+\((?:[^(){};]++|\((?:[^(){};]++|\([^(){};]*+\))*+\))*+\) \{)",
         "any other call before a block is also a loop macro",
+        b"while",
     ),
     _TYPE_ARGUMENTS,
     Rule(
         (b"offsetof",),
-        rb"(?P<name>offsetof)(?=\s*+\()",
-        replace_name_by(b"offsetxx"),
+        rb"offsetof(?=\s*+\()",
         "the grammar has a special case for `offsetof`, which the arguments that the rule above returns do not match",
+        b"offsetxx",
     ),
 )
 """Rules for the part of a unit from its first `{` to its end."""

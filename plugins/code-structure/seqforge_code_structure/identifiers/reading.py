@@ -42,6 +42,7 @@ class UnitNames:
         error: Position of the first syntax error, or None.
         cut: Whether the end of the unit is missing.
         includes: Whether the unit includes a header.
+        shared: Whether other files may use what the unit declares, since it is not `static`.
         defines: Whether the unit defines a function. This is a guess if it does not parse.
         characters: Number of characters of code, except spaces.
         unread: Number of these that do not parse.
@@ -58,6 +59,7 @@ class UnitNames:
     error: int | None = None
     cut: bool = False
     includes: bool = False
+    shared: bool = True
     defines: bool = False
     characters: int = 0
     unread: int = 0
@@ -91,6 +93,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     compiled = extract_compiled_code(text[start:stop])
     code, dead = compiled.code, compiled.dead
     unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros)
+    unit.shared = not code.lstrip().startswith(b"static")
     unit.includes = "include" in text[start:stop] and _INCLUDE.search(text, start, stop) is not None
     unit.characters = len(code.translate(None, _NOT_CODE))
     if _measure_depth(code) > DEEPEST_NESTING:
@@ -172,6 +175,7 @@ def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
             before = max(function.start, declaration.start - _LONGEST_DECLARATION)
             start = max(before, text.rfind("\n", before, declaration.start))
             stop = text.find(";", declaration.start, declaration.start + _LONGEST_DECLARATION)
+            declaration.statement = text[start:stop].strip() if stop > 0 else ""
             declaration.used = _MARKED.search(text, start, max(stop, declaration.start)) is not None
 
 

@@ -1,49 +1,21 @@
 """Replacements of the rules that rewrite C of the Linux kernel. Each returns as many bytes as its match has."""
 
 import re
-from collections.abc import Callable
 
 from seqforge_code_structure.identifiers.compiled_code import blank
-
-Match = re.Match[bytes]
+from seqforge_code_structure.identifiers.rule import Match
 
 _BRACKET = re.compile(rb"[()]")
 _LONGEST_CALL = 400
 _LONGEST_NAME = 80
 _NO_TYPES = (b"return", b"else", b"case", b"do", b"goto")
 _TYPE_WORD = re.compile(rb"\**(?:[A-Za-z_]\w*+\**)?")
-
 _CALLEE = re.compile(
-    rb"(?<!\w)(?!(?:sizeof|typeof|__typeof__|__typeof|alignof|_Alignof|__alignof__|if|while|for|switch|return)\b)[A-Za-z_]\w*+\s*+\Z"
+    rb"(?<!\w)(?!(?:sizeof|typeof|__typeof__|__typeof|alignof|_Alignof|__alignof__|if|while|for|switch|return)\b)"
+    rb"[A-Za-z_]\w*+\s*+\Z"
 )
-
-
-def blank_match(match: Match) -> bytes:
-    """Replace the match by spaces."""
-    return blank(match[0])
-
-
-def replace_name_by(word: bytes) -> Callable[[Match], bytes]:
-    """Return a replacement function that changes the group `name` to a word, unless the word is longer."""
-
-    def replace(match: Match) -> bytes:
-        whole = match[0]
-        start, stop = (position - match.start() for position in match.span("name"))
-        if stop - start < len(word):
-            return whole
-        return whole[:start] + word + blank(whole[start + len(word) : stop]) + whole[stop:]
-
-    return replace
-
-
-def _begin_with(text: bytes, code: bytes) -> bytes:
-    """Write a text at the beginning of code and blank the rest, unless the text is longer than the first line."""
-    return text + blank(code[len(text) :]) if len(code.partition(b"\n")[0]) >= len(text) else code
-
-
-def write_sum(match: Match) -> bytes:
-    """Write a range as a sum."""
-    return blank(match[0][:-3]) + b" + "
+_MACRO_CALLEE = re.compile(rb"(?<!\w)[A-Z_][A-Z0-9_]++\s*+\Z")
+_BEFORE_ADDRESS = re.compile(rb"(?:[=,({\[?:-]|\breturn)\s*+\Z")
 
 
 def rewrite_declaring_loop(match: Match) -> bytes:
@@ -70,82 +42,53 @@ def rewrite_type(match: Match) -> bytes:
     return opening + b"0" + blank(kind[1:]) + comma + b"0" + blank(path[1:]) + member[len(comma + path) :]
 
 
-def _is_argument(code: bytes, position: int) -> bool:
-    """Return whether the bracket or comma at a position precedes an argument of a call, not a parameter."""
-    start = max(0, position - _LONGEST_CALL)
-    opening = _find_opening(code, start, position)
-    if opening is None:
-        return True
-    before = code[start:opening]
-    callee = _CALLEE.search(before, max(0, len(before) - _LONGEST_NAME))
-    if callee is None:
-        return False
-    head = before[: callee.start()]
-    statement = head[max(head.rfind(mark) for mark in (b";", b"{", b"}")) + 1 :].split()
-    return not statement or statement[0] in _NO_TYPES or not all(_TYPE_WORD.fullmatch(word) for word in statement)
-
-
-def _find_opening(code: bytes, start: int, position: int) -> int | None:
-    """Return the position of the round bracket around a position, or None if it is before `start`."""
-    depth = 0
-    # The bracket at the position itself may be the one.
-    for match in reversed(list(_BRACKET.finditer(code, start, position + 1))):
-        depth += 1 if match[0] == b"(" else -1
-        if depth > 0:
-            return match.start()
-    return None
-
-
-def name_bit_field(match: Match) -> bytes:
-    """Write a name for the width of a bit-field."""
-    return match["type"] + b"x" + blank(match["width"][1:])
-
-
 def rewrite_per_cpu_variable(match: Match) -> bytes:
     """Write the macro as a declaration of the type int. The name stays in its place."""
     before, name = match["before"], match["name"]
     return b"int" + blank(before[3:]) + name + blank(match[0][len(before + name) :])
 
 
-def declare_structure(match: Match) -> bytes:
-    """Write the macro as a declaration."""
-    return _begin_with(b"int x =", match[0])
+def remove_comma(match: Match) -> bytes:
+    """Write a space for a comma next to an empty argument, if the callee is a macro in capital letters."""
+    code, position = match.string, match.start()
+    opening = _find_opening(code, max(0, position - _LONGEST_CALL), position)
+    if opening is None or not _MACRO_CALLEE.search(code, max(0, opening - _LONGEST_NAME), opening):
+        return match[0]
+    return match[0].replace(b",", b" ", 1)
 
 
-def define_structure(match: Match) -> bytes:
-    """Write the macro as the head of a structure."""
-    return _begin_with(b"struct x", match[0])
-
-
-def define_function(match: Match) -> bytes:
-    """Write the macro as the head of a function without parameters."""
-    return _begin_with(b"int x()", match[0])
-
-
-def write_zero(match: Match) -> bytes:
-    """Write a zero at the end of the match, before white space."""
-    whole = match[0]
-    stop = len(whole.rstrip())
-    return blank(whole[: stop - 1]) + b"0" + blank(whole[stop:])
-
-
-def write_member(match: Match) -> bytes:
-    """Write the macro as a member."""
-    return match["space"] + _begin_with(b"int x", match["name"])
-
-
-def rewrite_type_of(match: Match) -> bytes:
-    """Write the type int."""
-    return b"int" + blank(match[0][3:])
-
-
-def rewrite_automatic_type(match: Match) -> bytes:
-    """Write the type int."""
-    return b"int "
-
-
-def replace_by_zero(match: Match) -> bytes:
+def replace_label_address(match: Match) -> bytes:
     """Write a zero for the address of a label."""
-    whole = match[0]
-    start, stop = (position - match.start() for position in match.span("address"))
-    return whole[:start] + b"0" + blank(whole[start + 1 : stop])
+    return b"0" + blank(match[0][1:]) if is_label_address(match) else match[0]
+
+
+def is_label_address(match: Match) -> bool:
+    """Return whether `&&` and a name are the address of a label, not an operator and its operand."""
+    position = match.start()
+    return _BEFORE_ADDRESS.search(match.string, max(0, position - _LONGEST_NAME), position) is not None
+
+
+def _is_argument(code: bytes, position: int) -> bool:
+    """Return whether the bracket or comma at a position precedes an argument of a call, not a parameter."""
+    start = max(0, position - _LONGEST_CALL)
+    opening = _find_opening(code, start, position)
+    if opening is None:
+        return True
+    callee = _CALLEE.search(code, max(start, opening - _LONGEST_NAME), opening)
+    if callee is None:
+        return False
+    head = code[start : callee.start()]
+    statement = head[max(head.rfind(mark) for mark in (b";", b"{", b"}")) + 1 :].split()
+    return not statement or statement[0] in _NO_TYPES or not all(_TYPE_WORD.fullmatch(word) for word in statement)
+
+
+def _find_opening(code: bytes, start: int, position: int) -> int | None:
+    """Return the position of the round bracket around a position, or None if it is before `start`."""
+    if code[position] == ord("("):
+        return position
+    depth = 0
+    for match in reversed(list(_BRACKET.finditer(code, start, position))):
+        depth += 1 if match[0] == b"(" else -1
+        if depth > 0:
+            return match.start()
+    return None

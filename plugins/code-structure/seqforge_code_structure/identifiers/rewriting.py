@@ -6,14 +6,21 @@ keeps the positions of names, since these are read from the text by position.
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 
-from seqforge_code_structure.identifiers.place_rules import BODY_RULES, HEAD_RULES, MEMBER_RULES, TOP_LEVEL_RULES
+from seqforge_code_structure.identifiers.place_rules import (
+    BODY_RULES,
+    ENUMERATOR_RULES,
+    HEAD_RULES,
+    MEMBER_RULES,
+    TOP_LEVEL_RULES,
+)
+from seqforge_code_structure.identifiers.replacements import is_label_address
 from seqforge_code_structure.identifiers.rule import Rule
 from seqforge_code_structure.identifiers.unit_rules import RULES
 
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
-_LABEL_ADDRESS = re.compile(rb"(?:[=,({\[?:-]|\breturn\b)\s*+&&\s*+(?P<name>[A-Za-z_]\w*+)")
+_ENUMERATION = re.compile(rb"\benum(?:\s++\w++)?\s*+\Z")
+_ADDRESS = re.compile(rb"&&\s*+(?P<name>[A-Za-z_]\w*+)")
 
 
 def rewrite(code: bytes) -> bytes:
@@ -25,23 +32,19 @@ def rewrite(code: bytes) -> bytes:
     head, tail = code[:body], code[body:]
     if _STRUCTURE.search(head):
         tail = _apply(MEMBER_RULES, tail)
+    elif _ENUMERATION.search(head):
+        tail = _apply(ENUMERATOR_RULES, tail)
     return _apply(HEAD_RULES, head) + _apply(BODY_RULES, tail)
 
 
 def find_label_addresses(code: bytes) -> Iterator[tuple[int, int]]:
     """Yield the start and the end of each label whose address is taken in compiled code, as in `&&label`."""
-    if b"&&" in code:
-        for match in _LABEL_ADDRESS.finditer(code):
+    for match in _ADDRESS.finditer(code):
+        if is_label_address(match):
             yield match.span("name")
-
-
-@cache
-def _compile(pattern: bytes) -> re.Pattern[bytes]:
-    return re.compile(pattern, re.MULTILINE)
 
 
 def _apply(rules: Sequence[Rule], code: bytes) -> bytes:
     for rule in rules:
-        if any(hint in code for hint in rule.hints):
-            code = _compile(rule.pattern).sub(rule.replacement, code)
+        code = rule.apply(code)
     return code

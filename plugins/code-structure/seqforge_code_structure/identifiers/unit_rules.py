@@ -1,18 +1,11 @@
 """Rules that rewrite whole units of C of the Linux kernel so that a C parser accepts them."""
 
 from seqforge_code_structure.identifiers.replacements import (
-    blank_match,
-    declare_structure,
-    name_bit_field,
-    replace_by_zero,
-    replace_name_by,
-    rewrite_automatic_type,
+    remove_comma,
+    replace_label_address,
     rewrite_per_cpu_variable,
-    rewrite_type_of,
-    write_sum,
-    write_zero,
 )
-from seqforge_code_structure.identifiers.rule import ARGUMENTS, BASIC, Rule
+from seqforge_code_structure.identifiers.rule import ARGUMENTS, BASIC, MACRO, Rule
 
 _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|initconst_or_module|exit|exitdata
 |meminit|meminitdata|cpuinit|cpuinitdata|devinit|devinitdata|devexit|ref|refdata|refconst|net_init|net_exit
@@ -25,196 +18,168 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig
 |percpu_kptr|lock_aligned|init_memblock|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
 
-RULES = (
-    Rule(
-        (b"__",),
-        rb"\b__(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()",
-        blank_match,
-        "annotations such as __init, __user and __packed expand to attributes or to nothing",
-    ),
-    Rule(
-        (b"__",),
-        (
-            rb"\b__(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
-            rb"|counted_by|counted_by_le|counted_by_be|printf|scanf|cond_lock|cond_acquires|alloc_size|realloc_size"
-            rb"|alias|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + ARGUMENTS
-        ),
-        blank_match,
-        "the grammar does not allow attributes with arguments at these positions",
-    ),
+_ANNOTATION = Rule(
+    (b"__",),
+    rb"__(?<!\w__)(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()",
+    "annotations such as __init, __user and __packed expand to attributes or to nothing",
+)
+_ANNOTATION_WITH_ARGUMENTS = Rule(
+    (b"__",),
+    rb"__(?<!\w__)(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
+    rb"|counted_by|counted_by_le|counted_by_be|printf|scanf|cond_lock|cond_acquires|alloc_size|realloc_size"
+    rb"|alias|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + ARGUMENTS,
+    "the grammar does not allow attributes with arguments at these positions",
+)
+
+DECLARATIONS = (
     Rule(
         (b"PER_CPU",),
-        (
-            rb"\b(?P<before>(?:DEFINE|DECLARE)_\w{0,20}PER_CPU\w*+\s*+\([^(),;{}]++,\s*+)"
-            rb"(?P<name>\w++(?:\[[^][]*+\])*+)\s*+\)"
-        ),
-        rewrite_per_cpu_variable,
+        rb"\b(?P<before>(?:DEFINE|DECLARE)_\w{0,20}PER_CPU\w*+\s*+\([^(),;{}]++,\s*+)"
+        rb"(?P<name>\w++(?:\[[^][]*+\])*+)\s*+\)",
         "these macros declare a variable, which may have an initializer",
+        rewrite_per_cpu_variable,
     ),
     Rule(
         (b"static",),
-        (
-            rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
-            rb"|static\s++(?:const\s++)?(?=[A-Z_][A-Z0-9_]{2,}+\s*+" + ARGUMENTS + rb"\s*+(?:[;={]|\Z))"
-        ),
-        blank_match,
+        rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
+        rb"|static\s++(?:const\s++)?(?=[A-Z_][A-Z0-9_]{2,}+\s*+" + ARGUMENTS + rb"\s*+(?:[;={]|\Z))",
         "a macro that declares a name parses as a call only if nothing precedes it",
     ),
+    Rule((b"SEC(",), rb"SEC\s*+\([^();{}]*+\)", "the macro of BPF programs that names a section"),
     Rule(
-        (b"SEC(",),
-        rb"\bSEC\s*+\([^();{}]*+\)",
-        blank_match,
-        "the macro of BPF programs that names a section",
-    ),
-    Rule(
-        (b"__",),
+        (b"\n__", b"\t__"),
         rb"^__\w++(?:\s*+"
         + ARGUMENTS
         + rb")?(?:[ \t]++__\w++(?:\s*+"
         + ARGUMENTS
         + rb")?)*+[ \t]*+(?=\n\s*+[A-Za-z_])",
-        blank_match,
         "lines of annotations precede the test programs of BPF",
     ),
     Rule(
         (b"MACHINE_START",),
         rb"\b\w{0,20}MACHINE_START\s*+" + ARGUMENTS + rb"[^;{}]*?\bMACHINE_END\b",
-        blank_match,
         "these macros enclose the members of a structure",
     ),
     Rule(
         (b"define_machine",),
-        rb"\bdefine_machine\s*+\(\w++\)(?=\s*+\{)",
-        declare_structure,
+        rb"define_machine\s*+\(\w++\)(?=\s*+\{)",
         "this macro declares a structure",
+        b"int x =",
     ),
     Rule(
         (b"INDIRECT_CALLABLE_DECLARE",),
-        rb"\bINDIRECT_CALLABLE_DECLARE\s*+" + ARGUMENTS + rb"\s*+;",
-        blank_match,
+        rb"INDIRECT_CALLABLE_DECLARE\s*+" + ARGUMENTS + rb"\s*+;",
         "the argument of this macro is a declaration",
     ),
-    Rule(
-        (b"asm",),
-        rb'(?<=[\w)\]])\s++(?:__)?asm(?:__)?\s*+\([\w\s]*+"[^();]*+\)(?=\s*+[=;,])',
-        blank_match,
-        "the grammar does not allow the register of a variable at this position",
-    ),
-    Rule(
-        (b"(",),
-        rb"(?<=[(,])\s*+(?P<name>\d\w*[g-km-tv-wyzG-KM-TV-WYZ_]\w*+)(?=\s*+[,)])",
-        replace_name_by(b"0"),
-        "macros paste arguments that begin with a digit and are no numbers",
-    ),
-    Rule(
-        (b"__imm", b"__clobber", b"__asmeq"),
-        rb"\b(?:__imm\w*+|__asmeq)\s*+" + ARGUMENTS + rb"\s*+,?|\b__clobber\w*+\s*+,?",
-        blank_match,
-        "macros expand to operands of assembler code",
-    ),
-    Rule(
-        (b'"',),
-        rb'(?<=")\s*+[A-Za-z_]\w*+' + ARGUMENTS + rb'(?=\s*+[",)])',
-        blank_match,
-        "the grammar does not allow calls of macros among concatenated strings",
-    ),
-    Rule(
-        (b"___cacheline",),
-        rb"\b_{3,4}cacheline\w*+",
-        blank_match,
-        "an annotation",
-    ),
-    Rule(
-        (b"return",),
-        rb"(?<=[(,])(\s*+)return(?=\s++-?\w++\s*+,)",
-        blank_match,
-        "an argument of a macro that declares a scope is a statement",
-    ),
-    Rule(
-        (b"==", b"!=", b"<", b">"),
-        rb"(?<=,)\s*+(?:[=!<>]=|<|>)(?=\s*+,)",
-        write_zero,
-        "an argument of a macro is an operator",
-    ),
-    Rule(
-        (b"OPTS(",),
-        rb",(?=\s*+\)\s*+;)",
-        blank_match,
-        "the arguments of this macro may end with a comma",
-    ),
-    Rule(
-        (b"return", b"goto"),
-        rb"(?<=,)\s*+(?:return|goto)\b[^(){},;]*+;?(?=\s*+\))",
-        write_zero,
-        "the last argument of a macro is a statement",
-    ),
-    Rule(
-        (b"offsetof",),
-        rb"\boffsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_]\w*+)",
-        replace_name_by(b"0"),
-        "the second argument names a member",
-    ),
-    Rule(
-        (b"OPTS(",),
-        rb"(?<=[(,])\s*+\.\w++\s*+=(?!=)",
-        blank_match,
-        "the arguments of a macro are the members of an initializer",
-    ),
-    Rule(
-        (b"FW_", b"HW_ERR", b"DEPRECATED"),
-        rb"\b(?:FW_(?:BUG|WARN|INFO)|HW_ERR|DEPRECATED)(?=\s++[\w\"])",
-        blank_match,
-        "as for KERN_INFO",
-    ),
+    Rule((b"___cacheline",), rb"_{3,4}cacheline\w*+", "an annotation"),
     Rule(
         (b"typeof",),
         rb"\b(?:__)?typeof(?:__|_unqual)?\s*+"
         + ARGUMENTS
         + rb"(?=(?:\s++|\s*+\*[\s*]*+)[A-Za-z_]\w*+\s*+[=;,\[]|[\s*]*+\))",
-        rewrite_type_of,
         "before a `*` and a name, this parses as a call and a product",
-    ),
-    Rule(
-        (b"&&",),
-        rb"(?:[=,({\[?:-]|\breturn\b)\s*+(?P<address>&&\s*+[A-Za-z_]\w*+)",
-        replace_by_zero,
-        "the grammar lacks the addresses of labels of GNU C, which are read before, by `find_label_addresses`",
-    ),
-    Rule(
-        (b"goto",),
-        rb"\bgoto(?=\s*+\*)",
-        blank_match,
-        "the grammar lacks the computed jumps of GNU C",
+        b"int",
     ),
     Rule(
         (b" :", b"\t:", b"int:", b"long:", b"short:", b"char:"),
-        rb"(?P<type>[;{]\s*+(?:const\s++)?" + BASIC + rb"(?:\s++" + BASIC + rb")*+\s*+)(?P<width>:\s*+\w++)(?=\s*+;)",
-        name_bit_field,
+        rb"[;{]\s*+(?:const\s++)?" + BASIC + rb"(?:\s++" + BASIC + rb")*+\s*+(?P<name>:\s*+\w++)(?=\s*+;)",
         "the grammar lacks bit-fields without a name",
+        b"x",
+    ),
+    Rule((b"auto",), rb"\bauto(?=\s++\w++\s*+=)", "the grammar lacks types that are inferred", b"int"),
+)
+"""Rules for annotations and declarations."""
+
+ARGUMENTS_OF_MACROS = (
+    Rule(
+        (b"(",),
+        rb"[(,]\s*+(?P<name>\d\w*[g-km-tv-wyzG-KM-TV-WYZ_]\w*+)(?=\s*+[,)])",
+        "macros paste arguments that begin with a digit and are no numbers",
+        b"0",
     ),
     Rule(
-        (b"auto",),
-        rb"\bauto(?=\s++\w++\s*+=)",
-        rewrite_automatic_type,
-        "the grammar lacks types that are inferred",
+        (b"return",),
+        rb"[(,]\s*+(?P<name>return)(?=\s++-?\w++\s*+,)",
+        "an argument of a macro that declares a scope is a statement",
     ),
     Rule(
-        (b"...",),
-        rb"(?<=[\w)'\]])\s*+\.\.\.(?=\s*+[^\s,)])",
-        write_sum,
-        "the grammar lacks the ranges of GNU C, such as `case 1 ... 9`",
+        (b"return", b"goto", b"if"),
+        rb",\s*+(?P<name>(?:return|goto)\b[^(){},;]*+;?|(?:if|for|while)\s*+\((?:[^()]++|" + ARGUMENTS + rb")*+\)"
+        rb"(?:[^()]++|" + ARGUMENTS + rb")*+)(?=\s*+\))",
+        "the last argument of a macro is a statement",
+        b"0",
     ),
     Rule(
-        (b"KERN_",),
-        rb"KERN_[A-Z]++(?=\s)",
-        blank_match,
+        (b";)", b"; )"),
+        rb"\b" + MACRO + rb"\s*+\((?:[^();{}]++|" + ARGUMENTS + rb")*+(?P<name>;)(?=\s*+\))",
+        "the argument of a macro is a statement",
+    ),
+    Rule(
+        (b"==", b"!=", b"<", b">"),
+        rb",\s*+(?P<name>[=!<>]=|<|>)(?=\s*+[,)])",
+        "an argument of a macro is an operator",
+        b"0",
+    ),
+    Rule((b",",), rb",\s*+[,)]|\(\s*+,", "an argument of a macro may be empty", remove_comma),
+    Rule((b"offsetof",), rb"offsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_]\w*+)", "it names a member", b"0"),
+    Rule(
+        (b"OPTS(",),
+        rb"[(,]\s*+(?P<name>\.\w++\s*+=(?!=))",
+        "the arguments of a macro are the members of an initializer",
+    ),
+)
+"""Rules for the arguments of macros that are no expressions."""
+
+EXPRESSIONS = (
+    Rule(
+        (b"asm",),
+        rb'(?<=[\w)\]])\s++(?:__)?asm(?:__)?\s*+\([\w\s]*+"[^();]*+\)(?=\s*+[=;,])',
+        "the grammar does not allow the register of a variable at this position",
+    ),
+    Rule(
+        (b"__imm", b"__clobber", b"__asmeq"),
+        rb"__(?:imm\w*+|asmeq)\s*+" + ARGUMENTS + rb"\s*+,?|__clobber\w*+\s*+,?",
+        "macros expand to operands of assembler code",
+    ),
+    Rule((b"asm_",), rb"\basm_(?:inline|volatile_goto|goto_output)\b", "the kernel has its own names for asm", b"asm"),
+    Rule(
+        (b"asm",),
+        rb"asm(?<![A-Za-z0-9]asm)(?<![A-Za-z0-9]_asm)(?:__)?(?:\s*+(?:__)?(?:volatile|goto|inline)(?:__)?)*+\s*+\("
+        rb'(?P<name>(?:[^():;{}"]++|"[^"]*+"|' + ARGUMENTS + rb")++)(?=[:)])",
+        "the grammar does not allow macros in the code of an assembler statement",
+        b'""',
+    ),
+    Rule(
+        (b'"',),
+        rb'"\s*+(?P<name>(?:(?:[A-Z_]{2}\w*+(?:\s*+' + ARGUMENTS + rb")?+|[A-Za-z_]\w*+" + ARGUMENTS + rb")\s*+)++)"
+        rb'(?=[",);])',
+        "the grammar does not allow several macros, or calls of macros, among concatenated strings",
+    ),
+    Rule(
+        (b') "', b')"'),
+        rb"\b(?!(?:__)?asm)" + MACRO + ARGUMENTS + rb'(?=\s*+")',
+        "the same, before the first string",
+    ),
+    Rule(
+        (b"KERN_", b"FW_", b"HW_ERR", b"DEPRECATED"),
+        rb"(?:KERN_[A-Z]++|FW_(?:BUG|WARN|INFO)|HW_ERR|DEPRECATED)(?=\s++[\w\"])",
         'the grammar allows one macro among concatenated strings, but not two: `KERN_INFO NAME ": text"`',
     ),
     Rule(
-        (b"asm_",),
-        rb"\b(?P<name>asm_inline|asm_volatile_goto|asm_goto_output)\b",
-        replace_name_by(b"asm"),
-        "the kernel has its own names for asm",
+        (b"&&",),
+        rb"&&\s*+(?P<name>[A-Za-z_]\w*+)",
+        "the grammar lacks the addresses of labels of GNU C, which are read before, by `find_label_addresses`",
+        replace_label_address,
+    ),
+    Rule((b"goto",), rb"goto(?=\s*+\*)", "the grammar lacks the computed jumps of GNU C"),
+    Rule(
+        (b"...",),
+        rb"\.\.\.(?=\s*+[^\s,).])",
+        "the grammar lacks the ranges of GNU C, such as `case 1 ... 9`",
+        b"+",
     ),
 )
+"""Rules for expressions and statements."""
+
+RULES = (_ANNOTATION, _ANNOTATION_WITH_ARGUMENTS, *DECLARATIONS, *ARGUMENTS_OF_MACROS, *EXPRESSIONS)
 """Rules for whole units."""

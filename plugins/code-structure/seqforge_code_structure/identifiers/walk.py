@@ -14,6 +14,7 @@ from seqforge_code_structure.identifiers.grammar import (
     ARGUMENT_LIST,
     ARGUMENTS,
     CALLED_FUNCTION,
+    CONDITIONS,
     DECLARATORS,
     ERROR,
     EXPRESSION_STATEMENT,
@@ -29,6 +30,7 @@ from seqforge_code_structure.identifiers.grammar import (
     STATEMENT_IDENTIFIER,
     TRANSITIONS,
     TYPE_IDENTIFIER,
+    WHILE_STATEMENT,
     Fields,
     Role,
 )
@@ -52,7 +54,8 @@ class TooDeepError(Exception):
 
 
 _NAMES = frozenset({IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER})
-_OPENING = SCOPES | {RETURN_STATEMENT, ERROR}
+_OPENING = SCOPES | {RETURN_STATEMENT, WHILE_STATEMENT, ERROR}
+_WORD = re.compile(r"\w++")
 
 _ROLES_IN_ERRORS: dict[int, Role] = {
     **dict.fromkeys(DECLARATORS, Role.LOCAL),
@@ -133,6 +136,9 @@ class Walk:
             self.scopes.open_return()
         elif kind == ERROR:
             self._open_errors += 1
+        elif kind == WHILE_STATEMENT:
+            if macro := self._find_loop_macro(node):
+                self.scopes.add_free(Use(macro, node.start_byte + self._offset, called=True))
         elif kind == FUNCTION_DEFINITION:
             self.scopes.open_function(node.start_byte + self._offset, node.end_byte + self._offset)
         else:
@@ -146,7 +152,7 @@ class Walk:
                 self._function_of_error = 0
                 self.scopes.close()
             self._open_errors -= 1
-        else:
+        elif kind != WHILE_STATEMENT:
             self.scopes.close()
 
     def _visit_erroneous(self, node: Node, kind: int, role: Role) -> Role:
@@ -196,6 +202,8 @@ class Walk:
             if self._code[start:stop] != name.encode("ascii", "replace") and name.isascii():
                 # This is a rewritten macro, whose arguments alternate between types and parameters.
                 self._fields = {PARAMETERS: Role.MACRO_PARAMETERS}
+                if scopes.function:
+                    scopes.function.defined_by_macro = True
             else:
                 scopes.declared.add(name)
         elif role == Role.UNCERTAIN:
@@ -213,15 +221,32 @@ class Walk:
         argument, arguments = node, node.parent
         while arguments and arguments.kind_id in PATHS and arguments.start_byte == node.start_byte:
             argument, arguments = arguments, arguments.parent
-        if arguments is None or arguments.kind_id != ARGUMENT_LIST:
+        if arguments is None:
             return Use(name, position)
+        if arguments.kind_id in CONDITIONS:
+            return self._describe_use_in_condition(name, position, arguments)
         call = arguments.parent
-        callee = call.child_by_field_id(CALLED_FUNCTION) if call else None
+        callee = call.child_by_field_id(CALLED_FUNCTION) if call and arguments.kind_id == ARGUMENT_LIST else None
         if callee is None or callee.kind_id != IDENTIFIER:
             return Use(name, position)
         start, stop = callee.start_byte, callee.end_byte
         index = sum(other.end_byte <= argument.start_byte for other in arguments.named_children)
         return Use(name, position, callee=self._text[start + self._offset : stop + self._offset], argument=index)
+
+    def _describe_use_in_condition(self, name: str, position: int, condition: Node) -> Use:
+        """Describe the use of a name that may be an argument of a loop macro, which is rewritten to `while`."""
+        loop: Node | None = condition
+        while loop and loop.kind_id in CONDITIONS:
+            loop = loop.parent
+        if loop is None or loop.kind_id != WHILE_STATEMENT or not (macro := self._find_loop_macro(loop)):
+            return Use(name, position)
+        index = self._code.count(b",", loop.start_byte, position - self._offset)
+        return Use(name, position, callee=macro, argument=index)
+
+    def _find_loop_macro(self, node: Node) -> str:
+        """Return the macro that is rewritten to the `while` of a node, or ""."""
+        word = _WORD.match(self._text, node.start_byte + self._offset)
+        return word[0] if word and word[0] != "while" else ""
 
     def _visit_callee(self, name: str) -> None:
         frames = self._frames
