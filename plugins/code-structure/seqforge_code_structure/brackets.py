@@ -73,7 +73,9 @@ class Stacks:
     @property
     def full(self) -> bool:
         """Whether the nesting limit is reached."""
-        return any(top is not None and top.depth >= DEEPEST_NESTING for top in (self.all_true, self.all_false))
+        true, false = self.all_true, self.all_false
+        deepest = max(true.depth if true else 0, false.depth if false and false is not true else 0)
+        return deepest >= DEEPEST_NESTING
 
     def clear(self) -> None:
         """Remove all open brackets."""

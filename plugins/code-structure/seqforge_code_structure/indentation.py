@@ -149,7 +149,7 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
     style = max(styles, key=lambda style: sum(count for depth, count in counts.items() if depth.is_exact(*style)))
     wrong = {depth for depth in counts if not depth.agrees(*style)}
     analysis = IndentationAnalysis(*style, len(lines), len(lines))
-    aligned = _find_aligned_blocks(lines) if wrong else set()
+    aligned = _find_aligned_blocks(lines if wrong else [])
     for line in lines:
         if line.depth not in wrong or (line.block, line.role) in aligned:
             continue

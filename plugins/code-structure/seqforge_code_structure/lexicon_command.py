@@ -3,6 +3,7 @@
 Every command of seqforge imports this module, so it imports whatever needs torch inside functions.
 """
 
+import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -75,7 +76,7 @@ def c_lexicon(
     from seqforge.files import reported_failures, write_atomically
     from seqforge.interfaces import Corpus
     from seqforge_code_structure.identifiers.lexicon_building import LexiconBuilder
-    from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
+    from seqforge_code_structure.identifiers.lexicon_file import LONGEST_SOURCE, encode_lexicon
     from seqforge_code_structure.report import format_count
 
     if output.is_dir() or not output.parent.is_dir() or (output.exists() and not output.is_file()):
@@ -87,11 +88,17 @@ def c_lexicon(
             hint="Choose a corpus of text, for example with --corpus linux-source.",
         )
     typer.echo(chosen.describe(), err=True)
+    description = source or chosen.describe()
+    if len(json.dumps(description)) > LONGEST_SOURCE:
+        raise DataError(
+            f"--source: the description is longer than {LONGEST_SOURCE:,} bytes of JSON, the limit",
+            hint="Describe the corpus in a few words.",
+        )
     documents = (document for document in chosen.documents() if hash_to_unit_interval(document.name) >= leave_out)
     builder = LexiconBuilder()
     for text in _read_texts(documents):
         builder.add_file(text)
-    lexicon = builder.build(source or chosen.describe(), fewest_files)
+    lexicon = builder.build(description, fewest_files)
     if not lexicon.table:
         raise DataError(
             "corpus: it contains no C function that uses or declares a variable, so the lexicon would be empty",

@@ -1,18 +1,16 @@
 """Print the findings of `seqforge c-structure`: as lines, as JSON or in SARIF."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import typer
 
 from seqforge.errors import printable
 from seqforge_code_structure.findings import Analysis
 from seqforge_code_structure.rules import RULES, Diagnostic
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _COLORS = {"error": "red", "warning": "yellow"}
 
@@ -182,22 +180,11 @@ def to_sarif(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _print_lines(file: str, text: str, diagnostics: Sequence[Diagnostic]) -> None:
-    from rich.text import Text
-
-    console = _create_console()
+    # Not rich, whose import takes longer than the analysis of a file.
+    color = False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
     for diagnostic, place in zip(diagnostics, find_places(text, diagnostics), strict=True):
         severity = RULES[diagnostic.rule].severity
-        console.print(
-            Text.assemble(
-                (f"{printable(file)}:{place.line}:{place.column}: ", "bold"),
-                (f"{severity}: ", _COLORS[severity]),
-                diagnostic.message,
-                (f" [{diagnostic.rule}]", "dim"),
-            )
-        )
-
-
-def _create_console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, soft_wrap=True)
+        where = typer.style(f"{printable(file)}:{place.line}:{place.column}: ", bold=True)
+        kind = typer.style(f"{severity}: ", fg=_COLORS[severity])
+        rule = typer.style(f" [{diagnostic.rule}]", dim=True)
+        typer.echo(f"{where}{kind}{diagnostic.message}{rule}", color=color)

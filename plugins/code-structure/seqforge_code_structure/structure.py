@@ -24,6 +24,7 @@ _REST_OF_DIRECTIVE = (
 DIRECTIVE = rf"[ \t]*+\#{_REST_OF_DIRECTIVE}"
 """A directive from the start of its line to its end, with continuation lines."""
 
+_SIMPLE = r"""[^\n/"'()\[\]{};\\]*+"""
 _LONGEST_CHARACTER = 12
 """Length of a literal such as `'\\U0001F600'`, without its closing quotation mark."""
 
@@ -51,10 +52,13 @@ class Kind(IntEnum):
     """The end of the text."""
 
 
-def _compile(directives: bool) -> re.Pattern[str]:
-    between = rf"""(?:[^\n/"'*()\[\]{{}};\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n""" + (
-        r"(?![ \t]*+\#))*+" if directives else ")*+"
-    )
+def _compile(directives: bool, pairs: bool = False) -> re.Pattern[str]:
+    between = rf"""(?:[^\n/"'*()\[\]{{}};\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
+    if directives:
+        between += r"(?![ \t]*+\#)"
+    if pairs:
+        between += rf"|\({_SIMPLE}\)|\[{_SIMPLE}\]"
+    between += ")*+"
     never = r"(?!)"
     return re.compile(
         rf"(\A{DIRECTIVE if directives else never})|{between}(?:([()\[\]{{}}])|(;)"
@@ -64,6 +68,7 @@ def _compile(directives: bool) -> re.Pattern[str]:
 
 
 _TEXT = _compile(directives=True)
+_OUTLINE = _compile(directives=True, pairs=True)
 _BODY = _compile(directives=False)
 
 
@@ -74,6 +79,14 @@ def scan_text(text: str) -> Iterator[re.Match[str]]:
     occur twice.
     """
     return _TEXT.finditer(text)
+
+
+def scan_outline(text: str) -> Iterator[re.Match[str]]:
+    """Return matches as `scan_text` does, but skip round and square brackets on one line with no others inside.
+
+    The brackets that are skipped before a token are in the text of its match.
+    """
+    return _OUTLINE.finditer(text)
 
 
 def scan_directive(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:

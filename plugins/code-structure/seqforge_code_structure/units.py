@@ -32,7 +32,7 @@ from typing import Literal
 from seqforge_code_structure.brackets import OpenBracket, Stacks, check_macro, find_early_defect
 from seqforge_code_structure.conditions import Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, TOO_DEEP, Defect
-from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, scan_text
+from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, Kind, may_be_cut, scan_outline
 
 _LINE_END = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT})*+(?:{LINE_COMMENT})?(?:\Z|(?P<end>\n)(?:[ \t\r\f]*+\n)*+(?=[A-Za-z_#/]|\s*+\Z))"
@@ -44,6 +44,8 @@ _DECLARATION_FOLLOWS = re.compile(
 )
 _INSIDE_UNIT = re.compile(r"(?:[ \t\r\f]*+\n)*+(?:[ \t]++[^\s]|[)\]}])")
 _LONGEST_BRACE_LINE = 100
+_SHORTEST_WITH_PAIR = 1
+_JUDGED = (int(Kind.BRACKET), int(Kind.SEMICOLON))  # comparisons with members of an enumeration are slow
 
 
 @dataclass(slots=True)
@@ -93,10 +95,14 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
         end_missing: Whether the text is cut at its end. Brackets may then be open there.
     """
     division = _Division(text, beginning_missing)
-    for match in scan_text(text):
+    conditions = division.conditions
+    for match in scan_outline(text):
         kind = match.lastindex
-        if kind == Kind.BRACKET or kind == Kind.SEMICOLON:
-            if division.conditions.compiled and (unit := division.process(match.end() - 1)):
+        start, stop = match.span()
+        if conditions.compiled and stop - start > _SHORTEST_WITH_PAIR:
+            division.process_pairs(start, match.start(kind or 0))
+        if kind in _JUDGED:
+            if conditions.compiled and (unit := division.process(stop - 1)):
                 yield unit
         elif kind == Kind.DIRECTIVE or kind == Kind.OPENING_DIRECTIVE:
             division.process_directive(match.start(kind), match.end(), cut=end_missing and match.end() == len(text))
@@ -143,6 +149,12 @@ class _Division:
             unit.brackets += brackets
             unit.macro_defects += defects[: MOST_DEFECTS - len(unit.macro_defects)]
         unit.too_deep |= self.conditions.too_deep
+
+    def process_pairs(self, start: int, stop: int) -> None:
+        """Count the pairs of round or square brackets in a part of the text that contains no other brackets."""
+        if pairs := self.text.count("(", start, stop) + self.text.count("[", start, stop):
+            self.unit.brackets += 2 * pairs
+            self.unit.too_deep |= self.stacks.full
 
     def process(self, position: int) -> Unit | None:
         """Process a bracket or semicolon, and return the unit that ends after it, if any."""

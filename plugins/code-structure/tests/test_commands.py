@@ -216,6 +216,7 @@ def test_corpus_from_an_experiment_file(folder: Path, monkeypatch, capsys):
         (["--corpus", "linux-sorce"], "linux-source"),
         (["--corpus", "text", "--set", "corpus.pth=text"], "corpus.pth"),
         (["none.toml"], "none.toml: no such file"),
+        (["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--source", "a" * 10_000], "--source: "),
         (
             ["--corpus", "text", "--set", 'corpus.files=["text/*.c"]', "--output", "none/x.json"],
             "x.json is not a file",

@@ -140,9 +140,19 @@ class Context:
         return alone or self.is_undefined(use)
 
     def declares(self, use: Use) -> bool:
-        """Return whether a name is an argument that a macro pastes, or declares."""
+        """Return whether a name is an argument that a macro declares, or that one of a header may declare."""
+        if not use.callee:
+            return False
         if macro := self.macros.by_name.get(use.callee):
-            return use.argument in macro.declared_parameters or self.macros.paste(use.callee, use.argument)
+            return use.argument in macro.declared_parameters
+        return self.lexicon is not None and self.lexicon.pastes_arguments(use.callee)
+
+    def excuses(self, use: Use) -> bool:
+        """Return whether a name is an argument that a macro pastes."""
+        if not use.callee:
+            return False
+        if use.callee in self.macros.by_name:
+            return self.macros.paste(use.callee, use.argument)
         if self.lexicon is None:
             return is_constant(use.callee)
         if is_constant(use.callee):
@@ -193,16 +203,13 @@ def _find_candidates(function: Function, unit: UnitNames, context: Context) -> I
     A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,
     too, as loops over the elements of a list do.
     """
-    if (
-        function.defined_by_macro
-        and len(function.declarations) - sum(found.variable for found in function.declarations)
-        < FEWEST_MACRO_PARAMETERS
-    ):
+    parameters = sum(not found.variable for found in function.declarations)
+    if function.defined_by_macro and parameters < FEWEST_MACRO_PARAMETERS:
         return
-    declared_by_macros = {use.name for use in function.free if use.callee and context.declares(use)}
+    declared_by_macros = {use.name for use in function.free if context.declares(use)}
     for use in function.free:
         name = use.name
-        if use.called or is_constant(name):
+        if use.called or is_constant(name) or context.excuses(use):
             continue
         if not any(
             name in names for names in (context.declared, unit.possibly_declared, declared_by_macros, PREDEFINED)

@@ -21,6 +21,9 @@ LARGEST_TABLE = 256 << 20
 LONGEST_HEADER = 10_000
 """Length limit of the header in bytes."""
 
+LONGEST_SOURCE = 9_000
+"""Length limit of the description of the source in the header, in bytes of JSON."""
+
 _FORMAT = 2
 _HOW_TO_BUILD = "Build one with: seqforge c-lexicon EXPERIMENT.toml --output FILE"
 _LINUX = "linux.lexicon"
@@ -34,8 +37,6 @@ _C_LIBRARY = re.compile(
 def encode_lexicon(lexicon: Lexicon) -> bytes:
     """Return the content of a lexicon file."""
     header = {"seqforge_c_lexicon": _FORMAT, "files": lexicon.files, "source": lexicon.source}
-    if len(json.dumps(header)) > LONGEST_HEADER:
-        raise ValueError("the description of the source is too long")
     return json.dumps(header).encode() + b"\n" + lzma.compress(lexicon.table)
 
 

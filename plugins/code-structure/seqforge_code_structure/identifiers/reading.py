@@ -13,7 +13,7 @@ from seqforge_code_structure.identifiers.compiled_code import extract_compiled_c
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
-from seqforge_code_structure.identifiers.rewriting import find_label_addresses, rewrite
+from seqforge_code_structure.identifiers.rewriting import find_label_addresses, rewrite, select_rules
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError, Walk
 from seqforge_code_structure.units import Unit
 
@@ -99,7 +99,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     if _measure_depth(code) > DEEPEST_NESTING:
         unit.refusal = TOO_DEEP
         return unit
-    rewritten = rewrite(code)
+    rewritten = rewrite(code, select_rules(text))
     tree = _create_parser().parse(rewritten)
     walk = Walk(text, rewritten, start)
     try:

@@ -3,7 +3,7 @@
 import re
 
 from seqforge_code_structure.identifiers.compiled_code import blank
-from seqforge_code_structure.identifiers.rule import Match
+from seqforge_code_structure.identifiers.rule import BASIC, Match
 
 _BRACKET = re.compile(rb"[()]")
 _LONGEST_CALL = 400
@@ -15,6 +15,7 @@ _CALLEE = re.compile(
     rb"[A-Za-z_]\w*+\s*+\Z"
 )
 _MACRO_CALLEE = re.compile(rb"(?<!\w)[A-Z_][A-Z0-9_]++\s*+\Z")
+_UNNAMED_BIT_FIELD = re.compile(rb"[;{]\s*+(?:const\s++)?" + BASIC + rb"(?:\s++" + BASIC + rb")*+\s*+\Z")
 _BEFORE_ADDRESS = re.compile(rb"(?:[=,({\[?:-]|\breturn)\s*+\Z")
 
 
@@ -46,6 +47,13 @@ def rewrite_per_cpu_variable(match: Match) -> bytes:
     """Write the macro as a declaration of the type int. The name stays in its place."""
     before, name = match["before"], match["name"]
     return b"int" + blank(before[3:]) + name + blank(match[0][len(before + name) :])
+
+
+def name_bit_field(match: Match) -> bytes:
+    """Write a name for a colon and a width, if only a type is before the colon."""
+    position = match.start()
+    named = not _UNNAMED_BIT_FIELD.search(match.string, max(0, position - _LONGEST_NAME), position)
+    return match[0] if named else b"x" + blank(match[0][1:])
 
 
 def remove_comma(match: Match) -> bytes:

@@ -6,6 +6,8 @@ keeps the positions of names, since these are read from the text by position.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.place_rules import (
     BODY_RULES,
@@ -23,18 +25,38 @@ _ENUMERATION = re.compile(rb"\benum(?:\s++\w++)?\s*+\Z")
 _ADDRESS = re.compile(rb"&&\s*+(?P<name>[A-Za-z_]\w*+)")
 
 
-def rewrite(code: bytes) -> bytes:
-    """Apply all rules to the compiled code of one unit. The length and the positions of line breaks do not change."""
-    code = _apply(RULES, code)
+class Selection(NamedTuple):
+    """Rules for a text, by the part of a unit to which they apply."""
+
+    unit: tuple[Rule, ...]
+    top_level: tuple[Rule, ...]
+    head: tuple[Rule, ...]
+    member: tuple[Rule, ...]
+    enumerator: tuple[Rule, ...]
+    body: tuple[Rule, ...]
+
+
+ALL_RULES = Selection(RULES, TOP_LEVEL_RULES, HEAD_RULES, MEMBER_RULES, ENUMERATOR_RULES, BODY_RULES)
+
+
+@lru_cache(maxsize=1)
+def select_rules(text: str) -> Selection:
+    """Return the rules that may apply to a text. Most rules apply to few texts, so this saves time for each unit."""
+    return Selection(*(tuple(rule for rule in rules if rule.concerns(text)) for rules in ALL_RULES))
+
+
+def rewrite(code: bytes, rules: Selection = ALL_RULES) -> bytes:
+    """Apply rules to the compiled code of one unit. The length and the positions of line breaks do not change."""
+    code = _apply(rules.unit, code)
     body = code.find(b"{")
     if body < 0:
-        return _apply(TOP_LEVEL_RULES, code)
+        return _apply(rules.top_level, code)
     head, tail = code[:body], code[body:]
     if _STRUCTURE.search(head):
-        tail = _apply(MEMBER_RULES, tail)
+        tail = _apply(rules.member, tail)
     elif _ENUMERATION.search(head):
-        tail = _apply(ENUMERATOR_RULES, tail)
-    return _apply(HEAD_RULES, head) + _apply(BODY_RULES, tail)
+        tail = _apply(rules.enumerator, tail)
+    return _apply(rules.head, head) + _apply(rules.body, tail)
 
 
 def find_label_addresses(code: bytes) -> Iterator[tuple[int, int]]:

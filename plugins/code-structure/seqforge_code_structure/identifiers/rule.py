@@ -29,6 +29,10 @@ class Rule(NamedTuple):
     reason: str
     by: bytes | Callable[[Match], bytes] = b""
 
+    def concerns(self, text: str) -> bool:
+        """Return whether a text contains one of the hints."""
+        return any(hint.decode() in text for hint in self.hints)
+
     def apply(self, code: bytes) -> bytes:
         """Return the code in which every match is replaced."""
         for hint in self.hints:

@@ -1,11 +1,12 @@
 """Rules that rewrite whole units of C of the Linux kernel so that a C parser accepts them."""
 
 from seqforge_code_structure.identifiers.replacements import (
+    name_bit_field,
     remove_comma,
     replace_label_address,
     rewrite_per_cpu_variable,
 )
-from seqforge_code_structure.identifiers.rule import ARGUMENTS, BASIC, MACRO, Rule
+from seqforge_code_structure.identifiers.rule import ARGUMENTS, MACRO, Rule
 
 _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|initconst_or_module|exit|exitdata
 |meminit|meminitdata|cpuinit|cpuinitdata|devinit|devinitdata|devexit|ref|refdata|refconst|net_init|net_exit
@@ -47,7 +48,7 @@ DECLARATIONS = (
     ),
     Rule((b"SEC(",), rb"SEC\s*+\([^();{}]*+\)", "the macro of BPF programs that names a section"),
     Rule(
-        (b"\n__", b"\t__"),
+        (b"\n__",),
         rb"^__\w++(?:\s*+"
         + ARGUMENTS
         + rb")?(?:[ \t]++__\w++(?:\s*+"
@@ -81,10 +82,10 @@ DECLARATIONS = (
         b"int",
     ),
     Rule(
-        (b" :", b"\t:", b"int:", b"long:", b"short:", b"char:"),
-        rb"[;{]\s*+(?:const\s++)?" + BASIC + rb"(?:\s++" + BASIC + rb")*+\s*+(?P<name>:\s*+\w++)(?=\s*+;)",
+        (b":",),
+        rb":\s*+\w++(?=\s*+;)",
         "the grammar lacks bit-fields without a name",
-        b"x",
+        name_bit_field,
     ),
     Rule((b"auto",), rb"\bauto(?=\s++\w++\s*+=)", "the grammar lacks types that are inferred", b"int"),
 )
@@ -93,13 +94,13 @@ DECLARATIONS = (
 ARGUMENTS_OF_MACROS = (
     Rule(
         (b"(",),
-        rb"[(,]\s*+(?P<name>\d\w*[g-km-tv-wyzG-KM-TV-WYZ_]\w*+)(?=\s*+[,)])",
+        rb"\d(?<=[(, \t\n]\d)\w*[g-km-tv-wyzG-KM-TV-WYZ_]\w*+(?=\s*+[,)])",
         "macros paste arguments that begin with a digit and are no numbers",
         b"0",
     ),
     Rule(
         (b"return",),
-        rb"[(,]\s*+(?P<name>return)(?=\s++-?\w++\s*+,)",
+        rb"return(?:(?<=[(,]return)|(?<=[(,]\sreturn))(?=\s++-?\w++\s*+,)",
         "an argument of a macro that declares a scope is a statement",
     ),
     Rule(
@@ -115,12 +116,17 @@ ARGUMENTS_OF_MACROS = (
         "the argument of a macro is a statement",
     ),
     Rule(
-        (b"==", b"!=", b"<", b">"),
-        rb",\s*+(?P<name>[=!<>]=|<|>)(?=\s*+[,)])",
+        (b", =", b", !=", b", <", b", >"),
+        rb",\s*+(?P<name>[=!<>]=|[<>])(?=\s*+[,)])",
         "an argument of a macro is an operator",
         b"0",
     ),
-    Rule((b",",), rb",\s*+[,)]|\(\s*+,", "an argument of a macro may be empty", remove_comma),
+    Rule(
+        (b"(,", b",,", b", ,", b",)", b"\t)", b"\n)"),
+        rb",\s*+[,)]|\(\s*+,",
+        "an argument of a macro may be empty",
+        remove_comma,
+    ),
     Rule((b"offsetof",), rb"offsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_]\w*+)", "it names a member", b"0"),
     Rule(
         (b"OPTS(",),

@@ -21,6 +21,7 @@ from seqforge_code_structure.identifiers.grammar import (
     FUNCTION_DECLARATOR,
     FUNCTION_DEFINITION,
     IDENTIFIER,
+    INITIALIZER_LIST,
     LEAVES,
     PARAMETER_NODES,
     PARAMETERS,
@@ -56,6 +57,7 @@ class TooDeepError(Exception):
 _NAMES = frozenset({IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER})
 _OPENING = SCOPES | {RETURN_STATEMENT, WHILE_STATEMENT, ERROR}
 _WORD = re.compile(r"\w++")
+_USE, _CALL = Role.USE, Role.CALL  # attributes of an enumeration are slow
 
 _ROLES_IN_ERRORS: dict[int, Role] = {
     **dict.fromkeys(DECLARATORS, Role.LOCAL),
@@ -102,7 +104,7 @@ class Walk:
         """
         cursor = tree.walk()
         first, following, parent = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
-        frames = self._frames
+        frames, scopes = self._frames, self.scopes
         has_error = tree.root_node.has_error
         while True:
             node = cursor.node
@@ -115,7 +117,7 @@ class Walk:
             if kind in _NAMES:
                 if not (has_error and node.is_missing):  # The parser inserts names of length 0.
                     self._visit_name(node, kind, role)
-            elif kind not in LEAVES and first():
+            elif kind not in LEAVES and (kind != INITIALIZER_LIST or scopes.function or has_error) and first():
                 if kind in _OPENING:
                     self._open(node, kind)
                 frames.append((self._role, fields, kind))
@@ -181,10 +183,10 @@ class Walk:
         stop = node.end_byte
         position = start + self._offset
         name = self._text[position : stop + self._offset]
-        if role == Role.USE:
+        if role is _USE:
             if not scopes.use(name) and kind == IDENTIFIER and scopes.function:
                 scopes.add_free(self._describe_use(name, position, node))
-        elif role == Role.CALL:
+        elif role is _CALL:
             if not scopes.use(name):
                 scopes.add_free(Use(name, position, called=True))
             self._visit_callee(name)
