@@ -42,7 +42,7 @@ PREDEFINED = frozenset(
 )
 """Names that C, its compilers, its library or the kernel define, and that no file declares."""
 
-FEWEST_MACRO_PARAMETERS = 3
+FEWEST_MACRO_ARGUMENTS = 3
 """Smallest number of arguments of a macro that defines a function and names all of its parameters, such as
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
@@ -203,8 +203,7 @@ def _find_candidates(function: Function, unit: UnitNames, context: Context) -> I
     A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,
     too, as loops over the elements of a list do.
     """
-    parameters = sum(not found.variable for found in function.declarations)
-    if function.defined_by_macro and parameters < FEWEST_MACRO_PARAMETERS:
+    if 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS:
         return
     declared_by_macros = {use.name for use in function.free if context.declares(use)}
     for use in function.free:

@@ -56,7 +56,7 @@ class Function:
         declarations: Parameters and local names, in the order of the text.
         labels: Labels that the function defines.
         jumps: Target label of each jump, with its position in the text.
-        defined_by_macro: Whether a macro defines the function, which may have parameters that only the macro names.
+        macro_arguments: Number of arguments of the macro that defines the function, or 0 if none does.
     """
 
     start: int
@@ -65,7 +65,7 @@ class Function:
     declarations: list[Declaration] = field(default_factory=list[Declaration])
     labels: set[str] = field(default_factory=set[str])
     jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    defined_by_macro: bool = False
+    macro_arguments: int = 0
 
 
 class Scopes:

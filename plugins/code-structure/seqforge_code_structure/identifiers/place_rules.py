@@ -95,8 +95,8 @@ MEMBER_RULES = (
 """Rules for the body of a structure or union, whose unit begins with it."""
 
 ENUMERATOR_RULES = (
+    Rule((b"\n",), rb"[{,]\s*+(?P<name>(?:[A-Za-z_]\w*+\s++)++)(?=[A-Za-z_])", "a macro may lack its comma"),
     Rule((b"(",), rb"[{,]\s*+[A-Za-z_]\w*+\s*+(?P<name>" + ARGUMENTS + rb")(?=\s*+[,}])", "macros declare constants"),
-    Rule((b"\n",), rb"[{,]\s*+(?P<name>(?:[A-Za-z_]\w*+\s++)++)(?=[A-Za-z_])", "such a macro may lack its comma"),
 )
 """Rules for the body of an enumeration, whose unit begins with it."""
 

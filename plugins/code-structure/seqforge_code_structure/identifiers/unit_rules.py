@@ -122,7 +122,7 @@ ARGUMENTS_OF_MACROS = (
         b"0",
     ),
     Rule(
-        (b"(,", b",,", b", ,", b",)", b"\t)", b"\n)"),
+        (b"(,", b",,", b", ,", b",)", b"\t)", b"  )", b"\n)"),
         rb",\s*+[,)]|\(\s*+,",
         "an argument of a macro may be empty",
         remove_comma,

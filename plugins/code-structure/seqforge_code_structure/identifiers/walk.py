@@ -205,7 +205,8 @@ class Walk:
                 # This is a rewritten macro, whose arguments alternate between types and parameters.
                 self._fields = {PARAMETERS: Role.MACRO_PARAMETERS}
                 if scopes.function:
-                    scopes.function.defined_by_macro = True
+                    arguments = self._code[stop : self._code.find(b"{", stop)]
+                    scopes.function.macro_arguments = arguments.count(b",") + 1
             else:
                 scopes.declared.add(name)
         elif role == Role.UNCERTAIN:
