@@ -25,6 +25,9 @@ PREDEFINED = frozenset(
         "environ",
         "optarg",
         "optind",
+        "no_argument",
+        "required_argument",
+        "optional_argument",
         "asm",
         "__asm__",
         "scope",
@@ -124,6 +127,8 @@ class Context:
         if lexicon.must_be_declared(name, argument=bool(use.callee), whole=self.whole):
             return True
         if name in self.locals and lexicon.is_mostly_local(name):
+            return True
+        if not self.whole and lexicon.is_probably_local(name):
             return True
         return self.complete and lexicon.is_novel(name)
 
