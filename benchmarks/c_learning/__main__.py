@@ -9,16 +9,16 @@ tables in Markdown, and plots the rates.
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
+from seqforge_essentials.memorization import Memorization
 
-from benchmarks.c_learning.copied import Copies
 from benchmarks.c_learning.ngram import fit
 from benchmarks.c_learning.plot import FEWEST, plot
 from benchmarks.c_learning.scores import ERRORS, Share, score_texts
 from benchmarks.c_learning.texts import load_or_compute, read_run, sample_ngram, sample_run
 from benchmarks.report import Table
-from seqforge import Run
+from seqforge import Run, evaluation
 
 ORDERS = (10, 20)
 SHORTEST_COPY = 50
@@ -77,6 +77,23 @@ def format_tables(
     )
 
 
+def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Return the share of characters in matches with documents that have at least `SHORTEST_COPY` characters.
+
+    Args:
+        documents: Documents of the training text.
+        texts: Texts of each column.
+    """
+    metric = Memorization(SHORTEST_COPY)
+    with TemporaryDirectory() as folder:
+        metric.write_index(iter(documents), Path(folder))
+        metric.open_index(Path(folder))
+        return {
+            name: evaluation.score_texts({"memorization": metric}, [[text] for text in column])["memorization.copied"]
+            for name, column in texts.items()
+        }
+
+
 def main() -> None:
     """Draw the samples, score them, and print and plot the error rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -111,8 +128,7 @@ def main() -> None:
 
     lexicon = source.lexicon()
     scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
-    copies = Copies(source.training, SHORTEST_COPY)
-    copied = {name: copies.share(np.array([source.encode(text) for text in column])) for name, column in texts.items()}
+    copied = measure_copies(source.training_documents, texts)
     print(f"{len(texts['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
     print(format_tables(scores, copied, losses))
     if arguments.plot:

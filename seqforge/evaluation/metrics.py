@@ -1,29 +1,26 @@
-"""Metrics: built from an experiment, fitted to the training text, and applied to texts."""
+"""Metrics: built from an experiment, and applied to texts."""
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
-from seqforge.cache import LARGEST_FILE, lock_entry, open_cache_folder
-from seqforge.checksums import seal, unseal
 from seqforge.data import Dataset
 from seqforge.distribution import ALONE, World
-from seqforge.errors import SeqforgeError, warn
+from seqforge.errors import warn
+from seqforge.evaluation.fitting import fit_metric
+from seqforge.events import Report
 from seqforge.experiment import Experiment
-from seqforge.faults import describe_error, plugin_fault
-from seqforge.files import cache_folder, read_bounded, reported_failures, write_atomically
-from seqforge.interfaces import FittedMetric, Metric, Score
-from seqforge.registry import Component
+from seqforge.faults import describe_error
+from seqforge.interfaces import FittedMetric, IndexedMetric, Metric, Score
 
 MetricT = TypeVar("MetricT")
 ScoreT = TypeVar("ScoreT")
 
 
-def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dict[str, Any]:
+def build_metrics(
+    experiment: Experiment, dataset: Dataset | None = None, report: Report = lambda _: None
+) -> dict[str, Any]:
     """Build the metrics of an experiment, and fit those that depend on training text. Only these need a dataset.
 
     Returns:
@@ -36,47 +33,9 @@ def build_metrics(experiment: Experiment, dataset: Dataset | None = None) -> dic
             number += 1
             name = f"{component.registration.name}-{number}"
         metric = metrics[name] = component.build()
-        if dataset is not None and isinstance(metric, FittedMetric):
-            fit_metric(metric, component, experiment, dataset)
+        if dataset is not None and isinstance(metric, FittedMetric | IndexedMetric):
+            fit_metric(metric, component, experiment, dataset, report)
     return metrics
-
-
-def fit_metric(metric: FittedMetric, component: Component, experiment: Experiment, dataset: Dataset) -> None:
-    """Fit a metric to the training split, or restore its state from the cache.
-
-    Raises:
-        RunError: If the cache cannot be written, for example because the disk is full.
-        PluginError: If the metric cannot be fitted.
-    """
-    with reported_failures(f"caching a fitted metric in {cache_folder() / 'metrics'}"):
-        path = open_cache_folder("metrics") / _fingerprint(component, experiment, dataset)
-        if _restore(metric, path):  # This needs no lock, so that a read-only cache can be used.
-            return
-        with lock_entry(path):
-            if _restore(metric, path):  # Another process may have fitted it.
-                return
-            warn(f"fitting the metric {component.name} to the training text; the result is cached")
-            try:
-                metric.fit(dataset.documents("training"))
-                state: Any = metric.state()
-            except (SeqforgeError, OSError):
-                raise
-            except Exception as error:
-                raise plugin_fault(
-                    "metric", component.name, f"it cannot be fitted: {describe_error(error, type(metric))}"
-                ) from error
-            if not isinstance(state, bytes):
-                raise plugin_fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
-            write_atomically(path, seal(state))
-
-
-def _restore(metric: FittedMetric, path: Path) -> bool:
-    """Restore the state of a metric from the cache, and return whether it was there and undamaged."""
-    try:
-        metric.restore(unseal(read_bounded(path, LARGEST_FILE)))
-    except Exception:  # noqa: BLE001 - another version of the metric may have written the state
-        return False
-    return True
 
 
 def score_texts(
@@ -146,14 +105,3 @@ def _average(scores: Sequence[Score]) -> dict[str, float]:
             total = sum(weight * score.values[key] for weight, score in zip(weights, scores, strict=True))
             means[key] = total / sum(weights)
     return means
-
-
-def _fingerprint(component: Component, experiment: Experiment, dataset: Dataset) -> str:
-    spans = dataset.splits["training"]
-    parts = [
-        dataset.token_file.digest,
-        hashlib.blake2b(spans.starts.tobytes() + spans.stops.tobytes()).hexdigest(),
-        dict(component.table),
-        component.versions(experiment.plugins),
-    ]
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -26,7 +26,7 @@ from seqforge.interfaces.generation_kernel import (
 )
 from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
-from seqforge.interfaces.metric import Finding, FittedMetric, Metric, Score
+from seqforge.interfaces.metric import Finding, FittedMetric, IndexedMetric, Metric, Score
 from seqforge.interfaces.optimization import Initializer, Optimizer, Progress, Schedule
 from seqforge.interfaces.prediction_metric import ExamplePrediction, PredictionMetric
 from seqforge.interfaces.sampler import Sampler, SamplingContext
@@ -61,6 +61,7 @@ __all__ = [
     "GenerationKernel",
     "GenerationModel",
     "HiddenState",
+    "IndexedMetric",
     "Initializer",
     "LabelledCorpus",
     "LogitRule",

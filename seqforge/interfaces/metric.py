@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 
@@ -52,7 +53,7 @@ class Metric(ABC):
 
 
 class FittedMetric(Metric):
-    """A metric that depends on the training text.
+    """A metric that depends on the training text, through a state in memory.
 
     Before the first call of `score`, the engine calls `fit`. If a metric with the same options was already fitted to
     the same text, it calls `restore` with the state of that metric instead.
@@ -77,3 +78,22 @@ class FittedMetric(Metric):
         Raises:
             DataError: If the state is invalid. The engine then calls `fit`.
         """
+
+
+class IndexedMetric(Metric):
+    """A metric that depends on the training text, through files that are too large for memory.
+
+    Before the first call of `score`, the engine calls `write_index`, unless the cache contains the files of a metric
+    with the same options and the same text, and then `open_index`. It compares the files with their checksums first.
+    """
+
+    @abstractmethod
+    def write_index(self, documents: Iterator[str], folder: Path) -> None:
+        """Write files into an empty folder, which is moved to the cache afterwards.
+
+        `documents` yields the documents as for `FittedMetric.fit`.
+        """
+
+    @abstractmethod
+    def open_index(self, folder: Path) -> None:
+        """Open the files of `write_index`, which stay unchanged as long as the metric exists."""

@@ -11,7 +11,7 @@ from seqforge.distribution import ALONE
 from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
 from seqforge.events import WorkProgressed
 from seqforge.files import open_regular
-from seqforge.interfaces import FittedMetric, Metric
+from seqforge.interfaces import FittedMetric, IndexedMetric, Metric
 from seqforge.report.highlighting import find_lexer, highlight
 from seqforge.report.subject import Subject
 
@@ -99,9 +99,10 @@ def find_faults(metrics: dict[str, Metric], texts: Sequence[str]) -> list[list[l
 def _build_metrics(subject: Subject) -> dict[str, Metric]:
     if subject.experiment.labelled:
         return {}
-    metrics = build_metrics(subject.experiment, subject.dataset)
-    has_text = subject.dataset is not None
-    return {name: metric for name, metric in metrics.items() if has_text or not isinstance(metric, FittedMetric)}
+    metrics = build_metrics(subject.experiment, subject.dataset, subject.report)
+    if subject.dataset is not None:
+        return metrics
+    return {name: each for name, each in metrics.items() if not isinstance(each, FittedMetric | IndexedMetric)}
 
 
 def _list_files(folder: Path) -> dict[int, list[Path]]:

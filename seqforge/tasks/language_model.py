@@ -50,7 +50,7 @@ class LanguageModelTask(Task):
             encode_prompt(dataset.vocabulary, experiment.sampling.prompt)
         except DataError as error:
             raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
-        metrics = build_metrics(experiment, dataset)
+        metrics = build_metrics(experiment, dataset, report)
         batches = TrainingBatches(
             dataset.token_file,
             dataset.splits["training"],
@@ -117,7 +117,7 @@ class LanguageModelTask(Task):
         if not self.experiment.metrics:
             return {}, {}
         dataset = prepare(self.experiment, report)
-        metrics = build_metrics(self.experiment, dataset)
+        metrics = build_metrics(self.experiment, dataset, report)
         model, vocabulary = self.language_model(trained)
         samplers = [sampler.build() for sampler in self.experiment.samplers]
         texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report, ALONE)

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
 
 from seqforge.errors import DataError
-from seqforge.interfaces import FittedMetric, Metric, Score
+from seqforge.interfaces import FittedMetric, IndexedMetric, Metric, Score
 from seqforge.testing.conformance import Suite, calling, fail
 
 MetricFactory = Callable[[], Metric]
@@ -39,6 +42,10 @@ class MetricSuite(Suite):
     table: ClassVar[str] = "metrics"
     metrics: ClassVar[Mapping[str, MetricFactory]]
     texts: ClassVar[Sequence[str]] = TEXTS
+
+    @pytest.fixture(autouse=True)
+    def _choose_folder(self, tmp_path: Path) -> None:
+        self._folder = tmp_path / "index"
 
     def test_any_text_is_scored(self, make: MetricFactory) -> None:
         """Any text, also an empty one and none at all, has finite values with the same names."""
@@ -123,6 +130,13 @@ class MetricSuite(Suite):
         if isinstance(metric, FittedMetric):
             with calling(make, "`fit`"):
                 metric.fit(iter([*self.texts, *HOSTILE]))
+        if isinstance(metric, IndexedMetric):
+            self._folder.mkdir()
+            with calling(make, "`write_index`"):
+                metric.write_index(iter([*self.texts, *HOSTILE]), self._folder)
+            with calling(make, "`open_index`"):
+                metric = cast("IndexedMetric", make())
+                metric.open_index(self._folder)
         return metric
 
 

@@ -1,4 +1,4 @@
-"""The n-gram model against a dictionary of contexts, and the share of copied symbols against a substring search."""
+"""The n-gram model against a dictionary of contexts."""
 
 from collections import Counter, defaultdict
 
@@ -6,7 +6,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.c_learning.copied import Copies
 from benchmarks.c_learning.ngram import fit, ranks
 
 texts = st.lists(st.integers(0, 3), min_size=1, max_size=60)
@@ -71,15 +70,3 @@ def test_samples_begin_at_the_contexts_that_end_with_the_prompt(
     found = fit(tokens_of(text), order).begins(tokens_of(prompt)).tolist()
     expected = [place for place in range(len(text)) if list(context(text, place, order))[-len(prompt) :] == prompt]
     assert found == expected
-
-
-@given(st.lists(st.integers(0, 2), min_size=5, max_size=60), st.lists(st.integers(0, 2), min_size=5, max_size=30))
-def test_copies_are_the_symbols_inside_common_substrings(text: list[int], generated: list[int]) -> None:
-    length = 5
-    known = {tuple(text[start : start + length]) for start in range(len(text) - length + 1)}
-    inside = set[int]()
-    for start in range(len(generated) - length + 1):
-        if tuple(generated[start : start + length]) in known:
-            inside.update(range(start, start + length))
-    share = Copies(tokens_of(text), length).share(tokens_of(generated)[None])
-    assert share == len(inside) / len(generated)

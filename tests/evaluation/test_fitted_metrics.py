@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from seqforge.checksums import seal
 from seqforge.data import prepare
 from seqforge.errors import DataError, PluginError
-from seqforge.evaluation.metrics import fit_metric
+from seqforge.evaluation.fitting import fit_metric
 from seqforge.files import cache_folder
-from seqforge.interfaces import FittedMetric, Score
+from seqforge.interfaces import FittedMetric, IndexedMetric, Score, WorkProgressed
 
 TEXT = "first half\n" + "x" * 50 + "second half" + "y" * 50
 
@@ -93,18 +92,20 @@ def test_after_an_edit_of_its_code_a_metric_is_fitted_again(
     assert TextMetric.fit_count == 2
 
 
-def test_with_a_damaged_cached_state_a_metric_is_fitted_again(make_experiment: Any) -> None:
+def test_with_a_damaged_cached_state_a_metric_is_fitted_again(
+    make_experiment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fit(make_experiment())
-    (cached,) = (cache_folder() / "metrics").iterdir()
+    (entry,) = (cache_folder() / "metrics").iterdir()
+    cached = entry / "state"
     whole = cached.read_bytes()
-    # `restore` raises a DataError for the first, and another error for the second. It would accept the others.
+    # `restore` would accept the first.
     for fit_count, damage in enumerate(
         (
-            lambda: cached.write_bytes(seal(b"tex")),
-            lambda: cached.write_bytes(seal(b"text:\xff")),
             lambda: cached.write_bytes(whole.replace(b"first", b"girst")),
-            lambda: cached.write_bytes(whole[:-1]),
             lambda: cached.write_bytes(b""),
+            lambda: cached.unlink(),
+            lambda: (entry / "manifest.json").unlink(),
         ),
         start=2,
     ):
@@ -114,10 +115,46 @@ def test_with_a_damaged_cached_state_a_metric_is_fitted_again(make_experiment: A
         assert TextMetric.fit_count == fit_count
 
 
+def test_a_state_that_another_version_wrote_is_replaced(make_experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as other:
+        other.setattr(TextMetric, "state", lambda self: b"\xff")
+        other.setattr(TextMetric, "restore", lambda self, state: None)
+        fit(make_experiment())
+    assert fit(make_experiment()).text == TEXT[: len(TEXT) // 2]
+
+
+class Index(IndexedMetric):
+    """A metric that keeps the training text in a file."""
+
+    written = 0
+
+    def write_index(self, documents: Iterator[str], folder: Path) -> None:
+        Index.written += 1
+        (folder / "text").write_text("".join(documents))
+
+    def open_index(self, folder: Path) -> None:
+        self.text = (folder / "text").read_text()
+
+    def score(self, texts: Sequence[str]) -> Score:
+        return Score({})
+
+
+def test_an_index_is_written_once_and_opened_from_the_cache(make_experiment: Any) -> None:
+    chosen = make_experiment()
+    events: list[Any] = []
+    for _ in range(2):
+        metric = Index()
+        dataset = prepare(chosen, lambda _: None)
+        fit_metric(metric, chosen.metrics[0], chosen, dataset, events.append)
+        assert metric.text == TEXT[: len(TEXT) // 2]
+    assert Index.written == 1
+    assert events == [WorkProgressed("fitting metrics", 0.0)]
+
+
 def test_a_fitted_metric_is_restored_without_its_lock(make_experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # In a read-only cache, no lock can be taken.
     fit(make_experiment())
-    monkeypatch.setattr("seqforge.evaluation.metrics.lock_entry", None)
+    monkeypatch.setattr("seqforge.evaluation.fitting.lock_entry", None)
     fit(make_experiment())
     assert TextMetric.fit_count == 1
 

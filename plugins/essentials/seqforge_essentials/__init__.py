@@ -53,3 +53,4 @@ def seqforge_register(register: Register) -> None:
     register.sampler("repetition-penalty", "seqforge_essentials.samplers:RepetitionPenalty")
 
     register.metric("distinct", "seqforge_essentials.metrics:Distinct")
+    register.metric("memorization", "seqforge_essentials.memorization:Memorization")

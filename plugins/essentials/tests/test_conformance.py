@@ -8,6 +8,7 @@ from seqforge_essentials.attentions import Additive, Multiplicative
 from seqforge_essentials.corpora import InlineText, TextFiles
 from seqforge_essentials.initializers import Default, Normal, Orthogonal, Uniform
 from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
+from seqforge_essentials.memorization import Memorization
 from seqforge_essentials.metrics import Distinct
 from seqforge_essentials.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
@@ -106,4 +107,8 @@ class TestInitializers(InitializerSuite):
 
 
 class TestMetrics(MetricSuite):
-    metrics: ClassVar = {"distinct": Distinct, "characters": partial(Distinct, (1, 4), "characters")}
+    metrics: ClassVar = {
+        "distinct": Distinct,
+        "characters": partial(Distinct, (1, 4), "characters"),
+        "memorization": partial(Memorization, 5),
+    }

@@ -1,6 +1,8 @@
 """One trial of a corpus, a vocabulary, and a metric."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from seqforge.interfaces import (
     ExamplePrediction,
     ExampleSpec,
     FittedMetric,
+    IndexedMetric,
     LabelledCorpus,
     Metric,
     Numbers,
@@ -125,6 +128,15 @@ def try_metric(component: Component, registry: Registry) -> str:
         if not isinstance(state, bytes) or not isinstance(metric, FittedMetric):  # pyright: ignore
             raise plugin_fault("metric", component.name, f"state returned a {type(state).__name__}, not bytes")
         metric.restore(state)
+    elif isinstance(metric, IndexedMetric):
+        with tempfile.TemporaryDirectory() as folder:
+            metric.write_index(iter([TEXT, ""]), Path(folder))
+            metric.open_index(Path(folder))
+            return _score_metric(metric, component)
+    return _score_metric(metric, component)
+
+
+def _score_metric(metric: Metric, component: Component) -> str:
     texts = [TEXT, "", "\x00}{\n"]
     score = _validated(metric.score(texts), component)
     for finding in score.findings:

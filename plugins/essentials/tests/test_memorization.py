@@ -1,0 +1,74 @@
+"""The longest matches against a search for substrings, and the metric that counts them."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_essentials import text_index
+from seqforge_essentials.memorization import Copy, Memorization, find_copies
+from seqforge_essentials.text_index import open_index, write_index
+
+from seqforge.interfaces import Finding
+
+TRAINING = ["the first document of the training text, ", "and the second one: é漢😀\0\ud800."]
+
+# Few letters, so that there are long matches. The others have 1 to 4 bytes in UTF-8, some with a common first byte.
+texts = st.text(st.sampled_from("ab\0éè漢😀\ud800"), max_size=60)
+
+
+def longest_match(training: str, text: str) -> int:
+    return next(size for size in range(len(text), -1, -1) if text[:size] in training)
+
+
+@given(st.lists(texts, max_size=3), texts)
+def test_matches_are_the_longest_common_substrings(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[str], text: str
+) -> None:
+    folder = tmp_path_factory.mktemp("index")
+    write_index(iter(documents), folder)
+    found = open_index(folder).match_lengths(text).tolist()
+    assert found == [longest_match("".join(documents), text[start:]) for start in range(len(text))]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.text("ab", min_size=20), max_size=5), st.text("ab", max_size=30))
+def test_pieces_find_all_matches_up_to_their_overlap(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[str], text: str
+) -> None:
+    folder = tmp_path_factory.mktemp("index")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_index, "PIECE", 32)
+        patch.setattr(text_index, "OVERLAP", 8)
+        write_index(iter(documents), folder)
+    assert len(list(folder.glob("*.text"))) >= sum(map(len, documents)) / 32
+    for start, found in enumerate(open_index(folder).match_lengths(text).tolist()):
+        longest = longest_match("".join(documents), text[start:])
+        assert min(longest, 8) <= found <= longest
+
+
+def fitted(folder: Path, length: int) -> Memorization:
+    metric = Memorization(length)
+    metric.write_index(iter(TRAINING), folder)
+    metric.open_index(folder)
+    return metric
+
+
+def test_copies_have_their_share_and_their_places(tmp_path: Path) -> None:
+    # Matches cross the border of documents, as the model reads the text.
+    score = fitted(tmp_path, 10).score(["new: text, and the second, new", "", "the"])
+    assert score.values == {"longest": 21.0, "mean_longest": (21 + 3) / 2, "copied": 21 / 33}
+    assert score.findings == (
+        Finding(0, 4, 25, "copied from the training text (longest match: 21 characters)", "warning"),
+    )
+
+
+def test_matches_that_overlap_are_one_copy() -> None:
+    assert find_copies([3, 2, 1, 4, 3, 2, 1, 0, 3, 2, 1], 3) == [Copy(0, 7, 4), Copy(8, 11, 3)]
+    assert find_copies([], 1) == []
+
+
+def test_only_the_first_characters_are_searched_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqforge_essentials.memorization._LIMIT", 8)
+    score = fitted(tmp_path, 3).score(["the fir", "the fir", "the fir"])
+    assert score.weights == {"mean_longest": 2, "copied": 8}

@@ -1,0 +1,106 @@
+"""Fit metrics to the training text. The results are kept in the cache, with their checksums."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqforge.cache import LARGEST_FILE, delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
+from seqforge.data import Dataset
+from seqforge.errors import SeqforgeError, warn
+from seqforge.events import Report, WorkProgressed
+from seqforge.experiment import Experiment
+from seqforge.faults import describe_error, plugin_fault
+from seqforge.files import cache_folder, read_bounded, reported_failures
+from seqforge.interfaces import FittedMetric, IndexedMetric
+from seqforge.registry import Component
+
+_STATE = "state"
+"""File with the state of a `FittedMetric`."""
+
+
+def fit_metric(
+    metric: FittedMetric | IndexedMetric,
+    component: Component,
+    experiment: Experiment,
+    dataset: Dataset,
+    report: Report = lambda _: None,
+) -> None:
+    """Fit a metric to the training split, or restore the result from the cache.
+
+    Raises:
+        RunError: If the cache cannot be written, for example because the disk is full.
+        PluginError: If the metric cannot be fitted.
+    """
+    with reported_failures(f"caching a fitted metric in {cache_folder() / 'metrics'}"):
+        folder = open_cache_folder("metrics") / _fingerprint(component, experiment, dataset)
+        if _restore(metric, folder, report):  # This needs no lock, so that a read-only cache can be used.
+            return
+        with lock_entry(folder):
+            if _restore(metric, folder, report):  # Another process may have fitted it.
+                return
+            warn(f"fitting the metric {component.name} to the training text; the result is cached")
+            delete(folder)
+            write_entry(folder, lambda temporary: _fit(metric, component, dataset, temporary, report))
+            if not _restore(metric, folder, report):
+                raise plugin_fault("metric", component.name, "it cannot restore the state to which it was just fitted")
+
+
+def _fit(
+    metric: FittedMetric | IndexedMetric, component: Component, dataset: Dataset, folder: Path, report: Report
+) -> str:
+    documents = _report_progress(dataset, report)
+    state: Any = b""
+    try:
+        if isinstance(metric, IndexedMetric):
+            metric.write_index(documents, folder)
+        else:
+            metric.fit(documents)
+            state = metric.state()
+    except (SeqforgeError, OSError):
+        raise
+    except Exception as error:
+        raise plugin_fault(
+            "metric", component.name, f"it cannot be fitted: {describe_error(error, type(metric))}"
+        ) from error
+    if not isinstance(state, bytes):
+        raise plugin_fault("metric", component.name, f"its state is a {type(state).__name__}, not bytes")
+    if isinstance(metric, FittedMetric):
+        (folder / _STATE).write_bytes(state)
+    return f"{component.name}, {dataset.description}"
+
+
+def _restore(metric: FittedMetric | IndexedMetric, folder: Path, report: Report) -> bool:
+    """Restore a metric from the cache, and return whether an undamaged result was there."""
+    if find_damage(folder, report) is not None or not hold_entry(folder, metric):
+        return False
+    try:
+        if isinstance(metric, IndexedMetric):
+            metric.open_index(folder)
+        else:
+            metric.restore(read_bounded(folder / _STATE, LARGEST_FILE))
+    except Exception:  # noqa: BLE001 - another version of the metric may have written the state
+        return False
+    return True
+
+
+def _report_progress(dataset: Dataset, report: Report) -> Iterator[str]:
+    """Yield the training text, and report how much of it was read."""
+    total = dataset.splits["training"].length * dataset.characters_per_token("training")
+    read = 0
+    for document in dataset.documents("training"):
+        report(WorkProgressed("fitting metrics", min(1.0, read / total)))
+        yield document
+        read += len(document)
+
+
+def _fingerprint(component: Component, experiment: Experiment, dataset: Dataset) -> str:
+    spans = dataset.splits["training"]
+    parts = [
+        dataset.token_file.digest,
+        hashlib.blake2b(spans.starts.tobytes() + spans.stops.tobytes()).hexdigest(),
+        dict(component.table),
+        component.versions(experiment.plugins),
+    ]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
