@@ -125,6 +125,7 @@ class Evaluated:
         perplexity: The exponential of `loss`; None for labelled examples.
         best: Whether the loss is the lowest of the run so far.
         scores: Values of the experiment's prediction metrics, as `metric.value`; empty for a language model.
+        intervals: Bootstrap intervals of values by their names, such as "bits_per_character".
     """
 
     step: int
@@ -133,6 +134,7 @@ class Evaluated:
     perplexity: float | None
     best: bool
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +146,14 @@ class Sampled:
         texts: The samples, each with its prompt.
         scores: Values of the experiment's metrics for the samples, as `metric.value`.
         baseline: The same values for held-out text of the same length. Some values have no baseline.
+        intervals: Bootstrap intervals of `scores` by their names, and of `baseline` as `NAME.baseline`.
     """
 
     step: int
     texts: tuple[str, ...]
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     baseline: Mapping[str, float] = field(default_factory=dict[str, float])
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,9 @@ def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]])
         metric.write_index(iter(documents), Path(folder))
         metric.open_index(Path(folder))
         return {
-            name: evaluation.score_texts({"memorization": metric}, [[text] for text in column])["memorization.copied"]
+            name: scores.values["memorization.copied"]
             for name, column in texts.items()
+            for scores in [evaluation.score_texts({"memorization": metric}, [[text] for text in column])]
         }
 
 

@@ -58,9 +58,9 @@ def compare(
 
     Returns:
         Rows with the columns `run`, `state`, every setting in which the experiments differ by its key, `parameters`,
-        `steps`, `seconds`, and the lowest value in the log: `validation_bits_per_character` or `validation_loss`. With
-        intervals also `SPLIT_mean`, `low` and `high`, and `difference`, `difference_low` and `difference_high` to the
-        first run. A value that is unknown is None.
+        `steps`, `seconds`, and the lowest value in the log, `validation_bits_per_character` or `validation_loss`, with
+        its bootstrap interval as `best_low` and `best_high`. With intervals also `SPLIT_mean`, `low` and `high`, and
+        `difference`, `difference_low` and `difference_high` to the first run. A value that is unknown is None.
 
     Raises:
         RunError: If there are fewer than two runs, or if one cannot be read.
@@ -92,6 +92,8 @@ def tabulate_runs(runs: Sequence[RunSummary]) -> ComparisonTable:
             "steps": run.steps,
             "seconds": run.seconds,
             **{f"validation_{unit.replace(' ', '_')}": run.best if run.unit == unit else None for unit in units},
+            "best_low": run.best_interval[0] if run.best_interval else None,
+            "best_high": run.best_interval[1] if run.best_interval else None,
         }
         for index, (name, run) in enumerate(zip(short_names([run.path for run in runs]), runs, strict=True))
     )

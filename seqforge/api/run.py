@@ -12,6 +12,7 @@ from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.data import SplitName
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
+from seqforge.evaluation.metrics import TextScores
 from seqforge.events import Report
 from seqforge.experiment import Experiment, merge_tables, override
 from seqforge.faults import blame_components, blame_iteration
@@ -239,19 +240,27 @@ class Run:
 
     @blame_components()
     def score_samples(
-        self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
-    ) -> tuple[dict[str, float], dict[str, float]]:
+        self,
+        *,
+        samplers: Sequence[Component] | None = None,
+        checkpoint: str = "best",
+        device: str = "auto",
+        seed: int = 0,
+        report: Report | None = None,
+    ) -> tuple[TextScores, TextScores]:
         """Draw samples as `[sampling]` configures, and score them and held-out text by the metrics of the experiment.
 
         Returns:
-            Values of the samples and of held-out text of the same length (the baseline), both by `metric.value`. Both
-            are empty without a metric of samples.
+            The `values` and `intervals` of the samples, and those of held-out text of the same length (the baseline),
+            by `metric.value`. They are empty without a metric of samples.
 
         Raises:
             DataError: If the corpus is missing.
         """
         trained = TrainedModel(self.directory, checkpoint, device)
-        return self._task.score_samples(trained, seed, report or (lambda _: None))
+        chain = self.experiment.samplers if samplers is None else samplers
+        (scores,), baseline = self._task.score_samples(trained, [chain], seed, report or (lambda _: None))
+        return scores, baseline
 
     @blame_components()
     def report(

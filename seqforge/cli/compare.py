@@ -55,9 +55,10 @@ def compare(
 ) -> None:
     """Compare runs: the settings in which they differ, their curves in one picture, and their final figures.
 
-    The log of a run contains means only. For intervals, the losses of blocks of held-out text, or of each labelled
-    example, are computed again and resampled. Runs on the same held-out data are compared block by block, so that small
-    differences can be seen: a difference is larger than the noise of the data if its interval does not contain 0.
+    The best value of a language model is shown with its 95 % bootstrap interval, which is that of the text that was
+    scored during training. With --intervals, the losses of blocks of the whole validation split, or of each labelled
+    example, are computed again. Runs on the same held-out data are compared block by block, so that small differences
+    can be seen: a difference is larger than the noise of the data if its interval does not contain 0.
 
     [bold]Examples[/]
 
@@ -127,6 +128,7 @@ def _record(
             "steps": run.steps,
             "seconds": run.seconds,
             "best": run.best,
+            "best_interval": run.best_interval,
             "unit": run.unit,
             **(intervals[index] if intervals else {}),
             "curve": curves[index],
@@ -171,9 +173,14 @@ def _print_figures(
     rows: list[list[str]] = []
     for index, (name, run) in enumerate(zip(names, summaries, strict=True)):
         row = [name, format_count(run.parameters), f"{run.steps:,}", format_duration(run.seconds)]
-        row += [f"{run.best:.4f}" if run.unit == unit else "–" for unit in units]
+        row += [_best_cell(run) if run.unit == unit else "–" for unit in units]
         rows.append(row + (_interval_cells(intervals[index]) if intervals else []))
     print_table(columns, rows)
+
+
+def _best_cell(run: "RunSummary") -> str:
+    spread = run.best_interval
+    return f"{run.best:.4f}" + (f" [{spread[0]:.4f}, {spread[1]:.4f}]" if spread else "")
 
 
 def _interval_cells(values: dict[str, float | None]) -> list[str]:

@@ -2,12 +2,17 @@
 
 import enum
 import json
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunPath, SetOfRun, open_run
+from seqforge.cli.tables import Column, print_table
 from seqforge.cli.terminal import stderr
+
+if TYPE_CHECKING:
+    from seqforge.evaluation import TextScores
 
 
 class Split(enum.StrEnum):
@@ -24,13 +29,19 @@ def evaluate(
     split: Annotated[Split, typer.Option(help="Split to score, as a whole.")] = Split.validation,
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
     plugin: PluginFiles = [],  # noqa: B006
+    temperature: Annotated[
+        list[float],
+        typer.Option(help="Draw the samples at this temperature. Repeat the option to compare several."),
+    ] = [],  # noqa: B006
     checkpoint: CheckpointName = "best",
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Score a trained model on held-out data, and by the metrics of its experiment.
 
-    A metric of samples is shown with its baseline, which is its value for held-out text of the same length.
+    A metric of samples is shown with its baseline, which is its value for held-out text of the same length. 95 %
+    bootstrap intervals are shown in brackets: those of the loss are over blocks of text, those of metrics over samples,
+    of which they need at least 20.
 
     [bold]Examples[/]
 
@@ -38,21 +49,66 @@ def evaluate(
 
       seqforge evaluate runs/first-run --split test --checkpoint latest --json
 
+      seqforge evaluate runs/first-run --set sampling.count=50 --temperature 0.5 --temperature 1
+
       seqforge evaluate runs/first-run --set corpus.files=moved/*.txt
     """
-    from seqforge.api.progress import ProgressDisplay, format_scores
+    from seqforge.api.progress import ProgressDisplay
+    from seqforge.api.temperatures import score_temperatures
     from seqforge.evaluation import with_baselines
 
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=[])
     with ProgressDisplay(stderr()) as display:
-        score = opened_run.evaluate(split.value, checkpoint=checkpoint, device=device, report=display.report)
-        samples, baseline = opened_run.score_samples(checkpoint=checkpoint, device=device, report=display.report)
+        chosen: dict[str, Any] = {"checkpoint": checkpoint, "device": device, "report": display.report}
+        score = opened_run.evaluate(split.value, **chosen)
+        if temperature:
+            samples, baseline = score_temperatures(opened_run, temperature, **chosen)
+        else:
+            only, baseline = opened_run.score_samples(**chosen)
+            samples = [only]
     if as_json:
-        source = {"run": str(run), "split": split.value, "checkpoint": checkpoint}
-        typer.echo(json.dumps({**source, **score.record(), **with_baselines(samples, baseline)}))
+        record = {"run": str(run), "split": split.value, "checkpoint": checkpoint, **score.record()}
+        records = [with_baselines(each, baseline) for each in samples]
+        if temperature:
+            pairs = zip(temperature, records, strict=True)
+            record["samples"] = [{"temperature": value, **each} for value, each in pairs]
+        else:
+            intervals = {**record.get("intervals", {}), **records[0].get("intervals", {})}
+            record |= {**records[0], "intervals": intervals}
+        typer.echo(json.dumps(record))
         return
     typer.echo(f"{split.value} split, {score.size}, {checkpoint} checkpoint")
     for line in score.lines():
         typer.echo(line)
-    for line in format_scores(samples, baseline):
-        typer.echo(f"  {line}")
+    if samples[0].values:
+        typer.echo()
+        _print_samples(samples, baseline, temperature)
+
+
+def _print_samples(samples: "Sequence[TextScores]", baseline: "TextScores", temperatures: Sequence[float]) -> None:
+    """Print a row for each value, with a column for each temperature, and one for held-out text."""
+    headings = [f"temperature {value:g}" for value in temperatures] or ["samples"]
+    columns = [Column("metric"), *map(Column, headings), Column("held-out text")]
+    if not temperatures:
+        columns.append(Column("excess", is_number=True))
+    rows: list[list[str]] = []
+    for name in dict.fromkeys(name for each in samples for name in each.values):
+        row = [name, *(_format(each, name) for each in (*samples, baseline))]
+        if not temperatures:
+            known = name in baseline.values
+            row.append(f"{samples[0].values[name] - baseline.values[name]:+.4f}" if known else "–")
+        rows.append(row)
+    print_table(columns, rows)
+    if not any(each.intervals for each in samples):
+        typer.echo(
+            "\nIntervals of metrics need at least 20 samples. To draw so many: --set sampling.count=20", err=True
+        )
+
+
+def _format(scores: "TextScores", name: str) -> str:
+    from seqforge.evaluation.bootstrap import format_interval
+
+    if name not in scores.values:
+        return "–"
+    interval = scores.intervals.get(name)
+    return f"{scores.values[name]:.4f}" + (f" {format_interval(interval)}" if interval else "")

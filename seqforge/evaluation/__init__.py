@@ -3,6 +3,14 @@
 from seqforge.evaluation.baseline import with_baselines
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
-from seqforge.evaluation.metrics import score_texts
+from seqforge.evaluation.metrics import TextScores, score_texts
 
-__all__ = ["ExampleScore", "LikelihoodScore", "bits_per_character", "score_likelihood", "score_texts", "with_baselines"]
+__all__ = [
+    "ExampleScore",
+    "LikelihoodScore",
+    "TextScores",
+    "bits_per_character",
+    "score_likelihood",
+    "score_texts",
+    "with_baselines",
+]

@@ -1,13 +1,15 @@
 """The baseline of metrics: their values on held-out text of the same length as the samples."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data import Dataset, TokenStream
 from seqforge.distribution import ALONE, World
-from seqforge.evaluation.metrics import score_texts
+from seqforge.evaluation.bootstrap import Interval
+from seqforge.evaluation.metrics import TextScores, score_texts
 from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import Metric
@@ -16,13 +18,16 @@ from seqforge.interfaces.vocabulary import decode_tokens
 WINDOWS = 64
 """Approximate number of windows of held-out text that are scored; at least as many as there are samples."""
 
+BASELINE = ".baseline"
+"""End of the name of a value for held-out text."""
+
 SEARCHED = 4096
 """Number of tokens after a random position in which the prompt, or the start of a line, is searched for."""
 
 
 def score_baseline(
     metrics: Mapping[str, Metric], experiment: Experiment, dataset: Dataset, world: World = ALONE
-) -> dict[str, float]:
+) -> TextScores:
     """Score held-out text by the metrics of an experiment.
 
     The texts have the length of samples, and are scored in groups of `sampling.count` texts. The metrics are divided
@@ -32,14 +37,14 @@ def score_baseline(
         Values by `metric.value`, each a weighted mean over the groups; empty if the validation split is empty.
     """
     if not metrics:
-        return {}
+        return TextScores()
     sampling = experiment.sampling
     groups = max(1, WINDOWS // sampling.count)
     texts = held_out_windows(
         dataset, sampling.prompt, count=groups * sampling.count, length=sampling.length, seed=experiment.identity.seed
     )
     grouped = [texts[start : start + sampling.count] for start in range(0, len(texts), sampling.count)]
-    return score_texts(metrics, grouped, world) if grouped else {}
+    return score_texts(metrics, grouped, world) if grouped else TextScores()
 
 
 def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length: int, seed: int) -> list[str]:
@@ -79,11 +84,23 @@ def _find_ends(pattern: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray
     return np.flatnonzero(matches) + len(pattern)
 
 
-def with_baselines(scores: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
-    """Return the values of samples by name. If a value has a baseline, it follows as `name.baseline`."""
-    record: dict[str, float] = {}
-    for name, value in scores.items():
+def with_baselines(scores: TextScores, baseline: TextScores) -> dict[str, Any]:
+    """Return the values of samples as a record for JSON.
+
+    Returns:
+        Values by name. If a value has a baseline, it follows as `name.baseline`. If there are intervals, they are in
+        `intervals`, by the same names.
+    """
+    record: dict[str, Any] = {}
+    for name, value in scores.values.items():
         record[name] = value
-        if name in baseline:
-            record[f"{name}.baseline"] = baseline[name]
-    return record
+        if name in baseline.values:
+            record[name + BASELINE] = baseline.values[name]
+    intervals = join_intervals(scores, baseline)
+    return {**record, "intervals": intervals} if intervals else record
+
+
+def join_intervals(scores: TextScores, baseline: TextScores) -> dict[str, Interval]:
+    """Return the intervals of the values of samples by name, and those of their baselines as `name.baseline`."""
+    known = {name + BASELINE: baseline.intervals[name] for name in scores.values if name in baseline.intervals}
+    return {**scores.intervals, **known}

@@ -3,17 +3,26 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import cast
 
+import numpy as np
 import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqforge.data import Batch
 from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
+from seqforge.evaluation.bootstrap import Interval, bootstrap_mean, finite_intervals, format_interval
 from seqforge.events import Report, WorkProgressed
 from seqforge.interfaces import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel, States
+
+BLOCK, FEWEST_BLOCKS, MOST_BLOCKS = 500, 50, 1000
+"""Number of tokens in a block for an interval: 500, unless there were fewer than 50 or more than 1,000 blocks."""
+
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +33,13 @@ class LikelihoodScore:
         loss: Mean negative log-likelihood in nats per token.
         tokens: Number of tokens that were predicted.
         characters_per_token: Mean number of characters per token.
+        interval: Bootstrap interval of the loss; None if the text is too short.
     """
 
     loss: float
     tokens: int
     characters_per_token: float
+    interval: Interval | None = None
 
     @property
     def bits_per_character(self) -> float:
@@ -38,28 +49,49 @@ class LikelihoodScore:
     @property
     def perplexity(self) -> float:
         """The perplexity per token: the exponential of the loss."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
+        return _perplexity(self.loss)
 
     @property
     def size(self) -> str:
         """The number of tokens scored, with its unit."""
         return f"{self.tokens:,} tokens"
 
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """The intervals of the loss, the bits per character and the perplexity; empty if there is none."""
+        if self.interval is None:
+            return {}
+        low, high = self.interval
+        ratio = self.characters_per_token
+        return {
+            "loss": self.interval,
+            "bits_per_character": Interval(bits_per_character(low, ratio), bits_per_character(high, ratio)),
+            "perplexity": Interval(_perplexity(low), _perplexity(high)),
+        }
+
     def record(self) -> dict[str, object]:
         """Return the values as a record for JSON; infinite values are None."""
         perplexity = self.perplexity if math.isfinite(self.perplexity) else None
         bits = self.bits_per_character
-        return {"loss": self.loss, "bits_per_character": bits, "perplexity": perplexity, "tokens": self.tokens}
+        values = {"loss": self.loss, "bits_per_character": bits, "perplexity": perplexity, "tokens": self.tokens}
+        return {**values, "intervals": finite_intervals(self.intervals)}
 
     def lines(self) -> Iterator[str]:
-        """Yield the values as lines of text."""
-        yield f"  loss                {self.loss:.4f} nats per token"
-        yield f"  bits per character  {self.bits_per_character:.4f}"
-        yield f"  perplexity          {self.perplexity:.4f} per token"
+        """Yield the values, with their intervals, as lines of text."""
+        shown = {name: f"  {format_interval(interval)}" for name, interval in self.intervals.items()}
+        yield f"  loss                {self.loss:.4f} nats per token{shown.get('loss', '')}"
+        yield f"  bits per character  {self.bits_per_character:.4f}{shown.get('bits_per_character', '')}"
+        yield f"  perplexity          {self.perplexity:.4f} per token{shown.get('perplexity', '')}"
 
     def event(self, step: int, *, best: bool) -> Evaluated:
         """Return the event for callbacks."""
-        return Evaluated(step, self.loss, self.bits_per_character, self.perplexity, best)
+        return Evaluated(
+            step, self.loss, self.bits_per_character, self.perplexity, best, intervals=finite_intervals(self.intervals)
+        )
+
+
+def _perplexity(loss: float) -> float:
+    return math.exp(loss) if loss < 700 else math.inf
 
 
 def bits_per_character(nats_per_token: float, characters_per_token: float) -> float:
@@ -67,24 +99,79 @@ def bits_per_character(nats_per_token: float, characters_per_token: float) -> fl
     return nats_per_token / math.log(2) / characters_per_token
 
 
-def score_batch(
-    model: SequenceModel, batch: Batch, states: States | None, *, reduction: Literal["sum", "none"]
-) -> tuple[Tensor, States]:
-    """Return the negative log-likelihood of the targets of a batch, and the states after it.
+def score_blocks(
+    model: SequenceModel,
+    batches: Iterable[Batch],
+    target_count: int = 0,
+    report: Report | None = None,
+    world: World = ALONE,
+) -> tuple[Vector, Vector]:
+    """Score text in blocks: each row of a batch is one. The state is carried, so that the mean is that of the text.
+
+    The model is left in evaluation mode. Every process of `world` scores its own batches, and all return the same
+    blocks.
+
+    Args:
+        model: A language model.
+        batches: Batches of the text in order, on any device.
+        target_count: Number of targets in all batches, for the progress.
+        report: Function that receives the progress.
+        world: The processes.
+
+    Returns:
+        Negative log-likelihood in nats, and number of targets, of each block, `[blocks]`. The blocks of one row follow
+        each other in the order of the text.
+
+    Raises:
+        NonFiniteError: If the likelihood is not finite.
+    """
+
+    def score_own() -> list[tuple[list[float], list[int]]]:
+        scores: list[tuple[list[float], list[int]]] = []
+        done, states = 0, None
+        with torch.inference_mode():
+            for batch in batches:
+                nats, states = _score_batch(model, batch, states)
+                counts: list[int] = (batch.targets != IGNORED_TARGET).sum(0).tolist()
+                # The losses of blocks are added in float64, which MPS devices do not have.
+                scores.append((cast("list[float]", nats.tolist()), counts))
+                done += sum(counts)
+                if report is not None:
+                    fraction = min(1.0, done * world.size / target_count) if target_count else None
+                    report(WorkProgressed("evaluating", fraction))
+        return scores
+
+    model.eval()
+    totals: list[Vector] = []
+    sizes: list[Vector] = []
+    for own in world.collect(score_own):
+        if own:
+            nats, counts = (np.array(part, dtype=np.float64).T.flatten() for part in zip(*own, strict=True))
+            totals.append(nats[counts > 0])
+            sizes.append(counts[counts > 0])
+    losses, targets = np.concatenate(totals), np.concatenate(sizes)
+    if not math.isfinite(losses.sum()):
+        raise NonFiniteError(f"the loss on held-out text is {losses.sum()}")
+    return losses, targets
+
+
+def _score_batch(model: SequenceModel, batch: Batch, states: States | None) -> tuple[Float[Tensor, " batch"], States]:
+    """Return the negative log-likelihood of the targets of each row of a batch, and the states after it.
 
     Args:
         model: A language model.
         batch: The batch, on any device.
         states: States after the previous batch; None before the first one.
-        reduction: "sum" for one number, or "none" for `[time * batch]` losses, which are 0 for ignored targets.
     """
     device = next(model.parameters()).device
     after: States
     before = model.initial_states(batch.inputs.shape[1]) if states is None or not batch.continues else states
     logits, after = model(batch.inputs.to(device), before)
-    targets = batch.targets.to(device).flatten()
-    logits = logits.flatten(0, 1).float()
-    return nn.functional.cross_entropy(logits, targets, ignore_index=IGNORED_TARGET, reduction=reduction), after
+    targets = batch.targets.to(device)
+    losses = nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED_TARGET, reduction="none"
+    )
+    return losses.reshape(targets.shape).sum(0), after
 
 
 def score_likelihood(
@@ -95,32 +182,15 @@ def score_likelihood(
     report: Report | None = None,
     world: World = ALONE,
 ) -> LikelihoodScore:
-    """Score text, with the state carried from batch to batch. The model is left in evaluation mode.
+    """Score text, with the state carried from batch to batch.
 
-    Every process of `world` scores its own batches, and all return the same score. Progress reports need
-    `target_count`, the number of targets in all batches.
-
-    Raises:
-        NonFiniteError: If the likelihood is not finite.
+    The arguments and errors are those of `score_blocks`; `characters_per_token` is the mean number of characters of a
+    token. The interval is that of blocks of `BLOCK` tokens.
     """
-
-    def score_own() -> tuple[float, int]:
-        # The losses of batches are added in Python, in float64, which MPS devices do not have.
-        total, count = 0.0, 0
-        states = None
-        with torch.inference_mode():
-            for batch in batches:
-                nats, states = score_batch(model, batch, states, reduction="sum")
-                total += nats.item()
-                count += int((batch.targets != IGNORED_TARGET).sum())
-                if report is not None:
-                    fraction = min(1.0, count * world.size / target_count) if target_count else None
-                    report(WorkProgressed("evaluating", fraction))
-        return total, count
-
-    model.eval()
-    scores = world.collect(score_own)
-    total, count = sum(score[0] for score in scores), sum(score[1] for score in scores)
-    if not math.isfinite(total):
-        raise NonFiniteError(f"the loss on held-out text is {total}")
-    return LikelihoodScore(total / count, count, characters_per_token)
+    nats, counts = score_blocks(model, batches, target_count, report, world)
+    total, count = nats.sum().item(), int(counts.sum())
+    # Short blocks that follow each other are joined, since they are not independent.
+    joined = max(1, min(max(round(BLOCK / counts.max()), len(counts) // MOST_BLOCKS), len(counts) // FEWEST_BLOCKS))
+    starts = np.arange(0, len(counts), joined)
+    interval = bootstrap_mean(np.add.reduceat(nats, starts), np.add.reduceat(counts, starts))
+    return LikelihoodScore(total / count, count, characters_per_token, interval)

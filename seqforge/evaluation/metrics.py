@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from seqforge.data import Dataset
 from seqforge.distribution import ALONE, World
 from seqforge.errors import warn
+from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
 from seqforge.events import Report
 from seqforge.experiment import Experiment
@@ -38,20 +39,40 @@ def build_metrics(
     return metrics
 
 
-def score_texts(
-    metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]], world: World = ALONE
-) -> dict[str, float]:
+class TextScores(NamedTuple):
+    """The values of metrics for texts.
+
+    Attributes:
+        values: Values by `metric.value`.
+        intervals: Bootstrap intervals of the values that are means, over the texts; empty for few texts.
+    """
+
+    values: Mapping[str, float] = {}
+    intervals: Mapping[str, Interval] = {}
+
+
+def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]], world: World = ALONE) -> TextScores:
     """Score each group of texts by every metric, and return the weighted means of the values over the groups.
 
-    The metrics are divided over the processes of `world`, all of which return the same values.
+    For the intervals, each text is also scored alone, and a value with a weight is averaged over resampled texts. The
+    metrics are divided over the processes of `world`, all of which return the same values.
 
     Returns:
-        Means by `metric.value`, except of values whose weights are all 0.
+        Means by `metric.value`, except of values whose weights are all 0, with their intervals.
     """
-    means = score_by_each(
-        metrics, lambda metric: _average([validate_score(metric.score(texts)) for texts in groups]), world
+    texts = [text for group in groups for text in group]
+
+    def score(metric: Metric) -> tuple[dict[str, float], dict[str, Interval]]:
+        means = _average([validate_score(metric.score(group)) for group in groups])
+        if len(texts) < FEWEST_PARTS:
+            return means, {}
+        return means, _bootstrap([validate_score(metric.score([text])) for text in texts])
+
+    scores = score_by_each(metrics, score, world)
+    return TextScores(
+        {f"{name}.{key}": value for name, (means, _) in scores.items() for key, value in means.items()},
+        {f"{name}.{key}": Interval(*pair) for name, (_, pairs) in scores.items() for key, pair in pairs.items()},
     )
-    return {f"{name}.{key}": value for name, values in means.items() for key, value in values.items()}
 
 
 def score_by_each(
@@ -105,3 +126,14 @@ def _average(scores: Sequence[Score]) -> dict[str, float]:
             total = sum(weight * score.values[key] for weight, score in zip(weights, scores, strict=True))
             means[key] = total / sum(weights)
     return means
+
+
+def _bootstrap(scores: Sequence[Score]) -> dict[str, Interval]:
+    """Return the intervals of the values with a weight, from the scores of single texts."""
+    intervals: dict[str, Interval] = {}
+    for key in scores[0].weights:
+        sizes = [score.weights[key] for score in scores]
+        interval = bootstrap_mean([score.values[key] * size for score, size in zip(scores, sizes, strict=True)], sizes)
+        if interval is not None:
+            intervals[key] = interval
+    return intervals

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqforge.evaluation.baseline import BASELINE
+
 MOST_POINTS = 1500
 """Maximum number of points of a curve. Longer ones are averaged in groups of equal size."""
 
@@ -16,7 +18,6 @@ _TRAINING = {
     "learning_rate": "Learning rate",
 }
 _VALIDATION = {"bits_per_character": "Bits per character", "loss": "Loss"}
-_BASELINE = ".baseline"
 
 Vector = NDArray[np.float64]
 
@@ -45,8 +46,8 @@ def collect_curves(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         rows = [record for record in records if record["event"] == event]
         keys = dict.fromkeys(key for row in rows for key in row if "." in key)
         for key in keys:
-            is_baseline = key.endswith(_BASELINE)
-            curves += axes.curve(key.removesuffix(_BASELINE), "baseline" if is_baseline else role, rows, key)
+            is_baseline = key.endswith(BASELINE)
+            curves += axes.curve(key.removesuffix(BASELINE), "baseline" if is_baseline else role, rows, key)
     return curves
 
 

@@ -10,7 +10,7 @@ from seqforge.files import read_bounded, reported_failures
 from seqforge.report.curves import number
 from seqforge.report.subject import Subject
 from seqforge.runs.history import STARTED, RunState, read_state
-from seqforge.runs.summary import best_value
+from seqforge.runs.summary import best_interval, best_value
 
 
 class Facts(NamedTuple):
@@ -101,7 +101,9 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
     figures: list[tuple[str, str]] = []
     best, unit = best_value(subject.records)
     if best is not None:
-        figures.append((f"best {'validation loss' if unit == 'loss' else unit}", f"{best:.3f}"))
+        interval = best_interval(subject.records)
+        spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+        figures.append((f"best {'validation loss' if unit == 'loss' else unit}", f"{best:.3f}{spread}"))
     for name, value in evaluations[-1].items() if evaluations else ():
         if "." in name and isinstance(value, int | float) and len(figures) < 2:
             figures.append((name.replace(".", " ").replace("_", " "), f"{value:.3f}"))

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from seqforge.distribution import ALONE
+from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
 from seqforge.events import WorkProgressed
 from seqforge.files import open_regular
 from seqforge.interfaces import FittedMetric, IndexedMetric, Metric
 from seqforge.report.highlighting import find_lexer, highlight
 from seqforge.report.subject import Subject
+from seqforge.runs.metrics_log import interval_of
 
 MOST_MOMENTS = 60
 """Maximum number of moments of training; others are left out evenly."""
@@ -22,7 +24,6 @@ LONGEST_TEXT = 4000
 """Maximum number of characters of one sample."""
 
 _NAME = re.compile(r"step-(\d{1,18})(?:-(\d{1,6}))?\.txt")
-_BASELINE = ".baseline"
 
 
 class SampleReader:
@@ -45,7 +46,8 @@ class SampleReader:
 
         Returns:
             The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
-            that were `omitted`, and the `scores` of the log as name, value and baseline.
+            that were `omitted`, and the `scores` of the log as name,
+            value, baseline and the intervals of both.
         """
         files = _list_files(self._subject.directory.samples)
         if not files:
@@ -129,7 +131,7 @@ def _spread(steps: Sequence[int], count: int) -> list[int]:
 
 def _tabulate_scores(record: Mapping[str, Any]) -> list[list[Any]]:
     return [
-        [name, value, record.get(f"{name}{_BASELINE}")]
+        [name, value, record.get(name + BASELINE), interval_of(record, name), interval_of(record, name + BASELINE)]
         for name, value in record.items()
-        if "." in name and not name.endswith(_BASELINE) and isinstance(value, int | float)
+        if "." in name and not name.endswith(BASELINE) and isinstance(value, int | float)
     ]

@@ -144,6 +144,15 @@ def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, A
     return records, damaged
 
 
+def interval_of(record: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """Return the bootstrap interval of a value of a record, or None if it has none, or one that is damaged."""
+    try:
+        low, high = map(float, record["intervals"][name])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return low, high
+
+
 _TRAINING = {
     "seconds": "seconds",
     "loss": "training_loss",

@@ -21,7 +21,7 @@ from seqforge.figures import describe_layers
 from seqforge.files import FOLDER, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
-from seqforge.runs.metrics_log import MAXIMUM_SIZE
+from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of
 
 MAXIMUM_DEPTH = 3
 """Number of levels of folders that are searched for runs: those of a sweep are in a folder of their own."""
@@ -74,6 +74,7 @@ class RunSummary:
         fraction: Fraction of the training that is finished, from the last logged step; None if no step was logged.
         seconds: Training time in seconds.
         best: Lowest validation value so far; None before the first evaluation.
+        best_interval: Bootstrap interval of this value; None if the validation split is too short for one.
         unit: Unit of `best`: "bits per character" or "loss"; empty if there is none.
         table: The experiment as tables; empty if the run is damaged.
     """
@@ -89,6 +90,7 @@ class RunSummary:
     fraction: float | None = None
     seconds: float = 0.0
     best: float | None = None
+    best_interval: tuple[float, float] | None = None
     unit: str = ""
     table: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
@@ -166,6 +168,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         fraction=fractions[-1] if fractions else None,
         seconds=float(timed[-1]["seconds"]) if timed else 0.0,
         best=best,
+        best_interval=best_interval(records),
         unit=unit,
         table=table,
     )
@@ -210,6 +213,14 @@ def best_value(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]
         if values:
             return float(min(values)), unit
     return None, ""
+
+
+def best_interval(records: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
+    """Return the bootstrap interval of the lowest validation value of a metrics log, or None if it has none."""
+    best, unit = best_value(records)
+    name = unit.replace(" ", "_")
+    found = (record for record in records if record["event"] == "evaluation" and record.get(name) == best)
+    return next((interval_of(record, name) for record in found), None)
 
 
 def _count_parameters(run: Path) -> int | None:

@@ -1,6 +1,6 @@
 """The task of labelled examples: predict a class, numbers, labels of steps, or a new sequence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,13 +32,14 @@ from seqforge.evaluation.examples import (
     score_each_example,
     score_examples,
 )
-from seqforge.evaluation.metrics import build_metrics
+from seqforge.evaluation.metrics import TextScores, build_metrics
 from seqforge.events import Report, TaskTerms
 from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Progress, Vocabulary
 from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
+from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel
 from seqforge.training.limits import run_limits
@@ -115,11 +116,11 @@ class LabelledExamplesTask(Task):
         return BlockLosses(digest, "loss", totals, sizes)
 
     def score_samples(
-        self, trained: TrainedModel, seed: int, report: Report
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return empty dictionaries: the metrics of labelled examples score predictions, in `evaluate`."""
+        self, trained: TrainedModel, chains: Sequence[Sequence[Component]], seed: int, report: Report
+    ) -> tuple[list[TextScores], TextScores]:
+        """Return no values: the metrics of labelled examples score predictions, in `evaluate`."""
         del trained, seed, report
-        return {}, {}
+        return [TextScores() for _ in chains], TextScores()
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
         """Raise a RunError, since the model does not predict the next symbol of a text."""
@@ -221,7 +222,7 @@ class LabelledExamplesTraining(TrainingTask):
         examples = generator.permutation(self.dataset.splits["validation"])[: self.experiment.sampling.count]
         own = self.world.share(len(examples))
         parts = self.world.collect(lambda: self._predict(model, examples[own.start : own.stop]) if own else [])
-        return TaskSample(["\n".join(line for part in parts for line in part) + "\n"], {}, {})
+        return TaskSample(["\n".join(line for part in parts for line in part) + "\n"])
 
     def _predict(self, model: SequenceModel, examples: NDArray[np.int64]) -> list[str]:
         """Return a line with the prediction and the target of each example. The model is left in evaluation mode."""

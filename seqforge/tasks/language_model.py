@@ -12,15 +12,23 @@ from seqforge.data import Dataset, SplitName, TrainingBatches, evaluation_batche
 from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import DataError, RunError
 from seqforge.evaluation.baseline import score_baseline
-from seqforge.evaluation.block_losses import BlockLosses, score_blocks
-from seqforge.evaluation.likelihood import LikelihoodScore, bits_per_character, score_likelihood
-from seqforge.evaluation.metrics import build_metrics, score_texts
-from seqforge.events import Report, TaskTerms
+from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.evaluation.likelihood import (
+    BLOCK,
+    FEWEST_BLOCKS,
+    LikelihoodScore,
+    bits_per_character,
+    score_blocks,
+    score_likelihood,
+)
+from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts
+from seqforge.events import Report, TaskTerms, WorkProgressed
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Predictor, encode_prompt, sample_texts
 from seqforge.interfaces import Loss, Metric, Progress, Sampler, Vocabulary
 from seqforge.interfaces.optimization import learning_rate_factor
 from seqforge.model import SequenceModel, Workload
+from seqforge.registry import Component
 from seqforge.runs.directory import RunDirectory
 from seqforge.tasks.task import Task, TrainedModel, check_division
 from seqforge.training.limits import run_limits
@@ -30,8 +38,8 @@ from seqforge.training.task import TaskSample, TaskStep, TrainingTask
 SAMPLE_SEED_STRIDE = 1_000_003
 """Distance between the seeds of samples at successive steps."""
 
-SHORTEST_BLOCK, LONGEST_BLOCK, BLOCKS_OF_SHORT_TEXT, BLOCK_ROWS = 50, 500, 50, 32
-"""Number of tokens in a block of held-out text: 500, or less for a text that would have fewer than 50 blocks."""
+SHORTEST_BLOCK, BLOCK_ROWS = 50, 32
+"""Smallest number of tokens in a block of held-out text, and number of blocks that are scored at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ class LanguageModelTask(Task):
         if spans.length < 2:
             raise self.empty_split(split)
         # The blocks do not depend on the experiment's batches, so that those of different runs can be paired.
-        length = max(SHORTEST_BLOCK, min(LONGEST_BLOCK, spans.length // BLOCKS_OF_SHORT_TEXT))
+        length = max(SHORTEST_BLOCK, min(BLOCK, spans.length // FEWEST_BLOCKS))
         batches = evaluation_batches(dataset.token_file, spans, BLOCK_ROWS, length)
         nats, tokens = score_blocks(self.load_model(trained), batches, spans.length - 1, report)
         data = self.experiment.data.model_dump_json(exclude={"shuffle"})
@@ -111,17 +119,21 @@ class LanguageModelTask(Task):
         return BlockLosses(digest, "bits per character", nats / math.log(2), tokens * ratio)
 
     def score_samples(
-        self, trained: TrainedModel, seed: int, report: Report
-    ) -> tuple[dict[str, float], dict[str, float]]:
+        self, trained: TrainedModel, chains: Sequence[Sequence[Component]], seed: int, report: Report
+    ) -> tuple[list[TextScores], TextScores]:
         """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics."""
         if not self.experiment.metrics:
-            return {}, {}
+            return [TextScores() for _ in chains], TextScores()
         dataset = prepare(self.experiment, report)
         metrics = build_metrics(self.experiment, dataset, report)
         model, vocabulary = self.language_model(trained)
-        samplers = [sampler.build() for sampler in self.experiment.samplers]
-        texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report, ALONE)
-        return score_texts(metrics, [texts]), score_baseline(metrics, self.experiment, dataset)
+        scores: list[TextScores] = []
+        for chain in chains:
+            samplers = [sampler.build() for sampler in chain]
+            texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report, ALONE)
+            report(WorkProgressed("scoring samples"))
+            scores.append(score_texts(metrics, [texts]))
+        return scores, score_baseline(metrics, self.experiment, dataset)
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
         """Load the model, in evaluation mode, and its vocabulary."""
@@ -159,7 +171,7 @@ class LanguageModelTraining(TrainingTask):
     loss: Loss
     samplers: Sequence[Sampler]
     metrics: Mapping[str, Metric]
-    baseline: Mapping[str, float]
+    baseline: TextScores
     batches: TrainingBatches
     characters_per_token: float
 

@@ -1,7 +1,7 @@
 """A task: what differs between a language model and a model for labelled examples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -16,12 +16,14 @@ from seqforge.errors import DataError, ExperimentError, RunError, warn
 from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
+from seqforge.evaluation.metrics import TextScores
 from seqforge.events import Report, TaskTerms
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Predictor
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
+from seqforge.registry import Component
 from seqforge.runs.backends import read_backends, read_precision
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.task import TrainingTask
@@ -101,12 +103,18 @@ class Task(ABC):
 
     @abstractmethod
     def score_samples(
-        self, trained: TrainedModel, seed: int, report: Report
-    ) -> tuple[dict[str, float], dict[str, float]]:
+        self, trained: TrainedModel, chains: Sequence[Sequence[Component]], seed: int, report: Report
+    ) -> tuple[list[TextScores], TextScores]:
         """Draw samples with the `[sampling]` settings, and score them and held-out text by the metrics of samples.
 
+        Args:
+            trained: The model.
+            chains: Chains of samplers, each of which draws the samples of one result.
+            seed: Seed of the draws.
+            report: Function that receives the progress.
+
         Returns:
-            Values of the samples by `metric.value`, and the baseline; both are empty if there is no metric of samples.
+            Values of the samples of each chain, and the baseline; all are empty if there is no metric of samples.
         """
 
     @abstractmethod

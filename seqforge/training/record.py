@@ -79,6 +79,8 @@ class RunRecord:
         """Append an evaluation to the metrics log."""
         values = asdict(event)
         values |= values.pop("scores")
+        if not values["intervals"]:
+            del values["intervals"]
         self._append("evaluation", event.step, values | {"seconds": seconds})
 
     def write_sample(self, step: int, sample: TaskSample) -> None:

@@ -1,7 +1,6 @@
 """What the trainer needs of a task: steps, evaluations and samples on a corpus."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -10,9 +9,11 @@ import torch
 
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import Replica, World
+from seqforge.evaluation.baseline import join_intervals
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
-from seqforge.events import Report, TaskTerms
+from seqforge.evaluation.metrics import TextScores
+from seqforge.events import Report, Sampled, TaskTerms
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Progress, Vocabulary
 from seqforge.model import SequenceModel, Workload
@@ -36,13 +37,18 @@ class TaskSample(NamedTuple):
 
     Attributes:
         texts: Samples, or predictions for a few examples.
-        scores: Values of the metrics of samples, by `metric.value`.
+        scores: Values of the metrics of samples.
         baseline: The same values on held-out text.
     """
 
     texts: list[str]
-    scores: Mapping[str, float]
-    baseline: Mapping[str, float]
+    scores: TextScores = TextScores()
+    baseline: TextScores = TextScores()
+
+    def event(self, step: int) -> Sampled:
+        """Return the event for callbacks."""
+        intervals = join_intervals(self.scores, self.baseline)
+        return Sampled(step, tuple(self.texts), self.scores.values, self.baseline.values, intervals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

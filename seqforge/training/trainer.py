@@ -8,7 +8,7 @@ from seqforge.checkpoints.files import random_state, restore_random
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import FailedElsewhereError, Replica
 from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
-from seqforge.events import RunFinished, RunStarted, Sampled, StepFinished, WorkProgressed
+from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_optimizer_step
 from seqforge.interfaces import Progress
@@ -329,7 +329,7 @@ class Trainer:
         if sample is None:
             return
         self._record.write_sample(state.step, sample)
-        self._notify(Sampled(state.step, tuple(sample.texts), sample.scores, sample.baseline))
+        self._notify(sample.event(state.step))
 
     def _save(self) -> None:
         """Save the state, and the loss if the step was evaluated."""

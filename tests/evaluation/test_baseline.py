@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from seqforge import Run, train
+from seqforge.api.temperatures import score_temperatures
 from seqforge.data import Dataset, prepare
-from seqforge.evaluation import baseline, score_texts, with_baselines
+from seqforge.errors import ExperimentError
+from seqforge.evaluation import TextScores, baseline, score_texts, with_baselines
 from seqforge.evaluation.baseline import held_out_windows, score_baseline
+from seqforge.evaluation.bootstrap import Interval
 from seqforge.interfaces import Metric, Sampled, Score
 from seqforge.registry import Registry
 
@@ -57,27 +60,32 @@ def test_a_split_shorter_than_a_window_is_one_window(dataset: Dataset, experimen
     assert held_out_windows(dataset, None, count=1, length=len(text) + 1, seed=1) == [text]
     empty = experiment(data={"validation_fraction": 0.0})
     assert held_out_windows(prepare(empty, lambda _: None), None, count=1, length=10, seed=1) == []
-    assert score_baseline({"letters": Letters()}, empty, prepare(empty, lambda _: None)) == {}
+    assert score_baseline({"letters": Letters()}, empty, prepare(empty, lambda _: None)).values == {}
 
 
 def test_values_of_groups_are_averaged_by_their_weights() -> None:
-    values = score_texts({"letters": Letters()}, [["a", "b"], [], ["abbbbbb", "b"]])
+    values = score_texts({"letters": Letters()}, [["a", "b"], [], ["abbbbbb", "b"]]).values
     assert values == {"letters.a": 2 / 10, "letters.letters": 10 / 3}
-    assert score_texts({"letters": Letters()}, [[], [""]]) == {"letters.letters": 0.0}
+    assert score_texts({"letters": Letters()}, [[], [""]]).values == {"letters.letters": 0.0}
 
 
 @pytest.mark.parametrize("count", [1, 3, 100])
 def test_windows_are_scored_in_groups_of_the_sample_count(count: int, experiment: Any) -> None:
     chosen = experiment(sampling={"count": count})
     values = score_baseline({"letters": Letters()}, chosen, prepare(chosen, lambda _: None))
-    assert values["letters.letters"] == 20 * count
+    assert values.values["letters.letters"] == 20 * count
 
 
 def test_each_value_is_followed_by_its_baseline() -> None:
-    assert list(with_baselines({"x": 1.0, "y": 2.0}, {"y": 3.0, "z": 4.0}).items()) == [
+    record = with_baselines(
+        TextScores({"x": 1.0, "y": 2.0}, {"x": Interval(0.5, 1.5)}),
+        TextScores({"y": 3.0, "z": 4.0}, {"y": Interval(2.5, 3.5), "z": Interval(3.0, 5.0)}),
+    )
+    assert list(record.items()) == [
         ("x", 1.0),
         ("y", 2.0),
         ("y.baseline", 3.0),
+        ("intervals", {"x": (0.5, 1.5), "y.baseline": (2.5, 3.5)}),
     ]
 
 
@@ -99,8 +107,8 @@ def test_a_run_logs_the_baseline_and_passes_it_to_callbacks(
     assert 0.5 < expected.pop() == events[0].baseline["distinct.distinct_1"] <= 1.0
 
     scores, again = Run.open(run.path, registry=registry).score_samples()
-    assert scores.keys() == again.keys() == {"distinct.distinct_1"}
-    assert again == events[0].baseline
+    assert scores.values.keys() == again.values.keys() == {"distinct.distinct_1"}
+    assert again.values == events[0].baseline
 
 
 def test_evaluate_prints_the_baseline(experiment: Any, tmp_path: Path, seqforge: Any) -> None:
@@ -108,7 +116,45 @@ def test_evaluate_prints_the_baseline(experiment: Any, tmp_path: Path, seqforge:
     printed = seqforge("evaluate", "runs/small")
     values = json.loads(seqforge("evaluate", "runs/small", "--json").stdout)
     value, reference = values["distinct.distinct_1"], values["distinct.distinct_1.baseline"]
-    line = printed.stdout.splitlines()[-1].split()
-    assert line == [
-        "distinct.distinct_1", f"{value:.4f}", "baseline", f"{reference:.4f}", "excess", f"{value - reference:+.4f}"
+    assert printed.stdout.splitlines()[-1].split() == [
+        "distinct.distinct_1", f"{value:.4f}", f"{reference:.4f}", f"{value - reference:+.4f}"
     ]  # fmt: skip
+    assert "need at least 20 samples" in printed.stderr
+    assert values["intervals"].keys() == {"loss", "bits_per_character", "perplexity"}
+
+
+def test_values_with_a_sample_size_have_an_interval_over_texts() -> None:
+    texts = ["a" * (number % 3) + "b" * (number % 4) for number in range(40)]
+    scores = score_texts({"letters": Letters()}, [texts[:25], texts[25:]])
+    assert scores.intervals.keys() == {"letters.a"}
+    interval = scores.intervals["letters.a"]
+    letters = sum(map(len, texts))
+    assert scores.values["letters.a"] == pytest.approx(sum(text.count("a") for text in texts) / letters)
+    assert interval.low < scores.values["letters.a"] < interval.high
+    # Longer texts with the same share have the same mean, and more letters do not narrow an interval over texts.
+    assert score_texts({"letters": Letters()}, [[text * 9 for text in texts]]).intervals["letters.a"] == pytest.approx(
+        interval
+    )
+    assert score_texts({"letters": Letters()}, [texts[:19]]).intervals == {}
+
+
+def test_samples_at_several_temperatures_are_compared(
+    experiment: Any, tmp_path: Path, seqforge: Any, registry: Registry
+) -> None:
+    sampling = {"count": 20, "length": 30}
+    run = train(experiment(metrics=[{"use": "memorization", "length": 5}], sampling=sampling), tmp_path / "runs")
+    (cold, hot), baseline = score_temperatures(run, (0.1, 5.0))
+    name = "memorization.copied"
+    assert hot.values[name] < cold.values[name]
+    assert cold.intervals[name].low <= cold.values[name] <= cold.intervals[name].high
+    assert baseline == run.score_samples()[1]
+
+    printed = seqforge("evaluate", "runs/small", "--temperature", "0.1", "--temperature", "5").stdout
+    heading, *rows = printed.split("\n\n")[1].splitlines()
+    assert heading.split() == ["metric", "temperature", "0.1", "temperature", "5", "held-out", "text"]
+    assert [row.split()[0] for row in rows] == [f"memorization.{key}" for key in ("longest", "mean_longest", "copied")]
+    assert rows[2].split()[1] == f"{cold.values[name]:.4f}"
+
+    greedy = Run.open(run.path, ['sampler=[{use="greedy"}]'], registry)
+    with pytest.raises(ExperimentError, match="no sampler of the run has an option 'temperature': essentials/greedy"):
+        score_temperatures(greedy, (0.1,))

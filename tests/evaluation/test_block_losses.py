@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seqforge.evaluation.block_losses import FEWEST_BLOCKS, BlockLosses
+from seqforge.evaluation.block_losses import BlockLosses
+from seqforge.evaluation.bootstrap import FEWEST_PARTS
 
 
 def blocks(totals: np.ndarray, digest: str = "data") -> BlockLosses:
@@ -43,7 +44,7 @@ def test_paired_blocks_show_a_difference_that_is_below_their_noise() -> None:
 
 
 def test_there_is_no_interval_of_few_or_of_different_blocks() -> None:
-    assert blocks(np.ones(FEWEST_BLOCKS - 1)).interval() is None
+    assert blocks(np.ones(FEWEST_PARTS - 1)).interval() is None
     many = blocks(np.ones(50))
     assert many.difference(blocks(np.ones(50), "other data")) is None
     assert many.difference(blocks(np.ones(49))) is None

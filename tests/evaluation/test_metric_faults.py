@@ -32,17 +32,19 @@ class Returns(Metric):
     ],
 )
 def test_a_wrong_result_is_reported_and_left_out(result: Any, message: str, capsys: pytest.CaptureFixture[str]):
-    assert score_texts({"wrong": Returns(result), "right": Returns(Score({"b": 2.0}))}, [["text"]]) == {"right.b": 2.0}
+    assert score_texts({"wrong": Returns(result), "right": Returns(Score({"b": 2.0}))}, [["text"]]).values == {
+        "right.b": 2.0
+    }
     assert f"seqforge: the metric 'wrong' failed: {message}" in capsys.readouterr().err
 
 
 def test_names_that_differ_between_groups_are_reported_and_left_out(capsys: pytest.CaptureFixture[str]):
-    assert score_texts({"wrong": Returns(Score({"a": 1.0}), Score({"b": 1.0}))}, [["one"], ["two"]]) == {}
+    assert score_texts({"wrong": Returns(Score({"a": 1.0}), Score({"b": 1.0}))}, [["one"], ["two"]]).values == {}
     assert "the metric 'wrong' failed: KeyError: 'a'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [np.float32(2), np.int64(2), torch.tensor(2.0), 2, True + True])
 def test_numbers_of_other_libraries_become_floats(number: Any):
-    values = score_texts({"right": Returns(Score({"a": number}))}, [["text"]])
+    values = score_texts({"right": Returns(Score({"a": number}))}, [["text"]]).values
     assert values == {"right.a": 2.0}
     assert type(values["right.a"]) is float

@@ -85,18 +85,25 @@ seqforge.parts.push((parent) => {
   function scoreTable(scores) {
     const head = seqforge.element("tr", {}, ...["Metric", "samples", "held-out"].map((name) => seqforge.element("th", { scope: "col" }, name)));
     const silent = scores.filter(([, value, baseline]) => !value && !baseline);
-    const rows = scores.filter((score) => !silent.includes(score)).map(([name, value, baseline]) =>
+    const rows = scores.filter((score) => !silent.includes(score)).map(([name, value, baseline, interval, spread]) =>
       seqforge.element(
         "tr",
         {},
         seqforge.element("th", { scope: "row" }, name.replace(".", ": ").replaceAll("_", " ")),
-        seqforge.element("td", {}, seqforge.format(value)),
-        seqforge.element("td", { className: "muted" }, baseline === null ? "" : seqforge.format(baseline)),
+        seqforge.element("td", {}, seqforge.format(value), ...bounds(interval)),
+        seqforge.element("td", { className: "muted" }, baseline === null ? "" : seqforge.format(baseline), ...bounds(spread)),
       ),
     );
     const table = seqforge.element("table", { className: "values" }, seqforge.element("thead", {}, head), seqforge.element("tbody", {}, ...rows));
     const note = seqforge.element("p", { className: "muted small", hidden: !silent.length }, `${silent.length} more are 0 in both.`);
     return seqforge.element("div", {}, table, note);
+  }
+
+  /* The bounds of a bootstrap interval, below the value. */
+  function bounds(interval) {
+    if (!interval) return [];
+    const text = `${seqforge.format(interval[0])} – ${seqforge.format(interval[1])}`;
+    return [seqforge.element("br", {}), seqforge.element("small", { className: "muted", title: "95 % bootstrap interval" }, text)];
   }
 
   show();

@@ -100,7 +100,7 @@ def test_metric_in_a_run_is_fitted_to_the_training_split_and_has_a_baseline(
     run = train(Experiment.from_dict(table), tmp_path / "runs")
     (sample,) = (record for record in run.metrics() if record["event"] == "sample")
     # The training text declares `i`, but no other name of the held-out text.
-    scores, baseline = run.score_samples()
+    scores, baseline = (each.values for each in run.score_samples())
     assert baseline["identifiers.undefined"] == pytest.approx(0.5, abs=0.1)
     assert baseline["identifiers.unused"] == pytest.approx(0.5, abs=0.1)
     assert baseline["identifiers.missing_label"] == 0.0

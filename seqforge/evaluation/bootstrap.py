@@ -1,0 +1,69 @@
+"""Bootstrap intervals (Efron 1979) of means over blocks of text, samples or examples.
+
+A mean alone does not show whether a difference is larger than the noise of the data. The parts over which it is a mean
+are resampled with replacement, and the spread of the resampled means is the interval.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.95
+"""Fraction of the resampled means that an interval contains."""
+
+RESAMPLES = 2000
+FEWEST_PARTS = 20
+"""Number of parts below which there is no interval, since it would be too narrow."""
+
+_CHUNK = 4_000_000
+"""Number of random draws that are in memory at once."""
+
+
+class Interval(NamedTuple):
+    """A bootstrap interval."""
+
+    low: float
+    high: float
+
+
+def bootstrap_mean(totals: ArrayLike, sizes: ArrayLike, seed: int = 0) -> Interval | None:
+    """Return the interval of `sum(totals) / sum(sizes)`, where each part has a total and a size.
+
+    Args:
+        totals: Sum of the values in each part, such as its loss or its number of errors.
+        sizes: Number of values in each part, at least 0. Parts of size 0 do not count.
+        seed: Seed of the draws.
+
+    Returns:
+        The interval, or None if there are fewer than `FEWEST_PARTS` parts.
+    """
+    all_totals, all_sizes = np.asarray(totals, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    nonempty = all_sizes > 0
+    return _resample(all_totals[nonempty], all_sizes[nonempty], seed)
+
+
+def _resample(totals: NDArray[np.float64], sizes: NDArray[np.float64], seed: int) -> Interval | None:
+    parts = len(sizes)
+    if parts < FEWEST_PARTS:
+        return None
+    generator = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // parts)
+    means: list[NDArray[np.float64]] = []
+    for start in range(0, RESAMPLES, rows):
+        draws = generator.multinomial(parts, np.full(parts, 1 / parts), size=min(rows, RESAMPLES - start))
+        means.append(draws @ totals / (draws @ sizes))
+    low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
+
+
+def format_interval(interval: tuple[float, float]) -> str:
+    """Return an interval as tables show it."""
+    return f"[{interval[0]:.4f}, {interval[1]:.4f}]"
+
+
+def finite_intervals(intervals: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Return the intervals without an infinite bound, which JSON cannot store."""
+    return {name: interval for name, interval in intervals.items() if all(map(math.isfinite, interval))}
