@@ -72,7 +72,7 @@ def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run], tmp_
     assert "small-2" in (tmp_path / "page.html").read_text()
     best = min(row["validation_bits_per_character"] for row in runs[1].losses() if row["validation_loss"])
     assert output.splitlines()[-1].split()[0] == "small-2"
-    assert output.splitlines()[-1].split()[-1] == f"{best:.4f}"
+    assert f" {best:.4f} [" in output.splitlines()[-1]
 
 
 def test_the_command_prints_json_with_curves_and_intervals(runs: list[Run]) -> None:

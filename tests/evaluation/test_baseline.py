@@ -142,7 +142,7 @@ def test_samples_at_several_temperatures_are_compared(
     experiment: Any, tmp_path: Path, seqforge: Any, registry: Registry
 ) -> None:
     sampling = {"count": 20, "length": 30}
-    run = train(experiment(metrics=[{"use": "memorization", "length": 5}], sampling=sampling), tmp_path / "runs")
+    run = train(experiment(metrics=[{"use": "memorization", "length": 2}], sampling=sampling), tmp_path / "runs")
     (cold, hot), baseline = score_temperatures(run, (0.1, 5.0))
     name = "memorization.copied"
     assert hot.values[name] < cold.values[name]

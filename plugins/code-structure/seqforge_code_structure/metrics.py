@@ -170,15 +170,15 @@ class Identifiers(FittedMetric):
     """
 
     def __init__(self) -> None:
-        self._lexicon = Lexicon(0, "", b"")
+        self.lexicon = Lexicon(0, "", b"")
 
     def fit(self, documents: Iterator[str]) -> None:
         """Count the files in which each name is declared, and those in which it is used without a declaration."""
-        self._lexicon = build_lexicon(documents)
+        self.lexicon = build_lexicon(documents)
 
     def state(self) -> bytes:
         """Return the counts in the format of `seqforge c-lexicon`."""
-        return encode_lexicon(self._lexicon)
+        return encode_lexicon(self.lexicon)
 
     def restore(self, state: bytes) -> None:
         """Restore the counts.
@@ -187,7 +187,7 @@ class Identifiers(FittedMetric):
             DataError: If the state is not a lexicon of this version.
         """
         try:
-            self._lexicon = decode_lexicon(state)
+            self.lexicon = decode_lexicon(state)
         except ValueError as error:
             raise DataError("not a lexicon of C in the format of this version") from error
 
@@ -198,7 +198,7 @@ class Identifiers(FittedMetric):
         for number, text in enumerate(map(normalize_spelling, texts)):
             parts = split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
             units = read_units(text, parts)
-            counts, defects = check_names(units, self._lexicon)
+            counts, defects = check_names(units, self.lexicon)
             total += counts
             findings += _convert(number, describe_names(units, defects))
         cases = {check: count_cases(total, check) for check in KINDS}

@@ -195,14 +195,14 @@ def find_undeclared(function: Function, unit: UnitNames, context: Context) -> It
     if context.lexicon is None and not context.strict:
         return
     seen: set[tuple[str, str]] = set()
-    for use in _find_candidates(function, unit, context):
+    for use in find_candidates(function, unit, context):
         for kind, (applies, message) in UNDECLARED_RULES.items():
             if (kind, use.name) not in seen and applies(context, use):
                 seen.add((kind, use.name))
                 yield NameDefect(kind, use.start, use.start + len(use.name), message.format(use.name))
 
 
-def _find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[Use]:
+def find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[Use]:
     """Yield the uses of names that nothing declares.
 
     A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,

@@ -99,6 +99,10 @@ class Lexicon:
                 high = start
         return Flag(0)
 
+    def contains(self, name: str) -> bool:
+        """Return whether functions of the training text use or declare a name."""
+        return bool(self.flags(name))
+
     def must_be_declared(self, name: str, *, argument: bool, whole: bool) -> bool:
         """Return whether an undeclared use of a name is an error: functions of the training text always declare it.
 

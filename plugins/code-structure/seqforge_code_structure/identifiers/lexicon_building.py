@@ -125,20 +125,21 @@ class LexiconBuilder:
             self.counts[kind].update(names)
         self._arguments.update(arguments)
 
-    def build(self, source: str = "", fewest_files: int = 1) -> Lexicon:
+    def build(self, source: str = "", fewest_files: int = 1, *, with_functions: bool = False) -> Lexicon:
         """Return the lexicon.
 
         Args:
             source: Description of the training text.
             fewest_files: Smallest number of files with a name, below which the name is left out.
+            with_functions: Whether to keep the names of functions that are only called.
         """
         counts = self.counts | {"pasted": self._count_pasted()}
         flags: dict[str, Flag] = {}
         for name in set[str]().union(*counts.values()):
             count = Count(**{kind: counter[name] for kind, counter in counts.items()})
             flag = count.to_flags()
-            # Most names of functions are needed for nothing, since a call of an unknown function is no error.
-            worthwhile = flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
+            # Most checks need no names of functions, since a call of an unknown function is no error.
+            worthwhile = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
             if worthwhile and max(count) >= fewest_files:
                 flags[name] = flag
         return Lexicon.from_flags(self.files, flags, source)
@@ -158,12 +159,18 @@ class LexiconBuilder:
         return pasted
 
 
-def build_lexicon(documents: Iterable[str], source: str = "") -> Lexicon:
-    """Count the names of a training text. The lexicon of a text without C functions is empty."""
+def build_lexicon(documents: Iterable[str], source: str = "", *, with_functions: bool = False) -> Lexicon:
+    """Count the names of a training text. The lexicon of a text without C functions is empty.
+
+    Args:
+        documents: The training text.
+        source: Description of the training text.
+        with_functions: Whether to keep the names of functions that are only called.
+    """
     builder = LexiconBuilder()
     for text in documents:
         builder.add_file(text)
-    return builder.build(source)
+    return builder.build(source, with_functions=with_functions)
 
 
 def read_pieces(text: str) -> Iterator[list[UnitNames]]:

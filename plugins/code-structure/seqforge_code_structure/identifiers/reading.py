@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
-from tree_sitter import Parser
+from tree_sitter import Parser, Tree
 
 from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
@@ -124,6 +124,17 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
         unit.defines = bool(unit.functions)
         _mark_rewritten_used(unit.functions, code, rewritten)
     return unit
+
+
+def parse_unit(text: str, start: int, stop: int) -> tuple[bytes, bytes, Tree]:
+    """Parse a unit that `read_unit` does not refuse.
+
+    Returns:
+        The code of the unit, its code as it is parsed, of the same length, and the syntax tree.
+    """
+    code = extract_compiled_code(text[start:stop]).code
+    rewritten = rewrite(code)
+    return code, rewritten, _create_parser().parse(rewritten)
 
 
 def add_label_address(functions: Iterable[Function], name: str, position: int) -> None:
