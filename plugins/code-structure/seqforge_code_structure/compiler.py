@@ -6,11 +6,13 @@ folder, under limits that the shell sets.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from seqforge.errors import PluginError
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
@@ -22,11 +24,21 @@ MEGABYTES = 1024
 """Limit of the compiler's memory, in MiB."""
 
 _LIMITS = f"ulimit -c 0 && ulimit -f 0 && ulimit -t {SECONDS} && ulimit -v {MEGABYTES << 10} && exec "
-_OPTIONS = "-x c -std=gnu11 -fsyntax-only -nostdinc -w -fmax-errors=1 -fno-diagnostics-show-caret -"
+_OPTIONS = (
+    "-x c -std=gnu11 -fsyntax-only -nostdinc -w -fno-diagnostics-show-caret "
+    # gcc 14 and newer report these warnings as errors. An unknown warning is ignored.
+    "-Wno-implicit-function-declaration -Wno-implicit-int -Wno-int-conversion -Wno-incompatible-pointer-types "
+    "-Wno-return-mismatch"
+)
+
+_ERROR = re.compile(r"^<stdin>:(?P<line>\d{1,9}):(?P<column>\d{1,9}): (?:fatal )?error: (?P<message>.*)", re.MULTILINE)
+
+MOST_ERRORS = 40
+"""Largest number of errors that the compiler reports at once."""
 
 
-def find_compiler() -> Path:
-    """Return the path of gcc.
+def find_compiler(metric: str = "compiles") -> Path:
+    """Return the path of gcc, for a metric.
 
     Raises:
         PluginError: If gcc or a shell that sets limits is missing.
@@ -34,28 +46,66 @@ def find_compiler() -> Path:
     for program in ("sh", "gcc"):
         if (found := shutil.which(program)) is None:
             raise PluginError(
-                f"the metric `compiles` needs {program}, which is not installed",
+                f"the metric `{metric}` needs {program}, which is not installed",
                 hint=f"Install {program}, or remove the metric.",
             )
     return Path(found)
 
 
+class CompilerError(NamedTuple):
+    """An error of the compiler.
+
+    Attributes:
+        message: Its message.
+        start: Position in the code.
+    """
+
+    message: str
+    start: int
+
+
 def compiles(text: str, compiler: Path) -> bool:
     """Return whether a compiler accepts a text, without its directives, within the limits of time and memory."""
     code = extract_compiled_code(text).code.replace(b"#", b" ").replace(b"%:", b"  ")
+    return _run(code, compiler, "-fmax-errors=1")[0] == 0
+
+
+def diagnose(before: bytes, code: bytes, compiler: Path) -> list[CompilerError] | None:
+    """Return the errors in code without directives, or None if the compiler exceeds its limits.
+
+    Args:
+        before: Lines before the code, which may define macros.
+        code: ASCII code without `#`.
+        compiler: Path of gcc.
+    """
+    status, output = _run(before + code, compiler, f"-fmax-errors={MOST_ERRORS} -fdiagnostics-column-unit=byte")
+    if status == 0:
+        return []
+    first = before.count(b"\n") + 1
+    lines = [0, *(match.end() for match in re.finditer(rb"\n", code))]
+    errors: list[CompilerError] = []
+    for match in _ERROR.finditer(output.decode("utf-8", "replace")):
+        line = int(match["line"]) - first
+        start = lines[line] + int(match["column"]) - 1 if 0 <= line < len(lines) else 0
+        errors.append(CompilerError(match["message"], start))
+    return errors or None
+
+
+def _run(code: bytes, compiler: Path, options: str) -> tuple[int, bytes]:
+    """Run the compiler on code, and return its exit status and its messages."""
     with tempfile.TemporaryDirectory(prefix="seqforge-") as folder:
         process = subprocess.Popen(  # noqa: S603 - no part of the command comes from the text
-            ["sh", "-c", f'{_LIMITS} "$0" {_OPTIONS}', str(compiler)],  # noqa: S607
+            ["sh", "-c", f'{_LIMITS} "$0" {_OPTIONS} {options} -', str(compiler)],  # noqa: S607
             cwd=folder,
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TMPDIR": folder},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
         try:
-            process.communicate(code, timeout=2 * SECONDS)
+            _, messages = process.communicate(code, timeout=2 * SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-        return process.returncode == 0
+            _, messages = process.communicate()
+        return process.returncode, messages

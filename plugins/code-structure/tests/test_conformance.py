@@ -3,6 +3,8 @@
 from functools import partial
 from typing import ClassVar
 
+from seqforge_code_structure.cause_metric import NameCauses
+from seqforge_code_structure.declared_metric import CompilesDeclared
 from seqforge_code_structure.labelled_characters import LabelledCharacters
 from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
 from seqforge_code_structure.samplers.balanced import Balanced
@@ -23,6 +25,8 @@ class TestMetrics(MetricSuite):
         "terminators": Terminators,
         "indentation": Indentation,
         "identifiers": Identifiers,
+        "name-causes": NameCauses,
+        "compiles-declared": CompilesDeclared,
     }
 
 

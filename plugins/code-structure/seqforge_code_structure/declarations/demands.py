@@ -1,0 +1,313 @@
+"""Demands on the types of expressions: change the guess of the name that an expression gets its type from."""
+
+import re
+from typing import NamedTuple
+
+from tree_sitter import Node, Tree
+
+from seqforge_code_structure.declarations.guesses import Guesses, Shape
+from seqforge_code_structure.identifiers.lexicon import is_constant
+
+_NEW = "struct seqforge_"
+"""Beginning of the name of a structure that no name of the unit refers to."""
+
+_RECORD = re.compile(r"\b(?:struct|union) \w+")
+_CONSTANT_PLACES = frozenset(
+    {"case_statement", "initializer_pair", "init_declarator", "array_declarator", "enumerator", "initializer_list"}
+)
+_OPERATIONS = ("binary_expression", "unary_expression", "cast_expression", "assignment_expression")
+_SCOPE = frozenset({"declaration", "parameter_declaration", "field_declaration"})
+
+
+class _Local(NamedTuple):
+    """A variable that the unit declares.
+
+    Attributes:
+        type: Name of its type if the unit does not declare it, or "".
+        pointers: Number of times that its declaration dereferences this type.
+    """
+
+    type: str
+    pointers: int
+
+
+class Demands:
+    """The expressions of a unit, and what errors of a compiler demand of them.
+
+    Args:
+        tree: Syntax tree of the unit.
+        guesses: Guesses, which demands change.
+        defined: Names of functions that the unit defines.
+    """
+
+    def __init__(self, tree: Tree, guesses: Guesses, defined: set[str]) -> None:
+        self._root = tree.root_node
+        self._guesses = guesses
+        self._defined = defined
+        self._locals = _find_locals(self._root)
+
+    def is_called(self, name: str, position: int) -> bool:
+        """Return whether the name at a position is that of a called function."""
+        node = self._leaf(position)
+        parent = node.parent
+        called = (
+            parent is not None and parent.type == "call_expression" and parent.child_by_field_name("function") == node
+        )
+        return called and _text(node) == name
+
+    def satisfy(self, demand: str, position: int, match: re.Match[str]) -> bool:
+        """Change a guess so that it satisfies the demand of an error, and return whether one changed."""
+        if demand in ("arrow", "member"):
+            node = self._around(position, "field_expression")
+            if node is None or (argument := node.child_by_field_name("argument")) is None:
+                return False
+            arrow = any(child.type == "->" for child in node.children)
+            return self._set(argument, 1 if arrow else 0, _new_record(argument))
+        if demand in ("dereference", "subscript"):
+            kind = "pointer_expression" if demand == "dereference" else "subscript_expression"
+            node = self._around(position, kind)
+            argument = node.child_by_field_name("argument") if node else None
+            return argument is not None and self._set(argument, 1, "")
+        if demand == "call":
+            node = self._around(position, "call_expression")
+            callee = node.child_by_field_name("function") if node else None
+            return callee is not None and self._set(callee, 0, "function")
+        if demand == "argument":
+            return self._take_any_arguments(position)
+        if demand == "lvalue":
+            return self._make_macro(position)
+        if demand == "scalar":
+            return self._make_scalar(position)
+        return self._match_sides(demand, position, match)
+
+    def _match_sides(self, demand: str, position: int, match: re.Match[str]) -> bool:
+        """Give both sides of an assignment the same structure."""
+        kinds = {"assign": "assignment_expression", "return": "return_statement"}
+        node = self._around(position, kinds.get(demand, "init_declarator"))
+        if demand == "initialize-record":
+            value = node.child_by_field_name("value") if node else None
+            declaration = node.parent if node else None
+            kind = declaration.child_by_field_name("type") if declaration else None
+            record = self._record_of(kind) if kind else ""
+            return bool(value and record) and self._set(value, 0, record)
+        left, right = _RECORD.search(match[1]), _RECORD.search(match[2])
+        if node is None:
+            return False
+        if left and "*" not in match[1]:
+            value = node.child_by_field_name("right") or node.child_by_field_name("value")
+            if demand == "return":
+                value = next(iter(node.named_children), None)
+            return value is not None and self._set(value, 0, left[0])
+        target = node.child_by_field_name("left")
+        if right and "*" not in match[2] and target is not None:
+            return self._set(target, 0, right[0])
+        return False
+
+    def _record_of(self, kind: Node) -> str:
+        text = _text(kind)
+        if kind.type in ("struct_specifier", "union_specifier"):
+            return text if " " in text else ""
+        shape = self._guesses.types.get(text)
+        return shape.base if shape and shape.pointers == 0 and shape.base != "long" else ""
+
+    def initialize(self, member: str, position: int) -> bool:
+        """Give the type of a variable the member that its initializer contains."""
+        node = self._around(position, "initializer_pair")
+        designator = next(iter(node.named_children), None) if node else None
+        name = member or (_text(designator).lstrip(".") if designator else "")
+        declaration = self._around(position, "declaration", "compound_literal_expression")
+        kind = declaration.child_by_field_name("type") if declaration else None
+        if not name.isidentifier() or kind is None:
+            return False
+        if kind.type == "type_identifier" and self._guesses.types.get(_text(kind)) == Shape():
+            self._guesses.types[_text(kind)] = Shape(0, f"{_NEW}{_text(kind)}")
+        record = self._record_of(kind)
+        if not record:
+            return False
+        members = self._guesses.records.setdefault(record, {})
+        is_new = name not in members
+        members[name] = None
+        return is_new
+
+    def make_constant(self, position: int) -> bool:
+        """Make the names of an expression that must be constant constants."""
+        node = self._leaf(position)
+        while node.parent is not None and node.parent.type not in _CONSTANT_PLACES:
+            node = node.parent
+        if node.type == "case" and node.parent is not None:
+            node = node.parent.child_by_field_name("value") or node
+        changed = False
+        for each in _walk(node):
+            name = _text(each) if each.type == "identifier" else ""
+            if name in self._guesses.variables:
+                del self._guesses.variables[name]
+                self._guesses.constants[name] = None
+                changed = True
+            elif self.is_called(name, each.start_byte) and name not in self._guesses.macros.keys() | self._defined:
+                self._guesses.macros[name] = Shape(0, "constant")
+                self._guesses.functions.pop(name, None)
+                changed = True
+        return changed
+
+    def _take_any_arguments(self, position: int) -> bool:
+        """Make the called function a macro, since one of its arguments is no expression."""
+        call = self._around(position, "call_expression")
+        callee = call.child_by_field_name("function") if call else None
+        name = _text(callee) if callee is not None and callee.type == "identifier" else ""
+        if not name or name in self._guesses.macros or name in self._defined or name in self._locals:
+            return False
+        self._guesses.macros[name] = self._guesses.functions.pop(name, Shape())
+        return True
+
+    def _make_macro(self, position: int) -> bool:
+        """Make a function in the expression at a position a macro, whose result can be assigned to."""
+        node = self._leaf(position)
+        while node.parent is not None and node.type not in ("expression_statement", "compound_statement"):
+            calls = (each for each in _walk(node) if each.type == "call_expression")
+            if any(self._take_any_arguments(call.start_byte) for call in calls):
+                return True
+            node = node.parent
+        return False
+
+    def _make_scalar(self, position: int) -> bool:
+        """Make the operands of an operator pointers instead of structures."""
+        node = self._around(position, *_OPERATIONS)
+        if node is None:
+            return False
+        for name in ("left", "right", "argument", "value"):
+            operand = node.child_by_field_name(name)
+            while operand is not None and operand.type == "parenthesized_expression":
+                operand = next(iter(operand.named_children), None)
+            if operand is None:
+                continue
+            shapes, key = self._owner(operand)
+            shape = shapes.get(key) if shapes is not None else None
+            if shapes is not None and shape is not None and not shape.pointers and _RECORD.match(shape.base):
+                shapes[key] = Shape(1, shape.base)
+                return True
+        return False
+
+    def _leaf(self, position: int) -> Node:
+        return self._root.descendant_for_byte_range(position, position + 1) or self._root
+
+    def _around(self, position: int, *kinds: str) -> Node | None:
+        node: Node | None = self._leaf(position)
+        while node is not None and node.type not in kinds:
+            node = node.parent
+        return node
+
+    def _owner(self, node: Node) -> tuple[dict[str, Shape] | None, str]:
+        """Return the guesses and the name that decide the type of an expression, or None."""
+        name = _text(node)
+        if node.type == "identifier":
+            if name in self._locals:
+                kind = self._locals[name].type
+                return (self._guesses.types, kind) if kind in self._guesses.types else (None, "")
+            if name in self._guesses.texts or name in self._defined:
+                return None, ""
+            return self._guesses.variables, name
+        if node.type == "field_expression" and (member := node.child_by_field_name("field")) is not None:
+            return self._guesses.members, _text(member)
+        callee = node.child_by_field_name("function") if node.type == "call_expression" else None
+        if (
+            callee is not None
+            and callee.type == "identifier"
+            and _text(callee) not in self._defined | self._locals.keys()
+        ):
+            is_macro = _text(callee) in self._guesses.macros
+            return (self._guesses.macros if is_macro else self._guesses.functions), _text(callee)
+        return None, ""
+
+    def _set(self, node: Node | None, pointers: int, base: str) -> bool:
+        """Demand that an expression can be dereferenced so often, and is then of a base type ("" for any)."""
+        changed = False
+        waiting = [(node, pointers)]
+        while waiting:
+            node, pointers = waiting.pop()
+            if node is None:
+                continue
+            argument = node.child_by_field_name("argument")
+            if node.type == "parenthesized_expression":
+                waiting.append((next((each for each in node.named_children if each.type != "comment"), None), pointers))
+            elif node.type == "subscript_expression":
+                waiting.append((argument, pointers + 1))
+            elif node.type == "pointer_expression":
+                step = 1 if any(child.type == "*" for child in node.children) else -1
+                waiting.append((argument, pointers + step))
+            elif node.type == "conditional_expression":
+                branches = (node.child_by_field_name(name) for name in ("consequence", "alternative"))
+                waiting += [(branch, pointers) for branch in branches]
+            elif node.type in ("assignment_expression", "binary_expression", "update_expression"):
+                # The left operand of `+` is a pointer, the right one a number.
+                waiting.append((argument or node.child_by_field_name("left"), pointers))
+            elif node.type == "cast_expression":
+                changed |= self._change_cast(node, pointers, base)
+            else:
+                changed |= self._change_owner(node, pointers, base)
+        return changed
+
+    def _change_cast(self, node: Node, pointers: int, base: str) -> bool:
+        kind = node.child_by_field_name("type")
+        names = (_text(each) for each in _walk(kind) if each.type == "type_identifier")
+        stars = _text(kind).count("*") if kind else 0
+        return self._change(self._guesses.types, next(names, ""), pointers - stars, base)
+
+    def _change_owner(self, node: Node, pointers: int, base: str) -> bool:
+        shapes, name = self._owner(node)
+        if shapes is None:
+            return False
+        if shapes is self._guesses.types:
+            pointers -= self._locals[_text(node)].pointers
+        elif shapes is self._guesses.variables and is_constant(name):
+            self._guesses.constants.pop(name, None)
+        return self._change(shapes, name, pointers, base)
+
+    def _change(self, shapes: dict[str, Shape], name: str, pointers: int, base: str) -> bool:
+        if pointers < 0 or (shapes is self._guesses.types and name not in shapes):
+            return False
+        old = shapes.get(name, Shape())
+        is_new_record = base.startswith(_NEW)
+        # A record that is known already is as good as a new one.
+        keeps = not base or (is_new_record and _RECORD.match(old.base) is not None)
+        new = Shape(pointers if base else max(pointers, old.pointers), old.base if keeps else base)
+        shapes[name] = new
+        return new != old
+
+
+def _new_record(node: Node) -> str:
+    """Return the name of a structure for the type of an expression."""
+    words = re.findall(r"\w+", _text(node))
+    return f"{_NEW}{words[-1] if words and not words[-1].isdigit() else 'record'}"
+
+
+def _find_locals(root: Node) -> dict[str, _Local]:
+    found: dict[str, _Local] = {}
+    for node in _walk(root):
+        if node.type not in _SCOPE:
+            continue
+        kind = node.child_by_field_name("type")
+        name = _text(kind) if kind is not None and kind.type == "type_identifier" else ""
+        for declarator in node.children_by_field_name("declarator"):
+            pointers, current = 0, declarator
+            while current is not None and current.type != "identifier":
+                pointers += current.type in ("pointer_declarator", "array_declarator")
+                following = current.child_by_field_name("declarator")
+                current = following or next(
+                    (each for each in current.named_children if "declarator" in each.type), None
+                )
+            if current is not None:
+                found.setdefault(_text(current), _Local(name, pointers))
+    return found
+
+
+def _walk(node: Node | None) -> list[Node]:
+    waiting, found = ([node] if node is not None else []), list[Node]()
+    while waiting:
+        current = waiting.pop()
+        found.append(current)
+        waiting += current.children
+    return found
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode()

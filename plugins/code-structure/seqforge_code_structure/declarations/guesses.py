@@ -1,0 +1,105 @@
+"""Guesses of declarations, and the C code that contains them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+_DEEPEST = 100
+"""Number of records inside one another, above which a member is a pointer."""
+
+
+class Shape(NamedTuple):
+    """What is known of a type.
+
+    Attributes:
+        pointers: Number of times that it can be dereferenced.
+        base: "long", "struct NAME", "union NAME", or "function" for a function that returns a long.
+    """
+
+    pointers: int = 0
+    base: str = "long"
+
+    def declare(self, name: str) -> str:
+        """Return the declaration of a name with this type."""
+        stars = "*" * self.pointers
+        return f"long (*{stars}{name})()" if self.base == "function" else f"{self.base} {stars}{name}"
+
+
+@dataclass(slots=True)
+class Guesses:
+    """Declarations of the names that a unit does not declare.
+
+    Members have one type for each name, in all structures.
+
+    Attributes:
+        types: Types by name.
+        variables: Global variables by name.
+        functions: Types of results by the name of the function.
+        macros: The same for functions that are macros, since their result is assigned to or is a constant.
+        constants: Names of constants.
+        texts: Macros that are replaced by a string literal, or by nothing.
+        members: Types of members by name.
+        records: For each `struct NAME` or `union NAME`, its members.
+        enumerations: Names of enumerations.
+    """
+
+    types: dict[str, Shape] = field(default_factory=dict[str, Shape])
+    variables: dict[str, Shape] = field(default_factory=dict[str, Shape])
+    functions: dict[str, Shape] = field(default_factory=dict[str, Shape])
+    macros: dict[str, Shape] = field(default_factory=dict[str, Shape])
+    constants: dict[str, None] = field(default_factory=dict[str, None])
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+    members: dict[str, Shape] = field(default_factory=dict[str, Shape])
+    records: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    enumerations: dict[str, None] = field(default_factory=dict[str, None])
+
+    def lines(self) -> Iterator[str]:
+        """Yield the declarations. None of them depends on the preprocessor's access to files."""
+        for name, text in self.texts.items():
+            yield f"#define {name} {text}"
+        if self.constants:
+            # Different values, so that labels of a switch differ.
+            yield f"enum {{ {', '.join(f'{name} = {65536 + value}' for value, name in enumerate(self.constants))} }};"
+        for name in self.enumerations:
+            yield f"enum {name} {{ seqforge_of_{name} }};"
+        records = dict(self.records)
+        for shape in (*self.types.values(), *self.variables.values(), *self.functions.values(), *self.members.values()):
+            if shape.base.startswith(("struct ", "union ")):
+                records.setdefault(shape.base, {})
+        yield from (f"{record};" for record in records)
+        for name, shape in self.types.items():
+            yield f"typedef {shape.declare(name)};"
+        yield from self._define_records(records)
+        for name, shape in self.variables.items():
+            yield f"extern {shape.declare(name)};"
+        for name, shape in self.functions.items():
+            if shape != Shape():
+                yield f"{shape.base} {'*' * shape.pointers}{name}();"
+        for name, shape in self.macros.items():
+            yield (
+                f"#define {name}(...) (*({shape.base} *{'*' * shape.pointers})0)"
+                if shape.base != "constant"
+                else (f"#define {name}(...) 1")
+            )
+
+    def _define_records(self, records: dict[str, dict[str, None]]) -> Iterator[str]:
+        """Yield the definitions of records, those of members first. A member that contains its own is a pointer."""
+        open_, done = set[str](), set[str]()
+
+        def define(record: str) -> Iterator[str]:
+            open_.add(record)
+            members: list[str] = []
+            for name in records[record]:
+                shape = self.members.get(name, Shape())
+                if shape.pointers == 0 and shape.base in records and shape.base not in done:
+                    if shape.base in open_ or len(open_) - len(done) > _DEEPEST:
+                        shape = Shape(1, shape.base)
+                    else:
+                        yield from define(shape.base)
+                members.append(f"{shape.declare(name)};")
+            done.add(record)
+            yield f"{record} {{ long seqforge_first; {' '.join(members)} }};"
+
+        for record in records:
+            if record not in done:
+                yield from define(record)
