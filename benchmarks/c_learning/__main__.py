@@ -77,6 +77,13 @@ def format_tables(
     )
 
 
+def measure_bits(run: Run, step: int) -> float:
+    """Return the bits per held-out character of a checkpoint."""
+    score = run.evaluate(checkpoint=str(step))
+    assert isinstance(score, evaluation.LikelihoodScore)
+    return score.bits_per_character
+
+
 def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """Return the share of characters in matches with documents that have at least `SHORTEST_COPY` characters.
 
@@ -120,7 +127,7 @@ def main() -> None:
         path = folder / f"step-{step:08d}-at-{arguments.temperature}.json"
         texts[name] = load_or_compute(path, lambda step=step: sample_run(run, step, count, length))
         loss = folder.parent / f"step-{step:08d}-loss.json"
-        losses[name] = load_or_compute(loss, lambda step=step: run.evaluate(checkpoint=str(step)).bits_per_character)
+        losses[name] = load_or_compute(loss, lambda step=step: measure_bits(run, step))
     for order in ORDERS:
         path = folder / f"ngram-{order}.json"
         texts[f"{order}-gram"] = load_or_compute(

@@ -67,14 +67,14 @@ def evaluate(
             only, baseline = opened_run.score_samples(**chosen)
             samples = [only]
     if as_json:
-        record = {"run": str(run), "split": split.value, "checkpoint": checkpoint, **score.record()}
+        record: dict[str, Any] = {"run": str(run), "split": split.value, "checkpoint": checkpoint, **score.record()}
         records = [with_baselines(each, baseline) for each in samples]
         if temperature:
             pairs = zip(temperature, records, strict=True)
             record["samples"] = [{"temperature": value, **each} for value, each in pairs]
         else:
-            intervals = {**record.get("intervals", {}), **records[0].get("intervals", {})}
-            record |= {**records[0], "intervals": intervals}
+            intervals = [each["intervals"] for each in (record, records[0]) if "intervals" in each]
+            record |= {**records[0], "intervals": {name: pair for each in intervals for name, pair in each.items()}}
         typer.echo(json.dumps(record))
         return
     typer.echo(f"{split.value} split, {score.size}, {checkpoint} checkpoint")

@@ -132,7 +132,7 @@ def score_blocks(
         with torch.inference_mode():
             for batch in batches:
                 nats, states = _score_batch(model, batch, states)
-                counts: list[int] = (batch.targets != IGNORED_TARGET).sum(0).tolist()
+                counts = cast("list[int]", (batch.targets != IGNORED_TARGET).sum(0).tolist())
                 # The losses of blocks are added in float64, which MPS devices do not have.
                 scores.append((cast("list[float]", nats.tolist()), counts))
                 done += sum(counts)
