@@ -11,7 +11,6 @@ from seqforge.interfaces import (
     Backend,
     BackendContext,
     Cell,
-    ElementwiseCell,
     Equations,
     FactoredCell,
     GenerationKernel,
@@ -20,12 +19,14 @@ from seqforge.interfaces import (
     SequenceReader,
 )
 from seqforge_native.generation import NativeGenerationKernel, can_generate
-from seqforge_native.layout import input_gates, interleaved, padded, stacked_parameters, why_not_elementwise
+from seqforge_native.layout import heads_of, input_gates, interleaved, padded, stacked_parameters, weights_of
 from seqforge_native.library import NEEDS, best_instruction_set, best_library, missing_kernels
 from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
+from seqforge_native.staged_sequence import StagedKernel, read_staged_sequence
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
 from seqforge_native.traced.program import Program, plan
-from seqforge_native.traced.trace import CompilableCell, trace
+from seqforge_native.traced.stages import StagedProgram, plan_stages
+from seqforge_native.traced.trace import Trace, trace
 from seqforge_native.traced.values import UntraceableError
 
 COMPILATION_SECONDS = 5.0
@@ -43,9 +44,6 @@ class NativeBackend(Backend):
 
     def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
         """Explain why no kernel can run the cell; see `Backend.unsupported`."""
-        reason = why_not_elementwise(cell)
-        if reason is not None:
-            return reason
         if any(parameter.dtype != torch.float32 for parameter in cell.parameters()):
             return "its parameters are not in float32"
         instruction_set = best_instruction_set()
@@ -55,21 +53,19 @@ class NativeBackend(Backend):
             return f"the kernels multiply in float32 or bfloat16, not in {str(context.dtype).removeprefix('torch.')}"
         if context.dtype == torch.bfloat16 and "avx512_bf16" not in NEEDS[instruction_set]:
             return "this processor has no bfloat16 products"
-        compilable = cast("CompilableCell", cell)
-        if _equations(compilable) is not None:
+        if _equations(cell) is not None:
             library = best_library()
             built = library is not None and ("forward", context.dtype) in library.functions
             return None if built else missing_kernels()
         try:
-            _program_of(compilable)
+            _program_of(cell)
         except UntraceableError as error:
-            return f"its elementwise part cannot be compiled: it contains {error}"
+            return f"its step cannot be compiled: it contains {error}"
         return None if find_compiler() else "its kernel must be compiled, and there is no C++ compiler"
 
     def preparation_seconds(self, cell: Cell[Any], context: BackendContext) -> float:
         """Return the time to compile the kernel; 0 if it is built or in the cache folder."""
-        compilable = cast("CompilableCell", cell)
-        if _equations(compilable) is not None or is_compiled(_program_of(compilable), context.dtype):
+        if _equations(cell) is not None or is_compiled(_program_of(cell), context.dtype):
             return 0.0
         return COMPILATION_SECONDS
 
@@ -79,12 +75,11 @@ class NativeBackend(Backend):
         Raises:
             PluginError: If the compiler fails.
         """
-        compilable, library = cast("CompilableCell", cell), best_library()
-        equations = _equations(compilable)
+        library, equations = best_library(), _equations(cell)
         if equations is not None and library is not None:
-            return partial(read_cell, compilable, built_in_kernel(library, equations), context.dtype)
-        kernel = compile_program(_program_of(compilable), context.dtype, type(cell).__name__)
-        return partial(read_cell, compilable, kernel, context.dtype)
+            return partial(read_cell, cell, built_in_kernel(library, equations), context.dtype)
+        kernel = compile_program(_program_of(cell), context.dtype, type(cell).__name__)
+        return partial(read_cell, cell, kernel, context.dtype)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""
@@ -92,54 +87,60 @@ class NativeBackend(Backend):
         return NativeGenerationKernel(library, model) if library is not None and can_generate(library, model) else None
 
 
-def _equations(cell: CompilableCell) -> Equations | None:
+def _equations(cell: Cell[Any]) -> Equations | None:
     return cell.equations if isinstance(cell, FactoredCell) else None
 
 
-_programs: WeakKeyDictionary[CompilableCell, Program] = WeakKeyDictionary()
+_programs: WeakKeyDictionary[Cell[Any], Program | StagedProgram] = WeakKeyDictionary()
 
 
-def _program_of(cell: CompilableCell) -> Program:
+def _program_of(cell: Cell[Any]) -> Program | StagedProgram:
     """Trace a cell; once, although several methods of the backend need the program.
 
     Raises:
-        UntraceableError: If no kernel can compute its elementwise part.
+        UntraceableError: If no kernel can compute its step.
     """
     if cell not in _programs:
-        _programs[cell] = plan(trace(cell))
+        _programs[cell] = plan_kernel(trace(cell))
     return _programs[cell]
 
 
+def plan_kernel(traced: Trace) -> Program | StagedProgram:
+    """Plan the kernel of a traced step: one of several stages if its hidden units exchange numbers within the step."""
+    return plan_stages(traced) if traced.crosses_units else plan(traced)
+
+
 def read_cell(
-    cell: CompilableCell, kernel: SequenceKernel, dtype: torch.dtype, inputs: Tensor, state: Any
+    cell: Cell[Any], kernel: SequenceKernel | StagedKernel, dtype: torch.dtype, inputs: Tensor, state: Any
 ) -> tuple[Tensor, Any]:
     """Return the outputs of all steps and the state after the last step, with products in a type.
 
     Hidden units of different heads do not depend on each other, so each head is read as a cell of its own.
     """
-    lanes, count = kernel.library.lanes, kernel.gates
-    recurrent_weight, heads = _recurrent_weight(cell)
+    lanes, count, heads = kernel.library.lanes, kernel.gates, heads_of(cell)
     width = cell.hidden_size // heads
-    projected = None if type(cell).project is ProjectedCell.project else cell.project(inputs)
+    weights = list(weights_of(cell, by_head=True).values())
+    plain = isinstance(cell, ProjectedCell) and type(cell).project is ProjectedCell.project
+    projected = None if plain else cell.project(inputs)
     parameters = stacked_parameters(cell)
     outputs: list[Tensor] = []
     states: list[tuple[Tensor, ...]] = []
     for head in range(heads):
-        if projected is not None:
-            gates, symbols = interleaved(_columns(projected, head, heads, width), count, lanes), None
+        if projected is None:
+            source = cast("ProjectedCell[Any]", cell)
+            bias = None if source.bias is None else _rows(source.bias, head, heads, width)
+            gates, symbols = input_gates(_rows(source.input_weight, head, heads, width), bias, inputs, count, lanes)
         else:
-            bias = None if cell.bias is None else _rows(cell.bias, head, heads, width)
-            gates, symbols = input_gates(_rows(cell.input_weight, head, heads, width), bias, inputs, count, lanes)
-        output, after = read_sequence(
-            kernel,
-            dtype,
-            gates,
-            symbols,
-            None if recurrent_weight is None else _rows(recurrent_weight, head, heads, width),
-            width,
-            padded(_columns(parameters, head, heads, width), lanes),
-            tuple(padded(_columns(part, head, heads, width), lanes) for part in state),
-        )
+            gates, symbols = interleaved(_columns(projected, head, heads, width), count, lanes), None
+        own_weights = [_rows(weight, head, heads, width) for weight in weights]
+        own_parameters = padded(_columns(parameters, head, heads, width), lanes)
+        own_state = tuple(padded(_columns(part, head, heads, width), lanes) for part in state)
+        if isinstance(kernel, StagedKernel):
+            read = read_staged_sequence(kernel, dtype, gates, symbols, own_weights, width, own_parameters, own_state)
+        else:
+            weight = own_weights[0] if isinstance(cell, FactoredCell) else None
+            read = read_sequence(kernel, dtype, gates, symbols, weight, width, own_parameters, own_state)
+        output, after = read
         outputs.append(output[..., :width])
         states.append(tuple(part[:, :width] for part in after))
     if heads == 1:
@@ -156,12 +157,3 @@ def _columns(tensor: Tensor, head: int, heads: int, width: int) -> Tensor:
     """Return the columns of one head, on the last axis."""
     count = tensor.shape[-1] // (heads * width)
     return tensor.reshape(*tensor.shape[:-1], count, heads, width)[..., head, :].flatten(-2)
-
-
-def _recurrent_weight(cell: CompilableCell) -> tuple[Tensor | None, int]:
-    """Return the recurrent weight and the number of independent heads."""
-    if isinstance(cell, ElementwiseCell):
-        return None, 1
-    if type(cell).recurrent_matrix is FactoredCell.recurrent_matrix:
-        return cell.recurrent_weight, cell.heads
-    return cell.recurrent_matrix(), 1

@@ -3,7 +3,7 @@
 `lanes` is the size of a register in numbers, and `count` the number of gates of a hidden unit.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from jaxtyping import Float, Int
@@ -71,21 +71,63 @@ def why_not_elementwise(cell: Cell[Any]) -> str | None:
     return None
 
 
-def further_tensors(cell: ProjectedCell[Any]) -> dict[str, Tensor]:
+def further_tensors(cell: Cell[Any]) -> dict[str, Tensor]:
     """Return the parameters and buffers that the elementwise part may read, by name: one row of numbers or more."""
     named = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
     return {
         name: value
         for name, value in named.items()
-        if name not in cell.product_parameters and _is_row(value) and value.numel() % cell.hidden_size == 0
+        if name not in _outer_parameters(cell) and _is_row(value) and value.numel() % cell.hidden_size == 0
     }
+
+
+RECURRENT_MATRIX = "recurrent_matrix"
+
+
+def weights_of(cell: Cell[Any], *, by_head: bool = False) -> dict[str, Tensor]:
+    """Return the weights `[hidden or a multiple, hidden]` that a step may multiply by, by name.
+
+    If the step is `FactoredCell.step`, the first is the result of `recurrent_matrix`, or with `by_head` only its blocks
+    that are not zero.
+    """
+    width = cell.hidden_size
+    weights: dict[str, Tensor] = {
+        name: value
+        for name, value in cell.named_parameters()
+        if name not in _outer_parameters(cell)
+        and value.ndim == 2
+        and value.shape[1] == width
+        and not len(value) % width
+    }
+    if not _has_plain_product(cell):
+        return weights
+    blocks = by_head and heads_of(cell) > 1
+    return {RECURRENT_MATRIX: cell.recurrent_weight if blocks else cell.recurrent_matrix(), **weights}
+
+
+def heads_of(cell: Cell[Any]) -> int:
+    """Return the number of groups of hidden units that do not depend on each other by the recurrent product."""
+    if not isinstance(cell, FactoredCell) or type(cell).recurrent_matrix is not FactoredCell.recurrent_matrix:
+        return 1
+    return cell.heads
+
+
+def _has_plain_product(cell: Cell[Any]) -> TypeGuard[FactoredCell[Any]]:
+    return isinstance(cell, FactoredCell) and why_not_elementwise(cell) is None
+
+
+def _outer_parameters(cell: Cell[Any]) -> tuple[str, ...]:
+    """Return the names of the parameters that only the products outside of the elementwise part use."""
+    if not isinstance(cell, ProjectedCell) or why_not_elementwise(cell) is not None:
+        return ()
+    return cell.product_parameters
 
 
 def _is_row(value: Tensor) -> bool:
     return value.ndim > 0 and 0 < value.shape[-1] == value.numel()
 
 
-def stacked_parameters(cell: ProjectedCell[Any]) -> Float[Tensor, "rows hidden"]:
+def stacked_parameters(cell: Cell[Any]) -> Float[Tensor, "rows hidden"]:
     """Return the parameters and buffers that the elementwise part may read, as rows of hidden units."""
     rows = [value.reshape(-1, cell.hidden_size) for value in further_tensors(cell).values()]
-    return torch.cat([row.float() for row in rows]) if rows else cell.input_weight.new_zeros(0, cell.hidden_size)
+    return torch.cat([row.float() for row in rows]) if rows else torch.zeros(0, cell.hidden_size)

@@ -57,6 +57,17 @@ class Backward(ctypes.Structure):
     )
 
 
+class Stages(ctypes.Structure):
+    """`Stages` of kernels/stages.hpp."""
+
+    _fields_ = _fields(
+        "steps rows units threads",
+        "input_gates symbols weights parameters states activations totals operands outputs output_gradient "
+        "input_gradient state_gradients parameter_gradients filled",
+        "parameter_count",
+    )
+
+
 class Layer(ctypes.Structure):
     """`Layer` of kernels/decode.hpp."""
 
@@ -176,6 +187,8 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "pack": [integer, pointer, integer, integer, integer, pointer, pointer],
         "forward": [integer, ctypes.POINTER(Forward)],
         "backward": [integer, ctypes.POINTER(Backward)],
+        "forward_stages": [ctypes.POINTER(Stages)],
+        "backward_stages": [ctypes.POINTER(Stages)],
         "add_rows": [pointer, pointer, integer, integer, integer, pointer],
         "weight_gradient": [pointer, pointer, integer, integer, integer, integer, pointer],
         "pack_head": [pointer, integer, integer, pointer],

@@ -74,7 +74,7 @@ def read_sequence(
         IndexError: If a symbol is out of range.
     """
     if symbols is not None:
-        symbols = _checked(symbols, len(gates))
+        symbols = checked(symbols, len(gates))
     learning = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in (gates, recurrent_weight, parameters, *state)
     )
@@ -85,7 +85,12 @@ def read_sequence(
     return outputs, tuple(after)
 
 
-def _checked(symbols: Tensor, count: int) -> Tensor:
+def checked(symbols: Tensor, count: int) -> Tensor:
+    """Return symbols for a kernel.
+
+    Raises:
+        IndexError: If a symbol is out of range.
+    """
     least, most = torch.aminmax(symbols)
     if least < 0 or most >= count:
         raise IndexError(f"a symbol is out of range: it must be from 0 to {count - 1}")
@@ -111,7 +116,7 @@ class _Sequence(torch.autograd.Function):
         library = kernel.library
         steps = len(gates) if symbols is None else len(symbols)
         batch, width = state[0].shape
-        threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
+        threads, filled = torch.get_num_threads(), filled_lanes(hidden_size, width, library.lanes)
         source, parameters = gates.to(dtype).contiguous(), parameters.contiguous()
         weight = None
         if recurrent_weight is not None:
@@ -158,7 +163,7 @@ class _Sequence(torch.autograd.Function):
         dtype, hidden_size = hidden.dtype, ctx.hidden_size
         output_gradient: Tensor = gradients[0].contiguous()
         steps, batch, width = output_gradient.shape
-        threads, filled = torch.get_num_threads(), _filled(hidden_size, width, library.lanes)
+        threads, filled = torch.get_num_threads(), filled_lanes(hidden_size, width, library.lanes)
         weight = None
         if recurrent_weight is not None:
             weight = torch.empty(width, kernel.gates * width, dtype=dtype)
@@ -195,7 +200,7 @@ class _Sequence(torch.autograd.Function):
             separate = separated(by_gate, kernel.gates, hidden_size, library.lanes)[:, :hidden_size]
             weight_gradient = separate.to(recurrent_weight.dtype, memory_format=torch.contiguous_format)
         if symbols is not None:
-            input_gradient = _table_gradient(library, symbols, input_gradient, ctx.table_size)
+            input_gradient = table_gradient(library, symbols, input_gradient, ctx.table_size)
         return (
             None,
             None,
@@ -217,7 +222,7 @@ def _pack(kernel: SequenceKernel, weight: Tensor, threads: int, packed: Tensor, 
     kernel.library.call("pack", packed.dtype, kernel.index, source, hidden_size, hidden_size, threads, *addresses)
 
 
-def _table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: int) -> Tensor:
+def table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: int) -> Tensor:
     """Return the gradient of the table of gates: for each symbol, the sum of the gradients of its steps."""
     gates = gradient.shape[-1]
     table = torch.zeros(count, gates)
@@ -226,7 +231,7 @@ def _table_gradient(library: Library, symbols: Tensor, gradient: Tensor, count: 
     return table
 
 
-def _filled(hidden_size: int, width: int, lanes: int) -> Tensor:
+def filled_lanes(hidden_size: int, width: int, lanes: int) -> Tensor:
     """Return 1 for each hidden unit in the last register, and 0 for padding."""
     return (torch.arange(width - lanes, width) < hidden_size).float()
 

@@ -48,14 +48,9 @@ def test_the_built_in_cells_run_without_preparation(
     ("cell", "context", "reason"),
     [
         (LSTM(3, 4), BackendContext(torch.device("cuda"), torch.float32), "it runs on cpu, not on cuda"),
-        (Plain(3, 4), FLOAT32, "Plain is neither a FactoredCell nor an ElementwiseCell"),
+        (Plain(3, 4), FLOAT32, "its step cannot be compiled: it contains a state that is not one number for each"),
         (LSTM(3, 4).double(), FLOAT32, "its parameters are not in float32"),
         (LSTM(3, 4), BackendContext(torch.device("cpu"), torch.float64), "in float32 or bfloat16, not in float64"),
-        (
-            GRU(3, 4, reset_gate="before"),
-            FLOAT32,
-            "GRU overrides `step`, so that its step may be more",
-        ),
     ],
 )
 def test_a_cell_without_a_kernel_is_unsupported_with_a_reason(cell: Any, context: BackendContext, reason: str) -> None:

@@ -54,8 +54,8 @@ inline std::int64_t place(const Sizes &sizes, std::int64_t step, std::int64_t ro
 }
 
 // Adds to the gradient of a parameter. Each thread has its own sums.
-template <class Element>
-inline void add_to_parameter(const Backward<Element> &call, std::int64_t unit, std::int64_t index, Vector gradient) {
+template <class Call>
+inline void add_to_parameter(const Call &call, std::int64_t unit, std::int64_t index, Vector gradient) {
     std::int64_t first = (omp_get_thread_num() * call.parameter_count + index) * call.sizes.units;
     float *sum = call.parameter_gradients + (first + unit) * lanes;
     store(sum, load(sum) + gradient);

@@ -24,9 +24,9 @@ inline std::int64_t part(const Sizes &sizes, std::int64_t index, std::int64_t ea
     return place(sizes, 0, index * each, 0);
 }
 
-// Sets the units that pad the last register to zero.
-template <class Call> inline Vector filled(const Call &call, const Place &at, Vector x) {
-    return at.unit + 1 < call.sizes.units ? x : where(load(call.filled), x, zero());
+// Sets the units that pad the last register to a number.
+template <class Call> inline Vector filled(const Call &call, const Place &at, Vector x, Vector padding = zero()) {
+    return at.unit + 1 < call.sizes.units ? x : where(load(call.filled), x, padding);
 }
 
 template <class Program, class Element>

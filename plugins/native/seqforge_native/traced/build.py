@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -14,7 +15,9 @@ from seqforge.errors import PluginError, warn
 from seqforge.files import cache_folder
 from seqforge_native.library import best_instruction_set, compiler_flags, load_library
 from seqforge_native.sequence import SequenceKernel
+from seqforge_native.staged_sequence import StagedKernel
 from seqforge_native.traced.program import Program, write_source
+from seqforge_native.traced.stages import StagedProgram, write_staged_source
 
 KERNELS = Path(__file__).parent.parent / "kernels"
 
@@ -29,15 +32,15 @@ def find_compiler() -> str | None:
     return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "c++", "g++", "clang++"))), None)
 
 
-def is_compiled(program: Program, dtype: torch.dtype) -> bool:
+def is_compiled(program: Program | StagedProgram, dtype: torch.dtype) -> bool:
     """Return whether the kernel is in the cache folder."""
     instruction_set, compiler = best_instruction_set(), find_compiler()
     if instruction_set is None or compiler is None:
         return False
-    return _is_complete(_folder(write_source(program, dtype), _command(compiler, instruction_set)))
+    return _is_complete(_folder(_source(program, dtype), _command(compiler, instruction_set)))
 
 
-def compile_program(program: Program, dtype: torch.dtype, name: str) -> SequenceKernel:
+def compile_program(program: Program | StagedProgram, dtype: torch.dtype, name: str) -> SequenceKernel | StagedKernel:
     """Compile a kernel, or load it from the cache folder.
 
     A run waits for the compiler. If it used another backend in the meantime, the time that the compiler takes would
@@ -55,7 +58,7 @@ def compile_program(program: Program, dtype: torch.dtype, name: str) -> Sequence
     if instruction_set is None or compiler is None:
         hint = "Compiling a kernel needs a C++ compiler and a processor with AVX2."
         raise PluginError("no kernel can be compiled on this machine", hint=hint)
-    source, command = write_source(program, dtype), _command(compiler, instruction_set)
+    source, command = _source(program, dtype), _command(compiler, instruction_set)
     folder = _folder(source, command)
     if not _is_complete(folder):
         warn(f"compiling a kernel for {name}; it is stored in {folder.parent}")
@@ -73,6 +76,8 @@ def compile_program(program: Program, dtype: torch.dtype, name: str) -> Sequence
         raise PluginError(
             f"{path}: this kernel cannot be loaded", hint="Delete the file; the kernel is then compiled again."
         )
+    if isinstance(program, StagedProgram):
+        return StagedKernel(library, program)
     return SequenceKernel(
         library,
         program.trace.gates,
@@ -80,6 +85,10 @@ def compile_program(program: Program, dtype: torch.dtype, name: str) -> Sequence
         one_gradient=program.one_gradient,
         outputs_hidden=program.trace.writes_hidden,
     )
+
+
+def _source(program: Program | StagedProgram, dtype: torch.dtype) -> str:
+    return (write_staged_source if isinstance(program, StagedProgram) else write_source)(cast("Any", program), dtype)
 
 
 def _command(compiler: str, instruction_set: str) -> list[str]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 TRANSCENDENTAL = {"sigmoid", "tanh", "exp", "log", "log1p"}
 """Operations that are slow enough for their results to be stored for the backward pass."""
 
+TOTALS = {"sum", "largest"}
+"""Reductions over the hidden units of a row."""
+
 _COMMUTATIVE = {"add", "mul", "maximum", "minimum"}
 
 
@@ -15,11 +18,15 @@ class Node:
 
     Attributes:
         operation: An operation, "constant", or a leaf: "input_gate", "recurrent_gate", "state", "parameter",
-            "output_gradient" or "state_gradient".
+            "weight", "output_gradient" or "state_gradient". Operations across hidden units are those of `TOTALS`;
+            "product", whose results are the nodes "part"; and "outer", the product of two numbers, summed over all
+            steps and rows, for each pair of hidden units.
         arguments: Arguments of an operation.
-        index: Index of a leaf: of the gate, the part of the state, or the register of parameters.
+        index: Index of a leaf or a part: of the gate, the part of the state, the register of parameters, or the block
+            of a weight; of a product, the index in `Graph.products`.
         value: Value of a constant.
         shared: Whether the number is the same in every row of a batch.
+        single: Whether the number is the same for all hidden units of a row.
         learning: Whether the number depends on a gradient.
         number: Position in the graph, after the positions of the arguments.
     """
@@ -29,6 +36,7 @@ class Node:
     index: int = 0
     value: float = 0.0
     shared: bool = False
+    single: bool = False
     learning: bool = False
     number: int = 0
 
@@ -37,11 +45,37 @@ class Node:
         return self.operation == "constant" and self.value == value
 
 
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product of numbers of the hidden units with consecutive blocks `[hidden, hidden]` of a weight.
+
+    Attributes:
+        blocks: Blocks of all weights, numbered in one row: the first, and the one after the last.
+        transposed: Whether one number of each unit is multiplied by every transposed block, which results in one number
+            for each block. Otherwise, there is one number for each block, and the products are added.
+        inputs: Numbers that are multiplied.
+    """
+
+    blocks: tuple[int, int]
+    transposed: bool
+    inputs: tuple[Node, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of blocks."""
+        return self.blocks[1] - self.blocks[0]
+
+
 class Graph:
-    """Creates nodes, and returns the same node for the same expression."""
+    """Creates nodes, and returns the same node for the same expression.
+
+    Attributes:
+        products: All products, in the order of their creation.
+    """
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[object, ...], Node] = {}
+        self.products: list[Product] = []
 
     def leaf(self, operation: str, index: int = 0) -> Node:
         """Return an input of the hidden unit."""
@@ -50,15 +84,25 @@ class Graph:
 
     def constant(self, value: float) -> Node:
         """Return a constant."""
-        return self._node("constant", (), value=value, shared=True)
+        return self._node("constant", (), value=value, shared=True, single=True)
+
+    def product(self, product: Product) -> tuple[Node, ...]:
+        """Return the results of a product."""
+        if product not in self.products:
+            self.products.append(product)
+        learning = any(node.learning for node in product.inputs)
+        whole = self._node("product", product.inputs, index=self.products.index(product), learning=learning)
+        results = product.count if product.transposed else 1
+        return tuple(self._node("part", (whole,), index=index, learning=learning) for index in range(results))
 
     def apply(self, operation: str, *arguments: Node) -> Node:
         """Return the result of an operation, simplified if an argument is 0 or 1."""
         if operation in _COMMUTATIVE:
             arguments = tuple(sorted(arguments, key=lambda node: node.number))
         shared, learning = all(node.shared for node in arguments), any(node.learning for node in arguments)
+        single = operation in TOTALS or all(node.single for node in arguments)
         simpler = self._simpler(operation, arguments)
-        return simpler or self._node(operation, arguments, shared=shared, learning=learning)
+        return simpler or self._node(operation, arguments, shared=shared, single=single, learning=learning)
 
     def _simpler(self, operation: str, arguments: tuple[Node, ...]) -> Node | None:
         zero = [node.is_constant(0.0) for node in arguments]
@@ -68,7 +112,7 @@ class Graph:
             case "sub" if zero[1]:
                 return arguments[0]
             # Even if the other factor is infinite: a zero stands for a gradient that is not computed.
-            case "mul" if any(zero):
+            case "mul" | "outer" if any(zero):
                 return arguments[zero.index(True)]
             case "mul" | "div" if arguments[1].is_constant(1.0):
                 return arguments[0]
@@ -87,11 +131,12 @@ class Graph:
         index: int = 0,
         value: float = 0.0,
         shared: bool = False,
+        single: bool = False,
         learning: bool = False,
     ) -> Node:
         key = (operation, *(node.number for node in arguments), index, repr(value))
         if key not in self._nodes:
-            self._nodes[key] = Node(operation, arguments, index, value, shared, learning, len(self._nodes))
+            self._nodes[key] = Node(operation, arguments, index, value, shared, single, learning, len(self._nodes))
         return self._nodes[key]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from seqforge_native.traced.across_units import ACROSS_UNITS
 from seqforge_native.traced.values import Arithmetic, UntraceableError, Value, joined
 
 _aten = torch.ops.aten
@@ -116,7 +117,7 @@ def _slice(arithmetic: Arithmetic, value: Any, *bounds: Any, **options: Any) -> 
 
 
 def _slice_replaced(arithmetic: Arithmetic, value: Any, source: Any, *bounds: Any, **options: Any) -> Value:
-    value, source = arithmetic.number(value), arithmetic.number(source)
+    value, source = _of_one_kind(arithmetic, value, source)
     first, last, _ = _parts_of_slice(arithmetic, value, *bounds, **options).indices(len(value.parts))
     return joined([value.slice(0, first), source, value.slice(last, len(value.parts))])
 
@@ -124,7 +125,7 @@ def _slice_replaced(arithmetic: Arithmetic, value: Any, source: Any, *bounds: An
 def _parts_of_slice(
     arithmetic: Arithmetic, value: Value, dim: int = 0, start: int | None = 0, end: int | None = None, step: int = 1
 ) -> slice:
-    if step != 1 or (value.rows == "each" and dim not in (1, -1)):
+    if step != 1 or (value.rows not in ("shared", "summed") and dim not in value.axes):
         raise UntraceableError("a slice of the batch, or a slice with a step")
     # torch writes a slice without an end with an end beyond any length.
     last = None if end is None or end >= _NO_END else arithmetic.parts(end)
@@ -133,7 +134,7 @@ def _parts_of_slice(
 
 def _split(arithmetic: Arithmetic, value: Any, sizes: Any, dim: int = 0) -> list[Value]:
     value = arithmetic.number(value)
-    if value.rows == "each" and dim not in (1, -1):
+    if value.rows not in ("shared", "summed") and dim not in value.axes:
         raise UntraceableError("a split of the batch")
     if isinstance(sizes, int):
         each = arithmetic.parts(sizes)
@@ -143,19 +144,25 @@ def _split(arithmetic: Arithmetic, value: Any, sizes: Any, dim: int = 0) -> list
 
 
 def _cat(arithmetic: Arithmetic, values: Any, dim: int = 0) -> Value:
-    numbers = [arithmetic.number(value) for value in values]
-    if any(value.rows == "each" for value in numbers) and dim not in (1, -1):
+    numbers = _of_one_kind(arithmetic, *values)
+    if any(value.rows not in ("shared", "summed") and dim not in value.axes for value in numbers):
         raise UntraceableError("a concatenation along the batch")
     return joined(numbers)
 
 
-def _sum(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False, **_: Any) -> Value:
-    value = arithmetic.number(value)
-    if all(part.is_constant(0.0) for part in value.parts):
-        return value
-    if list(dims or ()) != [0] or value.rows != "each":
-        raise UntraceableError("a sum over hidden units")
-    return Value(value.parts, "summed")
+def _of_one_kind(arithmetic: Arithmetic, *values: Any) -> list[Value]:
+    """Return values to concatenate. Zeros beside the gradient of a weight become blocks of this gradient."""
+    numbers = [arithmetic.number(value) for value in values]
+    gradient = next((value for value in numbers if value.rows == "outer"), None)
+    if gradient is None:
+        return numbers
+    axis = gradient.axes[0]
+    return [
+        Value(value.parts[:1] * arithmetic.parts(value.shape[axis]), "outer", gradient.transposed, value.shape)
+        if value.rows == "shared"
+        else value
+        for value in numbers
+    ]
 
 
 _OF_TENSORS_OR_SCALARS: dict[str, Callable[..., Any]] = {
@@ -237,6 +244,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.split.Tensor: _split,
     _aten.split_with_sizes.default: _split,
     _aten.cat.default: _cat,
-    _aten.sum.dim_IntList: _sum,
+    **ACROSS_UNITS,
 }
 """Function of every traceable operation. torch decomposes other operations into these if it can."""

@@ -1,7 +1,8 @@
 """The division of a traced step into a forward and a backward pass, and its C++ source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -27,7 +28,7 @@ _CALLS = {
     "where": "where({0}, {1}, {2})",
 }
 
-_ELEMENTS = {torch.float32: "float, float32", torch.bfloat16: "seqforge::bfloat16, bfloat16"}
+ELEMENTS = {torch.float32: "float, float32", torch.bfloat16: "seqforge::bfloat16, bfloat16"}
 """For each type of the products, the type in C++ and the suffix of the functions."""
 
 _TEMPLATE = """\
@@ -99,13 +100,14 @@ def plan(trace: Trace) -> Program:
     worth_saving = [
         node
         for node in needed_by([*trace.outputs, *trace.gradients])
-        if (node.operation in TRANSCENDENTAL or _is_gate(node) or node in sums) and not (node.learning or node.shared)
+        if (node.operation in TRANSCENDENTAL or is_gate(node) or node in sums) and not (node.learning or node.shared)
     ]
     saved = [node for node in needed_by(trace.gradients, worth_saving) if node in worth_saving]
     return Program(trace, sums, tuple(saved))
 
 
-def _is_gate(node: Node) -> bool:
+def is_gate(node: Node) -> bool:
+    """Return whether a node is one side of a gate."""
     return node.operation in ("input_gate", "recurrent_gate")
 
 
@@ -139,7 +141,7 @@ def write_source(program: Program, dtype: torch.dtype) -> str:
         forward=_forward(program),
         backward=_backward(program),
         functions="TRACED_FUNCTIONS" if program.has_product else "ELEMENTWISE_FUNCTIONS",
-        element=_ELEMENTS[dtype],
+        element=ELEMENTS[dtype],
     )
 
 
@@ -150,19 +152,19 @@ def _boolean(value: bool) -> str:
 def _forward(program: Program) -> str:
     trace = program.trace
     sums = {node: f"sums[{gate}]" for gate, node in enumerate(program.sums) if node is not None}
-    lines = _statements([*trace.outputs, *program.saved], sums, forward=True)
+    lines = statements([*trace.outputs, *program.saved], sums, partial(_leaf, forward=True))
     output, hidden, *others = trace.outputs
-    lines.append(f"keep_hidden<Program>(call, at, {_name(hidden)});")
+    lines.append(f"keep_hidden<Program>(call, at, {name_of(hidden)});")
     if not trace.writes_hidden:
-        lines.append(f"store(call.outputs + at.before, {_name(output)});")
-    lines += [f"store({_other(index)} + at.after, {_name(node)});" for index, node in enumerate(others)]
+        lines.append(f"store(call.outputs + at.before, {name_of(output)});")
+    lines += [f"store({_other(index)} + at.after, {name_of(node)});" for index, node in enumerate(others)]
     if program.saved:
         saved = [
-            f"store(call.activations + at.before * saved_vectors + {slot} * lanes, {_name(node)});"
+            f"store(call.activations + at.before * saved_vectors + {slot} * lanes, {name_of(node)});"
             for slot, node in enumerate(program.saved)
         ]
         lines += ["if (call.activations) {", *(f"    {line}" for line in saved), "}"]
-    return _indented(lines)
+    return indented(lines)
 
 
 def _backward(program: Program) -> str:
@@ -171,42 +173,59 @@ def _backward(program: Program) -> str:
         node: f"load(call.activations + at.before * saved_vectors + {slot} * lanes)"
         for slot, node in enumerate(program.saved)
     }
-    lines = _statements(trace.gradients, saved, forward=False)
+    lines = statements(trace.gradients, saved, partial(_leaf, forward=False))
     sides = [("input", trace.input_gates)]
     if not program.one_gradient:
         sides.append(("recurrent", trace.recurrent_gates))
     for side, nodes in sides:
         lines += [
-            f"store(call.{side}_gradient + at.before * gates + {gate} * lanes, filled(call, at, {_name(node)}));"
+            f"store(call.{side}_gradient + at.before * gates + {gate} * lanes, filled(call, at, {name_of(node)}));"
             for gate, node in enumerate(nodes)
         ]
     hidden, *others = trace.state
     if not hidden.is_constant(0.0):
-        lines.append(f"store(call.hidden_gradient + at.once, filled(call, at, {_name(hidden)}));")
+        lines.append(f"store(call.hidden_gradient + at.once, filled(call, at, {name_of(hidden)}));")
     lines += [
-        f"store({_other_gradient(index)} + at.once, filled(call, at, {_name(node)}));"
+        f"store({_other_gradient(index)} + at.once, filled(call, at, {name_of(node)}));"
         for index, node in enumerate(others)
     ]
     lines += [
-        f"add_to_parameter(call, at.unit, {index}, filled(call, at, {_name(node)}));"
+        f"add_to_parameter(call, at.unit, {index}, filled(call, at, {name_of(node)}));"
         for index, node in enumerate(trace.parameters)
         if not node.is_constant(0.0)
     ]
-    return _indented(lines)
+    return indented(lines)
 
 
-def _statements(roots: Sequence[Node], given: Mapping[Node, str], *, forward: bool) -> list[str]:
-    """Return the statements that compute the roots; `given` has the expressions of nodes that are known."""
+def statements(roots: Sequence[Node], given: Mapping[Node, str], leaf: Callable[[Node], str]) -> list[str]:
+    """Return the statements that compute the roots.
+
+    Args:
+        roots: Nodes to compute.
+        given: Expressions of nodes that are known.
+        leaf: Function that returns the expression of a node without arguments.
+    """
     return [
-        f"const Vector {_name(node)} = {given.get(node) or _expression(node, forward=forward)};"
+        f"const Vector {name_of(node)} = {given.get(node) or (expression(node) if node.arguments else leaf(node))};"
         for node in needed_by(roots, list(given))
     ]
 
 
-def _expression(node: Node, *, forward: bool) -> str:
+def expression(node: Node) -> str:
+    """Return the expression of an operation, or of a leaf that all kernels read from the same place."""
     match node.operation:
         case "constant":
             return f"broadcast(static_cast<float>({node.value!r}))"
+        case "parameter":
+            return f"load(call.parameters + ({node.index} * call.sizes.units + at.unit) * lanes)"
+        case "output_gradient":
+            return "load(call.output_gradient + at.before)"
+        case operation:
+            return _CALLS[operation].format(*map(name_of, node.arguments))
+
+
+def _leaf(node: Node, *, forward: bool) -> str:
+    match node.operation:
         case "input_gate":
             return f"load(gates_in + {node.index} * lanes)"
         case "recurrent_gate":
@@ -215,14 +234,10 @@ def _expression(node: Node, *, forward: bool) -> str:
             return f"load({_other(node.index - 1)} + at.before)"
         case "state":
             return "load(call.carried + at.once)" if forward else "load(call.hidden + at.before)"
-        case "parameter":
-            return f"load(call.parameters + ({node.index} * call.sizes.units + at.unit) * lanes)"
-        case "output_gradient":
-            return "load(call.output_gradient + at.before)"
         case "state_gradient":
             return f"load({_other_gradient(node.index - 1)} + at.once)" if node.index else "hidden_gradient"
-        case operation:
-            return _CALLS[operation].format(*map(_name, node.arguments))
+        case _:
+            return expression(node)
 
 
 def _other(index: int) -> str:
@@ -233,9 +248,11 @@ def _other_gradient(index: int) -> str:
     return f"call.other_gradients + part(call.sizes, {index}, call.sizes.rows)"
 
 
-def _name(node: Node) -> str:
+def name_of(node: Node) -> str:
+    """Return the C++ variable of a node."""
     return f"v{node.number}"
 
 
-def _indented(lines: Sequence[str]) -> str:
+def indented(lines: Sequence[str]) -> str:
+    """Return the lines of the body of a function."""
     return "\n".join(f"        {line}" for line in lines)

@@ -1,28 +1,21 @@
-"""The elementwise part of a cell and its gradients as nodes, from a trace by torch."""
+"""A step of a cell and its gradients, as nodes of one hidden unit."""
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, cast
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch._decomp import core_aten_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils import _pytree
-
-from seqforge.interfaces import ElementwiseCell, FactoredCell
-from seqforge_native.layout import further_tensors
-from seqforge_native.traced.expression import Graph, Node
-from seqforge_native.traced.operations import FUNCTIONS
-from seqforge_native.traced.source import name_of, place_of_error, place_of_node, record_places
+from seqforge.interfaces import Cell
+from seqforge_native.layout import heads_of, why_not_elementwise
+from seqforge_native.traced.expression import TOTALS, Graph, Node, Product, needed_by
+from seqforge_native.traced.recording import Step, evaluate, record
 from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
 
-CompilableCell = FactoredCell[Any] | ElementwiseCell[Any]
-
 MOST_GATES = 12
-"""Largest number of gates of a hidden unit: the registers that AVX2 has for the sums of one row."""
+"""Largest number of gates of a product: the registers that AVX2 has for the sums of one row."""
+
+Term = tuple[Node, Node]
+"""A sum over all steps and rows, for each pair of hidden units, of the products of two numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +26,11 @@ class Trace:
         gates: Number of gates.
         outputs: The output, then the state after the step.
         input_gates: Gradients of W x + b.
-        recurrent_gates: Gradients of U h; none if the step has no product.
+        recurrent_gates: Gradients of U h; none if this product is not on the outside of the step.
         state: Gradients of the state before the step.
         parameters: Gradients of the registers of parameters in one row; the kernel sums them over the rows.
+        products: Products inside of the step.
+        weights: For each block of all weights inside of the step, the terms whose sum is its gradient.
     """
 
     gates: int
@@ -44,10 +39,12 @@ class Trace:
     recurrent_gates: tuple[Node, ...]
     state: tuple[Node, ...]
     parameters: tuple[Node, ...]
+    products: tuple[Product, ...] = ()
+    weights: tuple[tuple[Term, ...], ...] = ()
 
     @property
     def gradients(self) -> tuple[Node, ...]:
-        """All results of the backward pass."""
+        """All results of the backward pass for one hidden unit."""
         return (*self.input_gates, *self.recurrent_gates, *self.state, *self.parameters)
 
     @property
@@ -55,115 +52,91 @@ class Trace:
         """Whether the output is the new hidden state, which is the first part of the state."""
         return self.outputs[0] is self.outputs[1]
 
+    @property
+    def crosses_units(self) -> bool:
+        """Whether the numbers of a hidden unit depend on those of others, other than by U h."""
+        nodes = needed_by([*self.outputs, *self.gradients])
+        return bool(self.products) or any(node.operation in TOTALS for node in nodes)
 
-def trace(cell: CompilableCell) -> Trace:
-    """Trace the elementwise part of a cell with parameters in float32, forward and backward.
+
+def trace(cell: Cell[Any]) -> Trace:
+    """Trace a cell with parameters in float32: its `pointwise` if the rest of the step is U h, or else its `step`.
 
     Raises:
-        UntraceableError: If the computation is not arithmetic within each hidden unit.
+        UntraceableError: If a kernel cannot compute the step.
     """
-    hidden_size, has_product = cell.hidden_size, isinstance(cell, FactoredCell)
-    with torch.no_grad():
-        features = cell.project(torch.zeros(1, 1, cell.input_size)).shape[-1]
-    gates, rest = divmod(features, hidden_size)
-    if rest or not gates or (has_product and gates > MOST_GATES):
-        raise UntraceableError(f"{features} gates of {hidden_size} hidden units")
-    sides = 2 if has_product else 1
-    parts = len(cell.initial_state(1))
-    tensors = further_tensors(cell)
-    widths = tuple(value.numel() // hidden_size for value in tensors.values())
-    aten = _aten_graph(cell, features, sides, parts)
+    if why_not_elementwise(cell) is None:
+        try:
+            elementwise = _trace(Step(cell, whole=False))
+        except UntraceableError:
+            pass  # The whole step may be traceable; if not, it has the same reason.
+        else:
+            if not elementwise.crosses_units:
+                return elementwise
+    return _trace(Step(cell, whole=True))
+
+
+def _trace(step: Step) -> Trace:
+    hidden_size, heads = step.cell.hidden_size, heads_of(step.cell)
+    gates, rest = divmod(step.features, hidden_size)
+    if rest or not gates or (step.sides == 2 and gates > MOST_GATES):
+        raise UntraceableError(f"{step.features} gates of {hidden_size} hidden units")
+    recorded = record(step)
     graph = Graph()
+    arithmetic = Arithmetic(graph, hidden_size, heads)
+    parts = len(step.state)
+
+    def leaf(operation: str, index: int = 0, count: int = 1) -> Value:
+        nodes = tuple(graph.leaf(operation, index + each) for each in range(count))
+        return Value(nodes, shape=(step.rows, count * hidden_size))
+
+    heights = [len(value) // hidden_size for value in step.weights.values()]
+    widths = [len(value) // hidden_size for value in step.vectors.values()]
     given = [
-        *(_leaves(graph, side, gates) for side in ("input_gate", "recurrent_gate")[:sides]),
-        *(Value((graph.leaf("state", index),)) for index in range(parts)),
-        *_registers(graph, widths),
+        *(leaf(side, count=gates) for side in ("input_gate", "recurrent_gate")[: step.sides]),
+        *(leaf("state", index) for index in range(parts)),
+        *(
+            Value(nodes, "weight", shape=(len(nodes) * hidden_size, hidden_size))
+            for nodes in _rows(graph, "weight", heights)
+        ),
+        *(Value(nodes, "shared", shape=(len(nodes) * hidden_size,)) for nodes in _rows(graph, "parameter", widths)),
     ]
-    arithmetic = Arithmetic(graph, hidden_size)
-    state_gradients = [Value((graph.leaf("state_gradient", index),)) for index in range(parts)]
-    results = _interpret(aten, arithmetic, [*given, Value((graph.leaf("output_gradient"),)), *state_gradients])
-    if results[0].parts == results[1].parts:
+    state_gradients = [leaf("state_gradient", index) for index in range(parts)]
+    results = evaluate(recorded, arithmetic, [*given, leaf("output_gradient"), *state_gradients])
+    if not step.whole and results[0].parts == results[1].parts:
         # The output is the hidden state: the kernel adds the gradients of both before this computation.
-        results = _interpret(aten, arithmetic, [*given, arithmetic.number(0.0), *state_gradients])
-    outputs, gradients = results[: 1 + parts], results[1 + parts :]
-    constants = [arithmetic.number(0.0)] * (len(tensors) - (len(gradients) - sides - parts))  # gradients of buffers
-    shared = zip([*gradients[sides + parts :], *constants], widths, strict=True)
-    return Trace(
+        results = evaluate(recorded, arithmetic, [*given, arithmetic.number(0.0), *state_gradients])
+    outputs, gradients = results[: 1 + parts], iter(results[1 + parts :])
+    zeros = [arithmetic.number(0.0)] * step.buffer_count
+
+    def take(count: int) -> list[Value]:
+        return [next(gradients) for _ in range(count)]
+
+    sides, state, weights, vectors = take(step.sides), take(parts), take(len(heights)), [*gradients, *zeros]
+    traced = Trace(
         gates,
         tuple(_one(value) for value in outputs),
-        _as_wide(gradients[0], gates),
-        _as_wide(gradients[1], gates) if has_product else (),
-        tuple(_one(value) for value in gradients[sides : sides + parts]),
-        tuple(node for value, width in shared for node in _as_wide(value, width)),
+        _as_wide(sides[0], gates),
+        _as_wide(sides[1], gates) if step.sides == 2 else (),
+        tuple(_one(value) for value in state),
+        tuple(node for value, width in zip(vectors, widths, strict=True) for node in _as_wide(value, width)),
+        tuple(graph.products),
+        tuple(_terms(node) for value, height in zip(weights, heights, strict=True) for node in _as_wide(value, height)),
     )
+    for product in traced.products:
+        if heads > 1 and product.blocks[1] > heights[0]:
+            raise UntraceableError("a further product of a cell with heads")
+        if product.count > MOST_GATES:
+            raise UntraceableError(f"{product.count * hidden_size} gates of {hidden_size} hidden units")
+    return traced
 
 
-def _aten_graph(cell: CompilableCell, features: int, sides: int, parts: int) -> torch.fx.GraphModule:
-    """Return a step and its gradients as aten operations, traced on tensors without data."""
-    rows = 2 * features + 1  # differs from the length of every other axis
-    state = cell.initial_state(rows)
-    if any(part.dtype != torch.float32 or part.shape != (rows, cell.hidden_size) for part in state):
-        raise UntraceableError("a state that is not one number for each hidden unit")
-    pointwise = _Pointwise(cell, cast("Callable[..., tuple[Any, ...]]", type(state)))
-    tensors = further_tensors(cell)
-    buffers = [name for name, _ in cell.named_buffers() if name in tensors]  # the last ones
-    # Copies, since the tracer treats a tensor that is passed twice as one argument.
-    gates = [torch.zeros(rows, features) for _ in range(sides)]
-    examples = [*gates, *(part.clone() for part in state), *(value.detach().clone() for value in tensors.values())]
-    cotangents = [torch.zeros(rows, cell.hidden_size) for _ in range(1 + parts)]
-
-    def run(*given: Tensor) -> tuple[Tensor, ...]:
-        arguments, values = given[: sides + parts], given[sides + parts :]
-        named = {f"cell.{name}": value for name, value in zip(tensors, values, strict=True)}
-        return cast("tuple[Tensor, ...]", torch.func.functional_call(pointwise, named, arguments))
-
-    def run_both_ways(given: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
-        count = len(given) - len(buffers)
-        results, pull_back = cast(
-            "tuple[Any, Any]", torch.func.vjp(lambda *own: run(*own, *given[count:]), *given[:count])
-        )
-        return results, pull_back(tuple(gradients))
-
-    # The gradients of slices write in place, which this removes.
-    pure = torch.func.functionalize(run_both_ways)
-    decompositions = cast("dict[Any, Any]", core_aten_decompositions())
-    needed = {operation: function for operation, function in decompositions.items() if operation not in FUNCTIONS}
-    try:
-        return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
-    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
-        message = str(error).partition("\n")[0]
-        branches = "data-dependent" in message
-        reason = "a branch that depends on the data" if branches else f"what torch cannot trace: {message}"
-        raise UntraceableError(reason + place_of_error(error)) from error
-
-
-class _Pointwise(nn.Module):
-    """The `pointwise` of a cell as a function of plain tensors."""
-
-    def __init__(self, cell: CompilableCell, state_type: Callable[..., tuple[Any, ...]]) -> None:
-        super().__init__()
-        self.cell = cell
-        self.state_type = state_type
-        self.sides = 2 if isinstance(cell, FactoredCell) else 1
-
-    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
-        """Return the output and the tensors of the next state, from the sides of the gates and the state."""
-        pointwise = cast("Callable[..., tuple[Tensor, tuple[Tensor, ...]]]", self.cell.pointwise)
-        with record_places():
-            output, after = pointwise(*arguments[: self.sides], self.state_type(*arguments[self.sides :]))
-        return output, *after
-
-
-def _leaves(graph: Graph, operation: str, count: int) -> Value:
-    return Value(tuple(graph.leaf(operation, index) for index in range(count)))
-
-
-def _registers(graph: Graph, widths: Sequence[int]) -> list[Value]:
-    """Return the parameters as values; their registers are numbered in one row."""
-    stops = list(accumulate(widths))
+def _rows(graph: Graph, operation: str, counts: Sequence[int]) -> list[tuple[Node, ...]]:
+    """Return leaves for several tensors, numbered in one row."""
+    stops = list(accumulate(counts))
     return [
-        Value(tuple(graph.leaf("parameter", index) for index in range(stop - width, stop)), "shared")
-        for stop, width in zip(stops, widths, strict=True)
+        tuple(graph.leaf(operation, index) for index in range(stop - count, stop))
+        for stop, count in zip(stops, counts, strict=True)
     ]
 
 
@@ -179,55 +152,12 @@ def _one(value: Value) -> Node:
     return node
 
 
-def _interpret(graph: torch.fx.GraphModule, arithmetic: Arithmetic, inputs: Sequence[Value]) -> list[Value]:
-    """Evaluate a graph of torch on values.
-
-    Args:
-        graph: Graph of aten operations.
-        arithmetic: Arithmetic on values.
-        inputs: Values of the graph's placeholders, in order.
-
-    Returns:
-        The results in order, with 0 for None.
-    """
-    known: dict[torch.fx.Node, Any] = {}
-    waiting = iter(inputs)
-    results: list[Value] = []
-    for node in graph.graph.nodes:
-        match node.op:
-            case "placeholder":
-                known[node] = next(waiting)
-            case "get_attr":
-                known[node] = _constant(getattr(graph, cast("str", node.target)), arithmetic)
-            case "output":
-                flat = _pytree.tree_flatten(node.args[0])[0]
-                results = [arithmetic.number(0.0 if each is None else known[each]) for each in flat]
-            case _:
-                arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
-                try:
-                    known[node] = _evaluated(node, arguments, options, arithmetic)
-                except UntraceableError as error:
-                    raise UntraceableError(f"{error}{place_of_node(node)}") from error
-    return results
-
-
-def _evaluated(
-    node: torch.fx.Node, arguments: Sequence[Any], options: Mapping[str, Any], arithmetic: Arithmetic
-) -> Any:
-    if node.target is operator.getitem:
-        return arguments[0][arguments[1]]
-    function = FUNCTIONS.get(node.target)
-    if function is None:
-        raise UntraceableError(f"the operation {name_of(node.target)}")
-    try:
-        result = function(arithmetic, *arguments, **options)
-    except TypeError as error:
-        raise UntraceableError(f"the operation {name_of(node.target)} with these options: {error}") from error
-    shape = node.meta.get("val")
-    return arithmetic.as_wide(result, shape) if isinstance(shape, Tensor) else result
-
-
-def _constant(tensor: Any, arithmetic: Arithmetic) -> Value:
-    if not isinstance(tensor, Tensor) or tensor.numel() != 1:
-        raise UntraceableError("a tensor that is neither a parameter nor a buffer of one number for each hidden unit")
-    return arithmetic.number(float(tensor))
+def _terms(gradient: Node) -> tuple[Term, ...]:
+    """Return the terms of the gradient of a block."""
+    match gradient.operation:
+        case "outer":
+            return ((gradient.arguments[0], gradient.arguments[1]),)
+        case "add":
+            return tuple(term for argument in gradient.arguments for term in _terms(argument))
+        case _:
+            return ()

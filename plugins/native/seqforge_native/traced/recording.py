@@ -1,0 +1,174 @@
+"""A step of a cell and its gradients: recorded by torch as aten operations, and evaluated on values."""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch._decomp import core_aten_decompositions
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn import functional
+from torch.utils import _pytree
+
+from seqforge.interfaces import Cell, FactoredCell
+from seqforge_native.layout import RECURRENT_MATRIX, further_tensors, weights_of
+from seqforge_native.traced.operations import FUNCTIONS
+from seqforge_native.traced.source import name_of, place_of_error, place_of_node, record_places
+from seqforge_native.traced.values import Arithmetic, UntraceableError, Value
+
+
+class Step(nn.Module):
+    """The step of a cell as a function of plain tensors: one or two tensors of gates, then the parts of the state.
+
+    Args:
+        cell: Cell with parameters in float32.
+        whole: Whether the function contains the products of the step. If not, it is the `pointwise` of the cell.
+
+    Attributes:
+        sides: Number of tensors of gates: W x + b, and U h if the cell has this product and it is not in the function.
+        features: Number of features of the gates.
+        rows: Number of rows of the recorded tensors, which differs from the length of every other axis.
+        vectors: Parameters and buffers of one number or more for each hidden unit, by their names in this module.
+        weights: Weights that the function may multiply by, by their names in this module.
+        buffer_count: Number of buffers, which are the last ones of `vectors`.
+    """
+
+    def __init__(self, cell: Cell[Any], whole: bool) -> None:
+        super().__init__()
+        self.cell = cell
+        with torch.no_grad():
+            self.features = int(cell.project(torch.zeros(1, 1, cell.input_size)).shape[-1])
+        self.rows = 2 * self.features + 1
+        self.state = cell.initial_state(self.rows)
+        shape = (self.rows, cell.hidden_size)
+        if not all(
+            isinstance(part, Tensor) and part.dtype == torch.float32 and part.shape == shape
+            for part in cast("Sequence[Any]", self.state or [None])
+        ):
+            raise UntraceableError("a state that is not one number for each hidden unit")
+        vectors, weights = further_tensors(cell), weights_of(cell) if whole else {}
+        if vectors.keys() & weights.keys():
+            raise UntraceableError("a weight of one hidden unit")
+        self.buffer_count = sum(name in vectors for name, _ in cell.named_buffers())
+        self.adds_product = whole and RECURRENT_MATRIX in weights
+        if self.adds_product:
+            self.register_parameter(RECURRENT_MATRIX, nn.Parameter(weights[RECURRENT_MATRIX].detach()))
+        self.vectors = {f"cell.{name}": value for name, value in vectors.items()}
+        self.weights = {name if name == RECURRENT_MATRIX else f"cell.{name}": weights[name] for name in weights}
+        self.whole, self.sides = whole, 1 if whole or not isinstance(cell, FactoredCell) else 2
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        """Return the output and the tensors of the next state."""
+        gates, state = arguments[: self.sides], type(self.state)(*arguments[self.sides :])
+        cell = cast("Any", self.cell)
+        with record_places():
+            if self.adds_product:
+                product = functional.linear(state[0], cast("Tensor", getattr(self, RECURRENT_MATRIX)))
+                output, after = cell.pointwise(*gates, product, state)
+            else:
+                output, after = (cell.step if self.whole else cell.pointwise)(*gates, state)
+        return output, *after
+
+
+def record(step: Step) -> torch.fx.GraphModule:
+    """Return a step and its gradients as aten operations, recorded on tensors without data.
+
+    The inputs are those of the step, its weights and vectors, then the gradients of the results. The outputs are the
+    results, then the gradients of the inputs except those of buffers.
+
+    Raises:
+        UntraceableError: If torch cannot record the step.
+    """
+    tensors = {**step.weights, **step.vectors}
+    # Copies, since the tracer treats a tensor that is passed twice as one argument.
+    gates = [torch.zeros(step.rows, step.features) for _ in range(step.sides)]
+    examples = [*gates, *(part.clone() for part in step.state), *(value.detach().clone() for value in tensors.values())]
+    first = len(gates) + len(step.state)
+    cotangents = [torch.zeros(step.rows, step.cell.hidden_size) for _ in range(1 + len(step.state))]
+
+    def run(*given: Tensor) -> tuple[Tensor, ...]:
+        named = dict(zip(tensors, given[first:], strict=True))
+        return cast("tuple[Tensor, ...]", torch.func.functional_call(step, named, given[:first]))
+
+    def run_both_ways(given: Sequence[Tensor], gradients: Sequence[Tensor]) -> tuple[Any, Any]:
+        count = len(given) - step.buffer_count
+        results, pull_back = cast(
+            "tuple[Any, Any]", torch.func.vjp(lambda *own: run(*own, *given[count:]), *given[:count])
+        )
+        return results, pull_back(tuple(gradients))
+
+    # The gradients of slices write in place, which this removes.
+    pure = torch.func.functionalize(run_both_ways)
+    decompositions = cast("dict[Any, Any]", core_aten_decompositions())
+    needed = {operation: function for operation, function in decompositions.items() if operation not in FUNCTIONS}
+    try:
+        # Other tensors of the cell are recorded as constants, which `evaluate` refuses.
+        recorder = make_fx(pure, decomposition_table=needed, tracing_mode="fake", _allow_non_fake_inputs=True)
+        with torch.autocast("cpu", enabled=False):
+            return recorder(examples, cotangents)
+    except Exception as error:  # a cell may raise any error if its tensors have no data
+        message = str(error).partition("\n")[0]
+        branches = "data-dependent" in message
+        reason = "a branch that depends on the data" if branches else f"what torch cannot trace: {message}"
+        raise UntraceableError(reason + place_of_error(error)) from error
+
+
+def evaluate(graph: torch.fx.GraphModule, arithmetic: Arithmetic, inputs: Sequence[Value]) -> list[Value]:
+    """Evaluate aten operations on values.
+
+    Args:
+        graph: Graph of aten operations.
+        arithmetic: Arithmetic on values.
+        inputs: Values of the graph's placeholders, in order.
+
+    Returns:
+        The results in order, with 0 for None.
+
+    Raises:
+        UntraceableError: If a kernel cannot compute an operation.
+    """
+    known: dict[torch.fx.Node, Any] = {}
+    waiting = iter(inputs)
+    results: list[Value] = []
+    for node in graph.graph.nodes:
+        try:
+            match node.op:
+                case "placeholder":
+                    known[node] = next(waiting)
+                case "get_attr":
+                    known[node] = _constant(getattr(graph, cast("str", node.target)), arithmetic)
+                case "output":
+                    flat = _pytree.tree_flatten(node.args[0])[0]
+                    results = [arithmetic.number(0.0 if each is None else known[each]) for each in flat]
+                case _:
+                    arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
+                    known[node] = _result(node, arguments, options, arithmetic)
+        except UntraceableError as error:
+            place = next(iter(node.users), node) if node.op == "get_attr" else node
+            raise UntraceableError(f"{error}{place_of_node(place)}") from error
+    return results
+
+
+def _result(node: torch.fx.Node, arguments: Sequence[Any], options: Mapping[str, Any], arithmetic: Arithmetic) -> Any:
+    if node.target is operator.getitem:
+        result = arguments[0][arguments[1]]
+    else:
+        function: Callable[..., Any] | None = FUNCTIONS.get(node.target)
+        if function is None:
+            raise UntraceableError(f"the operation {name_of(node.target)}")
+        try:
+            result = function(arithmetic, *arguments, **options)
+        except TypeError as error:
+            raise UntraceableError(f"the operation {name_of(node.target)} with these options: {error}") from error
+    like = node.meta.get("val")
+    return arithmetic.as_wide(result, like) if isinstance(like, Tensor) else result
+
+
+def _constant(tensor: Any, arithmetic: Arithmetic) -> Value:
+    if not isinstance(tensor, Tensor) or tensor.numel() != 1:
+        raise UntraceableError(
+            "a tensor that is neither a parameter nor a buffer of one number for each hidden unit, nor a weight "
+            "[hidden or a multiple, hidden]"
+        )
+    return arithmetic.number(float(tensor))

@@ -1,0 +1,211 @@
+"""Cells whose hidden units exchange numbers within a step: by several products, or by reductions."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import ClassVar, NamedTuple
+
+import pytest
+import torch
+from hypothesis import strategies
+from seqforge_essentials.cells.gru import GRU
+from seqforge_native.backend import NativeBackend
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqforge.interfaces import BackendContext, Cell, ElementwiseCell, FactoredCell, HiddenState
+from seqforge.testing import BackendSuite
+
+FLOAT32 = BackendContext(torch.device("cpu"), torch.float32)
+
+
+class MGU(Cell[HiddenState]):
+    """The minimal gated unit (Zhou et al. 2016) as a plain cell, with a further product by an untransposed weight."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.input_weight = nn.Parameter(torch.randn(2 * hidden_size, input_size) / 3)
+        self.recurrent_weight = nn.Parameter(torch.randn(2 * hidden_size, hidden_size) / hidden_size**0.5)
+        self.recurrent_weight_out = nn.Parameter(torch.randn(hidden_size, hidden_size) / hidden_size**0.5)
+        self.bias = nn.Parameter(torch.randn(2 * hidden_size) / 3)
+        self.out_bias = nn.Parameter(torch.randn(hidden_size) / 3)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.bias.new_zeros(batch_size, self.hidden_size))
+
+    def project(self, inputs: Tensor) -> Tensor:
+        return functional.linear(inputs, self.input_weight, self.bias)
+
+    def step(self, projected: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        h = state.hidden
+        input_f, input_n = projected.chunk(2, dim=1)
+        weight_f, weight_n = self.recurrent_weight.chunk(2)
+        f = torch.sigmoid(input_f + h @ weight_f.t())
+        n = torch.tanh(input_n + functional.linear(f * h, weight_n, self.out_bias))
+        h = (1 - f) * h + f * n
+        return torch.tanh(h @ self.recurrent_weight_out), HiddenState(h)
+
+
+class LSTMState(NamedTuple):
+    hidden: Tensor
+    cell: Tensor
+
+
+class LayerNormLSTM(FactoredCell[LSTMState]):
+    """The LSTM with layer normalization (Ba et al. 2016, arXiv 1607.06450), equations 20 to 22."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, 4 * hidden_size)
+        self.input_gain, self.recurrent_gain = (self.uniform_parameter(4 * hidden_size) for _ in range(2))
+        self.cell_gain, self.cell_bias = (self.uniform_parameter(hidden_size) for _ in range(2))
+
+    def initial_state(self, batch_size: int) -> LSTMState:
+        zeros = self.bias.new_zeros(batch_size, self.hidden_size)
+        return LSTMState(zeros, zeros)
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        size = (self.hidden_size,)
+        gates = functional.layer_norm(input_gates, (4 * self.hidden_size,), self.input_gain)
+        gates = gates + functional.layer_norm(recurrent_gates, (4 * self.hidden_size,), self.recurrent_gain)
+        i, f, g, o = gates.chunk(4, dim=1)
+        c = torch.sigmoid(f) * state.cell + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(functional.layer_norm(c, size, self.cell_gain, self.cell_bias))
+        return h, LSTMState(h, c)
+
+
+class NormalizedHeads(FactoredCell[HiddenState]):
+    """Divides the hidden units of each head by their root mean square."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, hidden_size, heads=2)
+        self.gain = self.uniform_parameter(hidden_size)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.bias.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        by_head = (input_gates + recurrent_gates).view(-1, self.heads, self.hidden_size // self.heads)
+        by_head = by_head * torch.rsqrt(by_head.square().mean(-1, keepdim=True) + 0.01)
+        h = torch.tanh(0.5 * state.hidden + self.gain * by_head.flatten(1))
+        return h, HiddenState(h)
+
+
+class ManyReductions(ElementwiseCell[HiddenState]):
+    """Uses most of the supported reductions."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, 3 * hidden_size)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.input_weight.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(self, input_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        a, b, c = input_gates.chunk(3, dim=1)
+        weights = torch.softmax(a + state.hidden, dim=1) - functional.log_softmax(b, dim=-1)
+        scale = b.norm(dim=1, keepdim=True) + c.norm(p=1, dim=1, keepdim=True) + c.std(dim=1, keepdim=True)
+        range_ = input_gates.amax(1, keepdim=True) - input_gates.amin(1, keepdim=True)
+        h = torch.tanh(c * weights / (1 + scale) + b.sum(1).unsqueeze(1) / (1 + range_))
+        return h.square(), HiddenState(h)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+class TestProducts(BackendSuite):
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {"gru, reset before": partial(GRU, reset_gate="before")}
+    dtypes: ClassVar = (torch.float32, torch.bfloat16)
+    examples: ClassVar = 4
+
+
+class TestPlainCell(BackendSuite):
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {"mgu": MGU}
+    dtypes: ClassVar = (torch.float32,)
+    examples: ClassVar = 4
+    features: ClassVar = strategies.integers(2, 40)
+
+
+class TestReductions(BackendSuite):
+    """A mean is a sum divided by a constant, so each hidden size needs a kernel of its own."""
+
+    backend: ClassVar = NativeBackend
+    cells: ClassVar = {"layer-norm lstm": LayerNormLSTM}
+    dtypes: ClassVar = (torch.float32,)
+    examples: ClassVar = 2
+    features: ClassVar = strategies.just(37)
+
+
+class TestFurtherReductions(TestReductions):
+    cells: ClassVar = {"normalized heads": NormalizedHeads, "many reductions": ManyReductions}
+    features: ClassVar = strategies.just(4)
+
+
+class Unsupported(FactoredCell[HiddenState]):
+    """A subclass computes something that no kernel can."""
+
+    def __init__(self, input_size: int, hidden_size: int, heads: int = 2) -> None:
+        super().__init__(input_size, hidden_size, hidden_size, heads=heads)
+        self.recurrent_weight_wide = self.uniform_parameter(hidden_size, 2 * hidden_size)
+        self.recurrent_weight_square = self.uniform_parameter(hidden_size, hidden_size)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.bias.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        h = torch.tanh(self.change(input_gates + recurrent_gates))
+        return h, HiddenState(h)
+
+    def change(self, gates: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class OverAllHeads(Unsupported):
+    def change(self, gates: Tensor) -> Tensor:
+        return gates - gates.mean(dim=1, keepdim=True)
+
+
+class BetweenHeads(Unsupported):
+    def change(self, gates: Tensor) -> Tensor:
+        return gates - gates.view(len(gates), self.heads, -1).sum(dim=1).repeat(1, self.heads)
+
+
+class ProductOfHeads(Unsupported):
+    def change(self, gates: Tensor) -> Tensor:
+        return gates @ self.recurrent_weight_square.t()
+
+
+class WideWeight(Unsupported):
+    def change(self, gates: Tensor) -> Tensor:
+        return (gates @ self.recurrent_weight_wide)[:, : self.hidden_size]
+
+
+class ChangedWeight(Unsupported):
+    def change(self, gates: Tensor) -> Tensor:
+        return gates @ (self.recurrent_weight_square * 2)
+
+
+class TwoStates(Unsupported):
+    def change(self, gates: Tensor) -> Tensor:
+        return gates @ gates.t() @ gates
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (OverAllHeads(3, 4), "the operation mean over the hidden units of several heads"),
+        (BetweenHeads(3, 4), "over another axis than that of the hidden units"),
+        (ProductOfHeads(3, 4), "a further product of a cell with heads"),
+        (WideWeight(3, 4, heads=1), "neither a parameter nor a buffer"),
+        (ChangedWeight(3, 4, heads=1), "the operation mul on a weight"),
+        (TwoStates(3, 4, heads=1), "a product that is not one of hidden units with a weight"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_reason_names_what_no_kernel_can_compute(cell: Unsupported, reason: str) -> None:
+    found = str(NativeBackend().unsupported(cell, FLOAT32))
+    assert found.startswith("its step cannot be compiled: it contains ")
+    assert reason in found
