@@ -103,14 +103,12 @@ def record(step: Step) -> torch.fx.GraphModule:
     decompositions = cast("dict[Any, Any]", core_aten_decompositions())
     needed = {operation: function for operation, function in decompositions.items() if operation not in FUNCTIONS}
     try:
-        # Other tensors of the cell are recorded as constants, which `evaluate` refuses.
-        recorder = make_fx(pure, decomposition_table=needed, tracing_mode="fake", _allow_non_fake_inputs=True)
         with torch.autocast("cpu", enabled=False):
-            return recorder(examples, cotangents)
+            return make_fx(pure, decomposition_table=needed, tracing_mode="fake")(examples, cotangents)
     except Exception as error:  # a cell may raise any error if its tensors have no data
         message = str(error).partition("\n")[0]
-        branches = "data-dependent" in message
-        reason = "a branch that depends on the data" if branches else f"what torch cannot trace: {message}"
+        known = (reason for part, reason in _REASONS.items() if part in message)
+        reason = next(known, f"what torch cannot trace: {message}")
         raise UntraceableError(reason + place_of_error(error)) from error
 
 
@@ -145,8 +143,7 @@ def evaluate(graph: torch.fx.GraphModule, arithmetic: Arithmetic, inputs: Sequen
                     arguments, options = cast("Any", torch.fx).map_arg((node.args, node.kwargs), known.__getitem__)
                     known[node] = _result(node, arguments, options, arithmetic)
         except UntraceableError as error:
-            place = next(iter(node.users), node) if node.op == "get_attr" else node
-            raise UntraceableError(f"{error}{place_of_node(place)}") from error
+            raise UntraceableError(f"{error}{place_of_node(node)}") from error
     return results
 
 
@@ -165,10 +162,19 @@ def _result(node: torch.fx.Node, arguments: Sequence[Any], options: Mapping[str,
     return arithmetic.as_wide(result, like) if isinstance(like, Tensor) else result
 
 
+_OTHER_TENSOR = (
+    "a tensor that is neither a parameter nor a buffer of one number for each hidden unit, nor a weight "
+    "[hidden or a multiple, hidden]"
+)
+
+_REASONS = {
+    "data-dependent": "a branch that depends on the data",
+    "convert all Tensors to FakeTensors": _OTHER_TENSOR,  # a tensor that is not an input
+}
+"""What some errors of torch mean."""
+
+
 def _constant(tensor: Any, arithmetic: Arithmetic) -> Value:
     if not isinstance(tensor, Tensor) or tensor.numel() != 1:
-        raise UntraceableError(
-            "a tensor that is neither a parameter nor a buffer of one number for each hidden unit, nor a weight "
-            "[hidden or a multiple, hidden]"
-        )
+        raise UntraceableError(_OTHER_TENSOR)
     return arithmetic.number(float(tensor))

@@ -108,6 +108,7 @@ def plan_stages(trace: Trace) -> StagedProgram:
     learning = [node for node in factors if node.learning]
     needed = needed_by([*trace.gradients, *learning], [*worth_saving, *totals])
     saved = tuple(node for node in needed if node in worth_saving)
+    needed_totals = [node for node in needed if node in totals]
     sinks = [
         _Sink(trace.outputs[0], "store(call.outputs + at.before, {});"),
         *(
@@ -116,7 +117,7 @@ def plan_stages(trace: Trace) -> StagedProgram:
         ),
         *(_Sink(node, f"if (call.activations) store({_saved(slot)}, {{}});") for slot, node in enumerate(saved)),
     ]
-    forward = _divide(trace, sinks, [node for node in factors if not node.learning], {})
+    forward = _divide(trace, sinks, [node for node in factors if not node.learning], {}, needed_totals)
     known = {node: f"load({_saved(slot)})" for slot, node in enumerate(saved)}
     known |= {node: f"broadcast(memory.forward_totals[{index}])" for index, node in enumerate(forward.totals)}
     sinks = [
@@ -137,7 +138,13 @@ def plan_stages(trace: Trace) -> StagedProgram:
     return StagedProgram(trace, saved, forward, _divide(trace, sinks, learning, known))
 
 
-def _divide(trace: Trace, sinks: Sequence[_Sink], factors: Sequence[Node], known: Mapping[Node, str]) -> Direction:
+def _divide(
+    trace: Trace,
+    sinks: Sequence[_Sink],
+    factors: Sequence[Node],
+    known: Mapping[Node, str],
+    further_totals: Sequence[Node] = (),
+) -> Direction:
     """Divide one direction into stages.
 
     Args:
@@ -145,8 +152,9 @@ def _divide(trace: Trace, sinks: Sequence[_Sink], factors: Sequence[Node], known
         sinks: What to store.
         factors: Factors of gradients of weights, which become operands.
         known: Expressions of nodes that need not be computed.
+        further_totals: Reductions to compute even if no other node of this direction needs them.
     """
-    nodes = needed_by([*(sink.node for sink in sinks), *factors], list(known))
+    nodes = needed_by([*(sink.node for sink in sinks), *factors, *further_totals], list(known))
     stages = _stages(nodes, known)
     exchanges = [node for node in nodes if node not in known and node.operation in {"product", *TOTALS}]
     exchanges.sort(key=lambda node: stages[node])

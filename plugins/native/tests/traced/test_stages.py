@@ -118,14 +118,14 @@ class TestProducts(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"gru, reset before": partial(GRU, reset_gate="before")}
     dtypes: ClassVar = (torch.float32, torch.bfloat16)
-    examples: ClassVar = 4
+    examples: ClassVar = 2
 
 
 class TestPlainCell(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"mgu": MGU}
     dtypes: ClassVar = (torch.float32,)
-    examples: ClassVar = 4
+    examples: ClassVar = 1
     features: ClassVar = strategies.integers(2, 40)
 
 
@@ -135,7 +135,7 @@ class TestReductions(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {"layer-norm lstm": LayerNormLSTM}
     dtypes: ClassVar = (torch.float32,)
-    examples: ClassVar = 2
+    examples: ClassVar = 1
     features: ClassVar = strategies.just(37)
 
 
@@ -183,6 +183,15 @@ class WideWeight(Unsupported):
         return (gates @ self.recurrent_weight_wide)[:, : self.hidden_size]
 
 
+class OneNumber(Unsupported):
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, heads=1)
+        self.temperature = nn.Parameter(torch.ones(1))
+
+    def change(self, gates: Tensor) -> Tensor:
+        return gates * self.temperature
+
+
 class ChangedWeight(Unsupported):
     def change(self, gates: Tensor) -> Tensor:
         return gates @ (self.recurrent_weight_square * 2)
@@ -200,6 +209,7 @@ class TwoStates(Unsupported):
         (BetweenHeads(3, 4), "over another axis than that of the hidden units"),
         (ProductOfHeads(3, 4), "a further product of a cell with heads"),
         (WideWeight(3, 4, heads=1), "neither a parameter nor a buffer"),
+        (OneNumber(3, 4), "neither a parameter nor a buffer"),
         (ChangedWeight(3, 4, heads=1), "the operation mul on a weight"),
         (TwoStates(3, 4, heads=1), "a product that is not one of hidden units with a weight"),
     ],
