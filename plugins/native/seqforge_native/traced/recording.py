@@ -31,6 +31,7 @@ class Step(nn.Module):
         rows: Number of rows of the recorded tensors, which differs from the length of every other axis.
         vectors: Parameters and buffers of one number or more for each hidden unit, by their names in this module.
         weights: Weights that the function may multiply by, by their names in this module.
+        adds_product: Whether the function is `pointwise` with the product U h before it.
         buffer_count: Number of buffers, which are the last ones of `vectors`.
     """
 

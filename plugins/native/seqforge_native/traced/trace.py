@@ -79,7 +79,7 @@ def trace(cell: Cell[Any]) -> Trace:
 def _trace(step: Step) -> Trace:
     hidden_size, heads = step.cell.hidden_size, heads_of(step.cell)
     gates, rest = divmod(step.features, hidden_size)
-    if rest or not gates or (step.sides == 2 and gates > MOST_GATES):
+    if rest or not gates or ((step.sides == 2 or step.adds_product) and gates > MOST_GATES):
         raise UntraceableError(f"{step.features} gates of {hidden_size} hidden units")
     recorded = record(step)
     graph = Graph()
