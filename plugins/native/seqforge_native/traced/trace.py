@@ -67,13 +67,22 @@ def trace(cell: Cell[Any]) -> Trace:
     """
     if why_not_elementwise(cell) is None:
         try:
-            elementwise = _trace(Step(cell, whole=False))
+            elementwise = _trace(_step(cell, whole=False))
         except UntraceableError:
             pass  # The whole step may be traceable; if not, it has the same reason.
         else:
             if not elementwise.crosses_units:
                 return elementwise
-    return _trace(Step(cell, whole=True))
+    return _trace(_step(cell, whole=True))
+
+
+def _step(cell: Cell[Any], *, whole: bool) -> Step:
+    try:
+        return Step(cell, whole)
+    except UntraceableError:
+        raise
+    except Exception as error:  # a cell may raise any error for inputs that it does not expect
+        raise UntraceableError(f"an error before its first step: {type(error).__name__}: {error}") from error
 
 
 def _trace(step: Step) -> Trace:
