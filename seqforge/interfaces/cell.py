@@ -75,6 +75,9 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     ) -> tuple[Float[Tensor, "batch hidden"], StateT]:
         """Compute one step.
 
+        The result should depend on the arguments and on the parameters and buffers of the cell only, because a backend
+        may compile the step.
+
         Args:
             projected: One step of the result of `project`.
             state: State before the step.
