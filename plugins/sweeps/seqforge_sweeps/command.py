@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.cli.options import Set
+from seqforge.cli.options import PluginFiles, Set
 from seqforge.cli.tables import Column, print_table, short_unit
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import RunError, printable
@@ -37,11 +37,12 @@ def sweep(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Database for workers on several machines, such as postgresql://user@host/sweeps, or journal:PATH on "
-            "a shared file system. Default: that of the sweep file, or SQLite in the sweep's folder.",
+            help="Database for workers on several machines, such as postgresql+psycopg://user@host/sweeps, or "
+            "journal:PATH on a shared file system. Default: that of the sweep file, or SQLite in the sweep's folder.",
         ),
     ] = None,
     assignments: Set = [],  # noqa: B006 - typer copies it
+    plugin: PluginFiles = [],  # noqa: B006
     output: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Folder in which the folder of the sweep is created.")
     ] = Path("runs"),
@@ -70,7 +71,7 @@ def sweep(
 
       seqforge sweep sweep.toml --grid --set training.steps=500
 
-      seqforge sweep sweep.toml --storage postgresql://user@host/sweeps
+      seqforge sweep sweep.toml --storage postgresql+psycopg://user@host/sweeps
     """
     from seqforge_sweeps.study import lock_folder, open_study, plan_trials
     from seqforge_sweeps.sweep_file import read_sweep

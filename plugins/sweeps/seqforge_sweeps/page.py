@@ -15,12 +15,18 @@ from seqforge.files import reported_failures, write_atomically
 
 PAGE, TEMPLATE = "study.html", "page.html.jinja"
 
+LINES = "#e5e3de"
+"""Color of the grid."""
+
 TITLES: dict[str, Callable[[optuna.Study], Any]] = {
     "Value of each trial": plots.plot_optimization_history,
     "Value while training": plots.plot_intermediate_values,
     "Parameters and value": plots.plot_parallel_coordinate,
     "Value for each parameter": plots.plot_slice,
 }
+
+BROAD = ("Parameters and value", "Value for each parameter")
+"""Plots that need more width than a phone has, and are scrolled there."""
 
 
 def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: Path) -> Path:
@@ -47,6 +53,7 @@ def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: P
         unit="/".join(sorted({row["unit"] for row in rows if row["unit"]})),
         figures=list(_figures(study)),
         shown=_shown,
+        broad=BROAD,
     )
     path = folder / PAGE
     with reported_failures(f"writing {path}"):
@@ -75,12 +82,22 @@ def _figures(study: optuna.Study) -> Iterator[tuple[str, str]]:
             figure = plot(study)
         if not figure.data:
             continue
-        figure.update_layout(title=None, margin={"t": 40, "b": 60}, height=360)
+        figure.update_layout(title=None, margin={"t": 40, "b": 60, "l": 60, "r": 30}, height=360)
+        figure.update_layout(legend={"orientation": "h", "y": 1.15})
+        figure.update_layout(paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font_color="#1c2026")
+        figure.update_xaxes(gridcolor=LINES, zerolinecolor=LINES).update_yaxes(gridcolor=LINES, zerolinecolor=LINES)
+        if plot in (plots.plot_optimization_history, plots.plot_intermediate_values):
+            figure.update_layout(yaxis_title="value")
         if plot is plots.plot_intermediate_values:
             figure.update_layout(xaxis_title="progress of the training in thousandths")
         yield (
             title,
-            figure.to_html(full_html=False, include_plotlyjs=not contains_library, config={"displaylogo": False}),
+            figure.to_html(
+                full_html=False,
+                default_width="100%",
+                include_plotlyjs=not contains_library,
+                config={"displaylogo": False, "responsive": True},
+            ),
         )
         contains_library = True
 

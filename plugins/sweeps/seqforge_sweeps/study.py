@@ -38,9 +38,9 @@ JOURNAL = "journal:"
 DEAD_SECONDS = 600
 """Time without a sign of life after which a trial of another machine is repeated."""
 
-PLANNED, RUN, WORKER, SEEN, ERROR = "planned", "run", "worker", "seen", "error"
-"""User attributes of a trial: whether it is one of the sweep, its run directory, its process, the time of its last sign
-of life, and why it failed."""
+PLANNED, REPEATS, RUN, WORKER, SEEN, ERROR = "planned", "repeats", "run", "worker", "seen", "error"
+"""User attributes of a trial: whether it is one of the sweep, the number of the trial that it repeats, its run
+directory, its process, the time of its last sign of life, and why it failed."""
 
 
 @contextlib.contextmanager
@@ -85,7 +85,8 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
         reason = str(error).partition("\n")[0]
         raise RunError(
             f"the storage {hide_password(url)} cannot be used: {type(error).__name__}: {reason}",
-            hint="Check the URL, and that the driver of the database is installed, such as psycopg2 for PostgreSQL.",
+            hint="Check the URL, and that the driver of the database is installed, such as psycopg for "
+            "postgresql+psycopg://….",
         ) from error
     return study
 
@@ -129,10 +130,20 @@ def _check_parameters(study: optuna.Study, sweep: Sweep) -> None:
 
 
 def planned(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials of a sweep, without those that another trial repeats."""
+    """Return the trials of a sweep, without those that another trial repeats.
+
+    If two workers have repeated the same trial, only the first repetition counts.
+    """
     trials = study.get_trials(deepcopy=False)
-    repeated = {trial.user_attrs.get("repeats") for trial in trials}
-    return [trial for trial in trials if PLANNED in trial.user_attrs and trial.number not in repeated]
+    # The last assignment of a number is that of the first repetition.
+    repetitions = {trial.user_attrs[REPEATS]: trial.number for trial in reversed(trials) if REPEATS in trial.user_attrs}
+    return [
+        trial
+        for trial in trials
+        if PLANNED in trial.user_attrs
+        and trial.number not in repetitions
+        and repetitions.get(trial.user_attrs.get(REPEATS), trial.number) == trial.number
+    ]
 
 
 def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
@@ -158,11 +169,12 @@ def take_trial(study: optuna.Study, sweep: Sweep) -> optuna.Trial | None:
         study.sampler = _sampler(sweep, waiting[0].number)
         trial = study.ask()
         study.sampler = _sampler(sweep, trial.number)
-        if PLANNED in trial.user_attrs:
+        if trial.number in {one.number for one in planned(study)}:
             trial.set_user_attr(WORKER, [socket.gethostname(), os.getpid()])
             trial.set_user_attr(SEEN, time.time())
             return trial
-        # Another worker has taken the last trial of the queue, and Optuna has created a new one.
+        # Another worker has taken the last trial of the queue, and Optuna has created a new one. Or two workers have
+        # repeated the same trial.
         study.tell(trial, state=TrialState.FAIL)
     return None
 
@@ -185,11 +197,16 @@ def _suggest(trial: optuna.Trial, name: str, distribution: Any) -> Any:
 
 
 def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Mark a trial that did not finish as failed, and queue it again with its values and its run directory."""
-    with contextlib.suppress(ValueError):  # Another worker has done so.
+    """Queue a trial that did not finish again, with its values and its run directory, and mark it as failed.
+
+    If this process is killed between the two, the trial is not lost. Several workers may call this function for the
+    same trial, since `planned` has only one of the repetitions.
+    """
+    kept = {name: value for name, value in trial.user_attrs.items() if name in (PLANNED, RUN)}
+    study.enqueue_trial(trial.params, user_attrs={**kept, REPEATS: trial.number})
+    # Another worker may have marked it, also at the same time.
+    with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):
         study.tell(trial.number, state=TrialState.FAIL)
-        kept = {name: value for name, value in trial.user_attrs.items() if name in (PLANNED, RUN)}
-        study.enqueue_trial(trial.params, user_attrs={**kept, "repeats": trial.number})
 
 
 def repeat_dead_trials(study: optuna.Study) -> Sequence[FrozenTrial]:

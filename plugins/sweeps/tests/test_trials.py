@@ -17,6 +17,8 @@ import pytest
 from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
 from seqforge_sweeps.study import (
+    PLANNED,
+    REPEATS,
     RUN,
     SEEN,
     WORKER,
@@ -25,6 +27,7 @@ from seqforge_sweeps.study import (
     plan_trials,
     planned,
     repeat_dead_trials,
+    repeat_trial,
     take_trial,
 )
 from seqforge_sweeps.sweep_file import Sweep, read_sweep
@@ -192,6 +195,31 @@ def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:
     states = {trial.number: trial.state.name for trial in study.trials}
     assert states == {0: "FAIL", 1: "FAIL", 2: "RUNNING", 3: "WAITING", 4: "WAITING"}
     assert [trial.number for trial in planned(study)] == [2, 3, 4]
+
+
+def test_a_trial_that_two_workers_repeat_is_run_once(sweep: Sweep) -> None:
+    first, second = planned_study(sweep), planned_study(sweep)
+    trial = take_trial(first, sweep)
+    assert trial is not None
+    frozen = first.trials[0]
+    # The first worker is killed before it marks the trial as failed.
+    first.enqueue_trial(frozen.params, user_attrs={PLANNED: "sampled", REPEATS: 0})
+    repeat_trial(second, frozen)
+    repeat_trial(first, frozen)
+    assert [one.number for one in planned(first)] == [1, 2, 3]
+    taken = [take_trial(study, sweep) for study in (first, second, first, second)]
+    assert [one and one.number for one in taken] == [1, 2, 3, None]
+
+
+def test_components_of_a_file_can_be_swept(sweep: Sweep, tmp_path: Path) -> None:
+    file = tmp_path / "my_cells.py"
+    file.write_text("from seqforge_essentials.cells.gru import GRU\n\n\nclass MyGRU(GRU):\n    pass\n")
+    base = tmp_path / "base.toml"
+    base.write_text(base.read_text().replace('"gru"', '"my-gru"'))
+    sweep.path.write_text(SWEEP.replace("trials = 3", "trials = 1"))
+    arguments = ["sweep", str(sweep.path), "--plugin", str(file), "--output", str(tmp_path / "runs"), "--json"]
+    result = CliRunner().invoke(build_app(Registry.installed()), arguments)
+    assert [row["state"] for row in json.loads(result.stdout)] == ["finished"]
 
 
 def test_a_pruned_trial_is_a_run_that_can_be_read(sweep: Sweep) -> None:
