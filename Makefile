@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: run test lint examples docs bench clean
+.PHONY: run test lint examples trackers docs bench clean
 
 run: .venv/installed
 	$(BIN)/seqforge run experiments/first-run.toml
@@ -27,6 +27,10 @@ lint: .venv/installed-for-tests
 examples: .venv/installed-for-tests
 	.ci/examples $(BIN)
 
+# The trackers with all their libraries, which are too large for .venv.
+trackers: .venv/installed-for-tests
+	.ci/trackers $(BIN)
+
 # The generated pages, the site in site/, and its checks. To see changes of a page at once: .venv/bin/zensical serve
 docs: .venv/installed-for-tests
 	$(BIN)/python -m website
@@ -35,7 +39,7 @@ bench: .venv-bench/installed
 	.venv-bench/bin/python -m benchmarks all --markdown docs/results/benchmarks.md
 
 clean:
-	rm -rf .venv .venv-bench .venv-examples site .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-examples .venv-trackers site .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/pip .venv-bench/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,6 +1,7 @@
 """Each tracker with its real library, which writes to local files and is read back by its own reader.
 
-Only TensorBoard is in the development environment, since the other libraries install many packages.
+Only TensorBoard is in the development environment, since the other libraries install many packages. `make trackers`
+runs these tests with all of them.
 """
 
 import json
