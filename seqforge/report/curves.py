@@ -41,7 +41,8 @@ def collect_curves(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     evaluations = [record for record in records if record["event"] == "evaluation"]
     for key, chart in _VALIDATION.items():
         curves += axes.curve(chart, "validation", evaluations, key)
-    curves += axes.speed()
+    pauses = [float(record["step"]) for record in records if record["event"] in ("evaluation", "sample")]
+    curves += axes.speed(pauses)
     for event, role in (("evaluation", "validation"), ("sample", "sample")):
         rows = [record for record in records if record["event"] == event]
         keys = dict.fromkeys(key for row in rows for key in row if "." in key)
@@ -66,10 +67,18 @@ class _Axes:
         points = [point for point in values if point[1] is not None]
         return self._tabulate(chart, role, np.array(points).reshape(-1, 2)) if points else []
 
-    def speed(self) -> list[dict[str, Any]]:
-        """Return the characters read per second between two logged steps."""
+    def speed(self, pauses: Sequence[float]) -> list[dict[str, Any]]:
+        """Return the characters read per second between two logged steps.
+
+        Args:
+            pauses: Steps after which the run was evaluated or sampled, which takes time too. The speed around them is
+                left out, unless they are everywhere.
+        """
         seconds, characters = np.diff(self.seconds), np.diff(self.characters)
         known = (seconds > 0) & (characters > 0)
+        intervals = np.searchsorted(self.steps, pauses, side="right") - 1
+        paused = np.isin(np.arange(len(known)), intervals)
+        known = known & ~paused if (known & ~paused).any() else known
         points = np.stack([self.steps[1:][known], characters[known] / seconds[known]], axis=1)
         return self._tabulate("Speed", "training", points) if len(points) else []
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
+from seqforge.errors import RunError
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
 from seqforge.files import read_bounded, reported_failures
 from seqforge.report.curves import number
 from seqforge.report.subject import Subject
+from seqforge.runs.backends import read_precision
 from seqforge.runs.history import STARTED, RunState, read_state
 from seqforge.runs.summary import best_interval, best_value
 
@@ -52,7 +54,7 @@ def collect_facts(subject: Subject) -> Facts:
         ("Initial weights", str(start.get("initial", ""))),
         ("Optimizer", _describe_component(experiment.table.get("optimizer", {}))),
         ("Schedule", _describe_component(experiment.table.get("schedule", {}))),
-        ("Precision", str(experiment.training.precision)),
+        ("Precision", _describe_precision(subject)),
         ("Device", " · ".join(str(start[key]) for key in ("device", "gpu") if start.get(key))),
         ("Processor", str(start.get("processor", ""))),
         ("Versions", _describe_versions(start, experiment.plugins)),
@@ -120,6 +122,14 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
 def _describe_component(table: Mapping[str, Any]) -> str:
     options = ", ".join(f"{key} {value}" for key, value in table.items() if key != "use")
     return f"{str(table.get('use', '')).rpartition('/')[2]}{f' ({options})' if options else ''}"
+
+
+def _describe_precision(subject: Subject) -> str:
+    """Return the precision in which the run was trained, which an experiment may leave open."""
+    try:
+        return read_precision(subject.directory.path)
+    except RunError:
+        return str(subject.experiment.training.precision)
 
 
 def _describe_splits(start: Mapping[str, Any]) -> str:

@@ -99,6 +99,22 @@ def test_curves_of_a_log() -> None:
     assert curves["metric.value", "validation"]["value"] == [0.5]
 
 
+def test_speed_leaves_out_the_time_of_evaluations() -> None:
+    # An evaluation after step 4 takes 7 seconds.
+    seconds = [1, 2, 3, 4, 12, 13]
+    steps = [
+        {"event": "step", "step": step, "seconds": float(time), "characters": 10.0}
+        for step, time in enumerate(seconds, start=1)
+    ]
+    evaluation = {"event": "evaluation", "step": 4, "loss": 1.5}
+    (speed,) = [curve for curve in collect_curves([*steps, evaluation]) if curve["chart"] == "Speed"]
+    assert speed["step"] == [2, 3, 4, 6]
+    assert speed["value"] == [10] * 4
+    everywhere = [{**evaluation, "step": step} for step in range(1, 7)]
+    (speed,) = [curve for curve in collect_curves([*steps, *everywhere]) if curve["chart"] == "Speed"]
+    assert len(speed["value"]) == 5
+
+
 def test_report_of_ten_thousand_lines_and_a_hundred_samples_is_small(run: Run) -> None:
     log = MetricsLog(run.path / "long.jsonl")
     log.append("step", 1, {"seconds": 0.1, "characters": 64.0, "loss": 2.0, "bits_per_character": 2.9})

@@ -24,6 +24,9 @@
       const isSample = curves.some((curve) => curve.role === "sample" || curve.role === "baseline");
       draw(isSample ? other : main, title, curves, main.childElementCount === 0 && !isSample);
     }
+    // As few empty places as possible.
+    const small = main.childElementCount - 1;
+    main.classList.toggle("four", small % 4 === 0 || small % 3 === 1);
     section.querySelector(".more").hidden = other.childElementCount === 0;
   };
   seqforge.redraws.add(() => plots.length && seqforge.showCurves());
@@ -53,7 +56,7 @@
     );
     section.append(
       seqforge.element("h2", {}, "Curves"),
-      seqforge.element("p", { className: "lead" }, "Training values are smoothed, with the logged values behind them. Point at a chart to read all of them at one moment; drag to zoom in, double-click to zoom out."),
+      seqforge.element("p", { className: "lead" }, "Values of training steps and of samples are smoothed, with the logged values behind them. Point at a chart to read all of them at one moment; drag to zoom in, double-click to zoom out."),
       controls,
       seqforge.element("div", { className: "charts" }),
       seqforge.element(
@@ -73,8 +76,14 @@
         charts.get(curve.chart).push({ ...curve, run: number, name: run.name });
       }
     });
-    const rank = (title) => (FIRST.includes(title) ? FIRST.indexOf(title) : LAST.includes(title) ? 5 + LAST.indexOf(title) : 3);
+    // The values of a metric are next to each other, also if the log has some of them only later.
+    const metrics = [...new Set([...charts.keys()].map(metricOf))];
+    const rank = (title) => (FIRST.includes(title) ? FIRST.indexOf(title) - 9 : LAST.includes(title) ? 1e6 + LAST.indexOf(title) : metrics.indexOf(metricOf(title)));
     return new Map([...charts].sort(([one], [other]) => rank(one) - rank(other)));
+  }
+
+  function metricOf(title) {
+    return title.split(".")[0];
   }
 
   /* Exponential moving average without the bias of its start. */
@@ -89,26 +98,28 @@
 
   function makeSeries(curves) {
     const many = seqforge.runs.length > 1;
+    const hasValidation = curves.some((curve) => curve.role === "validation");
     return curves.flatMap((curve) => {
       const color = seqforge.color(many ? seqforge.runColor(curve.run) : { training: "--muted", validation: "--run-0", sample: "--run-0", baseline: "--muted" }[curve.role]);
-      const label = many ? manyLabel(curve) : curve.role;
+      const label = many ? manyLabel(curve, hasValidation) : curve.role;
       const x = curve[state.axis] ?? curve.step;
       const base = { label, color, x, values: curve.value };
-      if (curve.role !== "training") {
-        const points = curve.role !== "baseline" && curve.value.length <= 40;
-        return [{ ...base, width: 2, points, dash: curve.role === "baseline" ? [5, 4] : undefined }];
+      if (curve.role === "baseline") return [{ ...base, width: 2, dash: [5, 4] }];
+      const isSmooth = curve.role === "validation" || curve.chart === "Learning rate";
+      if (isSmooth || state.smoothing === 0 || curve.value.length < 8) {
+        const points = curve.role !== "training" && curve.value.length <= 40;
+        return [{ ...base, width: curve.role === "training" ? 1.6 : 2, points }];
       }
-      if (state.smoothing === 0 || curve.value.length < 8) return [{ ...base, width: 1.5 }];
-      if (curve.chart === "Learning rate") return [{ ...base, width: 1.8 }];
       const faint = { ...base, label: null, width: 1, alpha: 0.28 };
-      return [faint, { ...base, values: smooth(curve.value, state.smoothing), width: many ? 1.5 : 1.8 }];
+      const thin = many && hasValidation && curve.role === "training";
+      return [faint, { ...base, values: smooth(curve.value, state.smoothing), width: thin ? 1.2 : 1.8, alpha: thin ? 0.65 : 1 }];
     });
   }
 
-  /* The name of a run, and whether a curve is that of the validation split. Dashed baselines need no name. */
-  function manyLabel({ name, role }) {
+  /* The name of a run, with the split if a chart has both. Dashed baselines need no name. */
+  function manyLabel({ name, role }, hasValidation) {
     if (role === "baseline") return null;
-    return role === "validation" ? `${name}, validation` : name;
+    return hasValidation ? `${name}, ${role}` : name;
   }
 
   function draw(parent, title, curves, isBig) {
@@ -117,7 +128,7 @@
     const shown = series.map((one) => {
       if (!one.label) return null;
       const value = seqforge.element("b", {}, seqforge.format(one.values.at(-1)));
-      const line = seqforge.element("i", { className: one.dash ? "dashed" : "", "--color": one.color });
+      const line = seqforge.element("i", { className: one.dash ? "dashed" : one.width < 1.5 ? "thin" : "", "--color": one.color });
       legend.append(seqforge.element("li", {}, line, `${one.label} `, value));
       return value;
     });

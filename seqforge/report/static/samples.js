@@ -83,18 +83,18 @@ seqforge.parts.push((parent) => {
   }
 
   function scoreTable(scores) {
-    const head = seqforge.element("tr", {}, ...["Metric", "samples", "held-out"].map((name) => seqforge.element("th", { scope: "col" }, name)));
+    const head = seqforge.element("tr", {}, ...["Metric", "samples", "held-out", "excess"].map((name) => seqforge.element("th", { scope: "col" }, name)));
     const silent = scores.filter(([, value, baseline]) => !value && !baseline);
-    const rows = scores.filter((score) => !silent.includes(score)).map(([name, value, baseline, interval, spread]) =>
-      seqforge.element(
-        "tr",
-        {},
-        seqforge.element("th", { scope: "row" }, name.replace(".", ": ").replaceAll("_", " ")),
-        seqforge.element("td", {}, seqforge.format(value), ...bounds(interval)),
-        seqforge.element("td", { className: "muted" }, baseline === null ? "" : seqforge.format(baseline), ...bounds(spread)),
-      ),
-    );
-    const table = seqforge.element("table", { className: "values" }, seqforge.element("thead", {}, head), seqforge.element("tbody", {}, ...rows));
+    const groups = new Map();
+    for (const score of scores.filter((one) => !silent.includes(one))) {
+      const [metric] = score[0].split(".");
+      groups.set(metric, [...(groups.get(metric) ?? []), score]);
+    }
+    const bodies = [...groups].map(([metric, rows]) => {
+      const title = seqforge.element("tr", {}, seqforge.element("th", { className: "group", scope: "rowgroup", colSpan: 4 }, metric.replaceAll("_", " ")));
+      return seqforge.element("tbody", {}, title, ...rows.map(scoreRow));
+    });
+    const table = seqforge.element("table", { className: "values" }, seqforge.element("thead", {}, head), ...bodies);
     const note = seqforge.element("p", { className: "muted small", hidden: !silent.length }, `${silent.length} more are 0 in both.`);
     return seqforge.element("div", {}, table, note);
   }
@@ -102,8 +102,26 @@ seqforge.parts.push((parent) => {
   /* The bounds of a bootstrap interval, below the value. */
   function bounds(interval) {
     if (!interval) return [];
-    const text = `${seqforge.format(interval[0])} – ${seqforge.format(interval[1])}`;
+    const text = `${short(interval[0])} – ${short(interval[1])}`;
     return [seqforge.element("br", {}), seqforge.element("small", { className: "muted", title: "95 % bootstrap interval" }, text)];
+  }
+
+  /* The value of the samples, that of held-out text, and by how much the samples exceed it. */
+  function scoreRow([name, value, baseline, interval, spread]) {
+    const excess = baseline === null ? "" : `${value > baseline ? "+" : ""}${short(value - baseline)}`.replace("-", "−");
+    return seqforge.element(
+      "tr",
+      {},
+      seqforge.element("th", { scope: "row" }, name.slice(name.indexOf(".") + 1).replaceAll("_", " ")),
+      seqforge.element("td", {}, short(value), ...bounds(interval)),
+      seqforge.element("td", { className: "muted" }, baseline === null ? "" : short(baseline), ...bounds(spread)),
+      seqforge.element("td", {}, excess),
+    );
+  }
+
+  function short(value) {
+    const size = Math.abs(value);
+    return size >= 1e4 ? seqforge.format(value) : String(Number(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3)));
   }
 
   show();
