@@ -123,7 +123,7 @@ class Trainer:
         state = self._state
         reason = None
         self._started = time.monotonic() - state.seconds
-        if state.step > 0 and self._end() is None:
+        if state.step > 0:
             self._sample_at_interval()
         self._agree(0.0)
         while (reason := self._end()) is None and self._signal is None:

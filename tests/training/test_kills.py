@@ -43,16 +43,16 @@ def content(run: Run) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("task", ["stream", "labelled"])
+@pytest.mark.parametrize(("task", "steps"), [("stream", 6), ("labelled", 11)])
 def test_a_run_that_is_stopped_before_any_work_ends_as_if_it_had_not_been(
-    task: str, experiment: Any, labelled_experiment: Any, labelled: Registry, tmp_path: Path
+    task: str, steps: int, experiment: Any, labelled_experiment: Any, labelled: Registry, tmp_path: Path
 ) -> None:
     make = experiment if task == "stream" else labelled_experiment
-    # Steps 2 to 10 sample, and some of them save before; the end, step 11, evaluates and samples.
-    chosen = make(training={"steps": 11, "checkpoint_interval": 3, "log_interval": 1}, sampling={"interval": 2})
+    # Even steps sample, and some of them save before. The end evaluates; step 6 samples before that, step 11 after it.
+    chosen = make(training={"steps": steps, "checkpoint_interval": 3, "log_interval": 1}, sampling={"interval": 2})
     counter = StopAtWork(0)
     expected = content(train(chosen, tmp_path / "whole", callbacks=[counter]))
-    assert counter.count >= 11
+    assert counter.count >= steps
     for number in range(1, counter.count + 1):
         with pytest.raises(KeyboardInterrupt):
             train(chosen, tmp_path / str(number), callbacks=[StopAtWork(number)])
