@@ -1,6 +1,5 @@
 """The aten operations across hidden units, as functions on values: reductions and products with weights."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any
@@ -69,12 +68,11 @@ def _norm(
     arithmetic: Arithmetic, value: Any, order: float | int = 2, dims: Any = None, keepdim: bool = False, **_: Any
 ) -> Value:
     value = arithmetic.number(value)
-    if order not in (1, 2, math.inf):
+    if order not in (1, 2):
         raise UntraceableError(f"the norm of order {order}")
     if order == 2:
         return arithmetic.apply("sqrt", _sum(arithmetic, arithmetic.apply("mul", value, value), dims))
-    absolute = arithmetic.apply("maximum", value, arithmetic.apply("neg", value))
-    return _total("sum" if order == 1 else "largest", arithmetic, absolute, dims)
+    return _sum(arithmetic, arithmetic.apply("maximum", value, arithmetic.apply("neg", value)), dims)
 
 
 def _softmax(arithmetic: Arithmetic, value: Any, dim: int, half: bool = False) -> Value:
@@ -86,6 +84,12 @@ def _log_softmax(arithmetic: Arithmetic, value: Any, dim: int, half: bool = Fals
     below = _below_largest(arithmetic, value, dim)
     total = _total("sum", arithmetic, arithmetic.apply("exp", below), dim)
     return arithmetic.apply("sub", below, arithmetic.apply("log", total))
+
+
+def _log_sum_exp(arithmetic: Arithmetic, value: Any, dims: Any, keepdim: bool = False) -> Value:
+    largest = _total("largest", arithmetic, value, dims)
+    total = _total("sum", arithmetic, arithmetic.apply("exp", arithmetic.apply("sub", value, largest)), dims)
+    return arithmetic.apply("add", arithmetic.apply("log", total), largest)
 
 
 def _below_largest(arithmetic: Arithmetic, value: Value, dim: int) -> Value:
@@ -151,6 +155,7 @@ ACROSS_UNITS: dict[Any, Callable[..., Any]] = {
     _aten.linalg_vector_norm.default: _norm,
     _aten.amax.default: partial(_total, "largest"),
     _aten.amin.default: _smallest,
+    _aten.logsumexp.default: _log_sum_exp,
     _aten._softmax.default: _softmax,
     _aten._log_softmax.default: _log_softmax,
     _aten.native_layer_norm.default: _layer_norm,

@@ -102,8 +102,9 @@ class ManyReductions(ElementwiseCell[HiddenState]):
         a, b, c = input_gates.chunk(3, dim=1)
         weights = torch.softmax(a + state.hidden, dim=1) - functional.log_softmax(b, dim=-1)
         scale = b.norm(dim=1, keepdim=True) + c.norm(p=1, dim=1, keepdim=True) + c.std(dim=1, keepdim=True)
-        range_ = input_gates.amax(1, keepdim=True) - input_gates.amin(1, keepdim=True)
-        h = torch.tanh(c * weights / (1 + scale) + b.sum(1).unsqueeze(1) / (1 + range_))
+        scale = scale + (input_gates.amax(1, keepdim=True) - input_gates.amin(1, keepdim=True))
+        total = b.sum(1).unsqueeze(1) + a.logsumexp(1, keepdim=True)
+        h = torch.tanh(c * weights / (1 + scale) + total / (2 + scale))
         return h.square(), HiddenState(h)
 
 
