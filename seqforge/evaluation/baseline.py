@@ -44,7 +44,7 @@ def score_baseline(
         dataset, sampling.prompt, count=groups * sampling.count, length=sampling.length, seed=experiment.identity.seed
     )
     grouped = [texts[start : start + sampling.count] for start in range(0, len(texts), sampling.count)]
-    return score_texts(metrics, grouped, world) if grouped else TextScores()
+    return score_texts(metrics, grouped, world, sampling.prompt) if grouped else TextScores()
 
 
 def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length: int, seed: int) -> list[str]:

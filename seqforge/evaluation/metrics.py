@@ -1,6 +1,7 @@
 """Metrics: built from an experiment, and applied to texts."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -51,11 +52,22 @@ class TextScores(NamedTuple):
     intervals: Mapping[str, Interval] = {}
 
 
-def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]], world: World = ALONE) -> TextScores:
+def score_texts(
+    metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]], world: World = ALONE, prompt: str | None = None
+) -> TextScores:
     """Score each group of texts by every metric, and return the weighted means of the values over the groups.
 
     For the intervals, each text is also scored alone, and a value with a weight is averaged over resampled texts. The
     metrics are divided over the processes of `world`, all of which return the same values.
+
+    With a prompt, each metric has a further value `new_errors`: the number of findings of severity "error" that the
+    prompt alone does not have, per 1,000 characters after it. It is a value of the model only, not of the prompt.
+
+    Args:
+        metrics: Metrics by name.
+        groups: Groups of texts.
+        world: The processes.
+        prompt: Text that the texts begin with. One that does not is scored as a whole.
 
     Returns:
         Means by `metric.value`, except of values whose weights are all 0, with their intervals.
@@ -63,16 +75,43 @@ def score_texts(metrics: Mapping[str, Metric], groups: Sequence[Sequence[str]], 
     texts = [text for group in groups for text in group]
 
     def score(metric: Metric) -> tuple[dict[str, float], dict[str, Interval]]:
-        means = _average([validate_score(metric.score(group)) for group in groups])
+        known = _find_errors(validate_score(metric.score([prompt]))) if prompt else Counter[_Error]()
+        means = _average([_score(metric, group, prompt, known) for group in groups])
         if len(texts) < FEWEST_PARTS:
             return means, {}
-        return means, _bootstrap([validate_score(metric.score([text])) for text in texts])
+        return means, _bootstrap([_score(metric, [text], prompt, known) for text in texts])
 
     scores = score_by_each(metrics, score, world)
     return TextScores(
         {f"{name}.{key}": value for name, (means, _) in scores.items() for key, value in means.items()},
         {f"{name}.{key}": Interval(*pair) for name, (_, pairs) in scores.items() for key, pair in pairs.items()},
     )
+
+
+_Error = tuple[int, str]
+"""Position and message of an error."""
+
+
+def _find_errors(score: Score, number: int = 0) -> "Counter[_Error]":
+    """Count the errors that a score reports in the text with a number."""
+    return Counter(
+        (found.start, found.message) for found in score.findings if found.text == number and found.severity == "error"
+    )
+
+
+def _score(metric: Metric, texts: Sequence[str], prompt: str | None, known: "Counter[_Error]") -> Score:
+    """Score texts. With a prompt, add the value `new_errors`, which counts no error in `known`, those of the prompt."""
+    score = validate_score(metric.score(texts))
+    if not prompt:
+        return score
+    errors = characters = 0
+    for number, text in enumerate(texts):
+        begins = text.startswith(prompt)
+        errors += (_find_errors(score, number) - (known if begins else Counter())).total()
+        characters += len(text) - (len(prompt) if begins else 0)
+    value = 1000 * errors / characters if characters else 0.0
+    values, weights = {**score.values, "new_errors": value}, {**score.weights, "new_errors": float(characters)}
+    return replace(score, values=values, weights=weights)
 
 
 def score_by_each(
@@ -132,7 +171,7 @@ def _bootstrap(scores: Sequence[Score]) -> dict[str, Interval]:
     """Return the intervals of the values with a weight, from the scores of single texts."""
     intervals: dict[str, Interval] = {}
     for key in scores[0].weights:
-        sizes = [score.weights[key] for score in scores]
+        sizes = [score.weights.get(key, 1.0) for score in scores]
         interval = bootstrap_mean([score.values[key] * size for score, size in zip(scores, sizes, strict=True)], sizes)
         if interval is not None:
             intervals[key] = interval

@@ -132,7 +132,7 @@ class LanguageModelTask(Task):
             samplers = [sampler.build() for sampler in chain]
             texts = _draw_samples(self.experiment, model, vocabulary, samplers, seed, report, ALONE)
             report(WorkProgressed("scoring samples"))
-            scores.append(score_texts(metrics, [texts]))
+            scores.append(score_texts(metrics, [texts], prompt=self.experiment.sampling.prompt))
         return scores, score_baseline(metrics, self.experiment, dataset)
 
     def language_model(self, trained: TrainedModel) -> tuple[SequenceModel, Vocabulary]:
@@ -205,7 +205,8 @@ class LanguageModelTraining(TrainingTask):
         """Draw samples, and score them by the metrics."""
         seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
         texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report, self.world)
-        return TaskSample(texts, score_texts(self.metrics, [texts], self.world), self.baseline)
+        scores = score_texts(self.metrics, [texts], self.world, self.experiment.sampling.prompt)
+        return TaskSample(texts, scores, self.baseline)
 
 
 def _score_split(

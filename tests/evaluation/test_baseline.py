@@ -14,7 +14,7 @@ from seqforge.errors import ExperimentError
 from seqforge.evaluation import TextScores, baseline, score_texts, with_baselines
 from seqforge.evaluation.baseline import held_out_windows, score_baseline
 from seqforge.evaluation.bootstrap import Interval
-from seqforge.interfaces import Metric, Sampled, Score
+from seqforge.interfaces import Finding, Metric, Sampled, Score
 from seqforge.registry import Registry
 
 
@@ -136,6 +136,33 @@ def test_values_with_a_sample_size_have_an_interval_over_texts() -> None:
         interval
     )
     assert score_texts({"letters": Letters()}, [texts[:19]]).intervals == {}
+
+
+class Shouts(Metric):
+    """Reports every capital letter as an error, and every exclamation mark as a warning."""
+
+    def score(self, texts: Sequence[str]) -> Score:
+        places = [(number, start) for number, text in enumerate(texts) for start in range(len(text))]
+        found = [
+            Finding(
+                number, start, start + 1, texts[number][start], "warning" if texts[number][start] == "!" else "error"
+            )
+            for number, start in places
+            if texts[number][start].isupper() or texts[number][start] == "!"
+        ]
+        return Score({"shouts": float(len(found))}, tuple(found))
+
+
+def test_with_a_prompt_only_errors_after_it_count() -> None:
+    metrics = {"shouts": Shouts()}
+    texts = ["Be Quiet, Bob!", "Be Quiet, now", "another Text"]
+    values = score_texts(metrics, [texts], prompt="Be Quiet, ").values
+    # The third text does not begin with the prompt.
+    assert values == {"shouts.shouts": 7.0, "shouts.new_errors": pytest.approx(1000 * 2 / (4 + 3 + 12))}
+    assert score_texts(metrics, [texts]).values == {"shouts.shouts": 7.0}
+    assert score_texts(metrics, [["Be"]], prompt="Be").values == {"shouts.shouts": 1.0}
+    many = score_texts(metrics, [texts * 10], prompt="Be Quiet, ")
+    assert many.intervals["shouts.new_errors"].low < many.values["shouts.new_errors"]
 
 
 def test_samples_at_several_temperatures_are_compared(
