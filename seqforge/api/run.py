@@ -240,26 +240,19 @@ class Run:
 
     @blame_components()
     def score_samples(
-        self,
-        *,
-        samplers: Sequence[Component] | None = None,
-        checkpoint: str = "best",
-        device: str = "auto",
-        seed: int = 0,
-        report: Report | None = None,
+        self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
     ) -> tuple[TextScores, TextScores]:
         """Draw samples as `[sampling]` configures, and score them and held-out text by the metrics of the experiment.
 
         Returns:
-            The `values` and `intervals` of the samples, and those of held-out text of the same length (the baseline),
-            by `metric.value`. They are empty without a metric of samples.
+            `values` and `intervals` of the samples and of held-out text of the same length, by `metric.value`, or none.
 
         Raises:
             DataError: If the corpus is missing.
         """
         trained = TrainedModel(self.directory, checkpoint, device)
-        chain = self.experiment.samplers if samplers is None else samplers
-        (scores,), baseline = self._task.score_samples(trained, [chain], seed, report or (lambda _: None))
+        chains = [self.experiment.samplers]
+        (scores,), baseline = self._task.score_samples(trained, chains, seed, report or (lambda _: None))
         return scores, baseline
 
     @blame_components()
@@ -278,9 +271,7 @@ class Run:
 
     @blame_components()
     def inspect(self, text: str, checkpoint: str = "best") -> Inspection:
-        """Return the predictions on each step of a text, before and after one parameter update.
-
-        The run itself is not changed.
+        """Return the predictions on each step of a text, before and after one parameter update of a copy of the model.
 
         Raises:
             RunError: If the run was trained on labelled examples.

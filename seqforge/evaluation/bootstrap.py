@@ -5,7 +5,7 @@ are resampled with replacement, and the spread of the resampled means is the int
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +55,32 @@ def _resample(totals: NDArray[np.float64], sizes: NDArray[np.float64], seed: int
     for start in range(0, RESAMPLES, rows):
         draws = generator.multinomial(parts, np.full(parts, 1 / parts), size=min(rows, RESAMPLES - start))
         means.append(draws @ totals / (draws @ sizes))
-    low, high = np.quantile(np.concatenate(means), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return _interval(np.concatenate(means))
+
+
+def bootstrap_values(
+    parts: int, score: Callable[[NDArray[np.int64]], Mapping[str, float]], resamples: int, seed: int = 0
+) -> dict[str, Interval]:
+    """Return the intervals of values that need not be means, such as an F1 score. Each resample is scored anew.
+
+    Args:
+        parts: Number of parts.
+        score: Function from the indices of drawn parts to the values by name.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+
+    Returns:
+        Intervals by name; empty if there are fewer than `FEWEST_PARTS` parts, or no resamples.
+    """
+    if parts < FEWEST_PARTS or not resamples:
+        return {}
+    generator = np.random.default_rng(seed)
+    drawn = [score(generator.integers(parts, size=parts)) for _ in range(resamples)]
+    return {name: _interval(np.array([values[name] for values in drawn])) for name in drawn[0]}
+
+
+def _interval(means: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from seqforge.data import LabelledDataset, PaddedBatch, decode_target, evaluation_examples
 from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
+from seqforge.evaluation.bootstrap import Interval, bootstrap_values, finite_intervals, format_interval
 from seqforge.evaluation.metrics import score_by_each, validate_score
 from seqforge.events import Report, WorkProgressed
 from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predict_examples
@@ -34,12 +35,14 @@ class ExampleScore:
         examples: Number of examples.
         metrics: Values of the metrics by `metric.value`.
         reports: Reports of the metrics, such as a confusion matrix, by metric.
+        intervals: Bootstrap intervals of the metrics over the examples; empty if there are none.
     """
 
     loss: float
     examples: int
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     reports: Mapping[str, str] = field(default_factory=dict[str, str])
+    intervals: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
 
     @property
     def size(self) -> str:
@@ -47,15 +50,17 @@ class ExampleScore:
         return f"{self.examples:,} examples"
 
     def record(self) -> dict[str, object]:
-        """Return the values and reports as a record for JSON."""
-        return {"loss": self.loss, "examples": self.examples, **self.metrics, "reports": dict(self.reports)}
+        """Return the values, intervals and reports as a record for JSON."""
+        record = {"loss": self.loss, "examples": self.examples, **self.metrics, "reports": dict(self.reports)}
+        return {**record, "intervals": finite_intervals(self.intervals)}
 
     def lines(self) -> Iterator[str]:
-        """Yield the values and reports as lines of text."""
+        """Yield the values, with their intervals, and the reports as lines of text."""
         values = {"loss": self.loss, **self.metrics}
         width = max(map(len, values))
         for name, value in values.items():
-            yield f"  {name:<{width}}  {value:.4f}"
+            shown = f"  {format_interval(self.intervals[name])}" if name in self.intervals else ""
+            yield f"  {name:<{width}}  {value:.4f}{shown}"
         for name, report in self.reports.items():
             yield f"\n{name}\n{report}"
 
@@ -75,6 +80,7 @@ class ExampleScoring:
         rows: Maximum number of examples in a batch.
         tokens: Maximum number of steps in a batch.
         limit: Maximum number of steps to score; None for all.
+        resamples: Number of resamples for the intervals of the metrics, each of which scores them anew; 0 for none.
     """
 
     loss: Loss
@@ -83,6 +89,7 @@ class ExampleScoring:
     rows: int
     tokens: int
     limit: int | None = None
+    resamples: int = 0
 
 
 def score_examples(
@@ -119,8 +126,8 @@ def score_examples(
         for index, values in zip(indices, predicted, strict=bool(scoring.metrics)):
             decoded = decode_target(spec, dataset.vocabulary, np.array(values, dtype=dtype))
             predictions.append(ExamplePrediction(dataset.file.names[index], decoded, decode_targets(dataset, index)))
-    values, reports = _score_predictions(dataset, predictions, scoring.metrics, world)
-    return ExampleScore(total / max(targets, 1), scored, values, reports)
+    values, reports, intervals = _score_predictions(dataset, predictions, scoring, world)
+    return ExampleScore(total / max(targets, 1), scored, values, reports, intervals)
 
 
 def _score_batches(
@@ -195,24 +202,29 @@ def decode_targets(dataset: LabelledDataset, example: int) -> tuple[Value, ...]:
 
 
 def _score_predictions(
-    dataset: LabelledDataset,
-    predictions: list[ExamplePrediction],
-    metrics: Mapping[str, PredictionMetric],
-    world: World,
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the values and the reports of the metrics."""
+    dataset: LabelledDataset, predictions: list[ExamplePrediction], scoring: ExampleScoring, world: World
+) -> tuple[dict[str, float], dict[str, str], dict[str, Interval]]:
+    """Return the values, the reports and the intervals of the metrics."""
 
-    def score(metric: PredictionMetric) -> tuple[dict[str, float], str | None]:
+    def score_drawn(metric: PredictionMetric, drawn: NDArray[np.int64]) -> Mapping[str, float]:
+        chosen = [predictions[index] for index in cast("list[int]", drawn.tolist())]
+        return validate_score(metric.score(dataset.file.spec, chosen)).values
+
+    def score(metric: PredictionMetric) -> tuple[dict[str, float], str | None, dict[str, Interval]]:
         found = validate_score(metric.score(dataset.file.spec, predictions))
-        return dict(found.values), found.report
+        resamples = scoring.resamples if found.values else 0
+        intervals = bootstrap_values(len(predictions), lambda drawn: score_drawn(metric, drawn), resamples)
+        return dict(found.values), found.report, intervals
 
     values: dict[str, float] = {}
     reports: dict[str, str] = {}
-    for name, (own, report) in score_by_each(metrics, score, world).items():
+    intervals: dict[str, Interval] = {}
+    for name, (own, report, pairs) in score_by_each(scoring.metrics, score, world).items():
         values |= {f"{name}.{key}": value for key, value in own.items()}
+        intervals |= {f"{name}.{key}": Interval(*pair) for key, pair in pairs.items()}
         if report:
             reports[name] = report
-    return values, reports
+    return values, reports, intervals
 
 
 def example_loss(

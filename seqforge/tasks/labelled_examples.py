@@ -46,6 +46,9 @@ from seqforge.training.limits import run_limits
 from seqforge.training.step import optimizer_step
 from seqforge.training.task import TaskSample, TaskStep, TrainingTask
 
+RESAMPLES = 200
+"""Number of resamples for the intervals of metrics if a whole split is scored. In training, there are none."""
+
 _SHOWN_LENGTH = 200
 """Maximum number of characters of a prediction that are shown during training."""
 
@@ -150,6 +153,7 @@ class LabelledExamplesTask(Task):
             training.batch_size,
             training.batch_tokens,
             limit,
+            RESAMPLES if limit is None else 0,
         )
 
 

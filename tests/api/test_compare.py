@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from seqforge import Experiment, Registry, Run, compare, train
 from seqforge.cli.app import build_app
+from seqforge.evaluation.bootstrap import FEWEST_PARTS
 
 TEXT = "".join(f"line {number}: the quick brown fox jumps over {number * number} dogs;\n" for number in range(150))
 
@@ -61,6 +62,9 @@ def test_each_labelled_example_is_a_block(labelled_experiment: Any, tmp_path: Pa
     score: Any = run.evaluate()
     assert table[0]["validation_mean"] == pytest.approx(score.loss, rel=1e-5)
     assert table[1]["difference"] == pytest.approx(table[1]["validation_mean"] - table[0]["validation_mean"])
+    # The metrics have intervals, too. Few examples have none.
+    assert score.intervals.keys() == (score.metrics.keys() if score.examples >= FEWEST_PARTS else set())
+    assert all(low <= score.metrics[name] <= high for name, (low, high) in score.intervals.items())
 
 
 def test_the_command_prints_settings_a_picture_and_figures(runs: list[Run], tmp_path: Path) -> None:

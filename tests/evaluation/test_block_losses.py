@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqforge.evaluation.block_losses import BlockLosses
-from seqforge.evaluation.bootstrap import FEWEST_PARTS
+from seqforge.evaluation.bootstrap import FEWEST_PARTS, bootstrap_values
 
 
 def blocks(totals: np.ndarray, digest: str = "data") -> BlockLosses:
@@ -49,3 +49,14 @@ def test_there_is_no_interval_of_few_or_of_different_blocks() -> None:
     assert many.difference(blocks(np.ones(50), "other data")) is None
     assert many.difference(blocks(np.ones(49))) is None
     assert many.interval() == (0.5, 0.5)
+
+
+def test_values_that_are_no_means_are_scored_anew() -> None:
+    values = np.random.default_rng(3).normal(4.0, 1.0, size=400)
+    intervals = bootstrap_values(400, lambda drawn: {"median": float(np.median(values[drawn]))}, resamples=400)
+    low, high = intervals["median"]
+    assert low < np.median(values) < high
+    # The standard error of the median of normal values.
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(np.pi / 2) / 20, rel=0.35)
+    assert bootstrap_values(FEWEST_PARTS - 1, lambda _: {"median": 0.0}, resamples=10) == {}
+    assert bootstrap_values(400, lambda _: {"median": 0.0}, resamples=0) == {}
