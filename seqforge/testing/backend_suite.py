@@ -179,6 +179,7 @@ class BackendSuite(Suite):
             lambda case: check(backend_case(backend, case, context)),
             subject=backend,
             examples=self.examples,
+            first=None,
             time=self.time,
             batch=self.batch,
             features=self.features,

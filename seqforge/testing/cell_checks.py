@@ -5,7 +5,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from seqforge.interfaces import Cell, State, map_state
+from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, State, map_state
 from seqforge.testing.cell_results import (
     gradients_of,
     named_state,
@@ -42,13 +42,18 @@ def require_shapes(case: CellCase) -> None:
                     expected=f"a tensor [{rows}, …]",
                     got=list(tensor.shape),
                 )
+    step = "pointwise" if isinstance(cell, FactoredCell | ElementwiseCell) else "step"
+    if type(state) is not type(start):
+        wanted = f"a {type(start).__name__}, as `initial_state` does"
+        fail(cell, f"`{step}` returns a state of another class", expected=wanted, got=f"a {type(state).__name__}")
     given = map_state(torch.clone, state)
+    output, after_step = cell.step(cell.project(inputs)[0], state)
+    require_unmodified(cell, state, given)
     outputs, after = cell(inputs, state)
     require_unmodified(cell, state, given)
-    output, after_step = cell.step(cell.project(inputs)[0], state)
     for method, tensor, shape in (
+        (step, output, [batch, cell.hidden_size]),
         ("forward", outputs, [time, batch, cell.hidden_size]),
-        ("step", output, [batch, cell.hidden_size]),
     ):
         if list(tensor.shape) != shape:
             fail(cell, f"`{method}` returns an output of another shape", expected=shape, got=list(tensor.shape))

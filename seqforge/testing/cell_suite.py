@@ -116,7 +116,11 @@ class CellSuite(Suite):
                 vectors = functional.one_hot(symbols, cell.input_size).to(inputs.dtype)
                 problem = "{part} for symbols differs from that for the unit vectors for which they stand"
                 expected = results_of(cell(vectors, state))
-                require_equal(cell, problem, results_of(cell(symbols, state)), expected)
+                with calling(
+                    cell, "a call with symbols, integers `[time, batch]`; if it reads none: `reads_symbols = False`"
+                ):
+                    found = results_of(cell(symbols, state))
+                require_equal(cell, problem, found, expected)
 
         for_each_case(make_cell, check)
 

@@ -116,9 +116,17 @@ def _load(registry: Registry, registration: Registration, problems: dict[str, st
 
 
 def _factory(registration: Registration, component: type[Any]) -> Callable[..., Any]:
-    """Return the class, or for a cell without the option `hidden_size` a function that takes it."""
-    if registration.kind == "cell" and "hidden_size" not in inspect.signature(component.__init__).parameters:
+    """Return the class, or for a cell that does not support all sizes a function that rounds them up."""
+    if registration.kind != "cell":
+        return component
+    if "hidden_size" not in inspect.signature(component.__init__).parameters:
         return partial(_build_cell, component)
+    for unit in (1, 2, 4, 8, 16, 32, 64):
+        try:
+            component(1, unit), component(1, 3 * unit)
+        except ValueError:
+            continue
+        return component if unit == 1 else partial(_build_rounded_cell, component, unit)
     return component
 
 
@@ -134,6 +142,10 @@ def _backend_attributes(registry: Registry, backend: type[Backend]) -> dict[str,
                 cells[name] = make_cell
                 dtypes += [dtype] if dtype not in dtypes else []
     return {"backend": backend, "cells": cells, "dtypes": dtypes, "device": device, "examples": 1}
+
+
+def _build_rounded_cell(component: type[Any], unit: int, input_size: int, hidden_size: int) -> Any:
+    return component(input_size, -(-hidden_size // unit) * unit)
 
 
 def _build_cell(component: type[Any], input_size: int, _: int) -> Any:

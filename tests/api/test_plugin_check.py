@@ -38,6 +38,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
         ("in-place", "it modifies 'hidden' of the state that it receives"),
         ("plain-tensor", "tensor `scale` is not registered as a parameter or buffer"),
         ("on-the-processor", "a tensor on the CPU inside a cell on another device (wrong_components.py, line "),
+        ("vectors-only", "it cannot read symbols, integers [time, batch], as the first layer does: RuntimeError"),
         ("infinite", "its outputs on 32 random steps are not finite"),
         ("wrong-default", "default hidden_size: should be greater than 0, not 0"),
         ("latin", "the document 'one' is not UTF-8 (unexpected end of data at byte 0)"),

@@ -108,8 +108,9 @@ def test_the_example_of_each_kind_is_that_of_a_new_plugin(choice: str) -> None:
     assert f'"{component_name(class_name)}"\n' in (DOCS / "how-to/own-components.md").read_text("utf-8")
 
 
-def test_the_other_example_is_right(write: Callable, essentials: Registry) -> None:
-    require_right(write("how-to/own-components.md") / "novel_words.py", essentials)
+@pytest.mark.parametrize("name", ["novel_words.py", "no_repetition.py"])
+def test_the_other_examples_are_right(name: str, write: Callable, essentials: Registry) -> None:
+    require_right(write("how-to/own-components.md") / name, essentials)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in files_of("how-to/how-do-i.md") if name.endswith(".toml")))

@@ -206,3 +206,8 @@ class OnTheProcessor(_RNN):
     def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         hidden = torch.tanh(input_gates + recurrent_gates) * torch.full((self.hidden_size,), 0.99)
         return hidden, HiddenState(hidden)
+
+
+class VectorsOnly(_RNN):
+    def project(self, inputs: Tensor) -> Tensor:
+        return inputs @ self.input_weight.t()

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from seqforge.api.plugin_check.cell_tensors import TensorFault, find_other_device, find_other_type, find_unregistered
 from seqforge.errors import DataError, PluginError
-from seqforge.faults import plugin_fault
+from seqforge.faults import describe_error, plugin_fault
 from seqforge.interfaces import Attention, Backend, BackendContext, Cell, scan
 from seqforge.model.choose_backend import load_backends
 from seqforge.model.measure_backends import Probe, Workload, measure_backends
@@ -43,6 +44,8 @@ def try_cell(component: Component, registry: Registry) -> str:
     expected, _ = scan(cell.step, cell.project(inputs), cell.initial_state(2))
     if not torch.allclose(outputs, expected, atol=1e-3):
         raise plugin_fault("cell", component.name, "the outputs of forward differ from those of the scan of step")
+    if cell.reads_symbols:
+        _try_symbols(cell, component)
     expected.square().sum().backward()
     gradients = {name: parameter.grad for name, parameter in cell.named_parameters()}
     unused = [name for name, gradient in gradients.items() if gradient is None]
@@ -69,6 +72,20 @@ def _tensor_faults(cell: Cell[Any]) -> Iterator[TensorFault | None]:
     yield find_unregistered(cell)
     yield find_other_type(copy.deepcopy(cell).double())
     yield find_other_device(copy.deepcopy(cell).double(), "meta")
+
+
+def _try_symbols(cell: Cell[Any], component: Component) -> None:
+    symbols = torch.arange(FEATURES).reshape(FEATURES // 2, 2)
+    vectors = functional.one_hot(symbols, FEATURES).float()
+    try:
+        outputs, _ = cell(symbols, cell.initial_state(2))
+    except Exception as error:
+        fault = describe_error(error, type(cell))
+        reason = f"it cannot read symbols, integers [time, batch], as the first layer does: {fault}"
+        raise plugin_fault("cell", component.name, reason) from error
+    if not torch.allclose(outputs, cell(vectors, cell.initial_state(2))[0], atol=1e-3):
+        reason = "its outputs for symbols differ from those for the unit vectors for which they stand"
+        raise plugin_fault("cell", component.name, reason)
 
 
 def try_attention(component: Component, registry: Registry) -> str:
