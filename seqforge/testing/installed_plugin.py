@@ -123,7 +123,7 @@ def _factory(registration: Registration, component: type[Any]) -> Callable[..., 
         return partial(_build_cell, component)
     for unit in (1, 2, 4, 8, 16, 32, 64):
         try:
-            component(1, unit), component(1, 3 * unit)
+            _ = component(1, unit), component(1, 3 * unit)
         except ValueError:
             continue
         return component if unit == 1 else partial(_build_rounded_cell, component, unit)
