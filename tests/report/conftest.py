@@ -52,7 +52,7 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     contexts: list[Any] = []
     problems: list[str] = []
 
-    def open_file(address: str, width: int = 1280, scheme: str = "light") -> Any:
+    def open_file(address: str, width: int = 1280, scheme: str = "light", ready: str = ".u-wrap") -> Any:
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         context.set_default_timeout(15_000)
         contexts.append(context)
@@ -62,7 +62,7 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
         page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}") or dialog.dismiss())
         page.on("request", lambda request: request.url.startswith(address) or problems.append(f"loads {request.url}"))
         page.goto(address)
-        page.wait_for_selector(".u-wrap")
+        page.wait_for_selector(ready)
         return page
 
     yield open_file
