@@ -69,7 +69,7 @@ class LiveRun:
                 status += f" · {value:.3f} {unit}"
                 break
         if activity := read_activity(self._subject.directory.path):
-            status += f" · {activity}"
+            status = f"{activity} · {status}"
         news = {
             "state": facts.state,
             "ended": facts.state != "running",
