@@ -26,11 +26,11 @@ class Trace:
         gates: Number of gates.
         outputs: The output, then the state after the step.
         input_gates: Gradients of W x + b.
-        recurrent_gates: Gradients of U h; none if this product is not on the outside of the step.
+        recurrent_gates: Gradients of U h; none if the step has no such product, or contains it.
         state: Gradients of the state before the step.
         parameters: Gradients of the registers of parameters in one row; the kernel sums them over the rows.
-        products: Products inside of the step.
-        weights: For each block of all weights inside of the step, the terms whose sum is its gradient.
+        products: Products that the step contains.
+        weights: For each block of the weights of these products, the terms whose sum is its gradient.
     """
 
     gates: int

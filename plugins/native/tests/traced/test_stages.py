@@ -145,8 +145,27 @@ class TestFurtherReductions(TestReductions):
     features: ClassVar = strategies.just(4)
 
 
+def test_the_number_of_threads_changes_nothing() -> None:
+    torch.manual_seed(0)
+    cell = LayerNormLSTM(37, 37)
+    if (reason := NativeBackend().unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    read, inputs, weights = NativeBackend().sequence_reader(cell, FLOAT32), torch.randn(5, 7, 37), torch.randn(37)
+    threads = torch.get_num_threads()
+    found: list[tuple[Tensor, ...]] = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            outputs, _ = read(inputs, cell.initial_state(7))
+            found.append((outputs, *torch.autograd.grad((outputs * weights).sum(), list(cell.parameters()))))
+    finally:
+        torch.set_num_threads(threads)
+    for left, right in zip(*found, strict=True):
+        torch.testing.assert_close(left, right)
+
+
 class Unsupported(FactoredCell[HiddenState]):
-    """A subclass computes something that no kernel can."""
+    """A cell whose subclasses compute something that no kernel can."""
 
     def __init__(self, input_size: int, hidden_size: int, heads: int = 2) -> None:
         super().__init__(input_size, hidden_size, hidden_size, heads=heads)
