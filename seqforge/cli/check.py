@@ -56,4 +56,5 @@ def _components(experiment: "Experiment") -> dict[str, list["Component"]]:
         "schedule": [experiment.schedule],
         "samplers": [*experiment.samplers],
         "metrics": [*experiment.metrics],
+        "trackers": [*experiment.trackers],
     }

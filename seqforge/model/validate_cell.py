@@ -28,10 +28,10 @@ def validate_cell(cell: Cell[Any], component: Component) -> None:
         before = cell.initial_state(_ROWS)
         reason = _state_fault(before)
         if reason is None:
-            copies = map_state(torch.clone, before)
+            given = map_state(torch.clone, before)  # Parts of the initial state may share their memory.
             # Not zeros, because a state that is modified in place could keep its value.
-            outputs, after = cell(torch.ones(1, _ROWS, cell.input_size), before)
-            reason = _step_fault(cell, outputs, before, after) or _modification(before, copies)
+            outputs, after = cell(torch.ones(1, _ROWS, cell.input_size), given)
+            reason = _step_fault(cell, outputs, before, after) or _modification(given, before)
     if reason is not None:
         raise plugin_fault("cell", component.name, reason)
 

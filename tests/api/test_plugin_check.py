@@ -35,7 +35,7 @@ def reports() -> Iterator[dict[str, ComponentReport]]:
     ("name", "finding"),
     [
         ("unused", "its parameters peephole have no gradient: nothing uses them"),
-        ("in-place", "it modifies 'hidden' of the state that it receives"),
+        ("in-place", "it modifies 'average' of the state that it receives"),
         ("plain-tensor", "tensor `scale` is not registered as a parameter or buffer"),
         ("on-the-processor", "a tensor on the CPU inside a cell on another device (wrong_components.py, line "),
         ("vectors-only", "it cannot read symbols, integers [time, batch], as the first layer does: RuntimeError"),

@@ -1,7 +1,7 @@
 """Components that can be imported and built, and that are wrong when they are tried: one or more of each kind."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -190,10 +190,22 @@ class Shifted(Backend):
         return read
 
 
-class InPlace(_RNN):
-    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
-        hidden = state.hidden.mul_(0.5).add_(torch.tanh(input_gates + recurrent_gates))
-        return hidden, HiddenState(hidden)
+class TwoParts(NamedTuple):
+    hidden: Tensor
+    average: Tensor
+
+
+class InPlace(FactoredCell[TwoParts]):
+    def __init__(self, input_size: int, hidden_size: Annotated[PositiveInt, "units"] = 4) -> None:
+        super().__init__(input_size, hidden_size, gates_size=hidden_size)
+
+    def initial_state(self, batch_size: int) -> TwoParts:
+        zeros = self.bias.new_zeros(batch_size, self.hidden_size)
+        return TwoParts(zeros, zeros)
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: TwoParts) -> tuple[Tensor, TwoParts]:
+        hidden = torch.tanh(input_gates + recurrent_gates)
+        return hidden, TwoParts(hidden, state.average.mul_(0.5).add_(hidden))
 
 
 class PlainTensor(_RNN):
