@@ -74,7 +74,7 @@ def _suites_of_plugin(registry: Registry, plugin: Plugin) -> dict[str, type[Any]
                 problems[name] = "needs another machine or other cells: it runs none of the installed cells here"
             continue
         suite = PredictionMetricSuite if issubclass(component, PredictionMetric) else _SUITES[registration.kind]
-        tables.setdefault(suite, {})[registration.name] = _factory(registration, component)
+        tables.setdefault(suite, {})[registration.name] = factory_of(registration, component)
     for suite, table in tables.items():
         class_name = f"Test{_camel(plugin.name)}{suite.__name__.removesuffix('Suite')}"
         classes[class_name] = type(class_name, (suite,), {suite.table: table})
@@ -115,7 +115,7 @@ def _load(registry: Registry, registration: Registration, problems: dict[str, st
     return component
 
 
-def _factory(registration: Registration, component: type[Any]) -> Callable[..., Any]:
+def factory_of(registration: Registration, component: type[Any]) -> Callable[..., Any]:
     """Return the class, or for a cell that does not support all sizes a function that rounds them up."""
     if registration.kind != "cell":
         return component
@@ -158,7 +158,7 @@ def _cells(registry: Registry) -> Iterator[tuple[str, Callable[..., Any]]]:
         if not registration.backends:
             component = _load(registry, registration, {}, registration.name)
             if component is not None:
-                yield registration.qualified_name, _factory(registration, component)
+                yield registration.qualified_name, factory_of(registration, component)
 
 
 def _camel(name: str) -> str:

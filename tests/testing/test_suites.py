@@ -3,8 +3,13 @@
 from importlib.metadata import entry_points
 
 import pytest
+import torch
+from torch import Tensor
 
+from seqforge.interfaces import FactoredCell, HiddenState
+from seqforge.registry import Registration
 from seqforge.testing import CellSuite
+from seqforge.testing.installed_plugin import factory_of
 
 pytest_plugins = ["pytester"]
 
@@ -68,3 +73,22 @@ def test_an_option_with_an_unknown_plugin_is_an_error(pytester: pytest.Pytester)
 def test_a_component_with_a_required_option_is_skipped_with_the_reason(pytester: pytest.Pytester):
     result = pytester.runpytest_inprocess(*OWN, "--seqforge-plugin", "essentials", "-q", "-rs", "-k", "can_be_built")
     result.stdout.fnmatch_lines(["*needs options: *partial(InlineText, text=…)*"])
+
+
+class WithHeads(FactoredCell[HiddenState]):
+    """A cell that supports multiples of 4 only."""
+
+    def __init__(self, input_size: int, hidden_size: int = 128) -> None:
+        super().__init__(input_size, hidden_size, gates_size=hidden_size, heads=4)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.bias.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(self, input_gates: Tensor, recurrent_gates: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        hidden = torch.tanh(input_gates + recurrent_gates)
+        return hidden, HiddenState(hidden)
+
+
+def test_hidden_sizes_that_a_cell_refuses_are_rounded_up():
+    make_cell = factory_of(Registration("cell", "mine", "with-heads", "mine:WithHeads", False), WithHeads)
+    assert [make_cell(3, size).hidden_size for size in (1, 4, 5, 70)] == [4, 4, 8, 72]
