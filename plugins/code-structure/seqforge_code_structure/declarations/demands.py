@@ -50,10 +50,9 @@ class Demands:
         """Return whether the name at a position is that of a called function."""
         node = self._leaf(position)
         parent = node.parent
-        called = (
-            parent is not None and parent.type == "call_expression" and parent.child_by_field_name("function") == node
-        )
-        return called and _text(node) == name
+        if parent is None or parent.type != "call_expression":
+            return False
+        return parent.child_by_field_name("function") == node and text_of(node) == name
 
     def satisfy(self, demand: str, position: int, match: re.Match[str]) -> bool:
         """Change a guess so that it satisfies the demand of an error, and return whether one changed."""
@@ -104,23 +103,23 @@ class Demands:
         return False
 
     def _record_of(self, kind: Node) -> str:
-        text = _text(kind)
+        text = text_of(kind)
         if kind.type in ("struct_specifier", "union_specifier"):
             return text if " " in text else ""
         shape = self._guesses.types.get(text)
         return shape.base if shape and shape.pointers == 0 and shape.base != "long" else ""
 
-    def initialize(self, member: str, position: int) -> bool:
+    def initialize(self, position: int) -> bool:
         """Give the type of a variable the member that its initializer contains."""
         node = self._around(position, "initializer_pair")
         designator = next(iter(node.named_children), None) if node else None
-        name = member or (_text(designator).lstrip(".") if designator else "")
+        name = text_of(designator).lstrip(".") if designator else ""
         declaration = self._around(position, "declaration", "compound_literal_expression")
         kind = declaration.child_by_field_name("type") if declaration else None
         if not name.isidentifier() or kind is None:
             return False
-        if kind.type == "type_identifier" and self._guesses.types.get(_text(kind)) == Shape():
-            self._guesses.types[_text(kind)] = Shape(0, f"{_NEW}{_text(kind)}")
+        if kind.type == "type_identifier" and self._guesses.types.get(text_of(kind)) == Shape():
+            self._guesses.types[text_of(kind)] = Shape(0, f"{_NEW}{text_of(kind)}")
         record = self._record_of(kind)
         if not record:
             return False
@@ -137,8 +136,8 @@ class Demands:
         if node.type == "case" and node.parent is not None:
             node = node.parent.child_by_field_name("value") or node
         changed = False
-        for each in _walk(node):
-            name = _text(each) if each.type == "identifier" else ""
+        for each in walk(node):
+            name = text_of(each) if each.type == "identifier" else ""
             if name in self._guesses.variables:
                 del self._guesses.variables[name]
                 self._guesses.constants[name] = None
@@ -153,7 +152,7 @@ class Demands:
         """Make the called function a macro, since one of its arguments is no expression."""
         call = self._around(position, "call_expression")
         callee = call.child_by_field_name("function") if call else None
-        name = _text(callee) if callee is not None and callee.type == "identifier" else ""
+        name = text_of(callee) if callee is not None and callee.type == "identifier" else ""
         if not name or name in self._guesses.macros or name in self._defined or name in self._locals:
             return False
         self._guesses.macros[name] = self._guesses.functions.pop(name, Shape())
@@ -163,7 +162,7 @@ class Demands:
         """Make a function in the expression at a position a macro, whose result can be assigned to."""
         node = self._leaf(position)
         while node.parent is not None and node.type not in ("expression_statement", "compound_statement"):
-            calls = (each for each in _walk(node) if each.type == "call_expression")
+            calls = (each for each in walk(node) if each.type == "call_expression")
             if any(self._take_any_arguments(call.start_byte) for call in calls):
                 return True
             node = node.parent
@@ -198,7 +197,7 @@ class Demands:
 
     def _owner(self, node: Node) -> tuple[dict[str, Shape] | None, str]:
         """Return the guesses and the name that decide the type of an expression, or None."""
-        name = _text(node)
+        name = text_of(node)
         if node.type == "identifier":
             if name in self._locals:
                 kind = self._locals[name].type
@@ -207,15 +206,15 @@ class Demands:
                 return None, ""
             return self._guesses.variables, name
         if node.type == "field_expression" and (member := node.child_by_field_name("field")) is not None:
-            return self._guesses.members, _text(member)
+            return self._guesses.members, text_of(member)
         callee = node.child_by_field_name("function") if node.type == "call_expression" else None
         if (
             callee is not None
             and callee.type == "identifier"
-            and _text(callee) not in self._defined | self._locals.keys()
+            and text_of(callee) not in self._defined | self._locals.keys()
         ):
-            is_macro = _text(callee) in self._guesses.macros
-            return (self._guesses.macros if is_macro else self._guesses.functions), _text(callee)
+            is_macro = text_of(callee) in self._guesses.macros
+            return (self._guesses.macros if is_macro else self._guesses.functions), text_of(callee)
         return None, ""
 
     def _set(self, node: Node | None, pointers: int, base: str) -> bool:
@@ -248,8 +247,8 @@ class Demands:
 
     def _change_cast(self, node: Node, pointers: int, base: str) -> bool:
         kind = node.child_by_field_name("type")
-        names = (_text(each) for each in _walk(kind) if each.type == "type_identifier")
-        stars = _text(kind).count("*") if kind else 0
+        names = (text_of(each) for each in walk(kind) if each.type == "type_identifier")
+        stars = text_of(kind).count("*") if kind else 0
         return self._change(self._guesses.types, next(names, ""), pointers - stars, base)
 
     def _change_owner(self, node: Node, pointers: int, base: str) -> bool:
@@ -257,7 +256,7 @@ class Demands:
         if shapes is None:
             return False
         if shapes is self._guesses.types:
-            pointers -= self._locals[_text(node)].pointers
+            pointers -= self._locals[text_of(node)].pointers
         elif shapes is self._guesses.variables and is_constant(name):
             self._guesses.constants.pop(name, None)
         return self._change(shapes, name, pointers, base)
@@ -276,17 +275,17 @@ class Demands:
 
 def _new_record(node: Node) -> str:
     """Return the name of a structure for the type of an expression."""
-    words = re.findall(r"\w+", _text(node))
+    words = re.findall(r"\w+", text_of(node))
     return f"{_NEW}{words[-1] if words and not words[-1].isdigit() else 'record'}"
 
 
 def _find_locals(root: Node) -> dict[str, _Local]:
     found: dict[str, _Local] = {}
-    for node in _walk(root):
+    for node in walk(root):
         if node.type not in _SCOPE:
             continue
         kind = node.child_by_field_name("type")
-        name = _text(kind) if kind is not None and kind.type == "type_identifier" else ""
+        name = text_of(kind) if kind is not None and kind.type == "type_identifier" else ""
         for declarator in node.children_by_field_name("declarator"):
             pointers, current = 0, declarator
             while current is not None and current.type != "identifier":
@@ -296,11 +295,12 @@ def _find_locals(root: Node) -> dict[str, _Local]:
                     (each for each in current.named_children if "declarator" in each.type), None
                 )
             if current is not None:
-                found.setdefault(_text(current), _Local(name, pointers))
+                found.setdefault(text_of(current), _Local(name, pointers))
     return found
 
 
-def _walk(node: Node | None) -> list[Node]:
+def walk(node: Node | None) -> list[Node]:
+    """Return a node and all nodes inside it, in no particular order."""
     waiting, found = ([node] if node is not None else []), list[Node]()
     while waiting:
         current = waiting.pop()
@@ -309,5 +309,6 @@ def _walk(node: Node | None) -> list[Node]:
     return found
 
 
-def _text(node: Node) -> str:
+def text_of(node: Node) -> str:
+    """Return the code of a node."""
     return (node.text or b"").decode()

@@ -1,8 +1,13 @@
 """Guesses of declarations, and the C code that contains them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+_SIZE = 4096
+_SIZES = re.compile(r"MAX|NUM|NR|LAST|COUNT|SIZE|LEN|END")
+"""Words in the names of constants that are sizes."""
 
 _DEEPEST = 100
 """Number of records inside one another, above which a member is a pointer."""
@@ -37,7 +42,7 @@ class Guesses:
         functions: Types of results by the name of the function.
         macros: The same for functions that are macros, since their result is assigned to or is a constant.
         constants: Names of constants.
-        texts: Macros that are replaced by a string literal, or by nothing.
+        texts: Macros, with their parameters, and what they are replaced by.
         members: Types of members by name.
         records: For each `struct NAME` or `union NAME`, its members.
         enumerations: Names of enumerations.
@@ -58,8 +63,11 @@ class Guesses:
         for name, text in self.texts.items():
             yield f"#define {name} {text}"
         if self.constants:
-            # Different values, so that labels of a switch differ.
-            yield f"enum {{ {', '.join(f'{name} = {65536 + value}' for value, name in enumerate(self.constants))} }};"
+            # Different values, so that labels of a switch differ, and large ones for the sizes of arrays.
+            values = (
+                f"{name} = {value + _SIZE * bool(_SIZES.search(name))}" for value, name in enumerate(self.constants)
+            )
+            yield f"enum {{ {', '.join(values)} }};"
         for name in self.enumerations:
             yield f"enum {name} {{ seqforge_of_{name} }};"
         records = dict(self.records)

@@ -6,14 +6,14 @@ method solves constraints; here, a compiler reports which guess does not fit, an
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from tree_sitter import Node, Tree
 
 from seqforge_code_structure.compiler import CompilerError, diagnose
-from seqforge_code_structure.declarations.demands import Demands
+from seqforge_code_structure.declarations.demands import Demands, text_of, walk
 from seqforge_code_structure.declarations.guesses import Guesses, Shape
 from seqforge_code_structure.identifiers.compiled_code import blank
 from seqforge_code_structure.identifiers.lexicon import is_constant
@@ -61,6 +61,8 @@ def accept_unit(text: str, compiler: Path) -> Acceptance:
     names = _Names(tree)
     guesses = Guesses()
     names.guess(guesses)
+    if match := _TOP_LEVEL_CALL.fullmatch(code):  # Such a unit is a macro, whose arguments may be anything.
+        guesses.texts[f"{match['name'].decode()}(...)"] = ""
     demands = Demands(tree, guesses, names.defined)
     errors: list[CompilerError] = []
     seen: set[str] = set()
@@ -88,7 +90,7 @@ def accept_unit(text: str, compiler: Path) -> Acceptance:
 
 def _blank_assembly(code: bytes, tree: Tree) -> bytes:
     """Write a zero for each `asm`, since its literals, which are empty here, are a language of their own."""
-    for node in _walk(tree.root_node):
+    for node in walk(tree.root_node):
         if node.type == "gnu_asm_expression":
             inside = code[node.start_byte + 1 : node.end_byte]
             code = code[: node.start_byte] + b"0" + blank(inside) + code[node.end_byte :]
@@ -105,24 +107,24 @@ class _Names:
         self._enumerations: dict[str, None] = {}
         self._texts: dict[str, None] = {}
         own: set[str] = set()
-        for node in _walk(tree.root_node):
+        for node in walk(tree.root_node):
             kind = node.type
             if kind == "type_identifier":
                 self._visit_type(node, own)
             elif kind == "concatenated_string":
-                self._texts.update(dict.fromkeys(_text(child) for child in node.named_children if _is_name(child)))
+                self._texts.update(dict.fromkeys(text_of(child) for child in node.named_children if _is_name(child)))
             elif kind == "function_declarator" and (name := node.child_by_field_name("declarator")) is not None:
                 parent = node.parent
                 if _is_name(name) and parent is not None and parent.type != "parameter_declaration":
-                    self.defined.add(_text(name))
+                    self.defined.add(text_of(name))
             elif kind == "enumerator" and (name := node.child_by_field_name("name")) is not None:
-                self.defined.add(_text(name))
+                self.defined.add(text_of(name))
         self._types = {name: None for name in self._types if name not in own}
         self._records = {name: None for name in self._records if name not in own}
         self._enumerations = {name: None for name in self._enumerations if name not in own}
 
     def _visit_type(self, node: Node, own: set[str]) -> None:
-        parent, name = node.parent, _text(node)
+        parent, name = node.parent, text_of(node)
         if parent is None:
             return
         keyword = {"struct_specifier": "struct", "union_specifier": "union", "enum_specifier": "enum"}.get(parent.type)
@@ -144,22 +146,12 @@ class _Names:
         guesses.types = {name: Shape() for name in self._types if name not in _KEYWORDS}
         guesses.records = {name: {} for name in self._records}
         guesses.enumerations = dict(self._enumerations)
-        guesses.texts = dict.fromkeys(self._texts, '""')
+        guesses.texts = {**_PREDEFINED, **dict.fromkeys(self._texts, '""')}
 
 
+_PREDEFINED = {"true": "1", "false": "0", "NULL": "((void *)0)"}
+_TOP_LEVEL_CALL = re.compile(rb"\s*(?:static\s+)?(?P<name>(?!asm\b)[A-Za-z_]\w*)\s*\([^{}]*\)\s*;?\s*")
 _KEYWORDS = frozenset({"__auto_type", "_Bool", "__builtin_va_list", "__int128"})
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        waiting += current.children
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode()
 
 
 def _is_name(node: Node) -> bool:
@@ -212,10 +204,8 @@ def _add_member(match: re.Match[str], _: CompilerError, guesses: Guesses, *__: o
     return is_new
 
 
-def _add_initialized_member(
-    match: re.Match[str], error: CompilerError, guesses: Guesses, demands: Demands, _: _Names
-) -> bool:
-    return demands.initialize(match[1] if match.lastindex else "", error.start)
+def _add_initialized_member(_: re.Match[str], error: CompilerError, __: Guesses, demands: Demands, ___: _Names) -> bool:
+    return demands.initialize(error.start)
 
 
 def _define_record(match: re.Match[str], _: CompilerError, guesses: Guesses, *__: object) -> bool:
@@ -270,10 +260,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Update], ...] = tuple(
         ),
         (r"case label does not reduce|initializer element is not|is not an integer constant", _constant),
         (r"variably modified '\w+' at file scope|not an integer constant|is not constant", _constant),
-        (
-            r"field name not in record|unknown field '(\w+)'|'(?:\w| )+' has no member named '(\w+)'",
-            _add_initialized_member,
-        ),
+        (r"field name not in record", _add_initialized_member),
         (r"before '(\w+)'", _blank),
     )
 )

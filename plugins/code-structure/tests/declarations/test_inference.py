@@ -78,6 +78,18 @@ def test_tables_of_data_are_accepted() -> None:
     assert accept(table).accepted
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        'MODULE_LICENSE("GPL");\n',
+        "static DEFINE_MUTEX(lock);\n",
+        "static int table[TYPE_MAX] = { [TYPE_FIRST] = 1, [TYPE_SECOND] = false };\n",
+    ],
+)
+def test_units_that_are_no_functions_are_accepted(unit: str) -> None:
+    assert accept(unit).accepted
+
+
 def test_compiler_reads_no_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret.h"
     secret.write_text("#error secret\n")
