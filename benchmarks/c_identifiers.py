@@ -137,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", nargs="?", default=os.environ.get("SEQFORGE_LINUX_SOURCE"), help="Linux as .tar.xz")
     parser.add_argument("--files", type=int, help="number of held-out files, chosen at random (default: all)")
+    parser.add_argument("--skip", type=int, default=0, help="number of files of the random order to leave out")
     parser.add_argument("--everywhere", action="store_true", help=f"all folders, instead of {', '.join(FOLDERS)}")
     parser.add_argument("--show", type=int, default=0, help="number of findings in unchanged files to print")
     parser.add_argument("--seed", type=int, default=1, help="seed of the files and the mutations")
@@ -148,8 +149,9 @@ def main() -> None:
     corpus = LinuxSource(source=Path(arguments.archive), include=include, suffixes=(".c",))
     documents = [found for found in corpus.documents() if hash_to_unit_interval(found.name) < HELD_OUT]
     generator = random.Random(arguments.seed)
-    if arguments.files:
-        documents = generator.sample(documents, min(arguments.files, len(documents)))
+    documents.sort(key=lambda document: document.name)
+    generator.shuffle(documents)
+    documents = documents[arguments.skip :][: arguments.files]
     held_out = [document.content.decode() for document in documents]
     lexicon = read_linux_lexicon()
     print(f"lexicon: {lexicon.source}: {lexicon.files:,} files")

@@ -4,9 +4,9 @@ A line is checked if it begins a statement or declaration inside braces: the las
 directives, is `;`, `{`, `}` or the `:` of a label, it does not begin with `else`, and neither a round or square bracket
 nor the brace of an initializer is open. It agrees if its column is nearest to one unit for each open brace, or if it is
 one unit to the right of the statement of the innermost brace, which may itself be inside a loop without braces. A line
-that begins with `}` must have one unit less, or the column of that statement. A line with `case` or `default` may have
-one unit less, and a `{` after one of these need not count. Other labels are not checked. In the other style, `case` is
-indented, so that a `switch` counts twice for the statements in it.
+that begins with `}` must have one unit less, or the column of that statement. A line with `case` or `default`, and a
+`break` that belongs to a `switch`, may have one unit less, and a `{` after a `case` need not count. Other labels are
+not checked. In the other style, `case` is indented, so that a `switch` counts twice for the statements in it.
 
 A block may have a style of its own: its statements also agree if there are several, all in one column, to the right of
 the statement of the brace. The same holds for the `case` lines of a `switch`.
@@ -34,6 +34,7 @@ _NEXT_LINE = re.compile(
 )
 _CASE = re.compile(r"case\b[^;{}?\"]{0,200}:|default[ \t]*+:")
 _AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):\s*+")
+_BREAK = re.compile(r"break[ \t]*+;")
 _ELSE = re.compile(r"else\b")
 _LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
 _INITIALIZER = re.compile(r"(?:[=,(\[]|\breturn|[\]*]\s*+\))\s*+\Z")
@@ -281,6 +282,7 @@ class _LineFinder:
         closing = match["first"] == "}"
         most = len(kinds) - closing
         optional = kinds.count(Brace.CASE) + (after_case and match["first"] == "{")
+        optional += innermost.kind is Brace.SWITCH and _BREAK.match(self._text, match.start("first")) is not None
         shift = kinds.count(Brace.SWITCH) - (closing and innermost.kind is Brace.SWITCH)
         indentation = match["indentation"][:_LONGEST_INDENTATION]
         inside = 0 if closing or case else 1

@@ -58,6 +58,13 @@ def test_columns_count_and_a_few_spaces_more_or_less_do_not():
         assert lines(text.replace("\tg()", other + "g()")) == [other + "g();"]
 
 
+def test_break_may_be_in_the_column_of_its_case():
+    text = "int f(void)\n{\n\tswitch (a) {\n\tcase 1:\n\t\tg();\n\tbreak;\n\tcase 2:\n\t\tbreak;\n\t}\n}\n"
+    assert lines(text) == []
+    assert lines(text.replace("\n\tbreak", "\nbreak")) == ["break;"]
+    assert lines(text.replace("\n\tbreak", "\n\treturn")) == ["\treturn;"]
+
+
 def test_missing_brace_does_not_affect_later_functions():
     broken = CODE.replace("\tfor (;;) {", "\tfor (;;) {\n\t\tif (b) {")
     assert "\tint a;" not in lines(broken)

@@ -47,7 +47,7 @@ HEAD_RULES = (
     *_HEAD_ANNOTATIONS,
     Rule(
         (b")\n", b") ", b")\t"),
-        rb"^(?:[A-Z][A-Z0-9_]++|module_\w++|\w{1,40}_initcall)\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
+        rb"^(?:[A-Z]{2}\w*+|module_\w++|\w{1,40}_initcall)\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
         "a macro of the top level may lack its semicolon",
     ),
     Rule(
@@ -174,7 +174,7 @@ BODY_RULES = (
     ),
     Rule(
         (b") {",),
-        rb"\n[ \t]++(?!(?:while|switch)\b)(?P<name>\w{5,}+)"
+        rb"\n[ \t]++(?!(?:while|switch|return)\b)(?P<name>\w{5,}+)"
         rb"(?=\s*+\((?:[^(){};]++|\((?:[^(){};]++|\([^(){};]*+\))*+\))*+\) \{)",
         "any other call before a block is also a loop macro",
         b"while",
