@@ -49,6 +49,9 @@ FEWEST_MACRO_ARGUMENTS = 3
 """Smallest number of arguments of a macro that defines a function and names all of its parameters, such as
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
+UNDECLARED_SHARE = 0.75
+"""Smallest share of the calls of a function with an undeclared name as an argument, if this is no variable."""
+
 
 class NameDefect(NamedTuple):
     """A name error.
@@ -165,12 +168,12 @@ class Context:
         return self.lexicon.pastes_arguments(use.callee) or self._never_declares(use)
 
     def _never_declares(self, use: Use) -> bool:
-        """Return whether several calls of a function in a whole text all have an undeclared name as this argument.
+        """Return whether most of several calls of a function in a whole text have an undeclared name as this argument.
 
         Then it is a macro of a header, and the argument is the name of a member, for example.
         """
         calls = self.calls[use.callee]
-        return self.whole and calls > 1 and self.arguments[use.callee, use.argument] >= calls
+        return self.whole and calls > 1 and self.arguments[use.callee, use.argument] >= UNDECLARED_SHARE * calls
 
     def may_be_used_by_macros(self, declaration: Declaration) -> bool:
         """Return whether macros of headers may use a variable.

@@ -127,7 +127,12 @@ ARGUMENTS_OF_MACROS = (
         "an argument of a macro may be empty",
         remove_comma,
     ),
-    Rule((b"offsetof",), rb"offsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_][\w.]*+)", "it names a member", b"0"),
+    Rule(
+        (b"offsetof",),
+        rb"offsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_](?:[^()]++|" + ARGUMENTS + rb")*+)\)",
+        "the second argument names a member",
+        b"0",
+    ),
     Rule(
         (b"OPTS(",),
         rb"[(,]\s*+(?P<name>\.\w++\s*+=(?!=))",

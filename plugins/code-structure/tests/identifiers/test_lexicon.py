@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers import lexicon_building as module
 from seqforge_code_structure.identifiers import lexicon_file
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
@@ -42,6 +43,24 @@ def test_global_names_of_a_file_count_in_excerpts_only():
     lexicon = build_lexicon([declares, "int g(int level)\n{\n\treturn level;\n}\n"])
     assert lexicon.must_be_declared("level", argument=False, whole=True)
     assert not lexicon.must_be_declared("level", argument=False, whole=False)
+
+
+def test_global_names_of_other_files_need_no_declaration():
+    local = "int g(int level)\n{\n\treturn level;\n}\n"
+    for declaration, declared in (("static int level;\n", True), ("int level;\n", False)):
+        lexicon = build_lexicon([declaration, *[local] * 50])
+        assert lexicon.must_be_declared("level", argument=False, whole=True) is declared
+    # A name that many more files declare in a function is local nevertheless.
+    assert build_lexicon(["int level;\n", *[local] * 200]).must_be_declared("level", argument=False, whole=True)
+
+
+def test_loop_macros_may_declare_their_variable():
+    loop = "void f(struct s *s)\n{\n\tfor_each_online(s, ca) {\n\t\tg(ca);\n\t}\n}\n"
+    lexicon = build_lexicon([loop, *["int g(int ca)\n{\n\treturn ca;\n}\n"] * 20])
+    assert lexicon.pastes_arguments("for_each_online")
+    assert [found.message for found in analyze(loop.replace("g(ca)", "g(ca + cb)"), lexicon).diagnostics] == [
+        "undefined identifier 'cb'"
+    ]
 
 
 def test_macros_that_paste_their_arguments_are_recognized():
