@@ -1,6 +1,7 @@
 """Rules that rewrite the parts of a unit of C of the Linux kernel: its head, its body, or a unit without a body."""
 
 from seqforge_code_structure.identifiers.replacements import (
+    remove_member,
     rewrite_declaring_loop,
     rewrite_list_loop,
     rewrite_type,
@@ -47,8 +48,15 @@ HEAD_RULES = (
     *_HEAD_ANNOTATIONS,
     Rule(
         (b")\n", b") ", b")\t"),
-        rb"^(?:[A-Z]{2}\w*+|module_\w++|\w{1,40}_initcall)\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
+        rb"^(?:(?:static\s++)?[A-Z]{2}\w*+|module_\w++|\w{1,40}_initcall)\s*+"
+        + ARGUMENTS
+        + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
         "a macro of the top level may lack its semicolon",
+    ),
+    Rule(
+        (b"_",),
+        rb"\w\s++(?P<name>[A-Z][A-Z0-9]*_[A-Z0-9_]++)(?=\s*+[,)])",
+        "an annotation after a parameter",
     ),
     Rule(
         (b"FIXTURE",),
@@ -128,10 +136,11 @@ BODY_RULES = (
         rewrite_declaring_loop,
     ),
     Rule(
-        (b"hash_for_each_possible",),
-        rb"hash_for_each_possible\w*+\([^(),;{}]++,[^(),;{}]++,\s*+(?P<name>\w++)(?=\s*+,)",
-        "the third argument names a member",
-        b"0",
+        (b"hash_for_each",),
+        rb"hash_for_each(?:_possible\w*+\([^()]*,\s*+(?P<name>\w++)\s*+,(?:[^(),]++|" + ARGUMENTS + rb")++\)"
+        rb"|(?:_safe|_rcu)?+\([^()]*,\s*+(?P<last>\w++)\s*+\))",
+        "the last argument but one, or the last one, names a member",
+        remove_member,
     ),
     Rule(
         (b"_rcu(",),

@@ -16,7 +16,7 @@ _CALLEE = re.compile(
 )
 _MACRO_CALLEE = re.compile(rb"(?<!\w)[A-Z_][A-Z0-9_]++\s*+\Z")
 _UNNAMED_BIT_FIELD = re.compile(rb"[;{]\s*+(?:const\s++)?" + BASIC + rb"(?:\s++" + BASIC + rb")*+\s*+\Z")
-_BEFORE_ADDRESS = re.compile(rb"(?:[=,({\[?:-]|\breturn)\s*+\Z")
+_BEFORE_ADDRESS = re.compile(rb"(?:[=,({\[?:]|(?<!-)-|\breturn)\s*+\Z")
 
 
 def rewrite_declaring_loop(match: Match) -> bytes:
@@ -29,6 +29,13 @@ def rewrite_declaring_loop(match: Match) -> bytes:
 def rewrite_list_loop(match: Match) -> bytes:
     """Write the loop as a `while` without its last argument."""
     return b"while" + blank(match["name"][5:]) + match["arguments"] + blank(match["member"])
+
+
+def remove_member(match: Match) -> bytes:
+    """Write a zero for the name of a member, the group `name` or `last`."""
+    whole, begin = match[0], match.start()
+    start, stop = (position - begin for position in match.span("name" if match["name"] else "last"))
+    return whole[:start] + b"0" + blank(whole[start + 1 : stop]) + whole[stop:]
 
 
 def rewrite_type(match: Match) -> bytes:
