@@ -75,15 +75,16 @@ class Scopes:
         functions: All functions so far.
         declared: Names that are declared outside of functions.
         function: The open function, or None.
+        visible: The innermost declaration of each name that the open scopes of a function declare.
     """
 
-    __slots__ = ("_around", "_hidden", "_returns", "_visible", "declared", "function", "functions")
+    __slots__ = ("_around", "_hidden", "_returns", "declared", "function", "functions", "visible")
 
     def __init__(self) -> None:
         self.functions: list[Function] = []
         self.declared: set[str] = set()
         self.function: Function | None = None
-        self._visible: dict[str, Declaration] = {}
+        self.visible: dict[str, Declaration] = {}
         self._hidden: list[list[tuple[str, Declaration | None]]] = []
         """For each open scope, the names that it declares and the declarations that they hide."""
         self._around = 0
@@ -107,9 +108,9 @@ class Scopes:
         """Close the innermost scope, and the open function if this is its outermost scope."""
         for name, before in reversed(self._hidden.pop()):
             if before is None:
-                del self._visible[name]
+                del self.visible[name]
             else:
-                self._visible[name] = before
+                self.visible[name] = before
         if len(self._hidden) == self._around:
             self.function = None
 
@@ -123,11 +124,11 @@ class Scopes:
 
     def declares(self, name: str) -> bool:
         """Return whether an open scope declares a name."""
-        return name in self._visible
+        return name in self.visible
 
     def use(self, name: str) -> bool:
         """Mark the variable of a name as used, and return whether there is one."""
-        declaration = self._visible.get(name)
+        declaration = self.visible.get(name)
         if declaration is None:
             return False
         declaration.used = True
@@ -145,5 +146,5 @@ class Scopes:
             return
         declaration = Declaration(name, start, variable)
         self.function.declarations.append(declaration)
-        self._hidden[-1].append((name, self._visible.get(name)))
-        self._visible[name] = declaration
+        self._hidden[-1].append((name, self.visible.get(name)))
+        self.visible[name] = declaration

@@ -104,7 +104,8 @@ class Walk:
         """
         cursor = tree.walk()
         first, following, parent = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
-        frames, scopes = self._frames, self.scopes
+        frames, scopes, visible = self._frames, self.scopes, self.scopes.visible
+        text, offset = self._text, self._offset
         has_error = tree.root_node.has_error
         while True:
             node = cursor.node
@@ -115,8 +116,11 @@ class Walk:
             if has_error:
                 role = self._visit_erroneous(node, kind, role)
             if kind in _NAMES:
-                if not (has_error and node.is_missing):  # The parser inserts names of length 0.
-                    self._visit_name(node, kind, role)
+                name = text[node.start_byte + offset : node.end_byte + offset]
+                if role is _USE and (declaration := visible.get(name)) is not None:
+                    declaration.used = True
+                elif name:  # The parser inserts names of length 0 for those that are missing.
+                    self._visit_name(node, kind, role, name)
             elif kind not in LEAVES and (kind != INITIALIZER_LIST or scopes.function or has_error) and first():
                 if kind in _OPENING:
                     self._open(node, kind)
@@ -177,14 +181,13 @@ class Walk:
             return Role.UNCERTAIN
         return role
 
-    def _visit_name(self, node: Node, kind: int, role: Role) -> None:
+    def _visit_name(self, node: Node, kind: int, role: Role, name: str) -> None:
         scopes = self.scopes
         start = node.start_byte
         stop = node.end_byte
         position = start + self._offset
-        name = self._text[position : stop + self._offset]
         if role is _USE:
-            if not scopes.use(name) and kind == IDENTIFIER and scopes.function:
+            if kind == IDENTIFIER and scopes.function:
                 scopes.add_free(self._describe_use(name, position, node))
         elif role is _CALL:
             if not scopes.use(name):
