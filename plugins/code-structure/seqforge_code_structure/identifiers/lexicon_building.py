@@ -11,7 +11,7 @@ from seqforge_code_structure.units import split_units
 FREE_FRACTION = 0.1
 """A name counts as always declared if less than this fraction of the files that contain it use it undeclared."""
 
-UNUSED_FRACTION = 0.05
+UNUSED_FRACTION = 0.02
 """Macros are assumed to use a variable that is unused in at least this fraction of the files that declare it."""
 
 FEWEST_UNUSED = 2
