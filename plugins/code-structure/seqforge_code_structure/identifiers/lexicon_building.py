@@ -17,7 +17,7 @@ UNUSED_FRACTION = 0.02
 FEWEST_UNUSED = 2
 """Smallest number of files with the unused variable for this assumption, since a single one may be a mistake."""
 
-SHARED_WEIGHT = 10
+SHARED_WEIGHT = 3
 """Uses without a declaration as which a file counts that declares the name for all other files."""
 
 PASTED_FRACTION = 0.1

@@ -48,9 +48,7 @@ HEAD_RULES = (
     *_HEAD_ANNOTATIONS,
     Rule(
         (b")\n", b") ", b")\t"),
-        rb"^(?:(?:static\s++)?[A-Z]{2}\w*+|module_\w++|\w{1,40}_initcall)\s*+"
-        + ARGUMENTS
-        + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
+        rb"^(?:static\s++)?[A-Za-z_]\w*+\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
         "a macro of the top level may lack its semicolon",
     ),
     Rule(

@@ -48,7 +48,7 @@ def test_global_names_of_a_file_count_in_excerpts_only():
 def test_global_names_of_other_files_need_no_declaration():
     local = "int g(int level)\n{\n\treturn level;\n}\n"
     for declaration, declared in (("static int level;\n", True), ("int level;\n", False)):
-        lexicon = build_lexicon([declaration, *[local] * 50])
+        lexicon = build_lexicon([declaration, *[local] * 20])
         assert lexicon.must_be_declared("level", argument=False, whole=True) is declared
     # A name that many more files declare in a function is local nevertheless.
     assert build_lexicon(["int level;\n", *[local] * 200]).must_be_declared("level", argument=False, whole=True)
