@@ -18,6 +18,7 @@ def seqforge_register(register: Register) -> None:
     register.corpus("c-characters", "seqforge_code_structure.labelled_characters:LabelledCharacters")
 
     register.sampler("balanced", "seqforge_code_structure.samplers.balanced:Balanced")
+    register.sampler("scoped", "seqforge_code_structure.samplers.scoped:Scoped")
 
     register.metric("brackets", "seqforge_code_structure.metrics:Brackets")
     register.metric("terminators", "seqforge_code_structure.metrics:Terminators")

@@ -8,6 +8,7 @@ from seqforge_code_structure.declared_metric import CompilesDeclared
 from seqforge_code_structure.labelled_characters import LabelledCharacters
 from seqforge_code_structure.metrics import Brackets, Identifiers, Indentation, Terminators
 from seqforge_code_structure.samplers.balanced import Balanced
+from seqforge_code_structure.samplers.scoped import Scoped
 
 from seqforge.api import texts
 from seqforge.testing import CorpusSuite, MetricSuite, SamplerSuite
@@ -31,5 +32,5 @@ class TestMetrics(MetricSuite):
 
 
 class TestSampler(SamplerSuite):
-    samplers: ClassVar = {"balanced": Balanced}
+    samplers: ClassVar = {"balanced": Balanced, "scoped": Scoped}
     prompts: ClassVar = ("a", "f(a[", "\n#if 1\n{", "{(", '"\\')

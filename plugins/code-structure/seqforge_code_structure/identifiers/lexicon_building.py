@@ -23,6 +23,12 @@ SHARED_WEIGHT = 3
 PASTED_FRACTION = 0.1
 """A macro is assumed to paste its arguments if it has an undeclared one in at least this fraction of its files."""
 
+FEWEST_CALLS = 3
+"""Smallest number of files that call a function, for a function that no file uses other than in calls.
+
+A call of an unknown function is no error, but the sampler `scoped` needs these names.
+"""
+
 LONGEST_PIECE = 100_000
 """Length limit of a piece in characters. Each piece of a longer file counts as a file."""
 
@@ -139,7 +145,8 @@ class LexiconBuilder:
             count = Count(**{kind: counter[name] for kind, counter in counts.items()})
             flag = count.to_flags()
             # Most checks need no names of functions, since a call of an unknown function is no error.
-            worthwhile = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
+            needed = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
+            worthwhile = needed or count.called >= FEWEST_CALLS
             if worthwhile and max(count) >= fewest_files:
                 flags[name] = flag
         return Lexicon.from_flags(self.files, flags, source)

@@ -1,0 +1,258 @@
+"""The names that generated C may use: a set of characters that may follow each prefix of an allowed name.
+
+A set of characters is an integer with one bit for each token of the vocabulary, so that sets are combined quickly.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from enum import IntEnum
+from functools import cache
+
+from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
+
+LONGEST_NAME = 40
+"""Length limit of names in generated code."""
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+NAME_CHARACTERS = LETTERS + "0123456789"
+
+QUALIFIERS = frozenset({"static", "const", "volatile", "register"})
+TAGS = frozenset({"struct", "union", "enum"})
+BASIC_TYPES = frozenset(["void", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "bool"])
+_OTHER_TYPES = """
+    s8 u8 s16 u16 s32 u32 s64 u64 __s8 __u8 __s16 __u16 __s32 __u32 __s64 __u64 uint ulong ushort
+    __le16 __be16 __le32 __be32 __le64 __be64 __sum16 __wsum
+    size_t ssize_t loff_t off_t pid_t uid_t gid_t kuid_t kgid_t dev_t mode_t umode_t sector_t blkcnt_t gfp_t fmode_t
+    dma_addr_t phys_addr_t resource_size_t spinlock_t raw_spinlock_t rwlock_t seqlock_t atomic_t atomic64_t
+    atomic_long_t refcount_t ktime_t time64_t cpumask_t cpumask_var_t nodemask_t pgd_t p4d_t pud_t pmd_t pte_t pgprot_t
+    pgoff_t pgtable_t swp_entry_t vm_fault_t wait_queue_head_t wait_queue_entry_t irqreturn_t irq_hw_number_t
+    blk_status_t blk_opf_t netdev_tx_t netdev_features_t sigset_t siginfo_t clockid_t cycles_t efi_status_t guid_t
+    uuid_t uintptr_t int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t va_list acpi_status acpi_handle
+"""
+TYPES = BASIC_TYPES | frozenset(_OTHER_TYPES.split())
+ANNOTATIONS = frozenset({"const", "volatile", "__iomem", "__user", "__percpu", "__rcu", "__maybe_unused"})
+"""Words after a type."""
+STATEMENTS = frozenset(["if", "while", "for", "do", "switch", "return", "break", "continue", "goto", "case", "default"])
+RESERVED = (
+    QUALIFIERS
+    | TAGS
+    | TYPES
+    | STATEMENTS
+    | ANNOTATIONS
+    | frozenset(["else", "sizeof", "extern", "typedef", "inline", "auto", "restrict", "asm", "typeof", "offsetof"])
+)
+"""Words that are not names of variables, labels or members in generated code."""
+
+_PREDEFINED = ("NULL", "true", "false", "__func__", "__FUNCTION__")
+_ALWAYS_LOCAL = Flag.LOCAL | Flag.LOCAL_IN_EXCERPT | Flag.LOCAL_ARGUMENT | Flag.LOCAL_ARGUMENT_IN_EXCERPT
+_CALLED = Flag.EVALUATES | Flag.PASTES
+# The analysis of names reads some macros as loops, or as text that is not code.
+_NO_FUNCTION = re.compile(
+    r"\w*(?:for_?each|for_all_|_walk|for_other_threads|with_intel_|_scoped|offsetof|typeof)\w*|scoped_\w*"
+    r"|__builtin_\w*|va_\w*|asm\w*|\w*OPTS"
+)
+STRING_PREFIX = re.compile(r"KERN_[A-Z]+")
+"""Macros that a string follows."""
+_NO_VARIABLE = re.compile(r"KERN_\w*|FW_(?:BUG|WARN|INFO)|HW_ERR|DEPRECATED|\w*OPTS|__[a-z]\w*")
+_LOOP = re.compile(r"\w*for_each\w*")
+
+
+class Role(IntEnum):
+    """The kinds of words that may be at a position."""
+
+    OPERAND = 0
+    """A variable or function."""
+    RETURNED = 1
+    """The same directly after `return`."""
+    GROUP = 2
+    """A variable, function or type after an opening bracket."""
+    STATEMENT = 3
+    """The first word of a statement that may not be a declaration."""
+    ITEM = 4
+    """The first word of a statement or declaration."""
+    TYPE = 5
+    """A type after a qualifier."""
+    FOR = 6
+    """The first word in the brackets of `for`."""
+    WHILE = 7
+    """The `while` of a `do` statement."""
+    BASIC = 8
+    """A further word of a type such as `unsigned long`."""
+    ANNOTATION = 9
+    """A word after a type."""
+    FREE = 10
+    """Any word that is not reserved."""
+    LABEL = 11
+    """The name of a label."""
+    NEW = 12
+    """The name of a variable that is declared."""
+    NEW_OR_BASIC = 13
+    """The same, or a further word of its type."""
+
+
+_ALWAYS = STATEMENTS - {"break", "continue", "case", "default"}
+_WORDS: dict[Role, frozenset[str]] = {
+    Role.GROUP: TYPES | TAGS,
+    Role.STATEMENT: _ALWAYS,
+    Role.ITEM: _ALWAYS | TYPES | TAGS | QUALIFIERS,
+    Role.TYPE: TYPES | TAGS | QUALIFIERS,
+    Role.FOR: TYPES | TAGS,
+    Role.WHILE: frozenset({"while"}),
+    Role.BASIC: BASIC_TYPES | ANNOTATIONS,
+    Role.ANNOTATION: ANNOTATIONS,
+}
+USES = frozenset({Role.OPERAND, Role.RETURNED, Role.GROUP, Role.STATEMENT, Role.ITEM, Role.FOR})
+"""Roles that may be names in scope."""
+
+
+class Alphabet:
+    """The characters of a vocabulary as bits.
+
+    Args:
+        characters: Character of each token.
+    """
+
+    def __init__(self, characters: tuple[str, ...]) -> None:
+        self.characters = characters
+        self._bits: dict[str, int] = {}
+        for token, character in enumerate(characters):
+            self._bits[character] = self._bits.get(character, 0) | 1 << token
+        self._sets: dict[str, int] = {}
+        self.complete = 1 << len(characters)
+        """Bit that states that a prefix is a whole name."""
+        self.letters, self.name_characters = self.bits(LETTERS), self.bits(NAME_CHARACTERS)
+
+    def bits(self, characters: str) -> int:
+        """Return the set of the given characters."""
+        if (known := self._sets.get(characters)) is None:
+            known = 0
+            for character in characters:
+                known |= self._bits.get(character, 0)
+            self._sets[characters] = known
+        return known
+
+    def spells(self, name: str) -> bool:
+        """Return whether the vocabulary has all characters of a name."""
+        return all(character in self._bits for character in name)
+
+
+class NameTable:
+    """The names that are allowed in every function: those of a lexicon, and keywords."""
+
+    def __init__(self, lexicon: Lexicon, alphabet: Alphabet) -> None:
+        self.alphabet = alphabet
+        self.variables, self.returned, self.functions = set[str](), set[str](), set[str]()
+        self.loops, self.prefixes, self.types = set[str](), set[str](), set[str]()
+        for line in lexicon.table.decode().splitlines():
+            name, _, digits = line.partition(" ")
+            if name in TYPES and int(digits, 32) & Flag.VARIABLE:
+                self.types.add(name)
+            if len(name) <= LONGEST_NAME and name.isascii() and name not in RESERVED and alphabet.spells(name):
+                self._add(name, Flag(int(digits, 32)))
+        self.variables.update(name for name in _PREDEFINED if alphabet.spells(name))
+        self.returned.update(name for name in _PREDEFINED if alphabet.spells(name))
+        self._sorted: dict[Role, list[str]] = {}
+        self._known: dict[tuple[Role, str], int] = {}
+
+    def _add(self, name: str, flag: Flag) -> None:
+        if is_constant(name):
+            if STRING_PREFIX.fullmatch(name):
+                self.prefixes.add(name)
+            elif not _NO_VARIABLE.fullmatch(name):
+                self.variables.add(name)
+                self.returned.add(name)
+            return
+        if flag & Flag.VARIABLE and not flag & (_ALWAYS_LOCAL | Flag.MOSTLY_LOCAL) and not _NO_VARIABLE.fullmatch(name):
+            self.variables.add(name)
+            if not flag & Flag.MAY_BE_LOCAL:
+                self.returned.add(name)
+        if flag & _CALLED:
+            if _LOOP.fullmatch(name):
+                self.loops.add(name)
+            elif not _NO_FUNCTION.fullmatch(name):
+                self.functions.add(name)
+
+    def next_characters(self, role: Role, prefix: str) -> int:
+        """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
+        key = role, prefix
+        if (known := self._known.get(key)) is None:
+            known = self._known[key] = self._find_next(self._names(role), prefix)
+        return known
+
+    def complete(self, role: Role, prefix: str) -> str:
+        """Return the first allowed name with a prefix, in the order of the characters."""
+        names = self._names(role)
+        return names[bisect_left(names, prefix)]
+
+    def _names(self, role: Role) -> list[str]:
+        if role not in self._sorted:
+            names = {word for word in _WORDS.get(role, frozenset()) if self.alphabet.spells(word)}
+            if role in (Role.STATEMENT, Role.ITEM):
+                names |= self.loops
+            if role == Role.RETURNED:
+                names |= self.returned | self.functions
+            elif role in USES:
+                names |= self.variables | self.functions
+            if role in (Role.OPERAND, Role.RETURNED, Role.GROUP, Role.FOR):
+                names |= {"sizeof"} | self.prefixes
+            self._sorted[role] = sorted(names)
+        return self._sorted[role]
+
+    def _find_next(self, names: list[str], prefix: str) -> int:
+        length, found = len(prefix), 0
+        low = bisect_left(names, prefix)
+        high = bisect_left(names, prefix + "\x7f")
+        if low < high and names[low] == prefix:
+            found = self.alphabet.complete
+            low += 1
+        while low < high:
+            start = names[low][: length + 1]
+            found |= self.alphabet.bits(start[-1])
+            low = bisect_left(names, start + "\x7f", low, high)
+        return found
+
+
+class Scope:
+    """The names that are declared at a position. It never changes; `add` returns a new one.
+
+    Attributes:
+        names: The names.
+    """
+
+    __slots__ = ("_alphabet", "_next", "names")
+
+    def __init__(self, alphabet: Alphabet, names: frozenset[str] = frozenset(), _next: dict[str, int] | None = None):
+        self._alphabet, self.names = alphabet, names
+        self._next = _next or {}
+        """For each prefix of a name, the set of characters that may follow it."""
+
+    def add(self, names: Iterable[str]) -> Scope:
+        """Return a scope with more names."""
+        new = {name for name in names if name not in self.names and self._alphabet.spells(name)}
+        if not new:
+            return self
+        following, alphabet = self._next.copy(), self._alphabet
+        for name in new:
+            for length, character in enumerate(name):
+                prefix = name[:length]
+                following[prefix] = following.get(prefix, 0) | alphabet.bits(character)
+            following[name] = following.get(name, 0) | alphabet.complete
+        return Scope(alphabet, self.names | new, following)
+
+    def next_characters(self, prefix: str) -> int:
+        """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
+        return self._next.get(prefix, 0)
+
+    def complete(self, prefix: str) -> str | None:
+        """Return the shortest name with a prefix, or None."""
+        found = [name for name in self.names if name.startswith(prefix)]
+        return min(found, key=lambda name: (len(name), name)) if found else None
+
+
+@cache
+def build_name_table(lexicon: Lexicon, alphabet: Alphabet) -> NameTable:
+    """Return the table of a lexicon for an alphabet."""
+    return NameTable(lexicon, alphabet)

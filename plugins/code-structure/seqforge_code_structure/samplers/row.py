@@ -1,0 +1,191 @@
+"""The position of a sample in the grammar of C that the sampler `scoped` enforces."""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto
+from typing import NamedTuple
+
+from seqforge_code_structure.samplers.names import Role, Scope
+
+
+class Phase(IntEnum):
+    """What may follow at a position in code. Comments and white space do not change it."""
+
+    TOP = auto()
+    """The start of a line outside of all units."""
+    HEAD = auto()
+    """Inside a unit, but not in the body of a function."""
+    LINE_END = auto()
+    """After a unit, on its last line."""
+    LOST = auto()
+    """After a prompt that does not follow the grammar: only brackets are constrained up to the end of the unit."""
+    DIRECTIVE = auto()
+    STATEMENT = auto()
+    """The start of a statement."""
+    WORD = auto()
+    """Inside a word; its role is `Row.role`."""
+    NUMBER = auto()
+    OPERATION = auto()
+    """Inside an operator."""
+    SLASH = auto()
+    """After a `/`; the phase before is `Row.base`."""
+    OPERAND = auto()
+    OPERATOR = auto()
+    """After an operand."""
+    STRING = auto()
+    """After a string, which another may follow."""
+    PREFIX = auto()
+    """After a macro that a string follows."""
+    CALLEE = auto()
+    """After the name of a function, before its bracket."""
+    MEMBER = auto()
+    """After `.` or `->`."""
+    TYPE_NAME = auto()
+    """In the brackets of a cast or `sizeof`, after a type."""
+    OPEN = auto()
+    """Before the bracket of `if`, `while`, `for`, `switch` or `sizeof`, which `Row.word` names."""
+    WHILE = auto()
+    """Before the `while` of a `do` statement."""
+    GOTO = auto()
+    COLON = auto()
+    """Before the colon of a label."""
+    SEMICOLON = auto()
+    TYPE = auto()
+    """In a declaration, after qualifiers."""
+    TAG = auto()
+    """After `struct`, `union` or `enum`."""
+    DECLARATOR = auto()
+    """Before the name in a declaration."""
+    DECLARED = auto()
+    """After the name in a declaration."""
+    NAMED = auto()
+    """Before the name of a member in an initializer."""
+    DESIGNATOR = auto()
+    """Before the `=` of a member in an initializer."""
+    LISTED = auto()
+    """After the `}` of an initializer."""
+
+
+class Kind(IntEnum):
+    """Kind of an open element of a function."""
+
+    BLOCK = auto()
+    BRANCH = auto()
+    """A branch of an `#if`."""
+    SUBSTATEMENT = auto()
+    """A statement that ends together with the next one, such as a loop or a label."""
+    IF = auto()
+    IF_DONE = auto()
+    """An `if` that an `else` may follow."""
+    DO = auto()
+    EXPRESSION = auto()
+    RETURN = auto()
+    CASE = auto()
+    GROUP = auto()
+    SIZEOF = auto()
+    CALL = auto()
+    LOOP = auto()
+    """The arguments of a macro such as `list_for_each`, which a statement follows."""
+    INDEX = auto()
+    CONDITION = auto()
+    FOR = auto()
+    TERNARY = auto()
+    DECLARATION = auto()
+    ARRAY = auto()
+    """The size of an array in a declaration."""
+    LIST = auto()
+    """The braces of an initializer."""
+    ELEMENT = auto()
+    """The index of an array element in an initializer."""
+
+
+POISON, LVALUE, STAR, CALLABLE, OBJECT = 1, 2, 4, 8, 16
+"""Flags of an expression so far: nothing can be assigned to it; its last operand can be assigned to; the operand begins
+with `*`; the operand can be called; the operand may have members."""
+IN_LOOP, IN_SWITCH = 1, 2
+
+
+class Frame(NamedTuple):
+    """An open element.
+
+    Attributes:
+        kind: Its kind.
+        below: The element around it, or None.
+        depth: Number of open elements, including this one.
+        scope: Scope at its start.
+        flags: Flags of the expression around it.
+        note: Further information, such as the keyword before a condition.
+        around: Whether it is inside of a loop or a `switch`.
+        own: Names that its block declares.
+    """
+
+    kind: Kind
+    below: Frame | None
+    depth: int
+    scope: Scope
+    flags: int = 0
+    note: str = ""
+    around: int = 0
+    own: frozenset[str] = frozenset()
+
+
+class Function(NamedTuple):
+    """A function.
+
+    Attributes:
+        file: Scope outside of it.
+        returns: Whether it returns a value.
+        labels: Labels that it defines so far.
+        pending: Targets of jumps whose labels are still missing.
+    """
+
+    file: Scope
+    returns: bool = True
+    labels: frozenset[str] = frozenset()
+    pending: frozenset[str] = frozenset()
+
+
+class Row(NamedTuple):
+    """A position.
+
+    Attributes:
+        phase: What may follow.
+        scope: Names that are declared.
+        function: The function around it; outside of functions, one with the names of the file.
+        frame: The innermost open element, or None outside of functions.
+        word: The word, number or operator so far; at the start of an operand, what precedes it; the text of the unit
+            outside of functions.
+        role: Role of the word.
+        flags: Flags of the expression so far.
+        base: Phase before a `/`, or before a word with the role `FREE`.
+    """
+
+    phase: Phase
+    scope: Scope
+    function: Function
+    frame: Frame | None = None
+    word: str = ""
+    role: Role = Role.OPERAND
+    flags: int = 0
+    base: Phase = Phase.TOP
+
+    @property
+    def top(self) -> Frame:
+        """The innermost open element. There is one in every function."""
+        assert self.frame is not None  # noqa: S101
+        return self.frame
+
+    def push(self, kind: Kind, phase: Phase, note: str = "", word: str = "", around: int = 0) -> Row:
+        """Open an element."""
+        below = self.frame
+        depth, outer = (below.depth, below.around) if below else (0, 0)
+        frame = Frame(kind, below, depth + 1, self.scope, self.flags, note, outer | around)
+        return self._replace(phase=phase, frame=frame, word=word, flags=0)
+
+    def pop(self, phase: Phase, flags: int = 0, word: str = "") -> Row:
+        """Close the innermost element. Names that it declares stay in scope."""
+        return self._replace(phase=phase, frame=self.top.below, flags=flags, word=word)
+
+    def go(self, phase: Phase, flags: int = 0, word: str = "") -> Row:
+        """Continue in another phase."""
+        return self._replace(phase=phase, flags=flags, word=word)

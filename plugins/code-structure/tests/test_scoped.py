@@ -1,0 +1,298 @@
+"""The sampler `scoped`: what it allows after a text, and what the metrics find in samples from random logits."""
+
+import string
+from functools import cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqforge_code_structure.identifiers.checks import check_names
+from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
+from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
+from seqforge_code_structure.identifiers.reading import read_units
+from seqforge_code_structure.samplers.names import Alphabet, Role, Scope
+from seqforge_code_structure.samplers.row import Phase
+from seqforge_code_structure.samplers.scoped import Grammar, Position, Scoped
+from seqforge_code_structure.units import split_units
+
+from seqforge.errors import ExperimentError
+from seqforge.interfaces import SamplingContext
+from seqforge.testing.sampler_suite import ASCII
+
+CHARACTERS = (*string.printable.replace("\r", "").replace("\x0b", "").replace("\x0c", ""),)
+FUNCTION = Flag.EVALUATES
+GLOBAL = Flag.VARIABLE
+LOCAL = Flag.VARIABLE | Flag.LOCAL | Flag.MAY_BE_LOCAL | Flag.MOSTLY_LOCAL
+LEXICON = Lexicon.from_flags(
+    9,
+    {
+        "kfree": FUNCTION,
+        "kmalloc": FUNCTION,
+        "list_for_each": FUNCTION,
+        "jiffies": GLOBAL,
+        "current": GLOBAL | Flag.MAY_BE_LOCAL,
+        "ret": LOCAL,
+        "size": LOCAL,
+        "EINVAL": GLOBAL,
+        "KERN_INFO": GLOBAL,
+        "BUG_ON": FUNCTION,
+    },
+)
+HEAD = "static int f(struct device *dev, int count)\n{\n"
+
+
+@cache
+def grammar() -> Grammar:
+    return Grammar(CHARACTERS, LEXICON)
+
+
+def follow(text: str, position: Position | None = None) -> Position:
+    """Return the position after a text, each character of which must be allowed."""
+    position = position or grammar().start()
+    for place, character in enumerate(text):
+        token = CHARACTERS.index(character)
+        assert position.allowed >> token & 1, f"{character!r} is not allowed after {text[:place]!r}"
+        position = grammar().advance(position, token)
+    return position
+
+
+def allowed_after(text: str) -> str:
+    position = follow(text)
+    return "".join(character for token, character in enumerate(CHARACTERS) if position.allowed >> token & 1)
+
+
+CODE = """\
+#include <linux/kernel.h>
+/* A comment { */
+struct bar {
+	int a;
+};
+
+static int foo(struct bar *b, int n, u32 count)
+{
+	int i, ret = 0;
+	struct dev *const d = b->dev;
+	u8 table[4] = { 1, 2, [3] = 4, { .x = 1 } };
+	void __iomem *base;
+	static const char *names[] = { "a", "b" };
+
+	if (!b || n < 0)
+		return -EINVAL;
+	else if (n == 3) {
+		ret++;
+	}
+	for (i = 0; i < n; i++) {
+		ret += table[i & 3] * 2;
+		if (ret > 10)
+			goto out;
+	}
+	for (int k = 0; k < 3; k++)
+		continue;
+	do {
+		n--;
+	} while (n > 0);
+	switch (n) {
+	case 1:
+		ret = (int)sizeof(*d) + sizeof(struct bar *);
+		break;
+	default:
+		kfree(KERN_INFO "hello %d\\n", ret ? n : i, 'a', '\\x1f');
+	}
+	list_for_each(d, b)
+		ret = (u32)count / 2; // half
+	b->x.y[3] = foo(b, n, 0x1fUL) << 2;
+	*d = 3;
+	(*b).a -= jiffies >= current;
+#ifdef CONFIG_X
+	long z = 3;
+	BUG_ON(z);
+#else
+	;
+#endif
+out:
+	kfree(d);
+	return ret;
+}
+
+void bar(void)
+{
+	unsigned long flags;
+
+	foo(NULL, flags, 1);
+	return;
+}
+"""
+
+
+def test_correct_code_is_allowed():
+    position = follow(CODE)
+    assert position.row.phase == Phase.TOP
+    assert grammar().closing_character(position) == ""
+    assert {"foo", "bar"} <= position.row.scope.names
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("\tcount = dev->x + si", "g"),  # only sizeof remains
+        ("\tx", "="),
+        ("\treturn", ";"),
+        ("\treturn curren", "t"),  # a name that may be local
+        ("\tint ret = 1;\n\t{\n\t\tint size = 1;\n\t}\n\tcount = size", ";"),
+        ("\tgoto out;\n", "}"),
+        ("\tcount = kfree", ";"),
+        ("\tkfree(ret", ")"),
+        ("\tif (count)\n\t", "}"),
+        ("\tint count", ";"),  # declared twice
+        ("\t", "1"),
+        ("\tcount + 1 =", " "),
+        ("\tbrea", "k"),
+        ("\telse", " "),
+        ("\tif (count)\n\t\t;\n#if A\n\t", "}"),
+        ("\twhile (count) {\n", "}"),
+        ("\tcount = 'ab", "'"),
+        ("\tcount = dev->count +", ";"),
+        ("\tint while", " "),
+        ("again:\n\tcount++;\naga", "in:"),
+        ("}", ";"),
+    ],
+)
+def test_wrong_character_is_not_allowed(text: str, wrong: str):
+    start = follow(HEAD)
+    with pytest.raises(AssertionError, match="is not allowed"):
+        follow(text + wrong, start)
+
+
+def test_void_function_returns_nothing():
+    assert set(allowed_after("void f(int n)\n{\n\treturn ")) == set(" \t\n/;")
+
+
+def test_labels_of_jumps_are_the_only_ones_at_the_start_of_a_line():
+    assert set(allowed_after(HEAD + "\tgoto out;\n")) & set(string.ascii_letters) == {"o"}
+    assert "}" in allowed_after(HEAD + "\tgoto out;\nout:\n\t;\n")
+
+
+def test_names_of_the_branches_of_a_condition_end_with_them():
+    text = HEAD + "#if A\n\tint size = 1;\n#endif\n\tcount = "
+    assert "s" in allowed_after(text)
+    assert allowed_after(text + "si") == "z"
+    assert allowed_after(text + "size") == "o"
+
+
+def test_prompt_that_is_no_c_keeps_brackets_balanced_only():
+    position = grammar().start()
+    for character in "  if x = ]\n(":
+        position = grammar().advance(position, CHARACTERS.index(character))
+    assert position.row.phase == Phase.LOST
+    assert not position.allowed >> CHARACTERS.index("]") & 1
+    assert position.allowed >> CHARACTERS.index(")") & 1
+
+
+PROMPTS = [
+    HEAD,
+    "void f(int a)\n{\n\tif (a)\n\t\tgoto out;\n",
+    "int a;\n\nint g(u32 x, char *y)\n{\n\tint z[",
+    "int h(void)\n{\n\treturn (",
+]
+WORDS = [
+    *("int ", "if (", "for (", "while ", "switch (", "return ", "goto ", "else ", "do ", "case ", "sizeof("),
+    *("struct ", "x", "dev->", "0x1", "'", "#if", "#else\n", "#endif\n", "#define ", "list_for_each"),
+]
+
+
+def draw(prompt: str, length: int, seed: int, preferred: str, word_share: float) -> str:
+    """Draw a sample up to the end of its first function. Words are written where they are allowed."""
+    generator = torch.Generator().manual_seed(seed)
+    position, text, word = follow(prompt), prompt, ""
+    weights = [6.0 if character in preferred else 0.5 if character == "}" else 1.0 for character in CHARACTERS]
+    for remaining in range(length, 0, -1):
+        found = grammar().limit(position, remaining)
+        tokens = [token for token in range(len(CHARACTERS)) if found >> token & 1]
+        assert tokens
+        if not word and torch.rand((), generator=generator) < word_share:
+            word = WORDS[int(torch.randint(len(WORDS), (), generator=generator))]
+        if word and (token := CHARACTERS.index(word[0])) in tokens:
+            word = word[1:]
+        else:
+            word = ""
+            choice = torch.multinomial(torch.tensor([weights[token] for token in tokens]), 1, generator=generator)
+            token = tokens[int(choice)]
+        text += CHARACTERS[token]
+        position = grammar().advance(position, token)
+        if position.row.phase == Phase.LINE_END:
+            break
+    assert grammar().closing_character(position) == ""
+    return text + "\n"
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([150, 300]),
+    st.sampled_from(PROMPTS),
+    st.sampled_from(["", " \n;", ";{(\n", string.ascii_lowercase, "\n#;", "+-*&()=,"]),
+    st.sampled_from([0.0, 0.2]),
+)
+def test_functions_from_random_logits_close_and_declare_everything(
+    seed: int, length: int, prompt: str, preferred: str, word_share: float
+):
+    text = draw(prompt, length, seed, preferred, word_share)
+    units = list(split_units(text))
+    assert [defect for unit in units for defect in unit.defects] == []
+    _, defects = check_names(read_units(text, units), LEXICON)
+    assert [defect.message for defect in defects if defect.kind != "unused"] == []
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10_000), st.integers(60, 200))
+def test_memory_after_a_prompt_equals_memory_after_draws(seed: int, length: int):
+    text = draw(HEAD, length, seed, " ;\n", 0.2)
+    half = len(text) // 2
+    assert follow(text[half:], follow(text[:half])).allowed == follow(text).allowed
+    sampler = Scoped()
+    vocabulary = ASCII()
+
+    def start(prompt: str) -> object:
+        return sampler.start(SamplingContext(torch.as_tensor(vocabulary.encode(prompt)), 2, 500, vocabulary))
+
+    memory = start(text[:half])
+    for character in text[half:]:
+        memory = sampler.advance(memory, torch.full((2,), ord(character)))
+    whole = start(text)
+    assert [position.allowed for position in memory.positions] == [position.allowed for position in whole.positions]
+
+
+@given(st.lists(st.text("ab_", min_size=1, max_size=4)), st.text("ab_", max_size=3))
+def test_characters_that_continue_names_in_scope(names: list[str], prefix: str):
+    alphabet = Alphabet(CHARACTERS)
+    found = Scope(alphabet).add(names[:2]).add(names[2:]).next_characters(prefix)
+    expected = alphabet.bits(
+        "".join({name[len(prefix)] for name in names if name.startswith(prefix) and name != prefix})
+    )
+    assert found == expected | (alphabet.complete if prefix in names else 0)
+
+
+@given(st.sampled_from(["k", "kf", "kfree", "j", "E", "", "zz"]))
+def test_characters_that_continue_names_of_the_lexicon(prefix: str):
+    names = grammar().names
+    known = names.variables | names.functions | names.prefixes | {"sizeof"}
+    found = names.next_characters(Role.OPERAND, prefix)
+    for token, character in enumerate(CHARACTERS):
+        assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)
+
+
+def test_lexicon_file(tmp_path):
+    path = tmp_path / "c.lexicon"
+    path.write_bytes(encode_lexicon(LEXICON))
+    vocabulary = ASCII()
+    memory = Scoped(path).start(
+        SamplingContext(torch.as_tensor(vocabulary.encode(HEAD + "\tcount = k")), 1, 400, vocabulary)
+    )
+    limits = Scoped(path).transform(torch.zeros(1, 128), memory)
+    assert set(map(chr, limits.isfinite().nonzero()[:, 1].tolist())) == {"f", "m"}
+
+
+def test_vocabulary_without_needed_characters_is_rejected():
+    with pytest.raises(ExperimentError, match="needs the characters"):
+        Grammar(("a", "b"), LEXICON)
