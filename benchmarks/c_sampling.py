@@ -1,9 +1,10 @@
-"""Measure the CPU time on one core that the sampler `code-structure/balanced` adds to sampling.
+"""Measure the CPU time on one core that the samplers of `code-structure` add to sampling.
 
-The benchmark alternates between sampling with and without this sampler, symbol by symbol and, if the model has a
-generation kernel, many symbols per call. It measures the models of the given runs. Without a run, it measures models
-of two sizes with random weights and a vocabulary of bytes. Such a model opens brackets at random and ever deeper. The
-benchmark prints the median times and the median of their ratios.
+The benchmark alternates between sampling without a sampler, with `balanced` and with `scoped`, symbol by symbol and, if
+the model has a generation kernel, many symbols per call. `scoped` always samples symbol by symbol. The benchmark
+measures the models of the given runs. Without a run, it measures models of two sizes with random weights and a
+vocabulary of bytes. Such a model opens brackets at random and ever deeper. The benchmark prints the median times and
+the median of their ratios.
 
     python benchmarks/c_sampling.py [RUN …] [--rounds 7] [--length 2000]
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 from seqforge_code_structure.samplers.balanced import Balanced
+from seqforge_code_structure.samplers.scoped import Scoped
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.samplers import Temperature
 from seqforge_essentials.vocabularies import Bytes
@@ -82,19 +84,21 @@ def main() -> None:
             modes["by kernel"] = Temperature()
         for mode, temperature in modes.items():
             for count in COUNTS:
-                chains = {"without": [temperature], "with": [Balanced(), temperature]}
+                chains: dict[str, list[Sampler]] = {
+                    "without": [temperature],
+                    "balanced": [Balanced(), temperature],
+                    "scoped": [Scoped(), temperature],
+                }
                 times: dict[str, list[float]] = {variant: [] for variant in chains}
                 for _ in range(arguments.rounds):
                     for variant, chain in chains.items():
                         times[variant].append(measure_seconds(model, vocabulary, chain, count, arguments.length))
-                ratio = statistics.median(
-                    balanced / without for balanced, without in zip(times["with"], times["without"], strict=True)
-                )
-                without, balanced = (1e6 * statistics.median(values) / arguments.length for values in times.values())
-                print(
-                    f"{name}, {mode}, {count} × {arguments.length:,}: {without:.2f} µs per step, "
-                    f"with balanced {balanced:.2f} µs, {100 * (ratio - 1):+.1f}%"
-                )
+                for variant, values in times.items():
+                    ratio = statistics.median(
+                        value / without for value, without in zip(values, times["without"], strict=True)
+                    )
+                    step = 1e6 * statistics.median(values) / arguments.length
+                    print(f"{name}, {mode}, {count}, {variant}: {step:.1f} µs per step, {100 * (ratio - 1):+.1f}%")
 
 
 if __name__ == "__main__":

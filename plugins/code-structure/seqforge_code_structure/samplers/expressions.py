@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from seqforge_code_structure.identifiers.lexicon import is_constant
-from seqforge_code_structure.samplers.names import BASIC_TYPES, TAGS, TYPES, NameTable, Role
+from seqforge_code_structure.samplers.names import BASIC_TYPES, SIZES, TAGS, TYPES, VALUES, NameTable, Role
 from seqforge_code_structure.samplers.row import CALLABLE, LVALUE, OBJECT, POISON, STAR, Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import (
     begin_declaration,
@@ -143,8 +143,8 @@ def finish_operand_word(row: Row, names: NameTable) -> Row:
         if word in TAGS:
             return row.go(Phase.TAG)
         # The parser takes `sizeof(name_t)` for a variable, so the lexicon must know the name.
-        known = row.top.kind == Kind.SIZEOF and word in names.types
-        return row.go(Phase.TYPE_NAME, word="basic" if word in BASIC_TYPES else "known" if known else "plain")
+        known = word in BASIC_TYPES or (row.top.kind == Kind.SIZEOF and word in names.types)
+        return row.go(Phase.TYPE_NAME, word="basic" if word in SIZES else "known" if known else "plain")
     if row.role == Role.FOR and (begun := begin_declaration(row, word)):
         return begun
     if word == "sizeof":
@@ -153,6 +153,8 @@ def finish_operand_word(row: Row, names: NameTable) -> Row:
         return row.go(Phase.PREFIX, kept)
     if word in row.scope.names:
         return row.go(Phase.OPERATOR, kept | LVALUE | CALLABLE | OBJECT)
+    if word in VALUES:
+        return row.go(Phase.OPERATOR, kept)
     variables = names.returned if row.role == Role.RETURNED else names.variables
     if word not in variables:
         return row.go(Phase.CALLEE, kept)

@@ -1,4 +1,4 @@
-"""The grammar of the bodies of functions: which characters may follow, where they lead, and how everything ends.
+"""The grammar of the bodies of functions: which characters may follow, and where they lead.
 
 The grammar is a part of C: each statement parses, and each name is declared, or a name of the lexicon, or a member.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from seqforge_code_structure.samplers.expressions import (
     WHITE,
     close_type,
-    closers,
     continue_number,
     finish_member,
     finish_operand_word,
@@ -25,11 +24,12 @@ from seqforge_code_structure.samplers.expressions import (
 )
 from seqforge_code_structure.samplers.names import (
     ANNOTATIONS,
-    BASIC_TYPES,
+    FURTHER_TYPES,
     LETTERS,
     LONGEST_NAME,
     NAME_CHARACTERS,
     RESERVED,
+    SIZES,
     USES,
     NameTable,
     Role,
@@ -55,13 +55,15 @@ from seqforge_code_structure.samplers.statements import (
 
 _LISTED = frozenset({Role.WHILE, Role.TYPE, Role.BASIC, Role.ANNOTATION})
 """Roles with a list of words."""
-_FIRST = (Role.STATEMENT, Role.ITEM, Role.WHILE)
+FIRST = (Role.STATEMENT, Role.ITEM, Role.WHILE)
+"""Roles of the first word of a statement."""
 _CHARACTERS = {
     Phase.PREFIX: ' "',
     Phase.CALLEE: "(",
     Phase.MEMBER: "",
     Phase.NAMED: "",
     Phase.OPEN: " (",
+    Phase.BODY: WHITE + "{",
     Phase.WHILE: WHITE,
     Phase.GOTO: " ",
     Phase.COLON: ":",
@@ -101,8 +103,11 @@ def allowed(row: Row, names: NameTable, column_zero: bool = False, line_start: b
             return found
         case Phase.NUMBER:
             found = alphabet.bits(continue_number(row.word))
-            after = allowed(_finish_number(row), names) & ~alphabet.name_characters if is_number(row.word) else 0
-            return found | after
+            if is_number(row.word):
+                # In C, `0xe+1` is one number, which is wrong.
+                own = "+-" if row.word[-1] in "eE" else ""
+                found |= allowed(finish_number(row), names) & ~(alphabet.name_characters | alphabet.bits(own))
+            return found
         case Phase.OPERATION:
             continued, complete = operation_characters(row)
             found = alphabet.bits(continued)
@@ -117,7 +122,7 @@ def allowed(row: Row, names: NameTable, column_zero: bool = False, line_start: b
                 found |= alphabet.bits(assignment) | allowed(row.go(Phase.OPERAND, POISON), names)
             return found
         case _:
-            characters = _characters(row, line_start)
+            characters = other_characters(row, line_start)
             role = _role(row, column_zero)
             found = alphabet.bits(characters)
             return found if role is None else found | _first_letters(row, role, names)
@@ -128,7 +133,7 @@ def _first_letters(row: Row, role: Role, names: NameTable) -> int:
     return next_in_word(row._replace(phase=Phase.WORD, word="", role=role), names) & ~names.alphabet.complete
 
 
-def _characters(row: Row, line_start: bool) -> str:
+def other_characters(row: Row, line_start: bool) -> str:
     """Return the characters that may follow, except those that begin or continue words."""
     match row.phase:
         case Phase.STATEMENT:
@@ -165,7 +170,7 @@ def _role(row: Row, column_zero: bool) -> Role | None:
         case Phase.OPERAND:
             return operand_role(row)
         case Phase.TYPE_NAME:
-            return Role.BASIC if row.word == "basic" else Role.ANNOTATION
+            return {"basic": Role.BASIC, "plain": None}.get(row.word, Role.ANNOTATION)
         case Phase.DECLARATOR:
             return Role.NEW_OR_BASIC if row.word == "basic" else Role.NEW
         case _:
@@ -179,8 +184,8 @@ def next_in_word(row: Row, names: NameTable) -> int:
         found = names.next_characters(role, word)
         if role in USES:
             found |= row.scope.next_characters(word)
-        if role in _FIRST:
-            for other in conditional_words(row._replace(phase=_phase_of(role))):
+        if role in FIRST:
+            for other in conditional_words(row._replace(phase=statement_phase(role))):
                 if other.startswith(word):
                     found |= alphabet.complete if other == word else alphabet.bits(other[len(word)])
         return found
@@ -198,7 +203,8 @@ def next_in_word(row: Row, names: NameTable) -> int:
     )
 
 
-def _phase_of(role: Role) -> Phase:
+def statement_phase(role: Role) -> Phase:
+    """Return the phase in which a first word of a statement began."""
     return Phase.WHILE if role == Role.WHILE else Phase.STATEMENT
 
 
@@ -208,7 +214,7 @@ def _may_end(row: Row) -> bool:
         case Role.NEW:
             return row.word in ANNOTATIONS or may_declare(row, row.word)
         case Role.NEW_OR_BASIC:
-            return row.word in BASIC_TYPES or row.word in ANNOTATIONS or may_declare(row, row.word)
+            return row.word in FURTHER_TYPES or row.word in ANNOTATIONS or may_declare(row, row.word)
         case Role.LABEL:
             return row.word not in RESERVED and row.word not in row.function.labels
         case _:
@@ -218,7 +224,7 @@ def _may_end(row: Row) -> bool:
 def finish_word(row: Row, names: NameTable) -> Row:
     """Return the position after a word."""
     role, word = row.role, row.word
-    if role in _FIRST:
+    if role in FIRST:
         return finish_first_word(row, names) or finish_operand_word(
             settle(row._replace(phase=Phase.STATEMENT)).push(Kind.EXPRESSION, Phase.OPERAND, word=word), names
         )
@@ -226,14 +232,14 @@ def finish_word(row: Row, names: NameTable) -> Row:
         case Role.TYPE:
             return add_type(row, word)
         case Role.BASIC:
-            return row.go(Phase.TYPE_NAME, word="basic")
+            return row.go(Phase.TYPE_NAME, word="basic" if word in SIZES else "known")
         case Role.ANNOTATION:
             return row.go(Phase.TYPE_NAME, word="star")
         case Role.LABEL:
             return finish_label(row)
         case Role.NEW | Role.NEW_OR_BASIC:
-            if word in ANNOTATIONS or word in BASIC_TYPES:
-                return row.go(Phase.DECLARATOR, word="basic" if role == Role.NEW_OR_BASIC else "")
+            if word in ANNOTATIONS or word in FURTHER_TYPES:
+                return row.go(Phase.DECLARATOR, word="basic" if word in SIZES else "")
             return declare(row)
         case Role.FREE:
             return _finish_free_word(row)
@@ -254,7 +260,8 @@ def _finish_free_word(row: Row) -> Row:
             return finish_member(row)
 
 
-def _finish_number(row: Row) -> Row:
+def finish_number(row: Row) -> Row:
+    """Return the position after a number."""
     return row.go(Phase.OPERATOR, row.flags & (POISON | STAR))
 
 
@@ -268,7 +275,7 @@ def step(row: Row, character: str, names: NameTable, column_zero: bool = False) 
         case Phase.NUMBER:
             if character in NAME_CHARACTERS:
                 return row._replace(word=row.word + character)
-            row = _finish_number(row)
+            row = finish_number(row)
         case Phase.OPERATION:
             if character in operation_characters(row)[0]:
                 return step_operation(row, character)
@@ -308,6 +315,8 @@ def _step_symbol(row: Row, character: str) -> Row:
             return row.push(kind, Phase.OPERAND, word=word)
         case Phase.OPEN:
             return open_bracket(row)
+        case Phase.BODY:
+            return row.push(Kind.BLOCK, Phase.STATEMENT)
         case Phase.TYPE_NAME:
             return close_type(row) if character == ")" else row.go(Phase.TYPE_NAME, word="star")
         case Phase.COLON:
@@ -341,71 +350,3 @@ def _step_statement(row: Row, character: str) -> Row:
             return row.go(Phase.DIRECTIVE, word="#")
         case _:
             return step_operand(row.push(Kind.EXPRESSION, Phase.OPERAND), character)
-
-
-def closing_character(row: Row, names: NameTable, column_zero: bool) -> str:
-    """Return the first character of a text that ends the function, which need not be the shortest."""
-    match row.phase:
-        case Phase.WORD:
-            found = next_in_word(row, names)
-            if not found & names.alphabet.complete:
-                return _complete(row, names)[len(row.word)]
-            after = closing_character(finish_word(row, names), names, False)
-            return " " if after in NAME_CHARACTERS else after
-        case Phase.NUMBER:
-            return closing_character(_finish_number(row), names, False) if is_number(row.word) else "0"
-        case Phase.OPERATION:
-            return "0" if operation_characters(row)[1] else "="
-        case Phase.SLASH:
-            return "*"
-        case Phase.STATEMENT:
-            return _close_statement(row, column_zero)
-        case Phase.OPERAND:
-            return {"call": ")", "for": operand_characters(row)[-1], "list": "}"}.get(row.word, "0")
-        case Phase.OPERATOR | Phase.STRING:
-            return closers(row)[0] if row.top.kind != Kind.LIST else "}"
-        case Phase.WHILE:
-            return " " if column_zero else "w"
-        case Phase.TYPE:
-            return " " if column_zero else "i"
-        case Phase.MEMBER | Phase.NAMED | Phase.GOTO | Phase.TAG | Phase.DECLARATOR:
-            return " " if column_zero else "_"
-        case Phase.TYPE_NAME:
-            return _characters(row, line_start=False)[-1]
-        case Phase.LISTED:
-            return "}" if row.top.kind == Kind.LIST else ";"
-        case phase:
-            return {
-                Phase.PREFIX: '"',
-                Phase.CALLEE: "(",
-                Phase.OPEN: "(",
-                Phase.COLON: ":",
-                Phase.DESIGNATOR: "=",
-            }.get(phase, ";")
-
-
-def _close_statement(row: Row, column_zero: bool) -> str:
-    row = settle(row)
-    if row.phase == Phase.WHILE:
-        return " " if column_zero else "w"
-    if row.top.kind not in (Kind.BLOCK, Kind.BRANCH):
-        return ";"
-    if row.top.kind == Kind.BLOCK and not row.top.below and row.function.pending:
-        return min(row.function.pending)[0] if column_zero else "\n"
-    if row.top.kind == Kind.BRANCH:
-        return "#"
-    return "}"
-
-
-def _complete(row: Row, names: NameTable) -> str:
-    """Return an allowed word that begins with an incomplete one."""
-    role, word = row.role, row.word
-    if role == Role.LABEL and row.function.pending:
-        return min(name for name in row.function.pending if name.startswith(word))
-    if role in (Role.LABEL, Role.NEW, Role.NEW_OR_BASIC, Role.FREE):
-        return word + "_"
-    if role in _FIRST:
-        for other in conditional_words(row._replace(phase=_phase_of(role))):
-            if other.startswith(word):
-                return other
-    return (role in USES and row.scope.complete(word)) or names.complete(role, word)

@@ -22,6 +22,9 @@ NAME_CHARACTERS = LETTERS + "0123456789"
 QUALIFIERS = frozenset({"static", "const", "volatile", "register"})
 TAGS = frozenset({"struct", "union", "enum"})
 BASIC_TYPES = frozenset(["void", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "bool"])
+SIZES = frozenset({"signed", "unsigned", "long", "short"})
+"""Types that further words may follow."""
+FURTHER_TYPES = SIZES | {"int", "char"}
 _OTHER_TYPES = """
     s8 u8 s16 u16 s32 u32 s64 u64 __s8 __u8 __s16 __u16 __s32 __u32 __s64 __u64 uint ulong ushort
     __le16 __be16 __le32 __be32 __le64 __be64 __sum16 __wsum
@@ -46,7 +49,8 @@ RESERVED = (
 )
 """Words that are not names of variables, labels or members in generated code."""
 
-_PREDEFINED = ("NULL", "true", "false", "__func__", "__FUNCTION__")
+VALUES = ("NULL", "true", "false", "__func__", "__FUNCTION__")
+"""Names that are values, to which nothing can be assigned."""
 _ALWAYS_LOCAL = Flag.LOCAL | Flag.LOCAL_IN_EXCERPT | Flag.LOCAL_ARGUMENT | Flag.LOCAL_ARGUMENT_IN_EXCERPT
 _CALLED = Flag.EVALUATES | Flag.PASTES
 # The analysis of names reads some macros as loops, or as text that is not code.
@@ -101,7 +105,7 @@ _WORDS: dict[Role, frozenset[str]] = {
     Role.TYPE: TYPES | TAGS | QUALIFIERS,
     Role.FOR: TYPES | TAGS,
     Role.WHILE: frozenset({"while"}),
-    Role.BASIC: BASIC_TYPES | ANNOTATIONS,
+    Role.BASIC: FURTHER_TYPES | ANNOTATIONS,
     Role.ANNOTATION: ANNOTATIONS,
 }
 USES = frozenset({Role.OPERAND, Role.RETURNED, Role.GROUP, Role.STATEMENT, Role.ITEM, Role.FOR})
@@ -152,8 +156,8 @@ class NameTable:
                 self.types.add(name)
             if len(name) <= LONGEST_NAME and name.isascii() and name not in RESERVED and alphabet.spells(name):
                 self._add(name, Flag(int(digits, 32)))
-        self.variables.update(name for name in _PREDEFINED if alphabet.spells(name))
-        self.returned.update(name for name in _PREDEFINED if alphabet.spells(name))
+        self.variables.update(name for name in VALUES if alphabet.spells(name))
+        self.returned.update(name for name in VALUES if alphabet.spells(name))
         self._sorted: dict[Role, list[str]] = {}
         self._known: dict[tuple[Role, str], int] = {}
 

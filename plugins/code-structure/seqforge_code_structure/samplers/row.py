@@ -44,6 +44,8 @@ class Phase(IntEnum):
     """In the brackets of a cast or `sizeof`, after a type."""
     OPEN = auto()
     """Before the bracket of `if`, `while`, `for`, `switch` or `sizeof`, which `Row.word` names."""
+    BODY = auto()
+    """Before the block of a `switch`."""
     WHILE = auto()
     """Before the `while` of a `do` statement."""
     GOTO = auto()

@@ -18,7 +18,8 @@ from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import read_lexicon, read_linux_lexicon
 from seqforge_code_structure.samplers.automaton import BOTTOM, Stack, build_automaton
 from seqforge_code_structure.samplers.balanced import token_characters
-from seqforge_code_structure.samplers.function_grammar import allowed, closing_character, step
+from seqforge_code_structure.samplers.closing import closing_character
+from seqforge_code_structure.samplers.function_grammar import allowed, step
 from seqforge_code_structure.samplers.grammar import Mode, State
 from seqforge_code_structure.samplers.grammar import closing_character as closing_bracket
 from seqforge_code_structure.samplers.names import NAME_CHARACTERS, Alphabet, Scope, build_name_table

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from seqforge_code_structure.samplers.names import (
-    BASIC_TYPES,
     QUALIFIERS,
     RESERVED,
+    SIZES,
     STATEMENTS,
     TAGS,
     TYPES,
@@ -125,7 +125,9 @@ def close_condition(row: Row) -> Row:
     if note == "if":
         return row.push(Kind.IF, Phase.STATEMENT)
     row = row.push(Kind.SUBSTATEMENT, Phase.STATEMENT, around=IN_SWITCH if note == "switch" else IN_LOOP)
-    return row._replace(frame=row.top._replace(scope=scope))
+    # The grammar of the analysis requires a block after `switch`.
+    phase = Phase.BODY if note == "switch" else Phase.STATEMENT
+    return row._replace(frame=row.top._replace(scope=scope), phase=phase)
 
 
 def finish_label(row: Row) -> Row:
@@ -156,7 +158,7 @@ def add_type(row: Row, word: str) -> Row:
         return row.go(Phase.TYPE)
     if word in TAGS:
         return row.go(Phase.TAG)
-    return row.go(Phase.DECLARATOR, word="basic" if word in BASIC_TYPES else "")
+    return row.go(Phase.DECLARATOR, word="basic" if word in SIZES else "")
 
 
 def may_declare(row: Row, name: str) -> bool:

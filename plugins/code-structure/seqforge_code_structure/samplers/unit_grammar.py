@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.reading import read_unit
 from seqforge_code_structure.samplers.grammar import BRANCH, Mode, State
+from seqforge_code_structure.samplers.heads import head_characters
 from seqforge_code_structure.samplers.names import LETTERS, Alphabet
 from seqforge_code_structure.samplers.row import Frame, Function, Kind, Phase, Row
 from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT
@@ -76,6 +77,13 @@ def allowed_outside(row: Row, state: State, alphabet: Alphabet) -> int:
 
 def _allowed_in_head(text: str, state: State, alphabet: Alphabet, braces: bool) -> int:
     found = alphabet.bits(_ASCII) & ~alphabet.bits("\\")
+    if state.top != "}" and not (braces and state.nested):
+        code = _NOT_CODE.sub(" ", text)
+        following = head_characters(("}" + code.rpartition("}")[2]) if braces else code.lstrip())
+        if following is not None and state.mode is Mode.SLASH:
+            return alphabet.bits("*/")
+        if following is not None:
+            found = alphabet.bits(following + "{" + state.top)
     tail = text[-_LONGEST_TAIL:].rstrip()
     last = tail[-1:]
     aggregate = _AGGREGATE.search(tail) is not None
@@ -84,7 +92,7 @@ def _allowed_in_head(text: str, state: State, alphabet: Alphabet, braces: bool) 
         forbidden = "#" if brace else "#{"
         # After braces, the metrics could take the next line for a new unit.
         return found & ~alphabet.bits(forbidden + ("\n" if braces else ""))
-    if state.top != "}":
+    if state.top in (")", "]"):
         return found & ~alphabet.bits("{;#")
     return found & ~alphabet.bits("" if aggregate or last in ("{", "=", ",") else "{")
 
@@ -93,6 +101,8 @@ def step_outside(row: Row, character: str, before: State, after: State, alphabet
     """Return the position after a character outside of functions, in code or not."""
     text = row.word + character
     code = before.directive is None and after.directive is None and before.mode <= Mode.BACKSLASH
+    if before.mode is Mode.LINE_COMMENT and character == "\n" and row.phase == Phase.LINE_END:
+        return row._replace(phase=Phase.TOP, word="")
     if not code or after.mode is Mode.COMMENT or after.mode is Mode.LINE_COMMENT:
         return row._replace(word=text, phase=row.base if row.phase == Phase.SLASH else row.phase)
     match row.phase:
@@ -110,6 +120,8 @@ def step_outside(row: Row, character: str, before: State, after: State, alphabet
             return row
         case Phase.HEAD if character == "{" and is_outside(before) and (head := read_head(row.word.rstrip())):
             return _open_function(row, head)
+        case Phase.HEAD if after.mode is Mode.SLASH:
+            return row._replace(word=text)
         case Phase.HEAD if character != ";" or not is_outside(after):
             return row._replace(word=text, flags=row.flags | (character == "{"))
         case Phase.HEAD:

@@ -63,6 +63,12 @@ def test_loop_macros_may_declare_their_variable():
     ]
 
 
+def test_functions_are_listed_if_several_files_call_them():
+    lexicon = build_lexicon(["int f(void)\n{\n\treturn often();\n}\n"] * 3 + ["int f(void)\n{\n\treturn once();\n}\n"])
+    assert lexicon.flags("often") == Flag.EVALUATES
+    assert lexicon.flags("once") == 0
+
+
 def test_macros_that_paste_their_arguments_are_recognized():
     files = [
         "int f(void)\n{\n\treturn REG(pacl) + CHECK(a);\n}\n",
