@@ -1,4 +1,4 @@
-"""Metrics, a sampler and a corpus for the structure of C. Importing this module does not import torch."""
+"""Metrics, samplers and a corpus for the structure of C. Importing this module does not import torch."""
 
 from __future__ import annotations
 

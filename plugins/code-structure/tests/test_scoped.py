@@ -2,6 +2,7 @@
 
 import string
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -45,6 +46,10 @@ HEAD = "static int f(struct device *dev, int count)\n{\n"
 @cache
 def grammar() -> Grammar:
     return Grammar(CHARACTERS, LEXICON)
+
+
+def encode(text: str) -> torch.Tensor:
+    return torch.tensor(list(text.encode()))
 
 
 def follow(text: str, position: Position | None = None) -> Position:
@@ -226,7 +231,7 @@ def draw(prompt: str, length: int, seed: int, preferred: str, word_share: float)
     return text + "\n"
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(
     st.integers(0, 10_000),
     st.sampled_from([150, 300]),
@@ -244,7 +249,7 @@ def test_functions_from_random_logits_close_and_declare_everything(
     assert [defect.message for defect in defects if defect.kind != "unused"] == []
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.integers(0, 10_000), st.integers(60, 200))
 def test_memory_after_a_prompt_equals_memory_after_draws(seed: int, length: int):
     text = draw(HEAD, length, seed, " ;\n", 0.2)
@@ -254,7 +259,7 @@ def test_memory_after_a_prompt_equals_memory_after_draws(seed: int, length: int)
     vocabulary = ASCII()
 
     def start(prompt: str) -> object:
-        return sampler.start(SamplingContext(torch.as_tensor(vocabulary.encode(prompt)), 2, 500, vocabulary))
+        return sampler.start(SamplingContext(encode(prompt), 2, 500, vocabulary))
 
     memory = start(text[:half])
     for character in text[half:]:
@@ -282,15 +287,13 @@ def test_characters_that_continue_names_of_the_lexicon(prefix: str):
         assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)
 
 
-def test_lexicon_file(tmp_path):
+def test_lexicon_file(tmp_path: Path):
     path = tmp_path / "c.lexicon"
     path.write_bytes(encode_lexicon(LEXICON))
-    vocabulary = ASCII()
-    memory = Scoped(path).start(
-        SamplingContext(torch.as_tensor(vocabulary.encode(HEAD + "\tcount = k")), 1, 400, vocabulary)
-    )
-    limits = Scoped(path).transform(torch.zeros(1, 128), memory)
-    assert set(map(chr, limits.isfinite().nonzero()[:, 1].tolist())) == {"f", "m"}
+    sampler = Scoped(path)
+    memory = sampler.start(SamplingContext(encode(HEAD + "\tcount = k"), 1, 400, ASCII()))
+    allowed = sampler.transform(torch.zeros(1, 128), memory).isfinite()
+    assert set(map(chr, allowed[0].nonzero().flatten().tolist())) == {"f", "m"}
 
 
 def test_vocabulary_without_needed_characters_is_rejected():

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from enum import IntEnum
-from functools import cache
+from functools import lru_cache
 
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
 
@@ -256,7 +256,7 @@ class Scope:
         return min(found, key=lambda name: (len(name), name)) if found else None
 
 
-@cache
+@lru_cache(maxsize=4)
 def build_name_table(lexicon: Lexicon, alphabet: Alphabet) -> NameTable:
     """Return the table of a lexicon for an alphabet."""
     return NameTable(lexicon, alphabet)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
@@ -217,7 +217,7 @@ class Grammar:
         return index
 
 
-@cache
+@lru_cache(maxsize=4)
 def build_grammar(characters: tuple[str, ...], lexicon: Lexicon) -> Grammar:
     """Build the grammar for a vocabulary."""
     return Grammar(characters, lexicon)
