@@ -11,11 +11,10 @@ rejection sampling. These follow the distribution of the model on the condition 
 """
 
 import argparse
-from collections.abc import Callable
 
-import numpy as np
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.samplers.balanced import Balanced
 from seqforge_code_structure.samplers.scoped import Scoped
@@ -23,24 +22,20 @@ from seqforge_code_structure.units import split_units
 from seqforge_essentials.metrics import Distinct
 from seqforge_essentials.samplers import Temperature
 
+from benchmarks.c_learning.__main__ import measure_copies
 from benchmarks.c_learning.constrained import Recorded
-from benchmarks.c_learning.copied import Copies
 from benchmarks.c_learning.plot import FEWEST
 from benchmarks.c_learning.scores import ERRORS, Share, score_texts
 from benchmarks.c_learning.texts import PROMPT, RunText, read_run
 from benchmarks.report import Table
 from seqforge import Run
+from seqforge.files import write_atomically
 from seqforge.generation import sample_texts
 from seqforge.interfaces import Sampler
 from seqforge.model import SequenceModel
 
 WORDS = (2, 4)
 """Lengths of the word sequences of which the share of distinct ones is measured."""
-
-COPIED = 50
-"""Length of the substrings of the training text that count as copied."""
-
-SAMPLERS: dict[str, Callable[[], Sampler] | None] = {"no sampler": None, "balanced": Balanced, "scoped": Scoped}
 
 HEAD = "static int read_block(struct inode *inode, struct page *page, int count)\n{\n"
 """Head of the function whose body is drawn for the reference."""
@@ -70,25 +65,29 @@ def main() -> None:
         parser.error(
             f"no held-out file has {length:,} characters; choose a run on the source of Linux, or a smaller --length"
         )
-    model, lexicon, copied = run.model("best", "cpu"), source.lexicon(), Copies(source.training, COPIED)
+    model, lexicon = run.model("best", "cpu"), source.lexicon()
     print(f"{len(windows):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
+    path = run.path / "learning" / "training.lexicon"
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, encode_lexicon(lexicon))
+    samplers: dict[str, Sampler | None] = {"no sampler": None, "balanced": Balanced(), "scoped": Scoped(path)}
     for temperature in arguments.temperature or [1.0]:
         texts = {"real code": windows}
         recorded: dict[str, Recorded] = {}
-        for name, create in SAMPLERS.items():
-            recorded[name] = Recorded(create() if create else None, temperature)
+        for name, sampler in samplers.items():
+            recorded[name] = Recorded(sampler, temperature)
             chain = [recorded[name], Temperature(temperature)]
             drawn = sample_texts(model, source.vocabulary, chain, PROMPT, count=count, length=length, seed=1)
             texts[name] = [text.removeprefix(PROMPT) for text in drawn]
-        rows = describe(texts, recorded, source, lexicon, copied)
+        rows = describe(texts, recorded, source, lexicon)
         print(Table(f"Temperature {temperature:g}", [f"temperature {temperature:g}", *texts], rows).markdown())
         print(flush=True)
         if arguments.reference:
-            compare_with_rejection(model, source, lexicon, temperature, count)
+            compare_with_rejection(model, source, lexicon, samplers["scoped"], temperature, count)
 
 
 def describe(
-    texts: dict[str, list[str]], recorded: dict[str, Recorded], source: RunText, lexicon: Lexicon, copied: Copies
+    texts: dict[str, list[str]], recorded: dict[str, Recorded], source: RunText, lexicon: Lexicon
 ) -> list[list[str]]:
     """Return the rows of the table of one temperature."""
     scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
@@ -97,8 +96,10 @@ def describe(
         ["functions found", *(f"{column['undefined'].total:,}" for column in scores.values())],
         *([label, *(format_interval(column[name]) for column in scores.values())] for name, label in ERRORS.items()),
     ]
-    shares = [copied.share(np.stack(list(map(source.encode, column)))) for column in texts.values()]
-    rows.append([f"characters in copies of {COPIED} or more", *(f"{100 * share:.3g} %" for share in shares)])
+    # Samples of `scoped` end with line breaks.
+    written = {name: [text.rstrip() for text in column] for name, column in texts.items()}
+    shares = measure_copies(source.training_documents, written).values()
+    rows.append(["characters in copies of 50 or more", *(f"{100 * share:.3g} %" for share in shares)])
     fewest = min(map(len, texts.values()))
     distinct = [Distinct(WORDS).score(column[:fewest]).values for column in texts.values()]
     rows += [
@@ -113,11 +114,17 @@ def describe(
 
 
 def compare_with_rejection(
-    model: SequenceModel, source: RunText, lexicon: Lexicon, temperature: float, count: int, length: int = 400
+    model: SequenceModel,
+    source: RunText,
+    lexicon: Lexicon,
+    scoped: Sampler | None,
+    temperature: float,
+    count: int,
+    length: int = 400,
 ) -> None:
     """Draw the body of one function without and with `scoped`, and print the likelihoods of the bodies."""
     rows: list[list[str]] = []
-    for name, constraint, batches in (("no sampler", None, 10), ("scoped", Scoped(), 1)):
+    for name, constraint, batches in (("no sampler", None, 10), ("scoped", scoped, 1)):
         bodies: list[tuple[float, int, bool]] = []
         for seed in range(batches):
             recorded = Recorded(constraint, temperature)

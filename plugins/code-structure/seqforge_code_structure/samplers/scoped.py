@@ -192,7 +192,7 @@ class Grammar:
         """Return the set of the characters that may follow if a number of symbols remain to be drawn."""
         frame = position.row.frame
         pending = sum(len(name) + 4 for name in position.row.function.pending)
-        bound = (frame.depth if frame else 0) * _LONGEST_END + position.stack.closing_length + pending + 4 * _STEP
+        bound = (frame.depth if frame else 0) * _LONGEST_END + position.stack.closing_length + pending + 2 * _STEP
         if remaining > bound:
             return position.allowed
         if remaining > self.closing_length(position) + _STEP:
