@@ -1,0 +1,130 @@
+"""The commands in the pages, and how the tests run them: in what folder, and how they are shortened."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"))
+    if "\ngenerated: " not in path.read_text("utf-8")[:200]
+)
+
+RUN = "seqforge run experiments"
+PREPARATION = {
+    "README.md": [f"{RUN}/hello.toml"],
+    "docs/get-started/your-cell.md": [f"{RUN}/first-run.toml"],
+    "docs/explanation/backends.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
+    "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],
+    "docs/explanation/speed.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
+    "docs/how-to/labelled-examples.md": [f"{RUN}/name-origins.toml"],
+    "docs/how-to/report.md": [
+        f"{RUN}/first-run.toml",
+        f"{RUN}/hello.toml --set experiment.name=lstm",
+        f"{RUN}/hello.toml --set experiment.name=gru",
+    ],
+    "docs/reference/experiments.md": [f"{RUN}/hello.toml"],
+}
+"""Commands that create the runs to which the commands of a page refer."""
+
+MEANINGS = {
+    "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
+    "docs/how-to/more-than-one-process.md": {"experiment.toml": "experiments/hello.toml"},
+    "docs/explanation/speed.md": {"100000": "100"},
+    "docs/reference/experiments.md": {"runs/NAME": "runs/hello"},
+}
+"""Placeholders of a page, and what the tests put in their place."""
+
+EQUIVALENT = {"make run": f"{RUN}/first-run.toml"}
+"""Commands that the tests replace by the part that is not an installation."""
+
+SHORT = "--set training.steps={steps} --set evaluation.tokens=2000"
+"""Override of every `seqforge run`. A resumed run takes two steps more."""
+
+SMALLER = {
+    "experiments/linux-code-structure.toml": "--set sampling.length=50 --set sampling.count=1",
+    "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
+}
+"""Further overrides of some experiments."""
+
+FILES_OF = {"README.md": "docs/how-to/plugins.md", "docs/how-to/how-do-i.md": "docs/how-to/plugins.md"}
+"""Pages that use files of another page."""
+
+OUTSIDE = {
+    "apt-get": "installs packages of the system",
+    "curl": "downloads a file",
+    "dpkg": "unpacks a downloaded file",
+    "export": "sets a variable of the shell",
+    "git": "downloads a repository",
+    "pip": "installs packages",
+    "pytest": "run by tests/docs/test_plugins_page.py and tests/testing",
+    "source": "activates an environment",
+    "sudo": "installs packages of the system",
+    "tensorboard": "serves until it is stopped",
+}
+"""Programs that the tests do not start, with the reason."""
+
+
+ONLY_PARSED = {
+    "--beam 5": "needs a model of labelled sequences; docs/tutorials/shapes/many-to-many.md has one",
+    "bad.toml": "the page shows the error of a sweep file that it does not contain",
+    "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",
+    "journal:/shared": "needs a folder that machines share",
+    "postgresql://": "needs a database server",
+    "--resume runs/small": "the page shows what happens to a run with a damaged file",
+    "seqforge watch": "serves until it is stopped; tests/report/test_live.py runs it",
+}
+"""Commands of seqforge whose arguments are checked, but which do not run, with the reason."""
+
+PAGES_ONLY_PARSED = {
+    "docs/how-to/more-than-one-process.md": "needs several processes, which tests/distribution starts",
+    "docs/how-to/runs-and-comparisons.md": "trains two models for 300 steps",
+    "docs/how-to/sweeps.md": "trains many models",
+    "docs/reference/code-structure.md": "counts the names of an archive of Linux",
+    "docs/tutorials/shapes/many-to-many.md": "encodes a large dictionary",
+    "docs/tutorials/shapes/one-to-many.md": "predicts a file of another page",
+    "docs/tutorials/shapes/one-to-one.md": "reads the output of a command of Python",
+    "docs/tutorials/shapes/synced.md": "labels every character of a large source",
+}
+"""Pages whose commands of seqforge are checked, but do not run, with the reason."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command in a page.
+
+    Attributes:
+        text: The command as it is written, on one line.
+        output: The output that the page shows.
+    """
+
+    text: str
+    output: str
+
+
+def commands(page: Path) -> Iterator[Command]:
+    """Yield the commands in the console blocks of a page, in order."""
+    for block in re.findall(r"^```console\n(.*?)^```$", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL):
+        joined = re.sub(r"\\\n\s*(?:> )?", "", block)
+        for part in re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]:
+            # A quoted argument may continue on the next lines.
+            lines = part.split("\n")
+            count = next(count for count in range(1, len(lines) + 1) if _is_complete("\n".join(lines[:count])))
+            yield Command("\n".join(lines[:count]), "\n".join(lines[count:]))
+
+
+def files(page: Path) -> dict[str, str]:
+    """Return the blocks of a page that have a file name."""
+    pattern = r'^```\w+ title="([^"]+)"\n(.*?)^```$'
+    return dict(re.findall(pattern, page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE))
+
+
+def _is_complete(text: str) -> bool:
+    try:
+        shlex.split(text)
+    except ValueError:
+        return False
+    return True
