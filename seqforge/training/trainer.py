@@ -218,14 +218,18 @@ class Trainer:
         state = self._state
         # The checkpoint of the current step has the parameters that led to the error.
         good = [step for step in self._record.checkpoints.steps() if step < state.step]
+        clips = self._experiment.training.gradient_clip_norm is not None
         if good:
             path = self._record.checkpoints.path(good[-1])
+            clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
             hint = (
-                f"The last good checkpoint is {path}. Resume from it with a lower learning rate or clipped gradients:\n"
-                f"seqforge run --resume {path} --set optimizer.learning_rate=… --set training.gradient_clip_norm=1.0"
+                f"The last good checkpoint is {path}. Resume from it with a lower learning rate"
+                f"{'' if clips else ' and clipped gradients'}:\n"
+                f"seqforge run --resume {path} --set optimizer.learning_rate=…{clipping}"
             )
         else:
-            hint = "No checkpoint is earlier. Lower optimizer.learning_rate, or set training.gradient_clip_norm = 1.0."
+            remedy = "check that the states of the cells stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
+            hint = f"No checkpoint is earlier. Lower optimizer.learning_rate, or {remedy}."
         return NonFiniteError(f"step {state.step + 1}: {error.message}", hint=hint)
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
