@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from seqforge_code_structure.identifiers.checks import check_names
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
@@ -232,6 +232,7 @@ def draw(prompt: str, length: int, seed: int, preferred: str, word_share: float)
 
 
 @settings(max_examples=20)
+@example(4957, 150, PROMPTS[1], string.ascii_lowercase, 0.2)
 @given(
     st.integers(0, 10_000),
     st.sampled_from([150, 300]),

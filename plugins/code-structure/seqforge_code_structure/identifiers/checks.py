@@ -131,8 +131,6 @@ class Context:
             return True
         if name in self.locals and lexicon.is_mostly_local(name):
             return True
-        if not self.whole and lexicon.is_probably_local(name):
-            return True
         return self.complete and lexicon.is_novel(name)
 
     def is_novel(self, use: Use) -> bool:

@@ -10,13 +10,6 @@ from collections.abc import Callable, Mapping
 from enum import IntFlag
 
 _CONSTANT = re.compile(r"[A-Z_][A-Z0-9_]*")
-LONGEST_LOCAL = 7
-"""Length limit of the novel names that are assumed to be local. In `kernel`, `mm`, `lib`, `fs` and `drivers/net` of
-Linux, 41% of the local variables whose names are novel are as short as this, and 2% of the global ones."""
-
-FEWEST_FILES = 1_000
-"""Smallest number of files of a training text for this assumption. In a smaller one, novel names are too common."""
-
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
 
 
@@ -130,10 +123,6 @@ class Lexicon:
     def is_novel(self, name: str) -> bool:
         """Return whether no function of the training text uses or declares a variable of this name."""
         return not self.flags(name) & Flag.VARIABLE
-
-    def is_probably_local(self, name: str) -> bool:
-        """Return whether a name is absent from a large training text, and shorter than most global names are."""
-        return len(name) <= LONGEST_LOCAL and self.files >= FEWEST_FILES and self.is_novel(name)
 
     def may_be_used_by_macros(self, name: str) -> bool:
         """Return whether macros may use a variable that is not an argument, as `REG_WR(register)` uses `bp`."""

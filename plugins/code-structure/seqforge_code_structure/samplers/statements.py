@@ -134,7 +134,7 @@ def finish_label(row: Row) -> Row:
     """Return the position after the name of a label."""
     name, function = row.word, row.function
     function = function._replace(labels=function.labels | {name}, pending=function.pending - {name})
-    return row.go(Phase.COLON)._replace(function=function)
+    return settle(row._replace(phase=Phase.STATEMENT)).go(Phase.COLON)._replace(function=function)
 
 
 def finish_goto(row: Row) -> Row:
@@ -195,7 +195,7 @@ def end_directive(row: Row) -> Row:
     """Return the position after a directive, whose text is the word. Names that a branch declares end with it."""
     found = _DIRECTIVE.match(row.word)
     name, macro = found.groups() if found else ("", "")
-    row = row.go(Phase.STATEMENT)
+    row = settle(row.go(Phase.STATEMENT))
     if name in ("if", "ifdef", "ifndef"):
         return row.push(Kind.BRANCH, Phase.STATEMENT)
     if name == "define" and macro:
