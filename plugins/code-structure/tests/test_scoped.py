@@ -233,6 +233,7 @@ def draw(prompt: str, length: int, seed: int, preferred: str, word_share: float)
 
 @settings(max_examples=20)
 @example(4957, 150, PROMPTS[1], string.ascii_lowercase, 0.2)
+@example(50394, 300, HEAD, ";{(\n", 0.4)
 @given(
     st.integers(0, 10_000),
     st.sampled_from([150, 300]),

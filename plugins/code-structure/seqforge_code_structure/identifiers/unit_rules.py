@@ -182,7 +182,7 @@ EXPRESSIONS = (
         "the grammar lacks the addresses of labels of GNU C, which are read before, by `find_label_addresses`",
         replace_label_address,
     ),
-    Rule((b"goto",), rb"goto(?=\s*+\*)", "the grammar lacks the computed jumps of GNU C"),
+    Rule((b"goto",), rb"\bgoto(?=\s*+\*)", "the grammar lacks the computed jumps of GNU C"),
     Rule(
         (b"...",),
         rb"\.\.\.(?=\s*+[^\s,).])",
