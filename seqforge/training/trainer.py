@@ -228,7 +228,7 @@ class Trainer:
                 f"seqforge run --resume {path} --set optimizer.learning_rate=…{clipping}"
             )
         else:
-            remedy = "check that the states of the cells stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
+            remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
             hint = f"No checkpoint is earlier. Lower optimizer.learning_rate, or {remedy}."
         return NonFiniteError(f"step {state.step + 1}: {error.message}", hint=hint)
 
