@@ -8,6 +8,7 @@ import pytest
 from seqforge_linux_source.corpus import LinuxSource
 from seqforge_linux_source.locate import Places
 
+from seqforge.data.splits import hash_to_unit_interval
 from seqforge.errors import DataError
 from seqforge.registry import Component, Registry, resolve
 
@@ -83,6 +84,8 @@ def test_sample_is_read_without_linux_source_and_is_described_as_not_linux():
     names = [name for name, _ in documents(corpus)]
 
     assert "kernel/runq.c" in names
+    # The experiment of the README holds out 5% of the files.
+    assert [name for name in names if hash_to_unit_interval(name) < 0.05] == ["kernel/timeouts.c"]
     assert "include/uapi/linux/echo.h" in names
     assert not any(name.startswith("lib/") for name in names)
     assert "NOT Linux" in corpus.describe()
