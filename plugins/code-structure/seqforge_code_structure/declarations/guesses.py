@@ -14,7 +14,7 @@ _DEEPEST = 100
 
 
 class Shape(NamedTuple):
-    """What is known of a type.
+    """A type, as far as its uses determine it.
 
     Attributes:
         pointers: Number of times that it can be dereferenced.

@@ -9,11 +9,10 @@ from seqforge_code_structure.samplers.function_grammar import (
     finish_word,
     next_in_word,
     other_characters,
-    statement_phase,
 )
 from seqforge_code_structure.samplers.names import NAME_CHARACTERS, USES, NameTable, Role
 from seqforge_code_structure.samplers.row import Kind, Phase, Row
-from seqforge_code_structure.samplers.statements import conditional_words, settle
+from seqforge_code_structure.samplers.statements import conditional_words, settle, statement_phase
 
 
 def closing_character(row: Row, names: NameTable, column_zero: bool) -> str:

@@ -50,6 +50,7 @@ from seqforge_code_structure.samplers.statements import (
     may_declare,
     open_bracket,
     settle,
+    statement_phase,
     statement_role,
 )
 
@@ -201,11 +202,6 @@ def next_in_word(row: Row, names: NameTable) -> int:
     return (0 if complete and len(word) >= LONGEST_NAME else alphabet.name_characters) | (
         alphabet.complete if complete else 0
     )
-
-
-def statement_phase(role: Role) -> Phase:
-    """Return the phase in which a first word of a statement began."""
-    return Phase.WHILE if role == Role.WHILE else Phase.STATEMENT
 
 
 def _may_end(row: Row) -> bool:

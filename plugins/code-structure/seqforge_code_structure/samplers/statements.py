@@ -72,6 +72,11 @@ def statement_role(row: Row) -> Role:
     return Role.ITEM if begins_item(settled) else Role.STATEMENT
 
 
+def statement_phase(role: Role) -> Phase:
+    """Return the phase in which a first word of a statement began."""
+    return Phase.WHILE if role == Role.WHILE else Phase.STATEMENT
+
+
 def finish_first_word(row: Row, names: NameTable) -> Row | None:
     """Return the position after the first word of a statement, or None if it is the first operand of an expression."""
     word = row.word
