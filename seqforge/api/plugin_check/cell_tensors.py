@@ -19,13 +19,12 @@ from seqforge.interfaces import Cell
 _MIXED_DEVICES = ("expected device", "same device", "Cannot copy out of meta tensor")
 """Parts of torch's messages about tensors on different devices."""
 
-
 _DEPTH = 4
 """Number of lists, tables and objects inside one another in which tensors are looked for."""
 
 
 class TensorFault(NamedTuple):
-    """What is wrong with a tensor.
+    """A fault of a tensor, in words.
 
     Attributes:
         problem: The mistake, with the name or the line of the tensor.
@@ -55,10 +54,13 @@ def find_unregistered(module: nn.Module) -> TensorFault | None:
 
 def find_other_type(cell: Cell[Any]) -> TensorFault | None:
     """Return where a cell whose parameters are in float64 computes in another type, or None."""
-    watch = _Watch(cell, lambda tensor: tensor.is_floating_point() and tensor.dtype != torch.float64)
+
+    def is_foreign(tensor: Tensor) -> bool:
+        return tensor.is_floating_point() and tensor.dtype != torch.float64
+
+    watch = _Watch(cell, is_foreign)
     results, error = _run(cell, watch, torch.device("cpu"))
-    wrong = {name: each.dtype for name, each in results.items() if each.is_floating_point()}
-    wrong = {name: dtype for name, dtype in wrong.items() if dtype != torch.float64}
+    wrong = {name: each.dtype for name, each in results.items() if is_foreign(each)}
     if not (watch.conversion or wrong or (watch.place and isinstance(error, RuntimeError))):
         return None
     place = watch.conversion or watch.place or next(iter(wrong))
