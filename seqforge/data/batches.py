@@ -175,27 +175,40 @@ def evaluation_batches(
     limit: int | None = None,
     world: World = ALONE,
 ) -> Iterator[Batch]:
-    """Yield the batches of the first `limit` tokens of a split. Every token but the first is a target exactly once.
+    """Yield the batches of an evaluation.
 
-    The lanes are divided over the processes of `world`. A process without a lane has no batch.
+    The text is cut into lanes of equal length. With a limit, a lane is the start of each of as many equal parts of the
+    split, so that the lanes represent the whole split rather than its first documents. The lanes are divided over the
+    processes of `world`. A process without a lane has no batch.
+
+    Args:
+        token_file: Encoded corpus.
+        spans: Split to evaluate.
+        lanes: Maximum number of rows in a batch.
+        sequence_length: Number of steps in a batch.
+        limit: Maximum number of targets; None for the whole split, in which every token but the first is a target.
+        world: Processes that share the evaluation.
 
     Yields:
-        Batches of at most `lanes` rows, in order, with the state carried. Targets beyond the end are ignored.
+        Batches in order, with the state carried. Targets beyond the end of a lane are ignored.
     """
     stream = TokenStream(token_file, spans)
-    targets = min(len(stream), limit or len(stream)) - 1
+    available = len(stream) - 1
+    targets = available if limit is None else min(available, limit)
     lanes = max(1, min(lanes, targets // EVALUATION_LANE))
     lane_length = -(-targets // lanes)
+    stride = max(lane_length, available // lanes)
     own_lanes = world.share(lanes)
     if not own_lanes:
         return
+    stops = [lane * stride + min(lane_length, targets - lane * lane_length) for lane in own_lanes]
     for offset in range(0, lane_length, sequence_length):
         length = min(sequence_length, lane_length - offset)
-        starts = [min(lane * lane_length + offset, targets) for lane in own_lanes]
         # Lanes that extend beyond the end are padded.
         tokens = np.full((len(own_lanes), length + 1), IGNORED_TARGET, dtype=np.int64)
-        for row, start in enumerate(starts):
-            available = min(length, targets - start) + 1
-            tokens[row, :available] = stream.read([start], available)[0]
+        for row, (lane, stop) in enumerate(zip(own_lanes, stops, strict=True)):
+            start = min(lane * stride + offset, stop)
+            read = min(length, stop - start) + 1
+            tokens[row, :read] = stream.read([start], read)[0]
         inputs = torch.as_tensor(np.ascontiguousarray(tokens[:, :-1].T)).clamp_min(0)
         yield Batch(inputs, torch.as_tensor(np.ascontiguousarray(tokens[:, 1:].T)), continues=offset > 0)

@@ -196,7 +196,12 @@ class Evaluation(Section):
     interval: Annotated[Count, Field(description="Steps between two evaluations.")] = 500
     tokens: Annotated[
         int,
-        Field(ge=2, le=10**12, description="Maximum number of tokens that are scored. `seqforge evaluate` scores all."),
+        Field(
+            ge=2,
+            le=10**12,
+            description="Maximum number of tokens that are scored, in pieces from the whole split. `seqforge evaluate` "
+            "scores all.",
+        ),
     ] = 1_000_000
 
 

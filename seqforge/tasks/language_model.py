@@ -221,7 +221,7 @@ def _score_split(
     spans, training = dataset.splits[split], experiment.training
     shape = training.batch_size, training.sequence_length
     batches = evaluation_batches(dataset.token_file, spans, *shape, limit=limit, world=world)
-    targets = min(spans.length, limit or spans.length) - 1
+    targets = min(spans.length - 1, limit or spans.length)
     return score_likelihood(model, batches, dataset.characters_per_token(split), targets, report, world)
 
 

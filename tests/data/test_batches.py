@@ -224,7 +224,7 @@ _lengths = st.integers(2, 40) | st.integers(2, LONG)
     start=st.integers(0, LONG - 2),
 )
 @settings(deadline=None, max_examples=60)
-def test_an_evaluation_predicts_every_symbol_except_the_first_once(
+def test_an_evaluation_predicts_no_symbol_twice_and_without_a_limit_all_but_the_first(
     long_file: TokenFile, length: int, lanes: int, sequence_length: int, limit: int | None, start: int
 ):
     if length / max(lanes, 1) / sequence_length > 500:
@@ -233,8 +233,12 @@ def test_an_evaluation_predicts_every_symbol_except_the_first_once(
     batches = list(evaluation_batches(long_file, single_span(start, stop), lanes, sequence_length, limit))
     counted = [batch.targets != IGNORED_TARGET for batch in batches]
     targets = torch.cat([batch.targets[real] for batch, real in zip(batches, counted, strict=True)])
-    last = min(stop, start + limit) if limit else stop
-    assert sorted(targets.tolist()) == list(range(start + 1, last))
+    if limit is None or limit >= stop - start - 1:
+        assert sorted(targets.tolist()) == list(range(start + 1, stop))
+    else:
+        assert len(set(targets.tolist())) == len(targets) == limit
+        assert targets.min() > start
+        assert targets.max() < stop
     # Every token is equal to its position, so that each target is its input plus one.
     inputs = torch.cat([batch.inputs[real] for batch, real in zip(batches, counted, strict=True)])
     assert torch.equal(inputs + 1, targets)
@@ -264,7 +268,13 @@ def test_the_lanes_of_an_evaluation_continue_from_batch_to_batch(
     assert int((batches[-1].targets == IGNORED_TARGET).sum()) == lane_length * columns - (length - 1)
 
 
-@pytest.mark.parametrize(("length", "limit"), [(0, None), (1, None), (100, 1)])
-def test_a_split_without_a_target_has_no_evaluation_batch(token_file: TokenFile, length: int, limit: int | None):
+def test_the_lanes_of_an_evaluation_with_a_limit_represent_the_whole_split(long_file: TokenFile):
+    batches = list(evaluation_batches(long_file, single_span(0, LONG), 4, 1000, limit=2 * EVALUATION_LANE))
+    assert batches[0].inputs[0].tolist() == [0, (LONG - 1) // 2]
+    assert batches[-1].targets[-1].tolist() == [EVALUATION_LANE, (LONG - 1) // 2 + EVALUATION_LANE]
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_split_without_a_target_has_no_evaluation_batch(token_file: TokenFile, length: int):
     spans: Any = single_span(0, length) if length else Spans(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-    assert list(evaluation_batches(token_file, spans, 4, 10, limit)) == []
+    assert list(evaluation_batches(token_file, spans, 4, 10)) == []
