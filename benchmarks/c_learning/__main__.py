@@ -1,9 +1,9 @@
 """Compare error rates in samples of a run's checkpoints with those of held-out code and of two n-gram models.
 
-The samples are stored in the run directory, so that a second call does not draw them again. The benchmark prints two
-tables in Markdown, and plots the rates.
+The samples are stored in the run directory, so that a second call does not draw them again. The benchmark prints a
+table in Markdown for each temperature, and draws a chart of the first one.
 
-    python -m benchmarks.c_learning runs/linux-code-structure --plot docs/images/what-it-learns.svg
+    python -m benchmarks.c_learning runs/linux-small --temperature 0.8 --plot docs/images/what-it-learns.svg
 """
 
 import argparse
@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from seqforge_essentials.memorization import Memorization
 
+from benchmarks.c_learning.chart import Chart, Line
 from benchmarks.c_learning.ngram import fit
-from benchmarks.c_learning.plot import FEWEST, plot
-from benchmarks.c_learning.scores import ERRORS, Share, score_texts
+from benchmarks.c_learning.scores import ERRORS, FEWEST, Share, score_texts
 from benchmarks.c_learning.texts import load_or_compute, read_run, sample_ngram, sample_run
 from benchmarks.report import Table
 from seqforge import Run, evaluation
@@ -24,13 +24,27 @@ ORDERS = (10, 20)
 SHORTEST_COPY = 50
 """Smallest number of consecutive characters from the training text that counts as a copy."""
 
+LINES = {
+    "strings": ("strings not closed", "purple"),
+    "comments": ("comments not closed", "teal"),
+    "indentation": ("lines indented wrongly", "green"),
+    "bracket": ("brackets wrong", "blue"),
+    "undefined": ("functions: undefined name", "red"),
+    "unused": ("functions: unused variable", "orange"),
+}
+"""Name and color of each error rate of the chart. In real code, each of them is below 1%."""
+
 
 def select_doubling_steps(steps: Sequence[int]) -> list[int]:
-    """Return the last checkpoint, the last one of at most half as many steps, and so on, in ascending order."""
-    chosen = [steps[-1]]
-    while earlier := [step for step in steps if 2 * step <= chosen[-1]]:
-        chosen.append(earlier[-1])
-    return chosen[::-1]
+    """Return the first checkpoint, the first one of at least twice as many steps, and so on, and the last one.
+
+    Args:
+        steps: Steps of the checkpoints, ascending.
+    """
+    chosen = [steps[0]]
+    while later := [step for step in steps if step >= 2 * chosen[-1]]:
+        chosen.append(later[0])
+    return chosen if chosen[-1] == steps[-1] else [*chosen, steps[-1]]
 
 
 def format_percent(share: Share) -> str:
@@ -38,43 +52,52 @@ def format_percent(share: Share) -> str:
     return f"{100 * share.value:.3g} %" if share.total >= FEWEST else "–"
 
 
-def format_ratio(share: Share, real: Share) -> str:
-    """Format the ratio of an error rate to that of real code, or a lower bound of it if real code has no such error."""
-    if min(share.total, real.total) < FEWEST:
-        return "–"
-    # If n cases have no error, the error rate is below 3/n with a confidence of 95%.
-    least = "" if real.wrong or not share.wrong else "> "
-    ratio = share.value * real.total / (real.wrong or 3)
-    return f"{least}{ratio:,.0f}" if ratio >= 10 else f"{least}{ratio:.2g}"
-
-
-def format_tables(
-    scores: Mapping[str, Mapping[str, Share]], copied: Mapping[str, float], losses: Mapping[str, float]
+def format_table(
+    title: str,
+    scores: Mapping[str, Mapping[str, Share]],
+    copies: Mapping[str, Mapping[str, float]],
+    losses: Mapping[str, float],
 ) -> str:
-    """Format two tables in Markdown: error rates, and their ratios to those of real code.
+    """Format the error rates as a table in Markdown.
 
     Args:
-        scores: Error rates by name, for each column. Real code is the first.
-        copied: Share of copied characters, for each column.
+        title: Heading of the table.
+        scores: Error rates by name, for each column.
+        copies: Values of the metric `memorization`, for each column.
         losses: Bits per held-out character, for each column of a checkpoint.
     """
-    real = next(iter(scores.values()))
+    shares = (column["memorization.copied"] for column in copies.values())
     rows = [
         ["bits per held-out character", *(f"{losses[name]:.3f}" if name in losses else "" for name in scores)],
-        [f"in copies of at least {SHORTEST_COPY} characters", *(f"{100 * share:.3g} %" for share in copied.values())],
         ["functions found", *(f"{column['undefined'].total:,}" for column in scores.values())],
+        *([label, *(format_percent(column[name]) for column in scores.values())] for name, label in ERRORS.items()),
+        [f"in copies of at least {SHORTEST_COPY} characters", *(f"{100 * share:.3g} %" for share in shares)],
+        ["longest copy, in characters", *(f"{column['memorization.longest']:,.0f}" for column in copies.values())],
     ]
-    rows += [[label, *(format_percent(column[name]) for column in scores.values())] for name, label in ERRORS.items()]
-    ratios = [
-        [label, *(format_ratio(column[name], real[name]) for column in list(scores.values())[1:])]
-        for name, label in ERRORS.items()
-    ]
-    return "\n\n".join(
-        [
-            Table("Shares", ["", *scores], rows).markdown(),
-            Table("Ratios to real code", ["", *list(scores)[1:]], ratios).markdown(),
-        ]
-    )
+    return Table(title, ["", *scores], rows).markdown()
+
+
+def draw_chart(temperature: float, read: Mapping[float, Mapping[str, Share]], real: Mapping[str, Share]) -> str:
+    """Draw the error rates against the number of characters that the model has read, as SVG.
+
+    Args:
+        temperature: Temperature of the samples.
+        read: Error rates by name, for each number of millions of characters.
+        real: Error rates of real code by name.
+    """
+    lines: list[Line] = []
+    for name, (label, color) in LINES.items():
+        points = {millions: shares[name].value for millions, shares in read.items() if shares[name].total >= FEWEST}
+        if points:
+            lines.append(Line(f"{label} {100 * points[max(points)]:.2g} %", color, points))
+    highest = max(real[name].value for name in LINES)
+    return Chart(
+        f"Errors in the C that the model writes, at temperature {temperature:g}",
+        "millions of characters read in training",
+        {millions: f"{millions:.1f}" if millions < 10 else f"{millions:.0f}" for millions in read},
+        lines,
+        ground=(highest, f"real code: at most {100 * highest:.1g} %"),
+    ).draw()
 
 
 def measure_bits(run: Run, step: int) -> float:
@@ -84,8 +107,8 @@ def measure_bits(run: Run, step: int) -> float:
     return score.bits_per_character
 
 
-def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """Return the share of characters in matches with documents that have at least `SHORTEST_COPY` characters.
+def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Return the values of the metric `memorization` with matches of at least `SHORTEST_COPY` characters.
 
     Args:
         documents: Documents of the training text.
@@ -96,53 +119,57 @@ def measure_copies(documents: Sequence[str], texts: Mapping[str, Sequence[str]])
         metric.write_index(iter(documents), Path(folder))
         metric.open_index(Path(folder))
         return {
-            name: scores.values["memorization.copied"]
+            name: dict(evaluation.score_texts({"memorization": metric}, [[text] for text in column]).values)
             for name, column in texts.items()
-            for scores in [evaluation.score_texts({"memorization": metric}, [[text] for text in column])]
         }
 
 
 def main() -> None:
-    """Draw the samples, score them, and print and plot the error rates."""
+    """Draw the samples, score them, and print and draw the error rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="run directory, trained on the source of Linux with a vocabulary of characters")
     parser.add_argument(
-        "--steps", type=int, nargs="+", help="steps of the checkpoints (default: the last, half of it, and so on)"
+        "--steps", type=int, nargs="+", help="steps of the checkpoints (default: the first, twice as many, and so on)"
     )
     parser.add_argument("--count", type=int, default=100, help="number of samples of each checkpoint (default: 100)")
     parser.add_argument("--length", type=int, default=4_000, help="characters of each sample (default: 4000)")
-    parser.add_argument("--temperature", type=float, default=1.0, help="temperature of the samples (default: 1)")
-    parser.add_argument("--plot", type=Path, help="SVG file to write the plot to")
+    parser.add_argument("--temperature", type=float, action="append", help="temperature; repeatable (default: 1)")
+    parser.add_argument("--plot", type=Path, help="SVG file to write the chart to")
     arguments = parser.parse_args()
 
-    run = Run.open(arguments.run, [f"sampler.0.temperature={arguments.temperature}"])
-    folder = run.path / "learning" / f"{arguments.count}x{arguments.length}"
     count, length = arguments.count, arguments.length
+    run = Run.open(arguments.run)
     source = read_run(run)
-    texts = {"real code": list(source.windows(length))}
-    losses: dict[str, float] = {}
+    folder = run.path / "learning" / f"{count}x{length}"
     steps = arguments.steps or select_doubling_steps(run.checkpoints.steps())
-    for step in steps:
-        name = f"step {step:,}"
-        path = folder / f"step-{step:08d}-at-{arguments.temperature}.json"
-        texts[name] = load_or_compute(path, lambda step=step: sample_run(run, step, count, length))
-        loss = folder.parent / f"step-{step:08d}-loss.json"
-        losses[name] = load_or_compute(loss, lambda step=step: measure_bits(run, step))
+    names = {step: f"step {step:,}" for step in steps}
+    losses: dict[str, float] = {}
+    for step, name in names.items():
+        path = folder.parent / f"step-{step:08d}-loss.json"
+        losses[name] = load_or_compute(path, lambda step=step: measure_bits(run, step))
+    fixed = {"real code": list(source.windows(length))}
     for order in ORDERS:
         path = folder / f"ngram-{order}.json"
-        texts[f"{order}-gram"] = load_or_compute(
+        fixed[f"{order}-gram"] = load_or_compute(
             path, lambda order=order: sample_ngram(fit(source.training, order), source, count, length)
         )
-
+    print(f"{len(fixed['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
     lexicon = source.lexicon()
-    scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
-    copied = measure_copies(source.training_documents, texts)
-    print(f"{len(texts['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
-    print(format_tables(scores, copied, losses))
-    if arguments.plot:
-        checkpoints = {step: scores[f"step {step:,}"] for step in steps}
-        baselines = {name: scores[name] for name in (*(f"{order}-gram" for order in ORDERS), "real code")}
-        arguments.plot.write_text(plot(checkpoints, baselines), encoding="utf-8")
+    for number, temperature in enumerate(arguments.temperature or [1.0]):
+        run = Run.open(arguments.run, [f"sampler.0.temperature={temperature}"])
+        texts = dict(fixed)
+        for step, name in names.items():
+            path = folder / f"step-{step:08d}-at-{temperature}.json"
+            texts[name] = load_or_compute(path, lambda step=step, run=run: sample_run(run, step, count, length))
+        texts = {name: texts[name] for name in ("real code", *names.values(), *(f"{order}-gram" for order in ORDERS))}
+        scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
+        copies = measure_copies(source.training_documents, texts)
+        print(format_table(f"Temperature {temperature:g}", scores, copies, losses), end="\n\n", flush=True)
+        if arguments.plot and not number:
+            settings = run.experiment.training
+            size = settings.batch_size * settings.sequence_length / 1e6
+            read = {step * size: scores[name] for step, name in names.items()}
+            arguments.plot.write_text(draw_chart(temperature, read, scores["real code"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ they reject, and the likelihood of the samples under the model without a sampler
 With `--reference`, it also draws the body of one function many times, and keeps the bodies without the model's errors:
 rejection sampling. These follow the distribution of the model on the condition that the body has no error.
 
-    python -m benchmarks.c_learning.samplers runs/linux-code-structure [--temperature 0.5] [--reference]
+    python -m benchmarks.c_learning.samplers runs/linux-small [--temperature 0.5] [--reference]
 """
 
 import argparse
@@ -22,10 +22,9 @@ from seqforge_code_structure.units import split_units
 from seqforge_essentials.metrics import Distinct
 from seqforge_essentials.samplers import Temperature
 
-from benchmarks.c_learning.__main__ import measure_copies
+from benchmarks.c_learning.__main__ import SHORTEST_COPY, measure_copies
 from benchmarks.c_learning.constrained import Recorded
-from benchmarks.c_learning.plot import FEWEST
-from benchmarks.c_learning.scores import ERRORS, Share, score_texts
+from benchmarks.c_learning.scores import ERRORS, FEWEST, Share, score_texts
 from benchmarks.c_learning.texts import PROMPT, RunText, read_run
 from benchmarks.report import Table
 from seqforge import Run
@@ -98,8 +97,9 @@ def describe(
     ]
     # Samples of `scoped` end with line breaks.
     written = {name: [text.rstrip() for text in column] for name, column in texts.items()}
-    shares = measure_copies(source.training_documents, written).values()
-    rows.append(["characters in copies of 50 or more", *(f"{100 * share:.3g} %" for share in shares)])
+    copies = measure_copies(source.training_documents, written).values()
+    shares = [f"{100 * values['memorization.copied']:.3g} %" for values in copies]
+    rows.append([f"in copies of at least {SHORTEST_COPY} characters", *shares])
     fewest = min(map(len, texts.values()))
     distinct = [Distinct(WORDS).score(column[:fewest]).values for column in texts.values()]
     rows += [

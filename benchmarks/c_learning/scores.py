@@ -29,6 +29,9 @@ ERRORS = {
 }
 """Label of each error rate. The last five are shares of the functions that are found."""
 
+FEWEST = 30
+"""Smallest number of cases of a share that is reported."""
+
 RESAMPLES = 1_000
 """Number of bootstrap samples."""
 

@@ -49,8 +49,8 @@ SHORT = "--set training.steps={steps} --set evaluation.tokens=500"
 SMALLER = {
     "experiments/c-characters.toml": "--set corpus.length=64 --set model.cells.0.hidden_size=8",
     "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
-    "experiments/linux-code-structure.toml": "--set sampling.length=50 --set sampling.count=1",
     "experiments/linux-lstm-128.toml": "--set sampling.length=50",
+    "experiments/linux-small.toml": "--set sampling.length=50 --set sampling.count=1",
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
     "experiments/pronunciation.toml": "--set prediction.length=4",
