@@ -147,29 +147,39 @@ def main() -> None:
     for step, name in names.items():
         path = folder.parent / f"step-{step:08d}-loss.json"
         losses[name] = load_or_compute(path, lambda step=step: measure_bits(run, step))
-    fixed = {"real code": list(source.windows(length))}
+    texts = {"real code": list(source.windows(length))}
     for order in ORDERS:
         path = folder / f"ngram-{order}.json"
-        fixed[f"{order}-gram"] = load_or_compute(
+        texts[f"{order}-gram"] = load_or_compute(
             path, lambda order=order: sample_ngram(fit(source.training, order), source, count, length)
         )
-    print(f"{len(fixed['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
-    lexicon = source.lexicon()
-    for number, temperature in enumerate(arguments.temperature or [1.0]):
+    temperatures: list[float] = arguments.temperature or [1.0]
+    for temperature in temperatures:
         run = Run.open(arguments.run, [f"sampler.0.temperature={temperature}"])
-        texts = dict(fixed)
         for step, name in names.items():
             path = folder / f"step-{step:08d}-at-{temperature}.json"
-            texts[name] = load_or_compute(path, lambda step=step, run=run: sample_run(run, step, count, length))
-        texts = {name: texts[name] for name in ("real code", *names.values(), *(f"{order}-gram" for order in ORDERS))}
-        scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
-        copies = measure_copies(source.training_documents, texts)
-        print(format_table(f"Temperature {temperature:g}", scores, copies, losses), end="\n\n", flush=True)
-        if arguments.plot and not number:
-            settings = run.experiment.training
-            size = settings.batch_size * settings.sequence_length / 1e6
-            read = {step * size: scores[name] for step, name in names.items()}
-            arguments.plot.write_text(draw_chart(temperature, read, scores["real code"]), encoding="utf-8")
+            texts[f"{name} at {temperature}"] = load_or_compute(
+                path, lambda step=step, run=run: sample_run(run, step, count, length)
+            )
+    lexicon = source.lexicon()
+    scores = {name: score_texts(column, lexicon) for name, column in texts.items()}
+    copies = measure_copies(source.training_documents, texts)
+
+    print(f"{len(texts['real code']):,} windows and {count:,} samples of {length:,} characters", end="\n\n")
+    for temperature in temperatures:
+        columns = {name: f"{name} at {temperature}" for name in names.values()}
+        columns = {name: columns.get(name, name) for name in ("real code", *columns, *(f"{n}-gram" for n in ORDERS))}
+        table = format_table(
+            f"Temperature {temperature:g}",
+            {name: scores[column] for name, column in columns.items()},
+            {name: copies[column] for name, column in columns.items()},
+            losses,
+        )
+        print(table, end="\n\n")
+    if arguments.plot:
+        size = run.experiment.training.batch_size * run.experiment.training.sequence_length / 1e6
+        read = {step * size: scores[f"{name} at {temperatures[0]}"] for step, name in names.items()}
+        arguments.plot.write_text(draw_chart(temperatures[0], read, scores["real code"]), encoding="utf-8")
 
 
 if __name__ == "__main__":
