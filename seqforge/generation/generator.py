@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
-from seqforge.generation.validate_automaton import first_automaton, next_automaton
+from seqforge.generation.validate_automaton import first_automaton, has_stopped, next_automaton
 from seqforge.interfaces import (
     ConstraintAutomaton,
     GenerationKernel,
@@ -137,12 +137,13 @@ def _draw_with_kernel(
         numbers = uniforms(min(remaining, _KERNEL_STEPS))
         remaining -= len(numbers)
         while len(numbers):
+            valid = len(numbers) if automaton is None else automaton.remaining - automaton.valid_until
             with torch.inference_mode():
-                drawn = kernel(tokens, numbers, automaton)
+                drawn = kernel(tokens, numbers[:valid], automaton)
             if len(drawn):
                 yield drawn
                 tokens, numbers = drawn[-1], numbers[len(drawn) :]
-            if automaton and automaton.states.min().item() < 0:
+            if automaton and has_stopped(automaton):
                 with torch.inference_mode():
                     memory = samplers[0].memory_after_stop(memory, automaton, tokens)
                     automaton = next_automaton(samplers[0], memory, automaton)

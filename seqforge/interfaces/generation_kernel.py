@@ -62,7 +62,7 @@ class ConstraintAutomaton:
     already exceeds a limit must not grow. If this forbids every symbol, the symbols with the lowest cost are allowed.
 
     All tensors are contiguous and on the CPU. A generation kernel updates states, stacks, heights and `remaining` in
-    place.
+    place. The sampler may add to the tables between two calls of a kernel.
 
     Attributes:
         states: State of each sample. If the transition after a symbol is not in the table, a kernel stores the
@@ -78,6 +78,7 @@ class ConstraintAutomaton:
         heights: Number of states on each stack.
         remaining: Number of symbols still to be drawn for each sample.
         largest_debt: Largest allowed debt of a sample.
+        valid_until: When only this number of symbols remains to be drawn, the sampler must return a new automaton.
     """
 
     states: Int32[Tensor, " batch"]
@@ -89,6 +90,7 @@ class ConstraintAutomaton:
     heights: Int32[Tensor, " batch"]
     remaining: int
     largest_debt: int
+    valid_until: int = 0
 
 
 @runtime_checkable

@@ -65,9 +65,10 @@ class Sampler(ABC):
         return None
 
     def memory_after_stop(self, memory: Any, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Any:
-        """Return the memory after an automaton stopped because it had no transition for the last symbol of a sample.
+        """Return the memory after an automaton stopped.
 
-        A sampler whose automata can stop must implement this.
+        It stops if it has no transition for the last symbol of a sample, or if it is no longer valid. A sampler whose
+        automata can stop must implement this.
 
         Args:
             memory: Memory from which the automaton was made.

@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from seqforge.generation.validate_automaton import has_stopped
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, LogitRule
 
 
@@ -43,23 +44,23 @@ def allowed_symbols(automaton: ConstraintAutomaton) -> Tensor:
 
 
 def follow(automaton: ConstraintAutomaton, tokens: Tensor) -> bool:
-    """Move every sample to its next state, and return whether the tables contain all the moves."""
+    """Move every sample to its next state, and return whether the automaton can continue."""
     automaton.remaining -= 1
-    described = [_move(automaton, row, token) for row, token in enumerate(cast("list[int]", tokens.tolist()))]
-    return all(described)
+    for row, token in enumerate(cast("list[int]", tokens.tolist())):
+        _move(automaton, row, token)
+    return not has_stopped(automaton)
 
 
-def _move(automaton: ConstraintAutomaton, row: int, token: int) -> bool:
+def _move(automaton: ConstraintAutomaton, row: int, token: int) -> None:
     entry = int(automaton.next_states[automaton.states[row], token])
     action = [0, -1, entry] if entry >= -1 else cast("list[int]", automaton.actions[-2 - entry].tolist())
     pops, push, target = action
     height = int(automaton.heights[row]) - pops
     if entry == -1 or height < 0 or (push >= 0 and height == automaton.stacks.shape[1]):
         automaton.states[row] = -1 - automaton.states[row]
-        return False
+        return
     automaton.states[row] = target if target >= 0 else automaton.stacks[row, height]
     if push >= 0:
         automaton.stacks[row, height] = push
         height += 1
     automaton.heights[row] = height
-    return True

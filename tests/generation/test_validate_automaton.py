@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqforge.errors import PluginError
-from seqforge.generation.validate_automaton import first_automaton, next_automaton
+from seqforge.generation.validate_automaton import first_automaton, has_stopped, next_automaton
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 
@@ -37,6 +37,28 @@ AUTOMATON = ConstraintAutomaton(
 def test_a_valid_automaton_is_accepted():
     assert first_automaton(Constrained(), AUTOMATON, 3, 4) is AUTOMATON
     assert next_automaton(Constrained(), AUTOMATON, AUTOMATON) is AUTOMATON
+
+
+def test_tables_are_validated_again_only_if_they_are_new_tensors():
+    replaced = copy(AUTOMATON)
+    replaced.next_states = changed("next_states", (0, 0), -4)
+    assert next_automaton(Constrained(), replaced, replaced) is replaced
+    with pytest.raises(PluginError, match="next_states must be"):
+        next_automaton(Constrained(), replaced, AUTOMATON)
+    replaced.states = changed("states", (0,), 2)
+    with pytest.raises(PluginError, match="states must be"):
+        next_automaton(Constrained(), replaced, replaced)
+
+
+@pytest.mark.parametrize(
+    ("states", "remaining", "stopped"), [([0], 3, False), ([-1], 3, True), ([0], 2, True), ([0], 0, False)]
+)
+def test_an_automaton_stops_at_a_missing_transition_and_when_it_is_no_longer_valid(
+    states: list[int], remaining: int, stopped: bool
+):
+    automaton = copy(AUTOMATON)
+    automaton.states, automaton.remaining, automaton.valid_until = torch.tensor(states), remaining, 2
+    assert has_stopped(automaton) is stopped
 
 
 def test_a_sampler_may_have_no_automaton_unless_an_earlier_one_stopped():
@@ -72,6 +94,7 @@ def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:
         ({"heights": changed("heights", (0,), 4)}, "heights must be from 0 to 3, not 4"),
         ({"stacks": changed("stacks", (1, 2), 2)}, "stacks must be from 0 to 1, not 2"),
         ({"costs": changed("costs", (1,), FORBIDDEN)}, "a state forbids every symbol"),
+        ({"valid_until": 10}, "valid_until is 10, but must be less than remaining, 10"),
     ],
 )
 def test_an_invalid_automaton_is_rejected(change: dict[str, Any], message: str):

@@ -3,6 +3,7 @@
 import string
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -14,14 +15,16 @@ from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.samplers.names import Alphabet, Role, Scope
 from seqforge_code_structure.samplers.row import Phase
-from seqforge_code_structure.samplers.scoped import Grammar, Position, Scoped
+from seqforge_code_structure.samplers.scoped import Memory, Scoped
+from seqforge_code_structure.samplers.scoped_grammar import Grammar, Position, build_grammar
 from seqforge_code_structure.units import split_units
 
 from seqforge.errors import ExperimentError
 from seqforge.interfaces import SamplingContext
 from seqforge.testing.sampler_suite import ASCII
 
-CHARACTERS = (*string.printable.replace("\r", "").replace("\x0b", "").replace("\x0c", ""),)
+CHARACTERS = tuple(map(chr, range(128)))
+PRINTED = string.printable.replace("\r", "").replace("\x0b", "").replace("\x0c", "")
 FUNCTION = Flag.EVALUATES
 GLOBAL = Flag.VARIABLE
 LOCAL = Flag.VARIABLE | Flag.LOCAL | Flag.MAY_BE_LOCAL | Flag.MOSTLY_LOCAL
@@ -44,12 +47,28 @@ HEAD = "static int f(struct device *dev, int count)\n{\n"
 
 
 @cache
+def sampler() -> Scoped:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "c.lexicon"
+        path.write_bytes(encode_lexicon(LEXICON))
+        return Scoped(path)
+
+
+@cache
 def grammar() -> Grammar:
-    return Grammar(CHARACTERS, LEXICON)
+    return build_grammar(CHARACTERS, LEXICON)
+
+
+def start(prompt: str, length: int, batch_size: int = 1) -> Memory:
+    return sampler().start(SamplingContext(encode(prompt), batch_size, length, ASCII()))
+
+
+def allowed_tokens(memory: Memory) -> torch.Tensor:
+    return sampler().transform(torch.zeros(len(memory.places), len(CHARACTERS)), memory).isfinite()
 
 
 def encode(text: str) -> torch.Tensor:
-    return torch.tensor(list(text.encode()))
+    return torch.tensor(list(text.encode()), dtype=torch.int64)
 
 
 def follow(text: str, position: Position | None = None) -> Position:
@@ -57,14 +76,14 @@ def follow(text: str, position: Position | None = None) -> Position:
     position = position or grammar().start()
     for place, character in enumerate(text):
         token = CHARACTERS.index(character)
-        assert position.allowed >> token & 1, f"{character!r} is not allowed after {text[:place]!r}"
+        assert grammar().allowed(position) >> token & 1, f"{character!r} is not allowed after {text[:place]!r}"
         position = grammar().advance(position, token)
     return position
 
 
 def allowed_after(text: str) -> str:
-    position = follow(text)
-    return "".join(character for token, character in enumerate(CHARACTERS) if position.allowed >> token & 1)
+    allowed = grammar().allowed(follow(text))
+    return "".join(character for token, character in enumerate(CHARACTERS) if allowed >> token & 1)
 
 
 CODE = """\
@@ -186,12 +205,10 @@ def test_names_of_the_branches_of_a_condition_end_with_them():
 
 
 def test_prompt_that_is_no_c_keeps_brackets_balanced_only():
-    position = grammar().start()
-    for character in "  if x = ]\n(":
-        position = grammar().advance(position, CHARACTERS.index(character))
+    position = grammar().read(grammar().start(), [CHARACTERS.index(character) for character in "  if x = ]\n("])
     assert position.row.phase == Phase.LOST
-    assert not position.allowed >> CHARACTERS.index("]") & 1
-    assert position.allowed >> CHARACTERS.index(")") & 1
+    assert not grammar().allowed(position) >> CHARACTERS.index("]") & 1
+    assert grammar().allowed(position) >> CHARACTERS.index(")") & 1
 
 
 PROMPTS = [
@@ -209,22 +226,22 @@ WORDS = [
 def draw(prompt: str, length: int, seed: int, preferred: str, word_share: float) -> str:
     """Draw a sample up to the end of its first function. Words are written where they are allowed."""
     generator = torch.Generator().manual_seed(seed)
-    position, text, word = follow(prompt), prompt, ""
-    weights = [6.0 if character in preferred else 0.5 if character == "}" else 1.0 for character in CHARACTERS]
-    for remaining in range(length, 0, -1):
-        found = grammar().limit(position, remaining)
-        tokens = [token for token in range(len(CHARACTERS)) if found >> token & 1]
-        assert tokens
+    position, text, word, memory = follow(prompt), prompt, "", start(prompt, length)
+    weights = torch.tensor([1.0 if character in PRINTED else 1e-6 for character in CHARACTERS])
+    weights[encode(preferred)] = 6.0
+    weights[ord("}")] = 0.5
+    for _ in range(length):
+        found = allowed_tokens(memory)[0]
+        assert found.any()
         if not word and torch.rand((), generator=generator) < word_share:
             word = WORDS[int(torch.randint(len(WORDS), (), generator=generator))]
-        if word and (token := CHARACTERS.index(word[0])) in tokens:
-            word = word[1:]
+        if word and found[ord(word[0])]:
+            token, word = ord(word[0]), word[1:]
         else:
-            word = ""
-            choice = torch.multinomial(torch.tensor([weights[token] for token in tokens]), 1, generator=generator)
-            token = tokens[int(choice)]
+            token, word = int(torch.multinomial(weights * found, 1, generator=generator)), ""
+        assert grammar().allowed(position) >> token & 1
         text += CHARACTERS[token]
-        position = grammar().advance(position, token)
+        position, memory = grammar().advance(position, token), sampler().advance(memory, torch.tensor([token]))
         if position.row.phase == Phase.LINE_END:
             break
     assert grammar().closing_character(position) == ""
@@ -256,18 +273,10 @@ def test_functions_from_random_logits_close_and_declare_everything(
 def test_memory_after_a_prompt_equals_memory_after_draws(seed: int, length: int):
     text = draw(HEAD, length, seed, " ;\n", 0.2)
     half = len(text) // 2
-    assert follow(text[half:], follow(text[:half])).allowed == follow(text).allowed
-    sampler = Scoped()
-    vocabulary = ASCII()
-
-    def start(prompt: str) -> object:
-        return sampler.start(SamplingContext(encode(prompt), 2, 500, vocabulary))
-
-    memory = start(text[:half])
+    memory = start(text[:half], 500, 2)
     for character in text[half:]:
-        memory = sampler.advance(memory, torch.full((2,), ord(character)))
-    whole = start(text)
-    assert [position.allowed for position in memory.positions] == [position.allowed for position in whole.positions]
+        memory = sampler().advance(memory, torch.full((2,), ord(character)))
+    assert torch.equal(allowed_tokens(memory), allowed_tokens(start(text, 500 - len(text) + half, 2)))
 
 
 @given(st.lists(st.text("ab_", min_size=1, max_size=4)), st.text("ab_", max_size=3))
@@ -289,13 +298,9 @@ def test_characters_that_continue_names_of_the_lexicon(prefix: str):
         assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)
 
 
-def test_lexicon_file(tmp_path: Path):
-    path = tmp_path / "c.lexicon"
-    path.write_bytes(encode_lexicon(LEXICON))
-    sampler = Scoped(path)
-    memory = sampler.start(SamplingContext(encode(HEAD + "\tcount = k"), 1, 400, ASCII()))
-    allowed = sampler.transform(torch.zeros(1, 128), memory).isfinite()
-    assert set(map(chr, allowed[0].nonzero().flatten().tolist())) == {"f", "m"}
+def test_lexicon_file():
+    allowed = allowed_tokens(start(HEAD + "\tcount = k", 400))[0]
+    assert set(map(chr, allowed.nonzero().flatten().tolist())) == {"f", "m"}
 
 
 def test_vocabulary_without_needed_characters_is_rejected():

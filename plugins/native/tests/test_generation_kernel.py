@@ -59,7 +59,8 @@ class Turns(Sampler):
     """Forbids one symbol in three. Which ones depends on the turn, one of three states.
 
     Symbol 0 pushes the turn on a stack of at most three, and symbol 1 pops it. The weight of a turn is its number, and
-    the total weight is at most five. A transition is added to the automaton after it was drawn for the first time.
+    the total weight is at most five. A transition is added to the automaton after it was drawn for the first time. An
+    automaton is valid for nine symbols.
     """
 
     MOST = 5
@@ -112,7 +113,16 @@ class Turns(Sampler):
         states, heights = torch.tensor([(turn, len(stack)) for turn, stack in places]).int().T.contiguous()
         stacks = torch.tensor([[*stack, 0, 0, 0][:3] for _, stack in places]).int()
         return ConstraintAutomaton(
-            states, tables[0], self.actions, self.costs, self.weights, stacks, heights, left, self.MOST
+            states,
+            tables[0],
+            self.actions,
+            self.costs,
+            self.weights,
+            stacks,
+            heights,
+            left,
+            self.MOST,
+            max(0, left - 9),
         )
 
     def memory_after_stop(self, memory: Any, stopped: ConstraintAutomaton, tokens: torch.Tensor) -> Any:

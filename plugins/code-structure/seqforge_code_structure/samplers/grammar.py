@@ -68,7 +68,12 @@ _SPECIAL = frozenset("\n\r\t #\"'/*\\()[]{}" + FRAGMENT).union(*_DIRECTIVES)
 _LINE_STARTS = frozenset({Mode.LINE_START, Mode.COLUMN_ZERO})
 _FIRST = frozenset({Mode.FIRST_WORD, Mode.FIRST_SPACE})
 _CODE = _LINE_STARTS | _FIRST | {Mode.CODE, Mode.SLASH, Mode.STAR, Mode.BACKSLASH, Mode.DIRECTIVE_NAME}
-_LITERALS = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
+LITERALS = frozenset(
+    {Mode.STRING, Mode.STRING_ESCAPE, Mode.STRING_RETURN, Mode.COMMENT, Mode.COMMENT_STAR, Mode.COMMENT_SLASH}
+    | {Mode.LINE_COMMENT, Mode.LINE_COMMENT_ESCAPE}
+)
+"""Modes inside of strings and comments, whose text does not change the position around them."""
+_QUOTED_MODES = frozenset({Mode.STRING, Mode.CHARACTER_START, Mode.CHARACTER})
 # For each mode inside a literal or comment, the mode after certain characters, and the mode after all others.
 _INSIDE: dict[Mode, tuple[dict[str, Mode], Mode]] = {
     Mode.STRING: ({'"': Mode.CODE, "\\": Mode.STRING_ESCAPE}, Mode.STRING),
@@ -145,7 +150,7 @@ def transition(state: State, character: str) -> Move:
     """Return the effect of a character. A forbidden character has the effect that it has for a compiler."""
     mode, top, directive, outside, nested = state
     if mode in _INSIDE:
-        if character == "\n" and (mode in _LITERALS or mode is Mode.LINE_COMMENT):
+        if character == "\n" and (mode in _QUOTED_MODES or mode is Mode.LINE_COMMENT):
             return _end_line(state)
         special, other = _INSIDE[mode]
         return Move(state._replace(mode=special.get(character, other)))
@@ -239,7 +244,7 @@ def representative(character: str) -> str:
 def forbidden_characters(state: State) -> str:
     """Return the characters that close nothing, or after which an open element can never be closed."""
     mode, top, directive, outside, nested = state
-    if mode in _LITERALS:
+    if mode in _QUOTED_MODES:
         return "\n'" if mode is Mode.CHARACTER_START else "\n"
     if mode not in _CODE:
         return "*" if mode is Mode.COMMENT_SLASH else ""

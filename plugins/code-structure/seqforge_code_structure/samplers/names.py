@@ -233,6 +233,14 @@ class Scope:
         self._next = _next or {}
         """For each prefix of a name, the set of characters that may follow it."""
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether both scopes have the same names."""
+        return isinstance(other, Scope) and self.names == other.names
+
+    def __hash__(self) -> int:
+        """Return the hash of the names."""
+        return hash(self.names)
+
     def add(self, names: Iterable[str]) -> Scope:
         """Return a scope with more names."""
         new = {name for name in names if name not in self.names and self._alphabet.spells(name)}

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.reading import read_unit
-from seqforge_code_structure.samplers.grammar import BRANCH, Mode, State
+from seqforge_code_structure.samplers.grammar import BRANCH, LITERALS, Mode, State
 from seqforge_code_structure.samplers.heads import head_characters
 from seqforge_code_structure.samplers.names import LETTERS, Alphabet
 from seqforge_code_structure.samplers.row import Frame, Function, Kind, Phase, Row
@@ -100,11 +100,17 @@ def _allowed_in_head(text: str, state: State, alphabet: Alphabet, braces: bool) 
 def step_outside(row: Row, character: str, before: State, after: State, alphabet: Alphabet) -> Row:
     """Return the position after a character outside of functions, in code or not."""
     text = row.word + character
-    code = before.directive is None and after.directive is None and before.mode <= Mode.BACKSLASH
+    if before.directive is not None or after.directive is not None:
+        return row._replace(word=text)
     if before.mode is Mode.LINE_COMMENT and character == "\n" and row.phase == Phase.LINE_END:
         return row._replace(phase=Phase.TOP, word="")
-    if not code or after.mode is Mode.COMMENT or after.mode is Mode.LINE_COMMENT:
-        return row._replace(word=text, phase=row.base if row.phase == Phase.SLASH else row.phase)
+    if before.mode in LITERALS:
+        # The text of a comment or string does not matter, nor does the end of a comment.
+        return row if after.mode in LITERALS or character == "/" else row._replace(word=text)
+    if after.mode is Mode.COMMENT or after.mode is Mode.LINE_COMMENT:
+        return row._replace(word=row.word[:-1] + " ", phase=row.base if row.phase == Phase.SLASH else row.phase)
+    if before.mode > Mode.BACKSLASH:
+        return row._replace(word=text)
     match row.phase:
         case Phase.TOP if character == "/":
             return row._replace(phase=Phase.SLASH, base=Phase.TOP, word=text)

@@ -1,0 +1,171 @@
+"""The positions that samples have reached, as states of a constraint automaton that grows while samples are drawn.
+
+A generation kernel follows the transitions that are known, and stops at one that is not. Inside a comment or string,
+the state does not depend on the text around it: the state that follows waits on the stack.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int8, Int32
+from torch import Tensor
+
+from seqforge.interfaces import FORBIDDEN
+from seqforge_code_structure.samplers.automaton import BOTTOM
+from seqforge_code_structure.samplers.scoped_grammar import Grammar, Position
+
+_UNKNOWN, _POP = -1, -2
+"""Entries of `next_states`: a transition that is not in the table, and the action that ends a literal."""
+NOTHING = -1
+_LONGEST_LITERAL_END = 3
+"""Upper bound of the number of characters that end a comment or string."""
+_MOST_STATES = 30_000
+"""Number of states from which on a new table is begun. With 100 symbols, they take about 50 MB."""
+
+
+class Place(NamedTuple):
+    """The place of a sample in a table.
+
+    Attributes:
+        state: Number of its state.
+        waiting: Number of the state after the comment or string around it, or `NOTHING`.
+    """
+
+    state: int
+    waiting: int = NOTHING
+
+
+class PositionTable:
+    """A table of states. It only grows, so that places in it stay valid.
+
+    Attributes:
+        grammar: The grammar.
+        next_states: States and actions after each symbol, as `ConstraintAutomaton` defines them.
+        actions: Actions: the first one ends a comment or string, each other one begins one.
+        costs: 0 for the symbols that may follow, else `FORBIDDEN`.
+        weights: Zeros.
+    """
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        symbols = len(grammar.automaton.characters)
+        self.next_states: Int32[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int32)
+        self.costs: Int8[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int8)
+        self.weights: Int32[Tensor, " states"] = torch.empty(0, dtype=torch.int32)
+        self.actions: Int32[Tensor, "actions 3"] = torch.tensor([[1, -1, -1]], dtype=torch.int32)
+        self._positions: list[Position] = []
+        self._numbers: dict[Position, int] = {}
+        self._unrestricted: dict[int, int] = {}
+        self._restricted: dict[tuple[int, int], int] = {}
+        self._places: list[Place] = [Place(NOTHING)]
+        self._actions: dict[Place, int] = {}
+        self._outside = grammar.start().row
+        self._costs: dict[int, Int8[np.ndarray, " symbols"]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a new table should be begun."""
+        return len(self._positions) >= _MOST_STATES
+
+    def find_place(self, position: Position) -> Place:
+        """Return the place of a position. Add its state if it is new."""
+        if not self.grammar.in_literal(position):
+            return Place(self._find_state(position))
+        inside = Position(position.number, BOTTOM, self._outside)
+        return Place(self._find_state(inside), self._find_state(self.grammar.leave_literal(position)))
+
+    def copy_place(self, other: PositionTable, place: Place) -> Place:
+        """Return the place that equals a place of another table."""
+        waiting = place.waiting
+        state = self._find_state(other._positions[place.state])
+        return Place(state, waiting if waiting == NOTHING else self._find_state(other._positions[waiting]))
+
+    def follow(self, place: Place, token: int) -> Place:
+        """Return the place after a token. Add the transition if it is new."""
+        state, waiting = place
+        entry = cast("int", self._next.item(state, token))
+        if entry == _UNKNOWN:
+            state = self._unrestricted.get(state, state)
+            entry = cast("int", self._next.item(state, token))
+            if entry == _UNKNOWN:
+                entry = self._add_transition(state, token, inside=waiting != NOTHING)
+        if entry >= 0:
+            return Place(entry, waiting)
+        return Place(waiting) if entry == _POP else self._places[-2 - entry]
+
+    def limit(self, place: Place, remaining: int) -> tuple[int, int]:
+        """Return the state with the symbols that may follow if a number of symbols remain to be drawn.
+
+        Returns:
+            The number of the state, and for how many symbols nothing else need be considered.
+        """
+        state, waiting = place
+        grammar, position = self.grammar, self._positions[state]
+        if waiting == NOTHING:
+            steps = grammar.free_steps(position, remaining)
+        else:
+            steps = grammar.free_steps(self._positions[waiting], remaining - _LONGEST_LITERAL_END)
+        if steps:
+            return state, steps
+        character = grammar.closing_character(position)
+        if waiting != NOTHING and not character and grammar.closing_character(self._positions[waiting]):
+            character = "\n"
+        found = grammar.allowed(position)
+        ending = grammar.alphabet.bits(character or "\n ") & found or found
+        if (state, ending) not in self._restricted:
+            number = self._restricted[state, ending] = self._add_state(position, ending)
+            self._unrestricted[number] = state
+        return self._restricted[state, ending], 1
+
+    def limits(self, states: list[int]) -> Float32[np.ndarray, "batch symbols"]:
+        """Return upper bounds of the logits in states."""
+        return np.where(self._costs_array.take(states, axis=0) == FORBIDDEN, -np.inf, np.inf).astype(np.float32)
+
+    def _find_state(self, position: Position) -> int:
+        if (number := self._numbers.get(position)) is None:
+            number = self._numbers[position] = self._add_state(position, self.grammar.allowed(position))
+        return number
+
+    def _add_state(self, position: Position, found: int) -> int:
+        number = len(self._positions)
+        if number == len(self.weights):
+            self._grow()
+        self._positions.append(position)
+        if (costs := self._costs.get(found)) is None:
+            flags = [found >> token & 1 for token in range(self.costs.shape[1])]
+            costs = self._costs[found] = np.where(flags, 0, FORBIDDEN).astype(np.int8)
+        self._costs_array[number] = costs
+        return number
+
+    def _grow(self) -> None:
+        count = max(len(self.weights), 256)
+        symbols = self.costs.shape[1]
+        unknown = torch.full((count, symbols), _UNKNOWN, dtype=torch.int32)
+        self.next_states = torch.cat([self.next_states, unknown])
+        self.costs = torch.cat([self.costs, torch.zeros(count, symbols, dtype=torch.int8)])
+        self.weights = torch.cat([self.weights, torch.zeros(count, dtype=torch.int32)])
+        self._next, self._costs_array = self.next_states.numpy(), self.costs.numpy()
+
+    def _add_transition(self, state: int, token: int, inside: bool) -> int:
+        position = self._positions[state]
+        after = self.grammar.advance(position, token)
+        if inside:
+            entry = self._find_state(after) if self.grammar.in_literal(after) else _POP
+        else:
+            place = self.find_place(after)
+            entry = place.state if place.waiting == NOTHING else self._find_action(place)
+        self._next[state, token] = entry
+        return entry
+
+    def _find_action(self, place: Place) -> int:
+        """Return the entry of the action that begins a comment or string."""
+        if place not in self._actions:
+            index = self._actions[place] = len(self._places)
+            self._places.append(place)
+            if index == len(self.actions):
+                self.actions = torch.cat([self.actions, self.actions.new_tensor([[0, -1, 0]] * index)])
+            self.actions[index] = torch.tensor([0, place.waiting, place.state])
+        return -2 - self._actions[place]

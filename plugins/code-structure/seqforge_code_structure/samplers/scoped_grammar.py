@@ -1,0 +1,204 @@
+"""The grammar of the sampler `scoped` for a vocabulary: which characters may follow a text, and what ends it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from seqforge.errors import ExperimentError
+from seqforge.interfaces import FORBIDDEN
+from seqforge_code_structure.identifiers.lexicon import Lexicon
+from seqforge_code_structure.samplers.automaton import BOTTOM, Stack, build_automaton
+from seqforge_code_structure.samplers.closing import closing_character
+from seqforge_code_structure.samplers.function_grammar import allowed, step
+from seqforge_code_structure.samplers.grammar import LITERALS, Mode, State
+from seqforge_code_structure.samplers.grammar import closing_character as closing_bracket
+from seqforge_code_structure.samplers.names import NAME_CHARACTERS, Alphabet, Scope, build_name_table
+from seqforge_code_structure.samplers.row import Function, Phase, Row
+from seqforge_code_structure.samplers.statements import end_directive
+from seqforge_code_structure.samplers.unit_grammar import allowed_outside, is_outside, step_outside
+
+_NEEDED = "\n ;:,(){}[]0\"'*/#=_" + "whileintendf"
+"""Characters of the texts that end everything."""
+_CODE_MODES = frozenset(mode for mode in Mode if mode <= Mode.DIRECTIVE_NAME)
+_CHARACTER_MODES = frozenset({Mode.CHARACTER_START, Mode.CHARACTER, Mode.CHARACTER_ESCAPE, Mode.CHARACTER_RETURN})
+_LONGEST_CHARACTER = 5
+"""Length of a character literal without its last quotation mark. The analysis of names limits it, too."""
+_LONGEST_DIRECTIVE = 200
+_DEEPEST = 100
+"""Number of open elements of a function from which on they must be closed."""
+_LONGEST_STEP = 80
+"""Upper bound of the number of characters by which one character makes the text longer that ends everything."""
+_MOST_LENGTHS = 50_000
+_LONGEST_END = 24
+"""Upper bound of the number of characters that end one element of a function, except a name."""
+
+
+class Position(NamedTuple):
+    """The position of a sample.
+
+    Attributes:
+        number: Number of the state of the brackets, comments and literals.
+        stack: States to return to.
+        row: Position in the grammar of statements and names.
+    """
+
+    number: int
+    stack: Stack
+    row: Row
+
+
+class Grammar:
+    """The grammar for a vocabulary and a lexicon.
+
+    Args:
+        characters: Character of each token.
+        lexicon: Lexicon with the names that every function may use.
+    """
+
+    def __init__(self, characters: tuple[str, ...], lexicon: Lexicon) -> None:
+        missing = sorted(set(_NEEDED) - set(characters))
+        if missing:
+            raise ExperimentError(
+                f"the sampler code-structure/scoped needs the characters {''.join(missing)!r}, which the vocabulary "
+                "lacks",
+                hint="Remove the sampler from the chain, or train the model on C.",
+            )
+        self.automaton = build_automaton(characters)
+        self.alphabet = Alphabet(characters)
+        self.names = build_name_table(lexicon, self.alphabet)
+        costs = self.automaton.costs.numpy() < FORBIDDEN
+        self._brackets = [sum(1 << int(token) for token in np.flatnonzero(row)) for row in costs]
+        self._lengths: dict[Position, int] = {}
+
+    def start(self) -> Position:
+        """Return the position at the start of a text."""
+        scope = Scope(self.alphabet)
+        return Position(0, BOTTOM, Row(Phase.TOP, scope, Function(scope)))
+
+    def read(self, position: Position, tokens: list[int]) -> Position:
+        """Return the position after tokens that need not be allowed. After one that is not, the grammar is lost."""
+        for token in tokens:
+            row = position.row
+            if row.phase != Phase.LOST and not self.allowed(position) >> token & 1:
+                lost = Row(Phase.LOST, row.function.file, Function(row.function.file))
+                position = position._replace(row=lost)
+            position = self.advance(position, token)
+        return position
+
+    def advance(self, position: Position, token: int) -> Position:
+        """Return the position after an allowed token."""
+        number, stack, row = position
+        automaton = self.automaton
+        before = automaton.states[number]
+        number, stack = automaton.follow(number, stack, token)
+        return Position(
+            number, stack, self._advance_row(row, automaton.characters[token], before, automaton.states[number])
+        )
+
+    def _advance_row(self, row: Row, character: str, before: State, after: State) -> Row:
+        if row.frame is None:
+            return step_outside(row, character, before, after, self.alphabet)
+        if row.phase == Phase.DIRECTIVE:
+            row = row._replace(word=(row.word + character)[:_LONGEST_DIRECTIVE])
+            return row if after.directive is not None else end_directive(row)
+        if before.mode in _CODE_MODES:
+            return step(row, character, self.names, before.mode is Mode.COLUMN_ZERO)
+        if before.mode in _CHARACTER_MODES:
+            return row._replace(word=row.word + character if after.mode in _CHARACTER_MODES else "")
+        return row
+
+    def allowed(self, position: Position) -> int:
+        """Return the set of the characters that may follow, without regard to the end of the sample."""
+        number, _, row = position
+        state, found = self.automaton.states[number], self._brackets[number]
+        mode, bits = state.mode, self.alphabet.bits
+        if mode in LITERALS and state.directive is None:
+            return found & ~bits("\r\n") if mode is Mode.STRING_ESCAPE else found
+        if row.frame is None:
+            if mode in _CODE_MODES and state.directive is None:
+                found &= allowed_outside(row, state, self.alphabet)
+        elif row.phase == Phase.DIRECTIVE:
+            found &= ~bits("\r")
+        elif mode in _CODE_MODES:
+            line_start = mode is Mode.LINE_START or mode is Mode.COLUMN_ZERO
+            found &= allowed(row, self.names, mode is Mode.COLUMN_ZERO, line_start)
+        elif mode in _CHARACTER_MODES:
+            found &= self._allow_in_character(row.word)
+        if row.frame and row.frame.depth > _DEEPEST:
+            found = bits(self.closing_character(position)) or found
+        return found or self._brackets[number]
+
+    def _allow_in_character(self, literal: str) -> int:
+        bits = self.alphabet.bits
+        if len(literal) >= _LONGEST_CHARACTER or (len(literal) > 1 and literal[1] != "\\"):
+            return bits("'")
+        return bits("".join(map(chr, range(32, 127))))
+
+    def closing_character(self, position: Position) -> str:
+        """Return the first character of a text that ends everything, or "" if nothing is open."""
+        number, _, row = position
+        state = self.automaton.states[number]
+        inside = row.frame is not None
+        if state.mode not in _CODE_MODES or row.phase == Phase.DIRECTIVE or state.directive is not None:
+            return closing_bracket(state) or ("\n" if state.directive is not None else "")
+        if inside:
+            column_zero = state.mode is Mode.COLUMN_ZERO
+            wanted = closing_character(row, self.names, column_zero)
+            if column_zero and wanted == "}" and state.nested:
+                return " "
+            if column_zero and wanted in NAME_CHARACTERS and not wanted.isdigit() and not row.function.pending:
+                return " "
+            if wanted == "#" and state.mode is not Mode.LINE_START and not column_zero:
+                return "\n"
+            return wanted
+        if row.phase == Phase.SLASH:
+            return "*"
+        if row.phase == Phase.HEAD and is_outside(state):
+            return ";"
+        return closing_bracket(state)
+
+    def closing_length(self, position: Position) -> int:
+        """Return the number of characters of the text that ends everything."""
+        token_of, passed = self.automaton.characters.index, list[Position]()
+        while position not in self._lengths and (character := self.closing_character(position)):
+            passed.append(position)
+            position = self.advance(position, token_of(character))
+        rest = self._lengths.get(position, 0)
+        if len(self._lengths) > _MOST_LENGTHS:
+            self._lengths.clear()
+        for index, before in enumerate(passed):
+            self._lengths[before] = rest + len(passed) - index
+        return rest + len(passed)
+
+    def leave_literal(self, position: Position) -> Position:
+        """Return the position after the comment or string around a position, or the position itself."""
+        automaton = self.automaton
+        while self.in_literal(position):
+            closer = closing_bracket(automaton.states[position.number]) or "\n"
+            position = self.advance(position, automaton.characters.index(closer))
+        return position
+
+    def in_literal(self, position: Position) -> bool:
+        """Return whether a position is inside a comment or string, outside of directives."""
+        state = self.automaton.states[position.number]
+        return state.mode in LITERALS and state.directive is None
+
+    def free_steps(self, position: Position, remaining: int) -> int:
+        """Return for how many symbols the end of the sample does not matter, or 0 if the sample must end now."""
+        frame, pending = position.row.frame, position.row.function.pending
+        names = sum(len(name) + 4 for name in pending)
+        bound = (frame.depth if frame else 0) * _LONGEST_END + position.stack.closing_length + names + _LONGEST_STEP
+        room = remaining - bound - _LONGEST_STEP
+        if room < 4 * _LONGEST_STEP:
+            room = remaining - self.closing_length(position) - _LONGEST_STEP
+        # Each symbol leaves one symbol less, and makes the closing text longer.
+        return max(-(-room // (_LONGEST_STEP + 1)), 0)
+
+
+@lru_cache(maxsize=4)
+def build_grammar(characters: tuple[str, ...], lexicon: Lexicon) -> Grammar:
+    """Build the grammar for a vocabulary."""
+    return Grammar(characters, lexicon)
