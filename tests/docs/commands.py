@@ -14,29 +14,36 @@ PAGES = sorted(
 )
 
 RUN = "seqforge run experiments"
+FIRST_RUN = f"{RUN}/first-run.toml --set metrics=[]"
 PREPARATION = {
     "README.md": [f"{RUN}/hello.toml"],
     "docs/get-started/your-cell.md": [f"{RUN}/first-run.toml"],
     "docs/explanation/backends.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
     "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],
     "docs/explanation/speed.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
+    "docs/how-to/evaluate-other-text.md": [FIRST_RUN],
+    "docs/how-to/fine-tune.md": [FIRST_RUN],
     "docs/how-to/labelled-examples.md": [f"{RUN}/name-origins.toml"],
+    "docs/how-to/resume.md": [f"{FIRST_RUN} --set training.keep_checkpoints=100"],
+    "docs/how-to/sample.md": [FIRST_RUN],
+    "docs/how-to/share-a-run.md": [FIRST_RUN],
     "docs/how-to/report.md": [
         f"{RUN}/first-run.toml",
         f"{RUN}/hello.toml --set experiment.name=lstm",
         f"{RUN}/hello.toml --set experiment.name=gru",
     ],
     "docs/reference/code-structure.md": [f"{RUN}/linux-lstm-128.toml --set experiment.name=kernel"],
-    "docs/reference/experiments.md": [f"{RUN}/hello.toml"],
 }
 """Commands that create the runs to which the commands of a page refer."""
 
 MEANINGS = {
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
+    "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},
+    "docs/how-to/sample.md": {"10000": "100"},
+    "docs/how-to/share-a-run.md": {"received/first-run": "runs/first-run"},
     "docs/how-to/more-than-one-process.md": {"experiment.toml": "experiments/first-run.toml"},
     "docs/explanation/speed.md": {"100000": "100"},
     "docs/reference/code-structure.md": {"linux-source-6.12.tar.xz": "auto"},
-    "docs/reference/experiments.md": {"runs/NAME": "runs/hello"},
 }
 """Placeholders of a page, and what the tests put in their place."""
 
@@ -57,7 +64,11 @@ SMALLER = {
 }
 """Further overrides of some experiments."""
 
-FILES_OF = {"README.md": "docs/how-to/plugins.md", "docs/how-to/how-do-i.md": "docs/how-to/plugins.md"}
+FILES_OF = {
+    "README.md": "docs/how-to/plugins.md",
+    "docs/how-to/components/cell.md": "docs/how-to/plugins.md",
+    "docs/how-to/components/index.md": "docs/how-to/components/metric.md",
+}
 """Pages that use files of another page."""
 
 OUTSIDE = {
@@ -66,10 +77,12 @@ OUTSIDE = {
     "dpkg": "unpacks a downloaded file",
     "export": "sets a variable of the shell",
     "git": "downloads a repository",
+    "mkdir": "creates a folder",
     "pip": "installs packages",
     "pytest": "run by tests/docs/test_plugins_page.py and tests/testing",
     "source": "activates an environment",
     "sudo": "installs packages of the system",
+    "tar": "packs and unpacks a run",
     "tensorboard": "serves until it is stopped",
 }
 """Programs that the tests do not start, with the reason."""

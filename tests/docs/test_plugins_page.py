@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 
-import seqforge as sf
 from seqforge.api.plugin_check import check_component
 from seqforge.cli.new_plugin import TEMPLATES, render_component, render_plugin
 from seqforge.registry import Registry, with_plugin_file
 from seqforge.registry.plugin_file import component_name
 
 DOCS = Path(__file__).parents[2] / "docs"
-SHORT = ["training.steps=2"]
 
 
 def files_of(page: str) -> dict[str, str]:
@@ -26,9 +24,11 @@ def files_of(page: str) -> dict[str, str]:
     return dict(re.findall(pattern, (DOCS / page).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE))
 
 
-COMPONENTS = sorted(
-    name for name in files_of("how-to/how-do-i.md") if name.endswith(".py") and not name.startswith("test_")
-)
+KINDS = "how-to/components"
+"""Folder of the pages that show a component of a kind."""
+FURTHER = {"corpus": "json_lines.py", "labelled-corpus": "reviews.py", "metric": "novel_words.py", "cell": "mgu.py",
+           "cell-of-a-paper": "qrnn.py", "sampler": "no_repetition.py"}  # fmt: skip
+"""Files of these pages besides the example of a new plugin."""
 
 
 @pytest.fixture(autouse=True)
@@ -102,34 +102,28 @@ def test_the_plugins_page_shows_what_the_command_creates() -> None:
 
 @pytest.mark.parametrize("choice", TEMPLATES)
 def test_the_example_of_each_kind_is_that_of_a_new_plugin(choice: str) -> None:
-    content = files_of("how-to/own-components.md")[f"{choice.replace('-', '_')}.py"]
+    page, name = f"{KINDS}/{choice}.md", f"{choice.replace('-', '_')}.py"
+    if choice == "cell":  # Its page shows other cells.
+        page, name = "how-to/plugins.md", "my_cell.py"
+    content = files_of(page)[name]
     (class_name,) = re.findall(r"^class (\w+)\(", content, flags=re.MULTILINE)
     assert content == render_component(choice, class_name)
-    assert f'"{component_name(class_name)}"\n' in (DOCS / "how-to/own-components.md").read_text("utf-8")
+    assert f'"{component_name(class_name)}"\n' in (DOCS / page).read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["novel_words.py", "no_repetition.py"])
-def test_the_other_examples_are_right(name: str, write: Callable, essentials: Registry) -> None:
-    require_right(write("how-to/own-components.md") / name, essentials)
+@pytest.mark.parametrize("page", FURTHER)
+def test_the_other_examples_are_right(page: str, write: Callable, essentials: Registry) -> None:
+    require_right(write(f"{KINDS}/{page}.md") / FURTHER[page], essentials)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in files_of("how-to/how-do-i.md") if name.endswith(".toml")))
-def test_each_experiment_of_the_answers_trains(name: str, write: Callable, essentials: Registry) -> None:
-    folder, registry = write("how-to/how-do-i.md"), essentials
-    for file in COMPONENTS:
-        registry = with_plugin_file(registry, folder / file)
-    backend = [] if name == "factored.toml" else ["training.backend=eager"]
-    experiment = sf.Experiment.load(folder / name, [*SHORT, *backend], registry)
-    assert sf.train(experiment, folder / "runs").checkpoints.steps() == [2]
-
-
-@pytest.mark.parametrize("name", COMPONENTS)
-def test_each_component_of_the_answers_is_right(name: str, write: Callable, essentials: Registry) -> None:
-    require_right(write("how-to/how-do-i.md") / name, essentials)
+def test_every_file_of_a_component_is_tested() -> None:
+    for path in (DOCS / KINDS).glob("*.md"):
+        known = {f"{path.stem.replace('-', '_')}.py", FURTHER.get(path.stem), "test_paper.py"}
+        assert {name for name in files_of(f"{KINDS}/{path.name}") if name.endswith(".py")} <= known
 
 
 def test_the_comparison_with_the_paper_succeeds(write: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write("how-to/how-do-i.md")
+    folder = write(f"{KINDS}/cell-of-a-paper.md")
     monkeypatch.syspath_prepend(folder)
     names: dict[str, Any] = {}
     exec((folder / "test_paper.py").read_text(), names)

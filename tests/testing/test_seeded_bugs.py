@@ -12,7 +12,7 @@ from seeded_bugs.cells import Sound
 from seqforge import Registry, testing
 from seqforge.testing import CellSuite
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/testing.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/conformance-suites.md"
 
 
 class TestSound(CellSuite):
