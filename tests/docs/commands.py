@@ -14,14 +14,13 @@ PAGES = sorted(
 )
 
 RUN = "seqforge run experiments"
-FIRST_RUN = f"{RUN}/first-run.toml --set metrics=[]"
+FIRST_RUN = f"{RUN}/first-run.toml --set metrics=[] --set model.cells.0.hidden_size=8"
 PREPARATION = {
     "README.md": [f"{RUN}/hello.toml"],
     "docs/get-started/your-cell.md": [f"{RUN}/first-run.toml"],
     "docs/explanation/backends.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
     "docs/explanation/reliability.md": [f"{RUN}/hello.toml --set experiment.name=small"],
     "docs/explanation/speed.md": [f"{RUN}/hello.toml --set experiment.name=my-run"],
-    "docs/how-to/evaluate-other-text.md": [FIRST_RUN],
     "docs/how-to/fine-tune.md": [FIRST_RUN],
     "docs/how-to/labelled-examples.md": [f"{RUN}/name-origins.toml"],
     "docs/how-to/resume.md": [f"{FIRST_RUN} --set training.keep_checkpoints=100"],
@@ -38,6 +37,7 @@ PREPARATION = {
 
 MEANINGS = {
     "docs/how-to/labelled-examples.md": {"RUN": "runs/name-origins", "EXAMPLE": "Tanaka"},
+    "docs/how-to/device.md": {"experiments/first-run.toml": "experiments/hello.toml"},
     "docs/how-to/resume.md": {"runs/first-run/checkpoints/step-00001000": "runs/first-run/checkpoints/step-00000002"},
     "docs/how-to/sample.md": {"10000": "100"},
     "docs/how-to/share-a-run.md": {"received/first-run": "runs/first-run"},
@@ -61,6 +61,7 @@ SMALLER = {
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
     "experiments/pronunciation.toml": "--set prediction.length=4",
+    "my_code.toml": "--set model.cells.0.hidden_size=8 --set sampling.length=10",
 }
 """Further overrides of some experiments."""
 
@@ -90,6 +91,7 @@ OUTSIDE = {
 
 ONLY_PARSED = {
     "/shared/": "needs a folder that machines share",
+    "--output first-run.html": "docs/how-to/report.md writes reports",
     "--beam 5": "needs a model of labelled sequences; docs/tutorials/shapes/many-to-many.md has one",
     "bad.toml": "the page shows the error of a sweep file that it does not contain",
     "doctor experiments/first-run.toml": "measures every backend, and compiles kernels for a minute",
