@@ -114,6 +114,11 @@ def train(text: Path, name: str, learning_rate: float, steps: int) -> dict[str, 
     }
 
 
+def read_results(file: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file of results; none if it does not exist."""
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+
+
 def best_of_each(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the result with the lowest loss of each cell, the lowest first."""
     last = sorted(results, key=lambda result: result["bits_per_character"][-1])
@@ -165,8 +170,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    lines = arguments.results.read_text("utf-8").splitlines() if arguments.results.exists() else []
-    results: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    results = read_results(arguments.results)
     if arguments.text:
         finished = {(result["cell"], result["learning_rate"]) for result in results}
         for name, rate in [(name, rate) for name in arguments.cells for rate in arguments.rates]:
