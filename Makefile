@@ -8,6 +8,9 @@ PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproje
 .PHONY: run test lint examples trackers docs bench clean
 
 run: .venv/installed
+	@echo "C from linux-small, a model that is trained already:"
+	$(BIN)/seqforge sample linux-small --length 400
+	@echo "Now the first run, which trains a smaller model for three minutes:"
 	$(BIN)/seqforge run experiments/first-run.toml
 
 # One process per core and one thread per process, because threads that share a core slow each other down.

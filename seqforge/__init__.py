@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
-    from seqforge.api import Run, compare, examples, resume, texts, train
+    from seqforge.api import Run, compare, examples, export, resume, texts, train
     from seqforge.experiment import Experiment
     from seqforge.interfaces import (
         Attention,
@@ -80,6 +80,7 @@ __all__ = [
     "__version__",
     "compare",
     "examples",
+    "export",
     "resume",
     "texts",
     "train",
@@ -91,7 +92,7 @@ _MODULES = {
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
     "use": "seqforge.registry",
-    **dict.fromkeys(("Run", "compare", "examples", "resume", "texts", "train"), "seqforge.api"),
+    **dict.fromkeys(("Run", "compare", "examples", "export", "resume", "texts", "train"), "seqforge.api"),
 }
 
 

@@ -1,6 +1,7 @@
-"""The Python API: train, resume, sample, evaluate, compare and inspect runs."""
+"""The Python API: train, resume, sample, evaluate, compare, inspect and export runs."""
 
 from seqforge.api.compare import ComparisonTable, compare
+from seqforge.api.export import export
 from seqforge.api.launch import resume, train
 from seqforge.api.run import Run
 from seqforge.api.session_corpora import examples, texts
@@ -15,6 +16,7 @@ __all__ = [
     "SymbolProbability",
     "compare",
     "examples",
+    "export",
     "resume",
     "texts",
     "train",

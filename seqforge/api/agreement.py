@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.api.run import Run
+from seqforge.checkpoints.files import is_exported
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
-from seqforge.errors import ExperimentError
+from seqforge.errors import ExperimentError, RunError
 from seqforge.experiment import Experiment
 from seqforge.model import CellBackend, Precision, choose_backends
 from seqforge.registry import join
@@ -106,11 +107,18 @@ def find_checkpoint(run: Run, name: str, world: World) -> Path | None:
     """Return the checkpoint that the first process finds; None if there is none, so that the run starts again.
 
     Raises:
-        RunError: If there is no checkpoint of that name.
+        RunError: If there is no checkpoint of that name, or it was exported without the state of training.
     """
     path: str | None = None
     if world.is_first and (name != "latest" or run.checkpoints.steps()):
-        path = str(run.checkpoints.find(name))
+        checkpoint = run.checkpoints.find(name)
+        if is_exported(checkpoint):
+            name = run.experiment.registry.name_of_run(run.path)
+            raise RunError(
+                f"{name}: an exported model has only its weights, so its training cannot be resumed",
+                hint=f"To train a new run from these weights: seqforge run EXPERIMENT.toml --initial {name}",
+            )
+        path = str(checkpoint)
     found: str | None = world.broadcast(path)
     return None if found is None else Path(found)
 

@@ -9,6 +9,8 @@ from seqforge.api.run import Run
 from seqforge.data import SplitName
 from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.events import Report
+from seqforge.registry import Registry
+from seqforge.runs import find_run
 from seqforge.runs.comparison import differing_settings, short_names, summarize_all
 from seqforge.runs.summary import RunSummary
 from seqforge.tasks import TrainedModel, task_of
@@ -50,7 +52,7 @@ def compare(
     """Compare runs: the settings in which they differ, their sizes, and their best validation values.
 
     Args:
-        runs: Runs, or paths of run directories or of folders that contain some.
+        runs: Runs, paths of run directories or of folders that contain some, or names of pretrained models.
         intervals: Whether to evaluate the best checkpoint of each run on a whole split, for bootstrap intervals.
         split: Split for the intervals.
         device: Device that evaluates the runs.
@@ -66,12 +68,14 @@ def compare(
         RunError: If there are fewer than two runs, or if one cannot be read.
         DataError: If a split is empty, or a corpus is missing.
     """
-    opened = {run.path: run for run in runs if isinstance(run, Run)}
-    summaries = summarize_all([run.path if isinstance(run, Run) else Path(run) for run in runs])
+    opened, registry = {run.path: run for run in runs if isinstance(run, Run)}, Registry.installed()
+    summaries = summarize_all([run.path if isinstance(run, Run) else find_run(run, registry) for run in runs])
     table = tabulate_runs(summaries)
     if intervals:
         losses = [
-            score_run(opened.get(run.path) or Run.open(run.path), split, device, report or (lambda _: None))
+            score_run(
+                opened.get(run.path) or Run.open(run.path, (), registry), split, device, report or (lambda _: None)
+            )
             for run in summaries
         ]
         for row, values in zip(table, tabulate_intervals(losses, split), strict=True):

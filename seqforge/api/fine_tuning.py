@@ -26,7 +26,8 @@ def load_initial_weights(
         model: The new model.
         experiment: Experiment of the new model.
         vocabulary: Vocabulary of the new model.
-        initial: The trained run, or the path of a run directory, for the best checkpoint; or the path of a checkpoint.
+        initial: The trained run, the path of a run directory, or the name of a pretrained model, for the best
+            checkpoint; or the path of a checkpoint.
 
     Returns:
         A line with the checkpoint and the numbers of symbols that were kept, are new, and were dropped.
@@ -67,7 +68,7 @@ def load_initial_weights(
 def _open(initial: Run | str | Path, experiment: Experiment) -> tuple[Run, str]:
     if isinstance(initial, Run):
         return initial, "best"
-    path, step = locate(Path(initial))
+    path, step = locate(initial, experiment.registry)
     return Run.open(path, registry=experiment.registry), step or "best"
 
 

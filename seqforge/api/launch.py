@@ -58,8 +58,8 @@ def train(
     Args:
         experiment: The experiment.
         output: Folder in which the run directory is created.
-        initial: Fine-tuning: trained run whose best weights the run starts from, or the path of a run directory or of
-            a checkpoint; by default, the run starts from the weights of the initializer.
+        initial: Fine-tuning: trained run whose best weights the run starts from, the path of a run directory or of a
+            checkpoint, or the name of a pretrained model; by default, the run starts from the initializer's weights.
         callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
         progress: Whether to display the progress; by default, only on a terminal and in a notebook.
         world: The processes that train together, if they are connected already.

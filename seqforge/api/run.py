@@ -23,6 +23,7 @@ from seqforge.registry import Component, Registry
 from seqforge.report import ReportPage, Subject, write_report
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.runs.directory import RunDirectory
+from seqforge.runs.locate import find_run
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses
 from seqforge.runs.resume import sets_backend
 from seqforge.tasks import Task, TrainedModel, task_of
@@ -60,18 +61,17 @@ class Run:
         """Open a run directory.
 
         Args:
-            path: The run directory.
+            path: The run directory, or the name of a pretrained model as text, such as "linux-small".
             overrides: Assignments such as `training.minutes=20`, to resume the run with other settings.
             registry: Registered components; by default, those of the installed plugins.
             components: Classes that the run uses and that were defined in a Python session, such as `[Leaky]`.
 
         Raises:
-            RunError: If the path is not a run directory, or its experiment is damaged.
+            RunError: If it is neither, or both, or if its experiment is damaged.
             ExperimentError: If a component of the run is not installed, or a setting is wrong.
         """
-        directory = RunDirectory.open(path)
-        if components:
-            registry = (registry or Registry.installed()).with_components(components)
+        registry = (registry or Registry.installed()).with_components(components)
+        directory = RunDirectory.open(find_run(path, registry))
         saved = directory.read_experiment()
         table = override(saved, overrides)
         experiment = Experiment.from_dict(table, directory.path, registry, origin=directory.experiment)

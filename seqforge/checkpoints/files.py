@@ -15,7 +15,7 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 from torch import Tensor
 
-from seqforge.checkpoints.manifest import CheckpointManifest, run_folder
+from seqforge.checkpoints.manifest import CheckpointManifest, read_checkpoint_manifest, run_folder
 from seqforge.checkpoints.optimizer_state import join_optimizer_state, split_optimizer_state
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.checkpoints.verify import damaged, verify_checkpoint
@@ -121,6 +121,44 @@ def write_weights(path: Path, model: SequenceModel, run_files: Mapping[str, File
         OSError: If the folder cannot be written.
     """
     _write_folder(path, {MODEL: serialize_tensors(model.state_dict())}, run_files, None)
+
+
+def export_weights(source: Path, target: Path, dtype: torch.dtype) -> int:
+    """Write the parameters of a checkpoint to another folder, without the state that only training needs.
+
+    Args:
+        source: The checkpoint.
+        target: Folder that is created, of another run directory.
+        dtype: Type of the stored parameters.
+
+    Returns:
+        The number of parameters.
+
+    Raises:
+        RunError: If the checkpoint is damaged.
+        OSError: If the folder cannot be written.
+    """
+    verify_checkpoint(source, [MODEL, PROGRESS])
+    nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0, "rows": 0}
+    progress = read_progress(source).model_copy(update=nothing)  # The rest names the step and the corpus.
+    tensors = {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+        for name, tensor in _read_tensors(source / MODEL).items()
+    }
+    contents = {MODEL: serialize_tensors(tensors), PROGRESS: progress.model_dump_json().encode()}
+    manifest = read_checkpoint_manifest(source)
+    _write_folder(target, contents, manifest.run, manifest.loss)
+    return sum(tensor.numel() for tensor in tensors.values())
+
+
+def is_exported(checkpoint: Path) -> bool:
+    """Return whether a checkpoint was written by `export_weights`, so that training cannot be resumed from it.
+
+    Raises:
+        RunError: If its manifest is damaged.
+    """
+    verify_checkpoint(checkpoint, [])
+    return TRAINING not in read_checkpoint_manifest(checkpoint).files
 
 
 def _write_folder(

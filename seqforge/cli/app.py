@@ -13,6 +13,7 @@ from seqforge.cli.check import check
 from seqforge.cli.compare import compare
 from seqforge.cli.doctor import doctor
 from seqforge.cli.evaluate import evaluate
+from seqforge.cli.export import export
 from seqforge.cli.inspect import inspect
 from seqforge.cli.plugins import plugins_app
 from seqforge.cli.predict import predict
@@ -47,7 +48,8 @@ def build_app(registry: Registry) -> typer.Typer:
     ) -> None:
         context.obj = registry
 
-    for command in (run, runs, watch, report, compare, sample, predict, evaluate, check, schema, inspect, doctor):
+    commands = (run, runs, watch, report, compare, sample, predict, evaluate, inspect, export, check, schema, doctor)
+    for command in commands:
         app.command()(command)
     app.add_typer(plugins_app, name="plugins")
     app.add_typer(cache_app, name="cache")

@@ -33,7 +33,8 @@ class HorizontalAxis(enum.StrEnum):
 def compare(
     context: typer.Context,
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders that contain some.")
+        list[str],
+        typer.Argument(metavar="RUN...", help="Run directories, folders that contain some, or models of plugins."),
     ],
     axis: Annotated[
         HorizontalAxis, typer.Option(help="Horizontal axis of the curves: optimizer steps, or training time.")
@@ -68,9 +69,10 @@ def compare(
 
       seqforge compare runs/my-sweep --json
     """
+    from seqforge.runs import find_run
     from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
 
-    summaries = summarize_all(runs)
+    summaries = summarize_all([find_run(name, context.obj) for name in runs])
     names = short_names([run.path for run in summaries])
     settings = differing_settings([run.table for run in summaries])
     quantity, curves = loss_curves(summaries, axis.value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, SetOfRun, open_run
 from seqforge.cli.tables import Column, print_table
 from seqforge.cli.terminal import stderr
 
@@ -25,7 +25,7 @@ class Split(enum.StrEnum):
 
 def evaluate(
     context: typer.Context,
-    run: RunPath,
+    run: RunName,
     split: Annotated[Split, typer.Option(help="Split to score, as a whole.")] = Split.validation,
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it
     plugin: PluginFiles = [],  # noqa: B006

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, PluginFiles, RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, PluginFiles, RunName, SetOfRun, open_run
 from seqforge.cli.terminal import stdout
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FIRST_COLUMNS, _COLUMN = 18, 15
 
 def inspect(
     context: typer.Context,
-    run: RunPath,
+    run: RunName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Text to inspect, such as [bold]hello[/].")],
     checkpoint: CheckpointName = "best",
     assignments: SetOfRun = [],  # noqa: B006 - typer copies it

@@ -31,8 +31,12 @@ PluginFiles = Annotated[
 ]
 """Adds the components of the files to the registry in `context.obj`, before the command starts."""
 
-RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run, or one of its checkpoints.")
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="Run directory, such as runs/first-run, one of its checkpoints, or a model, such as linux-small.",
+    ),
 ]
 Set = Annotated[
     list[str],
@@ -72,14 +76,14 @@ Device = Annotated[
 
 
 def open_run(
-    path: Path, registry: Registry, checkpoint: str, *, overrides: list[str], samplers: list[str]
+    name: str, registry: Registry, checkpoint: str, *, overrides: list[str], samplers: list[str]
 ) -> "tuple[Run, str]":
-    """Open a run from the path of its run directory or of one of its checkpoints.
+    """Open a run that the user names.
 
     Args:
-        path: The path.
+        name: Path of a run directory or of a checkpoint, or name of a pretrained model.
         registry: Registered components.
-        checkpoint: Name of the checkpoint, if the path is not that of a checkpoint.
+        checkpoint: Name of the checkpoint, if `name` is not that of a checkpoint.
         overrides: Assignments to keys of the experiment.
         samplers: Chain of samplers; empty for that of the experiment.
 
@@ -91,7 +95,7 @@ def open_run(
     from seqforge.runs import RunDirectory, locate
     from seqforge.runs.resume import sets_backend
 
-    path, step = locate(path)
+    path, step = locate(name, registry)
     directory = RunDirectory.open(path)
     saved = directory.read_experiment()
     table = override(replace_components(saved, registry, sampler=samplers), overrides)

@@ -11,8 +11,9 @@ from seqforge.cli.option_rows import option_rows, plural
 from seqforge.cli.plugins_check import check_plugins, find_subject
 from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
-from seqforge.errors import PluginError
-from seqforge.registry import KINDS, Plugin, PluginState, Registration, Registry, options_of
+from seqforge.errors import PluginError, printable
+from seqforge.files import read_bounded, reported_failures
+from seqforge.registry import KINDS, Plugin, PluginState, PretrainedModel, Registration, Registry, options_of
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
 plugins_app.command("check")(check_plugins)
@@ -26,7 +27,7 @@ _DEFAULTS = {"required": "required", "absent": "absent by default"}
 def list_plugins(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False
 ) -> None:
-    """List the installed plugins: version, state, and components or the reason why a plugin cannot be used.
+    """List the installed plugins: version, state, and components and models or why a plugin cannot be used.
 
     [bold]Example[/]
 
@@ -43,10 +44,11 @@ def list_plugins(
     for plugin in registry.plugins:
         style = STYLES.get(plugin.state, "red")
         counts = Counter(entry.kind for entry in plugin.registrations)
-        components = ", ".join(f"{counts[kind]} {plural(kind, counts[kind])}" for kind in KINDS if counts[kind])
+        contents = [f"{counts[kind]} {plural(kind, counts[kind])}" for kind in KINDS if counts[kind]]
+        contents += [f"model {model.name}" for model in plugin.models]
         stdout().print(f"{plugin.name:<{width}}  {plugin.version:<8} ", end="")
         stdout().print(plugin.state, style=style, end="")
-        stdout().print(f"  {plugin.reason or components}")
+        stdout().print(f"  {plugin.reason or ', '.join(contents)}")
 
 
 @plugins_app.command("show")
@@ -54,18 +56,26 @@ def show(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(help="A plugin such as essentials, a component such as lstm, or a file such as my_cell.py."),
+        typer.Argument(
+            help="A plugin such as essentials, a component such as lstm, a model such as linux-small, or a file such "
+            "as my_cell.py."
+        ),
     ],
     traceback: Annotated[bool, typer.Option("--traceback", help="Print the traceback of a broken plugin.")] = False,
 ) -> None:
-    """Show the options of a component, or the components of a plugin and what is wrong with them.
+    """Show the options of a component, the card of a model, or what a plugin contains and what is wrong with it.
 
     [bold]Examples[/]
 
       seqforge plugins show lstm
 
       seqforge plugins show essentials
+
+      seqforge plugins show linux-small
     """
+    if model := context.obj.find_model(name):
+        _show_model(model)
+        return
     subject = find_subject(context.obj, name)
     for plugin in subject.plugins:
         _show_plugin(subject.registry, plugin, traceback)
@@ -86,10 +96,21 @@ def _show_plugin(registry: Registry, plugin: Plugin, traceback: bool) -> None:
         if entries:
             names = (entry.qualified_name if entry.qualified_only else entry.name for entry in entries)
             typer.echo(f"  {kind:<13} {', '.join(names)}")
+    if plugin.models:
+        typer.echo(f"  {'model':<13} {', '.join(model.name for model in plugin.models)}")
     for fault in faults:
         typer.echo(f"  {fault}")
     if plugin.traceback:
         typer.echo(plugin.traceback if traceback else "  To see the whole error, add --traceback.")
+
+
+def _show_model(model: PretrainedModel) -> None:
+    typer.echo(f"{model.qualified_name}: model")
+    typer.echo(f"  folder        {model.folder}")
+    card = model.folder / "README.md"
+    if card.exists():
+        with reported_failures(f"reading {card}"):
+            typer.echo("\n" + printable(read_bounded(card).decode("utf-8", "replace")))
 
 
 def _fault(registry: Registry, registration: Registration) -> str:
@@ -134,4 +155,5 @@ def _as_json(plugin: Plugin) -> dict[str, object]:
             {"kind": entry.kind, "name": entry.qualified_name, "qualified_only": entry.qualified_only}
             for entry in plugin.registrations
         ],
+        "models": [{"name": model.qualified_name, "folder": str(model.folder)} for model in plugin.models],
     }

@@ -78,7 +78,8 @@ def check_plugins(
     """Import, build and try every component of a plugin, and show what is right, what is wrong, and what to do.
 
     The check builds each component with its defaults and tries it once, such as a cell on one sequence, a corpus on
-    one document, and a sampler on one draw. It times cells on every backend. The exit status is 1 if anything is wrong.
+    one document, and a sampler on one draw. It times cells on every backend, and loads each model. The exit status is 1
+    if anything is wrong.
 
     [bold]Examples[/]
 
@@ -118,19 +119,21 @@ def check_plugins(
 
 
 def _reports(subject: Subject, entries: list[Registration], options: dict[str, Any]) -> Iterator["ComponentReport"]:
-    from seqforge.api.plugin_check import ComponentReport, Verdict, check_component, imports_torch
+    from seqforge.api.plugin_check import ComponentReport, Verdict, check_component, check_model, imports_torch
 
     for plugin in subject.plugins:
         if plugin.state is not PluginState.OK:
             advice = f"See `seqforge plugins show {plugin.name} --traceback`." if plugin.traceback else ""
             yield ComponentReport("plugin", plugin.name, Verdict.WRONG, f"{plugin.state}: {plugin.reason}", advice)
-        elif not plugin.registrations:
+        elif not plugin.registrations and not plugin.models:
             advice = "Implement seqforge_register in the entry module if the plugin has components."
             yield ComponentReport("plugin", plugin.name, Verdict.RIGHT, "it registers no component", advice)
         elif plugin.module_name and imports_torch(plugin.module_name):
             advice = "Import torch in the modules of the components only."
             finding = f"its entry module {plugin.module_name} imports torch, so every command starts slowly"
             yield ComponentReport("plugin", plugin.name, Verdict.WRONG, finding, advice)
+    for model in (model for plugin in subject.plugins for model in plugin.models):
+        yield check_model(subject.registry, model)
     for entry in entries:
         with stderr().status(f"trying {entry.kind} {entry.qualified_name}"):
             report = check_component(subject.registry, entry, options.get(entry.name, {}))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunPath, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.errors import DataError, printable
 
@@ -23,7 +23,7 @@ _CHUNK = 4 * 1024 * 1024
 
 def predict(
     context: typer.Context,
-    run: RunPath,
+    run: RunName,
     examples: Annotated[
         list[str] | None,
         typer.Argument(metavar="EXAMPLE", help="Inputs, such as Tanaka. Default: the lines of --file."),

@@ -12,9 +12,13 @@ from seqforge.cli.terminal import stderr
 
 def report(
     context: typer.Context,
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run directories, such as runs/first-run.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN", help="Run directories, such as runs/first-run, or models, such as linux-small."),
+    ],
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="HTML file to write. Default: report.html in the first run.")
+        Path | None,
+        typer.Option(metavar="FILE", help="HTML file to write. Default: report.html in the first run, or MODEL.html."),
     ] = None,
     text: Annotated[
         str | None,
@@ -50,11 +54,13 @@ def report(
     keep_freed_memory()
     with ProgressDisplay(stderr()) as display:
         subjects: list[Subject] = []
-        for path in runs:
-            run, step = open_run(path, context.obj, checkpoint, overrides=assignments, samplers=[])
+        for name in runs:
+            run, step = open_run(name, context.obj, checkpoint, overrides=assignments, samplers=[])
             subjects.append(Subject(run.directory, run.experiment, step, device, display.report))
         page = write_report(subjects, text)
-    file = output or subjects[0].directory.path / "report.html"
+    folder, registry = subjects[0].directory.path, subjects[0].experiment.registry
+    is_model = any(model.folder == folder for model in registry.models)
+    file = output or (Path(f"{folder.name}.html") if is_model else folder / "report.html")
     page.save(file)
     typer.echo(file)
     if open_page:

@@ -30,17 +30,18 @@ def run(
         ),
     ] = None,
     resume: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="RUN",
             help="Resume a run, such as runs/first-run, from its latest checkpoint, or from the given checkpoint.",
         ),
     ] = None,
     initial: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="RUN",
-            help="Fine-tune: start from the best weights of a run, such as runs/first-run, or from a checkpoint.",
+            help="Fine-tune: start from the best weights of a run, such as runs/first-run, from a checkpoint, or from "
+            "a model, such as linux-small.",
         ),
     ] = None,
     corpus: Annotated[
@@ -130,7 +131,7 @@ def _start(
     components: dict[str, Any],
     assignments: list[str],
     output: Path,
-    initial: Path | None,
+    initial: str | None,
     registry: Registry,
     callbacks: Sequence[object],
     world: "World",
@@ -146,11 +147,11 @@ def _start(
 
 
 def _resume(
-    path: Path, assignments: list[str], registry: Registry, callbacks: Sequence[object], world: "World"
+    name: str, assignments: list[str], registry: Registry, callbacks: Sequence[object], world: "World"
 ) -> "Run":
     from seqforge.api import resume
 
-    run, checkpoint = open_run(path, registry, "latest", overrides=assignments, samplers=[])
+    run, checkpoint = open_run(name, registry, "latest", overrides=assignments, samplers=[])
     return resume(run, checkpoint, callbacks=callbacks, progress=False, world=world)
 
 

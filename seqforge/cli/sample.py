@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunPath, Samplers, SetOfRun, open_run
+from seqforge.cli.options import CheckpointName, Device, PluginFiles, RunName, Samplers, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
 from seqforge.errors import printable
 
@@ -22,7 +22,7 @@ class Precision(enum.StrEnum):
 
 def sample(
     context: typer.Context,
-    run: RunPath,
+    run: RunName,
     prompt: Annotated[
         str | None, typer.Option(help="Text that each sample starts with. Default: the beginning of a line.")
     ] = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import PluginFiles, RunPath, open_run
+from seqforge.cli.options import PluginFiles, RunName, open_run
 
 LAST_SECONDS = 6.0
 """Seconds after the end of the run in which the page still receives the last values."""
@@ -16,7 +16,7 @@ LAST_SECONDS = 6.0
 
 def watch(
     context: typer.Context,
-    run: RunPath,
+    run: RunName,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 for a free one.")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     plugin: PluginFiles = [],  # noqa: B006 - typer copies it

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.registry.hooks import API_VERSION, new_plugin_manager
-from seqforge.registry.register import Register, Registration
+from seqforge.registry.register import PretrainedModel, Register, Registration
 from seqforge.registry.target import describe_missing
 
 GROUP = "seqforge.plugins"
@@ -43,6 +43,7 @@ class Plugin:
         reason: Reason why it cannot be used, in one line.
         traceback: Traceback of the error in a broken plugin.
         registrations: Components that it registers.
+        models: Trained models that it contains.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Plugin:
     reason: str = ""
     traceback: str = ""
     registrations: tuple[Registration, ...] = ()
+    models: tuple[PretrainedModel, ...] = ()
 
 
 def discover(entries: Iterable[EntryPoint] | None = None, disabled: Iterable[str] | None = None) -> list[Plugin]:
@@ -104,7 +106,8 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
             if version is not None:
                 reason = f"made for SEQFORGE_API {version!r}, but this version of seqforge has {API_VERSION}"
             return replace(plugin, state=PluginState.INCOMPATIBLE, reason=reason)
-        return replace(plugin, registrations=tuple(_registrations(plugin.name, module)))
+        register = _register(plugin.name, module)
+        return replace(plugin, registrations=tuple(register.registrations), models=tuple(register.models))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
@@ -113,14 +116,14 @@ def _import_plugin(plugin: Plugin, distributions: Sequence[str]) -> Plugin:
         return replace(plugin, state=PluginState.BROKEN, reason=reason, traceback=traceback.format_exc())
 
 
-def _registrations(name: str, module: ModuleType) -> list[Registration]:
+def _register(name: str, module: ModuleType) -> Register:
     # A separate manager, so that a plugin with invalid hooks never reaches the manager that runs use.
     manager = new_plugin_manager()
     manager.register(module, name)
     manager.check_pending()
     register = Register(name)
     manager.hook.seqforge_register(register=register)
-    return register.registrations
+    return register
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,8 +1,9 @@
-"""Kinds of component, and the registration of a plugin's components. This module does not import torch."""
+"""Kinds of component, and the registration of a plugin's components and models. This module does not import torch."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -78,11 +79,32 @@ class Registration:
         return f"{self.plugin}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class PretrainedModel:
+    """A trained model that a plugin contains.
+
+    Attributes:
+        plugin: Name of the plugin.
+        name: Short name of the model.
+        folder: Folder that `seqforge export` wrote. Its `README.md` is the model card.
+    """
+
+    plugin: str
+    name: str
+    folder: Path
+
+    @property
+    def qualified_name(self) -> str:
+        """Unique name: `plugin/name`."""
+        return f"{self.plugin}/{self.name}"
+
+
 class Register:
     """The components of a plugin, as names and import paths: a component is imported only when it is used.
 
-    Every method takes a name in lower case with hyphens and a target `module:Class`. With `qualified_only`, the
-    component is found only by `plugin/name`: use it if another plugin already offers the short name.
+    Every method for a component takes a name in lower case with hyphens and a target `module:Class`. With
+    `qualified_only`, the component is found only by `plugin/name`: use it if another plugin already offers the short
+    name.
 
     Args:
         plugin: Name of the plugin.
@@ -94,6 +116,7 @@ class Register:
     def __init__(self, plugin: str) -> None:
         self._plugin = plugin
         self.registrations: list[Registration] = []
+        self.models: list[PretrainedModel] = []
 
     def corpus(self, name: str, target: str, *, qualified_only: bool = False) -> None:
         """Register a `Corpus` or a `LabelledCorpus`."""
@@ -153,11 +176,25 @@ class Register:
         """Register a `Tracker`."""
         self._add("tracker", name, target, qualified_only)
 
+    def model(self, name: str, folder: Path) -> None:
+        """Register a trained model: a folder of the plugin's package that `seqforge export` wrote.
+
+        Commands that read a run accept the name in place of a run directory.
+        """
+        _check_name("model", name)
+        if any(other.name == name for other in self.models):
+            raise ValueError(f"model {name!r} is registered twice")
+        self.models.append(PretrainedModel(self._plugin, name, folder))
+
     def _add(self, kind: str, name: str, target: str, qualified_only: bool, backends: tuple[str, ...] = ()) -> None:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")
+        _check_name(kind, name)
         if not backends and not _TARGET.fullmatch(target):
             raise ValueError(f"{kind} {name!r}: target {target!r} must have the form 'module:Class'")
         if any((other.kind, other.name) == (kind, name) for other in self.registrations):
             raise ValueError(f"{kind} {name!r} is registered twice")
         self.registrations.append(Registration(kind, self._plugin, name, target, qualified_only, backends=backends))
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -11,7 +12,7 @@ from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
-from seqforge.registry.register import KINDS, Registration
+from seqforge.registry.register import KINDS, PretrainedModel, Registration
 from seqforge.registry.target import import_target
 
 EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False)
@@ -84,6 +85,27 @@ class Registry:
     def unusable(self) -> list[Plugin]:
         """Plugins that are broken, incompatible or conflicting."""
         return [plugin for plugin in self.plugins if plugin.state not in (PluginState.OK, PluginState.DISABLED)]
+
+    @property
+    def models(self) -> list[PretrainedModel]:
+        """Trained models of all plugins."""
+        return [model for plugin in self.plugins for model in plugin.models]
+
+    def find_model(self, name: str) -> PretrainedModel | None:
+        """Return a trained model by `plugin/name`, or by `name` if only one plugin offers it; None if there is none.
+
+        Raises:
+            PluginError: If more than one plugin offers it.
+        """
+        matches = [model for model in self.models if name in (model.name, model.qualified_name)]
+        if len(matches) > 1:
+            owners = ", ".join(model.qualified_name for model in matches)
+            raise PluginError(f"model {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
+        return matches[0] if matches else None
+
+    def name_of_run(self, folder: Path) -> str:
+        """Return how a user names a run directory: the name of the trained model in it, or its path."""
+        return next((model.qualified_name for model in self.models if model.folder == folder), str(folder))
 
     def registrations(self, kind: str) -> list[Registration]:
         """Return the components of one kind."""

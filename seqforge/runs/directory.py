@@ -101,9 +101,9 @@ class RunDirectory:
             try:
                 kind = kind_of(path.stat().st_mode)
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise RunError(f"{name}: no such folder", hint=_suggest_runs(path)) from error
+                raise RunError(f"{name}: no such folder", hint=suggest_runs(path)) from error
             if kind != FOLDER:
-                raise RunError(f"{name}: it is {kind}, not a run directory", hint=_suggest_runs(path))
+                raise RunError(f"{name}: it is {kind}, not a run directory", hint=suggest_runs(path))
             _check_version(path)
             _check_kinds(path)
         return cls(path)
@@ -228,7 +228,7 @@ def _check_version(path: Path) -> None:
         if not isinstance(version, int):
             raise ValueError("its version is not an integer")
     except FileNotFoundError as error:
-        raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=_suggest_runs(path)) from error
+        raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=suggest_runs(path)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path / MARKER}: damaged: {error}", hint="Restore the file from a copy of the run directory."
@@ -269,16 +269,8 @@ def _kinds_below(path: Path) -> Iterator[tuple[Path, str]]:
                 pending += entry.iterdir()
 
 
-def locate(path: Path) -> tuple[Path, str | None]:
-    """Return the run directory that a path names or is a checkpoint of, and the step of the checkpoint or None."""
-    absolute = path.absolute()
-    if absolute.parent.name == "checkpoints" and absolute.name.startswith("step-"):
-        run = path.parent.parent if len(path.parts) > 2 else absolute.parent.parent
-        return run, absolute.name.removeprefix("step-").lstrip("0") or "0"
-    return path, None
-
-
-def _suggest_runs(path: Path) -> str:
+def suggest_runs(path: Path) -> str:
+    """Return a hint with the runs near a path that is not a run directory."""
     if path.suffix == ".toml" and path.is_file():
         return f"A run directory is a folder that `seqforge run {path}` creates, such as {Path('runs', path.stem)}."
     try:
@@ -293,4 +285,5 @@ def _suggest_runs(path: Path) -> str:
     match = nearest(path.name, runs)
     if match:
         return f"Did you mean {runs[match]}?"
-    return f"Runs in {folder}: {', '.join([*runs.values()][:10])}." if runs else f"There is no run in {folder}."
+    place = "this folder" if folder == Path() else str(folder)
+    return f"Runs in {place}: {', '.join([*runs.values()][:10])}." if runs else f"There is no run in {place}."

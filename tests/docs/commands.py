@@ -31,6 +31,7 @@ PREPARATION = {
         f"{RUN}/hello.toml --set experiment.name=lstm",
         f"{RUN}/hello.toml --set experiment.name=gru",
     ],
+    "docs/reference/pretrained.md": [f"{RUN}/hello.toml"],
     "docs/reference/code-structure.md": [f"{RUN}/linux-lstm-128.toml --set experiment.name=kernel"],
 }
 """Commands that create the runs to which the commands of a page refer."""
@@ -60,6 +61,7 @@ SMALLER = {
     "experiments/linux-small.toml": "--set sampling.length=50 --set sampling.count=1",
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
+    "my_c.toml": "--set corpus.files=experiments/input.txt",
     "experiments/pronunciation.toml": "--set prediction.length=4",
     "my_code.toml": "--set model.cells.0.hidden_size=8 --set sampling.length=10",
 }

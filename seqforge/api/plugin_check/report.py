@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqforge.api.export import CARD
 from seqforge.api.plugin_check.cells import try_attention, try_backend, try_cell
 from seqforge.api.plugin_check.data import try_corpus, try_metric, try_vocabulary
 from seqforge.api.plugin_check.training import (
@@ -18,9 +19,11 @@ from seqforge.api.plugin_check.training import (
     try_schedule,
     try_tracker,
 )
+from seqforge.api.run import Run
+from seqforge.checkpoints.files import is_exported
 from seqforge.errors import DataError, SeqforgeError
 from seqforge.faults import author_hint, blame_plugin
-from seqforge.registry import Component, Options, Registration, Registry, options_of, resolve
+from seqforge.registry import Component, Options, PretrainedModel, Registration, Registry, options_of, resolve
 
 TRIALS = {
     "attention": try_attention,
@@ -104,6 +107,29 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
         finding = error.message.removeprefix(f"{kind} {name!r}: ").removeprefix(f"{kind} {name!r} ")
         return ComponentReport(kind, name, Verdict.WRONG, finding, error.hint or author_hint(name))
     return ComponentReport(kind, name, Verdict.RIGHT, finding, _advise(options))
+
+
+def check_model(registry: Registry, model: PretrainedModel) -> ComponentReport:
+    """Load a pretrained model, and check that it has a model card.
+
+    Args:
+        registry: Registered components.
+        model: The model.
+    """
+    name, advice = model.qualified_name, "Write the folder again: seqforge export RUN FOLDER --replace"
+    try:
+        run = Run.open(model.folder, registry=registry)
+        count = sum(parameter.numel() for parameter in run.model(device="cpu").parameters())
+        exported = all(is_exported(run.checkpoints.path(step)) for step in run.checkpoints.steps())
+    except SeqforgeError as error:
+        return ComponentReport("model", name, Verdict.WRONG, error.message, advice)
+    if not exported:
+        return ComponentReport("model", name, Verdict.WRONG, "its folder contains the state of training", advice)
+    if not (model.folder / CARD).exists():
+        return ComponentReport(
+            "model", name, Verdict.WRONG, f"it has no model card {CARD}", "Describe the model in it."
+        )
+    return ComponentReport("model", name, Verdict.RIGHT, f"loaded; {count:,} parameters")
 
 
 def imports_torch(module: str) -> bool:

@@ -5,7 +5,6 @@ Every command of seqforge imports this module, so it imports whatever needs torc
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
 
 def c_brackets(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a language model of C.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run directory of a language model of C, or a model: linux-small.")
+    ],
     bracket: Annotated[
         list[str], typer.Option(metavar="BRACKET", help="Measure only this closing bracket: ), ] or }. Repeatable.")
     ] = [],  # noqa: B006 - typer copies it
@@ -57,7 +58,7 @@ def c_brackets(
 
     if unknown := [each for each in bracket if each not in tuple(CLOSING)]:
         raise DataError(f"--bracket: {unknown[0]!r} is no closing bracket", hint="Use ), ] or }.")
-    path, step = locate(run)
+    path, step = locate(run, context.obj)
     opened = Run.open(path, registry=context.obj)
     with ProgressDisplay(stderr()) as display:
         found = measure(
@@ -72,7 +73,7 @@ def c_brackets(
     if as_json:
         fields = ("shortest", "longest", "brackets", "probability", "accuracy", "intervals")
         rows = [{name: getattr(each, name) for name in fields} for each in found]
-        typer.echo(json.dumps({"run": str(run), "distances": rows}))
+        typer.echo(json.dumps({"run": run, "distances": rows}))
     else:
         _print(found)
 

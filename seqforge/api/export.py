@@ -1,0 +1,179 @@
+"""The export of a run for sharing: the weights of one checkpoint, with all that is needed to sample them."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from seqforge.api.run import Run
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.checkpoints.files import export_weights, is_exported
+from seqforge.checkpoints.manifest import read_checkpoint_manifest
+from seqforge.checksums import to_sealed_json
+from seqforge.errors import RunError
+from seqforge.experiment import Experiment, merge_tables
+from seqforge.figures import describe_layers, format_duration
+from seqforge.files import read_bounded, reported_failures, temporary_name, write_atomically
+from seqforge.registry import Registry
+from seqforge.report.curves import number
+from seqforge.runs import RunDirectory, locate
+from seqforge.runs.backends import BACKENDS
+from seqforge.runs.creation import create_folder
+from seqforge.runs.directory import MARKER
+from seqforge.runs.history import ENDED, HISTORY, read_history
+from seqforge.runs.summary import best_interval, best_value
+
+CARD = "README.md"
+"""The model card of an exported model."""
+
+LOGGED_STEPS = 250
+"""Largest number of training steps that an exported metrics log has, which is enough for a curve."""
+
+LOCAL_KEYS = ("corpus", "command", "initial")
+"""Keys of the history that may contain paths of the machine, or names of other files."""
+
+StoredPrecision = Literal["bfloat16", "float32"]
+
+
+def export(
+    run: Run | str | Path,
+    folder: str | Path,
+    *,
+    checkpoint: str = "best",
+    precision: StoredPrecision = "bfloat16",
+    replace: bool = False,
+) -> Run:
+    """Write a model for sharing: a run directory with the weights of one checkpoint, and without what training needs.
+
+    The folder contains the weights as safetensors with a manifest of checksums, the experiment, the vocabulary, the
+    evaluations, and a model card `README.md` to complete. It contains no text of the corpus, no optimizer state, and no
+    path or command of this machine. The same run always gives the same files.
+
+    Args:
+        run: The run, the path of a run directory or of a checkpoint, or the name of a pretrained model.
+        folder: Folder that is created.
+        checkpoint: "best", "latest" or a step; that of the path if `run` is the path of a checkpoint.
+        precision: Type of the stored weights. Weights in bfloat16 need half the space.
+        replace: Whether to replace an exported model in the folder. Its `README.md` is kept.
+
+    Returns:
+        The exported model.
+
+    Raises:
+        RunError: If there is no such checkpoint, if the folder exists already, or if it cannot be written.
+    """
+    if not isinstance(run, Run):
+        registry = Registry.installed()
+        path, step = locate(run, registry)
+        run, checkpoint = Run.open(path, registry=registry), step or checkpoint
+    target, source = Path(folder), run.checkpoints.find(checkpoint)
+    _check_target(target, replace=replace)
+    step = int(source.name.removeprefix("step-"))
+    records = list(_records(run, step))
+    # The precision of the products depends on the machine, and "auto" is bfloat16 where the machine has it.
+    portable = {"training": {"precision": "auto"}} if run.experiment.training.precision == "bfloat16" else {}
+    table = merge_tables(run.experiment.table, portable)
+    experiment = Experiment.from_dict(table, run.path, run.experiment.registry, origin=run.directory.experiment)
+
+    def fill(path: Path) -> None:
+        directory = RunDirectory(path)
+        directory.checkpoints.mkdir()
+        for name in (MARKER, BACKENDS, *read_checkpoint_manifest(source).run):
+            if (run.path / name).exists():
+                write_atomically(path / name, _read(run.path / name))
+        parameters = export_weights(source, directory.checkpoints / source.name, getattr(torch, precision))
+        directory.write_experiment(experiment)
+        write_atomically(directory.metrics, _lines(records))
+        write_atomically(path / HISTORY, _lines(_history(run, step)))
+        card = target / CARD
+        draft = _draft_card(target.name, experiment, records, f"{parameters:,}, stored in {precision}")
+        write_atomically(path / CARD, _read(card) if card.exists() else draft.encode())
+
+    with reported_failures(f"exporting to {target}"):
+        created = create_folder(target.parent, target.name, fill)
+        if replace and created != target:  # The model that is replaced has the name.
+            old = target.with_name(temporary_name(target))
+            target.rename(old)
+            created = created.rename(target)
+            shutil.rmtree(old)
+    return Run(RunDirectory(created), experiment, experiment.table)
+
+
+def _check_target(folder: Path, *, replace: bool) -> None:
+    """Check that a folder does not exist, or that it is an exported model and may be replaced."""
+    if not os.path.lexists(folder):
+        return
+    advice = "Choose another folder."
+    if (folder / MARKER).exists() and not folder.is_symlink():
+        checkpoints = Checkpoints(RunDirectory.open(folder).checkpoints)
+        if all(is_exported(checkpoints.path(step)) for step in checkpoints.steps()):
+            if replace:
+                return
+            advice = f"To replace this model and keep its {CARD}: --replace"
+    raise RunError(f"{folder}: it exists already", hint=advice)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return read_bounded(file)
+    except ValueError as error:
+        raise RunError(f"{file}: {error}") from error
+
+
+def _records(run: Run, last: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the evaluations of a run until a step, and some of its training steps."""
+    records = [record for record in run.metrics() if record["step"] <= last]
+    steps = [record["step"] for record in records if record["event"] == "step"]
+    shown = {*steps[:: len(steps) // LOGGED_STEPS + 1], *steps[-1:]}
+    for record in records:
+        if record["event"] == "evaluation" or (record["event"] == "step" and record["step"] in shown):
+            yield record
+
+
+def _history(run: Run, step: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the history of a run without what concerns its machine. The history of an exported model has an end."""
+    records = read_history(run.path)
+    for record in records:
+        yield {name: value for name, value in record.items() if name not in LOCAL_KEYS}
+    if not records or records[-1]["event"] != ENDED:
+        yield {"event": ENDED, "step": step, "reason": f"exported at step {step:,}", "complete": True}
+
+
+def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(to_sealed_json(record) + b"\n" for record in records)
+
+
+def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str, Any]], parameters: str) -> str:
+    """Return a model card with what is known about a model, and headings for what its author knows."""
+    table, evaluation = experiment.table, [record for record in records if record["event"] == "evaluation"][-1:]
+    value, unit = best_value(evaluation)
+    interval = best_interval(evaluation)
+    spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    seconds = max((number(record, "seconds") or 0.0 for record in records), default=0.0)
+    rows = {
+        "Model": describe_layers(table["model"]["cells"]),
+        "Parameters": parameters,
+        "Corpus": f"`{table['corpus']['use']}`",
+        "Training": f"{max((record['step'] for record in records), default=0):,} steps, {format_duration(seconds)}",
+        "Validation": f"{value:.3f}{spread} {unit}" if value is not None else "not evaluated",
+    }
+    lines = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return f"""# {name}
+
+A model for seqforge. Its whole experiment is in `experiment.toml`.
+
+| | |
+|---|---|
+{lines}
+
+## Data and license
+
+Describe the text, where it comes from, and its license.
+
+## Uses and limits
+
+Describe what the model is good for, and what not.
+"""

@@ -1,0 +1,125 @@
+"""The export of a run: an exported model has the same files each time, and writes what its run writes."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import seqforge as sf
+from seqforge import Experiment, Registry, Run
+from seqforge.errors import RunError
+from seqforge.generation import sample_texts
+from seqforge.registry import Plugin, PluginState, PretrainedModel
+from seqforge.runs.history import record_end, record_start
+from seqforge.runs.summary import summarize_run
+
+STORED = Path(__file__).parents[1] / "training" / "runs" / "version-1"
+
+MakeExperiment = Callable[..., Experiment]
+
+
+@pytest.fixture
+def run(tmp_path: Path, registry: Registry) -> Run:
+    """Return a run of ten steps, with the history that training records."""
+    path = shutil.copytree(STORED, tmp_path / "run")
+    record_start(path, 0, {"corpus": f"text files in {tmp_path}", "parameters": 1234})
+    record_end(path, 10, "reached the end that [training] sets", complete=True, seconds=3.0)
+    return Run.open(path, ["sampler.0.use=temperature"], registry)
+
+
+@pytest.fixture
+def model(run: Run, tmp_path: Path) -> Run:
+    return sf.export(run, tmp_path / "shared/model")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_exported_model_writes_what_its_run_writes_with_rounded_weights(run: Run, model: Run) -> None:
+    rounded = run.model()
+    with torch.no_grad():
+        for parameter in rounded.parameters():
+            parameter.copy_(parameter.bfloat16())
+    chain = [sampler.build() for sampler in run.experiment.samplers]
+    expected = sample_texts(rounded, run.vocabulary(), chain, None, count=2, length=60, seed=3)
+    assert Run.open(model.path).sample(count=2, length=60, seed=3) == expected
+
+
+def test_weights_in_float32_are_those_of_the_run(run: Run, tmp_path: Path) -> None:
+    whole = sf.export(run.path, tmp_path / "whole", precision="float32")
+    for name, tensor in run.model().state_dict().items():
+        assert torch.equal(whole.model().state_dict()[name], tensor)
+
+
+def test_an_export_depends_only_on_the_run_and_has_nothing_of_the_machine(run: Run, model: Run, tmp_path: Path) -> None:
+    files = contents(model.path)
+    assert contents(sf.export(run, tmp_path / "again/model").path) == files
+    assert contents(sf.export(model, tmp_path / "copy/model").path) == files
+    assert not any(str(tmp_path).encode() in content or b"command" in content for content in files.values())
+    assert not any("training" in name or "samples" in name for name in files)
+    assert sum(map(len, files.values())) < sum(map(len, contents(run.path).values())) / 2
+    summary = summarize_run(model.path)
+    assert (summary.state, summary.parameters, summary.steps) == ("finished", 1234, 10)
+    assert summary.best == summarize_run(run.path).best
+
+
+def test_an_exported_model_can_be_evaluated(run: Run, model: Run) -> None:
+    assert model.evaluate().loss == pytest.approx(run.evaluate().loss, rel=1e-2)
+
+
+def test_products_in_bfloat16_are_left_to_the_machine(registry: Registry, run: Run, tmp_path: Path) -> None:
+    trained = Run.open(run.path, ["training.precision=bfloat16"], registry)
+    assert sf.export(trained, tmp_path / "model").experiment.training.precision == "auto"
+
+
+def test_training_of_an_exported_model_cannot_be_resumed(model: Run) -> None:
+    with pytest.raises(RunError, match="only its weights") as caught:
+        model.resume(training={"steps": 20})
+    assert caught.value.hint == (
+        f"To train a new run from these weights: seqforge run EXPERIMENT.toml --initial {model.path}"
+    )
+
+
+def test_a_damaged_file_is_an_error(model: Run) -> None:
+    (weights,) = model.path.rglob("model.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(RunError, match="its content does not match its checksum"):
+        Run.open(model.path).sample(length=1)
+    with pytest.raises(RunError, match="its content does not match its checksum"):
+        sf.export(model, model.path.with_name("copy"))
+    assert [path.name for path in model.path.parent.iterdir()] == ["model"]
+
+
+def test_only_an_exported_model_is_replaced_and_its_card_is_kept(run: Run, model: Run, tmp_path: Path) -> None:
+    card = model.path / "README.md"
+    assert "| Validation | " in card.read_text()
+    card.write_text("mine")
+    with pytest.raises(RunError, match="it exists already") as caught:
+        sf.export(run, model.path)
+    assert "--replace" in str(caught.value.hint)
+    replaced = sf.export(run, model.path, precision="float32", replace=True)
+    assert card.read_text() == "mine"
+    assert torch.equal(next(replaced.model().parameters()), next(run.model().parameters()))
+    link = tmp_path / "link"
+    link.symlink_to(model.path)
+    for folder in (run.path, tmp_path, link):
+        with pytest.raises(RunError, match="it exists already"):
+            sf.export(model, folder, replace=True)
+    assert [path.name for path in model.path.parent.iterdir()] == ["model"]
+    assert run.sample(length=1)
+
+
+def test_a_run_starts_from_the_weights_of_a_model_by_its_name(
+    run: Run, model: Run, registry: Registry, tmp_path: Path
+) -> None:
+    models = (PretrainedModel("shared", "small", model.path),)
+    known = Registry([*registry.plugins, Plugin("shared", "", "", "1", PluginState.OK, models=models)])
+    table = {**run.experiment.table, "training": {**run.experiment.table["training"], "steps": 1}}
+    tuned = sf.train(Experiment.from_dict(table, registry=known), tmp_path / "runs", initial="small")
+    for name, tensor in model.model().state_dict().items():
+        assert torch.equal(tuned.model("initial").state_dict()[name], tensor)
