@@ -8,6 +8,7 @@ Units are selected and scored on held-out text, as in the report of a run. The t
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.c_learning.picture import write_picture, write_text
 from benchmarks.c_learning.texts import PROMPT
 from seqforge import Run
-from seqforge.report.reading import read_layers
+from seqforge.report.reading import LayerReading, read_layers
 from seqforge.report.subject import Subject
 from seqforge.report.units import collect_units
 from seqforge.runs.directory import RunDirectory
@@ -28,6 +29,7 @@ static int show_names(struct seq_file *file, int count)
 {
 	int i, shown = 0;
 
+	/* Hidden names are shown on demand. */
 	for (i = 0; i < count; i++) {
 		if (names[i].hidden && !(flags[i] & SHOW_ALL))
 			continue;
@@ -42,7 +44,25 @@ static int show_names(struct seq_file *file, int count)
 PROPERTIES = ("inside quotation marks", "bracket depth")
 """Properties whose units are drawn."""
 
+_UNIT = re.compile(r"layer (?P<layer>\d+), (?P<field>\w+)\[(?P<index>\d+)\]")
 _TAB, _CHARACTER, _LINE, _MARGIN, _HEAD = 4, 7.0, 18, 16, 66
+
+Values = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The text in the colors of one unit.
+
+    Attributes:
+        property: Property of the text that the unit represents.
+        note: Name of the unit, and its correlation with the property.
+        activations: Its activations, `[characters]`, negated if the correlation is negative.
+    """
+
+    property: str
+    note: str
+    activations: Values
 
 
 def main() -> None:
@@ -57,36 +77,43 @@ def main() -> None:
         parser.error("the held-out text of the run is too short, or its model has no units")
     tokens = torch.tensor(subject.vocabulary.encode(PROMPT + TEXT).tolist())
     readings = read_layers(subject.model, tokens[:, None])
-    panels: list[tuple[str, str, NDArray[np.floating[Any]]]] = []
+    panels: list[Panel] = []
     for unit in found["units"]:
-        print(f"{unit['property']:24} {unit['unit']:20} {unit['score']:+.3f}  control {unit['control']:.3f}")
+        print(f"{unit['property']:24}  {unit['unit']:20}  {unit['score']:+.3f}  control {unit['control']:.3f}")
         if unit["property"] in PROPERTIES:
-            layer, field, index = re.fullmatch(r"layer (\d+), (\w+)\[(\d+)\]", unit["unit"]).groups()  # pyright: ignore
-            values = readings[int(layer) - 1].units[field][len(PROMPT) :, 0, int(index)].numpy()
             note = f"{unit['unit']}; correlation {unit['score']:+.2f}, control {unit['control']:.2f}"
-            panels.append((unit["property"], note, values))
+            activations = np.sign(unit["score"]) * select_unit(readings, unit["unit"])[len(PROMPT) :]
+            panels.append(Panel(unit["property"], note, activations))
     arguments.picture.write_text(draw_panels(panels), encoding="utf-8")
 
 
-def draw_panels(panels: Sequence[tuple[str, str, NDArray[np.floating[Any]]]]) -> str:
-    """Draw the text once for each unit.
+def select_unit(readings: Sequence[LayerReading], name: str) -> Values:
+    """Return the activations `[time]` of a unit while the model reads one text.
 
     Args:
-        panels: Property, note and activations `[characters]` of each unit.
+        readings: What each layer computes.
+        name: Name of the unit in a report, such as `layer 2, cell[505]`.
     """
+    match = _UNIT.fullmatch(name)
+    assert match is not None
+    return readings[int(match["layer"]) - 1].units[match["field"]][:, 0, int(match["index"])].numpy()
+
+
+def draw_panels(panels: Sequence[Panel]) -> str:
+    """Draw the text once for each unit, side by side."""
     lines = TEXT.expandtabs(_TAB).splitlines()
-    panel = 2 * _MARGIN + max(map(len, lines)) * _CHARACTER
+    width = 2 * _MARGIN + max(map(len, lines)) * _CHARACTER
     height = _HEAD + len(lines) * _LINE + _MARGIN
     parts: list[str] = []
-    for number, (name, note, values) in enumerate(panels):
-        left = number * panel + _MARGIN
-        parts.append(write_text(left, 28, f"A cell for “{name}”", bold=True, size=15))
-        parts.append(write_text(left, 46, note, color="quiet", size=12))
-        parts += draw_text(values / np.abs(values).max(), left)
-    return write_picture(round(panel * len(panels)), height, "C code in the colors of the activations of units", parts)
+    for number, panel in enumerate(panels):
+        left = number * width + _MARGIN
+        parts.append(write_text(left, 28, panel.property[0].upper() + panel.property[1:], bold=True, size=15))
+        parts.append(write_text(left, 46, panel.note, color="quiet", size=12))
+        parts += draw_text(panel.activations / np.abs(panel.activations).max(), left)
+    return write_picture(round(width * len(panels)), height, "C code in the colors of the activations of units", parts)
 
 
-def draw_text(levels: NDArray[np.floating[Any]], left: float) -> list[str]:
+def draw_text(levels: Values, left: float) -> list[str]:
     """Draw the text with a background behind each character.
 
     Args:
@@ -105,13 +132,10 @@ def draw_text(levels: NDArray[np.floating[Any]], left: float) -> list[str]:
         )
         column, row = (0, row + 1) if character == "\n" else (column + width, row)
     for row, line in enumerate(TEXT.expandtabs(_TAB).splitlines()):
-        spaces = len(line) - len(line.lstrip())
-        x, y = left + spaces * _CHARACTER, _HEAD + row * _LINE + 13
-        length = (len(line) - spaces) * _CHARACTER
-        text = write_text(x, y, line.lstrip(), size=12)
-        parts.append(
-            text.replace("<text ", f'<text font-family="monospace" textLength="{length:.1f}" ', 1) if line else ""
-        )
+        if code := line.lstrip():
+            x, y = left + (len(line) - len(code)) * _CHARACTER, _HEAD + row * _LINE + 13
+            style = f'<text font-family="monospace" textLength="{len(code) * _CHARACTER:.1f}" '
+            parts.append(write_text(x, y, code, size=12).replace("<text ", style, 1))
     return parts
 
 

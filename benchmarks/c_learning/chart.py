@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from benchmarks.c_learning.picture import write_picture, write_text
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 780, 400, 60, 520, 58, 338
-_LINE_HEIGHT = 18
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 400, 60, 410, 62, 338
+_LINE_HEIGHT = 21
 """Smallest distance between two names, in pixels."""
 
 
@@ -50,7 +50,7 @@ class Chart:
 
     def draw(self) -> str:
         """Return the chart as SVG."""
-        parts = [write_text(_LEFT, 30, self.title, bold=True, size=16), *self._draw_axes()]
+        parts = [write_text(16, 32, self.title, bold=True, size=18), *self._draw_axes()]
         for line in self.lines:
             dashes = ' stroke-dasharray="6 4"' if line.dashed else ""
             points = " ".join(f"{self._x(x):.1f},{self._y(y):.1f}" for x, y in sorted(line.points.items()))
@@ -72,12 +72,12 @@ class Chart:
             share = self.highest * quarter / 4
             y = self._y(share)
             parts.append(f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--grid)"/>')
-            parts.append(write_text(_LEFT - 8, y + 4, f"{100 * share:g} %", anchor="end", color="quiet", size=12))
+            parts.append(write_text(_LEFT - 8, y + 5, f"{100 * share:g} %", anchor="end", color="quiet", size=14))
         parts += [
-            write_text(self._x(position), _BOTTOM + 20, label, anchor="middle", color="quiet", size=12)
+            write_text(self._x(position), _BOTTOM + 22, label, anchor="middle", color="quiet", size=14)
             for position, label in self.ticks.items()
         ]
-        parts.append(write_text((_LEFT + _RIGHT) / 2, _BOTTOM + 42, self.axis, anchor="middle", color="quiet", size=12))
+        parts.append(write_text((_LEFT + _RIGHT) / 2, _BOTTOM + 48, self.axis, anchor="middle", color="quiet", size=14))
         if self.ground:
             y = self._y(self.ground[0])
             parts.append(
@@ -99,7 +99,7 @@ class Chart:
                 f'<polyline points="{x:.1f},{y:.1f} {_RIGHT + 4},{y:.1f} {_RIGHT + 14},{height:.1f}" fill="none" '
                 f'stroke="var(--{color})" stroke-opacity="0.5"/>'
             )
-            parts.append(write_text(_RIGHT + 18, height + 4, name, color=color, bold=True))
+            parts.append(write_text(_RIGHT + 18, height + 5, name, color=color, bold=True, size=15))
         return parts
 
 

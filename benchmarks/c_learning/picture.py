@@ -47,7 +47,7 @@ def write_picture(width: int, height: int, description: str, parts: Iterable[str
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
             f'font-family="system-ui, sans-serif" aria-label="{escape(description)}">',
             f"<style>svg{{{light}}}@media (prefers-color-scheme:dark){{svg{{{dark}}}}}</style>",
-            f'<rect width="{width}" height="{height}" rx="8" fill="var(--page)"/>',
+            f'<rect width="{width}" height="{height}" fill="var(--page)"/>',
             *parts,
             "</svg>\n",
         ]

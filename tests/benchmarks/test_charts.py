@@ -18,10 +18,10 @@ def test_steps_double_and_end_with_the_last() -> None:
 
 @given(st.lists(st.floats(0, 300), max_size=10).map(sorted))
 def test_names_do_not_overlap(heights: list[float]) -> None:
-    moved = spread(heights, 18, 300)
-    assert all(after - before >= 18 - 1e-9 for before, after in pairwise(moved))
+    moved = spread(heights, 21, 300)
+    assert all(after - before >= 21 - 1e-9 for before, after in pairwise(moved))
     assert not moved or moved[-1] <= 300
-    if all(after - before >= 18 for before, after in pairwise(heights)):
+    if all(after - before >= 21 for before, after in pairwise(heights)):
         assert moved == heights
 
 
@@ -33,4 +33,4 @@ def test_a_chart_has_a_line_and_a_name_for_each_share() -> None:
     texts = [element.text for element in picture.iter(f"{namespace}text")]
     assert [text for text in texts if text in ("a < b", "late", "real code")] == ["a < b", "real code", "late"]
     curves = [line.get("points", "").split() for line in picture.iter(f"{namespace}polyline")]
-    assert ["60.0,198.0", "520.0,268.0"] in curves
+    assert ["60.0,200.0", "410.0,269.0"] in curves
