@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-from website import DOCS
+from website import DOCS, ROOT
 from website.contents import pages, purpose
 
 LOADING = {"link": "href", "script": "src", "img": "src", "source": "src", "iframe": "src", "video": "src"}
@@ -42,6 +42,7 @@ def check_site(site: Path) -> tuple[list[str], str]:
     for name, page in found.items():
         if name != "404.html":
             problems += _broken_links(site, name, page, found)
+        problems += _broken_edit_links(name, page)
         problems += [f"{name} loads {address}" for address in page.loaded if re.match(r"(https?:)?//", address)]
     anchors = sum(len(page.anchors) for page in found.values())
     links = sum(len(page.links) for page in found.values())
@@ -75,6 +76,14 @@ def _purposes() -> Iterator[str]:
     for _, _, name in pages():
         if not re.match(r"This page |seqforge ", purpose(DOCS / name)):
             yield f"{name} does not begin with its purpose (`This page …`), but with: {purpose(DOCS / name)[:60]}"
+
+
+def _broken_edit_links(name: str, page: Page) -> Iterator[str]:
+    """Yield the links that edit a file that the repository does not have. Without an address of it, there are none."""
+    for link in page.links:
+        _, found, path = link.partition("/edit/main/")
+        if found and not (ROOT / path).is_file():
+            yield f"{name} has a link that edits {path}, which does not exist"
 
 
 def _broken_links(site: Path, name: str, page: Page, found: dict[str, Page]) -> Iterator[str]:

@@ -64,12 +64,12 @@ def test_the_page_of_the_package_lists_its_names() -> None:
 
 def test_the_page_of_events_names_the_methods_and_hooks_of_all_events() -> None:
     page = (DOCS / "events.md").read_text("utf-8")
-    rows = re.findall(r"^\| \[`(\w+)`\]\S+ \| `(\w+)` \| `(\w+)` \|", page, flags=re.MULTILINE)
+    rows = re.findall(r"^\| \[`(\w+)`\]\S+ \| `(on_(\w+))` \|", page, flags=re.MULTILINE)
     assert {event for event, _, _ in rows} == EVENTS
-    for event, method, hook in rows:
+    for event, method, name in rows:
         (parameter,) = list(inspect.signature(getattr(Callback, method)).parameters.values())[1:]
         assert parameter.annotation is getattr(seqforge.events, event)
-        assert hasattr(seqforge.registry.PluginHooks, hook)
+        assert hasattr(seqforge.registry.PluginHooks, f"seqforge_{name}")
 
 
 @pytest.fixture(scope="module")
