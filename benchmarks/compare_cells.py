@@ -126,14 +126,19 @@ def best_of_each(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """Print a Markdown table with one row for each cell."""
+    """Print a Markdown table with one row for each cell.
+
+    The speed is that of the fastest run of a cell, since the first run may be too short to compile a kernel.
+    """
     rates = sorted({result["learning_rate"] for result in results})
     print("| cell | hidden size | parameters |", *(f"rate {rate:g} |" for rate in rates), "characters/s |")
     print("|---|---:|---:|" + "---:|" * len(rates) + "---:|")
     for best in best_of_each(results):
         of_cell = {result["learning_rate"]: result for result in results if result["cell"] == best["cell"]}
-        bits = [of_cell[rate]["bits_per_character"][-1] if rate in of_cell else None for rate in rates]
-        marked = [f"**{value:.3f}**" if value == min(filter(None, bits)) else f"{value or 0:.3f}" for value in bits]
+        bits = [f"{of_cell[rate]['bits_per_character'][-1]:.3f}" if rate in of_cell else "–" for rate in rates]
+        marked = [
+            f"**{text}**" if rate == best["learning_rate"] else text for rate, text in zip(rates, bits, strict=True)
+        ]
         speed = max(result["characters_per_second"] for result in of_cell.values())
         row = [f"`{best['cell']}`", f"2 × {best['hidden_size']}", f"{best['parameters']:,}", *marked, f"{speed:,.0f}"]
         print(f"| {' | '.join(row)} |")

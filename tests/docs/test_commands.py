@@ -106,7 +106,8 @@ def run_command(command: Command, capsys: Any, monkeypatch: pytest.MonkeyPatch) 
         target = text.split()[-1]
         assert f"\n{target}:" in (ROOT / "Makefile").read_text("utf-8"), text
     elif program == "python":
-        assert importlib.util.find_spec(shlex.split(text)[2]), text
+        _, script, module, *_ = shlex.split(text)
+        assert importlib.util.find_spec(module) if script == "-m" else (ROOT / script).is_file(), text
     else:
         assert program in OUTSIDE, f"{text}: {program} is not in OUTSIDE of tests/docs/commands.py"
 
