@@ -90,8 +90,19 @@ CODE = """\
 #include <linux/kernel.h>
 /* A comment { */
 struct bar {
-	int a;
+	int a, *b[3];
+	const struct foo *c;
 };
+enum size {
+	SMALL,
+	LARGE = SMALL + 2,
+};
+typedef struct {
+	u32 x[];
+} block_t;
+static int limit = LARGE, limits[] = { [SMALL] = 1, 2 };
+module_param(limit, int, 0644);
+MODULE_LICENSE("GPL");
 
 static int foo(struct bar *b, int n, u32 count)
 {
@@ -153,7 +164,7 @@ def test_correct_code_is_allowed():
     position = follow(CODE)
     assert position.row.phase == Phase.TOP
     assert grammar().closing_character(position) == ""
-    assert {"foo", "bar"} <= position.row.scope.names
+    assert position.row.scope.names == {"foo", "bar", "SMALL", "LARGE", "limit", "limits"}
 
 
 @pytest.mark.parametrize(
@@ -195,6 +206,38 @@ def test_void_function_returns_nothing():
 def test_labels_of_jumps_are_the_only_ones_at_the_start_of_a_line():
     assert set(allowed_after(HEAD + "\tgoto out;\n")) & set(string.ascii_letters) == {"o"}
     assert "}" in allowed_after(HEAD + "\tgoto out;\nout:\n\t;\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("static int f(int a)\n", "i"),
+        ("#if A\nint f(int a) ", "e"),
+        ("int f(int a, ", ")"),
+        ("int limit = ", "\n"),
+        ("int limit = ;", "\n"),
+        ("int limit = kfree", ";"),
+        ("int limits[siz", "i"),  # only sizeof remains
+        ("struct foo {\n\tretur", "n"),
+        ("struct foo {\n\tint a = ", "3"),
+        ("enum foo {\n", "}"),
+        ("typedef struct { int a; }", ";"),
+        ("M(a b", ")"),
+        ("static int ", ";"),
+    ],
+)
+def test_wrong_character_outside_of_functions_is_not_allowed(text: str, wrong: str):
+    with pytest.raises(AssertionError, match="is not allowed"):
+        follow(text + wrong)
+
+
+def test_white_space_of_code_ends():
+    spaces = " " * 27
+    assert set(string.whitespace) & set(allowed_after(HEAD + "\n" + spaces)) == set(" \t\n")
+    assert not set(string.whitespace) & set(allowed_after(HEAD + "\n" + spaces + " "))
+    # The end of a branch begins in a line of its own.
+    assert set(string.whitespace) & set(allowed_after(HEAD + "#if A\n;" + spaces + "   ")) == {"\n"}
+    assert " " in allowed_after(HEAD + "/*" + spaces * 2)
 
 
 def test_names_of_the_branches_of_a_condition_end_with_them():
@@ -266,6 +309,32 @@ def test_functions_from_random_logits_close_and_declare_everything(
     assert [defect for unit in units for defect in unit.defects] == []
     _, defects = check_names(read_units(text, units), LEXICON)
     assert [defect.message for defect in defects if defect.kind != "unused"] == []
+
+
+FILES = [
+    "",
+    "static int f(",
+    "struct a {\n\t",
+    "enum e {",
+    "int x[",
+    "const struct s x = {\n\t",
+    "typedef struct {",
+    "M(",
+]
+
+
+@settings(max_examples=20)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(FILES),
+    st.sampled_from(["", "a,;= ", ";{(\n", "\n#;", "+-*&()=,"]),
+    st.sampled_from([0.0, 0.3]),
+)
+def test_units_from_random_logits_close_and_parse(seed: int, prompt: str, preferred: str, word_share: float):
+    text = draw(prompt, 150, seed, preferred, word_share)
+    units = list(split_units(text))
+    assert [defect for unit in units for defect in unit.defects] == []
+    assert all(unit.parses for unit in read_units(text, units))
 
 
 @settings(max_examples=5)

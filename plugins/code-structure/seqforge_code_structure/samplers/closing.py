@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from seqforge_code_structure.samplers.expressions import closers, is_number, operand_characters, operation_characters
-from seqforge_code_structure.samplers.function_grammar import (
-    FIRST,
-    finish_number,
-    finish_word,
-    next_in_word,
-    other_characters,
-)
+from seqforge_code_structure.samplers.function_grammar import finish_number, other_characters
 from seqforge_code_structure.samplers.names import NAME_CHARACTERS, USES, NameTable, Role
 from seqforge_code_structure.samplers.row import Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import conditional_words, settle, statement_phase
+from seqforge_code_structure.samplers.words import FIRST, finish_word, next_in_word
 
 
 def closing_character(row: Row, names: NameTable, column_zero: bool) -> str:
@@ -44,6 +39,12 @@ def closing_character(row: Row, names: NameTable, column_zero: bool) -> str:
             return " " if column_zero else "_"
         case Phase.TYPE_NAME:
             return other_characters(row, line_start=False)[-1]
+        case Phase.ENUMERATOR if not row.top.own:
+            return " " if column_zero else "_"
+        case Phase.ENUMERATOR | Phase.ENUMERATED:
+            return "}"
+        case Phase.TAGGED if row.top.note == "typedef":
+            return "_"
         case Phase.LISTED:
             return "}" if row.top.kind == Kind.LIST else ";"
         case phase:
@@ -61,6 +62,8 @@ def _close_statement(row: Row, column_zero: bool) -> str:
     row = settle(row)
     if row.phase == Phase.WHILE:
         return " " if column_zero else "w"
+    if row.top.kind == Kind.MEMBERS:
+        return "}"
     if row.top.kind not in (Kind.BLOCK, Kind.BRANCH):
         return ";"
     if row.top.kind == Kind.BLOCK and not row.top.below and row.function.pending:

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from seqforge_code_structure.identifiers.lexicon import is_constant
+from seqforge_code_structure.samplers.declarations import step_type
 from seqforge_code_structure.samplers.names import BASIC_TYPES, SIZES, TAGS, TYPES, VALUES, NameTable, Role
 from seqforge_code_structure.samplers.row import CALLABLE, LVALUE, OBJECT, POISON, STAR, Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import (
@@ -13,6 +14,7 @@ from seqforge_code_structure.samplers.statements import (
     close_condition,
     end_declaration,
     end_statement,
+    may_have_value,
 )
 
 WHITE = " \t\n/"
@@ -31,10 +33,11 @@ _CLOSERS: dict[Kind, str] = {
     Kind.INDEX: "]",
     Kind.CONDITION: ")",
     Kind.TERNARY: ":",
-    Kind.DECLARATION: ",;",
+    Kind.DECLARATION: ";,",
     Kind.ARRAY: "]",
     Kind.LIST: ",}",
     Kind.ELEMENT: "]",
+    Kind.ENUMERATORS: "},",
 }
 # For each operator so far, the characters that may continue it.
 _CONTINUED = {
@@ -236,6 +239,8 @@ def close_expression(row: Row, character: str) -> Row:
             return end_declaration(row) if character == ";" else row.go(Phase.DECLARATOR)
         case Kind.LIST:
             return row.pop(Phase.LISTED) if character == "}" else row.go(Phase.OPERAND, word="list")
+        case Kind.ENUMERATORS:
+            return step_type(row, character)
         case _ if character == ",":
             return row.go(Phase.OPERAND)
         case Kind.EXPRESSION | Kind.RETURN:
@@ -253,7 +258,9 @@ def close_expression(row: Row, character: str) -> Row:
         case Kind.TERNARY:
             return row.pop(Phase.OPERAND, POISON)
         case Kind.ARRAY:
-            return row.pop(Phase.DESIGNATOR if row.phase == Phase.OPERAND else Phase.DECLARED)
+            # An array without a size needs a value.
+            empty, row = row.phase == Phase.OPERAND, row.pop(Phase.DECLARED)
+            return row.go(Phase.DESIGNATOR) if empty and may_have_value(row) else row
         case Kind.ELEMENT:
             return row.pop(Phase.DESIGNATOR)
         case _:

@@ -5,17 +5,15 @@ The grammar is a part of C: each statement parses, and each name is declared, or
 
 from __future__ import annotations
 
+from seqforge_code_structure.samplers.declarations import begin_member, step_type
 from seqforge_code_structure.samplers.expressions import (
     WHITE,
     close_type,
     continue_number,
-    finish_member,
-    finish_operand_word,
     finish_operation,
     is_assignable,
     is_number,
     operand_characters,
-    operand_role,
     operation_characters,
     operator_characters,
     step_operand,
@@ -23,41 +21,24 @@ from seqforge_code_structure.samplers.expressions import (
     step_operator,
 )
 from seqforge_code_structure.samplers.names import (
-    ANNOTATIONS,
-    FURTHER_TYPES,
     LETTERS,
-    LONGEST_NAME,
     NAME_CHARACTERS,
-    RESERVED,
-    SIZES,
-    USES,
     NameTable,
     Role,
 )
 from seqforge_code_structure.samplers.row import POISON, STAR, Kind, Phase, Row
 from seqforge_code_structure.samplers.statements import (
-    add_type,
     begins_item,
     can_close_block,
     close_block,
-    conditional_words,
-    declare,
     end_declaration,
     end_statement,
-    finish_first_word,
-    finish_goto,
-    finish_label,
-    may_declare,
+    may_have_value,
     open_bracket,
     settle,
-    statement_phase,
-    statement_role,
 )
+from seqforge_code_structure.samplers.words import finish_word, next_in_word, role_of_word
 
-_LISTED = frozenset({Role.WHILE, Role.TYPE, Role.BASIC, Role.ANNOTATION})
-"""Roles with a list of words."""
-FIRST = (Role.STATEMENT, Role.ITEM, Role.WHILE)
-"""Roles of the first word of a statement."""
 _CHARACTERS = {
     Phase.PREFIX: ' "',
     Phase.CALLEE: "(",
@@ -74,14 +55,8 @@ _CHARACTERS = {
     Phase.DECLARATOR: WHITE + "*",
     Phase.DECLARED: WHITE + "[=,;",
     Phase.DESIGNATOR: WHITE + "=",
-}
-_ROLES = {
-    Phase.MEMBER: Role.FREE,
-    Phase.NAMED: Role.FREE,
-    Phase.WHILE: Role.WHILE,
-    Phase.GOTO: Role.FREE,
-    Phase.TYPE: Role.TYPE,
-    Phase.TAG: Role.FREE,
+    Phase.TAGGED: WHITE + "*;",
+    Phase.ENUMERATED: WHITE + ",=}",
 }
 
 
@@ -124,7 +99,7 @@ def allowed(row: Row, names: NameTable, column_zero: bool = False, line_start: b
             return found
         case _:
             characters = other_characters(row, line_start)
-            role = _role(row, column_zero)
+            role = role_of_word(row, column_zero)
             found = alphabet.bits(characters)
             return found if role is None else found | _first_letters(row, role, names)
 
@@ -141,6 +116,8 @@ def other_characters(row: Row, line_start: bool) -> str:
             settled = settle(row)
             if settled.phase == Phase.WHILE:
                 return WHITE
+            if row.top.kind == Kind.MEMBERS:
+                return WHITE + "}"
             found = WHITE + ";{*("
             if begins_item(settled) and line_start:
                 found += "#"
@@ -155,105 +132,14 @@ def other_characters(row: Row, line_start: bool) -> str:
             return WHITE + ("*" if row.word == "plain" and row.top.kind == Kind.SIZEOF else "*)")
         case Phase.LISTED:
             return WHITE + (",}" if row.top.kind == Kind.LIST else ",;")
+        case Phase.ENUMERATOR:
+            return WHITE + ("}" if row.top.own else "")
+        case Phase.DECLARED if not may_have_value(row):
+            return WHITE + "[,;"
+        case Phase.TAGGED if row.top.note == "typedef":
+            return WHITE + "*"
         case phase:
             return _CHARACTERS[phase]
-
-
-def _role(row: Row, column_zero: bool) -> Role | None:
-    """Return the role of a word that may follow, or None."""
-    phase = row.phase
-    if column_zero:
-        settled = settle(row) if phase == Phase.STATEMENT else row
-        return Role.LABEL if begins_item(settled) else None
-    match phase:
-        case Phase.STATEMENT:
-            return statement_role(row)
-        case Phase.OPERAND:
-            return operand_role(row)
-        case Phase.TYPE_NAME:
-            return {"basic": Role.BASIC, "plain": None}.get(row.word, Role.ANNOTATION)
-        case Phase.DECLARATOR:
-            return Role.NEW_OR_BASIC if row.word == "basic" else Role.NEW
-        case _:
-            return _ROLES.get(phase)
-
-
-def next_in_word(row: Row, names: NameTable) -> int:
-    """Return the characters that may continue a word, with the bit `complete` if it may end."""
-    role, word, alphabet = row.role, row.word, names.alphabet
-    if role in USES or role in _LISTED:
-        found = names.next_characters(role, word)
-        if role in USES:
-            found |= row.scope.next_characters(word)
-        if role in FIRST:
-            for other in conditional_words(row._replace(phase=statement_phase(role))):
-                if other.startswith(word):
-                    found |= alphabet.complete if other == word else alphabet.bits(other[len(word)])
-        return found
-    if role == Role.LABEL and row.function.pending:
-        found = 0
-        for other in row.function.pending:
-            if other.startswith(word):
-                found |= alphabet.complete if other == word else alphabet.bits(other[len(word)])
-        return found
-    if not word:
-        return alphabet.letters
-    complete = _may_end(row)
-    return (0 if complete and len(word) >= LONGEST_NAME else alphabet.name_characters) | (
-        alphabet.complete if complete else 0
-    )
-
-
-def _may_end(row: Row) -> bool:
-    """Return whether a word of any spelling may end."""
-    match row.role:
-        case Role.NEW:
-            return row.word in ANNOTATIONS or may_declare(row, row.word)
-        case Role.NEW_OR_BASIC:
-            return row.word in FURTHER_TYPES or row.word in ANNOTATIONS or may_declare(row, row.word)
-        case Role.LABEL:
-            return row.word not in RESERVED and row.word not in row.function.labels
-        case _:
-            return row.word not in RESERVED
-
-
-def finish_word(row: Row, names: NameTable) -> Row:
-    """Return the position after a word."""
-    role, word = row.role, row.word
-    if role in FIRST:
-        return finish_first_word(row, names) or finish_operand_word(
-            settle(row._replace(phase=Phase.STATEMENT)).push(Kind.EXPRESSION, Phase.OPERAND, word=word), names
-        )
-    match role:
-        case Role.TYPE:
-            return add_type(row, word)
-        case Role.BASIC:
-            return row.go(Phase.TYPE_NAME, word="basic" if word in SIZES else "known")
-        case Role.ANNOTATION:
-            return row.go(Phase.TYPE_NAME, word="star")
-        case Role.LABEL:
-            return finish_label(row)
-        case Role.NEW | Role.NEW_OR_BASIC:
-            if word in ANNOTATIONS or word in FURTHER_TYPES:
-                return row.go(Phase.DECLARATOR, word="basic" if word in SIZES else "")
-            return declare(row)
-        case Role.FREE:
-            return _finish_free_word(row)
-        case _:
-            return finish_operand_word(row, names)
-
-
-def _finish_free_word(row: Row) -> Row:
-    match row.base:
-        case Phase.GOTO:
-            return finish_goto(row)
-        case Phase.TAG:
-            in_brackets = row.top.kind in (Kind.GROUP, Kind.SIZEOF)
-            return row.go(Phase.TYPE_NAME, word="tag") if in_brackets else row.go(Phase.DECLARATOR)
-        case Phase.NAMED:
-            return row.go(Phase.DESIGNATOR)
-        case _:
-            return finish_member(row)
 
 
 def finish_number(row: Row) -> Row:
@@ -288,7 +174,8 @@ def step(row: Row, character: str, names: NameTable, column_zero: bool = False) 
         return row
     if character == "/":
         return row._replace(phase=Phase.SLASH, base=row.phase)
-    if character in LETTERS and (role := _role(row, column_zero)) is not None:
+    if character in LETTERS and (role := role_of_word(row, column_zero)) is not None:
+        row = begin_member(row) if role == Role.MEMBER else row
         return row._replace(phase=Phase.WORD, word=character, role=role, base=row.phase, flags=row.flags)
     return _step_symbol(row, character)
 
@@ -325,6 +212,8 @@ def _step_symbol(row: Row, character: str) -> Row:
             return row.push(Kind.ARRAY, Phase.OPERAND, word="size")
         case Phase.DECLARED | Phase.DESIGNATOR if character == "=":
             return row.go(Phase.OPERAND, word="initial")
+        case Phase.ENUMERATOR | Phase.ENUMERATED:
+            return step_type(row, character)
         case Phase.LISTED if character == "}":
             return row.pop(Phase.LISTED)
         case Phase.LISTED if row.top.kind == Kind.LIST:
@@ -335,6 +224,8 @@ def _step_symbol(row: Row, character: str) -> Row:
 
 def _step_statement(row: Row, character: str) -> Row:
     row = settle(row)
+    if row.top.kind == Kind.MEMBERS:
+        return step_type(row, character)
     match character:
         case ";":
             return end_statement(row)

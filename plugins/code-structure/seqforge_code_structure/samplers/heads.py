@@ -5,61 +5,86 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from seqforge_code_structure.samplers.names import BASIC_TYPES, FURTHER_TYPES, LETTERS, NAME_CHARACTERS, SIZES, TAGS
+from seqforge_code_structure.samplers.names import (
+    BASIC_TYPES,
+    FURTHER_TYPES,
+    LETTERS,
+    NAME_CHARACTERS,
+    SIZES,
+    STATEMENTS,
+    TAGS,
+)
 
 _QUALIFIER = re.compile(r"static|inline|extern|const|volatile|register|typedef|noinline|asmlinkage|__\w+")
+_NEVER = STATEMENTS | {"else", "sizeof"}
 _TOKEN = re.compile(r"\w+|\*")
-_WHITE = " \t\n/"
-_INITIALIZER = NAME_CHARACTERS + " \t+-*&|<>=!?:~.,()[];\"'"
-"""Characters of an initializer without braces. It has no line breaks, so that it ends soon."""
+_SPACE = " \t/"
+"""White space in one line, and the first character of a comment."""
 
 
 @lru_cache(maxsize=16_384)
-def head_characters(code: str) -> str | None:
-    """Return the characters that may follow outside of braces, except `{`, or None if there is no constraint.
-
-    A `;`, and a bracket that closes another, is always allowed.
+def head_characters(code: str) -> str:
+    """Return the characters that may follow outside of braces, except `{` and a bracket that closes another.
 
     Args:
-        code: Code of the unit so far, without comments and directives, from its last `}` on.
+        code: Code of the unit so far, without comments.
     """
     before, opened, inside = code.partition("(")
-    if "=" in before:
-        return _INITIALIZER
-    if "[" in before:
-        return None
-    typed = code.startswith("}")
-    before = before.removeprefix("}")
+    words = _TOKEN.findall(before)
     if not opened:
-        found = _declaration_characters(before, typed)
-        words = _TOKEN.findall(before)
-        single = len(words) == 1 and not before[0].isspace() and before[-1] in NAME_CHARACTERS
-        return (
-            found
-            + ";"
-            + ("(" if single or _has_name(before, typed) else "")
-            + ("[=" if _has_name(before, typed) else "")
-        )
-    is_macro = len(_TOKEN.findall(before)) == 1
-    depth = inside.count("(") - inside.count(")")
-    if depth < 0:
-        return " \t\n/;" + ("=" if is_macro else "")
-    if is_macro:
-        return None
-    parameter = inside.rpartition(",")[2]
-    if "[" in parameter:
-        return NAME_CHARACTERS + "]),"
-    found = _declaration_characters(parameter, typed=False) + ")"
-    if "*" in parameter or _TOKEN.search(parameter):
+        found = _declaration_characters(before)
+        if _has_name(before):
+            found += ";" if "typedef" in words else ";([="
+        elif len(words) == 1 and before[-1] in NAME_CHARACTERS and words[0] not in _NEVER:
+            found += "("
+        elif len(words) > 1 and words[-2] in TAGS:
+            found += ";"
+        return found
+    if inside.count("(") < inside.count(")"):
+        return " \t\n/;"
+    argument = inside.rpartition(",")[2]
+    if len(words) == 1:
+        return _argument_characters(argument)
+    if "[" in argument:
+        size = argument.rpartition("[")[2]
+        return "," if "]" in size else "0123456789"
+    found = _declaration_characters(argument) + "\n"
+    if "*" in argument or _TOKEN.search(argument):
         found += ","
-    return found + ("[" if _has_name(parameter, typed=False) else "")
+    return found + ("[" if _has_name(argument) else "")
 
 
-def _read(text: str, typed: bool) -> tuple[str, str]:
+def closing_character(code: str) -> str:
+    """Return the first character of a text that ends a head outside of brackets."""
+    following = head_characters(code)
+    if ";" in following:
+        return ";"
+    return " " if code[-1] in NAME_CHARACTERS and " " in following else "_"
+
+
+def _argument_characters(argument: str) -> str:
+    """Return the characters that may continue an argument of a macro: a word, a type, a number or a string."""
+    text = argument.strip()
+    if not text:
+        return NAME_CHARACTERS + ' \t\n/"&*-'
+    last = argument[-1]
+    if last in "&*-":
+        return LETTERS
+    if last == '"':
+        return ' \t\n/,"'
+    if text[0].isdigit():
+        return "0123456789" * (last in NAME_CHARACTERS) + " \t\n/,"
+    if last in NAME_CHARACTERS:
+        return NAME_CHARACTERS + " \t\n/,"
+    words = text.split()
+    return " \t\n/," + (LETTERS if len(words) == 1 and words[0] in TAGS else "")
+
+
+def _read(text: str) -> tuple[str, str]:
     """Return what the complete words and stars of a declaration have reached, and the incomplete word at the end."""
     tokens = _TOKEN.findall(text)
     last = tokens.pop() if tokens and text[-1] in NAME_CHARACTERS else ""
-    state = "typed" if typed else "start"
+    state = "start"
     for token in tokens:
         state = _advance(state, token)
     return state, last
@@ -70,6 +95,8 @@ def _advance(state: str, word: str) -> str:
         return "star" if state in ("typed", "sized", "star") else "wrong"
     if _QUALIFIER.fullmatch(word):
         return state
+    if word in _NEVER:
+        return "wrong"
     match state:
         case "start":
             return "tag" if word in TAGS else "sized" if word in SIZES else "typed"
@@ -83,17 +110,17 @@ def _advance(state: str, word: str) -> str:
             return "wrong"
 
 
-def _has_name(text: str, typed: bool) -> bool:
-    state, last = _read(text, typed)
+def _has_name(text: str) -> bool:
+    state, last = _read(text)
     return (_advance(state, last) if last else state) == "named"
 
 
-def _declaration_characters(text: str, typed: bool) -> str:
+def _declaration_characters(text: str) -> str:
     """Return the characters that may continue the words of a declaration."""
-    state, last = _read(text, typed)
+    state, last = _read(text)
     if last:
         after = _advance(state, last)
-        return NAME_CHARACTERS + ("" if after == "wrong" else _WHITE + ("*" if after in ("typed", "sized") else ""))
+        return NAME_CHARACTERS + ("" if after == "wrong" else _SPACE + ("*" if after in ("typed", "sized") else ""))
     if state in ("named", "wrong"):
-        return _WHITE
-    return LETTERS + _WHITE + ("*" if state in ("typed", "sized", "star") else "")
+        return _SPACE
+    return LETTERS + _SPACE + ("*" if state in ("typed", "sized", "star") else "")

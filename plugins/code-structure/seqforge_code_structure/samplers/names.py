@@ -95,6 +95,8 @@ class Role(IntEnum):
     """The name of a variable that is declared."""
     NEW_OR_BASIC = 13
     """The same, or a further word of its type."""
+    MEMBER = 14
+    """The first word of a member of a type."""
 
 
 _ALWAYS = STATEMENTS - {"break", "continue", "case", "default"}
@@ -104,6 +106,7 @@ _WORDS: dict[Role, frozenset[str]] = {
     Role.ITEM: _ALWAYS | TYPES | TAGS | QUALIFIERS,
     Role.TYPE: TYPES | TAGS | QUALIFIERS,
     Role.FOR: TYPES | TAGS,
+    Role.MEMBER: TYPES | TAGS | {"const", "volatile"},
     Role.WHILE: frozenset({"while"}),
     Role.BASIC: FURTHER_TYPES | ANNOTATIONS,
     Role.ANNOTATION: ANNOTATIONS,

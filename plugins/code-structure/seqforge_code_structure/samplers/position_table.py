@@ -57,6 +57,7 @@ class PositionTable:
         self.weights: Int32[Tensor, " states"] = torch.empty(0, dtype=torch.int32)
         self.actions: Int32[Tensor, "actions 3"] = torch.tensor([[1, -1, -1]], dtype=torch.int32)
         self._positions: list[Position] = []
+        self._sets: list[int] = []
         self._numbers: dict[Position, int] = {}
         self._unrestricted: dict[int, int] = {}
         self._restricted: dict[tuple[int, int], int] = {}
@@ -92,6 +93,7 @@ class PositionTable:
             entry = cast("int", self._next.item(state, token))
             if entry == _UNKNOWN:
                 entry = self._add_transition(state, token, inside=waiting != NOTHING)
+                self._follow_only_choices(entry)
         if entry >= 0:
             return Place(entry, waiting)
         return Place(waiting) if entry == _POP else self._places[-2 - entry]
@@ -113,7 +115,7 @@ class PositionTable:
         character = grammar.closing_character(position)
         if waiting != NOTHING and not character and grammar.closing_character(self._positions[waiting]):
             character = "\n"
-        found = grammar.allowed(position)
+        found = self._sets[state]
         ending = grammar.alphabet.bits(character or "\n ") & found or found
         if (state, ending) not in self._restricted:
             number = self._restricted[state, ending] = self._add_state(position, ending)
@@ -134,6 +136,7 @@ class PositionTable:
         if number == len(self.weights):
             self._grow()
         self._positions.append(position)
+        self._sets.append(found)
         if (costs := self._costs.get(found)) is None:
             flags = [found >> token & 1 for token in range(self.costs.shape[1])]
             costs = self._costs[found] = np.where(flags, 0, FORBIDDEN).astype(np.int8)
@@ -159,6 +162,14 @@ class PositionTable:
             entry = place.state if place.waiting == NOTHING else self._find_action(place)
         self._next[state, token] = entry
         return entry
+
+    def _follow_only_choices(self, state: int) -> None:
+        """Add the transitions after a state for as long as only one symbol may follow, as at the end of a long name."""
+        while state >= 0 and (found := self._sets[state]).bit_count() == 1:
+            token = found.bit_length() - 1
+            if self._next.item(state, token) != _UNKNOWN:
+                return
+            state = self._add_transition(state, token, inside=False)
 
     def _find_action(self, place: Place) -> int:
         """Return the entry of the action that begins a comment or string."""

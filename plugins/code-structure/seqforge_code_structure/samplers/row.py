@@ -66,6 +66,12 @@ class Phase(IntEnum):
     """Before the `=` of a member in an initializer."""
     LISTED = auto()
     """After the `}` of an initializer."""
+    TAGGED = auto()
+    """After the `}` of a `struct`, `union` or `enum`."""
+    ENUMERATOR = auto()
+    """Before the name of an enumerator."""
+    ENUMERATED = auto()
+    """After the name of an enumerator."""
 
 
 class Kind(IntEnum):
@@ -99,6 +105,10 @@ class Kind(IntEnum):
     """The braces of an initializer."""
     ELEMENT = auto()
     """The index of an array element in an initializer."""
+    MEMBERS = auto()
+    """The braces of a `struct` or `union`."""
+    ENUMERATORS = auto()
+    """The braces of an `enum`."""
 
 
 POISON, LVALUE, STAR, CALLABLE, OBJECT = 1, 2, 4, 8, 16
@@ -132,16 +142,18 @@ class Frame(NamedTuple):
 
 
 class Function(NamedTuple):
-    """A function.
+    """A function, or a declaration outside of functions.
 
     Attributes:
         file: Scope outside of it.
+        is_body: Whether it is a function.
         returns: Whether it returns a value.
         labels: Labels that it defines so far.
         pending: Targets of jumps whose labels are still missing.
     """
 
     file: Scope
+    is_body: bool = True
     returns: bool = True
     labels: frozenset[str] = frozenset()
     pending: frozenset[str] = frozenset()
@@ -155,8 +167,8 @@ class Row(NamedTuple):
         scope: Names that are declared.
         function: The function around it; outside of functions, one with the names of the file.
         frame: The innermost open element, or None outside of functions.
-        word: The word, number or operator so far; at the start of an operand, what precedes it; the text of the unit
-            outside of functions.
+        word: The word, number or operator so far; at the start of an operand, what precedes it; in a head or a
+            directive, its text.
         role: Role of the word.
         flags: Flags of the expression so far.
         base: Phase before a `/`, or before a word with the role `FREE`.

@@ -15,10 +15,11 @@ from seqforge_code_structure.samplers.closing import closing_character
 from seqforge_code_structure.samplers.function_grammar import allowed, step
 from seqforge_code_structure.samplers.grammar import LITERALS, Mode, State
 from seqforge_code_structure.samplers.grammar import closing_character as closing_bracket
+from seqforge_code_structure.samplers.heads import closing_character as closing_head
 from seqforge_code_structure.samplers.names import NAME_CHARACTERS, Alphabet, Scope, build_name_table
 from seqforge_code_structure.samplers.row import Function, Phase, Row
-from seqforge_code_structure.samplers.statements import end_directive
-from seqforge_code_structure.samplers.unit_grammar import allowed_outside, is_outside, step_outside
+from seqforge_code_structure.samplers.statements import end_directive, extend_directive
+from seqforge_code_structure.samplers.unit_grammar import allowed_outside, ends_with_comma, is_outside, step_outside
 
 _NEEDED = "\n ;:,(){}[]0\"'*/#=_" + "whileintendf"
 """Characters of the texts that end everything."""
@@ -26,7 +27,12 @@ _CODE_MODES = frozenset(mode for mode in Mode if mode <= Mode.DIRECTIVE_NAME)
 _CHARACTER_MODES = frozenset({Mode.CHARACTER_START, Mode.CHARACTER, Mode.CHARACTER_ESCAPE, Mode.CHARACTER_RETURN})
 _LONGEST_CHARACTER = 5
 """Length of a character literal without its last quotation mark. The analysis of names limits it, too."""
-_LONGEST_DIRECTIVE = 200
+_BLANK = " \t\n"
+_MOST_BLANKS = 30
+"""Upper bound of the number of consecutive white space characters of code, except in front of text that must follow.
+
+At a place where a model expects none of the allowed words, it would write white space without end.
+"""
 _DEEPEST = 100
 """Number of open elements of a function from which on they must be closed."""
 _LONGEST_STEP = 80
@@ -43,11 +49,13 @@ class Position(NamedTuple):
         number: Number of the state of the brackets, comments and literals.
         stack: States to return to.
         row: Position in the grammar of statements and names.
+        blanks: Number of white space characters of code directly before it.
     """
 
     number: int
     stack: Stack
     row: Row
+    blanks: int = 0
 
 
 class Grammar:
@@ -90,20 +98,20 @@ class Grammar:
 
     def advance(self, position: Position, token: int) -> Position:
         """Return the position after an allowed token."""
-        number, stack, row = position
-        automaton = self.automaton
+        number, stack, row, blanks = position
+        automaton, character = self.automaton, self.automaton.characters[token]
         before = automaton.states[number]
+        blank = character in _BLANK and before.mode in _CODE_MODES and before.directive is None
         number, stack = automaton.follow(number, stack, token)
-        return Position(
-            number, stack, self._advance_row(row, automaton.characters[token], before, automaton.states[number])
-        )
+        row = self._advance_row(row, character, before, automaton.states[number])
+        return Position(number, stack, row, min(blanks + 1, _MOST_BLANKS) if blank else 0)
 
     def _advance_row(self, row: Row, character: str, before: State, after: State) -> Row:
-        if row.frame is None:
-            return step_outside(row, character, before, after, self.alphabet)
         if row.phase == Phase.DIRECTIVE:
-            row = row._replace(word=(row.word + character)[:_LONGEST_DIRECTIVE])
+            row = extend_directive(row, character)
             return row if after.directive is not None else end_directive(row)
+        if row.frame is None:
+            return step_outside(row, character, before, after)
         if before.mode in _CODE_MODES:
             return step(row, character, self.names, before.mode is Mode.COLUMN_ZERO)
         if before.mode in _CHARACTER_MODES:
@@ -112,24 +120,35 @@ class Grammar:
 
     def allowed(self, position: Position) -> int:
         """Return the set of the characters that may follow, without regard to the end of the sample."""
-        number, _, row = position
-        state, found = self.automaton.states[number], self._brackets[number]
+        number, _, row, blanks = position
+        state, brackets = self.automaton.states[number], self._brackets[number]
         mode, bits = state.mode, self.alphabet.bits
+        if row.phase == Phase.LOST:
+            return brackets
         if mode in LITERALS and state.directive is None:
-            return found & ~bits("\r\n") if mode is Mode.STRING_ESCAPE else found
-        if row.frame is None:
-            if mode in _CODE_MODES and state.directive is None:
-                found &= allowed_outside(row, state, self.alphabet)
-        elif row.phase == Phase.DIRECTIVE:
-            found &= ~bits("\r")
-        elif mode in _CODE_MODES:
-            line_start = mode is Mode.LINE_START or mode is Mode.COLUMN_ZERO
-            found &= allowed(row, self.names, mode is Mode.COLUMN_ZERO, line_start)
-        elif mode in _CHARACTER_MODES:
-            found &= self._allow_in_character(row.word)
+            return brackets & ~bits("\r\n") if mode is Mode.STRING_ESCAPE else brackets
+        found = brackets & self._allow_row(row, state)
+        if blanks == _MOST_BLANKS:
+            found &= ~bits(_BLANK) | bits(self.closing_character(position))
         if row.frame and row.frame.depth > _DEEPEST:
             found = bits(self.closing_character(position)) or found
-        return found or self._brackets[number]
+        return found or brackets
+
+    def _allow_row(self, row: Row, state: State) -> int:
+        mode, bits = state.mode, self.alphabet.bits
+        if row.phase == Phase.DIRECTIVE:
+            return ~bits("\r")
+        if mode in _CHARACTER_MODES:
+            return self._allow_in_character(row.word)
+        if mode not in _CODE_MODES or state.directive is not None:
+            return -1
+        if row.frame is None:
+            return allowed_outside(row, state, self.alphabet)
+        found = allowed(row, self.names, mode is Mode.COLUMN_ZERO, mode in (Mode.LINE_START, Mode.COLUMN_ZERO))
+        if not row.function.is_body and is_outside(state):
+            # In the next line, the metrics could find a new unit.
+            found &= ~bits("\n/" if row.phase == Phase.SLASH else "\n")
+        return found
 
     def _allow_in_character(self, literal: str) -> int:
         bits = self.alphabet.bits
@@ -139,8 +158,7 @@ class Grammar:
 
     def closing_character(self, position: Position) -> str:
         """Return the first character of a text that ends everything, or "" if nothing is open."""
-        number, _, row = position
-        state = self.automaton.states[number]
+        row, state = position.row, self.automaton.states[position.number]
         inside = row.frame is not None
         if state.mode not in _CODE_MODES or row.phase == Phase.DIRECTIVE or state.directive is not None:
             return closing_bracket(state) or ("\n" if state.directive is not None else "")
@@ -156,8 +174,12 @@ class Grammar:
             return wanted
         if row.phase == Phase.SLASH:
             return "*"
+        if row.phase == Phase.HEAD and state.mode is Mode.SLASH:
+            return "*"
         if row.phase == Phase.HEAD and is_outside(state):
-            return ";"
+            return closing_head(row.word)
+        if row.phase == Phase.HEAD and ends_with_comma(row):
+            return " " if state.mode is Mode.COLUMN_ZERO else "_"
         return closing_bracket(state)
 
     def closing_length(self, position: Position) -> int:

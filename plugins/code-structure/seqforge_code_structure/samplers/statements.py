@@ -17,6 +17,8 @@ from seqforge_code_structure.samplers.names import (
 from seqforge_code_structure.samplers.row import IN_LOOP, IN_SWITCH, Function, Kind, Phase, Row
 
 _DIRECTIVE = re.compile(r"\s*#\s*(\w*)\s*(\w*)")
+_READ = re.compile(r"\s*#\s*(?:define\s+\w+\W|(?!define\b)\w+\W)")
+_LONGEST_DIRECTIVE = 200
 
 
 def end_statement(row: Row) -> Row:
@@ -46,6 +48,8 @@ def begins_item(row: Row) -> bool:
 
 def can_close_block(row: Row) -> bool:
     """Return whether the block may end at a position that is settled. A function needs the labels of its jumps."""
+    if row.top.kind == Kind.MEMBERS:
+        return True
     return (
         row.phase == Phase.STATEMENT and row.top.kind == Kind.BLOCK and bool(row.top.below or not row.function.pending)
     )
@@ -172,16 +176,24 @@ def may_declare(row: Row, name: str) -> bool:
     return name not in RESERVED and not (block and name in block.own)
 
 
+def may_have_value(row: Row) -> bool:
+    """Return whether the names of a declaration may have values: they are neither types nor members of one."""
+    return row.top.note != "typedef" and not (row.top.below and row.top.below.kind == Kind.MEMBERS)
+
+
 def declare(row: Row) -> Row:
     """Return the position after the name in a declaration."""
     block = row.top.below
     if block:
         block = block._replace(own=block.own | {row.word})
-    return row.go(Phase.DECLARED)._replace(frame=row.top._replace(below=block), scope=row.scope.add([row.word]))
+    scope = row.scope if row.top.note == "typedef" else row.scope.add([row.word])
+    return row.go(Phase.DECLARED)._replace(frame=row.top._replace(below=block), scope=scope)
 
 
 def end_declaration(row: Row) -> Row:
     """Return the position after the `;` of a declaration."""
+    if row.top.below is None:
+        return Row(Phase.LINE_END, row.scope, Function(row.scope))
     row = row.pop(Phase.STATEMENT)
     if row.top.kind == Kind.FOR:
         return row._replace(frame=row.top._replace(note="1"), phase=Phase.OPERAND, word="for")
@@ -196,10 +208,20 @@ def close_block(row: Row) -> Row:
     return end_statement(row.pop(Phase.STATEMENT)._replace(scope=block.scope))
 
 
+def extend_directive(row: Row, character: str) -> Row:
+    """Return the position after a character of a directive, of which only the beginning matters."""
+    if _READ.match(row.word) or len(row.word) >= _LONGEST_DIRECTIVE:
+        return row
+    return row._replace(word=row.word + character)
+
+
 def end_directive(row: Row) -> Row:
     """Return the position after a directive, whose text is the word. Names that a branch declares end with it."""
     found = _DIRECTIVE.match(row.word)
     name, macro = found.groups() if found else ("", "")
+    if row.frame is None:
+        scope = row.scope.add([macro]) if name == "define" and macro else row.scope
+        return Row(Phase.TOP, scope, Function(scope))
     row = settle(row.go(Phase.STATEMENT))
     if name in ("if", "ifdef", "ifndef"):
         return row.push(Kind.BRANCH, Phase.STATEMENT)

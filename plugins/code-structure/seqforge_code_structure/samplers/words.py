@@ -1,0 +1,144 @@
+"""Words in the grammar of the sampler `scoped`: which may be at a position, and where they lead."""
+
+from __future__ import annotations
+
+from seqforge_code_structure.samplers.declarations import declare_enumerator
+from seqforge_code_structure.samplers.expressions import finish_member, finish_operand_word, operand_role
+from seqforge_code_structure.samplers.names import (
+    ANNOTATIONS,
+    FURTHER_TYPES,
+    LONGEST_NAME,
+    RESERVED,
+    SIZES,
+    USES,
+    NameTable,
+    Role,
+)
+from seqforge_code_structure.samplers.row import Kind, Phase, Row
+from seqforge_code_structure.samplers.statements import (
+    add_type,
+    begins_item,
+    conditional_words,
+    declare,
+    finish_first_word,
+    finish_goto,
+    finish_label,
+    may_declare,
+    settle,
+    statement_phase,
+    statement_role,
+)
+
+_LISTED = frozenset({Role.WHILE, Role.TYPE, Role.BASIC, Role.ANNOTATION, Role.MEMBER})
+"""Roles with a list of words."""
+FIRST = (Role.STATEMENT, Role.ITEM, Role.WHILE)
+"""Roles of the first word of a statement."""
+_ROLES = {
+    Phase.MEMBER: Role.FREE,
+    Phase.NAMED: Role.FREE,
+    Phase.WHILE: Role.WHILE,
+    Phase.GOTO: Role.FREE,
+    Phase.TYPE: Role.TYPE,
+    Phase.TAG: Role.FREE,
+    Phase.TAGGED: Role.NEW,
+    Phase.ENUMERATOR: Role.FREE,
+}
+
+
+def role_of_word(row: Row, column_zero: bool) -> Role | None:
+    """Return the role of a word that may follow, or None."""
+    phase = row.phase
+    if column_zero:
+        settled = settle(row) if phase == Phase.STATEMENT else row
+        return Role.LABEL if begins_item(settled) else None
+    match phase:
+        case Phase.STATEMENT:
+            return Role.MEMBER if row.top.kind == Kind.MEMBERS else statement_role(row)
+        case Phase.OPERAND:
+            return operand_role(row)
+        case Phase.TYPE_NAME:
+            return {"basic": Role.BASIC, "plain": None}.get(row.word, Role.ANNOTATION)
+        case Phase.DECLARATOR:
+            return Role.NEW_OR_BASIC if row.word == "basic" else Role.NEW
+        case _:
+            return _ROLES.get(phase)
+
+
+def next_in_word(row: Row, names: NameTable) -> int:
+    """Return the characters that may continue a word, with the bit `complete` if it may end."""
+    role, word, alphabet = row.role, row.word, names.alphabet
+    if role in USES or role in _LISTED:
+        found = names.next_characters(role, word)
+        if role in USES:
+            found |= row.scope.next_characters(word)
+        if role in FIRST:
+            for other in conditional_words(row._replace(phase=statement_phase(role))):
+                if other.startswith(word):
+                    found |= alphabet.complete if other == word else alphabet.bits(other[len(word)])
+        return found
+    if role == Role.LABEL and row.function.pending:
+        found = 0
+        for other in row.function.pending:
+            if other.startswith(word):
+                found |= alphabet.complete if other == word else alphabet.bits(other[len(word)])
+        return found
+    if not word:
+        return alphabet.letters
+    complete = _may_end(row)
+    return (0 if complete and len(word) >= LONGEST_NAME else alphabet.name_characters) | (
+        alphabet.complete if complete else 0
+    )
+
+
+def _may_end(row: Row) -> bool:
+    """Return whether a word of any spelling may end."""
+    match row.role:
+        case Role.NEW:
+            return row.word in ANNOTATIONS or may_declare(row, row.word)
+        case Role.NEW_OR_BASIC:
+            return row.word in FURTHER_TYPES or row.word in ANNOTATIONS or may_declare(row, row.word)
+        case Role.LABEL:
+            return row.word not in RESERVED and row.word not in row.function.labels
+        case _:
+            return row.word not in RESERVED
+
+
+def finish_word(row: Row, names: NameTable) -> Row:
+    """Return the position after a word."""
+    role, word = row.role, row.word
+    if role in FIRST:
+        return finish_first_word(row, names) or finish_operand_word(
+            settle(row._replace(phase=Phase.STATEMENT)).push(Kind.EXPRESSION, Phase.OPERAND, word=word), names
+        )
+    match role:
+        case Role.TYPE | Role.MEMBER:
+            return add_type(row, word)
+        case Role.BASIC:
+            return row.go(Phase.TYPE_NAME, word="basic" if word in SIZES else "known")
+        case Role.ANNOTATION:
+            return row.go(Phase.TYPE_NAME, word="star")
+        case Role.LABEL:
+            return finish_label(row)
+        case Role.NEW | Role.NEW_OR_BASIC:
+            if word in ANNOTATIONS or word in FURTHER_TYPES:
+                return row.go(Phase.DECLARATOR, word="basic" if word in SIZES else "")
+            return declare(row)
+        case Role.FREE:
+            return _finish_free_word(row)
+        case _:
+            return finish_operand_word(row, names)
+
+
+def _finish_free_word(row: Row) -> Row:
+    match row.base:
+        case Phase.GOTO:
+            return finish_goto(row)
+        case Phase.TAG:
+            in_brackets = row.top.kind in (Kind.GROUP, Kind.SIZEOF)
+            return row.go(Phase.TYPE_NAME, word="tag") if in_brackets else row.go(Phase.DECLARATOR)
+        case Phase.NAMED:
+            return row.go(Phase.DESIGNATOR)
+        case Phase.ENUMERATOR:
+            return declare_enumerator(row)
+        case _:
+            return finish_member(row)
