@@ -8,8 +8,10 @@ that begins with `}` must have one unit less, or the column of that statement. A
 `break` that belongs to a `switch`, may have one unit less, and a `{` after a `case` need not count. Other labels are
 not checked. In the other style, `case` is indented, so that a `switch` counts twice for the statements in it.
 
-A block may have a style of its own: its statements also agree if there are several, all in one column, to the right of
-the statement of the brace. The same holds for the `case` lines of a `switch`.
+A block may have a style of its own: its statements also agree if they are all in one column, to the right of the
+statement of the brace; a single one, by at most two units. The same holds for the `case` lines of a `switch`. A macro
+in capital letters inside a `switch` may be a `case`. A block that is itself a statement need not count, nor does its
+`{`, since such blocks often follow a directive.
 
 The unit is 1 to 8 columns. The unit and the style are those that match the most lines of the text exactly.
 """
@@ -32,8 +34,10 @@ _NEXT_LINE = re.compile(
     rf"(?:[ \t\r\f]++|{COMMENT}|{LINE_COMMENT})*+\n(?:[ \t\r\f]*+\n|[ \t]*+(?:{COMMENT}|{LINE_COMMENT})[ \t\r]*+\n)*+"
     r"(?P<indentation>[ \t]*+)(?P<first>[^\s/#]|(?P<directive>#))"
 )
-_CASE = re.compile(r"case\b[^;{}?\"]{0,200}:|default[ \t]*+:")
+_CASE = re.compile(r"case\b(?:'[^'\n]{1,4}'|[^;{}?\"']){0,200}:|default[ \t]*+:")
 _AFTER_CASE = re.compile(r"[ \t]*+(?:case\b[^;{}\n?\"]*|default[ \t]*+):\s*+")
+_MACRO = re.compile(r"[A-Z][A-Z0-9_]++[ \t]*+[(\n]")
+_SWITCH = re.compile(r"[ \t]*+switch\b")
 _BREAK = re.compile(r"break[ \t]*+;")
 _ELSE = re.compile(r"else\b")
 _LABEL = re.compile(r"[A-Za-z_]\w*+[ \t]*+:(?!:)")
@@ -48,7 +52,7 @@ class Brace(Enum):
 
     ROUND = "a round or square bracket"
     BLOCK = "a brace that counts"
-    CASE = "a brace after `case` or `default`, which need not count"
+    CASE = "a brace after `case` or `default`, or one that is a statement, which need not count"
     SWITCH = "the brace of a `switch`"
     INITIALIZER = "the brace of an initializer"
 
@@ -150,7 +154,7 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
     style = max(styles, key=lambda style: sum(count for depth, count in counts.items() if depth.is_exact(*style)))
     wrong = {depth for depth in counts if not depth.agrees(*style)}
     analysis = IndentationAnalysis(*style, len(lines), len(lines))
-    aligned = _find_aligned_blocks(lines if wrong else [])
+    aligned = _find_aligned_blocks(lines if wrong else [], style[0])
     for line in lines:
         if line.depth not in wrong or (line.block, line.role) in aligned:
             continue
@@ -163,14 +167,17 @@ def analyze_indentation(text: str) -> IndentationAnalysis:
     return analysis
 
 
-def _find_aligned_blocks(lines: Iterable[Line]) -> set[tuple[int, str]]:
-    """Return the blocks with several statements that are all in one column, to the right of the block's own line."""
-    columns: dict[tuple[int, str], Counter[int]] = {}
+def _find_aligned_blocks(lines: Iterable[Line], unit: int) -> set[tuple[int, str]]:
+    """Return the blocks whose statements are all in one column, to the right of the block's own line."""
+    added: dict[tuple[int, str], Counter[int]] = {}
     for line in lines:
-        column, outer = line.depth.column, line.depth.outer
         if line.role != "end":
-            columns.setdefault((line.block, line.role), Counter())[column if column > outer else -1] += 1
-    return {key for key, found in columns.items() if len(found) == 1 and -1 not in found and found.total() > 1}
+            added.setdefault((line.block, line.role), Counter())[line.depth.column - line.depth.outer] += 1
+    return {
+        block
+        for block, found in added.items()
+        if len(found) == 1 and (0 < min(found) <= 2 * unit or (min(found) > 0 and found.total() > 1))
+    }
 
 
 class _LineFinder:
@@ -187,6 +194,8 @@ class _LineFinder:
         """Column of the line of the last bracket that is closed, such as that of an `if`."""
         self._condition_stop = 0
         """Position after the last bracket that is closed."""
+        self._block = -1
+        """Position of the last brace that begins a statement."""
 
     def find(self) -> list[Line]:
         """Return the lines, at most `MOST_LINES`."""
@@ -237,12 +246,12 @@ class _LineFinder:
             line = self._find_line(line - 1)
         if self._open and self._open[-1].kind is Brace.INITIALIZER:
             kind = Brace.INITIALIZER
-        elif _AFTER_CASE.fullmatch(text, line, position):
+        elif position == self._block or _AFTER_CASE.fullmatch(text, line, position):
             kind = Brace.CASE
         elif _INITIALIZER.search(text, max(0, position - _CODE_BEFORE_BRACE), position):
             kind = Brace.INITIALIZER
         else:
-            kind = Brace.BLOCK
+            kind = Brace.SWITCH if _SWITCH.match(text, line, position) else Brace.BLOCK
         return OpenBrace(kind, column, position)
 
     def _find_column(self, position: int) -> int:
@@ -259,30 +268,32 @@ class _LineFinder:
         text, open_brackets = self._text, self._open
         if not open_brackets or self._unchecked:
             return False
-        after_case = False
         while match := _NEXT_LINE.match(text, position):
             if match["directive"] or not self._conditions.compiled & ALL_TRUE:
                 return True
             start = match.start("first")
+            if match["first"] == "{":
+                self._block = start
             case, label = _CASE.match(text, start), _LABEL.match(text, start)
             innermost = open_brackets[-1]
             if case and innermost.kind is Brace.BLOCK:
                 innermost = open_brackets[-1] = innermost._replace(kind=Brace.SWITCH)
             # The statement of an `else` may be inside a statement without braces.
             if (case or not label) and not _ELSE.match(text, start):
-                self._lines.append(self._describe_line(match, innermost, case is not None, after_case))
+                self._lines.append(self._describe_line(match, innermost, case is not None))
             if not (end := case or label):
                 return False
-            after_case = case is not None
             position = end.end()
         return False
 
-    def _describe_line(self, match: re.Match[str], innermost: OpenBrace, case: bool, after_case: bool) -> Line:
+    def _describe_line(self, match: re.Match[str], innermost: OpenBrace, case: bool) -> Line:
         kinds = [brace.kind for brace in self._open]
         closing = match["first"] == "}"
         most = len(kinds) - closing
-        optional = kinds.count(Brace.CASE) + (after_case and match["first"] == "{")
-        optional += innermost.kind is Brace.SWITCH and _BREAK.match(self._text, match.start("first")) is not None
+        optional = kinds.count(Brace.CASE) + (match["first"] == "{")
+        start = match.start("first")
+        if innermost.kind is Brace.SWITCH and (_BREAK.match(self._text, start) or _MACRO.match(self._text, start)):
+            optional += 1
         shift = kinds.count(Brace.SWITCH) - (closing and innermost.kind is Brace.SWITCH)
         indentation = match["indentation"][:_LONGEST_INDENTATION]
         inside = 0 if closing or case else 1

@@ -45,9 +45,17 @@ def test_block_may_have_a_style_of_its_own():
     wide = "int f(void)\n{\n\tint a;\n\n\tif (a) {\n\t\t\tg();\n\t\t\th();\n\t}\n\treturn 0;\n}\n"
     assert lines(wide) == []
     assert lines(wide.replace("\t\t\th();", "\t\t\t\th();")) == ["\t\t\tg();", "\t\t\t\th();"]
-    assert lines(wide.replace("\t\t\th();\n", "")) == ["\t\t\tg();"]
+    alone = wide.replace("\t\t\th();\n", "")
+    assert lines(alone) == []
+    assert lines(alone.replace("\t\t\tg();", "\t\t\t\tg();")) == ["\t\t\t\tg();"]
     cases = "\tswitch (a) {\n\t\tcase 1:\n\t\t\tg();\n\t\t\tbreak;\n\t\tcase 2:\n\t\t\tbreak;\n\t}\n"
     assert lines(CODE + wide.replace("\treturn", cases + "\treturn")) == []
+
+
+def test_macro_in_a_switch_may_be_a_case():
+    text = "int f(void)\n{\n\tswitch (a) {\n\tCASE_OF(1);\n\tCASE_OF(2);\n\tcase '{':\n\t\tbreak;\n\t}\n}\n"
+    assert lines(text) == []
+    assert lines(text.replace("switch", "if")) == ["\tCASE_OF(1);", "\tCASE_OF(2);"]
 
 
 def test_columns_count_and_a_few_spaces_more_or_less_do_not():

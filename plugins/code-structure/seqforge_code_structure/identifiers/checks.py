@@ -49,6 +49,9 @@ FEWEST_MACRO_ARGUMENTS = 3
 """Smallest number of arguments of a macro that defines a function and names all of its parameters, such as
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
+GLOBAL_UNDERSCORES = 2
+"""Smallest number of underscores of an unknown name that is probably that of a global variable."""
+
 UNDECLARED_SHARE = 0.75
 """Smallest share of the calls of a function with an undeclared name as an argument, if this is no variable."""
 
@@ -82,6 +85,7 @@ class Context:
         locals: Names that functions of the text declare.
         macros: Macros of the text.
         calls: Number of calls of each function or macro that the text does not declare.
+        free: Number of functions that use each name without declaring it.
         arguments: For each of these and the index of an argument, the number of calls in which nothing declares it.
         unused: Number of unused variables with an initializer for each text of a declaration.
     """
@@ -94,6 +98,7 @@ class Context:
     locals: set[str] = field(default_factory=set[str])
     macros: Macros = field(default_factory=Macros)
     calls: Counter[str] = field(default_factory=Counter[str])
+    free: Counter[str] = field(default_factory=Counter[str])
     arguments: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     unused: Counter[str] = field(default_factory=Counter[str])
 
@@ -104,6 +109,7 @@ class Context:
         self.macros.update(unit.macros)
         for function in unit.functions:
             self.calls.update(use.name for use in function.free if use.called)
+            self.free.update({use.name for use in function.free})
             self.unused.update(
                 found.statement for found in function.declarations if not found.used and "=" in found.statement
             )
@@ -141,9 +147,24 @@ class Context:
         """Return whether a function returns an undefined name, or a single name that is no known global."""
         if not use.returned:
             return False
-        # A name with capital letters may be a constant of a header.
-        alone = use.alone and use.name.islower() and self.lexicon is not None and self.lexicon.may_be_local(use.name)
-        return alone or self.is_undefined(use)
+        if self.is_undefined(use):
+            return True
+        name, lexicon = use.name, self.lexicon
+        # A name with capital letters may be a constant of a header, and a long unknown name a global variable.
+        if not use.alone or not name.islower() or lexicon is None or not lexicon.is_mostly_local(name):
+            return False
+        return lexicon.contains(name) or name.count("_") < GLOBAL_UNDERSCORES
+
+    def may_declare(self, macros: set[str]) -> bool:
+        """Return whether one of several bare macros may declare any name, since the text does not define it."""
+        return bool(macros) and not macros <= self.macros.by_name.keys()
+
+    def is_from_header(self, name: str) -> bool:
+        """Return whether a header may declare a name: several functions of a whole text use it, and none declares it.
+
+        A macro of the text may also form the name.
+        """
+        return (self.whole and self.free[name] > 1 and name not in self.locals) or self.macros.forms(name)
 
     def declares(self, use: Use) -> bool:
         """Return whether a name is an argument that a macro declares, or that one of a header may declare."""
@@ -180,7 +201,12 @@ class Context:
         """
         if self.lexicon is not None and self.lexicon.may_be_used_by_macros(declaration.name):
             return True
-        return declaration.name in self.macros.used or (self.whole and self.unused[declaration.statement] > 1)
+        name = declaration.name
+        return (
+            name in self.macros.used
+            or self.macros.forms(name)
+            or (self.whole and self.unused[declaration.statement] > 1)
+        )
 
 
 UNDECLARED_RULES: dict[str, tuple[Callable[[Context, Use], bool], str]] = {
@@ -209,12 +235,12 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
     A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,
     too, as loops over the elements of a list do.
     """
-    if 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS:
+    if 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS or context.may_declare(function.bare_macros):
         return
     declared_by_macros = {use.name for use in function.free if context.declares(use)}
     for use in function.free:
         name = use.name
-        if use.called or is_constant(name) or context.excuses(use):
+        if use.called or is_constant(name) or context.excuses(use) or context.is_from_header(name):
             continue
         if not any(
             name in names for names in (context.declared, unit.possibly_declared, declared_by_macros, PREDEFINED)
@@ -224,7 +250,7 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
 
 def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
     """Find local variables that are never used."""
-    if unit.cut:
+    if unit.cut or 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS:
         return
     for declaration in function.declarations:
         name = declaration.name
@@ -235,11 +261,11 @@ def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterat
 
 
 def find_missing_labels(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
-    """Find jumps to labels that the function does not define."""
+    """Find jumps to labels that the function does not define. A label in capital letters may be a macro of a header."""
     if unit.cut:
         return
     for name, start in function.jumps:
-        if name not in function.labels:
+        if name not in function.labels and not is_constant(name):
             yield NameDefect("missing_label", start, start + len(name), f"goto to the undefined label {name!r}")
 
 

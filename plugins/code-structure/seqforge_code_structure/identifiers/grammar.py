@@ -42,7 +42,9 @@ class Role(IntEnum):
     """An argument of such a macro. It is declared, unless the name is already visible."""
     MACRO_PARAMETERS = 13
     """The arguments of a macro that defines a function: types and names of parameters."""
-    UNCERTAIN = 14
+    MEMBER = 14
+    """The member of a structure, or the parameters of one that is a pointer to a function."""
+    UNCERTAIN = 15
     """Names among tokens that do not parse."""
 
 
@@ -65,6 +67,7 @@ TYPE_IDENTIFIER = _node_kind("type_identifier")
 STATEMENT_IDENTIFIER = _node_kind("statement_identifier")
 FUNCTION_DEFINITION = _node_kind("function_definition")
 FUNCTION_DECLARATOR = _node_kind("function_declarator")
+_ABSTRACT_FUNCTION_DECLARATOR = _node_kind("abstract_function_declarator")
 RETURN_STATEMENT = _node_kind("return_statement")
 CALL_EXPRESSION = _node_kind("call_expression")
 EXPRESSION_STATEMENT = _node_kind("expression_statement")
@@ -72,7 +75,8 @@ ARGUMENT_LIST = _node_kind("argument_list")
 INITIALIZER_LIST = _node_kind("initializer_list")
 WHILE_STATEMENT = _node_kind("while_statement")
 CONDITIONS = frozenset({_node_kind("comma_expression"), _node_kind("parenthesized_expression")})
-PATHS = frozenset({_node_kind("field_expression"), _node_kind("subscript_expression")})
+LEFT_OPERANDS = frozenset(map(_node_kind, ("field_expression", "subscript_expression", "binary_expression")))
+"""Nodes that begin with an operand."""
 ERROR = 0xFFFF
 """Nodes of what does not parse."""
 SCOPES = frozenset({_node_kind("compound_statement"), _node_kind("for_statement"), FUNCTION_DEFINITION})
@@ -100,6 +104,7 @@ def _build_declarator_transitions(role: Role, parameters: Role) -> dict[int, Tra
         _node_kind("pointer_declarator"): (Role.USE, fields),
         _node_kind("array_declarator"): (Role.USE, fields),
         FUNCTION_DECLARATOR: (Role.USE, {**fields, PARAMETERS: parameters}),
+        _ABSTRACT_FUNCTION_DECLARATOR: (Role.USE, {**fields, PARAMETERS: parameters}),
         _node_kind("parenthesized_declarator"): (role, {}),
         _node_kind("attributed_declarator"): (role, {}),
     }
@@ -111,6 +116,8 @@ PARAMETER_NODES = frozenset({_node_kind("parameter_list"), _node_kind("parameter
 _USES: dict[int, Transition] = {
     _node_kind("declaration"): (Role.USE, {_DECLARATOR: Role.LOCAL}),
     FUNCTION_DEFINITION: (Role.USE, {_DECLARATOR: Role.FUNCTION}),
+    _node_kind("field_declaration"): (Role.USE, {_DECLARATOR: Role.MEMBER}),
+    _ABSTRACT_FUNCTION_DECLARATOR: (Role.USE, {PARAMETERS: Role.IGNORED}),
     _node_kind("type_definition"): (Role.USE, {_DECLARATOR: Role.TYPE_NAME}),
     CALL_EXPRESSION: (Role.USE, {_field_id("function"): Role.CALL}),
     _node_kind("labeled_statement"): (Role.USE, {_field_id("label"): Role.LABEL}),
@@ -126,10 +133,12 @@ _TABLES: dict[Role, dict[int, Transition]] = {
     Role.USE: _USES,
     Role.CALL: {CALL_EXPRESSION: _USES[CALL_EXPRESSION]},
     Role.MACRO_ARGUMENTS: {_node_kind("argument_list"): (Role.MACRO_LOCAL, {})},
+    Role.MACRO_LOCAL: {_node_kind("pointer_expression"): (Role.MACRO_LOCAL, {})},
     Role.PARAMETERS: {
         _node_kind("parameter_list"): (Role.PARAMETERS, {}),
         _node_kind("parameter_declaration"): (Role.USE, {_DECLARATOR: Role.PARAMETER}),
     },
+    Role.MEMBER: _build_declarator_transitions(Role.MEMBER, parameters=Role.IGNORED),
     Role.LOCAL: _build_declarator_transitions(Role.LOCAL, parameters=Role.IGNORED),
     Role.PARAMETER: _build_declarator_transitions(Role.PARAMETER, parameters=Role.IGNORED),
     Role.FUNCTION: _build_declarator_transitions(Role.FUNCTION, parameters=Role.PARAMETERS),

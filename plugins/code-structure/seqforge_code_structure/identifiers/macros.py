@@ -12,12 +12,15 @@ _DECLARED = re.compile(
     re.MULTILINE,
 )
 _MORE_DECLARED = re.compile(r"[ \t]*+(?:=[^,;()]*+)?,[ \t]*+\**([A-Za-z_]\w*+)(?=[ \t]*+(?:[=;,\[]|$))", re.MULTILINE)
+_PREFIX = re.compile(r"(?<!#)\b([A-Za-z]\w{2,}+)[ \t]*+##")
 LONGEST_BODY = 20_000
 """Length limit of the bodies that are read, in characters. Any further text of a macro is ignored."""
 
 MOST_PARAMETERS = 32
 """Number of the parameters that are read. Any further ones are ignored."""
 
+MOST_PREFIXES = 100
+"""Number of the beginnings of names after which no more are read."""
 
 @dataclass(frozen=True, slots=True)
 class Macro:
@@ -36,9 +39,7 @@ class Macro:
     pasted_parameters: frozenset[int] = frozenset()
     passed_parameters: frozenset[tuple[int, str]] = frozenset()
 
-
 _UNKNOWN = Macro()
-
 
 @dataclass(slots=True)
 class Macros:
@@ -47,10 +48,16 @@ class Macros:
     Attributes:
         by_name: All macros. A name that is defined twice has the properties of both definitions.
         used: Words in their bodies, except their parameters.
+        prefixes: Beginnings of the names that they form, as `test_` in `test_##name`.
     """
 
     by_name: dict[str, Macro] = field(default_factory=dict[str, Macro])
     used: set[str] = field(default_factory=set[str])
+    prefixes: set[str] = field(default_factory=set[str])
+
+    def forms(self, name: str) -> bool:
+        """Return whether a macro may form a name from its arguments."""
+        return name.startswith(tuple(self.prefixes))
 
     def read(self, text: str, start: int, stop: int) -> None:
         """Add the macro that a directive defines, if it defines one."""
@@ -62,6 +69,8 @@ class Macros:
         body = _NOT_CODE.sub(" ", directive[match.end() :]).replace("\\\n", " ").replace("\\\r\n", " ")
         words = set(_WORD.findall(body))
         self.used |= words - set(parameters)
+        if len(self.prefixes) < MOST_PREFIXES:
+            self.prefixes.update(set(_PREFIX.findall(body)) - set(parameters))
         declared = find_declared(body) if words else set[str]()
         pasted = {
             index for index, parameter in enumerate(parameters) if parameter in words and is_pasted(parameter, body)
@@ -109,9 +118,10 @@ class Macros:
     def update(self, others: "Macros") -> None:
         """Add all macros of another unit."""
         self.used |= others.used
+        if len(self.prefixes) < MOST_PREFIXES:
+            self.prefixes |= others.prefixes
         for name, macro in others.by_name.items():
             self.add(name, macro)
-
 
 def find_declared(code: str) -> set[str]:
     """Guess the names that a piece of C declares, from a word or star before them and what follows them."""
@@ -124,9 +134,9 @@ def find_declared(code: str) -> set[str]:
             position = more.end()
     return declared
 
-
 def is_pasted(parameter: str, body: str) -> bool:
     """Return whether a macro uses a parameter as a part of a name, as text, or as the name of a member."""
     part = rf"(?:#|(?<!\.)\.|->)[ \t]*+{parameter}\b|\b{parameter}[ \t]*+##"
-    member = rf"\b(?:offsetof|container_of|sizeof_field)\b[^;]*,[ \t]*+{parameter}[ \t]*+\)"
-    return re.search(f"{part}|{member}", body) is not None
+    member = rf"\b(?:offsetof\w*+|container_of|sizeof_field)\b[^;]*,[ \t]*+{parameter}[ \t]*+\)"
+    after_type = rf"\b(?:struct|union)[ \t]++\w++[ \t]*+,[ \t]*+{parameter}\b"
+    return re.search(f"{part}|{member}|{after_type}", body) is not None

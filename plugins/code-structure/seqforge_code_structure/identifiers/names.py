@@ -57,6 +57,7 @@ class Function:
         labels: Labels that the function defines.
         jumps: Target label of each jump, with its position in the text.
         macro_arguments: Number of arguments of the macro that defines the function, or 0 if none does.
+        bare_macros: Macros without arguments that are statements or parameters, and may declare any name.
     """
 
     start: int
@@ -66,6 +67,7 @@ class Function:
     labels: set[str] = field(default_factory=set[str])
     jumps: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     macro_arguments: int = 0
+    bare_macros: set[str] = field(default_factory=set[str])
 
 
 class Scopes:

@@ -2,11 +2,12 @@
 
 from seqforge_code_structure.identifiers.replacements import (
     remove_member,
+    rewrite_declared_variable,
     rewrite_declaring_loop,
     rewrite_list_loop,
     rewrite_type,
 )
-from seqforge_code_structure.identifiers.rule import ARGUMENTS, MACRO, MEMBER, TYPE, Rule
+from seqforge_code_structure.identifiers.rule import ANNOTATION, ARGUMENTS, BASIC, MACRO, MEMBER, TYPE, Rule
 
 _ARGUMENT = rb"(?:[^(),;{}]++|" + ARGUMENTS + rb")++"
 _TYPE_ARGUMENTS = Rule(
@@ -15,6 +16,14 @@ _TYPE_ARGUMENTS = Rule(
     "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and some also take the name of a member "
     "after the type of a structure, as in `container_of(pointer, struct type, member)`",
     rewrite_type,
+    always=True,
+)
+_OFFSET = Rule(
+    (b"offsetof",),
+    rb"offsetof(?<!\woffsetof)(?=\s*+\()",
+    "the grammar has a special case for `offsetof`, which the arguments that the rule above returns do not match",
+    b"offsetxx",
+    always=True,
 )
 _HEAD_ANNOTATIONS = (
     Rule(
@@ -26,29 +35,57 @@ _HEAD_ANNOTATIONS = (
     Rule(
         (b"_", b"STATIC", b"FORCE"),
         rb"\b(?:(?:STATIC|FORCE_INLINE|FORCE_INLINE_TEMPLATE|INDIRECT_CALLABLE_SCOPE|ZSTDLIB_API|MEM_STATIC)\b"
-        rb"|[A-Z][A-Z0-9]*_[A-Z0-9_]++(?=\s++(?:static|struct|unsigned|void|bool|int|char|long|size_t|u\d\d?)\s))",
+        rb"|[A-Z][A-Z0-9_]++(?=\s++(?:const\s++)?(?:static|struct|union|enum|" + BASIC + rb"|\w++(?<=_t))\s))",
         "the same for macros",
+    ),
+    Rule(
+        (b"__",),
+        ANNOTATION + rb"(?=\s++(?:static|const|struct|union|enum|" + BASIC + rb")\b)",
+        "the same before a keyword of a type",
+    ),
+    Rule(
+        (b"_",),
+        rb"[)\]]\s++(?P<name>__\w++|" + MACRO + rb")(?=\s*+(?:[;=]|\Z))",
+        "the same after the parameters of a function, or after the size of an array",
+    ),
+    Rule(
+        (b") ",),
+        rb"^[A-Za-z_]\w*+" + ARGUMENTS + rb"(?=[ \t]++(?:static|const|struct|union|enum|" + BASIC + rb")\b)",
+        "the same for a macro with arguments before a type",
+    ),
+    Rule(
+        (b"(",),
+        rb"\b(?!(?:static|extern|inline|const|volatile|return|else)\b)[A-Za-z_]\w*+[\s*]++(?P<name>"
+        + MACRO
+        + rb")(?=\s++\**\w++\s*+\()",
+        "the same for a macro before the name of a function",
     ),
 )
 
 TOP_LEVEL_RULES = (
     *_HEAD_ANNOTATIONS,
-    _TYPE_ARGUMENTS,
-    Rule((b"TEST_HARNESS_MAIN",), rb"TEST_HARNESS_MAIN\b", "a macro of the test harness defines a function"),
     Rule(
         (b")\n", b") ", b")\t"),
         rb"^[A-Za-z_]\w*+\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+(?:[A-Za-z_]|\Z))",
         "a macro of the top level may lack its semicolon",
     ),
-    Rule((b"__",), rb"\)\s++(?P<name>__\w++)(?=\s*+;)", "an annotation after the parameters of a prototype"),
+    Rule((b"_",), rb"^[A-Z][A-Z0-9_]{3,}+[ \t]*+(?=\s*+(?:\n[A-Za-z_]|\Z))", "and its brackets"),
+    _TYPE_ARGUMENTS,
+    _OFFSET,
+    Rule((b"TEST_HARNESS_MAIN",), rb"TEST_HARNESS_MAIN\b", "a macro of the test harness defines a function"),
 )
 """Rules for units without a brace."""
 
 HEAD_RULES = (
     *_HEAD_ANNOTATIONS,
     Rule(
+        (b"_",),
+        rb"^[A-Z][A-Z0-9_]{3,}+[ \t]*+(?=\n\s*+(?:static\b|" + MACRO + rb"[\n(]))",
+        "a macro of the top level may lack its semicolon and its brackets",
+    ),
+    Rule(
         (b")\n", b") ", b")\t"),
-        rb"^(?:static\s++)?[A-Za-z_]\w*+\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
+        rb"^(?:(?:static\s++)?[A-Za-z_]\w*+|[ \t]++" + MACRO + rb")\s*+" + ARGUMENTS + rb"[ \t]*+(?=\n\s*+[A-Za-z_])",
         "a macro of the top level may lack its semicolon",
     ),
     Rule(
@@ -61,30 +98,35 @@ HEAD_RULES = (
         rb"FIXTURE_VARIANT_ADD\s*+" + ARGUMENTS + rb"\s*+\Z",
         "a macro of the test harness declares a variable",
         b"int x =",
+        always=True,
     ),
     Rule(
         (b"FIXTURE",),
         rb"\bFIXTURE(?:_VARIANT)?\s*+\(\w++\)\s*+\Z",
         "a macro of the test harness defines a structure",
         b"struct x",
+        always=True,
     ),
     Rule(
         (b"TEST_F_TIMEOUT",),
         rb"TEST_F_TIMEOUT\s*+" + ARGUMENTS + rb"\s*+\Z",
         "a macro of the test harness defines a function",
         b"int x()",
+        always=True,
     ),
     Rule(
         (b"=",),
         rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb")\s*+=\s*+\Z",
         "a macro declares a variable, which has an initializer",
         b"int x",
+        always=True,
     ),
     Rule(
         (b"(",),
-        rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]{5,}+)(?=\s*+" + ARGUMENTS + rb"\s*+\Z)",
+        rb"\A\s*+(?:static\s++)?(?P<name>[A-Z][A-Z0-9_]{3,}+)(?=\s*+" + ARGUMENTS + rb"\s*+\Z)",
         "macros such as `SYSCALL_DEFINE3(name, type, parameter, …)` define functions without a type before the name",
         b"int x",
+        always=True,
     ),
 )
 """Rules for the part of a unit before its first `{`."""
@@ -108,10 +150,60 @@ ENUMERATOR_RULES = (
 
 BODY_RULES = (
     Rule(
-        (b")\n",),
-        rb"[;{},]\s*+(?P<name>[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb"(?:\s*+[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb")*)"
-        rb"[ \t]*+(?=\n\s*+[.{}A-Za-z])",
+        (b"DEFINE_", b"DECLARE_"),
+        rb"(?P<before>(?:DEFINE|DECLARE)_\w++\(\**+)(?P<name>\w++)(?:,(?:[^()]++|" + ARGUMENTS + rb")*+)?\)(?=\s*+=)",
+        "these macros declare a variable, which may have an initializer",
+        rewrite_declared_variable,
+    ),
+    Rule(
+        (b"FLEX_ARRAY",),
+        rb"\b_{0,2}DECLARE_FLEX_ARRAY\s*+" + ARGUMENTS,
+        "this macro declares a member of a structure",
+        b"int x",
+    ),
+    Rule(
+        (b"] ", b"]\t"),
+        rb"[{,]\s*+(?P<name>\[[^][]*+\])(?=\s++[\w\"{])",
+        "the grammar lacks the initializers of GNU C without `=`",
+    ),
+    Rule(
+        (b"\n",),
+        rb"[;{},:]\s*+(?P<name>(?:(?:[A-Z][A-Z0-9_]++\s*+" + ARGUMENTS + rb"|[A-Z][A-Z0-9_]{3,}+)[ \t]*+\n\s*+)++)"
+        rb"(?=[.{}\"A-Za-z])",
         "macros may lack the comma or semicolon after them",
+    ),
+    Rule(
+        (b") ", b")\t"),
+        rb"[;{}:),]\s*+(?P<name>" + MACRO + ARGUMENTS + rb")(?=[ \t]++" + MACRO + rb")",
+        "the same before another macro",
+    ),
+    Rule(
+        (b") = {", b")={"),
+        rb"[{,]\s*+(?P<name>" + MACRO + ARGUMENTS + rb"\s*+=)(?=\s*+\{)",
+        "a macro is the designator of an element",
+    ),
+    Rule(
+        (b") {",),
+        rb"=\s*+(?P<name>" + MACRO + ARGUMENTS + rb")(?=\s*+\{)",
+        "a macro is the type of a compound literal",
+    ),
+    Rule(
+        (b"\t__", b" __"),
+        rb"[;{}][ \t]*+\n\s*+(?P<name>__\w++)[ \t]*+(?=\n\s*+(?:for|while|do)\b)",
+        "an annotation of a loop",
+    ),
+    Rule(
+        (b"} ",),
+        rb"\} (?P<name>[a-z]\w{6,}+\(\))(?=\s*+;)",
+        "a macro ends a loop that begins with `do`",
+        b"while(0)",
+    ),
+    Rule((b"foreach()", b"for_each()"), rb"\b\w*for_?each\(\)", "a loop macro has no arguments", b"for(;;)"),
+    Rule(
+        (b"} ",),
+        rb"\} (?P<name>(?!(?:while|if|for|switch)\b)[a-z]\w{4,}+)(?=\s*+" + ARGUMENTS + rb"\s*+;)",
+        "the same for a macro with arguments",
+        b"while",
     ),
     Rule((b") {",), rb"\{\s*+(?P<name>" + MACRO + ARGUMENTS + rb")(?=\s*+\{)", "the same before a brace"),
     Rule(
@@ -150,7 +242,7 @@ BODY_RULES = (
         (b"each_entry",),
         rb"\b(?!idr_|xa_|radix_)(?P<name>\w{0,40}for_each_entry\w*+)(?P<arguments>\s*+\((?:[^(),;{}]++|"
         + ARGUMENTS
-        + rb"|,(?!\s*+[\w.]++\s*+\)))*+)(?P<member>,\s*+[\w.]++\s*+)(?=\))",
+        + rb"|,(?!\s*+[\w.]++(?:\[\w++\])?+\s*+\)))*+)(?P<member>,\s*+[\w.]++(?:\[\w++\])?+\s*+)(?=\))",
         "the last argument of a loop over a list of structures names a member",
         rewrite_list_loop,
     ),
@@ -161,6 +253,7 @@ BODY_RULES = (
         + rb",\s*+(?P<name>[A-Za-z_][\w.]*+)(?=\s*+[,)])",
         "these macros take an object and the name of one of its members",
         b"0",
+        always=True,
     ),
     Rule(
         (b"from_timer(", b"from_tasklet(", b"_entry(", b"_entry_or_null(", b"container_of("),
@@ -171,6 +264,7 @@ BODY_RULES = (
         + rb",\s*+(?P<name>[A-Za-z_][\w.]*+)(?=\s*+\))",
         "these macros take a pointer, a type or a variable, and the name of a member",
         b"0",
+        always=True,
     ),
     Rule(
         (b"each", b"_all_", b"_walk", b"scoped_", b"_threads", b"with_intel"),
@@ -182,16 +276,18 @@ BODY_RULES = (
     Rule(
         (b") {",),
         rb"\n[ \t]++(?!(?:while|switch|return)\b)(?P<name>\w{5,}+)"
-        rb"(?=\s*+\((?:[^(){};]++|\((?:[^(){};]++|\([^(){};]*+\))*+\))*+\) \{)",
+        rb"(?=\s*+" + ARGUMENTS + rb" \{)",
         "any other call before a block is also a loop macro",
         b"while",
     ),
-    _TYPE_ARGUMENTS,
     Rule(
-        (b"offsetof",),
-        rb"offsetof(?=\s*+\()",
-        "the grammar has a special case for `offsetof`, which the arguments that the rule above returns do not match",
-        b"offsetxx",
+        (b")\n",),
+        rb"\n(?P<indentation>[ \t]++)(?P<name>(?!(?:while|switch|return)\b)\w{5,}+)"
+        rb"(?=\s*+" + ARGUMENTS + rb"\n(?P=indentation)[ \t]++[A-Za-z_])",
+        "and so is one before a statement that is indented further",
+        b"while",
     ),
+    _TYPE_ARGUMENTS,
+    _OFFSET,
 )
 """Rules for the part of a unit from its first `{` to its end."""

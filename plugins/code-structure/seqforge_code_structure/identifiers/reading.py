@@ -13,6 +13,7 @@ from seqforge_code_structure.identifiers.compiled_code import extract_compiled_c
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
+from seqforge_code_structure.identifiers.opaque_macros import find_text_macros, remove_opaque_code
 from seqforge_code_structure.identifiers.rewriting import find_label_addresses, rewrite, select_rules
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError, Walk
 from seqforge_code_structure.units import Unit
@@ -99,8 +100,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     if _measure_depth(code) > DEEPEST_NESTING:
         unit.refusal = TOO_DEEP
         return unit
-    rewritten = rewrite(code, select_rules(text))
-    tree = _create_parser().parse(rewritten)
+    rewritten, tree = _parse(text, code)
     walk = Walk(text, rewritten, start)
     try:
         walk.run(tree)
@@ -133,8 +133,27 @@ def parse_unit(text: str, start: int, stop: int) -> tuple[bytes, bytes, Tree]:
         The code of the unit, its code as it is parsed, of the same length, and the syntax tree.
     """
     code = extract_compiled_code(text[start:stop]).code
-    rewritten = rewrite(code)
-    return code, rewritten, _create_parser().parse(rewritten)
+    return code, *_parse(text, code)
+
+
+def _parse(text: str, code: bytes) -> tuple[bytes, Tree]:
+    """Return the code of a unit as it is parsed, and its syntax tree.
+
+    Most code parses without the rules that repair it, and these take longer than the parser.
+    """
+    parse = _create_parser().parse
+    rewritten = rewrite(code, select_rules(text, only_always=True))
+    tree = parse(rewritten)
+    if not tree.root_node.has_error:
+        return rewritten, tree
+    repaired = rewrite(code, select_rules(text))
+    if repaired != rewritten:
+        tree = parse(repaired)
+    if tree.root_node.has_error:
+        simpler = remove_opaque_code(repaired, find_text_macros(text))
+        if simpler != repaired and not (other := parse(simpler)).root_node.has_error:
+            return simpler, other
+    return repaired, tree
 
 
 def add_label_address(functions: Iterable[Function], name: str, position: int) -> None:
@@ -187,7 +206,8 @@ def _mark_annotated_used(text: str, functions: Iterable[Function]) -> None:
             start = max(before, text.rfind("\n", before, declaration.start))
             stop = text.find(";", declaration.start, declaration.start + _LONGEST_DECLARATION)
             declaration.statement = text[start:stop].strip() if stop > 0 else ""
-            declaration.used = _MARKED.search(text, start, max(stop, declaration.start)) is not None
+            marked = _MARKED.search(text, start, max(stop, declaration.start)) is not None
+            declaration.used = marked or declaration.statement.startswith("extern ")
 
 
 def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: bytes) -> None:

@@ -6,16 +6,20 @@ from seqforge_code_structure.identifiers.compiled_code import blank
 from seqforge_code_structure.identifiers.rule import BASIC, Match
 
 _BRACKET = re.compile(rb"[()]")
+_COMMENT = 8 * b" " + b")"
 _LONGEST_CALL = 400
 _LONGEST_NAME = 80
 _NO_TYPES = (b"return", b"else", b"case", b"do", b"goto")
 _TYPE_WORD = re.compile(rb"\**(?:[A-Za-z_]\w*+\**)?")
 _CALLEE = re.compile(
-    rb"(?<!\w)(?!(?:sizeof|typeof|__typeof__|__typeof|alignof|_Alignof|__alignof__|if|while|for|switch|return)\b)"
+    rb"(?<!\w)(?!(?:sizeof|typeof|__typeof__|__typeof|alignof|_Alignof|__alignof__|if|else|do|while|for|switch|case|return)\b)"
     rb"[A-Za-z_]\w*+\s*+\Z"
 )
 _MACRO_CALLEE = re.compile(rb"(?<!\w)[A-Z_][A-Z0-9_]++\s*+\Z")
 _UNNAMED_BIT_FIELD = re.compile(rb"[;{]\s*+(?:const\s++)?" + BASIC + rb"(?:\s++" + BASIC + rb")*+\s*+\Z")
+_DECLARATION_WORD = re.compile(rb"[A-Za-z_]\w*+")
+_SPECIFIERS = frozenset((b"static", b"const", b"extern", b"volatile", b"register", b"inline"))
+_BASIC = re.compile(BASIC)
 _BEFORE_ADDRESS = re.compile(rb"(?:[=,({\[?:]|(?<!-)-|\breturn)\s*+\Z")
 
 
@@ -50,7 +54,7 @@ def rewrite_type(match: Match) -> bytes:
     return opening + b"0" + blank(kind[1:]) + comma + b"0" + blank(path[1:]) + member[len(comma + path) :]
 
 
-def rewrite_per_cpu_variable(match: Match) -> bytes:
+def rewrite_declared_variable(match: Match) -> bytes:
     """Write the macro as a declaration of the type int. The name stays in its place."""
     before, name = match["before"], match["name"]
     return b"int" + blank(before[3:]) + name + blank(match[0][len(before + name) :])
@@ -63,9 +67,27 @@ def name_bit_field(match: Match) -> bytes:
     return match[0] if named else b"x" + blank(match[0][1:])
 
 
+def remove_annotation(match: Match) -> bytes:
+    """Write spaces for an annotation, if a type and the name of a variable are before it in the same statement."""
+    code, position = match.string, match.start() + 1
+    before = code[max(0, position - _LONGEST_NAME) : position]
+    before = before[max(before.rfind(mark) for mark in (b";", b"{", b"}", b"(", b")", b"=", b":")) + 1 :]
+    words = [word for word in _DECLARATION_WORD.findall(before) if word not in _SPECIFIERS]
+    is_declared = len(words) - (b"struct" in words or b"union" in words or b"enum" in words) > 1
+    if not is_declared or words[-1] in _NO_TYPES or _BASIC.fullmatch(words[-1]):
+        return match[0]
+    start = match.start("name") - match.start()
+    return match[0][:start] + blank(match["name"])
+
+
 def remove_comma(match: Match) -> bytes:
-    """Write a space for a comma next to an empty argument, if the callee is a macro in capital letters."""
+    """Write a space for a comma next to an empty argument, if the callee is a macro in capital letters.
+
+    The argument may also be a comment, which is now spaces, as the last one of `unsafe_memcpy`.
+    """
     code, position = match.string, match.start()
+    if match[0].endswith(_COMMENT):
+        return match[0].replace(b",", b" ", 1)
     opening = _find_opening(code, max(0, position - _LONGEST_CALL), position)
     if opening is None or not _MACRO_CALLEE.search(code, max(0, opening - _LONGEST_NAME), opening):
         return match[0]
@@ -93,7 +115,7 @@ def _is_argument(code: bytes, position: int) -> bool:
     if callee is None:
         return False
     head = code[start : callee.start()]
-    statement = head[max(head.rfind(mark) for mark in (b";", b"{", b"}")) + 1 :].split()
+    statement = head[max(head.rfind(mark) for mark in (b";", b"{", b"}")) + 1 :].replace(b"*", b" ").split()
     return not statement or statement[0] in _NO_TYPES or not all(_TYPE_WORD.fullmatch(word) for word in statement)
 
 

@@ -22,6 +22,12 @@ from seqforge_code_structure.identifiers.unit_rules import RULES
 
 _STRUCTURE = re.compile(rb"\b(?:struct|union)(?:\s++\w++)?\s*+\Z")
 _ENUMERATION = re.compile(rb"\benum(?:\s++\w++)?\s*+\Z")
+_LAST_LINE = rb"\n(?:\}|[A-Za-z_][^\n{]*+\{[^\n]*\}[ \t]*+$)"
+_DECLARATION = re.compile(
+    rb"[^\n]*+(?:(?!" + _LAST_LINE + rb")\n[^\n]*+)*+(?:" + _LAST_LINE + rb"[^\n]*+|\Z)", re.MULTILINE
+)
+"""A part of a unit up to the next `}` in column 0, or to a function on one line. Directives may join several functions
+to one unit."""
 _ADDRESS = re.compile(rb"&&\s*+(?P<name>[A-Za-z_]\w*+)")
 
 
@@ -39,15 +45,31 @@ class Selection(NamedTuple):
 ALL_RULES = Selection(RULES, TOP_LEVEL_RULES, HEAD_RULES, MEMBER_RULES, ENUMERATOR_RULES, BODY_RULES)
 
 
-@lru_cache(maxsize=1)
-def select_rules(text: str) -> Selection:
-    """Return the rules that may apply to a text. Most rules apply to few texts, so this saves time for each unit."""
-    return Selection(*(tuple(rule for rule in rules if rule.concerns(text)) for rules in ALL_RULES))
+@lru_cache(maxsize=2)
+def select_rules(text: str, *, only_always: bool = False) -> Selection:
+    """Return the rules that may apply to a text. Most rules apply to few texts, so this saves time for each unit.
+
+    Args:
+        text: The text.
+        only_always: Whether to leave out the rules for code that does not parse.
+    """
+    return Selection(
+        *(
+            tuple(rule for rule in rules if (rule.always or not only_always) and rule.concerns(text))
+            for rules in ALL_RULES
+        )
+    )
 
 
 def rewrite(code: bytes, rules: Selection = ALL_RULES) -> bytes:
     """Apply rules to the compiled code of one unit. The length and the positions of line breaks do not change."""
     code = _apply(rules.unit, code)
+    if code.count(b"}\n") < 2:
+        return _rewrite_declaration(code, rules)
+    return b"".join(_rewrite_declaration(part, rules) for part in _DECLARATION.findall(code))
+
+
+def _rewrite_declaration(code: bytes, rules: Selection) -> bytes:
     body = code.find(b"{")
     if body < 0:
         return _apply(rules.top_level, code)

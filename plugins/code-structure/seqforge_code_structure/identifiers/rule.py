@@ -22,12 +22,15 @@ class Rule(NamedTuple):
         by: Text that replaces the group `name` of the pattern, or all of it if it has no such group. The rest of the
             group becomes spaces. If its first line is shorter than the text, nothing is replaced. Or a function that
             returns the replacement of a match, which has as many bytes and the same line breaks.
+        always: Whether the rule is needed for code that parses without it, too, but with another meaning. All other
+            rules apply only to code that does not parse.
     """
 
     hints: tuple[bytes, ...]
     pattern: bytes
     reason: str
     by: bytes | Callable[[Match], bytes] = b""
+    always: bool = False
 
     def concerns(self, text: str) -> bool:
         """Return whether a text contains one of the hints."""
@@ -79,5 +82,9 @@ TYPE = (
     rb"|(?:const\s++)?[A-Za-z_]\w*+(?:\s*+\*)++)"
 )
 MEMBER = (
-    rb"(?P<member>(?P<comma>\s*+,\s*+)(?P<path>[A-Za-z_](?:\w|\.|->)*+)(?:\[[^][,]*+\]|\.\w++|->\w++)*+\s*+(?=\)))?"
+    rb"(?P<member>(?P<comma>\s*+,\s*+)(?P<path>[A-Za-z_](?:\w|\.|->)*+)(?:\[[^][,]*+\]|\.\w++|->\w++)*+\s*+(?=[),]))?"
 )
+ANNOTATION = (
+    rb"__(?<!\w__)(?!(?:[us]|[bl]e)\d|\w*+(?<=_t)\b|int128|typeof|restrict|inline|extension|asm|attribute)[a-z]\w*+"
+)
+"""A name such as `__init`, but no type such as `__be32`."""

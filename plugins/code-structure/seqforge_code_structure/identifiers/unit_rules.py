@@ -2,11 +2,12 @@
 
 from seqforge_code_structure.identifiers.replacements import (
     name_bit_field,
+    remove_annotation,
     remove_comma,
     replace_label_address,
-    rewrite_per_cpu_variable,
+    rewrite_declared_variable,
 )
-from seqforge_code_structure.identifiers.rule import ARGUMENTS, MACRO, Rule
+from seqforge_code_structure.identifiers.rule import ANNOTATION, ARGUMENTS, BASIC, MACRO, Rule
 
 _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|initconst_or_module|exit|exitdata
 |meminit|meminitdata|cpuinit|cpuinitdata|devinit|devinitdata|devexit|ref|refdata|refconst|net_init|net_exit
@@ -19,6 +20,12 @@ _ANNOTATIONS = rb"""init|initdata|initconst|init_or_module|initdata_or_module|in
 |nosavedata|uninitialized|initmv|ksym|kptr|kptr_untrusted|kconfig
 |percpu_kptr|lock_aligned|init_memblock|ALIGNED__|weak_alias|arena""".replace(b"\n", b"")
 
+_ANNOTATION_ARGUMENT = Rule(
+    (b"__init", b"__exit"),
+    rb"[(,]\s*+(?P<name>__(?:init|exit)\w*+)(?=\s*+[,)])",
+    "macros take annotations as arguments",
+    b"0",
+)
 _ANNOTATION = Rule(
     (b"__",),
     rb"__(?<!\w__)(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()",
@@ -28,28 +35,59 @@ _ANNOTATION_WITH_ARGUMENTS = Rule(
     (b"__",),
     rb"__(?<!\w__)(?:aligned|free|cleanup|acquires|releases|acquire|release|must_hold|attribute__|attribute|section"
     rb"|counted_by|counted_by_le|counted_by_be|printf|scanf|cond_lock|cond_acquires|alloc_size|realloc_size"
-    rb"|alias|assume_aligned|bpf_kfunc_\w++|guarded_by|nonnull|diag\w*+|copy)\s*+" + ARGUMENTS,
+    rb"|alias|assume_aligned|bpf_kfunc_(?:start|end)_defs|guarded_by|nonnull|diag_(?:push|pop|ignore\w*+|warn|error)|copy)\s*+"
+    + ARGUMENTS,
     "the grammar does not allow attributes with arguments at these positions",
 )
 
 DECLARATIONS = (
     Rule(
+        (b"__",),
+        rb"\b(?:(?:struct|union|enum)\s++\w++|"
+        + BASIC
+        + rb"|\*)\s++(?P<name>"
+        + ANNOTATION
+        + rb")(?=[\s*]++[A-Za-z_])",
+        "any other annotation between a type and a name",
+    ),
+    Rule(
+        (b"__",),
+        rb"[\w\]]\s++(?P<name>" + ANNOTATION + rb"(?:\s*+" + ARGUMENTS + rb")?+)(?=\s*+[;=])",
+        "the same after the name of a variable or member",
+        remove_annotation,
+    ),
+    Rule(
+        (b" *",),
+        rb"\((?P<name>" + ANNOTATION + rb")(?=\s*+\*\s*+\w++\s*+\)\s*+\()",
+        "the same before the name of a pointer to a function",
+    ),
+    Rule(
+        (b") ",),
+        rb"(?:[;{}]\s*+|^(?:static\s++)?)(?P<name>(?:" + MACRO + rb"|typeof_member)" + ARGUMENTS + rb")"
+        rb"(?=[ \t]++\**+[A-Za-z_]\w*+(?:\[[^][;]*+\])*+\s*+[;=])",
+        "a macro is the type of a variable",
+        b"int",
+    ),
+    Rule((b"vector ",), rb"\bvector(?=\s++" + BASIC + rb")", "a keyword for vectors of the PowerPC"),
+    Rule(
         (b"PER_CPU",),
         rb"\b(?P<before>(?:DEFINE|DECLARE)_\w{0,20}PER_CPU\w*+\s*+\([^(),;{}]++,\s*+)"
         rb"(?P<name>\w++(?:\[[^][]*+\])*+)\s*+\)",
         "these macros declare a variable, which may have an initializer",
-        rewrite_per_cpu_variable,
+        rewrite_declared_variable,
+        always=True,
     ),
     Rule(
         (b"static",),
         rb"static\s++(?=(?:DEFINE|DECLARE|LIST_HEAD|HLIST_HEAD|BLOCKING|ATOMIC|RAW|SRCU|DEVICE|CLASS)\w*+\s*+\()"
         rb"|static\s++(?:const\s++)?(?=[A-Z_][A-Z0-9_]{2,}+\s*+" + ARGUMENTS + rb"\s*+(?:[;={]|\Z))",
         "a macro that declares a name parses as a call only if nothing precedes it",
+        always=True,
     ),
     Rule((b"SEC(",), rb"SEC\s*+\([^();{}]*+\)", "the macro of BPF programs that names a section"),
     Rule(
         (b"\n__",),
-        rb"^__\w++(?:\s*+"
+        rb"^__(?!(?:[us]|[bl]e)\d)\w++(?:\s*+"
         + ARGUMENTS
         + rb")?(?:[ \t]++__\w++(?:\s*+"
         + ARGUMENTS
@@ -80,12 +118,27 @@ DECLARATIONS = (
         + rb"(?=(?:\s++|\s*+\*[\s*]*+)[A-Za-z_]\w*+\s*+[=;,\[]|[\s*]*+\))",
         "before a `*` and a name, this parses as a call and a product",
         b"int",
+        always=True,
     ),
     Rule(
         (b":",),
         rb":\s*+\w++(?=\s*+;)",
         "the grammar lacks bit-fields without a name",
         name_bit_field,
+    ),
+    Rule(
+        (b")[",),
+        rb"[;{}]\s*+\w++\s*+(?P<name>\()(?=\s*+\*\s*+\w++\)\[[^][;]*+\]\s*+[=;])",
+        "the declaration of a pointer to an array parses as a call",
+        b" ",
+        always=True,
+    ),
+    Rule(
+        (b")[",),
+        rb"[;{}]\s*+\w++\s++\*\s*+\w++(?P<name>\))(?=\[[^][;]*+\]\s*+[=;])",
+        "and its second bracket",
+        b" ",
+        always=True,
     ),
     Rule((b"auto",), rb"\bauto(?=\s++\w++\s*+=)", "the grammar lacks types that are inferred", b"int"),
 )
@@ -94,7 +147,7 @@ DECLARATIONS = (
 ARGUMENTS_OF_MACROS = (
     Rule(
         (b"(",),
-        rb"\d(?<=[(, \t\n]\d)\w*[g-km-tv-wyzG-KM-TV-WYZ_]\w*+(?=\s*+[,)])",
+        rb"\d(?<=[(, \t\n]\d)(?:\w*[g-km-tv-wyzG-KM-TV-WYZ_]|(?<!0)\d*+[A-Da-d])\w*+(?=\s*+[,)])",
         "macros paste arguments that begin with a digit and are no numbers",
         b"0",
     ),
@@ -116,20 +169,20 @@ ARGUMENTS_OF_MACROS = (
         "the argument of a macro is a statement",
     ),
     Rule(
-        (b", =", b", !=", b", <", b", >"),
+        (b"=,", b"<,", b">,", b"=)", b"<)", b">)"),
         rb",\s*+(?P<name>[=!<>]=|[<>])(?=\s*+[,)])",
         "an argument of a macro is an operator",
         b"0",
     ),
     Rule(
-        (b"(,", b",,", b", ,", b",)", b"\t)", b"  )", b"\n)"),
+        (b"(,", b",,", b", ,", b",)", b"\t)", b"  )", b"\n)", b"*/)"),
         rb",\s*+[,)]|\(\s*+,",
         "an argument of a macro may be empty",
         remove_comma,
     ),
     Rule(
         (b"offsetof",),
-        rb"offsetof\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_](?:[^()]++|" + ARGUMENTS + rb")*+)\)",
+        rb"offsetof(?<!\woffsetof)\s*+\([\w\s*]++,\s*+(?P<name>[A-Za-z_](?:[^()]++|" + ARGUMENTS + rb")*+)\)",
         "the second argument names a member",
         b"0",
     ),
@@ -142,6 +195,20 @@ ARGUMENTS_OF_MACROS = (
 """Rules for the arguments of macros that are no expressions."""
 
 EXPRESSIONS = (
+    Rule((b"lignof",), rb"\b_*[aA]lignof_*+(?=\s*+\()", "the grammar allows only types as its argument", b"sizeof"),
+    Rule((b"__volatile",), rb"\b__volatile\b", "the grammar lacks this spelling", b"volatile"),
+    Rule(
+        (b"0 ", b"1 ", b"2 ", b"4 ", b"5 ", b"6 ", b"8 "),
+        rb"\b\d\w*+[ \t](?P<name>" + MACRO + rb")(?=\s*+[-+*,;)}])",
+        "a macro after a number is an operator with an operand, such as `#define KB * 1024`",
+    ),
+    Rule(
+        (b"_t)",),
+        rb"sizeof\s*+\(\s*+(?P<name>\w++(?<=_t))(?=\s*+\))",
+        "the name of a type parses as that of a variable",
+        b"int",
+        always=True,
+    ),
     Rule(
         (b"asm",),
         rb'(?<=[\w)\]])\s++(?:__)?asm(?:__)?\s*+\([\w\s]*+"[^();]*+\)(?=\s*+[=;,])',
@@ -155,7 +222,7 @@ EXPRESSIONS = (
     Rule((b"asm_",), rb"\basm_(?:inline|volatile_goto|goto_output)\b", "the kernel has its own names for asm", b"asm"),
     Rule(
         (b"asm",),
-        rb"asm(?<![A-Za-z0-9]asm)(?<![A-Za-z0-9]_asm)(?:__)?(?:\s*+(?:__)?(?:volatile|goto|inline)(?:__)?)*+\s*+\("
+        rb"asm(?<![A-Za-z0-9]asm)(?<![A-Za-z0-9]_asm)(?:__)?(?:\s*+(?:__)?(?:volatile|goto|inline)(?:__)?)*+\s*+\(\s*+"
         rb'(?P<name>(?:[^():;{}"]++|"[^"]*+"|' + ARGUMENTS + rb")++)(?=[:)])",
         "the grammar does not allow macros in the code of an assembler statement",
         b'""',
@@ -170,6 +237,11 @@ EXPRESSIONS = (
         (b') "', b')"'),
         rb"\b(?!(?:__)?asm)" + MACRO + ARGUMENTS + rb'(?=\s*+")',
         "the same, before the first string",
+    ),
+    Rule(
+        (b" ",),
+        rb"[(,]\s*+(?P<name>" + MACRO + rb")(?=\s++" + MACRO + rb"\s*+[,)])",
+        "the grammar does not allow two macros that are concatenated strings, either",
     ),
     Rule(
         (b"KERN_", b"FW_", b"HW_ERR", b"DEPRECATED"),
@@ -192,5 +264,12 @@ EXPRESSIONS = (
 )
 """Rules for expressions and statements."""
 
-RULES = (_ANNOTATION, _ANNOTATION_WITH_ARGUMENTS, *DECLARATIONS, *ARGUMENTS_OF_MACROS, *EXPRESSIONS)
+RULES = (
+    _ANNOTATION_ARGUMENT,
+    _ANNOTATION,
+    _ANNOTATION_WITH_ARGUMENTS,
+    *DECLARATIONS,
+    *ARGUMENTS_OF_MACROS,
+    *EXPRESSIONS,
+)
 """Rules for whole units."""

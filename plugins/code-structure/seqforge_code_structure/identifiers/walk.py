@@ -23,9 +23,9 @@ from seqforge_code_structure.identifiers.grammar import (
     IDENTIFIER,
     INITIALIZER_LIST,
     LEAVES,
+    LEFT_OPERANDS,
     PARAMETER_NODES,
     PARAMETERS,
-    PATHS,
     RETURN_STATEMENT,
     SCOPES,
     STATEMENT_IDENTIFIER,
@@ -35,7 +35,8 @@ from seqforge_code_structure.identifiers.grammar import (
     Fields,
     Role,
 )
-from seqforge_code_structure.identifiers.names import Scopes, Use
+from seqforge_code_structure.identifiers.lexicon import is_constant
+from seqforge_code_structure.identifiers.names import Function, Scopes, Use
 
 DEEPEST_TREE = 2_000
 """Largest depth of nested nodes. Brackets are limited before parsing, but chains of `else if` or `+` also nest."""
@@ -57,6 +58,7 @@ class TooDeepError(Exception):
 _NAMES = frozenset({IDENTIFIER, TYPE_IDENTIFIER, STATEMENT_IDENTIFIER})
 _OPENING = SCOPES | {RETURN_STATEMENT, WHILE_STATEMENT, ERROR}
 _WORD = re.compile(r"\w++")
+_NO_DECLARATIONS = (Role.IGNORED, Role.MEMBER)
 _USE, _CALL = Role.USE, Role.CALL  # attributes of an enumeration are slow
 
 _ROLES_IN_ERRORS: dict[int, Role] = {
@@ -187,8 +189,8 @@ class Walk:
         stop = node.end_byte
         position = start + self._offset
         if role is _USE:
-            if kind == IDENTIFIER and scopes.function:
-                scopes.add_free(self._describe_use(name, position, node))
+            if scopes.function:
+                self._visit_use(node, kind, name, position, scopes.function)
         elif role is _CALL:
             if not scopes.use(name):
                 scopes.add_free(Use(name, position, called=True))
@@ -204,8 +206,9 @@ class Walk:
             if scopes.function:
                 scopes.function.jumps.append((name, position))
         elif role == Role.FUNCTION:
-            if self._code[start:stop] != name.encode("ascii", "replace") and name.isascii():
-                # This is a rewritten macro, whose arguments alternate between types and parameters.
+            rewritten = self._code[start:stop] != name.encode("ascii", "replace") and name.isascii()
+            if rewritten or (is_constant(name) and self._code[start - 1 : start] in (b"", b"\n")):
+                # This is a macro, whose arguments alternate between types and parameters.
                 self._fields = {PARAMETERS: Role.MACRO_PARAMETERS}
                 if scopes.function:
                     arguments = self._code[stop : self._code.find(b"{", stop)]
@@ -215,17 +218,28 @@ class Walk:
         elif role == Role.UNCERTAIN:
             scopes.use(name)
             self.uncertain.add(name)
-        elif role != Role.IGNORED and (role != Role.PARAMETERS or kind == IDENTIFIER):
+        elif role not in _NO_DECLARATIONS and (role != Role.PARAMETERS or kind == IDENTIFIER):
             scopes.declare(name, position)
+
+    def _visit_use(self, node: Node, kind: int, name: str, position: int, function: Function) -> None:
+        around = self._frames[-1][2]
+        if kind == IDENTIFIER:
+            self.scopes.add_free(self._describe_use(name, position, node))
+            bare = around == EXPRESSION_STATEMENT
+        else:
+            # A type without the name of a parameter may be a macro of all parameters.
+            bare = around in PARAMETER_NODES and (parent := node.parent) is not None and parent.child_count == 1
+        if bare and is_constant(name):
+            function.bare_macros.add(name)
 
     def _describe_use(self, name: str, position: int, node: Node) -> Use:
         if self._frames[-1][2] == RETURN_STATEMENT:
             return Use(name, position, alone=True)
         if name.isupper():
             return Use(name, position)
-        # The argument may also be a path such as `name.member[1]`, which macros of members take.
+        # The argument may also begin with the name, such as `name.member[1] - 1`, which macros of members take.
         argument, arguments = node, node.parent
-        while arguments and arguments.kind_id in PATHS and arguments.start_byte == node.start_byte:
+        while arguments and arguments.kind_id in LEFT_OPERANDS and arguments.start_byte == node.start_byte:
             argument, arguments = arguments, arguments.parent
         if arguments is None:
             return Use(name, position)
