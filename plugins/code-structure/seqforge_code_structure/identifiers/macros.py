@@ -22,6 +22,7 @@ MOST_PARAMETERS = 32
 MOST_PREFIXES = 100
 """Number of the beginnings of names after which no more are read."""
 
+
 @dataclass(frozen=True, slots=True)
 class Macro:
     """A macro that the text defines.
@@ -39,7 +40,9 @@ class Macro:
     pasted_parameters: frozenset[int] = frozenset()
     passed_parameters: frozenset[tuple[int, str]] = frozenset()
 
+
 _UNKNOWN = Macro()
+
 
 @dataclass(slots=True)
 class Macros:
@@ -123,6 +126,7 @@ class Macros:
         for name, macro in others.by_name.items():
             self.add(name, macro)
 
+
 def find_declared(code: str) -> set[str]:
     """Guess the names that a piece of C declares, from a word or star before them and what follows them."""
     declared: set[str] = set()
@@ -133,6 +137,7 @@ def find_declared(code: str) -> set[str]:
             declared.add(more[1])
             position = more.end()
     return declared
+
 
 def is_pasted(parameter: str, body: str) -> bool:
     """Return whether a macro uses a parameter as a part of a name, as text, or as the name of a member."""
