@@ -113,14 +113,14 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
 
 
 def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:
-    from seqforge_sweeps.sweep_file import describe_values
-    from seqforge_sweeps.table import word_of
+    from seqforge_sweeps.study import ERROR, UNIT
+    from seqforge_sweeps.table import describe_value, word_of
 
-    values = ", ".join(describe_values(trial.params))
+    values = ", ".join(f"{key.rpartition('.')[2]} {describe_value(value)}" for key, value in trial.params.items())
     if word_of(trial.state) != "finished":
-        return f"trial {trial.number}: {values}: {word_of(trial.state)}: {trial.user_attrs['error']}"
+        return f"trial {trial.number}: {values}: {word_of(trial.state)}: {trial.user_attrs[ERROR]}"
     best = ", the best so far" if study.best_trial.number == trial.number else ""
-    return f"trial {trial.number}: {values}: {trial.value:.4f} {trial.user_attrs['unit']}{best}"
+    return f"trial {trial.number}: {values}: {trial.value:.4f} {trial.user_attrs[UNIT]}{best}"
 
 
 def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, *, as_json: bool) -> None:
@@ -151,10 +151,11 @@ def _print_study(study: "optuna.Study", settings: "Sweep", folder: Path, *, as_j
 
 
 def _cells(row: dict[str, Any], keys: list[str]) -> list[str]:
-    values = [row["parameters"].get(key) for key in keys]
+    from seqforge_sweeps.table import describe_value
+
     return [
         str(row["trial"]),
-        *("–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in values),
+        *(describe_value(row["parameters"].get(key)) for key in keys),
         "–" if row["value"] is None else f"{row['value']:.4f}",
         "–" if row["steps"] is None else f"{row['steps']:,}",
         "–" if row["seconds"] is None else format_duration(row["seconds"]),

@@ -12,6 +12,7 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import TrialState
 
 from seqforge.files import reported_failures, write_atomically
+from seqforge_sweeps.table import describe_value
 
 PAGE, TEMPLATE = "study.html", "page.html.jinja"
 
@@ -43,7 +44,7 @@ def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: P
     keys = list(dict.fromkeys(key for row in rows for key in row["parameters"]))
     states = [row["state"] for row in rows]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("seqforge_sweeps", ""), autoescape=True, undefined=jinja2.ChainableUndefined
+        loader=jinja2.PackageLoader("seqforge_sweeps", ""), autoescape=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template(TEMPLATE).render(
         name=study.study_name,
@@ -52,19 +53,13 @@ def write_page(study: optuna.Study, rows: Sequence[Mapping[str, Any]], folder: P
         counts=", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)),
         unit="/".join(sorted({row["unit"] for row in rows if row["unit"]})),
         figures=list(_figures(study)),
-        shown=_shown,
+        shown=describe_value,
         broad=BROAD,
     )
     path = folder / PAGE
     with reported_failures(f"writing {path}"):
         write_atomically(path, page.encode("utf-8", "replace"))
     return path
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, jinja2.Undefined):
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _figures(study: optuna.Study) -> Iterator[tuple[str, str]]:

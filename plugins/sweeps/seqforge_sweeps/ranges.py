@@ -34,7 +34,7 @@ class Choices:
         return CategoricalDistribution([_plain(value, text) for text, value in self.values.items()])
 
     @property
-    def extremes(self) -> list[str]:
+    def values_to_check(self) -> list[str]:
         """Values to check before the first trial, as TOML."""
         return list(self.values)
 
@@ -72,7 +72,7 @@ class Range:
         return FloatDistribution(float(self.low), float(self.high), log=self.log, step=self.step)
 
     @property
-    def extremes(self) -> list[str]:
+    def values_to_check(self) -> list[str]:
         """Values to check before the first trial, as TOML."""
         return [to_toml(self.low), to_toml(self.high)]
 

@@ -38,9 +38,9 @@ JOURNAL = "journal:"
 DEAD_SECONDS = 600
 """Time without a sign of life after which a trial of another machine is repeated."""
 
-PLANNED, REPEATS, RUN, WORKER, SEEN, ERROR = "planned", "repeats", "run", "worker", "seen", "error"
+PLANNED, REPEATS, RUN, WORKER, SEEN, UNIT, ERROR = "planned", "repeats", "run", "worker", "seen", "unit", "error"
 """User attributes of a trial: whether it is one of the sweep, the number of the trial that it repeats, its run
-directory, its process, the time of its last sign of life, and why it failed."""
+directory, its process, the time of its last sign of life, the unit of its value, and why it failed."""
 
 
 @contextlib.contextmanager
@@ -118,10 +118,9 @@ def _sampler(sweep: Sweep, number: int) -> BaseSampler:
 def _check_parameters(study: optuna.Study, sweep: Sweep) -> None:
     described = {key: repr(values.distribution) for key, values in sweep.parameters.items()}
     recorded = study.user_attrs.get("parameters")
-    if recorded is None:
+    if recorded is None or not study.get_trials(deepcopy=False):
         study.set_user_attr("parameters", json.dumps(described))
-    elif json.loads(recorded) != described:
-        before = json.loads(recorded)
+    elif (before := json.loads(recorded)) != described:
         changed = sorted(key for key in {*before, *described} if before.get(key) != described.get(key))
         raise ExperimentError(
             f"{sweep.path}: the sweep {sweep.name!r} has already run with other values of {', '.join(changed)}",

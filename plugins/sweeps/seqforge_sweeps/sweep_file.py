@@ -1,6 +1,6 @@
 """A sweep file: the base experiment, the parameters, and how many trials are run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -15,6 +15,9 @@ from seqforge.registry import Problem, Registry, from_validation
 from seqforge_sweeps.ranges import Values, grid_values, parse_parameters
 
 PARAMETERS = "parameters"
+
+NAME = "experiment.name"
+"""Key of the name of a trial's run directory."""
 
 MAXIMUM_TRIALS = 100_000
 
@@ -76,7 +79,7 @@ class Sweep:
             ExperimentError: If the values do not fit together.
         """
         texts = {key: values.to_toml(chosen[key]) for key, values in self.parameters.items()}
-        return self._experiment({**texts, "experiment.name": f'"{run_name}"'}, registry)
+        return self._experiment({**texts, NAME: f'"{run_name}"'}, registry)
 
     def _experiment(self, texts: Mapping[str, str], registry: Registry) -> Experiment:
         # A component that is chosen as a whole comes before the options of the same component.
@@ -102,30 +105,26 @@ class Sweep:
                 raise ExperimentError(f"{self.path}: the grid has more than {MAXIMUM_TRIALS:,} combinations")
         return combinations
 
-    def check(self, registry: Registry) -> Experiment:
+    def check(self, registry: Registry) -> None:
         """Check every value of every parameter in the base experiment, before the first trial.
-
-        Returns:
-            The experiment with the first value of each parameter.
 
         Raises:
             ExperimentError: If the base experiment has no such key, or a value is not allowed.
         """
-        first = {key: values.extremes[0] for key, values in self.parameters.items()}
-        experiment = self._checked(first, registry)
-        for key, values in self.parameters.items():
-            for text in values.extremes[1:]:
-                self._checked({**first, key: text}, registry)
-        if not experiment.data.validation_fraction:
+        if NAME in self.parameters:
             raise ExperimentError(
-                f"{self.path}: data.validation_fraction is 0, and trials are compared on the validation split",
-                hint="Set data.validation_fraction in the base experiment, such as 0.1.",
+                f"{self.path}: {PARAMETERS}.{NAME}: the sweep names every trial itself, such as trial-0001",
+                hint="Remove the parameter. The name of the sweep is the key `name` of the file.",
             )
-        return experiment
+        first = {key: values.values_to_check[0] for key, values in self.parameters.items()}
+        self._check(first, registry)
+        for key, values in self.parameters.items():
+            for text in values.values_to_check[1:]:
+                self._check({**first, key: text}, registry)
 
-    def _checked(self, texts: Mapping[str, str], registry: Registry) -> Experiment:
+    def _check(self, texts: Mapping[str, str], registry: Registry) -> None:
         try:
-            return self._experiment(texts, registry)
+            experiment = self._experiment(texts, registry)
         except ExperimentError as error:
             message = error.message.removeprefix(f"{self.path}: ").removeprefix("--set ")
             values = ", ".join(f"{key} = {text}" for key, text in texts.items())
@@ -133,6 +132,11 @@ class Sweep:
                 f"{self.path}: {message}",
                 hint=" ".join(filter(None, [error.hint, f"The experiment {self.settings.base} with {values}."])),
             ) from error
+        if not experiment.data.validation_fraction:
+            raise ExperimentError(
+                f"{self.path}: data.validation_fraction is 0, and trials are compared on the validation split",
+                hint="Set data.validation_fraction in the base experiment, such as 0.1.",
+            )
 
 
 def read_sweep(path: Path, assignments: Sequence[str] = (), trials: int | None = None) -> Sweep:
@@ -180,10 +184,3 @@ def _with_parameters(problem: Problem, table: Mapping[str, Any], known: list[str
         return Problem(problem.key, problem.message, f"{did_you_mean(problem.key, [*known, PARAMETERS])} Parameters "
                        f"of the experiment are in [{PARAMETERS}].")  # fmt: skip
     return problem
-
-
-def describe_values(chosen: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each chosen value with the last part of its key, such as "hidden_size 128"."""
-    for key, value in chosen.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        yield f"{key.rpartition('.')[2]} {shown}"

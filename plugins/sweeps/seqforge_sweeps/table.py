@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from seqforge.runs.summary import RunSummary, summarize_run
-from seqforge_sweeps.study import ERROR, RUN, planned
+from seqforge_sweeps.study import ERROR, RUN, UNIT, planned
 
 _WORDS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
@@ -16,6 +16,11 @@ _WORDS = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialSta
 def word_of(state: TrialState) -> str:
     """Return the state of a trial in a word: finished, pruned, failed, running or waiting."""
     return _WORDS.get(state, state.name.lower())
+
+
+def describe_value(value: Any) -> str:
+    """Return a value as the table shows it: numbers with four digits, and "–" for None."""
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def tabulate_trials(study: optuna.Study) -> list[dict[str, Any]]:
@@ -41,7 +46,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "trial": trial.number,
         "state": word_of(trial.state),
         "value": trial.value if trial.state == TrialState.COMPLETE else reported,
-        "unit": summary.unit if summary else trial.user_attrs.get("unit", ""),
+        "unit": summary.unit if summary else trial.user_attrs.get(UNIT, ""),
         "parameters": dict(trial.params),
         "run": path,
         "steps": summary.steps if summary else None,

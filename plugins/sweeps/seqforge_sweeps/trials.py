@@ -20,6 +20,7 @@ from seqforge_sweeps.study import (
     FULL,
     RUN,
     SEEN,
+    UNIT,
     choose_values,
     repeat_dead_trials,
     repeat_trial,
@@ -161,7 +162,7 @@ def _run_trial(
         value, unit = best_value(run.metrics())
         if value is None:
             raise RunError("the run has no evaluation", hint="Use more text, or a larger data.validation_fraction.")
-        trial.set_user_attr("unit", unit)
+        trial.set_user_attr(UNIT, unit)
         study.tell(trial, value)
     except Pruned as pruned:
         trial.set_user_attr(ERROR, pruned.reason)

@@ -101,7 +101,8 @@ def test_a_wrong_key_of_the_sweep_is_an_error(text: str, message: str, tmp_path:
         ("model.dropout = [0.1, 1.5]", "model.dropout: should be less than 1, not 1.5"),
         ("model.dropout = { range = [0.5, 3.0] }", "model.dropout: should be less than 1, not 3.0"),
         ('optimizer = [{ use = "adam" }, { use = "adan" }]', "no optimizer is called 'adan'. Did you mean 'adam"),
-        ("data.validation_fraction = [0.0]", "trials are compared on the validation split"),
+        ("data.validation_fraction = [0.1, 0.0]", "trials are compared on the validation split"),
+        ('experiment.name = ["a", "b"]', "parameters.experiment.name: the sweep names every trial itself"),
     ],
 )
 def test_every_value_is_checked_before_the_first_trial(parameters: str, message: str, tmp_path: Path) -> None:

@@ -252,7 +252,10 @@ def test_a_sweep_ends_when_every_trial_fails(sweep: Sweep) -> None:
 
 
 def test_other_parameters_need_another_name(sweep: Sweep) -> None:
-    planned_study(sweep)
+    with pytest.raises(ExperimentError, match="a grid needs a list of values"):
+        planned_study(sweep, grid=True)
+    sweep.path.write_text(SWEEP.replace("[4, 6]", "[4, 5]"))  # There is no trial yet.
+    planned_study(read_sweep(sweep.path))
     sweep.path.write_text(SWEEP.replace("[4, 6]", "[4, 8]"))
     with pytest.raises(ExperimentError, match="other values of model"):
         planned_study(read_sweep(sweep.path))
