@@ -129,5 +129,6 @@ def test_options_without_a_default_can_be_set(registry: Registry) -> None:
     wrong = runner.invoke(app, ["plugins", "check", "inline", "--set", "inline.text="])
     assert wrong.exit_code == 1
     assert "text: should have at least 1 character" in wrong.stdout
+    assert "Correct the options that --set gives." in wrong.stdout
     unknown = runner.invoke(app, ["plugins", "check", "inline", "--set", "inlin.text=hello"]).exception
     assert "--set: inline has no component 'inlin'\nDid you mean 'inline'?" in str(unknown)

@@ -95,10 +95,10 @@ def check_component(registry: Registry, registration: Registration, chosen: Mapp
             return ComponentReport(kind, name, Verdict.NOT_TRIED, finding, advice)
         resolved = resolve(registry, kind, {**chosen, "use": name}, "", Path.cwd())
         if not isinstance(resolved, Component):
-            problems = "; ".join(
-                str(problem) if problem.key in chosen else f"default {problem}" for problem in resolved
-            )
-            return ComponentReport(kind, name, Verdict.WRONG, problems, author_hint(name))
+            defaults = [problem for problem in resolved if problem.key.partition(".")[0] not in chosen]
+            problems = "; ".join(f"default {problem}" if problem in defaults else str(problem) for problem in resolved)
+            advice = author_hint(name) if defaults else "Correct the options that --set gives."
+            return ComponentReport(kind, name, Verdict.WRONG, problems, advice)
         with blame_plugin(kind, name, component, "it fails"):
             finding = TRIALS[kind](resolved, registry)
     except DataError as error:
