@@ -3,7 +3,7 @@
 from seqforge.distribution.join import join_world
 from seqforge.distribution.launch import Launch
 from seqforge.distribution.replica import Replica
-from seqforge.distribution.world import ALONE, FailedElsewhereError, LostProcessError, World, detected_losses
+from seqforge.distribution.world import ALONE, FailedElsewhereError, LostProcessError, World, reported_lost_processes
 
 __all__ = [
     "ALONE",
@@ -12,6 +12,6 @@ __all__ = [
     "LostProcessError",
     "Replica",
     "World",
-    "detected_losses",
     "join_world",
+    "reported_lost_processes",
 ]

@@ -10,7 +10,7 @@ from torch import distributed
 from torch.distributed import PrefixStore, TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from seqforge.distribution.launch import Launch
-from seqforge.distribution.world import ALONE, LostProcessError, World, detected_losses
+from seqforge.distribution.world import ALONE, LostProcessError, World, reported_lost_processes
 from seqforge.errors import RunError
 
 HANG_TIMEOUT = timedelta(minutes=30)
@@ -55,7 +55,7 @@ def join_world() -> Generator[World]:
     own_keys = PrefixStore(f"seqforge/attempt-{attempt}/training-{training}/group", store)
     try:
         launch.wait_for("start", size, arrive=True, timeout=CONNECT_TIMEOUT)
-        with detected_losses():
+        with reported_lost_processes():
             distributed.init_process_group(backend, timeout=HANG_TIMEOUT, world_size=size, rank=rank, store=own_keys)
     except (LostProcessError, TimeoutError) as error:
         raise RunError(

@@ -77,14 +77,15 @@ class Launch:
             raise TimeoutError
 
     def report(self, show: Callable[[], None], *, knows_reason: bool = True) -> None:
-        """Call a function that shows an error in one process, though every process may notice its part of the failure.
+        """Call a function that shows an error, in one process only. Every process that fails calls this method.
 
-        It is the first process if that one fails, too, and otherwise the process that fails first. The others wait for
-        it, because torchrun ends all processes as soon as one has ended.
+        The error is shown by the first process (rank 0) if it fails, and otherwise by the process that fails first.
+        The others wait until it is shown, because torchrun ends all processes as soon as one has ended.
 
         Args:
             show: The function.
-            knows_reason: Whether this process has the reason of the failure, and not only the news of it.
+            knows_reason: Whether this process has the reason of the failure; False if it stops because a computation
+                failed in another process.
         """
         prefix = self._attempt_key
         try:

@@ -68,7 +68,7 @@ class World:
         if self.size == 1:
             return list(values)
         sums = torch.tensor(values, dtype=torch.float64)
-        with detected_losses():
+        with reported_lost_processes():
             distributed.all_reduce(sums)
         return [float(value) for value in sums]
 
@@ -81,7 +81,7 @@ class World:
     def _gather_text(self, text: str) -> list[Any]:
         content = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
         lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
-        with detected_losses():
+        with reported_lost_processes():
             distributed.all_gather(lengths, torch.tensor([len(content)]))
             sizes = [int(length) for length in lengths]
             padded = torch.zeros(max(sizes), dtype=torch.uint8)
@@ -96,7 +96,7 @@ class World:
             return value
         content = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
         length = torch.tensor([len(content)])
-        with detected_losses():
+        with reported_lost_processes():
             distributed.broadcast(length, src=0)
             if not self.is_first:
                 content = torch.empty(int(length), dtype=torch.uint8)
@@ -132,7 +132,7 @@ class World:
             return rows
         own = rows.detach().cpu().contiguous()
         parts = [torch.empty_like(own) for _ in range(self.size)]
-        with detected_losses():
+        with reported_lost_processes():
             distributed.all_gather(parts, own)
         return torch.cat(parts)
 
@@ -176,8 +176,8 @@ ALONE = World()
 
 
 @contextmanager
-def detected_losses() -> Generator[None]:
-    """Convert the error of a collective operation inside the block.
+def reported_lost_processes() -> Generator[None]:
+    """Convert the error of a collective operation inside the block that lost the connection to another process.
 
     Raises:
         LostProcessError: If the block raises an error of the network, of a timeout, or of the processes' connection.
@@ -185,7 +185,7 @@ def detected_losses() -> Generator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, RunError) or not is_connection_error(error):
+        if isinstance(error, RunError) or not _is_connection_error(error):
             raise
         raise LostProcessError(
             "the connection to another process was lost",
@@ -194,6 +194,6 @@ def detected_losses() -> Generator[None]:
         ) from error
 
 
-def is_connection_error(error: RuntimeError) -> bool:
+def _is_connection_error(error: RuntimeError) -> bool:
     """Return whether torch raised an error because another process cannot be reached."""
     return isinstance(error, distributed.DistError) or "gloo" in str(error).lower() or "NCCL" in str(error)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.data import Batch
-from seqforge.distribution import Replica, detected_losses
+from seqforge.distribution import Replica, reported_lost_processes
 from seqforge.errors import NonFiniteError
 from seqforge.interfaces import Loss, map_state
 from seqforge.model import SequenceModel, States
@@ -106,7 +106,7 @@ def optimizer_step(
         parameter.grad = None
     parts: list[Tensor] = []
     for value in losses:
-        with detected_losses():
+        with reported_lost_processes():
             value.backward()
         parts.append(value.detach())
     norm = _clip(state.parameters, clip_norm, clip_value)
