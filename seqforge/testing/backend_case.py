@@ -94,16 +94,11 @@ class BackendCase:
             largest: float = tolerance * (cast("Tensor", torch.linalg.vector_norm(other)).item() + size)
             if not distance <= largest:
                 fail(
-                    _Named(subject),
+                    subject,
                     problem.format(part=part),
                     expected=f"a distance of at most {largest:.2g}",
                     got=f"{distance:.2g}",
                 )
-
-
-class _Named:
-    def __init__(self, name: str) -> None:
-        self.__name__ = name
 
 
 def backend_case(backend: Backend, case: CellCase, context: BackendContext) -> BackendCase:

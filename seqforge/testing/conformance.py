@@ -58,7 +58,9 @@ class Suite:
 
 
 def name_of(component: Any) -> str:
-    """Return the name of a component for a message: that of its class, or of the function that returns it."""
+    """Return the name of a component for a message: a text itself, or the name of a class or a function."""
+    if isinstance(component, str):
+        return component
     while isinstance(component, functools.partial):
         component = component.func
     return component.__name__ if hasattr(component, "__name__") else type(component).__name__
@@ -68,7 +70,7 @@ def fail(component: Any, problem: str, *, expected: Any = None, got: Any = None)
     """Raise the error for a component that does not conform.
 
     Args:
-        component: The component, its class, or the function that returns it.
+        component: The component, its class, the function that returns it, or a name.
         problem: What is wrong, as a sentence without a full stop.
         expected: What the interface requires, if the problem does not state it.
         got: What the component did.
@@ -129,12 +131,12 @@ def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, 
         ConformanceError: If a result differs.
     """
     for part, wanted in expected.items():
-        result, found = result_difference(actual[part], wanted, tolerance)
+        result, found = _describe_difference(actual[part], wanted, tolerance)
         if result:
             fail(component, problem.format(part=part), expected=result, got=found)
 
 
-def result_difference(actual: Tensor, expected: Tensor, tolerance: float) -> tuple[str, str]:
+def _describe_difference(actual: Tensor, expected: Tensor, tolerance: float) -> tuple[str, str]:
     """Return what was expected and what came, for a message; two empty texts if the results are equal."""
     actual, expected = actual.detach(), expected.detach()
     if actual.shape != expected.shape:

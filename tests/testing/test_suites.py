@@ -1,7 +1,5 @@
 """How suites are declared, and the option of pytest that runs them on an installed plugin."""
 
-from importlib.metadata import entry_points
-
 import pytest
 import torch
 from torch import Tensor
@@ -12,9 +10,6 @@ from seqforge.testing import CellSuite
 from seqforge.testing.installed_plugin import factory_of
 
 pytest_plugins = ["pytester"]
-
-OWN = [] if entry_points(group="pytest11", name="seqforge") else ["-p", "seqforge.pytest_plugin"]
-"""An installation from before the entry point needs this."""
 
 
 def test_a_subclass_runs_every_check_on_every_cell_of_its_table(pytester: pytest.Pytester):
@@ -55,7 +50,7 @@ def test_a_subclass_without_components_is_an_error(pytester: pytest.Pytester):
 
 
 def test_the_option_runs_the_suites_on_an_installed_plugin(pytester: pytest.Pytester):
-    result = pytester.runpytest_inprocess(*OWN, "--seqforge-plugin", "essentials", "--collect-only", "-q")
+    result = pytester.runpytest_inprocess("--seqforge-plugin", "essentials", "--collect-only", "-q")
     result.stdout.fnmatch_lines(
         [
             "*::TestEssentialsCell::test_rows_do_not_mix[[]lstm[]]",
@@ -66,12 +61,12 @@ def test_the_option_runs_the_suites_on_an_installed_plugin(pytester: pytest.Pyte
 
 
 def test_an_option_with_an_unknown_plugin_is_an_error(pytester: pytest.Pytester):
-    result = pytester.runpytest_inprocess(*OWN, "--seqforge-plugin", "essential", "-q")
+    result = pytester.runpytest_inprocess("--seqforge-plugin", "essential", "-q")
     result.stderr.fnmatch_lines(["*no plugin 'essential' is installed. Did you mean 'essentials'?"])
 
 
 def test_a_component_with_a_required_option_is_skipped_with_the_reason(pytester: pytest.Pytester):
-    result = pytester.runpytest_inprocess(*OWN, "--seqforge-plugin", "essentials", "-q", "-rs", "-k", "can_be_built")
+    result = pytester.runpytest_inprocess("--seqforge-plugin", "essentials", "-q", "-rs", "-k", "can_be_built")
     result.stdout.fnmatch_lines(["*needs options: *partial(InlineText, text=…)*"])
 
 
