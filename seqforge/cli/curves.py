@@ -22,7 +22,7 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, 
     """Draw curves in one picture, with a legend below it.
 
     Args:
-        curves: Points of each curve, by its name.
+        curves: Points of each curve, by its name; at least one curve has some.
         axis: Label of the horizontal axis.
         width: Width in characters.
         colored: Whether the curves differ by color; otherwise, they differ by marker.
@@ -33,12 +33,13 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, 
     plot.theme("simple" if colored else "colorless")
     plot.plot_size(width, HEIGHT)
     for index, (name, points) in enumerate(curves.items()):
-        chosen = [*points[:: -(-len(points) // POINTS) or 1], *points[-1:]]
         color, symbol = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
-        marker = figure.marker("braille", color) if colored else symbol
-        signal = plot.signal([x for x, _ in chosen], [y for _, y in chosen], marker=marker)
-        signal.lines(len(chosen) > 1)
-        plot.draw(signal)
+        if points:
+            chosen = [*points[:: -(-len(points) // POINTS)], *points[-1:]]
+            marker = figure.marker("braille", color) if colored else symbol
+            signal = plot.signal([x for x, _ in chosen], [y for _, y in chosen], marker=marker)
+            signal.lines(len(chosen) > 1)
+            plot.draw(signal)
         label = " ".join(printable(name).splitlines())
         legend.append("   " if index else "").append("━" if colored else symbol, color).append(f" {label}")
     values = [x for points in curves.values() for x, _ in points]

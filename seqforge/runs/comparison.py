@@ -84,8 +84,8 @@ def loss_curves(runs: Sequence[RunSummary], axis: Axis = "step") -> tuple[str, l
         axis: Horizontal axis: optimizer steps, or seconds of training.
 
     Returns:
-        The quantity, such as "validation bits per character", and the points of each run. The quantity is the loss if
-        a run has no bits per character.
+        The quantity, such as "validation bits per character", and the points of each run, of which a run that has
+        logged nothing has none. The quantity is the loss if a run has no bits per character.
 
     Raises:
         RunError: If a log cannot be read.
@@ -98,7 +98,8 @@ def loss_curves(runs: Sequence[RunSummary], axis: Axis = "step") -> tuple[str, l
         ("training", "loss"),
     ):
         curves = [_points(rows, axis, f"{split}_{quantity}") for rows in tables]
-        if all(curves) and any(len(curve) > 1 for curve in curves):
+        logged = [curve for curve, rows in zip(curves, tables, strict=True) if rows]
+        if all(logged) and any(len(curve) > 1 for curve in logged):
             return f"{split} {quantity.replace('_', ' ')}", curves
     return "validation loss", [_points(rows, axis, "validation_loss") for rows in tables]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqforge.cli.curves import round_ticks
+from seqforge.cli.curves import draw_curves, round_ticks
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
@@ -54,7 +54,13 @@ def test_curves_are_of_the_same_quantity(tmp_path: Path) -> None:
             log.append("evaluation", step, {"loss": 1.0 / step, "bits_per_character": bits, "seconds": 2.0 * step})
         runs.append(RunSummary(tmp_path / name, "finished"))
     assert loss_curves(runs, "seconds") == ("validation loss", [[(2.0, 1.0), (4.0, 0.5)]] * 2)
-    assert loss_curves(runs[:1])[0] == "validation bits per character"
+    RunDirectory.create(tmp_path, "started", lambda run: None)
+    runs[1] = RunSummary(tmp_path / "started", "running")
+    quantity, curves = loss_curves(runs)
+    assert (quantity, [len(curve) for curve in curves]) == ("validation bits per character", [2, 0])
+    lowest = draw_curves({"a": [(1.0, 3.0), (2.0, 3.5)], "started": []}, "step", width=60, colored=False).plain
+    assert "0.0" not in lowest
+    assert "started" in lowest
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
