@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seqforge.errors import DataError
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import UnknownSymbolError, Vocabulary
-from seqforge.report.inspection import inspect_text
+from seqforge.report.inspection import inspect_text, predict_symbols
 from seqforge.report.reading import choose_split, decode_symbols, next_symbol_nats, read_pieces
 from seqforge.report.subject import Subject
 from seqforge.tasks import TrainedModel
@@ -53,7 +53,8 @@ def collect_confidences(subject: Subject, text: str | None) -> dict[str, Any] | 
         source = "held-out text" if split == "validation" else "training text"
     else:
         return None
-    probabilities = _predict(subject, np.concatenate([context, tokens]))[len(context) - 1 :]
+    read = torch.as_tensor(np.concatenate([context, tokens[:-1]]))
+    probabilities = predict_symbols(subject.model, read)[len(context) - 1 :].double().numpy()
     chosen = probabilities[np.arange(len(tokens)), tokens]
     count = min(LIKELIEST, probabilities.shape[1])
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
@@ -113,16 +114,6 @@ def _typical_piece(subject: Subject, pieces: NDArray[np.int64]) -> NDArray[np.in
     """Return the piece of median likelihood, so that what is shown is neither the easiest nor the hardest text."""
     losses = next_symbol_nats(subject.model, torch.as_tensor(pieces.T.copy())).mean(0)
     return pieces[int(losses.argsort()[len(pieces) // 2])]
-
-
-def _predict(subject: Subject, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the probability of every symbol after each token but the last, `[time - 1, symbols]`."""
-    model = subject.model
-    with torch.inference_mode():
-        inputs = torch.as_tensor(tokens[:-1]).unsqueeze(1).to(next(model.parameters()).device)
-        logits, _ = model(inputs, model.initial_states(1))
-        probabilities = logits[:, 0].float().cpu().double().softmax(-1)
-    return cast("NDArray[np.float64]", probabilities.numpy())
 
 
 def _short(value: float) -> float:

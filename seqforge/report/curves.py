@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.evaluation.baseline import BASELINE
+from seqforge.runs.metrics_log import number_of
 
 MOST_POINTS = 1500
 """Maximum number of points of a curve. Longer ones are averaged in groups of equal size."""
@@ -57,13 +58,13 @@ class _Axes:
 
     def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
         self.steps = np.array([record["step"] for record in records], dtype=np.float64)
-        self.seconds = np.array([number(record, "seconds") or 0.0 for record in records], dtype=np.float64)
-        per_step = np.array([number(record, "characters") or 0.0 for record in records], dtype=np.float64)
+        self.seconds = np.array([number_of(record, "seconds") or 0.0 for record in records], dtype=np.float64)
+        per_step = np.array([number_of(record, "characters") or 0.0 for record in records], dtype=np.float64)
         self.characters = np.cumsum(np.diff(self.steps, prepend=0.0) * per_step)
 
     def curve(self, chart: str, role: str, records: Sequence[Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
         """Return the curve of a key, or nothing if no record has it."""
-        values = [(float(record["step"]), number(record, key)) for record in records]
+        values = [(float(record["step"]), number_of(record, key)) for record in records]
         points = [point for point in values if point[1] is not None]
         return self._tabulate(chart, role, np.array(points).reshape(-1, 2)) if points else []
 
@@ -95,12 +96,6 @@ class _Axes:
             table["seconds"] = _rounded(np.interp(steps, self.steps, self.seconds))
             table["characters"] = _rounded(np.interp(steps, self.steps, self.characters), 8)
         return [table]
-
-
-def number(record: Mapping[str, Any], key: str) -> float | None:
-    """Return a value of a record if it is a number, since a log may come from someone else."""
-    value = record.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _rounded(values: Vector, digits: int = 5) -> list[float]:

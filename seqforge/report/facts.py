@@ -8,10 +8,10 @@ from seqforge.errors import RunError
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
 from seqforge.files import read_bounded, reported_failures
-from seqforge.report.curves import number
 from seqforge.report.subject import Subject
 from seqforge.runs.backends import read_precision
 from seqforge.runs.history import STARTED, RunState, read_state
+from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
 
 
@@ -98,7 +98,7 @@ def _describe_model(table: Mapping[str, Any]) -> str:
 
 
 def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]]:
-    evaluations = subject.evaluations()
+    evaluations = [record for record in subject.records if record["event"] == "evaluation"]
     steps = [record for record in subject.records if record["event"] == "step"]
     figures: list[tuple[str, str]] = []
     best, unit = best_value(subject.records)
@@ -115,7 +115,7 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
     if last is not None:
         figures.append(("steps", f"{last['step']:,}"))
     if steps:
-        figures.append(("training time", format_duration(number(steps[-1], "seconds") or 0.0)))
+        figures.append(("training time", format_duration(number_of(steps[-1], "seconds") or 0.0)))
     return figures
 
 
@@ -133,7 +133,7 @@ def _describe_precision(subject: Subject) -> str:
 
 
 def _describe_splits(start: Mapping[str, Any]) -> str:
-    training, validation = number(start, "training_tokens"), number(start, "validation_tokens")
+    training, validation = number_of(start, "training_tokens"), number_of(start, "validation_tokens")
     if training is None or validation is None:
         return ""
     unit = next(iter(_list(start, "terms")), "tokens")

@@ -15,6 +15,7 @@ from seqforge.experiment import Experiment
 from seqforge.generation import encode_prompt
 from seqforge.interfaces import Loss, Vocabulary
 from seqforge.model import SequenceModel
+from seqforge.report.reading import decode_symbols
 from seqforge.training.step import train_step
 
 
@@ -70,13 +71,13 @@ def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocab
     state = initial_state(experiment, vocabulary.size, torch.device("cpu"))
     state.model.load_state_dict(model.state_dict())
     loss: Loss = experiment.loss.build()
-    before = _predict(state.model, tokens[:-1])
+    before = predict_symbols(state.model, tokens[:-1])
     batch = Batch(tokens[:-1].unsqueeze(1), tokens[1:].unsqueeze(1), continues=False)
     training = experiment.training
     with torch.random.fork_rng(devices=[]):  # dropout draws random numbers
         torch.default_generator.manual_seed(experiment.identity.seed)
         train_step(state, [batch], loss, 1.0, training.gradient_clip_norm, training.gradient_clip_value)
-    return Inspection(tokens[:-1], tokens[1:], before, _predict(state.model, tokens[:-1]))
+    return Inspection(tokens[:-1], tokens[1:], before, predict_symbols(state.model, tokens[:-1]))
 
 
 def symbol_probabilities(
@@ -90,9 +91,9 @@ def symbol_probabilities(
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
     start, tokens = encode_prompt(vocabulary, prompt), encode_prompt(vocabulary, text)
-    predictions = _predict(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
+    predictions = predict_symbols(model, torch.cat([start, tokens[:-1]]))[len(start) - 1 :]
     probabilities = cast("list[float]", predictions.gather(1, tokens.unsqueeze(1)).squeeze(1).tolist())
-    symbols = (vocabulary.decode([token]).decode("utf-8", "backslashreplace") for token in _integers(tokens))
+    symbols = decode_symbols(vocabulary, tokens.numpy())
     return [SymbolProbability(*pair) for pair in zip(symbols, probabilities, strict=True)]
 
 
@@ -117,14 +118,10 @@ def layer_states(model: SequenceModel, vocabulary: Vocabulary, text: str) -> dic
     return {name: torch.stack(tensors) for name, tensors in fields_over_time.items()}
 
 
-def _predict(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
-    """Return the probability of every symbol after each input, in evaluation mode."""
+def predict_symbols(model: SequenceModel, inputs: Int[Tensor, " time"]) -> Float[Tensor, "time symbols"]:
+    """Return the probability of every symbol after each input, in evaluation mode, on the CPU."""
     model.eval()
     with torch.no_grad():
         tokens = inputs.unsqueeze(1).to(next(model.parameters()).device)
         logits, _ = model(tokens, model.initial_states(1))
     return logits[:, 0].float().softmax(-1).cpu()
-
-
-def _integers(tokens: Int[Tensor, " time"]) -> list[int]:
-    return cast("list[int]", tokens.tolist())

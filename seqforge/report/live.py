@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from seqforge.errors import SeqforgeError
-from seqforge.report.curves import number
 from seqforge.report.facts import collect_facts
 from seqforge.report.page import render_page
 from seqforge.report.report import MOST_SAMPLE_CHARACTERS, collect_logged
@@ -19,6 +18,7 @@ from seqforge.report.samples import SampleReader
 from seqforge.report.subject import Subject
 from seqforge.runs.activity import read_activity
 from seqforge.runs.history import HISTORY, read_state
+from seqforge.runs.metrics_log import number_of
 
 ADDRESS = "127.0.0.1"
 
@@ -62,10 +62,10 @@ class LiveRun:
         facts = collect_facts(self._subject)
         steps = [record for record in self._subject.records if record["event"] == "step"]
         last: dict[str, Any] = steps[-1] if steps else {}
-        fraction = number(last, "fraction")
+        fraction = number_of(last, "fraction")
         status = "before the first logged step" if fraction is None else f"{fraction:.0%} of the run"
         for key, unit in (("bits_per_character", "bits per character"), ("loss", "loss")):
-            if (value := number(last, key)) is not None:
+            if (value := number_of(last, key)) is not None:
                 status += f" · {value:.3f} {unit}"
                 break
         if activity := read_activity(self._subject.directory.path):

@@ -11,7 +11,7 @@ from seqforge.distribution import ALONE
 from seqforge.evaluation.baseline import BASELINE
 from seqforge.evaluation.metrics import build_metrics, score_by_each, validate_score
 from seqforge.events import WorkProgressed
-from seqforge.files import open_regular
+from seqforge.files import open_regular, reported_failures
 from seqforge.interfaces import FittedMetric, IndexedMetric, Metric
 from seqforge.report.highlighting import find_lexer, highlight
 from seqforge.report.subject import Subject
@@ -118,7 +118,7 @@ def _list_files(folder: Path) -> dict[int, list[Path]]:
 
 def _read(path: Path) -> str:
     """Return the beginning of a sample, at most `LONGEST_TEXT` characters."""
-    with open_regular(path) as file:
+    with reported_failures(f"reading {path}"), open_regular(path) as file:
         return file.read(4 * LONGEST_TEXT).decode("utf-8", "replace")[:LONGEST_TEXT]
 
 

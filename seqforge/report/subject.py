@@ -1,6 +1,5 @@
 """What a report reads of one run: its records, its corpus and its model, each loaded once and only if needed."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -96,7 +95,3 @@ class Subject:
         """Read the log and the history again on their next use, since a run that trains extends them."""
         for name in ("records", "history"):
             self.__dict__.pop(name, None)
-
-    def evaluations(self) -> list[Mapping[str, Any]]:
-        """Return the records of evaluations."""
-        return [record for record in self.records if record["event"] == "evaluation"]

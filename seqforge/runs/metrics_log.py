@@ -144,6 +144,12 @@ def _read(path: Path, *, may_be_partial: bool = False) -> tuple[list[dict[str, A
     return records, damaged
 
 
+def number_of(record: Mapping[str, Any], name: str) -> float | None:
+    """Return a value of a record if it is a number, since a log may come from someone else."""
+    value = record.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def interval_of(record: Mapping[str, Any], name: str) -> tuple[float, float] | None:
     """Return the bootstrap interval of a value of a record, or None if it has none, or one that is damaged."""
     try:

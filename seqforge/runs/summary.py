@@ -21,7 +21,7 @@ from seqforge.figures import describe_layers
 from seqforge.files import FOLDER, kind_of, read_bounded, reported_failures
 from seqforge.runs.directory import MARKER, RunDirectory
 from seqforge.runs.history import STARTED, RunState, read_history, read_state
-from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of
+from seqforge.runs.metrics_log import MAXIMUM_SIZE, interval_of, number_of
 
 MAXIMUM_DEPTH = 3
 """Number of levels of folders that are searched for runs: those of a sweep are in a folder of their own."""
@@ -153,8 +153,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
     state, reason = read_state(directory.path)
     checkpoints = step_folders(directory.checkpoints)
     best, unit = best_value(records)
-    timed = [record for record in records if isinstance(record.get("seconds"), int | float)]
-    fractions = [record["fraction"] for record in records if isinstance(record.get("fraction"), int | float)]
+    seconds, fractions = (_numbers(records, name) for name in ("seconds", "fraction"))
     newest = directory.metrics if directory.metrics.exists() else directory.experiment
     return RunSummary(
         path=directory.path,
@@ -166,7 +165,7 @@ def _summarize(directory: RunDirectory) -> RunSummary:
         parameters=_count_parameters(directory.path),
         steps=max([*checkpoints, *(record["step"] for record in records)], default=0),
         fraction=fractions[-1] if fractions else None,
-        seconds=float(timed[-1]["seconds"]) if timed else 0.0,
+        seconds=seconds[-1] if seconds else 0.0,
         best=best,
         best_interval=best_interval(records),
         unit=unit,
@@ -209,10 +208,14 @@ def best_value(records: Sequence[Mapping[str, Any]]) -> tuple[float | None, str]
     """Return the lowest validation value of a metrics log and its unit; None and "" before the first evaluation."""
     evaluations = [record for record in records if record["event"] == "evaluation"]
     for name, unit in (("bits_per_character", "bits per character"), ("loss", "loss")):
-        values = [record[name] for record in evaluations if isinstance(record.get(name), int | float)]
-        if values:
-            return float(min(values)), unit
+        if values := _numbers(evaluations, name):
+            return min(values), unit
     return None, ""
+
+
+def _numbers(records: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    """Return the values of a name in the records that have a number there."""
+    return [value for record in records if (value := number_of(record, name)) is not None]
 
 
 def best_interval(records: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:

@@ -52,13 +52,16 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     contexts: list[Any] = []
     problems: list[str] = []
 
-    def open_file(address: str, width: int = 1280, scheme: str = "light", ready: str = ".u-wrap") -> Any:
+    def open_file(
+        address: str, width: int = 1280, scheme: str = "light", ready: str = ".u-wrap", message: str | None = None
+    ) -> Any:
+        """Open a page, whose console may have only one message."""
         context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-        page.on("console", lambda message: problems.append(f"console: {message.text}"))
+        page.on("console", lambda found: found.text == message or problems.append(f"console: {found.text}"))
         page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}") or dialog.dismiss())
         page.on("request", lambda request: request.url.startswith(address) or problems.append(f"loads {request.url}"))
         page.goto(address)

@@ -60,13 +60,20 @@ def test_a_run_that_cannot_be_read_is_answered_with_the_reason(port: int, run: R
 
 def test_page_follows_the_run_in_a_browser(port: int, run: Run, open_page: Callable[..., Any]) -> None:
     with run.directory.lock():
-        page = open_page(f"http://127.0.0.1:{port}/", width=390)
+        failure = "Failed to load resource: the server responded with a status of 500 (Internal Server Error)"
+        page = open_page(f"http://127.0.0.1:{port}/", width=390, message=failure)
         page.get_by_text("100% of the run").wait_for()
         MetricsLog(run.directory.metrics).append("step", 13, {"fraction": 0.5, "loss": 1.0, "seconds": 9.0})
         page.get_by_text("50% of the run").wait_for()
         with recorded_activity(run.path, "evaluating"):
             page.locator("#live", has_text="evaluating").wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        moved = run.directory.experiment.rename(run.path.parent / "moved.toml")
+        # The scores of the last sample come after its text.
+        MetricsLog(run.directory.metrics).append("sample", 12, {"lines.late": 7.0})
+        page.locator("#live", has_text="experiment.toml: No such file").wait_for()
+        moved.rename(run.directory.experiment)
+        page.get_by_role("rowheader", name="late").wait_for()
     MetricsLog(run.directory.metrics).append("step", 14, {"fraction": 0.6, "loss": 1.0, "seconds": 9.5})
     page.locator("#live.ended", has_text="finished").wait_for()
 

@@ -45,6 +45,8 @@
           status.textContent = news.status;
           status.classList.toggle("ended", news.ended);
           if (news.ended) return;
+        } else if (answer.status !== 304) {
+          status.textContent = await answer.text();
         }
       } catch {
         status.textContent = "The server has stopped.";
@@ -59,7 +61,9 @@
     const before = seqforge.runs[0];
     seqforge.runs[0] = { ...before, ...news.data };
     seqforge.showCurves();
-    if (JSON.stringify(before.samples?.moments.at(-1)?.step) !== JSON.stringify(news.data.samples?.moments.at(-1)?.step)) showRuns();
+    // The scores of a sample may follow its text.
+    const [shown, last] = [before.samples, news.data.samples].map((samples) => JSON.stringify(samples?.moments.at(-1)));
+    if (shown !== last) showRuns();
     const figures = document.querySelector(".figures");
     figures.replaceChildren(...news.figures.map(([label, value]) => seqforge.element("div", {}, seqforge.element("dt", {}, label), seqforge.element("dd", {}, value))));
     const state = document.querySelector(".state");

@@ -91,8 +91,8 @@ seqforge.link = () => {
     return seqforge.element("li", {}, link);
   });
   document.getElementById("sections").replaceChildren(...items);
-  seqforge.follow?.disconnect();
-  seqforge.follow = new IntersectionObserver(
+  seqforge.observer?.disconnect();
+  seqforge.observer = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) {
         const link = items[sections.indexOf(entry.target)]?.firstChild;
@@ -104,7 +104,7 @@ seqforge.link = () => {
     },
     { rootMargin: "-20% 0px -70% 0px" },
   );
-  for (const section of sections) seqforge.follow.observe(section);
+  for (const section of sections) seqforge.observer.observe(section);
 };
 
 /* Automatic, light or dark. The choice is kept if the browser allows it for this page. */

@@ -1,29 +1,29 @@
 /* Text of a model or of a corpus: shown as it is, with control characters made visible, and with marks. */
 "use strict";
 {
+  // The classes of `highlighting.py`, in the same order.
   const CLASSES = ["", "keyword", "type", "string", "number", "comment", "directive", "function"];
   // Control and format characters, and line separators; the joiners are part of some scripts and of emoji.
   const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
   const KEPT = new Set(["\n", "\t", "\u200c", "\u200d"]);
 
-  seqforge.isControl = (character) => CONTROL.test(character) && !KEPT.has(character);
+  const isControl = (character) => CONTROL.test(character) && !KEPT.has(character);
 
   /* Return a visible name of a control character, such as "U+202E". */
-  seqforge.controlName = (character) =>
-    `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  const controlName = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 
   /* Return nodes for characters. A control character has no effect: its name is shown instead. */
   seqforge.characters = (characters) => {
     const nodes = [];
     let plain = "";
     for (const character of characters) {
-      if (!seqforge.isControl(character)) {
+      if (!isControl(character)) {
         plain += character;
         continue;
       }
       if (plain) nodes.push(document.createTextNode(plain));
       plain = "";
-      nodes.push(seqforge.element("span", { className: "control" }, seqforge.controlName(character)));
+      nodes.push(seqforge.element("span", { className: "control" }, controlName(character)));
     }
     if (plain) nodes.push(document.createTextNode(plain));
     return nodes;
@@ -32,7 +32,7 @@
   /* Return one symbol as a short text for lists: spaces and line breaks are visible. */
   seqforge.symbolName = (symbol) => {
     const names = { " ": "␣", "\n": "↵", "\t": "⇥", "\r": "U+000D", "": "∅" };
-    return names[symbol] ?? [...symbol].map((one) => (seqforge.isControl(one) ? seqforge.controlName(one) : one)).join("");
+    return names[symbol] ?? [...symbol].map((one) => (isControl(one) ? controlName(one) : one)).join("");
   };
 
   /* Fill an element with a text, its highlighted tokens and its faults. Positions count code points. */
@@ -91,7 +91,6 @@
       return cell;
     });
     target.replaceChildren(...cells);
-    target.cells = cells;
     const move = (at) => {
       here?.classList.remove("here");
       here = cells[at] ?? null;
