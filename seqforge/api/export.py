@@ -18,12 +18,12 @@ from seqforge.experiment import Experiment, merge_tables
 from seqforge.figures import describe_layers, format_duration
 from seqforge.files import read_bounded, reported_failures, temporary_name, write_atomically
 from seqforge.registry import Registry
-from seqforge.report.curves import number
 from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS
 from seqforge.runs.creation import create_folder
 from seqforge.runs.directory import MARKER
 from seqforge.runs.history import ENDED, HISTORY, read_history
+from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
 
 CARD = "README.md"
@@ -152,7 +152,7 @@ def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str
     value, unit = best_value(evaluation)
     interval = best_interval(evaluation)
     spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-    seconds = max((number(record, "seconds") or 0.0 for record in records), default=0.0)
+    seconds = max((number_of(record, "seconds") or 0.0 for record in records), default=0.0)
     rows = {
         "Model": describe_layers(table["model"]["cells"]),
         "Parameters": parameters,
