@@ -72,7 +72,10 @@ def format_table(
         ["functions found", *(f"{column['undefined'].total:,}" for column in scores.values())],
         *([label, *(format_percent(column[name]) for column in scores.values())] for name, label in ERRORS.items()),
         [f"in copies of at least {SHORTEST_COPY} characters", *(f"{100 * share:.3g} %" for share in shares)],
-        ["longest copy, in characters", *(f"{column['memorization.longest']:,.0f}" for column in copies.values())],
+        [
+            "longest copy, mean in characters",
+            *(f"{column['memorization.mean_longest']:,.0f}" for column in copies.values()),
+        ],
     ]
     return Table(title, ["", *scores], rows).markdown()
 
