@@ -45,7 +45,8 @@ def _entries(folder: Path) -> list[EntryPoint]:
         entries: dict[str, str] = project.get("entry-points", {}).get(GROUP, {})
         found = [EntryPoint(name=name, value=value, group=GROUP) for name, value in entries.items()]
     except (OSError, ValueError, AttributeError) as error:
-        raise PluginError(f"{path} cannot be read: {error}", hint="Name the folder of a plugin.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PluginError(f"{path} cannot be read: {reason}", hint="Name the folder of a plugin.") from error
     if not found:
         raise PluginError(
             f"{path} has no plugin",

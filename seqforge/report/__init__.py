@@ -1,4 +1,4 @@
-"""Reports about runs: what is read of a run, what its model is examined for, and the page that shows it."""
+"""Reports about runs: what is read from a run, the examinations of its model, and the page that shows them."""
 
 from seqforge.report.page import ReportPage
 from seqforge.report.report import write_report

@@ -1,4 +1,4 @@
-"""What carrying the state is worth: bits per character as a function of the distance to the last state reset."""
+"""The value of a carried state: bits per character as a function of the distance to the last state reset."""
 
 import math
 from typing import Any

@@ -46,8 +46,7 @@ class SampleReader:
 
         Returns:
             The list `moments`. Each has its `step`, the `texts` with their `tokens` and `faults`, the number of samples
-            that were `omitted`, and the `scores` of the log as name,
-            value, baseline and the intervals of both.
+            that were `omitted`, and the `scores` of the log as name, value, baseline and the intervals of both.
         """
         files = _list_files(self._subject.directory.samples)
         if not files:

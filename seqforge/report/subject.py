@@ -1,4 +1,4 @@
-"""What a report reads of one run: its records, its corpus and its model, each loaded once and only if needed."""
+"""What a report reads from one run: its records, its corpus and its model, each loaded once and only if needed."""
 
 from functools import cached_property
 from typing import Any

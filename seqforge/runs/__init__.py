@@ -1,4 +1,4 @@
-"""Run directories: their layout, the metrics log, the recorded backends, and the rules of resuming."""
+"""Run directories: their files, the metrics log, the history, summaries and comparisons, and the rules of resuming."""
 
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.locate import find_run, locate

@@ -25,6 +25,8 @@ HISTORY = "history.jsonl"
 
 STARTED, ENDED = "started", "ended"
 
+RunState = Literal["running", "finished", "interrupted", "failed"]
+
 
 def record_start(folder: Path, step: int, values: Mapping[str, Any]) -> None:
     """Record a start of training with the time, the command, the versions and the machine.
@@ -59,9 +61,6 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         RunError: If the file cannot be read.
     """
     return read_metrics(folder / HISTORY)
-
-
-RunState = Literal["running", "finished", "interrupted", "failed"]
 
 
 def read_state(folder: Path) -> tuple[RunState, str]:

@@ -216,7 +216,7 @@ class CellSuite(Suite):
 
         for_each_case(make_cell, check, examples=3)
 
-    def test_float_and_double_are_survived(self, make_cell: CellFactory) -> None:
+    def test_a_cast_to_another_type_is_followed(self, make_cell: CellFactory) -> None:
         """A cell that is cast to float32, and back to float64, computes in that type, with nearly equal outputs."""
 
         def check(case: CellCase) -> None:

@@ -170,7 +170,7 @@ BUGS = (
     ),
     Bug(
         CellSuite,
-        "test_float_and_double_are_survived",
+        "test_a_cast_to_another_type_is_followed",
         AlwaysDouble,
         "after a cast to torch.float32 the type of `state.hidden` changes",
     ),
