@@ -88,5 +88,5 @@ def test_the_search_finds_an_option_of_a_command(chromium: Any, address: str) ->
     page.keyboard.press("/")
     page.keyboard.type("--prompt")
     result = page.locator("a[href*='#seqforge-sample-prompt']").first
-    result.wait_for(timeout=10_000)
+    result.wait_for(timeout=60_000)
     context.close()
