@@ -118,7 +118,7 @@ class NativeGenerationKernel:
 
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:
-        """Probabilities of the last draw; those below e⁻⁶⁰ times the largest are not exact."""
+        """Probabilities of the last draw; those below 2⁻¹²⁶ times the largest are 0."""
         weights = self._logits[:, : self._symbols]
         return weights / weights.sum(-1, keepdim=True)
 

@@ -28,18 +28,28 @@ inline Vector exponential_of_any(Vector x) {
     return root * root;
 }
 
-// 1 / (1 + 2^t), with t limited to ±126. On [-1/2, 1/2], the relative error of the polynomial is at most 9e-8; it is the
-// minimax polynomial of 2^r with a constant term of 1.
-inline Vector logistic_of_base_2(Vector t) {
-    t = at_most(broadcast(126.0f), at_least(broadcast(-126.0f), t));
-    Vector n = rounded(t), r = t - n;
+// 2^r for r in [-1/2, 1/2], with a relative error of at most 9e-8: the minimax polynomial with a constant term of 1.
+inline Vector power_of_2_near_0(Vector r) {
     Vector p = broadcast(1.3264727e-3f);
     p = multiply_add(p, r, broadcast(9.6715130e-3f));
     p = multiply_add(p, r, broadcast(5.5507336e-2f));
     p = multiply_add(p, r, broadcast(2.4022242e-1f));
     p = multiply_add(p, r, broadcast(6.9314700e-1f));
-    p = multiply_add(p, r, broadcast(1.0f));
-    return reciprocal(broadcast(1.0f) + scaled_by_power(p, n));
+    return multiply_add(p, r, broadcast(1.0f));
+}
+
+// 2^t for t ≤ 0, which is 0 below -127.
+inline Vector power_of_2(Vector t) {
+    t = at_least(broadcast(-127.0f), t);
+    Vector n = rounded(t);
+    return scaled_by_power(power_of_2_near_0(t - n), n);
+}
+
+// 1 / (1 + 2^t), with t limited to ±126.
+inline Vector logistic_of_base_2(Vector t) {
+    t = at_most(broadcast(126.0f), at_least(broadcast(-126.0f), t));
+    Vector n = rounded(t);
+    return reciprocal(broadcast(1.0f) + scaled_by_power(power_of_2_near_0(t - n), n));
 }
 
 // The rounding of x log₂ e changes σ by less than 1e-7, because σ is flat where x is large.

@@ -110,16 +110,22 @@ template <class Weight> void turn_over(const Decode<Weight> &call, const Layer<W
     if (layer.others) std::copy_n(layer.others + size, size, layer.others);
 }
 
+// Memory of a thread for its draws.
+struct DrawMemory {
+    std::vector<std::int64_t> order;
+    std::vector<float> parts;
+};
+
 // Draws a symbol from the logits of a row. Returns -1 if they are not finite.
 template <class Weight>
 std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t step, std::int64_t owed,
-                      std::vector<std::int64_t> &order) {
+                      DrawMemory &memory) {
     float *logits = call.logits + row * call.symbol_vectors * lanes;
     if (!are_finite(logits, call.symbol_vectors)) return -1;
     if (call.guide.states) forbid(call.guide, call.symbols, row, call.guide.remaining - step, owed, logits);
     for (std::int64_t rule = 0; rule < call.rule_count; rule++)
-        apply_rule(static_cast<Rule>(call.rules[rule]), call.rule_values[rule], logits, call.symbols, order);
-    return draw(logits, call.symbols, call.symbol_vectors, call.uniforms[step * call.rows + row]);
+        apply_rule(static_cast<Rule>(call.rules[rule]), call.rule_values[rule], logits, call.symbols, memory.order);
+    return draw(logits, call.symbols, call.symbol_vectors, call.uniforms[step * call.rows + row], memory.parts);
 }
 
 // Returns the number of steps drawn. There are fewer than requested if a logit is not finite, in which case no state of
@@ -141,7 +147,8 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
             Barrier alone(1);
             Barrier &meet = arrived == call.threads ? barrier : alone;
             if (arrived != call.threads) own.threads = 1;
-            std::vector<std::int64_t> order, owing(own.guide.states ? own.rows : 0);
+            DrawMemory memory;
+            std::vector<std::int64_t> owing(own.guide.states ? own.rows : 0);
             for (std::size_t row = 0; row < owing.size(); row++) owing[row] = count_owed(own.guide, row);
             Operands<Weight> operands;
             const auto goes_on = [&] {
@@ -177,7 +184,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                 for (std::int64_t index = thread; index < own.layer_count; index += own.threads)
                     turn_over(own, own.layers[index]);
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
-                    const std::int64_t token = draw_for(own, row, step, own.guide.states ? owing[row] : 0, order);
+                    const std::int64_t token = draw_for(own, row, step, own.guide.states ? owing[row] : 0, memory);
                     if (token < 0) failed.store(true, std::memory_order_relaxed);
                     else if (own.guide.states && !move_on(own.guide, own.symbols, row, token, owing[row]))
                         stopped.store(true, std::memory_order_relaxed);

@@ -25,7 +25,8 @@ inline bool are_finite(const float *logits, std::int64_t vectors) {
 inline void apply_rule(Rule rule, float value, float *logits, std::int64_t count, std::vector<std::int64_t> &order) {
     switch (rule) {
     case Rule::temperature:
-        for (std::int64_t j = 0; j < count; j++) logits[j] /= value;
+        value = 1 / value;
+        for (std::int64_t j = 0; j < count; j++) logits[j] *= value;
         break;
     case Rule::top_k: {
         std::int64_t k = static_cast<std::int64_t>(value);
@@ -67,37 +68,37 @@ inline void apply_rule(Rule rule, float value, float *logits, std::int64_t count
 }
 
 // Returns the symbol at which the distribution function passes a uniform number, or -1 if a rule left logits beyond float32.
-inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors, float uniform) {
+// The logits become weights, which are proportional to the probabilities. `parts` is memory for the sums of registers.
+inline std::int64_t draw(float *logits, std::int64_t count, std::int64_t vectors, float uniform,
+                         std::vector<float> &parts) {
     for (std::int64_t j = count; j < vectors * lanes; j++) logits[j] = forbidden;
     Vector best = load(logits);
     for (std::int64_t v = 1; v < vectors; v++) best = at_least(load(logits + v * lanes), best);
-    const float most = largest(best);
-    Vector totals = zero();
+    const Vector most = broadcast(largest(best));
+    parts.resize(vectors);
     for (std::int64_t v = 0; v < vectors; v++) {
-        Vector x = load(logits + v * lanes) - broadcast(most);
-        // `exponential` is constant below -60: symbols far below get no probability.
-        Vector e = exponential(x) * is_positive(x + broadcast(80.0f));
-        store(logits + v * lanes, e);
-        totals = totals + e;
+        Vector weights = power_of_2((load(logits + v * lanes) - most) * broadcast(1.44269504088896341f));
+        store(logits + v * lanes, weights);
+        parts[v] = sum(weights);
     }
-    float total = sum(totals);
+    float total = 0;
+    for (std::int64_t v = 0; v < vectors; v++) total += parts[v];
     if (!(total > 0 && total < INFINITY)) return -1;
-    float left = uniform * total;
-    // Registers before the one with the symbol are skipped as a whole.
-    std::int64_t v = 0;
-    for (; v + 1 < vectors; v++) {
-        float part = sum(load(logits + v * lanes));
-        if (left < part) break;
-        left -= part;
+    // The register with the symbol, then its place there, without branches that depend on the numbers.
+    const float threshold = uniform * total;
+    std::int64_t before = 0;
+    float passed = 0, sum_before = 0;
+    for (std::int64_t v = 0; v + 1 < vectors; v++) {
+        passed += parts[v];
+        before += passed <= threshold;
+        sum_before = passed <= threshold ? passed : sum_before;
     }
-    for (std::int64_t j = v * lanes; j < count; j++) {
-        left -= logits[j];
-        if (left < 0) return j;
-    }
-    // Rounding left a rest, which belongs to the last symbol with a probability.
-    for (std::int64_t j = count; j-- > 1;)
-        if (logits[j] > 0) return j;
-    return 0;
+    std::int64_t symbol = before * lanes + count_at_most(running_sums(load(logits + before * lanes)), threshold - sum_before);
+    // Rounding can lead to a symbol without a probability. The next one that has one follows, or else the last one.
+    while (symbol < count && logits[symbol] == 0) symbol++;
+    if (symbol >= count)
+        for (symbol = count - 1; symbol > 0 && logits[symbol] == 0;) symbol--;
+    return symbol;
 }
 
 } // namespace seqforge

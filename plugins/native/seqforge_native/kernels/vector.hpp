@@ -67,6 +67,22 @@ inline Vector unless_number(Vector a, Vector b) {
 }
 inline float sum(Vector x) { return _mm512_reduce_add_ps(x.value); }
 inline float largest(Vector x) { return _mm512_reduce_max_ps(x.value); }
+// The sums of the first, the first two, … numbers.
+inline Vector running_sums(Vector x) {
+    const auto add_shifted = [&]<int by>() {
+        __m512i shifted = _mm512_alignr_epi32(_mm512_castps_si512(x.value), _mm512_setzero_si512(), lanes - by);
+        x = x + Vector{_mm512_castsi512_ps(shifted)};
+    };
+    add_shifted.template operator()<1>();
+    add_shifted.template operator()<2>();
+    add_shifted.template operator()<4>();
+    add_shifted.template operator()<8>();
+    return x;
+}
+// How many numbers are at most a bound.
+inline int count_at_most(Vector x, float bound) {
+    return __builtin_popcount(_mm512_cmp_ps_mask(_mm512_set1_ps(bound), x.value, _CMP_GE_OQ));
+}
 
 #else
 
@@ -120,6 +136,15 @@ inline float largest(Vector x) {
     __m128 half = _mm_max_ps(_mm256_castps256_ps128(x.value), _mm256_extractf128_ps(x.value, 1));
     half = _mm_max_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
+inline Vector running_sums(Vector x) {
+    float numbers[lanes];
+    _mm256_storeu_ps(numbers, x.value);
+    for (int lane = 1; lane < lanes; lane++) numbers[lane] += numbers[lane - 1];
+    return {_mm256_loadu_ps(numbers)};
+}
+inline int count_at_most(Vector x, float bound) {
+    return __builtin_popcount(_mm256_movemask_ps(_mm256_cmp_ps(x.value, _mm256_set1_ps(bound), _CMP_LE_OQ)));
 }
 
 #endif

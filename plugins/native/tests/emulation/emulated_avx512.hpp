@@ -137,9 +137,18 @@ inline __m512i _mm512_max_epu32(__m512i a, __m512i b) {
 inline std::uint32_t _mm512_reduce_max_epu32(__m512i a) {
     return reduced(Words(a), [](std::uint32_t x, std::uint32_t y) { return std::max(x, y); });
 }
+// The numbers of b, followed by those of a, from a place on.
+inline __m512i _mm512_alignr_epi32(__m512i a, __m512i b, int first) {
+    Integers x(a), y(b);
+    return each<std::int32_t>([&](int index) {
+        const int place = index + first;
+        return place < 16 ? y.at[place] : x.at[place - 16];
+    });
+}
 
 // Conversions
 inline __m512 _mm512_castsi512_ps(__m512i a) { return same_bits<__m512>(a); }
+inline __m512i _mm512_castps_si512(__m512 a) { return same_bits<__m512i>(a); }
 inline __m512i _mm512_cvtepu16_epi32(__m256i a) {
     std::uint16_t numbers[16];
     std::memcpy(numbers, &a, sizeof numbers);
