@@ -46,12 +46,18 @@ def malloc_settings() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Return the name of the processor, and which of `INSTRUCTION_SETS` it has."""
+    """Return the name of the processor, its generation, and which of `INSTRUCTION_SETS` it has.
+
+    Names of virtual machines, such as `AMD EPYC`, often leave out the generation. Family and model identify it.
+    """
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     fields = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
     flags = set(fields.get("flags", "").split())
     sets = [name for name in INSTRUCTION_SETS if name in flags]
-    return f"{fields.get('model name', platform.machine())} ({', '.join(sets) or 'no instruction set listed'})"
+    details = [
+        f"{key} {fields[name]}" for key, name in (("family", "cpu family"), ("model", "model")) if name in fields
+    ]
+    return f"{fields.get('model name', platform.machine())} ({', '.join([*details, *sets]) or 'nothing more is known'})"
 
 
 def versions() -> str:
