@@ -38,9 +38,9 @@ inline Vector power_of_2_near_0(Vector r) {
     return multiply_add(p, r, broadcast(1.0f));
 }
 
-// 2^t for t ≤ 0, which is 0 below -127.
+// 2^t for t ≤ 0, which is 0 for t = -∞.
 inline Vector power_of_2(Vector t) {
-    t = at_least(broadcast(-127.0f), t);
+    t = at_least(broadcast(power_without_weight), t);
     Vector n = rounded(t);
     return scaled_by_power(power_of_2_near_0(t - n), n);
 }

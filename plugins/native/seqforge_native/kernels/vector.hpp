@@ -17,6 +17,8 @@ using bfloat16 = std::uint16_t;
 constexpr int lanes = 16;
 // Registers for the sums of a tile, of 32; the others are for weights and inputs.
 constexpr int tile_registers = 24;
+// A power n for which `scaled_by_power` returns 0, if x is about 1.
+constexpr float power_without_weight = -200.0f;
 
 struct Vector {
     __m512 value;
@@ -88,6 +90,7 @@ inline int count_at_most(Vector x, float bound) {
 
 constexpr int lanes = 8;
 constexpr int tile_registers = 12;
+constexpr float power_without_weight = -127.0f; // The exponent's bits are then 0.
 
 struct Vector {
     __m256 value;
