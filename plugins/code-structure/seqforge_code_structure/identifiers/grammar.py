@@ -75,7 +75,8 @@ ARGUMENT_LIST = _node_kind("argument_list")
 INITIALIZER_LIST = _node_kind("initializer_list")
 WHILE_STATEMENT = _node_kind("while_statement")
 CONDITIONS = frozenset({_node_kind("comma_expression"), _node_kind("parenthesized_expression")})
-LEFT_OPERANDS = frozenset(map(_node_kind, ("field_expression", "subscript_expression", "binary_expression")))
+BINARY_EXPRESSION = _node_kind("binary_expression")
+LEFT_OPERANDS = frozenset({_node_kind("field_expression"), _node_kind("subscript_expression"), BINARY_EXPRESSION})
 """Nodes that begin with an operand."""
 ERROR = 0xFFFF
 """Nodes of what does not parse."""

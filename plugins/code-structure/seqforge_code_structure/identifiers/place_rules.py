@@ -151,7 +151,9 @@ ENUMERATOR_RULES = (
 BODY_RULES = (
     Rule(
         (b"DEFINE_", b"DECLARE_"),
-        rb"(?P<before>(?:DEFINE|DECLARE)_\w++\(\**+)(?P<name>\w++)(?:,(?:[^()]++|" + ARGUMENTS + rb")*+)?\)(?=\s*+=)",
+        rb"(?P<before>(?:DEFINE|DECLARE)_\w++\((?:(?:struct|union)\s++\w++,\s*+)?+\**+)(?P<name>\w++)(?:,(?:[^()]++|"
+        + ARGUMENTS
+        + rb")*+)?\)(?=\s*+=)",
         "these macros declare a variable, which may have an initializer",
         rewrite_declared_variable,
     ),

@@ -82,7 +82,7 @@ TYPE = (
     rb"|(?:const\s++)?[A-Za-z_]\w*+(?:\s*+\*)++)"
 )
 MEMBER = (
-    rb"(?P<member>(?P<comma>\s*+,\s*+)(?P<path>[A-Za-z_](?:\w|\.|->)*+)(?:\[[^][,]*+\]|\.\w++|->\w++)*+\s*+(?=[),]))?"
+    rb"(?P<member>(?P<comma>\s*+,\s*+)(?P<path>[A-Za-z_](?:\w|\.|->)*+)(?:\[[^][,]*+\]|\.\w++|->\w++)*+\s*+(?=\)))?"
 )
 ANNOTATION = (
     rb"__(?<!\w__)(?!(?:[us]|[bl]e)\d|\w*+(?<=_t)\b|int128|typeof|restrict|inline|extension|asm|attribute)[a-z]\w*+"

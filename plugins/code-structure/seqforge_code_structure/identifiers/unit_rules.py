@@ -28,7 +28,7 @@ _ANNOTATION_ARGUMENT = Rule(
 )
 _ANNOTATION = Rule(
     (b"__",),
-    rb"__(?<!\w__)(?:" + _ANNOTATIONS + rb")\b(?!\s*+\()",
+    rb"__(?<!\w__)(?:" + _ANNOTATIONS + rb")\b(?!\s*+\((?!\s*+\*))",
     "annotations such as __init, __user and __packed expand to attributes or to nothing",
 )
 _ANNOTATION_WITH_ARGUMENTS = Rule(
@@ -195,7 +195,7 @@ ARGUMENTS_OF_MACROS = (
 """Rules for the arguments of macros that are no expressions."""
 
 EXPRESSIONS = (
-    Rule((b"lignof",), rb"\b_*[aA]lignof_*+(?=\s*+\()", "the grammar allows only types as its argument", b"sizeof"),
+    Rule((b"lignof",), rb"\b_*[aA]lignof_*+(?=\s*+[(*])", "the grammar allows only types as its argument", b"sizeof"),
     Rule((b"__volatile",), rb"\b__volatile\b", "the grammar lacks this spelling", b"volatile"),
     Rule(
         (b"0 ", b"1 ", b"2 ", b"4 ", b"5 ", b"6 ", b"8 "),

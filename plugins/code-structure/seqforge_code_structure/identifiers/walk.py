@@ -13,6 +13,7 @@ from tree_sitter import Node, Tree
 from seqforge_code_structure.identifiers.grammar import (
     ARGUMENT_LIST,
     ARGUMENTS,
+    BINARY_EXPRESSION,
     CALLED_FUNCTION,
     CONDITIONS,
     DECLARATORS,
@@ -237,7 +238,8 @@ class Walk:
             return Use(name, position, alone=True)
         if name.isupper():
             return Use(name, position)
-        # The argument may also begin with the name, such as `name.member[1] - 1`, which macros of members take.
+        # The argument may also be a path such as `name.member[1]`, which macros of members take. Those in capitals
+        # also take `name.member - 1`.
         argument, arguments = node, node.parent
         while arguments and arguments.kind_id in LEFT_OPERANDS and arguments.start_byte == node.start_byte:
             argument, arguments = arguments, arguments.parent
@@ -250,6 +252,8 @@ class Walk:
         if callee is None or callee.kind_id != IDENTIFIER:
             return Use(name, position)
         start, stop = callee.start_byte, callee.end_byte
+        if argument.kind_id == BINARY_EXPRESSION and not self._code[callee.start_byte : callee.end_byte].isupper():
+            return Use(name, position)
         index = sum(other.end_byte <= argument.start_byte for other in arguments.named_children)
         return Use(name, position, callee=self._text[start + self._offset : stop + self._offset], argument=index)
 

@@ -76,6 +76,9 @@ def test_units_beyond_a_limit_are_reported(text: str, expected: str):
         FUNCTION.format("list_for_each_entry(a, " * 5_000),
         FUNCTION.format("for_each_x_scoped(" * 5_000),
         FUNCTION.format("a (" * 200 + ") {" * 200),
+        FUNCTION.format("A(1;" * 200 + "A(]" * 5_000),
+        "#define OWN(a) ;\n" + FUNCTION.format("OWN(" * 200 + ")" * 200 + "OWN(a) b " * 5_000 + "]("),
+        FUNCTION.format("FOO\n" * 20_000 + "]("),
     ],
     ids=lambda text: repr(text[:20]),
 )
