@@ -121,8 +121,10 @@ def read_results(file: Path) -> list[dict[str, Any]]:
 
 def best_of_each(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the result with the lowest loss of each cell, the lowest first."""
-    last = sorted(results, key=lambda result: result["bits_per_character"][-1])
-    return list({result["cell"]: result for result in reversed(last)}.values())[::-1]
+    best: dict[str, dict[str, Any]] = {}
+    for result in sorted(results, key=lambda result: result["bits_per_character"][-1]):
+        best.setdefault(result["cell"], result)
+    return list(best.values())
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
