@@ -15,13 +15,14 @@ LOADING_LINKS = {"stylesheet", "icon", "preload", "preconnect", "manifest", "mod
 
 
 class Page(HTMLParser):
-    """The anchors, the links and the loaded files of a page."""
+    """The text of a page, its anchors, its links and the files that it loads."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.anchors: set[str] = set()
         self.links: list[str] = []
         self.loaded: list[str] = []
+        self.text = html
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -43,6 +44,8 @@ def check_site(site: Path) -> tuple[list[str], str]:
         if name != "404.html":
             problems += _broken_links(site, name, page, found)
         problems += _broken_edit_links(name, page)
+        if str(ROOT) in page.text:
+            problems.append(f"{name} contains the path of the checkout, {ROOT}")
         problems += [f"{name} loads {address}" for address in page.loaded if re.match(r"(https?:)?//", address)]
     anchors = sum(len(page.anchors) for page in found.values())
     links = sum(len(page.links) for page in found.values())

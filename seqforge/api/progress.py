@@ -107,7 +107,7 @@ class ProgressDisplay(Callback):
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
         """Display the progress of encoding the corpus."""
-        figures = f"{event.documents:,} documents, {event.size / 1e6:,.1f} MB"
+        figures = f"{event.documents:,} document{'s' * (event.documents != 1)}, {_size(event.size)}"
         if event.done:
             self.close()
             self._print(f"Encoded {figures}.")
@@ -232,3 +232,9 @@ def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) ->
         if name in baseline:
             line += f"   baseline {baseline[name]:10.4f}   excess {value - baseline[name]:+10.4f}"
         yield line
+
+
+def _size(size: int) -> str:
+    if size < 1_000:
+        return f"{size} bytes"
+    return f"{size / 1e3:.1f} kB" if size < 100_000 else f"{size / 1e6:,.1f} MB"

@@ -69,7 +69,10 @@ def _parse(content: bytes) -> Table:
 
 
 def _no_toml(path: Path, error: Exception) -> ExperimentError:
-    return ExperimentError(f"{path}: not a TOML file: {error}", hint="See https://toml.io for the syntax.")
+    hint = "See https://toml.io for the syntax."
+    if path.suffix != ".toml":
+        hint = 'An experiment file names the text to train on: files = ["FILE"] in [corpus], with use = "text".'
+    return ExperimentError(f"{path}: not a TOML file: {error}", hint=hint)
 
 
 def _is_too_deep(table: Table) -> bool:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from seqforge import train
 from seqforge.api.progress import ProgressDisplay
-from seqforge.events import RunStarted, StepFinished, TaskTerms, WorkProgressed
+from seqforge.events import DocumentsEncoded, RunStarted, StepFinished, TaskTerms, WorkProgressed
 
 TERMS = TaskTerms("tokens", "chars", "sample", "sample {run}")
 
@@ -58,3 +58,17 @@ def test_without_a_terminal_the_display_prints_lines(
     assert "Done after 5 steps" in printed
     train(experiment(training={"steps": 5}), tmp_path)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("documents", "size", "line"),
+    [
+        (1, 10, "Encoded 1 document, 10 bytes.\n"),
+        (2, 60_000, "Encoded 2 documents, 60.0 kB.\n"),
+        (64_000, 151_960_000, "Encoded 64,000 documents, 152.0 MB.\n"),
+    ],
+)
+def test_the_size_of_a_corpus_has_a_fitting_unit(documents: int, size: int, line: str) -> None:
+    progress, output = display(terminal=False)
+    progress.on_documents_encoded(DocumentsEncoded(documents, size, done=True))
+    assert output.getvalue() == line

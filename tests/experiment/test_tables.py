@@ -50,6 +50,15 @@ def test_a_file_that_is_not_toml_is_an_error(tmp_path: Path, content: bytes, mes
     assert caught.value.message.startswith(f"{path}: {message}")
 
 
+def test_a_text_in_the_place_of_an_experiment_file_is_explained(tmp_path: Path):
+    path = tmp_path / "notes.txt"
+    path.write_text("It is a truth universally acknowledged")
+    with pytest.raises(ExperimentError) as caught:
+        read_table(path)
+    assert caught.value.hint is not None
+    assert 'files = ["FILE"]' in caught.value.hint
+
+
 def test_a_byte_order_mark_is_ignored(tmp_path: Path):
     path = tmp_path / "experiment.toml"
     path.write_bytes(b"\xef\xbb\xbfa = 1")
