@@ -238,6 +238,7 @@ def test_white_space_of_code_ends():
     # The end of a branch begins in a line of its own.
     assert set(string.whitespace) & set(allowed_after(HEAD + "#if A\n;" + spaces + "   ")) == {"\n"}
     assert " " in allowed_after(HEAD + "/*" + spaces * 2)
+    assert "\n" in allowed_after("int a;" + "\n" * 60)
 
 
 def test_names_of_the_branches_of_a_condition_end_with_them():

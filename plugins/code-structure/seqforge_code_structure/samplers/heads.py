@@ -66,10 +66,8 @@ def _argument_characters(argument: str) -> str:
     """Return the characters that may continue an argument of a macro: a word, a type, a number or a string."""
     text = argument.strip()
     if not text:
-        return NAME_CHARACTERS + ' \t\n/"&*-'
+        return NAME_CHARACTERS + ' \t\n/"'
     last = argument[-1]
-    if last in "&*-":
-        return LETTERS
     if last == '"':
         return ' \t\n/,"'
     if text[0].isdigit():

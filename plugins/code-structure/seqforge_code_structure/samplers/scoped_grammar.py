@@ -29,7 +29,8 @@ _LONGEST_CHARACTER = 5
 """Length of a character literal without its last quotation mark. The analysis of names limits it, too."""
 _BLANK = " \t\n"
 _MOST_BLANKS = 30
-"""Upper bound of the number of consecutive white space characters of code, except in front of text that must follow.
+"""Upper bound of the number of consecutive white space characters of code inside of units, except in front of text that
+must follow.
 
 At a place where a model expects none of the allowed words, it would write white space without end.
 """
@@ -129,7 +130,7 @@ class Grammar:
             return brackets & ~bits("\r\n") if mode is Mode.STRING_ESCAPE else brackets
         found = brackets & self._allow_row(row, state)
         if blanks == _MOST_BLANKS:
-            found &= ~bits(_BLANK) | bits(self.closing_character(position))
+            found &= ~bits(_BLANK) | bits(self.closing_character(position) or _BLANK)
         if row.frame and row.frame.depth > _DEEPEST:
             found = bits(self.closing_character(position)) or found
         return found or brackets
