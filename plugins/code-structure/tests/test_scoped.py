@@ -182,6 +182,7 @@ def test_correct_code_is_allowed():
         ("\tint count", ";"),  # declared twice
         ("\t", "1"),
         ("\tcount + 1 =", " "),
+        ("\tcount = sizeof(u64 *", "_"),
         ("\tbrea", "k"),
         ("\telse", " "),
         ("\tif (count)\n\t\t;\n#if A\n\t", "}"),

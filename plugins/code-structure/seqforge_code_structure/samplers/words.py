@@ -57,7 +57,8 @@ def role_of_word(row: Row, column_zero: bool) -> Role | None:
         case Phase.OPERAND:
             return operand_role(row)
         case Phase.TYPE_NAME:
-            return {"basic": Role.BASIC, "plain": None}.get(row.word, Role.ANNOTATION)
+            # The analysis takes `(name_t *__user)` for a product.
+            return {"basic": Role.BASIC, "plain": None, "star": None}.get(row.word, Role.ANNOTATION)
         case Phase.DECLARATOR:
             return Role.NEW_OR_BASIC if row.word == "basic" else Role.NEW
         case _:
