@@ -1,10 +1,9 @@
 """Measure the CPU time on one core that the samplers of `code-structure` add to sampling.
 
 The benchmark alternates between sampling without a sampler, with `balanced` and with `scoped`, symbol by symbol and, if
-the model has a generation kernel, many symbols per call. `scoped` always samples symbol by symbol. The benchmark
-measures the models of the given runs. Without a run, it measures models of two sizes with random weights and a
-vocabulary of bytes. Such a model opens brackets at random and ever deeper. The benchmark prints the median times and
-the median of their ratios.
+the model has a generation kernel, many symbols per call. The benchmark measures the models of the given runs. Without
+a run, it measures models of two sizes with random weights and a vocabulary of bytes. Such a model opens brackets at
+random and ever deeper. The benchmark prints the median times and the median of their ratios.
 
     python benchmarks/c_sampling.py [RUN …] [--rounds 7] [--length 2000]
 """
