@@ -69,7 +69,8 @@ class Checkpoints:
         """
         steps = self.steps()
         if not steps:
-            raise RunError(f"{self.folder}: there is no checkpoint", hint="The run stopped before the first one.")
+            hint = "A run saves its first checkpoint at training.checkpoint_interval or when it ends, also with Ctrl-C."
+            raise RunError(f"{self.folder}: there is no checkpoint", hint=hint)
         if name == "latest":
             return self.path(steps[-1])
         if name == "best":

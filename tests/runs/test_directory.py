@@ -241,3 +241,9 @@ def test_missing_permissions_are_named_and_are_not_called_damage(path: Path) -> 
         f"locking {path}: {path}/.lock: Permission denied "
         "Check the owner and the permissions of the file and of its folders. Training writes to the run directory."
     )
+
+
+def test_a_run_without_a_checkpoint_states_when_it_saves_one(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no checkpoint") as caught:
+        Checkpoints(tmp_path).find("best")
+    assert "training.checkpoint_interval" in str(caught.value.hint)
