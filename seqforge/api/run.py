@@ -14,12 +14,12 @@ from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
 from seqforge.events import Report
-from seqforge.experiment import Experiment, merge_tables, override
+from seqforge.experiment import Experiment, merge_tables, override, with_samplers
 from seqforge.faults import blame_components, blame_iteration
 from seqforge.generation import Prediction, sample_texts, stream_text
 from seqforge.interfaces import ExampleSpec, Sampler, Value, Vocabulary
 from seqforge.model import Precision, SequenceModel
-from seqforge.registry import Component, Registry
+from seqforge.registry import Choice, Registry
 from seqforge.report import ReportPage, Subject, write_report
 from seqforge.report.inspection import Inspection, SymbolProbability, inspect_text, layer_states, symbol_probabilities
 from seqforge.runs.directory import RunDirectory
@@ -133,7 +133,7 @@ class Run:
         length: int = 1000,
         count: int = 1,
         seed: int = 0,
-        samplers: Sequence[Component] | None = None,
+        samplers: Sequence[Choice] | None = None,
         checkpoint: str = "best",
         device: str = "auto",
         precision: Precision | None = None,
@@ -146,7 +146,7 @@ class Run:
             length: Number of symbols to draw for each sample.
             count: Number of samples.
             seed: Seed of the draws.
-            samplers: Chain of samplers; by default, that of the experiment.
+            samplers: Chain of samplers, each a name, a class or `use(…)`; by default, that of the experiment.
             checkpoint: "best", "latest", a step, or "initial".
             device: Device that computes the samples.
             precision: Precision of matrix products, such as "int8"; by default, that of the experiment.
@@ -169,7 +169,7 @@ class Run:
         *,
         length: int = 1000,
         seed: int = 0,
-        samplers: Sequence[Component] | None = None,
+        samplers: Sequence[Choice] | None = None,
         checkpoint: str = "best",
         device: str = "auto",
         precision: Precision | None = None,
@@ -192,7 +192,7 @@ class Run:
         *,
         beam: int | None = None,
         length: int | None = None,
-        samplers: Sequence[Component] = (),
+        samplers: Sequence[Choice] = (),
         seed: int = 0,
         checkpoint: str = "best",
         device: str = "auto",
@@ -204,7 +204,7 @@ class Run:
             inputs: Inputs of new examples: texts, or arrays of numbers, `[size]` or `[steps, size]`.
             beam: Width of the beam search if sequences are decoded; by default, that of the experiment.
             length: Maximum number of symbols to decode; by default, that of the experiment.
-            samplers: Chain of samplers that draws sequences instead of the beam search.
+            samplers: Chain of samplers, each a name, a class or `use(…)`, that draws instead of the beam search.
             seed: Seed of the draws.
             checkpoint: "best", "latest", a step, or "initial".
             device: Device that computes the predictions.
@@ -214,7 +214,7 @@ class Run:
             RunError: If the run is a language model.
             DataError: If an input does not fit the example spec of the run.
         """
-        chain = self._chain(samplers)
+        chain = self._chain(samplers) if samplers else []
         decoding = self._task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
         return self._task.predictor(TrainedModel(self.directory, checkpoint, device), decoding)(inputs, report)
 
@@ -345,5 +345,6 @@ class Run:
     ) -> tuple[SequenceModel, Vocabulary]:
         return self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
 
-    def _chain(self, samplers: Sequence[Component] | None) -> list[Sampler]:
-        return [sampler.build() for sampler in (self.experiment.samplers if samplers is None else samplers)]
+    def _chain(self, samplers: Sequence[Choice] | None) -> list[Sampler]:
+        chosen = self.experiment if samplers is None else with_samplers(self.experiment, samplers, self.path)
+        return [sampler.build() for sampler in chosen.samplers]

@@ -1,5 +1,6 @@
 """`seqforge sample`."""
 
+import dataclasses
 import enum
 import sys
 from typing import Annotated
@@ -31,6 +32,10 @@ def sample(
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draws. The same seed gives the same samples.")
     ] = 0,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Temperature of the samplers that have one. Lower values give more likely text."),
+    ] = None,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: SetOfRun = [],  # noqa: B006
     plugin: PluginFiles = [],  # noqa: B006
@@ -52,15 +57,21 @@ def sample(
 
       seqforge sample runs/first-run --prompt "static int " --length 500
 
-      seqforge sample runs/first-run --sampler temperature --sampler top-p --set sampler.0.temperature=0.7
+      seqforge sample runs/first-run --temperature 0.5
+
+      seqforge sample runs/first-run --sampler temperature --sampler top-p --set sampler.1.p=0.9
 
       seqforge sample runs/first-run --count 4 --seed 1 --checkpoint latest
 
       seqforge sample runs/first-run --precision int8 --length 100000
     """
     from seqforge.api.progress import ProgressDisplay
+    from seqforge.experiment import with_temperature
 
     opened_run, checkpoint = open_run(run, context.obj, checkpoint, overrides=assignments, samplers=sampler)
+    if temperature is not None:
+        chosen = with_temperature(opened_run.experiment, temperature, opened_run.path)
+        opened_run = dataclasses.replace(opened_run, experiment=chosen)
     products = precision.value if precision else None
     # Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() and not raw else str

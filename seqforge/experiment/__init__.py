@@ -2,6 +2,7 @@
 
 from seqforge.experiment.compatibility import TOPOLOGIES, Topology
 from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.samplers import with_samplers, with_temperature
 from seqforge.experiment.schema import json_schema
 from seqforge.experiment.settings import (
     AUTO_BACKEND,
@@ -36,4 +37,6 @@ __all__ = [
     "override",
     "read_table",
     "replace_components",
+    "with_samplers",
+    "with_temperature",
 ]

@@ -46,6 +46,14 @@ def test_probabilities_multiply_to_the_likelihood(run: Run) -> None:
     )
 
 
+def test_samples_are_drawn_by_samplers_that_are_chosen_by_name_or_with_options(run: Run) -> None:
+    drawn = {str(chain): run.sample(length=40, samplers=chain) for chain in (["greedy"], [use("top-k", k=1)])}
+    assert len({text for texts in drawn.values() for text in texts}) == 1
+    assert run.sample(length=40, samplers=["temperature"]) == run.sample(length=40)
+    with pytest.raises(ExperimentError, match=r"sampler\.0\.kk: essentials/top-k has no option 'kk'\. Did you mean"):
+        run.sample(samplers=[use("top-k", kk=1)])
+
+
 def test_states_contain_every_layer_at_every_step(experiment: Any, tmp_path: Path) -> None:
     cells = [{"use": "essentials/lstm", "hidden_size": 5}, {"use": "essentials/gru", "hidden_size": 3}]
     run = train(experiment(model={"cells": cells}, training={"steps": 1}), tmp_path)

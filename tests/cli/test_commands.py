@@ -64,6 +64,9 @@ def test_a_run_can_be_sampled_evaluated_and_resumed(seqforge: Callable, file: Pa
     assert several.stdout.count("--- sample") == 3, several.stderr
     terminal = seqforge("sample", "runs/small", "--count", "3", "--length", "5", FORCE_COLOR="1")
     assert "sampling" in terminal.stderr
+    cold = seqforge("sample", "runs/small", "--length", "25", "--temperature", "0.1")
+    same = seqforge("sample", "runs/small", "--length", "25", "--set", "sampler.0.temperature=0.1")
+    assert cold.stdout == same.stdout != seqforge("sample", "runs/small", "--length", "25").stdout
     mistyped = seqforge("sample", "runs/smal")
     assert "runs/smal: no such folder\nDid you mean runs/small?" in mistyped.stderr
     for count in ("1", "2"):

@@ -11,7 +11,7 @@ import torch
 from seqforge_essentials.schedules import Constant
 from seqforge_essentials.vocabularies import Bytes
 
-from seqforge import Experiment, Registry, Run, resume, texts, train
+from seqforge import Experiment, Registry, Run, resume, texts, train, use
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
@@ -191,16 +191,15 @@ def test_a_run_in_python_names_the_component_that_fails(make: Any, faulty: Regis
     run = train(make(), tmp_path)
 
     def chain(result: str) -> Any:
-        table = {**run.experiment.table, "sampler": [{"use": "bad/faulty", "result": result}]}
-        return Experiment.from_dict(table, registry=faulty).samplers
+        return [use("bad/faulty", result=result)]
 
-    for use, message in (
+    for draw, message in (
         (lambda: run.sample(length=3, samplers=chain("error")), WHERE),
         (lambda: list(run.stream(length=3, samplers=chain("error"))), WHERE),
         (lambda: run.sample(length=3, samplers=chain("exit")), "SystemExit: 4 (faulty.py, line "),
     ):
         with pytest.raises(PluginError) as caught:
-            use()
+            draw()
         assert caught.value.message.startswith(f"sampler 'bad/faulty': transform failed: {message}")
 
 
