@@ -61,7 +61,7 @@ class Chart:
 
     def _x(self, position: float) -> float:
         first, last = (math.log(bound) for bound in (min(self.ticks), max(self.ticks)))
-        return _LEFT + (_RIGHT - _LEFT) * (math.log(position) - first) / (last - first)
+        return _LEFT + (_RIGHT - _LEFT) * (math.log(position) - first) / ((last - first) or 1.0)
 
     def _y(self, share: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * share / self.highest

@@ -34,3 +34,7 @@ def test_a_chart_has_a_line_and_a_name_for_each_share() -> None:
     assert [text for text in texts if text in ("a < b", "late", "real code")] == ["a < b", "real code", "late"]
     curves = [line.get("points", "").split() for line in picture.iter(f"{namespace}polyline")]
     assert ["60.0,200.0", "410.0,269.0"] in curves
+
+
+def test_a_chart_of_one_position_can_be_drawn() -> None:
+    assert "step 1" in Chart("Errors", "steps", {256.0: "step 1"}, [Line("a", "blue", {256.0: 0.5})]).draw()
