@@ -41,7 +41,7 @@ static int show_names(struct seq_file *file, int count)
 }
 """
 
-PROPERTIES = ("inside quotation marks", "bracket depth")
+PROPERTIES = ("inside quotation marks", "inside a comment")
 """Properties whose units are drawn."""
 
 _UNIT = re.compile(r"layer (?P<layer>\d+), (?P<field>\w+)\[(?P<index>\d+)\]")
