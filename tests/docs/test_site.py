@@ -86,6 +86,8 @@ def test_the_search_finds_an_option_of_a_command(chromium: Any, address: str) ->
     page = context.new_page()
     page.goto(address)
     page.keyboard.press("/")
+    # What is typed before the dialog is open is lost.
+    page.wait_for_function("document.activeElement?.tagName !== 'BODY'")
     page.keyboard.type("--prompt")
     result = page.locator("a[href*='#seqforge-sample-prompt']").first
     result.wait_for(timeout=60_000)
