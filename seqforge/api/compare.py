@@ -74,7 +74,7 @@ def compare(
     if intervals:
         losses = [
             score_run(
-                opened.get(run.path) or Run.open(run.path, (), registry), split, device, report or (lambda _: None)
+                opened.get(run.path) or Run.open(run.path, registry=registry), split, device, report or (lambda _: None)
             )
             for run in summaries
         ]

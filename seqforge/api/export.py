@@ -17,7 +17,7 @@ from seqforge.errors import RunError
 from seqforge.experiment import Experiment, merge_tables
 from seqforge.figures import describe_layers, format_duration
 from seqforge.files import read_bounded, reported_failures, temporary_name, write_atomically
-from seqforge.registry import Registry
+from seqforge.registry import CARD, Registry
 from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS
 from seqforge.runs.creation import create_folder
@@ -25,9 +25,6 @@ from seqforge.runs.directory import MARKER
 from seqforge.runs.history import ENDED, HISTORY, read_history
 from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
-
-CARD = "README.md"
-"""The model card of an exported model."""
 
 LOGGED_STEPS = 250
 """Largest number of training steps that an exported metrics log has, which is enough for a curve."""

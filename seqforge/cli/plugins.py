@@ -13,7 +13,7 @@ from seqforge.cli.plugins_new import new_plugin
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError, printable
 from seqforge.files import read_bounded, reported_failures
-from seqforge.registry import KINDS, Plugin, PluginState, PretrainedModel, Registration, Registry, options_of
+from seqforge.registry import CARD, KINDS, Plugin, PluginState, PretrainedModel, Registration, Registry, options_of
 
 plugins_app = typer.Typer(help="Show, check and create plugins.", no_args_is_help=True)
 plugins_app.command("check")(check_plugins)
@@ -107,7 +107,7 @@ def _show_plugin(registry: Registry, plugin: Plugin, traceback: bool) -> None:
 def _show_model(model: PretrainedModel) -> None:
     typer.echo(f"{model.qualified_name}: model")
     typer.echo(f"  folder        {model.folder}")
-    card = model.folder / "README.md"
+    card = model.folder / CARD
     if card.exists():
         with reported_failures(f"reading {card}"):
             typer.echo("\n" + printable(read_bounded(card).decode("utf-8", "replace")))

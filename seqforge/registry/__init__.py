@@ -7,12 +7,13 @@ from seqforge.registry.options import NestedOption, Options, options_of
 from seqforge.registry.plugin_file import with_plugin_file
 from seqforge.registry.problems import Problem, format_value, from_validation, join
 from seqforge.registry.project import with_project
-from seqforge.registry.register import KINDS, Kind, PretrainedModel, Register, Registration
+from seqforge.registry.register import CARD, KINDS, Kind, PretrainedModel, Register, Registration
 from seqforge.registry.registry import Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
 
 __all__ = [
     "API_VERSION",
+    "CARD",
     "DISABLING_VARIABLE",
     "GROUP",
     "KINDS",

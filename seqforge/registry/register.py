@@ -79,6 +79,10 @@ class Registration:
         return f"{self.plugin}/{self.name}"
 
 
+CARD = "README.md"
+"""The model card in the folder of a model."""
+
+
 @dataclass(frozen=True, slots=True)
 class PretrainedModel:
     """A trained model that a plugin contains.

@@ -176,7 +176,7 @@ def _find_aligned_blocks(lines: Iterable[Line], unit: int) -> set[tuple[int, str
     return {
         block
         for block, found in added.items()
-        if len(found) == 1 and (0 < min(found) <= 2 * unit or (min(found) > 0 and found.total() > 1))
+        if len(found) == 1 and min(found) > 0 and (min(found) <= 2 * unit or found.total() > 1)
     }
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqforge.api.export import CARD
 from seqforge.api.plugin_check.cells import try_attention, try_backend, try_cell
 from seqforge.api.plugin_check.data import try_corpus, try_metric, try_vocabulary
 from seqforge.api.plugin_check.training import (
@@ -23,7 +22,7 @@ from seqforge.api.run import Run
 from seqforge.checkpoints.files import is_exported
 from seqforge.errors import DataError, SeqforgeError
 from seqforge.faults import author_hint, blame_plugin
-from seqforge.registry import Component, Options, PretrainedModel, Registration, Registry, options_of, resolve
+from seqforge.registry import CARD, Component, Options, PretrainedModel, Registration, Registry, options_of, resolve
 
 TRIALS = {
     "attention": try_attention,

@@ -229,13 +229,18 @@ def find_undeclared(function: Function, unit: UnitNames, context: Context) -> It
                 yield NameDefect(kind, use.start, use.start + len(use.name), message.format(use.name))
 
 
+def _has_more_parameters(function: Function) -> bool:
+    """Return whether a macro defines the function, and may declare parameters that its arguments do not name."""
+    return 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS
+
+
 def find_candidates(function: Function, unit: UnitNames, context: Context) -> Iterator[Use]:
     """Yield the uses of names that nothing declares.
 
     A macro of the text may declare its argument. A macro of a header that takes names which are no variables may do so,
     too, as loops over the elements of a list do.
     """
-    if 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS or context.may_declare(function.bare_macros):
+    if _has_more_parameters(function) or context.may_declare(function.bare_macros):
         return
     declared_by_macros = {use.name for use in function.free if context.declares(use)}
     for use in function.free:
@@ -250,7 +255,7 @@ def find_candidates(function: Function, unit: UnitNames, context: Context) -> It
 
 def find_unused(function: Function, unit: UnitNames, context: Context) -> Iterator[NameDefect]:
     """Find local variables that are never used."""
-    if unit.cut or 0 < function.macro_arguments < FEWEST_MACRO_ARGUMENTS:
+    if unit.cut or _has_more_parameters(function):
         return
     for declaration in function.declarations:
         name = declaration.name

@@ -252,7 +252,7 @@ class Walk:
         if callee is None or callee.kind_id != IDENTIFIER:
             return Use(name, position)
         start, stop = callee.start_byte, callee.end_byte
-        if argument.kind_id == BINARY_EXPRESSION and not self._code[callee.start_byte : callee.end_byte].isupper():
+        if argument.kind_id == BINARY_EXPRESSION and not self._code[start:stop].isupper():
             return Use(name, position)
         index = sum(other.end_byte <= argument.start_byte for other in arguments.named_children)
         return Use(name, position, callee=self._text[start + self._offset : stop + self._offset], argument=index)
