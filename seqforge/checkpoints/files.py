@@ -56,7 +56,6 @@ class SavedProgress(BaseModel):
         schedule: State of the schedule.
         optimizer: Values of the optimizer state that are not tensors, by parameter and name.
         batches: Number of batches whose recurrent state is carried.
-        rows: Number of rows in each of these batches.
         corpus: Digest of the encoded corpus.
     """
 
@@ -69,7 +68,6 @@ class SavedProgress(BaseModel):
     schedule: Annotated[dict[str, Any], AfterValidator(_check_numbers)]
     optimizer: Annotated[dict[str, dict[str, bool | int | float | str | None]], AfterValidator(_check_numbers)]
     batches: NonNegativeInt
-    rows: NonNegativeInt
     corpus: str
 
 
@@ -103,7 +101,6 @@ def write_checkpoint(
         schedule=state.schedule.state(),
         optimizer=scalars,
         batches=len(state.recurrent),
-        rows=state.recurrent[0][0][0].shape[0] if state.recurrent else 0,
         corpus=corpus,
     )
     contents = {
@@ -139,7 +136,7 @@ def export_weights(source: Path, target: Path, dtype: torch.dtype) -> int:
         OSError: If the folder cannot be written.
     """
     verify_checkpoint(source, [MODEL, PROGRESS])
-    nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0, "rows": 0}
+    nothing: dict[str, Any] = {"schedule": {}, "optimizer": {}, "batches": 0}
     progress = read_progress(source).model_copy(update=nothing)  # The rest names the step and the corpus.
     tensors = {
         name: tensor.to(dtype) if tensor.is_floating_point() else tensor
@@ -217,7 +214,7 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
     tensors = _read_tensors(path / TRAINING)
     builder: Optimizer = experiment.optimizer.build()
     try:
-        join_optimizer_state(state.optimizer, builder, tensors, progress.optimizer)
+        join_optimizer_state(state.optimizer, builder, state.model.named_parameters(), tensors, progress.optimizer)
         state.schedule.restore(progress.schedule)
         state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
         restore_random(tensors, state.device)
@@ -286,17 +283,16 @@ def _recurrent(
         parts = [tensors[f"recurrent.{batch}.{layer}.{part}"].to(state.device) for part in range(len(empty))]
         for part, expected in zip(parts, empty, strict=True):
             if part.shape != expected.shape or part.dtype != expected.dtype:
-                raise ValueError(f"the recurrent state of layer {layer} is {list(part.shape)}, {part.dtype}")
+                found, needed = (f"{list(tensor.shape)}, {tensor.dtype}" for tensor in (part, expected))
+                raise ValueError(f"the recurrent state of layer {layer} is {found}, and the experiment needs {needed}")
         return type(empty)(*parts)
 
     if progress.step == 0 or not state.carried_batches:
         return []
-    if (progress.batches, progress.rows) != (state.carried_batches, batch_size):
-        raise ValueError(
-            f"it has the recurrent states of {progress.batches} × {progress.rows} rows, and the experiment needs "
-            f"{state.carried_batches} × {batch_size}"
-        )
-    template = state.model.initial_states(progress.rows)
+    if progress.batches != state.carried_batches:
+        needed = f"and the experiment needs {state.carried_batches}"
+        raise ValueError(f"it has the recurrent states of {progress.batches} batches, {needed}")
+    template = state.model.initial_states(batch_size)
     return [
         tuple(restore(batch, layer, empty) for layer, empty in enumerate(template)) for batch in range(progress.batches)
     ]

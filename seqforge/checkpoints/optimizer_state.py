@@ -1,6 +1,6 @@
 """The state of a torch optimizer as tensors and JSON values, so that a checkpoint needs no pickle."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -30,37 +30,41 @@ def split_optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, T
 
 
 def join_optimizer_state(
-    optimizer: torch.optim.Optimizer, builder: Optimizer, tensors: Mapping[str, Tensor], scalars: Scalars
+    optimizer: torch.optim.Optimizer,
+    builder: Optimizer,
+    parameters: Iterable[tuple[str, nn.Parameter]],
+    tensors: Mapping[str, Tensor],
+    scalars: Scalars,
 ) -> None:
     """Load a saved state into a new optimizer, after checking all of it, since fused kernels do not check sizes.
 
     Args:
         optimizer: New optimizer.
-        builder: Component that built it, which builds a second one to find out the names of its state.
+        builder: Component that built it, which builds a second one to find out the names and shapes of its state.
+        parameters: The named parameters from which it was built.
         tensors: Tensors of the state, as `split_optimizer_state` returns them; others are ignored.
         scalars: Other values of the state.
 
     Raises:
         ValueError: If the state belongs to another optimizer or to other parameters.
     """
-    parameters: list[Tensor] = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    count = sum(len(group["params"]) for group in optimizer.param_groups)
     moments: dict[int, dict[str, Any]] = {}
     for key, value in tensors.items():
         if key.startswith(PREFIX):
             index, _, name = key.removeprefix(PREFIX).partition(".")
-            moments.setdefault(_index(index, len(parameters)), {})[name] = value
+            moments.setdefault(_index(index, count), {})[name] = value
     for index, values in scalars.items():
-        moments.setdefault(_index(index, len(parameters)), {}).update(values)
-    names = _moment_names(builder) if moments else set[str]()
+        moments.setdefault(_index(index, count), {}).update(values)
+    expected = _state_after_a_step(builder, parameters) if moments else {}
     for index, state in moments.items():
-        if state.keys() != names:
-            raise ValueError(f"the optimizer stores {_join(names)}, and the checkpoint has {_join(state.keys())}")
+        wanted = expected.get(index, {})
+        if state.keys() != wanted.keys():
+            stored = f"and the checkpoint has {_join(state)} of parameter {index}"
+            raise ValueError(f"the optimizer stores {_join(wanted)}, {stored}")
         for name, value in state.items():
-            fits = not isinstance(value, Tensor) or (
-                value.is_floating_point() and value.shape in (parameters[index].shape, torch.Size([]))
-            )
-            if not fits:
-                raise ValueError(f"the optimizer's {name} of parameter {index} is {list(value.shape)}, {value.dtype}")
+            if _form(value) != _form(wanted[name]):
+                raise ValueError(f"the optimizer's {name} of parameter {index} is {_form(value)}")
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -70,14 +74,22 @@ def _index(text: str, count: int) -> int:
     return int(text)
 
 
-def _moment_names(builder: Optimizer) -> set[str]:
-    """Return the names of the state that an optimizer has for each parameter after a step, by one step on a probe."""
-    probe = nn.Parameter(torch.zeros(1))
-    probe.grad = torch.zeros(1)
-    optimizer = builder.build([("probe", probe)])
+def _state_after_a_step(
+    builder: Optimizer, parameters: Iterable[tuple[str, nn.Parameter]]
+) -> Mapping[int, Mapping[str, Any]]:
+    """Return the state that an optimizer has for each parameter after one step, on parameters of the same shapes."""
+    probes = [(name, nn.Parameter(torch.zeros_like(parameter))) for name, parameter in parameters]
+    for _, probe in probes:
+        probe.grad = torch.zeros_like(probe)
+    optimizer = builder.build(probes)
     optimizer.step()
-    return set(optimizer.state_dict()["state"].get(0, {}))
+    return optimizer.state_dict()["state"]
 
 
-def _join(names: Any) -> str:
+def _form(value: Any) -> str:
+    """Return the shape and the type of a tensor, or the same text for all other values."""
+    return f"{list(value.shape)}, {value.dtype}" if isinstance(value, Tensor) else "a plain value"
+
+
+def _join(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"

@@ -73,7 +73,7 @@ class OptimizerSuite(Suite):
             fail(make, "the state contains something else than tensors and plain JSON values", got=str(error))
         tensors = safetensors.torch.load(safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}))
         with calling(make, "loading the state from a checkpoint"):
-            join_optimizer_state(other, make(), tensors, scalars)
+            join_optimizer_state(other, make(), resumed.named_parameters(), tensors, scalars)
         for trained, its_optimizer in ((model, optimizer), (resumed, other)):
             _train(make, trained, its_optimizer, 5, first=5)
         actual, expected = (

@@ -2,15 +2,17 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from torch import nn
 
-from seqforge import Registry, Run, resume, train
+from seqforge import Registry, Run, resume, train, use
 from seqforge.checkpoints.files import MODEL, TRAINING
-from seqforge.interfaces import StepFinished
+from seqforge.interfaces import Cell, Optimizer, StepFinished
 from seqforge.runs.backends import read_backends
 from seqforge.runs.metrics_log import read_metrics
 
@@ -107,6 +109,42 @@ def test_every_part_of_the_state_is_resumed(
     whole = train(chosen, tmp_path / "whole")
     stopped = train_until(chosen, tmp_path / "stopped", 7, registry)
     resume(Run.open(stopped.path, registry=registry))
+    assert_same_bits(stopped, whole, 12)
+
+
+class Adafactor(Optimizer):
+    """An optimizer that stores other tensors for a matrix than for a vector."""
+
+    def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
+        return torch.optim.Adafactor(parameters, lr=0.1)
+
+
+class NoState(NamedTuple):
+    """The state of a cell without memory."""
+
+
+class Memoryless(Cell[NoState]):
+    """A layer whose outputs depend on the input of the same step only."""
+
+    def __init__(self, input_size: int, hidden_size: int = 6) -> None:
+        super().__init__(input_size, hidden_size)
+        self.weight = nn.Parameter(torch.zeros(hidden_size, input_size))
+
+    def initial_state(self, batch_size: int) -> NoState:
+        return NoState()
+
+    def step(self, projected: torch.Tensor, state: NoState) -> tuple[torch.Tensor, NoState]:
+        return torch.tanh(nn.functional.linear(projected, self.weight)), state
+
+
+@pytest.mark.parametrize(
+    "tables", [{"optimizer": use(Adafactor)}, {"model": {"cells": [use(Memoryless)]}}], ids=["optimizer", "cell"]
+)
+def test_components_with_an_unusual_state_are_resumed(tables: dict[str, Any], experiment: Any, tmp_path: Path) -> None:
+    chosen = experiment(**tables)
+    whole = train(chosen, tmp_path / "whole")
+    stopped = train_until(chosen, tmp_path / "stopped", 7, chosen.registry)
+    resume(stopped)
     assert_same_bits(stopped, whole, 12)
 
 

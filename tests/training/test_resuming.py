@@ -138,7 +138,6 @@ def test_tensors_that_do_not_fit_are_an_error(
         ("step", 1e400),
         ("step", "6"),
         ("batches", 0),
-        ("rows", 10**15),
         ("corpus", None),
         ("schedule", []),
         ("optimizer", {"0": {"step": [1]}}),
