@@ -103,7 +103,7 @@ def remember_run(directory: RunDirectory, world: World) -> None:
         world.launch.remember_run(directory.path)
 
 
-def find_checkpoint(run: Run, name: str, world: World) -> Path | None:
+def find_checkpoint(run: Run, name: str | int, world: World) -> Path | None:
     """Return the checkpoint that the first process finds; None if there is none, so that the run starts again.
 
     Raises:

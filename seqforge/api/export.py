@@ -39,7 +39,7 @@ def export(
     run: Run | str | Path,
     folder: str | Path,
     *,
-    checkpoint: str = "best",
+    checkpoint: str | int = "best",
     precision: StoredPrecision = "bfloat16",
     replace: bool = False,
 ) -> Run:

@@ -86,7 +86,7 @@ def train(
 @blame_components()
 def resume(
     run: Run,
-    checkpoint: str = "latest",
+    checkpoint: str | int = "latest",
     *,
     callbacks: Sequence[object] = (),
     progress: bool | None = None,
@@ -156,7 +156,7 @@ def _start(
     return Run(directory, experiment, experiment.table)
 
 
-def _resume(run: Run, checkpoint: str, callbacks: Sequence[object], progress: bool | None, world: World) -> Run:
+def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progress: bool | None, world: World) -> Run:
     check_same_experiment(run.experiment, world)
     experiment, directory = run.experiment, run.directory
     check_changes(run.saved, experiment.table)

@@ -1,7 +1,7 @@
 """Runs in Python: open, sample, predict, evaluate, inspect and resume them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ class Run:
 
     @blame_components()
     def model(
-        self, checkpoint: str = "best", device: str = "auto", precision: Precision | None = None
+        self, checkpoint: str | int = "best", device: str = "auto", precision: Precision | None = None
     ) -> SequenceModel:
         """Load the model of the run, in evaluation mode, by default with the products in the experiment's precision."""
         return self._task.load_model(TrainedModel(self.directory, checkpoint, device, precision))
@@ -134,7 +134,7 @@ class Run:
         count: int = 1,
         seed: int = 0,
         samplers: Sequence[Choice] | None = None,
-        checkpoint: str = "best",
+        checkpoint: str | int = "best",
         device: str = "auto",
         precision: Precision | None = None,
         report: Report | None = None,
@@ -158,7 +158,7 @@ class Run:
         Raises:
             RunError: If the run was trained on labelled examples.
         """
-        model, vocabulary = self._language_model(checkpoint, device, precision)
+        model, vocabulary = self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
         chain = self._chain(samplers)
         return sample_texts(model, vocabulary, chain, prompt, count=count, length=length, seed=seed, report=report)
 
@@ -170,7 +170,7 @@ class Run:
         length: int = 1000,
         seed: int = 0,
         samplers: Sequence[Choice] | None = None,
-        checkpoint: str = "best",
+        checkpoint: str | int = "best",
         device: str = "auto",
         precision: Precision | None = None,
     ) -> Iterator[str]:
@@ -181,7 +181,7 @@ class Run:
         Raises:
             RunError: If the run was trained on labelled examples.
         """
-        model, vocabulary = self._language_model(checkpoint, device, precision)
+        model, vocabulary = self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
         pieces = stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
         return blame_iteration(pieces)
 
@@ -194,7 +194,7 @@ class Run:
         length: int | None = None,
         samplers: Sequence[Choice] = (),
         seed: int = 0,
-        checkpoint: str = "best",
+        checkpoint: str | int = "best",
         device: str = "auto",
         report: Report | None = None,
     ) -> list[Prediction]:
@@ -223,7 +223,7 @@ class Run:
         self,
         split: SplitName = "validation",
         *,
-        checkpoint: str = "best",
+        checkpoint: str | int = "best",
         device: str = "auto",
         report: Report | None = None,
     ) -> LikelihoodScore | ExampleScore:
@@ -233,14 +233,14 @@ class Run:
             The likelihood for a language model; the loss and the metrics for labelled examples.
 
         Raises:
-            DataError: If the split is empty, or the corpus is missing.
+            DataError: If there is no such split, if it is empty, or if the corpus is missing.
             RunError: If the run was trained on another corpus.
         """
         return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report or (lambda _: None))
 
     @blame_components()
     def score_samples(
-        self, *, checkpoint: str = "best", device: str = "auto", seed: int = 0, report: Report | None = None
+        self, *, checkpoint: str | int = "best", device: str = "auto", seed: int = 0, report: Report | None = None
     ) -> tuple[TextScores, TextScores]:
         """Draw samples as `[sampling]` configures, and score them and held-out text by the metrics of the experiment.
 
@@ -250,14 +250,18 @@ class Run:
         Raises:
             DataError: If the corpus is missing.
         """
-        trained = TrainedModel(self.directory, checkpoint, device)
-        chains = [self.experiment.samplers]
+        trained, chains = TrainedModel(self.directory, checkpoint, device), [self.experiment.samplers]
         (scores,), baseline = self._task.score_samples(trained, chains, seed, report or (lambda _: None))
         return scores, baseline
 
     @blame_components()
     def report(
-        self, text: str | None = None, *, checkpoint: str = "best", device: str = "auto", report: Report | None = None
+        self,
+        text: str | None = None,
+        *,
+        checkpoint: str | int = "best",
+        device: str = "auto",
+        report: Report | None = None,
     ) -> ReportPage:
         """Return a report about the run as an HTML page, which a notebook displays.
 
@@ -270,7 +274,7 @@ class Run:
         return write_report([subject], text)
 
     @blame_components()
-    def inspect(self, text: str, checkpoint: str = "best") -> Inspection:
+    def inspect(self, text: str, checkpoint: str | int = "best") -> Inspection:
         """Return the predictions on each step of a text, before and after one parameter update of a copy of the model.
 
         Raises:
@@ -281,7 +285,7 @@ class Run:
 
     @blame_components()
     def probabilities(
-        self, text: str, prompt: str | None = None, *, checkpoint: str = "best", device: str = "auto"
+        self, text: str, prompt: str | None = None, *, checkpoint: str | int = "best", device: str = "auto"
     ) -> list[SymbolProbability]:
         """Return each symbol of a text with its probability, given the prompt and the symbols before it.
 
@@ -294,7 +298,7 @@ class Run:
         return symbol_probabilities(*self._language_model(checkpoint, device), text, prompt)
 
     @blame_components()
-    def states(self, text: str, *, checkpoint: str = "best", device: str = "auto") -> dict[str, Tensor]:
+    def states(self, text: str, *, checkpoint: str | int = "best", device: str = "auto") -> dict[str, Tensor]:
         """Return the state of every layer after each symbol of a text.
 
         Returns:
@@ -308,7 +312,7 @@ class Run:
 
     def resume(
         self,
-        checkpoint: str = "latest",
+        checkpoint: str | int = "latest",
         *,
         callbacks: Sequence[object] = (),
         progress: bool | None = None,
@@ -328,22 +332,17 @@ class Run:
         """
         from seqforge.api.launch import resume
 
-        experiment = self.experiment
-        table = merge_tables(experiment.table, settings)
-        changed = Experiment.from_dict(table, self.path, experiment.registry, origin=self.directory.experiment)
-        new_backends = "backend" in settings.get("training", {})
-        return resume(
-            Run(self.directory, changed, self.saved, new_backends), checkpoint, callbacks=callbacks, progress=progress
-        )
+        table = merge_tables(self.experiment.table, settings)
+        changed = Experiment.from_dict(table, self.path, self.experiment.registry, origin=self.directory.experiment)
+        run = replace(self, experiment=changed, new_backends="backend" in settings.get("training", {}))
+        return resume(run, checkpoint, callbacks=callbacks, progress=progress)
 
     @property
     def _task(self) -> Task:
         return task_of(self.experiment)
 
-    def _language_model(
-        self, checkpoint: str, device: str, precision: Precision | None = None
-    ) -> tuple[SequenceModel, Vocabulary]:
-        return self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
+    def _language_model(self, checkpoint: str | int, device: str) -> tuple[SequenceModel, Vocabulary]:
+        return self._task.language_model(TrainedModel(self.directory, checkpoint, device))
 
     def _chain(self, samplers: Sequence[Choice] | None) -> list[Sampler]:
         chosen = self.experiment if samplers is None else with_samplers(self.experiment, samplers, self.path)

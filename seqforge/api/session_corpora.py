@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+from torch import Tensor
 
 from seqforge.errors import DataError
+from seqforge.files import is_utf8
 from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus
 
 
@@ -19,14 +21,14 @@ def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
         A class for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
 
     Raises:
-        DataError: If there is no text, or if an item is not a text.
+        DataError: If there is no text, or if an item is not a text that can be encoded in UTF-8.
     """
     if isinstance(documents, str | bytes):
         raise DataError("texts(…) takes an iterable of texts, not a single text", hint="Write texts([text]).")
     items = [_document(index, item) for index, item in enumerate(documents)]
     if not items:
         raise DataError("texts(…): the iterable is empty", hint="Pass at least one text.")
-    digest = _digest((document.name.encode(), document.content) for document in items)
+    digest = _digest((_name(document), document.content) for document in items)
 
     class Texts(Corpus):
         """Texts of a Python session."""
@@ -56,13 +58,13 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
         A class for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
 
     Raises:
-        DataError: If there is no example, or if an item is not a pair.
+        DataError: If there is no example, if an item is not a pair, or if a value is neither text nor numbers.
     """
     items = [_example(index, item) for index, item in enumerate(pairs)]
     if not items:
         raise DataError("examples(…): the iterable is empty", hint="Pass at least one example.")
     digest = _digest(
-        (example.name.encode(), repr(example.split).encode(), *map(_content, values))
+        (_name(example), repr(example.split).encode(), *map(_content, values))
         for example in items
         for values in [(example.input, example.target, *example.alternatives)]
     )
@@ -91,6 +93,8 @@ def _document(index: int, item: object) -> Document:
     match item:
         case Document():
             return item
+        case str() if not is_utf8(item):
+            raise DataError(f"texts(…): item {index} cannot be encoded in UTF-8", hint="Decode its bytes as UTF-8.")
         case str():
             return Document(f"text-{index:08d}", item.encode())
         case bytes():
@@ -109,13 +113,24 @@ def _example(index: int, item: object) -> Example:
         raise DataError(
             f"examples(…): item {index} is not a pair of an input and a target", hint="Yield (input, target)."
         )
-    return Example(f"example-{index:08d}", _value(pair[0]), _value(pair[1]))
+    try:
+        return Example(f"example-{index:08d}", _value(pair[0]), _value(pair[1]))
+    except (ValueError, TypeError, RuntimeError) as error:  # such as lists of different lengths, or a tensor on a GPU
+        raise DataError(
+            f"examples(…): a value of item {index} cannot become an array: {error}",
+            hint="Pass text, a number, or an array or a tensor on the CPU.",
+        ) from error
+
+
+def _name(item: Document | Example) -> bytes:
+    # Names of files that are not UTF-8 contain surrogates.
+    return item.name.encode("utf-8", "surrogateescape")
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, str | int):
         return value
-    array = np.asarray(value)
+    array = np.asarray(value.detach() if isinstance(value, Tensor) else value)
     # Data loaders yield the index of a class as a tensor without dimensions.
     return int(array) if array.ndim == 0 and array.dtype.kind in "iu" else array
 

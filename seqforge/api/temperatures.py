@@ -15,7 +15,7 @@ def score_temperatures(
     run: Run,
     temperatures: Sequence[float],
     *,
-    checkpoint: str = "best",
+    checkpoint: str | int = "best",
     device: str = "auto",
     seed: int = 0,
     report: Report | None = None,

@@ -61,7 +61,7 @@ class Checkpoints:
         """Return the folder of a checkpoint."""
         return self.folder / f"step-{step:08d}"
 
-    def find(self, name: str) -> Path:
+    def find(self, name: str | int) -> Path:
         """Return the folder of a checkpoint: "latest", "best" (the latest if none was evaluated), or a step.
 
         Raises:
@@ -78,8 +78,9 @@ class Checkpoints:
                 verify_checkpoint(self.path(step), [])
             best = self.best()
             return self.path(best[0] if best else steps[-1])
-        if name.isdecimal() and len(name) < 20 and int(name) in steps:
-            return self.path(int(name))
+        text = str(name)
+        if text.isdecimal() and len(text) < 20 and int(text) in steps:
+            return self.path(int(text))
         known = ", ".join(str(step) for step in steps)
         raise RunError(f"{self.folder}: no checkpoint {name!r}", hint=f"Available: latest, best, {known}.")
 

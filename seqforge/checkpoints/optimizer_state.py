@@ -56,9 +56,9 @@ def join_optimizer_state(
             moments.setdefault(_index(index, count), {})[name] = value
     for index, values in scalars.items():
         moments.setdefault(_index(index, count), {}).update(values)
-    expected = _state_after_a_step(builder, parameters) if moments else {}
+    expected: Mapping[int, Mapping[str, Any]] = _state_after_a_step(builder, parameters) if moments else {}
     for index, state in moments.items():
-        wanted = expected.get(index, {})
+        wanted: Mapping[str, Any] = expected.get(index, {})
         if state.keys() != wanted.keys():
             stored = f"and the checkpoint has {_join(state)} of parameter {index}"
             raise ValueError(f"the optimizer stores {_join(wanted)}, {stored}")

@@ -9,7 +9,7 @@ from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLE_SPEC, ExampleFile, read_example_spec
 from seqforge.data.example_values import decode_target, encode_input, to_json_value, to_text
 from seqforge.data.padded_batch import PaddedBatch, pad_inputs, pad_targets, read_batch
-from seqforge.data.splits import Spans, SplitName, hash_to_unit_interval, split
+from seqforge.data.splits import Spans, SplitName, check_split, hash_to_unit_interval, split
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "TokenFile",
     "TokenStream",
     "TrainingBatches",
+    "check_split",
     "decode_target",
     "encode_corpus",
     "encode_examples",

@@ -2,12 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.data.token_file import TokenFile
+from seqforge.errors import DataError, did_you_mean
 
 SplitName = Literal["training", "validation", "test"]
 
@@ -60,6 +61,16 @@ def split(
         "validation": _clip(whole, validation_start, test_start),
         "test": _clip(whole, test_start, length),
     }
+
+
+def check_split(name: str) -> None:
+    """Check the name of a split.
+
+    Raises:
+        DataError: If there is no split of that name.
+    """
+    if name not in get_args(SplitName):
+        raise DataError(f"there is no split {name!r}", hint=did_you_mean(name, get_args(SplitName)))
 
 
 def hash_to_unit_interval(name: str) -> float:

@@ -15,7 +15,7 @@ from seqforge.experiment.tables import override, read_table
 from seqforge.faults import blame_components
 from seqforge.files import is_utf8
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import Choice, Component, Registry, Use, plain_tables, use, with_classes_of
+from seqforge.registry import Choice, Component, Registry, plain_tables, use, with_classes_of
 
 Settings = Mapping[str, Any]
 
@@ -124,12 +124,15 @@ class Experiment:
         seed: int | None = None,
         registry: Registry | None = None,
     ) -> None:
-        network = {"cells": _as_use(cells), "attention": _as_use(attention), "initializer": _as_use(initializer)}
-        table = {
+        settings: Any = model or {}
+        network = _without_none(
+            {"cells": _as_use(cells), "attention": _as_use(attention), "initializer": _as_use(initializer)}
+        )
+        table: dict[str, Any] = {
             "experiment": _without_none({"name": name, "seed": seed}),
             "corpus": _as_use(corpus),
             "vocabulary": _as_use(vocabulary),
-            "model": {**(model or {}), **_without_none(network)},
+            "model": {**cast("Settings", settings), **network} if isinstance(settings, Mapping) else settings,
             "loss": _as_use(loss),
             "optimizer": _as_use(optimizer),
             "schedule": _as_use(schedule),
@@ -233,7 +236,7 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_use(choice: Choice | Sequence[Choice] | None) -> Any:
-    """Convert a name or a class to `use(…)`, also each in a list."""
-    if choice is None or isinstance(choice, Use):
-        return choice
-    return use(choice) if isinstance(choice, str | type) else [_as_use(item) for item in choice]
+    """Convert a name or a class to `use(…)`, also each in a list. The check of the experiment refuses other values."""
+    if isinstance(choice, list | tuple):
+        return [_as_use(item) for item in choice]
+    return use(choice) if isinstance(choice, str | type) else choice

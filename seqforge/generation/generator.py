@@ -22,6 +22,7 @@ from seqforge.interfaces import (
     Vocabulary,
     map_state,
 )
+from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel, States
 
 _KERNEL_STEPS = 256
@@ -34,7 +35,7 @@ def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " l
     If the prompt is None, return a line break, or the first symbol of a vocabulary without a line break.
 
     Raises:
-        DataError: If the prompt is empty, or contains a symbol that is not in the vocabulary.
+        DataError: If the prompt is empty, is not valid Unicode, or contains a symbol that is not in the vocabulary.
     """
     if prompt is None:
         try:
@@ -44,7 +45,11 @@ def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " l
     if not prompt:
         raise DataError("the prompt is empty", hint="Pass at least one symbol, or omit the prompt.")
     try:
+        # Bytes of a command line that are not UTF-8 are surrogates in Python.
         return torch.as_tensor(vocabulary.encode(prompt.encode("utf-8", "surrogateescape")).astype("int64"))
+    except UnicodeEncodeError as error:
+        symbol = prompt[error.start]
+        raise DataError(f"the prompt's symbol {symbol!r} at position {error.start} is not a character") from error
     except UnknownSymbolError as error:
         raise DataError(
             f"the prompt's symbol {error.symbol!r} at position {error.position} is not in the model's vocabulary",
@@ -82,9 +87,11 @@ def generate(
         The drawn symbols on the CPU: one step at a time, or many if a backend has a generation kernel.
 
     Raises:
+        DataError: If the length is below 1, or the seed is negative.
         RunError: If the logits of the model are not finite.
         PluginError: If a sampler returns something other than logits, or its automaton is invalid.
     """
+    check_minimum("length", length, 1)
     device = next(model.parameters()).device
     uniforms = uniforms_of(seed, count, own)
     count = count if own is None else len(own)
@@ -106,6 +113,16 @@ def generate(
         yield from _draw_step_by_step(model, samplers, memories, states, tokens, uniforms, length - 1)
     else:
         yield from _draw_with_kernel(kernel, samplers, memories, automaton, tokens, uniforms, length - 1)
+
+
+def check_minimum(name: str, number: int, minimum: int) -> None:
+    """Check a number that the user chooses.
+
+    Raises:
+        DataError: If it is below the minimum.
+    """
+    if number < minimum:
+        raise DataError(f"{name} is {number}", hint=f"It must be at least {minimum}.")
 
 
 def _generation_kernel(model: SequenceModel, states: States, samplers: Sequence[Sampler]) -> GenerationKernel | None:
@@ -179,7 +196,11 @@ def uniforms_of(seed: int, count: int, own: range | None = None) -> Callable[[in
     """Return a function that draws uniform numbers in [0, 1) for `count` samples and a given number of steps.
 
     With `own`, the function returns the numbers of these samples only.
+
+    Raises:
+        DataError: If the seed is negative.
     """
+    check_minimum("seed", seed, 0)
     generator = np.random.default_rng(seed)
     columns = slice(None) if own is None else slice(own.start, own.stop)
 
@@ -259,6 +280,6 @@ def _not_finite() -> RunError:
 
 def _known_symbols(vocabulary: Vocabulary) -> str:
     shown = min(vocabulary.size, 128)
-    symbols = "".join(vocabulary.decode([token]).decode("utf-8", "replace") for token in range(shown))
+    symbols = "".join(decode_tokens(vocabulary, [token]).decode("utf-8", "replace") for token in range(shown))
     more = f" and {vocabulary.size - shown} more" if vocabulary.size > shown else ""
     return f"The vocabulary contains {symbols!r}{more}."

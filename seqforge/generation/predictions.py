@@ -14,6 +14,7 @@ from seqforge.data import decode_target, encode_input, pad_inputs, to_json_value
 from seqforge.errors import DataError
 from seqforge.events import Report, WorkProgressed
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
+from seqforge.generation.generator import check_minimum
 from seqforge.interfaces import ExampleSpec, Numbers, Sampler, Value, Vocabulary
 from seqforge.model import EncoderOutput, SequenceModel
 
@@ -28,6 +29,9 @@ class Decoding:
         length: Maximum number of symbols.
         samplers: Chain of samplers to draw with; if it is empty, a beam search is used.
         seed: Seed of the draws.
+
+    Raises:
+        DataError: If the width or the length is below 1, or the seed is negative.
     """
 
     beam: int = 1
@@ -35,6 +39,10 @@ class Decoding:
     length: int = 200
     samplers: Sequence[Sampler] = field(default=())
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, minimum in (("beam", 1), ("length", 1), ("seed", 0)):
+            check_minimum(name, getattr(self, name), minimum)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +112,8 @@ class Predictor:
         Raises:
             DataError: If an input does not fit the example spec. The message counts the inputs of all calls.
         """
+        if isinstance(inputs, str):
+            raise DataError("the inputs are a single text, not a list of texts", hint="Write [text].")
         model, spec, vocabulary = self._model, self._spec, self._vocabulary
         numbered = enumerate(inputs, start=self._count + 1)
         encoded = [_encode(spec, vocabulary, value, number) for number, value in numbered]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seqforge.distribution import ALONE, World
 from seqforge.events import Report, WorkProgressed
-from seqforge.generation.generator import encode_prompt, generate
+from seqforge.generation.generator import check_minimum, encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.interfaces.vocabulary import decode_tokens
 from seqforge.model import SequenceModel
@@ -54,8 +54,9 @@ def sample_texts(
     """Draw samples in one batch, and return each with its prompt.
 
     A prompt of None is a line break, which is not a part of the returned text. The samples are divided over the
-    processes of `world`, all of which return the same texts.
+    processes of `world`, all of which return the same texts. The errors are those of `encode_prompt` and `generate`.
     """
+    check_minimum("count", count, 1)
     own = world.share(count)
 
     def draw_own() -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqforge.errors import ExperimentError, PluginError
+from seqforge.files import is_utf8
 from seqforge.registry.problems import format_value, join
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
@@ -63,7 +64,7 @@ def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
     Each `use(…)` and each class becomes a table, a path becomes text, and a NumPy number becomes a plain number.
 
     Raises:
-        ExperimentError: If an experiment file cannot hold a value of this type.
+        ExperimentError: If an experiment file cannot hold a value of this type, or text that is not valid Unicode.
     """
     match value:
         case Use(component=component, options=options):
@@ -76,14 +77,16 @@ def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
             return plain_tables(Use(value, {}), registry, key)
         case Mapping():
             items = cast("Mapping[Any, Any]", value).items()
-            return {str(name): plain_tables(inner, registry, join(key, str(name))) for name, inner in items}
+            return {_text(str(name), key): plain_tables(inner, registry, join(key, str(name))) for name, inner in items}
         case list() | tuple():
             values = cast("list[Any]", value)
             return [plain_tables(inner, registry, join(key, index)) for index, inner in enumerate(values)]
-        case None | bool() | str() | datetime.date() | datetime.time():
+        case str():
+            return _text(value, key)
+        case None | bool() | datetime.date() | datetime.time():
             return value
         case Path():
-            return str(value)
+            return _text(str(value), key)
         case Integral():
             return int(value)
         case Real():
@@ -93,6 +96,15 @@ def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
                 f"the experiment: {key}: an experiment cannot hold the value {format_value(value)}",
                 hint="Write text, a number, true or false, a list, a table, a path, or use(…).",
             )
+
+
+def _text(text: str, key: str) -> str:
+    if is_utf8(text):
+        return text
+    raise ExperimentError(
+        f"the experiment: {key}: {text!r} is not valid UTF-8",
+        hint="An experiment is stored in UTF-8. If this is the name of a file, rename the file.",
+    )
 
 
 def _classes_in(value: Any) -> Iterator[type[Any]]:

@@ -33,7 +33,7 @@ class Subject:
         self,
         directory: RunDirectory,
         experiment: Experiment,
-        checkpoint: str = "best",
+        checkpoint: str | int = "best",
         device: str = "auto",
         report: Report = lambda _: None,
     ) -> None:

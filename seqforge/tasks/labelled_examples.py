@@ -15,6 +15,7 @@ from seqforge.data import (
     BucketedBatches,
     LabelledDataset,
     SplitName,
+    check_split,
     decode_target,
     prepare_examples,
     read_batch,
@@ -98,6 +99,7 @@ class LabelledExamplesTask(Task):
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> ExampleScore:
         """Score a whole split by the loss and the metrics."""
+        check_split(split)
         dataset = prepare_examples(self.experiment, report)
         trained.check_corpus(dataset.file.digest)
         examples = dataset.splits[split]
@@ -108,6 +110,7 @@ class LabelledExamplesTask(Task):
 
     def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
         """Score each example of a split by the loss."""
+        check_split(split)
         dataset = prepare_examples(self.experiment, report)
         trained.check_corpus(dataset.file.digest)
         examples = np.sort(dataset.splits[split])

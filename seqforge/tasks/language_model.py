@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from seqforge.checkpoints.training_state import TrainingState, initial_state
-from seqforge.data import Dataset, SplitName, TrainingBatches, evaluation_batches, prepare
+from seqforge.data import Dataset, SplitName, TrainingBatches, check_split, evaluation_batches, prepare
 from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import DataError, RunError
 from seqforge.evaluation.baseline import score_baseline
@@ -96,6 +96,7 @@ class LanguageModelTask(Task):
 
     def evaluate(self, trained: TrainedModel, split: SplitName, report: Report) -> LikelihoodScore:
         """Score a whole split by its likelihood."""
+        check_split(split)
         dataset = prepare(self.experiment, report)
         trained.check_corpus(dataset.token_file.digest)
         if dataset.splits[split].length < 2:
@@ -104,6 +105,7 @@ class LanguageModelTask(Task):
 
     def block_losses(self, trained: TrainedModel, split: SplitName, report: Report) -> BlockLosses:
         """Score a whole split in blocks of text."""
+        check_split(split)
         dataset = prepare(self.experiment, report)
         trained.check_corpus(dataset.token_file.digest)
         spans = dataset.splits[split]

@@ -23,6 +23,7 @@ from seqforge.generation import Decoding, Predictor
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
+from seqforge.model.precision import check_precision
 from seqforge.registry import Component
 from seqforge.runs.backends import read_backends, read_precision
 from seqforge.runs.directory import RunDirectory
@@ -38,12 +39,19 @@ class TrainedModel:
         checkpoint: "best", "latest", a step, or "initial" for the weights before the first step.
         device: Device to load the model on, or "auto".
         precision: Precision of matrix products; None for that of the experiment.
+
+    Raises:
+        RunError: If there is no such precision.
     """
 
     directory: RunDirectory
-    checkpoint: str = "best"
+    checkpoint: str | int = "best"
     device: str = "auto"
     precision: Precision | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision is not None:
+            check_precision(self.precision)
 
     @property
     def path(self) -> Path:
@@ -93,7 +101,7 @@ class Task(ABC):
         """Score a whole split.
 
         Raises:
-            DataError: If the split is empty, or the corpus is missing.
+            DataError: If there is no such split, if it is empty, or if the corpus is missing.
             RunError: If the run was trained on another corpus.
         """
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from seqforge import Experiment, Run, train, use
-from seqforge.errors import DataError, ExperimentError
+from seqforge.data import check_split
+from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.events import WorkProgressed
 from seqforge.interfaces import Cell
+from seqforge.model.precision import check_precision
 
 
 @pytest.fixture
@@ -73,6 +75,28 @@ def test_states_contain_every_layer_at_every_step(experiment: Any, tmp_path: Pat
 def test_a_symbol_outside_the_vocabulary_is_an_error(call: Any, run: Run) -> None:
     with pytest.raises(DataError, match="symbol 'Z' at position 1"):
         call(run, "lZ")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda run: run.sample(length=0), "length is 0"),
+        (lambda run: list(run.stream(length=-1)), "length is -1"),
+        (lambda run: run.sample(count=0), "count is 0"),
+        (lambda run: run.sample(seed=-1), "seed is -1"),
+        (lambda run: check_precision("bfloat"), "there is no precision 'bfloat'"),
+        (lambda run: check_split("valid"), "there is no split 'valid'"),
+        (lambda run: run.sample(checkpoint=7), "no checkpoint 7"),
+    ],
+)
+def test_a_wrong_argument_is_an_error(call: Any, message: str, run: Run) -> None:
+    with pytest.raises((DataError, RunError), match=message):
+        call(run)
+
+
+def test_a_checkpoint_may_be_a_number(run: Run) -> None:
+    steps = run.checkpoints.steps()
+    assert [run.sample(checkpoint=step) for step in steps] == [run.sample(checkpoint=str(step)) for step in steps]
 
 
 def test_sampling_and_evaluation_report_their_progress(run: Run) -> None:

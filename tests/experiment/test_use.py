@@ -153,12 +153,19 @@ class Unfinished(Metric):
         ),
         ({"training": {"steps": Cold}}, "training.steps: should be a valid integer, not {'use': 'session/Cold'}"),
         ({"training": {3: 4}}, "training.3: [training] has no option '3'"),
+        ({"model": 5}, "model: must be a table, not 5"),
+        ({"cells": 5}, "model.cells: must be a list of at least one cell"),
+        ({"vocabulary": 5}, "vocabulary: must be a table with the name of a vocabulary, not 5"),
+        ({"optimizer": Plain()}, "optimizer: an experiment cannot hold the value <"),
+        ({"name": "\ud800"}, "experiment.name: '\\ud800' is not valid UTF-8"),
+        ({"data": {"\udc80": 1}}, "data: '\\udc80' is not valid UTF-8"),
+        ({"corpus": sf.use("inline", text=Path("\udc80"))}, "corpus.text: '\\udc80' is not valid UTF-8"),
         ({"loss": Plain}, "Plain is not a component: it does not derive from an interface"),
     ],
 )
 def test_a_wrong_component_or_option_is_an_error(samples: Registry, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises((ExperimentError, PluginError)) as caught:
-        sf.Experiment(corpus=CORPUS, registry=samples, **arguments)
+        sf.Experiment(**{"corpus": CORPUS, "registry": samples, **arguments})
     assert message in str(caught.value).replace("\n", ". ")
 
 

@@ -149,6 +149,8 @@ def test_the_default_prompt_is_a_line_break_and_a_prompt_must_be_in_the_vocabula
     assert "The vocabulary contains '\\nabcdé'" in str(caught.value)
     with pytest.raises(DataError, match="the prompt is empty"):
         encode_prompt(vocabulary, "")
+    with pytest.raises(DataError, match=r"symbol '\\ud800' at position 1 is not a character"):
+        encode_prompt(vocabulary, "a\ud800")
     without_line_break: Vocabulary = experiment().vocabulary.build()
     without_line_break.learn([b"xyz"])
     assert encode_prompt(without_line_break, None).tolist() == [0]

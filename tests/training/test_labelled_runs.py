@@ -142,6 +142,20 @@ def test_a_prediction_is_not_longer_than_the_limit(trained: Any) -> None:
     assert all(len(prediction.output) <= 2 for prediction in run.predict(["ab", "cde"], length=2))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"inputs": "ab"}, "a single text, not a list"),
+        ({"beam": 0}, "beam is 0"),
+        ({"length": 0}, "length is 0"),
+        ({"samplers": ["temperature"], "seed": -1}, "seed is -1"),
+    ],
+)
+def test_a_wrong_argument_of_a_prediction_is_an_error(trained: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        trained("many-to-many").predict(**{"inputs": ["ab"], **arguments})
+
+
 def test_sampling_and_predicting_refer_to_each_other(trained: Any, experiment: Any, tmp_path: Path) -> None:
     run = trained("many-to-one")
     for draw in (run.sample, lambda: list(run.stream())):
