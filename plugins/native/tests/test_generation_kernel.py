@@ -211,6 +211,19 @@ def test_the_kernels_generate_the_symbols_of_the_loop(
     assert (count_differences(fast, experiment, model) <= NEAR_TIES).all()
 
 
+@pytest.mark.parametrize("k", [5, 2**24, 2**63 - 1])
+def test_a_k_of_at_least_the_number_of_symbols_keeps_them_all(
+    k: int, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
+    cells = [{"use": "essentials/rnn", "hidden_size": 8}]
+    neutral, all_of_k = (
+        make(cells, [sampler]) for sampler in ({"use": "temperature", "temperature": 1.0}, {"use": "top-k", "k": k})
+    )
+    model = build_model(neutral, 5)
+    assert torch.equal(sample(all_of_k, model, 3, 100), sample(neutral, model, 3, 100))
+
+
 @pytest.mark.parametrize("chain", list(SAMPLERS))
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=strategies.data())

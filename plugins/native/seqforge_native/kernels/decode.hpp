@@ -186,7 +186,7 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                 for (std::int64_t row = thread; row < own.rows; row += own.threads) {
                     const std::int64_t token = draw_for(own, row, step, own.guide.states ? owing[row] : 0, memory);
                     if (token < 0) failed.store(true, std::memory_order_relaxed);
-                    else if (own.guide.states && !move_on(own.guide, own.symbols, row, token, owing[row]))
+                    else if (own.guide.states && !advance(own.guide, own.symbols, row, token, owing[row]))
                         stopped.store(true, std::memory_order_relaxed);
                     own.tokens[(step + 1) * own.rows + row] = std::max<std::int64_t>(token, 0);
                 }

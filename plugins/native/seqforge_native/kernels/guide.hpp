@@ -41,7 +41,7 @@ inline void forbid(const Guide &guide, std::int64_t symbols, std::int64_t row, s
 }
 
 // Advances the automaton of a row. Returns false if the next state is not in the table.
-inline bool move_on(const Guide &guide, std::int64_t symbols, std::int64_t row, std::int64_t token, std::int64_t &owed) {
+inline bool advance(const Guide &guide, std::int64_t symbols, std::int64_t row, std::int64_t token, std::int64_t &owed) {
     std::int32_t &state = guide.states[row], &height = guide.heights[row];
     std::int32_t *stack = guide.stacks + row * guide.depth;
     const std::int32_t next = guide.next_states[state * symbols + token];

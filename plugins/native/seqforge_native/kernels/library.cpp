@@ -48,10 +48,7 @@ void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, 
     void seqforge_backward_##suffix(std::int64_t cell, const Backward<Element> *call) {                                 \
         with_cell(cell, [&]<class Cell>() { run_backward<Element, Cell>(*call); });                                     \
     }                                                                                                                   \
-    void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \
-                                    std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
-        add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                           \
-    }
+    ADD_ROWS_FUNCTION(Element, suffix)
 
 extern "C" {
 

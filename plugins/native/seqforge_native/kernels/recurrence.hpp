@@ -112,7 +112,7 @@ struct StartsFromInputGates {
 
 // Prefetches the next block of some rows of gates. This helps for a sequence, whose rows are read once, but not for a
 // table, which is in the cache.
-template <int rows, int vectors, class Element> inline void ask_for(const Element *const (&gates)[rows]) {
+template <int rows, int vectors, class Element> inline void prefetch_next_block(const Element *const (&gates)[rows]) {
     constexpr int together = 64 / sizeof(Element) / lanes;
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v += together)
@@ -136,7 +136,7 @@ template <class Element, class Cell, class Call> void run_forward(const Call &ca
                     }
                     Tile<rows, vectors> sums;
                     Cell::template begin<Element, rows, vectors>(call, gates, first, sums);
-                    if (!call.symbols) ask_for<rows, vectors>(gates);
+                    if (!call.symbols) prefetch_next_block<rows, vectors>(gates);
                     inputs.template multiply<rows, vectors>(sums, row, call.weight, first);
                     Cell::template finish<Element, rows, vectors>(call, gates, step, row, first, sums);
                 });

@@ -22,3 +22,10 @@ void add_rows(const std::int64_t *symbols, const Element *gradient, std::int64_t
 }
 
 } // namespace seqforge
+
+// The C function that adds the rows of one type.
+#define ADD_ROWS_FUNCTION(Element, suffix)                                                                              \
+    void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \
+                                    std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
+        seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
+    }

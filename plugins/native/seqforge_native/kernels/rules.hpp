@@ -29,8 +29,8 @@ inline void apply_rule(Rule rule, float value, float *logits, std::int64_t count
         for (std::int64_t j = 0; j < count; j++) logits[j] *= value;
         break;
     case Rule::top_k: {
-        std::int64_t k = static_cast<std::int64_t>(value);
-        if (k >= count) break;
+        if (value >= count) break; // before the conversion, since a large float fits no integer
+        const auto k = static_cast<std::int64_t>(value);
         std::vector<float> sorted(logits, logits + count);
         std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end(), std::greater<float>());
         for (std::int64_t j = 0; j < count; j++)

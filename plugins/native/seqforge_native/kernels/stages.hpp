@@ -149,7 +149,4 @@ template <class Element, class Direction> void run_stages(const Stages<Element> 
     void seqforge_backward_stages_##suffix(const seqforge::Stages<Element> *call) {                                     \
         seqforge::run_stages<Element, Program::Backwards>(*call);                                                       \
     }                                                                                                                   \
-    void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \
-                                    std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
-        seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
-    }
+    ADD_ROWS_FUNCTION(Element, suffix)

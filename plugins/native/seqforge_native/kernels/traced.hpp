@@ -143,16 +143,13 @@ inline Vector logarithm_of_one_plus(Vector x) {
                                 std::int64_t threads, Element *for_forward, Element *for_backward) {                    \
         seqforge::pack_for<Program>(weight, hidden, inputs, threads, for_forward, for_backward);                        \
     }                                                                                                                   \
-    void seqforge_forward_##suffix(std::int64_t, const seqforge::Forward<Element> *call) {                        \
+    void seqforge_forward_##suffix(std::int64_t, const seqforge::Forward<Element> *call) {                              \
         seqforge::run_forward<Element, seqforge::Traced<Program>>(*call);                                               \
     }                                                                                                                   \
-    void seqforge_backward_##suffix(std::int64_t, const seqforge::Backward<Element> *call) {                      \
+    void seqforge_backward_##suffix(std::int64_t, const seqforge::Backward<Element> *call) {                            \
         seqforge::run_backward<Element, seqforge::Traced<Program>>(*call);                                              \
     }                                                                                                                   \
-    void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \
-                                    std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
-        seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
-    }
+    ADD_ROWS_FUNCTION(Element, suffix)
 
 // The same for a program without a product: there are no weights to pack.
 #define ELEMENTWISE_FUNCTIONS(Program, Element, suffix)                                                                 \
@@ -162,7 +159,4 @@ inline Vector logarithm_of_one_plus(Vector x) {
     void seqforge_backward_##suffix(std::int64_t, const seqforge::Backward<Element> *call) {                            \
         seqforge::run_elementwise_backward<Element, Program>(*call);                                                    \
     }                                                                                                                   \
-    void seqforge_add_rows_##suffix(const std::int64_t *symbols, const Element *gradient, std::int64_t count,           \
-                                    std::int64_t vectors, std::int64_t threads, float *table_gradient) {                \
-        seqforge::add_rows(symbols, gradient, count, vectors, threads, table_gradient);                                 \
-    }
+    ADD_ROWS_FUNCTION(Element, suffix)

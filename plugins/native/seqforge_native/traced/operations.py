@@ -35,7 +35,7 @@ def _reversed_sub(arithmetic: Arithmetic, left: Any, right: Any, alpha: float | 
     return _scaled("sub", arithmetic, right, left, alpha=alpha)
 
 
-def _first(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Value:
+def _first_argument(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__: Any) -> Value:
     number = arithmetic.number(value)
     whole = all(part.operation == "constant" and part.value.is_integer() for part in number.parts)
     if dtype not in (None, torch.float32) and not whole:
@@ -43,8 +43,8 @@ def _first(arithmetic: Arithmetic, value: Any, *_: Any, dtype: Any = None, **__:
     return number
 
 
-def _second(arithmetic: Arithmetic, _: Any, value: Any, *__: Any, dtype: Any = None, **___: Any) -> Value:
-    return _first(arithmetic, value, dtype=dtype)
+def _second_argument(arithmetic: Arithmetic, _: Any, value: Any, *__: Any, dtype: Any = None, **___: Any) -> Value:
+    return _first_argument(arithmetic, value, dtype=dtype)
 
 
 def _absolute(arithmetic: Arithmetic, value: Any) -> Value:
@@ -65,7 +65,7 @@ def _any_of(arithmetic: Arithmetic, left: Any, right: Any) -> Value:
 
 
 def _filled(number: float, arithmetic: Arithmetic, *_: Any, dtype: Any = None, **__: Any) -> Value:
-    return _first(arithmetic, number, dtype=dtype)
+    return _first_argument(arithmetic, number, dtype=dtype)
 
 
 def _power(arithmetic: Arithmetic, value: Any, exponent: Any) -> Value:
@@ -216,9 +216,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
             _aten._to_copy.default,
             _aten._unsafe_view.default,
         ),
-        _first,
+        _first_argument,
     ),
-    **dict.fromkeys((_aten.copy.default, _aten.full.default, _aten.full_like.default), _second),
+    **dict.fromkeys((_aten.copy.default, _aten.full.default, _aten.full_like.default), _second_argument),
     _aten.where.self: partial(_elementwise, "where"),
     _aten.relu.default: partial(_from_constant, "maximum", 0.0),
     _aten.reciprocal.default: partial(_from_constant, "div", 1.0),

@@ -51,7 +51,10 @@ class LSTMState(NamedTuple):
 
 
 class LayerNormLSTM(FactoredCell[LSTMState]):
-    """The LSTM with layer normalization (Ba et al. 2016, arXiv 1607.06450), equations 20 to 22."""
+    """The LSTM with layer normalization (Ba et al. 2016, arXiv 1607.06450), equations 20 to 22.
+
+    The bias is added before the first norm, and not after it as in the paper.
+    """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size, 4 * hidden_size)
