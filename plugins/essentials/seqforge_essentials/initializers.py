@@ -35,8 +35,8 @@ class Uniform(Initializer):
 class Normal(Initializer):
     """Draw matrices from a normal distribution around 0, and set biases to 0.
 
-    Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", use a standard deviation of 0.02. Other
-    vectors, such as peepholes, keep the initial values of their modules.
+    Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training", use a standard deviation of
+    0.02. Other vectors, such as peepholes, keep the initial values of their modules.
     """
 
     standard_deviation: Annotated[float, Field(gt=0, description="Standard deviation of matrix elements.")] = 0.02

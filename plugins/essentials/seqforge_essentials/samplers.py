@@ -32,7 +32,7 @@ class Temperature(Sampler):
     Ackley et al. 1985, "A Learning Algorithm for Boltzmann Machines". The limit at 0 is the sampler `greedy`.
     """
 
-    temperature: Annotated[float, Field(ge=0.001, description="Divisor of the logits; 1 changes nothing.")] = 0.8
+    temperature: Annotated[float, Field(ge=1e-3, le=1e3, description="Divisor of the logits; 1 changes nothing.")] = 0.8
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
         """Divide the logits by the temperature."""
@@ -114,7 +114,7 @@ class RepetitionPenalty(Sampler):
     logit by the penalty. This sampler multiplies negative logits, because division would raise their probability.
     """
 
-    penalty: Annotated[float, Field(ge=1, description="Divisor of the logits of repeated symbols.")] = 1.2
+    penalty: Annotated[float, Field(ge=1, le=1e3, description="Divisor of the logits of repeated symbols.")] = 1.2
     window: Annotated[int, Field(ge=1, description="Number of recent symbols that count.")] = 64
 
     def start(self, context: SamplingContext) -> Int[Tensor, "batch recent"]:
