@@ -103,12 +103,9 @@ def measure(size: str, rounds: int, device: str) -> None:
     tokens = torch.randint(SYMBOLS, (TIME + 1, BATCH), device=device)
     models = {name: make(*SIZES[size]).to(device) for name, make in MODELS.items()}
     steps = {name: training_step(model, tokens) for name, model in models.items()}
-    # The first step allocates memory, and compiles on a GPU, so the second one determines the number of steps.
-    counts = {
-        name: max(1, round(MINIMUM_SECONDS / seconds_per_step(step, 1, clock)))
-        for name, step in steps.items()
-        if step()  # The loss is never 0.
-    }
+    for step in steps.values():
+        step()  # The first step allocates memory, and compiles on a GPU.
+    counts = {name: max(1, round(MINIMUM_SECONDS / seconds_per_step(step, 1, clock))) for name, step in steps.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
