@@ -1,5 +1,6 @@
 """The data of a run: an encoded corpus, its vocabulary and its splits."""
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -56,9 +57,12 @@ class Dataset:
         """
         spans = self.splits[name]
         for start, stop in zip(spans.starts.tolist(), spans.stops.tolist(), strict=True):
+            # A piece may end inside a character, which is then a part of the next piece.
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
             for begin in range(start, stop, LONGEST_PIECE):
-                tokens = self.token_file.map().read(begin, min(stop, begin + LONGEST_PIECE)).tolist()
-                yield decode_tokens(self.vocabulary, tokens).decode("utf-8", "replace")
+                end = min(stop, begin + LONGEST_PIECE)
+                tokens = self.token_file.map().read(begin, end).tolist()
+                yield decoder.decode(decode_tokens(self.vocabulary, tokens), final=end == stop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import CellType, CodeType, FunctionType
 from typing import Any, cast
 
 import pydantic_core
@@ -100,14 +101,28 @@ class Component:
 
 
 def _code_digest(component: type[Any]) -> str:
+    """Return a digest of the methods of a class, and of the plain values in its attributes, defaults and closures."""
     digest = hashlib.blake2b(digest_size=8)
     for base in component.__mro__[:-1]:
         for name, member in sorted(vars(base).items()):
-            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
-            code = getattr(function, "__code__", None)
             digest.update(name.encode())
-            digest.update(marshal.dumps(code) if code is not None else b"")
+            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+            if isinstance(function, FunctionType):
+                closure = function.__closure__ or ()
+                parts = [_portable(function.__code__), function.__defaults__, function.__kwdefaults__, *closure]
+            else:
+                parts = [] if name.startswith("__") else [member]
+            for part in parts:
+                with contextlib.suppress(ValueError):  # It is not a plain value, or an empty cell.
+                    content: Any = part.cell_contents if isinstance(part, CellType) else part
+                    digest.update(marshal.dumps(content, 2))  # Later versions depend on the counts of references.
     return digest.hexdigest()
+
+
+def _portable(code: CodeType) -> CodeType:
+    """Return code without its file and line, which differ in every session."""
+    constants = tuple(_portable(value) if isinstance(value, CodeType) else value for value in code.co_consts)
+    return code.replace(co_filename="", co_firstlineno=1, co_consts=constants)
 
 
 def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -> Component | list[Problem]:

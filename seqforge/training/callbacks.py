@@ -1,5 +1,6 @@
 """Callbacks: objects and plugins that receive the events of a run. Their exceptions do not end the run."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +93,7 @@ def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
     for plugin_name, plugin in hooks.list_name_plugin():
         callers = hooks.get_hookcallers(plugin) or []
         methods = {
-            event: implementation.function
+            event: implementation.function if implementation.argnames else _accept_event(implementation.function)
             for event, name in _EVENTS.items()
             for caller in callers
             if caller.name == f"seqforge_{name}"
@@ -101,6 +102,16 @@ def _plugin_listeners(hooks: pluggy.PluginManager) -> Iterator[_Listener]:
         }
         if methods:
             yield _Listener(f"the plugin {plugin_name!r}", methods)
+
+
+def _accept_event(function: Callable[[], object]) -> Callable[[object], object]:
+    """Return a function that ignores its argument. A hook of pluggy may leave out arguments that it does not need."""
+
+    @functools.wraps(function)
+    def call(event: object) -> object:
+        return function()
+
+    return call
 
 
 def _listener(callback: object) -> _Listener:

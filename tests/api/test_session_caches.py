@@ -41,3 +41,38 @@ def test_a_redefined_class_has_another_cache_key_only_if_its_code_differs() -> N
     assert first.table == other.table
     assert _cache_key(first) == _cache_key(again) != _cache_key(other)
     assert set(first.metrics[0].versions(first.plugins)) == {"session/Length"}
+
+
+SOURCE = """
+class Shifted(Bytes):
+    SHIFT = 1
+
+    def encode_bytes(self, content, by=1):
+        return super().encode_bytes(content) ^ (self.SHIFT * by)
+"""
+
+
+def version(source: str, file: str = "first") -> Any:
+    names: dict[str, Any] = {"Bytes": Bytes, "__name__": "notebook"}
+    exec(compile(source, file, "exec"), names)
+    chosen = Experiment(corpus=use("inline", text="abc" * 99), cells=["gru"], vocabulary=names["Shifted"])
+    return chosen.vocabulary.versions(chosen.plugins)
+
+
+def test_constants_and_defaults_are_a_part_of_a_class_and_its_place_is_not() -> None:
+    assert version(SOURCE) == version("\n\n" + SOURCE, "second")
+    changed = [SOURCE.replace("SHIFT = 1", "SHIFT = 2"), SOURCE.replace("by=1", "by=2")]
+    assert all(version(SOURCE) != version(source) for source in changed)
+
+
+def test_the_variables_of_the_function_around_a_class_are_a_part_of_it() -> None:
+    def define_shifted(shift: int) -> type[Any]:
+        class Shifted(Bytes):
+            def encode_bytes(self, content: bytes) -> Any:
+                return super().encode_bytes(content) ^ shift
+
+        return Shifted
+
+    metric = define(1.0)[1]
+    keys = [_cache_key(experiment(define_shifted(shift), metric)) for shift in (1, 1, 2)]
+    assert keys[0] == keys[1] != keys[2]

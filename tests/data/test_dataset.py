@@ -111,3 +111,10 @@ def test_a_corpus_whose_files_are_missing_is_an_error(prepared: Prepare, tmp_pat
     with pytest.raises(DataError, match=r"no file matches .*/nothing\.md"):
         prepared(corpus={"use": "text", "files": ["nothing.md"]})
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_character_at_the_border_of_two_pieces_is_whole(prepared: Prepare, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("seqforge.data.dataset.LONGEST_PIECE", 3)
+    pieces = list(prepared(vocabulary={"use": "bytes"}).documents("training"))
+    assert "".join(pieces) == "".join(FILES.values())
+    assert len(pieces) > len(FILES)

@@ -72,6 +72,21 @@ def test_hooks_of_plugins_receive_the_same_events_until_they_fail(capsys: pytest
     assert "the plugin 'watcher' failed in seqforge_step_finished" in capsys.readouterr().err
 
 
+def test_a_hook_may_leave_out_the_event(capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[str] = []
+
+    class Plugin:
+        @hookimpl
+        def seqforge_step_finished(self) -> None:
+            calls.append("step")
+
+    hooks: pluggy.PluginManager = new_plugin_manager()
+    hooks.register(Plugin(), "counter")
+    Callbacks(hooks).notify(StepFinished(1, 0.0, 0.0, 1.0, None, 1.0, 0.1, 8.0, 0.0))
+    assert calls == ["step"]
+    assert not capsys.readouterr().err
+
+
 def test_plugins_without_event_hooks_add_no_listeners(registry: Registry) -> None:
     assert not Callbacks(registry.new_hooks())._listeners
 
