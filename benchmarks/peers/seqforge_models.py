@@ -9,7 +9,7 @@ from benchmarks.peers import torch_training
 from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES, SYMBOLS
 from benchmarks.worker import Clock
 from seqforge import Experiment, Registry
-from seqforge.checkpoints.training_state import initial_state
+from seqforge.checkpoints.training_state import new_training_state
 from seqforge.errors import ExperimentError, PluginError
 from seqforge.generation import generate
 from seqforge.interfaces import Vocabulary
@@ -80,7 +80,7 @@ def train(
         PluginError: If the backend cannot run the cell on this machine.
     """
     chosen = experiment(cell, size, precision, cell_options=cell_options, backend=backend)
-    model = initial_state(chosen, SYMBOLS, torch.device("cpu")).model
+    model = new_training_state(chosen, SYMBOLS, torch.device("cpu")).model
     try:
         choose_backends(model, chosen.registry, Workload(SEQUENCE_LENGTH, BATCH_SIZE), backend=backend)
     except ExperimentError as error:

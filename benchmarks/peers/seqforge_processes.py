@@ -13,7 +13,7 @@ import torch
 from benchmarks.peers.seqforge_models import SYMBOLS, experiment
 from benchmarks.sizes import BATCH_SIZE, CLIP_NORM, SEQUENCE_LENGTH, SIZES
 from benchmarks.worker import Clock
-from seqforge.checkpoints.training_state import initial_state
+from seqforge.checkpoints.training_state import new_training_state
 from seqforge.data import Batch
 from seqforge.distribution import ALONE, Replica, World, join_world
 from seqforge.model import Workload, choose_backends
@@ -58,7 +58,7 @@ class _Steps:
     def __init__(self, world: World, size: str, averages: bool) -> None:
         chosen = experiment("lstm", size, "float32", backend="native")
         rows = BATCH_SIZE // world.size
-        self._state = initial_state(chosen, SYMBOLS, torch.device("cpu"))
+        self._state = new_training_state(chosen, SYMBOLS, torch.device("cpu"))
         choose_backends(
             self._state.model, chosen.registry, Workload(SEQUENCE_LENGTH, rows), backend=chosen.training.backend
         )

@@ -114,7 +114,7 @@ class Run:
         return self._task.vocabulary(self.directory)
 
     @blame_components()
-    def spec(self) -> ExampleSpec | None:
+    def example_spec(self) -> ExampleSpec | None:
         """Return the shape of the examples on which the run was trained; None for a language model."""
         return self._task.example_spec(self.directory)
 

@@ -105,7 +105,7 @@ def write_checkpoint(
     )
     contents = {
         MODEL: serialize_tensors(state.model.state_dict()),
-        TRAINING: serialize_tensors(moments | recurrent | random_state(state.device)),
+        TRAINING: serialize_tensors(moments | recurrent | read_random_state(state.device)),
         PROGRESS: progress.model_dump_json().encode(),
     }
     _write_folder(path, contents, run_files, loss)
@@ -217,7 +217,7 @@ def load_training(path: Path, state: TrainingState, experiment: Experiment, dige
         join_optimizer_state(state.optimizer, builder, state.model.named_parameters(), tensors, progress.optimizer)
         state.schedule.restore(progress.schedule)
         state.recurrent = _recurrent(state, experiment.training.batch_size, tensors, progress)
-        restore_random(tensors, state.device)
+        restore_random_state(tensors, state.device)
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise _other_experiment(path, str(error)) from error
     state.step = progress.step
@@ -298,15 +298,15 @@ def _recurrent(
     ]
 
 
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the state of torch's generators, which `restore_random` restores."""
+def read_random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the state of torch's generators, which `restore_random_state` restores."""
     states = {"random.cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["random.cuda"] = torch.cuda.get_rng_state(device)
     return states
 
 
-def restore_random(tensors: Mapping[str, Tensor], device: torch.device) -> None:
+def restore_random_state(tensors: Mapping[str, Tensor], device: torch.device) -> None:
     """Restore the state of torch's generators."""
     torch.set_rng_state(tensors["random.cpu"])
     if device.type == "cuda" and "random.cuda" in tensors:

@@ -49,7 +49,7 @@ class TrainingState:
         return self.parameters[0].device
 
 
-def initial_state(
+def new_training_state(
     experiment: Experiment,
     symbols: int,
     device: torch.device,

@@ -81,7 +81,7 @@ def predict(
     chain = [component.build() for component in opened_run.experiment.samplers] if sampler else []
     decoding = task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
     predictor = task.predictor(TrainedModel(opened_run.directory, checkpoint, device), decoding)
-    spec = opened_run.spec()
+    spec = opened_run.example_spec()
     parse = _parse_numbers if spec is not None and isinstance(spec.input, Numbers) else str
     # Control characters could change the state of a terminal. Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() else str

@@ -80,7 +80,7 @@ class BucketedBatches:
         epoch, examples = self._find(number)
         return read_batch(self._file, examples, turn=epoch, end=self._end)
 
-    def part(self, number: int, world: World) -> tuple[PaddedBatch, "BatchShare"]:
+    def part(self, number: int, world: World) -> tuple[PaddedBatch, BatchShare]:
         """Return the examples of a batch that this process reads, and their share of the whole batch.
 
         A process must take part in every step. If the batch has fewer examples than there are processes, a process

@@ -144,8 +144,8 @@ def _encode_file(path: Path, part: object, raw: _Writer, vocabulary: Vocabulary,
     with path.open("wb") as token_file:
         tokens = _Writer(token_file, np.min_scalar_type(max(vocabulary.size - 1, 0)))
         for start in range(0, len(owners), _TEXTS_AT_ONCE):
-            indices = range(start, min(start + _TEXTS_AT_ONCE, len(owners)))
-            for owner, text in zip(owners[start:], file.read(indices), strict=False):
+            of_texts = owners[start : start + _TEXTS_AT_ONCE]
+            for owner, text in zip(of_texts, file.read(range(start, start + len(of_texts))), strict=True):
                 try:
                     tokens.write(vocabulary.encode(text.tobytes()))
                 except DataError as error:

@@ -62,14 +62,15 @@ def held_out_windows(dataset: Dataset, prompt: str | None, *, count: int, length
         return []
     vocabulary, draws = dataset.vocabulary, np.random.default_rng(seed)
     size = min(len(stream), SEARCHED + length)
+    patterns = {text or "": encode_prompt(vocabulary, text).numpy() for text in (prompt, None)}
     windows: list[str] = []
     for start in draws.integers(0, len(stream) - size + 1, count).tolist():
         tokens = stream.read([start], size)[0]
         text, begin = "", 0
-        for beginning in (prompt, None):
-            ends = _find_ends(encode_prompt(vocabulary, beginning).numpy(), tokens[: max(0, size - length)])
+        for beginning, pattern in patterns.items():
+            ends = _find_ends(pattern, tokens[: max(0, size - length)])
             if len(ends):
-                text, begin = beginning or "", int(draws.choice(ends))
+                text, begin = beginning, int(draws.choice(ends))
                 break
         content = decode_tokens(vocabulary, tokens[begin : begin + length].tolist())
         windows.append(text + content.decode("utf-8", "replace"))

@@ -144,7 +144,7 @@ def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
             yield Problem(join("metrics", index, "use"), problem, "Leave it out.")
     yield from _ineffective_settings(
-        selection, _OF_EXAMPLES, f"applies to labelled examples only, but {corpus} is a stream of text"
+        selection, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
     )
 
 
@@ -178,11 +178,11 @@ def _labelled_incompatibilities(selection: Selection, spec: ExampleSpec) -> Iter
     for index, metric in enumerate(selection.metrics):
         yield from _metric_incompatibilities(metric, join("metrics", index, "use"), corpus, spec)
     yield from _ineffective_settings(
-        selection, _OF_STREAMS, f"applies to streams of text only, but {corpus} has labelled examples"
+        selection, _STREAM_SETTINGS, f"applies to streams of text only, but {corpus} has labelled examples"
     )
     if not has_decoder:
         yield from _ineffective_settings(
-            selection, _OF_DECODERS, f"applies to decoders only, but a model of {corpus} has no decoder"
+            selection, _DECODER_SETTINGS, f"applies to decoders only, but a model of {corpus} has no decoder"
         )
 
 
@@ -195,14 +195,14 @@ def _metric_incompatibilities(metric: Component, key: str, corpus: str, spec: Ex
         yield Problem(key, problem, "Leave it out.")
 
 
-_OF_STREAMS = ("training.sequence_length", "sampling.length", "sampling.prompt")
-_OF_DECODERS = (
+_STREAM_SETTINGS = ("training.sequence_length", "sampling.length", "sampling.prompt")
+_DECODER_SETTINGS = (
     "training.scheduled_sampling",
     "prediction.beam",
     "prediction.length_normalization",
     "prediction.length",
 )
-_OF_EXAMPLES = ("training.batch_tokens", *_OF_DECODERS)
+_EXAMPLE_SETTINGS = ("training.batch_tokens", *_DECODER_SETTINGS)
 
 
 def _ineffective_settings(selection: Selection, keys: Sequence[str], reason: str) -> Iterator[Problem]:

@@ -230,6 +230,40 @@ class SequenceModel(nn.Module):
             outputs, states = self.stack(self.input(tokens), states)
         return self._head(outputs), states
 
+    def stepper(
+        self, batch_size: int
+    ) -> Callable[[Int[Tensor, " batch"], States], tuple[Float[Tensor, "batch symbols"], States]]:
+        """Return a function from a symbol to the logits of the next, without gradients or dropout, for generation."""
+        bias = self.head.bias.detach()
+        with products_in(self.precision, bias.device):
+            step_stack = self.stack.stepper(batch_size)
+            dtype = product_dtype(self.head.weight)
+            weight = self.head.weight.detach().to(dtype).t()
+
+        def step(tokens: Tensor, states: States) -> tuple[Tensor, States]:
+            with products_in(self.precision, tokens.device):
+                outputs, states = step_stack(self.input(tokens), states)
+            return torch.mm(outputs.to(dtype), weight).to(bias.dtype) + bias, states
+
+        return step
+
+    def generation_kernel(
+        self, states: States, rules: Sequence[LogitRule], *, int8: bool = False
+    ) -> GenerationKernel | None:
+        """Return the generation kernel of the first backend that has one, or None if symbols must be drawn one by one.
+
+        Args:
+            states: State of every layer after the prompt.
+            rules: Changes to the logits before a draw, in order.
+            int8: Whether to multiply in 8-bit integers.
+        """
+        embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
+        head = self.head
+        with products_in(self.precision, head.weight.device):
+            dtype = torch.int8 if int8 else product_dtype(head.weight)
+        model = GenerationModel(self.stack.layers, embedding, head.weight, head.bias, states, rules, dtype)
+        return next(filter(None, (backend.generation_kernel(model) for backend in self.backends)), None)
+
     def encode(
         self, inputs: Int[Tensor, "time batch"] | Float[Tensor, "time batch size"], lengths: Int[Tensor, " batch"]
     ) -> EncoderOutput:
@@ -292,37 +326,3 @@ class SequenceModel(nn.Module):
     def _head(self, features: Tensor) -> Tensor:
         with products_in(self.precision, features.device):
             return self.head(features).to(self.head.weight.dtype)
-
-    def generation_kernel(
-        self, states: States, rules: Sequence[LogitRule], *, int8: bool = False
-    ) -> GenerationKernel | None:
-        """Return the generation kernel of the first backend that has one, or None if symbols must be drawn one by one.
-
-        Args:
-            states: State of every layer after the prompt.
-            rules: Changes to the logits before a draw, in order.
-            int8: Whether to multiply in 8-bit integers.
-        """
-        embedding = self.input.embedding.weight if isinstance(self.input, EmbeddingInput) else None
-        head = self.head
-        with products_in(self.precision, head.weight.device):
-            dtype = torch.int8 if int8 else product_dtype(head.weight)
-        model = GenerationModel(self.stack.layers, embedding, head.weight, head.bias, states, rules, dtype)
-        return next(filter(None, (backend.generation_kernel(model) for backend in self.backends)), None)
-
-    def stepper(
-        self, batch_size: int
-    ) -> Callable[[Int[Tensor, " batch"], States], tuple[Float[Tensor, "batch symbols"], States]]:
-        """Return a function from a symbol to the logits of the next, without gradients or dropout, for generation."""
-        bias = self.head.bias.detach()
-        with products_in(self.precision, bias.device):
-            step_stack = self.stack.stepper(batch_size)
-            dtype = product_dtype(self.head.weight)
-            weight = self.head.weight.detach().to(dtype).t()
-
-        def step(tokens: Tensor, states: States) -> tuple[Tensor, States]:
-            with products_in(self.precision, tokens.device):
-                outputs, states = step_stack(self.input(tokens), states)
-            return torch.mm(outputs.to(dtype), weight).to(bias.dtype) + bias, states
-
-        return step

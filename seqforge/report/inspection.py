@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.checkpoints.training_state import initial_state
+from seqforge.checkpoints.training_state import new_training_state
 from seqforge.data import Batch
 from seqforge.errors import DataError
 from seqforge.experiment import Experiment
@@ -68,7 +68,7 @@ def inspect_text(experiment: Experiment, model: SequenceModel, vocabulary: Vocab
         raise DataError(
             f"{text!r} is too short to inspect", hint="Pass at least two symbols: one to read, one to predict."
         )
-    state = initial_state(experiment, vocabulary.size, torch.device("cpu"))
+    state = new_training_state(experiment, vocabulary.size, torch.device("cpu"))
     state.model.load_state_dict(model.state_dict())
     loss: Loss = experiment.loss.build()
     before = predict_symbols(state.model, tokens[:-1])

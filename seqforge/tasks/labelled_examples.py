@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqforge.checkpoints.training_state import TrainingState, initial_state
+from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import (
     EXAMPLE_SPEC,
     BucketedBatches,
@@ -177,7 +177,7 @@ class LabelledExamplesTraining(TrainingTask):
 
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
-        return initial_state(self.experiment, self.vocabulary.size, self.device, self.dataset.file.spec)
+        return new_training_state(self.experiment, self.vocabulary.size, self.device, self.dataset.file.spec)
 
     def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
         """Take one optimizer step."""
@@ -210,20 +210,20 @@ class LabelledExamplesTraining(TrainingTask):
 
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> ExampleScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
-        examples = self.dataset.splits["validation"]
-        if not len(examples):
+        if not self.has_validation:
             return None
+        examples = self.dataset.splits["validation"]
         return score_examples(model, self.dataset, examples, self.scoring, report, self.world)
 
     @property
     def has_samples(self) -> bool:
         """Whether there are examples to predict: those of the validation split."""
-        return self.validation_size > 0
+        return self.has_validation
 
     def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
         """Predict a few examples of the validation split, the same at every step; return None if the split is empty."""
         del step, report
-        if not self.validation_size:
+        if not self.has_validation:
             return None
         generator = np.random.default_rng(self.experiment.identity.seed)
         examples = generator.permutation(self.dataset.splits["validation"])[: self.experiment.sampling.count]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from seqforge.checkpoints.training_state import TrainingState, initial_state
+from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import Dataset, SplitName, TrainingBatches, check_split, evaluation_batches, prepare
 from seqforge.distribution import ALONE, Replica, World
 from seqforge.errors import DataError, RunError
@@ -177,10 +177,15 @@ class LanguageModelTraining(TrainingTask):
     batches: TrainingBatches
     characters_per_token: float
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether the validation split can be scored: its first token is only an input."""
+        return self.validation_size >= 2
+
     def new_state(self) -> TrainingState:
         """Return the state before the first step."""
         carried = self.experiment.training.accumulation
-        return initial_state(self.experiment, self.vocabulary.size, self.device, carried_batches=carried)
+        return new_training_state(self.experiment, self.vocabulary.size, self.device, carried_batches=carried)
 
     def step(self, state: TrainingState, replica: Replica[SequenceModel], progress: Progress) -> TaskStep:
         """Take one optimizer step."""
@@ -198,7 +203,7 @@ class LanguageModelTraining(TrainingTask):
 
     def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
-        if self.validation_size < 2:
+        if not self.has_validation:
             return None
         limit = self.experiment.evaluation.tokens
         return _score_split(self.experiment, self.dataset, "validation", model, limit, report, self.world)

@@ -20,10 +20,27 @@ def run_limits(training: Training, steps_per_epoch: int | float) -> tuple[float,
     return float(min(steps, epochs)), 60.0 * training.minutes if training.minutes else math.inf
 
 
-def reached_limits(training: Training, progress: Progress, seconds: float) -> list[str]:
-    """Return the keys of the limits in `[training]` that a run has reached."""
+def find_end(training: Training, progress: Progress, stale_evaluations: int) -> str | None:
+    """Return why a run is at its end, or None if it is not.
+
+    Args:
+        training: Settings with the limits.
+        progress: Progress of the run.
+        stale_evaluations: Number of evaluations since the lowest loss.
+    """
+    if progress.fraction >= 1:
+        return "reached the end that [training] sets"
+    if training.patience is not None and stale_evaluations >= training.patience:
+        return f"stopped early: {stale_evaluations} evaluations without a new best loss"
+    return None
+
+
+def advise_longer_training(training: Training, progress: Progress, seconds: float) -> str:
+    """Return a hint with the limits that a run at its end has reached, and how to raise them."""
     fractions = _limit_fractions(training, progress.step, progress.epoch, seconds)
-    return [f"training.{key}" for key, fraction in fractions.items() if fraction >= 1]
+    keys = [key for key, fraction in fractions.items() if fraction >= 1] or ["patience"]
+    limits = ", ".join(f"training.{key} = {getattr(training, key)}" for key in keys)
+    return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}"
 
 
 def _limit_fractions(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:

@@ -84,6 +84,11 @@ class TrainingTask(ABC):
     world: World
 
     @property
+    def has_validation(self) -> bool:
+        """Whether the validation split can be scored."""
+        return self.validation_size > 0
+
+    @property
     def has_samples(self) -> bool:
         """Whether `sample` returns samples."""
         return True

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from seqforge.checkpoints.files import random_state, restore_random
+from seqforge.checkpoints.files import read_random_state, restore_random_state
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import FailedElsewhereError, Replica
 from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
@@ -14,7 +14,7 @@ from seqforge.faults import find_fault, in_optimizer_step
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
-from seqforge.training.limits import measure_progress, reached_limits
+from seqforge.training.limits import advise_longer_training, find_end, measure_progress
 from seqforge.training.record import RunRecord
 from seqforge.training.task import TaskStep, TrainingTask
 
@@ -75,23 +75,18 @@ class Trainer:
         Raises:
             RunError: If the run is at its end.
         """
-        reason = self._end()
-        state, training = self._state, self._experiment.training
+        reason, state = self._end(), self._state
         if reason is None or (state.step == self._record.checkpoints.steps()[-1] and self._is_unfinished()):
             return
-        keys = reached_limits(training, self._progress(), state.seconds) or ["training.patience"]
-        limits = ", ".join(f"{key} = {getattr(training, key.removeprefix('training.'))}" for key in keys)
-        raise RunError(
-            f"{self._directory.path}: the run has already {reason}",
-            hint=f"The limit is {limits}. To train longer: {' '.join(f'--set {key}=…' for key in keys)}",
-        )
+        hint = advise_longer_training(self._experiment.training, self._progress(), state.seconds)
+        raise RunError(f"{self._directory.path}: the run has already {reason}", hint=hint)
 
     def _is_unfinished(self) -> bool:
         """Return whether work is left at the end of the run, because a process was killed there."""
         step, keep = self._state.step, self._experiment.training.keep_checkpoints
         checkpoints = self._record.checkpoints
         is_evaluated = self._evaluated is not None and checkpoints.loss(step) is not None
-        must_evaluate = self._task.validation_size > 0 and not is_evaluated
+        must_evaluate = self._task.has_validation and not is_evaluated
         must_sample = self._task.has_samples and self._sampled != step
         return must_evaluate or must_sample or bool(checkpoints.superfluous(keep))
 
@@ -160,12 +155,7 @@ class Trainer:
 
     def _end(self) -> str | None:
         """Return why the run is at its end, or None if it is not."""
-        training, state = self._experiment.training, self._state
-        if self._progress().fraction >= 1:
-            return "reached the end that [training] sets"
-        if training.patience is not None and state.stale_evaluations >= training.patience:
-            return f"stopped early: {state.stale_evaluations} evaluations without a new best loss"
-        return None
+        return find_end(self._experiment.training, self._progress(), self._state.stale_evaluations)
 
     def _progress(self) -> Progress:
         state = self._state
@@ -190,7 +180,7 @@ class Trainer:
 
     def _step(self) -> TaskStep:
         state = self._state
-        random = random_state(state.device)
+        random = read_random_state(state.device)
         self._world.seed_step(self._experiment.identity.seed, state.step)
         try:
             return self._task.step(state, self._replica, self._progress())
@@ -198,7 +188,7 @@ class Trainer:
             raise self._diverged(error) from error
         except (Exception, SystemExit):
             # The state may be saved. A resumed run then repeats this step with the same random numbers.
-            restore_random(random, self._state.device)
+            restore_random_state(random, self._state.device)
             raise
 
     def _save_after(self, fault: PluginError, *, in_step: bool) -> None:
@@ -207,11 +197,14 @@ class Trainer:
         With `in_step`, an optimizer may have changed some parameters, so that this state cannot be saved. Neither can
         that of several processes, because the others may be within a step.
         """
-        if self._state.step and not in_step and self._world.size == 1:
-            self._save()
-        if steps := self._record.checkpoints.steps():
-            resume = f"seqforge run --resume {self._directory.path}"
-            fault.hint = f"{fault.hint}\nThe checkpoint of step {steps[-1]:,} is saved. To resume: {resume}"
+        try:
+            if self._state.step and not in_step and self._world.size == 1:
+                self._save()
+            if steps := self._record.checkpoints.steps():
+                resume = f"seqforge run --resume {self._directory.path}"
+                fault.hint = f"{fault.hint}\nThe checkpoint of step {steps[-1]:,} is saved. To resume: {resume}"
+        except RunError as error:  # It must not hide the fault.
+            warn(error.message)
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
         """Return the error with the step and a hint that names the last good checkpoint."""

@@ -128,7 +128,7 @@ class _Reader:
         return {
             "experiment": run.experiment.table,
             "vocabulary": run.vocabulary().state(),
-            "spec": run.spec(),
+            "spec": run.example_spec(),
             "backends": read_backends(run.path),
             "log": run.metrics(),
             "best": run.checkpoints.best(),

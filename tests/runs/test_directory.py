@@ -13,7 +13,7 @@ import torch
 
 from seqforge import Experiment, Run, train
 from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.checkpoints.training_state import initial_state
+from seqforge.checkpoints.training_state import new_training_state
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.directory import FILES, FOLDERS
@@ -122,7 +122,7 @@ def test_a_folder_that_becomes_a_link_while_a_run_is_open_is_not_followed(path: 
     for folder in ("checkpoints", "samples"):
         shutil.rmtree(path / folder)
         (path / folder).symlink_to(outside / folder)
-    state = initial_state(run.experiment, 9, torch.device("cpu"))
+    state = new_training_state(run.experiment, 9, torch.device("cpu"))
     for use in (
         lambda: run.model("10"),
         lambda: run.checkpoints.drop_after(0),

@@ -15,7 +15,16 @@ from seqforge import Experiment, Registry, Run, resume, texts, train, use
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
-from seqforge.interfaces import Corpus, Document, ExamplePrediction, ExampleSpec, Loss, PredictionMetric, Score
+from seqforge.interfaces import (
+    Corpus,
+    Document,
+    ExamplePrediction,
+    ExampleSpec,
+    Loss,
+    PredictionMetric,
+    Score,
+    StepFinished,
+)
 from seqforge.registry import Plugin, PluginState, Register
 
 SOURCE = Path(__file__).parents[1] / "made" / "faulty.py"
@@ -129,6 +138,20 @@ def test_a_fault_in_a_step_saves_the_run_and_names_the_component(
     assert run.checkpoints.steps() == [3]
     assert "author of the plugin 'bad'" in str(caught.value)
     assert f"The checkpoint of step 3 is saved. To resume: seqforge run --resume {run.path}" in str(caught.value)
+
+
+def test_a_fault_is_named_also_if_the_run_cannot_be_saved(
+    make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Obstacle:
+        def on_step_finished(self, event: StepFinished) -> None:
+            if event.step == 3:
+                (tmp_path / "small/checkpoints").rmdir()
+                (tmp_path / "small/checkpoints").write_text("a file")
+
+    with pytest.raises(PluginError, match="loss 'bad/faulty': forward failed"):
+        train(make(**loss("error")), tmp_path, callbacks=[Obstacle()])
+    assert "small/checkpoints: cannot be read: Not a directory" in capsys.readouterr().err
 
 
 def test_a_run_that_is_resumed_after_a_fault_equals_one_without_it(make: Any, tmp_path: Path, faulty: Registry) -> None:

@@ -85,6 +85,13 @@ def test_resuming_a_finished_run_is_an_error(run: Run, registry: Registry) -> No
     assert run.directory.metrics.read_text() == lines
 
 
+def test_a_finished_run_with_one_validation_token_is_refused_too(experiment: Any, tmp_path: Path) -> None:
+    fraction = 1 / len(experiment().table["corpus"]["text"])
+    finished = train(experiment(training={"steps": 2}, data={"validation_fraction": fraction}), tmp_path)
+    with pytest.raises(RunError, match="the run has already reached the end"):
+        resume(finished)
+
+
 def test_resuming_with_a_limit_before_the_checkpoint_is_an_error_and_changes_nothing(
     run: Run, registry: Registry
 ) -> None:

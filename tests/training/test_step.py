@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqforge.checkpoints.training_state import TrainingState, initial_state
+from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation import score_likelihood
@@ -45,7 +45,7 @@ def loss(experiment: Any) -> Loss:
 
 def test_accumulated_gradients_equal_one_large_batch(experiment: Any, loss: Loss) -> None:
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
-    whole, accumulated = (initial_state(chosen, SYMBOLS, CPU) for _ in range(2))
+    whole, accumulated = (new_training_state(chosen, SYMBOLS, CPU) for _ in range(2))
     for number in range(3):
         large = batch(6, 7, seed=number, continues=number > 0)
         one = train_step(whole, [large], loss, 1.0)
@@ -56,7 +56,7 @@ def test_accumulated_gradients_equal_one_large_batch(experiment: Any, loss: Loss
 
 
 def test_the_state_is_carried_and_detached_from_its_graph(experiment: Any, loss: Loss) -> None:
-    state = initial_state(experiment(), SYMBOLS, CPU)
+    state = new_training_state(experiment(), SYMBOLS, CPU)
     train_step(state, [batch(2, 5)], loss, 1.0)
     carried = state.recurrent[0][0]
     assert all(not part.requires_grad and part.abs().sum() > 0 for part in carried)
@@ -81,7 +81,7 @@ def test_only_with_a_carried_state_a_dependency_across_chunks_is_learned() -> No
 
     def trained(carry: bool) -> float:
         chosen = Experiment.from_dict(table)
-        state = initial_state(chosen, 4, CPU)
+        state = new_training_state(chosen, 4, CPU)
         loss = chosen.loss.build()
         for _ in range(2):
             for position in range(len(tokens) - 1):
@@ -103,7 +103,7 @@ def test_only_with_a_carried_state_a_dependency_across_chunks_is_learned() -> No
 
 def test_clipping_by_norm_scales_the_gradient(experiment: Any, loss: Loss) -> None:
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
-    state = initial_state(chosen, SYMBOLS, CPU)
+    state = new_training_state(chosen, SYMBOLS, CPU)
     before = parameters(state)
     result = train_step(state, [batch(3, 6)], loss, 1.0, clip_norm=0.01)
     moved = torch.cat([(old - new).flatten() for old, new in zip(before, parameters(state), strict=True)])
@@ -117,8 +117,8 @@ def test_clipping_by_norm_is_bit_identical_to_torch(experiment: Any, loss: Loss,
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
     for scale in (1e-9, 1e-6, 1e-3, 1.0, 1e3):
         scaled = Scaled(loss, scale)
-        norm = train_step(initial_state(chosen, SYMBOLS, CPU), [batch(3, 6)], scaled, 1.0).gradient_norm
-        state, plain = (initial_state(chosen, SYMBOLS, CPU) for _ in range(2))
+        norm = train_step(new_training_state(chosen, SYMBOLS, CPU), [batch(3, 6)], scaled, 1.0).gradient_norm
+        state, plain = (new_training_state(chosen, SYMBOLS, CPU) for _ in range(2))
         result = train_step(state, [batch(3, 6)], scaled, 1.0, clip_norm=norm * share)
         assert result.gradient_norm == norm
         one = batch(3, 6)
@@ -130,7 +130,7 @@ def test_clipping_by_norm_is_bit_identical_to_torch(experiment: Any, loss: Loss,
 
 
 def test_a_step_sets_the_model_to_training_mode(experiment: Any, loss: Loss) -> None:
-    state = initial_state(experiment(), SYMBOLS, CPU)
+    state = new_training_state(experiment(), SYMBOLS, CPU)
     state.model.eval()
     train_step(state, [batch(2, 4)], loss, 1.0)
     assert all(module.training for module in state.model.modules())
@@ -138,7 +138,7 @@ def test_a_step_sets_the_model_to_training_mode(experiment: Any, loss: Loss) -> 
 
 def test_clipping_by_value_bounds_each_component(experiment: Any, loss: Loss) -> None:
     chosen = experiment(optimizer={"use": "sgd", "learning_rate": 1.0})
-    state = initial_state(chosen, SYMBOLS, CPU)
+    state = new_training_state(chosen, SYMBOLS, CPU)
     before = parameters(state)
     train_step(state, [batch(3, 6)], loss, 1.0, clip_value=0.001)
     moved = torch.cat([(old - new).flatten() for old, new in zip(before, parameters(state), strict=True)])
@@ -146,13 +146,13 @@ def test_clipping_by_value_bounds_each_component(experiment: Any, loss: Loss) ->
 
 
 def test_the_factor_of_the_schedule_multiplies_the_learning_rate(experiment: Any, loss: Loss) -> None:
-    state = initial_state(experiment(optimizer={"use": "sgd", "learning_rate": 0.5}), SYMBOLS, CPU)
+    state = new_training_state(experiment(optimizer={"use": "sgd", "learning_rate": 0.5}), SYMBOLS, CPU)
     rates = [train_step(state, [batch(2, 4)], loss, factor).learning_rate for factor in (1.0, 0.5, 0.25)]
     assert rates == [0.5, 0.25, 0.125]
 
 
 def test_a_loss_that_is_not_finite_is_an_error_and_changes_no_parameter(experiment: Any, loss: Loss) -> None:
-    state = initial_state(experiment(), SYMBOLS, CPU)
+    state = new_training_state(experiment(), SYMBOLS, CPU)
     with torch.no_grad():
         state.model.head.bias[0] = math.inf
     before = parameters(state)
@@ -164,7 +164,7 @@ def test_a_loss_that_is_not_finite_is_an_error_and_changes_no_parameter(experime
 
 
 def test_the_score_equals_the_likelihood_computed_by_hand(experiment: Any) -> None:
-    model = initial_state(experiment(), SYMBOLS, CPU).model
+    model = new_training_state(experiment(), SYMBOLS, CPU).model
     one = batch(3, 8)
     targets = one.targets.clone()
     targets[5:, 2] = IGNORED_TARGET
