@@ -13,7 +13,7 @@ from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError
 from seqforge.experiment import Experiment
 from seqforge.model import CellBackend, Precision, choose_backends
-from seqforge.registry import join
+from seqforge.registry import join_key
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.task import TrainingTask
 
@@ -38,10 +38,10 @@ def _differences(first: Any, own: Any, key: str) -> Iterator[str]:
     if isinstance(first, Mapping) and isinstance(own, Mapping):
         theirs, ours = cast("Mapping[str, Any]", first), cast("Mapping[str, Any]", own)
         for name in sorted(theirs.keys() | ours.keys()):
-            yield from _differences(theirs.get(name), ours.get(name), join(key, name) if key else name)
+            yield from _differences(theirs.get(name), ours.get(name), join_key(key, name) if key else name)
     elif isinstance(first, list) and isinstance(own, list) and len(first) == len(own):  # pyright: ignore[reportUnknownArgumentType]
         for index, (theirs, ours) in enumerate(zip(cast("list[Any]", first), cast("list[Any]", own), strict=True)):
-            yield from _differences(theirs, ours, join(key, index))
+            yield from _differences(theirs, ours, join_key(key, index))
     elif first != own:
         yield f"{key} is {own!r:.60}, not {first!r:.60}"
 

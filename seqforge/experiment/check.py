@@ -21,7 +21,7 @@ from seqforge.experiment.compatibility import (
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import Component, Problem, Registry, format_value, from_validation, join, resolve
+from seqforge.registry import Component, Problem, Registry, format_value, from_validation, join_key, resolve
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -161,7 +161,7 @@ class Checker:
             self.problems.append(Problem(key, "must be a list of tables", f"Write [[{key}]] above each table."))
             return []
         components = (
-            self._component(kind, table, join(key, index)) for index, table in enumerate(cast("list[Any]", tables))
+            self._component(kind, table, join_key(key, index)) for index, table in enumerate(cast("list[Any]", tables))
         )
         return [component for component in components if component is not None]
 
@@ -173,17 +173,17 @@ class Checker:
             return []
         layers: list[Component] = []
         for index, table in enumerate(cast("list[Any]", tables)):
-            key = join("model.cells", index)
+            key = join_key("model.cells", index)
             options: Any = table
             repeat: Any = 1
             backends: tuple[str, ...] = ()
             if isinstance(table, Mapping):
                 options = self._expand_preset(dict(cast("Mapping[str, Any]", table)))
                 repeat = options.pop("repeat", 1)
-                backends = self._backends(options.pop("backend", ()), join(key, "backend"))
+                backends = self._backends(options.pop("backend", ()), join_key(key, "backend"))
             if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAXIMUM_REPEAT:
                 message = f"must be an integer from 1 to {MAXIMUM_REPEAT}, not {format_value(repeat)}"
-                self.problems.append(Problem(join(key, "repeat"), message))
+                self.problems.append(Problem(join_key(key, "repeat"), message))
                 repeat = 1
             cell = self._component("cell", options, key)
             if cell is not None:
@@ -269,7 +269,7 @@ class Checker:
 
 
 def _missing_plugin(name: str, version: object, distribution: object) -> Problem:
-    key = join("plugins", name)
+    key = join_key("plugins", name)
     if name.endswith(FILE_SUFFIX):
         message = f"the file {name} is needed, from which the components of the run were loaded"
         hint = "Add --plugin and the path of this file. In Python: registry=with_plugin_file(Registry.installed(), …)."

@@ -8,7 +8,7 @@ from seqforge.errors import PluginError
 from seqforge.experiment.settings import SECTIONS
 from seqforge.faults import blame_plugin, plugin_fault
 from seqforge.interfaces import Classes, ExampleSpec, LabelledCorpus, Loss, Numbers, PredictionMetric, Text
-from seqforge.registry import Component, Problem, join
+from seqforge.registry import Component, Problem, join_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _stream_incompatibilities(selection: Selection) -> Iterator[Problem]:
     for index, metric in enumerate(selection.metrics):
         if issubclass(metric.component, PredictionMetric):
             problem = f"{metric.name} scores predictions for labelled examples, but {corpus} is a stream of text"
-            yield Problem(join("metrics", index, "use"), problem, "Leave it out.")
+            yield Problem(join_key("metrics", index, "use"), problem, "Leave it out.")
     yield from _ineffective_settings(
         selection, _EXAMPLE_SETTINGS, f"applies to labelled examples only, but {corpus} is a stream of text"
     )
@@ -176,7 +176,7 @@ def _labelled_incompatibilities(selection: Selection, spec: ExampleSpec) -> Iter
         problem = "labelled examples are split by their names, or as their corpus assigns them"
         yield Problem("data.split", problem, "Leave it out.")
     for index, metric in enumerate(selection.metrics):
-        yield from _metric_incompatibilities(metric, join("metrics", index, "use"), corpus, spec)
+        yield from _metric_incompatibilities(metric, join_key("metrics", index, "use"), corpus, spec)
     yield from _ineffective_settings(
         selection, _STREAM_SETTINGS, f"applies to streams of text only, but {corpus} has labelled examples"
     )

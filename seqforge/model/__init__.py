@@ -2,7 +2,6 @@
 
 from seqforge.model.build import build_model, output_size
 from seqforge.model.choose_backend import (
-    EAGER,
     CellBackend,
     choose_backends,
     install_backend,
@@ -11,7 +10,7 @@ from seqforge.model.choose_backend import (
 )
 from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
-from seqforge.model.measure_backends import Workload
+from seqforge.model.measure_backends import EAGER, Workload
 from seqforge.model.precision import Precision, precisions_to_measure, products_in
 from seqforge.model.sequence_model import Decoder, DecoderContext, RecurrentStack, SequenceModel, States
 

@@ -14,12 +14,10 @@ from seqforge.experiment import AUTO_BACKEND
 from seqforge.faults import blame_plugin
 from seqforge.interfaces import Backend, BackendContext, Cell, Refusal, SequenceReader
 from seqforge.model.input import SymbolInput
-from seqforge.model.measure_backends import Measurement, Probe, Workload, measure_backends
+from seqforge.model.measure_backends import EAGER, Measurement, Probe, Workload, measure_backends
 from seqforge.model.precision import Precision, matmul_dtype, precisions_to_measure
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
-
-EAGER = "eager"
 
 
 class EagerBackend(Backend):

@@ -22,6 +22,9 @@ from seqforge.interfaces import Backend, BackendContext, Cell, Refusal
 from seqforge.model.precision import Precision, products_in
 from seqforge.registry import Registry
 
+EAGER = "eager"
+"""Name of the reference: plain torch, which runs every cell."""
+
 CLEARLY_SLOWER = 1.5
 """The measurement of a backend stops early if it takes this many times as long as the best one."""
 
@@ -106,8 +109,8 @@ def measure_backends(
     """
     refused = _refusals(probe, backends)
     supported = sorted(set(backends) - set(refused))
-    if cached and supported == ["eager"] and other_precision is None:
-        return Measurement({"eager": 0.0}, refused)
+    if cached and supported == [EAGER] and other_precision is None:
+        return Measurement({EAGER: 0.0}, refused)
     limit = math.inf if other_precision is None else other_precision
     # Times that are not measured to the end are only good for a comparison with the same other precision.
     fingerprint = _fingerprint(probe, supported, registry, compared=limit < math.inf)
@@ -118,7 +121,7 @@ def measure_backends(
     outputs: dict[str, Tensor] = {}
     # Backends that must compile come last: whether they are tried depends on the times of the others. `eager` comes
     # after those that need no preparation: it is rarely the fastest, and then its measurement stops early.
-    for name in sorted(missing, key=lambda name: (preparation[name], name == "eager", name)):
+    for name in sorted(missing, key=lambda name: (preparation[name], name == EAGER, name)):
         expected = min(seconds.values(), default=math.inf) * probe.workload.optimizer_steps * probe.count
         if preparation[name] > PREPARATION_SHARE * min(expected, probe.workload.seconds):
             reason = f"not tried: its compilation takes about {preparation[name]:.0f} s, too long for this run"
@@ -130,10 +133,10 @@ def measure_backends(
         except Exception as error:  # noqa: BLE001 - a backend that fails is not chosen, whatever its error is
             refused[name] = Refusal(f"it failed: {describe_error(error, type(backends[name]))}")
             warn(f"the backend {name} failed for {type(probe.cell).__name__}: {error}")
-    if outputs and "eager" in seconds and "eager" not in outputs:  # its time was in the cache
-        outputs["eager"], _ = _time(probe, backends["eager"], 0.0, compiles=False)
+    if outputs and EAGER in seconds and EAGER not in outputs:  # its time was in the cache
+        outputs[EAGER], _ = _time(probe, backends[EAGER], 0.0, compiles=False)
     for name in outputs:
-        if "eager" in outputs and not _agree(outputs[name], outputs["eager"], probe.context.dtype):
+        if EAGER in outputs and not _agree(outputs[name], outputs[EAGER], probe.context.dtype):
             del seconds[name]
             refused[name] = Refusal("its outputs differ from those of the eager backend")
             warn(f"the backend {name} and the eager backend have different outputs for {type(probe.cell).__name__}")

@@ -5,7 +5,7 @@ from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, Plugi
 from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
 from seqforge.registry.options import NestedOption, Options, options_of
 from seqforge.registry.plugin_file import with_plugin_file
-from seqforge.registry.problems import Problem, format_value, from_validation, join
+from seqforge.registry.problems import Problem, format_value, from_validation, join_key
 from seqforge.registry.project import with_project
 from seqforge.registry.register import CARD, KINDS, Kind, PretrainedModel, Register, Registration
 from seqforge.registry.registry import Registry
@@ -36,7 +36,7 @@ __all__ = [
     "from_validation",
     "hookimpl",
     "hookspec",
-    "join",
+    "join_key",
     "new_plugin_manager",
     "options_of",
     "plain_tables",

@@ -17,7 +17,7 @@ from seqforge.checksums import checksum_file
 from seqforge.errors import PluginError, did_you_mean
 from seqforge.faults import SESSION, blame_plugin
 from seqforge.registry.options import NestedOption, Options, options_of
-from seqforge.registry.problems import Problem, format_value, from_validation, join, unknown_key
+from seqforge.registry.problems import Problem, format_value, from_validation, join_key, unknown_key
 from seqforge.registry.register import KINDS, Registration
 from seqforge.registry.registry import Registry
 
@@ -143,13 +143,13 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
     name = options.pop("use", None)
     if not isinstance(name, str):
         hint = did_you_mean("", registry.names(kind))
-        return [Problem(join(key, "use"), f"must name {KINDS[kind].with_article}", hint)]
+        return [Problem(join_key(key, "use"), f"must name {KINDS[kind].with_article}", hint)]
     try:
         registration = registry.find(kind, name)
         component = registry.load(registration)
         declared = options_of(component, kind, registration.qualified_name)
     except PluginError as error:
-        return [Problem(join(key, "use"), error.message, error.hint or "")]
+        return [Problem(join_key(key, "use"), error.message, error.hint or "")]
     return _check(registry, registration, component, declared, options, key, folder)
 
 
@@ -166,18 +166,20 @@ def _check(
     problems: list[Problem] = []
     for name in options:
         if name in KINDS[registration.kind].supplied:
-            problems.append(Problem(join(key, name), f"the engine sets this option of {owner}", "Leave it out."))
+            problems.append(Problem(join_key(key, name), f"the engine sets this option of {owner}", "Leave it out."))
         elif name not in declared.names:
-            problems.append(unknown_key(join(key, name), name, declared.names, owner))
+            problems.append(unknown_key(join_key(key, name), name, declared.names, owner))
     nested: dict[str, Component | list[Component]] = {}
     for name, option in declared.nested.items():
         if name in options:
-            components, nested_problems = _resolve_nested(registry, option, options[name], join(key, name), folder)
+            components, nested_problems = _resolve_nested(registry, option, options[name], join_key(key, name), folder)
             problems += nested_problems
             if not nested_problems:
                 nested[name] = components if option.many else components[0]
         elif option.required:
-            problems.append(Problem(join(key, name), f"{owner} needs this option", f"Write {name} = {option.example}."))
+            problems.append(
+                Problem(join_key(key, name), f"{owner} needs this option", f"Write {name} = {option.example}.")
+            )
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
     explicit = {name: value for name, value in options.items() if name in declared.model.model_fields}
     plain = declared.defaults | explicit
@@ -186,7 +188,7 @@ def _check(
     except ValidationError as error:
         return problems + from_validation(error, plain, key, declared.names, owner)
     problems += [
-        Problem(join(key, name), "cannot be None", "Leave it out to use its default.")
+        Problem(join_key(key, name), "cannot be None", "Leave it out to use its default.")
         for name, value in explicit.items()
         if value is None and declared.model.model_fields[name].default is not None
     ]
@@ -215,7 +217,7 @@ def _resolve_nested(
         return [], [Problem(key, message, f"Write {option.example}.")]
     tables: dict[str, Any] = {key: value}
     if option.many:
-        tables = {join(key, index): table for index, table in enumerate(cast("list[Any]", value))}
+        tables = {join_key(key, index): table for index, table in enumerate(cast("list[Any]", value))}
     components: list[Component] = []
     problems: list[Problem] = []
     for place, table in tables.items():
@@ -224,7 +226,7 @@ def _resolve_nested(
             problems += resolved
         elif not issubclass(resolved.component, option.interface):
             message = f"{resolved.name} is not of the type {option.interface.__name__}, which this option needs"
-            problems.append(Problem(join(place, "use"), message))
+            problems.append(Problem(join_key(place, "use"), message))
         else:
             components.append(resolved)
     return components, problems

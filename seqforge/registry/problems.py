@@ -29,7 +29,7 @@ class Problem:
         return f"{self.key}: {self.message}" + (f". {self.hint}" if self.hint else "")
 
 
-def join(*parts: str | int) -> str:
+def join_key(*parts: str | int) -> str:
     """Join the parts of a key with dots. Empty parts are left out."""
     return ".".join(str(part) for part in parts if part != "")
 
@@ -54,7 +54,7 @@ def from_validation(
     """
     by_key: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        by_key.setdefault(join(key, *_path(detail, table)), []).append(detail)
+        by_key.setdefault(join_key(key, *_path(detail, table)), []).append(detail)
     return [_problem(place, details, known, owner) for place, details in by_key.items()]
 
 

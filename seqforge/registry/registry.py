@@ -15,7 +15,9 @@ from seqforge.registry.hooks import new_plugin_manager
 from seqforge.registry.register import KINDS, PretrainedModel, Registration
 from seqforge.registry.target import import_target
 
-EAGER = Registration("backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False)
+EAGER_BACKEND = Registration(
+    "backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False
+)
 """The one component of the core: the backend that runs any cell in plain torch."""
 
 
@@ -110,7 +112,7 @@ class Registry:
     def registrations(self, kind: str) -> list[Registration]:
         """Return the components of one kind."""
         registrations = (entry for plugin in self.plugins for entry in plugin.registrations)
-        return [entry for entry in (EAGER, *registrations) if entry.kind == kind]
+        return [entry for entry in (EAGER_BACKEND, *registrations) if entry.kind == kind]
 
     def names_of(self, registration: Registration) -> list[str]:
         """Return the names by which `find` finds a component, the shortest first."""
@@ -164,7 +166,7 @@ class Registry:
                 f"{registration.target} does not implement {', '.join(sorted(missing))}",
                 hint=author_hint(registration.qualified_name),
             )
-        if registration is not EAGER:  # An error in it is caused by a cell that it runs.
+        if registration is not EAGER_BACKEND:  # An error in it is caused by a cell that it runs.
             name_component(component, registration.kind, registration.qualified_name)
         return component
 

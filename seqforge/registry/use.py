@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from seqforge.errors import ExperimentError, PluginError
 from seqforge.files import is_utf8
-from seqforge.registry.problems import format_value, join
+from seqforge.registry.problems import format_value, join_key
 from seqforge.registry.register import Registration
 from seqforge.registry.registry import Registry
 
@@ -77,10 +77,12 @@ def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
             return plain_tables(Use(value, {}), registry, key)
         case Mapping():
             items = cast("Mapping[Any, Any]", value).items()
-            return {_text(str(name), key): plain_tables(inner, registry, join(key, str(name))) for name, inner in items}
+            return {
+                _text(str(name), key): plain_tables(inner, registry, join_key(key, str(name))) for name, inner in items
+            }
         case list() | tuple():
             values = cast("list[Any]", value)
-            return [plain_tables(inner, registry, join(key, index)) for index, inner in enumerate(values)]
+            return [plain_tables(inner, registry, join_key(key, index)) for index, inner in enumerate(values)]
         case str():
             return _text(value, key)
         case None | bool() | datetime.date() | datetime.time():

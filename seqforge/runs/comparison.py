@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from seqforge.errors import RunError
-from seqforge.registry import join
+from seqforge.registry import join_key
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.metrics_log import read_metrics, tabulate_losses
 from seqforge.runs.summary import RunSummary, find_runs, summarize_run
@@ -68,10 +68,10 @@ def differing_settings(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[An
 def _flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for name, inner in cast("Mapping[str, Any]", value).items():
-            yield from _flatten(inner, join(key, name))
+            yield from _flatten(inner, join_key(key, name))
     elif isinstance(value, list) and any(isinstance(item, dict | list) for item in cast("list[Any]", value)):
         for index, inner in enumerate(cast("list[Any]", value)):
-            yield from _flatten(inner, join(key, index))
+            yield from _flatten(inner, join_key(key, index))
     else:
         yield key, value
 

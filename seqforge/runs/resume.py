@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from seqforge.errors import ExperimentError
 from seqforge.files import open_folder, reported_failures
-from seqforge.registry import format_value, join
+from seqforge.registry import format_value, join_key
 
 FIXED = ("experiment.seed", "data", "model", "vocabulary", "training.batch_size", "training.sequence_length",
          "training.accumulation", "training.batch_tokens", "optimizer.use", "schedule.use")  # fmt: skip
@@ -68,14 +68,14 @@ def _changes(before: Any, now: Any, key: str) -> Iterator[str]:
         if key.startswith("model.cells."):
             names = names - {"backend"}  # checkpoints do not depend on it
         for name in sorted(names):
-            yield from _changes(old.get(name), new.get(name), join(key, name))
+            yield from _changes(old.get(name), new.get(name), join_key(key, name))
     elif isinstance(before, list) and isinstance(now, list):
         old_items, new_items = cast("list[Any]", before), cast("list[Any]", now)
         if len(old_items) != len(new_items):
             yield f"{key} had {len(old_items)} entries and now has {len(new_items)}"
             return
         for index, (old, new) in enumerate(zip(old_items, new_items, strict=True)):
-            yield from _changes(old, new, join(key, index))
+            yield from _changes(old, new, join_key(key, index))
     elif before != now:
         yield f"{key} was {_format(before)} and is now {_format(now)}"
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -48,7 +49,7 @@ class InterruptGuard:
         self._announce = announce
         self._waits = False
         self._previous: dict[signal.Signals, Any] = {}
-        self._previous_hook = sys.unraisablehook
+        self._previous_hook: Callable[[sys.UnraisableHookArgs], object] | None = None
 
     def wait_for_steps(self) -> None:
         """From now on, let the training loop end after its step."""
@@ -62,8 +63,8 @@ class InterruptGuard:
                 if previous not in (None, signal.SIG_IGN):
                     self._previous[number] = previous
                     signal.signal(number, self._note)
-        # A second Ctrl-C may arrive while Python runs a finalizer, which cannot raise an exception.
-        self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._interrupt_again
+            # A second Ctrl-C may arrive while Python runs a finalizer, which cannot raise an exception.
+            self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._interrupt_again
         return self
 
     def __exit__(
@@ -71,13 +72,14 @@ class InterruptGuard:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        sys.unraisablehook = self._previous_hook
+        if self._previous_hook is not None:
+            sys.unraisablehook = self._previous_hook
 
     def _interrupt_again(self, unraisable: "sys.UnraisableHookArgs") -> None:
         if isinstance(unraisable.exc_value, Interrupted):
             number = unraisable.exc_value.exit_status - 128
             threading.Timer(0.05, os.kill, (os.getpid(), number)).start()  # after the finalizer
-        else:
+        elif self._previous_hook is not None:
             self._previous_hook(unraisable)
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -163,3 +165,16 @@ def test_a_checkpoint_that_is_partly_deleted_does_not_count(
     assert run.checkpoints.steps() == [2, 3]
     resume(run)
     assert not list(run.path.rglob("*.tmp"))
+
+
+def test_training_in_another_thread_changes_no_hook_of_the_interpreter() -> None:
+    before, inside = sys.unraisablehook, []
+
+    def enter() -> None:
+        with InterruptGuard():
+            inside.append(sys.unraisablehook)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert inside == [before]

@@ -10,7 +10,7 @@ from typing import Any, cast
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from seqforge.errors import did_you_mean
-from seqforge.registry import Problem, format_value, join
+from seqforge.registry import Problem, format_value, join_key
 
 KINDS = ("range", "log")
 """Keys of a table that is a range."""
@@ -119,7 +119,7 @@ def parse_parameters(table: Any, key: str = "parameters") -> tuple[dict[str, Val
     parsed: dict[str, Values] = {}
     problems: list[Problem] = []
     for name, value in _leaves(cast("Mapping[str, Any]", table), ""):
-        values = _parse(value, join(key, name))
+        values = _parse(value, join_key(key, name))
         if isinstance(values, Problem):
             problems.append(values)
         else:
@@ -132,9 +132,9 @@ def _leaves(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
     for name, value in table.items():
         is_range = isinstance(value, Mapping) and any(kind in value for kind in (*KINDS, "step"))
         if isinstance(value, Mapping) and value and not is_range:
-            yield from _leaves(cast("Mapping[str, Any]", value), join(key, name))
+            yield from _leaves(cast("Mapping[str, Any]", value), join_key(key, name))
         else:
-            yield join(key, name), value
+            yield join_key(key, name), value
 
 
 def _parse(value: Any, key: str) -> Values | Problem:
@@ -166,24 +166,26 @@ def _parse_range(table: Mapping[str, Any], key: str) -> Values | Problem:
     known = [*KINDS, "step"]
     for name in table:
         if name not in known:
-            return Problem(join(key, name), "a range has no such key", did_you_mean(name, known))
+            return Problem(join_key(key, name), "a range has no such key", did_you_mean(name, known))
     kinds = [kind for kind in KINDS if kind in table]
     if len(kinds) != 1:
         return Problem(key, "must have either range or log", "For example: { range = [0.0, 0.5] }")
     limits = table[kinds[0]]
     numbers = cast("list[Any]", limits) if isinstance(limits, list) else []
     if len(numbers) != 2 or not all(map(_is_number, numbers)):
-        return Problem(join(key, kinds[0]), f"must be two numbers, not {format_value(limits)}")
+        return Problem(join_key(key, kinds[0]), f"must be two numbers, not {format_value(limits)}")
     low, high = numbers
     if low >= high:
-        return Problem(join(key, kinds[0]), f"the range from {low} to {high} is empty", "The lower limit comes first.")
+        return Problem(
+            join_key(key, kinds[0]), f"the range from {low} to {high} is empty", "The lower limit comes first."
+        )
     if kinds == ["log"] and low <= 0:
-        return Problem(join(key, "log"), f"the lower limit {low} must be greater than 0")
+        return Problem(join_key(key, "log"), f"the lower limit {low} must be greater than 0")
     step = table.get("step")
     if step is not None and (kinds == ["log"] or not _is_number(step) or not 0 < step <= high - low):
-        return Problem(join(key, "step"), "must be a positive number in a range that is not logarithmic")
+        return Problem(join_key(key, "step"), "must be a positive number in a range that is not logarithmic")
     if isinstance(step, float) and isinstance(low, int) and isinstance(high, int):
-        return Problem(join(key, "step"), "must be an integer, as the limits are")
+        return Problem(join_key(key, "step"), "must be an integer, as the limits are")
     return Range(low, high, step, kinds == ["log"])
 
 
