@@ -118,17 +118,13 @@ class Adamax(Adam):
 class RMSprop(_TorchOptimizer):
     """Gradient descent with gradients divided by their running root mean square. The defaults are those of char-rnn.
 
-    Tieleman and Hinton 2012, "Lecture 6.5: RMSprop", Coursera; centered as in Graves 2013, "Generating Sequences with
-    Recurrent Neural Networks".
+    Tieleman and Hinton 2012, "Lecture 6.5: RMSprop", Coursera.
     """
 
     algorithm = torch.optim.RMSprop
     learning_rate: _LearningRate = 2e-3
     decay_rate: _SquareDecay = 0.95
     momentum: _Momentum = 0.0
-    centered: Annotated[
-        bool, Field(description="Divide by the gradient's running standard deviation instead of its root mean square.")
-    ] = False
     epsilon: _Epsilon = 1e-8
     weight_decay: _WeightDecay = 0.0
 

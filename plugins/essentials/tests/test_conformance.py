@@ -69,7 +69,7 @@ class TestOptimizers(OptimizerSuite):
         "radam": partial(RAdam, weight_decay=0.1),
         "adamax": partial(Adamax, weight_decay=0.1),
         "rmsprop": partial(RMSprop, weight_decay=0.1),
-        "rmsprop, centered": partial(RMSprop, momentum=0.5, centered=True),
+        "rmsprop, momentum": partial(RMSprop, momentum=0.5),
         "adagrad": partial(Adagrad, weight_decay=0.1),
     }
 

@@ -42,9 +42,9 @@ REFERENCES: dict[str, tuple[Callable[..., Optimizer], dict[str, Any], type[torch
     "adamax": (Adamax, {}, torch.optim.Adamax, {"lr": 2e-3}),
     "rmsprop": (
         RMSprop,
-        {"momentum": 0.5, "centered": True},
+        {"momentum": 0.5},
         torch.optim.RMSprop,
-        {"lr": 2e-3, "alpha": 0.95, "momentum": 0.5, "centered": True},
+        {"lr": 2e-3, "alpha": 0.95, "momentum": 0.5},
     ),
     "adagrad": (Adagrad, {}, torch.optim.Adagrad, {"lr": 0.1, "eps": 1e-8}),
 }
@@ -81,6 +81,17 @@ def test_steps_equal_those_of_torch(name: str):
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter, reference.get_parameter(name), rtol=1e-4, atol=1e-5)
         assert not torch.equal(parameter, Model().get_parameter(name))
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_parameters_stay_finite_if_the_gradient_stays_the_same(name: str):
+    component, options, *_ = REFERENCES[name]
+    parameter, gradient = nn.Parameter(torch.zeros(1000)), torch.linspace(-0.1, 0.1, 1000)
+    optimizer = component(**options).build([("weight", parameter)])
+    for _ in range(400):
+        parameter.grad = gradient.clone()
+        optimizer.step()
+    assert parameter.isfinite().all()
 
 
 @pytest.mark.parametrize("component", [SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad])
