@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple
 
 from seqforge_code_structure.conditions import ALL_TRUE, Conditions
 from seqforge_code_structure.defects import DEEPEST_NESTING, MOST_DEFECTS, Defect
-from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, Kind, scan_text
+from seqforge_code_structure.structure import COMMENT, LINE_COMMENT, Kind, scan_outline
 
 MOST_LINES = 200_000
 """Largest number of lines of one text that are checked. All further ones are ignored."""
@@ -201,7 +201,7 @@ class _LineFinder:
         """Return the lines, at most `MOST_LINES`."""
         text, conditions, pending = self._text, self._conditions, False
         # `pending` states whether the line after the directives at this position begins a statement.
-        for match in scan_text(text):
+        for match in scan_outline(text):
             kind = match.lastindex
             if kind == Kind.END or len(self._lines) >= MOST_LINES:
                 break
@@ -240,7 +240,7 @@ class _LineFinder:
         text = self._text
         line = self._find_line(position)
         column = self._find_column(position)
-        if text[self._condition_stop : position] == " ":
+        if self._condition_stop == position - 1 and text[position - 1] == " ":
             column = self._condition
         if not text[line:position].strip():
             line = self._find_line(line - 1)

@@ -52,12 +52,13 @@ class Kind(IntEnum):
     """The end of the text."""
 
 
-def _compile(directives: bool, pairs: bool = False) -> re.Pattern[str]:
-    between = rf"""(?:[^\n/"'*()\[\]{{}};\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
+def _compile(directives: bool = True, pairs: bool = False, brackets: bool = True) -> re.Pattern[str]:
+    tokens = r"()\[\]{};" if brackets else ""
+    between = rf"""(?:[^\n/"'*{tokens}\\]++|{ESCAPE}|\\|/(?![*/])|\*(?!/(?![*/]))|\n"""
     if directives:
         between += r"(?![ \t]*+\#)"
     if pairs:
-        between += rf"|\({_SIMPLE}\)|\[{_SIMPLE}\]"
+        between += rf"|\({_SIMPLE}\)|\[{_SIMPLE}\]|(?<!\n)\{{{_SIMPLE}\}}(?=,)"
     between += ")*+"
     never = r"(?!)"
     return re.compile(
@@ -67,8 +68,9 @@ def _compile(directives: bool, pairs: bool = False) -> re.Pattern[str]:
     )
 
 
-_TEXT = _compile(directives=True)
-_OUTLINE = _compile(directives=True, pairs=True)
+_TEXT = _compile()
+_OUTLINE = _compile(pairs=True)
+_LITERALS = _compile(brackets=False)
 _BODY = _compile(directives=False)
 
 
@@ -82,11 +84,17 @@ def scan_text(text: str) -> Iterator[re.Match[str]]:
 
 
 def scan_outline(text: str) -> Iterator[re.Match[str]]:
-    """Return matches as `scan_text` does, but skip round and square brackets on one line with no others inside.
+    """Return matches as `scan_text` does, but skip pairs of brackets on one line with no others inside.
 
-    The brackets that are skipped before a token are in the text of its match.
+    The brackets that are skipped before a token are in the text of its match. Braces are skipped if a comma follows
+    them and the first one is not in column 0, as in tables. No unit, and no line of a statement, begins or ends there.
     """
     return _OUTLINE.finditer(text)
+
+
+def scan_literals(text: str) -> Iterator[re.Match[str]]:
+    """Return matches as `scan_text` does, but skip all brackets and semicolons."""
+    return _LITERALS.finditer(text)
 
 
 def scan_directive(text: str, start: int, stop: int) -> Iterator[re.Match[str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from seqforge_code_structure.conditions import Conditions
 from seqforge_code_structure.defects import MOST_DEFECTS, Defect
-from seqforge_code_structure.structure import Kind, may_be_cut, scan_directive, scan_text
+from seqforge_code_structure.structure import Kind, may_be_cut, scan_directive, scan_literals
 
 _COMMENT_BEGINS = re.compile(r"/\*")
 _QUOTES_OR_COMMENTS = re.compile(r"[\"'/]|\*/")
@@ -48,7 +48,7 @@ def analyze_terminators(text: str, *, end_missing: bool = False) -> TerminatorAn
     """Find comments and literals that are not closed, in linear time. A missing end of the text may cut the last."""
     analysis = TerminatorAnalysis()
     conditions = Conditions()
-    for match in scan_text(text):
+    for match in scan_literals(text):
         kind = Kind(match.lastindex or Kind.END)
         if kind is Kind.END:
             break

@@ -94,7 +94,7 @@ def split_units(text: str, *, beginning_missing: bool = False, end_missing: bool
             column 0 then need not have been opened.
         end_missing: Whether the text is cut at its end. Brackets may then be open there.
     """
-    division = _Division(text, beginning_missing)
+    division = _Division(text, beginning_missing, end_missing)
     conditions = division.conditions
     for match in scan_outline(text):
         kind = match.lastindex
@@ -129,8 +129,9 @@ def begins_inside_unit(text: str) -> bool:
 class _Division:
     """The state of `split_units`."""
 
-    def __init__(self, text: str, beginning_missing: bool) -> None:
+    def __init__(self, text: str, beginning_missing: bool, end_missing: bool) -> None:
         self.text = text
+        self.end_missing = end_missing
         self.conditions = Conditions()
         self.stacks = Stacks(beginning_missing)
         self.unit = Unit(0, 0, "head" if beginning_missing else "complete")
@@ -151,8 +152,9 @@ class _Division:
         unit.too_deep |= self.conditions.too_deep
 
     def process_pairs(self, start: int, stop: int) -> None:
-        """Count the pairs of round or square brackets in a part of the text that contains no other brackets."""
-        if pairs := self.text.count("(", start, stop) + self.text.count("[", start, stop):
+        """Count the pairs of brackets in a part of the text that contains no other brackets."""
+        count = self.text.count
+        if pairs := count("(", start, stop) + count("[", start, stop) + count("{", start, stop):
             self.unit.brackets += 2 * pairs
             self.unit.too_deep |= self.stacks.full
 
@@ -162,7 +164,7 @@ class _Division:
         top = self.stacks.all_true
         if character != ";":
             self._process_bracket(character, position)
-        examined = character in ";{}" and len(self.early_defects) < MOST_DEFECTS
+        examined = self.end_missing and character in ";{}" and len(self.early_defects) < MOST_DEFECTS
         if examined and (defect := find_early_defect(self.text, position, self.stacks, top)):
             self.early_defects[defect.position] = defect
         if (

@@ -94,7 +94,16 @@ def test_counts_and_positions_are_consistent_for_any_text(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["{\n" + "case 1:\n" * 30_000, "{\n" + ";\n" * 30_000, "{" * 30_000, "{;" + "\n\t " * 30_000]
+    "text",
+    [
+        "{\n" + "case 1:\n" * 30_000,
+        "{\n" + ";\n" * 30_000,
+        "{" * 30_000,
+        "{;" + "\n\t " * 30_000,
+        # This takes minutes if the text since the last round bracket is copied at each brace.
+        "int a[] = {\n" + "\t{ { 1 } },\n" * 300_000 + "};\n",
+    ],
+    ids=lambda text: repr(text[:20]),
 )
 def test_number_of_defects_is_bounded_for_hostile_texts(text: str):
     assert len(analyze_indentation(text).defects) <= 1000

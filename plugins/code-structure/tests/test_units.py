@@ -81,6 +81,13 @@ def test_units_cover_the_text_without_gaps(text: str, beginning_missing: bool, e
     assert all(unit.kind != "tail" for unit in units[: None if not end_missing else -1])
 
 
+def test_all_brackets_of_a_table_are_counted():
+    table = "int t[][2] = {\n\t{ 1, 2 }, { 3, f(4) },\n{ 5 },\n\t[7] = { g[8] }\n};\n"
+    (unit,) = split_units(table)
+    assert unit.brackets == sum(map(table.count, "()[]{}"))
+    assert unit.balanced
+
+
 @given(TEXTS, TEXTS)
 def test_units_do_not_depend_on_later_text(text: str, after: str):
     whole = [unit for unit in split_units(text, end_missing=True) if unit.kind == "complete"]
