@@ -22,7 +22,7 @@ from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.lexicon import Lexicon
 from seqforge_code_structure.identifiers.lexicon_file import includes_c_library, read_linux_lexicon
 from seqforge_code_structure.identifiers.reading import UnitNames, read_unit
-from seqforge_code_structure.identifiers.rewriting import rewrite
+from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
 from seqforge_code_structure.rules import RULES
 from seqforge_code_structure.units import split_units
 from seqforge_linux_source.corpus import LinuxSource
@@ -186,9 +186,9 @@ def main() -> None:
 
 
 def measure_rewriting(text: str) -> None:
-    """Rewrite all units of a text."""
+    """Rewrite all units of a text, as far as code that parses needs it."""
     for unit in split_units(text):
-        rewrite(extract_compiled_code(text[unit.start : unit.stop]).code)
+        rewrite(extract_compiled_code(text[unit.start : unit.stop]).code, RULES_FOR_ALL_CODE)
 
 
 def measure_mutations(originals: Sequence[HeldOutFunction], mutations: Mutations, lexicon: Lexicon) -> None:

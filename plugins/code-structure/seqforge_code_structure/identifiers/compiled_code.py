@@ -7,12 +7,14 @@ from seqforge_code_structure.conditions import ALL_FALSE, ALL_TRUE, Conditions
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.structure import COMMENT, DIRECTIVE, LINE_COMMENT, STRING, UNTERMINATED_STRING
 
-_COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3
+_COMMENT, _LITERAL, _DIRECTIVE = 1, 2, 3  # groups of the pattern
 # Literals have a limited length, so that the time stays linear for texts with many quotation marks.
 _CHARACTER = r"'(?:[^'\\\n]|\\(?:\r\n|[\s\S])){1,12}+'"
+# The pattern begins with the code before the next match, since the search for a match at every character is slow.
+_CODE = rf"""(?:[^\n/"']++|/(?![/*])|\n(?![ \t]*+\#)|(?!{_CHARACTER})')*+"""
 _NOT_CODE = re.compile(
-    rf"({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{_CHARACTER}|{UNTERMINATED_STRING})|(^{DIRECTIVE})",
-    re.MULTILINE,
+    rf"(?:\A(?=[ \t]*+\#)|{_CODE})"
+    rf"(?:({COMMENT}|{LINE_COMMENT}|/\*[\s\S]*+)|({STRING}|{_CHARACTER}|{UNTERMINATED_STRING})|\n?+({DIRECTIVE})|\Z)"
 )
 _WORD = re.compile(r"[A-Za-z_]\w*+")
 _LABEL = re.compile(r"^[ \t]*+([A-Za-z_]\w*+)[ \t]*+:", re.MULTILINE)
@@ -74,8 +76,9 @@ def extract_compiled_code(text: str) -> CompiledCode:
     position = 0
     live = True
     for match in _NOT_CODE.finditer(text):
-        start, stop = match.span()
-        kind = match.lastindex
+        if (kind := match.lastindex) is None:
+            break
+        start, stop = match.span(kind)
         if kind == _DIRECTIVE:
             compiled = conditions.compiled
             if conditions.follow(text, start, stop) == "define":

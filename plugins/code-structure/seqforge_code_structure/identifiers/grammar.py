@@ -83,7 +83,17 @@ ERROR = 0xFFFF
 SCOPES = frozenset({_node_kind("compound_statement"), _node_kind("for_statement"), FUNCTION_DEFINITION})
 """Nodes that open a scope."""
 
-LEAVES = frozenset(map(_node_kind, ("string_literal", "char_literal", "concatenated_string", "comment")))
+_LEAVES = (
+    "string_literal",
+    "char_literal",
+    "concatenated_string",
+    "comment",
+    "number_literal",
+    "primitive_type",
+    "field_identifier",
+)
+_TOKENS = (kind for kind in range(LANGUAGE.node_kind_count) if not LANGUAGE.node_kind_is_named(kind))
+LEAVES = frozenset((*map(_node_kind, _LEAVES), *_TOKENS))
 """Nodes that contain no identifiers, whose children are skipped."""
 
 ARGUMENTS, PARAMETERS = _field_id("arguments"), _field_id("parameters")

@@ -139,7 +139,7 @@ class Scopes:
     def add_free(self, use: Use) -> None:
         """Add a use of a name that no open scope declares."""
         if self.function is not None:
-            self.function.free.append(use._replace(returned=self._returns > 0))
+            self.function.free.append(use._replace(returned=True) if self._returns else use)
 
     def declare(self, name: str, start: int, variable: bool = False) -> None:
         """Declare a name in the innermost scope, or outside of functions."""

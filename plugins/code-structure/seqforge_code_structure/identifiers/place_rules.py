@@ -12,7 +12,7 @@ from seqforge_code_structure.identifiers.rule import ANNOTATION, ARGUMENTS, BASI
 _ARGUMENT = rb"(?:[^(),;{}]++|" + ARGUMENTS + rb")++"
 _TYPE_ARGUMENTS = Rule(
     (b"(",),
-    rb"(?P<opening>[(,]\s*+)(?P<type>" + TYPE + rb")(?=\s*+[,)])" + MEMBER,
+    rb"(?P<opening>[(,]\s*+)(?=[A-Za-z_])(?P<type>" + TYPE + rb")(?=\s*+[,)])" + MEMBER,
     "macros take types as arguments, as in `min_t(unsigned int, a, b)`, and some also take the name of a member "
     "after the type of a structure, as in `container_of(pointer, struct type, member)`",
     rewrite_type,

@@ -14,7 +14,7 @@ from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
 from seqforge_code_structure.identifiers.opaque_macros import find_text_macros, remove_opaque_code
-from seqforge_code_structure.identifiers.rewriting import find_label_addresses, rewrite, select_rules
+from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, find_label_addresses, rewrite
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError, Walk
 from seqforge_code_structure.units import Unit
 
@@ -97,7 +97,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     unit.shared = not code.lstrip().startswith(b"static")
     unit.includes = "include" in text[start:stop] and _INCLUDE.search(text, start, stop) is not None
     unit.characters = len(code.translate(None, _NOT_CODE))
-    if _measure_depth(code) > DEEPEST_NESTING:
+    if _is_too_deep(code):
         unit.refusal = TOO_DEEP
         return unit
     rewritten, tree = _parse(text, code)
@@ -142,11 +142,11 @@ def _parse(text: str, code: bytes) -> tuple[bytes, Tree]:
     Most code parses without the rules that repair it, and these take longer than the parser.
     """
     parse = _create_parser().parse
-    rewritten = rewrite(code, select_rules(text, only_always=True))
+    rewritten = rewrite(code, RULES_FOR_ALL_CODE)
     tree = parse(rewritten)
     if not tree.root_node.has_error:
         return rewritten, tree
-    repaired = rewrite(code, select_rules(text))
+    repaired = rewrite(code)
     if repaired != rewritten:
         tree = parse(repaired)
     if tree.root_node.has_error:
@@ -224,13 +224,17 @@ def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))
 
 
-def _measure_depth(code: bytes) -> int:
-    """Return the largest depth of nested brackets. Any closing bracket counts as the match of the innermost one."""
-    depth = deepest = 0
-    for bracket in code.translate(None, _NO_BRACKETS):
+def _is_too_deep(code: bytes) -> bool:
+    """Return whether brackets nest too deep. Any closing bracket counts as the match of the innermost one."""
+    brackets = code.translate(None, _NO_BRACKETS)
+    if len(brackets) <= DEEPEST_NESTING:
+        return False  # as in most units, which need no count
+    depth = 0
+    for bracket in brackets:
         if bracket in b"([{":
             depth += 1
-            deepest = max(depth, deepest)
-        else:
-            depth = max(0, depth - 1)
-    return deepest
+            if depth > DEEPEST_NESTING:
+                return True
+        elif depth:
+            depth -= 1
+    return False

@@ -6,7 +6,6 @@ keeps the positions of names, since these are read from the text by position.
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from seqforge_code_structure.identifiers.place_rules import (
@@ -32,7 +31,7 @@ _ADDRESS = re.compile(rb"&&\s*+(?P<name>[A-Za-z_]\w*+)")
 
 
 class Selection(NamedTuple):
-    """Rules for a text, by the part of a unit to which they apply."""
+    """Rules by the part of a unit to which they apply."""
 
     unit: tuple[Rule, ...]
     top_level: tuple[Rule, ...]
@@ -43,22 +42,8 @@ class Selection(NamedTuple):
 
 
 ALL_RULES = Selection(RULES, TOP_LEVEL_RULES, HEAD_RULES, MEMBER_RULES, ENUMERATOR_RULES, BODY_RULES)
-
-
-@lru_cache(maxsize=2)
-def select_rules(text: str, *, only_always: bool = False) -> Selection:
-    """Return the rules that may apply to a text. Most rules apply to few texts, so this saves time for each unit.
-
-    Args:
-        text: The text.
-        only_always: Whether to leave out the rules for code that does not parse.
-    """
-    return Selection(
-        *(
-            tuple(rule for rule in rules if (rule.always or not only_always) and rule.concerns(text))
-            for rules in ALL_RULES
-        )
-    )
+RULES_FOR_ALL_CODE = Selection(*(tuple(rule for rule in rules if rule.always) for rules in ALL_RULES))
+"""Without the rules for code that does not parse."""
 
 
 def rewrite(code: bytes, rules: Selection = ALL_RULES) -> bytes:

@@ -32,10 +32,6 @@ class Rule(NamedTuple):
     by: bytes | Callable[[Match], bytes] = b""
     always: bool = False
 
-    def concerns(self, text: str) -> bool:
-        """Return whether a text contains one of the hints."""
-        return any(hint.decode() in text for hint in self.hints)
-
     def apply(self, code: bytes) -> bytes:
         """Return the code in which every match is replaced."""
         for hint in self.hints:

@@ -114,25 +114,26 @@ class Walk:
             node = cursor.node
             assert node is not None  # noqa: S101
             kind = node.kind_id
-            fields = self._fields
-            role = fields.get(cursor.field_id or 0, self._role) if fields else self._role
-            if has_error:
-                role = self._visit_erroneous(node, kind, role)
-            if kind in _NAMES:
-                name = text[node.start_byte + offset : node.end_byte + offset]
-                if role is _USE and (declaration := visible.get(name)) is not None:
-                    declaration.used = True
-                elif name:  # The parser inserts names of length 0 for those that are missing.
-                    self._visit_name(node, kind, role, name)
-            elif kind not in LEAVES and (kind != INITIALIZER_LIST or scopes.function or has_error) and first():
-                if kind in _OPENING:
-                    self._open(node, kind)
-                frames.append((self._role, fields, kind))
-                if len(frames) > DEEPEST_TREE:
-                    raise TooDeepError
-                table, otherwise = TRANSITIONS[role]
-                self._role, self._fields = table.get(kind, otherwise)
-                continue
+            if has_error or kind not in LEAVES:
+                fields = self._fields
+                role = fields.get(cursor.field_id or 0, self._role) if fields else self._role
+                if has_error:
+                    role = self._visit_erroneous(node, kind, role)
+                if kind in _NAMES:
+                    name = text[node.start_byte + offset : node.end_byte + offset]
+                    if role is _USE and (declaration := visible.get(name)) is not None:
+                        declaration.used = True
+                    elif name:  # The parser inserts names of length 0 for those that are missing.
+                        self._visit_name(node, kind, role, name)
+                elif kind not in LEAVES and (kind != INITIALIZER_LIST or scopes.function or has_error) and first():
+                    if kind in _OPENING:
+                        self._open(node, kind)
+                    frames.append((self._role, fields, kind))
+                    if len(frames) > DEEPEST_TREE:
+                        raise TooDeepError
+                    table, otherwise = TRANSITIONS[role]
+                    self._role, self._fields = table.get(kind, otherwise)
+                    continue
             while not following():
                 if not parent():
                     return
