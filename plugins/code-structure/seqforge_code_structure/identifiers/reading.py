@@ -4,17 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 
-from tree_sitter import Parser, Tree
+from tree_sitter import Tree
 
 from seqforge_code_structure.defects import DEEPEST_NESTING, TOO_DEEP
 from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
-from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.macros import Macros, find_declared
 from seqforge_code_structure.identifiers.names import Function
-from seqforge_code_structure.identifiers.opaque_macros import find_text_macros, remove_opaque_code
-from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, find_label_addresses, rewrite
+from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK, TooMuchWorkError, rewrite_and_parse
+from seqforge_code_structure.identifiers.rewriting import find_label_addresses
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE, TooDeepError, Walk
 from seqforge_code_structure.units import Unit
 
@@ -76,11 +74,6 @@ class UnitNames:
         return not self.refusal and self.error is None
 
 
-@cache
-def _create_parser() -> Parser:
-    return Parser(LANGUAGE)
-
-
 def read_units(text: str, units: Iterable[Unit]) -> list[UnitNames]:
     """Read the units of a text, except one that lacks its beginning."""
     return [read_unit(text, unit.start, unit.stop, cut=unit.kind == "tail") for unit in units if unit.kind != "head"]
@@ -100,10 +93,13 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     if _is_too_deep(code):
         unit.refusal = TOO_DEEP
         return unit
-    rewritten, tree = _parse(text, code)
-    walk = Walk(text, rewritten, start)
     try:
+        rewritten, tree = rewrite_and_parse(text, code)
+        walk = Walk(text, rewritten, start)
         walk.run(tree)
+    except TooMuchWorkError:
+        unit.refusal = TOO_MUCH_WORK
+        return unit
     except TooDeepError:
         unit.refusal = f"not analyzed: nested deeper than {DEEPEST_TREE:,}"
         return unit
@@ -133,27 +129,7 @@ def parse_unit(text: str, start: int, stop: int) -> tuple[bytes, bytes, Tree]:
         The code of the unit, its code as it is parsed, of the same length, and the syntax tree.
     """
     code = extract_compiled_code(text[start:stop]).code
-    return code, *_parse(text, code)
-
-
-def _parse(text: str, code: bytes) -> tuple[bytes, Tree]:
-    """Return the code of a unit as it is parsed, and its syntax tree.
-
-    Most code parses without the rules that repair it, and these take longer than the parser.
-    """
-    parse = _create_parser().parse
-    rewritten = rewrite(code, RULES_FOR_ALL_CODE)
-    tree = parse(rewritten)
-    if not tree.root_node.has_error:
-        return rewritten, tree
-    repaired = rewrite(code)
-    if repaired != rewritten:
-        tree = parse(repaired)
-    if tree.root_node.has_error:
-        simpler = remove_opaque_code(repaired, find_text_macros(text))
-        if simpler != repaired and not (other := parse(simpler)).root_node.has_error:
-            return simpler, other
-    return repaired, tree
+    return code, *rewrite_and_parse(text, code)
 
 
 def add_label_address(functions: Iterable[Function], name: str, position: int) -> None:

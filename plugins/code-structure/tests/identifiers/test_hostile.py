@@ -6,6 +6,7 @@ import pytest
 from seqforge_code_structure.defects import TOO_DEEP
 from seqforge_code_structure.findings import analyze
 from seqforge_code_structure.identifiers import reading
+from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE
 from seqforge_code_structure.rules import RULES, Diagnostic
@@ -38,6 +39,7 @@ DEEP = {
     "stars": ("int " + "*" * 100_000 + "x;", TREE_TOO_DEEP),
     "casts": (FUNCTION.format("x = " + "(a)" * 10_000 + "b;"), TREE_TOO_DEEP),
     "conditions": (FUNCTION.format("x = " + "a ? b : " * 10_000 + "1;"), TREE_TOO_DEEP),
+    "statements without semicolons": (FUNCTION.format("while (a) b " * 10_000), TOO_MUCH_WORK),
     "a long unit": (FUNCTION.format("x = 1;\n" * (LONGEST_UNIT // 5)), f"longer than {LONGEST_UNIT:,} characters"),
 }
 
