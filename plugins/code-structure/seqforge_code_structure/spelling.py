@@ -8,8 +8,12 @@ import re
 
 _DIGRAPHS = {"<%": "{ ", "%>": "} ", "<:": "[ ", ":>": "] ", "%:": "# "}
 _DIGRAPH = re.compile("|".join(_DIGRAPHS))
-_DIVIDED = re.compile(r"(\w++|/)((?:\\\r?\n)++)([\w*/]\w*+)|(\*)((?:\\\r?\n)++)(/)")
-_DIGIT_SEPARATOR = re.compile(r"(?<=\d)(?<![uU]8)'(?=[\dA-Fa-f])|(?<=[\dA-Fa-f]{4})'(?=[\dA-Fa-f]{4})")
+# These patterns begin with a rare character, since a search that begins with a word or a lookbehind is slow.
+_CONTINUATIONS = r"\r?\n(?:\\\r?\n)*+"
+_DIVIDED = re.compile(
+    rf"\\(?:(?<=[\w/]\\)({_CONTINUATIONS})([\w*/]\w*+)|(?<=\*\\)({_CONTINUATIONS})(/))((?:\\\r?\n)*+)"
+)
+_DIGIT_SEPARATOR = re.compile(r"'(?:(?<=\d')(?<![uU]8')(?=[\dA-Fa-f])|(?<=[\dA-Fa-f]{4}')(?=[\dA-Fa-f]{4}))")
 
 
 def normalize_spelling(text: str) -> str:
@@ -28,5 +32,5 @@ def normalize_spelling(text: str) -> str:
 
 
 def _join(match: re.Match[str]) -> str:
-    before, continuation, after = match.group(1, 2, 3) if match[1] else match.group(4, 5, 6)
-    return before + after + continuation
+    continuations, after = match.group(1, 2) if match[1] else match.group(3, 4)
+    return f"{after}\\{continuations}{match[5]}"
