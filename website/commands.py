@@ -1,6 +1,8 @@
 """The page about the command line, from the commands of typer."""
 
+import itertools
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +53,8 @@ def _page() -> Iterator[str]:
     listed = list(commands())
     for name, command in listed:
         anchor = name.replace(" ", "-")
-        yield f"| [`{name.removeprefix('seqforge ')}`](#{anchor}) | {_sentences(_paragraphs(command)[0])} |"
+        purpose = _sentences(str(command.help).partition("\n\n")[0])
+        yield f"| [`{name.removeprefix('seqforge ')}`](#{anchor}) | {purpose} |"
     yield ""
     for name, command in listed:
         yield from _section(name, command)
@@ -61,22 +64,28 @@ def _section(name: str, command: Any) -> Iterator[str]:
     context = typer.Context(command, info_name=name)
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"## `{name}` {{ #{name.replace(' ', '-')} }}\n"
-    paragraphs = _paragraphs(command)
-    yield from (f"{_sentences(text)}\n" for text in paragraphs if not text.startswith((" ", "[bold]")))
+    description, _, examples = str(command.help).partition("[bold]Example")
+    yield from _description(description.strip().split("\n\n"))
     yield f"```text\n{name} {usage}\n```\n"
     yield "| argument or option | meaning |\n|---|---|"
     for anchor, spelling, meaning in options(name, command):
         yield f"| `{spelling}`{{ #{anchor} }} | {_cell(meaning)} |"
     yield ""
-    examples = [text.strip() for text in paragraphs if text.startswith(" ")]
-    if examples:
+    lines = [text.strip() for text in examples.split("\n\n") if text.startswith(" ")]
+    if lines:
         yield "```console"
-        yield from (f"$ {line}" for text in examples for line in re.sub(r"\n\s+", " ", text).split("\n"))
+        yield from (f"$ {line}" for line in lines)
         yield "```\n"
 
 
-def _paragraphs(command: Any) -> list[str]:
-    return str(command.help).split("\n\n")
+def _description(paragraphs: list[str]) -> Iterator[str]:
+    """Yield the paragraphs of a help. Consecutive indented ones are a block of code, such as a sweep file."""
+    for is_code, group in itertools.groupby(paragraphs, lambda text: text.startswith(" ")):
+        if is_code:
+            content = textwrap.dedent("\n\n".join(group)).replace("\\[", "[")
+            yield f"```toml\n{content}\n```\n"
+        else:
+            yield from (f"{_sentences(text)}\n" for text in group)
 
 
 def _sentences(text: str) -> str:
@@ -89,7 +98,7 @@ def _sentences(text: str) -> str:
 def _spelling(text: str) -> str:
     """Return an argument, or an option with a word for its value."""
     text = re.sub(r"<(int|float)( range)?>", "NUMBER", text)
-    return re.sub(r" <(path|list\[\w+\])>$", "", text).replace("<str>", "TEXT")
+    return re.sub(r" <(path|list\[\w+\])>$", "", text).replace("<str>", "TEXT").replace("|", " | ")
 
 
 def _meaning(text: str) -> str:

@@ -66,11 +66,11 @@ def _section(registry: Registry, entry: Registration) -> Iterator[str]:
     if not rows:
         yield "It has no options.\n"
         return
-    yield "| option | type | default | meaning |\n|---|---|---|---|"
+    yield '<div class="seqforge-options" markdown="1">\n\n| option | type | default | meaning |\n|---|---|---|---|'
     for row in rows:
         default = row.default if row.default in ("required", "absent") else f"`{row.default}`"
         yield f"| `{row.name}` | {_cell(row.type)} | {_cell(default)} | {_cell(row.description)} |"
-    yield ""
+    yield "\n</div>\n"
 
 
 def _cell(text: str) -> str:

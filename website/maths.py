@@ -20,7 +20,9 @@ def to_mathml(text: str) -> str:
 
 def _formula(match: re.Match[str]) -> str:
     display = "inline" if match[1] == "span" else "block"
-    return f'<{match[1]} class="arithmatex">{convert(html.unescape(match[2]), display=display)}</{match[1]}>'
+    # latex2mathml writes the lines of `aligned` one after another, and those of `split` as a table.
+    formula = html.unescape(match[2]).replace("{aligned}", "{split}")
+    return f'<{match[1]} class="arithmatex">{convert(formula, display=display)}</{match[1]}>'
 
 
 class _MathMLPostprocessor(Postprocessor):

@@ -104,8 +104,8 @@ def _figures(subject: Subject, start: Mapping[str, Any]) -> list[tuple[str, str]
     best, unit = best_value(subject.records)
     if best is not None:
         interval = best_interval(subject.records)
-        spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-        figures.append((f"best {'validation loss' if unit == 'loss' else unit}", f"{best:.3f}{spread}"))
+        spread = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+        figures.append((f"best {'validation loss' if unit == 'loss' else unit}{spread}", f"{best:.3f}"))
     for name, value in evaluations[-1].items() if evaluations else ():
         if "." in name and isinstance(value, int | float) and len(figures) < 2:
             figures.append((name.replace(".", " ").replace("_", " "), f"{value:.3f}"))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 import pytest
 
 pytest.importorskip("zensical", reason="needs the documentation tools: pip install -e '.[docs]'")
+from website.commands import command_pages
+from website.maths import to_mathml
+
 ROOT = Path(__file__).parents[2]
 FEWEST_PAGES, FEWEST_ANCHORS = 75, 4000
 
@@ -48,6 +52,19 @@ def address(site: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
+
+
+def test_each_line_of_an_aligned_formula_is_a_row() -> None:
+    lines = r"\begin{aligned} a &amp;= b \\ c &amp;= d \end{aligned}"
+    formula = to_mathml(rf'<div class="arithmatex">\[{lines}\]</div>')
+    assert formula.count("<mtr>") == 2
+    assert "&<" not in formula
+
+
+def test_the_file_in_a_help_is_a_block_of_the_page() -> None:
+    page = command_pages()["reference/commands.md"]
+    block = page.split("## `seqforge sweep`")[1].split("```toml\n")[1].split("```")[0]
+    assert tomllib.loads(block)["parameters"]
 
 
 @pytest.mark.parametrize(("width", "scheme", "every"), [(390, "light", 1), (1280, "dark", 5)])

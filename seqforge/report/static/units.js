@@ -61,7 +61,7 @@ seqforge.parts.push((parent) => {
     "Saturation of gates",
     gates.length
       ? "Each circle is a unit: how much of the time its gate is open (above 0.9) and closed (below 0.1). A forget gate far to the right keeps its " +
-        "content for long; units near the origin never commit."
+        "content for long; a gate near the origin is seldom saturated."
       : "",
     "Gates",
   );
