@@ -1,5 +1,6 @@
 """Generation by the kernels against generation symbol by symbol."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -259,25 +260,44 @@ def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error(
         sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("three_threads")
 def test_the_number_of_threads_does_not_change_the_symbols_of_a_large_model(
     kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
     experiment = make([{"use": "essentials/lstm", "hidden_size": 256, "repeat": 2}], SAMPLERS["temperature"])
     model = confident_model(experiment, 20)
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        one = sample(experiment, model, 1, 100)
-        torch.set_num_threads(3)
-        assert torch.equal(sample(experiment, model, 1, 100), one)
-        constrained = sample(experiment, model, 5, 100, Turns(20))
-        torch.set_num_threads(1)
-        assert torch.equal(sample(experiment, model, 5, 100, Turns(20)), constrained)
-    finally:
-        torch.set_num_threads(threads)
+    shared = sample(experiment, model, 1, 100)
+    constrained = sample(experiment, model, 5, 100, Turns(20))
+    torch.set_num_threads(1)
+    assert torch.equal(sample(experiment, model, 1, 100), shared)
+    assert torch.equal(sample(experiment, model, 5, 100, Turns(20)), constrained)
 
 
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("count", [15, 16, 25])
+@pytest.mark.parametrize("first", [None, Turns(20)], ids=["alone", "constrained"])
+def test_threads_that_divide_the_samples_draw_the_same_symbols(
+    first: Sampler | None, count: int, kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
+    cells = [{"use": "essentials/lstm", "hidden_size": 20}, {"use": "essentials/gru", "hidden_size": 9}]
+    experiment = make(cells, SAMPLERS["temperature"])
+    model = confident_model(experiment, 20)
+    divided = sample(experiment, model, count, 600, first)
+    torch.set_num_threads(1)
+    assert torch.equal(divided, sample(experiment, model, count, 600, first))
+
+
+@pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("chain", list(SAMPLERS))
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 @pytest.mark.parametrize("first", [None, Turns(4)], ids=["alone", "constrained"])
@@ -296,7 +316,7 @@ def test_logits_that_are_not_finite_are_an_error(
         samplers, vocabulary = build_chain(experiment, first), experiment.vocabulary.build()
         chunks: list[torch.Tensor] = []
         with pytest.raises(RunError, match="not finite"):
-            chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=2, length=300, seed=SEED))
+            chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=25, length=300, seed=SEED))
         generated.append(torch.cat(chunks))
     # The symbols that were drawn before the error are returned.
     assert torch.equal(*generated)
