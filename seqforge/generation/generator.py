@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
-from seqforge.generation.validate_automaton import first_automaton, has_stopped, next_automaton
+from seqforge.generation.validate_automaton import first_automaton, has_stopped, resume_automaton
 from seqforge.interfaces import (
     ConstraintAutomaton,
     GenerationKernel,
@@ -152,20 +152,25 @@ def _draw_with_kernel(
     memory = memories[0] if automaton else None
     while remaining:
         numbers = uniforms(min(remaining, _KERNEL_STEPS))
-        remaining -= len(numbers)
-        while len(numbers):
-            valid = len(numbers) if automaton is None else automaton.remaining - automaton.valid_until
-            with torch.inference_mode():
-                drawn = kernel(tokens, numbers[:valid], automaton)
-            if len(drawn):
-                yield drawn
-                tokens, numbers = drawn[-1], numbers[len(drawn) :]
-            if automaton and has_stopped(automaton):
-                with torch.inference_mode():
-                    memory = samplers[0].memory_after_stop(memory, automaton, tokens)
-                    automaton = next_automaton(samplers[0], memory, automaton)
-            elif len(numbers):
-                raise _not_finite()
+        steps = numbers.shape[0]
+        remaining -= steps
+        parts: list[Tensor] = []
+        with torch.inference_mode():
+            while steps:
+                valid = steps if automaton is None else automaton.remaining - automaton.valid_until
+                drawn = kernel(tokens, numbers[-steps:][:valid], automaton)
+                if drawn.shape[0]:
+                    parts.append(drawn)
+                    tokens = drawn[-1]
+                    steps -= drawn.shape[0]
+                if automaton and has_stopped(automaton):
+                    memory = resume_automaton(samplers[0], memory, automaton, tokens)
+                elif steps:
+                    break
+        if parts:
+            yield torch.cat(parts)
+        if steps:
+            raise _not_finite()
 
 
 def _draw_step_by_step(

@@ -1,16 +1,16 @@
 """Validation of a sampler's constraint automaton, because compiled code uses it without checks."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from operator import is_not
+from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from seqforge.faults import wrong_result
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
-_TABLES = ("next_states", "actions", "costs", "weights")
+_VERBS = {"automaton": "returned", "resume": "left"}
 
 
 def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int) -> ConstraintAutomaton | None:
@@ -27,61 +27,69 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
     """
     automaton = sampler.automaton(memory)
     if automaton:
-        _validate(sampler, automaton, None, batch_size, symbols)
+        names = ("weights", "next_states", "actions", "costs", "states", "stacks", "heights")
+        _validate(sampler.automaton, automaton, names, batch_size, symbols)
     return automaton
 
 
-def next_automaton(sampler: Sampler, memory: Any, stopped: ConstraintAutomaton) -> ConstraintAutomaton:
-    """Return the automaton with which a sampler replaces one that stopped.
+def resume_automaton(sampler: Sampler, memory: Any, automaton: ConstraintAutomaton, tokens: Tensor) -> Any:
+    """Let a sampler continue an automaton that stopped, and return the sampler's memory.
 
-    Tables that are tensors of the stopped automaton are not validated again, since this would take longer than to draw
-    a symbol.
+    Tables are validated again only if they are new tensors, since this takes longer than to draw a symbol.
 
     Raises:
-        PluginError: If there is none, or it is invalid.
+        PluginError: If the automaton is invalid.
     """
-    automaton = sampler.automaton(memory)
-    if automaton is None:
-        raise wrong_result(sampler.automaton, "returned None after `memory_after_stop`, not a new automaton")
-    _validate(sampler, automaton, stopped, len(stopped.states), stopped.costs.shape[1])
-    return automaton
+    batch_size, symbols = automaton.states.shape[0], automaton.costs.shape[1]
+    tables = automaton.weights, automaton.next_states, automaton.actions, automaton.costs
+    positions = automaton.states, automaton.stacks, automaton.heights
+    memory = sampler.resume(memory, automaton, tokens)
+    new: tuple[str, ...] = ()
+    now = automaton.weights, automaton.next_states, automaton.actions, automaton.costs
+    if any(map(is_not, tables, now)):
+        new += "weights", "next_states", "actions", "costs"
+    if any(map(is_not, positions, (automaton.states, automaton.stacks, automaton.heights))):
+        new += "states", "stacks", "heights"
+    _validate(sampler.resume, automaton, new, batch_size, symbols)
+    return memory
 
 
 def has_stopped(automaton: ConstraintAutomaton) -> bool:
-    """Return whether the sampler must replace an automaton after a draw."""
+    """Return whether the sampler must continue an automaton after a draw."""
     return automaton.states.min().item() < 0 or 0 < automaton.remaining <= automaton.valid_until
 
 
 def _validate(
-    sampler: Sampler,
-    automaton: ConstraintAutomaton,
-    stopped: ConstraintAutomaton | None,
-    batch_size: int,
-    symbols: int,
+    method: Callable[..., Any], automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int, symbols: int
 ) -> None:
-    for fault in _faults(automaton, stopped, batch_size, symbols):
-        raise wrong_result(sampler.automaton, f"returned an invalid automaton: {fault}")
+    for fault in _faults(automaton, new, batch_size, symbols):
+        raise wrong_result(method, f"{_VERBS[method.__name__]} an invalid automaton: {fault}")
 
 
-def _faults(
-    automaton: ConstraintAutomaton, stopped: ConstraintAutomaton | None, batch_size: int, symbols: int
-) -> Iterator[str]:
+def _faults(automaton: ConstraintAutomaton, new: Sequence[str], batch_size: int, symbols: int) -> Iterator[str]:
     count, depth = automaton.weights.numel(), automaton.stacks.shape[-1]
-    if stopped is None or any(getattr(automaton, name) is not getattr(stopped, name) for name in _TABLES):
+    if new:
         shapes = {
             "weights": (count,),
             "next_states": (count, symbols),
             "actions": (len(automaton.actions), 3),
             "costs": (count, symbols),
+            "states": (batch_size,),
+            "stacks": (batch_size, depth),
+            "heights": (batch_size,),
         }
-        yield from _wrong_types(automaton, shapes)
+        yield from _wrong_types(automaton, {name: shapes[name] for name in new})
+    if "costs" in new:
         yield from _faults_of_tables(automaton)
-    shapes = {"states": (batch_size,), "stacks": (batch_size, depth), "heights": (batch_size,)}
-    yield from _wrong_types(automaton, shapes)
-    stacks, heights = automaton.stacks.numpy(), automaton.heights.numpy()
-    yield from _out_of_range("states", automaton.states.numpy(), 0, count)
-    yield from _out_of_range("heights", heights, 0, depth + 1)
-    yield from _out_of_range("stacks", stacks[np.arange(depth) < heights[:, None]], 0, count)
+    # For so few numbers, Python is faster than NumPy.
+    states = cast("list[int]", automaton.states.tolist())
+    heights = cast("list[int]", automaton.heights.tolist())
+    yield from _out_of_range("states", min(states), max(states), 0, count)
+    yield from _out_of_range("heights", min(heights), max(heights), 0, depth + 1)
+    if max(heights) > 0:
+        stacks = cast("list[list[int]]", automaton.stacks.tolist())
+        waiting = [number for row, height in zip(stacks, heights, strict=True) for number in row[:height]]
+        yield from _out_of_range("stacks", min(waiting), max(waiting), 0, count)
     if 0 < automaton.remaining <= automaton.valid_until:
         yield f"valid_until is {automaton.valid_until}, but must be less than remaining, {automaton.remaining}"
 
@@ -97,18 +105,20 @@ def _wrong_types(automaton: ConstraintAutomaton, shapes: dict[str, tuple[int, ..
 
 def _faults_of_tables(automaton: ConstraintAutomaton) -> Iterator[str]:
     count, depth = automaton.weights.numel(), automaton.stacks.shape[-1]
-    yield from _out_of_range("next_states", automaton.next_states.numpy(), -1 - len(automaton.actions), count)
-    yield from _out_of_range("states in actions", automaton.actions[:, 1:].numpy(), -1, count)
-    yield from _out_of_range("counts in actions", automaton.actions[:, 0].numpy(), 0, depth + 1)
+    for name, table, least, stop in (
+        ("next_states", automaton.next_states, -1 - len(automaton.actions), count),
+        ("states in actions", automaton.actions[:, 1:], -1, count),
+        ("counts in actions", automaton.actions[:, 0], 0, depth + 1),
+    ):
+        if table.numel():
+            numbers = table.numpy()
+            yield from _out_of_range(name, int(numbers.min()), int(numbers.max()), least, stop)
     if ((automaton.actions[:, 0] == 0) & (automaton.actions[:, 2] < 0)).any():
         yield "an action returns to the popped state, but pops none"
     if (automaton.costs.numpy().min(axis=1) == FORBIDDEN).any():
         yield "a state forbids every symbol"
 
 
-def _out_of_range(name: str, numbers: NDArray[np.int32], least: int, stop: int) -> Iterator[str]:
-    if not numbers.size:
-        return
-    lowest, highest = numbers.min(), numbers.max()
+def _out_of_range(name: str, lowest: int, highest: int, least: int, stop: int) -> Iterator[str]:
     if lowest < least or highest >= stop:
         yield f"{name} must be from {least} to {stop - 1}, not {lowest if lowest < least else highest}"

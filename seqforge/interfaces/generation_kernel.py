@@ -78,7 +78,7 @@ class ConstraintAutomaton:
         heights: Number of states on each stack.
         remaining: Number of symbols still to be drawn for each sample.
         largest_debt: Largest allowed debt of a sample.
-        valid_until: When only this number of symbols remains to be drawn, the sampler must return a new automaton.
+        valid_until: When only this number of symbols remains to be drawn, the automaton stops.
     """
 
     states: Int32[Tensor, " batch"]

@@ -60,19 +60,19 @@ class Sampler(ABC):
     def automaton(self, memory: Any) -> ConstraintAutomaton | None:
         """Return an automaton for compiled code that is equivalent to `transform` with this memory, or None.
 
-        The engine calls this for the first sampler of a chain, after the first draw and after each `memory_after_stop`.
+        The engine calls this for the first sampler of a chain, after the first draw.
         """
         return None
 
-    def memory_after_stop(self, memory: Any, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Any:
-        """Return the memory after an automaton stopped.
+    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Any:
+        """Continue an automaton that stopped, and return the memory. The automaton is updated in place.
 
         It stops if it has no transition for the last symbol of a sample, or if it is no longer valid. A sampler whose
         automata can stop must implement this.
 
         Args:
-            memory: Memory from which the automaton was made.
-            stopped: Automaton after its last draw.
+            memory: Memory from which the automaton was made, or the last result of this method.
+            automaton: Automaton after its last draw. Its tables may be extended or replaced.
             tokens: Last symbol of each sample.
         """
-        raise wrong_result(self.memory_after_stop, "is not implemented, but an automaton of the sampler stopped")
+        raise wrong_result(self.resume, "is not implemented, but an automaton of the sampler stopped")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqforge.errors import PluginError
-from seqforge.generation.validate_automaton import first_automaton, next_automaton
+from seqforge.generation.validate_automaton import first_automaton, resume_automaton
 from seqforge.interfaces import Sampler, SamplingContext, UnknownSymbolError, Vocabulary
 from seqforge.testing.automaton_steps import allowed_symbols, apply_rule, follow
 from seqforge.testing.conformance import Suite, calling, fail
@@ -141,9 +141,8 @@ class SamplerSuite(Suite):
                         f"`automaton` {verbs[bool(allowed[row, symbol])]} it",
                     )
                 if not follow(automaton, step.tokens):
-                    with calling(make, "`memory_after_stop`"):
-                        memory = sampler.memory_after_stop(memory, automaton, step.tokens)
-                        automaton = next_automaton(sampler, memory, automaton)
+                    with calling(make, "`resume`"):
+                        memory = resume_automaton(sampler, memory, automaton, step.tokens)
 
     def _automaton(self, make: SamplerFactory, sampler: Sampler, memory: Any) -> Any:
         try:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqforge.errors import PluginError
-from seqforge.generation.validate_automaton import first_automaton, has_stopped, next_automaton
+from seqforge.generation.validate_automaton import first_automaton, has_stopped, resume_automaton
 from seqforge.interfaces import FORBIDDEN, ConstraintAutomaton, Sampler
 
 
@@ -16,6 +16,10 @@ class Constrained(Sampler):
 
     def automaton(self, memory: ConstraintAutomaton | None) -> ConstraintAutomaton | None:
         return memory
+
+    def resume(self, memory: dict[str, Any], automaton: ConstraintAutomaton, tokens: torch.Tensor) -> None:
+        for name, table in memory.items():
+            setattr(automaton, name, table)
 
     def transform(self, logits: torch.Tensor, memory: ConstraintAutomaton | None) -> torch.Tensor:
         return logits
@@ -36,18 +40,26 @@ AUTOMATON = ConstraintAutomaton(
 
 def test_a_valid_automaton_is_accepted():
     assert first_automaton(Constrained(), AUTOMATON, 3, 4) is AUTOMATON
-    assert next_automaton(Constrained(), AUTOMATON, AUTOMATON) is AUTOMATON
+    assert resume(AUTOMATON) is None
 
 
 def test_tables_are_validated_again_only_if_they_are_new_tensors():
     replaced = copy(AUTOMATON)
     replaced.next_states = changed("next_states", (0, 0), -4)
-    assert next_automaton(Constrained(), replaced, replaced) is replaced
-    with pytest.raises(PluginError, match="next_states must be"):
-        next_automaton(Constrained(), replaced, AUTOMATON)
-    replaced.states = changed("states", (0,), 2)
+    assert resume(replaced) is None
+    with pytest.raises(PluginError, match="resume left an invalid automaton: next_states must be"):
+        resume(AUTOMATON, next_states=replaced.next_states)
     with pytest.raises(PluginError, match="states must be"):
-        next_automaton(Constrained(), replaced, replaced)
+        resume(replaced, states=changed("states", (0,), 2))
+    replaced.states = changed("states", (0,), -1)
+    with pytest.raises(PluginError, match="states must be"):
+        resume(replaced)
+    with pytest.raises(PluginError, match="states is not a contiguous tensor"):
+        resume(AUTOMATON, states=AUTOMATON.states.long())
+
+
+def resume(automaton: ConstraintAutomaton, **changes: torch.Tensor) -> Any:
+    return resume_automaton(Constrained(), changes, copy(automaton), torch.zeros(3, dtype=torch.int64))
 
 
 @pytest.mark.parametrize(
@@ -61,10 +73,8 @@ def test_an_automaton_stops_at_a_missing_transition_and_when_it_is_no_longer_val
     assert has_stopped(automaton) is stopped
 
 
-def test_a_sampler_may_have_no_automaton_unless_an_earlier_one_stopped():
+def test_a_sampler_may_have_no_automaton():
     assert first_automaton(Constrained(), None, 3, 4) is None
-    with pytest.raises(PluginError, match="'Constrained': automaton returned None after `memory_after_stop`"):
-        next_automaton(Constrained(), None, AUTOMATON)
 
 
 def changed(name: str, index: tuple[int, ...], value: int) -> torch.Tensor:

@@ -93,8 +93,7 @@ def allowed_symbols(prompt: bytes, tokens: torch.Tensor, vocabulary: Words) -> t
     for drawn in tokens:
         allowed.append(automaton_steps.allowed_symbols(automaton))
         if not automaton_steps.follow(automaton, drawn):
-            memory = sampler.memory_after_stop(memory, automaton, drawn)
-            automaton = sampler.automaton(memory)
+            memory = sampler.resume(memory, automaton, drawn)
     return torch.stack(allowed)
 
 

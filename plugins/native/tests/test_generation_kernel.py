@@ -126,12 +126,12 @@ class Turns(Sampler):
             max(0, left - 9),
         )
 
-    def memory_after_stop(self, memory: Any, stopped: ConstraintAutomaton, tokens: torch.Tensor) -> Any:
+    def resume(self, memory: Any, automaton: ConstraintAutomaton, tokens: torch.Tensor) -> Any:
         places: list[Turn] = []
         rows = zip(
-            stopped.states.tolist(),
-            stopped.stacks.tolist(),
-            stopped.heights.tolist(),
+            automaton.states.tolist(),
+            automaton.stacks.tolist(),
+            automaton.heights.tolist(),
             tokens.tolist(),
             strict=True,
         )
@@ -142,10 +142,14 @@ class Turns(Sampler):
                 continue
             places.append(self.after(-1 - state, stack, token))
             if token > 1:
-                stopped.next_states[-1 - state, token] = places[-1][0]
+                automaton.next_states[-1 - state, token] = places[-1][0]
             else:
-                stopped.next_states[-1 - state, token] = -2 - (3 if token else -1 - state)
-        return places, memory[1], stopped.remaining
+                automaton.next_states[-1 - state, token] = -2 - (3 if token else -1 - state)
+        memory = places, memory[1], automaton.remaining
+        new = self.automaton(memory)
+        automaton.states, automaton.stacks, automaton.heights = new.states, new.stacks, new.heights
+        automaton.valid_until = new.valid_until
+        return memory
 
 
 def sample(
@@ -252,11 +256,9 @@ def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error(
     kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
-    monkeypatch.setattr(Turns, "memory_after_stop", Sampler.memory_after_stop)
+    monkeypatch.setattr(Turns, "resume", Sampler.resume)
     experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
-    with pytest.raises(
-        PluginError, match="memory_after_stop is not implemented, but an automaton of the sampler stopped"
-    ):
+    with pytest.raises(PluginError, match="resume is not implemented, but an automaton of the sampler stopped"):
         sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 

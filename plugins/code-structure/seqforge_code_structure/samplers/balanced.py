@@ -110,19 +110,22 @@ class Balanced(Sampler):
             largest_debt=DEEPEST_NESTING,
         )
 
-    def memory_after_stop(self, memory: Memory, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
-        """Return the memory after a draw that the tables do not describe, since it drops the states of a directive."""
-        automaton = memory.automaton
-        states, drawn = cast("list[int]", stopped.states.tolist()), cast("list[int]", tokens.tolist())
+    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
+        """Continue after a draw that the tables do not describe, since it drops the states of a directive."""
+        tables = memory.automaton
+        states, drawn = cast("list[int]", automaton.states.tolist()), cast("list[int]", tokens.tolist())
         stacks = [BOTTOM] * len(states)
-        rows = cast("list[list[int]]", stopped.stacks.tolist())
-        for sample, height in enumerate(cast("list[int]", stopped.heights.tolist())):
+        rows = cast("list[list[int]]", automaton.stacks.tolist())
+        for sample, height in enumerate(cast("list[int]", automaton.heights.tolist())):
             for number in rows[sample][:height]:
-                stacks[sample] = automaton.push(number, stacks[sample])
+                stacks[sample] = tables.push(number, stacks[sample])
             if states[sample] < 0:
                 before = -1 - states[sample]
-                states[sample], stacks[sample] = automaton.follow(before, stacks[sample], drawn[sample])
-        return _new_memory(automaton, states, stacks, stopped.remaining)
+                states[sample], stacks[sample] = tables.follow(before, stacks[sample], drawn[sample])
+        memory = _new_memory(tables, states, stacks, automaton.remaining)
+        new = self.automaton(memory)
+        automaton.states, automaton.stacks, automaton.heights = new.states, new.stacks, new.heights
+        return memory
 
 
 def _new_memory(automaton: Automaton, states: list[int], stacks: list[Stack], remaining: int) -> Memory:

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from enum import IntEnum
 from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
 
@@ -130,6 +131,8 @@ class Alphabet:
         self._sets: dict[str, int] = {}
         self.complete = 1 << len(characters)
         """Bit that states that a prefix is a whole name."""
+        self.scopes = WeakValueDictionary[frozenset[str], Scope]()
+        """The scopes in use, so that equal scopes are one object and their hash is that of the object."""
         self.letters, self.name_characters = self.bits(LETTERS), self.bits(NAME_CHARACTERS)
 
     def bits(self, characters: str) -> int:
@@ -161,8 +164,12 @@ class NameTable:
                 self._add(name, Flag(int(digits, 32)))
         self.variables.update(name for name in VALUES if alphabet.spells(name))
         self.returned.update(name for name in VALUES if alphabet.spells(name))
-        self._sorted: dict[Role, list[str]] = {}
+        self._lists: dict[Role, list[NameList]] = {}
         self._known: dict[tuple[Role, str], int] = {}
+        lists = (self.variables, self.returned, self.functions, self.loops, self.prefixes | {"sizeof"})
+        self._variables, self._returned, self._functions, self._loops, self._prefixes = (
+            NameList(names, alphabet) for names in lists
+        )
 
     def _add(self, name: str, flag: Flag) -> None:
         if is_constant(name):
@@ -186,85 +193,116 @@ class NameTable:
         """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
         key = role, prefix
         if (known := self._known.get(key)) is None:
-            known = self._known[key] = self._find_next(self._names(role), prefix)
+            known = 0
+            for names in self._lists_of(role):
+                known |= names.next_characters(prefix)
+            self._known[key] = known
         return known
 
     def complete(self, role: Role, prefix: str) -> str:
         """Return the first allowed name with a prefix, in the order of the characters."""
-        names = self._names(role)
-        return names[bisect_left(names, prefix)]
+        found = (names.complete(prefix) for names in self._lists_of(role))
+        return min(name for name in found if name is not None)
 
-    def _names(self, role: Role) -> list[str]:
-        if role not in self._sorted:
-            names = {word for word in _WORDS.get(role, frozenset()) if self.alphabet.spells(word)}
+    def _lists_of(self, role: Role) -> list[NameList]:
+        """Return the lists of the names for a role. The long lists are shared by roles, so that each is sorted once."""
+        if role not in self._lists:
+            words = (word for word in _WORDS.get(role, frozenset()) if self.alphabet.spells(word))
+            lists = [NameList(words, self.alphabet)]
             if role in (Role.STATEMENT, Role.ITEM):
-                names |= self.loops
-            if role == Role.RETURNED:
-                names |= self.returned | self.functions
-            elif role in USES:
-                names |= self.variables | self.functions
+                lists.append(self._loops)
+            if role in USES:
+                lists += [self._returned if role == Role.RETURNED else self._variables, self._functions]
             if role in (Role.OPERAND, Role.RETURNED, Role.GROUP, Role.FOR):
-                names |= {"sizeof"} | self.prefixes
-            self._sorted[role] = sorted(names)
-        return self._sorted[role]
+                lists.append(self._prefixes)
+            self._lists[role] = lists
+        return self._lists[role]
 
-    def _find_next(self, names: list[str], prefix: str) -> int:
-        length, found = len(prefix), 0
+
+class NameList:
+    """Names in the order of their characters."""
+
+    def __init__(self, names: Iterable[str], alphabet: Alphabet) -> None:
+        self._names, self._alphabet = sorted(names), alphabet
+        self._known: dict[str, int] = {}
+
+    def next_characters(self, prefix: str) -> int:
+        """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
+        if (known := self._known.get(prefix)) is None:
+            known = self._known[prefix] = self._find_next(prefix)
+        return known
+
+    def complete(self, prefix: str) -> str | None:
+        """Return the first name with a prefix, or None."""
+        place = bisect_left(self._names, prefix)
+        found = self._names[place : place + 1]
+        return found[0] if found and found[0].startswith(prefix) else None
+
+    def _find_next(self, prefix: str) -> int:
+        names, length, found = self._names, len(prefix), 0
         low = bisect_left(names, prefix)
-        high = bisect_left(names, prefix + "\x7f")
+        high = bisect_left(names, prefix + "\x7f", low)
         if low < high and names[low] == prefix:
-            found = self.alphabet.complete
+            found = self._alphabet.complete
             low += 1
         while low < high:
             start = names[low][: length + 1]
-            found |= self.alphabet.bits(start[-1])
+            found |= self._alphabet.bits(start[-1])
             low = bisect_left(names, start + "\x7f", low, high)
         return found
 
 
 class Scope:
-    """The names that are declared at a position. It never changes; `add` returns a new one.
+    """The names that are declared at a position. It never changes; `add` returns another one.
+
+    For an alphabet, there is one scope for each set of names.
 
     Attributes:
         names: The names.
     """
 
-    __slots__ = ("_alphabet", "_next", "names")
+    __slots__ = ("__weakref__", "_alphabet", "_next", "names")
 
-    def __init__(self, alphabet: Alphabet, names: frozenset[str] = frozenset(), _next: dict[str, int] | None = None):
+    def __init__(self, alphabet: Alphabet, names: frozenset[str], following: dict[str, int]) -> None:
         self._alphabet, self.names = alphabet, names
-        self._next = _next or {}
+        self._next = following
         """For each prefix of a name, the set of characters that may follow it."""
 
-    def __eq__(self, other: object) -> bool:
-        """Return whether both scopes have the same names."""
-        return isinstance(other, Scope) and self.names == other.names
-
-    def __hash__(self) -> int:
-        """Return the hash of the names."""
-        return hash(self.names)
+    @staticmethod
+    def empty(alphabet: Alphabet) -> Scope:
+        """Return the scope without names."""
+        return alphabet.scopes.setdefault(frozenset(), Scope(alphabet, frozenset(), {}))
 
     def add(self, names: Iterable[str]) -> Scope:
-        """Return a scope with more names."""
+        """Return the scope with more names."""
         new = {name for name in names if name not in self.names and self._alphabet.spells(name)}
         if not new:
             return self
-        following, alphabet = self._next.copy(), self._alphabet
+        alphabet, all_names = self._alphabet, self.names | new
+        if (known := alphabet.scopes.get(all_names)) is not None:
+            return known
+        following = self._next.copy()
         for name in new:
             for length, character in enumerate(name):
                 prefix = name[:length]
                 following[prefix] = following.get(prefix, 0) | alphabet.bits(character)
             following[name] = following.get(name, 0) | alphabet.complete
-        return Scope(alphabet, self.names | new, following)
+        scope = alphabet.scopes[all_names] = Scope(alphabet, all_names, following)
+        return scope
 
     def next_characters(self, prefix: str) -> int:
         """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
         return self._next.get(prefix, 0)
 
+    def find(self, prefix: str) -> frozenset[str]:
+        """Return the names with a prefix."""
+        if prefix not in self._next:
+            return frozenset()
+        return frozenset(name for name in self.names if name.startswith(prefix))
+
     def complete(self, prefix: str) -> str | None:
         """Return the shortest name with a prefix, or None."""
-        found = [name for name in self.names if name.startswith(prefix)]
-        return min(found, key=lambda name: (len(name), name)) if found else None
+        return min(self.find(prefix), key=lambda name: (len(name), name), default=None)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,8 @@
 """The positions that samples have reached, as states of a constraint automaton that grows while samples are drawn.
 
-A generation kernel follows the transitions that are known, and stops at one that is not. Inside a comment or string,
-the state does not depend on the text around it: the state that follows waits on the stack.
+A generation kernel follows the transitions that are known, and stops at one that is not. The state inside a comment or
+string does not depend on the text around it: the state that follows waits on the stack. Neither does the state in a
+word that may not end yet: the state before the word waits on the stack.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 from seqforge.interfaces import FORBIDDEN
 from seqforge_code_structure.samplers.automaton import BOTTOM
 from seqforge_code_structure.samplers.scoped_grammar import Grammar, Position
+from seqforge_code_structure.samplers.words import Prefix, next_in_prefix
 
 _UNKNOWN, _POP = -1, -2
 """Entries of `next_states`: a transition that is not in the table, and the action that ends a literal."""
@@ -31,7 +33,8 @@ class Place(NamedTuple):
 
     Attributes:
         state: Number of its state.
-        waiting: Number of the state after the comment or string around it, or `NOTHING`.
+        waiting: Number of the state after the comment or string around it, or of the state before the word around it,
+            or `NOTHING`.
     """
 
     state: int
@@ -44,7 +47,7 @@ class PositionTable:
     Attributes:
         grammar: The grammar.
         next_states: States and actions after each symbol, as `ConstraintAutomaton` defines them.
-        actions: Actions: the first one ends a comment or string, each other one begins one.
+        actions: Actions: the first one ends a comment or string, each other one begins one, or a word.
         costs: 0 for the symbols that may follow, else `FORBIDDEN`.
         weights: Zeros.
     """
@@ -56,9 +59,13 @@ class PositionTable:
         self.costs: Int8[Tensor, "states symbols"] = torch.empty(0, symbols, dtype=torch.int8)
         self.weights: Int32[Tensor, " states"] = torch.empty(0, dtype=torch.int32)
         self.actions: Int32[Tensor, "actions 3"] = torch.tensor([[1, -1, -1]], dtype=torch.int32)
-        self._positions: list[Position] = []
+        self._positions: list[Position | Prefix] = []
         self._sets: list[int] = []
-        self._numbers: dict[Position, int] = {}
+        self._numbers: dict[Position | Prefix, int] = {}
+        self._words: dict[int, Position] = {}
+        """For the states before words, a position in the word."""
+        self._ends: dict[tuple[Place, int], Place] = {}
+        """Places after characters with which a word may end, which depend on the state that waits."""
         self._unrestricted: dict[int, int] = {}
         self._restricted: dict[tuple[int, int], int] = {}
         self._places: list[Place] = [Place(NOTHING)]
@@ -80,22 +87,40 @@ class PositionTable:
 
     def copy_place(self, other: PositionTable, place: Place) -> Place:
         """Return the place that equals a place of another table."""
-        waiting = place.waiting
-        state = self._find_state(other._positions[place.state])
-        return Place(state, waiting if waiting == NOTHING else self._find_state(other._positions[waiting]))
+        state, waiting = place
+        position = other._positions[state]
+        if waiting == NOTHING:
+            return self.find_place(other._position(place))
+        number = self.copy_place(other, Place(waiting)).state
+        if isinstance(position, Prefix):
+            self._words[number] = other._words[waiting]
+            return Place(self._find_prefix(position), number)
+        return Place(self._find_state(position), number)
 
     def follow(self, place: Place, token: int) -> Place:
         """Return the place after a token. Add the transition if it is new."""
+        if (known := self._follow_known(place, token)) is not None:
+            return known
+        place = Place(self._unrestricted.get(place.state, place.state), place.waiting)
+        if (known := self._follow_known(place, token)) is not None:
+            return known
+        place = self._add_transition(place, token)
+        # Add the transitions for as long as only one symbol may follow, as at the end of a long name.
+        after = place
+        while (found := self._sets[after.state]).bit_count() == 1:
+            token = found.bit_length() - 1
+            if self._follow_known(after, token) is not None:
+                break
+            after = self._add_transition(after, token)
+        return place
+
+    def _follow_known(self, place: Place, token: int) -> Place | None:
         state, waiting = place
         entry = cast("int", self._next.item(state, token))
-        if entry == _UNKNOWN:
-            state = self._unrestricted.get(state, state)
-            entry = cast("int", self._next.item(state, token))
-            if entry == _UNKNOWN:
-                entry = self._add_transition(state, token, inside=waiting != NOTHING)
-                self._follow_only_choices(entry)
         if entry >= 0:
             return Place(entry, waiting)
+        if entry == _UNKNOWN:
+            return self._ends.get((place, token)) if waiting != NOTHING else None
         return Place(waiting) if entry == _POP else self._places[-2 - entry]
 
     def limit(self, place: Place, remaining: int) -> tuple[int, int]:
@@ -105,20 +130,22 @@ class PositionTable:
             The number of the state, and for how many symbols nothing else need be considered.
         """
         state, waiting = place
-        grammar, position = self.grammar, self._positions[state]
-        if waiting == NOTHING:
+        grammar, position, outside = self.grammar, self._position(place), None
+        if waiting != NOTHING and not isinstance(self._positions[state], Prefix):
+            outside = self._position(Place(waiting))
+        if outside is None:
             steps = grammar.free_steps(position, remaining)
         else:
-            steps = grammar.free_steps(self._positions[waiting], remaining - _LONGEST_LITERAL_END)
+            steps = grammar.free_steps(outside, remaining - _LONGEST_LITERAL_END)
         if steps:
             return state, steps
         character = grammar.closing_character(position)
-        if waiting != NOTHING and not character and grammar.closing_character(self._positions[waiting]):
+        if outside is not None and not character and grammar.closing_character(outside):
             character = "\n"
         found = self._sets[state]
         ending = grammar.alphabet.bits(character or "\n ") & found or found
         if (state, ending) not in self._restricted:
-            number = self._restricted[state, ending] = self._add_state(position, ending)
+            number = self._restricted[state, ending] = self._add_state(self._positions[state], ending)
             self._unrestricted[number] = state
         return self._restricted[state, ending], 1
 
@@ -131,7 +158,23 @@ class PositionTable:
             number = self._numbers[position] = self._add_state(position, self.grammar.allowed(position))
         return number
 
-    def _add_state(self, position: Position, found: int) -> int:
+    def _find_prefix(self, prefix: Prefix) -> int:
+        """Return the state in a word, or `NOTHING` if the word may end. Add the state if it is new."""
+        if (number := self._numbers.get(prefix)) is None:
+            names = self.grammar.names
+            found = next_in_prefix(prefix, names)
+            number = NOTHING if found & names.alphabet.complete or not found else self._add_state(prefix, found)
+            self._numbers[prefix] = number
+        return number
+
+    def _position(self, place: Place) -> Position:
+        position = self._positions[place.state]
+        if not isinstance(position, Prefix):
+            return position
+        word = self._words[place.waiting]
+        return word._replace(row=word.row._replace(word=position.text))
+
+    def _add_state(self, position: Position | Prefix, found: int) -> int:
         number = len(self._positions)
         if number == len(self.weights):
             self._grow()
@@ -152,24 +195,35 @@ class PositionTable:
         self.weights = torch.cat([self.weights, torch.zeros(count, dtype=torch.int32)])
         self._next, self._costs_array = self.next_states.numpy(), self.costs.numpy()
 
-    def _add_transition(self, state: int, token: int, inside: bool) -> int:
-        position = self._positions[state]
-        after = self.grammar.advance(position, token)
-        if inside:
-            entry = self._find_state(after) if self.grammar.in_literal(after) else _POP
-        else:
-            place = self.find_place(after)
-            entry = place.state if place.waiting == NOTHING else self._find_action(place)
-        self._next[state, token] = entry
-        return entry
+    def _add_transition(self, place: Place, token: int) -> Place:
+        """Return the place after a token, and add the transition. It must be new."""
+        state, waiting = place
+        position, grammar = self._positions[state], self.grammar
+        if isinstance(position, Prefix):
+            number = self._find_prefix(position.extend(grammar.automaton.characters[token]))
+            if number == NOTHING:
+                end = self._ends[place, token] = self.find_place(grammar.advance(self._position(place), token))
+                return end
+            self._next[state, token] = number
+            return Place(number, waiting)
+        after = grammar.advance(position, token)
+        if waiting == NOTHING:
+            place = self._begin_word(state, after) or self.find_place(after)
+            self._next[state, token] = place.state if place.waiting == NOTHING else self._find_action(place)
+            return place
+        if grammar.in_literal(after):
+            number = self._next[state, token] = self._find_state(after)
+            return Place(number, waiting)
+        self._next[state, token] = _POP
+        return Place(waiting)
 
-    def _follow_only_choices(self, state: int) -> None:
-        """Add the transitions after a state for as long as only one symbol may follow, as at the end of a long name."""
-        while state >= 0 and (found := self._sets[state]).bit_count() == 1:
-            token = found.bit_length() - 1
-            if self._next.item(state, token) != _UNKNOWN:
-                return
-            state = self._add_transition(state, token, inside=False)
+    def _begin_word(self, state: int, after: Position) -> Place | None:
+        """Return the place after the first character of a word, or None if it is not in a word that may not end."""
+        prefix = self.grammar.find_prefix(after)
+        if prefix is None or (number := self._find_prefix(prefix)) == NOTHING:
+            return None
+        self._words[state] = after
+        return Place(number, state)
 
     def _find_action(self, place: Place) -> int:
         """Return the entry of the action that begins a comment or string."""
@@ -178,5 +232,5 @@ class PositionTable:
             self._places.append(place)
             if index == len(self.actions):
                 self.actions = torch.cat([self.actions, self.actions.new_tensor([[0, -1, 0]] * index)])
-            self.actions[index] = torch.tensor([0, place.waiting, place.state])
+            self.actions.numpy()[index] = 0, place.waiting, place.state
         return -2 - self._actions[place]

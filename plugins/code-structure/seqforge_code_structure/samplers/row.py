@@ -194,12 +194,13 @@ class Row(NamedTuple):
         below = self.frame
         depth, outer = (below.depth, below.around) if below else (0, 0)
         frame = Frame(kind, below, depth + 1, self.scope, self.flags, note, outer | around)
-        return self._replace(phase=phase, frame=frame, word=word, flags=0)
+        return Row(phase, self.scope, self.function, frame, word, self.role, 0, self.base)
 
     def pop(self, phase: Phase, flags: int = 0, word: str = "") -> Row:
         """Close the innermost element. Names that it declares stay in scope."""
-        return self._replace(phase=phase, frame=self.top.below, flags=flags, word=word)
+        return Row(phase, self.scope, self.function, self.top.below, word, self.role, flags, self.base)
 
     def go(self, phase: Phase, flags: int = 0, word: str = "") -> Row:
         """Continue in another phase."""
-        return self._replace(phase=phase, flags=flags, word=word)
+        # A call of the class takes a third of the time of `_replace`.
+        return Row(phase, self.scope, self.function, self.frame, word, self.role, flags, self.base)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
@@ -28,13 +27,13 @@ class Memory(NamedTuple):
         table: States that the samples have reached.
         places: Place of each sample.
         remaining: Number of symbols that remain to be drawn for each sample.
-        unchecked: When this number of symbols remains, the end of the samples has to be considered again.
+        unchecked: For each sample, the number of remaining symbols at which its end has to be considered again.
     """
 
     table: PositionTable
     places: list[Place]
     remaining: int
-    unchecked: int
+    unchecked: list[int]
 
 
 class Scoped(Sampler):
@@ -68,7 +67,8 @@ class Scoped(Sampler):
         grammar = build_grammar(token_characters(context.vocabulary), self._lexicon)
         table = PositionTable(grammar)
         position = grammar.read(grammar.start(), cast("list[int]", context.prompt.tolist()))
-        return _limit(table, [table.find_place(position)] * context.batch_size, context.length)
+        count, length = context.batch_size, context.length
+        return _limit(table, [table.find_place(position)] * count, length, [length] * count)
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: Memory) -> Float[Tensor, "batch symbols"]:
         """Return the logits, with minus infinity for the symbols that must not follow."""
@@ -84,43 +84,54 @@ class Scoped(Sampler):
     def automaton(self, memory: Memory) -> ConstraintAutomaton:
         """Return an automaton of the known transitions. It stops at others, and near the end of the samples."""
         table, places, remaining, unchecked = memory
-        samples = np.array(places, dtype=np.int32)
         return ConstraintAutomaton(
-            states=torch.from_numpy(samples[:, 0].copy()),
+            states=torch.tensor([place.state for place in places], dtype=torch.int32),
             next_states=table.next_states,
             actions=table.actions,
             costs=table.costs,
             weights=table.weights,
-            stacks=torch.from_numpy(samples[:, 1:].copy()),
-            heights=torch.from_numpy((samples[:, 1] != NOTHING).astype(np.int32)),
+            stacks=torch.tensor([[place.waiting] for place in places], dtype=torch.int32),
+            heights=torch.tensor([int(place.waiting != NOTHING) for place in places], dtype=torch.int32),
             remaining=remaining,
             largest_debt=FORBIDDEN,
-            valid_until=unchecked,
+            valid_until=max(unchecked),
         )
 
-    def memory_after_stop(self, memory: Memory, stopped: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
-        """Return the memory after a draw for which the automaton had no transition, or for which it is not valid."""
+    def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
+        """Continue after a draw for which the automaton had no transition, or for which it is not valid."""
+        states, stacks, heights = automaton.states.numpy(), automaton.stacks.numpy(), automaton.heights.numpy()
         places: list[Place] = []
-        numbers = (stopped.states, stopped.stacks[:, 0], stopped.heights, tokens)
+        numbers = (states, stacks[:, 0], heights, tokens)
         for state, waiting, height, token in zip(*(cast("list[int]", n.tolist()) for n in numbers), strict=True):
             place = Place(state if state >= 0 else -1 - state, waiting if height else NOTHING)
             places.append(place if state >= 0 else memory.table.follow(place, token))
-        return _continue(memory, places, stopped.remaining)
+        memory = _continue(memory, places, automaton.remaining)
+        for sample, (state, waiting) in enumerate(memory.places):
+            states[sample], stacks[sample, 0], heights[sample] = state, waiting, waiting != NOTHING
+        table = memory.table
+        automaton.next_states, automaton.actions = table.next_states, table.actions
+        automaton.costs, automaton.weights = table.costs, table.weights
+        automaton.valid_until = max(memory.unchecked)
+        return memory
 
 
 def _continue(memory: Memory, places: list[Place], remaining: int) -> Memory:
     """Return the memory for new places."""
-    table = memory.table
+    table, unchecked = memory.table, memory.unchecked
     if table.is_full:
         table = PositionTable(table.grammar)
         places = [table.copy_place(memory.table, place) for place in places]
-    elif remaining > memory.unchecked:
-        return Memory(table, places, remaining, memory.unchecked)
-    return _limit(table, places, remaining)
+        unchecked = [remaining] * len(places)
+    return _limit(table, places, remaining, unchecked)
 
 
-def _limit(table: PositionTable, places: list[Place], remaining: int) -> Memory:
+def _limit(table: PositionTable, places: list[Place], remaining: int, unchecked: list[int]) -> Memory:
     """Return the memory for places, with regard to the end of the samples."""
-    limited = [table.limit(place, remaining) for place in places]
-    places = [Place(state, place.waiting) for (state, _), place in zip(limited, places, strict=True)]
-    return Memory(table, places, remaining, remaining - min(steps for _, steps in limited))
+    if remaining > max(unchecked):
+        return Memory(table, places, remaining, unchecked)
+    places, unchecked = places.copy(), unchecked.copy()
+    for sample, place in enumerate(places):
+        if remaining <= unchecked[sample]:
+            state, steps = table.limit(place, remaining)
+            places[sample], unchecked[sample] = Place(state, place.waiting), remaining - steps
+    return Memory(table, places, remaining, unchecked)

@@ -20,6 +20,7 @@ from seqforge_code_structure.samplers.names import NAME_CHARACTERS, Alphabet, Sc
 from seqforge_code_structure.samplers.row import Function, Phase, Row
 from seqforge_code_structure.samplers.statements import end_directive, extend_directive
 from seqforge_code_structure.samplers.unit_grammar import allowed_outside, ends_with_comma, is_outside, step_outside
+from seqforge_code_structure.samplers.words import Prefix, read_prefix
 
 _NEEDED = "\n ;:,(){}[]0\"'*/#=_" + "whileintendf"
 """Characters of the texts that end everything."""
@@ -84,7 +85,7 @@ class Grammar:
 
     def start(self) -> Position:
         """Return the position at the start of a text."""
-        scope = Scope(self.alphabet)
+        scope = Scope.empty(self.alphabet)
         return Position(0, BOTTOM, Row(Phase.TOP, scope, Function(scope)))
 
     def read(self, position: Position, tokens: list[int]) -> Position:
@@ -157,6 +158,11 @@ class Grammar:
             return bits("'")
         return bits("".join(map(chr, range(32, 127))))
 
+    def find_prefix(self, position: Position) -> Prefix | None:
+        """Return the prefix at a position if only prefixes and words with it are allowed, or None."""
+        row = position.row
+        return None if row.frame is None or row.frame.depth > _DEEPEST else read_prefix(row)
+
     def closing_character(self, position: Position) -> str:
         """Return the first character of a text that ends everything, or "" if nothing is open."""
         row, state = position.row, self.automaton.states[position.number]
@@ -215,7 +221,7 @@ class Grammar:
         names = sum(len(name) + 4 for name in pending)
         bound = (frame.depth if frame else 0) * _LONGEST_END + position.stack.closing_length + names + _LONGEST_STEP
         room = remaining - bound - _LONGEST_STEP
-        if room < 4 * _LONGEST_STEP:
+        if room < _LONGEST_STEP:
             room = remaining - self.closing_length(position) - _LONGEST_STEP
         # Each symbol leaves one symbol less, and makes the closing text longer.
         return max(-(-room // (_LONGEST_STEP + 1)), 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from seqforge_code_structure.samplers.declarations import declare_enumerator
 from seqforge_code_structure.samplers.expressions import finish_member, finish_operand_word, operand_role
 from seqforge_code_structure.samplers.names import (
@@ -65,24 +67,52 @@ def role_of_word(row: Row, column_zero: bool) -> Role | None:
             return _ROLES.get(phase)
 
 
+class Prefix(NamedTuple):
+    """The beginning of a word, at a place where the allowed words are listed.
+
+    If the word may not end yet, what may follow depends on nothing else.
+
+    Attributes:
+        role: Role of the word.
+        text: The characters so far.
+        added: Names that begin with them and that are allowed in addition to those of the name table.
+    """
+
+    role: Role
+    text: str
+    added: frozenset[str]
+
+    def extend(self, character: str) -> Prefix:
+        """Return the prefix with one more character."""
+        text = self.text + character
+        return Prefix(self.role, text, frozenset(name for name in self.added if name.startswith(text)))
+
+
+def read_prefix(row: Row) -> Prefix | None:
+    """Return the word at a position, or None if there is none, or if the allowed words are not listed."""
+    role, text, pending = row.role, row.word, row.function.pending
+    if row.phase != Phase.WORD or not (role in USES or role in _LISTED or (role == Role.LABEL and pending)):
+        return None
+    added = row.scope.find(text) if role in USES else frozenset[str]()
+    if role in FIRST or role == Role.LABEL:
+        others = pending if role == Role.LABEL else conditional_words(row._replace(phase=statement_phase(role)))
+        added |= {other for other in others if other.startswith(text)}
+    return Prefix(role, text, added)
+
+
+def next_in_prefix(prefix: Prefix, names: NameTable) -> int:
+    """Return the characters that may continue a prefix, with the bit `complete` if it is a whole word."""
+    found, length = names.next_characters(prefix.role, prefix.text), len(prefix.text)
+    for name in prefix.added:
+        found |= names.alphabet.bits(name[length]) if len(name) > length else names.alphabet.complete
+    return found
+
+
 def next_in_word(row: Row, names: NameTable) -> int:
     """Return the characters that may continue a word, with the bit `complete` if it may end."""
-    role, word, alphabet = row.role, row.word, names.alphabet
-    if role in USES or role in _LISTED:
-        found = names.next_characters(role, word)
-        if role in USES:
-            found |= row.scope.next_characters(word)
-        if role in FIRST:
-            for other in conditional_words(row._replace(phase=statement_phase(role))):
-                if other.startswith(word):
-                    found |= alphabet.complete if other == word else alphabet.bits(other[len(word)])
-        return found
-    if role == Role.LABEL and row.function.pending:
-        found = 0
-        for other in row.function.pending:
-            if other.startswith(word):
-                found |= alphabet.complete if other == word else alphabet.bits(other[len(word)])
-        return found
+    word, alphabet = row.word, names.alphabet
+    if prefix := read_prefix(row):
+        return next_in_prefix(prefix, names)
     if not word:
         return alphabet.letters
     complete = _may_end(row)
