@@ -1,0 +1,35 @@
+"""A small lexicon, and the grammar of the sampler `scoped` with it."""
+
+import pytest
+from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon
+from seqforge_code_structure.samplers.scoped_grammar import Grammar, build_grammar
+
+FUNCTION = Flag.EVALUATES
+GLOBAL = Flag.VARIABLE
+LOCAL = Flag.VARIABLE | Flag.LOCAL | Flag.MAY_BE_LOCAL | Flag.MOSTLY_LOCAL
+LEXICON = Lexicon.from_flags(
+    9,
+    {
+        "kfree": FUNCTION,
+        "kmalloc": FUNCTION,
+        "list_for_each": FUNCTION,
+        "jiffies": GLOBAL,
+        "current": GLOBAL | Flag.MAY_BE_LOCAL,
+        "ret": LOCAL,
+        "size": LOCAL,
+        "EINVAL": GLOBAL,
+        "KERN_INFO": GLOBAL,
+        "BUG_ON": FUNCTION,
+    },
+)
+
+
+@pytest.fixture(scope="session")
+def lexicon() -> Lexicon:
+    return LEXICON
+
+
+@pytest.fixture(scope="session")
+def grammar() -> Grammar:
+    """Return the grammar for the characters of ASCII."""
+    return build_grammar(tuple(map(chr, range(128))), LEXICON)

@@ -1,0 +1,27 @@
+"""The names that the sampler `scoped` allows."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from seqforge_code_structure.samplers.names import Alphabet, Role, Scope
+from seqforge_code_structure.samplers.scoped_grammar import Grammar
+
+CHARACTERS = tuple(map(chr, range(128)))
+
+
+@given(st.lists(st.text("ab_", min_size=1, max_size=4)), st.text("ab_", max_size=3))
+def test_characters_that_continue_names_in_scope(names: list[str], prefix: str):
+    alphabet = Alphabet(CHARACTERS)
+    found = Scope.empty(alphabet).add(names[:2]).add(names[2:]).next_characters(prefix)
+    expected = alphabet.bits(
+        "".join({name[len(prefix)] for name in names if name.startswith(prefix) and name != prefix})
+    )
+    assert found == expected | (alphabet.complete if prefix in names else 0)
+
+
+@given(st.sampled_from(["k", "kf", "kfree", "j", "E", "", "zz"]))
+def test_characters_that_continue_names_of_the_lexicon(grammar: Grammar, prefix: str):
+    names = grammar.names
+    known = names.variables | names.functions | names.prefixes | {"sizeof"}
+    found = names.next_characters(Role.OPERAND, prefix)
+    for token, character in enumerate(CHARACTERS):
+        assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)
