@@ -69,7 +69,7 @@ class RunStarted:
         step: Optimizer steps taken before.
         resumed: Whether the run resumes from a checkpoint.
         terms: Words that differ between the tasks.
-        backends: One line for each cell: the backend that runs it, its time per batch, and why others cannot run it.
+        backends: Lines about the backends: which runs which cells, its time per batch, and why others cannot run them.
         initial: Source of the initial weights of a fine-tuned run; None for weights from the initializer.
     """
 

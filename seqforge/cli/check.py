@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqforge.cli.options import PluginFiles, Set
+from seqforge.cli.options import (
+    BackendName,
+    CellName,
+    CorpusName,
+    LossName,
+    OptimizerName,
+    PluginFiles,
+    Samplers,
+    Set,
+    compose_experiment,
+)
 
 if TYPE_CHECKING:
     from seqforge.experiment import Experiment
@@ -15,7 +25,13 @@ if TYPE_CHECKING:
 def check(
     context: typer.Context,
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", help="Experiment file.")],
-    assignments: Set = [],  # noqa: B006 - typer copies it
+    corpus: CorpusName = None,
+    cell: CellName = None,
+    loss: LossName = None,
+    optimizer: OptimizerName = None,
+    backend: BackendName = None,
+    sampler: Samplers = [],  # noqa: B006 - typer copies it
+    assignments: Set = [],  # noqa: B006
     plugin: PluginFiles = [],  # noqa: B006
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the experiment with every default, as TOML.")
@@ -23,15 +39,20 @@ def check(
 ) -> None:
     """Check every key, name and value of an experiment file, without building or training anything.
 
+    The options that replace components and values are those of `seqforge run`.
+
     [bold]Examples[/]
 
       seqforge check experiments/first-run.toml
 
+      seqforge check experiments/first-run.toml --cell gru
+
       seqforge check experiments/first-run.toml --set training.batch_size=32 --resolved
     """
-    from seqforge.experiment import Experiment
-
-    checked = Experiment.load(experiment, assignments, context.obj)
+    components = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
+    if backend is not None:
+        assignments = [*assignments, f"training.backend={backend}"]
+    checked = compose_experiment(experiment, components, assignments, context.obj)
     if resolved:
         typer.echo(checked.to_toml(), nl=False)
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from seqforge.cli.options import PluginFiles, Set
-from seqforge.cli.terminal import print_error, stdout
+from seqforge.cli.terminal import print_error, stderr, stdout
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def _print_backends(path: Path, assignments: list[str], registry: Registry, *, a
     from seqforge.api.doctor import measure_experiment
     from seqforge.experiment import Experiment
 
-    reports = measure_experiment(Experiment.load(path, assignments, registry))
+    checked = Experiment.load(path, assignments, registry)
+    stderr().print("Measuring the backends, which takes a minute or more if one of them compiles.")
+    reports = measure_experiment(checked)
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports], indent=2))
         return

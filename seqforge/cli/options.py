@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from seqforge.registry import Registry, with_plugin_file
 
 if TYPE_CHECKING:
     from seqforge.api import Run
+    from seqforge.experiment import Experiment
 
 
 def _load_plugin_files(context: typer.Context, paths: list[Path]) -> list[Path]:
@@ -54,6 +55,32 @@ SetOfRun = Annotated[
         help="Override a key of the run's experiment. Repeatable. Example: --set sampler.0.temperature=0.5.",
     ),
 ]
+CorpusName = Annotated[
+    str | None,
+    typer.Option("--corpus", metavar="NAME", help="Corpus, such as linux-source. Default: the experiment's."),
+]
+CellName = Annotated[
+    str | None,
+    typer.Option(
+        "--cell", metavar="NAME", help="Cell of every layer, such as gru. Default: the experiment's, or lstm."
+    ),
+]
+LossName = Annotated[
+    str | None,
+    typer.Option("--loss", metavar="NAME", help="Loss, such as ctc. Default: the experiment's, or cross-entropy."),
+]
+OptimizerName = Annotated[
+    str | None,
+    typer.Option("--optimizer", metavar="NAME", help="Optimizer, such as sgd. Default: the experiment's, or adam."),
+]
+BackendName = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Backend that runs the cells, such as native. Default: the experiment's, or auto for the fastest.",
+    ),
+]
 Samplers = Annotated[
     list[str],
     typer.Option(
@@ -73,6 +100,24 @@ CheckpointName = Annotated[
 Device = Annotated[
     str, typer.Option("--device", help="Device, such as cpu, cuda or cuda:1; auto is a GPU if there is one.")
 ]
+
+
+def compose_experiment(
+    path: Path | None, components: Mapping[str, Any], assignments: list[str], registry: Registry
+) -> "Experiment":
+    """Return the experiment of a file and of the options of a command.
+
+    Args:
+        path: Experiment file, or None if the options define the experiment.
+        components: Names of the components that replace those of the file, by kind; None or empty for no other.
+        assignments: Assignments to keys of the experiment.
+        registry: Registered components.
+    """
+    from seqforge.experiment import Experiment, override, read_table, replace_components
+
+    table = read_table(path) if path is not None else {}
+    table = override(replace_components(table, registry, **components), assignments)
+    return Experiment.from_dict(table, path.parent if path is not None else Path.cwd(), registry, origin=path)
 
 
 def open_run(

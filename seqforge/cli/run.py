@@ -3,13 +3,24 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqforge.cli.options import PluginFiles, Samplers, Set, open_run
+from seqforge.cli.options import (
+    BackendName,
+    CellName,
+    CorpusName,
+    LossName,
+    OptimizerName,
+    PluginFiles,
+    Samplers,
+    Set,
+    compose_experiment,
+    open_run,
+)
 from seqforge.cli.processes import reported_once
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import ExperimentError
@@ -44,28 +55,11 @@ def run(
             "a model, such as linux-small.",
         ),
     ] = None,
-    corpus: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Corpus, such as linux-source. Default: the experiment's.")
-    ] = None,
-    cell: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Cell of every layer, such as gru. Default: the experiment's, or lstm."),
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Loss, such as ctc. Default: the experiment's, or cross-entropy."),
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Optimizer, such as sgd. Default: the experiment's, or adam."),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Backend that runs the cells, such as native. Default: the experiment's, or auto for the fastest.",
-        ),
-    ] = None,
+    corpus: CorpusName = None,
+    cell: CellName = None,
+    loss: LossName = None,
+    optimizer: OptimizerName = None,
+    backend: BackendName = None,
     sampler: Samplers = [],  # noqa: B006 - typer copies it
     assignments: Set = [],  # noqa: B006
     plugin: PluginFiles = [],  # noqa: B006
@@ -109,11 +103,10 @@ def run(
                 trained = _start(
                     experiment, components, assignments, output or Path("runs"), initial, registry, [display], world
                 )
-            elif experiment or initial or output or any(components.values()):
+            elif given := _given(experiment, {"initial": initial, "output": output, **components}):
                 raise ExperimentError(
-                    "--resume cannot be combined with an experiment file, --initial, --output or components, because a "
-                    "resumed run keeps its own",
-                    hint="To train longer: seqforge run --resume RUN --set training.steps=5000",
+                    f"--resume cannot be combined with {given}, because a resumed run keeps its experiment",
+                    hint=f"To train it longer: seqforge run --resume {resume} --set training.steps=5000",
                 )
             else:
                 trained = _resume(resume, assignments, registry, [display], world)
@@ -124,6 +117,12 @@ def run(
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
         if world.is_first:
             _print_next_commands(trained, display.started, plugin)
+
+
+def _given(experiment: Path | None, options: Mapping[str, object]) -> str:
+    """Return the experiment file and the names of the options that the user has given, for a message."""
+    names = [f"--{name}" for name, value in options.items() if value]
+    return ", ".join([str(experiment), *names] if experiment else names)
 
 
 def _start(
@@ -137,12 +136,8 @@ def _start(
     world: "World",
 ) -> "Run":
     from seqforge.api import train
-    from seqforge.experiment import Experiment, override, read_table, replace_components
 
-    table = read_table(path) if path is not None else {}
-    table = override(replace_components(table, registry, **components), assignments)
-    folder = path.parent if path is not None else Path.cwd()
-    experiment = Experiment.from_dict(table, folder, registry, origin=path)
+    experiment = compose_experiment(path, components, assignments, registry)
     return train(experiment, output, initial=initial, callbacks=callbacks, progress=False, world=world)
 
 

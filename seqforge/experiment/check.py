@@ -1,7 +1,7 @@
 """The check of an experiment. It covers every section and component, so that all problems are reported at once."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -99,6 +99,7 @@ class Checker:
             self._backends(training.backend, "training.backend")
         spec = self._example_spec(sections, components, metrics)
         if self.problems:
+            self.problems = [_name_table(problem, components, cells, samplers) for problem in self.problems]
             return {}
         versions = self._versions(
             [*(part for part in components.values() if part), *cells, *samplers, *metrics, *trackers]
@@ -301,6 +302,24 @@ def _keys_of(section: str) -> list[str]:
 def _suggest_table(name: str) -> str:
     tables = [f"[{section}]" for section in SECTIONS if name in _keys_of(section)]
     return f"Move it to {' or '.join(tables)}." if tables else did_you_mean(name, _TABLES)
+
+
+def _name_table(
+    problem: Problem,
+    components: Mapping[str, Component | None],
+    cells: Sequence[Component],
+    samplers: Sequence[Component],
+) -> Problem:
+    """Return a problem with an unknown option with a hint that names the tables that have the option, if any."""
+    name = problem.unknown
+    tables = [f"[{section}]" for section in SECTIONS if name in _keys_of(section)]
+    for kind, component in components.items():
+        if component is not None and name in component.options:
+            tables.append(f"[model.{kind}]" if kind in _IN_MODEL else f"[{kind}]")
+    for table, parts in (("[[model.cells]]", cells), ("[[sampler]]", samplers)):
+        if any(name in part.options for part in parts):
+            tables.append(table)
+    return replace(problem, hint=f"Move it to {' or '.join(tables)}.") if name and tables else problem
 
 
 def _corpus_name(table: Mapping[str, Any]) -> str:

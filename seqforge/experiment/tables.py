@@ -32,11 +32,12 @@ def read_table(path: Path) -> Table:
     try:
         content = read_bounded(path, MAXIMUM_SIZE, follow_symlinks=True)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ExperimentError(f"{path}: no such file", hint=_suggest_experiments(path)) from error
+        raise ExperimentError(f"{path}: no such file", hint=_suggest_experiments(path.parent, path.name)) from error
     except IsADirectoryError as error:
-        raise ExperimentError(
-            f"{path}: is a folder, not an experiment file", hint="To resume a run: seqforge run --resume RUN"
-        ) from error
+        hint = _suggest_experiments(path)
+        if (path / "experiment.toml").is_file():
+            hint = f"To resume this run: seqforge run --resume {path}"
+        raise ExperimentError(f"{path}: is a folder, not an experiment file", hint=hint) from error
     except ValueError as error:
         raise _no_toml(path, error) from error
     except OSError as error:
@@ -70,6 +71,8 @@ def _parse(content: bytes) -> Table:
 
 def _no_toml(path: Path, error: Exception) -> ExperimentError:
     hint = "See https://toml.io for the syntax."
+    if str(error).startswith("Invalid value"):
+        hint = 'Write text in quotes, such as use = "text". See https://toml.io for the syntax.'
     if path.suffix != ".toml":
         hint = 'An experiment file names the text to train on: files = ["FILE"] in [corpus], with use = "text".'
     return ExperimentError(f"{path}: not a TOML file: {error}", hint=hint)
@@ -89,14 +92,14 @@ def _children(value: Any) -> Iterable[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
-def _suggest_experiments(path: Path) -> str:
-    folder = path.parent
+def _suggest_experiments(folder: Path, name: str = "") -> str:
+    """Return a hint with the experiment file of the nearest name in a folder, or with all of them."""
     if not folder.is_dir():
         return f"{folder} is a file, not a folder." if folder.is_file() else f"The folder {folder} does not exist."
     files = [file.name for file in sorted(folder.glob("*.toml"))[:100] if _is_experiment(file)]
     if not files:
         return f"The folder {folder.absolute()} has no experiment file."
-    match = nearest(path.name, files)
+    match = nearest(name, files)
     if match:
         return f"Did you mean {folder / match}?"
     return f"Experiment files in {folder}: {', '.join(files[:MAXIMUM_SUGGESTIONS])}."
@@ -141,9 +144,12 @@ def _assign(table: Table, parts: Sequence[str], value: Any, assignment: str) -> 
             items = cast("list[Any]", place)
             if not part.isdecimal() or len(part) > 9 or int(part) > len(items):
                 key = ".".join(parts[:depth])
+                hint = f"Use an index from 0 to {len(items)}; {len(items)} appends an item."
+                if part.isidentifier():
+                    example = ".".join([key, "0", *parts[depth:]])
+                    hint = f"For the first item: --set {example}={assignment.partition('=')[2]}"
                 raise ExperimentError(
-                    f"--set {assignment}: {key} is a list of length {len(items)}, without an item {part!r}",
-                    hint=f"Use an index from 0 to {len(items)}; {len(items)} appends an item.",
+                    f"--set {assignment}: {key} is a list of length {len(items)}, without an item {part!r}", hint=hint
                 )
             index: Any = int(part)
             if index == len(items):

@@ -19,11 +19,13 @@ class Problem:
         key: Dotted key in the experiment file, such as `model.cells.0.hidden_size`.
         message: Description of the problem.
         hint: How to solve it.
+        unknown: Name of an unknown option that is similar to no option of its table; otherwise empty.
     """
 
     key: str
     message: str
     hint: str = ""
+    unknown: str = ""
 
     def __str__(self) -> str:
         return f"{self.key}: {self.message}" + (f". {self.hint}" if self.hint else "")
@@ -37,7 +39,7 @@ def join_key(*parts: str | int) -> str:
 def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
     """Return the problem of an unknown key, with the nearest known one."""
     hint = did_you_mean(name, known) if known else f"{owner} takes no options."
-    return Problem(key, f"{owner} has no option {name!r}", hint)
+    return Problem(key, f"{owner} has no option {name!r}", hint, "" if nearest(name, known) else name)
 
 
 def from_validation(

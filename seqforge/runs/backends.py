@@ -1,13 +1,15 @@
 """The backends that a run's cells were trained on, and its precision: `backends.json` of a run directory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError
 from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
 from seqforge.model import EAGER, CellBackend, Precision
+
+NameT = TypeVar("NameT", bound=str)
 
 BACKENDS = "backends.json"
 VERSION = 2
@@ -76,30 +78,56 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:
-    """Return lines that say which backend runs each cell, how fast it is, and why a faster kind does not run it.
+    """Return lines that say which backend runs the cells, how fast it is, and why a faster kind does not run them.
 
     Args:
-        choices: Backend of each cell. Cells with the same line share it.
+        choices: Backend of each cell. Cells that run on the same backend for the same reasons share a line, which has
+            the sums of their times.
     """
-    modules: dict[str, list[str]] = {}
+    groups: dict[tuple[str, str, str], list[CellBackend]] = {}
     for choice in choices:
-        modules.setdefault(_describe(choice), []).append(choice.module)
-    return tuple(f"{', '.join(names)}: {line}" for line, names in modules.items())
+        groups.setdefault((choice.cell, choice.backend, _refusals(choice)), []).append(choice)
+    return tuple(_describe(group, refusals) for (_, _, refusals), group in groups.items())
 
 
-def _describe(choice: CellBackend) -> str:
-    times = sorted((seconds, name) for name, seconds in choice.seconds.items() if seconds > 0)
-    shown = [f"{name} {1000 * seconds:.3g} ms" for seconds, name in times if name != choice.backend]
-    own = choice.seconds.get(choice.backend, 0.0)
-    line = f"{choice.cell} on {choice.backend}" + (f", {1000 * own:.3g} ms per batch" if own else "")
+def _describe(group: Sequence[CellBackend], refusals: str) -> str:
+    first = group[0]
+    seconds = _sums([choice.seconds for choice in group])
+    times = sorted((time, name) for name, time in seconds.items() if time > 0)
+    shown = [f"{name} {1000 * time:.3g} ms" for time, name in times if name != first.backend]
+    own = seconds.get(first.backend, 0.0)
+    line = f"{_join_modules([choice.module for choice in group])}: {first.cell} on {first.backend}"
+    line += f", {1000 * own:.3g} ms per batch" if own else ""
     if shown:
         line += f" ({', '.join(shown)})"
-    if choice.seconds_by_precision:
-        each = (f"{name} {1000 * seconds:.3g} ms" for name, seconds in choice.seconds_by_precision.items())
+    by_precision = _sums([choice.seconds_by_precision for choice in group])
+    if by_precision:
+        each = (f"{name} {1000 * time:.3g} ms" for name, time in by_precision.items())
         line += f"; precision: {', '.join(each)}"
+    return line + refusals
+
+
+def _sums(times: Sequence[Mapping[NameT, float]]) -> dict[NameT, float]:
+    """Return the sum of the times of the cells by name, for each name that every cell has."""
+    return {name: sum(each[name] for each in times) for name in times[0] if all(name in each for each in times)}
+
+
+def _join_modules(modules: Sequence[str]) -> str:
+    """Return the names of modules, with successive numbers as a range: "stack.cells.0–3"."""
+    ranges: list[tuple[str, int, int]] = []
+    for module in modules:
+        stem, number = module.rsplit(".", 1)
+        if ranges and ranges[-1][0] == stem and ranges[-1][2] + 1 == int(number):
+            ranges[-1] = (stem, ranges[-1][1], int(number))
+        else:
+            ranges.append((stem, int(number), int(number)))
+    return ", ".join(f"{stem}.{first}" + (f"–{last}" if last > first else "") for stem, first, last in ranges)
+
+
+def _refusals(choice: CellBackend) -> str:
     names: dict[str, list[str]] = {}
     for name, refusal in choice.refused.items():
         # A backend for another device is no news, nor is one that cannot run the cell if a fast one can.
         if refusal.about == "plugin" or (refusal.about == "cell" and choice.backend == EAGER):
             names.setdefault(refusal.reason, []).append(name)
-    return line + "".join(f"; {', '.join(backends)}: {reason}" for reason, backends in names.items())
+    return "".join(f"; {', '.join(backends)}: {reason}" for reason, backends in names.items())

@@ -228,7 +228,7 @@ def _check_version(path: Path) -> None:
         if not isinstance(version, int):
             raise ValueError("its version is not an integer")
     except FileNotFoundError as error:
-        raise RunError(f"{path}: not a run directory: it has no {MARKER}", hint=suggest_runs(path)) from error
+        raise RunError(f"{path}: this folder is not a run directory", hint=suggest_runs(path)) from error
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path / MARKER}: damaged: {error}", hint="Restore the file from a copy of the run directory."
@@ -277,13 +277,22 @@ def suggest_runs(path: Path) -> str:
         folder = path if path.is_dir() else path.parent
         if not folder.is_dir():
             return f"The folder {folder} does not exist either."
-        markers = sorted(folder.glob(f"*/{MARKER}"), key=lambda marker: marker.stat().st_mtime, reverse=True)
+        runs = _runs_in(folder)
+        # Most runs are in `runs`. A user may name another folder, or leave it out.
+        others = [] if runs or folder == Path("runs") else _runs_in(Path("runs"))
     except OSError:
         return "A run directory is a folder that `seqforge run` has created."
-    # A hidden folder is a run that is being created.
-    runs = {marker.parent.name: str(marker.parent) for marker in markers if marker.parent.name[0] != "."}
-    match = nearest(path.name, runs)
+    match = nearest(path.name, [run.name for run in (*runs, *others)])
     if match:
-        return f"Did you mean {runs[match]}?"
+        return f"Did you mean {next(run for run in (*runs, *others) if run.name == match)}?"
     place = "this folder" if folder == Path() else str(folder)
-    return f"Runs in {place}: {', '.join([*runs.values()][:10])}." if runs else f"There is no run in {place}."
+    none = "" if runs else f"There is no run in {place}."
+    found = ", ".join(str(run) for run in (runs or others)[:10])
+    return f"{none} Runs in {folder if runs else 'runs'}: {found}.".strip() if found else none
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return the run directories in a folder, the newest first."""
+    markers = sorted(folder.glob(f"*/{MARKER}"), key=lambda marker: marker.stat().st_mtime, reverse=True)
+    # A hidden folder is a run that is being created.
+    return [marker.parent for marker in markers if marker.parent.name[0] != "."]

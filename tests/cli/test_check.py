@@ -1,5 +1,6 @@
 """`seqforge check` names every component of an experiment."""
 
+import tomllib
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -29,3 +30,15 @@ def test_every_component_is_named(registry: Registry, tmp_path: Path) -> None:
         "samplers": "essentials/greedy, essentials/top-k",
         "metrics": "essentials/distinct",
     }
+
+
+def test_components_are_replaced_as_in_a_run(registry: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text('[corpus]\nuse = "inline"\ntext = "abcabc"\n')
+    options = ["--cell", "gru", "--optimizer", "sgd", "--sampler", "greedy", "--backend", "eager", "--resolved"]
+    checked = CliRunner().invoke(build_app(registry), ["check", str(file), *options])
+    table = tomllib.loads(checked.stdout)
+    assert table["model"]["cells"][0]["use"] == "essentials/gru"
+    assert table["optimizer"]["use"] == "essentials/sgd"
+    assert [sampler["use"] for sampler in table["sampler"]] == ["essentials/greedy"]
+    assert table["training"]["backend"] == "eager"

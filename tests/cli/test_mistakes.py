@@ -48,11 +48,29 @@ MISTAKES = {
     "no run": (["evaluate", "runs/none"], "no such folder"),
     "resume with a file": (
         ["run", "fine.toml", "--resume", "runs/none"],
-        "--resume cannot be combined with an experiment file",
+        "--resume cannot be combined with fine.toml, because",
     ),
     "resume with an output folder": (
         ["run", "--resume", "runs/none", "--output", "elsewhere"],
-        "--resume cannot be combined with an experiment file, --initial, --output",
+        "--resume cannot be combined with --output, because a resumed run keeps its experiment",
+    ),
+    "resume with another cell": (["run", "--resume", "runs/none", "--cell", "gru"], "combined with --cell, because"),
+    "a folder in the place of an experiment": (["check", "."], "Experiment files in .: fine.toml."),
+    "a run in the place of an experiment": (["run", "a-run"], "To resume this run: seqforge run --resume a-run"),
+    "text without quotes": (["check", "unquoted.toml"], 'Write text in quotes, such as use = "text"'),
+    "an option of another table": (["check", "fine.toml", "--set", "training.beta1=0.5"], "Move it to [optimizer]."),
+    "an option of a section": (
+        ["check", "fine.toml", "--set", "experiment.device=cpu"],
+        "Move it to [train",
+    ),
+    "an option of a cell": (["check", "fine.toml", "--set", "model.hidden_size=5"], "Move it to [[model.cells]]."),
+    "the temperature 0": (
+        ["check", "fine.toml", "--sampler", "temperature", "--set", "sampler.0.temperature=0"],
+        "the sampler greedy draws the most probable symbol",
+    ),
+    "a list without an index": (
+        ["check", "fine.toml", "--cell", "gru", "--set", "model.cells.hidden_size=5"],
+        "For the first item: --set model.cells.0.hidden_size=5",
     ),
     "a prune of nothing": (["cache", "prune"], "choose either --older-than or --all"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
@@ -70,6 +88,9 @@ MISTAKES = {
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "fine.toml").write_text(FINE)
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
+    (tmp_path / "unquoted.toml").write_text("[corpus]\nuse = text")
+    (tmp_path / "a-run").mkdir()
+    (tmp_path / "a-run" / "experiment.toml").write_text(FINE)
     os.mkfifo(tmp_path / "pipe.toml")
     return tmp_path
 

@@ -104,13 +104,19 @@ def test_lists_are_indexed_and_appended_to():
     assert assigned("model.cells.2=[]")["model"]["cells"] == [{"use": "lstm"}, {"use": "gru"}, []]
 
 
-@pytest.mark.parametrize("key", ["model.cells.3", "model.cells.-1", "model.cells.one", "model.cells.3.use"])
+@pytest.mark.parametrize("key", ["model.cells.3", "model.cells.-1", "model.cells.3.use"])
 def test_an_index_outside_a_list_is_an_error(key: str):
     with pytest.raises(ExperimentError) as caught:
         assigned(f"{key}=1")
     part = key.split(".")[2]
     assert caught.value.message == f"--set {key}=1: model.cells is a list of length 2, without an item {part!r}"
     assert caught.value.hint == "Use an index from 0 to 2; 2 appends an item."
+
+
+def test_a_key_of_an_item_without_an_index_is_an_error_with_an_example():
+    with pytest.raises(ExperimentError, match="without an item 'use'") as caught:
+        assigned("model.cells.use=gru")
+    assert caught.value.hint == "For the first item: --set model.cells.0.use=gru"
 
 
 def test_a_key_through_a_plain_value_is_an_error():

@@ -201,6 +201,20 @@ def test_a_backend_that_does_not_support_the_cell_is_not_measured(choose: Any) -
     assert describe_backends([choice]) == ("stack.cells.0: LSTM on eager; refuses: it never runs a LSTM",)
 
 
+def test_layers_on_one_backend_share_a_line_with_the_sums_of_their_times() -> None:
+    times = [{"slow": 0.5, "eager": 0.25}, {"slow": 0.75, "eager": 0.375}, {"slow": 1.0, "quick": 0.1, "eager": 0.5}]
+    layers = [
+        CellBackend(f"stack.cells.{number}", "LSTM", "eager", seconds, {"refuses": Refusal("it is too long")})
+        for number, seconds in zip((0, 1, 3), times, strict=True)
+    ]
+    other = CellBackend("stack.cells.2", "GRU", "eager")
+    assert describe_backends([*layers[:2], other, layers[2]]) == (
+        "stack.cells.0–1, stack.cells.3: LSTM on eager, 1.12e+03 ms per batch (slow 2.25e+03 ms); "
+        "refuses: it is too long",
+        "stack.cells.2: GRU on eager",
+    )
+
+
 def test_a_pinned_backend_is_not_measured(choose: Any) -> None:
     choice = choose(Slow, Quick, backend="slow")[0]
     assert (choice.backend, choice.seconds) == ("slow", {})

@@ -8,6 +8,7 @@ import pytest
 from seqforge.errors import PluginError, RunError
 from seqforge.registry import Plugin, PluginState, PretrainedModel, Registry
 from seqforge.runs import find_run, locate
+from seqforge.runs.directory import suggest_runs
 
 STORED = Path(__file__).parents[1] / "training" / "runs" / "version-1"
 
@@ -68,6 +69,17 @@ def test_an_unknown_name_is_an_error_with_the_nearest_or_all_names(name: str, hi
     with pytest.raises(RunError, match="no such run directory or model") as caught:
         find_run(name, KNOWN)
     assert caught.value.hint == hint
+
+
+def test_the_runs_in_the_usual_folder_are_suggested_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("notes").mkdir()
+    assert suggest_runs(Path("notes")) == "There is no run in notes."
+    Path("runs/first").mkdir(parents=True)
+    Path("runs/first/run.json").touch()
+    assert suggest_runs(Path("notes")) == "There is no run in notes. Runs in runs: runs/first."
+    assert suggest_runs(Path("frist")) == "Did you mean runs/first?"
+    assert suggest_runs(Path("runs/other")) == "Runs in runs: runs/first."
 
 
 def test_two_models_of_one_name_need_their_qualified_names() -> None:

@@ -123,7 +123,7 @@ def _select_rules(select: list[str], ignore: list[str]) -> frozenset[str]:
         for name in (part.strip() for value in names for part in value.split(",")):
             matches = {key for key, rule in RULES.items() if name == key or (name == rule.kind and rule.default)}
             if not matches:
-                hint = did_you_mean(name, [*RULES, *kinds])
+                hint = did_you_mean(name, {*RULES, *kinds})
                 raise DataError(f"{option}: there is no rule {name!r}", hint=hint)
             found |= matches
         return found
@@ -139,6 +139,8 @@ def _read(file: str) -> str:
         else:
             with Path(file).open("rb") as opened:
                 content = opened.read(LARGEST_FILE + 1)
+    except IsADirectoryError as error:
+        raise DataError(f"{file}: is a folder", hint=f"Name its files, such as {Path(file) / '*'}.") from error
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from error
     if len(content) > LARGEST_FILE:

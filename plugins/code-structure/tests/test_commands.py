@@ -121,6 +121,10 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
     assert "error: none.c: cannot be read: No such file" in captured.err
     assert "2 findings in 1 file" in captured.err
     assert "bad.c:2:1: error: ')' closes nothing [bracket]" in captured.out
+    assert run(monkeypatch, "c-structure", "text", "--select", "syntax") == 2
+    assert "error: text: is a folder\nName its files, such as text/*." in capsys.readouterr().err
+    assert run(monkeypatch, "c-structure", "bad.c", "--select", "x") == 1
+    assert "syntax, too-complex" in capsys.readouterr().err.replace("syntax, syntax", "twice")
     monkeypatch.setattr(commands, "LARGEST_FILE", 10)
     assert run(monkeypatch, "c-structure", "good.c") == 2
     assert "larger than 10 bytes" in capsys.readouterr().err

@@ -136,7 +136,9 @@ def _match(pattern: Path) -> list[Path]:
         if pattern.is_file():
             return [pattern.parent.resolve() / pattern.name]
         if pattern.exists():
-            raise DataError(f"{pattern} is not a file", hint=f"To select every file below it, write {pattern / '**'}.")
+            raise DataError(
+                f"corpus.files: {pattern} is not a file", hint=f"To select every file below it, write {pattern / '**'}."
+            )
         folder = next(parent for parent in pattern.parents if parent.is_dir())
         matches = _glob(folder.resolve(), pattern.parts[len(folder.parts) :])
     except OSError as error:
@@ -146,7 +148,10 @@ def _match(pattern: Path) -> list[Path]:
             f"{pattern} is not a pattern: {error}", hint="`**` must be a whole path component, as in `a/**/b`."
         ) from error
     if not matches:
-        raise DataError(f"no file matches {pattern}", hint=f"The nearest folder that exists is {folder}.")
+        hint = f"The nearest folder that exists is {folder}."
+        if "," in pattern.name:
+            hint = 'Write several files as a list: ["first.txt", "second.txt"].'
+        raise DataError(f"corpus.files: no file matches {pattern}", hint=hint)
     return matches
 
 
@@ -183,7 +188,11 @@ def _to_utf8(content: bytes, encoding: str, path: Path) -> bytes:
         reason = f"byte 0x{content[offset]:02x} at offset {offset} is not {encoding} ({error.reason})"
     except UnicodeError as error:
         reason = f"cannot be decoded as {encoding} ({error})"
-    raise DataError(f"{path}: {reason}", hint='Set corpus.encoding to the encoding of the files, such as "latin-1".')
+    if b"\0" in content and encoding == "utf-8":  # UTF-16 contains it too.
+        hint = 'It may be no text: leave it out of corpus.files. For text in UTF-16, set corpus.encoding to "utf-16".'
+    else:
+        hint = 'Set corpus.encoding to the encoding of the files, such as "latin-1".'
+    raise DataError(f"{path}: {reason}", hint=hint)
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

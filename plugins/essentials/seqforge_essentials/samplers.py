@@ -6,10 +6,13 @@ from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from seqforge.interfaces import LogitRule, Sampler, SamplingContext
+
+MINIMUM_TEMPERATURE = 0.001
+"""Minimum of the option `temperature`, so that logits stay finite."""
 
 
 class Greedy(Sampler):
@@ -25,6 +28,17 @@ class Greedy(Sampler):
         return LogitRule("greedy")
 
 
+def _suggest_greedy(temperature: object) -> object:
+    """Return a temperature, or raise an error that names the sampler for the temperature 0."""
+    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+    if is_number and 0 <= temperature < MINIMUM_TEMPERATURE:
+        raise ValueError(
+            f"should be at least {MINIMUM_TEMPERATURE}, not {temperature}; "
+            "the sampler greedy draws the most probable symbol"
+        )
+    return temperature
+
+
 @dataclass(frozen=True)
 class Temperature(Sampler):
     """Divide the logits by a temperature, which sharpens the distribution below 1 and flattens it above 1.
@@ -32,7 +46,11 @@ class Temperature(Sampler):
     Ackley et al. 1985, "A Learning Algorithm for Boltzmann Machines". The limit at 0 is the sampler `greedy`.
     """
 
-    temperature: Annotated[float, Field(ge=1e-3, le=1e3, description="Divisor of the logits; 1 changes nothing.")] = 0.8
+    temperature: Annotated[
+        float,
+        Field(ge=MINIMUM_TEMPERATURE, le=1e3, description="Divisor of the logits; 1 changes nothing."),
+        BeforeValidator(_suggest_greedy),
+    ] = 0.8
 
     def transform(self, logits: Float[Tensor, "batch symbols"], memory: None) -> Float[Tensor, "batch symbols"]:
         """Divide the logits by the temperature."""

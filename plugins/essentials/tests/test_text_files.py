@@ -70,7 +70,8 @@ def test_bytes_of_a_name_that_are_not_utf8_are_escaped(tmp_path: Path):
         ("a/missing/x.txt", "no file matches {tree}/a/missing/x.txt", "{tree}/a."),
         ("a/nothing*.c", "no file matches {tree}/a/nothing*.c", "{tree}/a."),
         ("b.txt/x", "no file matches {tree}/b.txt/x", "{tree}."),
-        ("a", "{tree}/a is not a file", "{tree}/a/**"),
+        ("a,b.txt", "corpus.files: no file matches", '["first.txt", "second.txt"]'),
+        ("a", "corpus.files: {tree}/a is not a file", "{tree}/a/**"),
         ("a/x" + "y" * 300, "File name too long", "permissions"),
     ],
 )
@@ -157,6 +158,13 @@ def test_bytes_that_cannot_be_decoded_are_reported_with_file_and_offset(
         list(TextFiles([path], encoding=encoding).documents())
     assert f"{path}: {reason}" in caught.value.message
     assert "corpus.encoding" in (caught.value.hint or "")
+
+
+def test_a_file_that_may_be_no_text_is_recognized_by_a_zero_byte(tmp_path: Path):
+    (tmp_path / "program").write_bytes(b"\x7fELF\0\xff")
+    with pytest.raises(DataError) as caught:
+        list(TextFiles([tmp_path / "program"]).documents())
+    assert "leave it out of corpus.files" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("encoding", ["utf-9", "", "hex", "rot13", "utf-8\0"])

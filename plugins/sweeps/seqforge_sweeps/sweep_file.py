@@ -151,6 +151,12 @@ def read_sweep(path: Path, assignments: Sequence[str] = (), trials: int | None =
         ExperimentError: If a file is missing or is not TOML, or if a key or a range is wrong.
     """
     table = read_table(path)
+    if "corpus" in table and "base" not in table:
+        raise ExperimentError(
+            f"{path}: is an experiment file, not a sweep file",
+            hint=f'Write a sweep file that names it: base = "{path.name}", and a table [{PARAMETERS}] with the values '
+            "to try, such as optimizer.learning_rate = [0.001, 0.003].",
+        )
     parameters, problems = parse_parameters(table.pop(PARAMETERS, None), PARAMETERS)
     settings = _settings(table if trials is None else {**table, "trials": trials}, problems)
     if settings is None or problems:

@@ -125,3 +125,10 @@ def test_a_component_is_chosen_before_its_options(tmp_path: Path) -> None:
     )
     assert experiment.optimizer.name == "essentials/sgd"
     assert experiment.optimizer.options["learning_rate"] == 0.5
+
+
+def test_an_experiment_in_the_place_of_a_sweep_file_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(BASE)
+    with pytest.raises(ExperimentError, match="is an experiment file, not a sweep file") as caught:
+        read_sweep(tmp_path / "base.toml")
+    assert 'base = "base.toml"' in (caught.value.hint or "")
