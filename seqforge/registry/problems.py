@@ -19,7 +19,7 @@ class Problem:
         key: Dotted key in the experiment file, such as `model.cells.0.hidden_size`.
         message: Description of the problem.
         hint: How to solve it.
-        unknown: Name of an unknown option that is similar to no option of its table; otherwise empty.
+        unknown: Name of the option, if its table has no such option; otherwise empty.
     """
 
     key: str
@@ -39,7 +39,7 @@ def join_key(*parts: str | int) -> str:
 def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
     """Return the problem of an unknown key, with the nearest known one."""
     hint = did_you_mean(name, known) if known else f"{owner} takes no options."
-    return Problem(key, f"{owner} has no option {name!r}", hint, "" if nearest(name, known) else name)
+    return Problem(key, f"{owner} has no option {name!r}", hint, unknown=name)
 
 
 def from_validation(

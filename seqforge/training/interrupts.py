@@ -20,12 +20,16 @@ _NOTICE = (
 class Interrupted(KeyboardInterrupt):
     """A request to stop, by a signal.
 
+    Args:
+        number: Number of the signal.
+        advice: What is saved, and how to go on.
+
     Attributes:
         exit_status: Exit status of a program that ends because of the signal: 130 after SIGINT, 143 after SIGTERM.
     """
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
+    def __init__(self, number: int, advice: str = "") -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}{advice}")
         self.exit_status = 128 + number
 
 

@@ -111,7 +111,9 @@ class Trainer:
             raise fault from error
         self._notify_finished(reason or "interrupted", complete=reason is not None)
         if reason is None and self._signal is not None:
-            raise Interrupted(self._signal)
+            resume = f"seqforge.Run.open({str(self._directory.path)!r}).resume()"
+            saved = f"the checkpoint of step {self._state.step:,} is saved"
+            raise Interrupted(self._signal, f"; {saved}. To continue: {resume}")
 
     def _loop(self) -> str | None:
         """Take steps until the end of the run. Return why the run ended, or None if it was interrupted."""

@@ -51,9 +51,12 @@ class InterruptAt:
 
 
 def train_until(experiment: Any, output: Path, step: int, registry: Registry) -> Run:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         train(experiment, output, callbacks=[InterruptAt(step)])
-    return Run.open(next(output.iterdir()), registry=registry)
+    path = next(output.iterdir())
+    saved = f"the checkpoint of step {step:,} is saved"
+    assert str(caught.value) == f"interrupted by SIGTERM; {saved}. To continue: seqforge.Run.open('{path}').resume()"
+    return Run.open(path, registry=registry)
 
 
 def without_times(run: Run) -> list[dict[str, Any]]:

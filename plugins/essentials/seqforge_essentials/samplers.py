@@ -30,8 +30,7 @@ class Greedy(Sampler):
 
 def _suggest_greedy(temperature: object) -> object:
     """Return a temperature, or raise an error that names the sampler for the temperature 0."""
-    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    if is_number and 0 <= temperature < MINIMUM_TEMPERATURE:
+    if isinstance(temperature, int | float) and temperature is not False and 0 <= temperature < MINIMUM_TEMPERATURE:
         raise ValueError(
             f"should be at least {MINIMUM_TEMPERATURE}, not {temperature}; "
             "the sampler greedy draws the most probable symbol"
