@@ -45,7 +45,11 @@ MEANINGS = {
     "docs/how-to/more-than-one-process.md": {"experiment.toml": "experiments/first-run.toml"},
     "docs/explanation/speed.md": {"100000": "100"},
     "docs/reference/code-structure.md": {"linux-source-6.12.tar.xz": "auto"},
-    "docs/results/what-it-learns-details.md": {"256": "8"},
+    "docs/results/what-it-learns-details.md": {
+        "256": "8",
+        "/checkpoints/step-00008000": "",
+        "--initial linux-small": "",
+    },
 }
 """Placeholders of a page, and what the tests put in their place."""
 
@@ -60,6 +64,8 @@ SMALLER = {
     "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
     "experiments/linux-lstm-128.toml": "--set sampling.length=50",
     "experiments/linux-small.toml": "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8",
+    "experiments/linux-small-2.toml": "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8",
+    "experiments/linux-small-3.toml": "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8",
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
     "my_c.toml": "--set corpus.files=experiments/input.txt",
