@@ -47,8 +47,8 @@ MEANINGS = {
     "docs/reference/code-structure.md": {"linux-source-6.12.tar.xz": "auto"},
     "docs/results/what-it-learns-details.md": {
         "256": "8",
-        "/checkpoints/step-00008000": "",
-        "--initial linux-small": "",
+        "runs/linux-small-2/checkpoints/step-00008000": "runs/linux-small-2",
+        "linux-small": "runs/linux-small",
     },
 }
 """Placeholders of a page, and what the tests put in their place."""
