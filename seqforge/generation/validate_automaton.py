@@ -33,7 +33,7 @@ def first_automaton(sampler: Sampler, memory: Any, batch_size: int, symbols: int
 
 
 def resume_automaton(sampler: Sampler, memory: Any, automaton: ConstraintAutomaton, tokens: Tensor) -> Any:
-    """Let a sampler continue an automaton that stopped, and return the sampler's memory.
+    """Continue an automaton that stopped by its sampler, and return the sampler's memory.
 
     Tables are validated again only if they are new tensors, since this takes longer than to draw a symbol.
 

@@ -1,4 +1,4 @@
-"""How suites are declared, and the option of pytest that runs them on an installed plugin."""
+"""Declarations of suites, and the option of pytest that runs them on an installed plugin."""
 
 import pytest
 import torch

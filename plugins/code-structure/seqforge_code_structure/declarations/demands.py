@@ -80,7 +80,7 @@ class Demands:
         return self._match_sides(demand, position, match)
 
     def _match_sides(self, demand: str, position: int, match: re.Match[str]) -> bool:
-        """Give both sides of an assignment the same structure."""
+        """Assign the same structure to both sides of an assignment."""
         kinds = {"assign": "assignment_expression", "return": "return_statement"}
         node = self._around(position, kinds.get(demand, "init_declarator"))
         if demand == "initialize-record":
@@ -110,7 +110,7 @@ class Demands:
         return shape.base if shape and shape.pointers == 0 and shape.base != "long" else ""
 
     def initialize(self, position: int) -> bool:
-        """Give the type of a variable the member that its initializer contains."""
+        """Add the member that an initializer contains to the type of its variable."""
         node = self._around(position, "initializer_pair")
         designator = next(iter(node.named_children), None) if node else None
         name = text_of(designator).lstrip(".") if designator else ""

@@ -1,7 +1,8 @@
 """Parse compiled code, with a limit of the parser's work that is linear in the length of the code.
 
 The parser of tree-sitter takes quadratic time for some texts with errors, such as `while (a) b while (a) b`. It reports
-its progress after every hundred operations. The limit is a number of reports, so it is the same on every machine.
+its progress after every hundred operations. The limit is a number of reports, so it is the same on every machine. A text
+such as `.a = .a = …` keeps below it although each report takes long: 12 s for 100,000 characters, on a Zen 5.
 """
 
 from functools import cache
@@ -14,7 +15,7 @@ from seqforge_code_structure.identifiers.opaque_macros import find_text_macros, 
 from seqforge_code_structure.identifiers.rewriting import RULES_FOR_ALL_CODE, rewrite
 
 FEWEST_REPORTS = 1_000
-"""Number of reports of progress for which all code may be parsed. Texts with fewer take less than 0.1 s."""
+"""Number of reports of progress for which all code may be parsed, also short code that needs many."""
 
 REPORTS_PER_CHARACTER = 0.1
 """Number of further reports for each character. Units of Linux need at most a quarter of them."""
