@@ -249,7 +249,7 @@ class Runs:
         name = "labelled" if (trial / "example_spec.json").exists() else "stream"
         digest, state = self._states[name]
         readers: list[Callable[[], object]] = [
-            run.losses, run._repr_html_, run.vocabulary, run.spec, run.checkpoints.best,
+            run.losses, run._repr_html_, run.vocabulary, run.example_spec, run.checkpoints.best,
             lambda: read_backends(run.path),
             # With its own sizes, since the description of a run may state large ones.
             lambda: load_training(run.checkpoints.find("latest"), state, self._runs[name].experiment, digest),

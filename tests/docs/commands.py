@@ -59,13 +59,15 @@ EQUIVALENT = {"make run": f"{RUN}/first-run.toml"}
 SHORT = "--set training.steps={steps} --set evaluation.tokens=500"
 """Override of every `seqforge run`. A resumed run takes two steps more."""
 
+LINUX_SMALL = "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8"
+
 SMALLER = {
     "experiments/c-characters.toml": "--set corpus.length=64 --set model.cells.0.hidden_size=8",
     "experiments/first-run.toml": "--set sampling.length=50 --set sampling.count=2",
     "experiments/linux-lstm-128.toml": "--set sampling.length=50",
-    "experiments/linux-small.toml": "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8",
-    "experiments/linux-small-2.toml": "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8",
-    "experiments/linux-small-3.toml": "--set sampling.length=50 --set sampling.count=1 --set model.cells.0.hidden_size=8",
+    "experiments/linux-small.toml": LINUX_SMALL,
+    "experiments/linux-small-2.toml": LINUX_SMALL,
+    "experiments/linux-small-3.toml": LINUX_SMALL,
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
     "my_c.toml": "--set corpus.files=experiments/input.txt",

@@ -4,7 +4,7 @@ import mmap
 
 import pytest
 import torch
-from seqforge_native.generation import in_large_pages
+from seqforge_native.generation_weights import in_large_pages
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1024, 1024), (1000, 1037), (1, 1 << 21)])

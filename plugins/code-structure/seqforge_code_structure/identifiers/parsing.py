@@ -1,8 +1,8 @@
 """Parse compiled code, with a limit of the parser's work that is linear in the length of the code.
 
 The parser of tree-sitter takes quadratic time for some texts with errors, such as `while (a) b while (a) b`. It reports
-its progress after every hundred operations. The limit is a number of reports, so it is the same on every machine. A text
-such as `.a = .a = …` keeps below it although each report takes long: 12 s for 100,000 characters, on a Zen 5.
+its progress after every hundred operations. The limit is a number of reports, so it is the same on every machine. A
+text such as `.a = .a = …` stays below it, although each report takes long: 12 s for 100,000 characters, on a Zen 5.
 """
 
 from functools import cache
