@@ -15,6 +15,7 @@ from seqforge.cli.options import (
     Samplers,
     Set,
     compose_experiment,
+    with_backend,
 )
 
 if TYPE_CHECKING:
@@ -50,15 +51,13 @@ def check(
       seqforge check experiments/first-run.toml --set training.batch_size=32 --resolved
     """
     components = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
-    if backend is not None:
-        assignments = [*assignments, f"training.backend={backend}"]
-    checked = compose_experiment(experiment, components, assignments, context.obj)
+    checked = compose_experiment(experiment, components, with_backend(assignments, backend), context.obj)
     if resolved:
         typer.echo(checked.to_toml(), nl=False)
         return
     typer.echo(f"{experiment}: valid")
-    for kind, components in _components(checked).items():
-        names = [component.name for component in components]
+    for kind, selected in _components(checked).items():
+        names = [component.name for component in selected]
         counted = [name if names.count(name) == 1 else f"{names.count(name)} × {name}" for name in dict.fromkeys(names)]
         if names:
             typer.echo(f"  {kind:<12} {', '.join(counted)}")

@@ -102,6 +102,11 @@ Device = Annotated[
 ]
 
 
+def with_backend(assignments: list[str], backend: str | None) -> list[str]:
+    """Return assignments to keys of an experiment, with that of `--backend` last."""
+    return assignments if backend is None else [*assignments, f"training.backend={backend}"]
+
+
 def compose_experiment(
     path: Path | None, components: Mapping[str, Any], assignments: list[str], registry: Registry
 ) -> "Experiment":

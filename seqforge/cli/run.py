@@ -20,6 +20,7 @@ from seqforge.cli.options import (
     Set,
     compose_experiment,
     open_run,
+    with_backend,
 )
 from seqforge.cli.processes import reported_once
 from seqforge.cli.terminal import stderr, stdout
@@ -94,8 +95,7 @@ def run(
 
     registry: Registry = context.obj
     components = {"corpus": corpus, "cell": cell, "loss": loss, "optimizer": optimizer, "sampler": sampler}
-    if backend is not None:
-        assignments = [*assignments, f"training.backend={backend}"]
+    assignments = with_backend(assignments, backend)
     keep_freed_memory()
     with join_world() as world, reported_once(world), ProgressDisplay(stderr()) as display:
         try:
