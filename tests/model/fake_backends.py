@@ -66,6 +66,17 @@ class Wrong(Quick):
         return outputs + 1, state
 
 
+class TurnsOneUnit(Quick):
+    """Changes one output of the last step, as rounding does in a trained cell."""
+
+    name: ClassVar = "turnsoneunit"
+
+    def change(self, outputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        turned = outputs.detach().clone()
+        turned[-1, 0, 0] += 0.1
+        return turned, state
+
+
 class Raises(Fake):
     name: ClassVar = "raises"
 

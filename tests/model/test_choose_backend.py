@@ -16,7 +16,7 @@ from seqforge.interfaces import Backend, Cell, Refusal
 from seqforge.model import CellBackend, Workload, build_model, choose_backends, use_recorded_backends
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
-from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, Wrong, calls
+from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
 
 MakeExperiment = Callable[..., Experiment]
 WORKLOAD = Workload(steps=3, rows=2, optimizer_steps=1000.0)
@@ -183,6 +183,10 @@ def test_a_backend_whose_outputs_differ_is_refused_with_a_warning(
         assert choice.backend == "eager"
         assert choice.refused == {"wrong": Refusal("its outputs differ from those of the eager backend")}
         assert "the backend wrong and the eager backend have different outputs" in capsys.readouterr().err
+
+
+def test_a_backend_with_one_other_output_among_many_is_not_refused(choose: Any) -> None:
+    assert choose(TurnsOneUnit, workload=Workload(steps=50, rows=100))[0].backend == "turnsoneunit"
 
 
 def test_a_backend_that_must_compile_is_not_tried_in_a_short_run(choose: Any) -> None:
