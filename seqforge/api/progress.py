@@ -32,7 +32,7 @@ TERMINAL_SECONDS, NOTEBOOK_SECONDS = 0.1, 0.5
 """Seconds between two updates of the bar."""
 
 SMOOTHING = 0.98
-"""Weight of the previous value in the moving averages of speed and loss, per step."""
+"""Weight of the previous value in the moving averages of speed and loss. The first 50 steps have a plain average."""
 
 
 class ProgressDisplay(Callback):
@@ -74,7 +74,7 @@ class ProgressDisplay(Callback):
         self._description = ""
         self._updated = time.monotonic()
         self._terms = TaskTerms("tokens", "chars", "sample", "sample {run}")
-        self._step = 0
+        self._step = self._first_step = 0
         self._loss = self._speed = self._first_fraction = self._first_seconds = 0.0
         self._previous_seconds: float | None = None
 
@@ -133,13 +133,14 @@ class ProgressDisplay(Callback):
         self._step = event.step
         loss = event.loss if event.bits_per_character is None else event.bits_per_character
         if self._previous_seconds is None:
-            self._first_fraction, self._loss, self._speed = event.fraction, loss, 0.0
-            self._first_seconds = event.seconds
+            self._first_step, self._first_fraction, self._first_seconds = event.step, event.fraction, event.seconds
+            self._loss, self._speed = loss, 0.0
         else:
             speed = event.characters / max(event.seconds - self._previous_seconds, 1e-9)
-            weight = SMOOTHING if self._speed else 0.0
-            self._speed = weight * self._speed + (1 - weight) * speed
-            self._loss = SMOOTHING * self._loss + (1 - SMOOTHING) * loss
+            # The first step has a loss, but no speed: its start is not known.
+            steps = event.step - self._first_step
+            self._loss += max(1 - SMOOTHING, 1 / (steps + 1)) * (loss - self._loss)
+            self._speed += max(1 - SMOOTHING, 1 / steps) * (speed - self._speed)
         self._previous_seconds = event.seconds
         unit = "loss" if event.bits_per_character is None else "bits/char"
         speed = f"{self._speed:,.0f} {self._terms.speed}/s"

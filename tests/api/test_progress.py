@@ -1,6 +1,7 @@
 """The progress display: a bar on a terminal, lines elsewhere."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,14 @@ def test_the_bar_shows_all_its_values_in_80_columns() -> None:
     assert "evaluating" in output.getvalue()
     assert "step 10,679  25%" in output.getvalue()
     progress.close()
+
+
+def test_the_first_steps_have_a_plain_average() -> None:
+    progress, output = display(terminal=True)
+    for number, loss in enumerate((1.8, 1.2, 1.2, 1.2), start=1):
+        progress._updated = 0.0
+        progress.on_step_finished(replace(step(number), bits_per_character=loss))
+    assert "step 4  1.350 bits/char" in output.getvalue()
 
 
 def test_without_a_terminal_the_display_prints_lines(
