@@ -34,6 +34,15 @@ class Spans:
         """Return the pieces in another order."""
         return Spans(self.starts[order], self.stops[order])
 
+    def cut(self, length: int) -> "Spans":
+        """Return the pieces cut into pieces of at most `length` tokens, in the same order."""
+        starts = [
+            np.arange(start, stop, length, dtype=np.int64)
+            for start, stop in zip(self.starts.tolist(), self.stops.tolist(), strict=True)
+        ]
+        cut = np.concatenate([np.zeros(0, dtype=np.int64), *starts])
+        return Spans(cut, np.minimum(cut + length, np.repeat(self.stops, [len(piece) for piece in starts])))
+
 
 def split(
     token_file: TokenFile, by: Literal["position", "document"], validation_fraction: float, test_fraction: float

@@ -75,13 +75,22 @@ class Data(Section):
     shuffle: Annotated[
         bool, Field(description="Whether documents or examples are read in a new random order in every epoch.")
     ] = True
+    piece_length: Annotated[
+        Annotated[int, Field(ge=100, le=10**12)] | None,
+        Field(
+            description="Number of tokens after which a document is cut for training. The pieces are read in random "
+            "order, so that the weights do not follow one document for long. By default, documents are not cut."
+        ),
+    ] = None
 
     @model_validator(mode="after")
-    def _leave_something_to_train_on(self) -> "Data":
+    def _check_together(self) -> "Data":
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError(
                 "validation_fraction and test_fraction leave no data to train on. Their sum must be below 1."
             )
+        if self.piece_length is not None and not self.shuffle:
+            raise ValueError("piece_length has no effect with shuffle = false. Remove one of them.")
         return self
 
 

@@ -59,9 +59,12 @@ class LanguageModelTask(Task):
         except DataError as error:
             raise DataError(f"sampling.prompt: {error.message}", hint=error.hint) from error
         metrics = build_metrics(experiment, dataset, report)
+        spans = dataset.splits["training"]
+        if experiment.data.piece_length is not None:
+            spans = spans.cut(experiment.data.piece_length)
         batches = TrainingBatches(
             dataset.token_file,
-            dataset.splits["training"],
+            spans,
             lanes=training.batch_size * training.accumulation,
             sequence_length=training.sequence_length,
             seed=experiment.identity.seed,

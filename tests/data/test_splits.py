@@ -111,3 +111,12 @@ def test_spans_can_be_reordered():
     spans = Spans(np.array([0, 5, 7]), np.array([5, 7, 9])).reorder(np.array([2, 0, 1]))
     assert list(zip(spans.starts, spans.stops, strict=True)) == [(7, 9), (0, 5), (5, 7)]
     assert spans.length == 9
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=6), st.integers(1, 20))
+def test_cut_spans_have_the_same_tokens_in_pieces_of_one_document(sizes: list[int], length: int):
+    stops = np.cumsum(sizes)
+    spans = Spans(stops - sizes, stops).cut(length)
+    assert indices(spans) == list(range(sum(sizes)))
+    pieces = [min(length, size - start) for size in sizes for start in range(0, size, length)]
+    assert (spans.stops - spans.starts).tolist() == pieces

@@ -165,7 +165,8 @@ _experiments = st.fixed_dictionaries(
             validation_fraction=_fractions,
             test_fraction=_fractions,
             shuffle=st.booleans(),
-        ),
+        )
+        | _some(piece_length=st.integers(100, 10**12)),
         "model": _some(
             embedding_size=_counts,
             dropout=st.floats(0, 1, exclude_max=True),

@@ -17,6 +17,7 @@ CORPUS = {"use": "inline", "text": "hello"}
 
 BEYOND_A_SCHEMA = {
     "two incompatible values",
+    "an option without effect beside another",
     # JSON has no such number, so that a schema accepts it.
     "a number that is NaN",
     "patience without a validation split",

@@ -86,6 +86,13 @@ def test_a_run_ends_by_steps_or_epochs(
     assert recorder.finished.complete
 
 
+def test_cut_documents_are_read_in_another_order(experiment: Any, tmp_path: Path) -> None:
+    _, whole = train_and_record(experiment(), tmp_path)
+    _, cut = train_and_record(experiment(data={"piece_length": 100}), tmp_path)
+    assert [step.loss for step in cut.steps] != [step.loss for step in whole.steps]
+    assert len(cut.steps) == len(whole.steps)
+
+
 def test_a_run_ends_by_minutes(experiment: Any, tmp_path: Path, registry: Registry) -> None:
     table = {"batch_size": 4, "sequence_length": 16, "minutes": 0.01}
     chosen = Experiment.from_dict({**experiment().table, "training": table}, registry=registry)
