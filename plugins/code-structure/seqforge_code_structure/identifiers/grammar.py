@@ -142,7 +142,6 @@ _USES: dict[int, Transition] = {
 }
 _TABLES: dict[Role, dict[int, Transition]] = {
     Role.USE: _USES,
-    Role.CALL: {CALL_EXPRESSION: _USES[CALL_EXPRESSION]},
     Role.MACRO_ARGUMENTS: {_node_kind("argument_list"): (Role.MACRO_LOCAL, {})},
     Role.MACRO_LOCAL: {_node_kind("pointer_expression"): (Role.MACRO_LOCAL, {})},
     Role.PARAMETERS: {
@@ -158,8 +157,9 @@ _TABLES: dict[Role, dict[int, Transition]] = {
 _INHERITED = (Role.IGNORED, Role.MACRO_PARAMETERS)
 """Roles that apply to whole subtrees."""
 
-# A tuple, since dictionary lookups are slow with members of an enumeration as keys.
+# A role states what differs from an expression: a call is a call wherever an expression may be. This is a tuple, since
+# dictionary lookups are slow with members of an enumeration as keys.
 TRANSITIONS: tuple[tuple[dict[int, Transition], Transition], ...] = tuple(
-    (_TABLES.get(role, {}), (role if role in _INHERITED else Role.USE, {})) for role in Role
+    ({}, (role, {})) if role in _INHERITED else (_USES | _TABLES.get(role, {}), (Role.USE, {})) for role in Role
 )
 """For each role, the transitions by the kind of a node, and the transition for all other kinds."""

@@ -93,6 +93,11 @@ GOLDEN = {
     ),
     "an enumerator": ("enum e { err, i };\n\n" + body("\treturn err + i;"), []),
     "a macro that declares": (body("\tLIST_HEAD(list);\n\tDECLARE_BITMAP(i, 8);\n\tg(&list, i);"), []),
+    "a call in an argument of a macro that declares": (
+        body("\tINIT_LIST_HEAD(&err(i));\n\tLIST_HEAD(err(i));", "int i"),
+        [],
+    ),
+    "an undeclared name in such a call": (body("\tINIT_LIST_HEAD(&err(i));"), [("i", "undefined identifier 'i'")]),
     "a macro that does not declare": (body("\tWARN_ON(i);"), [("i", "undefined identifier 'i'")]),
     "members among arguments": (body("\tg(container_of(jiffies, struct s, i), offsetof(struct s, err));"), []),
     "a system call": ("SYSCALL_DEFINE2(f, int, ret, char __user *, err)\n{\n\treturn g(ret, err);\n}\n", []),
