@@ -26,7 +26,7 @@ from seqforge.registry import Component, Problem, Registry, format_value, from_v
 SectionT = TypeVar("SectionT", bound=Section)
 
 DEFAULT_COMPONENTS = {"vocabulary": "characters", "loss": "cross-entropy", "optimizer": "adam", "schedule": "constant"}
-"""Default component of each optional table."""
+"""Component of each optional table that is absent, or has options without `use`."""
 
 DEFAULT_CELL, DEFAULT_INITIALIZER, DEFAULT_SAMPLER = "lstm", "default", "temperature"
 MAXIMUM_REPEAT = 1000
@@ -88,7 +88,10 @@ class Checker:
         }
         components: dict[str, Component | None] = {"corpus": corpus}
         for kind, default in DEFAULT_COMPONENTS.items():
-            components[kind] = self._component(kind, table.get(kind, {"use": default}), kind)
+            given = table.get(kind, {})
+            components[kind] = self._component(
+                kind, {"use": default, **given} if isinstance(given, Mapping) else given, kind
+            )
         for kind in ("initializer", "attention"):
             components[kind] = self._component(kind, model[kind], f"model.{kind}") if kind in model else None
         cells = self._cells(model["cells"])

@@ -30,7 +30,7 @@ def json_schema(registry: Registry) -> Schema:
         "properties": {
             **sections,
             "corpus": _reference("corpus"),
-            **{kind: _reference(kind) for kind in DEFAULT_COMPONENTS},
+            **{kind: _with_default(registry, kind) for kind in DEFAULT_COMPONENTS},
             "sampler": _list(_reference("sampler")),
             "metrics": _list(_reference("metric")),
             "trackers": _list(_reference("tracker")),
@@ -60,6 +60,18 @@ def _reference(kind: str) -> Schema:
 
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
+
+
+def _with_default(registry: Registry, kind: str) -> Schema:
+    """Return the schema of a table that names its component, or has options of the default one."""
+    try:
+        registration = registry.find(kind, DEFAULT_COMPONENTS[kind])
+        options = options_of(registry.load(registration), kind, registration.qualified_name)
+        default = _component(registry, registration, options, f"#/properties/{kind}/else")
+    except (PluginError, PydanticInvalidForJsonSchema):
+        return _reference(kind)
+    default["required"].remove("use")
+    return {"if": {"required": ["use"]}, "then": _reference(kind), "else": default}
 
 
 def _section(name: str) -> Schema:

@@ -123,6 +123,9 @@ def test_the_schema_accepts_what_the_check_accepts(sampled: jsonschema.Draft2020
     sampled.validate(table)
     sampled.validate(tomllib.loads(experiment.to_toml()))
     sampled.validate({"corpus": CORPUS})
+    without_use = {"corpus": CORPUS, "optimizer": {"decay": "none"}}
+    assert Experiment.from_dict(without_use, registry=samples).table["optimizer"]["use"] == "basics/adam"
+    sampled.validate(without_use)
     sampled.validate({"corpus": {"use": "files", "paths": "a.txt"}})
     assert not sampled.is_valid({"corpus": {"use": "files", "paths": 3}})
 
