@@ -11,7 +11,7 @@ from torch import Tensor
 from seqforge.interfaces import ConstraintAutomaton, FactoredCell, GenerationModel
 from seqforge_native.generation_weights import GenerationWeights
 from seqforge_native.layout import padded
-from seqforge_native.library import Decode, Layer, Library
+from seqforge_native.library import Decode, HeldTensors, Layer, Library
 
 _SHARED_BYTES = 1 << 20
 """Size of weights above which reading them takes longer than synchronizing the threads after each layer."""
@@ -91,7 +91,7 @@ class NativeGenerationKernel:
         """Return the rows of the batch in at most the given number of parts."""
         batch = len(self._model.states[0][0])
         count = max(1, min(most, batch // _FEWEST_ROWS))
-        threads = torch.get_num_threads() if count == 1 and self._weights.nbytes >= _SHARED_BYTES else 1
+        threads = torch.get_num_threads() if count == 1 and self._weights.held.nbytes >= _SHARED_BYTES else 1
         starts = [batch * index // count for index in range(count + 1)]
         return [_Rows(self._library, self._weights, self._model, slice(*part), threads) for part in pairwise(starts)]
 
@@ -111,16 +111,16 @@ class _Rows:
         self, library: Library, weights: GenerationWeights, model: GenerationModel, rows: slice, threads: int
     ) -> None:
         self._library, self._dtype, self._rows = library, model.dtype, rows
-        self._memory: list[Tensor] = []  # tensors whose addresses the structures contain
+        self._held = held = HeldTensors()
         self._layers = (Layer * len(weights.layers))(*weights.layers)
         for layer, gates, state in zip(self._layers, weights.gates, model.states, strict=True):
             hidden, *others = (padded(part[rows], library.lanes) for part in state)
             batch, width = hidden.shape
-            layer.gates = self._address(torch.empty(batch, gates * width, dtype=weights.state_dtype))
+            layer.gates = held.address(torch.empty(batch, gates * width, dtype=weights.state_dtype))
             # The state before a step, and memory for the state after it.
-            layer.hidden = self._address(torch.stack([hidden, hidden]).to(weights.state_dtype))
-            layer.carried = self._address(hidden.clone())
-            layer.others = self._address(torch.stack([others[0], others[0]])) if others else None
+            layer.hidden = held.address(torch.stack([hidden, hidden]).to(weights.state_dtype))
+            layer.carried = held.address(hidden.clone())
+            layer.others = held.address(torch.stack([others[0], others[0]])) if others else None
         self.call = Decode.from_buffer_copy(weights.call)
         self.call.rows, self.call.threads = rows.stop - rows.start, threads
         self.call.layers = ctypes.addressof(self._layers)
@@ -147,7 +147,3 @@ class _Rows:
     def draw(self) -> int:
         """Draw the symbols, and return the number of steps: fewer than prepared if the kernel stopped."""
         return self._library.call("decode", self._dtype, self.call)
-
-    def _address(self, tensor: Tensor) -> int:
-        self._memory.append(tensor.contiguous())
-        return self._memory[-1].data_ptr()

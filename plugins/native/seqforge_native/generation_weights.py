@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seqforge.interfaces import FactoredCell, GenerationModel
 from seqforge_native.layout import interleaved, padded, registers, stacked_parameters
-from seqforge_native.library import Decode, Layer, Library
+from seqforge_native.library import Decode, HeldTensors, Layer, Library
 from seqforge_native.sequence import SequenceKernel, built_in_kernel
 
 _RULES = {kind: index for index, kind in enumerate(("temperature", "top-k", "top-p", "min-p", "greedy"))}
@@ -32,11 +32,12 @@ class GenerationWeights:
         layers: Structures of the layers, without the state.
         gates: Number of gates of each layer.
         call: Structure of the call, without rows and layers.
+        held: The tensors of the structures.
     """
 
     def __init__(self, library: Library, model: GenerationModel) -> None:
         self._library, self._dtype = library, model.dtype
-        self._memory: list[Tensor] = []  # tensors whose addresses the structures contain
+        self.held = HeldTensors()
         cells = [cell for cell in model.cells if isinstance(cell, FactoredCell)]
         kernels = [built_in_kernel(library, cell.equations) for cell in cells if cell.equations is not None]
         self.gates = [kernel.gates for kernel in kernels]
@@ -51,9 +52,9 @@ class GenerationWeights:
             symbol_vectors=len(head_bias) // library.lanes,
             rule_count=len(model.rules),
             head_weight=self._packed_head(model.head_weight),
-            head_bias=self._address(head_bias),
-            rules=self._address(torch.tensor([_RULES[rule.kind] for rule in model.rules], dtype=torch.int64)),
-            rule_values=self._address(torch.tensor([rule.value for rule in model.rules], dtype=torch.float32)),
+            head_bias=self.held.address(head_bias),
+            rules=self.held.address(torch.tensor([_RULES[rule.kind] for rule in model.rules], dtype=torch.int64)),
+            rule_values=self.held.address(torch.tensor([rule.value for rule in model.rules], dtype=torch.float32)),
         )
 
     @property
@@ -61,23 +62,13 @@ class GenerationWeights:
         """Type of the hidden states and of the input side of the gates."""
         return torch.float32 if self._dtype == torch.int8 else self._dtype
 
-    @property
-    def nbytes(self) -> int:
-        """Size of the weights in bytes."""
-        return sum(tensor.nbytes for tensor in self._memory)
-
-    def _address(self, tensor: Tensor) -> int:
-        """Return the address of a tensor's memory, which lives as long as this object."""
-        self._memory.append(tensor.contiguous())
-        return self._memory[-1].data_ptr()
-
     def _layer(self, cell: FactoredCell[Any], kernel: SequenceKernel) -> Layer:
         lanes = self._library.lanes
         return Layer(
             cell=kernel.index,
             units=registers(cell.hidden_size, lanes),
             recurrent_weight=self._packed(kernel, cell.recurrent_weight),
-            parameters=self._address(padded(stacked_parameters(cell), lanes)),
+            parameters=self.held.address(padded(stacked_parameters(cell), lanes)),
         )
 
     def _read_symbols(
@@ -86,7 +77,7 @@ class GenerationWeights:
         """Make the table of the lowest layer, with the input side of the gates of every symbol."""
         weight = cell.input_weight.t()
         rows = (weight if embedding is None else embedding @ weight) + cell.bias
-        layer.table = self._address(interleaved(rows, kernel.gates, self._library.lanes).to(self.state_dtype))
+        layer.table = self.held.address(interleaved(rows, kernel.gates, self._library.lanes).to(self.state_dtype))
 
     def _read_layer(
         self, below: FactoredCell[Any], cell: FactoredCell[Any], kernel: SequenceKernel, layer: Layer
@@ -95,7 +86,7 @@ class GenerationWeights:
         lanes = self._library.lanes
         layer.input_units = registers(below.hidden_size, lanes)
         layer.input_weight = self._packed(kernel, cell.input_weight)
-        layer.input_bias = self._address(interleaved(cell.bias, kernel.gates, lanes))
+        layer.input_bias = self.held.address(interleaved(cell.bias, kernel.gates, lanes))
 
     def _packed(self, kernel: SequenceKernel, weight: Tensor) -> int:
         hidden_size, inputs = len(weight) // kernel.gates, weight.shape[1]
@@ -104,13 +95,13 @@ class GenerationWeights:
         packed = in_large_pages(rows, self._depth(inputs), dtype=self._dtype)
         source = weight.contiguous()
         self._library.call("pack", self._dtype, kernel.index, source, hidden_size, inputs, 1, packed, None)
-        return self._address(packed)
+        return self.held.address(packed)
 
     def _packed_head(self, weight: Tensor) -> int:
         (symbols, hidden_size), lanes = weight.shape, self._library.lanes
         packed = torch.empty(registers(symbols, lanes) * lanes, self._depth(hidden_size), dtype=self._dtype)
         self._library.call("pack_head", self._dtype, weight.contiguous(), symbols, hidden_size, packed)
-        return self._address(packed)
+        return self.held.address(packed)
 
     def _depth(self, inputs: int) -> int:
         """Return the size of one column of packed weights."""

@@ -113,6 +113,23 @@ class Library:
         return ("decode", dtype) in self.functions
 
 
+class HeldTensors:
+    """Tensors whose addresses a structure contains. Their memory is valid as long as this object exists."""
+
+    def __init__(self) -> None:
+        self._tensors: list[torch.Tensor] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the tensors in bytes."""
+        return sum(tensor.nbytes for tensor in self._tensors)
+
+    def address(self, tensor: torch.Tensor) -> int:
+        """Hold a tensor, contiguous, and return the address of its memory."""
+        self._tensors.append(tensor.contiguous())
+        return self._tensors[-1].data_ptr()
+
+
 def runnable_instruction_sets() -> list[str]:
     """Return the instruction sets of this processor that kernels can be compiled for, the best first."""
     found = instruction_sets()
