@@ -81,7 +81,7 @@ def test_a_plugin_whose_diagnosis_fails_is_reported_in_one_line(
 
 def test_with_an_experiment_the_backends_are_measured(experiment: Any, tmp_path: Any) -> None:
     path = tmp_path / "small.toml"
-    layers = [{"use": "lstm", "hidden_size": 4}, {"use": "gru", "hidden_size": 3, "reset_gate": "before"}]
+    layers = [{"use": "lstm", "hidden_size": 4}, {"use": "reset-before-gru", "hidden_size": 3}]
     path.write_text(experiment(model={"cells": layers}, training={"device": "cpu"}).to_toml())
     names, compilers = {"onednn", "cudnn"}, {"native", "inductor"}
     registry = Registry.installed()
@@ -98,7 +98,7 @@ def test_with_an_experiment_the_backends_are_measured(experiment: Any, tmp_path:
     assert gru["seconds"].keys() == {"eager"}
     assert gru["refused"].keys() == names
     table = CliRunner().invoke(app, ["doctor", str(path)], env={"COLUMNS": "200"})
-    assert "stack.cells.1: GRU, batch of 4 × 16" in table.stdout
+    assert "stack.cells.1: ResetBeforeGRU, batch of 4 × 16" in table.stdout
     assert "torch has no fused layer" in table.stdout
 
 

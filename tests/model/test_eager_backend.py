@@ -3,7 +3,7 @@
 from functools import partial
 from typing import ClassVar
 
-from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 
@@ -16,7 +16,7 @@ class TestEager(BackendSuite):
     cells: ClassVar = {
         "rnn": RNN,
         "gru": GRU,
-        "gru, reset before": partial(GRU, reset_gate="before"),
+        "reset-before-gru": ResetBeforeGRU,
         "lstm": LSTM,
         "lstm, peepholes": partial(LSTM, peepholes=True),
         "lstm, peepholes, coupled": partial(LSTM, peepholes=True, coupled_gates=True),

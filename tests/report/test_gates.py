@@ -72,7 +72,8 @@ def test_gates_of_code_without_a_source_have_numbers() -> None:
     [
         ("lstm", {}, ["forget", "input", "output"]),
         ("lstm", {"coupled_gates": True, "peepholes": True}, ["forget", "output"]),
-        ("gru", {"reset_gate": "before"}, ["reset", "update"]),
+        ("gru", {}, ["reset", "update"]),
+        ("reset-before-gru", {}, ["reset", "update"]),
         ("min-gru", {}, ["update"]),
         ("min-lstm", {}, ["fraction"]),
         ("sru", {}, ["forget", "reset"]),

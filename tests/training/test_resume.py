@@ -20,7 +20,7 @@ CELLS: dict[str, list[dict[str, Any]]] = {
     "rnn": [{"use": "essentials/rnn", "hidden_size": 8, "repeat": 2}],
     "relu rnn": [{"use": "essentials/rnn", "hidden_size": 8, "nonlinearity": "relu"}],
     "gru": [{"use": "essentials/gru", "hidden_size": 8, "repeat": 2}],
-    "gru, reset before": [{"use": "essentials/gru", "hidden_size": 8, "reset_gate": "before"}],
+    "reset-before-gru": [{"use": "essentials/reset-before-gru", "hidden_size": 8}],
     "lstm": [{"use": "essentials/lstm", "hidden_size": 8, "repeat": 2}],
     "lstm, peepholes, coupled": [
         {"use": "essentials/lstm", "hidden_size": 8, "peepholes": True, "coupled_gates": True}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from seqforge_cudnn.backend import CudnnBackend, OnednnBackend
-from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LSTM, LSTMState
 from seqforge_essentials.cells.rnn import RNN
 from torch import Tensor
@@ -37,7 +37,7 @@ def train_once(read: Any, cell: FactoredCell[Any], inputs: Tensor, state: Any) -
     [
         (LSTM(3, 4, peepholes=True), "LSTM"),
         (LSTM(3, 4, coupled_gates=True), "LSTM"),
-        (GRU(3, 4, reset_gate="before"), "GRU"),
+        (ResetBeforeGRU(3, 4), "ResetBeforeGRU"),
     ],
     ids=["peepholes", "coupled", "reset before"],
 )

@@ -16,6 +16,7 @@ def seqforge_register(register: Register) -> None:
 
     register.cell("rnn", "seqforge_essentials.cells.rnn:RNN")
     register.cell("gru", "seqforge_essentials.cells.gru:GRU")
+    register.cell("reset-before-gru", "seqforge_essentials.cells.gru:ResetBeforeGRU")
     register.cell("lstm", "seqforge_essentials.cells.lstm:LSTM")
 
     register.initializer("default", "seqforge_essentials.initializers:Default")

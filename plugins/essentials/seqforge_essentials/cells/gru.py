@@ -1,50 +1,43 @@
-"""The gated recurrent unit (GRU), with the reset gate after or before the recurrent product."""
+"""Gated recurrent units (GRU), with the reset gate after or before the recurrent product.
 
-from typing import Annotated, Literal, cast
+The first version of the paper scales the product U_n h by the reset gate. The third version, which was published,
+scales the state before the product.
+"""
+
+from typing import Annotated
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from seqforge.interfaces import Cell, Equations, FactoredCell, Gates, HiddenState, Stepper
+from seqforge.interfaces import Equations, FactoredCell, Gates, HiddenState, ProjectedCell
 
 
 class GRU(FactoredCell[HiddenState]):
-    """Gated recurrent unit (Cho et al. 2014, arXiv 1406.1078).
+    """Gated recurrent unit (Cho et al. 2014, arXiv 1406.1078v1), as in cuDNN and `torch.nn.GRU`.
 
     The order of the gates is reset, update, candidate (r, z, n).
-
-    Args:
-        input_size: Number of input features.
-        hidden_size: Size of the state, which is also the output.
-        reset_gate: Placement of the reset gate: `after` the recurrent product, as in the first version of the paper,
-            cuDNN and `torch.nn.GRU`, or `before` it, on the state, as in the third version, which was published.
 
     Attributes:
         input_weight: `[3·hidden, input]`.
         recurrent_weight: `[3·hidden, hidden]`.
         bias: `[3·hidden]`.
-        recurrent_bias: `[hidden]`, a bias of the recurrent product of the candidate, which the reset gate scales. None
-            if the reset gate is `before` the product, because `bias` would then have the same effect.
+        recurrent_bias: `[hidden]`, a bias of the recurrent product of the candidate, which the reset gate scales.
     """
 
     def __init__(
         self,
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
-        reset_gate: Annotated[
-            Literal["after", "before"],
-            Field(description="Placement of the reset gate: after the recurrent product, as in cuDNN, or before it."),
-        ] = "after",
     ) -> None:
         super().__init__(input_size, hidden_size, 3 * hidden_size)
-        self.recurrent_bias = self.uniform_parameter(hidden_size) if reset_gate == "after" else None
+        self.recurrent_bias = self.uniform_parameter(hidden_size)
 
     @property
-    def equations(self) -> Equations | None:
-        """`gru` if the reset gate acts after the recurrent product, otherwise None."""
-        return "gru" if self.recurrent_bias is not None else None
+    def equations(self) -> Equations:
+        """`gru`."""
+        return "gru"
 
     def initial_state(self, batch_size: int) -> HiddenState:
         """Return a state of zeros."""
@@ -53,22 +46,44 @@ class GRU(FactoredCell[HiddenState]):
     def pointwise(
         self, input_gates: Gates, recurrent_gates: Gates, state: HiddenState
     ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
-        """Compute the elementwise part of one step, if the reset gate acts after the recurrent product."""
+        """Compute the elementwise part of one step; see `FactoredCell.pointwise`."""
         h = state.hidden
         input_r, input_z, input_n = input_gates.chunk(3, dim=1)
         recurrent_r, recurrent_z, recurrent_n = recurrent_gates.chunk(3, dim=1)
         r = torch.sigmoid(input_r + recurrent_r)
         z = torch.sigmoid(input_z + recurrent_z)
-        n = torch.tanh(input_n + r * (recurrent_n + cast("Tensor", self.recurrent_bias)))
+        n = torch.tanh(input_n + r * (recurrent_n + self.recurrent_bias))
         h = (1 - z) * n + z * h
         return h, HiddenState(h)
+
+
+class ResetBeforeGRU(ProjectedCell[HiddenState]):
+    """Gated recurrent unit as published (Cho et al. 2014, arXiv 1406.1078v3): n depends on U_n (r ⊙ h).
+
+    The order of the gates is reset, update, candidate (r, z, n).
+
+    Attributes:
+        input_weight: `[3·hidden, input]`.
+        recurrent_weight: `[3·hidden, hidden]`.
+        bias: `[3·hidden]`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
+    ) -> None:
+        super().__init__(input_size, hidden_size, 3 * hidden_size)
+        self.recurrent_weight = self.uniform_parameter(3 * hidden_size, hidden_size)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        """Return a state of zeros."""
+        return HiddenState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
 
     def step(
         self, projected: Float[Tensor, "batch gates"], state: HiddenState
     ) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Compute one step; see `Cell.step`."""
-        if self.recurrent_bias is not None:
-            return super().step(projected, state)
         h = state.hidden
         input_r, input_z, input_n = projected.to(h.dtype).chunk(3, dim=1)
         weight_r, weight_z, weight_n = self.recurrent_weight.chunk(3)
@@ -77,17 +92,3 @@ class GRU(FactoredCell[HiddenState]):
         n = torch.tanh(torch.addmm(input_n, r * h, weight_n.t()))
         h = (1 - z) * n + z * h
         return h, HiddenState(h)
-
-    def forward(
-        self, inputs: Float[Tensor, "time batch input"] | Int[Tensor, "time batch"], state: HiddenState
-    ) -> tuple[Float[Tensor, "time batch hidden"], HiddenState]:
-        """Compute a whole sequence, step by step if the reset gate acts before the recurrent product."""
-        if self.recurrent_bias is None:
-            return Cell[HiddenState].forward(self, inputs, state)
-        return super().forward(inputs, state)
-
-    def stepper(self, batch_size: int) -> Stepper[HiddenState]:
-        """Return a function that computes one step without gradients; see `Cell.stepper`."""
-        if self.recurrent_bias is None:
-            return Cell[HiddenState].stepper(self, batch_size)
-        return super().stepper(batch_size)

@@ -1,7 +1,7 @@
 from functools import partial
 from typing import ClassVar
 
-from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 
@@ -13,7 +13,7 @@ class TestRNN(CellSuite):
 
 
 class TestGRU(CellSuite):
-    cells: ClassVar = {"reset-after": GRU, "reset-before": partial(GRU, reset_gate="before")}
+    cells: ClassVar = {"after": GRU, "before": ResetBeforeGRU}
 
 
 class TestLSTM(CellSuite):

@@ -15,7 +15,8 @@ def check(**table):
     ("name", "defaults"),
     [
         ("rnn", {"hidden_size": 128, "nonlinearity": "tanh"}),
-        ("gru", {"hidden_size": 128, "reset_gate": "after"}),
+        ("gru", {"hidden_size": 128}),
+        ("reset-before-gru", {"hidden_size": 128}),
         ("lstm", {"hidden_size": 128, "forget_bias": 1.0, "peepholes": False, "coupled_gates": False}),
     ],
 )
@@ -32,7 +33,7 @@ def test_defaults(name, defaults):
     [
         ({"use": "rnn", "hidden_size": 3, "nonlinearity": "relu"}, {"input_weight": (3, 5), "bias": (3,)}),
         ({"use": "gru", "hidden_size": 3}, {"input_weight": (9, 5), "bias": (9,), "recurrent_bias": (3,)}),
-        ({"use": "gru", "hidden_size": 3, "reset_gate": "before"}, {"input_weight": (9, 5), "bias": (9,)}),
+        ({"use": "reset-before-gru", "hidden_size": 3}, {"input_weight": (9, 5), "bias": (9,)}),
         ({"use": "lstm", "hidden_size": 3}, {"input_weight": (12, 5), "bias": (12,)}),
         ({"use": "lstm", "hidden_size": 3, "coupled_gates": True}, {"input_weight": (9, 5), "bias": (9,)}),
         (
@@ -61,7 +62,6 @@ def test_options_determine_the_shapes_of_the_parameters(table, expected):
         ({"use": "lstm", "hidden_size": 0}, "model.cells.0.hidden_size"),
         ({"use": "lstm", "hidden_size": "128"}, "model.cells.0.hidden_size"),
         ({"use": "lstm", "peephole": True}, "model.cells.0.peephole"),
-        ({"use": "gru", "reset_gate": "between"}, "model.cells.0.reset_gate"),
         ({"use": "rnn", "nonlinearity": "sigmoid"}, "model.cells.0.nonlinearity"),
     ],
 )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from hypothesis import given, settings
-from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LSTM, LSTMState
 from seqforge_essentials.cells.rnn import RNN
 
@@ -58,7 +58,7 @@ def lstm(cell, x, h, c):
 
 
 @settings(deadline=None, max_examples=20)
-@given(case=cell_cases(lambda i, h: GRU(i, h, reset_gate="before")))
+@given(case=cell_cases(ResetBeforeGRU))
 def test_gru_with_the_reset_gate_before_the_product_equals_the_paper(case):
     cell, inputs, state = case
     output, _ = cell.step(cell.project(inputs)[0], state)
@@ -97,7 +97,7 @@ def test_coupled_gates_equal_an_input_gate_with_the_negated_weights_of_the_forge
 @settings(deadline=None, max_examples=20)
 @given(inputs=sequences(3))
 def test_both_placements_of_the_reset_gate_are_equal_if_the_recurrent_weight_of_the_candidate_is_diagonal(inputs):
-    after, before = GRU(3, 4).double(), GRU(3, 4, reset_gate="before").double()
+    after, before = GRU(3, 4).double(), ResetBeforeGRU(3, 4).double()
     with torch.no_grad():
         after.recurrent_bias.zero_()
         after.recurrent_weight[8:].copy_(torch.diag(torch.randn(4)))
@@ -132,7 +132,7 @@ def test_an_open_forget_gate_preserves_the_cell_content():
     torch.testing.assert_close(outputs, torch.full((50, 1, 1), math.tanh(0.5)))
 
 
-@pytest.mark.parametrize("cell_class", [RNN, GRU, LSTM])
+@pytest.mark.parametrize("cell_class", [RNN, GRU, ResetBeforeGRU, LSTM])
 def test_initial_weights_are_uniform_with_the_bound_of_torch(cell_class):
     torch.manual_seed(0)
     cell = cell_class(64, 100)

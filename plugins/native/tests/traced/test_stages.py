@@ -1,13 +1,12 @@
 """Cells whose hidden units exchange numbers within a step: by several products, or by reductions."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import ClassVar, NamedTuple
 
 import pytest
 import torch
 from hypothesis import strategies
-from seqforge_essentials.cells.gru import GRU
+from seqforge_essentials.cells.gru import ResetBeforeGRU
 from seqforge_native.backend import NativeBackend
 from torch import Tensor, nn
 from torch.nn import functional
@@ -120,7 +119,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 class TestProducts(BackendSuite):
     backend: ClassVar = NativeBackend
-    cells: ClassVar = {"gru, reset before": partial(GRU, reset_gate="before")}
+    cells: ClassVar = {"reset-before-gru": ResetBeforeGRU}
     dtypes: ClassVar = (torch.float32, torch.bfloat16)
     examples: ClassVar = 2
 
