@@ -64,6 +64,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _OUT_OF_MEMORY)
 
 
+MAXIMUM_NAMES = 12
+"""Largest number of names that a hint lists."""
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that is most similar to a mistyped name, or None if none is similar. Case is ignored."""
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
@@ -71,13 +75,22 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     return by_lower_case[matches[0]] if matches else None
 
 
-def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return a hint such as "Did you mean 'lstm'?", or one that lists all candidates if none is similar."""
+def did_you_mean(name: str, candidates: Iterable[str], see_all: str = "") -> str:
+    """Return a hint such as "Did you mean 'lstm'?", or one that lists the candidates if none is similar.
+
+    Of more than 12 candidates, it lists the 12 nearest, and adds `see_all`, a sentence that says where all are listed.
+    """
     names = sorted(candidates)
     match = nearest(name, names)
     if match:
         return f"Did you mean {match!r}?"
-    return f"Known: {', '.join(names)}." if names else "None is installed."
+    if not names:
+        return "None is installed."
+    if len(names) <= MAXIMUM_NAMES:
+        return f"Known: {', '.join(names)}."
+    similar = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, one.lower(), name.lower()).ratio())
+    shown = sorted(similar[:MAXIMUM_NAMES])
+    return f"Known: {', '.join(shown)}, and {len(names) - len(shown)} more. {see_all}".rstrip()
 
 
 def printable(text: str) -> str:

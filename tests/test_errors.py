@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from seqforge.errors import (
+    MAXIMUM_NAMES,
     DataError,
     ExperimentError,
     PluginError,
@@ -50,3 +51,10 @@ def test_a_suggestion_is_the_nearest_name_or_all_names():
     assert did_you_mean("lstn", ["gru", "lstm"]) == "Did you mean 'lstm'?"
     assert did_you_mean("quaternion", ["lstm", "gru"]) == "Known: gru, lstm."
     assert did_you_mean("lstm", []) == "None is installed."
+
+
+def test_of_many_names_a_suggestion_lists_the_nearest_and_says_where_all_are():
+    names = [3 * letter for letter in "abcdefghijklmnop"]
+    hint = did_you_mean("oppp--------", names, "`show` shows all.")
+    assert hint == f"Known: {', '.join([*names[:10], 'ooo', 'ppp'])}, and 4 more. `show` shows all."
+    assert did_you_mean("oppp--------", names[:MAXIMUM_NAMES]) == f"Known: {', '.join(names[:MAXIMUM_NAMES])}."

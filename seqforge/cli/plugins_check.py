@@ -11,7 +11,16 @@ import typer
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import PluginError, did_you_mean, printable
 from seqforge.faults import FILE_SUFFIX
-from seqforge.registry import KINDS, Plugin, PluginState, Registration, Registry, with_plugin_file, with_project
+from seqforge.registry import (
+    KINDS,
+    SHOW_COMPONENTS,
+    Plugin,
+    PluginState,
+    Registration,
+    Registry,
+    with_plugin_file,
+    with_project,
+)
 
 if TYPE_CHECKING:
     from seqforge.api.plugin_check import ComponentReport
@@ -56,7 +65,7 @@ def find_subject(registry: Registry, name: str) -> Subject:
             return Subject(*with_project(registry, path), [], [])
         names = {plugin.name for plugin in registry.plugins}
         names |= {entry.qualified_name if "/" in name else entry.name for entry in entries}
-        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, names))
+        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, names, SHOW_COMPONENTS))
     others = [entry.qualified_name for entry in entries if entry.name == name and entry not in components]
     return Subject(registry, plugins, components, others)
 

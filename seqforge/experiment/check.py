@@ -21,7 +21,16 @@ from seqforge.experiment.compatibility import (
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import Component, Problem, Registry, format_value, from_validation, join_key, resolve
+from seqforge.registry import (
+    SHOW_COMPONENTS,
+    Component,
+    Problem,
+    Registry,
+    format_value,
+    from_validation,
+    join_key,
+    resolve,
+)
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -148,7 +157,7 @@ class Checker:
     def _corpus(self, table: Mapping[str, Any]) -> Component | None:
         if "corpus" in table:
             return self._component("corpus", table["corpus"], "corpus")
-        names = did_you_mean("", self._registry.names("corpus"))
+        names = did_you_mean("", self._registry.names("corpus"), SHOW_COMPONENTS)
         hint = f'Add [corpus] with use = "NAME", or --corpus NAME. {names}'
         self.problems.append(Problem("corpus", "an experiment needs a corpus", hint))
         return None
@@ -304,7 +313,9 @@ def _keys_of(section: str) -> list[str]:
 
 def _suggest_table(name: str) -> str:
     tables = [f"[{section}]" for section in SECTIONS if name in _keys_of(section)]
-    return f"Move it to {' or '.join(tables)}." if tables else did_you_mean(name, _TABLES)
+    if tables:
+        return f"Move it to {' or '.join(tables)}."
+    return did_you_mean(name, _TABLES, "`seqforge schema` shows all.")
 
 
 def _name_table(

@@ -19,7 +19,7 @@ from seqforge.faults import SESSION, blame_plugin
 from seqforge.registry.options import NestedOption, Options, options_of
 from seqforge.registry.problems import Problem, format_value, from_validation, join_key, unknown_key
 from seqforge.registry.register import KINDS, Registration
-from seqforge.registry.registry import Registry
+from seqforge.registry.registry import SHOW_COMPONENTS, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
     options = dict(cast("Mapping[str, Any]", table))
     name = options.pop("use", None)
     if not isinstance(name, str):
-        hint = did_you_mean("", registry.names(kind))
+        hint = did_you_mean("", registry.names(kind), SHOW_COMPONENTS)
         return [Problem(join_key(key, "use"), f"must name {KINDS[kind].with_article}", hint)]
     try:
         registration = registry.find(kind, name)

@@ -38,7 +38,8 @@ def join_key(*parts: str | int) -> str:
 
 def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
     """Return the problem of an unknown key, with the nearest known one."""
-    hint = did_you_mean(name, known) if known else f"{owner} takes no options."
+    command = f"plugins show {owner}" if "/" in owner else "schema"
+    hint = did_you_mean(name, known, f"`seqforge {command}` shows all.") if known else f"{owner} takes no options."
     return Problem(key, f"{owner} has no option {name!r}", hint, unknown=name)
 
 

@@ -20,6 +20,8 @@ EAGER_BACKEND = Registration(
 )
 """The one component of the core: the backend that runs any cell in plain torch."""
 
+SHOW_COMPONENTS = "`seqforge plugins list` shows the plugins, and `seqforge plugins show PLUGIN` their components."
+
 
 class Registry:
     """Plugins and their components. A registry is immutable.
@@ -194,7 +196,7 @@ class Registry:
             return f"It was defined in the file {owner}. Add --plugin and the path of this file."
         qualified = [other.qualified_name for other in self.registrations(kind)]
         candidates = qualified if "/" in name else self.names(kind)
-        hint = did_you_mean(name, candidates)
+        hint = did_you_mean(name, candidates, SHOW_COMPONENTS)
         if slash and owner not in {plugin.name for plugin in self.plugins}:
             hint = f"No plugin {owner!r} is installed. {hint}"
         if unusable and nearest(name, candidates) is None:
