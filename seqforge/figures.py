@@ -5,6 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def describe_count(number: int, noun: str) -> str:
+    """Return a number with a noun, such as "1 file" or "1,318 files"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def format_count(number: int | None) -> str:
     """Format a number of parameters with three digits, such as 1.25M; "–" if it is unknown."""
     if number is None:

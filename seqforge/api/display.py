@@ -4,6 +4,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seqforge.figures import describe_count
+
 WIDTH, HEIGHT, MARGIN = 480, 180, 44
 """Width and height of the plot, and width of the margin for its labels, in pixels."""
 
@@ -26,7 +28,7 @@ def summary_line(path: str, steps: int, losses: Sequence[Mapping[str, Any]]) -> 
     points = curves["validation"] or curves["training"]
     name = "validation" if curves["validation"] else "training"
     value = f", {name} {points[-1][1]:.4f} {unit}" if points else ""
-    return f"<Run {path}: {steps:,} steps{value}>"
+    return f"<Run {path}: {describe_count(steps, 'step')}{value}>"
 
 
 def summary_html(line: str, losses: Sequence[Mapping[str, Any]], sample: str | None) -> str:

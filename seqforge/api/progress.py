@@ -22,7 +22,7 @@ from seqforge.events import (
     TaskTerms,
     WorkProgressed,
 )
-from seqforge.figures import format_duration
+from seqforge.figures import describe_count, format_duration
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
@@ -107,7 +107,7 @@ class ProgressDisplay(Callback):
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
         """Display the progress of encoding the corpus."""
-        figures = f"{event.documents:,} document{'s' * (event.documents != 1)}, {_size(event.size)}"
+        figures = f"{describe_count(event.documents, 'document')}, {_size(event.size)}"
         if event.done:
             self.close()
             self._print(f"Encoded {figures}.")
@@ -184,7 +184,7 @@ class ProgressDisplay(Callback):
         if self._notebook:
             self._show("done", f"step {event.step:,}", 1.0)
         duration = f"{event.seconds:.1f} seconds" if event.seconds < 60 else f"{event.seconds / 60:.1f} minutes"
-        self._print(f"Done after {event.step:,} steps and {duration}: {event.reason}.")
+        self._print(f"Done after {describe_count(event.step, 'step')} and {duration}: {event.reason}.")
 
     def _time_left(self, event: StepFinished) -> str:
         done = event.fraction - self._first_fraction

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from seqforge.errors import DataError
+from seqforge.figures import describe_count
 from seqforge.files import is_utf8
 from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus
 
@@ -40,7 +41,7 @@ def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
             return digest
 
         def describe(self) -> str:
-            return f"{len(items):,} texts of a Python session"
+            return f"{describe_count(len(items), 'text')} of a Python session"
 
     return Texts
 
@@ -84,7 +85,7 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
             return f"{digest} {spec}"
 
         def describe(self) -> str:
-            return f"{len(items):,} examples of a Python session"
+            return f"{describe_count(len(items), 'example')} of a Python session"
 
     return Examples
 

@@ -6,6 +6,7 @@ import shutil
 
 import torch
 
+from seqforge.figures import describe_count
 from seqforge.hardware.devices import instruction_sets, multiplies_in_bfloat16
 from seqforge.interfaces import Diagnosis
 
@@ -30,7 +31,7 @@ def _torch() -> Diagnosis:
 
 def _threads() -> Diagnosis:
     threads, cores, busy = torch.get_num_threads(), _own_cores(), os.getloadavg()[0]
-    finding = f"{threads} threads on {cores} cores, of which about {min(busy, cores):.1f} are busy"
+    finding = f"{describe_count(threads, 'thread')} on {describe_count(cores, 'core')}, load average {busy:.1f}"
     if threads > cores:
         return Diagnosis("threads", finding, f"More threads than cores slow down training: set OMP_NUM_THREADS={cores}")
     free = max(1, round(cores - busy))

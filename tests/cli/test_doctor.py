@@ -36,16 +36,22 @@ def test_advice_is_printed_below_its_finding(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("threads", "cores", "busy", "advice"),
-    [(2, 2, 0.1, None), (8, 4, 0.0, "OMP_NUM_THREADS=4"), (4, 4, 3.1, "try OMP_NUM_THREADS=1")],
+    ("threads", "cores", "busy", "finding", "advice"),
+    [
+        (1, 1, 0.1, "1 thread on 1 core, load average 0.1", None),
+        (2, 2, 0.1, "2 threads on 2 cores, load average 0.1", None),
+        (8, 4, 0.0, "8 threads on 4 cores, load average 0.0", "OMP_NUM_THREADS=4"),
+        (4, 4, 3.1, "4 threads on 4 cores, load average 3.1", "try OMP_NUM_THREADS=1"),
+    ],
 )
 def test_too_many_threads_or_a_busy_machine_give_advice(
-    threads: int, cores: int, busy: float, advice: str | None, monkeypatch: pytest.MonkeyPatch
+    threads: int, cores: int, busy: float, finding: str, advice: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(machine, "_own_cores", lambda: cores)
     monkeypatch.setattr(machine.os, "getloadavg", lambda: (busy, 0.0, 0.0))
     found = {diagnosis.subject: diagnosis for diagnosis in machine.diagnose_machine()}["threads"]
+    assert found.finding == finding
     assert (found.advice is None) == (advice is None)
     assert advice is None or advice in str(found.advice)
 
