@@ -1,15 +1,13 @@
 """`seqforge plugins new`."""
 
 import re
-import shlex
-import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from seqforge.cli.programs import typed_program, typed_python
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError
 from seqforge.faults import SESSION
@@ -74,17 +72,10 @@ def new_plugin(
             (Path(place) / folder / path).write_text(content, encoding="utf-8")
         (Path(place) / folder).rename(folder)
     stdout().print(f"Created {folder} with {len(files)} files. Next:")
-    python = _python()
+    python = typed_python()
     for command in (f'{python} -m pip install -e "{folder}[test]"', f"{python} -m pytest {folder}"):
         stdout().print(f"  {command}")
-    stdout().print(f"  seqforge plugins check {name}")
-
-
-def _python() -> str:
-    """Return the Python of this environment as a user can type it: `python` if it is on PATH, or its path."""
-    installed = shutil.which("python")
-    same = installed is not None and Path(installed).absolute() == Path(sys.executable).absolute()
-    return "python" if same else shlex.quote(sys.executable)
+    stdout().print(f"  {typed_program()} plugins check {name}")
 
 
 def check_name(name: str, kinds: list[str], registry: Registry) -> None:

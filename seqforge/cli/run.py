@@ -1,7 +1,6 @@
 """`seqforge run`."""
 
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from seqforge.cli.options import (
     with_backend,
 )
 from seqforge.cli.processes import reported_once
+from seqforge.cli.programs import typed_program
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import ExperimentError
 from seqforge.registry import Registry
@@ -159,14 +159,14 @@ def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str
     steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
     if not steps:
         return "Interrupted before the first checkpoint was saved, so there is nothing to resume."
-    command = f"{_program()} run --resume {shlex.quote(str(started.directory))}{_repeat(plugins)}"
+    command = f"{typed_program()} run --resume {shlex.quote(str(started.directory))}{_repeat(plugins)}"
     return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 
 
 def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list[Path]) -> None:
     from seqforge.tasks import task_of
 
-    command, path = _program(), shlex.quote(str(run.path))
+    command, path = typed_program(), shlex.quote(str(run.path))
     stdout().print(f"The run is in {run.path}. Next:")
     stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{_repeat(plugins)}")
     if started is not None and started.validation_tokens:
@@ -180,10 +180,3 @@ def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list
 def _repeat(plugins: list[Path]) -> str:
     """Return the options --plugin, which every command about the run needs."""
     return "".join(f" --plugin {shlex.quote(str(path))}" for path in plugins)
-
-
-def _program() -> str:
-    """Return the program as a user can type it: `seqforge` if it is on PATH, or its path."""
-    program, installed = Path(sys.argv[0]), shutil.which("seqforge")
-    on_path = installed is not None and program.exists() and Path(installed).samefile(program)
-    return "seqforge" if on_path or program.name != "seqforge" else shlex.quote(sys.argv[0])
