@@ -11,20 +11,24 @@ from rich.filesize import decimal
 
 from seqforge.cli.terminal import print_error, stdout
 from seqforge.errors import ExperimentError
+from seqforge.figures import describe_count
 
 if TYPE_CHECKING:
     from seqforge.cache import Entry
 
 cache_app = typer.Typer(help="Show the entries of the cache, or remove some.", no_args_is_help=True)
 
+CONTENTS = {"backends": "measured times of cells"}
+"""Contents of the entries of a kind that do not record their source."""
+
 SECONDS_PER_DAY = 24 * 60 * 60
 
 
 @cache_app.command("list")
 def list_cache(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
-    """List the entries of the cache: kind, size, last use and source.
+    """List the entries of the cache: kind, size, last use, and what each was made from.
 
-    Small entries that do not record their source, such as measured times of backends, are counted by kind.
+    Small entries that do not record it, such as measured times of cells on backends, are counted by kind.
 
     [bold]Examples[/]
 
@@ -99,7 +103,8 @@ def _lines(entries: "list[Entry]") -> "list[str]":
             others[entry.kind].append(entry)
     for kind, group in others.items():
         size, used = sum(one.size for one in group), max(one.used for one in group)
-        rows.append((kind, size, used, f"{len(group)} {'file' if len(group) == 1 else 'files'}"))
+        files = describe_count(len(group), "file")
+        rows.append((kind, size, used, f"{CONTENTS[kind]}, {files}" if kind in CONTENTS else files))
     width = max((len(kind) for kind, *_ in rows), default=0)
     return [
         f"{kind:<{width}}  {decimal(size):>10}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(used))}  {origin}"

@@ -45,7 +45,7 @@ def test_the_list_names_what_an_entry_was_made_from(cache: Path, tmp_path: Path,
     assert result.stderr == ""
     first, backends, tokens = result.stdout.splitlines()
     assert re.fullmatch(rf"{cache}: \d[\d.]* (kB|bytes)", first)
-    assert re.fullmatch(r"backends +2 bytes  2001-09-09 \d\d:\d\d  1 file", backends)
+    assert re.fullmatch(r"backends +2 bytes  2001-09-09 \d\d:\d\d  measured times of cells, 1 file", backends)
     assert re.fullmatch(
         rf"tokens +(\d\.\d kB|\d+ bytes)  \d{{4}}-\d\d-\d\d \d\d:\d\d  {tmp_path}/text.txt, 60 bytes \(Characters\)",
         tokens,

@@ -49,7 +49,7 @@ def compile_program(program: Program | StagedProgram, dtype: torch.dtype, name: 
     Args:
         program: Traced step.
         dtype: Type of the products.
-        name: Name of the cell, for a message while the compiler works.
+        name: Name of the cell, for a message while the compiler works and for the list of the cache.
 
     Raises:
         PluginError: If there is no compiler, or it fails.
@@ -59,7 +59,7 @@ def compile_program(program: Program | StagedProgram, dtype: torch.dtype, name: 
         hint = "Compiling a kernel needs a C++ compiler and a processor with AVX2."
         raise PluginError("no kernel can be compiled on this machine", hint=hint)
     source, command = _source(program, dtype), _command(compiler, instruction_set)
-    folder = _folder(source, command)
+    folder, origin = _folder(source, command), f"{name} in {str(dtype).removeprefix('torch.')} for {instruction_set}"
     if not _is_complete(folder):
         warn(f"compiling a kernel for {name}; it is stored in {folder.parent}")
         try:
@@ -67,7 +67,7 @@ def compile_program(program: Program | StagedProgram, dtype: torch.dtype, name: 
             with lock_entry(folder):
                 if not _is_complete(folder):  # Another process may have compiled it.
                     delete(folder)
-                    write_entry(folder, lambda into: _compile(source, command, into))
+                    write_entry(folder, lambda into: _compile(source, command, into, origin))
         except OSError as error:
             raise PluginError(f"a kernel cannot be compiled: {error}") from error
     path = folder / LIBRARY
@@ -111,8 +111,8 @@ def _headers() -> bytes:
     return b"".join(header.read_bytes() for header in sorted(KERNELS.glob("*.hpp")))
 
 
-def _compile(source: str, command: list[str], folder: Path) -> str:
-    """Compile a kernel in a folder, and return the command."""
+def _compile(source: str, command: list[str], folder: Path, origin: str) -> str:
+    """Compile a kernel in a folder, and return what it was made from."""
     source_file = folder / "kernel.cpp"
     source_file.write_text(source, encoding="utf-8")
     try:
@@ -126,4 +126,4 @@ def _compile(source: str, command: list[str], folder: Path) -> str:
     except subprocess.SubprocessError as error:
         output = getattr(error, "stderr", None) or str(error)
         raise PluginError(f"the compiler failed: {str(output).strip().partition(chr(10))[0]}") from error
-    return f"kernel for {' '.join(command)}"
+    return origin

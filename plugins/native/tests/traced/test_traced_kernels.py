@@ -16,13 +16,14 @@ from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_native.backend import NativeBackend, read_cell
-from seqforge_native.library import NEEDS
+from seqforge_native.library import NEEDS, best_instruction_set
 from seqforge_native.traced import build
 from seqforge_native.traced.build import compile_program
 from seqforge_native.traced.program import plan
 from seqforge_native.traced.trace import trace
 from torch import Tensor, nn
 
+from seqforge.cache import list_entries
 from seqforge.errors import PluginError
 from seqforge.hardware import instruction_sets
 from seqforge.interfaces import BackendContext, FactoredCell, SequenceReader, scan
@@ -299,6 +300,8 @@ def test_a_kernel_is_compiled_once_with_a_message(
     assert backend.preparation_seconds(OneGate(5, 6), context) > 1
     backend.sequence_reader(OneGate(5, 6), context)
     assert "compiling a kernel for OneGate" in capsys.readouterr().err
+    (entry,) = list_entries()
+    assert (entry.kind, entry.origin) == ("kernels", f"OneGate in float32 for {best_instruction_set()}")
     assert backend.preparation_seconds(OneGate(7, 9), context) == 0
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("compiled again"))
     backend.sequence_reader(OneGate(7, 9), context)
