@@ -186,7 +186,7 @@ def _check(
     try:
         model = declared.model.model_validate_json(pydantic_core.to_json(plain), context={"folder": folder})
     except ValidationError as error:
-        return problems + from_validation(error, plain, key, declared.names, owner)
+        return problems + from_validation(error, plain, key, declared.names, owner, declared.examples)
     problems += [
         Problem(join_key(key, name), "cannot be None", "Leave it out to use its default.")
         for name, value in explicit.items()

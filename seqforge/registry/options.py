@@ -63,6 +63,11 @@ class Options:
         return {name: field.default for name, field in fields if not field.is_required() and field.default is not None}
 
     @property
+    def examples(self) -> dict[str, Any]:
+        """Example of each plain option that has one: `Field(examples=[…])`."""
+        return {name: field.examples[0] for name, field in self.model.model_fields.items() if field.examples}
+
+    @property
     def names(self) -> list[str]:
         """Names of all options: plain options first, each group in the order of the signature."""
         return [*self.model.model_fields, *self.nested]

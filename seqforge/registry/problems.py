@@ -1,8 +1,11 @@
 """Problems in an experiment, each with its key."""
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -44,7 +47,12 @@ def unknown_key(key: str, name: str, known: list[str], owner: str) -> Problem:
 
 
 def from_validation(
-    error: ValidationError, table: Mapping[str, Any], key: str, known: list[str], owner: str
+    error: ValidationError,
+    table: Mapping[str, Any],
+    key: str,
+    known: list[str],
+    owner: str,
+    examples: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Problem]:
     """Convert the errors of pydantic to one problem for each key.
 
@@ -54,11 +62,12 @@ def from_validation(
         key: Key of the table.
         known: Keys that the table may have.
         owner: Owner of the table, such as a component or `[training]`.
+        examples: Examples of values of some keys.
     """
     by_key: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         by_key.setdefault(join_key(key, *_path(detail, table)), []).append(detail)
-    return [_problem(place, details, known, owner) for place, details in by_key.items()]
+    return [_problem(place, details, known, owner, examples) for place, details in by_key.items()]
 
 
 def format_value(value: Any) -> str:
@@ -82,12 +91,15 @@ def _path(detail: ErrorDetails, table: Mapping[str, Any]) -> list[str | int]:
     return [*path, detail["loc"][-1]] if detail["type"] == "missing" else path
 
 
-def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: str) -> Problem:
+def _problem(
+    place: str, details: list[ErrorDetails], known: list[str], owner: str, examples: Mapping[str, Any]
+) -> Problem:
     first = details[0]
     if first["type"] == "extra_forbidden":
         return unknown_key(place, str(first["loc"][-1]), known, owner)
     if first["type"] == "missing":
-        return Problem(place, f"{owner} needs this option")
+        name = str(first["loc"][-1])
+        return Problem(place, f"{owner} needs this option", _example(place, name, examples) if name in examples else "")
     if first["type"] == "value_error":
         return Problem(place, first["msg"].removeprefix("Value error, "))
     # Several errors at one key are the branches of a union: "should be 'auto' or be greater than 0".
@@ -96,6 +108,13 @@ def _problem(place: str, details: list[ErrorDetails], known: list[str], owner: s
     choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
     meant = nearest(first["input"], choices) if isinstance(first["input"], str) else None
     return Problem(place, f"{wanted}, not {format_value(first['input'])}", f"Did you mean {meant!r}?" if meant else "")
+
+
+def _example(place: str, name: str, examples: Mapping[str, Any]) -> str:
+    """Return a hint with an example of an option, in a file and on the command line."""
+    value = json.dumps(examples[name], ensure_ascii=False)
+    typed = examples[name] if isinstance(examples[name], str) else value
+    return f"For example, write {name} = {value}, or add --set {shlex.quote(f'{place}={typed}')}."
 
 
 def _wanted(message: str) -> str:

@@ -56,6 +56,15 @@ class Required(Identity):
         self.size, self.inner, self.others = size, inner, others
 
 
+class Exemplary(Identity):
+    def __init__(
+        self,
+        files: Annotated[list[str], Field(examples=["a.txt"])],
+        rates: Annotated[list[float], Field(examples=[[0.1, 1]])],
+        size: int,
+    ) -> None: ...
+
+
 class Wrapper(Identity):
     def __init__(
         self,
@@ -110,7 +119,7 @@ class PlainLoss(Loss):
 def registry(make_registry: MakeRegistry) -> Registry:
     samplers = {
         f"sampler/{kind.__name__.lower()}": f"{__name__}:{kind.__name__}"
-        for kind in (NoOptions, Configured, Required, Wrapper)
+        for kind in (NoOptions, Configured, Exemplary, Required, Wrapper)
     }
     others = {"cell/layer": f"{__name__}:Layer", "initializer/zeros": f"{__name__}:Zeros"}
     return make_registry({**samplers, **others, "loss/plain": f"{__name__}:PlainLoss"})
@@ -220,6 +229,16 @@ def test_all_wrong_options_are_reported_at_once(registry: Registry):
     ]
 
 
+def test_a_missing_option_is_reported_with_its_example(registry: Registry):
+    assert problems(registry, 'use = "exemplary"') == [
+        "key.files: sample/exemplary needs this option. "
+        'For example, write files = "a.txt", or add --set key.files=a.txt.',
+        "key.rates: sample/exemplary needs this option. "
+        "For example, write rates = [0.1, 1], or add --set 'key.rates=[0.1, 1]'.",
+        "key.size: sample/exemplary needs this option",
+    ]
+
+
 def test_a_component_without_options_takes_none(registry: Registry):
     assert resolved_component(registry, 'use = "nooptions"').table == {"use": "sample/nooptions"}
     message = "key.size: sample/nooptions has no option 'size'. sample/nooptions takes no options."
@@ -240,7 +259,7 @@ def test_a_component_must_be_a_table(registry: Registry, value: Any, name: str):
 
 @pytest.mark.parametrize("table", ["", "use = 3", "use = []"])
 def test_a_component_must_have_a_name(registry: Registry, table: str):
-    message = "key.use: must name a sampler. Known: configured, nooptions, required, wrapper."
+    message = "key.use: must name a sampler. Known: configured, exemplary, nooptions, required, wrapper."
     assert problems(registry, table) == [message]
     assert problems(registry, table, "optimizer") == ["key.use: must name an optimizer. None is installed."]
 

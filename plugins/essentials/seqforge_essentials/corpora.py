@@ -22,7 +22,9 @@ class InlineText(Corpus):
         ValueError: If the text is empty.
     """
 
-    def __init__(self, text: Annotated[str, Field(min_length=1, description="Text of the corpus.")]) -> None:
+    def __init__(
+        self, text: Annotated[str, Field(min_length=1, description="Text of the corpus.", examples=["to be or not"])]
+    ) -> None:
         if not text:
             raise ValueError("the text is empty")
         self._content = text.encode("utf-8")
@@ -57,7 +59,11 @@ class TextFiles(Corpus):
         self,
         files: Annotated[
             list[ExperimentPath],
-            Field(min_length=1, description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file."),
+            Field(
+                min_length=1,
+                description="Paths or patterns (`*`, `?`, `**`), relative to the experiment file.",
+                examples=["notes.txt"],
+            ),
         ],
         encoding: Annotated[
             str, Field(description="Text encoding of the files, by its name in Python, such as `latin-1`.")
