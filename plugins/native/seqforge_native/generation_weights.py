@@ -119,7 +119,8 @@ def in_large_pages(*shape: int, dtype: torch.dtype) -> Tensor:
     advice = getattr(mmap, "MADV_HUGEPAGE", None)  # exists on Linux only
     if size < _LARGE_PAGE or advice is None:
         return torch.empty(shape, dtype=dtype)
-    memory = mmap.mmap(-1, size)
+    # By default, Python's memory is shared, for which Linux has large pages only if an administrator allows them.
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
         memory.madvise(advice)
     except OSError:  # the kernel was built without large pages

@@ -1,10 +1,13 @@
 """Tensors in large pages behave like other tensors, even if the system refuses large pages."""
 
 import mmap
+from pathlib import Path
 
 import pytest
 import torch
 from seqforge_native.generation_weights import in_large_pages
+
+MAPPINGS = Path("/proc/self/maps")
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1024, 1024), (1000, 1037), (1, 1 << 21)])
@@ -24,6 +27,18 @@ def test_a_view_keeps_the_memory_of_its_tensor():
     views = [tensor[::1000] for tensor in tensors]
     del tensors
     assert [view.unique().tolist() for view in views] == [[number] for number in range(8)]
+
+
+@pytest.mark.skipif(not MAPPINGS.exists(), reason="Linux lists the memory of a process")
+def test_the_memory_of_a_large_tensor_is_private_since_shared_memory_has_no_large_pages():
+    tensor = in_large_pages(1024, 1024, dtype=torch.float32)
+    for line in MAPPINGS.read_text().splitlines():
+        addresses, permissions = line.split()[:2]
+        first, end = (int(number, 16) for number in addresses.split("-"))
+        if first <= tensor.data_ptr() < end:
+            assert permissions == "rw-p"
+            return
+    pytest.fail("the memory is not listed")
 
 
 def test_without_large_pages_a_tensor_is_in_small_pages(monkeypatch: pytest.MonkeyPatch):
