@@ -101,15 +101,19 @@ def _run(study: "optuna.Study", settings: "Sweep", folder: Path, registry: Regis
     from seqforge_sweeps.trials import run_trials
 
     keep_freed_memory()
+    ran = False
     with TrialDisplay(study, stderr()) as display:
         try:
             for trial in run_trials(study, settings, folder, registry, [display]):
+                ran = True
                 display.close()
                 stderr().print(printable(_line(trial, study)))
         except KeyboardInterrupt as interrupt:
             display.close()
             stderr().print("Interrupted. The trial is saved and queued again. The same command continues the sweep.")
             raise typer.Exit(interrupt.exit_status if isinstance(interrupt, Interrupted) else 130) from None
+    if not ran:
+        stderr().print("No trial of this sweep is left to start. A larger --trials adds some.")
 
 
 def _line(trial: "FrozenTrial", study: "optuna.Study") -> str:

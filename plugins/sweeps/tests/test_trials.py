@@ -95,6 +95,7 @@ def test_the_command_runs_every_trial_once_and_writes_a_page(sweep: Sweep, tmp_p
     assert sorted(row["trial"] for row in rows) == [0, 1, 2]
     assert [row["value"] for row in rows] == sorted(row["value"] for row in rows)
     assert "the best so far" in result.stderr
+    assert "left to start" not in result.stderr
     for row in rows:
         trained = Run.open(row["run"])
         assert trained.experiment.cells[0].options["hidden_size"] == row["parameters"]["model.cells.0.hidden_size"]
@@ -106,6 +107,7 @@ def test_the_command_runs_every_trial_once_and_writes_a_page(sweep: Sweep, tmp_p
     assert f"<td>{rows[0]['value']:.4g}</td>" in page
     again = CliRunner().invoke(build_app(Registry.installed()), arguments)
     assert json.loads(again.stdout) == rows
+    assert "No trial of this sweep is left to start" in again.stderr
     assert len(list(find_runs(tmp_path / "runs"))) == 3
 
 
