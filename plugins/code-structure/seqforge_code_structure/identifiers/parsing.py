@@ -1,14 +1,20 @@
-"""Parse compiled code, with a limit of the parser's work that is linear in the length of the code.
+"""Parse compiled code, with limits of the parser's work.
 
-The parser of tree-sitter takes quadratic time for some texts with errors, such as `while (a) b while (a) b`. It reports
-its progress after every hundred operations. The limit is a number of reports, so it is the same on every machine. A
-text such as `.a = .a = …` stays below it, although each report takes long: 12 s for 100,000 characters, on a Zen 5.
+The parser of tree-sitter takes quadratic time for some texts with errors, for two reasons:
+
+- It tries many continuations, as in `while (a) b while (a) b`. It reports its progress after every hundred operations,
+  and the number of reports is limited.
+- In `.a = .a = …`, it needs few operations. But at the end of the code, it compares all ways to combine the errors.
+  There may be as many ways as errors, and each takes time that is linear in the length of the code. So the product of
+  both is limited. The parser does not count its errors, but it logs them. The log is slow, so a part of it is read, and
+  only for long code.
+
+These are numbers of operations, so the limits are the same on every machine.
 """
 
 from functools import cache
-from itertools import count
 
-from tree_sitter import Parser, Point, Tree
+from tree_sitter import LogType, Parser, Point, Tree
 
 from seqforge_code_structure.identifiers.grammar import LANGUAGE
 from seqforge_code_structure.identifiers.opaque_macros import find_text_macros, remove_opaque_code
@@ -19,6 +25,17 @@ FEWEST_REPORTS = 1_000
 
 REPORTS_PER_CHARACTER = 0.1
 """Number of further reports for each character. Units of Linux need at most a quarter of them."""
+
+MOST_ERROR_CHARACTERS = 100_000_000
+"""Limit of the product of the number of errors and the number of characters. Units of Linux need at most a fifth of it,
+after the rewriting."""
+
+SHORTEST_LOGGED = 10_000
+"""Length of the shortest code whose errors are counted, in characters. Shorter code stays below the limit, since it has
+at most about one error for each character."""
+
+LOGGED_REPORTS = 32
+"""Number of reports of progress, of which the operations before one are logged."""
 
 TOO_MUCH_WORK = "not analyzed: its errors take the parser too long"
 
@@ -32,28 +49,53 @@ def _create_parser() -> Parser:
     return Parser(LANGUAGE)
 
 
-def parse_code(code: bytes) -> Tree:
-    """Parse code as it is.
+class Work:
+    """A count of the parser's work.
 
-    Raises:
-        TooMuchWorkError: If the parser needs too many operations.
+    Args:
+        parser: The parser.
+        length: Length of the code.
+
+    Attributes:
+        reports: Number of reports of progress.
+        errors: Number of errors in the part of the log that is read.
     """
+
+    def __init__(self, parser: Parser, length: int) -> None:
+        self.reports = 0
+        self.errors = 0
+        self._parser, self._length = parser, length
+        self._most_reports = FEWEST_REPORTS + REPORTS_PER_CHARACTER * length
+
+    def report(self, _position: int, _has_error: bool) -> bool:
+        """Count a report of progress, and return whether the work is too much."""
+        self.reports += 1
+        if self._length >= SHORTEST_LOGGED:
+            if self.reports % LOGGED_REPORTS == 0:
+                self._parser.logger = self._read_log
+            else:
+                del self._parser.logger
+        return self.reports > self._most_reports or LOGGED_REPORTS * self.errors * self._length > MOST_ERROR_CHARACTERS
+
+    def _read_log(self, _kind: LogType, message: str) -> None:
+        self.errors += message.startswith("detect_error")
+
+
+def parse_code(code: bytes) -> Tree | None:
+    """Parse code as it is. Return None if the parser needs too many operations."""
     parser = _create_parser()
-    limit = FEWEST_REPORTS + REPORTS_PER_CHARACTER * len(code)
-    reports = count(1)
 
     def read(start: int, _: Point) -> bytes:
         return code[start:]
 
-    def is_too_much(_position: int, _has_error: bool) -> bool:
-        return next(reports) > limit
-
     try:
         # The parser reports its progress only if it reads the code from a function.
-        return parser.parse(read, progress_callback=is_too_much)
+        return parser.parse(read, progress_callback=Work(parser, len(code)).report)
     except ValueError:
         parser.reset()
-        raise TooMuchWorkError from None
+        return None
+    finally:
+        del parser.logger
 
 
 def rewrite_and_parse(text: str, code: bytes) -> tuple[bytes, Tree]:
@@ -70,13 +112,15 @@ def rewrite_and_parse(text: str, code: bytes) -> tuple[bytes, Tree]:
     """
     rewritten = rewrite(code, RULES_FOR_ALL_CODE)
     tree = parse_code(rewritten)
-    if not tree.root_node.has_error:
+    if tree and not tree.root_node.has_error:
         return rewritten, tree
     repaired = rewrite(code)
     if repaired != rewritten:
         tree = parse_code(repaired)
-    if tree.root_node.has_error:
+    if tree is None or tree.root_node.has_error:
         simpler = remove_opaque_code(repaired, find_text_macros(text))
-        if simpler != repaired and not (other := parse_code(simpler)).root_node.has_error:
+        if simpler != repaired and (other := parse_code(simpler)) and not other.root_node.has_error:
             return simpler, other
+    if tree is None:
+        raise TooMuchWorkError
     return repaired, tree

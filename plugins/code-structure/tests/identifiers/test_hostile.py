@@ -5,11 +5,12 @@ import random
 import pytest
 from seqforge_code_structure.defects import TOO_DEEP
 from seqforge_code_structure.findings import analyze
-from seqforge_code_structure.identifiers import reading
+from seqforge_code_structure.identifiers import parsing, reading
 from seqforge_code_structure.identifiers.parsing import TOO_MUCH_WORK
 from seqforge_code_structure.identifiers.reading import LONGEST_UNIT
 from seqforge_code_structure.identifiers.walk import DEEPEST_TREE
 from seqforge_code_structure.rules import RULES, Diagnostic
+from tree_sitter import Parser
 
 FUNCTION = "int f(void)\n{{\n\t{}\n}}\n"
 
@@ -40,6 +41,8 @@ DEEP = {
     "casts": (FUNCTION.format("x = " + "(a)" * 10_000 + "b;"), TREE_TOO_DEEP),
     "conditions": (FUNCTION.format("x = " + "a ? b : " * 10_000 + "1;"), TREE_TOO_DEEP),
     "statements without semicolons": (FUNCTION.format("while (a) b " * 10_000), TOO_MUCH_WORK),
+    "errors that the parser cannot leave": (".a = " * 20_000, TOO_MUCH_WORK),
+    "the same in a function": (FUNCTION.format(".a = " * 20_000), TOO_MUCH_WORK),
     "a long unit": (FUNCTION.format("x = 1;\n" * (LONGEST_UNIT // 5)), f"longer than {LONGEST_UNIT:,} characters"),
 }
 
@@ -87,6 +90,35 @@ def test_units_beyond_a_limit_are_reported(text: str, expected: str):
 def test_hostile_texts_are_analyzed(text: str):
     for finding in find_name_errors(text):
         assert 0 <= finding.start < finding.stop <= len(text)
+
+
+def test_more_errors_are_no_more_work(monkeypatch: pytest.MonkeyPatch):
+    works: list[parsing.Work] = []
+
+    class RecordedWork(parsing.Work):
+        def __init__(self, parser: Parser, length: int) -> None:
+            super().__init__(parser, length)
+            works.append(self)
+
+    monkeypatch.setattr(parsing, "Work", RecordedWork)
+    for length in (100_000, 200_000):
+        assert parsing.parse_code(b".a = " * (length // 5)) is None
+    # Without the limit, the reports are proportional to the length, and the time is quadratic.
+    once, twice = (work.reports for work in works)
+    assert twice <= once
+
+
+def test_long_code_with_few_errors_is_parsed():
+    tree = parsing.parse_code(FUNCTION.format("\tg(a);\n" * 50_000 + "\tg(;\n" * 10).encode())
+    assert tree is not None
+    assert tree.root_node.has_error
+
+
+def test_code_that_is_repaired_may_have_many_errors_before():
+    # Each line is an error of the grammar until the rules for annotations remove `__foo`.
+    text = "struct s x[] = {\n" + "\t{ .a = (int __force) 1 },\n" * 4_000 + "};\n"
+    assert parsing.parse_code(text.encode()) is None
+    assert find_name_errors(text) == []
 
 
 def test_nesting_within_the_limit_is_analyzed(monkeypatch: pytest.MonkeyPatch):
