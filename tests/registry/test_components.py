@@ -1,140 +1,25 @@
 """Resolving a table of an experiment to a component: options, nested components, and building."""
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pytest
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import Field, PositiveFloat, PositiveInt
-from torch import Tensor
 
 from seqforge.errors import DataError, PluginError
-from seqforge.interfaces import Cell, ExperimentPath, Initializer, Loss, Sampler
 from seqforge.registry import Component, Registry, resolve
+from tests.registry.sample_components import COMPONENTS, FOLDER, Configured, PlainLoss, problems, resolved_component
 
 MakeRegistry = Callable[..., Registry]
-
-FOLDER = Path("/experiments")
-
-
-class Identity(Sampler):
-    def transform(self, logits: Tensor, memory: Any) -> Tensor:
-        return logits
-
-
-class NoOptions(Identity): ...
-
-
-class Configured(Identity):
-    """Has an option of every type that a plugin may use."""
-
-    def __init__(
-        self,
-        size: Annotated[PositiveInt, Field(description="How many.")] = 3,
-        part: Annotated[float, Field(ge=0, lt=1, description="How much.")] = 0.5,
-        enabled: bool = True,
-        text: Annotated[str, Field(min_length=1)] = "a",
-        mode: Literal["fast", "slow"] = "fast",
-        lengths: Annotated[tuple[PositiveInt, ...], Field(max_length=5)] = (1, 2),
-        names: Annotated[list[str], Field(min_length=1)] = ["a"],  # noqa: B006 - nothing changes it
-        weights: dict[str, float] = {},  # noqa: B006
-        limit: int | None = None,
-        steps: Literal["auto"] | PositiveInt = "auto",
-        rates: float | list[PositiveFloat] = 0.1,
-        path: ExperimentPath | None = None,
-        cache: ExperimentPath = Path("cache"),
-    ) -> None:
-        self.given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-
-
-class Required(Identity):
-    def __init__(self, size: PositiveInt, inner: Sampler, others: list[Sampler]) -> None:
-        self.size, self.inner, self.others = size, inner, others
-
-
-class Exemplary(Identity):
-    def __init__(
-        self,
-        files: Annotated[list[str], Field(examples=["a.txt"])],
-        rates: Annotated[list[float], Field(examples=[[0.1, 1]])],
-        size: int,
-    ) -> None: ...
-
-
-class Wrapper(Identity):
-    def __init__(
-        self,
-        inner: Annotated[Sampler, Field(description="What is wrapped.")],
-        before: Annotated[list[Sampler] | None, Field(description="What comes before.")] = None,
-        after: Annotated[Sampler, Field(description="What comes after.")] | None = None,
-        several: Sequence[Annotated[Sampler, Field()]] = (),
-    ) -> None:
-        self.inner, self.before, self.after, self.several = inner, before, after, several
-
-
-class Layer(Cell[tuple[Tensor, ...]]):
-    """A cell with a nested cell and a nested initializer."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: PositiveInt = 4,
-        inner: Cell[Any] | None = None,
-        weights: Initializer | None = None,
-    ) -> None:
-        super().__init__(input_size, hidden_size)
-        self.inner = inner
-        self.weights = weights
-
-    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        return ()
-
-    def step(self, projected: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return projected, state
-
-
-class Zeros(Initializer):
-    def __init__(self, value: float = 0.0) -> None:
-        if value < 0:
-            raise ValueError("the value is negative")
-        if value > 1:
-            raise DataError("no such value", hint="Take another.")
-
-    def initialize(self, name: str, parameter: Tensor) -> None:
-        parameter.zero_()
-
-
-class PlainLoss(Loss):
-    """Inherits the __init__ of torch.nn.Module, which accepts any argument."""
-
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return outputs.mean()
 
 
 @pytest.fixture(scope="session")
 def registry(make_registry: MakeRegistry) -> Registry:
-    samplers = {
-        f"sampler/{kind.__name__.lower()}": f"{__name__}:{kind.__name__}"
-        for kind in (NoOptions, Configured, Exemplary, Required, Wrapper)
-    }
-    others = {"cell/layer": f"{__name__}:Layer", "initializer/zeros": f"{__name__}:Zeros"}
-    return make_registry({**samplers, **others, "loss/plain": f"{__name__}:PlainLoss"})
-
-
-def resolved_component(registry: Registry, toml: str, kind: str = "sampler") -> Component:
-    found = resolve(registry, kind, tomllib.loads(toml), "key", FOLDER)
-    assert isinstance(found, Component), found
-    return found
-
-
-def problems(registry: Registry, toml: str, kind: str = "sampler") -> list[str]:
-    found = resolve(registry, kind, tomllib.loads(toml), "key", FOLDER)
-    assert isinstance(found, list), found
-    return [str(problem) for problem in found]
+    return make_registry(COMPONENTS)
 
 
 def test_a_resolved_table_contains_every_default(registry: Registry):
@@ -264,48 +149,9 @@ def test_a_component_must_have_a_name(registry: Registry, table: str):
     assert problems(registry, table, "optimizer") == ["key.use: must name an optimizer. None is installed."]
 
 
-def test_components_can_be_nested(registry: Registry):
-    table = """
-        use = "wrapper"
-        inner = { use = "wrapper", inner = { use = "configured", size = 9 } }
-        before = [{ use = "nooptions" }, { use = "configured" }]
-        after = { use = "nooptions" }
-        several = [{ use = "configured", size = 8 }]"""
-    component = resolved_component(registry, table)
-    assert component.table["inner"]["inner"]["size"] == 9
-    assert [part["use"] for part in component.table["before"]] == ["sample/nooptions", "sample/configured"]
-    built = component.build()
-    assert (built.inner.before, built.inner.several) == (None, ())
-    types = [type(part) for part in (built.inner, *built.before, built.after)]
-    assert types == [Wrapper, NoOptions, Configured, NoOptions]
-    assert [part.given["size"] for part in (built.inner.inner, built.several[0])] == [9, 8]
-
-
-def test_a_problem_of_a_nested_component_has_its_full_key(registry: Registry):
-    toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
-    assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
-    message = 'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }.'
-    assert problems(registry, 'use = "wrapper"') == [message]
-
-
 def test_an_option_that_the_engine_sets_cannot_be_set(registry: Registry):
     [problem] = problems(registry, 'use = "layer"\ninput_size = 3', "cell")
     assert problem == "key.input_size: the engine sets this option of sample/layer. Leave it out."
-
-
-def test_options_that_the_engine_sets_reach_nested_components_of_the_same_kind(registry: Registry):
-    toml = 'use = "layer"\ninner = { use = "layer", hidden_size = 2, weights = { use = "zeros" } }'
-    layer = resolved_component(registry, toml, "cell").build(input_size=5)
-    assert (layer.input_size, layer.inner.input_size, layer.inner.hidden_size) == (5, 5, 2)
-    assert isinstance(layer.inner.weights, Zeros)
-
-
-def test_a_component_lists_the_plugins_of_its_nested_components(make_registry: MakeRegistry):
-    registries = [make_registry({"sampler/wrapper": f"{__name__}:Wrapper"}, plugin="alpha")]
-    registries += [make_registry({"sampler/one": f"{__name__}:NoOptions"}, plugin=name) for name in ("beta", "gamma")]
-    registry = Registry([plugin for one in registries for plugin in one.plugins])
-    toml = 'use = "wrapper"\ninner = {use = "beta/one"}\nbefore = [{use = "gamma/one"}]'
-    assert resolved_component(registry, toml).plugins == {"alpha", "beta", "gamma"}
 
 
 def test_an_error_in_a_constructor_names_the_component(registry: Registry):

@@ -1,0 +1,64 @@
+"""Components inside the tables of other components."""
+
+from collections.abc import Callable
+
+import pytest
+
+from seqforge.registry import Registry
+from tests.registry.sample_components import (
+    COMPONENTS,
+    Configured,
+    NoOptions,
+    Wrapper,
+    Zeros,
+    problems,
+    resolved_component,
+)
+
+MakeRegistry = Callable[..., Registry]
+
+
+@pytest.fixture(scope="session")
+def registry(make_registry: MakeRegistry) -> Registry:
+    return make_registry(COMPONENTS)
+
+
+def test_components_can_be_nested(registry: Registry):
+    table = """
+        use = "wrapper"
+        inner = { use = "wrapper", inner = { use = "configured", size = 9 } }
+        before = [{ use = "nooptions" }, { use = "configured" }]
+        after = { use = "nooptions" }
+        several = [{ use = "configured", size = 8 }]"""
+    component = resolved_component(registry, table)
+    assert component.table["inner"]["inner"]["size"] == 9
+    assert [part["use"] for part in component.table["before"]] == ["sample/nooptions", "sample/configured"]
+    built = component.build()
+    assert (built.inner.before, built.inner.several) == (None, ())
+    types = [type(part) for part in (built.inner, *built.before, built.after)]
+    assert types == [Wrapper, NoOptions, Configured, NoOptions]
+    assert [part.given["size"] for part in (built.inner.inner, built.several[0])] == [9, 8]
+
+
+def test_a_problem_of_a_nested_component_has_its_full_key(registry: Registry):
+    toml = 'use = "wrapper"\n[inner]\nuse = "wrapper"\n[inner.inner]\nuse = "configured"\nsize = 0'
+    assert problems(registry, toml) == ["key.inner.inner.size: should be greater than 0, not 0"]
+    message = 'key.inner: sample/wrapper needs this option. Write inner = { use = "SAMPLER" }.'
+    assert problems(registry, 'use = "wrapper"') == [message]
+
+
+def test_options_that_the_engine_sets_reach_nested_components_of_the_same_kind(registry: Registry):
+    toml = 'use = "layer"\ninner = { use = "layer", hidden_size = 2, weights = { use = "zeros" } }'
+    layer = resolved_component(registry, toml, "cell").build(input_size=5)
+    assert (layer.input_size, layer.inner.input_size, layer.inner.hidden_size) == (5, 5, 2)
+    assert isinstance(layer.inner.weights, Zeros)
+
+
+def test_a_component_lists_the_plugins_of_its_nested_components(make_registry: MakeRegistry):
+    registries = [make_registry({"sampler/wrapper": COMPONENTS["sampler/wrapper"]}, plugin="alpha")]
+    registries += [
+        make_registry({"sampler/one": COMPONENTS["sampler/nooptions"]}, plugin=name) for name in ("beta", "gamma")
+    ]
+    registry = Registry([plugin for one in registries for plugin in one.plugins])
+    toml = 'use = "wrapper"\ninner = {use = "beta/one"}\nbefore = [{use = "gamma/one"}]'
+    assert resolved_component(registry, toml).plugins == {"alpha", "beta", "gamma"}
