@@ -1,12 +1,12 @@
 """A check of a cell on one step, before training."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from seqforge.faults import blame_plugin, plugin_fault
-from seqforge.interfaces import Cell, map_state
+from seqforge.interfaces import Cell, ElementwiseCell, FactoredCell, map_state
 from seqforge.registry import Component
 
 _ROWS = 2
@@ -27,10 +27,13 @@ def validate_cell(cell: Cell[Any], component: Component) -> None:
     with blame_plugin("cell", component.name, type(cell), "it cannot read a step"), torch.no_grad():
         before = cell.initial_state(_ROWS)
         reason = _state_fault(before)
+        # Not zeros, because a state that is modified in place could keep its value.
+        inputs = torch.ones(1, _ROWS, cell.input_size)
+        if reason is None:
+            reason = _result_fault(cell, cell.step(cell.project(inputs)[0], map_state(torch.clone, before)), before)
         if reason is None:
             given = map_state(torch.clone, before)  # Parts of the initial state may share their memory.
-            # Not zeros, because a state that is modified in place could keep its value.
-            outputs, after = cell(torch.ones(1, _ROWS, cell.input_size), given)
+            outputs, after = cell(inputs, given)
             reason = _step_fault(cell, outputs, before, after) or _modification(given, before)
     if reason is not None:
         raise plugin_fault("cell", component.name, reason)
@@ -44,6 +47,31 @@ def _state_fault(state: Any) -> str | None:
             shown = list(part.shape) if isinstance(part, Tensor) else type(part).__name__
             return f"{name!r} of its state for a batch of {_ROWS} is {shown}, not a tensor [{_ROWS}, …]"
     return None
+
+
+def _result_fault(cell: Cell[Any], result: Any, state: Any) -> str | None:
+    """Compare the types in the result of a step with an output and a state."""
+    if type(result) is tuple:
+        parts = cast("tuple[Any, ...]", result)
+        if len(parts) == 2 and isinstance(parts[0], Tensor) and type(parts[1]) is type(state):
+            return None
+    elementwise = type(cell).step in (FactoredCell[Any].step, ElementwiseCell[Any].step)
+    expected = f"the output and the next state: ([{_ROWS}, {cell.hidden_size}], {_describe(state)})"
+    return f"its {'pointwise' if elementwise else 'step'} returns {_describe(result)}, not {expected}"
+
+
+def _describe(value: Any) -> str:
+    """Describe a result of a step by its types and shapes, such as `([2, 8], HiddenState(hidden=[2, 8]))`."""
+    if isinstance(value, Tensor):
+        return str(list(value.shape))
+    if hasattr(value, "_asdict"):
+        return (
+            f"{type(value).__name__}({', '.join(f'{name}={_describe(part)}' for name, part in _parts(value).items())})"
+        )
+    if isinstance(value, tuple):
+        parts = [_describe(part) for part in cast("tuple[Any, ...]", value)]
+        return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+    return type(value).__name__
 
 
 def _step_fault(cell: Cell[Any], outputs: Any, before: Any, after: Any) -> str | None:

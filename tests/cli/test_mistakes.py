@@ -20,6 +20,21 @@ sequence_length = 5
 steps = 2
 """
 
+STATELESS = """
+import torch
+from seqforge.interfaces import FactoredCell, HiddenState
+
+class Stateless(FactoredCell[HiddenState]):
+    def __init__(self, input_size: int, hidden_size: int = 4) -> None:
+        super().__init__(input_size, hidden_size, hidden_size)
+
+    def initial_state(self, batch_size: int) -> HiddenState:
+        return HiddenState(self.recurrent_weight.new_zeros(batch_size, self.hidden_size))
+
+    def pointwise(self, input_gates, recurrent_gates, state):
+        return torch.tanh(input_gates + recurrent_gates)
+"""
+
 MISTAKES = {
     "no such file": (["run", "nowhere.toml"], "nowhere.toml: no such file"),
     "a folder": (["run", "."], "is a folder, not an experiment file"),
@@ -77,6 +92,11 @@ MISTAKES = {
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
     "one path for a list": (["run", "--corpus", "text", "--set", "corpus.files=none.txt"], "no file matches"),
     "a wrong device": (["run", "fine.toml", "--set", "training.device=gpu"], "this machine has no device 'gpu'"),
+    "a pointwise that returns no state": (
+        ["run", "fine.toml", "--plugin", "stateless.py", "--cell", "stateless"],
+        "cell 'stateless.py/stateless': its pointwise returns [2, 4], not the output and the next state: "
+        "([2, 4], HiddenState(hidden=[2, 4]))",
+    ),
     "a topology that does not fit the corpus": (
         ["check", "fine.toml", "--set", "model.topology=many-to-one"],
         "needs one target for each example",
@@ -89,6 +109,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "fine.toml").write_text(FINE)
     (tmp_path / "broken.toml").write_text("[corpus\nuse = ")
     (tmp_path / "unquoted.toml").write_text("[corpus]\nuse = text")
+    (tmp_path / "stateless.py").write_text(STATELESS)
     (tmp_path / "a-run").mkdir()
     (tmp_path / "a-run" / "experiment.toml").write_text(FINE)
     os.mkfifo(tmp_path / "pipe.toml")

@@ -64,6 +64,20 @@ class Forgetting(ValidCell):
         return projected @ self.weight, (state.hidden,)
 
 
+class WithoutState(ValidCell):
+    def step(self, projected: Any, state: Any) -> Any:
+        return projected @ self.weight
+
+
+class WithoutOutput(ValidCell):
+    def step(self, projected: Any, state: Any) -> Any:
+        return Memory(projected @ self.weight)
+
+
+class WithoutResult(ValidCell):
+    def step(self, projected: Any, state: Any) -> Any: ...
+
+
 class Wide(ValidCell):
     def step(self, projected: Any, state: Any) -> Any:
         return torch.cat([state.hidden, state.hidden], dim=1), state
@@ -83,6 +97,9 @@ def test_a_valid_cell_passes(component: Any):
     validate_cell(ValidCell(4), component)
 
 
+EXPECTED = r"the output and the next state: \(\[2, 3\], Memory\(hidden=\[2, 3\]\)\)"
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -97,7 +114,10 @@ def test_a_valid_cell_passes(component: Any):
             Doubling,
             r"'hidden' of its state is torch.float32 \[2, 3\] before a step, and t.*64 \[2, 3\] after it",
         ),
-        (Forgetting, "its state is a Memory before a step, and a tuple after it"),
+        (Forgetting, rf"its step returns \(\[2, 3\], \(\[2, 3\],\)\), not {EXPECTED}"),
+        (WithoutState, rf"its step returns \[2, 3\], not {EXPECTED}"),
+        (WithoutOutput, rf"its step returns Memory\(hidden=\[2, 3\]\), not {EXPECTED}"),
+        (WithoutResult, f"its step returns NoneType, not {EXPECTED}"),
         (Wide, r"its output of one step for a batch of 2 is \[1, 2, 6\], not \[1, 2, 3\]"),
         (Raising, r"it cannot read a step: AttributeError: .* \(test_validate_cell.py, line \d+\)"),
     ],
