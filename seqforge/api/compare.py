@@ -7,9 +7,10 @@ from typing import Any
 
 from seqforge.api.run import Run
 from seqforge.data import SplitName
+from seqforge.errors import RunError
 from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.events import Report
-from seqforge.registry import Registry
+from seqforge.registry import Registry, format_value
 from seqforge.runs import find_run
 from seqforge.runs.comparison import differing_settings, short_names, summarize_all
 from seqforge.runs.summary import RunSummary
@@ -68,6 +69,11 @@ def compare(
         RunError: If there are fewer than two runs, or if one cannot be read.
         DataError: If a split is empty, or a corpus is missing.
     """
+    if isinstance(runs, str) or not isinstance(runs, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RunError(
+            f"compare() takes a list of runs, not {format_value(runs)}",
+            hint='For example: compare(["runs/first-run", "runs/second-run"]).',
+        )
     opened, registry = {run.path: run for run in runs if isinstance(run, Run)}, Registry.installed()
     summaries = summarize_all([run.path if isinstance(run, Run) else find_run(run, registry) for run in runs])
     table = tabulate_runs(summaries)

@@ -23,12 +23,14 @@ from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World, join_world
+from seqforge.errors import ExperimentError, RunError
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, Precision, precisions_to_measure
+from seqforge.registry import format_value
 from seqforge.runs.backends import describe_backends, read_backends, read_precision, record_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes, remove_temporary_files
@@ -74,6 +76,11 @@ def train(
         DataError: If the corpus is missing, empty or too short.
         RunError: If the weights of `initial` do not fit, a number is not finite, or a file cannot be written.
     """
+    if not isinstance(experiment, Experiment):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ExperimentError(
+            f"train() takes an Experiment, not {format_value(experiment)}",
+            hint='For a file: train(Experiment.load("small.toml")). For tables: train(Experiment.from_dict({…})).',
+        )
     with _joined(world) as world:
         earlier = world.launch.recall_run() if world.launch is not None else None
         if earlier is not None:
@@ -114,6 +121,10 @@ def resume(
         RunError: If the run has no such checkpoint, the checkpoint does not fit, a recorded backend is not available,
             or as in `train`.
     """
+    if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RunError(
+            f"resume() takes a Run, not {format_value(run)}", hint='Open it: resume(Run.open("runs/first-run")).'
+        )
     with _joined(world) as world:
         return _resume(run, checkpoint, callbacks, progress, world)
 
@@ -224,6 +235,10 @@ def _open_listeners(
     experiment: Experiment, callbacks: Sequence[object], progress: bool | None, world: World
 ) -> Generator[Callable[[object], None]]:
     """Yield a function that passes events to plugins, callbacks, trackers and the display, in the first process."""
+    if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ExperimentError(
+            f"callbacks are a list of objects, not {format_value(callbacks)}", hint="Pass callbacks=[…]."
+        )
     if not world.is_first:
         yield lambda event: None
         return

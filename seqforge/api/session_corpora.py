@@ -11,6 +11,7 @@ from seqforge.errors import DataError
 from seqforge.figures import describe_count
 from seqforge.files import is_utf8
 from seqforge.interfaces import Corpus, Document, Example, ExampleSpec, LabelledCorpus
+from seqforge.registry import format_value
 
 
 def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
@@ -24,8 +25,9 @@ def texts(documents: Iterable[str | bytes | Document]) -> type[Corpus]:
     Raises:
         DataError: If there is no text, or if an item is not a text that can be encoded in UTF-8.
     """
-    if isinstance(documents, str | bytes):
-        raise DataError("texts(…) takes an iterable of texts, not a single text", hint="Write texts([text]).")
+    given: Any = documents
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise DataError(f"texts(…) takes a list of texts, not {format_value(documents)}", hint="Write texts([text]).")
     items = [_document(index, item) for index, item in enumerate(documents)]
     if not items:
         raise DataError("texts(…): the iterable is empty", hint="Pass at least one text.")
@@ -61,6 +63,9 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
     Raises:
         DataError: If there is no example, if an item is not a pair, or if a value is neither text nor numbers.
     """
+    if not isinstance(pairs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        hint = "Write examples([(input, target), …], spec)."
+        raise DataError(f"examples(…) takes a list of pairs, not {format_value(pairs)}", hint=hint)
     items = [_example(index, item) for index, item in enumerate(pairs)]
     if not items:
         raise DataError("examples(…): the iterable is empty", hint="Pass at least one example.")

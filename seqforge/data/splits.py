@@ -79,7 +79,7 @@ def check_split(name: str) -> None:
         DataError: If there is no split of that name.
     """
     if name not in get_args(SplitName):
-        raise DataError(f"there is no split {name!r}", hint=did_you_mean(name, get_args(SplitName)))
+        raise DataError(f"there is no split {name!r}", hint=did_you_mean(str(name), get_args(SplitName)))
 
 
 def hash_to_unit_interval(name: str) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from seqforge.experiment.tables import override, read_table
 from seqforge.faults import blame_components
 from seqforge.files import is_utf8
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import Choice, Component, Registry, plain_tables, use, with_classes_of
+from seqforge.registry import Choice, Component, Registry, format_value, plain_tables, use, with_classes_of
 
 Settings = Mapping[str, Any]
 
@@ -159,6 +160,11 @@ class Experiment:
         Raises:
             ExperimentError: If anything is wrong; the message lists every problem with its key.
         """
+        if not isinstance(path, str | PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ExperimentError(
+                f"Experiment.load() takes the path of a file, not {format_value(path)}",
+                hint="For tables: Experiment.from_dict({…}).",
+            )
         path = Path(path)
         return cls.from_dict(override(read_table(path), overrides), path.parent, registry, origin=path)
 
@@ -188,6 +194,11 @@ class Experiment:
     def _fill(
         self, table: Mapping[str, Any], folder: str | Path, registry: Registry | None, origin: Path | None
     ) -> None:
+        if not isinstance(table, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ExperimentError(
+                f"an experiment is a dict of tables, not {format_value(table)}",
+                hint='Write {"corpus": {"use": "text", "files": "notes.txt"}}. For a file: Experiment.load(path).',
+            )
         folder = Path(folder).resolve()
         if not is_utf8(str(folder)):
             raise ExperimentError(

@@ -122,6 +122,12 @@ def override(table: Table, assignments: Iterable[str]) -> Table:
             the end of a list, or if the result is nested too deeply.
     """
     result = copy.deepcopy(table)
+    given: Any = assignments
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in cast("list[Any]", given)):
+        raise ExperimentError(
+            f"overrides are a list of assignments, not {format_value(assignments)}",
+            hint='For example: ["training.batch_size=32"].',
+        )
     for assignment in assignments:
         if not is_utf8(assignment):
             raise ExperimentError(f"--set {assignment!r}: is not valid UTF-8")

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -35,13 +36,16 @@ def encode_prompt(vocabulary: Vocabulary, prompt: str | None) -> Int[Tensor, " l
     If the prompt is None, return a line break, or the first symbol of a vocabulary without a line break.
 
     Raises:
-        DataError: If the prompt is empty, is not valid Unicode, or contains a symbol that is not in the vocabulary.
+        DataError: If the prompt is not text, is empty, is not valid Unicode, or contains a symbol that is not in the
+            vocabulary.
     """
     if prompt is None:
         try:
             return torch.as_tensor(vocabulary.encode(b"\n").astype("int64"))
         except UnknownSymbolError:
             return torch.zeros(1, dtype=torch.int64)
+    if not isinstance(prompt, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DataError(f"the prompt is not text but of the type {type(prompt).__name__}", hint="Pass a str.")
     if not prompt:
         raise DataError("the prompt is empty", hint="Pass at least one symbol, or omit the prompt.")
     try:
@@ -119,8 +123,10 @@ def check_minimum(name: str, number: int, minimum: int) -> None:
     """Check a number that the user chooses.
 
     Raises:
-        DataError: If it is below the minimum.
+        DataError: If it is no whole number, or below the minimum.
     """
+    if not isinstance(number, Integral):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DataError(f"{name} is {number!r}", hint=f"It must be a whole number of at least {minimum}.")
     if number < minimum:
         raise DataError(f"{name} is {number}", hint=f"It must be at least {minimum}.")
 

@@ -44,6 +44,7 @@ def choose_device(name: str, world: World = ALONE) -> torch.device:
     Raises:
         ExperimentError: If there is no such device, or if several processes would use one GPU.
     """
+    name = str(name)  # In Python, it may be a torch.device.
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and world.local_size > 1:

@@ -22,7 +22,7 @@ def check_precision(name: str) -> None:
         RunError: If there is no precision of that name.
     """
     if name not in get_args(Precision):
-        raise RunError(f"there is no precision {name!r}", hint=did_you_mean(name, get_args(Precision)))
+        raise RunError(f"there is no precision {name!r}", hint=did_you_mean(str(name), get_args(Precision)))
 
 
 def precisions_to_measure(precision: Precision, device: torch.device) -> tuple[Precision, ...]:

@@ -12,6 +12,7 @@ from seqforge.errors import PluginError, did_you_mean, nearest
 from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
+from seqforge.registry.problems import format_value
 from seqforge.registry.register import KINDS, PretrainedModel, Registration
 from seqforge.registry.target import import_target
 
@@ -50,6 +51,8 @@ class Registry:
         Raises:
             PluginError: If a class implements no interface, or if two have the same kind and name.
         """
+        if not isinstance(classes, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise PluginError("components are a list of classes, not one class", hint="Pass components=[…].")
         new: dict[tuple[str, str], Registration] = {}
         for component in dict.fromkeys(classes):
             kind, name = kind_of(component), component.__name__
@@ -210,6 +213,8 @@ def kind_of(component: type[Any]) -> str:
     Raises:
         PluginError: If the class implements no interface of a component.
     """
+    if not isinstance(component, type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PluginError(f"a component is a class, not {format_value(component)}", hint="For example: [MyCell].")
     for kind in KINDS:
         if issubclass(component, interfaces_of(kind)):
             return kind

@@ -101,6 +101,8 @@ def _encode(vocabulary: Vocabulary, text: str) -> NDArray[np.int64]:
     Raises:
         DataError: If the text is empty, or has a symbol that is not in the vocabulary.
     """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DataError(f"the text of the report is of the type {type(text).__name__}", hint="Pass a str.")
     try:
         tokens = vocabulary.encode(text)
     except UnknownSymbolError as error:

@@ -1,9 +1,10 @@
 """The run that a user names: a run directory, one of its checkpoints, or a pretrained model of a plugin."""
 
+from os import PathLike
 from pathlib import Path
 
 from seqforge.errors import RunError, nearest
-from seqforge.registry import Registry
+from seqforge.registry import Registry, format_value
 from seqforge.runs.directory import MARKER, suggest_runs
 
 
@@ -18,6 +19,11 @@ def find_run(run: str | Path, registry: Registry) -> Path:
         RunError: If the text names a model, and a run directory too; or if it names neither.
         PluginError: If more than one plugin offers a model of this name.
     """
+    if not isinstance(run, str | PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RunError(
+            f"a run is named by the path of its directory or the name of a model, not by {format_value(run)}",
+            hint='For example: "runs/first-run".',
+        )
     path = Path(run)
     if not isinstance(run, str):
         return path

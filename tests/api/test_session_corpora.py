@@ -45,7 +45,7 @@ def test_a_data_loader_of_pairs_is_a_labelled_corpus(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: sf.texts("one text"), "not a single text"),
+        (lambda: sf.texts("one text"), "takes a list of texts, not"),
         (lambda: sf.texts([]), "the iterable is empty"),
         (lambda: sf.texts(iter(["a", 3])), "item 1 is of type int, not a text"),
         (lambda: sf.examples([("a", "b", "c")], ExampleSpec(Text(), "sequence", Text(), "sequence")), "item 0 is not"),

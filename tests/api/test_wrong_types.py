@@ -1,0 +1,101 @@
+"""Arguments of wrong types in a Python session: each is an error that says what to pass."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import jaxtyping
+import pytest
+import torch
+
+import seqforge as sf
+from seqforge.errors import SeqforgeError
+from seqforge.interfaces import Cell
+
+NOTHING: Any = None
+NUMBER: Any = 5
+CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a list of tables": (
+        lambda run: sf.Experiment.from_dict(cast("Any", [1])),
+        "an experiment is a dict of tables, not [1]",
+    ),
+    "a file as tables": (
+        lambda run: sf.Experiment.from_dict(cast("Any", "small.toml")),
+        "For a file: Experiment.load(path).",
+    ),
+    "tables as a file": (
+        lambda run: sf.Experiment.load(cast("Any", {"corpus": 1})),
+        "For tables: Experim",
+    ),
+    "one override": (
+        lambda run: sf.Run.open(run.path, "training.steps=3"),
+        "overrides are a list of assignments, not 'training.steps=3'",
+    ),
+    "overrides as a table": (lambda run: sf.Run.open(run.path, cast("Any", {"training": 1})), "overrides are a list"),
+    "a number as a run": (lambda run: sf.Run.open(NUMBER), "or the name of a model, not by 5"),
+    "an open run": (lambda run: sf.Run.open(run), 'For example: "runs/first-run"'),
+    "one class": (lambda run: sf.Run.open(run.path, components=cast("Any", Cell)), "components are a list of classes"),
+    "a name as a class": (
+        lambda run: sf.Run.open(run.path, components=cast("Any", ["lstm"])),
+        "a component is a class, not 'lstm'",
+    ),
+    "training a file": (
+        lambda run: sf.train(cast("Any", "small.toml")),
+        "train() takes an Experiment, not",
+    ),
+    "one callback": (
+        lambda run: sf.train(run.experiment, run.path, callbacks=cast("Any", print)),
+        "callbacks are a li",
+    ),
+    "resuming a path": (lambda run: sf.resume(cast("Any", "runs/a")), "resume() takes a Run, not 'runs/a'"),
+    "comparing one run": (lambda run: sf.compare(cast("Any", run)), "compare() takes a list of runs, not <Run"),
+    "comparing one path": (lambda run: sf.compare("runs/a"), "compare() takes a list of runs, not 'runs/a'"),
+    "exporting a number": (lambda run: sf.export(NUMBER, "model"), "or the name of a model, not by 5"),
+    "fine-tuning a number": (
+        lambda run: sf.train(run.experiment, run.path, initial=NUMBER),
+        "or the name of a model, not by 5",
+    ),
+    "texts by name": (lambda run: sf.texts(cast("Any", {"a": "b"})), "texts(…) takes a list of texts, not {'a': 'b'}"),
+    "no texts": (lambda run: sf.texts(NOTHING), "texts(…) takes a list of texts, not None"),
+    "no examples": (
+        lambda run: sf.examples(NOTHING, sf.ExampleSpec(sf.Text(), "sequence", sf.Text(), "sequence")),
+        "examples(…) takes a list of pairs, not None",
+    ),
+    "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is not text but of the type bytes"),
+    "a number as a text": (lambda run: run.states(NUMBER), "the prompt is not text but of the type int"),
+    "a number for a report": (lambda run: run.report(NUMBER), "the text of the report is of the type int"),
+    "a length as text": (lambda run: run.sample(length=cast("Any", "5")), "length is '5'\nIt must be a whole number"),
+    "half a sample": (lambda run: run.sample(count=cast("Any", 1.5)), "count is 1.5\nIt must be a whole number"),
+    "a seed as text": (lambda run: run.sample(seed=cast("Any", "a")), "seed is 'a'\nIt must be a whole number"),
+    "one sampler": (lambda run: run.sample(samplers=cast("Any", sf.use("greedy"))), "samplers are a list, not Use("),
+    "a number as a device": (lambda run: run.sample(device=NUMBER), "this machine has no device '5'"),
+    "a number as a precision": (lambda run: run.sample(precision=NUMBER), "there is no precision 5"),
+    "a number as a split": (lambda run: run.evaluate(NUMBER), "there is no split 5"),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> sf.Run:
+    experiment = sf.Experiment(
+        corpus=sf.use("inline", text="a text of some words\n" * 10),
+        cells=[sf.use("rnn", hidden_size=4)],
+        training={"steps": 1, "batch_size": 1, "sequence_length": 8, "backend": "eager", "device": "cpu"},
+    )
+    return sf.train(experiment, tmp_path_factory.mktemp("runs"), progress=False)
+
+
+@pytest.mark.parametrize(("call", "message"), CALLS.values(), ids=CALLS.keys())
+def test_a_wrong_type_is_an_error_that_says_what_to_pass(
+    call: Callable[[Any], object], message: str, run: sf.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # A user has no runtime checks of types.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SeqforgeError) as caught:
+        call(run)
+    assert message in str(caught.value)
+
+
+def test_a_device_may_be_that_of_torch(run: sf.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    assert run.sample(length=3, device=cast("Any", torch.device("cpu"))) == run.sample(length=3, device="cpu")
