@@ -161,22 +161,23 @@ def _draw_with_kernel(
         steps = numbers.shape[0]
         remaining -= steps
         parts: list[Tensor] = []
-        with torch.inference_mode():
-            while steps:
-                valid = steps if automaton is None else automaton.remaining - automaton.valid_until
-                drawn = kernel(tokens, numbers[-steps:][:valid], automaton)
-                if drawn.shape[0]:
-                    parts.append(drawn)
-                    tokens = drawn[-1]
-                    steps -= drawn.shape[0]
-                if automaton and has_stopped(automaton):
-                    memory = resume_automaton(samplers[0], memory, automaton, tokens)
-                elif steps:
-                    break
-        if parts:
-            yield torch.cat(parts)
-        if steps:
-            raise _not_finite()
+        try:
+            with torch.inference_mode():
+                while steps:
+                    valid = steps if automaton is None else automaton.remaining - automaton.valid_until
+                    drawn = kernel(tokens, numbers[-steps:][:valid], automaton)
+                    if drawn.shape[0]:
+                        parts.append(drawn)
+                        tokens = drawn[-1]
+                        steps -= drawn.shape[0]
+                    if automaton and has_stopped(automaton):
+                        memory = resume_automaton(samplers[0], memory, automaton, tokens)
+                    elif steps:
+                        raise _not_finite()
+        finally:
+            # The symbols before an error are not lost.
+            if parts:
+                yield torch.cat(parts)
 
 
 def _draw_step_by_step(

@@ -252,14 +252,18 @@ def test_the_kernels_obey_a_constraint_automaton(
         memory = turns.advance(memory, tokens)
 
 
-def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error(
+def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error_after_the_symbols_before(
     kernels: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
-    monkeypatch.setattr(Turns, "resume", Sampler.resume)
     experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
+    model, vocabulary = build_model(experiment, 5), experiment.vocabulary.build()
+    whole = sample(experiment, model, 1, 10, Turns(5))
+    monkeypatch.setattr(Turns, "resume", Sampler.resume)
+    samplers, chunks = build_chain(experiment, Turns(5)), list[torch.Tensor]()
     with pytest.raises(PluginError, match="resume is not implemented, but an automaton of the sampler stopped"):
-        sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
+        chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=1, length=10, seed=SEED))
+    assert torch.equal(torch.cat(chunks), whole[:2])
 
 
 @pytest.fixture
