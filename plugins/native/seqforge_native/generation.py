@@ -74,7 +74,9 @@ class NativeGenerationKernel:
         drawn = self._parts[0].draw() if len(self._parts) == 1 else self._draw_together()
         if automaton:
             automaton.remaining -= drawn
-        return torch.cat([part.tokens[1 : 1 + drawn] for part in self._parts], dim=1)
+        tokens = [part.tokens[1 : 1 + drawn] for part in self._parts]
+        # Copying the symbols of a single part would take as long as the rest of a call.
+        return tokens[0] if len(tokens) == 1 else torch.cat(tokens, dim=1)
 
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:

@@ -152,11 +152,11 @@ def step(row: Row, character: str, names: NameTable, column_zero: bool = False) 
     match row.phase:
         case Phase.WORD:
             if character in NAME_CHARACTERS:
-                return row._replace(word=row.word + character)
+                return row.extend(character)
             row = finish_word(row, names)
         case Phase.NUMBER:
             if character in NAME_CHARACTERS:
-                return row._replace(word=row.word + character)
+                return row.extend(character)
             row = finish_number(row)
         case Phase.OPERATION:
             if character in operation_characters(row)[0]:
@@ -176,7 +176,7 @@ def step(row: Row, character: str, names: NameTable, column_zero: bool = False) 
         return row._replace(phase=Phase.SLASH, base=row.phase)
     if character in LETTERS and (role := role_of_word(row, column_zero)) is not None:
         row = begin_member(row) if role == Role.MEMBER else row
-        return row._replace(phase=Phase.WORD, word=character, role=role, base=row.phase, flags=row.flags)
+        return Row(Phase.WORD, row.scope, row.function, row.frame, character, role, row.flags, row.phase)
     return _step_symbol(row, character)
 
 

@@ -68,6 +68,8 @@ _LOOP = re.compile(r"\w*for_each\w*")
 class Role(IntEnum):
     """The kinds of words that may be at a position."""
 
+    __hash__ = int.__hash__  # a third of the time of the hash of an enumeration, which is computed in Python
+
     OPERAND = 0
     """A variable or function."""
     RETURNED = 1
@@ -114,6 +116,9 @@ _WORDS: dict[Role, frozenset[str]] = {
 }
 USES = frozenset({Role.OPERAND, Role.RETURNED, Role.GROUP, Role.STATEMENT, Role.ITEM, Role.FOR})
 """Roles that may be names in scope."""
+
+_SAME_NAMES = {Role.GROUP: Role.OPERAND, Role.FOR: Role.OPERAND, Role.ITEM: Role.STATEMENT}
+"""For some roles, another one with the same variables, functions and macros."""
 
 
 class Alphabet:
@@ -166,10 +171,6 @@ class NameTable:
         self.returned.update(name for name in VALUES if alphabet.spells(name))
         self._lists: dict[Role, list[NameList]] = {}
         self._known: dict[tuple[Role, str], int] = {}
-        lists = (self.variables, self.returned, self.functions, self.loops, self.prefixes | {"sizeof"})
-        self._variables, self._returned, self._functions, self._loops, self._prefixes = (
-            NameList(names, alphabet) for names in lists
-        )
 
     def _add(self, name: str, flag: Flag) -> None:
         if is_constant(name):
@@ -205,16 +206,16 @@ class NameTable:
         return min(name for name in found if name is not None)
 
     def _lists_of(self, role: Role) -> list[NameList]:
-        """Return the lists of the names for a role. The long lists are shared by roles, so that each is sorted once."""
+        """Return the lists of the names for a role. The long list is shared by roles, so that it is sorted once."""
         if role not in self._lists:
             words = (word for word in _WORDS.get(role, frozenset()) if self.alphabet.spells(word))
             lists = [NameList(words, self.alphabet)]
-            if role in (Role.STATEMENT, Role.ITEM):
-                lists.append(self._loops)
-            if role in USES:
-                lists += [self._returned if role == Role.RETURNED else self._variables, self._functions]
-            if role in (Role.OPERAND, Role.RETURNED, Role.GROUP, Role.FOR):
-                lists.append(self._prefixes)
+            if role in _SAME_NAMES:
+                lists.append(self._lists_of(_SAME_NAMES[role])[-1])
+            elif role in USES:
+                variables = self.returned if role == Role.RETURNED else self.variables
+                others = self.loops if role == Role.STATEMENT else self.prefixes | {"sizeof"}
+                lists.append(NameList(variables | self.functions | others, self.alphabet))
             self._lists[role] = lists
         return self._lists[role]
 

@@ -71,6 +71,8 @@ class PositionTable:
         self._places: list[Place] = [Place(NOTHING)]
         self._actions: dict[Place, int] = {}
         self._outside = grammar.start().row
+        self._bytes = symbols // 8 + 1
+        self._costs_array = self.costs.numpy()
         self._costs: dict[int, Int8[np.ndarray, " symbols"]] = {}
 
     @property
@@ -101,9 +103,8 @@ class PositionTable:
         """Return the place after a token. Add the transition if it is new."""
         if (known := self._follow_known(place, token)) is not None:
             return known
-        place = Place(self._unrestricted.get(place.state, place.state), place.waiting)
-        if (known := self._follow_known(place, token)) is not None:
-            return known
+        if (state := self._unrestricted.get(place.state)) is not None:
+            return self.follow(Place(state, place.waiting), token)
         place = self._add_transition(place, token)
         # Add the transitions for as long as only one symbol may follow, as at the end of a long name.
         after = place
@@ -176,13 +177,14 @@ class PositionTable:
 
     def _add_state(self, position: Position | Prefix, found: int) -> int:
         number = len(self._positions)
-        if number == len(self.weights):
+        if number == len(self._costs_array):
             self._grow()
         self._positions.append(position)
         self._sets.append(found)
         if (costs := self._costs.get(found)) is None:
-            flags = [found >> token & 1 for token in range(self.costs.shape[1])]
-            costs = self._costs[found] = np.where(flags, 0, FORBIDDEN).astype(np.int8)
+            bits = np.frombuffer(found.to_bytes(self._bytes, "little"), dtype=np.uint8)
+            allowed = np.unpackbits(bits, count=self.costs.shape[1], bitorder="little")
+            costs = self._costs[found] = np.where(allowed, 0, FORBIDDEN).astype(np.int8)
         self._costs_array[number] = costs
         return number
 

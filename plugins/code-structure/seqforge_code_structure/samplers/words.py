@@ -84,8 +84,8 @@ class Prefix(NamedTuple):
 
     def extend(self, character: str) -> Prefix:
         """Return the prefix with one more character."""
-        text = self.text + character
-        return Prefix(self.role, text, frozenset(name for name in self.added if name.startswith(text)))
+        text, added = self.text + character, self.added
+        return Prefix(self.role, text, added and frozenset(name for name in added if name.startswith(text)))
 
 
 def read_prefix(row: Row) -> Prefix | None:
