@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqforge.errors import SeqforgeError
 
 if TYPE_CHECKING:
-    from seqforge.api import Run, compare, examples, export, resume, texts, train
+    from seqforge.api import Run, compare, examples, export, texts, train
     from seqforge.experiment import Experiment
     from seqforge.interfaces import (
         Attention,
@@ -81,7 +81,6 @@ __all__ = [
     "compare",
     "examples",
     "export",
-    "resume",
     "texts",
     "train",
     "use",
@@ -92,7 +91,7 @@ _MODULES = {
     "Experiment": "seqforge.experiment",
     "Registry": "seqforge.registry",
     "use": "seqforge.registry",
-    **dict.fromkeys(("Run", "compare", "examples", "export", "resume", "texts", "train"), "seqforge.api"),
+    **dict.fromkeys(("Run", "compare", "examples", "export", "texts", "train"), "seqforge.api"),
 }
 
 

@@ -318,15 +318,16 @@ class Run:
         progress: bool | None = None,
         **settings: Mapping[str, Any],
     ) -> "Run":
-        """Resume the run with new settings, such as `run.resume(training={"steps": 4000})`, and return it with them.
+        """Resume the run, and return it with its new settings. It is bit-identical to a run without interruption.
 
         Args:
             checkpoint: "latest", "best" or a step. Later checkpoints are deleted.
             callbacks: Objects with some of the methods of `Callback`, which receive the events of the run.
             progress: Whether to display the progress; by default, only on a terminal and in a notebook.
-            settings: Tables of the experiment with the keys that change.
+            settings: Tables of the experiment with the keys that change, such as `training={"steps": 4000}`.
 
         Raises:
+            KeyboardInterrupt: If the run is interrupted, after its checkpoint is written.
             ExperimentError: If a setting is wrong, or if the state of the run depends on it.
             RunError: If the run has no such checkpoint, or if it is at its end.
         """

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from processes import run_world
 
-from seqforge import Callback, Experiment, Registry, Run, resume, train
+from seqforge import Callback, Experiment, Registry, Run, train
+from seqforge.api import resume
 from seqforge.errors import ExperimentError
 
 STREAM: dict[str, Any] = {

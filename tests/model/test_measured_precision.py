@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from seqforge import Experiment, Run, resume, train
+from seqforge import Experiment, Run, train
+from seqforge.api import resume
 from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError
 from seqforge.interfaces import BackendContext, Cell

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from seqforge import Experiment, Run, resume, train
+from seqforge import Experiment, Run, train
+from seqforge.api import resume
 from seqforge.checksums import to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.interfaces import WorkProgressed

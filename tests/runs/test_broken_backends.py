@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from seqforge import Experiment, Run, resume, train
+from seqforge import Experiment, Run, train
+from seqforge.api import resume
 from seqforge.checksums import to_sealed_json
 from seqforge.cli.app import build_app
 from seqforge.errors import ExperimentError, RunError

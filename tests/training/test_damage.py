@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from seqforge import Registry, Run, resume, train
+from seqforge import Registry, Run, train
+from seqforge.api import resume
 from seqforge.errors import RunError
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seqforge import Registry, Run, resume
+from seqforge import Registry, Run
+from seqforge.api import resume
 from seqforge.runs.metrics_log import read_metrics
 
 RUNS = sorted((Path(__file__).parent / "runs").iterdir())

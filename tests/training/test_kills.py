@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from seqforge import Registry, Run, resume, train
+from seqforge import Registry, Run, train
+from seqforge.api import resume
 from seqforge.errors import RunError
 from seqforge.interfaces import WorkProgressed
 from seqforge.training.interrupts import Interrupted, InterruptGuard

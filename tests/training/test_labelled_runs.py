@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from seqforge import Registry, Run, resume, train
+from seqforge import Registry, Run, train
+from seqforge.api import resume
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.cli.app import build_app
 from seqforge.errors import DataError, ExperimentError, RunError, SeqforgeError

@@ -11,7 +11,8 @@ import torch
 from seqforge_essentials.schedules import Constant
 from seqforge_essentials.vocabularies import Bytes
 
-from seqforge import Experiment, Registry, Run, resume, texts, train, use
+from seqforge import Experiment, Registry, Run, texts, train, use
+from seqforge.api import resume
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from seqforge import Registry, Run, resume, train, use
+from seqforge import Registry, Run, train, use
+from seqforge.api import resume
 from seqforge.checkpoints.files import MODEL, TRAINING
 from seqforge.interfaces import Cell, Optimizer, StepFinished
 from seqforge.runs.backends import read_backends

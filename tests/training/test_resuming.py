@@ -9,7 +9,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from seqforge import Registry, Run, resume, train
+from seqforge import Registry, Run, train
+from seqforge.api import resume
 from seqforge.checkpoints.files import PROGRESS, TRAINING
 from seqforge.errors import ExperimentError, RunError, SeqforgeError
 from seqforge.runs.backends import read_backends

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from seqforge import Experiment, Registry, Run, SeqforgeError, resume, train
+from seqforge import Experiment, Registry, Run, SeqforgeError, train
+from seqforge.api import resume
 from seqforge.checkpoints.files import MODEL, PROGRESS
 from seqforge.errors import DataError, ExperimentError, RunError
 from seqforge.interfaces import RunFinished, StepFinished
