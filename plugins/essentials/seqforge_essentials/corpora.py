@@ -70,7 +70,7 @@ class TextFiles(Corpus):
         ] = "utf-8",
     ) -> None:
         self._patterns = files
-        self._encoding = _canonical_name(encoding)
+        self._encoding = _find_encoding(encoding)
 
     def documents(self) -> Iterator[Document]:
         """Yield every file, converted to UTF-8, in the order of the paths.
@@ -110,7 +110,7 @@ class TextFiles(Corpus):
         """
         paths = list(self._files.values())
         size = sum(path.stat().st_size for path in paths)
-        place = paths[0] if len(paths) == 1 else f"{len(paths):,} files under {_common_folder(paths)}"
+        place = paths[0] if len(paths) == 1 else f"{len(paths):,} files under {_find_common_folder(paths)}"
         return f"{place}, {size:,} bytes"
 
     @cached_property
@@ -121,11 +121,11 @@ class TextFiles(Corpus):
                 f"corpus.files: every file is empty: {', '.join(map(str, self._patterns))}",
                 hint="Choose files that contain text.",
             )
-        folder = _common_folder(paths)
-        return {_document_name(path.relative_to(folder)): path for path in paths}
+        folder = _find_common_folder(paths)
+        return {_name_document(path.relative_to(folder)): path for path in paths}
 
 
-def _canonical_name(encoding: str) -> str:
+def _find_encoding(encoding: str) -> str:
     try:
         b" ".decode(encoding)
     except UnicodeError:
@@ -176,11 +176,11 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _common_folder(paths: list[Path]) -> Path:
+def _find_common_folder(paths: list[Path]) -> Path:
     return Path(os.path.commonpath([path.parent for path in paths]))
 
 
-def _document_name(path: Path) -> str:
+def _name_document(path: Path) -> str:
     # A file name may contain bytes that are not UTF-8. A document name is text.
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 

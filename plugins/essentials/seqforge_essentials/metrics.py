@@ -36,7 +36,7 @@ class Distinct(Metric):
         No n-gram spans two texts. Only the first 200,000 words or characters are counted.
         """
         parts = list(self._split(texts))
-        return Score({f"distinct_{length}": _distinct_share(parts, length) for length in self.lengths})
+        return Score({f"distinct_{length}": _compute_distinct_share(parts, length) for length in self.lengths})
 
     def _split(self, texts: Sequence[str]) -> Iterator[tuple[str, ...]]:
         remaining = _LIMIT
@@ -47,7 +47,7 @@ class Distinct(Metric):
             yield part
 
 
-def _distinct_share(parts: Sequence[tuple[str, ...]], length: int) -> float:
+def _compute_distinct_share(parts: Sequence[tuple[str, ...]], length: int) -> float:
     ngrams: set[tuple[str, ...]] = set()
     total = 0
     for part in parts:

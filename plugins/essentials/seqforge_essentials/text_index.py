@@ -103,14 +103,14 @@ def _search(piece: _Piece, query: NDArray[np.uint8], begins: NDArray[np.int64]) 
     longest = np.zeros(len(begins), dtype=np.int64)
     # The binary search for the place of the query among the suffixes compares it with both neighbors of this place,
     # one of which has the longest common prefix.
-    open_ = np.flatnonzero(low < high)
-    while len(open_):
-        middle = (low[open_] + high[open_]) // 2
-        common, precedes = _compare(piece, piece.suffixes[middle].astype(np.int64), query, begins[open_])
-        longest[open_] = np.maximum(longest[open_], common)
-        low[open_] = np.where(precedes, middle + 1, low[open_])
-        high[open_] = np.where(precedes, high[open_], middle)
-        open_ = open_[low[open_] < high[open_]]
+    searching = np.flatnonzero(low < high)
+    while len(searching):
+        middle = (low[searching] + high[searching]) // 2
+        common, precedes = _compare(piece, piece.suffixes[middle].astype(np.int64), query, begins[searching])
+        longest[searching] = np.maximum(longest[searching], common)
+        low[searching] = np.where(precedes, middle + 1, low[searching])
+        high[searching] = np.where(precedes, high[searching], middle)
+        searching = searching[low[searching] < high[searching]]
     return longest
 
 

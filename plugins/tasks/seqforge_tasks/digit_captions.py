@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqforge.interfaces import Example, ExampleSpec, LabelledCorpus, Numbers, Text
-from seqforge_tasks.digits import DESCRIPTION, SIDE, example_name, images_digest, load_handwriting, standardize
+from seqforge_tasks.digits import DESCRIPTION, SIDE, digest_images, load_handwriting, name_example, standardize
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -53,12 +53,12 @@ class DigitCaptions(LabelledCorpus):
         """Yield every image in the order of the data set."""
         images, labels = load_handwriting()
         for index, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
-            first, *others = captions(label, measure(image))
-            yield Example(example_name(index), standardize(image).reshape(-1), first, tuple(others))
+            first, *others = write_captions(label, measure(image))
+            yield Example(name_example(index), standardize(image).reshape(-1), first, tuple(others))
 
     def fingerprint(self) -> str:
         """Return a digest of the images and the scales."""
-        return images_digest("digit-captions", repr((SIZE, THICKNESS, SLANT)))
+        return digest_images("digit-captions", repr((SIZE, THICKNESS, SLANT)))
 
     def describe(self) -> str:
         """Return the number and the origin of the images, for the user."""
@@ -69,7 +69,7 @@ class Measures(NamedTuple):
     """The measures of one image, computed from moments of its ink, to which every pixel contributes.
 
     Attributes:
-        size: Radius of gyration in pixels: the root mean square distance of the ink from its centre.
+        size: Radius of gyration in pixels: the root mean square distance of the ink from its center.
         thickness: Ink divided by size, in pixels. The width of a stroke is its area divided by its length, and the
             length is proportional to the size.
         slant: Shift of the ink to the right, in columns per row upwards (Castro et al. 2019, "Morpho-MNIST").
@@ -94,18 +94,18 @@ def measure(image: NDArray[np.float32]) -> Measures:
     return Measures(size, float(image.sum(dtype=np.float64)) / size if size > 0 else 0.0, slant)
 
 
-def captions(digit: int, measures: Measures) -> list[str]:
+def write_captions(digit: int, measures: Measures) -> list[str]:
     """Return every correct caption of an image. The first one ignores the margins."""
-    sizes = _words(SIZE, measures.size)
-    thicknesses = _words(THICKNESS, measures.thickness)
-    slants = _words(SLANT, measures.slant)
+    sizes = _choose_words(SIZE, measures.size)
+    thicknesses = _choose_words(THICKNESS, measures.thickness)
+    slants = _choose_words(SLANT, measures.slant)
     return [
         f"a {size} {thickness} {_DIGITS[digit]} {slant}"
         for size, thickness, slant in product(sizes, thicknesses, slants)
     ]
 
 
-def _words(scale: Scale, value: float) -> Sequence[str]:
+def _choose_words(scale: Scale, value: float) -> Sequence[str]:
     """Return the word for a value, then the words beyond every bound that is within the margin."""
     own = sum(value >= bound for bound in scale.bounds)
     # The bound with an index is between the words with that index and the next.

@@ -26,29 +26,29 @@ class Digits(LabelledCorpus):
     Pixels are standardized: (ink - 0.3) / 0.375, with ink from 0 to 1.
     """
 
-    read: Annotated[
+    input: Annotated[
         Literal["pixels", "rows"],
-        Field(description="Input: all 64 pixels as one vector, or the 8 rows of 8 pixels as a sequence."),
+        Field(description="All 64 pixels as one vector, or the 8 rows of 8 pixels as a sequence."),
     ] = "pixels"
 
     @classmethod
     def example_spec(cls, options: Mapping[str, Any]) -> ExampleSpec:
         """Return the shape: a vector of all pixels or a sequence of rows as input, and one of ten classes as target."""
         digit = Classes(_NAMES)
-        if options["read"] == "pixels":
+        if options["input"] == "pixels":
             return ExampleSpec(Numbers(SIDE * SIDE), "vector", digit, "once")
         return ExampleSpec(Numbers(SIDE), "sequence", digit, "once")
 
     def examples(self) -> Iterator[Example]:
         """Yield every image in the order of the data set."""
         images, labels = load_handwriting()
-        shape = -1 if self.read == "pixels" else (SIDE, SIDE)
+        shape = -1 if self.input == "pixels" else (SIDE, SIDE)
         for index, (image, label) in enumerate(zip(standardize(images), labels.tolist(), strict=True)):
-            yield Example(example_name(index), image.reshape(shape), label)
+            yield Example(name_example(index), image.reshape(shape), label)
 
     def fingerprint(self) -> str:
         """Return a digest of the images and the option."""
-        return images_digest("digits", self.read)
+        return digest_images("digits", self.input)
 
     def describe(self) -> str:
         """Return the number and the origin of the images, for the user."""
@@ -83,12 +83,12 @@ def standardize(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return (images - np.float32(_MEAN)) / np.float32(_DEVIATION)
 
 
-def example_name(index: int) -> str:
+def name_example(index: int) -> str:
     """Return the name of the image at an index of the data set."""
     return f"digit-{index:04}"
 
 
-def images_digest(*options: str) -> str:
+def digest_images(*options: str) -> str:
     """Return a digest of all images and labels, and of the options that affect the examples."""
     images, labels = load_handwriting()
     digest = hashlib.blake2b(standardize(images).tobytes(), digest_size=16)

@@ -55,12 +55,12 @@ def _count_confusions(
         raise ValueError("accuracy and confusion need targets that are classes")
     names = spec.target.names
     predicted = [np.atleast_1d(prediction.predicted) for prediction in predictions]
-    targets = [_nearest_target(*pair) for pair in zip(predicted, predictions, strict=True)]
+    targets = [_find_nearest(*pair) for pair in zip(predicted, predictions, strict=True)]
     confusion_matrix: Any = cast("Any", metrics).confusion_matrix
     return names, confusion_matrix(np.concatenate(targets), np.concatenate(predicted), labels=range(len(names)))
 
 
-def _nearest_target(predicted: NDArray[Any], prediction: ExamplePrediction) -> NDArray[Any]:
+def _find_nearest(predicted: NDArray[Any], prediction: ExamplePrediction) -> NDArray[Any]:
     """Return the target that agrees with the prediction in the most steps."""
     targets = [np.atleast_1d(target) for target in prediction.targets]
     return max(targets, key=lambda target: int((target == predicted).sum()))

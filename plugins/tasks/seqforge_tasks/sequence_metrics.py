@@ -19,7 +19,7 @@ class ExactMatch(PredictionMetric):
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return the figure `share`, from 0 to 1."""
-        return Score({"share": _total(predictions).exact / len(predictions)})
+        return Score({"share": _sum_edits(predictions).exact / len(predictions)})
 
     @classmethod
     def fits(cls, spec: ExampleSpec) -> bool:
@@ -32,7 +32,7 @@ class EditDistance(PredictionMetric):
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return the figures `mean`, edits per prediction, and `rate`, edits per target symbol."""
-        total = _total(predictions)
+        total = _sum_edits(predictions)
         return Score({"mean": total.edits / len(predictions), "rate": total.edits / max(total.length, 1)})
 
     @classmethod
@@ -49,7 +49,7 @@ class Pronunciation(PredictionMetric):
 
     def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
         """Return `word_error_rate`, the share of words with an edit, and `phoneme_error_rate`, edits per phoneme."""
-        total, words = _total(predictions), len(predictions)
+        total, words = _sum_edits(predictions), len(predictions)
         phoneme_error_rate = total.edits / max(total.length, 1)
         return Score({"word_error_rate": (words - total.exact) / words, "phoneme_error_rate": phoneme_error_rate})
 
@@ -73,8 +73,8 @@ class _Total(NamedTuple):
     exact: int
 
 
-def _total(predictions: Sequence[ExamplePrediction]) -> _Total:
-    nearest = [_nearest(prediction) for prediction in predictions]
+def _sum_edits(predictions: Sequence[ExamplePrediction]) -> _Total:
+    nearest = [_measure_nearest(prediction) for prediction in predictions]
     return _Total(
         sum(edits for edits, _ in nearest),
         sum(length for _, length in nearest),
@@ -82,15 +82,15 @@ def _total(predictions: Sequence[ExamplePrediction]) -> _Total:
     )
 
 
-def _nearest(prediction: ExamplePrediction) -> tuple[int, int]:
+def _measure_nearest(prediction: ExamplePrediction) -> tuple[int, int]:
     """Return the edits to the nearest target, and its length. If several are nearest, the longest one counts."""
-    predicted = _symbols(prediction.predicted)
-    targets = [_symbols(target) for target in prediction.targets]
+    predicted = _list_symbols(prediction.predicted)
+    targets = [_list_symbols(target) for target in prediction.targets]
     distances = ((Levenshtein.distance(predicted, target), len(target)) for target in targets)
     return min(distances, key=lambda pair: (pair[0], -pair[1]))
 
 
-def _symbols(value: Value) -> str | list[int]:
+def _list_symbols(value: Value) -> str | list[int]:
     if isinstance(value, str):
         return value
     symbols = np.atleast_1d(value)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqforge_tasks.digit_captions import SIZE, SLANT, THICKNESS, DigitCaptions, Measures, captions, measure
+from seqforge_tasks.digit_captions import SIZE, SLANT, THICKNESS, DigitCaptions, Measures, measure, write_captions
 from seqforge_tasks.digits import load_handwriting, standardize
 
 EXAMPLES = list(DigitCaptions().examples())
@@ -48,7 +48,7 @@ def word_without_margin(scale, value):
     st.builds(Measures, st.floats(2, 3.2), st.floats(5, 12), st.floats(-0.4, 0.4)),
 )
 def test_correct_captions_are_those_within_the_margins(digit: int, measures: Measures):
-    correct = captions(digit, measures)
+    correct = write_captions(digit, measures)
     assert len(set(correct)) == len(correct)
     words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     expected = [word_without_margin(scale, getattr(measures, name)) for name, scale in SCALES.items()]
@@ -61,23 +61,23 @@ def test_correct_captions_are_those_within_the_margins(digit: int, measures: Mea
 
 def test_both_words_are_correct_only_near_a_bound():
     clear = Measures(2.4, 8.5, 0.0)
-    assert captions(7, clear) == ["a small thick seven upright"]
-    assert captions(7, clear._replace(slant=0.095)) == [
+    assert write_captions(7, clear) == ["a small thick seven upright"]
+    assert write_captions(7, clear._replace(slant=0.095)) == [
         "a small thick seven upright",
         "a small thick seven leaning right",
     ]
-    assert captions(7, clear._replace(slant=0.105)) == [
+    assert write_captions(7, clear._replace(slant=0.105)) == [
         "a small thick seven leaning right",
         "a small thick seven upright",
     ]
-    assert captions(0, clear._replace(size=2.61)) == ["a large thick zero upright", "a small thick zero upright"]
+    assert write_captions(0, clear._replace(size=2.61)) == ["a large thick zero upright", "a small thick zero upright"]
 
 
 def test_examples_have_the_captions_of_their_images():
     images, labels = load_handwriting()
     for example, image, label in zip(EXAMPLES, images, labels.tolist(), strict=True):
         np.testing.assert_array_equal(example.input, standardize(image).ravel())
-        assert [example.target, *example.alternatives] == captions(label, measure(image))
+        assert [example.target, *example.alternatives] == write_captions(label, measure(image))
 
 
 def test_captions_are_varied_and_most_are_unambiguous():

@@ -32,11 +32,11 @@ def test_ink_is_from_0_to_1_and_pixels_are_standardized():
 
 
 def test_inputs_have_the_shape_of_the_example_spec():
-    for read, shape in (("pixels", (64,)), ("rows", (8, 8))):
-        spec = Digits.example_spec({"read": read})
+    for form, shape in (("pixels", (64,)), ("rows", (8, 8))):
+        spec = Digits.example_spec({"input": form})
         assert isinstance(spec.input, Numbers)
         assert spec.input.size == shape[-1]
-        assert next(Digits(read).examples()).input.shape == shape
+        assert next(Digits(form).examples()).input.shape == shape
 
 
 def test_the_fingerprint_depends_on_the_kind_of_input():

