@@ -106,7 +106,8 @@ def allowed(row: Row, names: NameTable, column_zero: bool = False, line_start: b
 
 def _first_letters(row: Row, role: Role, names: NameTable) -> int:
     """Return the characters that may begin a word of a role."""
-    return next_in_word(row._replace(phase=Phase.WORD, word="", role=role), names) & ~names.alphabet.complete
+    in_word = Row(Phase.WORD, row.scope, row.function, row.frame, "", role, row.flags, row.base)
+    return next_in_word(in_word, names) & ~names.alphabet.complete
 
 
 def other_characters(row: Row, line_start: bool) -> str:

@@ -38,8 +38,6 @@ BRANCH = "#endif\n"
 class Mode(IntEnum):
     """Lexical context of the next character."""
 
-    __hash__ = int.__hash__  # a third of the time of the hash of an enumeration, which is computed in Python
-
     LINE_START = auto()
     COLUMN_ZERO = auto()
     """The start of a line inside a bracket, before any spaces."""

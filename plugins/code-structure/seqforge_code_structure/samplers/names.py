@@ -68,8 +68,6 @@ _LOOP = re.compile(r"\w*for_each\w*")
 class Role(IntEnum):
     """The kinds of words that may be at a position."""
 
-    __hash__ = int.__hash__  # a third of the time of the hash of an enumeration, which is computed in Python
-
     OPERAND = 0
     """A variable or function."""
     RETURNED = 1
@@ -161,14 +159,18 @@ class NameTable:
         self.alphabet = alphabet
         self.variables, self.returned, self.functions = set[str](), set[str](), set[str]()
         self.loops, self.prefixes, self.types = set[str](), set[str](), set[str]()
+        listed = dict[str, None]()
         for line in lexicon.table.decode().splitlines():
             name, _, digits = line.partition(" ")
             if name in TYPES and int(digits, 32) & Flag.VARIABLE:
                 self.types.add(name)
             if len(name) <= LONGEST_NAME and name.isascii() and name not in RESERVED and alphabet.spells(name):
                 self._add(name, Flag(int(digits, 32)))
+                listed[name] = None
         self.variables.update(name for name in VALUES if alphabet.spells(name))
         self.returned.update(name for name in VALUES if alphabet.spells(name))
+        # The lexicon is in order, so the lists for the roles are made from it. To sort the sets would take longer.
+        self._ordered = sorted(listed | dict.fromkeys((*VALUES, "sizeof")))
         self._lists: dict[Role, list[NameList]] = {}
         self._known: dict[tuple[Role, str], int] = {}
 
@@ -215,7 +217,8 @@ class NameTable:
             elif role in USES:
                 variables = self.returned if role == Role.RETURNED else self.variables
                 others = self.loops if role == Role.STATEMENT else self.prefixes | {"sizeof"}
-                lists.append(NameList(variables | self.functions | others, self.alphabet))
+                chosen = variables | self.functions | others
+                lists.append(NameList((name for name in self._ordered if name in chosen), self.alphabet))
             self._lists[role] = lists
         return self._lists[role]
 

@@ -11,8 +11,6 @@ from seqforge_code_structure.samplers.names import Role, Scope
 class Phase(IntEnum):
     """What may follow at a position in code. Comments and white space do not change it."""
 
-    __hash__ = int.__hash__  # a third of the time of the hash of an enumeration, which is computed in Python
-
     TOP = auto()
     """The start of a line outside of all units."""
     HEAD = auto()
@@ -78,8 +76,6 @@ class Phase(IntEnum):
 
 class Kind(IntEnum):
     """Kind of an open element of a function."""
-
-    __hash__ = int.__hash__  # a third of the time of the hash of an enumeration, which is computed in Python
 
     BLOCK = auto()
     BRANCH = auto()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from seqforge_code_structure.samplers.declarations import declare_enumerator
@@ -13,6 +14,7 @@ from seqforge_code_structure.samplers.names import (
     RESERVED,
     SIZES,
     USES,
+    Alphabet,
     NameTable,
     Role,
 )
@@ -33,6 +35,7 @@ from seqforge_code_structure.samplers.statements import (
 
 _LISTED = frozenset({Role.WHILE, Role.TYPE, Role.BASIC, Role.ANNOTATION, Role.MEMBER})
 """Roles with a list of words."""
+_NO_WORDS: frozenset[str] = frozenset()
 FIRST = (Role.STATEMENT, Role.ITEM, Role.WHILE)
 """Roles of the first word of a statement."""
 _ROLES = {
@@ -90,29 +93,48 @@ class Prefix(NamedTuple):
 
 def read_prefix(row: Row) -> Prefix | None:
     """Return the word at a position, or None if there is none, or if the allowed words are not listed."""
-    role, text, pending = row.role, row.word, row.function.pending
-    if row.phase != Phase.WORD or not (role in USES or role in _LISTED or (role == Role.LABEL and pending)):
+    role, text = row.role, row.word
+    if row.phase != Phase.WORD or not _is_listed(row):
         return None
-    added = row.scope.find(text) if role in USES else frozenset[str]()
-    if role in FIRST or role == Role.LABEL:
-        others = pending if role == Role.LABEL else conditional_words(row._replace(phase=statement_phase(role)))
-        added |= {other for other in others if other.startswith(text)}
-    return Prefix(role, text, added)
+    added = row.scope.find(text) if role in USES else _NO_WORDS
+    return Prefix(role, text, added.union(_other_words(row)))
+
+
+def _is_listed(row: Row) -> bool:
+    """Return whether the allowed words are listed at a position in a word."""
+    role = row.role
+    return role in USES or role in _LISTED or (role == Role.LABEL and bool(row.function.pending))
+
+
+def _other_words(row: Row) -> list[str]:
+    """Return the words at a position in a word that are neither in the name table nor in scope."""
+    role = row.role
+    if role not in FIRST and role != Role.LABEL:
+        return []
+    words = row.function.pending if role == Role.LABEL else conditional_words(row.go(statement_phase(role)))
+    return [word for word in words if word.startswith(row.word)]
 
 
 def next_in_prefix(prefix: Prefix, names: NameTable) -> int:
     """Return the characters that may continue a prefix, with the bit `complete` if it is a whole word."""
-    found, length = names.next_characters(prefix.role, prefix.text), len(prefix.text)
-    for name in prefix.added:
-        found |= names.alphabet.bits(name[length]) if len(name) > length else names.alphabet.complete
+    text = prefix.text
+    return names.next_characters(prefix.role, text) | _next_in(prefix.added, len(text), names.alphabet)
+
+
+def _next_in(words: Iterable[str], length: int, alphabet: Alphabet) -> int:
+    """Return the characters of words after their first ones, with the bit `complete` if one ends there."""
+    found = 0
+    for word in words:
+        found |= alphabet.bits(word[length]) if len(word) > length else alphabet.complete
     return found
 
 
 def next_in_word(row: Row, names: NameTable) -> int:
     """Return the characters that may continue a word, with the bit `complete` if it may end."""
     word, alphabet = row.word, names.alphabet
-    if prefix := read_prefix(row):
-        return next_in_prefix(prefix, names)
+    if _is_listed(row):
+        found = names.next_characters(row.role, word) | _next_in(_other_words(row), len(word), alphabet)
+        return found | row.scope.next_characters(word) if row.role in USES else found
     if not word:
         return alphabet.letters
     complete = _may_end(row)
