@@ -52,7 +52,12 @@ def c_lexicon(
         ),
     ] = 0.0,
     fewest_files: Annotated[
-        int, typer.Option(metavar="COUNT", min=1, help="Leave out the names that occur in fewer files.")
+        int,
+        typer.Option(
+            metavar="COUNT",
+            min=1,
+            help="Leave out the names that occur in fewer files, except those that functions only declare.",
+        ),
     ] = 1,
     source: Annotated[
         str | None,

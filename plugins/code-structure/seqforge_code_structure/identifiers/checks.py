@@ -49,8 +49,14 @@ FEWEST_MACRO_ARGUMENTS = 3
 """Smallest number of arguments of a macro that defines a function and names all of its parameters, such as
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
+FEWEST_FILES = 100
+"""Smallest number of files of a training text, of which most global names are known."""
+
 GLOBAL_UNDERSCORES = 2
 """Smallest number of underscores of an unknown name that is probably that of a global variable."""
+
+LONGEST_UNKNOWN = 5
+"""Length of the longest unknown name in an excerpt that is probably no global variable, in characters."""
 
 UNDECLARED_SHARE = 0.75
 """Smallest share of the calls of a function with an undeclared name as an argument, if this is no variable."""
@@ -137,7 +143,20 @@ class Context:
             return True
         if name in self.locals and lexicon.is_mostly_local(name):
             return True
-        return self.complete and lexicon.is_novel(name)
+        if not lexicon.is_novel(name):
+            return False
+        return self.complete or (not self.whole and lexicon.files >= FEWEST_FILES and self._is_probably_local(use))
+
+    def _is_probably_local(self, use: Use) -> bool:
+        """Return whether an unknown name in an excerpt is probably that of a local variable, and not of a global one.
+
+        Global names are longer, few of them are pointers to structures, and many are addressed, have elements, or
+        begin with the same word as others.
+        """
+        if use.access != "pointer" and (use.access != "value" or len(use.name) > LONGEST_UNKNOWN):
+            return False
+        word = use.name.partition("_")[0]
+        return not any(other.partition("_")[0] == word for other in self.free if other != use.name)
 
     def is_novel(self, use: Use) -> bool:
         """Return whether the training text does not contain a name. Correct code has such names, too."""

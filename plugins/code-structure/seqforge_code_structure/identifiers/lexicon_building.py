@@ -136,7 +136,8 @@ class LexiconBuilder:
 
         Args:
             source: Description of the training text.
-            fewest_files: Smallest number of files with a name, below which the name is left out.
+            fewest_files: Smallest number of files with a name, below which the name is left out, unless all that
+                functions of the training text do is to declare it.
             with_functions: Whether to keep the names of functions that are only called.
         """
         counts = self.counts | {"pasted": self._count_pasted()}
@@ -147,7 +148,8 @@ class LexiconBuilder:
             # Most checks need no names of functions, since a call of an unknown function is no error.
             needed = with_functions or flag & Flag.VARIABLE or flag & Flag.PASTES or is_constant(name)
             worthwhile = needed or count.called >= FEWEST_CALLS
-            if worthwhile and max(count) >= fewest_files:
+            only_local = count == Count(bound=count.bound, unused=count.unused) and not is_constant(name)
+            if worthwhile and (max(count) >= fewest_files or only_local):
                 flags[name] = flag
         return Lexicon.from_flags(self.files, flags, source)
 

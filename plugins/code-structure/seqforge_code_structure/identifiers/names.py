@@ -15,6 +15,9 @@ class Use(NamedTuple):
         alone: Whether the name is the whole expression of the `return`.
         callee: Name of the function or macro of which the name is a whole argument, or "". The macro may be a loop.
         argument: Index of this argument.
+        access: `address` if its address is taken, `element` if an element of it is used, `pointer` if a member of the
+            structure to which it points is used, otherwise `value`; or "" for constants, and in a unit with syntax
+            errors.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Use(NamedTuple):
     alone: bool = False
     callee: str = ""
     argument: int = 0
+    access: str = ""
 
 
 @dataclass(slots=True)

@@ -95,6 +95,7 @@ class Walk:
         self._frames: list[_Frame] = []
         self._role: Role = Role.USE
         self._fields: Fields = {}
+        self._has_error = False
         self._open_errors = 0
         self._function_of_error = 0
         """Number of open errors at the function that begins in an error, or 0."""
@@ -109,7 +110,7 @@ class Walk:
         first, following, parent = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
         frames, scopes, visible = self._frames, self.scopes, self.scopes.visible
         text, offset = self._text, self._offset
-        has_error = tree.root_node.has_error
+        self._has_error = has_error = tree.root_node.has_error
         while True:
             node = cursor.node
             assert node is not None  # noqa: S101
@@ -226,7 +227,10 @@ class Walk:
     def _visit_use(self, node: Node, kind: int, name: str, position: int, function: Function) -> None:
         around = self._frames[-1][2]
         if kind == IDENTIFIER:
-            self.scopes.add_free(self._describe_use(name, position, node))
+            use = self._describe_use(name, position, node)
+            if not (self._has_error or name.isupper()):
+                use = use._replace(access=self._find_access(node.start_byte, node.end_byte))
+            self.scopes.add_free(use)
             bare = around == EXPRESSION_STATEMENT
         else:
             # A type without the name of a parameter may be a macro of all parameters.
@@ -257,6 +261,13 @@ class Walk:
             return Use(name, position)
         index = sum(other.end_byte <= argument.start_byte for other in arguments.named_children)
         return Use(name, position, callee=self._text[start + self._offset : stop + self._offset], argument=index)
+
+    def _find_access(self, start: int, stop: int) -> str:
+        """Return how a name is used, from the symbols next to it."""
+        if self._code[start - 1 : start] == b"&":
+            return "address"
+        after = self._code[stop : stop + 2]
+        return "pointer" if after == b"->" else "element" if after[:1] == b"[" else "value"
 
     def _describe_use_in_condition(self, name: str, position: int, condition: Node) -> Use:
         """Describe the use of a name that may be an argument of a loop macro, which is rewritten to `while`."""

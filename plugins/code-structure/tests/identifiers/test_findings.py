@@ -157,6 +157,27 @@ def test_unit_without_its_end_is_not_checked():
     assert find_name_errors(text, LEXICON)
 
 
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("g(1 + fresh);", ["fresh"]),
+        ("g(1 + brand_new);", []),
+        ("g(brand_new->err);", ["brand_new"]),
+        ("g(&fresh);", []),
+        ("g(&brand_new->err);", []),
+        ("g(fresh[0] + 1);", []),
+        ("g(1 + new_a, 1 + new_b);", []),
+        ("g(1 + new_a, 1 + fresh);", ["new_a", "fresh"]),
+        ("g(1 + fresh);\n\tg(;", ["("]),
+    ],
+)
+def test_unknown_names_in_an_excerpt_are_undefined_if_global_names_are_rarely_so(statement: str, expected: list[str]):
+    text = body(f"\t{statement}")
+    found = find_name_errors(text, LEXICON, cut=True)
+    assert [text[finding.start : finding.stop] for finding in found] == expected
+    assert "undefined" not in str(find_name_errors('#include "a.h"\n' + text, LEXICON))
+
+
 @given(TEXTS)
 def test_findings_in_any_text_are_inside_it(text: str):
     for finding in find_name_errors(text, LEXICON):
