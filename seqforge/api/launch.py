@@ -23,7 +23,7 @@ from seqforge.checkpoints.files import load_model, load_training, write_weights
 from seqforge.checkpoints.manifest import describe_run_files
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World, join_world
-from seqforge.errors import ExperimentError, RunError
+from seqforge.errors import ExperimentError
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import blame_components
@@ -121,10 +121,6 @@ def resume(
         RunError: If the run has no such checkpoint, the checkpoint does not fit, a recorded backend is not available,
             or as in `train`.
     """
-    if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise RunError(
-            f"resume() takes a Run, not {format_value(run)}", hint='Open it: resume(Run.open("runs/first-run")).'
-        )
     with _joined(world) as world:
         return _resume(run, checkpoint, callbacks, progress, world)
 

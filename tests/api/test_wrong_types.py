@@ -47,7 +47,6 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda run: sf.train(run.experiment, run.path, callbacks=cast("Any", print)),
         "callbacks are a li",
     ),
-    "resuming a path": (lambda run: sf.resume(cast("Any", "runs/a")), "resume() takes a Run, not 'runs/a'"),
     "comparing one run": (lambda run: sf.compare(cast("Any", run)), "compare() takes a list of runs, not <Run"),
     "comparing one path": (lambda run: sf.compare("runs/a"), "compare() takes a list of runs, not 'runs/a'"),
     "exporting a number": (lambda run: sf.export(NUMBER, "model"), "or the name of a model, not by 5"),
