@@ -89,7 +89,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     unit = UnitNames(start, stop, cut=cut, defines=_looks_like_definition(code), macros=compiled.macros)
     unit.shared = not code.lstrip().startswith(b"static")
     unit.includes = "include" in text[start:stop] and _INCLUDE.search(text, start, stop) is not None
-    unit.characters = len(code.translate(None, _NOT_CODE))
+    unit.characters = _count_characters(code)
     if _is_too_deep(code):
         unit.refusal = TOO_DEEP
         return unit
@@ -114,7 +114,7 @@ def read_unit(text: str, start: int, stop: int, *, cut: bool = False) -> UnitNam
     _mark_annotated_used(text, unit.functions)
     if tree.root_node.has_error:
         unit.error = min(start + (walk.error or 0), stop - 1)
-        unit.unread = walk.unread
+        unit.unread = sum(_count_characters(code[begin:end]) for begin, end in walk.unread)
         _forgive_errors(unit, code, text, start)
     else:
         unit.defines = bool(unit.functions)
@@ -195,6 +195,10 @@ def _mark_rewritten_used(functions: Iterable[Function], code: bytes, rewritten: 
     removed = {match[0].decode() for match in words if rewritten[match.start() : match.end()] != match[0]}
     for declaration in unused:
         declaration.used = declaration.name in removed
+
+
+def _count_characters(code: bytes) -> int:
+    return len(code.translate(None, _NOT_CODE))
 
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"()[]{}"))

@@ -83,14 +83,14 @@ class Walk:
         scopes: Result of the walk.
         uncertain: Names whose role is unknown because of syntax errors.
         error: Position in the unit of the first syntax error, or None.
-        unread: Number of bytes of code outside of all nodes that parse.
+        unread: Start and end in the unit of each token outside of all nodes that parse.
     """
 
     def __init__(self, text: str, code: bytes, offset: int) -> None:
         self.scopes = Scopes()
         self.uncertain: set[str] = set()
         self.error: int | None = None
-        self.unread = 0
+        self.unread: list[tuple[int, int]] = []
         self._text, self._code, self._offset = text, code, offset
         self._frames: list[_Frame] = []
         self._role: Role = Role.USE
@@ -182,7 +182,7 @@ class Walk:
                 return Role.FUNCTION
             return _ROLES_IN_ERRORS[kind]
         if not node.child_count:
-            self.unread += node.end_byte - node.start_byte
+            self.unread.append((node.start_byte, node.end_byte))
             return Role.UNCERTAIN
         return role
 

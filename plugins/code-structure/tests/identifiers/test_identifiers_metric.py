@@ -63,6 +63,10 @@ def test_functions_with_errors_and_without_their_end_are_scored(metric: Identifi
         assert (values["functions"], values["undefined"], values["unused"]) == (1.0, 1.0, 0.0)
 
 
+def test_spaces_inside_a_token_that_does_not_parse_are_no_code(metric: Identifiers):
+    assert metric.score(["\\'switch ("]).values["coverage"] == 0.0
+
+
 def test_function_without_its_beginning_is_not_checked(metric: Identifiers):
     assert metric.score(["\treturn i;\n}\n\n" + GOOD]).values == metric.score([GOOD]).values
 
