@@ -9,7 +9,7 @@ PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproje
 
 run: .venv/installed
 	@echo "C from linux-small, a model that is trained already:"
-	$(BIN)/seqforge sample linux-small --prompt "static int " --temperature 0.8 --length 500
+	$(BIN)/seqforge sample linux-small --prompt "static void " --temperature 0.8 --length 500
 	@echo "Now the first run, which trains a smaller model for three minutes:"
 	$(BIN)/seqforge run experiments/first-run.toml
 

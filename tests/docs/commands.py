@@ -68,6 +68,8 @@ SMALLER = {
     "experiments/linux-small.toml": LINUX_SMALL,
     "experiments/linux-small-2.toml": LINUX_SMALL,
     "experiments/linux-small-3.toml": LINUX_SMALL,
+    "experiments/linux-small-4.toml": LINUX_SMALL,
+    "experiments/linux-small-5.toml": LINUX_SMALL,
     "experiments/linux-post.toml": "--set model.cells.0.hidden_size=8",
     "experiments/name-origins.toml": "--set data.validation_fraction=0.01",
     "my_c.toml": "--set corpus.files=experiments/input.txt",
