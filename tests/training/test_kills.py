@@ -117,13 +117,15 @@ def test_a_labelled_run_without_validation_split_ends_once(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_before_training_ends_at_once_and_leaves_no_run(
-    number: signal.Signals, status: int, experiment: Any, tmp_path: Path
+    number: signal.Signals, status: int, experiment: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     class Interrupter:
         def on_work_progressed(self, event: WorkProgressed) -> None:
             assert event.work == "timing backends"
             os.kill(os.getpid(), number)
 
+    before = signal.signal(number, signal.SIG_DFL)  # nohup ignores SIGHUP
+    request.addfinalizer(lambda: signal.signal(number, before))
     with pytest.raises(Interrupted) as caught:
         train(experiment(training={"backend": "auto"}), tmp_path / "runs", callbacks=[Interrupter()])
     assert caught.value.exit_status == status
