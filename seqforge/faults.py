@@ -156,7 +156,7 @@ def find_fault(error: BaseException) -> PluginError | None:
 
 def _find_package(error: Exception, frames: list[FrameType]) -> PluginError | None:
     """Blame the package of a plugin whose code no method of a component called, such as that of a torch optimizer."""
-    in_step = in_optimizer_step(error)
+    in_step = in_parameter_update(error)
     for package in dict.fromkeys(map(_package, map(_module, frames))):
         components = [] if package == "seqforge" else _components_in(package)
         candidates = [component for component in components if not in_step or _owner(component)[0] == "optimizer"]
@@ -177,9 +177,15 @@ def _components_in(package: str) -> list[type[Any]]:
     return [component for component in components if _package(component.__module__) == package]
 
 
-def in_optimizer_step(error: BaseException) -> bool:
-    """Return whether a step of a torch optimizer raised an error, so that it may have changed some parameters."""
-    return any(_module(frame) == "torch.optim.optimizer" for frame, _ in traceback.walk_tb(error.__traceback__))
+def in_parameter_update(error: BaseException) -> bool:
+    """Return whether a step of a torch optimizer, or a cell that constrains its parameters, raised an error.
+
+    Some parameters may then have changed, and others not.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(
+        _module(frame) == "torch.optim.optimizer" or frame.f_code.co_name == "constrain_parameters" for frame in frames
+    )
 
 
 def wrong_result(method: Callable[..., Any], problem: str) -> PluginError:

@@ -61,6 +61,7 @@ def load_initial_weights(
             raise _mismatch(source, run, f"{name} has the shape {shape}, and the experiment needs {expected}")
         new[name] = _map_symbols(trained[name], target, dimensions, kept, (len(old_symbols), len(new_symbols)))
     model.load_state_dict(new)
+    model.constrain_parameters()  # The options of its cells may set other bounds than those of the trained model.
     added, dropped = len(new_symbols) - len(kept), len(old_symbols) - len(kept)
     return f"{source}: {len(kept)} symbols kept, {added} new, {dropped} dropped"
 

@@ -117,6 +117,14 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     def set_initial_biases(self) -> None:
         """Set biases that must not depend on the initializer, such as an LSTM's forget bias. The default sets none."""
 
+    def constrain_parameters(self) -> None:
+        """Move every parameter that violates a constraint of the paper to the nearest allowed value, in place.
+
+        The engine calls this method, without gradients, on initial weights and after each optimizer step, as in
+        projected gradient descent. A parameter at a bound therefore keeps its gradient, which it would lose if `step`
+        clamped it. A second call must change nothing. The default has no constraints.
+        """
+
 
 def scan(
     step: Callable[[Tensor, StateT], tuple[Tensor, StateT]],

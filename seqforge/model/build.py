@@ -51,6 +51,7 @@ def build_model(experiment: Experiment, symbols: int, spec: ExampleSpec | None =
                     raise wrong_result(initializer.initialize, f"wrote NaN or infinity to {name}")
             for cell in model.cells:
                 cell.set_initial_biases()
+        model.constrain_parameters()
     return model
 
 

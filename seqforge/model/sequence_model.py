@@ -214,9 +214,14 @@ class SequenceModel(nn.Module):
 
     @property
     def cells(self) -> list[Cell[Any]]:
-        """The cells of all stacks."""
-        stacks = [self.stack, *([self.decoder.stack] if self.decoder else [])]
-        return [cell for stack in stacks for cell in (*stack.layers, *stack.backward_layers)]
+        """The cells of all stacks, and the cells inside of other cells."""
+        return [module for module in self.modules() if isinstance(module, Cell)]
+
+    def constrain_parameters(self) -> None:
+        """Apply the constraints of all cells to their parameters; see `Cell.constrain_parameters`."""
+        with torch.no_grad():
+            for cell in self.cells:
+                cell.constrain_parameters()
 
     def initial_states(self, batch_size: int) -> States:
         """Return the state of every layer before the first symbol."""

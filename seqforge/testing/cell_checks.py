@@ -26,6 +26,30 @@ _CHUNK = 100
 _ROWS = 32
 
 
+def require_constraints(make_cell: CellFactory) -> None:
+    """Constrain the parameters of a cell, from large ones and from zeros."""
+    for factor in (100.0, 0.0):
+        cell = new_cell(make_cell, 3, 4, seed=0)
+        before = dict(cell.named_parameters())
+        with torch.no_grad(), calling(make_cell, "`constrain_parameters`"):
+            for parameter in before.values():
+                parameter.mul_(factor)
+            shapes = {name: list(parameter.shape) for name, parameter in before.items()}
+            cell.constrain_parameters()
+            once = {f"`{name}`": parameter.clone() for name, parameter in cell.named_parameters()}
+            cell.constrain_parameters()
+        for name, parameter in cell.named_parameters():
+            problem = f"`constrain_parameters` replaces `{name}`"
+            if parameter is not before.get(name):
+                fail(cell, f"{problem}, which the optimizer does not notice", expected="a change in place")
+            if list(parameter.shape) != shapes[name]:
+                fail(cell, f"{problem} by another shape", expected=shapes[name], got=list(parameter.shape))
+            if not parameter.isfinite().all():
+                fail(cell, f"`constrain_parameters` leaves numbers in `{name}` that are not finite")
+        twice = {f"`{name}`": parameter for name, parameter in cell.named_parameters()}
+        require_equal(cell, "a second call of `constrain_parameters` changes {part}", twice, once, tolerance=0.0)
+
+
 def require_shapes(case: CellCase) -> None:
     """Check types and shapes of the state before and after a step and a sequence, and of the outputs."""
     cell, inputs, state = case
@@ -230,6 +254,8 @@ def require_learning(make_cell: CellFactory) -> None:
             loss = nn.functional.mse_loss(cell(inputs, cell.initial_state(8))[0], target)
             cast("Any", loss).backward()
             optimizer.step()
+            with torch.no_grad():
+                cell.constrain_parameters()
             losses.append(loss.item())
     if not losses[-1] < losses[0]:
         fail(cell, "20 steps of Adam do not lower the loss", expected=f"below {losses[0]:.6f}", got=f"{losses[-1]:.6f}")

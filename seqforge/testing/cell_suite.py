@@ -71,6 +71,10 @@ class CellSuite(Suite):
             if not parameter.isfinite().all():
                 fail(cell, f"`set_initial_biases` leaves numbers in `{name}` that are not finite")
 
+    def test_constrained_parameters_satisfy_the_constraints(self, make_cell: CellFactory) -> None:
+        """`constrain_parameters` changes parameters in place, to finite numbers, and a second call changes nothing."""
+        checks.require_constraints(make_cell)
+
     def test_any_size_is_read(self, make_cell: CellFactory) -> None:
         """Outputs and states have the right shape and type for any length, batch size and number of features."""
         for_each_case(make_cell, checks.require_shapes, time=sizes(9), batch=sizes(9), features=sizes(70))

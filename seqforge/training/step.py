@@ -115,6 +115,7 @@ def optimizer_step(
     if not (math.isfinite(result.loss) and math.isfinite(norm)):
         raise NonFiniteError(f"the loss is {result.loss}, and the norm of the gradient is {norm}")
     state.optimizer.step()
+    state.model.constrain_parameters()
     state.step += 1
     return result
 

@@ -10,7 +10,7 @@ from seqforge.distribution import FailedElsewhereError, Replica
 from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
 from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment
-from seqforge.faults import find_fault, in_optimizer_step
+from seqforge.faults import find_fault, in_parameter_update
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
@@ -103,7 +103,7 @@ class Trainer:
         except BaseException as error:
             fault = find_fault(error)
             if fault is not None:
-                self._save_after(fault, in_step=in_optimizer_step(error))
+                self._save_after(fault, in_update=in_parameter_update(error))
             kind = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
             self._notify_finished(str(fault or error) or kind, complete=False)
             if fault is None or fault is error:
@@ -193,14 +193,14 @@ class Trainer:
             restore_random_state(random, self._state.device)
             raise
 
-    def _save_after(self, fault: PluginError, *, in_step: bool) -> None:
+    def _save_after(self, fault: PluginError, *, in_update: bool) -> None:
         """Save the last finished step after a fault of a plugin, and add to its hint how to resume.
 
-        With `in_step`, an optimizer may have changed some parameters, so that this state cannot be saved. Neither can
+        With `in_update`, only some parameters may have changed, so that this state cannot be saved. Neither can
         that of several processes, because the others may be within a step.
         """
         try:
-            if self._state.step and not in_step and self._world.size == 1:
+            if self._state.step and not in_update and self._world.size == 1:
                 self._save()
             if steps := self._record.checkpoints.steps():
                 resume = f"seqforge run --resume {self._directory.path}"

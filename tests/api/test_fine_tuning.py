@@ -58,6 +58,14 @@ def test_with_the_same_vocabulary_every_weight_of_the_given_checkpoint_is_kept(
     assert tuned.evaluate().loss < run.evaluate(checkpoint="initial").loss
 
 
+def test_weights_outside_of_the_bounds_of_the_new_cell_are_moved_to_them(experiment: Any, tmp_path: Path) -> None:
+    def bounded_by(largest: float) -> Experiment:
+        return experiment(model={"cells": [{"use": "ind-rnn", "hidden_size": 4, "largest_weight": largest}]})
+
+    tuned = train(bounded_by(0.1), tmp_path / "second", initial=train(bounded_by(1.0), tmp_path / "first"))
+    assert tuned.model("initial").state_dict()["stack.cells.0.recurrent_weight"].abs().max() == torch.tensor(0.1)
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [

@@ -83,9 +83,13 @@ class FaultyVocabulary(Vocabulary):
 
 
 class FaultyCell(LSTM):
-    def __init__(self, input_size: int, hidden_size: int = 8, after: int = 6) -> None:
+    def __init__(self, input_size: int, hidden_size: int = 8, after: int = 6, updates: int = 99) -> None:
         super().__init__(input_size, hidden_size)
-        self._fails = Counter(after)
+        self._fails, self._fails_to_constrain = Counter(after), Counter(updates)
+
+    def constrain_parameters(self) -> None:
+        if self._fails_to_constrain():
+            divide_by_zero()
 
     def forward(self, inputs: Any, state: Any) -> Any:
         if self._fails():

@@ -1,31 +1,19 @@
 """A fault in the code of a plugin in use names the component, its plugin and the line, and the run is saved."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from seqforge_essentials.schedules import Constant
-from seqforge_essentials.vocabularies import Bytes
 
 from seqforge import Experiment, Registry, Run, texts, train, use
 from seqforge.api import resume
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
-from seqforge.interfaces import (
-    Corpus,
-    Document,
-    ExamplePrediction,
-    ExampleSpec,
-    Loss,
-    PredictionMetric,
-    Score,
-    StepFinished,
-)
+from seqforge.interfaces import StepFinished
 from seqforge.registry import Plugin, PluginState, Register
 
 SOURCE = Path(__file__).parents[1] / "made" / "faulty.py"
@@ -169,11 +157,23 @@ def test_a_run_that_is_resumed_after_a_fault_equals_one_without_it(make: Any, tm
         assert torch.equal(tensor, resumed.model("latest").state_dict()[name]), name
 
 
-def test_an_optimizer_that_fails_in_a_step_does_not_save_half_of_it(make: Any, tmp_path: Path) -> None:
+UPDATES: list[tuple[dict[str, Any], str]] = [
+    ({"optimizer": {"use": "bad/faulty"}}, f"optimizer 'bad/faulty': its code failed: {WHERE}"),
+    (
+        {"model": {"cells": [{"use": "bad/faulty", "after": 99, "updates": 4}]}},
+        f"cell 'bad/faulty': constrain_parameters failed: {WHERE}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("tables", "message"), UPDATES, ids=["optimizer", "constraint"])
+def test_a_fault_while_parameters_are_updated_does_not_save_them(
+    tables: dict[str, Any], message: str, make: Any, tmp_path: Path
+) -> None:
     settings = {"batch_size": 4, "sequence_length": 16, "steps": 12, "backend": "eager", "checkpoint_interval": 2}
     with pytest.raises(PluginError) as caught:
-        train(make(optimizer={"use": "bad/faulty"}, training=settings), tmp_path)
-    assert caught.value.message == f"optimizer 'bad/faulty': its code failed: {WHERE}"
+        train(make(**tables, training=settings), tmp_path)
+    assert caught.value.message == message
     assert "The checkpoint of step 2 is saved." in str(caught.value)
     assert Checkpoints(tmp_path / "small" / "checkpoints").steps() == [2]
 
@@ -253,90 +253,6 @@ def test_a_class_of_a_session_is_named_with_what_to_correct(experiment: Any, tmp
         train(chosen, tmp_path)
     assert caught.value.hint is not None
     assert caught.value.hint.startswith("Correct the class FaultyLoss.")
-
-
-class YieldsText(Corpus):
-    """Yields a text, not a document."""
-
-    def documents(self) -> Iterator[Document]:
-        yield "text"  # pyright: ignore[reportReturnType]
-
-    def fingerprint(self) -> str:
-        return type(self).__name__
-
-    def describe(self) -> str:
-        return "a corpus"
-
-
-class YieldsTextAsContent(YieldsText):
-    def documents(self) -> Iterator[Document]:
-        yield Document("a", "text")  # pyright: ignore[reportArgumentType]
-
-
-class ReturnsNone(YieldsText):
-    def documents(self) -> Iterator[Document]:
-        return None  # pyright: ignore[reportReturnType]
-
-
-class TooLarge(Bytes):
-    def encode_bytes(self, content: bytes) -> Any:
-        return np.full(len(content), 999)
-
-
-class NotJson(Bytes):
-    def state(self) -> dict[str, Any]:
-        return {"a": object()}
-
-
-class NoState(Constant):
-    def state(self) -> dict[str, Any]:
-        return None  # pyright: ignore[reportReturnType]
-
-
-class OneArgument(Loss):
-    def forward(self, outputs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return outputs.mean()
-
-
-class Unfit(PredictionMetric):
-    @classmethod
-    def fits(cls, spec: ExampleSpec) -> bool:
-        return 1 / 0  # pyright: ignore[reportReturnType]
-
-    def score(self, spec: ExampleSpec, predictions: Sequence[ExamplePrediction]) -> Score:
-        return Score({})
-
-
-WRONG_RESULTS: list[tuple[dict[str, Any], str]] = [
-    ({"corpus": YieldsText}, "corpus 'session/YieldsText': documents yielded a value of type str, not Document ("),
-    ({"corpus": YieldsTextAsContent}, "corpus 'session/YieldsTextAsContent': documents yielded a Document whose "
-                                      "content is a str, not bytes ("),
-    ({"corpus": ReturnsNone}, "corpus 'session/ReturnsNone': documents returned a NoneType, not an iterator ("),
-    ({"vocabulary": TooLarge}, "vocabulary 'session/TooLarge': encode_bytes returned token ids from 999 to 999, not "
-                               "from 0 to 255 ("),
-    ({"vocabulary": NotJson}, "vocabulary 'session/NotJson': state returned {'a': <object object at"),
-    ({"schedule": NoState}, "schedule 'session/NoState': state returned None, not a table of plain JSON values ("),
-    ({"loss": OneArgument}, "loss 'session/OneArgument': a call failed: TypeError: OneArgument.forward() takes 2 "),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("tables", "message"), WRONG_RESULTS, ids=[message.split("'")[1] for _, message in WRONG_RESULTS]
-)
-def test_a_wrong_result_names_the_component(
-    tables: dict[str, Any], message: str, experiment: Any, tmp_path: Path
-) -> None:
-    with pytest.raises(PluginError) as caught:
-        train(Experiment.from_dict({**experiment().table, **tables}), tmp_path)
-    assert caught.value.message.startswith(message)
-    assert "(test_plugin_faults.py, line " in caught.value.message
-
-
-def test_a_class_method_that_fails_in_the_check_names_the_component(labelled_experiment: Any) -> None:
-    with pytest.raises(
-        PluginError, match=r"metric 'session/Unfit': fits failed: ZeroDivisionError: division by zero \("
-    ):
-        labelled_experiment(metrics=[Unfit])
 
 
 def test_an_error_of_the_core_is_not_blamed_on_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

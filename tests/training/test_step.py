@@ -1,17 +1,20 @@
 """One optimizer step."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from seqforge_parallel_cells.ind_rnn import IndRNN
 from torch import nn
 
+from seqforge import use
 from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import Batch
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation import score_likelihood
-from seqforge.interfaces import IGNORED_TARGET, Loss
+from seqforge.interfaces import IGNORED_TARGET, Cell, Loss
 from seqforge.training import train_step
 
 CPU = torch.device("cpu")
@@ -178,3 +181,33 @@ def test_the_score_equals_the_likelihood_computed_by_hand(experiment: Any) -> No
     assert score.loss == pytest.approx(nats.mean().item(), rel=1e-6)
     assert score.bits_per_character == pytest.approx(score.loss / math.log(2) / 2.0)
     assert score.perplexity == pytest.approx(math.exp(score.loss))
+
+
+class Doubled(Cell[Any]):
+    """A cell that contains a cell with constraints."""
+
+    def __init__(self, input_size: int, hidden_size: int = 6) -> None:
+        super().__init__(input_size, hidden_size)
+        self.inner = IndRNN(input_size, hidden_size, largest_weight=0.1)
+
+    def initial_state(self, batch_size: int) -> Any:
+        return self.inner.initial_state(batch_size)
+
+    def step(self, projected: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        output, after = self.inner.step(self.inner.project(projected), state)
+        return 2 * output, after
+
+
+@pytest.mark.parametrize("cell", [{"use": "ind-rnn", "hidden_size": 6, "largest_weight": 0.1}, use(Doubled)])
+def test_constraints_hold_from_the_initial_weights_on(cell: Any, experiment: Any, loss: Loss) -> None:
+    model = {"cells": [cell], "initializer": {"use": "uniform", "scale": 0.2}}
+    chosen = experiment(model=model, optimizer={"use": "sgd", "learning_rate": 1.0})
+    state = new_training_state(chosen, SYMBOLS, CPU)
+    (ind_rnn,) = (cell for cell in state.model.cells if isinstance(cell, IndRNN))
+    weights = [ind_rnn.recurrent_weight.detach().clone()]
+    for seed in range(3):
+        train_step(state, [batch(2, 5, seed)], loss, 1.0)
+        weights.append(ind_rnn.recurrent_weight.detach().clone())
+    for before, after in pairwise(weights):
+        assert not torch.equal(before, after)
+        assert before.abs().max() == after.abs().max() == torch.tensor(0.1)

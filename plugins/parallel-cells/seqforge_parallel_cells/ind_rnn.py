@@ -17,12 +17,12 @@ class IndRNN(ElementwiseCell[HiddenState]):
         input_size: Number of input features.
         hidden_size: Size of the state, which is also the output.
         nonlinearity: φ: `relu`, as in the paper, or `tanh`.
-        largest_weight: Limit of |u|. A state over T steps grows by at most γ if it is γ^(1/T).
+        largest_weight: Limit of |u|. With γ^(1/T), a state grows by at most a factor of γ over T steps.
 
     Attributes:
         input_weight: W, `[hidden, input]`.
         bias: b, `[hidden]`.
-        recurrent_weight: u, `[hidden]`, drawn from U(0, largest_weight).
+        recurrent_weight: u, `[hidden]`, drawn from U(0, largest_weight), and clipped after each optimizer step.
     """
 
     def __init__(
@@ -37,13 +37,16 @@ class IndRNN(ElementwiseCell[HiddenState]):
         self.largest_weight = largest_weight
         self.recurrent_weight = nn.Parameter(torch.empty(hidden_size).uniform_(0, largest_weight))
 
+    def constrain_parameters(self) -> None:
+        """Clip the recurrent weight."""
+        self.recurrent_weight.clamp_(-self.largest_weight, self.largest_weight)
+
     def initial_state(self, batch_size: int) -> HiddenState:
         """Return a state of zeros."""
         return HiddenState(self.input_weight.new_zeros(batch_size, self.hidden_size))
 
     def pointwise(self, input_gates: Gates, state: HiddenState) -> tuple[Float[Tensor, "batch hidden"], HiddenState]:
         """Return the new state twice; see `ElementwiseCell.pointwise`."""
-        u = self.recurrent_weight.clamp(-self.largest_weight, self.largest_weight)
-        total = input_gates + u * state.hidden
+        total = input_gates + self.recurrent_weight * state.hidden
         h = torch.relu(total) if self.nonlinearity == "relu" else torch.tanh(total)
         return h, HiddenState(h)

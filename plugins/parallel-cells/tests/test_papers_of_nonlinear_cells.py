@@ -25,16 +25,27 @@ def numbers(cell):
 @pytest.mark.parametrize("nonlinearity", list(PHI))
 def test_ind_rnn_equals_its_paper(nonlinearity):
     @settings(max_examples=20)
-    @given(case=cell_cases(lambda *sizes: IndRNN(*sizes, nonlinearity=nonlinearity, largest_weight=0.5)))
+    @given(case=cell_cases(lambda *sizes: IndRNN(*sizes, nonlinearity=nonlinearity)))
     def holds(case):
         cell, inputs, state = case
         p, h = numbers(cell), state.hidden.numpy()
-        u = np.clip(p["recurrent_weight"], -0.5, 0.5)
         for x, output in zip(inputs.numpy(), cell(inputs, state)[0].detach().numpy(), strict=True):
-            h = PHI[nonlinearity](x @ p["input_weight"].T + u * h + p["bias"])
+            h = PHI[nonlinearity](x @ p["input_weight"].T + p["recurrent_weight"] * h + p["bias"])
             np.testing.assert_allclose(output, h, rtol=1e-12)
 
     holds()
+
+
+def test_a_recurrent_weight_at_its_limit_has_a_gradient_and_one_beyond_it_is_clipped():
+    cell = IndRNN(1, 3, largest_weight=0.5)
+    with torch.no_grad():
+        cell.recurrent_weight.copy_(torch.tensor([-2.0, 0.25, 0.75]))
+        cell.constrain_parameters()
+    assert cell.recurrent_weight.tolist() == [-0.5, 0.25, 0.5]
+    torch.nn.init.ones_(cell.input_weight)
+    cell(torch.ones(3, 1, 1), cell.initial_state(1))[0].sum().backward()
+    assert cell.recurrent_weight.grad is not None
+    assert cell.recurrent_weight.grad.all()
 
 
 @pytest.mark.parametrize("equal_sizes", [True, False])

@@ -124,6 +124,27 @@ class BiasThatDoesNotExist(Sound):
         self.forget_bias.fill_(1.0)
 
 
+class Replaces(Sound):
+    """`constrain_parameters` replaces a parameter."""
+
+    def constrain_parameters(self):
+        self.input_weight = nn.Parameter(self.input_weight.clamp(-1, 1))
+
+
+class Shrinks(Sound):
+    """Each call of `constrain_parameters` halves a parameter."""
+
+    def constrain_parameters(self):
+        self.input_weight.mul_(0.5)
+
+
+class DividesByTheNorm(Sound):
+    """`constrain_parameters` divides a parameter by its norm, which may be 0."""
+
+    def constrain_parameters(self):
+        self.input_weight.div_(self.input_weight.norm())
+
+
 BUGS = (
     Bug(
         CellSuite,
@@ -178,5 +199,23 @@ BUGS = (
     Bug(CellSuite, "test_the_state_stays_bounded", Explodes, "`state.hidden` grows without bound"),
     Bug(
         CellSuite, "test_initial_biases_can_be_set", BiasThatDoesNotExist, "`set_initial_biases` raises AttributeError"
+    ),
+    Bug(
+        CellSuite,
+        "test_constrained_parameters_satisfy_the_constraints",
+        Replaces,
+        "`constrain_parameters` replaces `input_weight`, which the optimizer does not notice",
+    ),
+    Bug(
+        CellSuite,
+        "test_constrained_parameters_satisfy_the_constraints",
+        Shrinks,
+        "a second call of `constrain_parameters` changes `input_weight`",
+    ),
+    Bug(
+        CellSuite,
+        "test_constrained_parameters_satisfy_the_constraints",
+        DividesByTheNorm,
+        "`constrain_parameters` leaves numbers in `input_weight` that are not finite",
     ),
 )

@@ -138,7 +138,7 @@ class TestCells(CellSuite):
 class TestSmooth(BackendSuite):
     backend: ClassVar = NativeBackend
     cells: ClassVar = {
-        "ind-rnn": partial(IndRNN, nonlinearity="tanh", largest_weight=0.5),
+        "ind-rnn": partial(IndRNN, nonlinearity="tanh"),
         "sru": SRU,
         "sru, equal sizes": equal_sizes,
         "clockwork": Clockwork,
