@@ -14,10 +14,8 @@ run: .venv/installed
 	$(BIN)/seqforge run experiments/first-run.toml
 
 # One process per core and one thread per process, because threads that share a core slow each other down.
-# The tests of several processes fork, so each of their files needs a process without the threads of other tests.
 test: .venv/installed-for-tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
-	for file in tests/distribution/test_*.py; do OMP_NUM_THREADS=1 $(BIN)/pytest --cov-append $$file || exit; done
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .

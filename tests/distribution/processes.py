@@ -1,73 +1,69 @@
-"""Forks of the test process that form a world, as torchrun starts processes."""
+"""Processes that form a world, as torchrun starts them, and call a function of a test."""
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
-import sys
 import time
 import traceback
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
+import torch
 from torch import distributed
+
+# A process that only imports these, and is forked for each process of a world. A fork of the process of the tests
+# would hang: training leaves threads there, which a fork does not copy.
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload(["pytest", "seqforge.api", "seqforge.cli", "cloudpickle"])
 
 
 def run_world(size: int, function: Callable[[], Any], folder: Path, *, seconds: float = 120) -> list[Any]:
-    """Call a function in each of several processes, and return their results, or `ERROR: …` of those that failed.
-
-    A fork does not import anything again. It must not need the threads of its parent.
-    """
+    """Call a function in each of several processes, and return their results, or `ERROR: …` of those that failed."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     folder.mkdir(parents=True, exist_ok=True)
+    results = [folder / f"{rank}.json" for rank in range(size)]
     address = {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": True}
-    variables = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, **address}
-    children = [
-        _fork(function, {**variables, "RANK": rank, "LOCAL_RANK": rank}, folder / f"{rank}.json")
-        for rank in range(size)
-    ]
-    # torchrun, too, keeps the store. It is created after the forks, because its thread cannot be forked.
+    # torchrun, too, keeps the store.
     store = distributed.TCPStore("localhost", port, is_master=True, wait_for_workers=False)
-    _wait(children, time.monotonic() + seconds)
+    call = cloudpickle.dumps(function)
+    processes: list[Any] = []
+    for rank, result in enumerate(results):
+        result.write_text('"ERROR: the process was killed"')
+        variables = {**address, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": rank, "LOCAL_RANK": rank}
+        environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
+        processes.append(_server.Process(target=_call, args=(call, environment, result)))
+    for process in processes:
+        process.start()
+    _wait(processes, time.monotonic() + seconds)
     del store
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(size)]
+    return [json.loads(result.read_text()) for result in results]
 
 
-def _fork(function: Callable[[], Any], variables: dict[str, Any], result: Path) -> int:
-    result.write_text('"ERROR: the process was killed"')
-    with warnings.catch_warnings():
-        # pytest-xdist has a thread that waits for input, and holds no lock meanwhile.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child:
-        return child
-    os.environ.update({name: str(value) for name, value in variables.items()})
-    status = 1
+def _call(call: bytes, environment: Mapping[str, str], result: Path) -> None:
+    # The fork server ignores SIGINT, and has the environment of the test that was the first.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    torch.set_num_threads(1)
     try:
-        result.write_text(json.dumps(function()))
-        status = 0
+        result.write_text(json.dumps(cloudpickle.loads(call)()))
     except BaseException as error:  # noqa: BLE001 - the process ends here
         result.write_text(json.dumps(f"ERROR: {type(error).__name__}: {error}"))
         traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
 
 
-def _wait(children: Sequence[int], end: float) -> None:
-    left = set(children)
+def _wait(processes: list[Any], end: float) -> None:
     try:
-        while left and time.monotonic() < end:
-            for child in list(left):
-                if os.waitpid(child, os.WNOHANG)[0]:
-                    left.remove(child)
-            time.sleep(0.01)
-        assert not left, "a process hangs"
+        for process in processes:
+            process.join(max(0.0, end - time.monotonic()))
+        assert not any(process.is_alive() for process in processes), "a process hangs"
     finally:
-        for child in left:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        for process in processes:
+            process.kill()
+            process.join()
