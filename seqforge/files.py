@@ -211,7 +211,8 @@ def describe_failure(error: OSError, action: str = "", hint: str = "") -> RunErr
             # The system names the path that it was given, which leads through the file.
             obstacles = (parent for parent in (Path(place), *Path(place).parents) if parent.is_file())
             if obstacle := next(obstacles, None):
-                place, reason, advice = str(obstacle), "it is a file, not a folder", "Move it, or use another folder."
+                place, reason, advice = str(obstacle), "it is a file, not a folder", ""
+                advice = "" if hint else "Move it, or use another folder."
         case _:
             pass
     message = ": ".join(filter(None, [action, "" if action.endswith(f" {place}") else place, reason]))

@@ -14,8 +14,28 @@ from seqforge.model import SequenceModel, build_model
 from seqforge.runs import locate
 
 
+def find_initial_weights(initial: Run | str | Path, experiment: Experiment) -> tuple[Run, str]:
+    """Return the trained run that a new run starts from, and its checkpoint.
+
+    Args:
+        initial: The trained run, the path of a run directory, or the name of a pretrained model, for the best
+            checkpoint; or the path of a checkpoint.
+        experiment: Experiment of the new run.
+
+    Raises:
+        RunError: If there is no such run or checkpoint.
+    """
+    if isinstance(initial, Run):
+        run, checkpoint = initial, "best"
+    else:
+        path, step = locate(initial, experiment.registry)
+        run, checkpoint = Run.open(path, registry=experiment.registry), step or "best"
+    run.checkpoints.find(checkpoint)
+    return run, checkpoint
+
+
 def load_initial_weights(
-    model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, initial: Run | str | Path
+    model: SequenceModel, experiment: Experiment, vocabulary: Vocabulary, run: Run, checkpoint: str
 ) -> str:
     """Replace the weights of a new model with those of a trained model.
 
@@ -26,8 +46,8 @@ def load_initial_weights(
         model: The new model.
         experiment: Experiment of the new model.
         vocabulary: Vocabulary of the new model.
-        initial: The trained run, the path of a run directory, or the name of a pretrained model, for the best
-            checkpoint; or the path of a checkpoint.
+        run: The trained run.
+        checkpoint: Checkpoint of this run.
 
     Returns:
         A line with the checkpoint and the numbers of symbols that were kept, are new, and were dropped.
@@ -35,7 +55,6 @@ def load_initial_weights(
     Raises:
         RunError: If the cells or the sizes of the two models differ.
     """
-    run, checkpoint = _open(initial, experiment)
     source = run.checkpoints.find(checkpoint)
     trained = run.model(checkpoint, device="cpu").state_dict()
     new = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
@@ -64,13 +83,6 @@ def load_initial_weights(
     model.constrain_parameters()  # The options of its cells may set other bounds than those of the trained model.
     added, dropped = len(new_symbols) - len(kept), len(old_symbols) - len(kept)
     return f"{source}: {len(kept)} symbols kept, {added} new, {dropped} dropped"
-
-
-def _open(initial: Run | str | Path, experiment: Experiment) -> tuple[Run, str]:
-    if isinstance(initial, Run):
-        return initial, "best"
-    path, step = locate(initial, experiment.registry)
-    return Run.open(path, registry=experiment.registry), step or "best"
 
 
 def _symbols(vocabulary: Vocabulary) -> list[bytes]:

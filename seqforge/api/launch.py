@@ -15,7 +15,7 @@ from seqforge.api.agreement import (
     lock_run,
     remember_run,
 )
-from seqforge.api.fine_tuning import load_initial_weights
+from seqforge.api.fine_tuning import find_initial_weights, load_initial_weights
 from seqforge.api.progress import ProgressDisplay
 from seqforge.api.run import Run
 from seqforge.api.trackers import Trackers
@@ -135,6 +135,9 @@ def _start(
 ) -> Run:
     check_same_experiment(experiment, world)
     device = choose_device(experiment.training.device, world)
+    # These are checked first, because the corpus may be encoded for minutes.
+    RunDirectory.check_parent(output)
+    trained = None if initial is None else find_initial_weights(initial, experiment)
     with (
         InterruptGuard(announce=world.is_first) as interrupt,
         _open_listeners(experiment, callbacks, progress, world) as notify,
@@ -143,8 +146,8 @@ def _start(
         with _seed_dropout(experiment, device):
             state = task.new_state()
             source = None
-            if initial is not None:
-                source = load_initial_weights(state.model, experiment, task.vocabulary, initial)
+            if trained is not None:
+                source = load_initial_weights(state.model, experiment, task.vocabulary, *trained)
             choices = _choose_backends(experiment, task, state, notify)
 
             def fill(directory: RunDirectory) -> None:
@@ -166,6 +169,7 @@ def _start(
 def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progress: bool | None, world: World) -> Run:
     check_same_experiment(run.experiment, world)
     experiment, directory = run.experiment, run.directory
+    directory.check_exists()
     check_changes(run.saved, experiment.table)
     device = choose_device(experiment.training.device, world)
     # After a restart by torchrun, the run continues where it was, even if the command names an earlier checkpoint.

@@ -31,6 +31,9 @@ LINE_SECONDS = 10.0
 TERMINAL_SECONDS, NOTEBOOK_SECONDS = 0.1, 0.5
 """Seconds between two updates of the bar."""
 
+NARROW = 75
+"""Columns of a terminal below which the bar leaves out the speed, so that the time left is not cut off."""
+
 SMOOTHING = 0.98
 """Weight of the previous value in the moving averages of speed and loss. The first 50 steps have a plain average."""
 
@@ -143,9 +146,10 @@ class ProgressDisplay(Callback):
             self._speed += max(1 - SMOOTHING, 1 / steps) * (speed - self._speed)
         self._previous_seconds = event.seconds
         unit = "loss" if event.bits_per_character is None else "bits/char"
-        speed = f"{self._speed:,.0f} {self._terms.speed}/s"
-        figures = f"step {event.step:,}  {self._loss:.3f} {unit}  {speed}  {self._time_left(event)}"
-        self._show("training", figures, event.fraction)
+        figures = [f"step {event.step:,}", f"{self._loss:.3f} {unit}"]
+        if not self._console.is_terminal or self._console.width >= NARROW:
+            figures.append(f"{self._speed:,.0f} {self._terms.speed}/s")
+        self._show("training", "  ".join([*figures, self._time_left(event)]), event.fraction)
 
     def on_work_progressed(self, event: WorkProgressed) -> None:
         """Display the progress of work outside the training steps."""

@@ -78,11 +78,12 @@ class Run:
         return cls(directory, experiment, saved, sets_backend(overrides))
 
     def __repr__(self) -> str:
-        steps = self.checkpoints.steps()
-        return summary_line(str(self.path), steps[-1] if steps else 0, self.losses())
+        steps, losses = self.checkpoints.steps(), tabulate_losses(read_metrics(self.directory.metrics))
+        return summary_line(str(self.path), steps[-1] if steps else 0, losses)
 
     def _repr_html_(self) -> str:
-        return summary_html(repr(self), self.losses(), self.directory.read_last_sample())
+        losses = tabulate_losses(read_metrics(self.directory.metrics))
+        return summary_html(repr(self), losses, self.directory.read_last_sample())
 
     @property
     def path(self) -> Path:
@@ -96,6 +97,7 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the records of the metrics log: logged steps, evaluations and samples."""
+        self.directory.check_exists()
         return read_metrics(self.directory.metrics)
 
     def losses(self) -> list[dict[str, Any]]:
@@ -176,10 +178,7 @@ class Run:
     ) -> Iterator[str]:
         """Return an iterator over the text of one sample, while it is drawn, without the prompt.
 
-        The arguments are those of `sample`.
-
-        Raises:
-            RunError: If the run was trained on labelled examples.
+        The arguments and errors are those of `sample`.
         """
         model, vocabulary = self._task.language_model(TrainedModel(self.directory, checkpoint, device, precision))
         pieces = stream_text(model, vocabulary, self._chain(samplers), prompt, length=length, seed=seed)
@@ -340,6 +339,7 @@ class Run:
 
     @property
     def _task(self) -> Task:
+        self.directory.check_exists()
         return task_of(self.experiment)
 
     def _language_model(self, checkpoint: str | int, device: str) -> tuple[SequenceModel, Vocabulary]:

@@ -160,7 +160,7 @@ def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, a
     colored = console.is_terminal and console.color_system is not None
     width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
     console.print(quantity, style="bold")
-    console.print(draw_curves(curves, axis.value, width=width, colored=colored))
+    console.print(draw_curves(curves, axis.value, width=width, colored=colored, encoding=console.encoding))
     console.print()
 
 

@@ -15,10 +15,20 @@ COLORS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 MARKERS = "•+x*o#%@"
 """Marker of each curve where there are no colors."""
 
+ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│", "+++++++++-|")
+"""Lines of the frame where the output cannot show those of Unicode."""
+
 HEIGHT, POINTS, TICKS = 20, 500, 6
 
 
-def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, *, width: int, colored: bool) -> Text:
+def draw_curves(
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    axis: str,
+    *,
+    width: int,
+    colored: bool,
+    encoding: str = "utf-8",
+) -> Text:
     """Draw curves in one picture, with a legend below it.
 
     Args:
@@ -26,14 +36,18 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, 
         axis: Label of the horizontal axis.
         width: Width in characters.
         colored: Whether the curves differ by color; otherwise, they differ by marker.
+        encoding: Encoding of the output. If it is not one of Unicode, the picture is in ASCII.
     """
+    in_ascii = not encoding.lower().startswith("utf")
+    markers = MARKERS.replace("•", ".") if in_ascii else MARKERS
+    colored = colored and not in_ascii
     figure: Any = importlib.import_module("plotext")  # it has no annotations
     plot, legend = figure.figure, Text()
     plot.clear()
     plot.theme("simple" if colored else "colorless")
     plot.plot_size(width, HEIGHT)
     for index, (name, points) in enumerate(curves.items()):
-        color, symbol = COLORS[index % len(COLORS)], MARKERS[index % len(MARKERS)]
+        color, symbol = COLORS[index % len(COLORS)], markers[index % len(markers)]
         if points:
             chosen = [*points[:: -(-len(points) // POINTS)], *points[-1:]]
             marker = figure.marker("braille", color) if colored else symbol
@@ -47,6 +61,7 @@ def draw_curves(curves: Mapping[str, Sequence[tuple[float, float]]], axis: str, 
     plot.ruler("x").ticks(ticks, [f"{tick:,g}" for tick in ticks])
     plot.label(axis, "x")
     picture: str = plot.build().string(not colored)
+    picture = picture.translate(ASCII) if in_ascii else picture
     return Text("\n").join([*(Text.from_ansi(line) for line in picture.splitlines()), legend])
 
 

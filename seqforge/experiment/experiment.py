@@ -125,6 +125,15 @@ class Experiment:
         seed: int | None = None,
         registry: Registry | None = None,
     ) -> None:
+        if isinstance(corpus, list | tuple | PathLike):
+            raise ExperimentError(
+                f"corpus is a name, a class or use(…), not {format_value(corpus)}",
+                hint='For a text file: corpus=use("text", files=["notes.txt"]). For texts: corpus=texts([…]).',
+            )
+        for parameter, components in _without_none(
+            {"cells": cells, "samplers": samplers, "metrics": metrics, "trackers": trackers}
+        ).items():
+            check_list(parameter, components)
         settings: Any = model or {}
         network = _without_none(
             {"cells": _as_use(cells), "attention": _as_use(attention), "initializer": _as_use(initializer)}
@@ -244,6 +253,16 @@ def _format_problems(problems: Sequence[object], origin: Path | None) -> str:
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def check_list(parameter: str, components: Any) -> None:
+    """Check that an argument for several components is a list.
+
+    Raises:
+        ExperimentError: If it is one component, or something else.
+    """
+    if isinstance(components, str) or not isinstance(components, Sequence):
+        raise ExperimentError(f"{parameter} is a list, not {format_value(components)}", hint=f"Write {parameter}=[…].")
 
 
 def _as_use(choice: Choice | Sequence[Choice] | None) -> Any:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqforge.errors import ExperimentError
-from seqforge.experiment.experiment import Experiment
+from seqforge.experiment.experiment import Experiment, check_list
 from seqforge.experiment.tables import merge_tables, override
-from seqforge.registry import Choice, Use, format_value, use
+from seqforge.registry import Choice, Use, use
 
 
 def with_samplers(experiment: Experiment, samplers: Sequence[Choice], folder: Path) -> Experiment:
@@ -20,10 +20,7 @@ def with_samplers(experiment: Experiment, samplers: Sequence[Choice], folder: Pa
     Raises:
         ExperimentError: If a name or an option is wrong.
     """
-    if isinstance(samplers, str) or not isinstance(samplers, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ExperimentError(
-            f"samplers are a list, not {format_value(samplers)}", hint='For example: samplers=["greedy"].'
-        )
+    check_list("samplers", samplers)
     chain = [choice if isinstance(choice, Use) else use(choice) for choice in samplers]
     table = merge_tables(experiment.table, {"sampler": chain})
     return Experiment.from_dict(table, folder, experiment.registry)

@@ -53,9 +53,12 @@ class Vocabulary(ABC):
         """Return the token ids `[length]` of a text, or of its bytes in UTF-8.
 
         Raises:
+            DataError: If it is neither.
             UnknownSymbolError: If a symbol is not in the vocabulary.
             PluginError: If `encode_bytes` does not return token ids.
         """
+        if not isinstance(text, str | bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DataError(f"the text to encode is of the type {type(text).__name__}", hint="Pass a str.")
         tokens = self.encode_bytes(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
         is_array = isinstance(tokens, np.ndarray)  # pyright: ignore[reportUnnecessaryIsInstance]
         if not is_array or tokens.ndim != 1 or tokens.dtype.kind not in "iu":

@@ -1,6 +1,7 @@
 """The registry: installed plugins, and components by name."""
 
 import importlib
+import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ EAGER_BACKEND = Registration(
     "backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False
 )
 """The one component of the core: the backend that runs any cell in plain torch."""
+
+MAXIMUM_LENGTH = 100
+"""Characters of an unknown name that a message shows."""
 
 SHOW_COMPONENTS = "`seqforge plugins list` shows the plugins, and `seqforge plugins show PLUGIN` their components."
 
@@ -146,7 +150,8 @@ class Registry:
         if matches:
             owners = ", ".join(candidate.qualified_name for candidate in matches)
             raise PluginError(f"{kind} {name!r} is offered by more than one plugin", hint=f"Write one of: {owners}.")
-        raise PluginError(f"no {kind} is called {name!r}", hint=self._hint(kind, name))
+        shown = name if len(name) <= MAXIMUM_LENGTH else f"{name[:MAXIMUM_LENGTH]}…"
+        raise PluginError(f"no {kind} is called {shown!r}", hint=self._hint(kind, name))
 
     def load(self, registration: Registration) -> type[Any]:
         """Import the class of a component.
@@ -192,6 +197,12 @@ class Registry:
         }
         if kinds:
             return f"{name!r} is {' and '.join(sorted(kinds))}."
+        if kind == "corpus" and "text" in self.names(kind):
+            if len(name) > MAXIMUM_LENGTH or "\n" in name:
+                return "For texts in Python, pass corpus=texts([…])."
+            if Path(name).suffix not in ("", FILE_SUFFIX) or Path(name).exists():
+                option = shlex.quote(f"corpus.files={name}")
+                return f'For a text file: use = "text" and files = "{name}", or --corpus text --set {option}.'
         owner, slash, short = name.partition("/")
         if slash and owner == SESSION:
             return f"It was defined in a Python session. Pass its class: Run.open(path, components=[{short}])."

@@ -25,7 +25,7 @@ def summarize_all(paths: Sequence[Path]) -> list[RunSummary]:
     found = list(dict.fromkeys(run for path in paths for run in find_runs(path)))
     if len(found) < 2:
         raise RunError(
-            f"{' '.join(map(str, paths))}: a comparison needs two runs",
+            ": ".join(filter(None, [" ".join(map(str, paths)), "a comparison needs two runs"])),
             hint="For example: seqforge compare runs/first-run runs/second-run. To list runs: seqforge runs",
         )
     summaries = list(map(summarize_run, found))

@@ -1,7 +1,9 @@
 """The run directory: the names of its files, and the lock with which only one process trains at a time."""
 
 import contextlib
+import errno
 import json
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +73,7 @@ class RunDirectory:
         Raises:
             RunError: If the directory cannot be created.
         """
-        if not is_utf8(str(parent)):
-            raise RunError(
-                f"{str(parent)!r}: the name of the folder is not valid UTF-8",
-                hint="Choose another folder with --output.",
-            )
+        cls.check_parent(parent)
 
         def fill_folder(path: Path) -> None:
             run = cls(path)
@@ -86,6 +84,24 @@ class RunDirectory:
 
         with reported_failures(f"creating a run directory in {parent}", "Choose another folder with --output."):
             return cls(create_folder(parent, name, fill_folder))
+
+    @classmethod
+    def check_parent(cls, parent: Path) -> None:
+        """Check that a run directory can be created in a folder, or in the nearest folder above it that exists.
+
+        Raises:
+            RunError: If it cannot.
+        """
+        hint = "Choose another folder with --output."
+        if not is_utf8(str(parent)):
+            raise RunError(f"{str(parent)!r}: the name of the folder is not valid UTF-8", hint=hint)
+        with reported_failures(f"creating a run directory in {parent}", hint):
+            absolute = parent.absolute()
+            existing = next(folder for folder in (absolute, *absolute.parents) if os.path.lexists(folder))
+            if not existing.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
+            if not os.access(existing, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "seqforge may not write to this folder", str(existing))
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
@@ -107,6 +123,18 @@ class RunDirectory:
             _check_version(path)
             _check_kinds(path)
         return cls(path)
+
+    def check_exists(self) -> None:
+        """Check that the directory has not been deleted or moved since it was opened.
+
+        Raises:
+            RunError: If it is missing.
+        """
+        if not (self.path / MARKER).exists():
+            raise RunError(
+                f"{self.path}: the run directory was deleted or moved after it was opened",
+                hint="Open it again where it is now.",
+            )
 
     @contextlib.contextmanager
     def lock(self) -> Generator[None]:

@@ -1,13 +1,15 @@
 """Fine-tuning: a run that starts from the weights of another run, on a corpus with other symbols."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from seqforge import Experiment, Registry, Run, train
+from seqforge import Experiment, Registry, Run, train, use
 from seqforge.errors import RunError
+from seqforge.interfaces import Corpus, Document
 
 TEXT = "the quick brown fox jumps over the lazy dog; " * 20
 
@@ -90,3 +92,27 @@ def test_a_run_on_labelled_examples_can_be_fine_tuned(
     second = train(Experiment.from_dict(table, registry=labelled), tmp_path / "second", initial=first)
     for name, tensor in first.model().state_dict().items():
         assert torch.equal(second.model("initial").state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("arguments", [{"initial": "runs/none"}, {"output": "file/runs"}, {"output": "file"}])
+def test_a_wrong_run_or_folder_is_an_error_before_the_corpus_is_read(
+    arguments: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    read: list[str] = []
+
+    class Watched(Corpus):
+        def documents(self) -> Iterator[Document]:
+            read.append("a")
+            yield Document("a", b"some text")
+
+        def fingerprint(self) -> str:
+            return "watched"
+
+        def describe(self) -> str:
+            return "watched"
+
+    with pytest.raises(RunError, match=r"no such folder|it is a file, not a folder"):
+        train(Experiment(corpus=use(Watched)), **arguments)
+    assert not read

@@ -49,6 +49,16 @@ def test_the_bar_shows_all_its_values_in_80_columns() -> None:
     progress.close()
 
 
+def test_a_narrow_terminal_leaves_out_the_speed_and_shows_the_time_left() -> None:
+    progress, output = display(terminal=True, width=60)
+    for number in (10_678, 10_679):
+        progress._updated = 0.0
+        progress.on_step_finished(step(number))
+    progress.close()
+    assert "step 10,679  1.794 bits/char  15:32 left" in output.getvalue()
+    assert "…" not in output.getvalue()
+
+
 def test_the_first_steps_have_a_plain_average() -> None:
     progress, output = display(terminal=True)
     for number, loss in enumerate((1.8, 1.2, 1.2, 1.2), start=1):

@@ -1,5 +1,6 @@
 """Arguments of wrong types in a Python session: each is an error that says what to pass."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -62,11 +63,30 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is not text but of the type bytes"),
     "a number as a text": (lambda run: run.states(NUMBER), "the prompt is not text but of the type int"),
+    "a number to encode": (lambda run: run.vocabulary().encode(NUMBER), "the text to encode is of the type int"),
+    "one cell": (
+        lambda run: sf.Experiment(corpus=sf.texts(["a"]), cells=cast("Any", sf.use("gru"))),
+        "cells is a list, not Use(component='gru', options={})\nWrite cells=[…].",
+    ),
+    "the name of a metric": (lambda run: sf.Experiment(corpus=sf.texts(["a"]), metrics="bpc"), "Write metrics=[…]."),
+    "a path as a corpus": (
+        lambda run: sf.Experiment(corpus=cast("Any", Path("notes.txt"))),
+        'For a text file: corpus=use("text", files=["notes.txt"]).',
+    ),
+    "the name of a file as a corpus": (
+        lambda run: sf.Experiment(corpus="notes.txt"),
+        'For a text file: use = "text" and files = "notes.txt", or --corpus text --set corpus.files=notes.txt.',
+    ),
+    "a text as a corpus": (
+        lambda run: sf.Experiment(corpus="a text " * 1000),
+        "For texts in Python, pass corpus=texts([…]).",
+    ),
+    "comparing no runs": (lambda run: sf.compare([]), "a comparison needs two runs"),
     "a number for a report": (lambda run: run.report(NUMBER), "the text of the report is of the type int"),
     "a length as text": (lambda run: run.sample(length=cast("Any", "5")), "length is '5'\nIt must be a whole number"),
     "half a sample": (lambda run: run.sample(count=cast("Any", 1.5)), "count is 1.5\nIt must be a whole number"),
     "a seed as text": (lambda run: run.sample(seed=cast("Any", "a")), "seed is 'a'\nIt must be a whole number"),
-    "one sampler": (lambda run: run.sample(samplers=cast("Any", sf.use("greedy"))), "samplers are a list, not Use("),
+    "one sampler": (lambda run: run.sample(samplers=cast("Any", sf.use("greedy"))), "samplers is a list, not Use("),
     "a number as a device": (lambda run: run.sample(device=NUMBER), "this machine has no device '5'"),
     "a number as a precision": (lambda run: run.sample(precision=NUMBER), "there is no precision 5"),
     "a number as a split": (lambda run: run.evaluate(NUMBER), "there is no split 5"),
@@ -93,6 +113,18 @@ def test_a_wrong_type_is_an_error_that_says_what_to_pass(
     with pytest.raises(SeqforgeError) as caught:
         call(run)
     assert message in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_deleted_run_directory_is_named(tmp_path: Path, run: sf.Run) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    deleted = sf.Run.open(tmp_path / "run")
+    shutil.rmtree(deleted.path)
+    calls = (deleted.sample, deleted.losses, deleted.metrics, deleted.vocabulary, deleted.resume)
+    for call in calls:
+        with pytest.raises(SeqforgeError, match="the run directory was deleted or moved after it was opened"):
+            call()
+    assert "0 steps" in repr(deleted)
 
 
 def test_a_device_may_be_that_of_torch(run: sf.Run, monkeypatch: pytest.MonkeyPatch) -> None:

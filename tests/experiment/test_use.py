@@ -154,7 +154,7 @@ class Unfinished(Metric):
         ({"training": {"steps": Cold}}, "training.steps: should be a valid integer, not {'use': 'session/Cold'}"),
         ({"training": {3: 4}}, "training.3: [training] has no option '3'"),
         ({"model": 5}, "model: must be a table, not 5"),
-        ({"cells": 5}, "model.cells: must be a list of at least one cell"),
+        ({"cells": 5}, "cells is a list, not 5. Write cells=[…]."),
         ({"vocabulary": 5}, "vocabulary: must be a table with the name of a vocabulary, not 5"),
         ({"optimizer": Plain()}, "optimizer: an experiment cannot hold the value <"),
         ({"name": "\ud800"}, "experiment.name: '\\ud800' is not valid UTF-8"),

@@ -150,7 +150,7 @@ def test_a_loss_that_is_not_finite_is_an_error_that_names_a_checkpoint_to_resume
 
 
 def test_a_corpus_shorter_than_one_batch_is_an_error_before_a_run_is_created(experiment: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="too few for one batch of 64 lanes × 500 steps"):
+    with pytest.raises(DataError, match="too few for one batch of 64 sequences × 500 steps"):
         train(experiment(training={"batch_size": 64, "sequence_length": 500, "steps": 5}), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 

@@ -141,10 +141,13 @@ def _match(pattern: Path) -> list[Path]:
     try:
         if pattern.is_file():
             return [pattern.parent.resolve() / pattern.name]
-        if pattern.exists():
+        if pattern.is_dir():
             raise DataError(
-                f"corpus.files: {pattern} is not a file", hint=f"To select every file below it, write {pattern / '**'}."
+                f"corpus.files: {pattern} is a folder", hint=f"To select every file below it, write {pattern / '**'}."
             )
+        if os.path.lexists(pattern):
+            reason = "is a pipe or a device" if pattern.exists() else "is a link to a file that does not exist"
+            raise DataError(f"corpus.files: {pattern} {reason}", hint="Name a regular file.")
         folder = next(parent for parent in pattern.parents if parent.is_dir())
         matches = _glob(folder.resolve(), pattern.parts[len(folder.parts) :])
     except OSError as error:

@@ -1,5 +1,6 @@
 """The corpus `text`: patterns, names of documents, encodings, and errors."""
 
+import os
 import re
 from pathlib import Path
 
@@ -71,13 +72,17 @@ def test_bytes_of_a_name_that_are_not_utf8_are_escaped(tmp_path: Path):
         ("a/nothing*.c", "no file matches {tree}/a/nothing*.c", "{tree}/a."),
         ("b.txt/x", "no file matches {tree}/b.txt/x", "{tree}."),
         ("a,b.txt", "corpus.files: no file matches", '["first.txt", "second.txt"]'),
-        ("a", "corpus.files: {tree}/a is not a file", "{tree}/a/**"),
+        ("a", "corpus.files: {tree}/a is a folder", "{tree}/a/**"),
+        ("pipe", "corpus.files: {tree}/pipe is a pipe or a device", "Name a regular file."),
+        ("link", "corpus.files: {tree}/link is a link to a file that does not exist", "Name a regular file."),
         ("a/x" + "y" * 300, "File name too long", "permissions"),
     ],
 )
 def test_a_pattern_without_a_match_is_reported_with_the_nearest_folder(
     tree: Path, pattern: str, message: str, hint: str
 ):
+    os.mkfifo(tree / "pipe")
+    (tree / "link").symlink_to("nowhere")
     with pytest.raises(DataError) as caught:
         document_names(TextFiles([tree / "b.txt", tree / pattern]))
     assert message.format(tree=tree) in caught.value.message
