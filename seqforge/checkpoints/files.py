@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import safetensors
 import safetensors.torch
@@ -16,33 +16,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFl
 from torch import Tensor
 
 from seqforge.checkpoints.manifest import CheckpointManifest, read_checkpoint_manifest, run_folder
-from seqforge.checkpoints.optimizer_state import join_optimizer_state, split_optimizer_state
+from seqforge.checkpoints.optimizer_state import Scalars, join_optimizer_state, split_optimizer_state
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.checkpoints.verify import damaged, verify_checkpoint
 from seqforge.errors import RunError
 from seqforge.experiment import Experiment
+from seqforge.faults import LARGEST_NUMBER, check_numbers, checked_state
 from seqforge.files import open_folder, open_regular, read_bounded, temporary_name, write_atomically
 from seqforge.interfaces import Optimizer, State
 from seqforge.manifests import FileRecord, describe_content, write_manifest
 from seqforge.model import SequenceModel, States
 
 MODEL, TRAINING, PROGRESS = "model.safetensors", "training.safetensors", "progress.json"
-_LARGEST = 2**53
-"""Largest magnitude of a stored number. A float represents all whole numbers up to it."""
-
-
-def _check_numbers(values: dict[str, Any]) -> dict[str, Any]:
-    """Raise a ValueError if a number in JSON values is not finite, or is too large to compute with."""
-    left: list[Any] = [values]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            left.extend(cast("dict[str, Any]", value).values())
-        elif isinstance(value, list):
-            left.extend(cast("list[Any]", value))
-        elif isinstance(value, int | float) and not abs(value) <= _LARGEST:
-            raise ValueError(f"a number is not finite, or larger than {_LARGEST:,}")
-    return values
 
 
 class SavedProgress(BaseModel):
@@ -61,12 +46,12 @@ class SavedProgress(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
-    step: Annotated[NonNegativeInt, Field(le=_LARGEST)]
+    step: Annotated[NonNegativeInt, Field(le=LARGEST_NUMBER)]
     seconds: NonNegativeFloat
     best_loss: float | None
     stale_evaluations: NonNegativeInt
-    schedule: Annotated[dict[str, Any], AfterValidator(_check_numbers)]
-    optimizer: Annotated[dict[str, dict[str, bool | int | float | str | None]], AfterValidator(_check_numbers)]
+    schedule: Annotated[dict[str, Any], AfterValidator(check_numbers)]
+    optimizer: Annotated[Scalars, AfterValidator(check_numbers)]
     batches: NonNegativeInt
     corpus: str
 
@@ -85,6 +70,7 @@ def write_checkpoint(
 
     Raises:
         OSError: If the checkpoint cannot be written. Then no partial checkpoint is left.
+        PluginError: If the state of the optimizer or the schedule has a value that a checkpoint cannot hold.
     """
     moments, scalars = split_optimizer_state(state.optimizer)
     recurrent = {
@@ -98,7 +84,7 @@ def write_checkpoint(
         seconds=state.seconds,
         best_loss=state.best_loss if state.best_loss < float("inf") else None,
         stale_evaluations=state.stale_evaluations,
-        schedule=state.schedule.state(),
+        schedule=checked_state(state.schedule.state),
         optimizer=scalars,
         batches=len(state.recurrent),
         corpus=corpus,

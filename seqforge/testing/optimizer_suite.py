@@ -65,12 +65,12 @@ class OptimizerSuite(Suite):
         _train(make, model, optimizer, 5)
         resumed.load_state_dict(model.state_dict())
         other = _build(make, resumed)
-        with calling(make, "`state_dict`"):
-            tensors, scalars = split_optimizer_state(optimizer)
         try:
-            scalars = json.loads(json.dumps(scalars, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            fail(make, "the state contains something else than tensors and plain JSON values", got=str(error))
+            with calling(make, "`state_dict`", PluginError):
+                tensors, scalars = split_optimizer_state(optimizer)
+        except PluginError as error:
+            fail(make, error.message.partition(": ")[2], expected="tensors, finite numbers, text, True, False or None")
+        scalars = json.loads(json.dumps(scalars))
         tensors = safetensors.torch.load(safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}))
         with calling(make, "loading the state from a checkpoint"):
             join_optimizer_state(other, make(), resumed.named_parameters(), tensors, scalars)

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from seqforge.checkpoints.files import read_random_state, restore_random_state
+from seqforge.checkpoints.optimizer_state import split_optimizer_state
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import FailedElsewhereError, Replica
-from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, is_out_of_memory, warn
+from seqforge.errors import DataError, NonFiniteError, PluginError, RunError, SeqforgeError, is_out_of_memory, warn
 from seqforge.events import RunFinished, RunStarted, StepFinished, WorkProgressed
 from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_parameter_update
@@ -125,6 +126,8 @@ class Trainer:
         self._agree(0.0)
         while (reason := self._end()) is None and self._signal is None:
             taken = self._step()
+            if state.step == 1:
+                split_optimizer_state(state.optimizer)  # raises an error now, not at the first checkpoint
             self._log_step(taken, self._agree(taken.result.loss))
             # Another agreement costs a message, except in a single process.
             if self._work_at_intervals() or self._world.size == 1:
@@ -202,11 +205,13 @@ class Trainer:
         try:
             if self._state.step and not in_update and self._world.size == 1:
                 self._save()
+        except Exception as error:  # noqa: BLE001 - it must not hide the fault
+            reason = error.message if isinstance(error, SeqforgeError) else f"{type(error).__name__}: {error}"
+            warn(f"step {self._state.step:,} cannot be saved: {reason}")
+        with suppress(RunError):
             if steps := self._record.checkpoints.steps():
                 resume = f"seqforge run --resume {self._directory.path}"
                 fault.hint = f"{fault.hint}\nThe checkpoint of step {steps[-1]:,} is saved. To resume: {resume}"
-        except RunError as error:  # It must not hide the fault.
-            warn(error.message)
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
         """Return the error with the step and a hint that names the last good checkpoint."""

@@ -1,20 +1,22 @@
 """A fault in the code of a plugin in use names the component, its plugin and the line, and the run is saved."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from seqforge_essentials.schedules import Constant
 
 from seqforge import Experiment, Registry, Run, texts, train, use
 from seqforge.api import resume
 from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.errors import PluginError
 from seqforge.faults import blame_components
-from seqforge.interfaces import StepFinished
+from seqforge.interfaces import Optimizer, StepFinished
 from seqforge.registry import Plugin, PluginState, Register
+from seqforge.runs.history import read_history, read_state
 
 SOURCE = Path(__file__).parents[1] / "made" / "faulty.py"
 LINE = next(n for n, line in enumerate(SOURCE.read_text().splitlines(), start=1) if "the line that is named" in line)
@@ -253,6 +255,62 @@ def test_a_class_of_a_session_is_named_with_what_to_correct(experiment: Any, tmp
         train(chosen, tmp_path)
     assert caught.value.hint is not None
     assert caught.value.hint.startswith("Correct the class FaultyLoss.")
+
+
+class StoresLists(Optimizer):
+    def build(self, parameters: Iterable[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
+        class Lists(torch.optim.SGD):
+            def step(self, closure: Any = None) -> None:
+                for parameter in self.param_groups[0]["params"]:
+                    self.state[parameter]["history"] = [1.0]
+
+        return Lists([parameter for _, parameter in parameters], lr=0.1)
+
+
+class StoresACount(StoresLists):
+    def build(self, parameters: Iterable[tuple[str, torch.nn.Parameter]]) -> torch.optim.Optimizer:
+        optimizer = torch.optim.SGD([parameter for _, parameter in parameters], lr=0.1)
+        cast("dict[Any, Any]", optimizer.state)["count"] = 1
+        return optimizer
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (StoresLists, "optimizer 'Lists': 'history' in its state of a parameter is [1.0]"),
+        (StoresACount, "optimizer 'SGD': its state has 'count', which is not a parameter"),
+    ],
+)
+def test_an_optimizer_state_that_no_checkpoint_can_hold_is_an_error_after_the_first_step(
+    optimizer: type[Any], message: str, experiment: Any, tmp_path: Path
+) -> None:
+    table = {**experiment().table, "optimizer": optimizer}
+    with pytest.raises(PluginError) as caught:
+        train(Experiment.from_dict(table), tmp_path)
+    assert caught.value.message == message
+    assert read_history(tmp_path / "small")[-1]["step"] == 1
+
+
+class FailsToSave(Constant):
+    """Returns its state before the first step only, and fails when a checkpoint is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def state(self) -> dict[str, Any]:
+        self.calls += 1
+        return {} if self.calls == 1 else {"missing": {}["key"]}
+
+
+def test_a_fault_while_saving_is_recorded_as_the_end_of_the_run(
+    experiment: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = {**experiment().table, "schedule": FailsToSave}
+    with pytest.raises(PluginError, match="schedule 'session/FailsToSave': state failed: KeyError: 'key'"):
+        train(Experiment.from_dict(table), tmp_path)
+    assert "step 5 cannot be saved: KeyError: 'key'" in capsys.readouterr().err
+    assert read_state(tmp_path / "small")[0] == "failed"
 
 
 def test_an_error_of_the_core_is_not_blamed_on_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,11 @@ class NoState(Constant):
         return None  # pyright: ignore[reportReturnType]
 
 
+class InfiniteState(Constant):
+    def state(self) -> dict[str, Any]:
+        return {"best": float("inf")}
+
+
 class OneArgument(Loss):
     def forward(self, outputs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return outputs.mean()
@@ -75,6 +80,8 @@ WRONG_RESULTS: list[tuple[dict[str, Any], str]] = [
                                "from 0 to 255 ("),
     ({"vocabulary": NotJson}, "vocabulary 'session/NotJson': state returned {'a': <object object at"),
     ({"schedule": NoState}, "schedule 'session/NoState': state returned None, not a table of plain JSON values ("),
+    ({"schedule": InfiniteState}, "schedule 'session/InfiniteState': state returned {'best': inf}, but a file cannot "
+                                  "hold it: a number is infinite, "),
     ({"loss": OneArgument}, "loss 'session/OneArgument': a call failed: TypeError: OneArgument.forward() takes 2 "),
 ]  # fmt: skip
 
