@@ -12,7 +12,7 @@ from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
 from seqforge.errors import ExperimentError, RunError
 from seqforge.experiment import Experiment
-from seqforge.model import CellBackend, Precision, choose_backends
+from seqforge.model import CellBackend, RecordedBackends, choose_backends
 from seqforge.registry import join_key
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.task import TrainingTask
@@ -50,8 +50,7 @@ def choose_same_backends(
     experiment: Experiment,
     task: TrainingTask,
     state: TrainingState,
-    recorded: Mapping[str, str] | None,
-    recorded_precision: Precision | None,
+    recorded: RecordedBackends | None,
 ) -> list[CellBackend]:
     """Choose the backends and the precision in the first process, and install the same in all processes.
 
@@ -59,8 +58,7 @@ def choose_same_backends(
         experiment: The experiment.
         task: The prepared corpus.
         state: Training state with the model.
-        recorded: Backend of each cell, by its module's name, from an earlier part of the run.
-        recorded_precision: Precision that was measured with them, or None.
+        recorded: Choices of an earlier part of the run, or None.
     """
     model, registry = state.model, experiment.registry
     choices: list[CellBackend] = []
@@ -72,12 +70,10 @@ def choose_same_backends(
             backend=experiment.training.backend,
             pins=experiment.backend_pins,
             recorded=recorded,
-            recorded_precision=recorded_precision,
         )
-    chosen: dict[str, str]
-    precision: Precision
-    chosen, precision = task.world.broadcast([{choice.module: choice.backend for choice in choices}, model.precision])
-    return choices or choose_backends(model, registry, task.workload, recorded=chosen, recorded_precision=precision)
+    chosen = RecordedBackends({choice.module: choice.backend for choice in choices}, model.precision)
+    agreed = RecordedBackends(*task.world.broadcast(chosen))
+    return choices or choose_backends(model, registry, task.workload, recorded=agreed)
 
 
 def create_directory(output: Path, name: str, fill: Callable[[RunDirectory], None], world: World) -> RunDirectory:

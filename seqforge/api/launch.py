@@ -29,9 +29,9 @@ from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import blame_components
 from seqforge.files import reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
-from seqforge.model import CellBackend, Precision, precisions_to_measure
+from seqforge.model import CellBackend, RecordedBackends, precisions_to_measure
 from seqforge.registry import format_value
-from seqforge.runs.backends import describe_backends, read_backends, read_precision, record_backends
+from seqforge.runs.backends import describe_backends, read_backends, record_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.runs.resume import check_changes, remove_temporary_files
 from seqforge.tasks import task_of
@@ -192,8 +192,7 @@ def _resume(run: Run, checkpoint: str | int, callbacks: Sequence[object], progre
                     load_model(directory.initial, state.model)
             new_backends = run.new_backends or _pins(run.saved) != _pins(experiment.table)
             recorded = None if new_backends else read_backends(directory.path)
-            precision = None if new_backends else read_precision(directory.path)
-            choices = _choose_backends(experiment, task, state, notify, recorded, precision)
+            choices = _choose_backends(experiment, task, state, notify, recorded)
             trainer = Trainer(experiment, task, directory, state, notify, interrupt, describe_backends(choices))
             if world.is_first and not restarted:
                 trainer.refuse_at_end()
@@ -253,14 +252,13 @@ def _choose_backends(
     task: TrainingTask,
     state: TrainingState,
     notify: Callable[[object], None],
-    recorded: Mapping[str, str] | None = None,
-    recorded_precision: Precision | None = None,
+    recorded: RecordedBackends | None = None,
 ) -> list[CellBackend]:
     settings = experiment.training
     some_free = settings.backend == AUTO_BACKEND and not all(experiment.backend_pins)
     if recorded is None and (some_free or len(precisions_to_measure(settings.precision, state.device)) > 1):
         notify(WorkProgressed("timing backends"))
-    return choose_same_backends(experiment, task, state, recorded, recorded_precision)
+    return choose_same_backends(experiment, task, state, recorded)
 
 
 def _pins(table: Mapping[str, Any]) -> list[Any]:

@@ -3,13 +3,14 @@
 from seqforge.model.build import build_model, output_size
 from seqforge.model.choose_backend import (
     CellBackend,
+    RecordedBackends,
     choose_backends,
-    install_backend,
     measure_cells,
     use_recorded_backends,
 )
 from seqforge.model.encoder_output import EncoderOutput
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
+from seqforge.model.install_backend import install_backend, load_backend, load_backends
 from seqforge.model.measure_backends import EAGER, Workload
 from seqforge.model.precision import Precision, precisions_to_measure, products_in
 from seqforge.model.sequence_model import Decoder, DecoderContext, RecurrentStack, SequenceModel, States
@@ -23,6 +24,7 @@ __all__ = [
     "EncoderOutput",
     "OneHotInput",
     "Precision",
+    "RecordedBackends",
     "RecurrentStack",
     "SequenceModel",
     "States",
@@ -32,6 +34,8 @@ __all__ = [
     "build_model",
     "choose_backends",
     "install_backend",
+    "load_backend",
+    "load_backends",
     "measure_cells",
     "output_size",
     "precisions_to_measure",

@@ -7,8 +7,8 @@ import torch
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import wrong_result
 from seqforge.interfaces import Attention, Backend, Cell, ExampleSpec, Initializer, Loss, Numbers
-from seqforge.model.choose_backend import load_backend
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
+from seqforge.model.install_backend import load_backend
 from seqforge.model.sequence_model import Decoder, RecurrentStack, SequenceModel
 from seqforge.model.validate_cell import validate_cell
 

@@ -1,58 +1,21 @@
 """The choice of a backend for every cell, and of a precision: pinned, recorded, or the fastest by measurement."""
 
-import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor
 
-from seqforge.errors import ExperimentError, PluginError, RunError, SeqforgeError
+from seqforge.errors import ExperimentError, PluginError, RunError
 from seqforge.experiment import AUTO_BACKEND
-from seqforge.faults import blame_plugin
-from seqforge.interfaces import Backend, BackendContext, Cell, Refusal, SequenceReader
+from seqforge.interfaces import BackendContext, Cell, Refusal
 from seqforge.model.input import SymbolInput
+from seqforge.model.install_backend import install_backend, load_backend, load_backends
 from seqforge.model.measure_backends import EAGER, Measurement, Probe, Workload, measure_backends
 from seqforge.model.precision import Precision, matmul_dtype, precisions_to_measure
 from seqforge.model.sequence_model import SequenceModel
 from seqforge.registry import Registry
-
-
-class EagerBackend(Backend):
-    """Plain torch: the cell's own `forward`, for any cell on any device."""
-
-    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
-        """Return None: every cell is supported."""
-        return None
-
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
-        """Return the cell's own `forward`."""
-        return type(cell).forward.__get__(cell)
-
-
-class BrokenBackend(Backend):
-    """The place of a backend that cannot be loaded. It runs no cell, and other backends are used.
-
-    Args:
-        fault: Why it cannot be loaded.
-    """
-
-    def __init__(self, fault: str) -> None:
-        self._fault = fault
-
-    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str:
-        """Return why the backend cannot be loaded."""
-        return self._fault
-
-    def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal:
-        """Return why the backend cannot be loaded, as a fault of its plugin."""
-        return Refusal(self._fault, about="plugin")
-
-    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
-        """Raise `PluginError`: there is no reader."""
-        raise PluginError(self._fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +40,18 @@ class CellBackend:
     seconds_by_precision: Mapping[Precision, float] = field(default_factory=dict[Precision, float])
 
 
+class RecordedBackends(NamedTuple):
+    """The backends and the precision of an earlier part of a run, which uses them again to stay bit-identical.
+
+    Attributes:
+        cells: Backend of each cell, by its module's name.
+        precision: Precision of the products.
+    """
+
+    cells: Mapping[str, str]
+    precision: Precision
+
+
 def choose_backends(
     model: SequenceModel,
     registry: Registry,
@@ -84,8 +59,7 @@ def choose_backends(
     *,
     backend: str = AUTO_BACKEND,
     pins: Sequence[Sequence[str]] = (),
-    recorded: Mapping[str, str] | None = None,
-    recorded_precision: Precision | None = None,
+    recorded: RecordedBackends | None = None,
 ) -> list[CellBackend]:
     """Choose a backend for every cell of a model, and install it in the cell.
 
@@ -98,9 +72,7 @@ def choose_backends(
         workload: Shape of a batch and length of the run.
         backend: `auto`, or the backend of every cell that has no pin of its own.
         pins: For each layer, the backends to which its cell is pinned, in order of preference; empty for none.
-        recorded: Backend of each cell, by its module's name, from an earlier part of the run. The run uses them again,
-            so that it stays bit-identical.
-        recorded_precision: Precision that was measured with them, or None.
+        recorded: Choices of an earlier part of the run, which replace a measurement and pins; None for a new run.
 
     Returns:
         The choice for each cell.
@@ -113,9 +85,9 @@ def choose_backends(
     for _, cell, _ in cells:
         vars(cell).pop("forward", None)
     if recorded is not None:
-        if model.precision == "auto" and recorded_precision is not None:
-            model.precision = recorded_precision
-        choices = [_recorded(recorded, module, cell, registry, _context(model)) for module, cell, _ in cells]
+        if model.precision == "auto":
+            model.precision = recorded.precision
+        choices = [_recorded(recorded.cells, module, cell, registry, _context(model)) for module, cell, _ in cells]
     else:
         wanted = [tuple(pins[layer]) if layer < len(pins) else () for _, _, layer in cells]
         default = () if backend == AUTO_BACKEND else (backend,)
@@ -216,58 +188,6 @@ def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Ma
             backend = load_backend(registry, name)
             if backend.refusal(cell, context) is None and not backend.preparation_seconds(cell, context):
                 install_backend(backend, cell, context)
-
-
-def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) -> None:
-    """Run a cell on a backend from now on, and so its deep copies, each with its own parameters.
-
-    Args:
-        backend: Backend that supports the cell.
-        cell: Cell on the context's device.
-        context: Device and precision.
-    """
-    vars(cell).pop("forward", None)
-    if not isinstance(backend, EagerBackend):
-        # The instance's own `forward` takes precedence over that of its class.
-        vars(cell)["forward"] = _InstalledReader(backend, cell, context, backend.sequence_reader(cell, context))
-
-
-class _InstalledReader:
-    """A sequence reader whose deep copy belongs to the copy of the cell."""
-
-    def __init__(
-        self, backend: Backend, cell: Cell[Any], context: BackendContext, read: SequenceReader | None = None
-    ) -> None:
-        self._backend, self._cell, self._context, self._read = backend, cell, context, read
-
-    def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        if self._read is None:
-            self._read = self._backend.sequence_reader(self._cell, self._context)
-        return self._read(inputs, state)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_InstalledReader":
-        # The copied cell has no parameters yet: its reader is made at the first call.
-        return _InstalledReader(self._backend, copy.deepcopy(self._cell, memo), self._context)
-
-
-def load_backends(registry: Registry) -> dict[str, Backend]:
-    """Return all installed backends by their shortest names."""
-    return {name: load_backend(registry, name) for name in registry.names("backend")}
-
-
-def load_backend(registry: Registry, name: str) -> Backend:
-    """Return an installed backend by its short or qualified name; a `BrokenBackend` if it cannot be loaded.
-
-    Raises:
-        PluginError: If there is no backend of that name, or more than one.
-    """
-    found = registry.find("backend", name)
-    try:
-        component = registry.load(found)
-        with blame_plugin("backend", found.qualified_name, component, "its __init__ failed"):
-            return component()
-    except SeqforgeError as error:
-        return BrokenBackend(f"{error.message}; reinstall or update the plugin {found.plugin!r}")
 
 
 def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:

@@ -18,7 +18,7 @@ from seqforge.registry.register import KINDS, PretrainedModel, Registration
 from seqforge.registry.target import import_target
 
 EAGER_BACKEND = Registration(
-    "backend", "core", "eager", "seqforge.model.choose_backend:EagerBackend", qualified_only=False
+    "backend", "core", "eager", "seqforge.model.install_backend:EagerBackend", qualified_only=False
 )
 """The one component of the core: the backend that runs any cell in plain torch."""
 

@@ -9,7 +9,7 @@ from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
 from seqforge.files import read_bounded, reported_failures
 from seqforge.report.subject import Subject
-from seqforge.runs.backends import read_precision
+from seqforge.runs.backends import read_backends
 from seqforge.runs.history import STARTED, RunState, read_state
 from seqforge.runs.metrics_log import number_of
 from seqforge.runs.summary import best_interval, best_value
@@ -127,7 +127,7 @@ def _describe_component(table: Mapping[str, Any]) -> str:
 def _describe_precision(subject: Subject) -> str:
     """Return the precision in which the run was trained, which an experiment may leave open."""
     try:
-        return read_precision(subject.directory.path)
+        return read_backends(subject.directory.path).precision
     except RunError:
         return str(subject.experiment.training.precision)
 

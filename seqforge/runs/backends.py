@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from seqforge.checksums import parse_sealed_json, to_sealed_json
 from seqforge.errors import RunError
 from seqforge.files import describe_failure, read_bounded, reported_failures, write_atomically
-from seqforge.model import EAGER, CellBackend, Precision
+from seqforge.model import EAGER, CellBackend, Precision, RecordedBackends
 
 NameT = TypeVar("NameT", bound=str)
 
@@ -32,8 +32,8 @@ def record_backends(folder: Path, choices: Iterable[CellBackend], precision: Pre
         write_atomically(folder / BACKENDS, to_sealed_json(table))
 
 
-def read_backends(folder: Path) -> Mapping[str, str]:
-    """Return the backend of each cell by its module's name.
+def read_backends(folder: Path) -> RecordedBackends:
+    """Return the backends and the precision with which a run was trained.
 
     Args:
         folder: Run directory.
@@ -41,22 +41,6 @@ def read_backends(folder: Path) -> Mapping[str, str]:
     Raises:
         RunError: If the file is missing, damaged, of an unknown version, or cannot be read.
     """
-    return dict(_read(folder)["cells"])
-
-
-def read_precision(folder: Path) -> Precision:
-    """Return the precision in which a run was trained.
-
-    Args:
-        folder: Run directory.
-
-    Raises:
-        RunError: As in `read_backends`.
-    """
-    return _read(folder)["precision"]
-
-
-def _read(folder: Path) -> dict[str, Any]:
     path = folder / BACKENDS
     try:
         table = parse_sealed_json(read_bounded(path))
@@ -74,7 +58,7 @@ def _read(folder: Path) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise describe_failure(error, f"reading {path}") from error
-    return table
+    return RecordedBackends(dict(table["cells"]), table["precision"])
 
 
 def describe_backends(choices: Iterable[CellBackend]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A task: what differs between a language model and a model for labelled examples."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +25,7 @@ from seqforge.interfaces import ExampleSpec, Vocabulary
 from seqforge.model import Precision, SequenceModel, build_model, use_recorded_backends
 from seqforge.model.precision import check_precision
 from seqforge.registry import Component
-from seqforge.runs.backends import read_backends, read_precision
+from seqforge.runs.backends import read_backends
 from seqforge.runs.directory import RunDirectory
 from seqforge.training.task import TrainingTask
 
@@ -165,15 +165,15 @@ class Task(ABC):
             load_model(directory.initial, model)
         model.precision = trained.precision or model.precision
         model = model.to(device).eval()
-        recorded: Mapping[str, str] = {}
         try:
             recorded = read_backends(directory.path)
-            # On another device, bfloat16 may have no instructions, so only float32 replaces `auto`.
-            if model.precision == "auto" and read_precision(directory.path) == "float32":
-                model.precision = "float32"
         except RunError as error:  # Without its backends, the model is slower, but computes the same.
             warn(f"{error.message}; all cells run in plain torch")
-        use_recorded_backends(model, self.experiment.registry, recorded)
+            return model
+        # On another device, bfloat16 may have no instructions, so only float32 replaces `auto`.
+        if model.precision == "auto" and recorded.precision == "float32":
+            model.precision = "float32"
+        use_recorded_backends(model, self.experiment.registry, recorded.cells)
         return model
 
     def decoding(self, **options: object) -> Decoding:

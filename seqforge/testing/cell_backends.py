@@ -3,8 +3,7 @@
 import torch
 
 from seqforge.interfaces import Backend, BackendContext
-from seqforge.model import EAGER
-from seqforge.model.choose_backend import load_backends
+from seqforge.model import EAGER, load_backends
 from seqforge.registry import Registry
 from seqforge.testing.backend_case import backend_case, parameter_dtype, require_scan
 from seqforge.testing.conformance import ConformanceError, calling

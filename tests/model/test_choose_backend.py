@@ -13,7 +13,14 @@ from seqforge.checksums import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import cache_folder
 from seqforge.interfaces import Backend, Cell, Refusal
-from seqforge.model import CellBackend, Workload, build_model, choose_backends, use_recorded_backends
+from seqforge.model import (
+    CellBackend,
+    RecordedBackends,
+    Workload,
+    build_model,
+    choose_backends,
+    use_recorded_backends,
+)
 from seqforge.registry import Plugin, PluginState, Registration, Registry
 from seqforge.runs.backends import describe_backends
 from tests.model.fake_backends import Compiles, Quick, Raises, Refuses, Slow, TurnsOneUnit, Wrong, calls
@@ -241,7 +248,7 @@ def test_a_pinned_backend_that_cannot_run_is_an_error_with_the_reason(choose: An
 
 
 def test_a_recorded_backend_overrides_a_pinned_one(choose: Any) -> None:
-    choice = choose(Slow, Quick, recorded={"stack.cells.0": "slow"}, backend="quick")[0]
+    choice = choose(Slow, Quick, recorded=RecordedBackends({"stack.cells.0": "slow"}, "float32"), backend="quick")[0]
     assert (choice.backend, choice.seconds) == ("slow", {})
     assert calls == ["slow"]
 
@@ -251,7 +258,7 @@ def test_a_recorded_backend_overrides_a_pinned_one(choose: Any) -> None:
 )
 def test_a_recorded_backend_that_is_not_available_is_an_error(name: str, reason: str, choose: Any) -> None:
     with pytest.raises(RunError, match=f"trained on the backend '{name}', which is not available: {reason}") as caught:
-        choose(Refuses, recorded={"stack.cells.0": name})
+        choose(Refuses, recorded=RecordedBackends({"stack.cells.0": name}, "float32"))
     assert "--set training.backend=auto" in str(caught.value.hint)
 
 

@@ -7,7 +7,7 @@ from seqforge_essentials.cells.gru import GRU, ResetBeforeGRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 
-from seqforge.model.choose_backend import EagerBackend
+from seqforge.model.install_backend import EagerBackend
 from seqforge.testing import BackendSuite
 
 

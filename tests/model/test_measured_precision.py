@@ -14,7 +14,7 @@ from seqforge.errors import ExperimentError
 from seqforge.interfaces import BackendContext, Cell
 from seqforge.model import SequenceModel, Workload, build_model, choose_backends, precision
 from seqforge.registry import Registry
-from seqforge.runs.backends import BACKENDS, describe_backends, read_backends, read_precision
+from seqforge.runs.backends import BACKENDS, describe_backends, read_backends
 from tests.model.fake_backends import Fake, Refuses
 from tests.model.test_choose_backend import registry_of
 
@@ -122,8 +122,8 @@ def test_a_resumed_run_uses_its_recorded_precision(
     recorded: str, experiment: MakeExperiment, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = train(experiment(training={"precision": "auto", "steps": 2}), tmp_path)
-    assert read_precision(run.path) in ("float32", "bfloat16")
-    record = {"version": 2, "cells": dict(read_backends(run.path)), "precision": recorded}
+    assert read_backends(run.path).precision in ("float32", "bfloat16")
+    record = {"version": 2, "cells": dict(read_backends(run.path).cells), "precision": recorded}
     (run.path / BACKENDS).write_bytes(to_sealed_json(record))
     used: list[str] = []
     forward = SequenceModel.forward
@@ -132,6 +132,6 @@ def test_a_resumed_run_uses_its_recorded_precision(
     )
     resume(Run.open(run.path, ["training.steps=3"]))
     assert set(used) == {recorded}
-    assert read_precision(run.path) == recorded
+    assert read_backends(run.path).precision == recorded
     # A trained model is evaluated in float32 if that was faster; `auto` is bfloat16 if the device supports it.
     assert run.model(device="cpu").precision == ("float32" if recorded == "float32" else "auto")

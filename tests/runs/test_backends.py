@@ -20,11 +20,11 @@ MakeExperiment = Callable[..., Experiment]
 
 def test_a_run_records_its_backends_and_a_resumed_run_uses_them(experiment: MakeExperiment, tmp_path: Path) -> None:
     run = train(experiment(training={"backend": "onednn"}), tmp_path)
-    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+    assert read_backends(run.path).cells == {"stack.cells.0": "onednn"}
     resume(Run.open(run.path, ["training.steps=14"]))
-    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+    assert read_backends(run.path).cells == {"stack.cells.0": "onednn"}
     resume(Run.open(run.path, ["training.steps=16", "training.backend=eager"]))
-    assert read_backends(run.path) == {"stack.cells.0": "eager"}
+    assert read_backends(run.path).cells == {"stack.cells.0": "eager"}
 
 
 def test_a_recorded_backend_that_is_unavailable_is_an_error_with_a_hint(
@@ -80,7 +80,7 @@ def test_backends_of_one_name_are_told_apart_by_their_plugins(
     experiment: MakeExperiment, registry: Registry, tmp_path: Path
 ) -> None:
     register = Register("other")
-    register.backend("onednn", "seqforge.model.choose_backend:EagerBackend")
+    register.backend("onednn", "seqforge.model.install_backend:EagerBackend")
     other = Plugin("other", "", "", "1", PluginState.OK, registrations=tuple(register.registrations))
     both = Registry([*registry.plugins, other])
 
@@ -91,7 +91,7 @@ def test_backends_of_one_name_are_told_apart_by_their_plugins(
     for name, kind in (("other/onednn", "EagerBackend"), ("cudnn/onednn", "OnednnBackend")):
         chosen = pinned_to(name)
         run = train(chosen, tmp_path)
-        assert read_backends(run.path) == {"stack.cells.0": name}
+        assert read_backends(run.path).cells == {"stack.cells.0": name}
         assert [type(backend).__name__ for backend in build_model(chosen, 5).backends] == [kind]
     with pytest.raises(ExperimentError) as caught:
         pinned_to("onednn")
@@ -157,7 +157,7 @@ def test_a_cell_entry_pins_backends_and_overrides_those_of_its_preset(
 def test_the_first_pinned_backend_that_can_run_is_used(experiment: MakeExperiment, tmp_path: Path) -> None:
     cells = [{"use": "lstm", "hidden_size": 5, "backend": ["cudnn", "onednn"]}]
     run = train(experiment(model={"cells": cells}, training={"device": "cpu"}), tmp_path)
-    assert read_backends(run.path) == {"stack.cells.0": "onednn"}
+    assert read_backends(run.path).cells == {"stack.cells.0": "onednn"}
 
 
 def test_the_option_backend_pins_the_backend_of_a_run(
@@ -168,7 +168,7 @@ def test_the_option_backend_pins_the_backend_of_a_run(
     result = seqforge("run", path, "--backend", "onednn")
     assert result.returncode == 0, result.stderr
     (run,) = (tmp_path / "runs").iterdir()
-    assert read_backends(run) == {"stack.cells.0": "onednn"}
+    assert read_backends(run).cells == {"stack.cells.0": "onednn"}
     wrong = seqforge("run", path, "--backend", "onedn")
     assert wrong.returncode != 0
     assert "no backend is called 'onedn'" in wrong.stderr

@@ -77,7 +77,7 @@ def test_a_run_uses_another_backend_and_its_first_lines_name_the_plugin(
 ) -> None:
     listener = Listener()
     run = train(make("auto"), tmp_path / "runs", callbacks=[listener])
-    assert read_backends(run.path) == {"stack.cells.0": "eager"}
+    assert read_backends(run.path).cells == {"stack.cells.0": "eager"}
     (line,) = listener.started.backends
     assert line.startswith(f"stack.cells.0: LSTM on eager; broken: {FAULTS[source]}")
     assert line.endswith("; reinstall or update the plugin 'test'")

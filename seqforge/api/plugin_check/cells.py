@@ -13,7 +13,7 @@ from seqforge.api.plugin_check.cell_tensors import TensorFault, find_other_devic
 from seqforge.errors import DataError, PluginError
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.interfaces import Attention, Backend, BackendContext, Cell, scan
-from seqforge.model.choose_backend import load_backends
+from seqforge.model import load_backends
 from seqforge.model.measure_backends import Probe, Workload, measure_backends
 from seqforge.model.validate_cell import validate_cell
 from seqforge.registry import Component, Registry, options_of, resolve

@@ -1,0 +1,98 @@
+"""Backends: loaded by name, and installed in the cells that they run. The backend `eager` is part of the core."""
+
+import copy
+from typing import Any
+
+from torch import Tensor
+
+from seqforge.errors import PluginError, SeqforgeError
+from seqforge.faults import blame_plugin
+from seqforge.interfaces import Backend, BackendContext, Cell, Refusal, SequenceReader
+from seqforge.registry import Registry
+
+
+class EagerBackend(Backend):
+    """Plain torch: the cell's own `forward`, for any cell on any device."""
+
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str | None:
+        """Return None: every cell is supported."""
+        return None
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+        """Return the cell's own `forward`."""
+        return type(cell).forward.__get__(cell)
+
+
+class BrokenBackend(Backend):
+    """The place of a backend that cannot be loaded. It runs no cell, and other backends are used.
+
+    Args:
+        fault: Why it cannot be loaded.
+    """
+
+    def __init__(self, fault: str) -> None:
+        self._fault = fault
+
+    def unsupported(self, cell: Cell[Any], context: BackendContext) -> str:
+        """Return why the backend cannot be loaded."""
+        return self._fault
+
+    def refusal(self, cell: Cell[Any], context: BackendContext) -> Refusal:
+        """Return why the backend cannot be loaded, as a fault of its plugin."""
+        return Refusal(self._fault, about="plugin")
+
+    def sequence_reader(self, cell: Cell[Any], context: BackendContext) -> SequenceReader:
+        """Raise `PluginError`: there is no reader."""
+        raise PluginError(self._fault)
+
+
+def load_backends(registry: Registry) -> dict[str, Backend]:
+    """Return all installed backends by their shortest names."""
+    return {name: load_backend(registry, name) for name in registry.names("backend")}
+
+
+def load_backend(registry: Registry, name: str) -> Backend:
+    """Return an installed backend by its short or qualified name; a `BrokenBackend` if it cannot be loaded.
+
+    Raises:
+        PluginError: If there is no backend of that name, or more than one.
+    """
+    found = registry.find("backend", name)
+    try:
+        component = registry.load(found)
+        with blame_plugin("backend", found.qualified_name, component, "its __init__ failed"):
+            return component()
+    except SeqforgeError as error:
+        return BrokenBackend(f"{error.message}; reinstall or update the plugin {found.plugin!r}")
+
+
+def install_backend(backend: Backend, cell: Cell[Any], context: BackendContext) -> None:
+    """Run a cell on a backend from now on, and so its deep copies, each with its own parameters.
+
+    Args:
+        backend: Backend that supports the cell.
+        cell: Cell on the context's device.
+        context: Device and precision.
+    """
+    vars(cell).pop("forward", None)
+    if not isinstance(backend, EagerBackend):
+        # The instance's own `forward` takes precedence over that of its class.
+        vars(cell)["forward"] = _InstalledReader(backend, cell, context, backend.sequence_reader(cell, context))
+
+
+class _InstalledReader:
+    """A sequence reader whose deep copy belongs to the copy of the cell."""
+
+    def __init__(
+        self, backend: Backend, cell: Cell[Any], context: BackendContext, read: SequenceReader | None = None
+    ) -> None:
+        self._backend, self._cell, self._context, self._read = backend, cell, context, read
+
+    def __call__(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        if self._read is None:
+            self._read = self._backend.sequence_reader(self._cell, self._context)
+        return self._read(inputs, state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_InstalledReader":
+        # The copied cell has no parameters yet: its reader is made at the first call.
+        return _InstalledReader(self._backend, copy.deepcopy(self._cell, memo), self._context)
