@@ -206,14 +206,13 @@ def hold_entry(folder: Path, user: object) -> bool:
 def list_entries() -> list[Entry]:
     """Return all entries of the cache, without lock files."""
     root = cache_folder()
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    return [
-        _describe(folder.name, path)
-        for folder in folders
-        if folder.is_dir()
-        for path in sorted(folder.iterdir())
-        if path.suffix != ".lock"
-    ]
+    entries: list[Entry] = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else []:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if path.suffix != ".lock":
+                with contextlib.suppress(FileNotFoundError):  # Another process removes it, or is writing it.
+                    entries.append(_describe(folder.name, path))
+    return entries
 
 
 def remove_entry(path: Path) -> bool:

@@ -296,6 +296,17 @@ def cache_folder() -> Path:
     )
 
 
+def as_path(value: str | Path, argument: str) -> Path:
+    """Return an argument of a function of the Python API as a path.
+
+    Raises:
+        RunError: If it is neither a text nor a path.
+    """
+    if not isinstance(value, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RunError(f"{argument} is a {type(value).__name__}, not a path", hint='For example: "folder/name".')
+    return Path(value)
+
+
 def is_utf8(text: str) -> bool:
     """Return whether a text can be encoded in UTF-8. Text from a shell or a file system may contain other bytes."""
     return text.encode(errors="ignore").decode() == text

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -13,10 +13,10 @@ from seqforge.checkpoints.checkpoints import Checkpoints
 from seqforge.checkpoints.files import export_weights, is_exported
 from seqforge.checkpoints.manifest import read_checkpoint_manifest
 from seqforge.checksums import to_sealed_json
-from seqforge.errors import RunError
+from seqforge.errors import RunError, did_you_mean
 from seqforge.experiment import Experiment, merge_tables
 from seqforge.figures import describe_layers, format_duration
-from seqforge.files import read_bounded, reported_failures, temporary_name, write_atomically
+from seqforge.files import as_path, read_bounded, reported_failures, temporary_name, write_atomically
 from seqforge.registry import CARD, Registry
 from seqforge.runs import RunDirectory, locate
 from seqforge.runs.backends import BACKENDS
@@ -60,13 +60,19 @@ def export(
         The exported model.
 
     Raises:
-        RunError: If there is no such checkpoint, if the folder exists already, or if it cannot be written.
+        RunError: If there is no such checkpoint or precision, if the folder exists already, or if it cannot be written.
     """
+    if precision not in get_args(StoredPrecision):
+        known = get_args(StoredPrecision)
+        raise RunError(f"weights cannot be stored in {precision!r}", hint=did_you_mean(str(precision), known))
+    target = as_path(folder, "folder")
+    if target.name in ("", ".."):  # such as ".", which cannot be renamed
+        target = target.resolve()
     if not isinstance(run, Run):
         registry = Registry.installed()
         path, step = locate(run, registry)
         run, checkpoint = Run.open(path, registry=registry), step or checkpoint
-    target, source = Path(folder), run.checkpoints.find(checkpoint)
+    source = run.checkpoints.find(checkpoint)
     _check_target(target, replace=replace)
     step = int(source.name.removeprefix("step-"))
     records = list(_records(run, step))
@@ -94,7 +100,11 @@ def export(
         if replace and created != target:  # The model that is replaced has the name.
             old = target.with_name(temporary_name(target))
             target.rename(old)
-            created = created.rename(target)
+            try:
+                created = created.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
             shutil.rmtree(old)
     return Run(RunDirectory(created), experiment, experiment.table)
 

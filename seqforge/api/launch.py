@@ -27,7 +27,7 @@ from seqforge.errors import ExperimentError
 from seqforge.events import WorkProgressed
 from seqforge.experiment import AUTO_BACKEND, Experiment
 from seqforge.faults import blame_components
-from seqforge.files import reported_failures, write_atomically
+from seqforge.files import as_path, reported_failures, write_atomically
 from seqforge.hardware.devices import choose_device
 from seqforge.model import CellBackend, RecordedBackends, precisions_to_measure
 from seqforge.registry import format_value
@@ -81,13 +81,14 @@ def train(
             f"train() takes an Experiment, not {format_value(experiment)}",
             hint='For a file: train(Experiment.load("small.toml")). For tables: train(Experiment.from_dict({…})).',
         )
+    folder = as_path(output, "output")
     with _joined(world) as world:
         earlier = world.launch.recall_run() if world.launch is not None else None
         if earlier is not None:
             directory = RunDirectory.open(earlier)
             run = Run(directory, experiment, directory.read_experiment())
             return _resume(run, "latest", callbacks, progress, world)
-        return _start(experiment, Path(output), initial, callbacks, progress, world)
+        return _start(experiment, folder, initial, callbacks, progress, world)
 
 
 @blame_components()

@@ -333,7 +333,7 @@ class Run:
         from seqforge.api.launch import resume
 
         table = merge_tables(self.experiment.table, settings)
-        changed = Experiment.from_dict(table, self.path, self.experiment.registry, origin=self.directory.experiment)
+        changed = Experiment.from_dict(table, self.path, self.experiment.registry)
         run = replace(self, experiment=changed, new_backends="backend" in settings.get("training", {}))
         return resume(run, checkpoint, callbacks=callbacks, progress=progress)
 

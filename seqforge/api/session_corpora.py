@@ -61,11 +61,15 @@ def examples(pairs: Iterable[tuple[Any, ...] | list[Any] | Example], spec: Examp
         A class for this Python session: pass it to `Experiment`, and to `Run.open(path, components=[…])`.
 
     Raises:
-        DataError: If there is no example, if an item is not a pair, or if a value is neither text nor numbers.
+        DataError: If there is no example, if an item is not a pair, if a value is neither text nor numbers, or if
+            `spec` is not an `ExampleSpec`.
     """
     if not isinstance(pairs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         hint = "Write examples([(input, target), …], spec)."
         raise DataError(f"examples(…) takes a list of pairs, not {format_value(pairs)}", hint=hint)
+    if not isinstance(spec, ExampleSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
+        hint = 'For example: ExampleSpec(Text(), "sequence", Classes(("no", "yes")), "once").'
+        raise DataError(f"the shape of the examples is an ExampleSpec, not {format_value(spec)}", hint=hint)
     items = [_example(index, item) for index, item in enumerate(pairs)]
     if not items:
         raise DataError("examples(…): the iterable is empty", hint="Pass at least one example.")

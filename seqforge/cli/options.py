@@ -122,7 +122,8 @@ def compose_experiment(
 
     table = read_table(path) if path is not None else {}
     table = override(replace_components(table, registry, **components), assignments)
-    return Experiment.from_dict(table, path.parent if path is not None else Path.cwd(), registry, origin=path)
+    folder = path.parent if path is not None else Path.cwd()
+    return Experiment.from_dict(table, folder, registry, origin=path or "the command line")
 
 
 def open_run(

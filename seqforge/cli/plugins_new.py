@@ -10,11 +10,10 @@ import typer
 from seqforge.cli.programs import typed_program, typed_python
 from seqforge.cli.terminal import stdout
 from seqforge.errors import PluginError
-from seqforge.faults import SESSION
 from seqforge.files import reported_failures
 from seqforge.registry import Registry
-
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+from seqforge.registry.discovery import RESERVED_NAMES
+from seqforge.registry.register import NAME
 
 
 def _kind(name: str, description: str) -> object:
@@ -96,7 +95,7 @@ def check_name(name: str, kinds: list[str], registry: Registry) -> None:
             f"{name!r}: the name of a plugin does not begin with seqforge",
             hint=f"Write {short}. Its package is called seqforge-{short}.",
         )
-    if name in (SESSION, "seqforge", "core"):
+    if name in RESERVED_NAMES:
         raise PluginError(f"the name {name!r} is reserved", hint="Choose another name.")
     if any(plugin.name == name for plugin in registry.plugins):
         raise PluginError(f"a plugin called {name!r} is installed already", hint="Choose another name.")

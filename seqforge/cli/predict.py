@@ -82,7 +82,7 @@ def predict(
     decoding = task.decoding(beam=beam, length=length, samplers=chain, seed=seed)
     predictor = task.predictor(TrainedModel(opened_run.directory, checkpoint, device), decoding)
     spec = opened_run.example_spec()
-    parse = _parse_numbers if spec is not None and isinstance(spec.input, Numbers) else str
+    reads_numbers = spec is not None and isinstance(spec.input, Numbers)
     # Control characters could change the state of a terminal. Other programs receive the text unchanged.
     display = printable if sys.stdout.isatty() else str
     batches = _read_batches(file)
@@ -91,9 +91,13 @@ def predict(
     elif chain:
         # Draws depend on the batches, and those of a pipe depend on the time.
         batches = iter([[line for batch in batches for line in batch]])
+    count = 0
     for lines in batches:
         with ProgressDisplay(stderr()) as progress:
-            predictions = predictor([parse(line) for line in lines], progress.report)
+            numbered = enumerate(lines, start=count + 1)
+            inputs = [_parse_numbers(line, number) for number, line in numbered] if reads_numbers else lines
+            predictions = predictor(inputs, progress.report)
+        count += len(lines)
         for line, prediction in zip(lines, predictions, strict=True):
             if as_json:
                 record = {"input": line, "output": prediction.output, "confidence": prediction.confidence}
@@ -129,12 +133,11 @@ def _decode(line: bytes, number: int) -> str:
     return line.decode().removesuffix("\r").removeprefix("\ufeff" if number == 1 else "")
 
 
-def _parse_numbers(line: str) -> Any:
+def _parse_numbers(line: str, number: int) -> Any:
     import numpy as np
 
     try:
         return np.asarray(json.loads(line), dtype=np.float32)
     except (ValueError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"{line[:60]!r} is not a list of numbers", hint="Write JSON: [0, 0.5, 1], or a list of such lists."
-        ) from error
+        hint = "Write JSON: [0, 0.5, 1], or a list of such lists."
+        raise DataError(f"example {number}: {line[:60]!r} is not a list of numbers", hint=hint) from error

@@ -1,7 +1,7 @@
 """The check of an experiment. It covers every section and component, so that all problems are reported at once."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,6 +18,7 @@ from seqforge.experiment.compatibility import (
     incompatibilities,
     is_labelled,
 )
+from seqforge.experiment.misplaced_keys import IN_MODEL, keys_of, unknown_table, with_place
 from seqforge.experiment.settings import AUTO_BACKEND, SECTIONS, Section, Training
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.interfaces import ExampleSpec
@@ -44,7 +45,6 @@ SHOWN_EXAMPLES = 5
 """Default of `sampling.count` for labelled examples."""
 
 _TABLES = [*SECTIONS, "corpus", *DEFAULT_COMPONENTS, "sampler", "metrics", "trackers", "plugins", "distributions"]
-_IN_MODEL = ["cells", "attention", "initializer"]
 
 
 class Checker:
@@ -75,7 +75,7 @@ class Checker:
         """
         for name in table:
             if name not in _TABLES:
-                self.problems.append(Problem(name, "an experiment has no such table", _suggest_table(name)))
+                self.problems.append(unknown_table(name, _TABLES))
         missing = self._missing_plugins(table)
         if missing:
             self.problems += missing  # Every component of such a plugin would be another problem.
@@ -89,7 +89,7 @@ class Checker:
         if corpus is not None and is_labelled(corpus):
             data.setdefault("split", "document")
             sampling.setdefault("count", SHOWN_EXAMPLES)
-        model_section = {key: model[key] for key in model if key not in _IN_MODEL}
+        model_section = {key: model[key] for key in model if key not in IN_MODEL}
         plain = {"experiment": identity, "data": data, "model": model_section, "sampling": sampling}
         sections = {
             name: self._section(kind, name, plain[name] if name in plain else self._mapping(table, name))
@@ -111,7 +111,7 @@ class Checker:
             self._backends(training.backend, "training.backend")
         spec = self._example_spec(sections, components, metrics)
         if self.problems:
-            self.problems = [_name_table(problem, components, cells, samplers) for problem in self.problems]
+            self.problems = [with_place(problem, components, cells, samplers) for problem in self.problems]
             return {}
         versions = self._versions(
             [*(part for part in components.values() if part), *cells, *samplers, *metrics, *trackers]
@@ -144,22 +144,24 @@ class Checker:
         if isinstance(value, Mapping):
             return dict(cast("Mapping[str, Any]", value))
         message = f"must be a table, not {format_value(value)}"
-        self.problems.append(Problem(key, message, f"Write [{key}] above its keys."))
+        hint, python_hint = f"Write [{key}] above its keys.", 'Write a dict, such as {"KEY": VALUE}.'
+        self.problems.append(Problem(key, message, hint, python_hint))
         return {}
 
     def _section(self, kind: type[SectionT], key: str, values: Mapping[str, Any]) -> SectionT | None:
         try:
             return kind.model_validate_json(pydantic_core.to_json(values))
         except ValidationError as error:
-            self.problems += from_validation(error, values, key, _keys_of(key), f"[{key}]")
+            self.problems += from_validation(error, values, key, keys_of(key), f"[{key}]")
             return None
 
     def _corpus(self, table: Mapping[str, Any]) -> Component | None:
         if "corpus" in table:
             return self._component("corpus", table["corpus"], "corpus")
         names = did_you_mean("", self._registry.names("corpus"), SHOW_COMPONENTS)
-        hint = f'Add [corpus] with use = "NAME", or --corpus NAME. {names}'
-        self.problems.append(Problem("corpus", "an experiment needs a corpus", hint))
+        hint, python_hint = 'Add [corpus] with use = "NAME", or --corpus NAME.', 'Add "corpus": use("NAME").'
+        message = "an experiment needs a corpus"
+        self.problems.append(Problem("corpus", message, f"{hint} {names}", f"{python_hint} {names}"))
         return None
 
     def _component(self, kind: str, table: Any, key: str) -> Component | None:
@@ -171,7 +173,8 @@ class Checker:
 
     def _list(self, kind: str, tables: Any, key: str) -> list[Component]:
         if not isinstance(tables, list):
-            self.problems.append(Problem(key, "must be a list of tables", f"Write [[{key}]] above each table."))
+            hint, python_hint = f"Write [[{key}]] above each table.", 'Write a list, such as [use("NAME")].'
+            self.problems.append(Problem(key, "must be a list of tables", hint, python_hint))
             return []
         components = (
             self._component(kind, table, join_key(key, index)) for index, table in enumerate(cast("list[Any]", tables))
@@ -180,9 +183,9 @@ class Checker:
 
     def _cells(self, tables: Any) -> list[Component]:
         if not isinstance(tables, list) or not tables:
-            self.problems.append(
-                Problem("model.cells", "must be a list of at least one cell", "Write [[model.cells]] above each cell.")
-            )
+            message, hint = "must be a list of at least one cell", "Write [[model.cells]] above each cell."
+            python_hint = 'Write a list, such as [use("lstm", hidden_size=256)].'
+            self.problems.append(Problem("model.cells", message, hint, python_hint))
             return []
         layers: list[Component] = []
         for index, table in enumerate(cast("list[Any]", tables)):
@@ -305,35 +308,6 @@ def _component_names(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in cast("list[Any]", value):
             yield from _component_names(inner)
-
-
-def _keys_of(section: str) -> list[str]:
-    return [*SECTIONS[section].model_fields, *(_IN_MODEL if section == "model" else [])]
-
-
-def _suggest_table(name: str) -> str:
-    tables = [f"[{section}]" for section in SECTIONS if name in _keys_of(section)]
-    if tables:
-        return f"Move it to {' or '.join(tables)}."
-    return did_you_mean(name, _TABLES, "`seqforge schema` shows all.")
-
-
-def _name_table(
-    problem: Problem,
-    components: Mapping[str, Component | None],
-    cells: Sequence[Component],
-    samplers: Sequence[Component],
-) -> Problem:
-    """Return a problem with an unknown option with a hint that names the tables that have the option, if any."""
-    name = problem.unknown
-    tables = [f"[{section}]" for section in SECTIONS if name in _keys_of(section)]
-    for kind, component in components.items():
-        if component is not None and name in component.options:
-            tables.append(f"[model.{kind}]" if kind in _IN_MODEL else f"[{kind}]")
-    for table, parts in (("[[model.cells]]", cells), ("[[sampler]]", samplers)):
-        if any(name in part.options for part in parts):
-            tables.append(table)
-    return replace(problem, hint=f"Move it to {' or '.join(tables)}.") if name and tables else problem
 
 
 def _corpus_name(table: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from seqforge.experiment.tables import override, read_table
 from seqforge.faults import blame_components
 from seqforge.files import is_utf8
 from seqforge.interfaces import ExampleSpec
-from seqforge.registry import Choice, Component, Registry, format_value, plain_tables, use, with_classes_of
+from seqforge.registry import Choice, Component, Problem, Registry, format_value, plain_tables, use, with_classes_of
 
 Settings = Mapping[str, Any]
 
@@ -183,7 +183,7 @@ class Experiment:
         table: Mapping[str, Any],
         folder: str | Path = ".",
         registry: Registry | None = None,
-        origin: Path | None = None,
+        origin: Path | str | None = None,
     ) -> "Experiment":
         """Check an experiment in the form of tables, with the structure of an experiment file.
 
@@ -191,7 +191,9 @@ class Experiment:
             table: The tables. A component may be a `use(…)`.
             folder: Folder to which relative paths are relative.
             registry: Registered components; those of the installed plugins by default.
-            origin: File from which the tables were read. Messages name it, and the run is named after it by default.
+            origin: What messages name as the place of a problem: the file from which the tables were read, after which
+                the run is named by default, or a text such as "the command line". None if the tables were written in
+                Python: then hints show Python.
 
         Raises:
             ExperimentError: If anything is wrong; the message lists every problem with its key.
@@ -201,7 +203,7 @@ class Experiment:
         return experiment
 
     def _fill(
-        self, table: Mapping[str, Any], folder: str | Path, registry: Registry | None, origin: Path | None
+        self, table: Mapping[str, Any], folder: str | Path, registry: Registry | None, origin: Path | str | None
     ) -> None:
         if not isinstance(table, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ExperimentError(
@@ -217,7 +219,8 @@ class Experiment:
         registry = with_classes_of(table, registry or Registry.installed())
         checker = Checker(registry, folder)
         with blame_components():  # the check calls class methods of components, such as `fits` of a metric
-            parts = checker.check(plain_tables(table, registry), default_name=origin.stem if origin else None)
+            default_name = origin.stem if isinstance(origin, Path) else None
+            parts = checker.check(plain_tables(table, registry), default_name)
         if checker.problems:
             raise ExperimentError(_format_problems(checker.problems, origin))
         for name, value in (parts | {"registry": registry}).items():
@@ -244,11 +247,12 @@ class Experiment:
         return tomli_w.dumps(self.table, multiline_strings=False)
 
 
-def _format_problems(problems: Sequence[object], origin: Path | None) -> str:
-    place = str(origin) if origin else "the experiment"
-    if len(problems) == 1:
-        return f"{place}: {problems[0]}"
-    return "\n".join([f"{place}: {len(problems)} problems", *(f"  {problem}" for problem in problems)])
+def _format_problems(problems: Sequence[Problem], origin: Path | str | None) -> str:
+    place = "the experiment" if origin is None else str(origin)
+    lines = [problem.describe(in_python=origin is None) for problem in problems]
+    if len(lines) == 1:
+        return f"{place}: {lines[0]}"
+    return "\n".join([f"{place}: {len(lines)} problems", *(f"  {line}" for line in lines)])
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Predictions for examples: a class, numbers, labels of steps, or a new sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -112,8 +112,8 @@ class Predictor:
         Raises:
             DataError: If an input does not fit the example spec. The message counts the inputs of all calls.
         """
-        if isinstance(inputs, str):
-            raise DataError("the inputs are a single text, not a list of texts", hint="Write [text].")
+        if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DataError(f"the inputs are a list, not {inputs!r:.60}", hint="Write [input].")
         model, spec, vocabulary = self._model, self._spec, self._vocabulary
         numbered = enumerate(inputs, start=self._count + 1)
         encoded = [_encode(spec, vocabulary, value, number) for number, value in numbered]

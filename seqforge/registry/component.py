@@ -132,13 +132,9 @@ def resolve(registry: Registry, kind: str, table: Any, key: str, folder: Path) -
         The component, or every problem of the table.
     """
     if not isinstance(table, Mapping):
-        return [
-            Problem(
-                key,
-                f"must be a table with the name of {KINDS[kind].with_article}, not {format_value(table)}",
-                f'Write {{ use = "{table if isinstance(table, str) else "NAME"}" }}.',
-            )
-        ]
+        name = table if isinstance(table, str) else "NAME"
+        message = f"must be a table with the name of {KINDS[kind].with_article}, not {format_value(table)}"
+        return [Problem(key, message, f'Write {{ use = "{name}" }}.', f'Write use("{name}").')]
     options = dict(cast("Mapping[str, Any]", table))
     name = options.pop("use", None)
     if not isinstance(name, str):
@@ -178,7 +174,12 @@ def _check(
                 nested[name] = components if option.many else components[0]
         elif option.required:
             problems.append(
-                Problem(join_key(key, name), f"{owner} needs this option", f"Write {name} = {option.example}.")
+                Problem(
+                    join_key(key, name),
+                    f"{owner} needs this option",
+                    f"Write {name} = {option.example}.",
+                    f"Write {name}={option.python_example}.",
+                )
             )
     # Defaults are validated too, so that a default path is relative to the experiment file as well.
     explicit = {name: value for name, value in options.items() if name in declared.model.model_fields}
@@ -214,7 +215,7 @@ def _resolve_nested(
     """Return the components in the value of an option, and their problems."""
     if option.many and not isinstance(value, list):
         message = f"must be a list of tables, each with the name of {KINDS[option.kind].with_article}"
-        return [], [Problem(key, message, f"Write {option.example}.")]
+        return [], [Problem(key, message, f"Write {option.example}.", f"Write {option.python_example}.")]
     tables: dict[str, Any] = {key: value}
     if option.many:
         tables = {join_key(key, index): table for index, table in enumerate(cast("list[Any]", value))}

@@ -12,12 +12,13 @@ from types import ModuleType
 
 from seqforge.faults import FILE_SUFFIX, SESSION
 from seqforge.registry.hooks import API_VERSION, new_plugin_manager
-from seqforge.registry.register import PretrainedModel, Register, Registration
+from seqforge.registry.register import CORE, PretrainedModel, Register, Registration
 from seqforge.registry.target import describe_missing
 
 GROUP = "seqforge.plugins"
 DISABLING_VARIABLE = "SEQFORGE_DISABLE_PLUGINS"
-RESERVED_NAMES = (SESSION, "seqforge")
+RESERVED_NAMES = (SESSION, "seqforge", CORE)
+"""Names that no plugin may have."""
 
 
 class PluginState(enum.StrEnum):

@@ -43,6 +43,12 @@ class NestedOption:
         table = f'{{ use = "{self.kind.upper()}" }}'
         return f"[{table}]" if self.many else table
 
+    @property
+    def python_example(self) -> str:
+        """Example of a value, as in Python."""
+        chosen = f'use("{self.kind.upper()}")'
+        return f"[{chosen}]" if self.many else chosen
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

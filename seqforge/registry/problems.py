@@ -21,17 +21,24 @@ class Problem:
     Attributes:
         key: Dotted key in the experiment file, such as `model.cells.0.hidden_size`.
         message: Description of the problem.
-        hint: How to solve it.
+        hint: How to solve it in an experiment file or on the command line.
+        python_hint: How to solve it in Python, if that is written differently; otherwise empty.
         unknown: Name of the option, if its table has no such option; otherwise empty.
     """
 
     key: str
     message: str
     hint: str = ""
+    python_hint: str = ""
     unknown: str = ""
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.message}" + (f". {self.hint}" if self.hint else "")
+        return self.describe()
+
+    def describe(self, *, in_python: bool = False) -> str:
+        """Return the key, the message and the hint in one line, with the hint for Python if the user writes Python."""
+        hint = (self.python_hint if in_python else "") or self.hint
+        return f"{self.key}: {self.message}" + (f". {hint}" if hint else "")
 
 
 def join_key(*parts: str | int) -> str:
@@ -99,7 +106,8 @@ def _problem(
         return unknown_key(place, str(first["loc"][-1]), known, owner)
     if first["type"] == "missing":
         name = str(first["loc"][-1])
-        return Problem(place, f"{owner} needs this option", _example(place, name, examples) if name in examples else "")
+        hints = _examples(place, name, examples[name]) if name in examples else ()
+        return Problem(place, f"{owner} needs this option", *hints)
     if first["type"] == "value_error":
         return Problem(place, first["msg"].removeprefix("Value error, "))
     # Several errors at one key are the branches of a union: "should be 'auto' or be greater than 0".
@@ -110,11 +118,11 @@ def _problem(
     return Problem(place, f"{wanted}, not {format_value(first['input'])}", f"Did you mean {meant!r}?" if meant else "")
 
 
-def _example(place: str, name: str, examples: Mapping[str, Any]) -> str:
-    """Return a hint with an example of an option, in a file and on the command line."""
-    value = json.dumps(examples[name], ensure_ascii=False)
-    typed = examples[name] if isinstance(examples[name], str) else value
-    return f"For example, write {name} = {value}, or add --set {shlex.quote(f'{place}={typed}')}."
+def _examples(place: str, name: str, example: Any) -> tuple[str, str]:
+    """Return a hint with an example of an option in a file and on the command line, and one in Python."""
+    value = json.dumps(example, ensure_ascii=False)
+    assignment = shlex.quote(f"{place}={example if isinstance(example, str) else value}")
+    return f"For example, write {name} = {value}, or add --set {assignment}.", f"For example: {name}={example!r}."
 
 
 def _wanted(message: str) -> str:

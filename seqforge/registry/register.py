@@ -47,7 +47,12 @@ KINDS = {
     )
 }
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+CORE = "core"
+"""Plugin name of the one component that the core registers."""
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+"""Name of a component, a model or a new plugin."""
+
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -200,5 +205,5 @@ class Register:
 
 
 def _check_name(kind: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError(f"{kind} name {name!r} must be lower-case words joined by hyphens")

@@ -14,11 +14,11 @@ from seqforge.faults import FILE_SUFFIX, SESSION, author_hint, name_component
 from seqforge.registry.discovery import Plugin, PluginState, discover
 from seqforge.registry.hooks import new_plugin_manager
 from seqforge.registry.problems import format_value
-from seqforge.registry.register import KINDS, PretrainedModel, Registration
+from seqforge.registry.register import CORE, KINDS, PretrainedModel, Registration
 from seqforge.registry.target import import_target
 
 EAGER_BACKEND = Registration(
-    "backend", "core", "eager", "seqforge.model.install_backend:EagerBackend", qualified_only=False
+    "backend", CORE, "eager", "seqforge.model.install_backend:EagerBackend", qualified_only=False
 )
 """The one component of the core: the backend that runs any cell in plain torch."""
 

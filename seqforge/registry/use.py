@@ -96,7 +96,7 @@ def plain_tables(value: Any, registry: Registry, key: str = "") -> Any:
         case _:
             raise ExperimentError(
                 f"the experiment: {key}: an experiment cannot hold the value {format_value(value)}",
-                hint="Write text, a number, true or false, a list, a table, a path, or use(…).",
+                hint="Pass text, a number, True or False, a list, a dict, a path, or use(…).",
             )
 
 

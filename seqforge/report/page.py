@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 import seqforge
 from seqforge.errors import printable
-from seqforge.files import reported_failures, write_atomically
+from seqforge.files import as_path, reported_failures, write_atomically
 
 STYLES = ("uplot/uPlot.min.css", "page.css", "text.css")
 SCRIPTS = (
@@ -53,10 +53,11 @@ class ReportPage:
         """Write the page to a file.
 
         Raises:
-            RunError: If the file cannot be written.
+            RunError: If `path` is not a path, or the file cannot be written.
         """
-        with reported_failures(f"writing {path}", "Choose another file."):
-            write_atomically(Path(path), self.html.encode())
+        file = as_path(path, "path")
+        with reported_failures(f"writing {file}", "Choose another file."):
+            write_atomically(file, self.html.encode())
 
     def _repr_html_(self) -> str:
         # In a sandbox, the page cannot reach the notebook, whatever a model wrote.

@@ -1,5 +1,6 @@
 """The export of a run: an exported model has the same files each time, and writes what its run writes."""
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,27 @@ def test_only_an_exported_model_is_replaced_and_its_card_is_kept(run: Run, model
             sf.export(model, folder, replace=True)
     assert [path.name for path in model.path.parent.iterdir()] == ["model"]
     assert run.sample(length=1)
+
+
+def test_the_current_folder_can_be_replaced(run: Run, model: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(model.path)
+    assert sf.export(run, ".", precision="float32", replace=True).path == model.path
+    assert [path.name for path in model.path.parent.iterdir()] == ["model"]
+
+
+def test_a_model_that_cannot_be_replaced_keeps_its_name(run: Run, model: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.name == "model-2":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return rename(path, target)
+
+    files = contents(model.path)
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(RunError, match="Input/output error"):
+        sf.export(run, model.path, precision="float32", replace=True)
+    assert contents(model.path) == files
 
 
 def test_a_run_starts_from_the_weights_of_a_model_by_its_name(

@@ -61,6 +61,20 @@ CALLS: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda run: sf.examples(NOTHING, sf.ExampleSpec(sf.Text(), "sequence", sf.Text(), "sequence")),
         "examples(…) takes a list of pairs, not None",
     ),
+    "no shape of examples": (
+        lambda run: sf.examples([("a", 0)], cast("Any", "text")),
+        "the shape of the examples is an ExampleSpec, not 'text'\nFor example: ExampleSpec(",
+    ),
+    "no output folder": (lambda run: sf.train(run.experiment, NOTHING), "output is a NoneType, not a path"),
+    "a number as a folder": (lambda run: sf.export(run, NUMBER), "folder is a int, not a path"),
+    "a precision of weights that loses them": (
+        lambda run: sf.export(run, "model", precision=cast("Any", "int8")),
+        "weights cannot be stored in 'int8'\nKnown: bfloat16, float32.",
+    ),
+    "a setting without its table": (
+        lambda run: run.resume(steps=cast("Any", 40)),
+        "steps: an experiment has no such table. Move it to training={'steps': …}.",
+    ),
     "a prompt of bytes": (lambda run: run.sample(cast("Any", b"a")), "the prompt is not text but of the type bytes"),
     "a number as a text": (lambda run: run.states(NUMBER), "the prompt is not text but of the type int"),
     "a number to encode": (lambda run: run.vocabulary().encode(NUMBER), "the text to encode is of the type int"),

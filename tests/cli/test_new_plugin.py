@@ -99,6 +99,7 @@ def test_the_names_are_derived_from_the_name_of_the_plugin() -> None:
         ("9", ["cell"], "For example: my-plugin."),
         ("seqforge-tidal", ["cell"], "Write tidal. Its package is called seqforge-tidal."),
         ("session", ["cell"], "the name 'session' is reserved"),
+        ("core", ["cell"], "the name 'core' is reserved"),
         ("tasks", ["cell"], "a plugin called 'tasks' is installed already"),
         ("gru", ["loss", "cell"], "the cell 'gru' exists already, in the plugin 'essentials'"),
     ],

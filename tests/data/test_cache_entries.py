@@ -259,6 +259,22 @@ def test_the_list_names_origin_size_and_last_use(made: ModuleType, tokens: Path)
     assert list_entries()[1].used > 1.7e9
 
 
+def test_an_entry_that_is_removed_meanwhile_is_not_listed(
+    made: ModuleType, tokens: Path, monkeypatch: pytest.MonkeyPatch
+):
+    removed, kept = load(made, made.TEXTS).folder, load(made, {"other": "another corpus"}).folder
+    find = Path.rglob
+
+    def find_and_remove(path: Path, pattern: str) -> list[Path]:
+        found = list(find(path, pattern))
+        if path == removed:
+            shutil.rmtree(path)
+        return found
+
+    monkeypatch.setattr(Path, "rglob", find_and_remove)
+    assert [entry.path for entry in list_entries()] == [kept]
+
+
 def test_an_entry_that_was_used_while_the_clock_was_ahead_counts_as_used_now(made: ModuleType, tokens: Path):
     manifest = load(made, made.TEXTS).folder / MANIFEST
     times = open_cache_folder("backends") / "times.json"

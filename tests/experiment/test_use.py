@@ -177,3 +177,59 @@ def test_use_accepts_no_object() -> None:
 def test_an_interface_is_not_a_component(samples: Registry) -> None:
     with pytest.raises(ExperimentError, match="is unfinished"):
         sf.Experiment(corpus=CORPUS, loss=Loss, registry=samples)
+
+
+PYTHON_HINTS: dict[str, tuple[dict[str, Any], str]] = {
+    "a name in the place of cells": (
+        {"cells": "lstm"},
+        'model.cells: must be a list of at least one cell. Write a list, such as [use("lstm", hidden_size=256)].',
+    ),
+    "a name in the place of samplers": (
+        {"samplers": "temperature"},
+        'sampler: must be a list of tables. Write a list, such as [use("NAME")].',
+    ),
+    "a number in the place of settings": (
+        {"training": 5},
+        'training: must be a table, not 5. Write a dict, such as {"KEY": VALUE}.',
+    ),
+    "a number in the place of a component": (
+        {"loss": 5},
+        'loss: must be a table with the name of a loss, not 5. Write use("NAME").',
+    ),
+    "a name in the place of a nested component": (
+        {"samplers": [sf.use(Chain, inner="temperature")]},
+        "sampler.0.inner: must be a table with the name of a sampler, not 'temperature'. Write use(\"temperature\").",
+    ),
+    "no nested component": (
+        {"samplers": [sf.use(Chain)]},
+        'sampler.0.inner: session/Chain needs this option. Write inner=use("SAMPLER").',
+    ),
+    "a setting as an option": (
+        {"corpus": sf.use("inline", text="hello", steps=3)},
+        "corpus.steps: basics/inline has no option 'steps'. Move it to training={'steps': …}.",
+    ),
+    "an option of another component": (
+        {"corpus": sf.use("inline", text="hello", hidden_size=3)},
+        "corpus.hidden_size: basics/inline has no option 'hidden_size'. Move it to the use(…) of the cell.",
+    ),
+    "a seed as an option": (
+        {"corpus": sf.use("inline", text="hello", seed=3)},
+        "corpus.seed: basics/inline has no option 'seed'. Move it to the argument seed of Experiment.",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", PYTHON_HINTS)
+def test_hints_for_an_experiment_in_python_show_python(mistake: str, samples: Registry) -> None:
+    arguments, message = PYTHON_HINTS[mistake]
+    with pytest.raises(ExperimentError) as caught:
+        sf.Experiment(**{"corpus": CORPUS, **arguments}, registry=samples)
+    assert str(caught.value) == f"the experiment: {message}"
+
+
+def test_hints_for_tables_in_python_show_python_and_for_a_file_toml(samples: Registry, tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match=r'needs a corpus. Add "corpus": use\("NAME"\)\. Known: '):
+        sf.Experiment.from_dict({}, registry=samples)
+    (tmp_path / "small.toml").touch()
+    with pytest.raises(ExperimentError, match=r'needs a corpus. Add \[corpus\] with use = "NAME", or --corpus NAME\.'):
+        sf.Experiment.load(tmp_path / "small.toml", registry=samples)

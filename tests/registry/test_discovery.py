@@ -93,6 +93,12 @@ def test_ctrl_c_is_not_a_broken_plugin(make_entry: MakeEntry):
         discover([make_entry("raise KeyboardInterrupt")], disabled=[])
 
 
+@pytest.mark.parametrize("name", ["session", "seqforge", "core", "my_cell.py"])
+def test_a_plugin_with_a_reserved_name_cannot_be_used(name: str):
+    [plugin] = discover([EntryPoint(name, "seqforge_essentials", GROUP)], disabled=[])
+    assert (plugin.state, plugin.reason) == (PluginState.INCOMPATIBLE, f"the name {name!r} is reserved")
+
+
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [

@@ -146,7 +146,7 @@ def test_a_prediction_is_not_longer_than_the_limit(trained: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"inputs": "ab"}, "a single text, not a list"),
+        ({"inputs": "ab"}, "the inputs are a list, not 'ab'"),
         ({"beam": 0}, "beam is 0"),
         ({"length": 0}, "length is 0"),
         ({"samplers": ["temperature"], "seed": -1}, "seed is -1"),
@@ -215,9 +215,9 @@ def test_the_command_reads_numbers_as_json(trained: Any, labelled: Registry) -> 
     run = trained("one-to-one")
     app, runner = build_app(labelled), CliRunner()
     assert runner.invoke(app, ["predict", str(run.path), "[0, 1, 0.5]"]).exit_code == 0
-    wrong = runner.invoke(app, ["predict", str(run.path), "[0, 1"])
+    wrong = runner.invoke(app, ["predict", str(run.path), "[0, 1, 0.5]", "[0, 1"])
     assert isinstance(wrong.exception, SeqforgeError)
-    assert "is not a list of numbers" in str(wrong.exception)
+    assert "example 2: '[0, 1' is not a list of numbers" in str(wrong.exception)
 
 
 def test_the_command_prints_every_score(trained: Any, labelled: Registry) -> None:
