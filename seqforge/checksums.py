@@ -16,12 +16,13 @@ from seqforge.files import open_regular, parse_json
 
 
 class Seal(NamedTuple):
-    """The form of a checksum at the end of a content.
+    """How a checksum is appended to a content.
 
     Attributes:
-        before: Text before the checksum.
-        after: Text after it.
-        moved: End of the content that the seal moves behind itself.
+        before: Text between the content and the checksum.
+        after: Text after the checksum.
+        moved: Text at the end of the content that is removed before the checksum is appended, such as the closing brace
+            of a JSON object, which `after` then contains.
     """
 
     before: bytes

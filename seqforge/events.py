@@ -38,6 +38,10 @@ Report = Callable[[DocumentsEncoded | WorkProgressed], None]
 """A function that a long computation calls repeatedly with its progress."""
 
 
+def no_report(event: DocumentsEncoded | WorkProgressed) -> None:
+    """Ignore the progress of a computation."""
+
+
 class TaskTerms(NamedTuple):
     """Words that differ between the tasks in the messages of a run.
 

@@ -38,7 +38,7 @@ def _differences(first: Any, own: Any, key: str) -> Iterator[str]:
     if isinstance(first, Mapping) and isinstance(own, Mapping):
         theirs, ours = cast("Mapping[str, Any]", first), cast("Mapping[str, Any]", own)
         for name in sorted(theirs.keys() | ours.keys()):
-            yield from _differences(theirs.get(name), ours.get(name), join_key(key, name) if key else name)
+            yield from _differences(theirs.get(name), ours.get(name), join_key(key, name))
     elif isinstance(first, list) and isinstance(own, list) and len(first) == len(own):  # pyright: ignore[reportUnknownArgumentType]
         for index, (theirs, ours) in enumerate(zip(cast("list[Any]", first), cast("list[Any]", own), strict=True)):
             yield from _differences(theirs, ours, join_key(key, index))

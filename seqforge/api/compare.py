@@ -9,7 +9,7 @@ from seqforge.api.run import Run
 from seqforge.data import SplitName
 from seqforge.errors import RunError
 from seqforge.evaluation.block_losses import BlockLosses
-from seqforge.events import Report
+from seqforge.events import Report, no_report
 from seqforge.registry import Registry, format_value
 from seqforge.runs import find_run
 from seqforge.runs.comparison import differing_settings, short_names, summarize_all
@@ -48,7 +48,7 @@ def compare(
     intervals: bool = False,
     split: SplitName = "validation",
     device: str = "auto",
-    report: Report | None = None,
+    report: Report = no_report,
 ) -> ComparisonTable:
     """Compare runs: the settings in which they differ, their sizes, and their best validation values.
 
@@ -79,9 +79,7 @@ def compare(
     table = tabulate_runs(summaries)
     if intervals:
         losses = [
-            score_run(
-                opened.get(run.path) or Run.open(run.path, registry=registry), split, device, report or (lambda _: None)
-            )
+            score_run(opened.get(run.path) or Run.open(run.path, registry=registry), split, device, report)
             for run in summaries
         ]
         for row, values in zip(table, tabulate_intervals(losses, split), strict=True):

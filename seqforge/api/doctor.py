@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from seqforge.events import no_report
 from seqforge.experiment import Experiment
 from seqforge.hardware.devices import choose_device
 from seqforge.model import measure_cells
@@ -37,7 +38,7 @@ def measure_experiment(experiment: Experiment) -> list[CellReport]:
         DataError: If the corpus is missing.
     """
     device = choose_device(experiment.training.device)
-    task = task_of(experiment).prepare_training(device, lambda _: None)
+    task = task_of(experiment).prepare_training(device, no_report)
     workload = task.workload
     measured = measure_cells(task.new_state().model, experiment.registry, workload)
     return [

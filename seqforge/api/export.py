@@ -102,8 +102,9 @@ def export(
             target.rename(old)
             try:
                 created = created.rename(target)
-            except OSError:
-                old.rename(target)
+            except BaseException:
+                if not target.exists():
+                    old.rename(target)
                 raise
             shutil.rmtree(old)
     return Run(RunDirectory(created), experiment, experiment.table)

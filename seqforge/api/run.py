@@ -13,7 +13,7 @@ from seqforge.data import SplitName
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
-from seqforge.events import Report
+from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment, merge_tables, override, with_samplers
 from seqforge.faults import blame_components, blame_iteration
 from seqforge.generation import Prediction, sample_texts, stream_text
@@ -139,7 +139,7 @@ class Run:
         checkpoint: str | int = "best",
         device: str = "auto",
         precision: Precision | None = None,
-        report: Report | None = None,
+        report: Report = no_report,
     ) -> list[str]:
         """Draw samples as one batch.
 
@@ -195,7 +195,7 @@ class Run:
         seed: int = 0,
         checkpoint: str | int = "best",
         device: str = "auto",
-        report: Report | None = None,
+        report: Report = no_report,
     ) -> list[Prediction]:
         """Return a prediction for each input.
 
@@ -224,7 +224,7 @@ class Run:
         *,
         checkpoint: str | int = "best",
         device: str = "auto",
-        report: Report | None = None,
+        report: Report = no_report,
     ) -> LikelihoodScore | ExampleScore:
         """Score a whole split.
 
@@ -235,22 +235,22 @@ class Run:
             DataError: If there is no such split, if it is empty, or if the corpus is missing.
             RunError: If the run was trained on another corpus.
         """
-        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report or (lambda _: None))
+        return self._task.evaluate(TrainedModel(self.directory, checkpoint, device), split, report)
 
     @blame_components()
     def score_samples(
-        self, *, checkpoint: str | int = "best", device: str = "auto", seed: int = 0, report: Report | None = None
+        self, *, checkpoint: str | int = "best", device: str = "auto", seed: int = 0, report: Report = no_report
     ) -> tuple[TextScores, TextScores]:
         """Draw samples as `[sampling]` configures, and score them and held-out text by the metrics of the experiment.
 
         Returns:
-            `values` and `intervals` of the samples and of held-out text of the same length, by `metric.value`, or none.
+            Scores of the samples, and of held-out text of the same length; empty if there is no metric of samples.
 
         Raises:
             DataError: If the corpus is missing.
         """
-        trained, chains = TrainedModel(self.directory, checkpoint, device), [self.experiment.samplers]
-        (scores,), baseline = self._task.score_samples(trained, chains, seed, report or (lambda _: None))
+        trained = TrainedModel(self.directory, checkpoint, device)
+        (scores,), baseline = self._task.score_samples(trained, [self.experiment.samplers], seed, report)
         return scores, baseline
 
     @blame_components()
@@ -260,7 +260,7 @@ class Run:
         *,
         checkpoint: str | int = "best",
         device: str = "auto",
-        report: Report | None = None,
+        report: Report = no_report,
     ) -> ReportPage:
         """Return a report about the run as an HTML page, which a notebook displays.
 
@@ -269,7 +269,7 @@ class Run:
         Raises:
             DataError: If the text is empty, or has a symbol that is not in the vocabulary.
         """
-        subject = Subject(self.directory, self.experiment, checkpoint, device, report or (lambda _: None))
+        subject = Subject(self.directory, self.experiment, checkpoint, device, report)
         return write_report([subject], text)
 
     @blame_components()

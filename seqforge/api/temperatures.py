@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from seqforge.api.run import Run
 from seqforge.evaluation.metrics import TextScores
-from seqforge.events import Report
+from seqforge.events import Report, no_report
 from seqforge.experiment import with_temperature
 from seqforge.faults import blame_components
 from seqforge.tasks import TrainedModel, task_of
@@ -18,7 +18,7 @@ def score_temperatures(
     checkpoint: str | int = "best",
     device: str = "auto",
     seed: int = 0,
-    report: Report | None = None,
+    report: Report = no_report,
 ) -> tuple[list[TextScores], TextScores]:
     """Draw samples at several temperatures, and score them and held-out text by the metrics of the experiment.
 
@@ -33,4 +33,4 @@ def score_temperatures(
     """
     chains = [with_temperature(run.experiment, temperature, run.path).samplers for temperature in temperatures]
     trained = TrainedModel(run.directory, checkpoint, device)
-    return task_of(run.experiment).score_samples(trained, chains, seed, report or (lambda _: None))
+    return task_of(run.experiment).score_samples(trained, chains, seed, report)

@@ -56,10 +56,10 @@ def compare(
 ) -> None:
     """Compare runs: the settings in which they differ, their curves in one picture, and their final figures.
 
-    The best value of a language model is shown with its 95 % bootstrap interval, which is that of the text that was
-    scored during training. With --intervals, the losses of blocks of the whole validation split, or of each labelled
-    example, are computed again. Runs on the same held-out data are compared block by block, so that small differences
-    can be seen: a difference is larger than the noise of the data if its interval does not contain 0.
+    The best value of a language model is shown with the 95 % bootstrap interval that was computed during training. With
+    --intervals, the best checkpoint of each run scores the whole validation split again, in blocks of text, or each
+    labelled example alone. Runs on the same held-out data are compared block by block, which shows smaller differences.
+    A difference is larger than the noise of the data if its interval does not contain 0.
 
     [bold]Examples[/]
 

@@ -2,13 +2,13 @@
 
 from seqforge.data.batches import Batch, TokenStream, TrainingBatches, evaluation_batches
 from seqforge.data.bucketed_batches import BucketedBatches, evaluation_examples
-from seqforge.data.cache import load_example_file, load_token_file
+from seqforge.data.cache import load_token_file
 from seqforge.data.dataset import Dataset, LabelledDataset, prepare, prepare_examples
 from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLE_SPEC, ExampleFile, read_example_spec
 from seqforge.data.example_values import decode_target, encode_input, to_json_value, to_text
-from seqforge.data.padded_batch import PaddedBatch, pad_inputs, pad_targets, read_batch
+from seqforge.data.padded_batch import PaddedBatch, pad_inputs, read_batch
 from seqforge.data.splits import Spans, SplitName, check_split, hash_to_unit_interval, split
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
 
@@ -35,10 +35,8 @@ __all__ = [
     "evaluation_batches",
     "evaluation_examples",
     "hash_to_unit_interval",
-    "load_example_file",
     "load_token_file",
     "pad_inputs",
-    "pad_targets",
     "prepare",
     "prepare_examples",
     "read_batch",

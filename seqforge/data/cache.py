@@ -13,8 +13,9 @@ from seqforge.data.encoding import encode_corpus, read_vocabulary
 from seqforge.data.example_encoding import encode_examples
 from seqforge.data.example_file import EXAMPLES_VERSION, ExampleFile
 from seqforge.data.token_file import FORMAT_VERSION, VOCABULARY, TokenFile
-from seqforge.errors import DataError, PluginError, warn
+from seqforge.errors import DataError, warn
 from seqforge.events import Report
+from seqforge.faults import wrong_result
 from seqforge.files import CACHE_VARIABLE, cache_folder, reported_failures
 from seqforge.interfaces import Corpus, ExampleSpec, LabelledCorpus, Vocabulary
 
@@ -34,7 +35,7 @@ def load_token_file(corpus: Corpus, vocabulary: Vocabulary, key: Mapping[str, An
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = _name(FORMAT_VERSION, corpus.fingerprint(), key)
+    name = _name(FORMAT_VERSION, corpus, key)
 
     def encode(folder: Path) -> str:
         encode_corpus(corpus, vocabulary, folder, report)
@@ -52,7 +53,7 @@ def load_example_file(
         DataError: If the corpus is missing, empty or cannot be encoded.
         RunError: If the cache cannot be written, for example because the disk is full.
     """
-    name = _name(EXAMPLES_VERSION, corpus.fingerprint(), key)
+    name = _name(EXAMPLES_VERSION, corpus, key)
 
     def encode(folder: Path) -> str:
         encode_examples(corpus, spec, vocabulary, folder, report)
@@ -61,9 +62,10 @@ def load_example_file(
     return _load("examples", name, ExampleFile.open, encode, vocabulary, report)
 
 
-def _name(version: int, fingerprint: Any, key: Mapping[str, Any]) -> str:
+def _name(version: int, corpus: Corpus | LabelledCorpus, key: Mapping[str, Any]) -> str:
+    fingerprint: Any = corpus.fingerprint()
     if not isinstance(fingerprint, str):
-        raise PluginError(f"the fingerprint of the corpus is a {type(fingerprint).__name__}, not a str")
+        raise wrong_result(corpus.fingerprint, f"returned a {type(fingerprint).__name__}, not text")
     content = json.dumps([version, fingerprint, key], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 

@@ -3,13 +3,12 @@
 from seqforge.distribution.join import join_world
 from seqforge.distribution.launch import Launch
 from seqforge.distribution.replica import Replica
-from seqforge.distribution.world import ALONE, FailedElsewhereError, LostProcessError, World, reported_lost_processes
+from seqforge.distribution.world import ALONE, FailedElsewhereError, World, reported_lost_processes
 
 __all__ = [
     "ALONE",
     "FailedElsewhereError",
     "Launch",
-    "LostProcessError",
     "Replica",
     "World",
     "join_world",

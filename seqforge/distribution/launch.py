@@ -1,4 +1,4 @@
-"""The memory that the processes of one launch share, also across restarts of the processes."""
+"""The key-value store that the processes of one launch share. It outlives restarts of the processes."""
 
 import time
 from collections.abc import Callable

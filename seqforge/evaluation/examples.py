@@ -17,7 +17,7 @@ from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.bootstrap import Interval, bootstrap_values, finite_intervals, format_interval
 from seqforge.evaluation.metrics import score_by_each, validate_score
-from seqforge.events import Report, WorkProgressed
+from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation import Decoding, RawPrediction, TargetVocabulary, predict_examples
 from seqforge.interfaces import Evaluated, ExamplePrediction, ExampleSpec, Loss, Numbers, PredictionMetric, Value
 from seqforge.model import DecoderContext, EncoderOutput, SequenceModel
@@ -97,7 +97,7 @@ def score_examples(
     dataset: LabelledDataset,
     examples: NDArray[np.int64],
     scoring: ExampleScoring,
-    report: Report | None = None,
+    report: Report = no_report,
     world: World = ALONE,
 ) -> ExampleScore:
     """Predict examples and score the predictions. The model is left in evaluation mode.
@@ -135,7 +135,7 @@ def _score_batches(
     dataset: LabelledDataset,
     examples: NDArray[np.int64],
     scoring: ExampleScoring,
-    report: Report | None,
+    report: Report,
     world: World,
 ) -> Iterator[_BatchScore]:
     """Yield the score of every batch of this process."""
@@ -153,11 +153,10 @@ def _score_batches(
             if scoring.metrics:
                 predicted = predict_examples(model, file.spec, symbols, encoded, scoring.decoding)
             yield value, batch.target_count, indices.tolist(), [prediction.values.tolist() for prediction in predicted]
-            if report is not None:
-                scored += len(indices) * world.size
-                steps += int(batch.lengths.sum()) * world.size
-                fraction = max(scored / len(examples), steps / scoring.limit if scoring.limit else 0.0)
-                report(WorkProgressed("evaluating", min(fraction, 1.0)))
+            scored += len(indices) * world.size
+            steps += int(batch.lengths.sum()) * world.size
+            fraction = max(scored / len(examples), steps / scoring.limit if scoring.limit else 0.0)
+            report(WorkProgressed("evaluating", min(fraction, 1.0)))
 
 
 def score_each_example(
@@ -165,7 +164,7 @@ def score_each_example(
     dataset: LabelledDataset,
     examples: NDArray[np.int64],
     loss: Loss,
-    report: Report | None = None,
+    report: Report = no_report,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score each example alone. The model is left in evaluation mode.
 
@@ -187,8 +186,7 @@ def score_each_example(
             if not math.isfinite(value):
                 raise NonFiniteError(f"the loss on held-out examples is {value}")
             losses[int(indices[0])] = (value * batch.target_count, batch.target_count)
-            if report is not None:
-                report(WorkProgressed("evaluating", len(losses) / len(examples)))
+            report(WorkProgressed("evaluating", len(losses) / len(examples)))
     pairs = np.array([losses[index] for index in examples.tolist()], dtype=np.float64)
     return pairs[:, 0], pairs[:, 1]
 

@@ -9,7 +9,7 @@ from typing import Any
 from seqforge.cache import LARGEST_FILE, delete, find_damage, hold_entry, lock_entry, open_cache_folder, write_entry
 from seqforge.data import Dataset
 from seqforge.errors import SeqforgeError, warn
-from seqforge.events import Report, WorkProgressed
+from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error, plugin_fault
 from seqforge.files import cache_folder, read_bounded, reported_failures
@@ -25,7 +25,7 @@ def fit_metric(
     component: Component,
     experiment: Experiment,
     dataset: Dataset,
-    report: Report = lambda _: None,
+    report: Report = no_report,
 ) -> None:
     """Fit a metric to the training split, or restore the result from the cache.
 

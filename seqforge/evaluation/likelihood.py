@@ -15,7 +15,7 @@ from seqforge.data import Batch
 from seqforge.distribution import ALONE, World
 from seqforge.errors import NonFiniteError
 from seqforge.evaluation.bootstrap import Interval, bootstrap_mean, finite_intervals, format_interval
-from seqforge.events import Report, WorkProgressed
+from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.interfaces import IGNORED_TARGET, Evaluated
 from seqforge.model import SequenceModel, States
 
@@ -103,7 +103,7 @@ def score_blocks(
     model: SequenceModel,
     batches: Iterable[Batch],
     target_count: int = 0,
-    report: Report | None = None,
+    report: Report = no_report,
     world: World = ALONE,
 ) -> tuple[Vector, Vector]:
     """Score text in blocks: each row of a batch is one. The state is carried, so that the mean is that of the text.
@@ -136,9 +136,8 @@ def score_blocks(
                 # The losses of blocks are added in float64, which MPS devices do not have.
                 scores.append((cast("list[float]", nats.tolist()), counts))
                 done += sum(counts)
-                if report is not None:
-                    fraction = min(1.0, done * world.size / target_count) if target_count else None
-                    report(WorkProgressed("evaluating", fraction))
+                fraction = min(1.0, done * world.size / target_count) if target_count else None
+                report(WorkProgressed("evaluating", fraction))
         return scores
 
     model.eval()
@@ -179,7 +178,7 @@ def score_likelihood(
     batches: Iterable[Batch],
     characters_per_token: float,
     target_count: int = 0,
-    report: Report | None = None,
+    report: Report = no_report,
     world: World = ALONE,
 ) -> LikelihoodScore:
     """Score text, with the state carried from batch to batch.

@@ -11,7 +11,7 @@ from seqforge.distribution import ALONE, World
 from seqforge.errors import warn
 from seqforge.evaluation.bootstrap import FEWEST_PARTS, Interval, bootstrap_mean
 from seqforge.evaluation.fitting import fit_metric
-from seqforge.events import Report
+from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment
 from seqforge.faults import describe_error
 from seqforge.interfaces import FittedMetric, IndexedMetric, Metric, Score
@@ -20,9 +20,7 @@ MetricT = TypeVar("MetricT")
 ScoreT = TypeVar("ScoreT")
 
 
-def build_metrics(
-    experiment: Experiment, dataset: Dataset | None = None, report: Report = lambda _: None
-) -> dict[str, Any]:
+def build_metrics(experiment: Experiment, dataset: Dataset | None = None, report: Report = no_report) -> dict[str, Any]:
     """Build the metrics of an experiment, and fit those that depend on training text. Only these need a dataset.
 
     Returns:

@@ -1,12 +1,11 @@
 """Generation: the sampling loop with any chain of samplers, decoding of sequences, and predictions for examples."""
 
-from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
+from seqforge.generation.decoding import TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.generator import encode_prompt, generate
 from seqforge.generation.predictions import Decoding, Prediction, Predictor, RawPrediction, predict_examples
 from seqforge.generation.text import sample_texts, stream_text
 
 __all__ = [
-    "DecodedSequence",
     "Decoding",
     "Prediction",
     "Predictor",

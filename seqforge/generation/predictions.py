@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqforge.data import decode_target, encode_input, pad_inputs, to_json_value, to_text
 from seqforge.errors import DataError
-from seqforge.events import Report, WorkProgressed
+from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.decoding import DecodedSequence, TargetVocabulary, beam_search, draw_sequences
 from seqforge.generation.generator import check_minimum
 from seqforge.interfaces import ExampleSpec, Numbers, Sampler, Value, Vocabulary
@@ -106,7 +106,7 @@ class Predictor:
         self._seeds = np.random.default_rng(decoding.seed)
         self._count = 0
 
-    def __call__(self, inputs: Sequence[Value], report: Report | None = None) -> list[Prediction]:
+    def __call__(self, inputs: Sequence[Value], report: Report = no_report) -> list[Prediction]:
         """Return a prediction for each input, and report the progress after each batch.
 
         Raises:
@@ -133,8 +133,7 @@ class Predictor:
                 options = replace(self._decoding, seed=self._seeds.integers(2**63).item())
                 found = predict_examples(model, spec, self._symbols, model.encode(batch, lengths), options)
             predictions |= dict(zip(selected, found, strict=True))
-            if report is not None:
-                report(WorkProgressed("predicting", len(predictions) / len(encoded)))
+            report(WorkProgressed("predicting", len(predictions) / len(encoded)))
         return [_decode_prediction(spec, vocabulary, predictions[index]) for index in range(len(encoded))]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqforge.distribution import ALONE, World
-from seqforge.events import Report, WorkProgressed
+from seqforge.events import Report, WorkProgressed, no_report
 from seqforge.generation.generator import check_minimum, encode_prompt, generate
 from seqforge.interfaces import Sampler, Vocabulary
 from seqforge.interfaces.vocabulary import decode_tokens
@@ -48,7 +48,7 @@ def sample_texts(
     count: int,
     length: int,
     seed: int,
-    report: Report | None = None,
+    report: Report = no_report,
     world: World = ALONE,
 ) -> list[str]:
     """Draw samples in one batch, and return each with its prompt.
@@ -66,8 +66,7 @@ def sample_texts(
         for chunk in generate(model, vocabulary, samplers, tokens, count=count, length=length, seed=seed, own=own):
             chunks.append(chunk)
             steps += len(chunk)
-            if report is not None:
-                report(WorkProgressed("sampling", steps / length))
+            report(WorkProgressed("sampling", steps / length))
         rows = cast("list[list[int]]", torch.cat(chunks).t().tolist())
         return [(prompt or "") + decode_tokens(vocabulary, row).decode("utf-8", "replace") for row in rows]
 

@@ -90,11 +90,6 @@ class ExampleSpec:
             if not isinstance(names, tuple):
                 raise ValueError(f"the names of the classes are a {type(names).__name__}, not a tuple")
 
-    @property
-    def has_text(self) -> bool:
-        """Whether the input or the target is text, which needs a vocabulary."""
-        return isinstance(self.input, Text) or isinstance(self.target, Text)
-
     def output_size(self, vocabulary_size: int) -> int:
         """Return the size of one output: the numbers of a vector, or one logit for each class or symbol."""
         match self.target:

@@ -36,7 +36,7 @@ class Optimizer(ABC):
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
         """Return a torch optimizer for the named parameters of a model.
 
-        Its `state_dict` must contain only tensors and plain JSON values.
+        Its state must contain, for each parameter, only tensors, finite numbers, text, true, false and None.
         """
 
 
@@ -84,7 +84,10 @@ class Schedule(ABC):
         """Receive the validation loss of an evaluation, in nats per token. The default ignores it."""
 
     def state(self) -> dict[str, Any]:
-        """Return the state that a resumed run needs, as plain JSON values. The default is empty."""
+        """Return the state that a resumed run needs, as plain JSON values. The default is empty.
+
+        Numbers must be finite: use None for a loss that is not known yet.
+        """
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -2,12 +2,12 @@
 
 from seqforge.registry.component import Component, resolve
 from seqforge.registry.discovery import DISABLING_VARIABLE, GROUP, Plugin, PluginState, discover
-from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl, hookspec, new_plugin_manager
-from seqforge.registry.options import NestedOption, Options, options_of
+from seqforge.registry.hooks import API_VERSION, PluginHooks, hookimpl
+from seqforge.registry.options import Options, options_of
 from seqforge.registry.plugin_file import with_plugin_file
 from seqforge.registry.problems import Problem, format_value, from_validation, join_key
 from seqforge.registry.project import with_project
-from seqforge.registry.register import CARD, KINDS, Kind, PretrainedModel, Register, Registration
+from seqforge.registry.register import CARD, KINDS, PretrainedModel, Register, Registration
 from seqforge.registry.registry import SHOW_COMPONENTS, Registry
 from seqforge.registry.use import Choice, Use, plain_tables, use, with_classes_of
 
@@ -20,8 +20,6 @@ __all__ = [
     "SHOW_COMPONENTS",
     "Choice",
     "Component",
-    "Kind",
-    "NestedOption",
     "Options",
     "Plugin",
     "PluginHooks",
@@ -36,9 +34,7 @@ __all__ = [
     "format_value",
     "from_validation",
     "hookimpl",
-    "hookspec",
     "join_key",
-    "new_plugin_manager",
     "options_of",
     "plain_tables",
     "resolve",

@@ -57,8 +57,9 @@ class Component:
             plugins: Version of each plugin, by name.
 
         Returns:
-            Version of each plugin that registers one of them, and a digest of the code of each class, by name: of its
-            file, which its author may edit without a new version, or of a class that was defined in a Python session.
+            The version of each plugin by its name, and a digest of each class by the component's name. The digest is
+            that of the file of the class, which its author may edit without a new version, or that of the code of a
+            class that was defined in a Python session.
         """
         versions = {name: version for part in self._parts() for name, version in part.versions(plugins).items()}
         if self.registration.plugin == SESSION:

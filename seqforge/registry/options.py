@@ -155,7 +155,7 @@ def _arguments(
 
 def _accept_single_item(annotation: Any) -> Any:
     """Accept a single text for a list of texts or paths: `files = "a.txt"` stands for `files = ["a.txt"]`."""
-    bare = _without_none(annotation)
+    bare, _ = _without_none(annotation)
     if typing.get_origin(bare) not in (list, Sequence):
         return annotation
     (item,) = typing.get_args(bare)
@@ -168,25 +168,25 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _without_none(annotation: Any) -> Any:
-    """Return the type inside `Annotated[…]` and `… | None`. A union of several other types is returned unchanged."""
-    annotation, _ = _bare(annotation)
+def _without_none(annotation: Any) -> tuple[Any, str]:
+    """Return the type inside `Annotated[…]` and `… | None`, and its description.
+
+    A union of several other types is returned unchanged.
+    """
+    annotation, description = _bare(annotation)
     if typing.get_origin(annotation) not in (types.UnionType, typing.Union):
-        return annotation
+        return annotation, description
     alternatives = [part for part in typing.get_args(annotation) if part is not types.NoneType]
-    return _bare(alternatives[0])[0] if len(alternatives) == 1 else annotation
+    if len(alternatives) != 1:
+        return annotation, description
+    inner, inner_description = _bare(alternatives[0])
+    return inner, description or inner_description
 
 
 def _nested_option(
     annotation: Any, parameter: inspect.Parameter, interfaces: dict[type[Any], str]
 ) -> NestedOption | None:
-    annotation, description = _bare(annotation)
-    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        alternatives = [part for part in typing.get_args(annotation) if part is not types.NoneType]
-        if len(alternatives) != 1:
-            return None
-        annotation, inner_description = _bare(alternatives[0])
-        description = description or inner_description
+    annotation, description = _without_none(annotation)
     many = typing.get_origin(annotation) in (list, Sequence)
     if many:
         annotation, _ = _bare(typing.get_args(annotation)[0])

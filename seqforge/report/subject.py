@@ -5,7 +5,7 @@ from typing import Any
 
 from seqforge.data import Dataset, prepare
 from seqforge.errors import SeqforgeError
-from seqforge.events import Report
+from seqforge.events import Report, no_report
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Vocabulary
 from seqforge.model import SequenceModel
@@ -35,7 +35,7 @@ class Subject:
         experiment: Experiment,
         checkpoint: str | int = "best",
         device: str = "auto",
-        report: Report = lambda _: None,
+        report: Report = no_report,
     ) -> None:
         self.directory = directory
         self.experiment = experiment

@@ -19,7 +19,8 @@ PIECES, LENGTH, WARM_UP = 64, 350, 100
 """Number and length of the pieces of text, and the number of symbols after which a piece counts."""
 
 MOST_VALUES, FIELDS, FEWEST = 1 << 25, 2, 4
-"""Maximum number of activations, fields of a state that it assumes, and pieces that even the largest model reads."""
+"""Maximum number of activations in memory, which limits the number of pieces; number of fields that the state of a cell
+is assumed to have; and number of pieces that are read even if a large model then exceeds the maximum."""
 
 SHOWN = 4
 """Number of pieces whose activations are shown."""

@@ -34,7 +34,7 @@ from seqforge.evaluation.examples import (
     score_examples,
 )
 from seqforge.evaluation.metrics import TextScores, build_metrics
-from seqforge.events import Report, TaskTerms
+from seqforge.events import Report, TaskTerms, no_report
 from seqforge.generation import Decoding, Predictor, TargetVocabulary, predict_examples
 from seqforge.hardware.devices import choose_device
 from seqforge.interfaces import ExampleSpec, Progress, Vocabulary
@@ -208,7 +208,7 @@ class LabelledExamplesTraining(TrainingTask):
         """Return None, since the loss is not a likelihood of text."""
         del loss
 
-    def evaluate(self, model: SequenceModel, report: Report | None = None) -> ExampleScore | None:
+    def evaluate(self, model: SequenceModel, report: Report = no_report) -> ExampleScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
         if not self.has_validation:
             return None
@@ -220,7 +220,7 @@ class LabelledExamplesTraining(TrainingTask):
         """Whether there are examples to predict: those of the validation split."""
         return self.has_validation
 
-    def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
+    def sample(self, model: SequenceModel, step: int, report: Report = no_report) -> TaskSample | None:
         """Predict a few examples of the validation split, the same at every step; return None if the split is empty."""
         del step, report
         if not self.has_validation:

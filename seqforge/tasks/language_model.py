@@ -22,7 +22,7 @@ from seqforge.evaluation.likelihood import (
     score_likelihood,
 )
 from seqforge.evaluation.metrics import TextScores, build_metrics, score_texts
-from seqforge.events import Report, TaskTerms, WorkProgressed
+from seqforge.events import Report, TaskTerms, WorkProgressed, no_report
 from seqforge.experiment import Experiment
 from seqforge.generation import Decoding, Predictor, encode_prompt, sample_texts
 from seqforge.interfaces import Loss, Metric, Progress, Sampler, Vocabulary
@@ -204,14 +204,14 @@ class LanguageModelTraining(TrainingTask):
         """Return a training loss in bits per character; None if it is not a likelihood of text."""
         return bits_per_character(loss, self.characters_per_token) if self.loss.in_nats else None
 
-    def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | None:
+    def evaluate(self, model: SequenceModel, report: Report = no_report) -> LikelihoodScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
         if not self.has_validation:
             return None
         limit = self.experiment.evaluation.tokens
         return _score_split(self.experiment, self.dataset, "validation", model, limit, report, self.world)
 
-    def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample:
+    def sample(self, model: SequenceModel, step: int, report: Report = no_report) -> TaskSample:
         """Draw samples, and score them by the metrics."""
         seed = self.experiment.identity.seed + step * SAMPLE_SEED_STRIDE
         texts = _draw_samples(self.experiment, model, self.vocabulary, self.samplers, seed, report, self.world)
@@ -225,7 +225,7 @@ def _score_split(
     split: SplitName,
     model: SequenceModel,
     limit: int | None,
-    report: Report | None,
+    report: Report,
     world: World,
 ) -> LikelihoodScore:
     spans, training = dataset.splits[split], experiment.training
@@ -241,7 +241,7 @@ def _draw_samples(
     vocabulary: Vocabulary,
     samplers: Sequence[Sampler],
     seed: int,
-    report: Report | None,
+    report: Report,
     world: World,
 ) -> list[str]:
     sampling = experiment.sampling

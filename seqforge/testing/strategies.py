@@ -60,7 +60,7 @@ def sequences(
 
 
 class CaseSizes(NamedTuple):
-    """What a case depends on, apart from the function that returns the cell.
+    """Sizes and seed of a case. Together with the function that returns the cell, they determine the case.
 
     Attributes:
         steps: Number of steps of the sequence.

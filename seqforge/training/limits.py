@@ -9,7 +9,7 @@ from seqforge.interfaces import Progress
 def measure_progress(training: Training, step: int, steps_per_epoch: int | float, seconds: float) -> Progress:
     """Return the progress of a run, from its steps and its training time."""
     epoch = step / steps_per_epoch
-    fractions = _limit_fractions(training, step, epoch, seconds)
+    fractions = limit_fractions(training, step, epoch, seconds)
     return Progress(step, epoch, min(1.0, max(fractions.values(), default=0.0)))
 
 
@@ -35,15 +35,7 @@ def find_end(training: Training, progress: Progress, stale_evaluations: int) -> 
     return None
 
 
-def advise_longer_training(training: Training, progress: Progress, seconds: float) -> str:
-    """Return a hint with the limits that a run at its end has reached, and how to raise them."""
-    fractions = _limit_fractions(training, progress.step, progress.epoch, seconds)
-    keys = [key for key, fraction in fractions.items() if fraction >= 1] or ["patience"]
-    limits = ", ".join(f"training.{key} = {getattr(training, key)}" for key in keys)
-    return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}"
-
-
-def _limit_fractions(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
+def limit_fractions(training: Training, step: int, epoch: float, seconds: float) -> dict[str, float]:
     """Return the completed fraction of each limit that is set, by its key in `[training]`."""
     amounts = {"steps": step, "epochs": epoch, "minutes": seconds / 60}
     return {key: amount / limit for key, amount in amounts.items() if (limit := getattr(training, key))}

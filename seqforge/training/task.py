@@ -13,7 +13,7 @@ from seqforge.evaluation.baseline import join_intervals
 from seqforge.evaluation.examples import ExampleScore
 from seqforge.evaluation.likelihood import LikelihoodScore
 from seqforge.evaluation.metrics import TextScores
-from seqforge.events import Report, Sampled, TaskTerms
+from seqforge.events import Report, Sampled, TaskTerms, no_report
 from seqforge.experiment import Experiment
 from seqforge.interfaces import Progress, Vocabulary
 from seqforge.model import SequenceModel, Workload
@@ -106,9 +106,9 @@ class TrainingTask(ABC):
         """Return a training loss in bits per character; None if it is not a likelihood of text."""
 
     @abstractmethod
-    def evaluate(self, model: SequenceModel, report: Report | None = None) -> LikelihoodScore | ExampleScore | None:
+    def evaluate(self, model: SequenceModel, report: Report = no_report) -> LikelihoodScore | ExampleScore | None:
         """Score as much of the validation split as `evaluation.tokens` allows; return None if the split is empty."""
 
     @abstractmethod
-    def sample(self, model: SequenceModel, step: int, report: Report | None = None) -> TaskSample | None:
+    def sample(self, model: SequenceModel, step: int, report: Report = no_report) -> TaskSample | None:
         """Draw samples, or predict a few examples; return None if there are no examples."""

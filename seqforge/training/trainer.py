@@ -14,8 +14,9 @@ from seqforge.experiment import Experiment
 from seqforge.faults import find_fault, in_parameter_update
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
+from seqforge.training.advice import advise_longer_training, advise_resuming, describe_divergence
 from seqforge.training.interrupts import STOP_SIGNALS, Interrupted, InterruptGuard
-from seqforge.training.limits import advise_longer_training, find_end, measure_progress
+from seqforge.training.limits import find_end, measure_progress
 from seqforge.training.record import RunRecord
 from seqforge.training.task import TaskStep, TrainingTask
 
@@ -206,31 +207,15 @@ class Trainer:
             if self._state.step and not in_update and self._world.size == 1:
                 self._save()
         except Exception as error:  # noqa: BLE001 - it must not hide the fault
-            reason = error.message if isinstance(error, SeqforgeError) else f"{type(error).__name__}: {error}"
-            warn(f"step {self._state.step:,} cannot be saved: {reason}")
+            cause = find_fault(error) or error
+            reason = cause.message if isinstance(cause, SeqforgeError) else f"{type(cause).__name__}: {cause}"
+            if reason != fault.message:
+                warn(f"step {self._state.step:,} cannot be saved: {reason}")
         with suppress(RunError):
-            if steps := self._record.checkpoints.steps():
-                resume = f"seqforge run --resume {self._directory.path}"
-                fault.hint = f"{fault.hint}\nThe checkpoint of step {steps[-1]:,} is saved. To resume: {resume}"
+            fault.hint = "\n".join(filter(None, [fault.hint, advise_resuming(self._directory)])) or None
 
     def _diverged(self, error: NonFiniteError) -> NonFiniteError:
-        """Return the error with the step and a hint that names the last good checkpoint."""
-        state = self._state
-        # The checkpoint of the current step has the parameters that led to the error.
-        good = [step for step in self._record.checkpoints.steps() if step < state.step]
-        clips = self._experiment.training.gradient_clip_norm is not None
-        if good:
-            path = self._record.checkpoints.path(good[-1])
-            clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
-            hint = (
-                f"The last good checkpoint is {path}. Resume from it with a lower learning rate"
-                f"{'' if clips else ' and clipped gradients'}:\n"
-                f"seqforge run --resume {path} --set optimizer.learning_rate=…{clipping}"
-            )
-        else:
-            remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
-            hint = f"No checkpoint is earlier. Lower optimizer.learning_rate, or {remedy}."
-        return NonFiniteError(f"step {state.step + 1}: {error.message}", hint=hint)
+        return describe_divergence(error, self._experiment.training, self._record.checkpoints, self._state.step)
 
     def _notify_finished(self, reason: str, *, complete: bool) -> None:
         state = self._state

@@ -309,7 +309,7 @@ def test_a_fault_while_saving_is_recorded_as_the_end_of_the_run(
     table = {**experiment().table, "schedule": FailsToSave}
     with pytest.raises(PluginError, match="schedule 'session/FailsToSave': state failed: KeyError: 'key'"):
         train(Experiment.from_dict(table), tmp_path)
-    assert "step 5 cannot be saved: KeyError: 'key'" in capsys.readouterr().err
+    assert "cannot be saved" not in capsys.readouterr().err  # It would say the same twice.
     assert read_state(tmp_path / "small")[0] == "failed"
 
 

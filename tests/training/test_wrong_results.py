@@ -37,6 +37,11 @@ class ReturnsNone(YieldsText):
         return None  # pyright: ignore[reportReturnType]
 
 
+class NoFingerprint(YieldsText):
+    def fingerprint(self) -> str:
+        return None  # pyright: ignore[reportReturnType]
+
+
 class TooLarge(Bytes):
     def encode_bytes(self, content: bytes) -> Any:
         return np.full(len(content), 999)
@@ -76,6 +81,7 @@ WRONG_RESULTS: list[tuple[dict[str, Any], str]] = [
     ({"corpus": YieldsTextAsContent}, "corpus 'session/YieldsTextAsContent': documents yielded a Document whose "
                                       "content is a str, not bytes ("),
     ({"corpus": ReturnsNone}, "corpus 'session/ReturnsNone': documents returned a NoneType, not an iterator ("),
+    ({"corpus": NoFingerprint}, "corpus 'session/NoFingerprint': fingerprint returned a NoneType, not text ("),
     ({"vocabulary": TooLarge}, "vocabulary 'session/TooLarge': encode_bytes returned token ids from 999 to 999, not "
                                "from 0 to 255 ("),
     ({"vocabulary": NotJson}, "vocabulary 'session/NotJson': state returned {'a': <object object at"),

@@ -11,6 +11,7 @@ from seqforge.data.encoding import read_items
 from seqforge.data.example_values import convert_input, convert_target
 from seqforge.errors import DataError
 from seqforge.evaluation.metrics import validate_score
+from seqforge.events import no_report
 from seqforge.experiment.compatibility import example_spec_of
 from seqforge.faults import checked_state, plugin_fault
 from seqforge.interfaces import (
@@ -62,7 +63,7 @@ def try_corpus(component: Component, registry: Registry) -> str:
         raise plugin_fault("corpus", component.name, f"describe returned a {type(description).__name__}, not text")
     if isinstance(corpus, LabelledCorpus):
         return _try_example(corpus, component)
-    document = _first(lambda: read_items(corpus.read(lambda _: None), Document, corpus.documents), component)
+    document = _first(lambda: read_items(corpus.read(no_report), Document, corpus.documents), component)
     try:
         document.content.decode()
     except UnicodeDecodeError as error:

@@ -1,0 +1,56 @@
+"""Hints about what to do with a run that has ended: train longer, or resume it after an error."""
+
+from seqforge.checkpoints.checkpoints import Checkpoints
+from seqforge.errors import NonFiniteError
+from seqforge.experiment import Training
+from seqforge.interfaces import Progress
+from seqforge.runs.directory import RunDirectory
+from seqforge.training.limits import limit_fractions
+
+
+def advise_longer_training(training: Training, progress: Progress, seconds: float) -> str:
+    """Return a hint with the limits that a run at its end has reached, and how to raise them."""
+    fractions = limit_fractions(training, progress.step, progress.epoch, seconds)
+    keys = [key for key, fraction in fractions.items() if fraction >= 1] or ["patience"]
+    limits = ", ".join(f"training.{key} = {getattr(training, key)}" for key in keys)
+    return f"The limit is {limits}. To train longer: {' '.join(f'--set training.{key}=…' for key in keys)}"
+
+
+def advise_resuming(directory: RunDirectory) -> str:
+    """Return a hint with the latest checkpoint and the command that resumes it; empty if there is no checkpoint.
+
+    Raises:
+        RunError: If the checkpoints cannot be listed.
+    """
+    steps = Checkpoints(directory.checkpoints).steps()
+    if not steps:
+        return ""
+    return f"The checkpoint of step {steps[-1]:,} is saved. To resume: seqforge run --resume {directory.path}"
+
+
+def describe_divergence(
+    error: NonFiniteError, training: Training, checkpoints: Checkpoints, step: int
+) -> NonFiniteError:
+    """Return the error of a step that is not finite, with the step and a hint that names the last good checkpoint.
+
+    Args:
+        error: The error.
+        training: Settings of the run.
+        checkpoints: Checkpoints of the run.
+        step: Optimizer steps taken before the error.
+    """
+    # The checkpoint of the current step has the parameters that led to the error.
+    good = [earlier for earlier in checkpoints.steps() if earlier < step]
+    clips = training.gradient_clip_norm is not None
+    if good:
+        path = checkpoints.path(good[-1])
+        clipping = "" if clips else " --set training.gradient_clip_norm=1.0"
+        hint = (
+            f"The last good checkpoint is {path}. Resume from it with a lower learning rate"
+            f"{'' if clips else ' and clipped gradients'}:\n"
+            f"seqforge run --resume {path} --set optimizer.learning_rate=…{clipping}"
+        )
+    else:
+        remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
+        hint = f"No checkpoint is earlier. Lower optimizer.learning_rate, or {remedy}."
+    return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint)
