@@ -142,7 +142,7 @@ class Unfinished(Metric):
         ({"samplers": [sf.use(Cold, size=0)]}, "sampler.0.size: should be greater than 0, not 0"),
         ({"samplers": [sf.use(Cold, sice=2)]}, "session/Cold has no option 'sice'. Did you mean 'size'?"),
         ({"samplers": [sf.use(Cold, size=None)]}, "sampler.0.size: should be a valid integer, not None"),
-        ({"samplers": [Chain]}, 'session/Chain needs this option. Write inner = { use = "SAMPLER" }.'),
+        ({"samplers": [Chain]}, 'session/Chain needs this option. Write inner=use("SAMPLER").'),
         ({"samplers": [sf.use(Chain, inner="greedy")]}, "must be a table with the name of a sampler, not 'greedy'"),
         ({"samplers": [Untyped]}, "argument 'size' has no type annotation. Correct the class Untyped."),
         ({"metrics": [Unfinished]}, "does not implement score. Correct the class Unfinished."),
