@@ -157,6 +157,16 @@ def _replace_at(path: Path, content: bytes, folder: int) -> None:
         raise
 
 
+def check_parent(path: Path) -> None:
+    """Check that the folder of a file exists, before a long computation of its content.
+
+    Raises:
+        RunError: If it does not.
+    """
+    if not path.absolute().parent.is_dir():
+        raise RunError(f"{path}: the folder {path.parent} does not exist", hint="Create it, or choose another file.")
+
+
 def temporary_name(path: Path) -> str:
     """Return the name under which this process writes a file or a folder before it is complete."""
     return f".{path.name}.{os.getpid()}.tmp"

@@ -8,6 +8,7 @@ import typer
 
 from seqforge.cli.options import CheckpointName, Device, PluginFiles, SetOfRun, open_run
 from seqforge.cli.terminal import stderr
+from seqforge.files import check_parent
 
 
 def report(
@@ -51,6 +52,8 @@ def report(
     from seqforge.hardware.memory import keep_freed_memory
     from seqforge.report import Subject, write_report
 
+    if output is not None:
+        check_parent(output)
     keep_freed_memory()
     with ProgressDisplay(stderr()) as display:
         subjects: list[Subject] = []

@@ -87,6 +87,14 @@ MISTAKES = {
         ["check", "fine.toml", "--cell", "gru", "--set", "model.cells.hidden_size=5"],
         "For the first item: --set model.cells.0.hidden_size=5",
     ),
+    "a report in a missing folder": (
+        ["report", "runs/none", "--output", "none/report.html"],
+        "none/report.html: the folder none does not exist",
+    ),
+    "a comparison in a missing folder": (
+        ["compare", "runs/none", "--html", "none/report.html"],
+        "none/report.html: the folder none does not exist",
+    ),
     "a prune of nothing": (["cache", "prune"], "choose either --older-than or --all"),
     "an unknown plugin": (["plugins", "show", "essential"], "Did you mean 'essentials'?"),
     "an unknown component": (["plugins", "show", "lstmm"], "Did you mean 'lstm'?"),
