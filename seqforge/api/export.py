@@ -155,7 +155,7 @@ def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _draft_card(name: str, experiment: Experiment, records: Sequence[Mapping[str, Any]], parameters: str) -> str:
-    """Return a model card with what is known about a model, and headings for what its author knows."""
+    """Return a draft of a model card: facts about the model, and headings for its author to complete."""
     table, evaluation = experiment.table, [record for record in records if record["event"] == "evaluation"][-1:]
     value, unit = best_value(evaluation)
     interval = best_interval(evaluation)

@@ -67,7 +67,7 @@ def load_initial_weights(
     same = old_symbols == new_symbols
     grown = {} if same else build_model(experiment, len(new_symbols) + 1, experiment.example_spec).state_dict()
     for name, target in new.items():
-        # The dimension of the symbols is the one that grows by one with one more symbol in the vocabulary.
+        # The dimension of the symbols is the one that grows by one if the vocabulary has one more symbol.
         sizes = target.shape if same else grown[name].shape
         dimensions = [axis for axis, size in enumerate(sizes) if size != target.shape[axis]]
         if any(sizes[axis] - target.shape[axis] != 1 for axis in dimensions) or len(dimensions) > 1:

@@ -139,7 +139,7 @@ class Checkpoints:
                     self._delete(later)
 
     def _delete(self, step: int) -> None:
-        # The name changes first: a killed process must not leave a part of a checkpoint under the name of a whole one.
+        # It is renamed first, so that a killed process does not leave a part of it under the name of a complete one.
         path = self.path(step)
         with open_folder(self.folder, self.folder.parent) as folder:
             os.rename(path.name, temporary_name(path), src_dir_fd=folder, dst_dir_fd=folder)

@@ -34,7 +34,7 @@ def verify_checkpoint(checkpoint: Path, names: Iterable[str]) -> None:
 
     Args:
         checkpoint: Folder of the checkpoint.
-        names: Names of the files of the checkpoint to check, beside the manifest.
+        names: Names of the files of the checkpoint to check, in addition to the manifest.
 
     Raises:
         RunError: If a file is missing, damaged or cannot be read.

@@ -73,7 +73,7 @@ def prune(
     if remove_all == (older_than is not None):
         raise ExperimentError(
             "seqforge cache prune: choose either --older-than or --all",
-            hint="For example, --older-than 30 removes what was not used for 30 days.",
+            hint="For example, --older-than 30 removes entries that were not used for 30 days.",
         )
     limit = time.time() - SECONDS_PER_DAY * (older_than or 0)
     chosen = [entry for entry in list_entries() if entry.used <= limit or remove_all]

@@ -63,7 +63,7 @@ def show(
     ],
     traceback: Annotated[bool, typer.Option("--traceback", help="Print the traceback of a broken plugin.")] = False,
 ) -> None:
-    """Show the options of a component, the card of a model, or what a plugin contains and what is wrong with it.
+    """Show the options of a component, the card of a model, or the components of a plugin and its faults.
 
     [bold]Examples[/]
 

@@ -84,7 +84,7 @@ def check_plugins(
     ] = [],  # noqa: B006 - typer copies it
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
-    """Import, build and try every component of a plugin, and show what is right, what is wrong, and what to do.
+    """Import, build and try every component of a plugin, and show which work, which do not, and what to do.
 
     The check builds each component with its defaults and tries it once, such as a cell on one sequence, a corpus on
     one document, and a sampler on one draw. It times cells on every backend, and loads each model. The exit status is 1

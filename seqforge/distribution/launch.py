@@ -71,7 +71,7 @@ class Launch:
             self.store.add(key, int(arrive))
             self._wait_until(lambda: self.store.add(key, 0) >= count or self.has_failed(), timeout)
             arrived = self.store.add(key, 0)
-        except RuntimeError as error:  # The store is gone with the process that kept it.
+        except RuntimeError as error:  # The process that kept the store has ended.
             raise TimeoutError from error
         if arrived < count:
             raise TimeoutError
@@ -94,7 +94,7 @@ class Launch:
             else:
                 self._wait(f"{prefix}/first-failed")
             shows = knows_reason and self.store.add(f"{prefix}/failures", 1) == 1
-        except RuntimeError:  # The store is gone with its machine. This process shows what it knows.
+        except RuntimeError:  # The store cannot be reached. This process shows its own error.
             shows = True
         if shows:
             show()

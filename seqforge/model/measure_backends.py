@@ -200,7 +200,7 @@ def _inputs(probe: Probe) -> Tensor:
 def _agree(outputs: Tensor, eager: Tensor, dtype: torch.dtype) -> bool:
     """Return whether the outputs differ by no more than rounding, by the root mean square of the difference.
 
-    The largest difference says nothing about a trained cell: rounding can turn a unit that is close to its threshold.
+    The largest difference is no measure for a trained cell: rounding can move a unit across its threshold.
     """
     tolerance = 0.1 if dtype == torch.bfloat16 else 1e-2
     expected = eager.float()

@@ -1,4 +1,4 @@
-"""Reports about runs: what is read from a run, the examinations of its model, and the page that shows them."""
+"""Reports about runs: the data of a run, the examinations of its model, and the HTML page."""
 
 from seqforge.report.page import ReportPage
 from seqforge.report.report import write_report

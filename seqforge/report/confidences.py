@@ -113,7 +113,7 @@ def _encode(vocabulary: Vocabulary, text: str) -> NDArray[np.int64]:
 
 
 def _typical_piece(subject: Subject, pieces: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the piece of median likelihood, so that what is shown is neither the easiest nor the hardest text."""
+    """Return the piece of median likelihood, which is neither the easiest nor the hardest text."""
     losses = next_symbol_nats(subject.model, torch.as_tensor(pieces.T.copy())).mean(0)
     return pieces[int(losses.argsort()[len(pieces) // 2])]
 

@@ -1,4 +1,4 @@
-"""What a report states about a run: what was trained, on what, by which command, on which machine, and how far."""
+"""The facts about a run in its report: model, corpus, command, machine and progress."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -34,7 +34,7 @@ class LiveRun:
         self._news = b""
 
     def page(self) -> bytes:
-        """Return the page with what is known now."""
+        """Return the page with the current data."""
         with self._lock:
             self._subject.refresh()
             facts, data = collect_facts(self._subject), collect_logged(self._subject, self._samples)
@@ -159,6 +159,6 @@ def _handler(run: LiveRun) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
-            """Print nothing: requests are no news."""
+            """Print nothing about requests."""
 
     return Handler

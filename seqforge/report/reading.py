@@ -81,7 +81,7 @@ def read_layers(model: SequenceModel, tokens: Int[Tensor, "time batch"]) -> list
 
 
 def read_cell(cell: Cell[Any], inputs: Tensor) -> tuple[Float[Tensor, "time batch hidden"], LayerReading]:
-    """Return the output of every step of a cell from the initial state, and what the cell computes on the way."""
+    """Return the output of every step of a cell from the initial state, with its states and gates."""
     projected = cell.project(inputs)
     state = cell.initial_state(projected.shape[1])
     outputs: list[Tensor] = []

@@ -111,7 +111,7 @@ def _join_modules(modules: Sequence[str]) -> str:
 def _refusals(choice: CellBackend) -> str:
     names: dict[str, list[str]] = {}
     for name, refusal in choice.refused.items():
-        # A backend for another device is no news, nor is one that cannot run the cell if a fast one can.
+        # Leave out backends for other devices, and those that cannot run the cell if a fast one can.
         if refusal.about == "plugin" or (refusal.about == "cell" and choice.backend == EAGER):
             names.setdefault(refusal.reason, []).append(name)
     return "".join(f"; {', '.join(backends)}: {reason}" for reason, backends in names.items())

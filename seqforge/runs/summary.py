@@ -129,7 +129,7 @@ def _subfolders(path: Path, *, is_root: bool) -> list[Path]:
     except OSError:
         if is_root:
             raise
-        return []  # A folder of another user says nothing about the runs that can be read.
+        return []  # A folder of another user must not prevent the listing of other runs.
 
 
 def _is_folder(path: Path) -> bool:

@@ -137,7 +137,7 @@ def require_equal(component: Any, problem: str, actual: Parts, expected: Parts, 
 
 
 def _describe_difference(actual: Tensor, expected: Tensor, tolerance: float) -> tuple[str, str]:
-    """Return what was expected and what came, for a message; two empty texts if the results are equal."""
+    """Return the expected and the actual result as texts for a message; both are empty if they are equal."""
     actual, expected = actual.detach(), expected.detach()
     if actual.shape != expected.shape:
         return f"a tensor {list(expected.shape)}", f"{list(actual.shape)}"

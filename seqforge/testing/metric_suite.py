@@ -84,7 +84,7 @@ class MetricSuite(Suite):
             _require_values(make, problem, score_of(make, metric, texts, "the texts"), first.values)
 
     def test_weights_are_sample_sizes(self, make: MetricFactory) -> None:
-        """A value with a weight is a mean over so many things, so that the average over groups is that of all texts."""
+        """A weight is the sample size of its value, so that the weighted mean over groups is the value of all texts."""
         metric = self._fitted(make)
         whole = score_of(make, metric, self.texts, "the texts")
         parts = [score_of(make, metric, [text], "one text") for text in self.texts]

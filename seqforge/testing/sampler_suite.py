@@ -205,7 +205,7 @@ class SamplerSuite(Suite):
 
 
 def _random_logits(size: int, number: int, generator: torch.Generator, forbid: bool) -> Tensor:
-    """Return logits of 3 rows: by turns with ties, with large differences, and with few symbols that are possible."""
+    """Return logits of 3 rows: alternately with ties, with large differences, and with few possible symbols."""
     logits = 3 * torch.randn(3, size, generator=generator)
     logits = (logits, logits.round(), 20 * logits)[number % 3]
     if not forbid:

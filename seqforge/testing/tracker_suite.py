@@ -132,7 +132,7 @@ class TrackerSuite(Suite):
                     fail(make, f"the file {name} of the run directory is changed", expected=wanted)
 
     def test_the_logged_values_arrive(self, make: TrackerFactory) -> None:
-        """The program stores what was logged, of each of two runs at once, also after one is resumed."""
+        """The program stores all values of two simultaneous runs, also after one is resumed."""
         with _new_run() as first, _new_run() as second:
             with _started(make, first) as (one, identifier), _started(make, second) as (other, second_identifier):
                 for step in (1, 2):
