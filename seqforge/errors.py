@@ -2,9 +2,11 @@
 
 import contextlib
 import difflib
+import shlex
 import sys
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class SeqforgeError(Exception):
@@ -91,6 +93,11 @@ def did_you_mean(name: str, candidates: Iterable[str], see_all: str = "") -> str
     similar = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, one.lower(), name.lower()).ratio())
     shown = sorted(similar[:MAXIMUM_NAMES])
     return f"Known: {', '.join(shown)}, and {len(names) - len(shown)} more. {see_all}".rstrip()
+
+
+def quote_path(path: str | Path) -> str:
+    """Return a path as it is typed in a command: in quotes if it has spaces or other characters with a meaning."""
+    return shlex.quote(str(path))
 
 
 def printable(text: str) -> str:

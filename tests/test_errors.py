@@ -1,6 +1,7 @@
 """Errors with a message and a hint, and suggestions of names."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from seqforge.errors import (
     SeqforgeError,
     did_you_mean,
     nearest,
+    quote_path,
 )
 
 
@@ -58,3 +60,8 @@ def test_of_many_names_a_suggestion_lists_the_nearest_and_says_where_all_are():
     hint = did_you_mean("oppp--------", names, "`show` shows all.")
     assert hint == f"Known: {', '.join([*names[:10], 'ooo', 'ppp'])}, and 4 more. `show` shows all."
     assert did_you_mean("oppp--------", names[:MAXIMUM_NAMES]) == f"Known: {', '.join(names[:MAXIMUM_NAMES])}."
+
+
+def test_a_path_with_spaces_is_in_quotes_in_a_command():
+    assert quote_path(Path("runs/my run")) == "'runs/my run'"
+    assert quote_path("linux-small") == "linux-small"

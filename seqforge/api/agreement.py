@@ -10,7 +10,7 @@ from seqforge.api.run import Run
 from seqforge.checkpoints.files import is_exported
 from seqforge.checkpoints.training_state import TrainingState
 from seqforge.distribution import World
-from seqforge.errors import ExperimentError, RunError
+from seqforge.errors import ExperimentError, RunError, quote_path
 from seqforge.experiment import Experiment
 from seqforge.model import CellBackend, RecordedBackends, choose_backends
 from seqforge.registry import join_key
@@ -112,7 +112,7 @@ def find_checkpoint(run: Run, name: str | int, world: World) -> Path | None:
             name = run.experiment.registry.name_of_run(run.path)
             raise RunError(
                 f"{name}: an exported model has only its weights, so its training cannot be resumed",
-                hint=f"To train a new run from these weights: seqforge run EXPERIMENT.toml --initial {name}",
+                hint=f"To train a new run from it: seqforge run EXPERIMENT.toml --initial {quote_path(name)}",
             )
         path = str(checkpoint)
     found: str | None = world.broadcast(path)

@@ -2,12 +2,11 @@
 
 import contextlib
 import os
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from seqforge.checkpoints.manifest import read_checkpoint_manifest, run_folder
-from seqforge.errors import RunError
+from seqforge.errors import RunError, quote_path
 from seqforge.files import open_folder
 from seqforge.manifests import DamagedFileError, verify_files
 
@@ -71,7 +70,7 @@ def _offer(checkpoint: Path) -> str:
             _verify(path, read_checkpoint_manifest(path).files)
             place = "last whole checkpoint before it" if path in earlier else "last whole checkpoint"
             return (
-                f"The {place} is {path}. To resume from it: seqforge run --resume {shlex.quote(str(path))}\n"
+                f"The {place} is {path}. To resume from it: seqforge run --resume {quote_path(path)}\n"
                 "Other commands, such as seqforge sample, take this path in place of the run's."
             )
     return "The run has no other whole checkpoint. Restore the file from a copy, or start a new run."

@@ -102,7 +102,5 @@ def check_name(name: str, kinds: list[str], registry: Registry) -> None:
     for kind in kinds:
         for other in registry.registrations(kind):
             if other.name == name and not other.qualified_only:
-                raise PluginError(
-                    f"the {kind} {name!r} exists already, in the plugin {other.plugin!r}",
-                    hint=f"Choose another name, such as my-{name}. Of two equal names, neither works alone.",
-                )
+                hint = f"Choose another name, such as my-{name}. A name of two plugins works only as plugin/name."
+                raise PluginError(f"the {kind} {name!r} exists already, in the plugin {other.plugin!r}", hint=hint)

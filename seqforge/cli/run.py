@@ -1,6 +1,5 @@
 """`seqforge run`."""
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from seqforge.cli.options import (
 from seqforge.cli.processes import reported_once
 from seqforge.cli.programs import typed_program
 from seqforge.cli.terminal import stderr, stdout
-from seqforge.errors import ExperimentError
+from seqforge.errors import ExperimentError, quote_path
 from seqforge.registry import Registry
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def run(
             elif given := _given(experiment, {"initial": initial, "output": output, **components}):
                 raise ExperimentError(
                     f"--resume cannot be combined with {given}, because a resumed run keeps its experiment",
-                    hint=f"To train it longer: seqforge run --resume {resume} --set training.steps=5000",
+                    hint=f"To train it longer: seqforge run --resume {quote_path(resume)} --set training.steps=5000",
                 )
             else:
                 trained = _resume(resume, assignments, registry, [display], world)
@@ -159,14 +158,14 @@ def _interrupt_message(started: "RunStarted | None", plugins: list[Path]) -> str
     steps = Checkpoints(RunDirectory(started.directory).checkpoints).steps()
     if not steps:
         return "Interrupted before the first checkpoint was saved, so there is nothing to resume."
-    command = f"{typed_program()} run --resume {shlex.quote(str(started.directory))}{_repeat(plugins)}"
+    command = f"{typed_program()} run --resume {quote_path(started.directory)}{_repeat(plugins)}"
     return f"Interrupted. The checkpoint of step {steps[-1]:,} is saved.\nTo resume: {command}"
 
 
 def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list[Path]) -> None:
     from seqforge.tasks import task_of
 
-    command, path = typed_program(), shlex.quote(str(run.path))
+    command, path = typed_program(), quote_path(run.path)
     stdout().print(f"The run is in {run.path}. Next:")
     stdout().print(f"  {command} {task_of(run.experiment).terms.command.format(run=path)}{_repeat(plugins)}")
     if started is not None and started.validation_tokens:
@@ -174,9 +173,9 @@ def _print_next_commands(run: "Run", started: "RunStarted | None", plugins: list
     stdout().print(f"  {command} report {path} --open{_repeat(plugins)}")
     activate = Path(sys.argv[0]).with_name("activate")
     if command != "seqforge" and activate.exists():
-        stdout().print(f"To type `seqforge` without its path: source {shlex.quote(str(activate))}")
+        stdout().print(f"To type `seqforge` without its path: source {quote_path(activate)}")
 
 
 def _repeat(plugins: list[Path]) -> str:
     """Return the options --plugin, which every command about the run needs."""
-    return "".join(f" --plugin {shlex.quote(str(path))}" for path in plugins)
+    return "".join(f" --plugin {quote_path(path)}" for path in plugins)

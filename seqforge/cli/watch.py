@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqforge.cli.options import PluginFiles, RunName, open_run
+from seqforge.errors import RunError, quote_path
 
 LAST_SECONDS = 6.0
 """Seconds after the end of the run in which the page still receives the last values."""
@@ -33,7 +34,6 @@ def watch(
 
       ssh -L 8000:127.0.0.1:8000 server seqforge watch runs/first-run --port 8000
     """
-    from seqforge.errors import RunError
     from seqforge.report import Subject
     from seqforge.report.live import ADDRESS, LiveRun, make_server
     from seqforge.runs.history import read_state
@@ -67,4 +67,4 @@ def watch(
 
 
 def _see(folder: Path) -> str:
-    return f"To see the whole report: seqforge report {folder} --open"
+    return f"To see the whole report: seqforge report {quote_path(folder)} --open"

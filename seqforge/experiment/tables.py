@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from seqforge.errors import ExperimentError, nearest
+from seqforge.errors import ExperimentError, nearest, quote_path
 from seqforge.files import describe_failure, is_utf8, read_bounded
 from seqforge.registry import Registry, format_value, options_of
 
@@ -36,7 +36,7 @@ def read_table(path: Path) -> Table:
     except IsADirectoryError as error:
         hint = _suggest_experiments(path)
         if (path / "experiment.toml").is_file():
-            hint = f"To resume this run: seqforge run --resume {path}"
+            hint = f"To resume this run: seqforge run --resume {quote_path(path)}"
         raise ExperimentError(f"{path}: is a folder, not an experiment file", hint=hint) from error
     except ValueError as error:
         raise _no_toml(path, error) from error

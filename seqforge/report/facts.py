@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from seqforge.errors import RunError
+from seqforge.errors import RunError, quote_path
 from seqforge.faults import FILE_SUFFIX
 from seqforge.figures import describe_layers, format_count, format_duration
 from seqforge.files import read_bounded, reported_failures
@@ -75,8 +75,8 @@ def collect_facts(subject: Subject) -> Facts:
         table=[(label, value) for label, value in table if value],
         command=command if isinstance(command, str) else None,
         reproduction=[
-            f"seqforge run {directory.experiment}{files}",
-            f"seqforge evaluate {directory.path}{files}",
+            f"seqforge run {quote_path(directory.experiment)}{files}",
+            f"seqforge evaluate {quote_path(directory.path)}{files}",
         ],
         experiment="\n".join(lines),
     )

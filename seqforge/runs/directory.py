@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 
 from seqforge.checksums import LAST_LINE, seal, unseal
-from seqforge.errors import RunError, nearest
+from seqforge.errors import RunError, nearest, quote_path
 from seqforge.experiment import Experiment
 from seqforge.experiment.tables import MAXIMUM_SIZE, Table, parse_table
 from seqforge.files import (
@@ -300,7 +300,8 @@ def _kinds_below(path: Path) -> Iterator[tuple[Path, str]]:
 def suggest_runs(path: Path) -> str:
     """Return a hint with the runs near a path that is not a run directory."""
     if path.suffix == ".toml" and path.is_file():
-        return f"A run directory is a folder that `seqforge run {path}` creates, such as {Path('runs', path.stem)}."
+        command, example = f"seqforge run {quote_path(path)}", Path("runs", path.stem)
+        return f"A run directory is a folder that `{command}` creates, such as {example}."
     try:
         folder = path if path.is_dir() else path.parent
         if not folder.is_dir():

@@ -23,7 +23,7 @@ from seqforge.data import (
     to_text,
 )
 from seqforge.distribution import ALONE, Replica, World
-from seqforge.errors import RunError
+from seqforge.errors import RunError, quote_path
 from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.evaluation.examples import (
     ExampleScore,
@@ -133,7 +133,7 @@ class LabelledExamplesTask(Task):
         raise RunError(
             f"{trained.path}: the model was trained on labelled examples; only language models can be sampled and "
             "inspected",
-            hint=f"To predict examples: seqforge predict {trained.path} EXAMPLE",
+            hint=f"To predict examples: seqforge predict {quote_path(trained.path)} EXAMPLE",
         )
 
     def predictor(self, trained: TrainedModel, decoding: Decoding) -> Predictor:

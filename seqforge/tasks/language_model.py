@@ -10,7 +10,7 @@ import torch
 from seqforge.checkpoints.training_state import TrainingState, new_training_state
 from seqforge.data import Dataset, SplitName, TrainingBatches, check_split, evaluation_batches, prepare
 from seqforge.distribution import ALONE, Replica, World
-from seqforge.errors import DataError, RunError
+from seqforge.errors import DataError, RunError, quote_path
 from seqforge.evaluation.baseline import score_baseline
 from seqforge.evaluation.block_losses import BlockLosses
 from seqforge.evaluation.likelihood import (
@@ -149,7 +149,7 @@ class LanguageModelTask(Task):
         del decoding
         raise RunError(
             f"{trained.path}: the run is a language model, which cannot predict the targets of examples",
-            hint=f"To draw samples: seqforge sample {trained.path}",
+            hint=f"To draw samples: seqforge sample {quote_path(trained.path)}",
         )
 
     def example_spec(self, directory: RunDirectory) -> None:

@@ -1,7 +1,7 @@
 """Hints about what to do with a run that has ended: train longer, or resume it after an error."""
 
 from seqforge.checkpoints.checkpoints import Checkpoints
-from seqforge.errors import NonFiniteError
+from seqforge.errors import NonFiniteError, quote_path
 from seqforge.experiment import Training
 from seqforge.interfaces import Progress
 from seqforge.runs.directory import RunDirectory
@@ -25,7 +25,8 @@ def advise_resuming(directory: RunDirectory) -> str:
     steps = Checkpoints(directory.checkpoints).steps()
     if not steps:
         return ""
-    return f"The checkpoint of step {steps[-1]:,} is saved. To resume: seqforge run --resume {directory.path}"
+    command = f"seqforge run --resume {quote_path(directory.path)}"
+    return f"The checkpoint of step {steps[-1]:,} is saved. To resume: {command}"
 
 
 def describe_divergence(
@@ -48,7 +49,7 @@ def describe_divergence(
         hint = (
             f"The last good checkpoint is {path}. Resume from it with a lower learning rate"
             f"{'' if clips else ' and clipped gradients'}:\n"
-            f"seqforge run --resume {path} --set optimizer.learning_rate=…{clipping}"
+            f"seqforge run --resume {quote_path(path)} --set optimizer.learning_rate=…{clipping}"
         )
     else:
         remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"

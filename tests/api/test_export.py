@@ -79,9 +79,7 @@ def test_products_in_bfloat16_are_left_to_the_machine(registry: Registry, run: R
 def test_training_of_an_exported_model_cannot_be_resumed(model: Run) -> None:
     with pytest.raises(RunError, match="only its weights") as caught:
         model.resume(training={"steps": 20})
-    assert caught.value.hint == (
-        f"To train a new run from these weights: seqforge run EXPERIMENT.toml --initial {model.path}"
-    )
+    assert caught.value.hint == (f"To train a new run from it: seqforge run EXPERIMENT.toml --initial {model.path}")
 
 
 def test_a_damaged_file_is_an_error(model: Run) -> None:
