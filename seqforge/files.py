@@ -157,7 +157,7 @@ def _replace_at(path: Path, content: bytes, folder: int) -> None:
         raise
 
 
-def check_parent(path: Path) -> None:
+def check_folder_of(path: Path) -> None:
     """Check that the folder of a file exists, before a long computation of its content.
 
     Raises:

@@ -181,12 +181,8 @@ def test_an_interface_is_not_a_component(samples: Registry) -> None:
 
 PYTHON_HINTS: dict[str, tuple[dict[str, Any], str]] = {
     "a name in the place of cells": (
-        {"cells": "lstm"},
+        {"model": {"cells": "lstm"}},
         'model.cells: must be a list of at least one cell. Write a list, such as [use("lstm", hidden_size=256)].',
-    ),
-    "a name in the place of samplers": (
-        {"samplers": "temperature"},
-        'sampler: must be a list of tables. Write a list, such as [use("NAME")].',
     ),
     "a number in the place of settings": (
         {"training": 5},
@@ -230,6 +226,8 @@ def test_hints_for_an_experiment_in_python_show_python(mistake: str, samples: Re
 def test_hints_for_tables_in_python_show_python_and_for_a_file_toml(samples: Registry, tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r'needs a corpus. Add "corpus": use\("NAME"\)\. Known: '):
         sf.Experiment.from_dict({}, registry=samples)
+    with pytest.raises(ExperimentError, match=r'must be a list of tables. Write a list, such as \[use\("NAME"\)\]'):
+        sf.Experiment.from_dict({"corpus": CORPUS, "sampler": "greedy"}, registry=samples)
     (tmp_path / "small.toml").touch()
     with pytest.raises(ExperimentError, match=r'needs a corpus. Add \[corpus\] with use = "NAME", or --corpus NAME\.'):
         sf.Experiment.load(tmp_path / "small.toml", registry=samples)
