@@ -37,8 +37,8 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     The engine passes `input_size` to `__init__`; the other arguments of `__init__` are the options of the cell.
 
     Attributes:
-        reads_symbols: Whether the inputs may also be symbols `[time, batch]`. A symbol stands for a unit vector: its
-            product with a weight is one row of the weight.
+        reads_symbols: Whether the inputs may also be symbols `[time, batch]` in int64. A symbol stands for a unit
+            vector: its product with a weight is one row of the weight.
         input_size: Number of features of the input.
         hidden_size: Number of features of the output.
     """

@@ -116,7 +116,18 @@ def read_cell(
     """Return the outputs of all steps and the state after the last step, with products in a type.
 
     Hidden units of different heads do not depend on each other, so each head is read as a cell of its own.
+
+    Raises:
+        ValueError: If the state is not in float32, or is that of another batch size.
     """
+    rows = inputs.shape[1]
+    for part in cast("tuple[Tensor, ...]", state):
+        # A kernel receives only the address of the state.
+        if part.dtype != torch.float32 or len(part) != rows:
+            name = str(part.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"the state has {len(part)} rows in {name}; for these inputs it must have {rows} in float32"
+            )
     lanes, count, heads = kernel.library.lanes, kernel.gates, heads_of(cell)
     width = cell.hidden_size // heads
     weights = list(weights_of(cell, by_head=True).values())

@@ -132,7 +132,7 @@ class _Rows:
     def prepare(self, last: Tensor, uniforms: Tensor, automaton: ConstraintAutomaton | None) -> None:
         """Set what differs from call to call."""
         call = self.call
-        self._uniforms = uniforms[:, self._rows].contiguous()
+        self._uniforms = uniforms[:, self._rows].float().contiguous()
         self.tokens = torch.empty(len(uniforms) + 1, call.rows, dtype=torch.int64)
         self.tokens[0] = last[self._rows]
         call.steps, call.uniforms, call.tokens = len(uniforms), self._uniforms.data_ptr(), self.tokens.data_ptr()

@@ -82,6 +82,10 @@ class _Linear(torch.autograd.Function):
 
 
 def _by_onednn(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    # oneDNN has no fast kernel for a weight with gaps in memory, such as outputs without their padding: its reference
+    # implementation takes 1,000 times as long.
+    if not weight.is_contiguous() and not weight.t().is_contiguous():
+        weight = weight.contiguous()
     return cast("Any", torch.ops.mkldnn)._linear_pointwise(rows, weight, bias, "none", [], "")
 
 

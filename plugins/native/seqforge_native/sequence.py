@@ -86,7 +86,7 @@ def read_sequence(
 
 
 def checked(symbols: Tensor, count: int) -> Tensor:
-    """Return symbols for a kernel.
+    """Return symbols of any integer type as the kernels read them: int64, contiguous.
 
     Raises:
         IndexError: If a symbol is out of range.
@@ -94,7 +94,7 @@ def checked(symbols: Tensor, count: int) -> Tensor:
     least, most = torch.aminmax(symbols)
     if least < 0 or most >= count:
         raise IndexError(f"a symbol is out of range: it must be from 0 to {count - 1}")
-    return symbols.contiguous()
+    return symbols.long().contiguous()
 
 
 class _Sequence(torch.autograd.Function):

@@ -50,6 +50,33 @@ def test_the_built_in_cells_run_without_preparation(
     assert NativeBackend().preparation_seconds(cell, FLOAT32) == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_symbols_may_have_any_integer_type(dtype: torch.dtype, peepholes: bool) -> None:
+    cell, backend = LSTM(7, 5, peepholes=peepholes), NativeBackend()
+    if (reason := backend.unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    symbols = torch.randint(7, (4, 3)).to(dtype)
+    outputs, _ = backend.sequence_reader(cell, FLOAT32)(symbols, cell.initial_state(3))
+    expected, _ = cell(symbols.long(), cell.initial_state(3))
+    torch.testing.assert_close(outputs, expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (LSTM(3, 4).initial_state(5), "the state has 5 rows in float32; for these inputs it must have 2 in float32"),
+        (LSTM(3, 4).double().initial_state(2), "the state has 2 rows in float64"),
+    ],
+)
+def test_the_state_of_another_batch_or_type_is_an_error(state: Any, message: str) -> None:
+    cell, backend = LSTM(3, 4), NativeBackend()
+    if (reason := backend.unsupported(cell, FLOAT32)) is not None:
+        pytest.skip(reason)
+    with pytest.raises(ValueError, match=message):
+        backend.sequence_reader(cell, FLOAT32)(torch.randn(6, 2, 3), state)
+
+
 @pytest.mark.parametrize(
     ("cell", "context", "reason"),
     [

@@ -1,6 +1,8 @@
 """Matrix products by the operator of oneDNN if it exists and is correct, and by torch otherwise."""
 
+import ctypes
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import torch
@@ -95,3 +97,19 @@ def test_the_gradient_of_a_weight_is_summed_in_float32(
 def test_the_gradient_of_a_weight_may_have_any_size(height: int, width: int) -> None:
     left, right = torch.ones(3, height).bfloat16(), torch.ones(3, width).bfloat16()
     assert torch.equal(gradient_of_weight(left, right).float(), torch.full((height, width), 3.0))
+
+
+def test_outputs_without_their_padding_do_not_run_on_the_reference_implementation(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if not matrices._onednn_multiplies():
+        pytest.skip("torch has no operator of oneDNN")
+    outputs = torch.randn(2, 3, 32)[..., :20].requires_grad_()
+    weight = torch.randn(32, 48)[:20].t().requires_grad_()
+    onednn = cast("Any", torch.backends.mkldnn)
+    with onednn.verbose(onednn.VERBOSE_ON):
+        linear(outputs, weight, torch.randn(48)).sum().backward()
+    ctypes.CDLL(None).fflush(None)  # oneDNN prints to the buffer of C
+    lines = [line for line in capfd.readouterr().out.splitlines() if ",exec," in line]
+    assert len(lines) >= 3
+    assert not [line for line in lines if ",ref" in line]
