@@ -125,9 +125,14 @@ class LinuxSource(Corpus):
         if self._release is not None:
             return self._release
         places = Places.of_this_machine()
-        if isinstance(self._where, str):
-            return find_source(places, self._tag, self._selection)
-        return open_source(self._where, self._tag, places)
+        try:
+            if isinstance(self._where, str):
+                return find_source(places, self._tag, self._selection)
+            return open_source(self._where, self._tag, places)
+        except OSError as error:
+            raise DataError(
+                f"{error.filename}: {error.strerror}", hint="Check the path and its permissions."
+            ) from error
 
 
 def _to_utf8(content: bytes) -> bytes:

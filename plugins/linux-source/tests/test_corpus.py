@@ -128,6 +128,13 @@ def test_options_of_an_experiment_file(kernel_tree):
     assert choose(Path("/"), **{name: value for name, value in chosen.table.items() if name != "use"}) == chosen
 
 
+@pytest.mark.parametrize("source", ["auto", "x" * 300])
+def test_path_that_the_system_refuses_is_an_error(source, monkeypatch):
+    monkeypatch.setenv("SEQFORGE_LINUX_SOURCE", "/" + "x" * 300)
+    with pytest.raises(DataError, match=r"x{300}: File name too long"):
+        LinuxSource(source=Path(source) if source != "auto" else source).describe()
+
+
 @pytest.mark.parametrize("word", ["auto", "download"])
 def test_auto_and_download_are_not_paths(word):
     assert choose(source=word).options["source"] == word

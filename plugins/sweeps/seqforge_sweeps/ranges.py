@@ -1,9 +1,10 @@
 """The values that a parameter of a sweep may take: a list of choices, or a range of numbers."""
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -91,11 +92,12 @@ def to_toml(value: Any) -> str:
         return f"{{ {', '.join(f'{_key(key)} = {to_toml(inner)}' for key, inner in items)} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(to_toml, cast('list[Any]', value)))}]"
-    return json.dumps(value, ensure_ascii=False)
+    # JSON permits the character DEL in a string, and TOML does not.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else to_toml(name)
 
 
 def _plain(value: Any, text: str) -> str | int | float | bool:
@@ -190,15 +192,19 @@ def _parse_range(table: Mapping[str, Any], key: str) -> Values | Problem:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Databases store integers of 64 bits.
+    return not isinstance(value, bool) and (
+        (isinstance(value, float) and math.isfinite(value)) or (isinstance(value, int) and abs(value) < 2**63)
+    )
 
 
-def grid_values(values: Values) -> list[str | int | float | bool] | None:
-    """Return all values of a parameter as Optuna stores them; None for a range without a step."""
+def grid_values(values: Values) -> Iterable[str | int | float | bool] | None:
+    """Return all values of a parameter as Optuna stores them, one by one; None for a range without a step."""
     if isinstance(values, Choices):
-        return [_plain(value, text) for text, value in values.values.items()]
+        return (_plain(value, text) for text, value in values.values.items())
     if values.step is None:
         return None
-    count = math.floor((values.high - values.low) / values.step + 1e-9) + 1
-    numbers = [values.low + index * values.step for index in range(count)]
-    return [int(number) if values.is_integer else float(number) for number in numbers]
+    low, step = values.low, values.step
+    last = (values.high - low) / step + 1e-9
+    numbers = (low + index * step for index in itertools.takewhile(lambda index: index <= last, itertools.count()))
+    return map(int if values.is_integer else float, numbers)

@@ -38,9 +38,12 @@ JOURNAL = "journal:"
 DEAD_SECONDS = 600
 """Time without a sign of life after which a trial of another machine is repeated."""
 
-PLANNED, REPEATS, RUN, WORKER, SEEN, UNIT, ERROR = "planned", "repeats", "run", "worker", "seen", "unit", "error"
-"""User attributes of a trial: whether it is one of the sweep, the number of the trial that it repeats, its run
-directory, its process, the time of its last sign of life, the unit of its value, and why it failed."""
+PLANNED, QUEUED, REPEATS, RUN, WORKER, SEEN, UNIT, ERROR = (
+    "planned", "queued", "repeats", "run", "worker", "seen", "unit", "error"
+)  # fmt: skip
+"""User attributes of a trial: whether it is one of the sweep, the values with which it was queued, the number of the
+trial that it repeats, its run directory, its process, the time of its last sign of life, the unit of its value, and why
+it failed."""
 
 
 @contextlib.contextmanager
@@ -156,7 +159,7 @@ def plan_trials(study: optuna.Study, sweep: Sweep, *, grid: bool) -> None:
     existing = planned(study)
     if grid:
         for chosen in sweep.grid():
-            study.enqueue_trial(chosen, user_attrs={PLANNED: "grid"}, skip_if_exists=True)
+            study.enqueue_trial(chosen, user_attrs={PLANNED: "grid", QUEUED: chosen}, skip_if_exists=True)
     else:
         for _ in range(sweep.settings.trials - sum(trial.user_attrs[PLANNED] == "sampled" for trial in existing)):
             study.enqueue_trial({}, user_attrs={PLANNED: "sampled"})
@@ -202,7 +205,9 @@ def repeat_trial(study: optuna.Study, trial: FrozenTrial) -> None:
     same trial, since `planned` has only one of the repetitions.
     """
     kept = {name: value for name, value in trial.user_attrs.items() if name in (PLANNED, RUN)}
-    study.enqueue_trial(trial.params, user_attrs={**kept, REPEATS: trial.number})
+    # A trial that was killed at its start has no parameters yet.
+    values = {**trial.user_attrs.get(QUEUED, {}), **trial.params}
+    study.enqueue_trial(values, user_attrs={**kept, QUEUED: values, REPEATS: trial.number})
     # Another worker may have marked it, also at the same time.
     with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):
         study.tell(trial.number, state=TrialState.FAIL)

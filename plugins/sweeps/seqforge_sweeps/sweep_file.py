@@ -1,5 +1,6 @@
 """A sweep file: the base experiment, the parameters, and how many trials are run."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,8 @@ class Sweep:
                     f"{self.path}: {PARAMETERS}.{key}: a grid needs a list of values, or a range with a step",
                     hint="Write a list such as [0.001, 0.01], or run the sweep without --grid.",
                 )
-            combinations = [{**others, key: value} for others in combinations for value in listed]
+            chosen = list(itertools.islice(listed, MAXIMUM_TRIALS + 1))
+            combinations = [{**others, key: value} for others in combinations for value in chosen]
             if len(combinations) > MAXIMUM_TRIALS:
                 raise ExperimentError(f"{self.path}: the grid has more than {MAXIMUM_TRIALS:,} combinations")
         return combinations

@@ -22,6 +22,7 @@ from seqforge_sweeps.study import (
     RUN,
     SEEN,
     WORKER,
+    choose_values,
     lock_folder,
     open_study,
     plan_trials,
@@ -197,6 +198,18 @@ def test_trials_of_killed_processes_are_repeated(sweep: Sweep) -> None:
     states = {trial.number: trial.state.name for trial in study.trials}
     assert states == {0: "FAIL", 1: "FAIL", 2: "RUNNING", 3: "WAITING", 4: "WAITING"}
     assert [trial.number for trial in planned(study)] == [2, 3, 4]
+
+
+def test_a_trial_that_is_killed_at_its_start_keeps_its_values(sweep: Sweep) -> None:
+    sweep.path.write_text(SWEEP.replace("{ log = [1e-3, 1e-1] }", "[0.01]"))
+    study = planned_study(grid := read_sweep(sweep.path), grid=True)
+    # Three workers are killed before they choose the values: the first size is repeated twice, the second one once.
+    for _ in range(3):
+        take_trial(study, grid)
+        repeat_dead_trials(study)
+    values = [{"model.cells.0.hidden_size": size, "optimizer.learning_rate": 0.01} for size in (6, 4)]
+    assert [choose_values(trial, grid) for _ in range(2) if (trial := take_trial(study, grid))] == values
+    assert take_trial(study, grid) is None
 
 
 def test_a_trial_that_two_workers_repeat_is_run_once(sweep: Sweep) -> None:
