@@ -23,8 +23,8 @@ def seqforge_register(register: Register) -> None:
     register.metric("brackets", "seqforge_code_structure.metrics:Brackets")
     register.metric("terminators", "seqforge_code_structure.metrics:Terminators")
     register.metric("indentation", "seqforge_code_structure.metrics:Indentation")
-    register.metric("compiles", "seqforge_code_structure.metrics:Compiles")
-    register.metric("compiles-declared", "seqforge_code_structure.declared_metric:CompilesDeclared")
+    register.metric("compiles", "seqforge_code_structure.compiler_metrics:Compiles")
+    register.metric("compiles-declared", "seqforge_code_structure.compiler_metrics:CompilesDeclared")
     register.metric("identifiers", "seqforge_code_structure.metrics:Identifiers")
     register.metric("name-causes", "seqforge_code_structure.cause_metric:NameCauses")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqforge.errors import PluginError
-from seqforge_code_structure.identifiers.compiled_code import extract_compiled_code
+from seqforge_code_structure.identifiers.compiled_code import blank, extract_compiled_code
 
 SECONDS = 5
 """Limit of processor time for one text, in seconds. The limit of elapsed time is twice as long."""
@@ -32,6 +32,9 @@ _OPTIONS = (
 )
 
 _ERROR = re.compile(r"^<stdin>:(?P<line>\d{1,9}):(?P<column>\d{1,9}): (?:fatal )?error: (?P<message>.*)", re.MULTILINE)
+
+_HASH = re.compile(rb"#|%(?:\\[ \t\v\f\r]*+\n)*+:")
+"""A character or digraph that can begin a directive. gcc ignores spaces between the backslash and the line break."""
 
 MOST_ERRORS = 40
 """Largest number of errors that the compiler reports at once."""
@@ -66,8 +69,12 @@ class CompilerError(NamedTuple):
 
 def compiles(text: str, compiler: Path) -> bool:
     """Return whether a compiler accepts a text, without its directives, within the limits of time and memory."""
-    code = extract_compiled_code(text).code.replace(b"#", b" ").replace(b"%:", b"  ")
-    return _run(code, compiler, "-fmax-errors=1")[0] == 0
+    return _run(blank_directives(extract_compiled_code(text).code), compiler, "-fmax-errors=1")[0] == 0
+
+
+def blank_directives(code: bytes) -> bytes:
+    """Replace every `#`, and its digraph `%:` even if a line continuation divides it, with spaces."""
+    return _HASH.sub(lambda match: blank(match[0]), code)
 
 
 def diagnose(before: bytes, code: bytes, compiler: Path) -> list[CompilerError] | None:

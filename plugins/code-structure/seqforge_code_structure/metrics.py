@@ -1,4 +1,4 @@
-"""The metrics `brackets`, `terminators`, `indentation`, `compiles` and `identifiers`.
+"""The metrics `brackets`, `terminators`, `indentation` and `identifiers`.
 
 Each scores samples that may be cut at both ends, and reports the positions of the errors that it counts.
 """
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seqforge.errors import DataError
 from seqforge.interfaces import Finding, FittedMetric, Metric, Score
-from seqforge_code_structure.compiler import compiles, find_compiler
 from seqforge_code_structure.findings import describe_defects, describe_names
 from seqforge_code_structure.identifiers.checks import KINDS, check_names, count_cases
 from seqforge_code_structure.identifiers.lexicon import Lexicon
@@ -20,9 +19,6 @@ from seqforge_code_structure.rules import RULES, Diagnostic
 from seqforge_code_structure.spelling import normalize_spelling
 from seqforge_code_structure.terminators import analyze_terminators
 from seqforge_code_structure.units import begins_inside_unit, split_units
-
-MOST_UNITS = 200
-"""Largest number of units, in all texts together, that `Compiles` compiles. All further ones are ignored."""
 
 
 class Brackets(Metric):
@@ -117,37 +113,6 @@ class Indentation(Metric):
             for finding in _convert(number, describe_defects(analysis.defects))
         ]
         return Score(values, tuple(findings), {"agreement": lines})
-
-
-class Compiles(Metric):
-    """Share of complete top-level units that gcc accepts, each compiled separately and without its directives.
-
-    Even in real code, few units are accepted, since their types and macros are declared elsewhere. Therefore compare
-    the value with its baseline. Nothing is executed or included. Each unit takes a few hundredths of a second.
-
-    Raises:
-        PluginError: If gcc is not installed.
-    """
-
-    def __init__(self) -> None:
-        self._compiler = find_compiler()
-
-    def score(self, texts: Sequence[str]) -> Score:
-        """Compile the complete units of texts that may be cut at both ends.
-
-        Returns:
-            `units`, the number of compiled units, which are the first `MOST_UNITS` with a bracket; and `accepted`, the
-            share of these that gcc accepts.
-        """
-        units = [
-            text[unit.start : unit.stop]
-            for text in texts
-            for unit in split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
-            if unit.kind == "complete" and unit.brackets
-        ][:MOST_UNITS]
-        accepted = sum(compiles(unit, self._compiler) for unit in units)
-        values = {"accepted": _divide(accepted, len(units)), "units": float(len(units))}
-        return Score(values, weights={"accepted": len(units)})
 
 
 class Identifiers(FittedMetric):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from seqforge_code_structure import compiler
 from seqforge_code_structure.compiler import compiles, find_compiler
-from seqforge_code_structure.metrics import Compiles
+from seqforge_code_structure.compiler_metrics import Compiles
 
 from seqforge.errors import PluginError
 
@@ -34,6 +34,10 @@ def test_values_match_a_hand_computation():
         '# \\\ninclude "{}"\n',
         '_Pragma("GCC pch_preprocess \\"{}\\"")\n',
         '#include_next "{}"\n',
+        "#include <{}>\n",
+        "%:include <{}>\n",
+        "%\\\n:include <{}>\n",
+        "%\\ \t\r\n\\\n:include <{}>\n",
     ],
 )
 def test_compiler_reads_no_file(directive: str, tmp_path: Path):

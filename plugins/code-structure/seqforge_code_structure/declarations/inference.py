@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Tree
 
-from seqforge_code_structure.compiler import CompilerError, diagnose
+from seqforge_code_structure.compiler import CompilerError, blank_directives, diagnose
 from seqforge_code_structure.declarations.demands import Demands, text_of, walk
 from seqforge_code_structure.declarations.guesses import Guesses, Shape
 from seqforge_code_structure.identifiers.compiled_code import blank
@@ -57,7 +57,7 @@ def accept_unit(text: str, compiler: Path) -> Acceptance:
     if refusal := read_unit(text, 0, len(text)).refusal:
         return Acceptance(False, "", refusal)
     _, code, tree = parse_unit(text, 0, len(text))
-    code = _blank_assembly(code, tree).replace(b"#", b" ").replace(b"%:", b"  ")
+    code = blank_directives(_blank_assembly(code, tree))
     names = _Names(tree)
     guesses = Guesses()
     names.guess(guesses)

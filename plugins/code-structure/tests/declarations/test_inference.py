@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from seqforge_code_structure import declared_metric
+from seqforge_code_structure import compiler_metrics
 from seqforge_code_structure.compiler import find_compiler
+from seqforge_code_structure.compiler_metrics import CompilesDeclared
 from seqforge_code_structure.declarations import inference
 from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
-from seqforge_code_structure.declared_metric import CompilesDeclared
 
 from seqforge.interfaces import Finding
 
@@ -94,7 +94,9 @@ def test_compiler_reads_no_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret.h"
     secret.write_text("#error secret\n")
     unit = function("return 1;")
-    for line in ('#include "{}"\n', '%:include "{}"\n', '#embed "{}"\n', '_Pragma("GCC dependency \\"{}\\"")\n'):
+    lines = ['#include "{}"\n', '#embed "{}"\n', '_Pragma("GCC dependency \\"{}\\"")\n']
+    lines += ["#include <{}>\n", "%:include <{}>\n", "%\\\n:include <{}>\n"]
+    for line in lines:
         found = accept(line.format(secret) + unit)
         assert "secret" not in found.error + found.declarations
     # A name of the unit becomes a macro of the declarations, but never a directive.
@@ -122,7 +124,7 @@ def test_the_metric_counts_units_and_marks_errors(monkeypatch: pytest.MonkeyPatc
     assert score.weights == {"accepted": 3.0}
     place = len(good) + wrong.index(";")
     assert score.findings == (Finding(0, place, place + 1, "expected ')' before ';' token"),)
-    monkeypatch.setattr(declared_metric, "MOST_UNITS", 1)
+    monkeypatch.setattr(compiler_metrics, "MOST_UNITS", 1)
     assert CompilesDeclared().score([good + wrong]).values == {"accepted": 1.0, "units": 1.0}
 
 

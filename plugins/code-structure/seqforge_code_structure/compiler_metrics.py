@@ -1,0 +1,105 @@
+"""The metrics `compiles` and `compiles-declared`: units that gcc accepts, as they are and after names are declared."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from seqforge.errors import PluginError, warn
+from seqforge.interfaces import Finding, Metric, Score
+from seqforge_code_structure.compiler import compiles, find_compiler
+from seqforge_code_structure.declarations.inference import Acceptance, accept_unit
+from seqforge_code_structure.units import begins_inside_unit, split_units
+
+MOST_UNITS = 200
+"""Largest number of units, in all texts together, that are compiled. All further ones are ignored."""
+
+_compile = lru_cache(maxsize=4096)(accept_unit)
+"""Compilation with a cache, since the engine scores a text in its group and alone."""
+
+
+class Compiles(Metric):
+    """Share of complete top-level units that gcc accepts, each compiled separately and without its directives.
+
+    Even in real code, few units are accepted, since their types and macros are declared elsewhere. Therefore compare
+    the value with its baseline. Nothing is executed or included. Each unit takes a few hundredths of a second.
+
+    Raises:
+        PluginError: If gcc is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._compiler = find_compiler()
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Compile the complete units of texts that may be cut at both ends.
+
+        Returns:
+            `units`, the number of compiled units, which are the first `MOST_UNITS` with a bracket; and `accepted`, the
+            share of these that gcc accepts.
+        """
+        units = _find_units(texts)
+        return _score(len(units), sum(compiles(unit.content, self._compiler) for unit in units))
+
+
+class CompilesDeclared(Metric):
+    """Share of complete top-level units that gcc accepts after the names that they lack are declared.
+
+    Types, functions, global variables, constants, structures and their members are declared from their use, for each
+    unit separately. What remains are errors of syntax, and uses of a name that no declaration fits. Nothing is executed
+    and no file is read. Each unit takes a few hundredths of a second. Without gcc, a warning is printed, and no unit is
+    compiled.
+    """
+
+    def __init__(self) -> None:
+        self._compiler: Path | None = None
+        try:
+            self._compiler = find_compiler("compiles-declared")
+        except PluginError as error:
+            warn(f"{error.message}; so no unit is compiled")
+
+    def score(self, texts: Sequence[str]) -> Score:
+        """Compile the complete units of texts that may be cut at both ends.
+
+        Returns:
+            `units` and `accepted`, as `Compiles` does.
+        """
+        if self._compiler is None:
+            return _score(0, 0)
+        units = _find_units(texts)
+        findings: list[Finding] = []
+        for unit in units:
+            found: Acceptance = _compile(unit.content, self._compiler)
+            if not found.accepted:
+                place = unit.start + min(found.start, len(unit.content) - 1)
+                findings.append(Finding(unit.text, place, place + 1, found.error))
+        return _score(len(units), len(units) - len(findings), findings)
+
+
+class _Unit(NamedTuple):
+    """A unit to compile.
+
+    Attributes:
+        text: Index of its text.
+        start: Position in the text.
+        content: Its characters.
+    """
+
+    text: int
+    start: int
+    content: str
+
+
+def _find_units(texts: Sequence[str]) -> list[_Unit]:
+    """Return the complete units with a bracket, at most `MOST_UNITS`."""
+    return [
+        _Unit(number, unit.start, text[unit.start : unit.stop])
+        for number, text in enumerate(texts)
+        for unit in split_units(text, beginning_missing=begins_inside_unit(text), end_missing=True)
+        if unit.kind == "complete" and unit.brackets
+    ][:MOST_UNITS]
+
+
+def _score(units: int, accepted: int, findings: Sequence[Finding] = ()) -> Score:
+    values = {"accepted": accepted / units if units else 0.0, "units": float(units)}
+    return Score(values, tuple(findings), {"accepted": float(units)})
