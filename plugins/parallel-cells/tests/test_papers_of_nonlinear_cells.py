@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from seqforge_parallel_cells.ind_rnn import IndRNN
 from seqforge_parallel_cells.sru import SRU
 
-from seqforge.registry import Registry, resolve
 from seqforge.testing import cell_cases
 
 PHI = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
@@ -73,10 +72,3 @@ def test_the_reset_gate_of_sru_has_its_initial_bias():
     torch.nn.init.zeros_(cell.gate_bias)
     cell.set_initial_biases()
     assert cell.gate_bias.tolist() == [0.0] * 4 + [-2.0] * 4
-
-
-@pytest.mark.parametrize("name", ["ind-rnn", "sru"])
-def test_a_cell_is_resolved_from_its_short_name(name, tmp_path):
-    component = resolve(Registry.installed(), "cell", {"use": name}, "model.cells.0", tmp_path)
-    assert component.table["use"] == f"parallel-cells/{name}"
-    assert component.build(input_size=5).hidden_size == 128

@@ -1,0 +1,67 @@
+"""Every component of the first-party plugins can be loaded and built, and its options have descriptions."""
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqforge.registry import KINDS, Component, Registration, Registry, options_of, resolve
+
+REGISTRY = Registry.installed()
+REGISTRATIONS = [registration for kind in KINDS for registration in REGISTRY.registrations(kind)]
+REQUIRED: dict[str, dict[str, Any]] = {
+    "essentials/text": {"files": ["*.txt"]},
+    "essentials/inline": {"text": "hello"},
+    "code-structure/c-characters": {"source": {"use": "inline", "text": "int x;"}},
+}
+"""Values of required options."""
+SUPPLIED = {"input_size": 3, "query_size": 4, "memory_size": 5}
+"""Arguments that the engine passes."""
+
+every_registration = pytest.mark.parametrize(
+    "registration", REGISTRATIONS, ids=lambda registration: f"{registration.kind} {registration.qualified_name}"
+)
+
+
+def test_every_plugin_of_this_repository_is_installed() -> None:
+    folders = {path.name for path in (Path(__file__).parents[2] / "plugins").iterdir() if path.is_dir()}
+    assert {plugin.name for plugin in REGISTRY.plugins} >= folders
+    assert {registration.kind for registration in REGISTRATIONS} == set(KINDS)
+
+
+@every_registration
+def test_every_option_has_a_description(registration: Registration) -> None:
+    options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
+    for name, field in options.model.model_fields.items():
+        assert field.description, f"{name} has no description"
+        assert field.description.endswith("."), f"{name}: the description has no full stop"
+    for name, nested in options.nested.items():
+        assert nested.description, f"{name} has no description"
+    assert options.model.model_json_schema()
+
+
+@every_registration
+def test_a_component_is_built_from_its_name_and_required_options(registration: Registration, tmp_path: Path) -> None:
+    options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
+    values = REQUIRED.get(registration.qualified_name, {})
+    assert set(values) >= {name for name, field in options.model.model_fields.items() if field.is_required()}
+    table = {"use": registration.qualified_name, **values}
+    component = resolve(REGISTRY, registration.kind, table, "key", tmp_path)
+    assert isinstance(component, Component), component
+    built = component.build(**{name: SUPPLIED[name] for name in KINDS[registration.kind].supplied})
+    assert isinstance(built, REGISTRY.load(registration))
+    # The table that a run stores resolves to the same component, in any folder.
+    again = resolve(REGISTRY, registration.kind, component.table, "key", tmp_path / "elsewhere")
+    assert isinstance(again, Component)
+    assert (again.table, again.options) == (component.table, component.options)
+
+
+def test_the_entry_modules_import_neither_torch_nor_numpy() -> None:
+    modules = [point.module for point in entry_points(group="seqforge.plugins")]
+    assert len(modules) >= len({registration.plugin for registration in REGISTRATIONS})
+    code = "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    code += "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code, *modules], check=True)
