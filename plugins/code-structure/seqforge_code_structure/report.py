@@ -159,7 +159,7 @@ def to_sarif(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": quote(record["file"])},
+                        "artifactLocation": {"uri": quote(os.fsencode(record["file"]))},
                         "region": {
                             "startLine": record["line"],
                             "startColumn": record["column"],

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,8 +132,9 @@ def test_unreadable_files_are_reported(folder: Path, monkeypatch, capsys):
 
 
 def test_sarif_has_the_rules_and_the_regions_of_the_findings(folder: Path, monkeypatch, capsys):
-    (folder / "with space.c").write_text(FAULTY)
-    assert run(monkeypatch, "c-structure", "with space.c", "--sarif") == 1
+    name = os.fsdecode(b"a \xff.c")  # not UTF-8
+    (folder / name).write_text(FAULTY)
+    assert run(monkeypatch, "c-structure", name, "--sarif") == 1
     log = json.loads(capsys.readouterr().out)
     assert log["version"] == "2.1.0"
     (tool_run,) = log["runs"]
@@ -143,7 +145,7 @@ def test_sarif_has_the_rules_and_the_regions_of_the_findings(folder: Path, monke
     location = first["locations"][0]["physicalLocation"]
     start = FAULTY.index("i;")
     assert location == {
-        "artifactLocation": {"uri": "with%20space.c"},
+        "artifactLocation": {"uri": "a%20%FF.c"},
         "region": {
             "startLine": 4, "startColumn": 6, "endLine": 4, "endColumn": 7, "charOffset": start, "charLength": 1
         },

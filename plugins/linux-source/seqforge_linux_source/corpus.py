@@ -94,7 +94,7 @@ class LinuxSource(Corpus):
         return self.read(lambda event: None)
 
     def read(self, report: Report) -> Iterator[Document]:
-        """Yield the same, and report progress while an archive has no selected file."""
+        """Yield the documents, and report progress while an archive has no selected file."""
         empty = True
         # Close the source even if the caller stops early.
         with closing(self._source.files(self._selection, Reading(self._size_limit, report))) as files:

@@ -17,6 +17,9 @@ VARIABLE = "SEQFORGE_LINUX_SOURCE"
 _ARCHIVES = ("linux-source-*.tar.xz", "linux-source-*.tar.bz2")
 """Patterns of the names of the archives of Debian and Ubuntu."""
 
+_TREES = "linux-*"
+"""Pattern of the names of the trees of Debian-based systems."""
+
 SAMPLE_ROOT = Path(__file__).parent / "sample"
 """Folder with C in the style of the kernel, for machines without Linux source. It is not Linux."""
 
@@ -43,7 +46,8 @@ class Places:
         return cls(variable=os.environ.get(VARIABLE, ""))
 
     def __str__(self) -> str:
-        return f"{VARIABLE}, {self.sources}/linux-source-*.tar.xz, {self.sources}/linux-*, {self.build}, {self.headers}"
+        patterns = ", ".join(f"{self.sources}/{pattern}" for pattern in (*_ARCHIVES, _TREES))
+        return f"{VARIABLE}, {patterns}, {self.build}, {self.headers}"
 
 
 def find_source(places: Places, tag: str | None, selection: Selection) -> Source:
@@ -69,7 +73,7 @@ def find_source(places: Places, tag: str | None, selection: Selection) -> Source
     archives = [path for pattern in _ARCHIVES for path in places.sources.glob(pattern) if path.is_file()]
     if archives:
         return Archive(max(archives, key=_parse_version))
-    trees = sorted(places.sources.glob("linux-*"), key=_parse_version, reverse=True)
+    trees = sorted(places.sources.glob(_TREES), key=_parse_version, reverse=True)
     for folder in (*trees, places.build, places.headers):
         is_headers = folder == places.headers
         # The linux-headers-* packages of a distribution may contain only links and generated files.

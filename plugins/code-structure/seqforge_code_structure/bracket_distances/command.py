@@ -38,7 +38,8 @@ def c_brackets(
     of this bracket after the true text before it. A model that only knows the
     last few characters, such as an n-gram model, cannot know which brackets are
     open farther away. Karpathy, Johnson and Li 2015, "Visualizing and
-    Understanding Recurrent Networks", compare LSTMs and n-gram models so.
+    Understanding Recurrent Networks", compare LSTMs with n-gram models in this
+    way.
 
     The command prints a picture, and a table with the mean probability of the
     right bracket with its 95 % bootstrap interval.

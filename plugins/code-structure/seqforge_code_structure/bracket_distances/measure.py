@@ -65,8 +65,14 @@ def measure(
         One measurement for each range of distances from a power of two to the next that occurs.
 
     Raises:
-        DataError: If there is no held-out text or no bracket in it, or if a token is not a character.
+        DataError: If the model is no language model, there is no held-out text or no bracket in it, or a token is not a
+            character.
     """
+    if run.experiment.labelled:
+        raise DataError(
+            f"{run.path}: the model was trained on labelled examples, so it predicts no brackets",
+            hint="Use the run of a language model of C.",
+        )
     dataset = prepare(run.experiment, report)
     vocabulary = dataset.vocabulary
     texts = held_out_windows(dataset, None, count=windows, length=length, seed=run.experiment.identity.seed)

@@ -50,7 +50,7 @@ FEWEST_MACRO_ARGUMENTS = 3
 `SYSCALL_DEFINE1(name, type, parameter)`. One with fewer may declare further parameters."""
 
 FEWEST_FILES = 100
-"""Smallest number of files of a training text, of which most global names are known."""
+"""Smallest number of files of a training text whose lexicon is assumed to contain most global names."""
 
 GLOBAL_UNDERSCORES = 2
 """Smallest number of underscores of an unknown name that is probably that of a global variable."""
@@ -59,7 +59,7 @@ LONGEST_UNKNOWN = 5
 """Length of the longest unknown name in an excerpt that is probably no global variable, in characters."""
 
 UNDECLARED_SHARE = 0.75
-"""Smallest share of the calls of a function with an undeclared name as an argument, if this is no variable."""
+"""An argument of a function is no variable if it is an undeclared name in at least this share of the calls."""
 
 
 class NameDefect(NamedTuple):

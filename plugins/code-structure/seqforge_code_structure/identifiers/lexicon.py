@@ -110,11 +110,6 @@ class Lexicon:
             flag = Flag.LOCAL if whole else Flag.LOCAL_IN_EXCERPT
         return bool(self.flags(name) & flag)
 
-    def may_be_local(self, name: str) -> bool:
-        """Return whether a name may be a local variable: a function declares it, or the training text lacks it."""
-        flags = self.flags(name)
-        return bool(flags & Flag.MAY_BE_LOCAL) or not flags & Flag.VARIABLE
-
     def is_mostly_local(self, name: str) -> bool:
         """Return whether most files with a name declare it in a function, or the training text lacks it."""
         flags = self.flags(name)

@@ -18,7 +18,7 @@ FEWEST_UNUSED = 2
 """Smallest number of files with the unused variable for this assumption, since a single one may be a mistake."""
 
 SHARED_WEIGHT = 3
-"""Uses without a declaration as which a file counts that declares the name for all other files."""
+"""Number of undeclared uses that a file counts for if it declares the name for all other files."""
 
 PASTED_FRACTION = 0.1
 """A macro is assumed to paste its arguments if it has an undeclared one in at least this fraction of its files."""
@@ -136,8 +136,8 @@ class LexiconBuilder:
 
         Args:
             source: Description of the training text.
-            fewest_files: Smallest number of files with a name, below which the name is left out, unless all that
-                functions of the training text do is to declare it.
+            fewest_files: Smallest number of files that must contain a name. Rarer names are left out, except those
+                that functions of the training text only declare.
             with_functions: Whether to keep the names of functions that are only called.
         """
         counts = self.counts | {"pasted": self._count_pasted()}

@@ -35,7 +35,7 @@ SHORTEST_LOGGED = 10_000
 at most about one error for each character."""
 
 LOGGED_REPORTS = 32
-"""Number of reports of progress, of which the operations before one are logged."""
+"""Number of reports of progress for which the operations before one report are logged."""
 
 TOO_MUCH_WORK = "not analyzed: its errors take the parser too long"
 

@@ -1,6 +1,7 @@
 """Pairs of brackets, and the measurement of a trained run."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,16 @@ def test_errors_say_what_to_change(run: Run) -> None:
         measured(run, "}", length=3)
     with pytest.raises(DataError, match="no window of held-out text has one token for each character"):
         measured(run, length=50_000)
+
+
+def test_a_run_on_labelled_examples_is_refused(run: Run, tmp_path: Path) -> None:
+    table = {
+        "corpus": {"use": "c-characters", "source": run.experiment.table["corpus"], "validation_fraction": 0.0},
+        "model": run.experiment.table["model"],
+        "training": {"steps": 1, "batch_size": 2},
+    }
+    with pytest.raises(DataError, match="trained on labelled examples"):
+        measured(train(Experiment.from_dict(table), tmp_path, progress=False))
 
 
 def test_the_command_prints_a_picture_and_a_table(run: Run) -> None:

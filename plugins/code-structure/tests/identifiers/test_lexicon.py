@@ -171,7 +171,6 @@ def test_names_that_must_be_declared():
         assert found == expected
     assert [name for name in names if lexicon.is_novel(name)] == ["new"]
     assert [name for name in names if lexicon.is_mostly_local(name)] == ["i", "half", "pasted", "new"]
-    assert [name for name in names if lexicon.may_be_local(name)] == ["i", "half", "pasted", "new"]
 
 
 def test_names_that_macros_may_use():
