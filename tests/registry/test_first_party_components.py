@@ -1,5 +1,6 @@
 """Every component of the first-party plugins can be loaded and built, and its options have descriptions."""
 
+import itertools
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from seqforge.interfaces import Initializer, Progress, Schedule
 from seqforge.registry import KINDS, Component, Registration, Registry, options_of, resolve
 
 REGISTRY = Registry.installed()
@@ -57,6 +60,22 @@ def test_a_component_is_built_from_its_name_and_required_options(registration: R
     again = resolve(REGISTRY, registration.kind, component.table, "key", tmp_path / "elsewhere")
     assert isinstance(again, Component)
     assert (again.table, again.options) == (component.table, component.options)
+
+
+@every_registration
+def test_an_extreme_number_is_refused_or_does_not_fail_later(registration: Registration, tmp_path: Path) -> None:
+    options = options_of(REGISTRY.load(registration), registration.kind, registration.qualified_name)
+    required = REQUIRED.get(registration.qualified_name, {})
+    names = [name for name, field in options.model.model_fields.items() if field.annotation is float]
+    for name, number in itertools.product(names, (1e300, 5e-324, -1e300)):
+        table = {"use": registration.qualified_name, **required, name: number}
+        component = resolve(REGISTRY, registration.kind, table, "key", tmp_path)
+        if isinstance(component, Component):
+            built = component.build(**{name: SUPPLIED[name] for name in KINDS[registration.kind].supplied})
+            if isinstance(built, Initializer):
+                built.initialize("recurrent_weight", torch.zeros(4, 2))
+            if isinstance(built, Schedule):
+                assert 0 <= built.factor(Progress(3, 0.5, 0.25)) <= 1
 
 
 def test_the_entry_modules_import_neither_torch_nor_numpy() -> None:

@@ -24,7 +24,7 @@ class Uniform(Initializer):
     Sutskever et al. 2014, "Sequence to Sequence Learning with Neural Networks", and char-rnn use a scale of 0.08.
     """
 
-    scale: Annotated[float, Field(gt=0, description="Values lie between -scale and scale.")] = 0.08
+    scale: Annotated[float, Field(gt=0, le=100, description="Values lie between -scale and scale.")] = 0.08
 
     def initialize(self, name: str, parameter: Tensor) -> None:
         """Draw the parameter."""
@@ -39,7 +39,9 @@ class Normal(Initializer):
     0.02. Other vectors, such as peepholes, keep the initial values of their modules.
     """
 
-    standard_deviation: Annotated[float, Field(gt=0, description="Standard deviation of matrix elements.")] = 0.02
+    standard_deviation: Annotated[float, Field(gt=0, le=100, description="Standard deviation of matrix elements.")] = (
+        0.02
+    )
 
     def initialize(self, name: str, parameter: Tensor) -> None:
         """Draw a matrix, or set a bias to 0."""
@@ -58,7 +60,7 @@ class Orthogonal(Initializer):
     Neural Networks". Biases are 0. Other vectors, such as peepholes, keep the initial values of their modules.
     """
 
-    gain: Annotated[float, Field(gt=0, description="Factor on the orthogonal matrices.")] = 1.0
+    gain: Annotated[float, Field(gt=0, le=100, description="Factor on the orthogonal matrices.")] = 1.0
 
     def initialize(self, name: str, parameter: Tensor) -> None:
         """Draw a matrix, or set a bias to 0."""

@@ -132,7 +132,7 @@ class RepetitionPenalty(Sampler):
     """
 
     penalty: Annotated[float, Field(ge=1, le=1e3, description="Divisor of the logits of repeated symbols.")] = 1.2
-    window: Annotated[int, Field(ge=1, description="Number of recent symbols that count.")] = 64
+    window: Annotated[int, Field(ge=1, le=1_000_000, description="Number of recent symbols that count.")] = 64
 
     def start(self, context: SamplingContext) -> Int[Tensor, "batch recent"]:
         """Return the end of the prompt, the same for every sample."""

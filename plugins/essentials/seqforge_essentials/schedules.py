@@ -9,7 +9,7 @@ from pydantic import Field
 from seqforge.interfaces import Progress, Schedule
 
 _Unit = Annotated[Literal["epochs", "steps"], Field(description="Unit of `every` and `after`.")]
-_Every = Annotated[float, Field(gt=0, description="Epochs or steps in which the learning rate falls by `factor`.")]
+_Every = Annotated[float, Field(ge=1e-6, description="Epochs or steps in which the learning rate falls by `factor`.")]
 _After = Annotated[float, Field(ge=0, description="Epochs or steps at the full learning rate before the decay.")]
 _Factor = Annotated[float, Field(gt=0, le=1, description="Factor by which the learning rate is multiplied.")]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from seqforge.interfaces import ElementwiseCell, Gates, HiddenState
@@ -30,7 +30,9 @@ class IndRNN(ElementwiseCell[HiddenState]):
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
         nonlinearity: Annotated[Literal["relu", "tanh"], Field(description="Nonlinearity of the state.")] = "relu",
-        largest_weight: Annotated[PositiveFloat, Field(description="Limit of the absolute recurrent weights.")] = 1.0,
+        largest_weight: Annotated[
+            float, Field(gt=0, le=100, description="Limit of the absolute recurrent weights.")
+        ] = 1.0,
     ) -> None:
         super().__init__(input_size, hidden_size, hidden_size)
         self.nonlinearity = nonlinearity

@@ -44,7 +44,7 @@ class SRU(ElementwiseCell[SRUState]):
         self,
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
-        highway_bias: Annotated[float, Field(description="Initial bias of the reset gate.")] = 0.0,
+        highway_bias: Annotated[float, Field(ge=-50, le=50, description="Initial bias of the reset gate.")] = 0.0,
     ) -> None:
         products = 3 if input_size == hidden_size else 4
         super().__init__(input_size, hidden_size, products * hidden_size, bias=False)

@@ -4,8 +4,10 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,12 @@ WARM_UP = FULL // 10
 
 STARTUP_TRIALS = 4
 """Number of finished trials before the median pruner stops one."""
+
+DATABASE = "study.db"
+"""Name of the SQLite file in the folder of a sweep."""
+
+LOCK_SECONDS = 60
+"""Time for which a worker waits for the lock of SQLite, which several workers may need at the same time."""
 
 JOURNAL = "journal:"
 """Prefix of a storage that is a journal file, such as `journal:/shared/sweep.journal`."""
@@ -76,18 +84,21 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
         ExperimentError: If the study has other parameters than the sweep.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    url = storage or f"sqlite:///{(folder / 'study.db').absolute()}"
     try:
         study = optuna.create_study(
-            storage=_storage(url), study_name=sweep.name, load_if_exists=True, pruner=_pruner(sweep)
+            storage=_storage(storage) if storage else _database(folder / DATABASE),
+            study_name=sweep.name,
+            load_if_exists=True,
+            pruner=_pruner(sweep),
         )
         _check_parameters(study, sweep)
     except (ExperimentError, RunError):
         raise
     except Exception as error:
         reason = str(error).partition("\n")[0]
+        place = hide_password(storage) if storage else folder / DATABASE
         raise RunError(
-            f"the storage {hide_password(url)} cannot be used: {type(error).__name__}: {reason}",
+            f"the storage {place} cannot be used: {type(error).__name__}: {reason}",
             hint="Check the URL, and that the driver of the database is installed, such as psycopg for "
             "postgresql+psycopg://….",
         ) from error
@@ -97,9 +108,14 @@ def open_study(sweep: Sweep, storage: str | None, folder: Path) -> optuna.Study:
 def _storage(url: str) -> BaseStorage:
     if url.startswith(JOURNAL):
         return JournalStorage(JournalFileBackend(url.removeprefix(JOURNAL)))
-    # A worker waits for the lock of SQLite instead of failing when many write at the same time.
-    options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    options = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
     return RDBStorage(url, engine_kwargs=options)
+
+
+def _database(path: Path) -> BaseStorage:
+    # The path is not part of the URL, since it may contain characters with a meaning in one, such as `?`.
+    connect = partial(sqlite3.connect, path, timeout=LOCK_SECONDS, check_same_thread=False)
+    return RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs={"creator": connect})
 
 
 def _pruner(sweep: Sweep) -> BasePruner:

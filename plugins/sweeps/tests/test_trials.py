@@ -159,6 +159,14 @@ def test_an_interrupted_trial_continues_in_its_run_directory(sweep: Sweep, tmp_p
     assert continued.state == TrialState.COMPLETE
 
 
+@pytest.mark.parametrize("name", ["what?x=1", "{x}", "50%25", "a#b"])
+def test_the_path_of_the_folder_is_no_url(name: str, sweep: Sweep, tmp_path: Path) -> None:
+    with lock_folder(tmp_path / name):
+        plan_trials(open_study(sweep, None, tmp_path / name), sweep, grid=False)
+    assert (tmp_path / name / "study.db").is_file()
+    assert len(open_study(sweep, None, tmp_path / name).trials) == 3
+
+
 def test_workers_share_the_queue(sweep: Sweep) -> None:
     first, second = planned_study(sweep), planned_study(sweep)
     taken = [take_trial(study, sweep) for study in (first, second, first, second)]

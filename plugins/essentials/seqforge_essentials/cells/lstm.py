@@ -49,7 +49,7 @@ class LSTM(FactoredCell[LSTMState]):
         self,
         input_size: int,
         hidden_size: Annotated[PositiveInt, Field(description="Size of the state and of the output.")] = 128,
-        forget_bias: Annotated[float, Field(description="Initial bias of the forget gate.")] = 1.0,
+        forget_bias: Annotated[float, Field(ge=-50, le=50, description="Initial bias of the forget gate.")] = 1.0,
         peepholes: Annotated[bool, Field(description="Whether the gates depend on the cell content.")] = False,
         coupled_gates: Annotated[bool, Field(description="Whether the input gate is 1 minus the forget gate.")] = False,
     ) -> None:
