@@ -62,7 +62,7 @@ class CTC(Loss):
 
     Graves et al. 2006, "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with Recurrent
     Neural Networks". The last output is the blank. A target without a possible alignment, for example one with more
-    symbols than there are steps, contributes 0.
+    symbols than there are steps, contributes 0 to the sum over the targets, and its symbols count in the mean.
     """
 
     aligns: ClassVar[bool] = True
@@ -71,9 +71,10 @@ class CTC(Loss):
     def forward(
         self, outputs: Float[Tensor, "time batch symbols"], targets: Int[Tensor, "steps batch"]
     ) -> Float[Tensor, ""]:
-        """Return the mean in nats over all target symbols that are not `IGNORED_TARGET`, or 0 if there are none.
+        """Return the sum over the targets in nats, divided by their number of symbols, or by 1 if all are empty.
 
-        At steps that are padding, the logits must give the blank a probability of 1.
+        `IGNORED_TARGET` after the symbols of a target is padding. The likelihood of an empty target is that of blanks
+        at all steps. At steps that are padding, the logits must give the blank a probability of 1.
         """
         time, batch, symbols = outputs.shape
         lengths = (targets != IGNORED_TARGET).sum(0)

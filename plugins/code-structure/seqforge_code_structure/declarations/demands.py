@@ -218,7 +218,7 @@ class Demands:
         return None, ""
 
     def _set(self, node: Node | None, pointers: int, base: str) -> bool:
-        """Demand that an expression can be dereferenced so often, and is then of a base type ("" for any)."""
+        """Demand that an expression can be dereferenced a number of times, and then has a base type ("" for any)."""
         changed = False
         waiting = [(node, pointers)]
         while waiting:
