@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -17,6 +18,7 @@ KINDS = ("range", "log")
 """Keys of a table that is a range."""
 
 MAXIMUM_CHOICES = 1000
+MAXIMUM_STEPS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,19 @@ def _parse_range(table: Mapping[str, Any], key: str) -> Values | Problem:
         return Problem(join_key(key, "step"), "must be a positive number in a range that is not logarithmic")
     if isinstance(step, float) and isinstance(low, int) and isinstance(high, int):
         return Problem(join_key(key, "step"), "must be an integer, as the limits are")
-    return Range(low, high, step, kinds == ["log"])
+    if step is not None and (high - low) / step > MAXIMUM_STEPS:
+        return Problem(join_key(key, "step"), f"is too small: the range has more than {MAXIMUM_STEPS:,} steps")
+    return Range(low, high if step is None else _last_value(low, high, step), step, kinds == ["log"])
+
+
+def _last_value(low: float, high: float, step: float) -> float:
+    """Return the largest value of a range with a step, which may be below its upper limit.
+
+    Optuna counts the steps in decimal numbers, too, and would warn in each trial that a limit is not a value.
+    """
+    first, distance = Decimal(str(low)), Decimal(str(step))
+    last = first + (Decimal(str(high)) - first) // distance * distance
+    return int(last) if isinstance(low, int) and isinstance(high, int) else float(last)
 
 
 def _is_number(value: Any) -> bool:

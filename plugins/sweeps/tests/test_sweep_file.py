@@ -1,6 +1,7 @@
 """Sweep files: ranges, grids, and the errors that name the key and what to write."""
 
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def test_parameters_are_read_from_dotted_keys() -> None:
         ("a = { range = [1, 2], step = 0.5 }", "parameters.a.step: must be an integer, as the limits are"),
         ("a = { log = [1, true] }", "parameters.a.log: must be two numbers, not [1, True]"),
         (f"a = {{ range = [1, {10**400}] }}", "parameters.a.range: must be two numbers"),
+        ("a = { range = [0.0, 1.0], step = 1e-320 }", "parameters.a.step: is too small"),
         ("a = [1979-05-27]", "parameters.a: cannot hold such a value"),
     ],
 )
@@ -138,11 +140,22 @@ def test_an_experiment_in_the_place_of_a_sweep_file_is_one_error(tmp_path: Path)
     assert 'base = "base.toml"' in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize(
-    "values", ["{ range = [0, 1000000000000], step = 1 }", "{ range = [0.0, 1.0], step = 1e-320 }"]
-)
-def test_a_grid_that_is_too_large_is_an_error_before_it_is_in_memory(values: str, tmp_path: Path) -> None:
+def test_a_grid_that_is_too_large_is_an_error_before_it_is_in_memory(tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text(BASE)
-    (tmp_path / "sweep.toml").write_text(f'base = "base.toml"\n[parameters]\ntraining.steps = {values}\n')
+    parameter = "training.steps = { range = [0, 1000000000], step = 1 }"
+    (tmp_path / "sweep.toml").write_text(f'base = "base.toml"\n[parameters]\n{parameter}\n')
     with pytest.raises(ExperimentError, match="the grid has more than 100,000 combinations"):
         read_sweep(tmp_path / "sweep.toml").grid()
+
+
+@pytest.mark.parametrize(
+    ("text", "high"),
+    [("range = [4, 9], step = 2", 8), ("range = [0.1, 1.0], step = 0.3", 1.0), ("range = [0.0, 0.5], step = 0.2", 0.4)],
+)
+def test_a_range_ends_with_its_last_step(text: str, high: float) -> None:
+    parsed, _ = parse_parameters(tomllib.loads(f"a = {{ {text} }}"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Optuna warns if the upper limit is not a value.
+        assert parsed["a"].distribution.to_internal_repr(high) == high
+    assert parsed["a"].values_to_check[1] == to_toml(high)
+    assert [*(grid_values(parsed["a"]) or [])][-1] == pytest.approx(high)
