@@ -121,8 +121,8 @@ class Cell(nn.Module, ABC, Generic[StateT]):
         """Move every parameter that violates a constraint of the paper to the nearest allowed value, in place.
 
         The engine calls this method, without gradients, on initial weights and after each optimizer step, as in
-        projected gradient descent. A parameter at a bound therefore keeps its gradient, which it would lose if `step`
-        clamped it. A second call must change nothing. The default has no constraints.
+        projected gradient descent. If `step` clamped the parameter instead, it would have no gradient outside of its
+        bounds, and could not return. A second call must change nothing. The default has no constraints.
         """
 
 
