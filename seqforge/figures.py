@@ -10,6 +10,13 @@ def describe_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def describe_size(size: int) -> str:
+    """Return a number of bytes with a unit, such as "582 bytes", "44.4 kB" or "152.0 MB"."""
+    if size < 1_000:
+        return describe_count(size, "byte")
+    return f"{size / 1e3:.1f} kB" if size < 100_000 else f"{size / 1e6:,.1f} MB"
+
+
 def format_count(number: int | None) -> str:
     """Format a number of parameters with three digits, such as 1.25M; "–" if it is unknown."""
     if number is None:

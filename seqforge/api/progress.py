@@ -22,7 +22,7 @@ from seqforge.events import (
     TaskTerms,
     WorkProgressed,
 )
-from seqforge.figures import describe_count, format_duration
+from seqforge.figures import describe_count, describe_size, format_duration
 from seqforge.training.callbacks import Callback
 
 LINE_SECONDS = 10.0
@@ -110,7 +110,7 @@ class ProgressDisplay(Callback):
 
     def on_documents_encoded(self, event: DocumentsEncoded) -> None:
         """Display the progress of encoding the corpus."""
-        figures = f"{describe_count(event.documents, 'document')}, {_size(event.size)}"
+        figures = f"{describe_count(event.documents, 'document')}, {describe_size(event.size)}"
         if event.done:
             self.close()
             self._print(f"Encoded {figures}.")
@@ -237,9 +237,3 @@ def format_scores(scores: Mapping[str, float], baseline: Mapping[str, float]) ->
         if name in baseline:
             line += f"   baseline {baseline[name]:10.4f}   excess {value - baseline[name]:+10.4f}"
         yield line
-
-
-def _size(size: int) -> str:
-    if size < 1_000:
-        return f"{size} bytes"
-    return f"{size / 1e3:.1f} kB" if size < 100_000 else f"{size / 1e6:,.1f} MB"

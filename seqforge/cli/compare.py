@@ -157,10 +157,10 @@ def _format(value: Any) -> str:
 
 
 def _print_curves(curves: dict[str, list[tuple[float, float]]], quantity: str, axis: HorizontalAxis) -> None:
-    from seqforge.cli.curves import draw_curves
+    from seqforge.cli.curves import draw_curves, has_colors
 
     console = stdout()
-    colored = console.is_terminal and console.color_system is not None
+    colored = has_colors(console)
     width = min(console.width, WIDEST) if console.is_terminal else PIPE_WIDTH
     console.print(quantity, style="bold")
     console.print(draw_curves(curves, axis.value, width=width, colored=colored, encoding=console.encoding))

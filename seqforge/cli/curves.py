@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
 from seqforge.errors import printable
@@ -63,6 +64,11 @@ def draw_curves(
     picture: str = plot.build().string(not colored)
     picture = picture.translate(ASCII) if in_ascii else picture
     return Text("\n").join([*(Text.from_ansi(line) for line in picture.splitlines()), legend])
+
+
+def has_colors(console: Console) -> bool:
+    """Return whether curves can differ by color: not in a pipe, and not if the variable NO_COLOR is set."""
+    return console.is_terminal and console.color_system is not None and not console.no_color
 
 
 def round_ticks(low: float, high: float) -> list[float]:

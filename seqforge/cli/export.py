@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from seqforge.cli.options import CheckpointName, PluginFiles, RunName, open_run
+from seqforge.figures import describe_size
 
 
 class StoredPrecision(enum.StrEnum):
@@ -49,4 +50,4 @@ def export(
     opened, checkpoint = open_run(run, context.obj, checkpoint, overrides=[], samplers=[])
     written = export_run(opened, folder, checkpoint=checkpoint, precision=precision.value, replace=replace)
     size = sum(path.stat().st_size for path in written.path.rglob("*") if path.is_file())
-    typer.echo(f"{written.path}: {size / 1e6:.1f} MB. The model card is {written.path / CARD}.")
+    typer.echo(f"{written.path}: {describe_size(size)}. The model card is {written.path / CARD}.")

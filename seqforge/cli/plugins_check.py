@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqforge.cli.option_rows import plural
 from seqforge.cli.terminal import stderr, stdout
 from seqforge.errors import PluginError, did_you_mean, printable
 from seqforge.faults import FILE_SUFFIX
@@ -65,9 +66,20 @@ def find_subject(registry: Registry, name: str) -> Subject:
             return Subject(*with_project(registry, path), [], [])
         names = {plugin.name for plugin in registry.plugins}
         names |= {entry.qualified_name if "/" in name else entry.name for entry in entries}
-        raise PluginError(f"no plugin or component is called {name!r}", hint=did_you_mean(name, names, SHOW_COMPONENTS))
+        hint = _hint_of_kind_or_folder(registry, name) or did_you_mean(name, names, SHOW_COMPONENTS)
+        raise PluginError(f"no plugin or component is called {name!r}", hint=hint)
     others = [entry.qualified_name for entry in entries if entry.name == name and entry not in components]
     return Subject(registry, plugins, components, others)
+
+
+def _hint_of_kind_or_folder(registry: Registry, name: str) -> str:
+    """Return a hint if a text is the name of a kind of components, or of a plugin in a folder that is not installed."""
+    for kind in KINDS:
+        if name in (kind, plural(kind, 2)):
+            return f"It is a kind of components: {', '.join(registry.names(kind))}. Name one of them."
+    if (folder := Path(f"seqforge-{name}")).is_dir():
+        return f"The plugin in {folder} is not installed. To use its folder: ./{folder}"
+    return ""
 
 
 def check_plugins(

@@ -98,8 +98,9 @@ def _record(run: "RunSummary") -> dict[str, Any]:
 def _print(found: "Sequence[RunSummary]", folder: Path) -> None:
     units = {run.unit for run in found if run.unit}
     best = "best" if len(units) != 1 else f"best {short_unit(*units)}"
-    columns = [Column("run"), Column("corpus"), Column("model"), Column("params", is_number=True)]
-    columns += [Column("steps", is_number=True), Column("time", is_number=True), Column(best, is_number=True)]
+    columns = [Column("run"), Column("corpus", is_optional=True), Column("model")]
+    columns += [Column(name, is_number=True, is_optional=True) for name in ("params", "steps", "time")]
+    columns.append(Column(best, is_number=True))
     print_table([*columns, Column("state", styles=STYLES)], [_row(run, folder, len(units) > 1) for run in found])
 
 

@@ -148,9 +148,15 @@ def validate_score(score: Any) -> Score:
     """
     if not isinstance(score, Score):
         raise TypeError(f"it returned a {type(score).__name__}, not a Score")
-    values = {name: float(value) for name, value in score.values.items()}
-    for name, value in values.items():
-        if not math.isfinite(value):
+    if not isinstance(score.values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"its values are a {type(score.values).__name__}, not a dict")
+    values: dict[str, float] = {}
+    for name, value in score.values.items():
+        try:
+            values[name] = float(value)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"its value {name!r} is {value!r}, not a number") from error
+        if not math.isfinite(values[name]):
             raise ValueError(f"its value {name!r} is {value}")
     return replace(score, values=values)
 

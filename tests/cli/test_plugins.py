@@ -150,3 +150,12 @@ def test_evaluate_shows_progress_and_reads_a_corpus_that_was_moved(seqforge: Cal
     assert scored.returncode == 0, scored.stderr
     assert "bits per character" in scored.stdout
     assert "evaluating" in scored.stderr
+
+
+def test_a_kind_or_a_plugin_that_is_not_installed_is_named_in_the_hint(
+    seqforge: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert "It is a kind of components: " in seqforge("plugins", "show", "losses").stderr
+    assert seqforge("plugins", "new", "tidal", "--metric").returncode == 0
+    assert "To use its folder: ./seqforge-tidal" in seqforge("plugins", "check", "tidal").stderr

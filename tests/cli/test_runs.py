@@ -79,6 +79,22 @@ def test_a_table_fits_a_terminal_and_is_complete_in_a_pipe(
     assert lines[1].rstrip().endswith("…   1.25  failed")
 
 
+def test_a_narrow_terminal_leaves_out_optional_columns_before_it_cuts_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = [Column("run"), Column("corpus", is_optional=True), Column("steps", is_number=True, is_optional=True)]
+    columns += [Column("best", is_number=True), Column("state", styles={})]
+    screens: dict[int, list[str]] = {}
+    for width in (60, 45, 38):
+        screen = io.StringIO()
+        terminal = Console(file=screen, force_terminal=True, width=width, color_system=None)
+        with monkeypatch.context() as patch:
+            patch.setattr("rich.console.Console", lambda terminal=terminal, **settings: terminal)
+            print_table(columns, [["my-experiment", "linux-source", "12,000", "1.2345", "finished"]])
+        screens[width] = screen.getvalue().splitlines()
+    assert screens[60][1].split() == ["my-experiment", "linux-source", "12,000", "1.2345", "finished"]
+    assert screens[45][1].split() == ["my-experiment", "12,000", "1.2345", "finished"]
+    assert screens[38][1].split() == ["my-experiment", "1.2345", "finished"]
+
+
 def test_counts_and_durations_are_short() -> None:
     counts = {999: "999", 1000: "1k", 85_760: "85.8k", 999_600: "1,000k", 1_250_000: "1.25M", 70 * 10**9: "70B"}
     assert {number: format_count(number) for number in counts} == counts

@@ -1,12 +1,14 @@
 """Differences between experiments, names of runs, and curves."""
 
+import io
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from seqforge.cli.curves import draw_curves, round_ticks
+from seqforge.cli.curves import draw_curves, has_colors, round_ticks
 from seqforge.errors import RunError
 from seqforge.runs import RunDirectory
 from seqforge.runs.comparison import differing_settings, loss_curves, short_names, summarize_all
@@ -61,6 +63,12 @@ def test_curves_are_of_the_same_quantity(tmp_path: Path) -> None:
     lowest = draw_curves({"a": [(1.0, 3.0), (2.0, 3.5)], "started": []}, "step", width=60, colored=False).plain
     assert "0.0" not in lowest
     assert "started" in lowest
+
+
+def test_curves_have_no_colors_in_a_pipe_or_with_no_color() -> None:
+    assert has_colors(Console(force_terminal=True, color_system="truecolor", no_color=False))
+    assert not has_colors(Console(force_terminal=True, color_system="truecolor", no_color=True))
+    assert not has_colors(Console(file=io.StringIO()))
 
 
 def test_an_output_without_unicode_gets_a_picture_in_ascii() -> None:

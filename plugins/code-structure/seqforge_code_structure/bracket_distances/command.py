@@ -81,17 +81,17 @@ def c_brackets(
 
 def _print(found: "Sequence[Measurement]") -> None:
     """Print a picture and a table."""
-    from seqforge.cli.curves import draw_curves
+    from seqforge.cli.curves import draw_curves, has_colors
     from seqforge.cli.tables import Column, print_table
     from seqforge.cli.terminal import stdout
 
     console = stdout()
-    colored = console.is_terminal and console.color_system is not None
+    colored = has_colors(console)
     names = list(found[0].probability)
     curves = {name: [(each.shortest.bit_length() - 1.0, each.probability[name]) for each in found] for name in names}
     console.print("probability of the right closing bracket", style="bold")
     axis = "logarithm to base 2 of the distance to the opening bracket"
-    console.print(draw_curves(curves, axis, width=min(console.width, 100), colored=colored))
+    console.print(draw_curves(curves, axis, width=min(console.width, 100), colored=colored, encoding=console.encoding))
     console.print()
     columns = [Column("distance"), Column("brackets", is_number=True), *map(Column, names)]
     print_table(
