@@ -53,5 +53,5 @@ def describe_divergence(
         )
     else:
         remedy = "check that the states stay bounded" if clips else "set training.gradient_clip_norm = 1.0"
-        hint = f"No checkpoint is earlier. Lower optimizer.learning_rate, or {remedy}."
+        hint = f"There is no earlier checkpoint. Lower optimizer.learning_rate, or {remedy}."
     return NonFiniteError(f"step {step + 1}: {error.message}", hint=hint)
