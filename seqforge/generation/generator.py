@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqforge.errors import DataError, PluginError, RunError
 from seqforge.faults import wrong_result
-from seqforge.generation.validate_automaton import first_automaton, has_stopped, resume_automaton
+from seqforge.generation.validate_automaton import first_automaton, resume_automaton
 from seqforge.interfaces import (
     ConstraintAutomaton,
     GenerationKernel,
@@ -155,29 +155,29 @@ def _draw_with_kernel(
     uniforms: Callable[[int], Tensor],
     remaining: int,
 ) -> Iterator[Int[Tensor, "steps batch"]]:
-    memory = memories[0] if automaton else None
+    memory, errors = memories[0] if automaton else None, list[BaseException]()
+
+    def resume(last: Tensor) -> bool:
+        nonlocal memory
+        try:
+            memory = resume_automaton(samplers[0], memory, automaton, last) if automaton else None
+        except BaseException as error:  # noqa: BLE001  # raised after the symbols before it
+            errors.append(error)
+        return not errors
+
     while remaining:
         numbers = uniforms(min(remaining, _KERNEL_STEPS))
-        steps = numbers.shape[0]
-        remaining -= steps
-        parts: list[Tensor] = []
-        try:
-            with torch.inference_mode():
-                while steps:
-                    valid = steps if automaton is None else automaton.remaining - automaton.valid_until
-                    drawn = kernel(tokens, numbers[-steps:][:valid], automaton)
-                    if drawn.shape[0]:
-                        parts.append(drawn)
-                        tokens = drawn[-1]
-                        steps -= drawn.shape[0]
-                    if automaton and has_stopped(automaton):
-                        memory = resume_automaton(samplers[0], memory, automaton, tokens)
-                    elif steps:
-                        raise _not_finite()
-        finally:
-            # The symbols before an error are not lost.
-            if parts:
-                yield torch.cat(parts)
+        remaining -= numbers.shape[0]
+        with torch.inference_mode():
+            drawn = kernel(tokens, numbers, automaton, resume)
+        # The symbols before an error are not lost.
+        if drawn.shape[0]:
+            yield drawn
+        if errors:
+            raise errors[0]
+        if drawn.shape[0] < numbers.shape[0]:
+            raise _not_finite()
+        tokens = drawn[-1]
 
 
 def _draw_step_by_step(

@@ -23,6 +23,7 @@ from seqforge.interfaces.generation_kernel import (
     GenerationKernel,
     GenerationModel,
     LogitRule,
+    Resume,
 )
 from seqforge.interfaces.labelled_corpus import Example, LabelledCorpus, Value
 from seqforge.interfaces.loss import IGNORED_TARGET, Loss
@@ -73,6 +74,7 @@ __all__ = [
     "Progress",
     "ProjectedCell",
     "Refusal",
+    "Resume",
     "RunFinished",
     "RunStarted",
     "Sampled",

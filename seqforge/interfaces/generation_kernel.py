@@ -1,6 +1,6 @@
 """Generation kernels, with which a backend draws many symbols in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -62,11 +62,11 @@ class ConstraintAutomaton:
     already exceeds a limit must not grow. If this forbids every symbol, the symbols with the lowest cost are allowed.
 
     All tensors are contiguous and on the CPU. A generation kernel updates states, stacks, heights and `remaining` in
-    place. The sampler may add to the tables between two calls of a kernel.
+    place. When the automaton stops, the sampler continues it, and may add to the tables or replace them.
 
     Attributes:
         states: State of each sample. If the transition after a symbol is not in the table, a kernel stores the
-            complement, `-1 - state`, and stops after that symbol.
+            complement, `-1 - state`, and the automaton stops after that symbol.
         next_states: State after each symbol; -1 if it is not in the table; -2, -3, … for the first, second, … action.
         actions: Number of states to pop off the sample's stack; state to push after that, or -1; and next state,
             or -1 for the state that was popped last. An action that pops more states than the stack has counts as a
@@ -93,6 +93,13 @@ class ConstraintAutomaton:
     valid_until: int = 0
 
 
+Resume = Callable[[Int[Tensor, " batch"]], bool]
+"""A function that continues an automaton that stopped, and updates it in place.
+
+It receives the last symbol of each sample, and returns False if the automaton cannot be continued.
+"""
+
+
 @runtime_checkable
 class GenerationKernel(Protocol):
     """A function that draws symbols, and updates the state of the model from call to call."""
@@ -102,6 +109,7 @@ class GenerationKernel(Protocol):
         last: Int[Tensor, " batch"],
         uniforms: Float[Tensor, "steps batch"],
         automaton: ConstraintAutomaton | None = None,
+        resume: Resume | None = None,
     ) -> Int[Tensor, "drawn batch"]:
         """Draw symbols by inverse transform sampling, and update the state of the model.
 
@@ -109,9 +117,11 @@ class GenerationKernel(Protocol):
             last: Symbol that was drawn last for each sample.
             uniforms: Uniform random numbers in [0, 1), one for each draw.
             automaton: Constraint on the samples; updated in place.
+            resume: Function that the kernel calls whenever the automaton stops, before it draws more. Without it, the
+                kernel draws no more.
 
         Returns:
-            The drawn symbols. There are fewer than `steps` if the automaton stopped, which its negative states show,
-            or if the logits of the next step are not finite.
+            The drawn symbols. There are fewer than `steps` if the automaton was not continued, or if the logits of
+            the next step are not finite.
         """
         ...

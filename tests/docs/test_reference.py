@@ -29,6 +29,7 @@ WHOLE_MODULES = {
         "GenerationKernel",
         "GenerationModel",
         "LogitRule",
+        "Resume",
     },
 }
 EVENTS = {name for name in seqforge.interfaces.__all__ if hasattr(seqforge.events, name)}

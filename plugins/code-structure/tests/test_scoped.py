@@ -13,7 +13,7 @@ from seqforge_code_structure.identifiers.lexicon_file import encode_lexicon
 from seqforge_code_structure.identifiers.reading import read_units
 from seqforge_code_structure.samplers.row import Phase
 from seqforge_code_structure.samplers.scoped import Memory, Scoped
-from seqforge_code_structure.samplers.scoped_grammar import Grammar
+from seqforge_code_structure.samplers.scoped_grammar import Grammar, Position
 from seqforge_code_structure.units import split_units
 
 from seqforge.interfaces import SamplingContext
@@ -152,6 +152,44 @@ def test_memory_after_a_prompt_equals_memory_after_draws(sampler: Scoped, gramma
     assert torch.equal(
         allowed_tokens(sampler, memory), allowed_tokens(sampler, start(sampler, text, 500 - len(text) + half, 2))
     )
+
+
+def walk(grammar: Grammar, prompt: str, length: int, seed: int, preferred: str) -> list[Position]:
+    """Return the positions along random text of one function, in which words are written where they are allowed."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.tensor([1.0 if character in PRINTED else 0.0 for character in CHARACTERS])
+    weights[encode(preferred)] = 20.0
+    positions, word = [grammar.read(grammar.start(), encode(prompt).tolist())], ""
+    while len(positions) < length and positions[-1].row.phase != Phase.LINE_END:
+        found = torch.tensor([grammar.allowed(positions[-1]) >> token & 1 for token in range(128)])
+        if not word and torch.rand((), generator=generator) < 0.6:
+            word = WORDS[int(torch.randint(len(WORDS), (), generator=generator))]
+        if word and found[ord(word[0])]:
+            token, word = ord(word[0]), word[1:]
+        else:
+            token, word = int(torch.multinomial(weights * found, 1, generator=generator)), ""
+        positions.append(grammar.advance(positions[-1], token))
+    return positions
+
+
+@settings(max_examples=20)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(PROMPTS),
+    st.sampled_from(["", "{", "(?", "\n#;", "+-*&()=,"]),
+    st.sampled_from([1, 20, 81, 100, 150, 250]),
+)
+def test_a_sample_need_not_end_during_its_free_steps(
+    grammar: Grammar, seed: int, prompt: str, preferred: str, room: int
+):
+    positions = walk(grammar, prompt, 120, seed, preferred)
+    for start, position in enumerate(positions):
+        remaining = grammar.closing_length(position) + 80 + room
+        steps = grammar.free_steps(position, remaining)
+        assert steps > 0
+        assert grammar.free_steps(position, remaining - room) == 0
+        for step, later in enumerate(positions[start : start + steps]):
+            assert grammar.free_steps(later, remaining - step) > 0
 
 
 def test_lexicon_file(sampler: Scoped):

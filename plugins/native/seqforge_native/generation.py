@@ -1,23 +1,28 @@
 """Generation on the compiled kernels, for models of RNN, GRU and LSTM layers."""
 
 import ctypes
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from operator import attrgetter, is_not
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqforge.interfaces import ConstraintAutomaton, FactoredCell, GenerationModel
+from seqforge.interfaces import ConstraintAutomaton, FactoredCell, GenerationModel, Resume
 from seqforge_native.generation_weights import GenerationWeights
 from seqforge_native.layout import padded
-from seqforge_native.library import Decode, HeldTensors, Layer, Library
+from seqforge_native.library import RESUME, Decode, HeldTensors, Layer, Library
 
 _SHARED_BYTES = 1 << 20
 """Size of weights above which reading them takes longer than synchronizing the threads after each layer."""
 
 _FEWEST_ROWS = 8
 """Number of rows from which a thread multiplies as fast as with more rows."""
+
+_TENSORS = ("states", "next_states", "actions", "costs", "weights", "stacks", "heights")
+_tensors_of: Callable[[ConstraintAutomaton], tuple[Tensor, ...]] = attrgetter(*_TENSORS)
 
 _INT8_DEPTH = 1 << 16
 """Length up to which a sum of 8-bit products fits in 32 bits."""
@@ -64,19 +69,19 @@ class NativeGenerationKernel:
         last: Int[Tensor, " batch"],
         uniforms: Float[Tensor, "steps batch"],
         automaton: ConstraintAutomaton | None = None,
+        resume: Resume | None = None,
     ) -> Int[Tensor, "drawn batch"]:
         """Draw symbols; see `GenerationKernel.__call__`."""
         if not self._parts:
             # An automaton stops all rows at the same step, so they are not divided.
             self._parts = self._divide(1 if automaton else torch.get_num_threads())
         for part in self._parts:
-            part.prepare(last, uniforms, automaton)
-        drawn = self._parts[0].draw() if len(self._parts) == 1 else self._draw_together()
+            part.prepare(last, uniforms)
         if automaton:
-            automaton.remaining -= drawn
-        tokens = [part.tokens[1 : 1 + drawn] for part in self._parts]
-        # Copying the symbols of a single part would take as long as the rest of a call.
-        return tokens[0] if len(tokens) == 1 else torch.cat(tokens, dim=1)
+            drawn = self._parts[0].draw_constrained(automaton, resume)
+        else:
+            drawn = self._parts[0].draw() if len(self._parts) == 1 else self._draw_together()
+        return torch.cat([part.tokens[1 : 1 + drawn] for part in self._parts], dim=1)
 
     @property
     def probabilities(self) -> Float[Tensor, "batch symbols"]:
@@ -129,23 +134,48 @@ class _Rows:
         self.logits = torch.empty(self.call.rows, self.call.symbol_vectors * library.lanes)
         self.call.logits = self.logits.data_ptr()
 
-    def prepare(self, last: Tensor, uniforms: Tensor, automaton: ConstraintAutomaton | None) -> None:
+    def prepare(self, last: Tensor, uniforms: Tensor) -> None:
         """Set what differs from call to call."""
         call = self.call
         self._uniforms = uniforms[:, self._rows].float().contiguous()
         self.tokens = torch.empty(len(uniforms) + 1, call.rows, dtype=torch.int64)
         self.tokens[0] = last[self._rows]
         call.steps, call.uniforms, call.tokens = len(uniforms), self._uniforms.data_ptr(), self.tokens.data_ptr()
-        call.states = None
-        if automaton:
-            for name in ("states", "next_states", "actions", "costs", "weights", "stacks", "heights"):
-                setattr(call, name, getattr(automaton, name).data_ptr())
-            call.depth, call.remaining, call.largest_debt = (
-                automaton.stacks.shape[1],
-                automaton.remaining,
-                automaton.largest_debt,
-            )
 
     def draw(self) -> int:
         """Draw the symbols, and return the number of steps: fewer than prepared if the kernel stopped."""
         return self._library.call("decode", self._dtype, self.call)
+
+    def draw_constrained(self, automaton: ConstraintAutomaton, resume: Resume | None) -> int:
+        """Draw the symbols that an automaton allows, and return the number of steps."""
+        call, remaining, errors = self.call, automaton.remaining, list[BaseException]()
+        passed = _pass_automaton(automaton, call, ())
+
+        def continue_after(steps: int) -> bool:
+            nonlocal passed
+            try:
+                automaton.remaining = remaining - steps
+                goes_on = resume is not None and resume(self.tokens[steps])
+                passed = _pass_automaton(automaton, call, passed)
+            except BaseException as error:  # noqa: BLE001  # a kernel ignores errors
+                errors.append(error)
+                return False
+            return goes_on
+
+        call.remaining, call.resume = remaining, RESUME(continue_after)
+        drawn = self.draw()
+        automaton.remaining = remaining - drawn
+        if errors:
+            raise errors[0]
+        return drawn
+
+
+def _pass_automaton(automaton: ConstraintAutomaton, call: Decode, passed: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Set the fields of a call to an automaton, and return its tensors. Addresses of `passed` are set already."""
+    call.valid_until = automaton.valid_until
+    tensors = _tensors_of(automaton)
+    if len(passed) != len(tensors) or any(map(is_not, tensors, passed)):
+        for name, tensor in zip(_TENSORS, tensors, strict=True):
+            setattr(call, name, tensor.data_ptr())
+        call.depth, call.largest_debt = automaton.stacks.shape[1], automaton.largest_debt
+    return tensors

@@ -77,15 +77,22 @@ class Layer(ctypes.Structure):
     )
 
 
+RESUME = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
+"""Type of the function that continues an automaton: see `Guide` of kernels/guide.hpp."""
+
+
 class Decode(ctypes.Structure):
     """`Decode` of kernels/decode.hpp, with the fields of `Guide` of kernels/guide.hpp."""
 
-    _fields_ = _fields(
-        "rows steps layer_count symbols symbol_vectors rule_count threads",
-        "layers head_weight head_bias rules rule_values uniforms logits tokens "
-        "states next_states actions costs weights stacks heights",
-        "depth remaining largest_debt",
-    )
+    _fields_ = [
+        *_fields(
+            "rows steps layer_count symbols symbol_vectors rule_count threads",
+            "layers head_weight head_bias rules rule_values uniforms logits tokens "
+            "states next_states actions costs weights stacks heights",
+            "depth remaining largest_debt valid_until",
+        ),
+        ("resume", RESUME),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

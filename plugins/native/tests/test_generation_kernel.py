@@ -1,6 +1,6 @@
 """Generation by the kernels against generation symbol by symbol."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -164,6 +164,18 @@ def build_chain(experiment: Experiment, first: Sampler | None) -> list[Sampler]:
     return [*([first] if first else []), *(component.build() for component in experiment.samplers)]
 
 
+def count_calls() -> tuple[list[str], Callable[..., Any]]:
+    """Return a replacement of `Library.call`, and the list of the functions that it has called."""
+    calls: list[str] = []
+    call = Library.call
+
+    def counted(self: Library, name: str, *arguments: Any) -> Any:
+        calls.append(name)
+        return call(self, name, *arguments)
+
+    return calls, counted
+
+
 def count_differences(
     generated: torch.Tensor, experiment: Experiment, model: SequenceModel, first: Sampler | None = None
 ) -> torch.Tensor:
@@ -201,13 +213,7 @@ def test_the_kernels_generate_the_symbols_of_the_loop(
     )
     model = confident_model(experiment, symbols)
     monkeypatch.setattr(native_backend, "best_library", lambda: None)
-    calls: list[str] = []
-    call = Library.call
-
-    def counted(self: Library, name: str, *arguments: Any) -> Any:
-        calls.append(name)
-        return call(self, name, *arguments)
-
+    calls, counted = count_calls()
     with monkeypatch.context() as patch:
         patch.setattr(native_backend, "best_library", lambda: kernels)
         patch.setattr(Library, "call", counted)
@@ -239,10 +245,14 @@ def test_the_kernels_obey_a_constraint_automaton(
     experiment = make([{"use": "essentials/lstm", "hidden_size": 20}], SAMPLERS[chain])
     model = confident_model(experiment, symbols)
     monkeypatch.setattr(native_backend, "best_library", lambda: None)
+    calls, counted = count_calls()
     with monkeypatch.context() as patch:
         patch.setattr(native_backend, "best_library", lambda: kernels)
         patch.setattr(SequenceModel, "stepper", None)  # so that a call fails
+        patch.setattr(Library, "call", counted)
         fast = sample(experiment, model, count, 270, Turns(symbols))
+    # The kernels continue automata that stop.
+    assert calls.count("decode") == 2  # 1 + 256 + 13 symbols
     assert (count_differences(fast, experiment, model, Turns(symbols)) <= NEAR_TIES).all()
     turns = Turns(symbols)
     memory = turns.start(SamplingContext(torch.tensor([0, 1]), count, 270, experiment.vocabulary.build()))
@@ -264,6 +274,19 @@ def test_a_stopped_automaton_that_the_sampler_does_not_continue_is_an_error_afte
     with pytest.raises(PluginError, match="resume is not implemented, but an automaton of the sampler stopped"):
         chunks.extend(generate(model, vocabulary, samplers, PROMPT, count=1, length=10, seed=SEED))
     assert torch.equal(torch.cat(chunks), whole[:2])
+
+
+def test_an_interrupt_while_an_automaton_is_continued_ends_the_sampling(
+    kernels: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(native_backend, "best_library", lambda: kernels)
+    monkeypatch.setattr(Turns, "resume", interrupt)
+    experiment = make([{"use": "essentials/lstm", "hidden_size": 8}], SAMPLERS["temperature"])
+    with pytest.raises(KeyboardInterrupt):
+        sample(experiment, build_model(experiment, 5), 1, 10, Turns(5))
 
 
 @pytest.fixture

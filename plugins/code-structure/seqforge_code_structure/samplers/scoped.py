@@ -99,20 +99,34 @@ class Scoped(Sampler):
 
     def resume(self, memory: Memory, automaton: ConstraintAutomaton, tokens: Int[Tensor, " batch"]) -> Memory:
         """Continue after a draw for which the automaton had no transition, or for which it is not valid."""
-        states, stacks, heights = automaton.states.numpy(), automaton.stacks.numpy(), automaton.heights.numpy()
-        places: list[Place] = []
-        numbers = (states, stacks[:, 0], heights, tokens)
-        for state, waiting, height, token in zip(*(cast("list[int]", n.tolist()) for n in numbers), strict=True):
-            place = Place(state if state >= 0 else -1 - state, waiting if height else NOTHING)
-            places.append(place if state >= 0 else memory.table.follow(place, token))
-        memory = _continue(memory, places, automaton.remaining)
-        for sample, (state, waiting) in enumerate(memory.places):
-            states[sample], stacks[sample, 0], heights[sample] = state, waiting, waiting != NOTHING
         table = memory.table
+        for sample, state in enumerate(cast("list[int]", automaton.states.tolist())):
+            if state < 0:
+                place = Place(-1 - state, _waiting(automaton, sample))
+                _set_place(automaton, sample, table.follow(place, cast("int", tokens[sample].item())))
+        if table.is_full or automaton.remaining <= automaton.valid_until:
+            states = cast("list[int]", automaton.states.tolist())
+            places = [Place(state, _waiting(automaton, sample)) for sample, state in enumerate(states)]
+            memory = _continue(memory, places, automaton.remaining)
+            for sample, place in enumerate(memory.places):
+                _set_place(automaton, sample, place)
+            automaton.valid_until = max(memory.unchecked)
+            table = memory.table
         automaton.next_states, automaton.actions = table.next_states, table.actions
         automaton.costs, automaton.weights = table.costs, table.weights
-        automaton.valid_until = max(memory.unchecked)
         return memory
+
+
+def _waiting(automaton: ConstraintAutomaton, sample: int) -> int:
+    """Return the state that waits in a sample, or `NOTHING`."""
+    return cast("int", automaton.stacks[sample, 0].item()) if automaton.heights[sample] else NOTHING
+
+
+def _set_place(automaton: ConstraintAutomaton, sample: int, place: Place) -> None:
+    """Move a sample to a place."""
+    automaton.states.numpy()[sample] = place.state
+    automaton.stacks.numpy()[sample, 0] = place.waiting
+    automaton.heights.numpy()[sample] = place.waiting != NOTHING
 
 
 def _continue(memory: Memory, places: list[Place], remaining: int) -> Memory:

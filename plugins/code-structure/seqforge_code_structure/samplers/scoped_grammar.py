@@ -39,6 +39,8 @@ _DEEPEST = 100
 """Number of open elements of a function from which on they must be closed."""
 _LONGEST_STEP = 80
 """Upper bound of the number of characters by which one character makes the text longer that ends everything."""
+_GROWTH = 8
+"""A number of characters makes it longer by at most `_LONGEST_STEP` and this number for each of them."""
 _MOST_LENGTHS = 50_000
 _LONGEST_END = 24
 """Upper bound of the number of characters that end one element of a function, except a name."""
@@ -223,8 +225,8 @@ class Grammar:
         room = remaining - bound - _LONGEST_STEP
         if room < _LONGEST_STEP:
             room = remaining - self.closing_length(position) - _LONGEST_STEP
-        # Each symbol leaves one symbol less, and makes the closing text longer.
-        return max(-(-room // (_LONGEST_STEP + 1)), 0)
+        # Each symbol leaves one symbol less, and symbols make the text longer that ends everything.
+        return max(-(-(room - _LONGEST_STEP) // (1 + _GROWTH)), 1) if room > 0 else 0
 
 
 @lru_cache(maxsize=4)

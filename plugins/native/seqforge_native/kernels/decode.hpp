@@ -128,11 +128,11 @@ std::int64_t draw_for(const Decode<Weight> &call, std::int64_t row, std::int64_t
     return draw(logits, call.symbols, call.symbol_vectors, call.uniforms[step * call.rows + row], memory.parts);
 }
 
-// Returns the number of steps drawn. There are fewer than requested if a logit is not finite, in which case no state of
-// an automaton is below 0, or if the next state of a row's automaton is not in its table.
+// Returns the number of steps drawn. There are fewer than requested if a logit is not finite, or if an automaton that
+// stopped cannot be continued.
 template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight> &call, WithCell with_cell) {
     std::int64_t done = call.steps;
-    std::atomic<bool> failed{false}, stopped{false};
+    std::atomic<bool> failed{false}, stopped{false}, refused{false};
     Barrier barrier(static_cast<int>(call.threads));
     std::int64_t arrived = 0;
 #pragma omp parallel num_threads(static_cast<int>(call.threads)) if (call.threads > 1)
@@ -149,10 +149,13 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
             if (arrived != call.threads) own.threads = 1;
             DrawMemory memory;
             std::vector<std::int64_t> owing(own.guide.states ? own.rows : 0);
-            for (std::size_t row = 0; row < owing.size(); row++) owing[row] = count_owed(own.guide, row);
+            const auto count_all_owed = [&] {
+                for (std::size_t row = 0; row < owing.size(); row++) owing[row] = count_owed(own.guide, row);
+            };
+            count_all_owed();
             Operands<Weight> operands;
             const auto goes_on = [&] {
-                return !failed.load(std::memory_order_relaxed) && !stopped.load(std::memory_order_relaxed);
+                return !failed.load(std::memory_order_relaxed) && !refused.load(std::memory_order_relaxed);
             };
             for (std::int64_t step = 0; step < own.steps && goes_on(); step++) {
                 const std::int64_t *symbols = own.tokens + step * own.rows;
@@ -191,12 +194,24 @@ template <class Weight, class WithCell> std::int64_t decode(const Decode<Weight>
                     own.tokens[(step + 1) * own.rows + row] = std::max<std::int64_t>(token, 0);
                 }
                 meet.wait();
+                if (own.guide.states && !failed.load(std::memory_order_relaxed) &&
+                    (stopped.load(std::memory_order_relaxed) || expires(own.guide, step + 1))) {
+                    // Every thread reads `stopped` before it is reset.
+                    meet.wait();
+                    if (thread == 0) {
+                        stopped.store(false, std::memory_order_relaxed);
+                        if (!call.guide.resume(step + 1)) refused.store(true, std::memory_order_relaxed);
+                    }
+                    meet.wait();
+                    if (goes_on()) {
+                        own.guide = call.guide;
+                        count_all_owed();
+                    }
+                }
                 if (thread == 0 && !goes_on()) done = failed.load(std::memory_order_relaxed) ? step : step + 1;
             }
         }
     }
-    if (failed.load(std::memory_order_relaxed) && call.guide.states)
-        for (std::int64_t row = 0; row < call.rows; row++) call.guide.states[row] = std::max(call.guide.states[row], 0);
     return done;
 }
 

@@ -16,8 +16,17 @@ struct Guide {
     const std::int32_t *weights;    // [states]: number of symbols that close what a state has opened
     std::int32_t *stacks;           // [rows, depth]
     std::int32_t *heights;          // [rows]
-    std::int64_t depth, remaining, largest_debt; // size of a stack; symbols that remain to be drawn for each row; largest debt of a row
+    // size of a stack; symbols that remain to be drawn for each row; largest debt of a row; remaining symbols at which the automaton stops
+    std::int64_t depth, remaining, largest_debt, valid_until;
+    // Continues the automaton of the rows after a number of steps, and updates this structure. Returns 0 if it cannot.
+    std::int64_t (*resume)(std::int64_t steps);
 };
+
+// Returns whether the automaton stops after a number of steps even if every next state is in its table.
+inline bool expires(const Guide &guide, std::int64_t steps) {
+    const std::int64_t left = guide.remaining - steps;
+    return 0 < left && left <= guide.valid_until;
+}
 
 // Returns how many symbols a row owes: those that close what its states have opened.
 inline std::int64_t count_owed(const Guide &guide, std::int64_t row) {
