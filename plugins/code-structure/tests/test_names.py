@@ -21,7 +21,7 @@ def test_characters_that_continue_names_in_scope(names: list[str], prefix: str):
 @given(st.sampled_from(["k", "kf", "kfree", "j", "E", "", "zz"]))
 def test_characters_that_continue_names_of_the_lexicon(grammar: Grammar, prefix: str):
     names = grammar.names
-    known = names.variables | names.functions | names.prefixes | {"sizeof"}
+    known = {*names.variables, *names.functions, *names.prefixes, "sizeof"}
     found = names.next_characters(Role.OPERAND, prefix)
     for token, character in enumerate(CHARACTERS):
         assert bool(found >> token & 1) == any(name.startswith(prefix + character) for name in known)

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from weakref import WeakValueDictionary
 
 from seqforge_code_structure.identifiers.lexicon import Flag, Lexicon, is_constant
@@ -157,7 +157,9 @@ class NameTable:
 
     def __init__(self, lexicon: Lexicon, alphabet: Alphabet) -> None:
         self.alphabet = alphabet
-        self.variables, self.returned, self.functions = set[str](), set[str](), set[str]()
+        # The garbage collector does not visit dictionaries and tuples of text. With sets and lists, each of its full
+        # collections would take a tenth of a second more.
+        self.variables, self.returned, self.functions = dict[str, None](), dict[str, None](), dict[str, None]()
         self.loops, self.prefixes, self.types = set[str](), set[str](), set[str]()
         listed = dict[str, None]()
         for line in lexicon.table.decode().splitlines():
@@ -167,10 +169,11 @@ class NameTable:
             if len(name) <= LONGEST_NAME and name.isascii() and name not in RESERVED and alphabet.spells(name):
                 self._add(name, Flag(int(digits, 32)))
                 listed[name] = None
-        self.variables.update(name for name in VALUES if alphabet.spells(name))
-        self.returned.update(name for name in VALUES if alphabet.spells(name))
-        # The lexicon is in order, so the lists for the roles are made from it. To sort the sets would take longer.
-        self._ordered = sorted(listed | dict.fromkeys((*VALUES, "sizeof")))
+        values = dict.fromkeys(name for name in VALUES if alphabet.spells(name))
+        self.variables.update(values)
+        self.returned.update(values)
+        # The lexicon is in order, so the long list for the roles is made from it. To sort the sets would take longer.
+        self._ordered = tuple(sorted(listed | values))
         self._lists: dict[Role, list[NameList]] = {}
         self._known: dict[tuple[Role, str], int] = {}
 
@@ -179,18 +182,17 @@ class NameTable:
             if STRING_PREFIX.fullmatch(name):
                 self.prefixes.add(name)
             elif not _NO_VARIABLE.fullmatch(name):
-                self.variables.add(name)
-                self.returned.add(name)
+                self.variables[name] = self.returned[name] = None
             return
         if flag & Flag.VARIABLE and not flag & (_ALWAYS_LOCAL | Flag.MOSTLY_LOCAL) and not _NO_VARIABLE.fullmatch(name):
-            self.variables.add(name)
+            self.variables[name] = None
             if not flag & Flag.MAY_BE_LOCAL:
-                self.returned.add(name)
+                self.returned[name] = None
         if flag & _CALLED:
             if _LOOP.fullmatch(name):
                 self.loops.add(name)
             elif not _NO_FUNCTION.fullmatch(name):
-                self.functions.add(name)
+                self.functions[name] = None
 
     def next_characters(self, role: Role, prefix: str) -> int:
         """Return the set of characters that may follow a prefix, with the bit `complete` if it is a whole name."""
@@ -208,26 +210,34 @@ class NameTable:
         return min(name for name in found if name is not None)
 
     def _lists_of(self, role: Role) -> list[NameList]:
-        """Return the lists of the names for a role. The long list is shared by roles, so that it is sorted once."""
+        """Return the lists of the names for a role."""
         if role not in self._lists:
             words = (word for word in _WORDS.get(role, frozenset()) if self.alphabet.spells(word))
             lists = [NameList(words, self.alphabet)]
             if role in _SAME_NAMES:
-                lists.append(self._lists_of(_SAME_NAMES[role])[-1])
+                lists += self._lists_of(_SAME_NAMES[role])[1:]
             elif role in USES:
-                variables = self.returned if role == Role.RETURNED else self.variables
                 others = self.loops if role == Role.STATEMENT else self.prefixes | {"sizeof"}
-                chosen = variables | self.functions | others
-                lists.append(NameList((name for name in self._ordered if name in chosen), self.alphabet))
+                lists += [self._common, NameList(others, self.alphabet)]
+                if role != Role.RETURNED:
+                    names = (name for name in self.variables if name not in self.returned)
+                    lists.append(NameList(names, self.alphabet))
             self._lists[role] = lists
         return self._lists[role]
+
+    @cached_property
+    def _common(self) -> NameList:
+        """The long list of names that all roles in `USES` have. It is made once."""
+        returned, functions = self.returned, self.functions
+        names = (name for name in self._ordered if name in returned or name in functions)
+        return NameList(names, self.alphabet)
 
 
 class NameList:
     """Names in the order of their characters."""
 
     def __init__(self, names: Iterable[str], alphabet: Alphabet) -> None:
-        self._names, self._alphabet = sorted(names), alphabet
+        self._names, self._alphabet = tuple(sorted(names)), alphabet
         self._known: dict[str, int] = {}
 
     def next_characters(self, prefix: str) -> int:
