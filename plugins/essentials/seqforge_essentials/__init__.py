@@ -34,6 +34,7 @@ def seqforge_register(register: Register) -> None:
     register.optimizer("sgd", "seqforge_essentials.optimizers:SGD")
     register.optimizer("adam", "seqforge_essentials.optimizers:Adam")
     register.optimizer("adamw", "seqforge_essentials.optimizers:AdamW")
+    register.optimizer("muon", "seqforge_essentials.muon:Muon")
     register.optimizer("nadam", "seqforge_essentials.optimizers:NAdam")
     register.optimizer("radam", "seqforge_essentials.optimizers:RAdam")
     register.optimizer("adamax", "seqforge_essentials.optimizers:Adamax")

@@ -18,14 +18,14 @@ _Algorithm = Callable[..., torch.optim.Optimizer]
 _TORCH_NAMES = {"learning_rate": "lr", "epsilon": "eps", "decay_rate": "alpha"}
 """Options that have another name in torch."""
 
-_LearningRate = Annotated[float, Field(gt=0, description="Learning rate, before the factor of the schedule.")]
+LearningRate = Annotated[float, Field(gt=0, description="Learning rate, before the factor of the schedule.")]
 _WeightDecay = Annotated[
     float, Field(ge=0, description="Weight decay (an L2 penalty) of matrices; biases and other vectors have none.")
 ]
 _Epsilon = Annotated[float, Field(gt=0, description="Constant in the denominator that prevents division by 0.")]
-_Momentum = Annotated[float, Field(ge=0, lt=1, description="Momentum: the share of the last update that is kept.")]
-_MeanDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the gradient.")]
-_SquareDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the squared gradient.")]
+Momentum = Annotated[float, Field(ge=0, lt=1, description="Momentum: the share of the last update that is kept.")]
+MeanDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the gradient.")]
+SquareDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the squared gradient.")]
 
 
 class _TorchOptimizer(Optimizer):
@@ -56,8 +56,8 @@ class SGD(_TorchOptimizer):
     """
 
     algorithm = torch.optim.SGD
-    learning_rate: _LearningRate = 1.0
-    momentum: _Momentum = 0.9
+    learning_rate: LearningRate = 1.0
+    momentum: Momentum = 0.9
     nesterov: Annotated[bool, Field(description="Use Nesterov momentum; needs a momentum above 0.")] = False
     weight_decay: _WeightDecay = 0.0
 
@@ -74,9 +74,9 @@ class Adam(_TorchOptimizer):
     """
 
     algorithm = torch.optim.Adam
-    learning_rate: _LearningRate = 2e-3
-    beta1: _MeanDecay = 0.9
-    beta2: _SquareDecay = 0.999
+    learning_rate: LearningRate = 2e-3
+    beta1: MeanDecay = 0.9
+    beta2: SquareDecay = 0.999
     epsilon: _Epsilon = 1e-8
     weight_decay: _WeightDecay = 0.0
 
@@ -122,9 +122,9 @@ class RMSprop(_TorchOptimizer):
     """
 
     algorithm = torch.optim.RMSprop
-    learning_rate: _LearningRate = 2e-3
-    decay_rate: _SquareDecay = 0.95
-    momentum: _Momentum = 0.0
+    learning_rate: LearningRate = 2e-3
+    decay_rate: SquareDecay = 0.95
+    momentum: Momentum = 0.0
     epsilon: _Epsilon = 1e-8
     weight_decay: _WeightDecay = 0.0
 
@@ -137,7 +137,7 @@ class Adagrad(_TorchOptimizer):
     """
 
     algorithm = torch.optim.Adagrad
-    learning_rate: _LearningRate = 0.1
+    learning_rate: LearningRate = 0.1
     epsilon: _Epsilon = 1e-8
     weight_decay: _WeightDecay = 0.0
 

@@ -10,6 +10,7 @@ from seqforge_essentials.initializers import Default, Normal, Orthogonal, Unifor
 from seqforge_essentials.losses import CTC, CrossEntropy, MeanSquaredError
 from seqforge_essentials.memorization import Memorization
 from seqforge_essentials.metrics import Distinct
+from seqforge_essentials.muon import Muon
 from seqforge_essentials.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop
 from seqforge_essentials.samplers import Greedy, MinP, RepetitionPenalty, Temperature, TopK, TopP
 from seqforge_essentials.schedules import Constant, Cosine, Exponential, Plateau, Step
@@ -71,6 +72,7 @@ class TestOptimizers(OptimizerSuite):
         "rmsprop": partial(RMSprop, weight_decay=0.1),
         "rmsprop, momentum": partial(RMSprop, momentum=0.5),
         "adagrad": partial(Adagrad, weight_decay=0.1),
+        "muon": Muon,
     }
 
 
