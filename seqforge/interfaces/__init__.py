@@ -10,7 +10,7 @@ from seqforge.events import (
     WorkProgressed,
 )
 from seqforge.interfaces.attention import Attention
-from seqforge.interfaces.backend import Backend, BackendContext, Refusal, SequenceReader
+from seqforge.interfaces.backend import Backend, BackendContext, OutputLayer, Refusal, SequenceReader
 from seqforge.interfaces.cell import Cell, HiddenState, State, Stepper, map_state, scan
 from seqforge.interfaces.corpus import Corpus, Document, ExperimentPath
 from seqforge.interfaces.diagnosis import Diagnosis
@@ -70,6 +70,7 @@ __all__ = [
     "Metric",
     "Numbers",
     "Optimizer",
+    "OutputLayer",
     "PredictionMetric",
     "Progress",
     "ProjectedCell",

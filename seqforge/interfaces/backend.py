@@ -15,6 +15,10 @@ SequenceReader = Callable[[Tensor, Any], tuple[Tensor, Any]]
 """Differentiable function from inputs `[time, batch, input]`, or symbols `[time, batch]`, and a state to the outputs of
 all steps and the state after the last step. It computes the same as the cell's `forward`."""
 
+OutputLayer = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Differentiable function from outputs of the highest cell `[*rows, hidden]`, a weight `[outputs, hidden]` and a bias
+`[outputs]` to the logits `[*rows, outputs]`, in the type of the weight. The model calls it under autocast."""
+
 
 @dataclass(frozen=True, slots=True)
 class BackendContext:
@@ -79,6 +83,10 @@ class Backend(ABC):
         A run does not try a backend whose compilation would take too large a part of the run.
         """
         return 0.0
+
+    def output_layer(self, context: BackendContext) -> OutputLayer | None:
+        """Return a function that computes the output layer above cells of this backend, or None to use torch's."""
+        return None
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a function that draws many symbols in one call, or None if the backend has none for this model."""

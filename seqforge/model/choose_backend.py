@@ -94,6 +94,8 @@ def choose_backends(
         choices = _fastest(model, registry, workload, [names or default for names in wanted])
     for (_, cell, _), choice in zip(cells, choices, strict=True):
         install_backend(load_backend(registry, choice.backend), cell, _context(model))
+    # The last cell is the highest one, below the output layer.
+    model.output_layer = load_backend(registry, choices[-1].backend).output_layer(_context(model))
     return choices
 
 
@@ -182,12 +184,14 @@ def use_recorded_backends(model: SequenceModel, registry: Registry, recorded: Ma
     A cell runs in plain torch if its backend does not support this device, or would have to compile.
     """
     context, known = _context(model), registry.names("backend")
+    model.output_layer = None
     for module, cell, _ in leaf_cells(model):
         name = recorded.get(module, EAGER)
         if name in known:
             backend = load_backend(registry, name)
             if backend.refusal(cell, context) is None and not backend.preparation_seconds(cell, context):
                 install_backend(backend, cell, context)
+                model.output_layer = backend.output_layer(context)
 
 
 def leaf_cells(model: SequenceModel) -> list[tuple[str, Cell[Any], int]]:

@@ -8,7 +8,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqforge.cells import product_dtype
-from seqforge.interfaces import Attention, Backend, Cell, GenerationKernel, GenerationModel, LogitRule, State
+from seqforge.interfaces import (
+    Attention,
+    Backend,
+    Cell,
+    GenerationKernel,
+    GenerationModel,
+    LogitRule,
+    OutputLayer,
+    State,
+)
 from seqforge.model.dropout import Dropout
 from seqforge.model.encoder_output import EncoderOutput, last_outputs, reverse_rows
 from seqforge.model.input import EmbeddingInput, OneHotInput, SymbolInput, VectorInput
@@ -193,6 +202,9 @@ class SequenceModel(nn.Module):
         precision: Precision of the matrix products.
         decoder: Decoder that predicts new sequences, or None.
         backends: Backends that may have a generation kernel, in order of preference.
+
+    Attributes:
+        output_layer: Function of a backend that computes the output layer, or None to use torch's.
     """
 
     def __init__(
@@ -211,6 +223,7 @@ class SequenceModel(nn.Module):
         self.decoder = decoder
         self.backends = tuple(backends)
         self.head = nn.Linear((decoder.stack if decoder else stack).hidden_size, outputs)
+        self.output_layer: OutputLayer | None = None
 
     @property
     def cells(self) -> list[Cell[Any]]:
@@ -330,4 +343,6 @@ class SequenceModel(nn.Module):
 
     def _head(self, features: Tensor) -> Tensor:
         with products_in(self.precision, features.device):
+            if self.output_layer is not None:
+                return self.output_layer(features, self.head.weight, self.head.bias)
             return self.head(features).to(self.head.weight.dtype)

@@ -12,7 +12,7 @@ from seqforge import Experiment
 from seqforge.checksums import JSON_KEY, parse_sealed_json, seal, to_sealed_json
 from seqforge.errors import ExperimentError, RunError
 from seqforge.files import cache_folder
-from seqforge.interfaces import Backend, Cell, Refusal
+from seqforge.interfaces import Backend, BackendContext, Cell, OutputLayer, Refusal
 from seqforge.model import (
     CellBackend,
     RecordedBackends,
@@ -103,6 +103,25 @@ def test_the_fastest_backend_is_chosen_and_runs_the_cell(choose: Any) -> None:
     assert (choice.module, choice.cell, choice.backend) == ("stack.cells.0", "LSTM", "quick")
     assert choice.seconds["quick"] < choice.seconds["eager"] < choice.seconds["slow"]
     assert set(calls) == {"quick"}
+
+
+class ComputesLogits(Quick):
+    """Computes the output layer, too: the logits are the bias."""
+
+    def output_layer(self, context: BackendContext) -> OutputLayer:
+        return lambda features, weight, bias: bias.expand(*features.shape[:-1], len(weight))
+
+
+def test_the_backend_of_the_highest_cell_computes_the_output_layer(registry: Registry) -> None:
+    known = registry_of(registry, Slow, ComputesLogits)
+    layers = [{"use": "lstm", "hidden_size": 4, "backend": name} for name in ("slow", "computeslogits")]
+    tables = {"experiment": {"name": "test"}, "corpus": {"use": "inline", "text": "hello"}}
+    for cells, computed in ((layers, True), (layers[::-1], False)):
+        experiment = Experiment.from_dict({**tables, "model": {"cells": cells}}, registry=known)
+        model = build_model(experiment, 5)
+        choose_backends(model, known, WORKLOAD, pins=[(str(cell["backend"]),) for cell in cells])
+        logits, _ = model(torch.zeros(3, 2, dtype=torch.int64), model.initial_states(2))
+        assert torch.equal(logits, model.head.bias.expand(3, 2, 5)) == computed
 
 
 def test_plain_torch_runs_the_cell_if_it_is_the_fastest(choose: Any) -> None:

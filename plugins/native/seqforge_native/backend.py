@@ -15,12 +15,14 @@ from seqforge.interfaces import (
     FactoredCell,
     GenerationKernel,
     GenerationModel,
+    OutputLayer,
     ProjectedCell,
     SequenceReader,
 )
 from seqforge_native.generation import NativeGenerationKernel, can_generate
 from seqforge_native.layout import heads_of, input_gates, interleaved, padded, stacked_parameters, weights_of
 from seqforge_native.library import NEEDS, best_instruction_set, best_library, missing_kernels
+from seqforge_native.matrices import linear
 from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
 from seqforge_native.staged_sequence import StagedKernel, read_staged_sequence
 from seqforge_native.traced.build import compile_program, find_compiler, is_compiled
@@ -80,6 +82,10 @@ class NativeBackend(Backend):
             return partial(read_cell, cell, built_in_kernel(library, equations), context.dtype)
         kernel = compile_program(_program_of(cell), context.dtype, type(cell).__name__)
         return partial(read_cell, cell, kernel, context.dtype)
+
+    def output_layer(self, context: BackendContext) -> OutputLayer:
+        """Return the product of the native kernels or of oneDNN, whichever is faster."""
+        return partial(linear, result=torch.float32)
 
     def generation_kernel(self, model: GenerationModel) -> GenerationKernel | None:
         """Return a kernel if every layer is an RNN, GRU or LSTM in float32 on the CPU."""

@@ -207,6 +207,7 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
     except OSError:  # for example, a library that was built for another system
         return None
     integer, pointer = ctypes.c_int64, ctypes.c_void_p
+    linear = [pointer, pointer, pointer, integer, integer, integer, integer, pointer]
     signatures: dict[str, list[Any]] = {
         "pack": [integer, pointer, integer, integer, integer, pointer, pointer],
         "forward": [integer, ctypes.POINTER(Forward)],
@@ -214,7 +215,10 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "forward_stages": [ctypes.POINTER(Stages)],
         "backward_stages": [ctypes.POINTER(Stages)],
         "add_rows": [pointer, pointer, integer, integer, integer, pointer],
-        "weight_gradient": [pointer, pointer, integer, integer, integer, integer, pointer],
+        "weight_gradient": [pointer, pointer, integer, integer, integer, integer, pointer, pointer],
+        "pack_matrix": [pointer, integer, integer, integer, integer, integer, pointer],
+        "linear": linear,
+        "linear_to_float32": linear,
         "pack_head": [pointer, integer, integer, pointer],
         "decode": [ctypes.POINTER(Decode)],
     }

@@ -2,7 +2,7 @@
 
 torch multiplies float32 matrices with the BLAS that it was built with, which on some processors is half as fast as
 oneDNN. torch's oneDNN operator is private (inductor uses it), so its result is checked once; if the check fails, these
-functions use torch's public operators. Gradients of weights in bfloat16 have a kernel of their own.
+functions use torch's public operators. Products in bfloat16 have kernels of their own.
 """
 
 from functools import cache
@@ -24,16 +24,8 @@ def gradient_of_weight(
 
     The result of the kernel is in float32; that of torch has the type of the arguments.
     """
-    library, dtype = best_library(), gradients.dtype
-    if library is not None and ("weight_gradient", dtype) in library.functions and inputs.dtype == dtype:
-        (rows, height), width = gradients.shape, inputs.shape[1]
-        if height % library.lanes == 0 and width % library.lanes == 0:
-            result = torch.empty(height, width)
-            vectors = (height // library.lanes, width // library.lanes)
-            left, right = gradients.contiguous(), inputs.contiguous()
-            library.call("weight_gradient", dtype, left, right, rows, *vectors, torch.get_num_threads(), result)
-            return result
-    return matrix_product(gradients.t(), inputs)
+    found = _gradients_by_kernel(gradients, inputs)
+    return matrix_product(gradients.t(), inputs) if found is None else found[0]
 
 
 def matrix_product(
@@ -46,39 +38,125 @@ def matrix_product(
 
 
 def linear(
-    inputs: Float[Tensor, "time batch input"],
+    inputs: Float[Tensor, "*rows input"],
     weight: Float[Tensor, "outputs input"],
     bias: Float[Tensor, " outputs"],
-) -> Float[Tensor, "time batch outputs"]:
-    """Compute W x + b, in autocast's type if autocast is on."""
+    result: torch.dtype | None = None,
+) -> Float[Tensor, "*rows outputs"]:
+    """Compute W x + b, in autocast's type if autocast is on.
+
+    Args:
+        inputs: x.
+        weight: W.
+        bias: b.
+        result: Type of the result, or None for that of the products.
+    """
     if not all(tensor.device.type == "cpu" for tensor in (inputs, weight, bias)):
         return functional.linear(inputs, weight, bias)
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
-    return cast("Tensor", cast("Any", _Linear).apply(inputs, weight, bias, dtype))
+    return cast("Tensor", cast("Any", _Linear).apply(inputs, weight, bias, dtype, result or dtype))
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
-        inputs, weight, bias = inputs.to(dtype), weight.to(dtype), bias.to(dtype)
+    def forward(
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype, result: torch.dtype
+    ) -> Tensor:
+        inputs = inputs.to(dtype)
         ctx.save_for_backward(inputs, weight)
+        by_kernel = _product_by_kernel(inputs, weight.t(), bias, result)
+        if by_kernel is not None:
+            return by_kernel
+        weight, bias = weight.to(dtype), bias.to(dtype)
         if dtype == torch.float32 and _onednn_multiplies():
-            return _by_onednn(inputs, weight, bias)
+            return _by_onednn(inputs, weight, bias).to(result)
         with torch.autocast("cpu", enabled=False):
-            return functional.linear(inputs, weight, bias)
+            return functional.linear(inputs, weight, bias).to(result)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         inputs, weight = ctx.saved_tensors
-        gradient: Tensor = gradients[0].flatten(0, -2)
-        needed = ctx.needs_input_grad
-        return (
-            matrix_product(gradient, weight).view_as(inputs) if needed[0] else None,
-            gradient_of_weight(gradient, inputs.flatten(0, -2)) if needed[1] else None,
-            gradient.sum(0) if needed[2] else None,
-            None,
-        )
+        rows: Tensor = inputs.flatten(0, -2)
+        gradient: Tensor = _rounded(gradients[0].flatten(0, -2), rows.dtype)
+        wants_input, wants_weight, wants_bias, *_ = ctx.needs_input_grad
+        outputs = len(weight)
+        input_gradient = weight_gradient = bias_gradient = None
+        if wants_input:
+            input_gradient = _product_by_kernel(gradient, weight, None, gradient.dtype)
+            if input_gradient is None:
+                input_gradient = matrix_product(gradient[:, :outputs], weight.to(gradient.dtype))
+            input_gradient = input_gradient.view_as(inputs)
+        found = _gradients_by_kernel(gradient, rows) if wants_weight else None
+        if found is not None:
+            weight_gradient, bias_gradient = found[0][:outputs], found[1][:outputs]
+        elif wants_weight:
+            weight_gradient = matrix_product(gradient[:, :outputs].t(), rows)
+        if wants_bias and bias_gradient is None:
+            bias_gradient = gradient[:, :outputs].sum(0)
+        return input_gradient, weight_gradient, bias_gradient, None, None
+
+
+def _rounded(gradient: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a gradient in the type of the products; if that changes the type, padded with zeros for the kernels."""
+    library, missing = best_library(), 0
+    if library is not None and gradient.dtype != dtype:
+        missing = -gradient.shape[1] % library.lanes
+    if not missing:
+        return gradient.to(dtype)
+    padded = gradient.new_zeros(len(gradient), gradient.shape[1] + missing, dtype=dtype)
+    padded[:, :-missing] = gradient
+    return padded
+
+
+def _product_by_kernel(
+    inputs: Float[Tensor, "*rows depth"],
+    weight: Float[Tensor, "weight_depth columns"],
+    bias: Float[Tensor, " columns"] | None,
+    result: torch.dtype,
+) -> Float[Tensor, "*rows columns"] | None:
+    """Return inputs times weight plus bias, or None if no kernel can compute it.
+
+    Args:
+        inputs: Inputs in the type of the products. Columns beyond the depth of the weight are zero.
+        weight: Weight.
+        bias: Bias, or None for zero.
+        result: Type of the result.
+    """
+    library, dtype, columns = best_library(), inputs.dtype, weight.shape[1]
+    name = "linear_to_float32" if result == torch.float32 else "linear"
+    if library is None or (name, dtype) not in library.functions or result not in (dtype, torch.float32):
+        return None
+    depth, strides = inputs.shape[-1], weight.stride()
+    if depth % library.lanes or depth - weight.shape[0] >= library.lanes or weight.dtype != torch.float32:
+        return None
+    if 1 not in strides:
+        return None
+    transposed, threads = int(strides[0] == 1), torch.get_num_threads()
+    width = columns + -columns % library.lanes
+    packed = torch.empty(width, depth, dtype=dtype)
+    library.call(
+        "pack_matrix", dtype, weight, weight.shape[0], columns, strides[transposed], transposed, threads, packed
+    )
+    bias = None if bias is None else functional.pad(bias.float(), (0, width - columns))
+    rows, products = inputs.contiguous(), torch.empty(*inputs.shape[:-1], columns, dtype=result)
+    library.call(name, dtype, rows, packed, bias, rows.numel() // depth, depth, columns, threads, products)
+    return products
+
+
+def _gradients_by_kernel(gradients: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return the gradients of a weight and of a bias in float32, or None if no kernel can compute them."""
+    library, dtype = best_library(), gradients.dtype
+    if library is None or ("weight_gradient", dtype) not in library.functions or inputs.dtype != dtype:
+        return None
+    (rows, height), width = gradients.shape, inputs.shape[1]
+    if height % library.lanes or width % library.lanes:
+        return None
+    of_weight, of_bias = torch.empty(height, width), torch.empty(height)
+    vectors, threads = (height // library.lanes, width // library.lanes), torch.get_num_threads()
+    left, right = gradients.contiguous(), inputs.contiguous()
+    library.call("weight_gradient", dtype, left, right, rows, *vectors, threads, of_weight, of_bias)
+    return of_weight, of_bias
 
 
 def _by_onednn(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import example, given, strategies
 from seqforge_native import matrices
-from seqforge_native.library import best_library
+from seqforge_native.library import Library, best_library
 from seqforge_native.matrices import gradient_of_weight, linear, matrix_product
 from torch import Tensor
 from torch.nn import functional
@@ -60,6 +60,55 @@ def test_linear_and_its_gradients_equal_those_of_torch(operator: str, dtype: tor
         strict=True,
     ):
         torch.testing.assert_close(found, expected)
+
+
+@given(
+    rows=strategies.sampled_from([1, 5, 97, 700]),
+    depth=strategies.sampled_from([16, 48, 512]),
+    outputs=strategies.integers(1, 150),
+    threads=strategies.integers(1, 3),
+    transposed=strategies.booleans(),
+    result=strategies.sampled_from([torch.bfloat16, torch.float32]),
+    seed=strategies.integers(0, 99),
+)
+@example(rows=700, depth=512, outputs=97, threads=2, transposed=True, result=torch.float32, seed=0)
+@example(rows=700, depth=512, outputs=128, threads=2, transposed=False, result=torch.bfloat16, seed=0)
+def test_linear_in_bfloat16_equals_float64(
+    rows: int, depth: int, outputs: int, threads: int, transposed: bool, result: torch.dtype, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    inputs = torch.randn(rows, depth).bfloat16()
+    weight = torch.randn(depth, outputs).t() if transposed else torch.randn(outputs, depth)
+    tensors = [inputs, weight, torch.randn(outputs)]
+    upstream = torch.randn(rows, outputs).to(result)
+    # The kernels round weights and gradients to bfloat16, and nothing else.
+    exact = [tensor.double().requires_grad_() for tensor in (inputs, weight.bfloat16(), tensors[2])]
+    expected = functional.linear(*exact)
+    before, called = torch.get_num_threads(), []
+    call = Library.call
+
+    def counted(self: Library, function: str, *arguments: Any) -> None:
+        called.append(function)
+        call(self, function, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Library, "call", counted)
+        try:
+            torch.set_num_threads(threads)
+            leaves = [tensor.clone(memory_format=torch.preserve_format).requires_grad_() for tensor in tensors]
+            found = linear(*leaves, result)
+            gradients = torch.autograd.grad(found, leaves, upstream)
+        finally:
+            torch.set_num_threads(before)
+    library = best_library()
+    if library is not None and ("linear", torch.bfloat16) in library.functions:
+        assert called.count("pack_matrix") == (2 if outputs % 16 == 0 or result == torch.float32 else 1)
+    assert found.dtype == result
+    expected_gradients = torch.autograd.grad(expected, exact, upstream.bfloat16().double())
+    for one, other in zip([found, *gradients], [expected, *expected_gradients], strict=True):
+        # A result in bfloat16 is rounded once; torch rounds sums of bias gradients as well.
+        error = (one.double() - other).norm() / other.norm()
+        assert error < (0.004 if one.dtype == torch.bfloat16 or outputs % 16 else 1e-5)
 
 
 def test_linear_has_the_dtype_of_autocast() -> None:

@@ -4,6 +4,7 @@
 
 #include "cell_weights.hpp"
 #include "decode.hpp"
+#include "linear.hpp"
 #include "rows.hpp"
 #include "weight_gradient.hpp"
 
@@ -65,8 +66,24 @@ SEQUENCES(bfloat16, bfloat16)
 #if defined(SEQFORGE_WEIGHT_GRADIENT)
 void seqforge_weight_gradient_bfloat16(const bfloat16 *gradients, const bfloat16 *inputs, std::int64_t rows,
                                        std::int64_t gradient_vectors, std::int64_t input_vectors, std::int64_t threads,
-                                       float *result) {
-    weight_gradient(gradients, inputs, rows, gradient_vectors, input_vectors, threads, result);
+                                       float *result, float *sums) {
+    weight_gradient(gradients, inputs, rows, gradient_vectors, input_vectors, threads, result, sums);
+}
+#endif
+
+#if defined(SEQFORGE_LINEAR)
+void seqforge_pack_matrix_bfloat16(const float *matrix, std::int64_t depth, std::int64_t columns, std::int64_t stride,
+                                   std::int64_t transposed, std::int64_t threads, bfloat16 *packed) {
+    pack_matrix(matrix, depth, columns, stride, transposed, threads, packed);
+}
+void seqforge_linear_bfloat16(const bfloat16 *inputs, const bfloat16 *weights, const float *bias, std::int64_t rows,
+                              std::int64_t depth, std::int64_t columns, std::int64_t threads, bfloat16 *outputs) {
+    linear(inputs, weights, bias, rows, depth, columns, threads, outputs);
+}
+void seqforge_linear_to_float32_bfloat16(const bfloat16 *inputs, const bfloat16 *weights, const float *bias,
+                                         std::int64_t rows, std::int64_t depth, std::int64_t columns,
+                                         std::int64_t threads, float *outputs) {
+    linear(inputs, weights, bias, rows, depth, columns, threads, outputs);
 }
 #endif
 

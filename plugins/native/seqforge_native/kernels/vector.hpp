@@ -161,6 +161,11 @@ inline Vector load(const bfloat16 *from) {
 inline void store(bfloat16 *to, Vector x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.value)));
 }
+// Stores two registers in turns: the first number of each, the second of each, and so on.
+inline void store_pairs(bfloat16 *to, Vector even, Vector odd) {
+    const auto widened = [](Vector x) { return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.value))); };
+    _mm512_storeu_si512(to, _mm512_or_si512(widened(even), _mm512_slli_epi32(widened(odd), 16)));
+}
 
 #endif
 

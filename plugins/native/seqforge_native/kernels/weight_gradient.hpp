@@ -69,17 +69,29 @@ inline void add_tile(const std::uint32_t *gradients, const Pairs *inputs, std::i
         }
 }
 
-// result[j][k] = Σ_row gradients[row][j] inputs[row][k]. Rows of both consist of whole registers. Each thread computes its
+// sums[j] += Σ_pairs gradients[pair][j] for a register of columns.
+inline void add_pairs(const Pairs *gradients, std::int64_t pairs, float *sums) {
+    const __m512bh ones = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f803f80));
+    Vector partial[chains] = {load(sums), zero(), zero(), zero()};
+    for (std::int64_t pair = 0; pair < pairs; pair++) {
+        Vector &sum = partial[pair % chains];
+        sum.value = _mm512_dpbf16_ps(sum.value, reinterpret_cast<__m512bh>(_mm512_load_si512(gradients + pair)), ones);
+    }
+    store(sums, (partial[0] + partial[1]) + (partial[2] + partial[3]));
+}
+
+// result[j][k] = Σ_row gradients[row][j] inputs[row][k], and sums[j] = Σ_row gradients[row][j] unless it is null. Rows of both consist of whole registers. Each thread computes its
 // own columns of gradients, so that the sums do not depend on the number of threads.
 inline void weight_gradient(const bfloat16 *gradients, const bfloat16 *inputs, std::int64_t rows,
                             std::int64_t gradient_vectors, std::int64_t input_vectors, std::int64_t threads,
-                            float *result) {
+                            float *result, float *sums) {
     const std::int64_t height = gradient_vectors * lanes, width = input_vectors * lanes, pairs_at_once = part_rows / 2;
 #pragma omp parallel num_threads(static_cast<int>(threads)) if (threads > 1)
     {
         const std::int64_t thread = omp_get_thread_num(), count = omp_get_num_threads();
         const std::int64_t first = gradient_vectors * thread / count, last = gradient_vectors * (thread + 1) / count;
         std::fill(result + first * lanes * width, result + last * lanes * width, 0.0f);
+        if (sums) std::fill(sums + first * lanes, sums + last * lanes, 0.0f);
         auto paired_inputs = std::make_unique_for_overwrite<Pairs[]>(pairs_at_once * input_vectors);
         auto paired_gradients = std::make_unique_for_overwrite<Pairs[]>(pairs_at_once);
         for (std::int64_t start = 0; start < rows; start += part_rows) {
@@ -93,6 +105,7 @@ inline void weight_gradient(const bfloat16 *gradients, const bfloat16 *inputs, s
             }
             for (std::int64_t column = first; column < last; column++) {
                 pair_rows(gradients + start * height + column * lanes, height, part, paired_gradients.get(), 1);
+                if (sums) add_pairs(paired_gradients.get(), pairs, sums + column * lanes);
                 for (std::int64_t block = 0; block < input_vectors; block += tile_inputs)
                     for (int j = 0; j < lanes; j += tile_gradients) {
                         const std::uint32_t *gradient = paired_gradients[0].columns + j;

@@ -55,6 +55,7 @@ template <class Register> inline Register load_bytes(const void *from) {
 inline __m512 _mm512_loadu_ps(const float *from) { return load_bytes<__m512>(from); }
 inline __m512i _mm512_loadu_si512(const void *from) { return load_bytes<__m512i>(from); }
 inline void _mm512_storeu_ps(float *to, __m512 x) { std::memcpy(to, &x, sizeof x); }
+inline void _mm512_storeu_si512(void *to, __m512i x) { std::memcpy(to, &x, sizeof x); }
 
 // float32
 inline __m512 _mm512_set1_ps(float x) { return each<float>([=](int) { return x; }); }
@@ -126,6 +127,7 @@ inline __m512i _mm512_add_epi32(__m512i a, __m512i b) {
     return each<std::uint32_t>([&](int index) { return x.at[index] + y.at[index]; });
 }
 inline __m512i _mm512_and_si512(__m512i a, __m512i b) { return a & b; }
+inline __m512i _mm512_or_si512(__m512i a, __m512i b) { return a | b; }
 inline __m512i _mm512_slli_epi32(__m512i a, unsigned count) {
     Words x(a);
     return each<std::uint32_t>([&](int index) { return x.at[index] << count; });
