@@ -215,7 +215,7 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
         "forward_stages": [ctypes.POINTER(Stages)],
         "backward_stages": [ctypes.POINTER(Stages)],
         "add_rows": [pointer, pointer, integer, integer, integer, pointer],
-        "weight_gradient": [pointer, pointer, integer, integer, integer, integer, pointer, pointer],
+        "weight_and_bias_gradients": [pointer, pointer, integer, integer, integer, integer, pointer, pointer],
         "pack_matrix": [pointer, integer, integer, integer, integer, integer, pointer],
         "linear": linear,
         "linear_to_float32": linear,

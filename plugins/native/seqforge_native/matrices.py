@@ -147,7 +147,7 @@ def _product_by_kernel(
 def _gradients_by_kernel(gradients: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor] | None:
     """Return the gradients of a weight and of a bias in float32, or None if no kernel can compute them."""
     library, dtype = best_library(), gradients.dtype
-    if library is None or ("weight_gradient", dtype) not in library.functions or inputs.dtype != dtype:
+    if library is None or ("weight_and_bias_gradients", dtype) not in library.functions or inputs.dtype != dtype:
         return None
     (rows, height), width = gradients.shape, inputs.shape[1]
     if height % library.lanes or width % library.lanes:
@@ -155,7 +155,7 @@ def _gradients_by_kernel(gradients: Tensor, inputs: Tensor) -> tuple[Tensor, Ten
     of_weight, of_bias = torch.empty(height, width), torch.empty(height)
     vectors, threads = (height // library.lanes, width // library.lanes), torch.get_num_threads()
     left, right = gradients.contiguous(), inputs.contiguous()
-    library.call("weight_gradient", dtype, left, right, rows, *vectors, threads, of_weight, of_bias)
+    library.call("weight_and_bias_gradients", dtype, left, right, rows, *vectors, threads, of_weight, of_bias)
     return of_weight, of_bias
 
 

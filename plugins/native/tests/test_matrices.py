@@ -136,7 +136,7 @@ def test_the_gradient_of_a_weight_is_summed_in_float32(
     finally:
         torch.set_num_threads(before)
     library = best_library()
-    if library is not None and ("weight_gradient", torch.bfloat16) in library.functions:
+    if library is not None and ("weight_and_bias_gradients", torch.bfloat16) in library.functions:
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), left.double().t() @ right.double(), rtol=1e-4, atol=1e-3)
         assert torch.equal(found, gradient_of_weight(left, right))  # for any number of threads

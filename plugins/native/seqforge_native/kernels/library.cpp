@@ -64,7 +64,7 @@ SEQUENCES(bfloat16, bfloat16)
 #endif
 
 #if defined(SEQFORGE_WEIGHT_GRADIENT)
-void seqforge_weight_gradient_bfloat16(const bfloat16 *gradients, const bfloat16 *inputs, std::int64_t rows,
+void seqforge_weight_and_bias_gradients_bfloat16(const bfloat16 *gradients, const bfloat16 *inputs, std::int64_t rows,
                                        std::int64_t gradient_vectors, std::int64_t input_vectors, std::int64_t threads,
                                        float *result, float *sums) {
     weight_gradient(gradients, inputs, rows, gradient_vectors, input_vectors, threads, result, sums);
