@@ -30,6 +30,7 @@ from seqforge.events import RunStarted, StepFinished
 CELLS: dict[str, dict[str, Any]] = {
     "rnn": {"use": "rnn"},
     "gru": {"use": "gru"},
+    "reset-before-gru": {"use": "reset-before-gru"},
     "lstm": {"use": "lstm"},
     "lstm, peepholes": {"use": "lstm", "peepholes": True},
     "min-gru": {"use": "min-gru"},
@@ -40,7 +41,7 @@ CELLS: dict[str, dict[str, Any]] = {
 """Cells, and what selects them in an experiment."""
 LAYERS, PARAMETERS = 2, 180_000
 BATCH, LENGTH = 32, 32
-RATES = [0.01, 0.03]
+RATES = [0.003, 0.01, 0.03]
 
 
 def count_parameters(cell: dict[str, Any], hidden_size: int, symbols: int) -> int:
@@ -149,7 +150,7 @@ def print_table(results: list[dict[str, Any]]) -> None:
 def draw(results: list[dict[str, Any]], picture: Path) -> None:
     """Draw the curve of the better learning rate of each cell."""
     mpl.rcParams.update({"svg.hashsalt": "seqforge", "svg.fonttype": "none", "font.family": "sans-serif"})
-    figure = Figure(figsize=(7.6, 4.4), layout="constrained")
+    figure = Figure(figsize=(8.6, 4.4), layout="constrained")
     axes = figure.add_subplot()
     for number, result in enumerate(best_of_each(results)):
         characters = [count / 1e6 for count in result["characters"]]
@@ -162,7 +163,7 @@ def draw(results: list[dict[str, Any]], picture: Path) -> None:
         )
     axes.set(xlabel="million characters read", ylabel="held-out bits per character")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside right center")
     figure.savefig(picture, metadata={"Date": None})
 
 
