@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml)
+PROJECTS := pyproject.toml plugins/requirements.txt $(wildcard plugins/*/pyproject.toml plugins/native/seqforge_native/kernels/*)
 
 .PHONY: run test lint examples trackers docs bench clean
 

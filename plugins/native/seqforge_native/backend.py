@@ -20,8 +20,9 @@ from seqforge.interfaces import (
     SequenceReader,
 )
 from seqforge_native.generation import NativeGenerationKernel, can_generate
+from seqforge_native.kernel_build import NEEDS
 from seqforge_native.layout import heads_of, input_gates, interleaved, padded, stacked_parameters, weights_of
-from seqforge_native.library import NEEDS, best_instruction_set, best_library, missing_kernels
+from seqforge_native.library import best_instruction_set, best_library, missing_kernels
 from seqforge_native.matrices import linear
 from seqforge_native.sequence import SequenceKernel, built_in_kernel, read_sequence
 from seqforge_native.staged_sequence import StagedKernel, read_staged_sequence

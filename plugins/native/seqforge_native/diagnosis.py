@@ -4,7 +4,8 @@ import torch
 
 from seqforge.hardware import instruction_sets
 from seqforge.interfaces import Diagnosis
-from seqforge_native.library import NEEDS, best_library, missing_kernels, tiles_are_allowed
+from seqforge_native.kernel_build import NEEDS
+from seqforge_native.library import best_library, missing_kernels, tiles_are_allowed
 
 
 def diagnose() -> Diagnosis:

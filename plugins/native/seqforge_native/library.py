@@ -11,17 +11,7 @@ from typing import Any
 import torch
 
 from seqforge.hardware import instruction_sets
-
-_AVX512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "fma"}
-
-NEEDS = {
-    "amx": {*_AVX512, "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"},
-    "avx512_bf16": {*_AVX512, "avx512_vnni", "avx512_bf16"},
-    "avx512_vnni": {*_AVX512, "avx512_vnni"},
-    "avx512": _AVX512,
-    "avx2": {"avx2", "fma"},
-}
-"""Instruction sets that kernels are built for, the best first, each with the processor features that it needs."""
+from seqforge_native.kernel_build import NEEDS, digest_sources
 
 _ARCH_PRCTL, _ARCH_REQ_XCOMP_PERM, _XTILEDATA = 158, 0x1023, 18  # Linux on x86-64
 
@@ -102,11 +92,13 @@ class Library:
     Attributes:
         name: Name of the instruction set.
         lanes: Numbers in a register.
+        sources: `digest_sources` of the sources that `setup.py` built them from; 0 for the kernel of a traced cell.
         functions: C++ functions, by name and type of the products.
     """
 
     name: str
     lanes: int
+    sources: int
     functions: dict[tuple[str, torch.dtype], Any]
 
     def call(self, name: str, dtype: torch.dtype, *arguments: Any) -> Any:
@@ -155,12 +147,6 @@ def tiles_are_allowed() -> bool:
     return ctypes.CDLL(None).syscall(*map(ctypes.c_long, numbers)) == 0
 
 
-def compiler_flags(instruction_set: str) -> list[str]:
-    """Return the flags of GCC and Clang, such as -mavx512bf16 for `avx512_bf16` and -mamx-bf16 for `amx_bf16`."""
-    needs = sorted(NEEDS[instruction_set])
-    return [f"-m{need.replace('_', '-' if need.startswith('amx') else '')}" for need in needs]
-
-
 def best_instruction_set() -> str | None:
     """Return the first of `runnable_instruction_sets`, or None if there is none."""
     return next(iter(runnable_instruction_sets()), None)
@@ -173,10 +159,10 @@ def best_library() -> Library | None:
 
 
 def runnable_libraries() -> list[Library]:
-    """Load all built kernels that this processor can run, the best first."""
+    """Load all kernels that this processor can run and that were built from the present sources, the best first."""
     paths = {name: built_library(name) for name in runnable_instruction_sets()}
     loaded = (load_library(name, path) for name, path in paths.items() if path is not None)
-    return [library for library in loaded if library is not None]
+    return [library for library in loaded if library is not None and library.sources == digest_sources()]
 
 
 def built_library(instruction_set: str) -> Path | None:
@@ -196,7 +182,9 @@ def missing_kernels() -> str:
             f"no kernels were built for {', '.join(found)}: install a C++ compiler "
             "(Debian and Ubuntu: sudo apt install g++), then install seqforge-native again"
         )
-    return "the kernels that were built cannot be loaded: install seqforge-native again on this machine"
+    return (
+        "the kernels were built from other sources, or cannot be loaded: install seqforge-native again on this machine"
+    )
 
 
 def load_library(instruction_set: str, path: Path) -> Library | None:
@@ -230,4 +218,7 @@ def load_library(instruction_set: str, path: Path) -> Library | None:
                 symbol.argtypes, symbol.restype = arguments, integer if function == "decode" else None
                 functions[function, dtype] = symbol
     handle.seqforge_lanes.restype = integer
-    return Library(instruction_set, handle.seqforge_lanes(), functions)
+    sources = getattr(handle, "seqforge_sources", None)
+    if sources is not None:
+        sources.restype = integer
+    return Library(instruction_set, handle.seqforge_lanes(), sources() if sources else 0, functions)

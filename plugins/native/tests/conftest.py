@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from seqforge_native.library import Library, compiler_flags, load_library, runnable_instruction_sets, runnable_libraries
-from seqforge_native.traced.build import KERNELS, find_compiler
+from seqforge_native.kernel_build import KERNELS, compiler_flags
+from seqforge_native.library import Library, load_library, runnable_instruction_sets, runnable_libraries
+from seqforge_native.traced.build import find_compiler
 
 EMULATION = Path(__file__).parent / "emulation"
 BUILT = {library.name: library for library in runnable_libraries()}
@@ -53,7 +54,8 @@ def compile_kernels(config: pytest.Config, instruction_set: str, *flags: str) ->
     if instruction_set not in RUNNABLE or compiler is None:
         pytest.skip(f"no C++ compiler, or a processor without {instruction_set}")
     command = [compiler, "-std=c++20", "-O2", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi"]
-    command += [*compiler_flags(instruction_set), f"-I{EMULATION}", *flags, "-include", "exact_reciprocal.hpp"]
+    command += [*compiler_flags(instruction_set), f"-I{EMULATION}", "-DSEQFORGE_SOURCES=0", *flags]
+    command += ["-include", "exact_reciprocal.hpp"]
     digest = hashlib.blake2b(repr(command).encode(), digest_size=16)
     for source in sorted([*KERNELS.iterdir(), *EMULATION.iterdir()]):
         digest.update(source.read_bytes())

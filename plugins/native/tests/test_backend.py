@@ -13,7 +13,8 @@ from seqforge_native import backend as native_backend
 from seqforge_native import library
 from seqforge_native.backend import NativeBackend
 from seqforge_native.inductor import InductorBackend
-from seqforge_native.library import NEEDS, Library
+from seqforge_native.kernel_build import NEEDS
+from seqforge_native.library import Library
 
 from seqforge.interfaces import BackendContext, Cell
 from seqforge.registry import Registry

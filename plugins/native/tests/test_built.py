@@ -1,10 +1,12 @@
 """The kernels that were built, since an installation skips those that do not compile, and those that are used."""
 
 import shutil
+from pathlib import Path
 
 import pytest
-from seqforge_native import library
-from seqforge_native.library import NEEDS, built_library, runnable_instruction_sets, runnable_libraries
+from seqforge_native import kernel_build, library
+from seqforge_native.kernel_build import NEEDS
+from seqforge_native.library import built_library, runnable_instruction_sets, runnable_libraries
 
 from seqforge.hardware import instruction_sets
 
@@ -15,6 +17,25 @@ needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++"))), 
 def test_every_instruction_set_has_kernels() -> None:
     assert all(built_library(name) for name in NEEDS)
     assert [kernels.name for kernels in runnable_libraries()] == runnable_instruction_sets()
+
+
+@needs_compiler
+def test_kernels_of_other_sources_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "digest_sources", lambda: 1)
+    assert runnable_libraries() == []
+    assert "built from other sources" in library.missing_kernels()
+
+
+def test_the_digest_fits_in_a_number_of_64_bits_and_follows_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = kernel_build.digest_sources.__wrapped__
+    monkeypatch.setattr(kernel_build, "KERNELS", tmp_path)
+    (tmp_path / "decode.hpp").write_text("int depth;")
+    before = digest()
+    (tmp_path / "decode.hpp").write_text("long depth;")
+    assert 0 < digest() < 2**63
+    assert digest() != before
 
 
 @needs_compiler

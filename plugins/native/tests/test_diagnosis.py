@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from seqforge_native import diagnosis
-from seqforge_native.library import NEEDS, Library
+from seqforge_native.kernel_build import NEEDS
+from seqforge_native.library import Library
 
 
 @pytest.mark.parametrize(

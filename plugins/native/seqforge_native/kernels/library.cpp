@@ -54,6 +54,7 @@ void pack_for_cell(std::int64_t cell, const float *weight, std::int64_t hidden, 
 extern "C" {
 
 std::int64_t seqforge_lanes() { return lanes; }
+std::int64_t seqforge_sources() { return SEQFORGE_SOURCES; }
 
 GENERATION(float, float32)
 SEQUENCES(float, float32)

@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +12,12 @@ import torch
 from seqforge.cache import delete, find_damage, lock_entry, open_cache_folder, write_entry
 from seqforge.errors import PluginError, warn
 from seqforge.files import cache_folder
-from seqforge_native.library import best_instruction_set, compiler_flags, load_library
+from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
+from seqforge_native.library import best_instruction_set, load_library
 from seqforge_native.sequence import SequenceKernel
 from seqforge_native.staged_sequence import StagedKernel
 from seqforge_native.traced.program import Program, write_source
 from seqforge_native.traced.stages import StagedProgram, write_staged_source
-
-KERNELS = Path(__file__).parent.parent / "kernels"
 
 LIBRARY = "kernel.so"
 
@@ -96,19 +94,13 @@ def _command(compiler: str, instruction_set: str) -> list[str]:
 
 
 def _folder(source: str, command: list[str]) -> Path:
-    digest = hashlib.blake2b(repr((command, source)).encode(), digest_size=16)
-    digest.update(_headers())
+    digest = hashlib.blake2b(repr((command, source, digest_sources())).encode(), digest_size=16)
     return cache_folder() / "kernels" / digest.hexdigest()
 
 
 def _is_complete(folder: Path) -> bool:
     """Return whether a kernel is in the cache and undamaged. A damaged one could compute wrong numbers."""
     return find_damage(folder, lambda event: None) is None
-
-
-@cache
-def _headers() -> bytes:
-    return b"".join(header.read_bytes() for header in sorted(KERNELS.glob("*.hpp")))
 
 
 def _compile(source: str, command: list[str], folder: Path, origin: str) -> str:

@@ -16,7 +16,8 @@ from seqforge_essentials.cells.gru import GRU
 from seqforge_essentials.cells.lstm import LSTM
 from seqforge_essentials.cells.rnn import RNN
 from seqforge_native.backend import NativeBackend, read_cell
-from seqforge_native.library import NEEDS, best_instruction_set
+from seqforge_native.kernel_build import NEEDS
+from seqforge_native.library import best_instruction_set
 from seqforge_native.traced import build
 from seqforge_native.traced.build import compile_program
 from seqforge_native.traced.program import plan
