@@ -16,7 +16,7 @@ from seqforge.files import open_regular, parse_json
 
 
 class Seal(NamedTuple):
-    """How a checksum is appended to a content.
+    """Format in which a checksum is appended to a content.
 
     Attributes:
         before: Text between the content and the checksum.

@@ -68,7 +68,7 @@ class _Together(torch.optim.Optimizer):
         super().__init__([group for part in parts for group in part.param_groups], {})
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Let every optimizer take its step."""
+        """Take a step of every optimizer."""
         first = 0
         for part, groups in self._parts:
             # `load_state_dict` replaces the state and the groups, with the learning rates of the schedule.

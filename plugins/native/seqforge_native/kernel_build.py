@@ -1,4 +1,4 @@
-"""How the kernels are built: the instruction sets, the flags of the compiler, and the sources.
+"""Options of the build of the kernels: instruction sets, flags of the compiler, and sources.
 
 `setup.py` runs this file before anything is installed, so it imports the standard library only.
 """
