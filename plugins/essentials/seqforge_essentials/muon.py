@@ -1,16 +1,22 @@
 """Muon, the optimizer with orthogonal updates, beside AdamW for the parameters to which it does not apply."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from seqforge.interfaces import Optimizer
 from seqforge_essentials.initializers import is_bias, is_recurrent_weight
-from seqforge_essentials.optimizers import LearningRate, MeanDecay, Momentum, SquareDecay, parameter_groups
+from seqforge_essentials.optimizers import (
+    DecoupledWeightDecay,
+    LearningRate,
+    MeanDecay,
+    Momentum,
+    SquareDecay,
+    parameter_groups,
+)
 
 
 @dataclass(frozen=True)
@@ -26,9 +32,7 @@ class Muon(Optimizer):
     momentum: Momentum = 0.95
     beta1: MeanDecay = 0.9
     beta2: SquareDecay = 0.99
-    weight_decay: Annotated[
-        float, Field(ge=0, description="Weight decay of matrices, per step and multiplied by the learning rate.")
-    ] = 0.1
+    weight_decay: DecoupledWeightDecay = 0.1
 
     def build(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
         """Build the torch optimizer."""
@@ -67,7 +71,7 @@ class _Together(torch.optim.Optimizer):
         self._parts = [(part, len(part.param_groups)) for part in parts]
         super().__init__([group for part in parts for group in part.param_groups], {})
 
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Take a step of every optimizer."""
         first = 0
         for part, groups in self._parts:

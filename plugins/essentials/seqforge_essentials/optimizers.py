@@ -22,6 +22,9 @@ LearningRate = Annotated[float, Field(gt=0, description="Learning rate, before t
 _WeightDecay = Annotated[
     float, Field(ge=0, description="Weight decay (an L2 penalty) of matrices; biases and other vectors have none.")
 ]
+DecoupledWeightDecay = Annotated[
+    float, Field(ge=0, description="Weight decay of matrices, per step and multiplied by the learning rate.")
+]
 _Epsilon = Annotated[float, Field(gt=0, description="Constant in the denominator that prevents division by 0.")]
 Momentum = Annotated[float, Field(ge=0, lt=1, description="Momentum: the share of the last update that is kept.")]
 MeanDecay = Annotated[float, Field(ge=0, lt=1, description="Decay of the running mean of the gradient.")]
@@ -89,9 +92,7 @@ class AdamW(Adam):
     """
 
     algorithm = torch.optim.AdamW
-    weight_decay: Annotated[
-        float, Field(ge=0, description="Weight decay of matrices, per step and multiplied by the learning rate.")
-    ] = 0.01
+    weight_decay: DecoupledWeightDecay = 0.01
 
 
 class NAdam(Adam):

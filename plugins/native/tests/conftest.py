@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from seqforge_native.kernel_build import KERNELS, compiler_flags
+from seqforge_native.kernel_build import KERNELS, compiler_flags, digest_sources
 from seqforge_native.library import Library, load_library, runnable_instruction_sets, runnable_libraries
 from seqforge_native.traced.build import find_compiler
 
@@ -56,8 +56,8 @@ def compile_kernels(config: pytest.Config, instruction_set: str, *flags: str) ->
     command = [compiler, "-std=c++20", "-O2", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared", "-Wno-psabi"]
     command += [*compiler_flags(instruction_set), f"-I{EMULATION}", "-DSEQFORGE_SOURCES=0", *flags]
     command += ["-include", "exact_reciprocal.hpp"]
-    digest = hashlib.blake2b(repr(command).encode(), digest_size=16)
-    for source in sorted([*KERNELS.iterdir(), *EMULATION.iterdir()]):
+    digest = hashlib.blake2b(repr((command, digest_sources())).encode(), digest_size=16)
+    for source in sorted(EMULATION.iterdir()):
         digest.update(source.read_bytes())
     cache = config.cache
     assert cache is not None
