@@ -1,5 +1,6 @@
 """The key-value store that the processes of one launch share. It outlives restarts of the processes."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -111,11 +112,14 @@ class Launch:
     def _wait_until(self, condition: Callable[[], bool], timeout: timedelta) -> None:
         """Wait until a condition holds. A signal interrupts it, as it does not interrupt the waiting of torch.
 
+        The time is counted in looks at the store, because a suspended or overloaded machine also delays the process
+        that is waited for.
+
         Raises:
             TimeoutError: If the condition does not hold after the timeout.
         """
-        end = time.monotonic() + timeout.total_seconds()
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError
+        for _ in range(math.ceil(timeout.total_seconds() / _PAUSE)):
+            if condition():
+                return
             time.sleep(_PAUSE)
+        raise TimeoutError
