@@ -109,7 +109,8 @@ class Plateau(Schedule):
             self._waited = 0
             return
         self._waited += 1
-        if self._waited == self._patience:
+        # A resumed run may have a lower patience than the evaluations it has waited.
+        if self._waited >= self._patience:
             self._current = max(self._minimum, self._current * self._reduction)
             self._waited = 0
 

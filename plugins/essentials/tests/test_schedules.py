@@ -124,6 +124,13 @@ def test_plateau_ignores_improvements_below_its_threshold():
     assert factors == [1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2]
 
 
+def test_a_lower_patience_applies_to_a_resumed_run():
+    schedule = Plateau(patience=2)
+    schedule.restore({"factor": 1.0, "best": 2.0, "waited": 3})
+    schedule.observe(2.0)
+    assert schedule.state() == {"factor": 0.5, "best": 2.0, "waited": 0}
+
+
 @pytest.mark.parametrize("state", [{}, {"factor": 1.0, "best": "2", "waited": 0}, {"factor": 1.0, "best": 2.0}])
 def test_an_invalid_state_is_an_error(state: dict[str, object]):
     with pytest.raises(ValueError, match="state of a plateau"):

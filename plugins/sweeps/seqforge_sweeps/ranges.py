@@ -1,6 +1,5 @@
 """The values that a parameter of a sweep may take: a list of choices, or a range of numbers."""
 
-import itertools
 import json
 import math
 import re
@@ -218,7 +217,7 @@ def grid_values(values: Values) -> Iterable[str | int | float | bool] | None:
         return (_plain(value, text) for text, value in values.values.items())
     if values.step is None:
         return None
-    low, step = values.low, values.step
-    last = (values.high - low) / step + 1e-9
-    numbers = (low + index * step for index in itertools.takewhile(lambda index: index <= last, itertools.count()))
+    # In decimal numbers: 0.0 + 3 * 0.1 is above the limit 0.3.
+    low, high, step = (Decimal(str(number)) for number in (values.low, values.high, values.step))
+    numbers = (low + index * step for index in range(int((high - low) // step) + 1))
     return map(int if values.is_integer else float, numbers)

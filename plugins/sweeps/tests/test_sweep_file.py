@@ -150,7 +150,7 @@ def test_a_grid_that_is_too_large_is_an_error_before_it_is_in_memory(tmp_path: P
 
 @pytest.mark.parametrize(
     ("text", "high"),
-    [("range = [4, 9], step = 2", 8), ("range = [0.1, 1.0], step = 0.3", 1.0), ("range = [0.0, 0.5], step = 0.2", 0.4)],
+    [("range = [4, 9], step = 2", 8), ("range = [0.1, 0.7], step = 0.2", 0.7), ("range = [0.0, 0.5], step = 0.2", 0.4)],
 )
 def test_a_range_ends_with_its_last_step(text: str, high: float) -> None:
     parsed, _ = parse_parameters(tomllib.loads(f"a = {{ {text} }}"))
@@ -158,4 +158,4 @@ def test_a_range_ends_with_its_last_step(text: str, high: float) -> None:
         warnings.simplefilter("error")  # Optuna warns if the upper limit is not a value.
         assert parsed["a"].distribution.to_internal_repr(high) == high
     assert parsed["a"].values_to_check[1] == to_toml(high)
-    assert [*(grid_values(parsed["a"]) or [])][-1] == pytest.approx(high)
+    assert [*(grid_values(parsed["a"]) or [])][-1] == high
