@@ -146,7 +146,8 @@ def draw_sequences(
     decoder_context = model.decoder_context(encoded)
     step, states = model.decoder_stepper(rows), model.decoder_states(rows)
     drawn = torch.full((rows,), symbols.end)
-    context = SamplingContext(drawn[:1], rows, length, symbols)
+    # The prompt is empty: the end symbol also starts a sequence, but a sampler must not count it as one that was drawn.
+    context = SamplingContext(drawn[:0], rows, length, symbols)
     memories = [sampler.start(context) for sampler in samplers]
     ended = torch.zeros(rows, dtype=torch.bool)
     totals = torch.zeros(rows)

@@ -64,7 +64,7 @@ class SamplerSuite(Suite):
     table: ClassVar[str] = "samplers"
     samplers: ClassVar[Mapping[str, SamplerFactory]]
     vocabulary: ClassVar[Vocabulary] = ASCII()
-    prompts: ClassVar[Sequence[str]] = ("a", "f(a[", "\n")
+    prompts: ClassVar[Sequence[str]] = ("a", "f(a[", "\n", "")
     length: ClassVar[int] = 24
 
     def test_logits_stay_logits(self, make: SamplerFactory) -> None:

@@ -123,6 +123,18 @@ def test_draws_follow_the_models_distribution(labelled_experiment: Any) -> None:
             assert decoded.log_probability == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_end_symbol_at_the_start_is_no_repetition(labelled_experiment: Any) -> None:
+    sampler = {"use": "repetition-penalty", "penalty": 1000.0, "window": 1}
+    chain = [labelled_experiment(sampler=[sampler]).samplers[0].build()]
+    symbols = TargetVocabulary(EXAMPLE_SPEC, labelled_experiment().vocabulary.build())
+    model = made_model(labelled_experiment, 11)
+    with torch.no_grad():
+        encoded = encode(model, [3], 2).rows(torch.zeros(4000, dtype=torch.int64))
+        drawn = draw_sequences(model, symbols, chain, encoded, length=1, seed=5)
+        empty = sum(not decoded.symbols for decoded in drawn) / len(drawn)
+        assert empty == pytest.approx(math.exp(log_probability(model, encoded, 0, ())), abs=0.03)
+
+
 def test_collapsing_an_alignment_removes_repetitions_and_blanks() -> None:
     assert collapse_alignment(torch.tensor([3, 0, 0, 3, 0, 1, 1, 3]), blank=3).tolist() == [0, 0, 1]
     assert collapse_alignment(torch.tensor([3, 3]), blank=3).tolist() == []

@@ -33,4 +33,4 @@ class TestMetrics(MetricSuite):
 
 class TestSampler(SamplerSuite):
     samplers: ClassVar = {"balanced": Balanced, "scoped": Scoped}
-    prompts: ClassVar = ("a", "f(a[", "\n#if 1\n{", "{(", '"\\')
+    prompts: ClassVar = ("a", "f(a[", "\n#if 1\n{", "{(", '"\\', "")

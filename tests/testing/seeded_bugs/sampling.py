@@ -66,6 +66,13 @@ class ThresholdOfTheBatch(Sharper):
         return logits.masked_fill(logits < logits.max() - 8, -torch.inf)
 
 
+class ReadsAnEmptyPrompt(NoRepetition):
+    """The last symbol of the prompt is read, which may be empty."""
+
+    def start(self, context):
+        return context.prompt[-1].expand(context.batch_size)
+
+
 class MemoryInAnAttribute(NoRepetition):
     """The memory is an attribute."""
 
@@ -135,6 +142,7 @@ BUGS = (
     Bug(
         SamplerSuite, "test_rows_do_not_affect_each_other", ThresholdOfTheBatch, "sample 0 depends on the other samples"
     ),
+    Bug(SamplerSuite, "test_logits_stay_logits", ReadsAnEmptyPrompt, "`start` with the prompt '' raises IndexError"),
     Bug(
         SamplerSuite,
         "test_the_same_draws_have_the_same_logits",
