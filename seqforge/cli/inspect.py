@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 WHOLE_VOCABULARY = 8
 """Maximum number of symbols that are shown: the whole vocabulary, or else the target and the most probable symbols."""
 
-_FIRST_COLUMNS, _COLUMN = 18, 15
-"""Width in characters of the first two columns together, and of each column with a symbol and its probabilities."""
+_FIRST_COLUMNS, _COLUMN = 18, 14
+"""Width in characters of the first two columns together, and of each column with two probabilities."""
 
 
 def inspect(
@@ -65,14 +65,16 @@ def _table(inspection: "Inspection", symbols: list[str]) -> "Table":
     table = Table(title="probability of the next symbol, before → after one update")
     table.add_column("input", no_wrap=True)
     table.add_column("target", no_wrap=True)
-    count = max(2, min(WHOLE_VOCABULARY, (stdout().width - _FIRST_COLUMNS) // _COLUMN))
-    whole = len(symbols) <= count
+    whole = len(symbols) <= _column_count(_COLUMN)
+    orders = [_most_probable(inspection, step, int(target)) for step, target in enumerate(inspection.targets)]
+    widest = max(len(symbols[symbol]) for order in orders for symbol in order[:WHOLE_VOCABULARY])
+    count = _column_count(_COLUMN + widest + 1)
     columns = symbols if whole else ["target", *(f"other {rank}" for rank in range(1, count))]
     for column in columns:
         table.add_column(Text(column), justify="right", no_wrap=True)
     for step in range(len(inspection.inputs)):
         target = int(inspection.targets[step])
-        order = range(len(symbols)) if whole else _most_probable(inspection, step, target)[:count]
+        order = range(len(symbols)) if whole else orders[step][:count]
         cells = [
             Text(
                 ("" if whole else f"{symbols[symbol]} ")
@@ -83,6 +85,11 @@ def _table(inspection: "Inspection", symbols: list[str]) -> "Table":
         ]
         table.add_row(Text(symbols[int(inspection.inputs[step])]), Text(symbols[target]), *cells)
     return table
+
+
+def _column_count(width: int) -> int:
+    """Return how many columns of this width fit the terminal: at least 2, and at most `WHOLE_VOCABULARY`."""
+    return max(2, min(WHOLE_VOCABULARY, (stdout().width - _FIRST_COLUMNS) // width))
 
 
 def _most_probable(inspection: "Inspection", step: int, target: int) -> list[int]:

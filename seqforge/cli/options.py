@@ -39,6 +39,7 @@ RunName = Annotated[
         help="Run directory, such as runs/first-run, one of its checkpoints, or a model, such as linux-small.",
     ),
 ]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, such as runs/first-run.")]
 Set = Annotated[
     list[str],
     typer.Option(

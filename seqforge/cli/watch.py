@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqforge.cli.options import PluginFiles, RunName, open_run
+from seqforge.cli.options import PluginFiles, RunFolder, open_run
 from seqforge.errors import RunError, quote_path
 
 LAST_SECONDS = 6.0
@@ -17,7 +17,7 @@ LAST_SECONDS = 6.0
 
 def watch(
     context: typer.Context,
-    run: RunName,
+    run: RunFolder,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 for a free one.")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     plugin: PluginFiles = [],  # noqa: B006 - typer copies it

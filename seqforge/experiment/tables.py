@@ -2,6 +2,7 @@
 
 import codecs
 import copy
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ MAXIMUM_SIZE = 1024 * 1024
 
 MAXIMUM_DEPTH = 64
 """Maximum number of levels of nested tables and lists."""
+
+MAXIMUM_LINE = 100
+"""Maximum number of characters of a line that a message shows."""
 
 MAXIMUM_SUGGESTIONS = 10
 """Maximum number of files that a message suggests."""
@@ -39,7 +43,7 @@ def read_table(path: Path) -> Table:
             hint = f"To resume this run: seqforge run --resume {quote_path(path)}"
         raise ExperimentError(f"{path}: is a folder, not an experiment file", hint=hint) from error
     except ValueError as error:
-        raise _no_toml(path, error) from error
+        raise _no_toml(path, error, b"") from error
     except OSError as error:
         failure = describe_failure(error, f"reading {path}")
         raise ExperimentError(failure.message, hint=failure.hint) from error
@@ -59,7 +63,7 @@ def parse_table(content: bytes, path: Path) -> Table:
     try:
         table = _parse(content)
     except (ValueError, RecursionError) as error:  # A number with thousands of digits is a ValueError too.
-        raise _no_toml(path, error) from error
+        raise _no_toml(path, error, content) from error
     if _is_too_deep(table):
         raise ExperimentError(f"{path}: tables and lists are nested more than {MAXIMUM_DEPTH} levels deep")
     return table
@@ -69,10 +73,13 @@ def _parse(content: bytes) -> Table:
     return tomllib.loads(content.removeprefix(codecs.BOM_UTF8).decode())
 
 
-def _no_toml(path: Path, error: Exception) -> ExperimentError:
+def _no_toml(path: Path, error: Exception, content: bytes) -> ExperimentError:
     hint = "See https://toml.io for the syntax."
     if str(error).startswith("Invalid value"):
-        hint = 'Write text in quotes, such as use = "text". See https://toml.io for the syntax.'
+        hint = f'Write text in quotes, such as use = "text". {hint}'
+    if place := re.search(r"at line (\d+), ", str(error)):
+        line = content.split(b"\n")[int(place[1]) - 1].decode(errors="replace").strip()
+        hint = f"The line is: {line[:MAXIMUM_LINE]}\n{hint}"
     if path.suffix != ".toml":
         hint = 'An experiment file names the text to train on: files = ["FILE"] in [corpus], with use = "text".'
     return ExperimentError(f"{path}: not a TOML file: {error}", hint=hint)

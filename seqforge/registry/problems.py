@@ -115,7 +115,17 @@ def _problem(
     wanted = " or ".join([wanted, *(other.removeprefix("should ") for other in others)])
     choices = re.findall(r"'([^']*)'", first.get("ctx", {}).get("expected", ""))
     meant = nearest(first["input"], choices) if isinstance(first["input"], str) else None
-    return Problem(place, f"{wanted}, not {format_value(first['input'])}", f"Did you mean {meant!r}?" if meant else "")
+    hint = f"Did you mean {meant!r}?" if meant else ""
+    if any(detail["type"] in {"int_type", "float_type"} for detail in details) and _is_number(first["input"]):
+        hint = "Write a number without quotation marks."
+    return Problem(place, f"{wanted}, not {format_value(first['input'])}", hint)
+
+
+def _is_number(text: object) -> bool:
+    return (
+        isinstance(text, str)
+        and re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", text, re.IGNORECASE) is not None
+    )
 
 
 def _examples(place: str, name: str, example: Any) -> tuple[str, str]:
@@ -128,4 +138,8 @@ def _examples(place: str, name: str, example: Any) -> tuple[str, str]:
 def _wanted(message: str) -> str:
     """Shorten "List should have at least 1 item after validation, not 0" to "should have at least 1 item"."""
     wanted = re.sub(r"^\w+ (?=should )| after validation, not \d+$", "", message)
-    return wanted.replace("an object", "a table").replace("a valid array", "a list")
+    return (
+        wanted.replace("an object", "a table")
+        .replace("a valid array", "a list")
+        .replace("a valid boolean", "true or false")
+    )

@@ -145,7 +145,7 @@ def test_inspect_prints_a_table_that_fits_the_terminal(seqforge: Callable, tmp_p
     coloured = seqforge("inspect", "runs/hello", "hello", FORCE_COLOR="1", COLUMNS="100").stdout
     right, wrong = coloured.count("\x1b[32m"), coloured.count("\x1b[31m")
     assert (right, wrong) == (4, 12)
-    for columns in ("70", "80", "200"):
+    for columns in ("64", "70", "80", "200"):
         lines = seqforge("inspect", "runs/hello", "hello", COLUMNS=columns).stdout.splitlines()
         assert max(map(len, lines[:4])) <= int(columns)
         assert "…" not in "".join(lines)

@@ -198,7 +198,9 @@ def _to_utf8(content: bytes, encoding: str, path: Path) -> bytes:
     except UnicodeError as error:
         reason = f"cannot be decoded as {encoding} ({error})"
     if b"\0" in content and encoding == "utf-8":  # UTF-16 contains it too.
-        hint = 'It may be no text: leave it out of corpus.files. For text in UTF-16, set corpus.encoding to "utf-16".'
+        hint = (
+            'The file may be binary: leave it out of corpus.files. For text in UTF-16, set corpus.encoding to "utf-16".'
+        )
     else:
         hint = 'Set corpus.encoding to the encoding of the files, such as "latin-1".'
     raise DataError(f"{path}: {reason}", hint=hint)
